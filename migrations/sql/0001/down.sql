@@ -1,0 +1,10 @@
+drop function analytics.check_system_health();
+drop table analytics.recommendation_findings, analytics.retraining_recommendations, analytics.evidently_snapshots, analytics.model_performance_tracking;
+drop table analytics.model_prediction_results;
+drop sequence analytics.prediction_id;
+drop table analytics.model_version_features, analytics.model_feature_store, analytics.model_aliases, analytics.model_versions, analytics.registered_models;
+drop function analytics.ensure_partitions(timestamptz, timestamptz, regclass);
+drop function analytics.create_monthly_partition(date, regclass);
+drop view analytics.time_series;
+drop table analytics.refused_rows, analytics.ingest_batches, analytics.time_series_revisions, analytics.time_series_metrics, analytics.series, analytics.metric_types;
+drop table analytics.partition_policy;

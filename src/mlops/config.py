@@ -1,0 +1,47 @@
+"""Settings, read once from the environment, and the place of the rooms in which the team decides."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings", "room"]
+
+
+class Settings(BaseSettings):
+    """What the environment says; pass it down, never read the environment elsewhere."""
+
+    model_config = SettingsConfigDict(env_prefix="MLOPS_", frozen=True, extra="ignore", populate_by_name=True)
+
+    home: Path = Path(".mlops")
+    """Folder of the embedded server, MLflow's artifacts and the written pages."""
+    database_url: str | None = None
+    """A PostgreSQL 15 to 18 server (``postgresql://user@host/name``); None means the embedded one."""
+    mlflow_tracking_uri: str | None = Field(
+        default=None, validation_alias=AliasChoices("MLFLOW_TRACKING_URI", "mlflow_tracking_uri")
+    )
+    """MLflow's store; None means schema ``mlflow`` of the same database."""
+    parallel: str = "loky"
+    """``loky`` (this machine's cores), ``serial``, or a Dask scheduler's address (``tcp://host:port``)."""
+
+    @cached_property
+    def root(self) -> Path:
+        """`home` as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps the files of runs and models."""
+        return self.root / "artifacts"
+
+    @property
+    def reports(self) -> Path:
+        """Where weekly reviews and drill-down pages are written."""
+        return self.root / "reports"
+
+
+def room(name: str) -> Path:
+    """The folder `training`, `monitoring` or `migrations`: of the checkout, else as packed into the wheel."""
+    packed = Path(__file__).parent / "rooms" / name
+    return packed if packed.is_dir() else Path(__file__).parents[2] / name

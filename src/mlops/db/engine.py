@@ -1,0 +1,171 @@
+"""A database and its transactions; every statement is a file in `queries/`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+import psycopg
+import sqlalchemy as sa
+from psycopg.types.json import JsonbDumper
+from sqlalchemy.exc import OperationalError
+
+from mlops.config import Settings
+from mlops.db import migrate
+from mlops.db.embedded import server_for
+from mlops.db.frames import as_frame, copy_into
+from mlops.errors import DatabaseUnavailable, NotMigrated
+
+__all__ = ["Database", "Transaction", "open_database"]
+
+NAME = "mlops"
+
+
+class Transaction:
+    """One transaction: statements by the name of their file in `queries/`, parameters by name."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def run(self, query: str, **parameters: Any) -> int:
+        """Execute; how many rows were touched."""
+        return self._execute(query, parameters).rowcount
+
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """All rows as dicts."""
+        return [dict(row) for row in self._execute(query, parameters).mappings()]
+
+    def one(self, query: str, **parameters: Any) -> dict[str, Any] | None:
+        """The first row, or None."""
+        row = self._execute(query, parameters).mappings().first()
+        return None if row is None else dict(row)
+
+    def value(self, query: str, **parameters: Any) -> Any:
+        """The first column of the first row, or None."""
+        return self._execute(query, parameters).scalar()
+
+    def frame(self, query: str, **parameters: Any) -> pd.DataFrame:
+        """All rows as a frame; times come back as naive UTC, because `ds` is naive in every forecasting library."""
+        result = self._execute(query, parameters)
+        return as_frame(list(result.keys()), list(result))
+
+    def copy(self, table: str, frame: pd.DataFrame) -> None:
+        """COPY a frame into `table` (its columns are the frame's); naive times are UTC, NaN and NaT become NULL."""
+        with self._driver().cursor() as cursor:
+            copy_into(cursor, table, frame)
+
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
+        self._execute("lock", {"name": name})
+
+    def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
+        return self._connection.execute(statement(query), parameters)
+
+    def _driver(self) -> psycopg.Connection[Any]:
+        connection = self._connection.connection.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        return connection
+
+
+class Database:
+    """One PostgreSQL database; `url` is what psql takes."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = _engine(url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Everything inside happens, or nothing does."""
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise DatabaseUnavailable(_unreachable(self.url, error)) from error
+        with connection, connection.begin():
+            yield Transaction(connection)
+
+    def version(self) -> str | None:
+        """The schema's version, or None before the first migration."""
+        with self._connect() as connection:
+            return migrate.version(connection)
+
+    def upgrade(self, to: str = "head") -> str:
+        """Migrate up (or down) to a version; the version reached. Two at once wait for each other."""
+        with self._connect() as connection:
+            return migrate.migrate(connection, to)
+
+    def check(self) -> None:
+        """Raise NotMigrated unless the schema is of this program's version."""
+        found = self.version()
+        if found != migrate.head():
+            raise NotMigrated(found, migrate.head())
+
+    def close(self) -> None:
+        """Give the connections back to the server."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connect(self) -> Iterator[sa.Connection]:
+        try:
+            connection = self._engine.connect()
+        except OperationalError as error:
+            raise DatabaseUnavailable(_unreachable(self.url, error)) from error
+        with connection:
+            yield connection
+
+
+def open_database(settings: Settings, *, checked: bool = True) -> Database:
+    """The database of these settings, ready to use.
+
+    The embedded server is started, and a new one is migrated. A server of the user's own is never changed: with
+    `checked` an unmigrated one raises NotMigrated.
+    """
+    if settings.database_url is not None:
+        database = Database(settings.database_url)
+    else:
+        database = _embedded(settings)
+        if database.version() is None:
+            database.upgrade()
+    if checked:
+        database.check()
+    return database
+
+
+@cache
+def statement(query: str) -> sa.TextClause:
+    """The statement of `queries/<query>.sql`."""
+    return sa.text(files("mlops.db").joinpath("queries", f"{query}.sql").read_text(encoding="utf-8"))
+
+
+def _embedded(settings: Settings) -> Database:
+    server = server_for(settings.root).start()
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        found = connection.execute("select from pg_database where datname = %s", [NAME]).fetchone()
+        if found is None:
+            try:
+                connection.execute(f"create database {NAME}")
+            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                pass  # another process was faster
+    return Database(server.url(NAME))
+
+
+def _engine(url: str) -> sa.Engine:
+    scheme, _, rest = url.partition("://")
+    if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
+        raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
+    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": "-ctimezone=UTC"})
+    sa.event.listen(engine, "connect", _adapt)
+    return engine
+
+
+def _adapt(connection: psycopg.Connection[Any], _record: object) -> None:
+    """A dict parameter is jsonb."""
+    connection.adapters.register_dumper(dict, JsonbDumper)
+
+
+def _unreachable(url: str, error: OperationalError) -> str:
+    cause = str(error.orig).strip().splitlines()
+    shown = sa.make_url(url).render_as_string(hide_password=True)
+    return f"can't reach the database at {shown}: {cause[0] if cause else 'no reason given'}; run `mlops db status`"

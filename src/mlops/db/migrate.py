@@ -1,0 +1,63 @@
+"""The schema's version, and how to get to another one."""
+
+import logging
+from functools import cache
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from mlops.config import room
+
+__all__ = ["head", "migrate", "version"]
+
+LOCK = 7_310_145  # any constant of our own: one migration at a time
+
+
+@cache
+def head() -> str:
+    """The version that this program needs."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def version(connection: sa.Connection) -> str | None:
+    """The version that the database has, or None before the first migration."""
+    context = MigrationContext.configure(
+        connection, opts={"version_table": "schema_version", "version_table_schema": "analytics"}
+    )
+    return context.get_current_revision()
+
+
+def migrate(connection: sa.Connection, to: str = "head") -> str:
+    """Go up or down to version `to` ("head", "base" or a number) and return it."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    connection.execute(sa.text("select pg_advisory_lock(:key)"), {"key": LOCK})
+    try:
+        connection.execute(sa.text("create schema if not exists analytics"))
+        connection.commit()
+        config = _config()
+        config.attributes["connection"] = connection
+        before = version(connection)
+        connection.commit()
+        if to == "base" or (to != "head" and before is not None and to < before):
+            command.downgrade(config, to)
+        else:
+            command.upgrade(config, to)
+        connection.commit()
+        reached = version(connection) or "base"
+        connection.commit()
+    finally:
+        connection.rollback()
+        connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.commit()
+    return reached
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(room("migrations")).replace("%", "%%"))
+    return config
