@@ -155,7 +155,9 @@ def _engine(url: str) -> sa.Engine:
     scheme, _, rest = url.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
         raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
-    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": "-ctimezone=UTC"})
+    engine = sa.create_engine(
+        f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": "-ctimezone=UTC"}
+    )
     sa.event.listen(engine, "connect", _adapt)
     return engine
 

@@ -38,6 +38,7 @@ def migrate(connection: sa.Connection, to: str = "head") -> str:
     connection.execute(sa.text("select pg_advisory_lock(:key)"), {"key": LOCK})
     try:
         connection.execute(sa.text("create schema if not exists analytics"))
+        connection.execute(sa.text("create schema if not exists mlflow"))
         connection.commit()
         config = _config()
         config.attributes["connection"] = connection

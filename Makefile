@@ -1,0 +1,44 @@
+# Two commands: `make demo` and `make test`. Both make .venv from the hash-locked requirements first.
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do $$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+
+.PHONY: demo test test-server lock clean
+
+demo: .venv/runtime
+	$(BIN)/mlops demo
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report term:skip-covered
+
+# The same suite on another server: MLOPS_TEST_DATABASE_URL, or Debian's PostgreSQL started for it.
+test-server: .venv/dev
+	MLOPS_TEST_DATABASE_URL="$${MLOPS_TEST_DATABASE_URL:-$$(sh tests/debian_server.sh)}" $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+.venv/runtime: requirements.lock pyproject.toml | .venv
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
+	touch $@
+
+.venv/dev: requirements-dev.lock pyproject.toml | .venv
+	$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	$(INSTALL) --no-build-isolation --editable .
+	touch $@
+
+.venv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# Needs uv. Addresses of registries stay out of the locks.
+lock:
+	uv pip compile pyproject.toml --extra demo --group build --group dev --constraint constraints.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade --output-file requirements-dev.lock
+	uv pip compile pyproject.toml --extra demo --group build --constraint requirements-dev.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean:
+	$(BIN)/mlops db stop || true
+	rm -rf .venv .mlops

@@ -1,0 +1,75 @@
+"""The command `mlops`: each command parses, calls one function, prints.
+
+Exit codes: 0 done, 1 refused with a reason, 2 misused. No heavy library is imported before a command runs.
+"""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from mlops import __version__
+from mlops.cli import database, demo, model, monitor, registry, series
+from mlops.errors import MlopsError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="mlops",
+    help="The lifecycle of forecasting models for operational time series.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+app.add_typer(database.app, name="db")
+app.add_typer(series.app, name="series")
+app.add_typer(registry.app, name="registry")
+app.add_typer(monitor.app, name="monitor")
+app.add_typer(model.features, name="features")
+app.add_typer(model.outcomes, name="outcomes")
+app.command()(demo.demo)
+app.command()(model.train)
+app.command()(model.predict)
+app.command()(model.retrain)
+app.command()(monitor.review)
+app.command()(database.health)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(__version__)  # noqa: T201  nothing else to say
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run a command; what is refused becomes one sentence, unless --debug asks for the traceback."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except MlopsError as error:
+        if debug:
+            raise
+        _refuse(error, as_json="--json" in arguments)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+
+
+def _refuse(error: MlopsError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": type(error).__name__, "message": str(error)}, indent=2))  # noqa: T201
+    print(f"mlops: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(1)

@@ -1,0 +1,179 @@
+"""`mlops train`, `predict`, `retrain`, `outcomes match`, `features list|show`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mlops.cli.context import database, moment, store
+from mlops.cli.output import console, emit, progress, table
+from mlops.errors import BadInput, UnknownName
+
+__all__ = ["features", "outcomes", "predict", "retrain", "train"]
+
+outcomes = typer.Typer(help="Outcomes: what really happened.", no_args_is_help=True)
+features = typer.Typer(help="The feature store.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+
+
+def train(
+    experiment: Annotated[
+        str, typer.Argument(metavar="KIND", help="An experiment of the folder training/: prophet, lightgbm …")
+    ],
+    name: Annotated[str, typer.Option(help="Registered model; params.toml says it when this is left out.")] = "",
+    metric_type: Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")] = "",
+    country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
+    horizon: Annotated[int, typer.Option(help="Steps ahead; 0 means as in params.toml.", min=0)] = 0,
+    label: Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")] = [],  # noqa: B006
+    change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Train, backtest against the seasonal naive, register as challenger."""
+    from mlops.training import TrainingSpec
+    from mlops.training import train as run
+    from mlops.training.spec import params_file
+
+    options = {"name": name, "metric_type": metric_type, "country": country, "horizon": str(horizon or "")}
+    changes = {key: value for key, value in options.items() if value} | _pairs(change, "--set")
+    spec = TrainingSpec.from_toml(
+        params_file(experiment), changes, as_of=moment(as_of), labels=_pairs(label, "--label")
+    )
+    with progress() as bar:
+        task = bar.add_task(f"training {experiment}", total=None, note="")
+        trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
+
+    def text() -> None:
+        figures = trained.metrics
+        console.print(
+            f"[bold]models:/{trained.version.name}/{trained.version.version}[/] ({spec.kind}) is registered as challenger"
+        )
+        console.print(
+            f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f}, coverage of 80 %: {figures['coverage_80']:.2f}"
+        )
+        for series, reason in trained.excluded.items():
+            console.print(f"  left out: series {series}: {reason}")
+        console.print(
+            f"make it champion: mlops registry promote models:/{trained.version.name}/{trained.version.version}"
+        )
+
+    emit(trained, as_json=as_json, text=text)
+
+
+def predict(
+    uri: Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")],
+    horizon: Annotated[str | None, typer.Option(help="Steps ahead; the model's own horizon when left out.")] = None,
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Forecast every series of a model and store the forecasts."""
+    from mlops.serving.predict import predict as run
+
+    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of))
+
+    def text() -> None:
+        shown = issued.frame
+        console.print(
+            f"{len(shown):,} forecasts of {shown['series_id'].nunique()} series from {issued.cutoff:%Y-%m-%d}"
+            f" by {issued.version.uri}; {issued.stored:,} are new"
+        )
+        for series, reason in issued.refused.items():
+            console.print(f"  not served: series {series}: {reason}")
+
+    emit(issued, as_json=as_json, text=text)
+
+
+def retrain(
+    recommendation_id: Annotated[int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops review`.")],
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="Train on what was known then; the recommendation's time when left out.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Act on a recommendation: train a challenger, compare it on the newest weeks, promote it if it wins."""
+    from mlops.config import room
+    from mlops.training.retrain import Rule
+    from mlops.training.retrain import retrain as run
+
+    rule = Rule.from_toml(room("monitoring") / "policy.toml")
+    with progress() as bar:
+        task = bar.add_task("retraining", total=None, note="")
+        done = run(
+            database(),
+            store(),
+            recommendation_id,
+            rule,
+            as_of=moment(as_of) if as_of else None,
+            say=lambda note: bar.update(task, note=note),
+        )
+    emit(done, as_json=as_json, text=lambda: console.print(done.verdict))
+
+
+@outcomes.command("match")
+def match(as_of: AsOf = "now", as_json: Json = False) -> None:
+    """Write onto predictions what really happened."""
+    from mlops.serving.outcomes import match as run
+
+    matched = run(database(), moment(as_of))
+    text = f"{matched.matched:,} predictions got their outcome, {matched.waiting:,} still wait"
+    emit(matched, as_json=as_json, text=lambda: console.print(text))
+
+
+@features.command("list")
+def list_features(as_json: Json = False) -> None:
+    """List the features with their newest version and the models that use them."""
+    with database().transaction() as transaction:
+        rows = transaction.rows("list_features")
+
+    def text() -> None:
+        shown = table("feature", "version", "source", "used by", "transformation")
+        for row in rows:
+            shown.add_row(
+                row["name"],
+                str(row["version"]),
+                ", ".join(row["source_metric_types"]),
+                ", ".join(row["used_by"]),
+                row["transformation"],
+            )
+        console.print(shown if rows else "no feature is recorded yet; training records the features that it uses")
+
+    emit(rows, as_json=as_json, text=text)
+
+
+@features.command("show")
+def show_feature(name: Annotated[str, typer.Argument(help="A feature's name.")], as_json: Json = False) -> None:
+    """Show every version of a feature's definition."""
+    with database().transaction() as transaction:
+        rows = transaction.rows("feature_versions", name=name)
+        if not rows:
+            raise UnknownName("feature", name, [row["name"] for row in transaction.rows("list_features")])
+
+    def text() -> None:
+        for row in rows:
+            console.print(
+                f"[bold]{row['name']} version {row['version']}[/], recorded {row['created_at']:%Y-%m-%d %H:%M} UTC"
+            )
+            for key, value in row["definition"].items():
+                console.print(f"  {key:20} {value}", highlight=False)
+
+    emit(rows, as_json=as_json, text=text)
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise BadInput(f"{option} {text!r} is not of the form key=value")
+        pairs[key] = value
+    return pairs
+
+
+def _whole(horizon: str | None) -> Any:
+    """The horizon as a number where it is one; what isn't is refused by the model with its own range."""
+    if horizon is None:
+        return None
+    try:
+        return int(horizon)
+    except ValueError as error:
+        raise BadInput(f"horizon {horizon!r} is not a whole number") from error

@@ -1,0 +1,115 @@
+"""The demo's story: 2020 in Auckland, week by week, each week seeing only what was known on its Monday."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mlops.config import room
+from mlops.db import Database
+from mlops.monitoring import job
+from mlops.monitoring.policy import read_policy
+from mlops.series.adapters.auckland import auckland_path
+from mlops.series.ingest import IngestReport, ingest
+from mlops.serving.outcomes import match
+from mlops.serving.predict import predict
+from mlops.tracking.bridge import sync
+from mlops.tracking.registry import ModelVersion, promote, resolve
+from mlops.tracking.store import Store
+from mlops.training import Trained, TrainingSpec, train
+from mlops.training.retrain import Retrained, Rule, retrain
+from mlops.training.spec import params_file
+
+__all__ = ["PHASES", "Week", "first_champion", "phases", "replay", "store_series", "train_first"]
+
+MODEL = "demand"
+METRIC = "customer_activity"
+TRAINED_AT = datetime(2020, 1, 1, tzinfo=UTC)
+MONDAYS = [datetime(2020, 1, 6, tzinfo=UTC) + timedelta(weeks=week) for week in range(30)]
+PHASES = {
+    "before the lockdown": (datetime(2020, 1, 6, tzinfo=UTC), datetime(2020, 3, 23, tzinfo=UTC)),
+    "in the lockdown": (datetime(2020, 3, 23, tzinfo=UTC), datetime(2020, 5, 18, tzinfo=UTC)),
+    "after the lockdown": (datetime(2020, 5, 18, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC)),
+}
+"""Alert levels 4 and 3, by the weeks that they touched."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Week:
+    """What one Monday found and did; `checked` is None while no outcome of the champion is known."""
+
+    monday: datetime
+    champion: int
+    checked: job.Checked | None = None
+    retrained: Retrained | None = None
+    forecasts: int = 0
+    matched: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+def store_series(database: Database) -> IngestReport:
+    """Ingest the wheel's counts; each day counts as known when it ended, so that 2020 can be replayed."""
+    return ingest(database, auckland_path(), adapter="auckland", known_at="observed")
+
+
+def train_first(database: Database, store: Store, say: Say) -> Iterator[Trained]:
+    """Prophet and LightGBM on 2019, by the parameters of the room `training`."""
+    for kind in ("prophet", "lightgbm"):
+        changes = {"name": MODEL, "metric_type": METRIC, "country": "NZ"}
+        spec = TrainingSpec.from_toml(params_file(kind), changes, as_of=TRAINED_AT, request=f"demo {kind}")
+        yield train(spec, database, store, lambda note, kind=kind: say(f"{kind}: {note}"))
+
+
+def first_champion(database: Database, store: Store, trained: list[Trained]) -> ModelVersion:
+    """The version with the lowest backtest WAPE; what was promoted before stays promoted."""
+    best = min(trained, key=lambda one: one.metrics["wape"])
+    if "mlops.promoted_because" not in best.version.tags:
+        reason = f"lowest backtest WAPE of {len(trained)}: {best.metrics['wape']:.3f}"
+        promote(store, best.version, reason)
+        sync(store, database)
+    return best.version
+
+
+def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
+    """Every Monday that has not been replayed: match, check, retrain when that is recommended, forecast."""
+    policy, rule = read_policy(room("monitoring") / "policy.toml"), Rule.from_toml(room("monitoring") / "policy.toml")
+    with database.transaction() as transaction:
+        done = transaction.value("last_checked", name=MODEL)
+        unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] == "retrain"]
+    for row in unfinished:
+        retrain(database, store, row["recommendation_id"], rule, say=say)
+    for monday in MONDAYS:
+        if done is not None and monday < done:
+            continue
+        say(f"{monday:%d %b %Y}")
+        yield _week(database, store, policy, rule, monday, say)
+
+
+def phases(database: Database) -> list[dict[str, Any]]:
+    """WAPE of all stored forecasts and of the seasonal naive, before, in and after the lockdown."""
+    with database.transaction() as transaction:
+        weeks = transaction.rows("weekly_accuracy", name=MODEL, as_of=MONDAYS[-1], step="1 day", cycle=7)
+    found = []
+    for name, (start, end) in PHASES.items():
+        inside = [week for week in weeks if start <= week["week"] < end]
+        size = sum(week["size"] for week in inside)
+        averages = {
+            key: sum(week[key] * week["size"] for week in inside) / size
+            for key in ("wape", "wape_naive", "coverage_80")
+        }
+        found.append({"phase": name, "weeks": len(inside)} | averages)
+    return found
+
+
+def _week(database: Database, store: Store, policy: Any, rule: Rule, monday: datetime, say: Say) -> Week:
+    matched = match(database, monday)
+    checked = next((one for one in job.run(database, store, policy, monday) if one.name == MODEL), None)
+    retrained = None
+    if checked is not None and checked.recommendation.action == "retrain":
+        say(f"{monday:%d %b %Y}: retraining")
+        retrained = retrain(database, store, checked.recommendation_id, rule, say=lambda _: None)
+    issued = predict(database, store, f"models:/{MODEL}@champion", as_of=monday)
+    champion = resolve(store, f"models:/{MODEL}@champion").version
+    return Week(monday, champion, checked, retrained, issued.stored, matched.matched)

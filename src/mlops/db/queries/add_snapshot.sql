@@ -1,0 +1,3 @@
+-- keeps the Evidently snapshot of one week
+insert into analytics.evidently_snapshots (version_id, as_of, snapshot) values (:version_id, :as_of, cast(:snapshot as jsonb))
+    on conflict (version_id, as_of) do nothing

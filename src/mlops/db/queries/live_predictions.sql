@@ -1,0 +1,7 @@
+-- the freshest forecast of a version for every series and past day, with the outcome as far as it was known at :as_of
+select distinct on (p.series_id, p.target_at)
+       p.series_id, p.target_at as ds, p.cutoff, p.horizon, p.y_hat, p.lo_80, p.hi_80, p.lo_95, p.hi_95,
+       case when p.outcome_recorded_at <= :as_of then p.outcome end as y
+  from analytics.model_prediction_results p
+ where p.version_id = :version_id and p.issued_at <= :as_of and p.target_at < :as_of
+ order by p.series_id, p.target_at, p.cutoff desc

@@ -1,0 +1,61 @@
+"""How good a forecast was: pure functions over arrays of outcomes and forecasts; NaN outcomes don't count."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["LEVELS", "bias", "coverage", "mase", "pinball", "wape"]
+
+LEVELS = (80, 95)
+"""The interval levels, in per cent, that are stored with every forecast."""
+
+Array = npt.ArrayLike
+
+
+def wape(y: Array, y_hat: Array) -> float:
+    """Sum of absolute errors over the sum of absolute outcomes; NaN where there is no outcome.
+
+    >>> wape([10, 30], [12, 28])
+    0.1
+    """
+    y, y_hat = _known(y, y_hat)
+    return _ratio(np.abs(y - y_hat).sum(), np.abs(y).sum())
+
+
+def bias(y: Array, y_hat: Array) -> float:
+    """Sum of errors (forecast minus outcome) over the sum of absolute outcomes; above 0 is over-forecast."""
+    y, y_hat = _known(y, y_hat)
+    return _ratio((y_hat - y).sum(), np.abs(y).sum())
+
+
+def mase(y: Array, y_hat: Array, naive_mae: float) -> float:
+    """Mean absolute error over the in-sample error of the seasonal naive (Hyndman and Koehler, 2006)."""
+    y, y_hat = _known(y, y_hat)
+    return _ratio(np.abs(y - y_hat).mean() if len(y) else np.nan, naive_mae)
+
+
+def pinball(y: Array, lo: Array, hi: Array, level: int) -> float:
+    """Pinball loss of both bounds of an interval over the sum of absolute outcomes.
+
+    It is the sum of the quantile losses at (100 - level)/2 and (100 + level)/2 per cent (Koenker and Bassett, 1978).
+    """
+    y, lo, hi = _known(y, lo, hi)
+    tail = (1 - level / 100) / 2
+    below = np.maximum(tail * (y - lo), (tail - 1) * (y - lo))
+    above = np.maximum((1 - tail) * (y - hi), -tail * (y - hi))
+    return _ratio((below + above).sum(), np.abs(y).sum())
+
+
+def coverage(y: Array, lo: Array, hi: Array) -> float:
+    """Share of outcomes inside the interval; NaN where there is no outcome."""
+    y, lo, hi = _known(y, lo, hi)
+    return float(((y >= lo) & (y <= hi)).mean()) if len(y) else float("nan")
+
+
+def _known(y: Array, *others: Array) -> tuple[npt.NDArray[np.float64], ...]:
+    outcomes = np.asarray(y, dtype=float)
+    seen = ~np.isnan(outcomes)
+    return outcomes[seen], *(np.asarray(other, dtype=float)[seen] for other in others)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")

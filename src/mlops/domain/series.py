@@ -1,0 +1,59 @@
+"""The nouns of what comes in: the long format, a refused row, and what became of a file."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "GRANULARITIES",
+    "IDENTITY",
+    "LONG_COLUMNS",
+    "NUMBERS",
+    "PLACE",
+    "REQUIRED",
+    "IngestReport",
+    "RefusedRow",
+]
+
+REQUIRED = ("metric_type", "observed_at", "value")
+PLACE = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
+"""Where or at whom something is measured; any of them may be absent."""
+IDENTITY = ("tenant_id", "metric_type", "granularity", *PLACE, "labels")
+"""What tells one series from another."""
+NUMBERS = ("value", "value_lower", "value_upper", "quality_score")
+LONG_COLUMNS = (*REQUIRED, *PLACE, "tenant_id", "granularity", "value_lower", "value_upper", "quality_score", "labels")
+"""The long format: one row is one observation. Daily, weekly and monthly values carry 00:00 UTC of their first date."""
+GRANULARITIES = ("hourly", "daily", "weekly", "monthly")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that could not be taken: where it stands, what was found, and what would do."""
+
+    source: str
+    line: int
+    column: str | None
+    found: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        column = "" if self.column is None else f", column {self.column}"
+        found = "" if self.found is None else f"found {self.found!r}; "
+        return f"{self.source}, line {self.line}{column}: {found}{self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What a file held and what became of it; `read` is the sum of the four counts after it."""
+
+    batch_id: int
+    source: str
+    read: int
+    inserted: int
+    corrected: int
+    unchanged: int
+    refused: int
+    status: Literal["stored", "partly stored", "refused"]
+    reasons: tuple[RefusedRow, ...]
+    """The first refused rows, at most 20; all of them are in `analytics.refused_rows`."""
+    notes: tuple[str, ...]
+    seconds: float

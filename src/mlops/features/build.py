@@ -1,0 +1,67 @@
+"""Frames for training and serving; one point-in-time rule: nothing that was recorded after `as_of`."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.errors import NothingToDo
+from mlops.forecasting.design import Design, holiday_flags
+from mlops.forecasting.panel import Panel
+
+__all__ = ["digest", "history", "values"]
+
+
+def history(
+    database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Observations `series_id, ds, y` as they were known at `as_of`, oldest first."""
+    with database.transaction() as transaction:
+        frame = transaction.frame(
+            "history",
+            metric_type=selection.metric_type,
+            granularity=selection.granularity,
+            labels=selection.labels or None,
+            series_ids=None if series is None else list(series),
+            as_of=as_of,
+            start=None,
+        )
+    if frame.empty:
+        raise NothingToDo(
+            f"no {selection.granularity} {selection.metric_type} was recorded by {as_of:%Y-%m-%d %H:%M} UTC;"
+            " bring data in with `mlops series ingest FILE`, or see `mlops series list`"
+        )
+    return frame[["series_id", "ds", "y"]]
+
+
+def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
+    """`wanted` (series_id, cutoff, ds) with one column per feature and `holiday`; each row sees up to its cutoff only."""
+    panel = Panel.of(observed)
+    design, rows = Design(panel, country), []
+    for (cutoff, ds), group in wanted.groupby(["cutoff", "ds"]):
+        origin = int(panel.index.searchsorted(cutoff, side="right")) - 1
+        step = int(np.busday_count(cutoff.date(), ds.date())) if panel.freq == "B" else _steps(panel, cutoff, ds)
+        matrix = design.matrix(names, np.array([origin]), step)
+        found = panel.ids.get_indexer(pd.Index(group["series_id"]))
+        rows.append(pd.DataFrame(matrix[found], columns=list(names), index=group.index))
+    table = pd.concat(rows).reindex(wanted.index).astype(float)
+    flags = holiday_flags(pd.DatetimeIndex(wanted["ds"]), country)
+    return wanted.assign(**{name: table[name] for name in names}, holiday=flags)
+
+
+def digest(frame: pd.DataFrame) -> str:
+    """SHA-256 over every row and column of a frame `series_id, ds, y`, whatever the order of its rows."""
+    ordered = frame.sort_values(["series_id", "ds"])
+    whole = hashlib.sha256()
+    whole.update("\n".join(map(str, ordered["series_id"])).encode())
+    whole.update(ordered["ds"].to_numpy("datetime64[ns]").astype("<i8").tobytes())
+    whole.update(ordered["y"].to_numpy("<f8").tobytes())
+    return whole.hexdigest()
+
+
+def _steps(panel: Panel, cutoff: pd.Timestamp, ds: pd.Timestamp) -> int:
+    return len(pd.date_range(cutoff, ds, freq=panel.freq)) - 1

@@ -1,0 +1,220 @@
+"""The inputs of a direct global model: one function per feature, each seeing only what its origin had seen.
+
+A feature is a number per (series, origin, step). Values are relative to the level of their series at the origin (the mean
+of its newest four cycles), so that one model serves a corner shop and a city. A new feature is one entry of FEATURES.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import holidays
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.errors import UnknownName
+from mlops.forecasting.panel import Floats, Panel
+
+__all__ = ["DEFAULT_FEATURES", "FEATURES", "Design", "Feature", "holiday_flags"]
+
+Ints = npt.NDArray[np.int64]
+
+
+class Design:
+    """Everything that features are computed from: past values by origin, and the calendar of the targets."""
+
+    def __init__(self, panel: Panel, country: str | None) -> None:
+        self.panel, self.country = panel, country
+        self._sums = np.pad(np.nan_to_num(panel.y), ((0, 0), (1, 0))).cumsum(axis=1)
+        self._counts = np.pad((~np.isnan(panel.y)).astype(float), ((0, 0), (1, 0))).cumsum(axis=1)
+        cycle = panel.season.cycle
+        seen = np.arange(panel.y.shape[1])
+        own_scale = self.mean(seen[-1:], 52 * cycle)
+        self._floor = np.maximum(np.nan_to_num(np.abs(own_scale)) * 0.05, 1e-9)
+
+    def matrix(self, names: Sequence[str], origins: Ints, step: int) -> npt.NDArray[np.float32]:
+        """Features shaped (series × origins, names); `origins` are positions of the newest step that may be seen."""
+        point = Point(self, origins, step)
+        shape = (len(self.panel.ids), len(origins))
+        columns = [np.broadcast_to(FEATURES[name].compute(point), shape).ravel() for name in names]
+        return np.column_stack(columns).astype(np.float32)
+
+    def level(self, origins: Ints) -> Floats:
+        """Mean of the newest four cycles at each origin, never zero."""
+        recent = np.nan_to_num(np.abs(self.mean(origins, 4 * self.panel.season.cycle)))
+        return np.asarray(np.maximum(recent, self._floor))
+
+    def mean(self, ends: Ints, length: int) -> Floats:
+        """Mean of the `length` values up to and including each position of `ends`; NaN where nothing was observed."""
+        stop = np.clip(ends + 1, 0, None)
+        start = np.clip(stop - length, 0, None)
+        count = self._counts[:, stop] - self._counts[:, start]
+        total = self._sums[:, stop] - self._sums[:, start]
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    def value(self, positions: Ints) -> Floats:
+        """Observed values at positions; NaN before the beginning."""
+        return np.where(positions >= 0, self.panel.y[:, np.clip(positions, 0, None)], np.nan)
+
+    @cached_property
+    def calendar(self) -> pd.DatetimeIndex:
+        """The panel's steps and a year of steps after them."""
+        index = self.panel.index
+        return index.append(self.panel.future(self.panel.season.year + 31))
+
+    @cached_property
+    def holidays(self) -> npt.NDArray[np.bool_]:
+        """Whether each step of `calendar` is a public holiday."""
+        return holiday_flags(self.calendar, self.country)
+
+    @cached_property
+    def to_holiday(self) -> Floats:
+        """Days until the next holiday, at most 14."""
+        return _distance(self.holidays[::-1])[::-1]
+
+    @cached_property
+    def since_holiday(self) -> Floats:
+        """Days since the last holiday, at most 14."""
+        return _distance(self.holidays)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A design at some origins, looking `step` steps ahead."""
+
+    design: Design
+    origins: Ints
+    step: int
+
+    @cached_property
+    def level(self) -> Floats:
+        """The level at the origins."""
+        return self.design.level(self.origins)
+
+    @cached_property
+    def seasons(self) -> Floats:
+        """The newest eight seen values of the target's place in the cycle, newest first, over the level."""
+        cycle = self.design.panel.season.cycle
+        first = self.origins + self.step - cycle * -(-self.step // cycle)
+        return np.stack([self.design.value(first - cycle * back) / self.level for back in range(8)])
+
+    @property
+    def targets(self) -> pd.DatetimeIndex:
+        """The steps that are forecast."""
+        return self.design.calendar[self.origins + self.step]
+
+    def lag(self, back: int) -> Floats:
+        """The value `back` steps before the origin, over the level."""
+        return np.asarray(self.design.value(self.origins - back) / self.level)
+
+    def mean(self, cycles: int) -> Floats:
+        """Mean of the newest `cycles` cycles, over the level."""
+        return np.asarray(self.design.mean(self.origins, cycles * self.design.panel.season.cycle) / self.level)
+
+    def year_ago(self, shift: int = 0) -> Floats:
+        """The value a year before the target, over the level; never after the origin."""
+        position = np.minimum(self.origins + self.step - self.design.panel.season.year + shift, self.origins)
+        return np.asarray(self.design.value(position) / self.level)
+
+    def growth_a_year_ago(self) -> Floats:
+        """How the cycle around the target stood to the four cycles before its origin, a year ago."""
+        season = self.design.panel.season
+        around = np.minimum(self.origins + self.step - season.year + season.cycle // 2, self.origins)
+        before = self.design.mean(self.origins - season.year, 4 * season.cycle)
+        return np.asarray(self.design.mean(around, season.cycle) / np.where(before > 0, before, np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What a feature is, in words for its definition, and how it is computed."""
+
+    transformation: str
+    compute: Callable[[Point], Floats]
+    source: bool = True
+    """Whether it is computed from the series' own values (else from the calendar alone)."""
+
+
+FEATURES = {
+    "value": Feature("the observed value itself", lambda at: at.lag(0) * at.level),
+    "last_value": Feature("value at the origin / level", lambda at: at.lag(0)),
+    "lag_1": Feature("value 1 step before the origin / level", lambda at: at.lag(1)),
+    "lag_2": Feature("value 2 steps before the origin / level", lambda at: at.lag(2)),
+    "same_season_1": Feature("newest value of the target's weekday / level", lambda at: at.seasons[0]),
+    "same_season_2": Feature("2nd newest value of the target's weekday / level", lambda at: at.seasons[1]),
+    "same_season_3": Feature("3rd newest value of the target's weekday / level", lambda at: at.seasons[2]),
+    "same_season_4": Feature("4th newest value of the target's weekday / level", lambda at: at.seasons[3]),
+    "same_season_mean_4": Feature(
+        "mean of the newest 4 of the target's weekday / level", lambda at: _mean(at.seasons[:4])
+    ),
+    "same_season_mean_8": Feature("mean of the newest 8 of the target's weekday / level", lambda at: _mean(at.seasons)),
+    "same_season_std_8": Feature(
+        "deviation of the newest 8 of the target's weekday / level", lambda at: _std(at.seasons)
+    ),
+    "mean_1_cycle": Feature("mean of the newest cycle / level", lambda at: at.mean(1)),
+    "mean_2_cycles": Feature("mean of the newest 2 cycles / level", lambda at: at.mean(2)),
+    "mean_8_cycles": Feature("mean of the newest 8 cycles / level", lambda at: at.mean(8)),
+    "mean_13_cycles": Feature("mean of the newest 13 cycles / level", lambda at: at.mean(13)),
+    "year_ago": Feature("value a year before the target / level", lambda at: at.year_ago()),
+    "year_ago_growth": Feature(
+        "mean around the target a year ago / mean of the 4 cycles before", Point.growth_a_year_ago
+    ),
+    "day_of_week": Feature("weekday of the target, Monday 0", lambda at: at.targets.dayofweek.to_numpy(), source=False),
+    "day_of_month": Feature("day of the month of the target", lambda at: at.targets.day.to_numpy(), source=False),
+    "month": Feature("month of the target", lambda at: at.targets.month.to_numpy(), source=False),
+    "day_of_year": Feature("day of the year of the target", lambda at: at.targets.dayofyear.to_numpy(), source=False),
+    "is_holiday": Feature(
+        "whether the target is a public holiday", lambda at: at.design.holidays[at.origins + at.step], source=False
+    ),
+    "days_to_holiday": Feature(
+        "days to the next public holiday, at most 14",
+        lambda at: at.design.to_holiday[at.origins + at.step],
+        source=False,
+    ),
+    "days_since_holiday": Feature(
+        "days since the last public holiday, at most 14",
+        lambda at: at.design.since_holiday[at.origins + at.step],
+        source=False,
+    ),
+    "step": Feature("how many steps ahead", lambda at: np.full(1, float(at.step)), source=False),
+    "log_level": Feature("logarithm of the level", lambda at: np.log1p(at.level)),
+}
+"""Features by name; the words are part of the recorded definition, so a changed meaning is a new version."""
+
+DEFAULT_FEATURES = tuple(name for name in FEATURES if name != "value")
+
+
+def check_features(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, or UnknownName for the first that is not in FEATURES."""
+    for name in names:
+        if name not in FEATURES:
+            raise UnknownName("feature", name, FEATURES)
+    return tuple(names)
+
+
+def holiday_flags(index: pd.DatetimeIndex, country: str | None) -> npt.NDArray[np.bool_]:
+    """Whether each day is a public holiday of `country` (ISO code); all False for None."""
+    if country is None:
+        return np.zeros(len(index), dtype=bool)
+    try:
+        days = holidays.country_holidays(country, years=range(index[0].year, index[-1].year + 1))
+    except NotImplementedError as error:
+        raise UnknownName("country", country, holidays.list_supported_countries()) from error
+    return np.asarray(index.normalize().isin(pd.DatetimeIndex(list(days))))
+
+
+def _distance(flags: npt.NDArray[np.bool_]) -> Floats:
+    """Steps since the last flag, at most 14."""
+    position = np.arange(len(flags))
+    last = np.maximum.accumulate(np.where(flags, position, -14))
+    return np.minimum(position - last, 14).astype(float)
+
+
+def _mean(values: Floats) -> Floats:
+    count = (~np.isnan(values)).sum(axis=0)
+    return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _std(values: Floats) -> Floats:
+    centred = (values - _mean(values)) ** 2
+    return np.asarray(np.sqrt(_mean(centred)))

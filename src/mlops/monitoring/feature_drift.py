@@ -1,0 +1,103 @@
+"""P(X | calendar): the level and spread of numeric features and the shares of categories, day by day."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mlops.monitoring.calendar_fit import CalendarFit, design, fit_calendar
+from mlops.monitoring.channels import Channel, EntityCentres, daily_means, spread_of
+from mlops.monitoring.spec import Array, MonitorSpec, Rows
+
+__all__ = ["FeatureDrift", "fit_feature_drift"]
+
+FEWEST_IN_WEEK = 3.0  # rows; a rarer category has no share worth judging
+CROWD = 4  # rows a day
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """What the history says of the features: entity means, calendar, row scale and the categories worth a share."""
+
+    channels: tuple[Channel, ...]
+    categories: tuple[tuple[str, ...], ...]
+    centres: EntityCentres
+    calendar: CalendarFit
+    scale: Array
+    harmonics: int
+    crowded: bool
+
+    def daily(self, rows: Rows) -> pd.DataFrame:
+        """One row per day, one column per channel: levels, shares, spreads."""
+        values = np.column_stack([rows.numeric, _indicators(rows, self.categories)])
+        centred = self.centres.centred(rows.entity, values)
+        numeric = rows.numeric.shape[1]
+        spreads = np.sqrt(np.abs(self._surprise(rows, centred[:, :numeric]) / self.scale[:numeric]))
+        return daily_means(rows.day, np.column_stack([centred / self.scale, spreads]))
+
+    def _surprise(self, rows: Rows, centred: Array) -> Array:
+        """How far each row is from its day, or from its calendar where a day has too few rows to know its own mean."""
+        if self.crowded:
+            return _from_own_day(rows.day, centred)
+        matrix = design(rows.day, rows.holiday, self.harmonics)
+        return centred - matrix @ self.calendar.coefficients[:, : centred.shape[1]]
+
+
+def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:
+    """The reference for every feature of `spec`; the spread of a row is the root of its absolute calendar residual."""
+    categories = tuple(_worth_a_share(rows, column) for column in range(len(spec.categorical)))
+    values = np.column_stack([rows.numeric, _indicators(rows, categories)])
+    centres = EntityCentres.of(rows.entity, values)
+    centred = centres.centred(rows.entity, values)
+    matrix = design(rows.day, rows.holiday, harmonics)
+    daily = daily_means(rows.day, np.column_stack([matrix, centred])).to_numpy()
+    calendar = fit_calendar(daily[:, : matrix.shape[1]], daily[:, matrix.shape[1] :])
+    scale = spread_of(calendar.residuals(matrix, centred))
+    crowded = len(rows) >= CROWD * rows.day.nunique()
+    return FeatureDrift(_channels(spec, categories), categories, centres, calendar, scale, harmonics, crowded)
+
+
+def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...]) -> tuple[Channel, ...]:
+    shares = [(column, name) for column, names in zip(spec.categorical, categories, strict=True) for name in names]
+    return (*map(_level, spec.numeric), *(_share(column, name) for column, name in shares), *map(_spread, spec.numeric))
+
+
+def _level(name: str) -> Channel:
+    expected = "what the calendar predicts"
+    return Channel("feature", name, "level", f"{name} is {{}} above {expected}", f"{name} is {{}} below {expected}")
+
+
+def _spread(name: str) -> Channel:
+    more, less = (f"{name} varies {{}} {word} than the calendar predicts" for word in ("more", "less"))
+    return Channel("feature", name, "spread", more, less)
+
+
+def _share(column: str, name: str) -> Channel:
+    more, less = (f"{name!r} in {column} is {{}} {word} than the calendar predicts" for word in ("commoner", "rarer"))
+    return Channel("feature", column, "share", more, less)
+
+
+def _from_own_day(day: pd.DatetimeIndex, values: Array) -> Array:
+    """Each value less the mean of its day, widened for the part of itself that is in that mean."""
+    grouped = pd.DataFrame(values).groupby(day)
+    count = grouped.transform("count").to_numpy(float)
+    left = values - grouped.transform("mean").to_numpy(float)
+    return np.where(count > 1, left * np.sqrt(count / np.maximum(count - 1, 1)), np.nan)
+
+
+def _worth_a_share(rows: Rows, column: int) -> tuple[str, ...]:
+    """The categories common enough to be judged; of two that exclude each other one is enough."""
+    counts = pd.Series(rows.categorical[:, column]).value_counts()
+    weeks = max(1.0, rows.day.nunique() / 7)
+    common = sorted(counts.index[counts / weeks >= FEWEST_IN_WEEK])
+    return tuple(common[:1] if len(counts) == 2 and len(common) == 2 else common)
+
+
+def _indicators(rows: Rows, categories: tuple[tuple[str, ...], ...]) -> Array:
+    """One column per category worth a share: 1 where a row is of it, NaN where the category is missing."""
+    columns = [
+        np.where(pd.isna(rows.categorical[:, column]), np.nan, rows.categorical[:, column] == name)
+        for column, names in enumerate(categories)
+        for name in names
+    ]
+    return np.column_stack(columns).astype(float) if columns else np.empty((len(rows), 0))

@@ -1,0 +1,116 @@
+"""A monitor: fitted once on a history with honest backtest predictions, asked once a week what has changed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mlops.domain.findings import Finding, Findings
+from mlops.errors import HistoryTooShort
+from mlops.monitoring.calendar_fit import design, harmonics_for
+from mlops.monitoring.calibrate import Calibration, baseline_days, calibrate
+from mlops.monitoring.channels import Channel
+from mlops.monitoring.concept_drift import ConceptDrift, fit_concept_drift
+from mlops.monitoring.data_faults import DataFaults, fit_data_faults, no_rows
+from mlops.monitoring.feature_drift import FeatureDrift, fit_feature_drift
+from mlops.monitoring.performance_drift import PerformanceDrift, fit_performance_drift
+from mlops.monitoring.spec import Array, MonitorSpec, Rows, read_rows
+from mlops.monitoring.windows import WINDOWS
+
+__all__ = ["Monitor", "MonitorSpec", "fit_monitor"]
+
+FEWEST_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Everything that a history says about what is quiet."""
+
+    spec: MonitorSpec
+    parts: tuple[FeatureDrift | ConceptDrift | PerformanceDrift, ...]
+    faults: DataFaults
+    harmonics: int
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return tuple(channel for part in self.parts for channel in part.channels)
+
+    def daily(self, rows: Rows) -> tuple[pd.DatetimeIndex, Array, Array]:
+        """Every day from the first to the last row, its place in the calendar, and its channels."""
+        values = pd.concat([part.daily(rows) for part in self.parts], axis=1)
+        days = pd.date_range(values.index[0], values.index[-1], freq="D")
+        holiday = days.isin(rows.day[rows.holiday])
+        return days, design(days, holiday, self.harmonics), values.reindex(days).to_numpy(float)
+
+
+def fit_monitor(history: pd.DataFrame, spec: MonitorSpec) -> "Monitor":
+    """A monitor that knows what is normal; after a retrain fit a new one on the new model's backtest."""
+    rows = read_rows(history, spec)
+    days = (rows.day.max() - rows.day.min()).days + 1 if len(rows) else 0
+    if days < FEWEST_DAYS:
+        raise HistoryTooShort("history", days, FEWEST_DAYS)
+    harmonics = harmonics_for(days)
+    parts = fit_feature_drift(rows, spec, harmonics), fit_concept_drift(rows, spec), fit_performance_drift(rows)
+    reference = Reference(spec, parts, fit_data_faults(rows, spec), harmonics)
+    return Monitor(reference, rows)
+
+
+class Monitor:
+    """What is normal, and the last weeks day by day; a check adds its days to them."""
+
+    def __init__(self, reference: Reference, history: Rows) -> None:
+        days, matrix, daily = reference.daily(history)
+        self._reference, self._channels = reference, reference.channels
+        self._calibration = calibrate(matrix, daily, self._channels, reference.spec.alarms_per_year)
+        self._kept = max(WINDOWS) * 2 + baseline_days(len(days))
+        self._recent = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days).iloc[-self._kept :]
+        self._calm = self._recent.copy()
+
+    def check(self, window: pd.DataFrame) -> Findings:
+        """What the newest rows show, drifted or not; rows of a day that was seen before replace it."""
+        rows = read_rows(window, self._reference.spec)
+        if not len(rows):
+            return Findings((no_rows(),))
+        self._remember(rows)
+        return Findings((*self._judge(), *self._reference.faults.findings(rows)))
+
+    def _remember(self, rows: Rows) -> None:
+        days, matrix, daily = self._reference.daily(rows)
+        fresh = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days)
+        self._recent = _continued(self._recent, fresh, self._kept)
+        self._calm = _continued(self._calm, fresh, self._kept)
+
+    def _judge(self) -> Iterator[Finding]:
+        z = self._calibration.newest(self._recent.to_numpy(), self._calm.to_numpy())
+        one_sided = np.array([channel.one_sided for channel in self._channels])
+        statistic = np.where(one_sided, z, np.abs(z))
+        limit = np.where((z < 0) & ~one_sided, self._calibration.below, self._calibration.above)
+        self._calm_down(statistic > limit)
+        for kind, subject in dict.fromkeys((c.kind, c.subject) for c in self._channels):
+            members = [i for i, c in enumerate(self._channels) if (c.kind, c.subject) == (kind, subject)]
+            yield self._finding(members, z, statistic, limit)
+
+    def _finding(self, members: Sequence[int], z: Array, statistic: Array, limit: Array) -> Finding:
+        ratio = np.nan_to_num(statistic[:, members] / limit[:, members], nan=-np.inf)
+        window, member = np.unravel_index(np.argmax(ratio), ratio.shape)
+        column = members[member]
+        channel, value = self._channels[column], float(statistic[window, column])
+        words = channel.above if z[window, column] >= 0 else channel.below
+        detail = words.format(f"{abs(value):.1f} sigma") + f" over the last {WINDOWS[window]} days"
+        threshold = float(limit[window, column])
+        return Finding(channel.kind, channel.subject, value, threshold, value > threshold, detail)
+
+    def _calm_down(self, alarmed: np.ndarray) -> None:
+        """Days in alarm enter the yardstick as what the yardstick said, so that a drift never becomes the norm."""
+        calm = self._calm.to_numpy(copy=True)
+        for contrast, columns in zip(self._calibration.contrasts, alarmed, strict=True):
+            said = contrast.yardstick(calm)[-1]
+            calm[-contrast.window :, columns] = said[columns]
+        self._calm = pd.DataFrame(calm, index=self._calm.index)
+
+
+def _continued(before: pd.DataFrame, fresh: pd.DataFrame, kept: int) -> pd.DataFrame:
+    joined = pd.concat([before[before.index < fresh.index[0]], fresh])
+    joined = joined.combine_first(before[before.index > fresh.index[-1]]) 
+    return joined.asfreq("D").iloc[-kept:]

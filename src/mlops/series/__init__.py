@@ -1,0 +1,1 @@
+"""What comes in: observations of series, checked, stored and read as they were known at a time."""

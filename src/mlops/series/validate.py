@@ -1,0 +1,206 @@
+"""Which rows of the long format can be taken: typed, or refused with a reason. Pure; a whole chunk at a time."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops.domain.series import GRANULARITIES, LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
+from mlops.errors import BadInput, UnknownName
+from mlops.series.columns import Column, Rows, numbers, reasons, times, words
+
+__all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
+
+Bounds = dict[str, tuple[float, float]]
+"""The declared metric types with the smallest and the largest possible value."""
+
+LONGEST_NAME, LONGEST_LABELS = 200, 500  # bytes; together they must fit into one entry of the index series_identity
+NUL = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rows are held against; `timezone` is the zone of stamps that name none."""
+
+    bounds: Bounds
+    latest: np.datetime64
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The rows that can be taken, and one entry for each reason not to take one of the `count` others."""
+
+    good: pd.DataFrame
+    refused: pd.DataFrame = field(repr=False)
+    count: int
+
+
+def check_columns(names: Sequence[str], where: str) -> None:
+    """Raise BadInput unless these are columns of the long format and the required ones are among them."""
+    for name in names:
+        if name not in LONG_COLUMNS:
+            raise BadInput(str(UnknownName("column", name, LONG_COLUMNS)), where=where, line=1)
+    for name in REQUIRED:
+        if name not in names:
+            raise BadInput(f"column {name!r} is missing; found {', '.join(names)}", where=where, line=1)
+    if len(set(names)) < len(names):
+        raise BadInput(f"a column is there twice; found {', '.join(names)}", where=where, line=1)
+
+
+def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
+    """A chunk (columns of the long format and `line`) parted into typed rows and refused ones.
+
+    Typed rows have every column of a series' identity, `observed_at` as UTC without a zone, and floats.
+    """
+    columns = {**_identity(frame, rules), **{name: _number(frame, name) for name in NUMBERS}}
+    columns["observed_at"] = _times(frame, columns["granularity"].values, rules)
+    columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
+    columns["value_lower"], columns["value_upper"] = _around(columns)
+    bad = np.any([pd.notna(column.reasons) for column in columns.values()], axis=0)
+    typed = {"line": frame["line"].to_numpy(), **{name: column.values for name, column in columns.items()}}
+    good = pd.DataFrame({name: values[~bad] for name, values in typed.items()})
+    return Checked(good, _refused(frame, columns, bad), int(bad.sum()))
+
+
+def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, Column]:
+    def metric_type(text: str) -> tuple[str | None, str | None]:
+        return (text, None) if text in rules.bounds else (None, _undeclared(text, rules.bounds))
+
+    missing = (None, "nothing is there; write one of analytics.metric_types")
+    return {
+        "tenant_id": words(_raw(frame, "tenant_id"), _tenant, absent=(1, None)),
+        "metric_type": words(_raw(frame, "metric_type"), metric_type, absent=missing),
+        "granularity": words(_raw(frame, "granularity"), _granularity, absent=("daily", None)),
+        **{name: words(_raw(frame, name), _name, absent=(None, None)) for name in PLACE},
+        "labels": words(_raw(frame, "labels"), _labels, absent=("{}", None)),
+    }
+
+
+def _number(frame: pd.DataFrame, name: str) -> Column:
+    column = numbers(_raw(frame, name), required=name == "value")
+    if name != "quality_score":
+        return column
+    outside = (column.values < 0) | (column.values > 1)
+    return _also(column, (outside, "a quality score is from 0 to 1"))
+
+
+def _times(frame: pd.DataFrame, granularity: Rows, rules: Rules) -> Column:
+    return times(frame["observed_at"], granularity, latest=rules.latest, timezone=rules.timezone)
+
+
+def _bounded(value: Column, metric_types: Rows, bounds: Bounds) -> Column:
+    """The values within the bounds of their metric type."""
+    codes, names = pd.factorize(metric_types)
+    low, high = (np.array([*(bounds[name][side] for name in names), np.nan])[codes] for side in (0, 1))
+    rules = [
+        ((codes == code) & ((value.values < low) | (value.values > high)), _out_of_bounds(name, bounds[name]))
+        for code, name in enumerate(names)
+    ]
+    return _also(value, *rules)
+
+
+def _around(columns: dict[str, Column]) -> tuple[Column, Column]:
+    """The bounds of a value with value_lower <= value <= value_upper."""
+    value, lower, upper = (columns[name] for name in ("value", "value_lower", "value_upper"))
+    return (
+        _also(lower, (lower.values > value.values, "value_lower is above value; it must not be")),
+        _also(upper, (upper.values < value.values, "value_upper is below value; it must not be")),
+    )
+
+
+def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.DataFrame:
+    """One entry per refused row and column, in the order of the lines."""
+    rows = frame[bad]
+    texts = [_as_json(row) for row in rows.drop(columns="line").to_dict("records")]
+    raw = pd.Series(texts, index=rows.index, dtype=object)
+    entries = []
+    for name, column in columns.items():
+        reason = pd.Series(column.reasons, index=frame.index)[bad].dropna()
+        found = _raw(frame, name).loc[reason.index].astype(object)
+        entries.append(
+            pd.DataFrame(
+                {
+                    "line": frame["line"].loc[reason.index],
+                    "column_name": name,
+                    "found": found.where(found.notna(), None).map(lambda text: None if text is None else str(text)),
+                    "reason": reason,
+                    "raw": raw.loc[reason.index],
+                }
+            )
+        )
+    return pd.concat(entries).sort_values("line", kind="stable", ignore_index=True)
+
+
+def _as_json(row: dict[Any, Any]) -> str:
+    return json.dumps({name: value for name, value in row.items() if pd.notna(value)}, default=str)
+
+
+def _raw(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
+    return frame[name] if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+
+
+def _also(column: Column, *rules: tuple[Rows, str]) -> Column:
+    """The column with more rules; what was found before goes first."""
+    if not any(holds.any() for holds, _ in rules):
+        return column
+    return Column(column.values, np.where(pd.isna(column.reasons), reasons(*rules), column.reasons))
+
+
+def _tenant(text: str) -> tuple[int, str | None]:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    whole = number.is_integer() and 1 <= number < 2**31
+    return (int(number), None) if whole else (0, "a tenant is a whole number from 1 on")
+
+
+def _granularity(text: str) -> tuple[str, str | None]:
+    return text, None if text in GRANULARITIES else f"a granularity is one of {', '.join(GRANULARITIES)}"
+
+
+def _name(text: str) -> tuple[str, str | None]:
+    if NUL in text:
+        return text, "a name can't hold the character NUL"
+    return text, None if len(text.encode()) <= LONGEST_NAME else f"a name has at most {LONGEST_NAME} bytes; shorten it"
+
+
+def _labels(text: str) -> tuple[str, str | None]:
+    """The object in one writing, so that equal labels are equal texts."""
+    try:
+        labels = json.loads(text, parse_float=_whole_if_whole, parse_constant=_refuse_constant)
+        written = json.dumps(labels, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        size = len(written.encode())
+    except (ValueError, RecursionError):
+        return text, 'labels are a JSON object like {"stream": "paper"}'
+    if not isinstance(labels, dict) or "\\u0000" in written:
+        return text, 'labels are a JSON object like {"stream": "paper"}'
+    return written, None if size <= LONGEST_LABELS else f"labels have at most {LONGEST_LABELS} bytes; shorten them"
+
+
+def _whole_if_whole(text: str) -> float | int:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(text)
+
+
+def _undeclared(text: str, bounds: Bounds) -> str:
+    close = get_close_matches(text, bounds, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    row = "insert into analytics.metric_types (name, unit, aggregate, min_value) values ('NAME', 'UNIT', 'sum', 0)"
+    return f"this metric type is not declared; {hint}known: {', '.join(sorted(bounds))}; add one with: {row}"
+
+
+def _out_of_bounds(name: str, bounds: tuple[float, float]) -> str:
+    low, high = (f"{side:g}" if math.isfinite(side) else "no limit" for side in bounds)
+    bounds_are = f"the value is outside the bounds of {name} ({low} to {high})"
+    return f"{bounds_are}; correct it, or the bounds in analytics.metric_types"

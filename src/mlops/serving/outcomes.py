@@ -1,0 +1,27 @@
+"""Outcomes: what really happened, written onto the predictions that were waiting for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.db import Database
+
+__all__ = ["Matched", "match"]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """How many predictions got an outcome (or a corrected one), and how many still wait."""
+
+    matched: int
+    waiting: int
+
+
+def match(database: Database, as_of: datetime) -> Matched:
+    """Write the outcomes that were known at `as_of`; a late or corrected one is written when it comes.
+
+    An observation of quality 0 (a dead sensor) is no outcome. Repeating it changes nothing.
+    """
+    with database.transaction() as transaction:
+        matched = transaction.run("match_outcomes", as_of=as_of)
+        waiting = transaction.value("waiting_predictions", as_of=as_of)
+    return Matched(matched, waiting)

@@ -1,0 +1,135 @@
+"""The registry bridge: makes Postgres an exact mirror of MLflow's registry.
+
+It compares everything on every run (aliases and tags move no timestamp in MLflow, so nothing else is reliable), in one
+transaction and under one lock: repeated and concurrent runs are safe. What disappears from the registry keeps its row.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+
+import mlflow
+from mlops.db import Database
+from mlops.domain.features import sha256
+from mlops.tracking.runs import LINEAGE_TAG
+from mlops.tracking.store import Store
+
+__all__ = ["Synced", "sync"]
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """How many models, versions and aliases the mirror shows as live."""
+
+    models: int
+    versions: int
+    aliases: int
+
+
+def sync(store: Store, database: Database) -> Synced:
+    """Mirror the whole registry into `registered_models`, `model_versions`, `model_aliases`, `model_version_features`."""
+    with database.transaction() as transaction:
+        transaction.lock("registry mirror")  # before reading, or a slower reader would write back an older state
+        known = {(row["name"], row["version"], row["created_at"]) for row in transaction.rows("mirrored_versions")}
+        registry = _read(store, known)
+        for query in (
+            "forget_models",
+            "mirror_models",
+            "forget_versions",
+            "mirror_versions",
+            "forget_aliases",
+            "mirror_aliases",
+            "mirror_features",
+        ):
+            transaction.run(query, document=registry)
+    return Synced(len(registry["models"]), len(registry["versions"]), len(registry["aliases"]))
+
+
+def _read(store: Store, known: set[tuple[str, int, datetime]]) -> dict[str, list[dict[str, Any]]]:
+    """The registry as rows; a version in `known` comes without its lineage, which can't change."""
+    models = list(_pages(store.client.search_registered_models))
+    versions = list(_pages(store.client.search_model_versions))
+    return {
+        "models": [
+            {
+                "name": model.name,
+                "created_at": _time(model.creation_timestamp),
+                "description": model.description,
+                "tags": model.tags,
+            }
+            for model in models
+        ],
+        "versions": [_version(store, version, known) for version in versions],
+        "aliases": [
+            {"name": model.name, "alias": alias, "version": int(version)}
+            for model in models
+            for alias, version in model.aliases.items()
+        ],
+    }
+
+
+def _version(store: Store, version: Any, known: set[tuple[str, int, datetime]]) -> dict[str, Any]:
+    created_at = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+    row = {
+        "name": version.name,
+        "version": int(version.version),
+        "created_at": created_at.isoformat(),
+        "kind": version.tags.get("mlops.kind"),
+        "run_id": version.run_id,
+        "source": version.source,
+        "status": version.status,
+        "tags": dict(version.tags),
+    }
+    if (version.name, int(version.version), created_at) in known:
+        return row
+    return row | _run(store, version.run_id) | _lineage(version)
+
+
+def _run(store: Store, run_id: str | None) -> dict[str, Any]:
+    """Parameters and metrics, copied so that they outlive the run."""
+    try:
+        data = store.client.get_run(run_id).data
+    except MlflowException:
+        return {"params": {}, "metrics": {}}
+    return {"params": data.params, "metrics": {name: value for name, value in data.metrics.items() if value == value}}
+
+
+def _lineage(version: Any) -> dict[str, Any]:
+    """The lineage that the model itself carries, and what is wrong with it."""
+    try:
+        text = (mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").metadata or {}).get(
+            "feature_lineage"
+        )
+    except (MlflowException, OSError) as error:
+        return _incomplete(f"the model's files can't be read: {error}")
+    if text is None:
+        return _incomplete("the model carries no lineage")
+    if sha256(text) != version.tags.get(LINEAGE_TAG):
+        return _incomplete("the lineage in the model and its digest on the version differ")
+    lineage = json.loads(text)
+    times = {name: lineage[name] for name in ("as_of", "trained_from", "trained_to")}
+    return times | {"lineage": lineage, "lineage_sha256": sha256(text), "lineage_state": "complete"}
+
+
+def _incomplete(problem: str) -> dict[str, Any]:
+    return {"lineage_state": "incomplete", "lineage_problem": problem}
+
+
+def _pages(search: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        page = search(max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()

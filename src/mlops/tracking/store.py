@@ -1,0 +1,76 @@
+"""Where MLflow keeps its experiments, runs and models."""
+
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlops.config import Settings
+from mlops.errors import DatabaseUnavailable
+
+__all__ = ["Store", "open_store", "tracking_uri"]
+
+
+class Store:
+    """MLflow at one tracking URI; `client` is MLflow's own."""
+
+    def __init__(self, uri: str, artifacts: Path) -> None:
+        self.uri, self.artifacts = uri, artifacts
+        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def experiment(self, name: str) -> str:
+        """The id of an experiment, made when it is new; its artifacts never depend on the current folder."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = not self.uri.startswith(("http://", "https://"))
+        location = (self.artifacts / name).as_uri() if local else None
+        try:
+            return str(self.client.create_experiment(name, artifact_location=location))
+        except mlflow.exceptions.MlflowException:
+            raced = self.client.get_experiment_by_name(name)  # another process was faster
+            if raced is None:
+                raise
+            return str(raced.experiment_id)
+
+
+def tracking_uri(settings: Settings, database_url: str) -> str:
+    """MLFLOW_TRACKING_URI, or schema `mlflow` of the database."""
+    if settings.mlflow_tracking_uri:
+        return settings.mlflow_tracking_uri
+    address = "postgresql+psycopg://" + database_url.partition("://")[2]
+    path = "options=-csearch_path%3Dmlflow"
+    if "options=" in address:
+        return address.replace("options=", path + "%20", 1)
+    return address + ("&" if "?" in address else "?") + path
+
+
+def open_store(settings: Settings, database_url: str) -> Store:
+    """The store of these settings, made when it is new; MLflow's fluent functions use it from here on."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    uri = tracking_uri(settings, database_url)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        _make_tables(uri, settings.artifacts)
+        store = Store(uri, settings.artifacts)
+        store.client.search_experiments(max_results=1)
+    except mlflow.exceptions.MlflowException as error:
+        raise DatabaseUnavailable(f"can't open the MLflow store: {str(error).splitlines()[0]}") from error
+    return store
+
+
+def _make_tables(uri: str, artifacts: Path) -> None:
+    """Make the tables of a new store here, or its default experiment would write below the first caller's folder."""
+    if not uri.startswith("postgresql"):
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    artifacts.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow's own models and SQLAlchemy's opinion of them
+        SqlAlchemyStore(uri, artifacts.as_uri())

@@ -1,0 +1,54 @@
+"""What a training may learn from: usable history, and why the rest was left out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.errors import BadInput, NothingToDo
+from mlops.features.build import history
+from mlops.series.quality import Exclusion, usable
+
+__all__ = ["TrainingData", "read_data", "select"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Usable observations `series_id, ds, y`, and the series that were left out with the reason."""
+
+    selection: Selection
+    frame: pd.DataFrame
+    excluded: tuple[Exclusion, ...]
+
+    @property
+    def excluded_frame(self) -> pd.DataFrame:
+        """The excluded series as a table."""
+        return pd.DataFrame(
+            {"series_id": [one.series_id for one in self.excluded], "reason": [one.reason for one in self.excluded]}
+        )
+
+
+def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:
+    """A selection of series; an empty metric type means the only one that has data."""
+    with database.transaction() as transaction:
+        there = [row["metric_type"] for row in transaction.rows("metric_types_with_data", granularity=granularity)]
+    if metric_type and metric_type in there:
+        return Selection(metric_type, granularity, labels)
+    if not there:
+        raise NothingToDo(f"there is no {granularity} series yet; bring data in with `mlops series ingest FILE`")
+    if metric_type:
+        raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; there is {', '.join(there)}")
+    if len(there) > 1:
+        raise BadInput(f"which metric type? choose one with --metric-type: {', '.join(there)}")
+    return Selection(there[0], granularity, labels)
+
+
+def read_data(database: Database, selection: Selection, as_of: datetime) -> TrainingData:
+    """What was known at `as_of`, without outages and without series that can't be trained on."""
+    observed = history(database, selection, as_of)
+    frame, excluded = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    if frame.empty:
+        raise NothingToDo(f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}")
+    return TrainingData(selection, frame, excluded)

@@ -1,0 +1,142 @@
+"""Retraining on a recommendation: the challenger is compared with the champion on the newest weeks, and promoted if it wins."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.domain.forecasts import wape
+from mlops.errors import NothingToDo, Refused
+from mlops.forecasting import forecaster
+from mlops.tracking.bridge import sync
+from mlops.tracking.registry import ModelVersion, find_by_tag, load_model, promote, resolve
+from mlops.tracking.store import Store
+from mlops.training.data import read_data
+from mlops.training.spec import TrainingSpec
+from mlops.training.train import REQUEST_TAG, Say, train
+
+__all__ = ["Retrained", "Rule", "retrain"]
+
+OURS, THEIRS = "mlops.wape_challenger", "mlops.wape_champion"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a challenger has to win: on the newest `holdout_days`, by more than `margin` of WAPE."""
+
+    holdout_days: int = 14
+    margin: float = 0.0
+
+    @classmethod
+    def from_toml(cls, path: Path) -> "Rule":
+        """The section [retrain] of a policy file."""
+        section = tomllib.loads(path.read_text(encoding="utf-8"))["retrain"]
+        return cls(int(section["holdout_days"]), float(section["margin"]))
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The new version, how it compared, and whether it is champion now."""
+
+    version: ModelVersion
+    champion: int
+    wape_challenger: float
+    wape_champion: float
+    promoted: bool
+    verdict: str
+
+
+def retrain(
+    database: Database,
+    store: Store,
+    recommendation_id: int,
+    rule: Rule,
+    *,
+    as_of: datetime | None = None,
+    say: Say = lambda _: None,
+) -> Retrained:
+    """Act on a recommendation: compare, train on everything known at `as_of`, register, promote if the comparison is won.
+
+    `as_of` is the time of the recommendation when it is None. Repeating it returns what the first call did.
+    """
+    row = _recommendation(database, recommendation_id)
+    when, request = as_of or row["as_of"], f"recommendation {recommendation_id}"
+    champion = resolve(store, f"models:/{row['name']}/{row['version']}")
+    version = find_by_tag(store, row["name"], REQUEST_TAG, request)
+    if version is None:
+        spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
+        tags = {"mlops.recommendation_id": str(recommendation_id)} | _compare(database, champion, row, spec, rule, say)
+        version = train(replace(spec, tags=tags), database, store, say).version
+    result = _judge(version, champion, rule)
+    if result.promoted and row["status"] != "done":
+        promote(store, version, result.verdict)
+    sync(store, database)
+    _close(database, recommendation_id, result)
+    return result
+
+
+def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any]:
+    with database.transaction() as transaction:
+        row = transaction.one("recommendation", recommendation_id=recommendation_id)
+        if row is None:
+            there = transaction.rows("recommendations_to_act_on")
+            ids = ", ".join(f"{one['recommendation_id']} ({one['action']})" for one in there) or "none"
+            raise NothingToDo(f"there is no recommendation {recommendation_id}; open ones: {ids}")
+    if row["action"] == "investigate_data":
+        raise Refused(
+            f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row['reasons'])};"
+            " a model trained on broken data would learn the fault"
+        )
+    return row
+
+
+def _compare(
+    database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, rule: Rule, say: Say
+) -> dict[str, str]:
+    """WAPE of both on the newest days, as tags; neither has seen them: the challenger is fitted on what came before."""
+    say("comparing challenger and champion on the newest days")
+    frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
+    frame = frame[frame["series_id"].isin(row["lineage"]["series"])]
+    cutoff = frame["ds"].max() - timedelta(days=rule.holdout_days)
+    past, newest = frame[frame["ds"] <= cutoff], frame[frame["ds"] > cutoff]
+    if datetime.fromisoformat(row["lineage"]["trained_to"]) > cutoff.tz_localize("UTC"):
+        raise Refused(
+            f"{champion.uri} was trained on the newest {rule.holdout_days} days; comparing on them would be unfair"
+        )
+    steps = min(rule.holdout_days, spec.horizon)
+    ours = forecaster(spec.kind)(**spec.forecaster_params).fit(past).predict(steps)
+    theirs = load_model(champion).predict(past, params={"horizon": steps})
+    return {OURS: f"{_wape(ours, newest):.6f}", THEIRS: f"{_wape(theirs, newest):.6f}"}
+
+
+def _wape(forecasts: pd.DataFrame, outcomes: pd.DataFrame) -> float:
+    judged = outcomes.merge(forecasts, on=["series_id", "ds"], suffixes=("", "_forecast"))
+    return wape(judged["y"], judged["y_hat"])
+
+
+def _judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
+    """What the comparison, as recorded on the version, means under the rule."""
+    ours, theirs = float(version.tags[OURS]), float(version.tags[THEIRS])
+    won = ours < theirs - rule.margin
+    verdict = (
+        f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}"
+        f" of version {champion.version} on the newest {rule.holdout_days} days"
+    )
+    return Retrained(version, champion.version, ours, theirs, won, verdict)
+
+
+def _close(database: Database, recommendation_id: int, result: Retrained) -> None:
+    with database.transaction() as transaction:
+        transaction.run(
+            "close_recommendation",
+            recommendation_id=recommendation_id,
+            verdict=result.verdict,
+            run_id=result.version.run_id,
+            name=result.version.name,
+            version=result.version.version,
+        )

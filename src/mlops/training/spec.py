@@ -1,0 +1,114 @@
+"""What one training is to do: an experiment's `params.toml`, with what the caller changes."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mlops.config import room
+from mlops.errors import BadInput, UnknownName
+
+__all__ = ["TrainingSpec", "experiments", "params_file"]
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """One training; `as_of` is what it may know, `request` makes a repeated call return the first one's version."""
+
+    name: str
+    kind: str
+    owner: str
+    metric_type: str
+    granularity: str
+    country: str | None
+    horizon: int
+    params: Mapping[str, Any]
+    backtest_weeks: int
+    refit_every: int
+    as_of: datetime
+    labels: Mapping[str, str] = field(default_factory=dict)
+    request: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_toml(
+        cls, path: Path, changes: Mapping[str, str] | None = None, *, as_of: datetime | None = None, **more: Any
+    ) -> "TrainingSpec":
+        """The spec of a `params.toml`; `changes` replaces values by their key, given as text."""
+        document = _read(path)
+        for key, text in (changes or {}).items():
+            _change(document, key, text, path)
+        experiment, data, backtest = document["experiment"], document["data"], document["backtest"]
+        return cls(
+            name=experiment["name"],
+            kind=experiment["kind"],
+            owner=experiment["owner"],
+            country=experiment["country"] or None,
+            horizon=experiment["horizon"],
+            metric_type=data["metric_type"],
+            granularity=data["granularity"],
+            params=document["params"],
+            backtest_weeks=backtest["weeks"],
+            refit_every=backtest["refit_every"],
+            as_of=as_of or datetime.now(UTC),
+            **more,
+        )
+
+    @classmethod
+    def from_recipe(cls, name: str, lineage: Mapping[str, Any], *, as_of: datetime, **more: Any) -> "TrainingSpec":
+        """The spec that a version was trained with, to be trained again with what was known at another time."""
+        return cls(name=name, as_of=as_of, **lineage["selection"], **lineage["recipe"], **more)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How to train, apart from the data: what `from_recipe` takes."""
+        names = ("kind", "owner", "country", "horizon", "params", "backtest_weeks", "refit_every")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def forecaster_params(self) -> dict[str, Any]:
+        """Arguments of the forecaster's constructor."""
+        return dict(self.params) | {"country": self.country, "horizon": self.horizon}
+
+
+def experiments() -> list[str]:
+    """The experiments of the room `training`: its folders with a params.toml."""
+    return sorted(path.parent.name for path in room("training").glob("*/params.toml"))
+
+
+def params_file(experiment: str) -> Path:
+    """The params.toml of an experiment."""
+    if experiment not in experiments():
+        raise UnknownName("experiment", experiment, experiments())
+    return room("training") / experiment / "params.toml"
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"can't be read as TOML: {error}", where=str(path)) from error
+    missing = {"experiment", "data", "params", "backtest"} - set(document)
+    if missing:
+        raise BadInput(f"has no section [{sorted(missing)[0]}]", where=str(path))
+    return document
+
+
+def _change(document: dict[str, dict[str, Any]], key: str, text: str, path: Path) -> None:
+    """Replace the value of a key in whichever section has it, in the type that it has."""
+    for section in document.values():
+        if key in section:
+            section[key] = _typed(key, text, type(section[key]))
+            return
+    raise UnknownName(f"parameter in {path.name}", key, (name for section in document.values() for name in section))
+
+
+def _typed(key: str, text: str, kind: type) -> Any:
+    if kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise BadInput(f"{key} = {text!r} is not of type {kind.__name__}") from error

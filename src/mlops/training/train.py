@@ -1,0 +1,136 @@
+"""One training: from the spec to a registered version, with its backtest against the seasonal naive."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+import mlops
+from mlops.db import Database
+from mlops.domain.features import Lineage, sha256
+from mlops.features.build import digest
+from mlops.features.store import define, register
+from mlops.forecasting import forecaster
+from mlops.forecasting.backtest import backtest, origins, scores
+from mlops.forecasting.base import Forecaster
+from mlops.tracking.bridge import sync
+from mlops.tracking.registry import ModelVersion, add_version, find_by_tag
+from mlops.tracking.runs import LINEAGE_TAG, RunRecord, log_run
+from mlops.tracking.store import Store
+from mlops.training.data import TrainingData, read_data, select
+from mlops.training.spec import TrainingSpec
+
+__all__ = ["Trained", "train"]
+
+REQUEST_TAG = "mlops.request"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A registered version, what its backtest measured, and whether an earlier call had trained it."""
+
+    version: ModelVersion
+    metrics: dict[str, float]
+    excluded: dict[int, str]
+    repeated: bool = False
+
+
+def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambda _: None) -> Trained:
+    """Train what `spec` says on what was known at `spec.as_of`, register it as challenger and mirror it.
+
+    Raises NothingToDo without usable series and HistoryTooShort when there is too little for one backtest origin.
+    """
+    done = spec.request and find_by_tag(store, spec.name, REQUEST_TAG, spec.request)
+    if done:
+        sync(store, database)
+        return Trained(done, _metrics(store, done), {}, repeated=True)
+    say("reading what was known")
+    selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
+    data = read_data(database, selection, spec.as_of)
+    say(f"backtesting {spec.kind} on {data.frame['series_id'].nunique()} series")
+    tested = _backtests(spec, data.frame)
+    say(f"fitting {spec.kind} on {len(data.frame):,} observations")
+    fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(data.frame)
+    say("logging and registering")
+    version, metrics = _register(spec, data, tested, fitted, database, store)
+    sync(store, database)
+    return Trained(version, metrics, {one.series_id: one.reason for one in data.excluded})
+
+
+def _backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The model's and the naive's forecasts from the same origins."""
+    cutoffs = origins(frame, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
+    naive = {"country": spec.country, "horizon": spec.horizon}
+    return {
+        "backtest": backtest(
+            spec.kind, spec.forecaster_params, frame, cutoffs, spec.horizon, refit_every=spec.refit_every
+        ),
+        "backtest_naive": backtest("naive", naive, frame, cutoffs, spec.horizon, refit_every=spec.refit_every),
+    }
+
+
+def _register(
+    spec: TrainingSpec,
+    data: TrainingData,
+    tested: dict[str, pd.DataFrame],
+    fitted: Forecaster,
+    database: Database,
+    store: Store,
+) -> tuple[ModelVersion, dict[str, float]]:
+    lineage = _lineage(spec, data, fitted, database)
+    metrics = scores(tested["backtest"]) | {"wape_naive": scores(tested["backtest_naive"])["wape"]}
+    tags = {
+        "mlops.kind": spec.kind,
+        "mlops.as_of": spec.as_of.astimezone(UTC).isoformat(),
+        LINEAGE_TAG: sha256(lineage.to_json()),
+        **({REQUEST_TAG: spec.request} if spec.request else {}),
+        **spec.tags,
+    }
+    record = RunRecord(
+        experiment=spec.name,
+        forecaster=fitted,
+        lineage=lineage,
+        params=fitted.params
+        | {"kind": spec.kind, "as_of": tags["mlops.as_of"], "metric_type": data.selection.metric_type},
+        metrics=metrics | {f"importance.{name}": share for name, share in fitted.importance.items()},
+        tags=tags,
+        tables=tested | {"excluded_series": data.excluded_frame, "scores_by_series": _by_series(tested["backtest"])},
+    )
+    run_id, model_uri = log_run(store, record)
+    return add_version(store, spec.name, run_id, model_uri, tags), metrics
+
+
+def _lineage(spec: TrainingSpec, data: TrainingData, fitted: Forecaster, database: Database) -> Lineage:
+    features = register(database, define(fitted.features, data.selection, spec.owner))
+    return Lineage(
+        recipe=spec.recipe,
+        selection=data.selection,
+        features=features,
+        as_of=spec.as_of,
+        trained_from=_aware(data.frame["ds"].min()),
+        trained_to=_aware(data.frame["ds"].max()),
+        rows=len(data.frame),
+        series=tuple(int(series) for series in sorted(data.frame["series_id"].unique())),
+        content_sha256=digest(data.frame),
+        code_version=mlops.__version__,
+    )
+
+
+def _by_series(tested: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame([{"series_id": series} | scores(rows) for series, rows in tested.groupby("series_id")])
+
+
+def _metrics(store: Store, version: ModelVersion) -> dict[str, float]:
+    logged: dict[str, float] = store.client.get_run(version.run_id).data.metrics
+    return {name: value for name, value in logged.items() if not name.startswith("importance.")}
+
+
+def _week(granularity: str) -> int:
+    """Steps between two backtest origins: a week of hours or days, else one step."""
+    return {"hourly": 168, "daily": 7}.get(granularity, 1)
+
+
+def _aware(time: pd.Timestamp) -> datetime:
+    return time.tz_localize("UTC").to_pydatetime()

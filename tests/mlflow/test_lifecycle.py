@@ -1,0 +1,1 @@
+"""One number through training, registry, mirror, serving and outcomes, on a real Postgres and a real MLflow store."""
