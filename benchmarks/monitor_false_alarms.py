@@ -59,12 +59,19 @@ def life(world: World, seed: int, change: Change | None = None) -> pd.DataFrame:
     if change:
         features[after, :, 0] += change.shift * surprise[..., 0].std()
     weights = rng.normal(0, 1, world.numeric) / features.std((0, 1))
-    truth = features @ weights + (change.coefficient / features[..., 0].std() if change else 0) * features[..., 0] * after[:, None]
+    truth = (
+        features @ weights
+        + (change.coefficient / features[..., 0].std() if change else 0) * features[..., 0] * after[:, None]
+    )
     truth = truth + 2 * _seasonal(days, rng, 1)[:, 0, None] + 3 * holiday[:, None]
     noise = 0.6 * _autocorrelated(len(days), 1, 0.4, rng) + rng.normal(0, 1, features.shape[:2])
     model_error = features @ (0.03 * rng.normal(0, 1, world.numeric) / features.std((0, 1)))
     model_error = model_error + 0.15 * _seasonal(days, rng, 1)
-    predicted = truth if not change else truth - (change.coefficient / features[..., 0].std()) * features[..., 0] * after[:, None]
+    predicted = (
+        truth
+        if not change
+        else truth - (change.coefficient / features[..., 0].std()) * features[..., 0] * after[:, None]
+    )
     return _frame(world, days, holiday, features, truth + noise, predicted + model_error, rng)
 
 
@@ -99,7 +106,15 @@ def _autocorrelated(days: int, columns: int, phi: float, rng: Rng) -> np.ndarray
     return steps[50:]
 
 
-def _frame(world: World, days: pd.DatetimeIndex, holiday: np.ndarray, features: np.ndarray, y: np.ndarray, y_hat: np.ndarray, rng: Rng) -> pd.DataFrame:
+def _frame(
+    world: World,
+    days: pd.DatetimeIndex,
+    holiday: np.ndarray,
+    features: np.ndarray,
+    y: np.ndarray,
+    y_hat: np.ndarray,
+    rng: Rng,
+) -> pd.DataFrame:
     count = world.entities
     columns = {name: features[..., k].ravel() for k, name in enumerate(world.spec.numeric)}
     for k, name in enumerate(world.spec.categorical):
@@ -147,10 +162,15 @@ def quiet(world: World, lives: int, seed: int) -> None:
             before = now
         episodes.append(count), complaints.append(new), weeks.append(alarmed)
     years = lives * world.checks / 52
-    print(f"  episodes a year {sum(episodes) / years:.2f}, new complaints {sum(complaints) / years:.2f}, alarmed weeks {sum(weeks) / years:.2f}; by life {episodes}; {kinds}", flush=True)
+    print(
+        f"  episodes a year {sum(episodes) / years:.2f}, new complaints {sum(complaints) / years:.2f}, alarmed weeks {sum(weeks) / years:.2f}; by life {episodes}; {kinds}",
+        flush=True,
+    )
 
 
-def delays(world: World, lives: int, seed: int, make: Callable[[int], Change], wanted: Callable[[Findings], bool]) -> None:
+def delays(
+    world: World, lives: int, seed: int, make: Callable[[int], Change], wanted: Callable[[Findings], bool]
+) -> None:
     """Prints after how many days a change that begins on a random day is found."""
     found = []
     short = replace(world, checks=16)
@@ -158,8 +178,16 @@ def delays(world: World, lives: int, seed: int, make: Callable[[int], Change], w
         day = short.history_days + 14 + (seed + k) % 7
         started = pd.Timestamp("2022-01-01") + pd.Timedelta(days=day)
         frame = life(short, seed + k, make(day))
-        found.append(next(((end - started).days for end, findings in weekly(short, frame) if end > started and wanted(findings)), 99))
-    print(f"  days: mean {np.mean(found):.1f}, median {np.median(found):.0f}, worst {max(found)}; never {sum(d == 99 for d in found)} of {lives}", flush=True)
+        found.append(
+            next(
+                ((end - started).days for end, findings in weekly(short, frame) if end > started and wanted(findings)),
+                99,
+            )
+        )
+    print(
+        f"  days: mean {np.mean(found):.1f}, median {np.median(found):.0f}, worst {max(found)}; never {sum(d == 99 for d in found)} of {lives}",
+        flush=True,
+    )
 
 
 WORLDS = {
@@ -187,7 +215,9 @@ def main() -> None:
         began = time.process_time()
         quiet(world, arguments.lives, arguments.seed)
         print("  level +2 sigma of one feature:", end="")
-        delays(world, arguments.lives, arguments.seed, lambda day: Change(day, shift=2.0), lambda f: "num0" in f.features)
+        delays(
+            world, arguments.lives, arguments.seed, lambda day: Change(day, shift=2.0), lambda f: "num0" in f.features
+        )
         print("  coefficient + .7:", end="")
         delays(world, arguments.lives, arguments.seed, lambda day: Change(day, coefficient=0.7), lambda f: f.concept)
         print(f"  {time.process_time() - began:.0f} CPU s")

@@ -89,7 +89,6 @@ def mlops(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         capsys.readouterr()
         with pytest.raises(SystemExit) as stopped:
             main()
-            sys.exit(0)
         printed = capsys.readouterr()
         return int(stopped.value.code or 0), printed.out, printed.err
 

@@ -1,4 +1,4 @@
-"""The only place that knows an executor: this machine's cores by joblib, or a Dask cluster by its scheduler's address."""
+"""The only place that knows an executor: this machine's cores by joblib, or a Dask cluster by its address."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -32,5 +32,5 @@ def run(function: Callable[[In], Out], items: Sequence[In], where: str | None = 
 def _on_dask(function: Callable[[In], Out], items: Sequence[In], address: str) -> list[Out]:
     from distributed import Client
 
-    with Client(address, set_as_default=False) as client:
+    with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
         return list(client.gather(client.map(function, items, pure=False)))

@@ -1,6 +1,7 @@
 """One Prophet per series: `mlflow run . -e prophet`, or copy this folder to start another experiment.
 
-Every key of params.toml can be changed for one run: `mlflow run . -e prophet -P as_of=2020-01-01 -P seasonality_mode=multiplicative`.
+Every key of params.toml can be changed for one run:
+`mlflow run . -e prophet -P as_of=2020-01-01 -P seasonality_mode=multiplicative`.
 """
 
 import sys

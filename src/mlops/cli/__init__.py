@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Annotated
 
+import click
 import typer
 
 from mlops import __version__
@@ -58,13 +59,16 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments)
+        sys.exit(app(arguments, standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except MlopsError as error:
         if debug:
             raise
         _refuse(error, as_json="--json" in arguments)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
+    except (KeyboardInterrupt, click.Abort):
+        print("mlops: interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(130)
 
 

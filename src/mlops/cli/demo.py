@@ -18,8 +18,8 @@ __all__ = ["demo"]
 def demo(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
     """Replay Auckland's 2020 week by week: train, serve, watch, retrain, review.
 
-    Foot traffic at 18 healthy sites stands in for collection volume. Repeating it changes nothing; after an interruption
-    it goes on where it was.
+    Foot traffic at 18 healthy sites stands in for collection volume. Repeating it changes nothing; after an
+    interruption it goes on where it was.
     """
     quiet = (lambda *_: None) if as_json else console.print
     with progress() as bar:
@@ -64,7 +64,7 @@ def demo(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON do
 
 def _ingested(report: "IngestReport") -> str:
     return (
-        f"[bold]Series[/]  {report.inserted:,} daily counts stored, {report.unchanged:,} were there, {report.refused:,} refused"
+        f"[bold]Series[/]  {report.inserted:,} daily counts stored, {report.unchanged:,} were there"
         f" ({report.seconds:.0f} s)"
     )
 
@@ -75,8 +75,8 @@ def _trained(trained: "list[Trained]", champion: int) -> str:
         kind, figures = one.version.tags["mlops.kind"], one.metrics
         mark = "  [green]-> champion[/]" if one.version.version == champion else ""
         lines.append(
-            f"  version {one.version.version} {kind:9} WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f},"
-            f" 80 % intervals cover {figures['coverage_80']:.0%}{mark}"
+            f"  version {one.version.version} {kind:9} WAPE {figures['wape']:.3f}, seasonal naive"
+            f" {figures['wape_naive']:.3f}, 80 % intervals cover {figures['coverage_80']:.0%}{mark}"
         )
     for series, reason in trained[-1].excluded.items():
         lines.append(f"  left out: series {series}: {reason}")

@@ -45,11 +45,10 @@ def train(
 
     def text() -> None:
         figures = trained.metrics
+        console.print(f"[bold]{trained.version.uri}[/] ({spec.kind}) is registered as challenger")
         console.print(
-            f"[bold]models:/{trained.version.name}/{trained.version.version}[/] ({spec.kind}) is registered as challenger"
-        )
-        console.print(
-            f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f}, coverage of 80 %: {figures['coverage_80']:.2f}"
+            f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f},"
+            f" 80 % intervals cover {figures['coverage_80']:.0%}"
         )
         for series, reason in trained.excluded.items():
             console.print(f"  left out: series {series}: {reason}")

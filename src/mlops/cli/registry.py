@@ -94,7 +94,8 @@ def lineage(uri: Uri, as_json: Json = False) -> None:
 def _print_lineage(document: dict[str, Any]) -> None:
     facts = document["lineage"] or {}
     console.print(
-        f"[bold]{document['name']} version {document['version']}[/] ({document['kind']}), lineage {document['lineage_state']}"
+        f"[bold]{document['name']} version {document['version']}[/] ({document['kind']}),"
+        f" lineage {document['lineage_state']}"
     )
     if document["lineage_problem"]:
         console.print(f"[red]{document['lineage_problem']}[/]")
@@ -102,7 +103,8 @@ def _print_lineage(document: dict[str, Any]) -> None:
     lines = {
         "run": document["run_id"],
         "known at": facts["as_of"],
-        "trained on": f"{facts['trained_from'][:10]} to {facts['trained_to'][:10]}, {facts['rows']:,} observations of {len(facts['series'])} series",
+        "trained on": f"{facts['trained_from'][:10]} to {facts['trained_to'][:10]}",
+        "data": f"{facts['rows']:,} observations of {len(facts['series'])} series",
         "metric type": f"{facts['selection']['metric_type']}, {facts['selection']['granularity']}",
         "data digest": facts["content_sha256"],
         "code": f"mlops {facts['code_version']}",

@@ -59,7 +59,8 @@ def train_first(database: Database, store: Store, say: Say) -> Iterator[Trained]
     for kind in ("prophet", "lightgbm"):
         changes = {"name": MODEL, "metric_type": METRIC, "country": "NZ"}
         spec = TrainingSpec.from_toml(params_file(kind), changes, as_of=TRAINED_AT, request=f"demo {kind}")
-        yield train(spec, database, store, lambda note, kind=kind: say(f"{kind}: {note}"))
+        say(f"training {kind}")
+        yield train(spec, database, store, say)
 
 
 def first_champion(database: Database, store: Store, trained: list[Trained]) -> ModelVersion:

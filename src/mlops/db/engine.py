@@ -1,7 +1,7 @@
 """A database and its transactions; every statement is a file in `queries/`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -144,10 +144,9 @@ def _embedded(settings: Settings) -> Database:
     with psycopg.connect(server.url(), autocommit=True) as connection:
         found = connection.execute("select from pg_database where datname = %s", [NAME]).fetchone()
         if found is None:
-            try:
+            # another process may be faster
+            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 connection.execute(f"create database {NAME}")
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                pass  # another process was faster
     return Database(server.url(NAME))
 
 

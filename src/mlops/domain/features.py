@@ -1,4 +1,4 @@
-"""What a model is made from: which series, which features in which version, and the record of it that travels in the model."""
+"""What a model is made from, and the record of it that travels in the model."""
 
 import hashlib
 import json
@@ -42,8 +42,8 @@ class FeatureDefinition:
 class Lineage:
     """What a model version was trained on and how, exactly enough to rebuild it.
 
-    `recipe` is the kind, its parameters and its backtest; `features` maps a feature's name to its version and definition
-    digest; `content_sha256` covers every row and column of the training frame; times are UTC.
+    `recipe` is the kind, its parameters and its backtest; `features` maps a feature's name to its version and
+    definition digest; `content_sha256` covers every row and column of the training frame; times are UTC.
     """
 
     recipe: Mapping[str, Any]

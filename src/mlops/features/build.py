@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -39,13 +40,13 @@ def history(
 
 
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
-    """`wanted` (series_id, cutoff, ds) with one column per feature and `holiday`; each row sees up to its cutoff only."""
+    """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
     panel = Panel.of(observed)
     design, rows = Design(panel, country), []
-    for (cutoff, ds), group in wanted.groupby(["cutoff", "ds"]):
+    for key, group in wanted.groupby(["cutoff", "ds"]):
+        cutoff, ds = (pd.Timestamp(time) for time in cast("tuple[Any, Any]", key))
         origin = int(panel.index.searchsorted(cutoff, side="right")) - 1
-        step = int(np.busday_count(cutoff.date(), ds.date())) if panel.freq == "B" else _steps(panel, cutoff, ds)
-        matrix = design.matrix(names, np.array([origin]), step)
+        matrix = design.matrix(names, np.array([origin]), _steps(panel, cutoff, ds))
         found = panel.ids.get_indexer(pd.Index(group["series_id"]))
         rows.append(pd.DataFrame(matrix[found], columns=list(names), index=group.index))
     table = pd.concat(rows).reindex(wanted.index).astype(float)

@@ -25,7 +25,7 @@ def backtest(
 ) -> pd.DataFrame:
     """Forecasts with their outcomes: `series_id, ds, cutoff, y_hat, lo_…, hi_…, step, y`.
 
-    Fits on the rows up to a cutoff, forecasts from it and from the next `refit_every` - 1 cutoffs with newer history only.
+    Fits on the rows up to a cutoff, forecasts from it and, with newer history only, from the next `refit_every` - 1.
     """
     frame, parts, fitted = frame.sort_values(["series_id", "ds"]), [], None
     for number, cutoff in enumerate(sorted(cutoffs)):

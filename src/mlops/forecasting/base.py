@@ -51,7 +51,7 @@ class Forecaster(ABC):
         return self._history.ids
 
     def fit(self, frame: pd.DataFrame) -> Self:
-        """Learn from a frame `series_id, ds, y`: first without the newest weeks to calibrate intervals, then with all."""
+        """Learn from a frame `series_id, ds, y`: without its newest weeks to calibrate intervals, then from all."""
         panel = Panel.of(frame, self.freq)
         self._intervals = self._calibrate(panel)
         self._fit(panel)

@@ -1,7 +1,8 @@
 """The inputs of a direct global model: one function per feature, each seeing only what its origin had seen.
 
-A feature is a number per (series, origin, step). Values are relative to the level of their series at the origin (the mean
-of its newest four cycles), so that one model serves a corner shop and a city. A new feature is one entry of FEATURES.
+A feature is a number per (series, origin, step). Values are relative to the level of their series at the origin (the
+mean of its newest four cycles), so that one model serves a corner shop and a city. A new feature is one entry of
+FEATURES.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +62,7 @@ class Design:
     def calendar(self) -> pd.DatetimeIndex:
         """The panel's steps and a year of steps after them."""
         index = self.panel.index
-        return index.append(self.panel.future(self.panel.season.year + 31))
+        return pd.DatetimeIndex(index.append(self.panel.future(self.panel.season.year + 31)))
 
     @cached_property
     def holidays(self) -> npt.NDArray[np.bool_]:
@@ -164,7 +165,9 @@ FEATURES = {
     "month": Feature("month of the target", lambda at: at.targets.month.to_numpy(), source=False),
     "day_of_year": Feature("day of the year of the target", lambda at: at.targets.dayofyear.to_numpy(), source=False),
     "is_holiday": Feature(
-        "whether the target is a public holiday", lambda at: at.design.holidays[at.origins + at.step], source=False
+        "whether the target is a public holiday",
+        lambda at: at.design.holidays[at.origins + at.step].astype(float),
+        source=False,
     ),
     "days_to_holiday": Feature(
         "days to the next public holiday, at most 14",

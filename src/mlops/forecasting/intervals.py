@@ -17,7 +17,7 @@ PSEUDO = 30  # a series counts for itself as much as for the pool when it has th
 
 @dataclass(frozen=True, slots=True)
 class Conformal:
-    """Half-widths relative to a series' recent level: by series and coverage (`widths`), and how they grow with the step.
+    """Half-widths relative to a series' recent level, by series and coverage, and how they grow with the step.
 
     Absolute errors as scores (Lei et al., 2018), each series' quantiles shrunk towards those of all series.
     """

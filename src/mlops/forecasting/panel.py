@@ -41,7 +41,7 @@ class Panel:
         freq = freq or infer_freq(frame["ds"])
         index = pd.date_range(frame["ds"].min(), frame["ds"].max(), freq=freq)
         wide = frame.pivot(index="series_id", columns="ds", values="y")
-        off = wide.columns.difference(index)
+        off = pd.DatetimeIndex(wide.columns).difference(index)
         if len(off):
             raise BadInput(f"{off[0]} is not on the calendar of frequency {freq!r}; pass freq=, or align the times")
         wide = wide.reindex(columns=index)

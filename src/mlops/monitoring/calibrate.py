@@ -73,9 +73,7 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     limits = _gaussian_limits(channels, alarms_per_year, len(daily))
     limits = limits * _tails(np.array(quiet) / scale[:, None, :], families, len(daily))
     lean = _skewness(left) * scale / (_deviation(left) + SMALLEST_SCALE)
-    return Calibration(
-        calendar, reach, contrasts, scale, above=_bent(limits, lean), below=_bent(limits, -lean)
-    )
+    return Calibration(calendar, reach, contrasts, scale, above=_bent(limits, lean), below=_bent(limits, -lean))
 
 
 def _reach(left: Array) -> Array:

@@ -46,7 +46,9 @@ class DataFaults:
         gone = self.presence[~self.presence.index.isin(rows.entity)]
         for entity, rate in gone.items():
             statistic = float(-days * np.log10(1 - min(rate, 0.995)))
-            detail = f"{self.spec.entity} {entity} has no rows in {days} days, where it used to come on {rate:.0%} of days"
+            detail = (
+                f"{self.spec.entity} {entity} has no rows in {days} days, where it used to come on {rate:.0%} of days"
+            )
             yield Finding("data", str(entity), statistic, VANISHED_LIMIT, statistic > VANISHED_LIMIT, detail)
 
 
@@ -67,7 +69,7 @@ def fit_data_faults(rows: Rows, spec: MonitorSpec) -> DataFaults:
 
 def no_rows() -> Finding:
     """The fault of a window without a single row."""
-    return Finding("data", "rows", 0.0, 1.0, True, "the window has no rows")
+    return Finding("data", "rows", 1.0, 0.0, True, "the window has no rows")
 
 
 def _columns(rows: Rows, spec: MonitorSpec) -> pd.DataFrame:

@@ -1,4 +1,7 @@
-"""The only door to Evidently: numbers computed elsewhere become its snapshot, with tests, and its page."""
+"""The only door to Evidently: numbers computed elsewhere become its snapshot, with tests, and its page.
+
+Importing this module takes seconds, so import it where it is used.
+"""
 
 import json
 import math
@@ -14,9 +17,83 @@ from mlops.domain.findings import Finding, Findings
 
 os.environ["DO_NOT_TRACK"] = "1"  # read by Evidently when it is imported
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # its imports use what numpy and litestar have deprecated
+    warnings.simplefilter("ignore")  # it imports what numpy and litestar have deprecated
     from evidently import DataDefinition, Dataset, Report
-    from evidently.core.datasets import Dataset as CoreDataset
-    from evidently.core.metric_types import MetricTest, SingleValue, SingleValueCalculation, SingleValueMetric
+    from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
     from evidently.core.report import Context, Snapshot
     from evidently.tests import lte
+
+__all__ = ["save_html", "snapshot"]
+
+LARGEST = 1e12  # infinity, as JSON and a chart can show it
+
+
+class Precomputed(SingleValueMetric):  # type: ignore[misc]
+    """A number that somebody else computed; it is read from a frame of one row, so that its identity is its name."""
+
+    name: str
+
+    def _default_tests(self, context: Context) -> list[object]:  # noqa: ARG002
+        return []
+
+
+class PrecomputedCalculation(SingleValueCalculation[Precomputed]):  # type: ignore[misc]
+    """How Evidently gets the number: Evidently pairs this class with its metric by the type argument."""
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:  # noqa: ARG002
+        return self.result(float(current_data.as_dataframe()[self.metric.name].iloc[0]))
+
+    def display_name(self) -> str:
+        return str(self.metric.name)
+
+
+def snapshot(findings: Findings, *, model: str, as_of: datetime, values: Mapping[str, float]) -> str:
+    """The JSON of a snapshot with one metric per value and per judged finding; jsonb takes it as it is.
+
+    A finding's test passes while its statistic is at most its threshold. What is NaN has no metric: it is named in the
+    metadata under `not_judged`.
+    """
+    judged = {_name(finding): finding for finding in findings.details if not math.isnan(finding.statistic)}
+    numbers = {_clean(name): value for name, value in values.items() if not math.isnan(value)}
+    numbers |= {name: finding.statistic for name, finding in judged.items()}
+    blank = [_name(finding) for finding in findings.details if math.isnan(finding.statistic)]
+    metadata = {
+        "model": _clean(model),
+        "drifted": [_clean(finding.detail) for finding in findings.details if finding.drifted],
+        "not_judged": blank + [_clean(name) for name, value in values.items() if math.isnan(value)],
+    }
+    metrics = [Precomputed(name=name, tests=_tests(judged.get(name))) for name in numbers]
+    return _as_json(_run(Report(metrics, metadata=metadata), numbers, as_of, _clean(model)))
+
+
+def save_html(snapshot_json: str, path: str | Path) -> None:
+    """Renders a snapshot as one page that needs no network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Snapshot.loads(snapshot_json).save_html(str(path))
+
+
+def _run(report: Report, numbers: Mapping[str, float], as_of: datetime, name: str) -> Snapshot:
+    row = pd.DataFrame([{key: min(max(float(value), -LARGEST), LARGEST) for key, value in numbers.items()}], index=[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it takes the standard deviation of the one row
+        data = Dataset.from_pandas(row, data_definition=DataDefinition(numerical_columns=list(row.columns)))
+        return report.run(data, None, timestamp=as_of, name=name)
+
+
+def _as_json(run: Snapshot) -> str:
+    """Strict JSON: no NaN, no Infinity."""
+    return json.dumps(json.loads(run.dumps(), parse_constant=lambda _: None), allow_nan=False)
+
+
+def _tests(finding: Finding | None) -> list[object]:
+    return [lte(finding.threshold)] if finding is not None and math.isfinite(finding.threshold) else []
+
+
+def _name(finding: Finding) -> str:
+    return _clean(f"{finding.kind}.{finding.subject}" if finding.subject else finding.kind)
+
+
+def _clean(text: str) -> str:
+    """Text that Postgres can store: without NUL and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

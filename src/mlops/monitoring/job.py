@@ -90,7 +90,9 @@ def _with_features(
     for frame in (baseline, live):
         scale = frame["series_id"].map(size).fillna(1.0)
         scaled = frame.assign(outcome=frame["y"], target=frame["y"] / scale, prediction=frame["y_hat"] / scale)
-        both.append(values(observed, scaled.reset_index(drop=True), policy.features, None if country == "None" else country))
+        both.append(
+            values(observed, scaled.reset_index(drop=True), policy.features, None if country == "None" else country)
+        )
     return both[0], both[1]
 
 
@@ -126,7 +128,9 @@ def _write(
 ) -> int:
     """Findings, snapshot and recommendation in one transaction; the id of the recommendation."""
     key = {"version_id": champion["version_id"], "as_of": as_of}
-    snapshot = evidently.snapshot(findings, model=f"{champion['name']} v{champion['version']}", as_of=as_of, values=measured)
+    snapshot = evidently.snapshot(
+        findings, model=f"{champion['name']} v{champion['version']}", as_of=as_of, values=measured
+    )
     with database.transaction() as transaction:
         for finding in findings.details:
             transaction.run(

@@ -112,5 +112,5 @@ class Monitor:
 
 def _continued(before: pd.DataFrame, fresh: pd.DataFrame, kept: int) -> pd.DataFrame:
     joined = pd.concat([before[before.index < fresh.index[0]], fresh])
-    joined = joined.combine_first(before[before.index > fresh.index[-1]]) 
+    joined = joined.combine_first(before[before.index > fresh.index[-1]])
     return joined.asfreq("D").iloc[-kept:]

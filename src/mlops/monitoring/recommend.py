@@ -12,9 +12,7 @@ RULE_VERSION = "1"
 SHOWN = 10
 
 
-def recommend(
-    weeks: Sequence[Findings], *, labels_missing: bool = False, need: int = 2, of: int = 3
-) -> Recommendation:
+def recommend(weeks: Sequence[Findings], *, labels_missing: bool = False, need: int = 2, of: int = 3) -> Recommendation:
     """Broken data first; retrain when the model drifted in `need` of the last `of` weeks and in the newest too.
 
     `weeks` are oldest first. A retrain on broken data makes things worse, and one bad week may be chance.
@@ -67,5 +65,7 @@ def _retrain_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, .
 
 def _evidence(newest: Findings, last: Sequence[Findings]) -> dict[str, float]:
     """Counts, and the statistics of what drifted in the newest week by kind and subject; all finite."""
-    statistics = {f"{f.kind}.{f.subject}".rstrip("."): f.statistic for f in _drifted(newest) if np.isfinite(f.statistic)}
+    statistics = {
+        f"{f.kind}.{f.subject}".rstrip("."): f.statistic for f in _drifted(newest) if np.isfinite(f.statistic)
+    }
     return {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last))), **statistics}

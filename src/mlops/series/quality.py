@@ -45,7 +45,7 @@ def score(frame: pd.DataFrame) -> "pd.Series[float]":
     """
     order = np.lexsort((frame["ds"].to_numpy(), frame["series_id"].to_numpy()))
     ids, y = frame["series_id"].to_numpy()[order], frame["y"].to_numpy(dtype=np.float64)[order]
-    first = _first_of(ids[1:] != ids[:-1])
+    first = _first_of(ids)
     flat = _flat(y, first)
     scores = np.where(_beyond(y, np.where(flat, np.nan, y), first), 0.5, 1.0)
     scores[flat | np.isnan(y)] = 0.0
@@ -83,8 +83,8 @@ def _flat(y: Floats, first: Places) -> Flags:
     judged = (_medians(np.sort(before, axis=1)) > 0) & _continuous(before, y[starts])
     needed = np.full(len(y), np.iinfo(np.int64).max)
     needed[starts[judged]] = np.where(recurring, FLAT_IF_RECURRING, FLAT)[judged]
-    flat: Flags = length >= needed[run]
-    return flat
+    standing: Flags = length >= needed[run]
+    return standing
 
 
 def _continuous(before: Floats, value: Floats) -> Flags:
@@ -139,10 +139,10 @@ def _medians(ordered: Floats) -> Floats:
     return medians
 
 
-def _first_of(changes: Flags) -> Places:
+def _first_of(ids: npt.NDArray[Any]) -> Places:
     """For each row the place of its series' first row."""
-    starts = np.r_[True, changes]
-    place: Places = np.maximum.accumulate(np.where(starts, np.arange(len(starts)), 0))
+    starts = np.r_[True, ids[1:] != ids[:-1]][: len(ids)]
+    place: Places = np.maximum.accumulate(np.where(starts, np.arange(len(ids)), 0))
     return place
 
 

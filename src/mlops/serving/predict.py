@@ -4,7 +4,6 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from mlops.tracking.store import Store
 __all__ = ["Issued", "predict"]
 
 PREDICTIONS = "analytics.model_prediction_results"
+LOADED: dict[tuple[str, str], Any] = {}
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ def predict(database: Database, store: Store, uri: str, *, horizon: int | None =
     """Forecast every series of the model from what was known at `as_of` and store the forecasts.
 
     The first issue stands: the same version, series, cutoff and target is never written twice. Raises ModelNotFound,
-    BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows more than `as_of` allows).
+    BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows more than `as_of`).
     """
     version = resolve(store, uri)
     mirrored = _mirrored(database, store, version)
     _not_from_the_future(version, mirrored["as_of"], as_of)
-    model, began = _model(version.uri, store.uri), time.perf_counter()
+    model, began = _model(store.uri, version), time.perf_counter()
     steps = _checked(horizon, model)
     observed, refused = _recent(database, mirrored, as_of)
     forecasts = model.predict(observed, params={"horizon": steps})
@@ -85,10 +85,14 @@ def _not_from_the_future(version: ModelVersion, knows: datetime, as_of: datetime
         )
 
 
-@lru_cache(maxsize=4)
-def _model(uri: str, store_uri: str) -> Any:
-    name, number = uri.removeprefix("models:/").rsplit("/", 1)
-    return load_model(ModelVersion(name, int(number), "", "", {}))
+def _model(store_uri: str, version: ModelVersion) -> Any:
+    """The loaded model; a version's files never change, so the newest few stay loaded."""
+    key = (store_uri, version.source)
+    if key not in LOADED:
+        while len(LOADED) >= 4:
+            LOADED.pop(next(iter(LOADED)))
+        LOADED[key] = load_model(version)
+    return LOADED[key]
 
 
 def _checked(horizon: int | None, model: Any) -> int:

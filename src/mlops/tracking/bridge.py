@@ -33,7 +33,7 @@ class Synced:
 
 
 def sync(store: Store, database: Database) -> Synced:
-    """Mirror the whole registry into `registered_models`, `model_versions`, `model_aliases`, `model_version_features`."""
+    """Mirror the whole registry: models, versions, aliases, and the features that versions were trained with."""
     with database.transaction() as transaction:
         transaction.lock("registry mirror")  # before reading, or a slower reader would write back an older state
         known = {(row["name"], row["version"], row["created_at"]) for row in transaction.rows("mirrored_versions")}
@@ -94,7 +94,7 @@ def _version(store: Store, version: Any, known: set[tuple[str, int, datetime]]) 
 def _run(store: Store, run_id: str | None) -> dict[str, Any]:
     """Parameters and metrics, copied so that they outlive the run."""
     try:
-        data = store.client.get_run(run_id).data
+        data = store.client.get_run(run_id or "").data
     except MlflowException:
         return {"params": {}, "metrics": {}}
     return {"params": data.params, "metrics": {name: value for name, value in data.metrics.items() if value == value}}

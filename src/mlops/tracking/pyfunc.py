@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from mlops.errors import UnknownName
 from mlops.forecasting import load
@@ -16,11 +16,11 @@ from mlops.forecasting import load
 __all__ = ["ForecastModel"]
 
 
-class ForecastModel(PythonModel):  # type: ignore[misc]
+class ForecastModel(PythonModel):
     """Forecasts of the series in the input.
 
-    The input names series (`series_id`), and may carry their newer history (`ds`, `y`); with names only, forecasts start
-    where the training data ended. `params={"horizon": 7}` asks for fewer steps than the model's own horizon.
+    The input names series (`series_id`), and may carry their newer history (`ds`, `y`); with names only, forecasts
+    start where the training data ended. `params={"horizon": 7}` asks for fewer steps than the model's own horizon.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -28,9 +28,12 @@ class ForecastModel(PythonModel):  # type: ignore[misc]
         self.forecaster = load(Path(context.artifacts["forecaster"]))
 
     def predict(
-        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        self,
+        context: PythonModelContext,  # noqa: ARG002  MLflow passes it
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """One row per series and step: series_id, ds, cutoff, y_hat and bounds; BadHorizon for a horizon out of range."""
+        """One row per series and step: series_id, ds, cutoff, y_hat and bounds; BadHorizon when it is out of range."""
         horizon = (params or {}).get("horizon", self.forecaster.horizon)
         if "y" in model_input and model_input["y"].notna().any():
             return self.forecaster.predict(horizon, history=model_input)

@@ -73,4 +73,4 @@ def _make_tables(uri: str, artifacts: Path) -> None:
     artifacts.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's own models and SQLAlchemy's opinion of them
-        SqlAlchemyStore(uri, artifacts.as_uri())
+        SqlAlchemyStore(uri, artifacts.as_uri())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Retraining on a recommendation: the challenger is compared with the champion on the newest weeks, and promoted if it wins."""
+"""Retraining on a recommendation: a challenger is compared on the newest weeks and promoted if it wins."""
 
 import tomllib
 from dataclasses import dataclass, replace
@@ -60,7 +60,7 @@ def retrain(
     as_of: datetime | None = None,
     say: Say = lambda _: None,
 ) -> Retrained:
-    """Act on a recommendation: compare, train on everything known at `as_of`, register, promote if the comparison is won.
+    """Act on a recommendation: compare, train on everything known at `as_of`, register, promote if that is won.
 
     `as_of` is the time of the recommendation when it is None. Repeating it returns what the first call did.
     """

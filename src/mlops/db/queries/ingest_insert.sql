@@ -3,7 +3,7 @@ with stored as (
     insert into analytics.time_series_metrics
            (series_id, observed_at, value, value_lower, value_upper, quality_score, recorded_at)
     select s.series_id, i.observed_at, i.value, i.value_lower, i.value_upper, coalesce(i.quality_score, 1),
-           case when :known_at = 'observed'
+           case when cast(:known_at as text) = 'observed'
                 then least(statement_timestamp(), i.observed_at + case s.granularity
                            when 'hourly' then interval '1 hour' when 'daily' then interval '1 day'
                            when 'weekly' then interval '7 days' else interval '1 month' end)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlops.errors import BadInput
+from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import Chunk
 
 __all__ = ["auckland_path", "chunks"]
@@ -23,7 +23,7 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
     absent on that day, not 0; the hours that a longer day lacks are not made up.
     """
     if by is not None:
-        raise BadInput("the adapter 'auckland' has no groupings to choose from; leave `by` out", where=str(path))
+        raise UnknownName("grouping", by, ())
     yield Chunk(_long(_daily(_read(path))))
 
 

@@ -15,7 +15,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
-from mlops.errors import BadInput
+from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS, Chunk
 
 __all__ = ["chunks"]
@@ -29,7 +29,7 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
     """The rows as they stand; `line` counts the header as 1, for Parquet and Arrow it is the number of the row."""
     if by is not None:
-        raise BadInput("the long format has no groupings to choose from; leave `by` out", where=str(path))
+        raise UnknownName("grouping", by, ())
     try:
         yield from _chunks(path)
     except (pa.ArrowException, EOFError, zlib.error, OSError) as error:

@@ -1,0 +1,5 @@
+-- stores the scores that have changed
+update analytics.time_series_metrics m set quality_score = s.quality_score
+  from scores s
+ where m.series_id = s.series_id and m.observed_at = s.observed_at
+   and m.observed_at >= (select min(observed_at) from scores) and m.observed_at <= (select max(observed_at) from scores)

@@ -1,0 +1,40 @@
+-- the champion of each model as known at :as_of, with its newest recommendation and since when that action stands without a break
+-- (when every alias of a model is younger than the review, :clock, the past is being replayed: a version then counts from its own as_of)
+with entries as (
+    select a.model_id, a.version_id, a.valid_from, a.valid_to, v.as_of, v.deleted_at,
+           min(a.valid_from) over (partition by a.model_id) > :clock as replayed
+      from analytics.model_aliases a join analytics.model_versions v using (version_id)
+     where a.alias = 'champion'
+), moves as (
+    select *, case when replayed then coalesce(as_of, valid_from) else valid_from end as moved_at from entries
+), champions as (
+    select distinct on (m.model_id) m.model_id, m.version_id, m.replayed, m.moved_at
+      from moves m join analytics.registered_models r using (model_id)
+     where m.moved_at <= :as_of
+       and (m.replayed or m.valid_to is null or m.valid_to > :as_of)
+       and (r.deleted_at is null or (not m.replayed and r.deleted_at > :as_of))
+       and (m.deleted_at is null or not m.replayed)
+     order by m.model_id, m.valid_from desc
+)
+select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
+       v.name, v.version, v.kind, v.as_of as known_at, v.trained_from, v.trained_to, v.lineage_problem,
+       v.lineage -> 'selection' ->> 'granularity' as granularity, t.name as metric_type, t.unit, t.aggregate,
+       jsonb_array_length(v.lineage -> 'series') as series,
+       (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,
+       (v.metrics ->> 'coverage_80')::float8 as coverage_80, (v.metrics ->> 'coverage_95')::float8 as coverage_95,
+       n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, s.since,
+       case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
+  from champions c
+  join analytics.model_versions v using (version_id)
+  left join analytics.metric_types t on t.name = v.lineage -> 'selection' ->> 'metric_type'
+  left join lateral (
+      select * from analytics.retraining_recommendations r
+       where r.version_id = c.version_id and r.as_of <= :as_of order by r.as_of desc limit 1) n on true
+  left join analytics.model_versions w on w.version_id = n.retrained_version_id
+  left join lateral (
+      select min(r.as_of) as since from analytics.retraining_recommendations r
+       where r.version_id = c.version_id and r.as_of <= n.as_of and n.action <> 'none'
+         and r.as_of > coalesce((select max(other.as_of) from analytics.retraining_recommendations other
+                                  where other.version_id = c.version_id and other.as_of < n.as_of and other.action <> n.action),
+                                '-infinity')) s on true
+ order by v.name

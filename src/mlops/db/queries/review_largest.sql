@@ -1,0 +1,15 @@
+-- the four series of a model with the largest outcomes, day by day: the freshest forecast with its intervals against the outcome
+with freshest as (
+    select distinct on (p.series_id, p.target_at) p.series_id, p.target_at, p.y_hat, p.lo_80, p.hi_80, p.lo_95, p.hi_95,
+           case when p.outcome_recorded_at <= :as_of then p.outcome end as outcome
+      from analytics.model_prediction_results p join analytics.model_versions v using (version_id)
+     where v.model_id = :model_id and p.issued_at <= :as_of and p.target_at >= :start and p.target_at < :as_of
+     order by p.series_id, p.target_at, p.cutoff desc, p.version_id desc
+), largest as (
+    select series_id, sum(abs(outcome)) as size from freshest group by series_id order by size desc nulls last, series_id limit 4
+)
+select f.series_id, coalesce(nullif(concat_ws(' · ', s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id), ''),
+                (select string_agg(value, ' · ' order by key) from jsonb_each_text(s.labels)), 'series ' || s.series_id) as place,
+       f.target_at as ds, f.outcome, f.y_hat, f.lo_80, f.hi_80, f.lo_95, f.hi_95
+  from freshest f join largest l using (series_id) join analytics.series s using (series_id)
+ order by l.size desc nulls last, f.series_id, f.target_at

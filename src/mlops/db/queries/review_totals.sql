@@ -1,0 +1,12 @@
+-- day by day over all series, the freshest forecast of a model against the outcome: summed, or averaged where a sum means nothing;
+-- without the days on which fewer than four in five outcomes are known
+with freshest as (
+    select distinct on (p.series_id, p.target_at) p.target_at, p.y_hat, case when p.outcome_recorded_at <= :as_of then p.outcome end as outcome
+      from analytics.model_prediction_results p join analytics.model_versions v using (version_id)
+     where v.model_id = :model_id and p.issued_at <= :as_of and p.target_at >= :start and p.target_at < :as_of
+     order by p.series_id, p.target_at, p.cutoff desc, p.version_id desc
+)
+select target_at as ds,
+       case when :summed then sum(outcome) else avg(outcome) end as outcome,
+       case when :summed then sum(y_hat) filter (where outcome is not null) else avg(y_hat) filter (where outcome is not null) end as y_hat
+  from freshest group by target_at having count(outcome) >= 0.8 * count(*) order by target_at
