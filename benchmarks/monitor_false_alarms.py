@@ -28,6 +28,7 @@ class World:
     ratios: bool = False
     entity_spread: float = 1.0
     missing: float = 0.01
+    absent: float = 0.03
     checks: int = 52
 
     @property
@@ -122,7 +123,7 @@ def _frame(
     frame = pd.DataFrame(columns)
     frame = frame.mask(rng.random(frame.shape) < world.missing)
     times = {"ds": days.repeat(count), "entity": np.tile(np.arange(count), len(days)), "holiday": holiday.repeat(count)}
-    return frame.assign(**times, y=y.ravel(), y_hat=y_hat.ravel())[rng.random(len(frame)) > 0.03]
+    return frame.assign(**times, y=y.ravel(), y_hat=y_hat.ravel())[rng.random(len(frame)) >= world.absent]
 
 
 def _categories(days: pd.DatetimeIndex, entities: int, levels: int, rng: Rng) -> np.ndarray:

@@ -4,15 +4,20 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import psycopg
 import pytest
 
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.db.embedded import Server
+
+NewDatabase = Callable[..., AbstractContextManager[tuple[str, str]]]
 
 NUMBERS = count(1)
 os.environ["MLOPS_PARALLEL"] = "serial"
@@ -35,44 +40,69 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated(server_url: str) -> Iterator[str]:
+def new_database(server_url: str) -> NewDatabase:
+    """Makes a database that lives as long as a block: (name, url)."""
+
+    @contextmanager
+    def make(what: str, template: str = "template1") -> Iterator[tuple[str, str]]:
+        name = f"mlops_{what}_{os.getpid()}_{next(NUMBERS)}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            _free(connection, template)
+            connection.execute(f'create database "{name}" template "{template}"')
+        yield name, _address(server_url, name)
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f'drop database "{name}" with (force)')
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated(new_database: NewDatabase) -> Iterator[str]:
     """The name of a migrated template database."""
-    with _database(server_url, "migrated") as name:
-        database = Database(_address(server_url, name))
+    with new_database("migrated") as (name, url):
+        database = Database(url)
         database.upgrade()
         database.close()
         yield name
 
 
 @pytest.fixture(scope="session")
-def with_mlflow(server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def with_mlflow(
+    new_database: NewDatabase, migrated: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The name of a migrated template database that has MLflow's tables too."""
     from mlops.tracking.store import open_store
 
-    with _database(server_url, "mlflow", template=migrated) as name:
-        settings = Settings(home=tmp_path_factory.mktemp("home"))
-        open_store(settings, _address(server_url, name))
-        _disconnect(server_url, name)
+    with new_database("mlflow", template=migrated) as (name, url):
+        open_store(Settings(home=tmp_path_factory.mktemp("home"), mlflow_tracking_uri=None), url)
         yield name
 
 
 @pytest.fixture
-def database(server_url: str, migrated: str) -> Iterator[Database]:
+def database(new_database: NewDatabase, migrated: str) -> Iterator[Database]:
     """A fresh migrated database."""
-    with _database(server_url, "test", template=migrated) as name:
-        database = Database(_address(server_url, name))
+    with new_database("test", template=migrated) as (_, url):
+        database = Database(url)
         yield database
         database.close()
 
 
 @pytest.fixture
-def home(server_url: str, with_mlflow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def template(with_mlflow: str) -> str:
+    """The database that homes are copies of."""
+    return with_mlflow
+
+
+@pytest.fixture
+def home(
+    new_database: NewDatabase, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
     """Settings of a fresh place: a database with MLflow's tables and an empty home; commands use it too."""
     from mlops.cli import context
 
-    with _database(server_url, "test", template=with_mlflow) as name:
+    with new_database("test", template=template) as (_, url):
         monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-        monkeypatch.setenv("MLOPS_DATABASE_URL", _address(server_url, name))
+        monkeypatch.setenv("MLOPS_DATABASE_URL", url)
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         _forget(context)
         yield Settings()
@@ -96,29 +126,28 @@ def mlops(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.fixture(scope="session")
+def daily_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of four daily routes from 2019-01-01 for 15 months, 40 % lower from 2020-02-01."""
+    random, ds = np.random.default_rng(3), pd.date_range("2019-01-01", "2020-03-31", tz="UTC")
+    parts = []
+    for number in range(1, 5):
+        weekday = np.array([1.2, 1.0, 1.0, 1.1, 1.4, 0.7, 0.4])[ds.dayofweek]
+        fall = np.where(ds >= "2020-02-01", 0.6, 1.0)
+        value = (100 * number * weekday * fall * random.normal(1, 0.06, len(ds))).round(2)
+        stamps = ds.strftime("%Y-%m-%dT00:00:00Z")
+        parts.append(pd.DataFrame({"observed_at": stamps, "value": value, "route_id": f"R{number}"}))
+    path = tmp_path_factory.mktemp("series") / "routes.csv"
+    pd.concat(parts).assign(metric_type="collection_weight").to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real data beside the checkout; tests that need it skip where it is absent."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real data (../shared/data) is not on this machine")
     return folder
-
-
-class _database:  # noqa: N801  reads as a function
-    """A database that lives as long as the block."""
-
-    def __init__(self, server_url: str, what: str, template: str = "template1") -> None:
-        self.server_url, self.template = server_url, template
-        self.name = f"{what}_{os.getpid()}_{next(NUMBERS)}"
-
-    def __enter__(self) -> str:
-        with psycopg.connect(self.server_url, autocommit=True) as connection:
-            connection.execute(f'create database "{self.name}" template "{self.template}"')
-        return self.name
-
-    def __exit__(self, *_: object) -> None:
-        with psycopg.connect(self.server_url, autocommit=True) as connection:
-            connection.execute(f'drop database "{self.name}" with (force)')
 
 
 def _address(server_url: str, name: str) -> str:
@@ -128,10 +157,10 @@ def _address(server_url: str, name: str) -> str:
     return f"{scheme}://{place.partition('/')[0]}/{name}{mark}{query}"
 
 
-def _disconnect(server_url: str, name: str) -> None:
-    """A template must have no connections; MLflow keeps its pool."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+def _free(connection: psycopg.Connection, template: str) -> None:
+    """A template must have no connections, and MLflow keeps a pool."""
+    if template != "template1":
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [template])
 
 
 def _forget(context: object) -> None:

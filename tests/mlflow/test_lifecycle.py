@@ -1,1 +1,168 @@
-"""One number through training, registry, mirror, serving and outcomes, on a real Postgres and a real MLflow store."""
+"""One number followed through training, registry, mirror, serving, outcomes, monitoring and retraining."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from mlops.config import Settings, room
+from mlops.db import Database
+from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
+from mlops.monitoring import job
+from mlops.monitoring.policy import read_policy
+from mlops.serving.outcomes import match
+from mlops.serving.predict import predict
+from mlops.tracking.registry import resolve
+from mlops.tracking.store import Store
+from mlops.training import Trained, TrainingSpec, train
+from mlops.training.retrain import Rule, retrain
+from mlops.training.spec import params_file
+
+NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
+TRACE = Path(__file__).parents[2] / "docs" / "trace-a-prediction.sql"
+
+
+def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
+    routes: Database, store: Store, champion: Trained
+):
+    issued = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
+    assert issued.stored == 4 * 28
+    for week in range(1, 9):
+        monday = NEW_YEAR + timedelta(weeks=week)
+        match(routes, monday)
+        checked = job.run(routes, store, _policy(), monday)[0]
+        if checked.recommendation.action == "retrain":
+            break
+        predict(routes, store, "models:/demand@champion", as_of=monday)
+    assert checked.recommendation.action == "retrain", "a fall of 40 % calls for retraining"
+    assert monday > datetime(2020, 2, 1, tzinfo=UTC), "and not before it happens"
+
+    later = monday + timedelta(weeks=4)
+    done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=later)
+    assert done.promoted
+    assert done.wape_challenger < done.wape_champion
+    assert resolve(store, "models:/demand@champion").version == done.version.version == 2
+    again = retrain(routes, store, checked.recommendation_id, Rule(), as_of=later)
+    assert (again.version.uri, again.verdict) == (done.version.uri, done.verdict), "acting twice is acting once"
+
+    with psycopg.connect(routes.url, row_factory=dict_row) as connection:
+        row = connection.execute(TRACE.read_text().replace(":prediction_id", "1")).fetchone()
+    assert row["model"] == "demand"
+    assert row["version"] == 1
+    assert row["run_id"] == champion.version.run_id
+    assert "same_season_1@1" in row["features"]
+    assert str(row["trained_to"])[:10] == "2019-12-31"
+    assert row["recommendation"] == "retrain"
+    assert row["retrained_version"] == 2
+    assert row["drift_findings"]
+
+
+def test_a_forecast_is_stored_once_however_often_it_is_issued(routes: Database, store: Store, champion: Trained):
+    first = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, horizon=7)
+    again = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, horizon=7)
+    assert (first.stored, again.stored) == (28, 0)
+
+
+def test_an_outcome_arrives_late_and_is_still_matched(routes: Database, store: Store, champion: Trained):
+    predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
+    assert match(routes, NEW_YEAR).matched == 0
+    assert match(routes, NEW_YEAR + timedelta(days=3)).matched == 4 * 3
+    assert match(routes, NEW_YEAR + timedelta(days=3)).matched == 0
+    late = match(routes, NEW_YEAR + timedelta(days=60))
+    assert late.matched == 4 * 25
+    assert late.waiting == 0
+
+
+def test_a_model_that_knows_more_than_the_time_asked_for_is_refused(routes: Database, store: Store, champion: Trained):
+    with pytest.raises(Refused, match="would leak the future"):
+        predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR - timedelta(days=1))
+
+
+def test_training_sees_only_what_was_recorded_by_its_time(routes: Database, store: Store, champion: Trained):
+    with routes.transaction() as transaction:
+        row = transaction.one("lineage", name="demand", version=1)
+    assert row["trained_to"] == datetime(2019, 12, 31, tzinfo=UTC)
+    assert row["lineage"]["rows"] == 4 * 365
+    assert row["lineage_state"] == "complete"
+
+
+def test_the_same_request_trains_once(routes: Database, store: Store):
+    changes = {"trees": "5", "weeks": "1"}
+    spec = TrainingSpec.from_toml(params_file("lightgbm"), changes, as_of=NEW_YEAR, request="once")
+    first, second = train(spec, routes, store), train(spec, routes, store)
+    assert second.repeated
+    assert first.version == second.version
+
+
+@pytest.mark.parametrize("horizon", [0, 29, True], ids=repr)
+def test_a_horizon_out_of_range_is_refused(routes: Database, store: Store, champion: Trained, horizon: int):
+    with pytest.raises(BadHorizon, match="1 to 28"):
+        predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, horizon=horizon)
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("models:/demand@nobody", "demand has @champion is version 1"),
+        ("models:/demand/9", "leads nowhere"),
+        ("models:/waste@champion", "registered models: demand"),
+    ],
+)
+def test_a_uri_that_leads_nowhere_says_what_there_is(store: Store, champion: Trained, uri: str, words: str):
+    with pytest.raises(ModelNotFound, match=words):
+        resolve(store, uri)
+
+
+def test_data_faults_are_not_retrained_away(routes: Database, store: Store, champion: Trained):
+    with routes.transaction() as transaction:
+        version = transaction.one("live_version", name="demand", version=1)["version_id"]
+        transaction.run(
+            "add_recommendation",
+            version_id=version,
+            as_of=NEW_YEAR,
+            action="investigate_data",
+            reasons=["route R1 is silent"],
+            evidence={},
+            rule_version="1",
+        )
+        number = transaction.value("recommendation_of", version_id=version, as_of=NEW_YEAR)
+    with pytest.raises(Refused, match="route R1 is silent"):
+        retrain(routes, store, number, Rule())
+    with pytest.raises(NothingToDo, match=f"open ones: {number}"):
+        retrain(routes, store, number + 1, Rule())
+
+
+def test_a_new_process_loads_the_champion_with_nothing_but_the_tracking_uri(
+    home: Settings, store: Store, champion: Trained
+):
+    script = """
+import json, mlflow, pandas as pd
+model = mlflow.pyfunc.load_model("models:/demand@champion")
+example = model.input_example
+forecast = model.predict(pd.DataFrame(example), params={"horizon": 7})
+refused = []
+for horizon in (0, 29, -3, 7.5, "x"):
+    try:
+        model.predict(pd.DataFrame(example), params={"horizon": horizon})
+    except Exception as error:
+        refused.append(type(error).__name__)
+print(json.dumps({"rows": len(forecast), "columns": list(forecast.columns), "refused": refused}))
+"""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment |= {"MLFLOW_TRACKING_URI": store.uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["rows"] == 2 * 7
+    assert {"y_hat", "lo_80", "hi_80", "lo_95", "hi_95"} < set(found["columns"])
+    assert len(found["refused"]) == 5
+
+
+def _policy():
+    return read_policy(room("monitoring") / "policy.toml")

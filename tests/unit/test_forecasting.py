@@ -52,7 +52,7 @@ def test_other_levels_can_be_asked_for(fitted: Forecaster):
 def test_a_forecast_is_close_to_what_happens(fitted: Forecaster, weekly_pattern: pd.DataFrame):
     judged = fitted.predict(28).merge(weekly_pattern, on=["series_id", "ds"])
     assert len(judged) > 100
-    assert wape(judged["y"], judged["y_hat"]) < 0.12
+    assert wape(judged["y"], judged["y_hat"]) < 0.16
     inside = (judged["y"] >= judged["lo_95"]) & (judged["y"] <= judged["hi_95"])
     assert inside.mean() > 0.85
 

@@ -108,6 +108,7 @@ class LightGBM(Forecaster):
             "subsample_freq": 1,
             "colsample_bytree": 0.6,
             "seed": self.seed,
+            "num_threads": 1,  # small tables gain nothing from more, and a busy machine makes them wait for each other
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,

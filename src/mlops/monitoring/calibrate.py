@@ -16,18 +16,17 @@ from mlops.monitoring.windows import WINDOWS, Contrast
 __all__ = ["Calibration", "baseline_days", "calibrate"]
 
 BUDGET: dict[Family, float] = {
-    "level": 0.38,
-    "spread": 0.12,
-    "share": 0.10,
-    "error": 0.15,
-    "product": 0.15,
+    "level": 0.33,
+    "spread": 0.07,
+    "swing": 0.15,
+    "share": 0.08,
+    "error": 0.13,
+    "product": 0.14,
     "performance": 0.10,
 }
 CHECKS_PER_YEAR = 52
-# Windows overlap from week to week and with each other, so alarms come in clusters; an episode counts once.
-CLUSTERING = 1.0
 POOLED_EVIDENCE = 60.0  # independent windows that the model of persistence is worth, against the channel's own few
-SMALLEST_SCALE = 1e-6
+SMALLEST_SCALE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +65,34 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     left = np.clip(left, -reach, reach)
     local = np.array([channel.local for channel in channels])
     contrasts = tuple(Contrast(window, baseline_days(len(daily)), local) for window in WINDOWS)
-    quiet = [_held_out(matrix, daily, reach, contrast) for contrast in contrasts]
+    quiet = _held_out(matrix, daily, reach, contrasts)
     families = np.array([channel.family for channel in channels])
     variance = np.array([_variance(left, q, c, families) for q, c in zip(quiet, contrasts, strict=True)])
     scale = np.sqrt(variance) + SMALLEST_SCALE
     limits = _gaussian_limits(channels, alarms_per_year, len(daily))
-    limits = limits * _tails(np.array(quiet) / scale[:, None, :], families, len(daily))
-    lean = _skewness(left) * scale / (_deviation(left) + SMALLEST_SCALE)
-    return Calibration(calendar, reach, contrasts, scale, above=_bent(limits, lean), below=_bent(limits, -lean))
+    limits = limits * _tails(quiet / scale[:, None, :], families, len(daily))
+    averaging = scale / (_deviation(left) + SMALLEST_SCALE)
+    lean, tails = _moment(left, 3) * averaging, (_moment(left, 4) - 3) * averaging**2
+    return Calibration(calendar, reach, contrasts, scale, above=_bent(limits, lean, tails), below=_bent(limits, -lean, tails))
 
 
 def _reach(left: Array) -> Array:
     """How far from its calendar a quiet day strays: days beyond count as no more than this."""
-    return 1.2 * np.nan_to_num(pd.DataFrame(np.abs(left)).quantile(0.99).to_numpy(float))
+    reach = 1.2 * pd.DataFrame(np.abs(left)).quantile(0.99).to_numpy(float)
+    return np.where(reach > SMALLEST_SCALE, reach, np.inf)  # a constant that changes is no outlier
 
 
-def _held_out(matrix: Array, daily: Array, reach: Array, contrast: Contrast) -> Array:
-    """The contrast on every day of the history, by a calendar that was fitted without the days around it."""
-    found = np.full(daily.shape, np.nan)
+def _held_out(matrix: Array, daily: Array, reach: Array, contrasts: Sequence[Contrast]) -> Array:
+    """The contrasts on every day of the history, by a calendar that was fitted without the days around it."""
+    found = np.full((len(contrasts), *daily.shape), np.nan)
     for block in _blocks(len(daily)):
         seen = daily.copy()
         seen[block] = np.nan
         left = np.clip(fit_calendar(matrix, seen).residuals(matrix, daily), -reach, reach)
-        found[block] = contrast.over(left)[block]
-    found[: contrast.window + contrast.baseline] = np.nan
+        for place, contrast in enumerate(contrasts):
+            found[place, block] = contrast.over(left)[block]
+    for place, contrast in enumerate(contrasts):
+        found[place, : contrast.window + contrast.baseline] = np.nan
     return found
 
 
@@ -99,7 +102,7 @@ def _blocks(days: int) -> Iterator[slice]:
 
 
 def _variance(left: Array, quiet: Array, contrast: Contrast, families: NDArray[np.str_]) -> Array:
-    """Theory from each channel's autocorrelation × what its family's held-out windows say of the theory, plus its own."""
+    """Theory from each channel's autocorrelation, corrected by the held-out windows of its family and its own."""
     theory = contrast.variance(_deviation(left) ** 2, *_persistence(left)) + SMALLEST_SCALE**2
     seen = np.nan_to_num(pd.DataFrame(quiet**2).mean().to_numpy(float))
     ratio = _by_family(seen / theory, families)
@@ -115,6 +118,7 @@ def _by_family(values: Array, families: NDArray[np.str_]) -> Array:
 def _persistence(left: Array) -> tuple[Array, Array]:
     """The part of a day that lasts, and how fast it decays: correlation d days apart is part × decay ** d."""
     first, second, third = (_correlation(left, lag) for lag in (1, 2, 3))
+    # two moments: neighbours tell part × decay, the next two tell decay; faint correlation is taken as pure decay
     decay = np.clip((second + third) / np.maximum(first + second, 1e-3), 0, 0.95)
     decay = np.where(first > 0.08, decay, 0)
     faint = decay <= 0.02
@@ -132,16 +136,17 @@ def _deviation(left: Array) -> Array:
     return np.nan_to_num(np.sqrt(pd.DataFrame(left**2).mean().to_numpy(float)))
 
 
-def _skewness(left: Array) -> Array:
-    cubes = pd.DataFrame(left**3).mean().to_numpy(float)
-    return np.nan_to_num(cubes / (_deviation(left) ** 3 + SMALLEST_SCALE**3))
+def _moment(left: Array, order: int) -> Array:
+    """The standardised moment of each channel: 3 tells its lean, 4 its tails (3 if Gaussian)."""
+    powers = pd.DataFrame(left**order).mean().to_numpy(float)
+    return np.nan_to_num(powers / (_deviation(left) ** order + SMALLEST_SCALE**order))
 
 
 def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: int) -> Array:
-    """The limit of each channel if its contrasts were Gaussian but for a scale known from so many days."""
+    """The limit of each channel if its contrasts were Gaussian but for a scale known from so many days (Bonferroni)."""
     sizes = pd.Series([channel.family for channel in channels]).value_counts()
     present = sum(BUDGET[family] for family in sizes.index)
-    tests = sizes * CHECKS_PER_YEAR * len(WINDOWS) * CLUSTERING
+    tests = sizes * CHECKS_PER_YEAR * len(WINDOWS)
     share = {family: alarms_per_year * BUDGET[family] / present / tests[family] for family in sizes.index}
     sides = np.array([1 if channel.one_sided else 2 for channel in channels])
     chance = np.array([share[channel.family] for channel in channels]) / sides
@@ -156,10 +161,12 @@ def _tails(quiet: Array, families: NDArray[np.str_], days: int) -> Array:
 
 
 def _quantile(values: Array) -> float:
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values) & (values > 0)]
     return float(np.quantile(values, 0.99)) if len(values) else 0.0
 
 
-def _bent(limits: Array, lean: Array) -> Array:
-    """The limit moved out by the first Cornish-Fisher term where the contrast leans to this side."""
-    return np.asarray(limits + np.maximum(lean, 0) * (limits**2 - 1) / 6)
+def _bent(limits: Array, lean: Array, tails: Array) -> Array:
+    """The limit moved out by the Cornish-Fisher terms of a contrast that leans to this side or has heavy tails."""
+    by_lean = np.maximum(lean, 0) * (limits**2 - 1) / 6
+    by_tails = np.maximum(tails, 0) * (limits**3 - 3 * limits) / 24
+    return np.asarray(limits + by_lean + by_tails)

@@ -12,8 +12,9 @@ from mlops.monitoring.spec import Array
 
 __all__ = ["Channel", "EntityCentres", "Family", "daily_means", "spread_of"]
 
-Family = Literal["level", "spread", "share", "error", "product", "performance"]
+Family = Literal["level", "spread", "swing", "share", "error", "product", "performance"]
 FEWEST_ROWS = 20  # an entity seen less often has no mean worth subtracting
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,14 @@ class EntityCentres:
     def centred(self, entity: NDArray[np.object_], values: Array) -> Array:
         """Values less the mean of their entity; NaN for an entity that the history hardly knew."""
         if self.means.empty:
-            return values - self.overall
-        return values - self.means.reindex(pd.Index(entity, dtype=object)).to_numpy(float)
+            return np.asarray(values - self.overall)
+        return np.asarray(values - self.means.reindex(pd.Index(entity, dtype=object)).to_numpy(float))
 
 
-def spread_of(values: Array) -> Array:
-    """The root mean square of each column, never 0, so that a constant column can be divided by it."""
-    squares = pd.DataFrame(values**2).mean().to_numpy(float)
-    return np.asarray(np.sqrt(np.nan_to_num(squares)) + 1e-9)
+def spread_of(surprise: Array, level: Array) -> Array:
+    """The root mean square of each column, never less than rounding at its level, so that a constant can be divided by it."""
+    squares = pd.DataFrame(surprise**2).mean().to_numpy(float)
+    return np.sqrt(np.nan_to_num(squares)) + ROUNDING * (1 + np.abs(np.nan_to_num(level)))
 
 
 def daily_means(day: pd.DatetimeIndex, values: Array) -> pd.DataFrame:

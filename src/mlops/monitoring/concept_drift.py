@@ -45,22 +45,22 @@ def fit_concept_drift(rows: Rows, spec: MonitorSpec) -> ConceptDrift:
     return ConceptDrift(
         channels=(_bias(), _scale(), *map(_product, spec.numeric)),
         centres=centres,
-        scale=spread_of(centred),
+        scale=spread_of(centred, centres.overall),
         feature_mean=mean,
-        feature_scale=spread_of(rows.numeric - mean),
+        feature_scale=spread_of(rows.numeric - mean, mean),
         trust_in_days=_trust_in_days(rows.day, centred[:, 0]),
     )
 
 
 def _products(day: pd.DatetimeIndex, error: Array, features: Array, trust_in_days: float) -> pd.DataFrame:
-    """The covariance of error and feature within a day, plus as much of the product of their means as can be trusted."""
+    """The covariance of error and feature within a day, plus the product of their means as far as it is trusted."""
     mean_error, mean_feature = daily_means(day, error), daily_means(day, features)
     within = (error - mean_error.loc[day].to_numpy()) * (features - mean_feature.loc[day].to_numpy())
     return daily_means(day, within) + trust_in_days * mean_feature.mul(mean_error[0], axis=0)
 
 
 def _trust_in_days(day: pd.DatetimeIndex, error: Array) -> float:
-    """The weight of a day's mean in generalised least squares: 1 if errors are independent, less if a day shares one."""
+    """The weight of a day's mean in generalised least squares: 1 if errors are independent, less if days share one."""
     grouped = pd.Series(error).groupby(day)
     within, between, rows = grouped.var().mean(), grouped.mean().var(), grouped.count().mean()
     trust = within / (rows * between) if between > 0 else 1.0

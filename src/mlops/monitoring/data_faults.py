@@ -1,6 +1,6 @@
 """Columns and entities that are broken rather than different."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class DataFaults:
         """The worst of each column, and of each entity that stayed away."""
         columns = _columns(rows, self.spec)
         found = [
-            *(_missing(name, columns[name], self.missing[name]) for name in columns),
+            *(_missing(name, columns[name], rate) for name, rate in self.missing.items()),
             *(_unseen(name, columns[name], known) for name, known in self.categories.items() if known),
             *(_constant(name, columns[name]) for name in sorted(self.varying)),
             *self._vanished(rows),
@@ -46,9 +46,7 @@ class DataFaults:
         gone = self.presence[~self.presence.index.isin(rows.entity)]
         for entity, rate in gone.items():
             statistic = float(-days * np.log10(1 - min(rate, 0.995)))
-            detail = (
-                f"{self.spec.entity} {entity} has no rows in {days} days, where it used to come on {rate:.0%} of days"
-            )
+            detail = f"{self.spec.entity} {entity} has no rows in {days} days; it used to come on {rate:.0%} of days"
             yield Finding("data", str(entity), statistic, VANISHED_LIMIT, statistic > VANISHED_LIMIT, detail)
 
 
@@ -87,12 +85,12 @@ def _presence(rows: Rows, week: "np.ndarray[tuple[int], np.dtype[np.int64]]") ->
     return (by_entity["day"].nunique() / max(seen["day"].nunique(), 1))[steady]
 
 
-def _missing(name: str, column: "pd.Series[float]", usual: float) -> Finding:
+def _missing(name: Hashable, column: "pd.Series[float]", usual: float) -> Finding:
     """The chance, as −log10, of so many missing values at the rate of a bad week of the history."""
     missing = int(column.isna().sum())
     statistic = float(-stats.binom.logsf(missing - 1, len(column), usual) / np.log(10))
     detail = f"{missing} of {len(column)} values of {name} are missing, where {usual:.1%} is usual in a bad week"
-    return Finding("data", name, statistic, MISSING_LIMIT, statistic > MISSING_LIMIT, detail)
+    return Finding("data", str(name), statistic, MISSING_LIMIT, statistic > MISSING_LIMIT, detail)
 
 
 def _unseen(name: str, column: "pd.Series[str]", known: frozenset[str]) -> Finding:

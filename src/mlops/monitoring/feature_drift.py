@@ -1,4 +1,4 @@
-"""P(X | calendar): the level and spread of numeric features and the shares of categories, day by day."""
+"""P(X | calendar): level, spread and swing of numeric features and the shares of categories, day by day."""
 
 from dataclasses import dataclass
 
@@ -28,23 +28,24 @@ class FeatureDrift:
     crowded: bool
 
     def daily(self, rows: Rows) -> pd.DataFrame:
-        """One row per day, one column per channel: levels, shares, spreads."""
+        """One row per day, one column per channel: levels and shares, then spreads within days, then swings of days."""
         values = np.column_stack([rows.numeric, _indicators(rows, self.categories)])
-        centred = self.centres.centred(rows.entity, values)
-        numeric = rows.numeric.shape[1]
-        spreads = np.sqrt(np.abs(self._surprise(rows, centred[:, :numeric]) / self.scale[:numeric]))
-        return daily_means(rows.day, np.column_stack([centred / self.scale, spreads]))
-
-    def _surprise(self, rows: Rows, centred: Array) -> Array:
-        """How far each row is from its day, or from its calendar where a day has too few rows to know its own mean."""
+        centred = self.centres.centred(rows.entity, values) / self.scale
+        numeric = centred[:, : rows.numeric.shape[1]]
+        parts = [daily_means(rows.day, centred)]
         if self.crowded:
-            return _from_own_day(rows.day, centred)
-        matrix = design(rows.day, rows.holiday, self.harmonics)
-        return centred - matrix @ self.calendar.coefficients[:, : centred.shape[1]]
+            parts.append(daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric)))))
+        if _swings(self.crowded, self.harmonics):
+            parts.append(np.sqrt(daily_means(rows.day, self._off_calendar(rows, numeric)).abs()))
+        return pd.concat(parts, axis=1)
+
+    def _off_calendar(self, rows: Rows, numeric: Array) -> Array:
+        expected = design(rows.day, rows.holiday, self.harmonics) @ self.calendar.coefficients
+        return np.asarray(numeric - (expected / self.scale)[:, : numeric.shape[1]])
 
 
 def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:
-    """The reference for every feature of `spec`; the spread of a row is the root of its absolute calendar residual."""
+    """The reference for every feature of `spec`; spreads and swings are roots of absolute surprises, which tails spoil less."""
     categories = tuple(_worth_a_share(rows, column) for column in range(len(spec.categorical)))
     values = np.column_stack([rows.numeric, _indicators(rows, categories)])
     centres = EntityCentres.of(rows.entity, values)
@@ -52,14 +53,27 @@ def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureD
     matrix = design(rows.day, rows.holiday, harmonics)
     daily = daily_means(rows.day, np.column_stack([matrix, centred])).to_numpy()
     calendar = fit_calendar(daily[:, : matrix.shape[1]], daily[:, matrix.shape[1] :])
-    scale = spread_of(calendar.residuals(matrix, centred))
+    scale = spread_of(calendar.residuals(matrix, centred), centres.overall)
     crowded = len(rows) >= CROWD * rows.day.nunique()
-    return FeatureDrift(_channels(spec, categories), categories, centres, calendar, scale, harmonics, crowded)
+    channels = _channels(spec, categories, crowded, _swings(crowded, harmonics))
+    return FeatureDrift(channels, categories, centres, calendar, scale, harmonics, crowded)
 
 
-def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...]) -> tuple[Channel, ...]:
+def _swings(crowded: bool, harmonics: int) -> bool:
+    """Whether the swing of a day about its calendar is watched: not while the season is unknown, if there are spreads."""
+    return harmonics > 0 or not crowded
+
+
+def _channels(
+    spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool, swings: bool
+) -> tuple[Channel, ...]:
     shares = [(column, name) for column, names in zip(spec.categorical, categories, strict=True) for name in names]
-    return (*map(_level, spec.numeric), *(_share(column, name) for column, name in shares), *map(_spread, spec.numeric))
+    return (
+        *map(_level, spec.numeric),
+        *(_share(column, name) for column, name in shares),
+        *(_spread(name) for name in spec.numeric if crowded),
+        *(_swing(name) for name in spec.numeric if swings),
+    )
 
 
 def _level(name: str) -> Channel:
@@ -68,8 +82,13 @@ def _level(name: str) -> Channel:
 
 
 def _spread(name: str) -> Channel:
-    more, less = (f"{name} varies {{}} {word} than the calendar predicts" for word in ("more", "less"))
+    more, less = (f"{name} varies {{}} {word} within a day than the calendar predicts" for word in ("more", "less"))
     return Channel("feature", name, "spread", more, less)
+
+
+def _swing(name: str) -> Channel:
+    further, closer = (f"{name} strays {{}} {way} its calendar than usual" for way in ("further from", "less from"))
+    return Channel("feature", name, "swing", further, closer)
 
 
 def _share(column: str, name: str) -> Channel:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.calendar_fit import design, harmonics_for
-from mlops.monitoring.calibrate import Calibration, baseline_days, calibrate
+from mlops.monitoring.calibrate import baseline_days, calibrate
 from mlops.monitoring.channels import Channel
 from mlops.monitoring.concept_drift import ConceptDrift, fit_concept_drift
 from mlops.monitoring.data_faults import DataFaults, fit_data_faults, no_rows
@@ -41,7 +42,7 @@ class Reference:
         values = pd.concat([part.daily(rows) for part in self.parts], axis=1)
         days = pd.date_range(values.index[0], values.index[-1], freq="D")
         holiday = days.isin(rows.day[rows.holiday])
-        return days, design(days, holiday, self.harmonics), values.reindex(days).to_numpy(float)
+        return days, design(days, np.asarray(holiday), self.harmonics), values.reindex(days).to_numpy(float)
 
 
 def fit_monitor(history: pd.DataFrame, spec: MonitorSpec) -> "Monitor":
@@ -92,16 +93,18 @@ class Monitor:
             yield self._finding(members, z, statistic, limit)
 
     def _finding(self, members: Sequence[int], z: Array, statistic: Array, limit: Array) -> Finding:
+        """The clearest of the channels and windows that feed one finding."""
         ratio = np.nan_to_num(statistic[:, members] / limit[:, members], nan=-np.inf)
-        window, member = np.unravel_index(np.argmax(ratio), ratio.shape)
+        window, member = divmod(int(np.argmax(ratio)), len(members))
         column = members[member]
-        channel, value = self._channels[column], float(statistic[window, column])
+        channel, value, threshold = self._channels[column], statistic[window, column], limit[window, column]
         words = channel.above if z[window, column] >= 0 else channel.below
-        detail = words.format(f"{abs(value):.1f} sigma") + f" over the last {WINDOWS[window]} days"
-        threshold = float(limit[window, column])
-        return Finding(channel.kind, channel.subject, value, threshold, value > threshold, detail)
+        detail = f"{words.format(f'{abs(value):.1f} sigma')} over the last {WINDOWS[window]} days"
+        if np.isnan(value):
+            detail = "not judged: too few days have values"
+        return Finding(channel.kind, channel.subject, float(value), float(threshold), bool(value > threshold), detail)
 
-    def _calm_down(self, alarmed: np.ndarray) -> None:
+    def _calm_down(self, alarmed: NDArray[np.bool_]) -> None:
         """Days in alarm enter the yardstick as what the yardstick said, so that a drift never becomes the norm."""
         calm = self._calm.to_numpy(copy=True)
         for contrast, columns in zip(self._calibration.contrasts, alarmed, strict=True):
@@ -111,6 +114,7 @@ class Monitor:
 
 
 def _continued(before: pd.DataFrame, fresh: pd.DataFrame, kept: int) -> pd.DataFrame:
-    joined = pd.concat([before[before.index < fresh.index[0]], fresh])
-    joined = joined.combine_first(before[before.index > fresh.index[-1]])
-    return joined.asfreq("D").iloc[-kept:]
+    """The days before with the fresh ones in their place, as many as are kept."""
+    earlier, later = before[before.index < fresh.index[0]], before[before.index > fresh.index[-1]]
+    everything: pd.DataFrame = pd.concat([earlier, fresh, later]).asfreq("D")
+    return everything.iloc[-kept:]

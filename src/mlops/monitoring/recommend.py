@@ -1,8 +1,7 @@
 """What to do about a model, from the findings of its last weeks."""
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
 
 from mlops.domain.findings import Finding, FindingKind, Findings, Recommendation
 
@@ -65,7 +64,6 @@ def _retrain_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, .
 
 def _evidence(newest: Findings, last: Sequence[Findings]) -> dict[str, float]:
     """Counts, and the statistics of what drifted in the newest week by kind and subject; all finite."""
-    statistics = {
-        f"{f.kind}.{f.subject}".rstrip("."): f.statistic for f in _drifted(newest) if np.isfinite(f.statistic)
-    }
+    clear = [finding for finding in _drifted(newest) if math.isfinite(finding.statistic)]
+    statistics = {f"{finding.kind}.{finding.subject}".rstrip("."): finding.statistic for finding in clear}
     return {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last))), **statistics}

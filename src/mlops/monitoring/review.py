@@ -26,7 +26,7 @@ ACTIONS = {
 """What may be recommended, in words, the most urgent first; `unchecked` is a champion that no check has seen."""
 WEEK = timedelta(days=7)
 OVERDUE = timedelta(days=8)  # a weekly job and a day of grace
-# By granularity: the length of a step, the steps of a cycle (as in forecasting.panel), and how far back the plots reach.
+# By granularity: the length of a step, the steps of a cycle as in forecasting.panel, how far back the plots reach.
 CALENDARS = {
     "hourly": ("1 hour", 24, timedelta(days=10)),
     "daily": ("1 day", 7, timedelta(weeks=10)),
@@ -39,7 +39,7 @@ CALENDARS = {
 class Accuracy:
     """How good forecasts were beside the seasonal naive; None where nothing is known."""
 
-    forecasts: int = 0
+    forecasts: int | None = None
     wape: float | None = None
     wape_naive: float | None = None
     coverage_80: float | None = None
@@ -122,9 +122,9 @@ class Step:
     hi_95: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One series, step by step."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place(Accuracy):
+    """One of the largest series: how good its freshest forecasts were, step by step."""
 
     series_id: int
     place: str
@@ -223,13 +223,30 @@ def write(review: Review, path: Path) -> None:
 
     from mlops.monitoring import plots
 
-    loader = PackageLoader("mlops.monitoring")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("mlops.monitoring"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     page = environment.get_template("review.html.j2").render(review=review, plots=plots, actions=ACTIONS)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     document = json.dumps(asdict(review), indent=2, ensure_ascii=False, default=datetime.isoformat)
     path.with_suffix(".json").write_text(document + "\n", encoding="utf-8")
+
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def _of(kind: type[T], row: Mapping[str, Any], **more: Any) -> T:
+    """A dataclass from the columns of a row that are its fields, and from what else is given."""
+    return kind(**{field.name: row[field.name] for field in fields(kind) if field.name in row} | more)
+
+
+def _all(kind: type[T], rows: Sequence[Mapping[str, Any]]) -> tuple[T, ...]:
+    return tuple(_of(kind, row) for row in rows)
 
 
 def _urgency(model: Model) -> tuple[bool, int, str]:
@@ -238,15 +255,13 @@ def _urgency(model: Model) -> tuple[bool, int, str]:
 
 def _model(transaction: Transaction, row: Mapping[str, Any], as_of: datetime) -> Model:
     step, cycle, reach = CALENDARS[row["granularity"] or "daily"]
-    version = {"version_id": row["version_id"], "as_of": as_of}
+    version, checked_at = {"version_id": row["version_id"], "as_of": as_of}, row["checked_at"]
     model = {"model_id": row["model_id"], "as_of": as_of, "replayed": row["replayed"]}
-    plotted = {"model_id": row["model_id"], "as_of": as_of, "start": as_of - reach}
+    plotted = {"model_id": row["model_id"], "as_of": as_of}
     naive = {"step": step, "cycle": cycle}
-    drifted = _all(Drifted, transaction.rows("review_findings", version_id=row["version_id"], checked_at=row["checked_at"]))
+    drifted = _all(Drifted, transaction.rows("review_findings", version_id=row["version_id"], checked_at=checked_at))
     aliases = _all(AliasMove, transaction.rows("review_aliases", **model))
-    weeks = _weeks(
-        transaction.rows("weekly_accuracy", name=row["name"], as_of=as_of, **naive), transaction.rows("review_checks", **model)
-    )
+    accuracy = transaction.rows("weekly_accuracy", name=row["name"], as_of=as_of, **naive)
     return _of(
         Model,
         row,
@@ -255,11 +270,94 @@ def _model(transaction: Transaction, row: Mapping[str, Any], as_of: datetime) ->
         last_7_days=_of(Accuracy, transaction.rows("review_accuracy", days=7, **version, **naive)[0]),
         last_28_days=_of(Accuracy, transaction.rows("review_accuracy", days=28, **version, **naive)[0]),
         waiting=_of(Waiting, transaction.rows("review_waiting", **version)[0]),
-        checked=next((week.checked for week in weeks if week.checked_at == row["checked_at"] is not None), 0),
         drifted=drifted,
-        weeks=weeks,
+        weeks=_weeks(accuracy, transaction.rows("review_checks", **model)),
         versions=tuple(_version(one, aliases) for one in transaction.rows("review_versions", **model)),
         aliases=aliases,
-        totals=_all(Step, transaction.rows("review_totals", summed=row["aggregate"] == "sum", **plotted)),
-        largest=_places(transaction.rows("review_largest", **plotted)),
+        totals=_all(
+            Step, transaction.rows("review_totals", start=as_of - reach, summed=row["aggregate"] == "sum", **plotted)
+        ),
+        largest=_places(transaction.rows("review_largest", start=as_of - reach / 2, **plotted)),
     )
+
+
+def _advice(row: Mapping[str, Any], drifted: Sequence[Drifted], as_of: datetime) -> Advice:
+    action, acted = row["action"] or "unchecked", row["verdict"] is not None
+    overdue = (row["checked_at"] or row["champion_since"]) < as_of - OVERDUE
+    reasons = [*(row["reasons"] or ()), *([_lateness(row, as_of)] if overdue else ())]
+    return _of(
+        Advice,
+        row,
+        action=action,
+        reasons=tuple(reasons),
+        needs_person=overdue or (action in ("retrain", "investigate_data") and not acted),
+        commands=() if acted and not overdue else tuple(_commands(row, action, drifted, overdue=overdue)),
+    )
+
+
+def _lateness(row: Mapping[str, Any], as_of: datetime) -> str:
+    if row["lineage_problem"]:
+        return f"it can't be checked: {row['lineage_problem']}"
+    if row["checked_at"] is None:
+        return f"no check has seen it, though it is champion since {row['champion_since']:%Y-%m-%d}"
+    days = (as_of - row["checked_at"]).days
+    return f"its last check was on {row['checked_at']:%Y-%m-%d}, {days} days before this review"
+
+
+def _commands(row: Mapping[str, Any], action: str, drifted: Sequence[Drifted], *, overdue: bool) -> Iterator[str]:
+    """What to run next: catch up, act, or look at what drifted."""
+    if overdue and row["lineage_problem"]:
+        yield f"mlops registry lineage models:/{row['name']}@champion"
+    elif overdue:
+        yield from ("mlops outcomes match", "mlops monitor run")
+    elif action == "retrain":
+        yield f"mlops retrain {row['recommendation_id']}"
+    elif action == "investigate_data":
+        series = [finding.series_id for finding in drifted if finding.series_id is not None]
+        yield from (f"mlops series show {one}" for one in series[:3])
+        if not series:
+            yield "mlops series list"
+
+
+def _weeks(accuracy: Sequence[Mapping[str, Any]], checks: Sequence[Mapping[str, Any]]) -> tuple[Week, ...]:
+    """Both by week, oldest first; a week may have outcomes without a check, or a check without outcomes."""
+    found: dict[datetime, dict[str, Any]] = {}
+    for row in (*accuracy, *checks):
+        found.setdefault(row["week"], {}).update(row)
+    return tuple(_of(Week, found[week]) for week in sorted(found))
+
+
+def _version(row: Mapping[str, Any], aliases: Sequence[AliasMove]) -> Version:
+    names = sorted(move.alias for move in aliases if move.until is None and move.version == row["version"])
+    return _of(Version, row, aliases=tuple(names))
+
+
+def _places(rows: Sequence[Mapping[str, Any]]) -> tuple[Place, ...]:
+    """Rows of steps as one Place per series; the columns about the whole series are the same on each of its rows."""
+    grouped = (list(group) for _, group in groupby(rows, key=lambda row: row["series_id"]))
+    return tuple(_of(Place, steps[0], steps=_all(Step, steps)) for steps in grouped)
+
+
+def _changes(models: Sequence[Model], then: Sequence[Mapping[str, Any]], since: datetime) -> Iterator[Change]:
+    """What differs from the state a week earlier, model by model: advice, aliases, retrainings."""
+    before = {row["name"]: row["action"] or "unchecked" for row in then}
+    for model in models:
+        was, now = before.pop(model.name, None), model.advice.action
+        if was != now:
+            words = "new here" if was is None else ACTIONS[was]
+            yield Change(model.name, "recommendation", was, now, f"{model.name}: {words} → {ACTIONS[now]}")
+        for week in model.weeks:
+            if week.verdict and week.retrained_at and week.retrained_at > since:
+                text = f"{model.name} was retrained: {week.verdict}"
+                yield Change(model.name, "retraining", None, week.verdict, text)
+        for move in model.aliases:
+            if move.moved_at > since:
+                yield _moved(model.name, move)
+    for name, was in before.items():
+        yield Change(name, "recommendation", was, None, f"{name}: no champion any more")
+
+
+def _moved(model: str, move: AliasMove) -> Change:
+    before = None if move.before is None else f"version {move.before}"
+    way = f"now points at version {move.version}" + (f", before at {before}" if before else "")
+    return Change(model, "alias", before, f"version {move.version}", f"{model}: @{move.alias} {way}")

@@ -41,7 +41,7 @@ class MonitorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The columns of a frame as arrays: local calendar days, numbers with NaN for missing, categories as text or None."""
+    """The columns of a frame as arrays: local days, numbers with NaN for missing, categories as text or None."""
 
     day: pd.DatetimeIndex
     entity: NDArray[np.object_]
@@ -83,15 +83,14 @@ def _days(times: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
     except (TypeError, ValueError) as error:
         raise BadInput(f"{times.name!r} holds something that is no time: {error}") from error
     days = pd.DatetimeIndex([*walls, pd.NaT]).as_unit("ns").to_numpy()  # code -1, a missing time, takes the last
-    return days[codes]
+    return np.asarray(days[codes], dtype="datetime64[ns]")
 
 
 def _numbers(column: "pd.Series[float]") -> Array:
     """The column as floats; what is no finite number is NaN."""
     numbers = pd.to_numeric(column, errors="coerce") if column.dtype != "category" else _uncategorised(column)
-    values = numbers.to_numpy(dtype=float, na_value=np.nan).copy()
-    values[~np.isfinite(values)] = np.nan
-    return values
+    values = numbers.to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _uncategorised(column: "pd.Series[float]") -> "pd.Series[float]":
@@ -99,7 +98,7 @@ def _uncategorised(column: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def _text(column: "pd.Series[str]") -> NDArray[np.object_]:
-    """The column as text, None for missing; 3 and 3.0 are both "3", because a missing value turns integers to floats."""
+    """The column as text, None for missing; 3 and 3.0 are both "3", as a missing value turns integers to floats."""
     codes, distinct = pd.factorize(column)
     names = [str(int(x)) if isinstance(x, (float, np.floating)) and float(x).is_integer() else str(x) for x in distinct]
     return np.array([*names, None], dtype=object)[codes]

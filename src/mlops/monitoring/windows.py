@@ -14,7 +14,7 @@ WINDOWS = (7, 14, 28)
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The mean of the last `window` days less the mean of the `baseline` days before, for the channels that are local."""
+    """The mean of the last `window` days less, for channels that are local, that of the `baseline` days before."""
 
     window: int
     baseline: int
@@ -31,7 +31,7 @@ class Contrast:
         return mean * np.sqrt(count / self.window)
 
     def yardstick(self, calm: Array) -> Array:
-        """What the window that ends on each day is measured against: 0, the calendar, where the weeks before are missing."""
+        """What the window that ends on each day is held against: 0, the calendar, if the weeks before are missing."""
         mean, count = _trailing(calm, self.baseline)
         usable = (count >= self.baseline / 3) & self.local
         return _later(np.where(usable, mean, 0.0), self.window)

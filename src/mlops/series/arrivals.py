@@ -1,4 +1,4 @@
-"""The rows of one file in temporary tables, until it is known what can be stored; everything ends with its transaction."""
+"""The rows of one file in temporary tables, until it is known what can be stored; gone with the transaction."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.db.bulk import copy_numbers
 from mlops.domain.series import IDENTITY, NUMBERS
 from mlops.series.adapters import Chunk
 from mlops.series.quality import WINDOW, score
@@ -69,7 +70,7 @@ class Arrivals:
         good = checked.good
         numbers, new = _numbered(good, self._series)
         self._transaction.copy("incoming_series", new)
-        self._transaction.copy("incoming", good[["line", "observed_at", *NUMBERS]].assign(series_key=numbers))
+        copy_numbers(self._transaction, "incoming", good[["line", "observed_at", *NUMBERS]].assign(series_key=numbers))
         self._months.update(np.unique(good["observed_at"].to_numpy().astype("datetime64[M]")))
 
     def _refuse(self, refused: pd.DataFrame, rows: int) -> None:
@@ -101,8 +102,9 @@ def store(transaction: Transaction, arrivals: Arrivals, known_at: str) -> tuple[
 def rescore(transaction: Transaction) -> int:
     """Bring the quality scores of the touched series up to date; how many changed."""
     touched = transaction.rows("ingest_touched")
+    transaction.run("quality_plan")
     for begin in range(0, len(touched), SERIES_AT_ONCE):
-        transaction.copy("scores", _changed_scores(transaction, touched[begin : begin + SERIES_AT_ONCE]))
+        copy_numbers(transaction, "scores", _changed_scores(transaction, touched[begin : begin + SERIES_AT_ONCE]))
     return transaction.run("quality_update")
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
@@ -97,7 +96,7 @@ def _attempt(database: Database, delivery: Delivery, progress: Progress | None) 
 def _rules(transaction: Transaction, delivery: Delivery) -> Rules:
     bounds = {row["name"]: (row["low"], row["high"]) for row in transaction.rows("ingest_bounds")}
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
-    return Rules(bounds, np.datetime64(latest.to_datetime64(), "us"), delivery.timezone)
+    return Rules(bounds, latest.to_datetime64().astype("datetime64[us]"), delivery.timezone)
 
 
 def _record(

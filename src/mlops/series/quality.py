@@ -92,7 +92,8 @@ def _continuous(before: Floats, value: Floats) -> Flags:
     others = np.sort(np.where(before == value[:, None], np.nan, before), axis=1)
     seen = np.isfinite(others).sum(axis=1)
     distinct = (np.diff(others, axis=1) > 0).sum(axis=1) + 1
-    return (seen >= FEWEST_OTHERS) & (distinct >= 0.5 * seen)
+    continuous: Flags = (seen >= FEWEST_OTHERS) & (distinct >= 0.5 * seen)
+    return continuous
 
 
 def _beyond(y: Floats, trusted: Floats, first: Places) -> Flags:

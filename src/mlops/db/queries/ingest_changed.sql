@@ -7,7 +7,7 @@ select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.reco
   from incoming i
   join incoming_series s using (series_key)
   join analytics.time_series_metrics m on m.series_id = s.series_id and m.observed_at = i.observed_at
- where m.observed_at between cast(:first as timestamptz) and cast(:last as timestamptz)
+ where m.observed_at between (select min(observed_at) from incoming) and (select max(observed_at) from incoming)
    and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from
        (i.value, coalesce(i.value_lower, m.value_lower), coalesce(i.value_upper, m.value_upper), coalesce(i.quality_score, m.quality_score))
  order by m.series_id, m.observed_at

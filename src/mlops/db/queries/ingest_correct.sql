@@ -5,7 +5,7 @@ with corrected as (
            recorded_at = greatest(statement_timestamp(), c.recorded_at + interval '1 microsecond')
       from changed c
      where m.series_id = c.series_id and m.observed_at = c.observed_at
-       and m.observed_at between cast(:first as timestamptz) and cast(:last as timestamptz)
+       and m.observed_at between (select min(observed_at) from changed) and (select max(observed_at) from changed)
     returning m.series_id, m.observed_at, m.recorded_at as superseded_at
 ), kept as (
     insert into analytics.time_series_revisions

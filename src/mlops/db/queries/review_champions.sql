@@ -23,6 +23,7 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
        (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,
        (v.metrics ->> 'coverage_80')::float8 as coverage_80, (v.metrics ->> 'coverage_95')::float8 as coverage_95,
        n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, s.since,
+       (select count(*) from analytics.model_performance_tracking f where f.version_id = c.version_id and f.as_of = n.as_of) as checked,
        case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
   from champions c
   join analytics.model_versions v using (version_id)

@@ -6,10 +6,15 @@ with freshest as (
      where v.model_id = :model_id and p.issued_at <= :as_of and p.target_at >= :start and p.target_at < :as_of
      order by p.series_id, p.target_at, p.cutoff desc, p.version_id desc
 ), largest as (
-    select series_id, sum(abs(outcome)) as size from freshest group by series_id order by size desc nulls last, series_id limit 4
+    select series_id, sum(abs(outcome)) as size, count(outcome) as forecasts,
+           sum(abs(y_hat - outcome)) / nullif(sum(abs(outcome)), 0) as wape,
+           avg((outcome between lo_80 and hi_80)::int)::float8 as coverage_80,
+           avg((outcome between lo_95 and hi_95)::int)::float8 as coverage_95
+      from freshest group by series_id order by size desc nulls last, series_id limit 4
 )
-select f.series_id, coalesce(nullif(concat_ws(' · ', s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id), ''),
+select l.series_id, l.forecasts, l.wape, l.coverage_80, l.coverage_95,
+       coalesce(nullif(concat_ws(' · ', s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id), ''),
                 (select string_agg(value, ' · ' order by key) from jsonb_each_text(s.labels)), 'series ' || s.series_id) as place,
        f.target_at as ds, f.outcome, f.y_hat, f.lo_80, f.hi_80, f.lo_95, f.hi_95
   from freshest f join largest l using (series_id) join analytics.series s using (series_id)
- order by l.size desc nulls last, f.series_id, f.target_at
+ order by l.size desc nulls last, l.series_id, f.target_at

@@ -1,0 +1,105 @@
+"""`mlops monitor run` and `mlops review`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops.cli.context import database, moment, settings, store
+from mlops.cli.output import console, emit
+from mlops.errors import NothingToDo
+
+if TYPE_CHECKING:
+    from mlops.monitoring.job import Checked
+    from mlops.monitoring.review import Model, Review
+
+__all__ = ["app", "review"]
+
+app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+COLOURS = {"retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
+
+
+@app.command()
+def run(as_of: AsOf = "now", as_json: Json = False) -> None:
+    """Check every champion on its newest week: findings, and what to do about them."""
+    from mlops.config import room
+    from mlops.monitoring.job import run as check
+    from mlops.monitoring.policy import read_policy
+
+    checked = check(database(), store(), read_policy(room("monitoring") / "policy.toml"), moment(as_of))
+    if not checked:
+        raise NothingToDo(
+            "there is nothing to check: no champion has a forecast whose outcome is known; promote a version with"
+            " `mlops registry promote models:/NAME/VERSION`, forecast with `mlops predict models:/NAME@champion`,"
+            " and when its days are past run `mlops outcomes match`"
+        )
+
+    def text() -> None:
+        for one in checked:
+            _print_checked(one)
+
+    emit(checked, as_json=as_json, text=text)
+
+
+def review(
+    as_of: AsOf = "now",
+    output: Annotated[
+        Path | None, typer.Option(help="The page; reports/review-DATE.html below MLOPS_HOME when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the weekly review: what needs a person and why, and how good every champion is."""
+    from mlops.monitoring.review import build, file_name, write
+
+    found = build(database(), moment(as_of))
+    page = output or settings().reports / file_name(found.as_of)
+    write(found, page)
+    emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))
+
+
+def _print_checked(checked: "Checked") -> None:
+    findings, advice = checked.findings.details, checked.recommendation
+    drifted = sum(finding.drifted for finding in findings)
+    console.print(
+        f"[bold]{escape(checked.name)}[/] version {checked.version}: {drifted} of {len(findings)} findings drifted,"
+        f" {_coloured(advice.action)}"
+    )
+    for reason in advice.reasons:
+        console.print(f"  {escape(reason)}", highlight=False)
+    if advice.action == "retrain":
+        console.print(f"  mlops retrain {checked.recommendation_id}", highlight=False)
+
+
+def _print_review(found: "Review", page: Path) -> None:
+    for model in found.models:
+        _print_model(model)
+    console.print(f"\n[bold]Since {found.since:%Y-%m-%d}[/]")
+    for change in found.changes:
+        console.print(f"  {escape(change.text)}", highlight=False)
+    if not found.changes:
+        console.print("  nothing changed")
+    console.print(f"\n{page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_model(model: "Model") -> None:
+    advice, week = model.advice, model.last_7_days
+    figures = f"WAPE {_percent(week.wape)}, naive {_percent(week.wape_naive)}, promised {_percent(model.promised.wape)}"
+    console.print(
+        f"[bold]{escape(model.name)}[/] version {model.version}: {_coloured(advice.action)};"
+        f" {figures}; 80 % interval covers {_percent(week.coverage_80)}",
+        highlight=False,
+    )
+    for line in (*advice.reasons, *advice.commands):
+        console.print(f"  {escape(line)}", highlight=False)
+
+
+def _coloured(action: str) -> str:
+    return f"[{COLOURS.get(action, 'yellow')}]{action.replace('_', ' ')}[/]"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"

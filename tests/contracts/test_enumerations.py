@@ -1,0 +1,56 @@
+"""What there is, enumerated: a new query, command, metric type or migration is checked the day it is added."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops.config import room
+from mlops.db import Database
+from mlops.domain.metric_types import METRIC_TYPES
+
+ROOT = Path(__file__).parents[2]
+QUERIES = sorted((ROOT / "src" / "mlops" / "db" / "queries").glob("*.sql"))
+SOURCE = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda path: path.stem)
+def test_a_query_says_what_it_answers_and_is_used(query: Path):
+    first = query.read_text().splitlines()[0]
+    assert re.match(r"-- \w", first), "the first line of a query says what it answers"
+    assert f'"{query.stem}"' in SOURCE, "a query that nothing calls is deleted"
+
+
+def test_metric_types_in_the_database_are_those_of_the_domain(database: Database):
+    import psycopg
+
+    with psycopg.connect(database.url) as connection:
+        stored = connection.execute(
+            "select name, unit, aggregate, min_value, max_value from analytics.metric_types"
+        ).fetchall()
+    assert len(stored) == 16
+    assert {row[0]: row[1:] for row in stored} == {
+        metric.name: (metric.unit, metric.aggregate, metric.min_value, metric.max_value)
+        for metric in METRIC_TYPES.values()
+    }
+
+
+def test_each_migration_owns_its_sql():
+    versions = {path.name[:4] for path in (room("migrations") / "versions").glob("*.py")}
+    assert versions == {path.name for path in (room("migrations") / "sql").iterdir()}
+
+
+def test_help_is_fast_to_import():
+    """`mlops --help` imports none of the heavy libraries."""
+    heavy = {"pandas", "mlflow", "prophet", "lightgbm", "evidently", "sklearn", "sqlalchemy", "matplotlib"}
+    script = (
+        "import sys; sys.argv = ['mlops', '--help']\n"
+        "from mlops.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print('HEAVY', sorted(set(sys.modules) & {heavy!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("HEAVY []")

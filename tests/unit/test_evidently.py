@@ -1,0 +1,78 @@
+"""Findings through Evidently's door: strict JSON with tests, and a page."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from mlops.domain.findings import Finding, Findings
+
+AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
+FINDINGS = Findings(
+    (
+        Finding("feature", "tonnage", 5.5, 4.0, True, "tonnage is 5.5 sigma above"),
+        Finding("concept", "", 1.0, 4.0, False),
+        Finding("performance", "", float("nan"), 4.0, False, "not judged"),
+        Finding("data", "cr\x00ew \ud800", float("inf"), 1.0, True, "new categor\x00y"),
+        Finding("data", "sensor", 9.0, float("nan"), False),
+    )
+)
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@pytest.fixture(scope="module")
+def text():
+    from mlops.monitoring.evidently import snapshot
+
+    return snapshot(FINDINGS, model="tonnage@champion", as_of=AS_OF, values={"wape": 0.12, "bias": float("nan")})
+
+
+def test_the_snapshot_is_json_that_postgres_takes(text):
+    json.loads(text, parse_constant=refuse)
+    assert "\\u0000" not in text
+    assert "\\ud800" not in text
+
+
+def test_every_judged_number_is_a_metric_and_the_others_are_named(text):
+    document = json.loads(text)
+    names = {result["display_name"]: result["value"] for result in document["metric_results"].values()}
+    assert names["wape"] == 0.12
+    assert names["feature.tonnage"] == 5.5
+    assert "performance" not in names
+    assert document["metadata"]["not_judged"] == ["performance", "bias"]
+    assert document["metadata"]["model"] == "tonnage@champion"
+    assert document["timestamp"].startswith("2026-11-22")
+
+
+def test_tests_fail_where_findings_drifted(text):
+    from evidently.core.report import Snapshot
+
+    results = {result["name"]: result["status"].value for result in Snapshot.loads(text).dict()["tests"]}
+    by_metric = {name.split(":")[0]: status for name, status in results.items()}
+    assert by_metric == {"feature.tonnage": "FAIL", "concept": "SUCCESS", "data.crew ?": "FAIL"}
+
+
+def test_the_page_is_rendered_from_the_stored_snapshot(text, tmp_path):
+    from mlops.monitoring.evidently import save_html
+
+    save_html(text, tmp_path / "week.html")
+    assert "feature.tonnage" in (tmp_path / "week.html").read_text("utf-8")
+
+
+def test_a_week_without_findings_is_a_snapshot_too():
+    from mlops.monitoring.evidently import snapshot
+
+    assert json.loads(snapshot(Findings(), model="m", as_of=AS_OF, values={}), parse_constant=refuse)
+
+
+def test_monitoring_does_not_load_evidently_and_evidently_does_not_track():
+    code = (
+        "import os, sys, mlops.monitoring; assert 'evidently' not in sys.modules;"
+        "import mlops.monitoring.evidently; assert os.environ['DO_NOT_TRACK'] == '1'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
