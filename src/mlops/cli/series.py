@@ -1,10 +1,12 @@
 """`mlops series …`: observations in and out, and what there is."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database
 from mlops.cli.output import console, emit, progress, table
@@ -70,17 +72,18 @@ def list_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> 
     """List the series with how much there is of each."""
     from mlops.series import read
 
-    found = read.list_series(database(), metric_type)
+    frame = read.list_series(database(), metric_type)
+    found = frame.astype(object).where(frame.notna(), None).to_dict("records")
 
     def text() -> None:
-        shown = table("id", "metric type", "granularity", "where", "observations", "first", "last", "quality")
-        for row in found.to_dict("records"):
-            quality = "" if row["quality"] is None else f"{row['quality']:.2f}"
-            shown.add_row(
-                str(row["series_id"]), row["metric_type"], row["granularity"], _where(row), f"{row['observations']:,}",
-                _day(row["first"]), _day(row["last"]), quality,
-            )  # fmt: skip
-        console.print(shown if len(found) else "there is no series yet; bring data in with `mlops series ingest FILE`")
+        shown = table("id", "series", "observations", "first", "last", "quality")
+        for row in found:
+            what = f"{row['metric_type']} {row['granularity']}, {_where(row)}"
+            counts = (f"{row['observations']:,}", _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
+            shown.add_row(str(row["series_id"]), what, *counts)
+        for column in shown.columns:
+            column.no_wrap = column.header != "series"
+        console.print(shown if found else "there is no series yet; bring data in with `mlops series ingest FILE`")
 
     emit(found, as_json=as_json, text=text)
 
@@ -100,13 +103,8 @@ def show(
         console.print(f"{found['observations']:,} observations{span}, {found['corrections']:,} corrections")
         latest = table("observed at", "value", "quality", "recorded at")
         for row in found["latest"]:
-            quality = "" if row["quality_score"] is None else f"{row['quality_score']:g}"
-            latest.add_row(
-                f"{row['observed_at']:%Y-%m-%d %H:%M}",
-                f"{row['value']:g}",
-                quality,
-                f"{row['recorded_at']:%Y-%m-%d %H:%M}",
-            )
+            times = f"{row['observed_at']:%Y-%m-%d %H:%M}", f"{row['recorded_at']:%Y-%m-%d %H:%M}"
+            latest.add_row(times[0], f"{row['value']:g}", _figure(row["quality_score"], "g"), times[1])
         console.print(latest)
 
     emit(found, as_json=as_json, text=text)
@@ -127,28 +125,26 @@ def export(
 
 
 def _tell(report: "IngestReport") -> None:
-    counts = f"{report.inserted:,} new, {report.corrected:,} corrected, {report.unchanged:,} were there, {report.refused:,} refused"
-    console.print(
-        f"{report.source}: [bold]{report.status}[/]; {report.read:,} rows read: {counts} ({report.seconds:.1f} s)"
-    )
-    for note in report.notes:
-        console.print(f"  note: {note}", markup=False)
-    for row in report.reasons:
-        console.print(f"  {row}", markup=False, highlight=False)
-    if report.refused > len(report.reasons):
-        console.print("  all of them are in analytics.refused_rows")
+    done = f"{report.inserted:,} new, {report.corrected:,} corrected, {report.unchanged:,} were there"
+    console.print(f"{report.status}: {report.source} ({report.seconds:.1f} s)", markup=False, soft_wrap=True)
+    console.print(f"{report.read:,} rows read: {done}, {report.refused:,} refused")
+    for line in (*(f"note: {note}" for note in report.notes), *map(str, report.reasons)):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if report.refused:
+        console.print("  every refused row is in analytics.refused_rows")
 
 
-def _where(row: dict[str, Any]) -> str:
+def _where(row: Mapping[Any, Any]) -> str:
     """The place of a series in one phrase."""
-    places = [
-        f"{name} {row[f'{name}_id']}"
-        for name in ("customer", "route", "vehicle", "driver", "site")
-        if row[f"{name}_id"]
-    ]
+    places = ("customer", "route", "vehicle", "driver", "site")
+    named = [f"{name} {row[f'{name}_id']}" for name in places if row[f"{name}_id"]]
     labels = [f"{name}={value}" for name, value in row["labels"].items()]
-    return ", ".join(places + labels) or "everywhere"
+    return escape(", ".join(named + labels) or "everywhere")
 
 
 def _day(stamp: Any) -> str:
-    return "" if stamp is None or stamp != stamp else f"{stamp:%Y-%m-%d}"
+    return "" if stamp is None else f"{stamp:%Y-%m-%d}"
+
+
+def _figure(number: float | None, form: str) -> str:
+    return "" if number is None else format(number, form)

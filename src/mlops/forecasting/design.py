@@ -134,6 +134,8 @@ class Feature:
     compute: Callable[[Point], Floats]
     source: bool = True
     """Whether it is computed from the series' own values (else from the calendar alone)."""
+    yearly: bool = False
+    """Whether it tells times of the year apart, which two years are needed to learn."""
 
 
 FEATURES = {
@@ -156,14 +158,16 @@ FEATURES = {
     "mean_2_cycles": Feature("mean of the newest 2 cycles / level", lambda at: at.mean(2)),
     "mean_8_cycles": Feature("mean of the newest 8 cycles / level", lambda at: at.mean(8)),
     "mean_13_cycles": Feature("mean of the newest 13 cycles / level", lambda at: at.mean(13)),
-    "year_ago": Feature("value a year before the target / level", lambda at: at.year_ago()),
+    "year_ago": Feature("value a year before the target / level", lambda at: at.year_ago(), yearly=True),
     "year_ago_growth": Feature(
-        "mean around the target a year ago / mean of the 4 cycles before", Point.growth_a_year_ago
+        "mean around the target a year ago / mean of the 4 cycles before", Point.growth_a_year_ago, yearly=True
     ),
     "day_of_week": Feature("weekday of the target, Monday 0", lambda at: at.targets.dayofweek.to_numpy(), source=False),
     "day_of_month": Feature("day of the month of the target", lambda at: at.targets.day.to_numpy(), source=False),
-    "month": Feature("month of the target", lambda at: at.targets.month.to_numpy(), source=False),
-    "day_of_year": Feature("day of the year of the target", lambda at: at.targets.dayofyear.to_numpy(), source=False),
+    "month": Feature("month of the target", lambda at: at.targets.month.to_numpy(), source=False, yearly=True),
+    "day_of_year": Feature(
+        "day of the year of the target", lambda at: at.targets.dayofyear.to_numpy(), source=False, yearly=True
+    ),
     "is_holiday": Feature(
         "whether the target is a public holiday",
         lambda at: at.design.holidays[at.origins + at.step].astype(float),

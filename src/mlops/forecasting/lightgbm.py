@@ -10,7 +10,7 @@ import numpy.typing as npt
 import lightgbm as lgb
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.design import DEFAULT_FEATURES, Design, check_features
+from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, check_features
 from mlops.forecasting.panel import Floats, Panel
 
 __all__ = ["LightGBM"]
@@ -19,6 +19,7 @@ __all__ = ["LightGBM"]
 class LightGBM(Forecaster):
     """A gradient-boosted tree model of the ratio of each future value to its series' level at the origin.
 
+    Features that tell times of the year apart are left out while there are fewer than two years to learn them from.
     `max_rows` bounds the training table: with more, origins are thinned evenly. Runs with the same data, parameters and
     library are equal bit for bit.
     """
@@ -41,7 +42,7 @@ class LightGBM(Forecaster):
         seed: int = 0,
     ) -> None:
         super().__init__(freq=freq, country=country, horizon=horizon)
-        self.features = check_features(features)
+        self.features = self._wanted = check_features(features)
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective
         self.max_rows, self.seed = max_rows, seed
@@ -50,7 +51,7 @@ class LightGBM(Forecaster):
     @property
     def params(self) -> dict[str, Any]:
         own = ("trees", "learning_rate", "num_leaves", "min_child_samples", "objective", "max_rows", "seed")
-        return super().params | {"features": list(self.features)} | {name: getattr(self, name) for name in own}
+        return super().params | {"features": list(self._wanted)} | {name: getattr(self, name) for name in own}
 
     @property
     def importance(self) -> dict[str, float]:
@@ -58,6 +59,8 @@ class LightGBM(Forecaster):
         return dict(zip(self.features, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
 
     def _fit(self, panel: Panel) -> None:
+        two_years = panel.y.shape[1] >= 2 * panel.season.year
+        self.features = tuple(name for name in self._wanted if two_years or not FEATURES[name].yearly)
         x, y = self._table(panel)
         data = lgb.Dataset(x, y, feature_name=list(self.features), params={"max_bin": 127, "verbosity": -1})
         self._booster = lgb.train(self._settings(), data, self.trees)
@@ -77,6 +80,7 @@ class LightGBM(Forecaster):
 
     def _load(self, folder: Path) -> None:
         self._booster = lgb.Booster(model_file=folder / "booster.txt")
+        self.features = tuple(self._booster.feature_name())
 
     def _never_negative(self, panel: Panel) -> bool:
         return bool(np.nanmin(panel.y) >= 0)

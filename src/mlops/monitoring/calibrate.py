@@ -73,7 +73,9 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     limits = limits * _tails(quiet / scale[:, None, :], families, len(daily))
     averaging = scale / (_deviation(left) + SMALLEST_SCALE)
     lean, tails = _moment(left, 3) * averaging, (_moment(left, 4) - 3) * averaging**2
-    return Calibration(calendar, reach, contrasts, scale, above=_bent(limits, lean, tails), below=_bent(limits, -lean, tails))
+    return Calibration(
+        calendar, reach, contrasts, scale, above=_bent(limits, lean, tails), below=_bent(limits, -lean, tails)
+    )
 
 
 def _reach(left: Array) -> Array:
@@ -133,13 +135,13 @@ def _correlation(left: Array, lag: int) -> Array:
 
 
 def _deviation(left: Array) -> Array:
-    return np.nan_to_num(np.sqrt(pd.DataFrame(left**2).mean().to_numpy(float)))
+    return np.asarray(np.nan_to_num(np.sqrt(pd.DataFrame(left**2).mean().to_numpy(float))))
 
 
 def _moment(left: Array, order: int) -> Array:
     """The standardised moment of each channel: 3 tells its lean, 4 its tails (3 if Gaussian)."""
     powers = pd.DataFrame(left**order).mean().to_numpy(float)
-    return np.nan_to_num(powers / (_deviation(left) ** order + SMALLEST_SCALE**order))
+    return np.asarray(np.nan_to_num(powers / (_deviation(left) ** order + SMALLEST_SCALE**order)))
 
 
 def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: int) -> Array:
@@ -157,7 +159,7 @@ def _tails(quiet: Array, families: NDArray[np.str_], days: int) -> Array:
     """How much heavier than Gaussian the tails of each family's held-out contrasts are; never less than 1."""
     expected = stats.t.isf(0.005, days / 5)
     found = {family: _quantile(np.abs(quiet[:, :, families == family])) for family in set(families)}
-    return np.maximum(1.0, np.array([found[family] for family in families]) / expected)
+    return np.asarray(np.maximum(1.0, np.array([found[family] for family in families]) / expected))
 
 
 def _quantile(values: Array) -> float:

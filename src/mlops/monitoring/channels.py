@@ -60,9 +60,9 @@ class EntityCentres:
 
 
 def spread_of(surprise: Array, level: Array) -> Array:
-    """The root mean square of each column, never less than rounding at its level, so that a constant can be divided by it."""
+    """The root mean square of each column, never less than rounding at its level: constants can be divided by it."""
     squares = pd.DataFrame(surprise**2).mean().to_numpy(float)
-    return np.sqrt(np.nan_to_num(squares)) + ROUNDING * (1 + np.abs(np.nan_to_num(level)))
+    return np.asarray(np.sqrt(np.nan_to_num(squares)) + ROUNDING * (1 + np.abs(np.nan_to_num(level))))
 
 
 def daily_means(day: pd.DatetimeIndex, values: Array) -> pd.DataFrame:

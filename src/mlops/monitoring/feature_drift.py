@@ -36,7 +36,7 @@ class FeatureDrift:
         if self.crowded:
             parts.append(daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric)))))
         if _swings(self.crowded, self.harmonics):
-            parts.append(np.sqrt(daily_means(rows.day, self._off_calendar(rows, numeric)).abs()))
+            parts.append(daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5))
         return pd.concat(parts, axis=1)
 
     def _off_calendar(self, rows: Rows, numeric: Array) -> Array:
@@ -45,7 +45,7 @@ class FeatureDrift:
 
 
 def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:
-    """The reference for every feature of `spec`; spreads and swings are roots of absolute surprises, which tails spoil less."""
+    """The reference for every feature of `spec`; spreads and swings are roots of absolute surprises, to tame tails."""
     categories = tuple(_worth_a_share(rows, column) for column in range(len(spec.categorical)))
     values = np.column_stack([rows.numeric, _indicators(rows, categories)])
     centres = EntityCentres.of(rows.entity, values)
@@ -60,7 +60,7 @@ def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureD
 
 
 def _swings(crowded: bool, harmonics: int) -> bool:
-    """Whether the swing of a day about its calendar is watched: not while the season is unknown, if there are spreads."""
+    """Whether the swing of a day about its calendar is watched: not while seasons are unknown, if spreads are."""
     return harmonics > 0 or not crowded
 
 

@@ -284,7 +284,7 @@ def _model(transaction: Transaction, row: Mapping[str, Any], as_of: datetime) ->
 def _advice(row: Mapping[str, Any], drifted: Sequence[Drifted], as_of: datetime) -> Advice:
     action, acted = row["action"] or "unchecked", row["verdict"] is not None
     overdue = (row["checked_at"] or row["champion_since"]) < as_of - OVERDUE
-    reasons = [*(row["reasons"] or ()), *([_lateness(row, as_of)] if overdue else ())]
+    reasons = [*([_lateness(row, as_of)] if overdue else ()), *(row["reasons"] or ())]
     return _of(
         Advice,
         row,

@@ -79,10 +79,10 @@ def _frames(database: Database, ids: list[int]) -> Iterator[pd.DataFrame]:
 def _write_csv(path: Path, frames: Iterator[pd.DataFrame], opener: Callable[..., Any] = open) -> int:
     rows = 0
     with opener(path, "wt", encoding="utf-8", newline="") as file:
-        for frame in frames:
+        for number, frame in enumerate(frames):
             stamps = np.datetime_as_string(frame["observed_at"].to_numpy("datetime64[s]"))
             written = frame.assign(observed_at=np.char.add(stamps, "Z"))
-            written.to_csv(file, index=False, header=rows == 0, lineterminator="\n")
+            written.to_csv(file, index=False, header=number == 0, lineterminator="\n")
             rows += len(frame)
     return rows
 

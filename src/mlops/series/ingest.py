@@ -65,6 +65,8 @@ def ingest(
     stored observation corrects it, and the old value is kept as a revision. `known_at="observed"` says that every new
     observation became known when its period ended, for histories that are to be replayed. `timezone` is the zone of
     stamps that name none, `by` a grouping that the adapter offers; `progress` is told how many rows were read.
+    Quality is scored here, unless the file brings scores of its own for a series: those stand until a file without
+    scores touches that series.
     """
     adapter_named(adapter)
     file = locate(path, adapter)

@@ -43,8 +43,9 @@ def score(frame: pd.DataFrame) -> "pd.Series[float]":
     above 0 and seldom repeat themselves, as small counts do; a value that began two runs in those 28 is normal here and
     needs seven. The bound is 8 robust standard deviations around the median of the 28 before, flat ones left out.
     """
-    order = np.lexsort((frame["ds"].to_numpy(), frame["series_id"].to_numpy()))
-    ids, y = frame["series_id"].to_numpy()[order], frame["y"].to_numpy(dtype=np.float64)[order]
+    codes, _ = pd.factorize(frame["series_id"])
+    order = np.lexsort((frame["ds"].to_numpy(), codes))
+    ids, y = codes[order], frame["y"].to_numpy(dtype=np.float64)[order]
     first = _first_of(ids)
     flat = _flat(y, first)
     scores = np.where(_beyond(y, np.where(flat, np.nan, y), first), 0.5, 1.0)
@@ -66,7 +67,8 @@ def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int = 180) -> tuple[
     good = scores > 0
     states = _states(known, good)
     reasons = [_reason(state, end, need) for state in states.itertuples()]
-    out = tuple(Exclusion(int(name), why) for name, why in zip(states["series_id"], reasons, strict=True) if why)
+    names = states["series_id"].tolist()
+    out = tuple(Exclusion(name, why) for name, why in zip(names, reasons, strict=True) if why)
     kept = good & ~known["series_id"].isin([one.series_id for one in out])
     return known[kept].reset_index(drop=True), out
 

@@ -47,11 +47,12 @@ def resolve(store: Store, uri: str) -> ModelVersion:
 
 def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersion:
     """Register a logged model as the next version of a name and as its challenger."""
-    try:
-        store.client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+    if not store.client.search_registered_models(f"name = '{name}'"):
+        try:
+            store.client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
+                raise
     added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags))
     store.client.set_registered_model_alias(name, "challenger", added.version)
     return resolve(store, f"models:/{name}/{added.version}")

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -88,7 +89,9 @@ def _log_model(record: RunRecord) -> str:
 
 
 def _signature(forecaster: Forecaster) -> ModelSignature:
-    output = infer_signature(None, forecaster.predict(1)).outputs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whole-number ids are never missing
+        output = infer_signature(None, forecaster.predict(1)).outputs
     series_id = next(column for column in output.inputs if column.name == "series_id")
     inputs = Schema(
         [

@@ -50,7 +50,7 @@ def tracking_uri(settings: Settings, database_url: str) -> str:
 def open_store(settings: Settings, database_url: str) -> Store:
     """The store of these settings, made when it is new; MLflow's fluent functions use it from here on."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(settings, database_url)
     mlflow.set_tracking_uri(uri)

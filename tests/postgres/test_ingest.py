@@ -1,0 +1,510 @@
+"""Files into a real Postgres: once, whole or not at all, and as it was known at a time."""
+
+import json
+import string
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlops.db import Database
+from mlops.db.retry import retrying
+from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.series.export import export
+from mlops.series.ingest import ingest
+from mlops.series.quality import score
+from mlops.series.read import history, list_series, show_series
+
+START = pd.Timestamp("2024-01-30", tz="UTC")
+
+
+@pytest.fixture
+def template(migrated: str) -> str:
+    """Commands on series need no MLflow."""
+    return migrated
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a CSV in the long format: dicts over a daily weight at site a."""
+
+    def make(*rows: dict[str, object], name: str = "f.csv") -> Path:
+        common = {"metric_type": "collection_weight", "observed_at": "2024-01-31T00:00:00Z", "value": 10}
+        frame = pd.DataFrame([common | {"site_id": "a"} | row for row in rows])
+        frame.to_csv(tmp_path / name, index=False)
+        return tmp_path / name
+
+    return make
+
+
+def daily(values: Sequence[float], site: str = "a", start: pd.Timestamp = START) -> list[dict[str, object]]:
+    days = pd.date_range(start, periods=len(values)).strftime("%Y-%m-%dT00:00:00Z")
+    return [{"observed_at": day, "value": value, "site_id": site} for day, value in zip(days, values, strict=True)]
+
+
+def ask(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database.url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def contents(database: Database) -> list[Any]:
+    """Every stored row with the place where it is written, so that a needless write shows too."""
+    return [
+        ask(
+            database, f"select t.tableoid::regclass::text, t.ctid::text, t.xmin::text, t::text from analytics.{table} t"
+        )
+        for table in ("series", "time_series_metrics", "time_series_revisions", "refused_rows")
+    ]
+
+
+def stored(database: Database) -> list[tuple[str, float]]:
+    query = "select site_id, value from analytics.time_series order by site_id, observed_at"
+    return [(site, value) for site, value in ask(database, query)]
+
+
+def counts(report: Any) -> tuple[int, int, int, int, int]:
+    return report.read, report.inserted, report.corrected, report.unchanged, report.refused
+
+
+# once
+
+
+def test_a_file_is_stored_and_reported(database: Database, write):
+    report = ingest(database, write(*daily([1, 2, 3]), *daily([4], site="b")))
+    assert counts(report) == (4, 4, 0, 0, 0)
+    assert report.status == "stored"
+    assert stored(database) == [("a", 1), ("a", 2), ("a", 3), ("b", 4)]
+    batch = ask(database, "select batch_id, source, adapter, status, read, inserted from analytics.ingest_batches")
+    assert batch == [(report.batch_id, report.source, "long", "stored", 4, 4)]
+
+
+def test_the_same_file_again_writes_nothing(database: Database, write):
+    file = write(*daily([1, 2, 3]))
+    ingest(database, file)
+    before = contents(database)
+    assert counts(ingest(database, file)) == (3, 0, 0, 3, 0)
+    assert contents(database) == before
+    assert ask(database, "select count(*) from analytics.ingest_batches") == [(2,)]
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.sampled_from([0, 1, 2, 5e9]), st.sampled_from(["", "0.5"])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS)
+def test_ingesting_twice_is_ingesting_once(database: Database, write, rows: list[tuple[str, int, float, str]]):
+    file = write(
+        *(
+            {"site_id": site, "observed_at": f"{START + timedelta(days=day):%Y-%m-%dT00:00:00Z}", "value": value}
+            | {"quality_score": quality}
+            for site, day, value, quality in rows
+        )
+    )
+    first = ingest(database, file, on_error="quarantine")
+    before = contents(database)
+    second = ingest(database, file, on_error="quarantine")
+    assert contents(database) == before
+    assert (second.inserted, second.corrected, second.refused) == (0, 0, first.refused)
+    for report in (first, second):
+        if report.status != "refused":
+            assert report.read == report.inserted + report.corrected + report.unchanged + report.refused
+
+
+def test_a_row_that_is_there_twice_is_taken_once(database: Database, write):
+    report = ingest(database, write({}, {}, {}))
+    assert counts(report) == (3, 1, 0, 2, 0)
+    assert report.notes == ("2 rows repeat another row of the file and were taken once",)
+
+
+def test_places_and_labels_tell_series_apart_and_their_writing_does_not(database: Database, write):
+    file = write(
+        {"labels": '{"a": 1, "b": 2.0}'},
+        {"labels": '{"b":2,"a":1}', "observed_at": "2024-02-01T00:00:00Z"},
+        {"labels": '{"a": 2}'},
+        {"site_id": None},
+        {"site_id": None, "route_id": "a"},
+        {"granularity": "monthly", "observed_at": "2024-01-01T00:00:00Z"},
+        {"tenant_id": 2},
+    )
+    assert counts(ingest(database, file))[:2] == (7, 7)
+    found = list_series(database)
+    assert len(found) == 6
+    assert found["observations"].tolist().count(2) == 1
+
+
+def test_two_files_about_the_same_days_at_the_same_time_lose_nothing(database: Database, write):
+    sites = [f"s{number}" for number in range(20)]
+    files = [
+        write(*(row for site in order for row in daily([value] * 60, site)), name=f"{value}.csv")
+        for value, order in ((1, sites), (2, sites[::-1]), (3, sites))
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda file: ingest(database, file), files))
+    assert sum(report.inserted for report in reports) == 1200
+    assert sum(report.inserted + report.corrected + report.unchanged for report in reports) == 3600
+    assert ask(database, "select count(*) from analytics.time_series_metrics") == [(1200,)]
+    corrected = sum(report.corrected for report in reports)
+    assert ask(database, "select count(*) from analytics.time_series_revisions") == [(corrected,)]
+
+
+def test_a_deadlock_is_done_again_and_other_errors_are_not():
+    attempts = []
+
+    def work(error: Exception) -> int:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise error
+        return len(attempts)
+
+    assert retrying(lambda: work(psycopg.errors.DeadlockDetected()), wait_seconds=0) == 3
+    attempts.clear()
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        retrying(lambda: work(psycopg.errors.UniqueViolation()), wait_seconds=0)
+
+
+# whole or not at all
+
+BAD_ROWS = {
+    "wrong type": ({"value": "ten"}, "column value: found 'ten'; that is not a number; write it like 12.5"),
+    "far future": (
+        {"observed_at": "9999-12-31T00:00:00Z"},
+        "column observed_at: found '9999-12-31T00:00:00Z'; the time is outside",
+    ),
+    "naive time": ({"observed_at": "2024-01-31T00:00:00"}, "the time has no zone; write it like 2024-01-31T00:00:00Z"),
+    "undeclared metric type": ({"metric_type": "colection_weight"}, "not declared; did you mean 'collection_weight'?"),
+    "negative weight": (
+        {"value": -5},
+        "found '-5'; the value is outside the bounds of collection_weight (0 to no limit)",
+    ),
+    "no granularity of ours": ({"granularity": "yearly"}, "a granularity is one of hourly, daily, weekly, monthly"),
+    "labels that are no object": ({"labels": "[]"}, "labels are a JSON object"),
+    "a name that no index can hold": ({"route_id": "x" * 3000}, "a name has at most 200 bytes"),
+    "a character that Postgres can't hold": ({"route_id": "x\0y"}, "a name can't hold the character NUL"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_a_bad_row_refuses_the_file_or_only_itself(case: str, database: Database, write):
+    change, reason = BAD_ROWS[case]
+    file = write({"observed_at": "2024-01-30T00:00:00Z"}, change)
+    report = ingest(database, file)
+    assert (counts(report), report.status) == ((2, 0, 0, 0, 1), "refused")
+    assert stored(database) == []
+    assert str(report.reasons[0]).startswith(f"{file}, line 3, column ")
+    assert reason in str(report.reasons[0])
+
+    report = ingest(database, file, on_error="quarantine")
+    assert (counts(report), report.status) == ((2, 1, 0, 0, 1), "partly stored")
+    assert stored(database) == [("a", 10)]
+    assert len(ask(database, "select line, reason, raw from analytics.refused_rows")) == 1, "told once"
+
+
+def test_names_and_labels_of_the_longest_allowed_size_fit_into_the_index(database: Database, write):
+    letters = np.random.default_rng(1).choice(list(string.ascii_letters), (5, 200))
+    places = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
+    labels = json.dumps(dict.fromkeys(string.ascii_letters + string.digits, 7), ensure_ascii=False)
+    names = {place: "".join(row) for place, row in zip(places, letters, strict=True)}
+    assert ingest(database, write(names | {"labels": labels})).inserted == 1
+
+
+def test_a_file_of_bad_rows_only_is_refused_in_quarantine_too(database: Database, write):
+    report = ingest(database, write({"value": "x"}), on_error="quarantine")
+    assert (report.status, report.refused) == ("refused", 1)
+
+
+def test_rows_that_disagree_are_all_refused_and_name_each_other(database: Database, write):
+    rows = [{"value": 1}, {"value": 2}, {"value": 1}, {"value": 7, "observed_at": "2024-02-01T00:00:00Z"}]
+    report = ingest(database, write(*rows), on_error="quarantine")
+    assert counts(report) == (4, 1, 0, 0, 3)
+    assert stored(database) == [("a", 7)]
+    assert [reason.line for reason in report.reasons] == [2, 3, 4]
+    assert {reason.reason for reason in report.reasons} == {
+        "lines 2 (1), 3 (2), 4 (1) disagree about the same series and time; keep one of them"
+    }
+    assert ingest(database, write(*rows)).status == "refused"
+
+
+def test_rows_disagree_across_chunks_too(database: Database, write, monkeypatch):
+    monkeypatch.setattr("mlops.series.adapters.long.BLOCK_BYTES", 256)
+    report = ingest(database, write(*daily(range(1, 50)), *daily([99])), on_error="quarantine")
+    assert counts(report) == (50, 48, 0, 0, 2)
+    assert [reason.line for reason in report.reasons] == [2, 51]
+
+
+def test_a_file_that_ends_in_the_middle_of_a_line_is_refused(database: Database, write):
+    file = write({}, {"observed_at": "2024-02-01T00:00:00Z"})
+    file.write_bytes(file.read_bytes()[:-20])
+    report = ingest(database, file)
+    assert report.status == "refused"
+    assert "line 3: found" in str(report.reasons[0])
+    assert "the file ends in the middle of it; send the whole file" in str(report.reasons[0])
+
+
+def test_a_last_line_without_an_end_is_taken_with_a_note(database: Database, write):
+    file = write({})
+    file.write_bytes(file.read_bytes().rstrip())
+    report = ingest(database, file)
+    assert report.inserted == 1
+    assert report.notes[0].startswith("line 2 has no line end")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; expected a header"),
+        ("metric_type,observed_at,value\n", "holds no rows, only a header"),
+        (
+            "metric_type,observed_at,valeu\nrevenue,2024-01-31T00:00:00Z,1\n",
+            "unknown column 'valeu'; did you mean 'value'?",
+        ),
+        ("metric_type,value\nrevenue,1\n", "column 'observed_at' is missing"),
+    ],
+    ids=["empty", "header only", "unknown column", "missing column"],
+)
+def test_a_file_that_is_not_the_long_format_is_refused_and_recorded(
+    text: str, message: str, database: Database, tmp_path: Path
+):
+    file = tmp_path / "f.csv"
+    file.write_text(text)
+    for _ in range(2):
+        with pytest.raises(BadInput, match=r"f\.csv") as refused:
+            ingest(database, file)
+        assert message in str(refused.value)
+    assert ask(database, "select status, read from analytics.ingest_batches") == [("refused", 0)] * 2
+    assert len(ask(database, "select from analytics.refused_rows")) == 1
+
+
+def test_misuse_is_refused_before_anything_is_read(database: Database, write):
+    file = write({})
+    with pytest.raises(BadInput, match=r"nowhere\.csv: no such file"):
+        ingest(database, file.with_name("nowhere.csv"))
+    with pytest.raises(UnknownName, match="unknown adapter 'lang'; did you mean 'long'"):
+        ingest(database, file, adapter="lang")
+    with pytest.raises(BadInput, match="'Mars/North' is not a time zone"):
+        ingest(database, file, timezone="Mars/North")
+    assert ask(database, "select from analytics.ingest_batches") == []
+
+
+def test_an_interrupted_file_leaves_nothing(database: Database, write):
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(database, write(*daily([1, 2, 3])), progress=interrupt)
+    assert contents(database) == [[], [], [], []]
+
+
+def test_only_months_that_occur_get_a_partition(database: Database, write):
+    days = ("1999-12-31", "2024-03-01", "2024-03-31")
+    ingest(database, write(*({"observed_at": f"{day}T00:00:00Z"} for day in days)))
+    parent = "'analytics.time_series_metrics'::regclass"
+    query = f"select inhrelid::regclass::text from pg_inherits where inhparent = {parent} order by 1"
+    assert [name[-7:] for (name,) in ask(database, query)] == ["1999_12", "2024_03"]
+
+
+# as it was known
+
+
+def test_a_correction_becomes_a_revision_and_the_old_value_can_be_asked(database: Database, write):
+    ingest(database, write(*daily([1, 2, 3])))
+    before = datetime.now(UTC)
+    report = ingest(database, write(*daily([1, 20])))
+    assert counts(report) == (2, 0, 1, 1, 0)
+    assert history(database, as_of=before)["y"].tolist() == [1, 2, 3]
+    assert history(database)["y"].tolist() == [1, 20, 3]
+    assert history(database, as_of=before - timedelta(days=1)).empty
+    [(old, recorded, superseded)] = ask(
+        database, "select value, recorded_at, superseded_at from analytics.time_series_revisions"
+    )
+    assert old == 2
+    assert recorded < before < superseded
+    [(series_id,)] = ask(database, "select series_id from analytics.series")
+    assert show_series(database, series_id)["corrections"] == 1
+
+
+def test_every_value_of_a_day_that_was_corrected_again_and_again_can_be_asked(database: Database, write):
+    moments = []
+    for value in (1, 2, 3, 1):
+        ingest(database, write({"value": value}))
+        moments.append(datetime.now(UTC))
+    assert [history(database, as_of=moment)["y"].tolist() for moment in moments] == [[1], [2], [3], [1]]
+
+
+def test_what_a_file_leaves_out_is_not_a_correction(database: Database, write):
+    ingest(database, write({"value_lower": 5, "value_upper": 15, "quality_score": 0.25}))
+    assert ingest(database, write({})).unchanged == 1
+    assert ingest(database, write({"value_upper": 16, "quality_score": 0.25})).corrected == 1
+    query = "select value_lower, value_upper, quality_score from analytics.time_series_metrics"
+    assert ask(database, query) == [(5, 16, 0.25)]
+    assert ingest(database, write({"value": 100})).corrected == 1
+    assert ask(database, query)[0][:2] == (None, None), "the bounds were those of the old value"
+
+
+@pytest.mark.parametrize(
+    ("granularity", "observed", "known"),
+    [
+        ("hourly", "2024-01-31T05:00:00Z", "2024-01-31T06:00:00Z"),
+        ("daily", "2024-01-31T00:00:00Z", "2024-02-01T00:00:00Z"),
+        ("weekly", "2024-01-29T00:00:00Z", "2024-02-05T00:00:00Z"),
+        ("monthly", "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"),
+    ],
+)
+def test_a_history_to_be_replayed_became_known_when_its_periods_ended(
+    granularity: str, observed: str, known: str, database: Database, write
+):
+    ingest(database, write({"granularity": granularity, "observed_at": observed}), known_at="observed")
+    moment = datetime.fromisoformat(known)
+    assert history(database, as_of=moment - timedelta(seconds=1)).empty
+    assert len(history(database, as_of=moment)) == 1
+
+
+def test_a_correction_of_a_replayed_history_became_known_now(database: Database, write):
+    for value in (1, 2):
+        start = datetime.now(UTC)
+        ingest(database, write({"value": value}), known_at="observed")
+    assert history(database, as_of=start)["y"].tolist() == [1]
+    assert history(database)["y"].tolist() == [2]
+
+
+def test_nothing_is_known_before_it_is_sent_not_even_a_plan(database: Database, write):
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT00:00:00Z}"
+    ingest(database, write({"observed_at": tomorrow}), known_at="observed")
+    assert len(history(database)) == 1
+
+
+def test_history_selects_series_by_what_they_are(database: Database, write):
+    ingest(
+        database,
+        write(
+            {"labels": '{"stream": "paper", "depot": 1}', "value": 1},
+            {"labels": '{"stream": "glass"}', "value": 2},
+            {"metric_type": "revenue", "value": 3},
+            {"granularity": "hourly", "value": 4},
+        ),
+    )
+    assert history(database, labels={"stream": "paper"})["y"].tolist() == [1]
+    assert history(database, metric_type="revenue")["y"].tolist() == [3]
+    assert history(database, granularity="hourly")["y"].tolist() == [4]
+    assert history(database, series_ids=[]).empty
+    assert history(database, start=datetime(2024, 2, 1, tzinfo=UTC)).empty
+    assert history(database)["ds"].dtype == "datetime64[ns]"
+
+
+# quality
+
+
+def outage() -> np.ndarray:
+    y = 100 + np.random.default_rng(4).normal(0, 10, 150)
+    y[70:115] = 0
+    y[40] = 900
+    return y.round(3)
+
+
+def test_scores_are_those_of_the_whole_history_however_it_arrives(database: Database, write):
+    y = outage()
+    for begin in range(0, 150, 25):
+        ingest(database, write(*daily(y[begin : begin + 25], start=START + timedelta(days=begin))))
+    found = history(database)
+    expected = score(found)
+    assert set(expected) == {0, 0.5, 1}
+    assert found["quality_score"].tolist() == expected.tolist()
+    assert ingest(database, write(*daily([*y[:80], 55]))).corrected == 1
+    corrected = history(database)
+    assert corrected["quality_score"].tolist() == score(corrected).tolist()
+
+
+def test_a_score_that_rests_on_what_was_recorded_later_is_not_known(database: Database, write):
+    ingest(database, write(*daily([1, 2, 3, 4])))
+    moment = datetime.now(UTC)
+    ingest(database, write({"observed_at": "2024-02-01T00:00:00Z", "value": 30}))
+    found = history(database, as_of=moment)
+    assert found["y"].tolist() == [1, 2, 3, 4]
+    assert found["quality_score"].notna().tolist() == [True, True, False, False]
+
+
+def test_a_score_that_the_file_brings_is_kept(database: Database, write):
+    file = write(*({**row, "quality_score": 0.75} for row in daily(outage())))
+    ingest(database, file)
+    assert set(history(database)["quality_score"]) == {0.75}
+    assert ingest(database, file).unchanged == 150
+
+
+# adapters and commands
+
+
+def test_auckland_and_austin_are_stored_once(database: Database, shared_data: Path):
+    austin = shared_data / "austin_load_sample" / "austin_load_sample.csv.gz"
+    for by in ("stream", "route"):
+        first, again = (ingest(database, austin, adapter="austin", by=by) for _ in range(2))
+        assert (first.status, first.inserted, again.unchanged) == ("stored", first.read, first.read)
+    auckland = ingest(
+        database, shared_data / "auckland_ped" / "hourly_counts.csv.gz", adapter="auckland", known_at="observed"
+    )
+    assert (auckland.status, auckland.inserted) == ("stored", 50_870)
+    assert len(list_series(database, "customer_activity")) == 21
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet"])
+def test_what_is_exported_can_be_ingested_elsewhere_and_is_the_same(name: str, home, mlops, database: Database, write):
+    from mlops.cli.context import database as commands_database
+
+    odd = {"labels": '{"stream": "a, \\"b\\" ö"}', "customer_id": "007", "value": 0.1 + 0.2, "value_lower": 1e-12}
+    file = write(*daily(outage()), odd, {"granularity": "hourly", "observed_at": "2024-01-31T05:00:00Z"})
+    ingest(commands_database(), file)
+    out = file.with_name(name)
+    code, printed, _ = mlops("series", "export", out, "--json")
+    assert (code, json.loads(printed)["rows"]) == (0, 152)
+    assert ingest(commands_database(), out).unchanged == 152
+    assert ingest(database, out).inserted == 152
+    names = "tenant_id, metric_type, granularity, customer_id, site_id, labels::text, observed_at, value, value_lower"
+    query = f"select {names}, quality_score from analytics.time_series order by 3, 4, 5, 7"
+    assert ask(database, query) == ask(commands_database(), query)
+
+
+def test_export_refuses_what_is_not_there(database: Database, write, tmp_path: Path):
+    with pytest.raises(NothingToDo, match="there is no series"):
+        export(database, tmp_path / "f.csv")
+    ingest(database, write({}))
+    with pytest.raises(UnknownName, match="unknown series '77'"):
+        export(database, tmp_path / "x.csv", series_ids=[77])
+    with pytest.raises(BadInput, match=r"must end in \.csv, \.csv\.gz, \.parquet"):
+        export(database, tmp_path / "x.xlsx")
+    with pytest.raises(BadInput, match="can't be written"):
+        export(database, tmp_path / "no" / "x.csv")
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_the_commands_ingest_list_and_show(home, mlops, write):
+    file = write(*daily([1, 2, 2]))
+    assert mlops("series", "list")[:2] == (0, "there is no series yet; bring data in with `mlops series ingest FILE`\n")
+    code, printed, _ = mlops("series", "ingest", file, "--json")
+    assert (code, json.loads(printed)["inserted"]) == (0, 3)
+    code, printed, _ = mlops("series", "list", "--json")
+    [found] = json.loads(printed)
+    assert (found["site_id"], found["observations"], found["last"]) == ("a", 3, "2024-02-01T00:00:00")
+    assert "collection_weight daily" in mlops("series", "list")[1]
+    code, printed, _ = mlops("series", "show", found["series_id"])
+    assert code == 0
+    assert "3 observations, 2024-01-30 to 2024-02-01, 0 corrections" in printed
+    assert mlops("series", "show", 999)[0] == 1
+
+
+def test_a_refused_row_makes_the_command_exit_1(home, mlops, write):
+    file = write({}, {"value": -5})
+    for choice in ("refuse", "quarantine"):
+        code, printed, _ = mlops("series", "ingest", file, "--on-error", choice)
+        assert code == 1
+        assert "line 3, column value: found '-5'" in printed.replace("\n", " ")
+    assert mlops("series", "ingest", file.with_name("nowhere.csv"))[0] == 1

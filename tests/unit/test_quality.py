@@ -1,0 +1,148 @@
+"""How far observations are trusted, and which series are fit to learn from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops.series.quality import score, usable
+
+START = pd.Timestamp("2023-01-01")
+END = START + pd.Timedelta(days=399)
+
+
+def series(y: object, series_id: int | str = 1, freq: str = "D") -> pd.DataFrame:
+    values = np.asarray(y, dtype=float)
+    return pd.DataFrame(
+        {"series_id": series_id, "ds": pd.date_range(START, periods=len(values), freq=freq), "y": values}
+    )
+
+
+def healthy(days: int = 400, seed: int = 1) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return 100 * (1 + 0.3 * np.sin(np.arange(days) * 2 * np.pi / 7)) * random.normal(1, 0.1, days).clip(0.5)
+
+
+def with_values(y: np.ndarray, at: slice | int, values: object) -> np.ndarray:
+    changed = y.copy()
+    changed[at] = values
+    return changed
+
+
+def test_a_healthy_series_is_trusted_throughout():
+    assert (score(series(healthy())) == 1).all()
+
+
+@pytest.mark.parametrize("stuck_at", [0, 77.5])
+def test_a_flat_line_scores_0_from_its_third_value_however_long_it_lasts(stuck_at: float):
+    scores = score(series(with_values(healthy(), slice(200, 300), stuck_at)))
+    assert scores[200:202].tolist() == [1, 1]
+    assert (scores[202:300] == 0).all()
+    assert (scores[:200] == 1).all()
+
+
+def test_recovery_after_an_outage_is_trusted():
+    assert (score(series(with_values(healthy(), slice(200, 260), 0)))[260:] == 1).all()
+
+
+def test_a_value_beyond_its_robust_bound_scores_one_half():
+    scores = score(series(with_values(healthy(), 200, 5000)))
+    assert scores[200] == 0.5
+    assert (scores.drop(200) == 1).all()
+
+
+def test_a_lasting_fall_is_news_and_not_a_fault():
+    y = healthy()
+    y[200:] *= 0.25
+    assert (score(series(y))[200:] > 0).all()
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pytest.param(np.random.default_rng(3).poisson(1.2, 400), id="small counts"),
+        pytest.param(np.where(np.arange(400) % 9 == 0, 50.0, 0.0), id="mostly zero"),
+        pytest.param(np.where(np.arange(400) % 7 >= 5, 0.0, healthy()), id="closed at weekends"),
+        pytest.param(np.zeros(400), id="always zero"),
+    ],
+)
+def test_values_that_often_repeat_are_no_flat_line(y: np.ndarray):
+    assert (score(series(y)) > 0).all()
+
+
+def test_series_are_judged_by_themselves_whatever_the_order_of_rows():
+    first = series(healthy(), "north")
+    second = series(with_values(healthy(seed=2), slice(50, 60), 0) * 1000, "south")
+    both = pd.concat([first, second], ignore_index=True).sample(frac=1, random_state=1)
+    together = both.assign(score=score(both)).sort_values(["series_id", "ds"])["score"].to_numpy()
+    np.testing.assert_array_equal(together, np.r_[score(first), score(second)])
+
+
+VALUES = st.lists(st.one_of(st.sampled_from([0.0, 5.0, 100.0]), st.floats(-1e6, 1e6)), min_size=1, max_size=120)
+
+
+@settings(max_examples=60, deadline=None)
+@given(past=VALUES, future=VALUES, other=VALUES)
+def test_the_future_changes_no_score(past: list[float], future: list[float], other: list[float]):
+    one, two = (score(series([*past, *after])).to_numpy()[: len(past)] for after in (future, other))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, score(series(past)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(VALUES)
+def test_a_score_is_from_0_to_1(y: list[float]):
+    scores = score(series(y))
+    assert scores.between(0, 1).all()
+    assert scores.index.equals(pd.RangeIndex(len(y)))
+
+
+def test_nothing_has_no_scores():
+    assert score(series([])).empty
+    assert usable(series([]), end=END)[0].empty
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (series(healthy())[310:], "history too short: 90 of 180 observations"),
+        (series(healthy())[:380], "stale: the last observation is of 2024-01-15, 20 days before the end"),
+        (series(with_values(healthy(), slice(300, 400), 0)), "dead: the last 28 observations are all 0"),
+        (series(with_values(healthy(), slice(300, 340), 0)), "dead: 21% of the last 180 observations are outages"),
+        (
+            series(with_values(healthy(), slice(20, 60), 0))[:215],
+            "history too short: 177 of 180 observations are usable",
+        ),
+    ],
+    ids=["short", "stale", "dead", "mostly dead", "short without its outages"],
+)
+def test_a_series_is_left_out_with_its_reason(frame: pd.DataFrame, reason: str):
+    end = END if reason[0] != "h" or len(frame) == 90 else frame["ds"].max()
+    kept, excluded = usable(pd.concat([frame, series(healthy(seed=5), 2)]), end=end)
+    assert [(one.series_id, one.reason) for one in excluded] == [(1, reason)]
+    assert kept["series_id"].unique().tolist() == [2]
+
+
+def test_an_outage_is_missing_and_not_zero_demand():
+    kept, excluded = usable(series(with_values(healthy(), slice(200, 210), 0)), end=END)
+    assert not excluded
+    assert len(kept) == 392
+    assert (kept["y"] == 0).sum() == 2
+
+
+def test_what_comes_after_the_end_is_not_used():
+    kept, _ = usable(series(healthy()), end=START + pd.Timedelta(days=299))
+    assert kept["ds"].max() == START + pd.Timedelta(days=299)
+
+
+def test_a_lower_score_of_the_sender_counts():
+    frame = series(healthy()).assign(quality_score=None)
+    frame.loc[5, "quality_score"] = 0.0
+    kept, _ = usable(frame, end=END)
+    assert len(kept) == 399
+
+
+def test_a_monthly_series_is_not_stale_within_its_own_rhythm():
+    frame = series(healthy(200), freq="MS")
+    assert usable(frame, end=frame["ds"].max() + pd.Timedelta(days=60))[1] == ()

@@ -1,0 +1,169 @@
+"""Which rows of the long format are taken, and what the others are told."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops.domain.series import LONG_COLUMNS, REQUIRED
+from mlops.errors import BadInput
+from mlops.series.validate import Rules, check_columns, validate
+
+BOUNDS = {"collection_weight": (0.0, np.inf), "contamination_rate": (0.0, 100.0), "revenue": (-np.inf, np.inf)}
+RULES = Rules(BOUNDS, np.datetime64("2028-11-22", "us"))
+GOOD = {"metric_type": "collection_weight", "observed_at": "2024-01-31T00:00:00Z", "value": "12.5"}
+
+
+def row(**changes: object) -> pd.DataFrame:
+    return pd.DataFrame([GOOD | {"line": 2} | changes])
+
+
+@pytest.mark.parametrize(
+    ("column", "found", "reason"),
+    [
+        ("metric_type", "colection_weight", "did you mean 'collection_weight'?"),
+        ("metric_type", "tonnes", "insert into analytics.metric_types"),
+        ("metric_type", None, "nothing is there"),
+        ("observed_at", "2024-01-31T00:00:00", "no zone; write it like 2024-01-31T00:00:00Z"),
+        ("observed_at", "2024-01-31", "no zone"),
+        ("observed_at", "9999-12-31T00:00:00Z", "outside 1970-01-01 to 2028-11-22"),
+        ("observed_at", "1969-12-31T00:00:00Z", "outside 1970-01-01"),
+        ("observed_at", "2028-11-23T00:00:00Z", "outside 1970-01-01 to 2028-11-22"),
+        ("observed_at", "2024-02-30T00:00:00Z", "no such date"),
+        ("observed_at", "31.01.2024", "not a time"),
+        ("observed_at", "2024-01-31T06:00:00Z", "00:00 UTC of its (first) date"),
+        ("observed_at", "2024-01-31T00:00:00+13:00", "00:00 UTC of its (first) date"),
+        ("observed_at", None, "nothing is there"),
+        ("value", "twelve", "not a number"),
+        ("value", "12,5", "not a number"),
+        ("value", "inf", "finite"),
+        ("value", "1e999", "number"),
+        ("value", "nan", "not a number"),
+        ("value", None, "nothing is there"),
+        ("value", "-5", "outside the bounds of collection_weight (0 to no limit)"),
+        ("value_lower", "13", "value_lower is above value"),
+        ("value_upper", "12", "value_upper is below value"),
+        ("quality_score", "1.01", "from 0 to 1"),
+        ("granularity", "yearly", "one of hourly, daily, weekly, monthly"),
+        ("tenant_id", "1.5", "whole number"),
+        ("tenant_id", "acme", "whole number"),
+        ("tenant_id", "0", "whole number"),
+        ("labels", "[1]", "JSON object"),
+        ("labels", "{'a': 1}", "JSON object"),
+        ("labels", '{"a": NaN}', "JSON object"),
+        ("labels", '{"a": 1e999}', "JSON object"),
+        ("labels", '{"a": "\\u0000"}', "JSON object"),
+        ("labels", '{"a": "\\ud800"}', "JSON object"),
+        ("labels", json.dumps({"a": "x" * 500}), "at most 500 bytes"),
+        ("site_id", "x" * 201, "at most 200 bytes"),
+        ("site_id", "a\0b", "NUL"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_column_and_reason(column: str, found: str | None, reason: str):
+    checked = validate(row(**{column: found}), RULES)
+    assert checked.count == 1
+    assert checked.good.empty
+    assert checked.refused[["line", "column_name"]].to_numpy().tolist() == [[2, column]]
+    assert reason in checked.refused["reason"].item()
+    told = checked.refused["found"].item()
+    assert told is None if found is None else told == found
+
+
+@pytest.mark.parametrize(
+    ("granularity", "stamp", "taken"),
+    [
+        ("hourly", "2024-01-31T06:00:00Z", True),
+        ("hourly", "2024-01-31T06:30:00Z", False),
+        ("hourly", "2024-01-31 06:00+05:30", False),
+        ("daily", "2024-01-31 00:00:00+00:00", True),
+        ("daily", "2024-01-31T02:00:00+02", True),
+        ("weekly", "2024-01-31T00:00:00.000Z", True),
+        ("monthly", "2024-01-01T00:00:00+0000", True),
+        ("monthly", "2024-01-31T00:00:00Z", False),
+    ],
+)
+def test_a_stamp_is_the_beginning_of_its_period(granularity: str, stamp: str, taken: bool):
+    checked = validate(row(granularity=granularity, observed_at=stamp), RULES)
+    assert checked.count == (0 if taken else 1)
+
+
+@pytest.mark.parametrize(
+    ("granularity", "stamp", "utc"),
+    [
+        ("hourly", "2024-01-31T13:00:00", "2024-01-31T00:00:00"),
+        ("hourly", "2024-01-31T13:00:00Z", "2024-01-31T13:00:00"),
+        ("daily", "2024-01-31", "2024-01-31T00:00:00"),
+        ("daily", "2024-01-31 00:00", "2024-01-31T00:00:00"),
+    ],
+)
+def test_with_a_zone_an_hour_is_local_and_a_date_stays_the_date(granularity: str, stamp: str, utc: str):
+    rules = Rules(BOUNDS, RULES.latest, "Pacific/Auckland")
+    checked = validate(row(granularity=granularity, observed_at=stamp), rules)
+    assert checked.good["observed_at"].item() == pd.Timestamp(utc)
+
+
+def test_an_hour_that_the_clock_skips_or_repeats_is_refused():
+    rules = Rules(BOUNDS, RULES.latest, "Europe/Berlin")
+    frame = pd.concat([row(observed_at=f"{stamp}:00:00") for stamp in ("2024-03-31T02", "2024-10-27T02")])
+    checked = validate(frame.assign(granularity="hourly", line=[2, 3]).reset_index(drop=True), rules)
+    assert checked.refused["reason"].str.contains("twice or never in Europe/Berlin").tolist() == [True, True]
+
+
+def test_what_is_left_out_has_its_default():
+    good = validate(row(), RULES).good.iloc[0]
+    assert good[["tenant_id", "granularity", "labels"]].tolist() == [1, "daily", "{}"]
+    assert good[["customer_id", "site_id"]].isna().all()
+    assert good["value"] == 12.5
+    assert np.isnan(good["value_lower"])
+
+
+def test_equal_labels_become_equal_texts():
+    frame = pd.concat([row(labels='{"b": 1.0, "a": "ö"}'), row(labels='{"a":"ö","b":1}')], ignore_index=True)
+    assert validate(frame, RULES).good["labels"].tolist() == ['{"a": "ö", "b": 1}'] * 2
+
+
+def test_a_row_is_told_everything_that_is_wrong_with_it():
+    checked = validate(row(value="x", granularity="yearly"), RULES)
+    assert checked.count == 1
+    assert sorted(checked.refused["column_name"]) == ["granularity", "value"]
+    assert json.loads(checked.refused["raw"][0]) == GOOD | {"value": "x", "granularity": "yearly"}
+
+
+def test_the_bounds_are_those_of_each_rows_metric_type():
+    frame = pd.concat([row(value="-5", metric_type=name) for name in BOUNDS], ignore_index=True)
+    assert validate(frame, RULES).good["metric_type"].tolist() == ["revenue"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["metric_type", "observed_at", "valeu"], "unknown column 'valeu'; did you mean 'value'?"),
+        (["metric_type", "value"], "column 'observed_at' is missing"),
+        ([*REQUIRED, "value"], "is there twice"),
+    ],
+)
+def test_columns_that_are_not_the_long_format_refuse_the_file(columns: list[str], message: str):
+    with pytest.raises(BadInput, match=r"^f\.csv, line 1: ") as refused:
+        check_columns(columns, "f.csv")
+    assert message in str(refused.value)
+
+
+def test_all_columns_of_the_long_format_are_known():
+    check_columns(LONG_COLUMNS, "f.csv")
+
+
+TEXT = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["", "1", "-1", "nan", "{}", "daily", *GOOD.values()]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(LONG_COLUMNS, TEXT)), min_size=1, max_size=5))
+def test_every_row_is_either_good_or_refused_with_a_reason(rows: list[dict[str, str | None]]):
+    frame = pd.DataFrame(rows, dtype=object).assign(line=range(2, 2 + len(rows)))
+    checked = validate(frame, RULES)
+    assert sorted([*checked.good["line"], *checked.refused["line"].unique()]) == frame["line"].tolist()
+    assert checked.count == checked.refused["line"].nunique()
+    assert checked.refused["reason"].str.len().gt(10).all()
+    assert np.isfinite(checked.good["value"].astype(float)).all()
