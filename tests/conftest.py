@@ -67,9 +67,7 @@ def migrated(new_database: NewDatabase) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def with_mlflow(
-    new_database: NewDatabase, migrated: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def with_mlflow(new_database: NewDatabase, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a migrated template database that has MLflow's tables too."""
     from mlops.tracking.store import open_store
 

@@ -20,7 +20,9 @@ CHANGES = {"trees": "40", "weeks": "14", "refit_every": "7", "country": "US"}
 
 
 @pytest.fixture(scope="session")
-def trained_place(new_database, with_mlflow: str, daily_series: Path, tmp_path_factory) -> Iterator[tuple[str, Trained]]:
+def trained_place(
+    new_database, with_mlflow: str, daily_series: Path, tmp_path_factory
+) -> Iterator[tuple[str, Trained]]:
     """A template database with four routes and a LightGBM trained on 2019, champion of `demand`."""
     with new_database("trained", template=with_mlflow) as (name, url):
         database = Database(url)

@@ -10,13 +10,14 @@ from mlops.db import Database, migrate
 from mlops.errors import DatabaseUnavailable, NotMigrated
 
 CATALOGUE = """
-select 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '')
+select 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || coalesce(column_default, '')
   from information_schema.columns where table_schema = 'analytics'
 union all select 'constraint', conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid)
   from pg_constraint where connamespace = 'analytics'::regnamespace
 union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'analytics'
 union all select 'view', viewname, definition from pg_views where schemaname = 'analytics'
-union all select 'function', oid::regprocedure::text, prosrc from pg_proc where pronamespace = 'analytics'::regnamespace
+union all select 'function', oid::regprocedure::text, prosrc
+  from pg_proc where pronamespace = 'analytics'::regnamespace
 order by 1, 2
 """
 
@@ -51,7 +52,7 @@ def test_two_migrations_at_once_wait_for_each_other(empty: Database):
 
 
 def test_an_unmigrated_database_is_refused_with_what_to_run(empty: Database):
-    with pytest.raises(NotMigrated, match="schema version none.*run `mlops db upgrade`"):
+    with pytest.raises(NotMigrated, match=r"schema version none.*run `mlops db upgrade`"):
         empty.check()
 
 

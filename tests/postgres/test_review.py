@@ -30,11 +30,12 @@ VERSIONS = {  # model, version: trained on what was known then, backtest WAPE
     ("paper", 1): (datetime(2020, 1, 6, tzinfo=UTC), 0.12),
     ("paper", 2): (datetime(2020, 3, 23, tzinfo=UTC), 0.11),
 }
-CHAMPIONS = [  # model, version, from, until
-    (ODD, 1, datetime(2020, 1, 7, tzinfo=UTC), datetime(2020, 2, 10, tzinfo=UTC)),
-    (ODD, 2, datetime(2020, 2, 10, tzinfo=UTC), None),
-    ("paper", 1, datetime(2020, 1, 7, tzinfo=UTC), datetime(2020, 3, 25, tzinfo=UTC)),
-    ("paper", 2, datetime(2020, 3, 25, tzinfo=UTC), None),
+ALIASES = [  # model, alias, version, from, until
+    (ODD, "champion", 1, datetime(2020, 1, 7, tzinfo=UTC), datetime(2020, 2, 10, tzinfo=UTC)),
+    (ODD, "champion", 2, datetime(2020, 2, 10, tzinfo=UTC), None),
+    ("paper", "champion", 1, datetime(2020, 1, 7, tzinfo=UTC), datetime(2020, 3, 25, tzinfo=UTC)),
+    ("paper", "champion", 2, datetime(2020, 3, 25, tzinfo=UTC), None),
+    ("paper", "challenger", 2, datetime(2020, 3, 23, 12, tzinfo=UTC), datetime(2020, 3, 25, tzinfo=UTC)),
 ]
 VERDICT = "version 2 promoted: WAPE 0.110 against 0.190 of version 1 on the newest 14 days"
 CHECKS = [  # model, version, day, action, findings that drifted
@@ -74,12 +75,9 @@ def world(database: Database) -> World:
         series = {
             name: [add_series(connection, name, number) for number in range(count)] for name, count in SERIES.items()
         }
-        for name, version, start, end in CHAMPIONS:
-            model_id, version_id = versions[name, version]
-            connection.execute(
-                "insert into analytics.model_aliases values (%s, 'champion', %s, %s, %s)",
-                [model_id, version_id, start, end],
-            )
+        for name, alias, version, start, end in ALIASES:
+            row = [versions[name, version][0], alias, versions[name, version][1], start, end]
+            connection.execute("insert into analytics.model_aliases values (%s, %s, %s, %s, %s)", row)
         for name, version, day, action, drifted in CHECKS:
             when = datetime.fromisoformat(day).replace(tzinfo=UTC)
             add_check(connection, versions[name, version][1], when, action, drifted, str(series[name][0]))
@@ -337,7 +335,10 @@ def test_a_review_of_an_earlier_time_does_not_know_what_came_later(world: World)
     assert (model.version, model.advice.action, model.advice.verdict) == (1, "retrain", None)
     assert model.advice.needs_person
     assert [version.version for version in model.versions] == [2, 1]  # trained on Monday, promoted on Wednesday
-    assert [(move.version, move.until) for move in model.aliases] == [(1, None)]
+    assert [(move.alias, move.version, move.until) for move in model.aliases] == [
+        ("challenger", 2, None),
+        ("champion", 1, None),
+    ]
 
 
 def test_in_a_replay_of_the_past_a_version_counts_from_its_own_time(world: World) -> None:
@@ -352,6 +353,8 @@ def test_in_a_replay_of_the_past_a_version_counts_from_its_own_time(world: World
             connection.execute(f"update analytics.{table} set {later}")
     assert world.model("paper", datetime(2020, 3, 22, tzinfo=UTC)).version == 1
     assert world.model("paper").version == 2
+    open_aliases = [move.alias for move in world.model("paper").aliases if move.until is None]
+    assert open_aliases == ["champion"]
     changes = world.review(datetime(2020, 3, 23, tzinfo=UTC)).changes
     assert ("paper", "retraining", VERDICT) in [(change.model, change.kind, change.after) for change in changes]
 

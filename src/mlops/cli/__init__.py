@@ -4,10 +4,10 @@ Exit codes: 0 done, 1 refused with a reason, 2 misused. No heavy library is impo
 """
 
 import json
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from mlops import __version__
@@ -58,18 +58,26 @@ def main() -> None:
     """Run a command; what is refused becomes one sentence, unless --debug asks for the traceback."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    before = signal.signal(signal.SIGINT, _interrupt)
     try:
-        sys.exit(app(arguments, standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app(arguments)
     except MlopsError as error:
         if debug:
             raise
         _refuse(error, as_json="--json" in arguments)
-    except (KeyboardInterrupt, click.Abort):
+    except Interrupted:
         print("mlops: interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Interrupted(BaseException):
+    """Ctrl-C; not a KeyboardInterrupt, for which Typer has words of its own."""
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise Interrupted
 
 
 def _refuse(error: MlopsError, *, as_json: bool) -> None:

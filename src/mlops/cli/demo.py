@@ -1,5 +1,6 @@
 """`mlops demo`: the whole lifecycle on real data, in a few minutes."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +9,8 @@ from mlops.cli.context import database, settings, store
 from mlops.cli.output import console, emit, progress, table
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from mlops.cli.replay import Week
     from mlops.series.ingest import IngestReport
     from mlops.training import Trained
@@ -21,45 +24,57 @@ def demo(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON do
     Foot traffic at 18 healthy sites stands in for collection volume. Repeating it changes nothing; after an
     interruption it goes on where it was.
     """
-    quiet = (lambda *_: None) if as_json else console.print
+    quiet: Callable[[str], None] = (lambda _: None) if as_json else console.print
     with progress() as bar:
-        task = bar.add_task("starting Postgres and MLflow", total=None, note="")
+        document = _story(quiet, Steps(bar))
+    emit(document, as_json=as_json, text=lambda: _summary(document))
 
-        def step(description: str) -> Any:
-            bar.update(task, description=description, note="", total=None)
-            return lambda note: bar.update(task, note=note)
 
-        db, models = database(), store()
-        step("importing the libraries")
-        from mlops.cli import replay
-        from mlops.monitoring import review
-        from mlops.tracking.bridge import sync
+class Steps:
+    """The progress bar of the demo: what is being done, and how far it is."""
 
-        step("storing the series")
-        quiet(_ingested(replay.store_series(db)))
-        trained = list(replay.train_first(db, models, step("training on 2019")))
-        champion = replay.first_champion(db, models, trained)
-        quiet(_trained(trained, champion.version))
-        say, weeks = step("replaying 2020"), []
-        quiet("\n[bold]Week by week[/] (each Monday knows only what had been recorded by then)")
-        bar.update(task, total=len(replay.MONDAYS), completed=0)
-        for week in replay.replay(db, models, say):
-            weeks.append(week)
-            bar.update(task, completed=replay.MONDAYS.index(week.monday) + 1)
-            quiet(_week(week))
-        step("writing the weekly review")
-        sync(models, db)
-        document = review.build(db, replay.MONDAYS[-1])
-        page = settings().reports / f"review-{replay.MONDAYS[-1]:%Y-%m-%d}.html"
-        review.write(document, page)
-        phases = replay.phases(db)
+    def __init__(self, bar: "Progress") -> None:
+        self._bar, self._task = bar, bar.add_task("starting Postgres and MLflow", total=None, note="")
+
+    def __call__(self, description: str) -> None:
+        """Begin another step."""
+        self._bar.update(self._task, description=description, note="", total=None, completed=0)
+
+    def note(self, note: str) -> None:
+        """Say what the step is at."""
+        self._bar.update(self._task, note=note)
+
+    def done(self, part: int, whole: int) -> None:
+        """Say how far the step is."""
+        self._bar.update(self._task, completed=part, total=whole)
+
+
+def _story(quiet: Callable[[str], None], step: Steps) -> dict[str, Any]:
+    db, models = database(), store()
+    step("importing the libraries")
+    from mlops.cli import replay
+    from mlops.monitoring import review
+
+    step("storing the series")
+    quiet(_ingested(replay.store_series(db)))
+    step("training on 2019")
+    trained = list(replay.train_first(db, models, step.note))
+    champion = replay.first_champion(db, models, trained)
+    quiet(_trained(trained, champion.version))
+    step("replaying 2020")
+    quiet("\n[bold]Week by week[/] (each Monday knows only what had been recorded by then)")
+    weeks = []
+    for week in replay.replay(db, models, step.note):
+        weeks.append(week)
+        step.done(replay.MONDAYS.index(week.monday) + 1, len(replay.MONDAYS))
+        quiet(_week(week))
+    step("writing the weekly review")
+    last = replay.MONDAYS[-1]
+    page = settings().reports / f"review-{last:%Y-%m-%d}.html"
+    review.write(review.build(db, last), page)
     with db.transaction() as transaction:
         versions = transaction.rows("list_versions")
-    emit(
-        {"weeks": weeks, "phases": phases, "versions": versions, "page": page},
-        as_json=as_json,
-        text=lambda: _summary(phases, versions, str(page), repeated=not weeks),
-    )
+    return {"weeks": weeks, "phases": replay.phases(db), "versions": versions, "page": str(page)}
 
 
 def _ingested(report: "IngestReport") -> str:
@@ -78,8 +93,7 @@ def _trained(trained: "list[Trained]", champion: int) -> str:
             f"  version {one.version.version} {kind:9} WAPE {figures['wape']:.3f}, seasonal naive"
             f" {figures['wape_naive']:.3f}, 80 % intervals cover {figures['coverage_80']:.0%}{mark}"
         )
-    for series, reason in trained[-1].excluded.items():
-        lines.append(f"  left out: series {series}: {reason}")
+    lines += [f"  left out: {row.name}: {row.reason}" for row in trained[-1].excluded.itertuples()]
     return "\n".join(lines)
 
 
@@ -90,29 +104,30 @@ def _week(week: "Week") -> str:
     checked, action = week.checked, week.checked.recommendation.action
     colour = {"none": "green", "watch": "yellow"}.get(action, "red")
     line += f"  WAPE {checked.values['wape']:.2f}  covered {checked.values['coverage_80']:4.0%}  [{colour}]{action}[/]"
-    if checked.recommendation.reasons:
-        line += f": {checked.recommendation.reasons[0]}"
+    if action != "none":
+        reasons = [finding.detail for finding in checked.findings.details if finding.drifted]
+        line += "".join(f"\n          {reason}" for reason in reasons[:2])
     if week.retrained is not None:
         line += f"\n          [bold]{week.retrained.verdict}[/]"
     return line
 
 
-def _summary(phases: list[dict[str, Any]], versions: list[dict[str, Any]], page: str, *, repeated: bool) -> None:
-    if repeated:
+def _summary(document: dict[str, Any]) -> None:
+    if not document["weeks"]:
         console.print("  every week had been replayed before; nothing was changed")
     accuracy = table("", "weeks", "WAPE", "seasonal naive", "80 % cover", title="\n[bold]All 28 days ahead[/]")
-    for phase in phases:
+    for phase in document["phases"]:
         figures = (f"{phase['wape']:.3f}", f"{phase['wape_naive']:.3f}", f"{phase['coverage_80']:.0%}")
         accuracy.add_row(phase["phase"], str(phase["weeks"]), *figures)
     console.print(accuracy)
     registry = table(
         "version", "kind", "known at", "aliases", "lineage", title="\n[bold]Registry, as mirrored in Postgres[/]"
     )
-    for row in versions:
+    for row in document["versions"]:
         aliases = " ".join(f"@{alias}" for alias in row["aliases"])
         registry.add_row(str(row["version"]), row["kind"], f"{row['as_of']:%Y-%m-%d}", aliases, row["lineage_state"])
     console.print(registry)
-    console.print(f"\n[bold]The weekly review[/]  {page}", soft_wrap=True)
+    console.print(f"\n[bold]The weekly review[/]  {document['page']}", soft_wrap=True)
     console.print("\n[bold]Try next[/]")
     for command in (
         "mlops registry lineage models:/demand@champion",

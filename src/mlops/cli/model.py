@@ -50,8 +50,8 @@ def train(
             f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f},"
             f" 80 % intervals cover {figures['coverage_80']:.0%}"
         )
-        for series, reason in trained.excluded.items():
-            console.print(f"  left out: series {series}: {reason}")
+        for row in trained.excluded.itertuples():
+            console.print(f"  left out: {row.name} (series {row.series_id}): {row.reason}")
         console.print(
             f"make it champion: mlops registry promote models:/{trained.version.name}/{trained.version.version}"
         )

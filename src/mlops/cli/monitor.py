@@ -64,41 +64,45 @@ def review(
 def _print_checked(checked: "Checked") -> None:
     findings, advice = checked.findings.details, checked.recommendation
     drifted = sum(finding.drifted for finding in findings)
-    console.print(
-        f"[bold]{escape(checked.name)}[/] version {checked.version}: {drifted} of {len(findings)} findings drifted,"
-        f" {_coloured(advice.action)}"
+    _say(
+        f"[bold]{escape(checked.name)}[/] version {checked.version}: {_coloured(advice.action, advice.action)};"
+        f" {drifted} of {len(findings)} findings drifted"
     )
     for reason in advice.reasons:
-        console.print(f"  {escape(reason)}", highlight=False)
+        _say(f"  {escape(reason)}")
     if advice.action == "retrain":
-        console.print(f"  mlops retrain {checked.recommendation_id}", highlight=False)
+        _say(f"  mlops retrain {checked.recommendation_id}")
 
 
 def _print_review(found: "Review", page: Path) -> None:
     for model in found.models:
         _print_model(model)
-    console.print(f"\n[bold]Since {found.since:%Y-%m-%d}[/]")
-    for change in found.changes:
-        console.print(f"  {escape(change.text)}", highlight=False)
-    if not found.changes:
-        console.print("  nothing changed")
-    console.print(f"\n{page}", highlight=False, markup=False, soft_wrap=True)
+    _say(f"\n[bold]Since {found.since:%Y-%m-%d}[/]")
+    for text in [change.text for change in found.changes] or ["nothing changed"]:
+        _say(f"  {escape(text)}")
+    _say(f"\n{escape(str(page))}")
 
 
 def _print_model(model: "Model") -> None:
+    from mlops.monitoring.review import ACTIONS
+
     advice, week = model.advice, model.last_7_days
-    figures = f"WAPE {_percent(week.wape)}, naive {_percent(week.wape_naive)}, promised {_percent(model.promised.wape)}"
-    console.print(
-        f"[bold]{escape(model.name)}[/] version {model.version}: {_coloured(advice.action)};"
-        f" {figures}; 80 % interval covers {_percent(week.coverage_80)}",
-        highlight=False,
+    _say(
+        f"[bold]{escape(model.name)}[/] version {model.version}: {_coloured(advice.action, ACTIONS[advice.action])};"
+        f" WAPE {_percent(week.wape)}, naive {_percent(week.wape_naive)}, promised {_percent(model.promised.wape)};"
+        f" {_percent(week.coverage_80)} inside 80 %"
     )
     for line in (*advice.reasons, *advice.commands):
-        console.print(f"  {escape(line)}", highlight=False)
+        _say(f"  {escape(line)}")
 
 
-def _coloured(action: str) -> str:
-    return f"[{COLOURS.get(action, 'yellow')}]{action.replace('_', ' ')}[/]"
+def _say(line: str) -> None:
+    """A line that is not broken, so that commands can be copied."""
+    console.print(line, highlight=False, soft_wrap=True)
+
+
+def _coloured(action: str, words: str) -> str:
+    return f"[{COLOURS.get(action, 'yellow')}]{words}[/]"
 
 
 def _percent(share: float | None) -> str:

@@ -21,6 +21,9 @@ from mlops.errors import DatabaseUnavailable, NotMigrated
 __all__ = ["Database", "Transaction", "open_database"]
 
 NAME = "mlops"
+TIMESTAMPTZ = 1184  # its number in pg_type
+# many partitions make plans look dear enough for JIT, which then costs more than the query
+OPTIONS = "-ctimezone=UTC -cjit=off"
 
 
 class Transaction:
@@ -49,10 +52,12 @@ class Transaction:
     def frame(self, query: str, **parameters: Any) -> pd.DataFrame:
         """All rows as a frame; times come back as naive UTC, because `ds` is naive in every forecasting library."""
         result = self._execute(query, parameters)
-        return as_frame(list(result.keys()), list(result))
+        described = result.cursor.description if result.cursor is not None else None
+        times = [column[0] for column in described or () if column[1] == TIMESTAMPTZ]
+        return as_frame(list(result.keys()), result, times)
 
     def copy(self, table: str, frame: pd.DataFrame) -> None:
-        """COPY a frame into `table` (its columns are the frame's); naive times are UTC, NaN and NaT become NULL."""
+        """COPY a frame into `table` (its columns are the frame's); naive times are UTC, missing values become NULL."""
         with self._driver().cursor() as cursor:
             copy_into(cursor, table, frame)
 
@@ -154,9 +159,7 @@ def _engine(url: str) -> sa.Engine:
     scheme, _, rest = url.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
         raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
-    engine = sa.create_engine(
-        f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": "-ctimezone=UTC"}
-    )
+    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": OPTIONS})
     sa.event.listen(engine, "connect", _adapt)
     return engine
 

@@ -20,7 +20,7 @@ __all__ = ["digest", "history", "values"]
 def history(
     database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    """Observations `series_id, ds, y` as they were known at `as_of`, oldest first."""
+    """Observations `series_id, ds, y, quality_score` as they were known at `as_of`, oldest first."""
     with database.transaction() as transaction:
         frame = transaction.frame(
             "history",
@@ -36,7 +36,7 @@ def history(
             f"no {selection.granularity} {selection.metric_type} was recorded by {as_of:%Y-%m-%d %H:%M} UTC;"
             " bring data in with `mlops series ingest FILE`, or see `mlops series list`"
         )
-    return frame[["series_id", "ds", "y"]]
+    return frame
 
 
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:

@@ -79,8 +79,9 @@ def _fit_one(frame: pd.DataFrame, *, country: str | None, settings: dict[str, An
     """A fitted model as Prophet's own JSON, or the mean of a series that is too short for one."""
     if len(frame) < NEED:
         return json.dumps({"mean": float(frame["y"].mean()) if len(frame) else 0.0})
-    import prophet
     from prophet.serialize import model_to_json
+
+    import prophet
 
     for name in ("cmdstanpy", "prophet"):
         logging.getLogger(name).setLevel(logging.ERROR)

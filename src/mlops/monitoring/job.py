@@ -16,12 +16,20 @@ from mlops.monitoring import evidently
 from mlops.monitoring.monitor import MonitorSpec, fit_monitor
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.recommend import RULE_VERSION, recommend
+from mlops.monitoring.skill import against_naive
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
 __all__ = ["Checked", "run"]
 
 WEEK = timedelta(days=7)
+SEASONAL: dict[str, dict[str, Any]] = {
+    "hourly": {"step": "1 hour", "cycle": 24},
+    "daily": {"step": "1 day", "cycle": 7},
+    "weekly": {"step": "7 days", "cycle": 4},
+    "monthly": {"step": "1 month", "cycle": 12},
+}
+"""What the seasonal naive repeats, by granularity."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ def _check(
     database: Database, store: Store, policy: Policy, champion: dict[str, Any], as_of: datetime
 ) -> Checked | None:
     with database.transaction() as transaction:
-        live = transaction.frame("live_predictions", version_id=champion["version_id"], as_of=as_of)
+        season = SEASONAL[champion["lineage"]["selection"]["granularity"]]
+        live = transaction.frame("live_predictions", version_id=champion["version_id"], as_of=as_of, **season)
     if live["y"].notna().sum() == 0:
         return None
     baseline = _newest(read_table(store, champion["run_id"], "backtest"))
@@ -115,7 +124,9 @@ def _weekly(
     count = max(1, -(-(end - live["ds"].min()) // WEEK))
     for back in range(count, 0, -1):
         window = live[(live["ds"] >= end - back * WEEK) & (live["ds"] < end - (back - 1) * WEEK)]
-        yield monitor.check(window), window
+        found = monitor.check(window)
+        compared = against_naive(live[live["ds"] < end - (back - 1) * WEEK], policy.alarms_per_year)
+        yield Findings((*found.details, compared)), window
 
 
 def _write(

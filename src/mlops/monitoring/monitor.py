@@ -29,9 +29,15 @@ class Reference:
     """Everything that a history says about what is quiet."""
 
     spec: MonitorSpec
-    parts: tuple[FeatureDrift | ConceptDrift | PerformanceDrift, ...]
+    features: FeatureDrift
+    concept: ConceptDrift
+    performance: PerformanceDrift
     faults: DataFaults
     harmonics: int
+
+    @property
+    def parts(self) -> tuple[FeatureDrift | ConceptDrift | PerformanceDrift, ...]:
+        return self.features, self.concept, self.performance
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -53,7 +59,7 @@ def fit_monitor(history: pd.DataFrame, spec: MonitorSpec) -> "Monitor":
         raise HistoryTooShort("history", days, FEWEST_DAYS)
     harmonics = harmonics_for(days)
     parts = fit_feature_drift(rows, spec, harmonics), fit_concept_drift(rows, spec), fit_performance_drift(rows)
-    reference = Reference(spec, parts, fit_data_faults(rows, spec), harmonics)
+    reference = Reference(spec, *parts, fit_data_faults(rows, spec), harmonics)
     return Monitor(reference, rows)
 
 
@@ -74,7 +80,8 @@ class Monitor:
         if not len(rows):
             return Findings((no_rows(),))
         self._remember(rows)
-        return Findings((*self._judge(), *self._reference.faults.findings(rows)))
+        collapse = self._reference.performance.collapse(rows)
+        return Findings((*self._judge(), collapse, *self._reference.faults.findings(rows)))
 
     def _remember(self, rows: Rows) -> None:
         days, matrix, daily = self._reference.daily(rows)

@@ -45,6 +45,11 @@ class Accuracy:
     coverage_80: float | None = None
     coverage_95: float | None = None
 
+    @property
+    def beaten(self) -> bool:
+        """Whether the seasonal naive was better."""
+        return self.wape is not None and self.wape_naive is not None and self.wape_naive < self.wape
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Week(Accuracy):
@@ -351,7 +356,7 @@ def _changes(models: Sequence[Model], then: Sequence[Mapping[str, Any]], since: 
                 text = f"{model.name} was retrained: {week.verdict}"
                 yield Change(model.name, "retraining", None, week.verdict, text)
         for move in model.aliases:
-            if move.moved_at > since:
+            if move.moved_at > since and move.until is None:
                 yield _moved(model.name, move)
     for name, was in before.items():
         yield Change(name, "recommendation", was, None, f"{name}: no champion any more")

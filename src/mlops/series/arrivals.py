@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.db.bulk import copy_numbers
 from mlops.domain.series import IDENTITY, NUMBERS
 from mlops.series.adapters import Chunk
 from mlops.series.quality import WINDOW, score
@@ -70,7 +69,7 @@ class Arrivals:
         good = checked.good
         numbers, new = _numbered(good, self._series)
         self._transaction.copy("incoming_series", new)
-        copy_numbers(self._transaction, "incoming", good[["line", "observed_at", *NUMBERS]].assign(series_key=numbers))
+        self._transaction.copy("incoming", good[["line", "observed_at", *NUMBERS]].assign(series_key=numbers))
         self._months.update(np.unique(good["observed_at"].to_numpy().astype("datetime64[M]")))
 
     def _refuse(self, refused: pd.DataFrame, rows: int) -> None:
@@ -104,7 +103,7 @@ def rescore(transaction: Transaction) -> int:
     touched = transaction.rows("ingest_touched")
     transaction.run("quality_plan")
     for begin in range(0, len(touched), SERIES_AT_ONCE):
-        copy_numbers(transaction, "scores", _changed_scores(transaction, touched[begin : begin + SERIES_AT_ONCE]))
+        transaction.copy("scores", _changed_scores(transaction, touched[begin : begin + SERIES_AT_ONCE]))
     return transaction.run("quality_update")
 
 

@@ -22,12 +22,13 @@ class TrainingData:
     frame: pd.DataFrame
     excluded: tuple[Exclusion, ...]
 
+    names: dict[int, str]
+
     @property
     def excluded_frame(self) -> pd.DataFrame:
         """The excluded series as a table."""
-        return pd.DataFrame(
-            {"series_id": [one.series_id for one in self.excluded], "reason": [one.reason for one in self.excluded]}
-        )
+        rows = [(one.series_id, self.names.get(one.series_id, ""), one.reason) for one in self.excluded]
+        return pd.DataFrame(rows, columns=["series_id", "name", "reason"])
 
 
 def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:
@@ -49,6 +50,22 @@ def read_data(database: Database, selection: Selection, as_of: datetime) -> Trai
     """What was known at `as_of`, without outages and without series that can't be trained on."""
     observed = history(database, selection, as_of)
     frame, excluded = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    names = _names(database, selection)
+    unknown = [series for series in names if series not in set(observed["series_id"])]
+    why = f"nothing was known of it by {as_of:%Y-%m-%d}"
+    excluded = (*excluded, *(Exclusion(series, why) for series in unknown))
     if frame.empty:
         raise NothingToDo(f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}")
-    return TrainingData(selection, frame, excluded)
+    return TrainingData(selection, frame, excluded, names)
+
+
+def _names(database: Database, selection: Selection) -> dict[int, str]:
+    """Every series of the selection by a name that a person knows."""
+    with database.transaction() as transaction:
+        rows = transaction.rows(
+            "series_names",
+            metric_type=selection.metric_type,
+            granularity=selection.granularity,
+            labels=selection.labels or None,
+        )
+    return {row["series_id"]: row["name"] for row in rows}

@@ -16,7 +16,7 @@ from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
 from mlops.tracking.bridge import sync
 from mlops.tracking.registry import ModelVersion, add_version, find_by_tag
-from mlops.tracking.runs import LINEAGE_TAG, RunRecord, log_run
+from mlops.tracking.runs import LINEAGE_TAG, RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, read_data, select
 from mlops.training.spec import TrainingSpec
@@ -33,7 +33,8 @@ class Trained:
 
     version: ModelVersion
     metrics: dict[str, float]
-    excluded: dict[int, str]
+    excluded: pd.DataFrame
+    """`series_id, name, reason` of the series that were left out."""
     repeated: bool = False
 
 
@@ -45,7 +46,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     done = spec.request and find_by_tag(store, spec.name, REQUEST_TAG, spec.request)
     if done:
         sync(store, database)
-        return Trained(done, _metrics(store, done), {}, repeated=True)
+        return Trained(done, _metrics(store, done), read_table(store, done.run_id, "excluded_series"), repeated=True)
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
     data = read_data(database, selection, spec.as_of)
@@ -56,7 +57,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say("logging and registering")
     version, metrics = _register(spec, data, tested, fitted, database, store)
     sync(store, database)
-    return Trained(version, metrics, {one.series_id: one.reason for one in data.excluded})
+    return Trained(version, metrics, data.excluded_frame)
 
 
 def _backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

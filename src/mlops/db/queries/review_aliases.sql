@@ -1,13 +1,17 @@
--- where the aliases of a model pointed, as known at :as_of, the newest first; a null `until` means still
+-- where the aliases of a model pointed, as known at :as_of, the newest first; a null `until` means still (times as in review_champions)
 with moves as (
-    select a.alias, v.version, a.valid_from, case when :replayed then coalesce(v.as_of, a.valid_from) else a.valid_from end as moved_at,
-           case when :replayed then null else a.valid_to end as closed_at
-      from analytics.model_aliases a join analytics.model_versions v using (version_id)
+    select a.alias, v.version, a.valid_from,
+           case when :replayed then coalesce(own.since, a.valid_from) else a.valid_from end as moved_at,
+           case when :replayed then coalesce(own.until, a.valid_to) else a.valid_to end as closed_at
+      from analytics.model_aliases a
+      join analytics.model_versions v using (version_id)
+     cross join lateral (
+           select greatest(v.as_of, max(w.as_of) filter (where w.created_at <= a.valid_from)) as since,
+                  max(w.as_of) filter (where w.created_at <= a.valid_to) as until
+             from analytics.model_versions w where w.model_id = a.model_id) own
      where a.model_id = :model_id
-), known as (
-    select *, lag(version) over earlier as before, lead(moved_at) over earlier as next_at
-      from moves where moved_at <= :as_of
-    window earlier as (partition by alias order by valid_from)
 )
-select alias, version, before, moved_at, coalesce(next_at, case when closed_at <= :as_of then closed_at end) as until
-  from known order by moved_at desc, valid_from desc
+select alias, version, lag(version) over (partition by alias order by valid_from) as before,
+       moved_at, case when closed_at <= :as_of then closed_at end as until
+  from moves where moved_at <= :as_of
+ order by moved_at desc, valid_from desc

@@ -1,17 +1,24 @@
 -- the champion of each model as known at :as_of, with its newest recommendation and since when that action stands without a break
--- (when every alias of a model is younger than the review, :clock, the past is being replayed: a version then counts from its own as_of)
+-- (when every alias of a model is younger than the review, :clock, the past is being replayed: then an alias moved when the newest
+-- version that was there by then had been trained, by the time that the training itself calls now)
 with entries as (
-    select a.model_id, a.version_id, a.valid_from, a.valid_to, v.as_of, v.deleted_at,
+    select a.model_id, a.version_id, a.valid_from, a.valid_to, v.deleted_at, own.since, own.until,
            min(a.valid_from) over (partition by a.model_id) > :clock as replayed
-      from analytics.model_aliases a join analytics.model_versions v using (version_id)
+      from analytics.model_aliases a
+      join analytics.model_versions v using (version_id)
+     cross join lateral (
+           select greatest(v.as_of, max(w.as_of) filter (where w.created_at <= a.valid_from)) as since,
+                  max(w.as_of) filter (where w.created_at <= a.valid_to) as until
+             from analytics.model_versions w where w.model_id = a.model_id) own
      where a.alias = 'champion'
 ), moves as (
-    select *, case when replayed then coalesce(as_of, valid_from) else valid_from end as moved_at from entries
+    select *, case when replayed then coalesce(since, valid_from) else valid_from end as moved_at,
+           case when replayed then coalesce(until, valid_to) else valid_to end as closed_at
+      from entries
 ), champions as (
     select distinct on (m.model_id) m.model_id, m.version_id, m.replayed, m.moved_at
       from moves m join analytics.registered_models r using (model_id)
-     where m.moved_at <= :as_of
-       and (m.replayed or m.valid_to is null or m.valid_to > :as_of)
+     where m.moved_at <= :as_of and coalesce(m.closed_at > :as_of, true)
        and (r.deleted_at is null or (not m.replayed and r.deleted_at > :as_of))
        and (m.deleted_at is null or not m.replayed)
      order by m.model_id, m.valid_from desc
