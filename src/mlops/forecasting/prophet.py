@@ -48,6 +48,7 @@ class Prophet(Forecaster):
             "holidays_prior_scale": holidays_prior_scale,
         }
         self._models: dict[Any, str]
+        self._ahead: pd.DataFrame | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -60,11 +61,20 @@ class Prophet(Forecaster):
         ]
         fit = partial(_fit_one, country=self.country, settings=self.settings)
         self._models = dict(zip(panel.ids, parallel.run(fit, frames), strict=True))
+        self._ahead = None
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        future = pd.DataFrame({"ds": panel.future(horizon)})
-        y_hat = np.vstack([_predict_one(self._models[series], future) for series in panel.ids])
+        future = panel.future(horizon)
+        if self._ahead is None or not future.isin(self._ahead.columns).all():
+            self._ahead = self._predict_ahead(panel.future(max(horizon, panel.season.year)))
+        y_hat = self._ahead.loc[panel.ids, future].to_numpy(dtype=float)
         return np.maximum(y_hat, 0) if np.nanmin(panel.y) >= 0 else y_hat
+
+    def _predict_ahead(self, steps: pd.DatetimeIndex) -> pd.DataFrame:
+        """A year in one go: a prediction costs as much for a day as for a year, and does not depend on its origin."""
+        future = pd.DataFrame({"ds": steps})
+        rows = {series: _predict_one(model, future) for series, model in self._models.items()}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=steps)
 
     def _save(self, folder: Path) -> None:
         models = [{"series_id": series, "model": model} for series, model in self._models.items()]

@@ -27,10 +27,10 @@ OURS, THEIRS = "mlops.wape_challenger", "mlops.wape_champion"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a challenger has to win: on the newest `holdout_days`, by more than `margin` of WAPE."""
+    """How a challenger has to win: on the newest `holdout_days`, by more than the part `margin` of the champion's WAPE."""
 
     holdout_days: int = 14
-    margin: float = 0.0
+    margin: float = 0.02
 
     @classmethod
     def from_toml(cls, path: Path) -> "Rule":
@@ -122,7 +122,7 @@ def _wape(forecasts: pd.DataFrame, outcomes: pd.DataFrame) -> float:
 def _judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
     ours, theirs = float(version.tags[OURS]), float(version.tags[THEIRS])
-    won = ours < theirs - rule.margin
+    won = ours < theirs * (1 - rule.margin)
     verdict = (
         f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}"
         f" of version {champion.version} on the newest {rule.holdout_days} days"
