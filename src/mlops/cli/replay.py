@@ -77,12 +77,12 @@ def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
     """Every Monday that has not been replayed: match, check, retrain when that is recommended, forecast."""
     policy, rule = read_policy(room("monitoring") / "policy.toml"), Rule.from_toml(room("monitoring") / "policy.toml")
     with database.transaction() as transaction:
-        done = transaction.value("last_checked", name=MODEL)
+        done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] == "retrain"]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], rule, say=say)
     for monday in MONDAYS:
-        if done is not None and monday < done:
+        if done is not None and monday <= done:
             continue
         say(f"{monday:%d %b %Y}")
         yield _week(database, store, policy, rule, monday, say)

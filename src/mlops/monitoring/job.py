@@ -11,6 +11,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.findings import Findings, Recommendation
 from mlops.domain.forecasts import coverage, wape
+from mlops.errors import HistoryTooShort
 from mlops.features.build import history, values
 from mlops.monitoring import evidently
 from mlops.monitoring.monitor import MonitorSpec, fit_monitor
@@ -66,8 +67,13 @@ def _check(
         return None
     baseline = _newest(read_table(store, champion["run_id"], "backtest"))
     baseline, live = _with_features(database, policy, champion, as_of, baseline, live)
-    weeks = list(_weekly(baseline, live, policy, as_of))
-    recommendation = recommend([findings for findings, _ in weeks], need=policy.need, of=policy.of)
+    try:
+        weeks = list(_weekly(baseline, live, policy, as_of))
+    except HistoryTooShort as error:  # one model that can't be judged stops no other
+        weeks = [(Findings(), live[live["ds"] >= live["ds"].max() - WEEK])]
+        recommendation = Recommendation("watch", (_too_short(error),))
+    else:
+        recommendation = recommend([findings for findings, _ in weeks], need=policy.need, of=policy.of)
     findings, window = weeks[-1]
     measured = {
         "wape": wape(window["outcome"], window["y_hat"]),
@@ -75,6 +81,13 @@ def _check(
     }
     identity = _write(database, champion, as_of, findings, recommendation, measured)
     return Checked(champion["name"], champion["version"], as_of, findings, recommendation, identity, measured)
+
+
+def _too_short(error: HistoryTooShort) -> str:
+    return (
+        f"drift can't be judged: the backtest covers {error.got} days, {error.need} are needed;"
+        " train with more weeks in [backtest]"
+    )
 
 
 def _newest(forecasts: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ OURS, THEIRS = "mlops.wape_challenger", "mlops.wape_champion"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a challenger has to win: on the newest `holdout_days`, by more than the part `margin` of the champion's WAPE."""
+    """How a challenger has to win: on the newest `holdout_days`, by the part `margin` of the champion's WAPE."""
 
     holdout_days: int = 14
     margin: float = 0.02

@@ -1,0 +1,139 @@
+"""The commands, on a place in which one model is champion: what they print, write and refuse."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops.db import Database
+
+AT = ("--as-of", "2020-01-01")
+
+
+def test_a_week_by_commands(mlops, routes: Database, champion):
+    code, out, _ = mlops("predict", "models:/demand@champion", *AT, "--json")
+    assert code == 0
+    assert json.loads(out)["stored"] == 112
+    code, out, _ = mlops("outcomes", "match", "--as-of", "2020-01-08", "--json")
+    assert json.loads(out) == {"matched": 28, "waiting": 0}
+    code, out, _ = mlops("monitor", "run", "--as-of", "2020-01-08", "--json")
+    assert code == 0
+    checked = json.loads(out)
+    assert "recommendation" in json.dumps(checked)
+    code, out, _ = mlops("review", "--as-of", "2020-01-08", "--json")
+    assert code == 0
+    review = json.loads(out)
+    assert Path(review["page"]).read_text().startswith("<!doctype html>") or Path(review["page"]).is_file()
+    assert review["models"][0]["name"] == "demand"
+    code, out, _ = mlops("health")
+    assert code == 0
+    assert "partitions ahead" in out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("registry", "list"),
+        ("registry", "lineage", "models:/demand@champion"),
+        ("registry", "uri"),
+        ("registry", "sync"),
+        ("registry", "promote", "models:/demand/1", "--reason", "again"),
+        ("features", "list"),
+        ("features", "show", "same_season_1"),
+        ("series", "list"),
+        ("series", "show", "1"),
+        ("db", "status"),
+        ("db", "url"),
+        ("db", "upgrade"),
+        ("health",),
+        ("outcomes", "match", *AT),
+        ("predict", "models:/demand@champion", *AT, "--horizon", "7"),
+        ("review", *AT),
+    ],
+    ids=" ".join,
+)
+def test_a_command_prints_text_or_one_json_document(mlops, champion, routes: Database, command: tuple[str, ...]):
+    code, out, err = mlops(*command)
+    assert (code, err) == (0, "")
+    assert out.strip()
+    code, out, _ = mlops(*command, "--json")
+    assert code == 0
+    json.loads(out)
+
+
+def test_training_by_command_registers_a_challenger(mlops, champion, routes: Database):
+    code, out, _ = mlops("train", "lightgbm", "--set", "trees=5", "--set", "weeks=1", *AT)
+    assert code == 0
+    assert "models:/demand/2" in out
+    code, out, _ = mlops("registry", "list", "--json")
+    assert [row["aliases"] for row in json.loads(out)] == [["champion"], ["challenger"]]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("predict", "models:/nothing@champion"), "registered models: demand"),
+        (("predict", "demand"), "not a model URI"),
+        (("predict", "models:/demand@champion", "--horizon", "0"), "whole number from 1 to 28"),
+        (("predict", "models:/demand@champion", "--horizon", "7.5"), "not a whole number"),
+        (("predict", "models:/demand@champion", "--as-of", "yesterday"), "expected 2020-03-23"),
+        (("predict", "models:/demand@champion", "--as-of", "2020-03-23T06:00"), "has no time zone"),
+        (("train", "lightgbm", "--set", "tree=5"), "did you mean 'trees'"),
+        (("train", "lightgbm", "--set", "trees=many"), "not of type int"),
+        (("train", "lightgbm", "--set", "trees"), "key=value"),
+        (("train", "lightgm"), "did you mean 'lightgbm'"),
+        (("train", "lightgbm", "--metric-type", "revenue"), "there is collection_weight"),
+        (("train", "lightgbm", "--as-of", "1999-01-01"), "no daily collection_weight was recorded by 1999-01-01"),
+        (("train", "lightgbm", "--as-of", "2019-02-01"), "can be trained on"),
+        (("retrain", "77"), "there is no recommendation 77; open ones: none"),
+        (("features", "show", "lag_11"), "did you mean 'lag_1'"),
+        (("series", "ingest", "/nowhere.csv"), "/nowhere.csv"),
+        (("monitor", "run", *AT), "mlops outcomes match"),
+        (("db", "stop"), "MLOPS_DATABASE_URL"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
+)
+def test_what_is_refused_is_one_sentence_with_what_would_do(mlops, champion, routes, command, words):
+    code, out, err = mlops(*command)
+    assert code == 1
+    assert words in err
+    assert "Traceback" not in out + err
+    code, out, _ = mlops(*command, "--json")
+    assert code == 1
+    assert words in json.loads(out)["message"]
+
+
+def test_a_missing_argument_or_unknown_option_is_misuse(mlops, home):
+    assert mlops("train")[0] == 2
+    assert mlops("health", "--loud")[0] == 2
+    assert mlops("nothing")[0] == 2
+    assert mlops("--version")[0] == 0
+
+
+def test_debug_shows_the_traceback(mlops, champion, routes):
+    with pytest.raises(LookupError):
+        mlops("--debug", "predict", "models:/nothing@champion")
+
+
+def test_without_a_champion_the_review_says_what_to_run(mlops, new_database, migrated, monkeypatch, home):
+    with new_database("bare", template=migrated) as (_, url):
+        monkeypatch.setenv("MLOPS_DATABASE_URL", url)
+        code, _, err = mlops("review")
+    assert code == 1
+    assert "mlops" in err
+
+
+def test_an_unmigrated_or_absent_database_is_one_sentence(mlops, new_database, monkeypatch, home):
+    with new_database("empty") as (_, url):
+        monkeypatch.setenv("MLOPS_DATABASE_URL", url)
+        assert "run `mlops db upgrade`" in mlops("health")[2]
+        assert mlops("db", "upgrade")[0] == 0
+        assert mlops("health")[0] == 0
+    monkeypatch.setenv("MLOPS_DATABASE_URL", "postgresql://x@127.0.0.1:1/none")
+    from mlops.cli import context
+
+    for name in ("settings", "database", "store"):
+        getattr(context, name).cache_clear()
+    code, _, err = mlops("health")
+    assert code == 1
+    assert "can't reach the database" in err
