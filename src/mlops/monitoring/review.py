@@ -289,14 +289,15 @@ def _model(transaction: Transaction, row: Mapping[str, Any], as_of: datetime) ->
 def _advice(row: Mapping[str, Any], drifted: Sequence[Drifted], as_of: datetime) -> Advice:
     action, acted = row["action"] or "unchecked", row["verdict"] is not None
     overdue = (row["checked_at"] or row["champion_since"]) < as_of - OVERDUE
-    reasons = [*([_lateness(row, as_of)] if overdue else ()), *(row["reasons"] or ())]
+    in_vain = [f"retraining did not help: {row['verdict']}"] if acted and action == "retrain" else []
+    reasons = [*([_lateness(row, as_of)] if overdue else ()), *in_vain, *(row["reasons"] or ())]
     return _of(
         Advice,
         row,
         action=action,
         reasons=tuple(reasons),
-        needs_person=overdue or (action in ("retrain", "investigate_data") and not acted),
-        commands=() if acted and not overdue else tuple(_commands(row, action, drifted, overdue=overdue)),
+        needs_person=overdue or action in ("retrain", "investigate_data"),
+        commands=tuple(_commands(row, action, drifted, overdue=overdue)),
     )
 
 
@@ -315,6 +316,8 @@ def _commands(row: Mapping[str, Any], action: str, drifted: Sequence[Drifted], *
         yield f"mlops registry lineage models:/{row['name']}@champion"
     elif overdue:
         yield from ("mlops outcomes match", "mlops monitor run")
+    elif action == "retrain" and row["verdict"] is not None:
+        yield from ("mlops train prophet", "mlops registry list")  # the same recipe lost: try another
     elif action == "retrain":
         yield f"mlops retrain {row['recommendation_id']}"
     elif action == "investigate_data":
