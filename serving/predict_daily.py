@@ -1,0 +1,38 @@
+"""What a scheduler runs every night: forecasts by the champions, stored. `python serving/predict_daily.py`
+
+Which models are served, and how far ahead, is decided here.
+"""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+from mlops.config import Settings
+from mlops.db import open_database
+from mlops.errors import MlopsError
+from mlops.serving.predict import predict
+from mlops.tracking.store import open_store
+
+SERVED = {"models:/demand@champion": 28}
+"""Model URIs and their horizon in steps."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--as-of", type=datetime.fromisoformat, default=datetime.now(UTC), help="an aware time")
+    as_of = parser.parse_args().as_of
+    settings, refused = Settings(), 0
+    database = open_database(settings)
+    store = open_store(settings, database.url)
+    for uri, horizon in SERVED.items():
+        try:
+            issued = predict(database, store, uri, horizon=horizon, as_of=as_of)
+            print(f"{uri}: {issued.stored} new forecasts by version {issued.version.version}")
+        except MlopsError as error:  # one model that can't be served stops no other
+            refused += 1
+            print(f"{uri}: {error}", file=sys.stderr)
+    sys.exit(1 if refused else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""What a scheduler runs after every delivery of data: outcomes are written onto predictions."""
+
+import argparse
+from datetime import UTC, datetime
+
+from mlops.config import Settings
+from mlops.db import open_database
+from mlops.serving.outcomes import match
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--as-of", type=datetime.fromisoformat, default=datetime.now(UTC), help="an aware time")
+    matched = match(open_database(Settings()), parser.parse_args().as_of)
+    print(f"{matched.matched} predictions got their outcome, {matched.waiting} still wait")
+
+
+if __name__ == "__main__":
+    main()
