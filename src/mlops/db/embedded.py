@@ -204,7 +204,7 @@ class Server:
         """A new empty directory for initdb; those of starters that were killed are removed."""
         prefix = f".new-{_digest(self.data)}-"
         for left in parent.glob(prefix + "*"):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
         draft = parent / (prefix + secrets.token_hex(6))  # never a name twice: an orphaned initdb may still write there
         _own_directory(draft, self._user.uid, self._user.gid, 0o700)
         return draft
@@ -432,6 +432,14 @@ def _quoted(value: str) -> str:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which an orphaned initdb may still be writing: it gives up when its files vanish."""
+    deadline = time.monotonic() + 5
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
 
 
 def _tail(place: Path) -> str:
