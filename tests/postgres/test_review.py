@@ -253,6 +253,20 @@ def test_the_model_that_must_be_retrained_comes_first_with_its_command(world: Wo
     assert second.advice.commands == ()
 
 
+def test_a_retraining_in_vain_still_needs_a_person(world: World) -> None:
+    advised = world.model(ODD).advice
+    with psycopg.connect(world.database.url) as connection:
+        connection.execute(
+            "update analytics.retraining_recommendations set status = 'done', verdict = 'version 3 not promoted',"
+            " decided_at = as_of where recommendation_id = %s",
+            [advised.recommendation_id],
+        )
+    advice = world.model(ODD).advice
+    assert advice.needs_person
+    assert advice.reasons[0] == "retraining did not help: version 3 not promoted"
+    assert f"mlops retrain {advice.recommendation_id}" not in advice.commands
+
+
 def test_an_action_stands_since_the_first_week_of_its_unbroken_run(world: World) -> None:
     assert world.model(ODD).advice.since == datetime(2020, 3, 16, tzinfo=UTC)
     assert world.model(ODD, datetime(2020, 3, 1, tzinfo=UTC)).advice.since == datetime(2020, 2, 24, tzinfo=UTC)
