@@ -93,9 +93,9 @@ def _fit_one(frame: pd.DataFrame, *, country: str | None, settings: dict[str, An
 
     import prophet
 
-    for name in ("cmdstanpy", "prophet"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     model = prophet.Prophet(uncertainty_samples=0, **settings)
+    for name in ("cmdstanpy", "prophet"):  # after it has loaded them, for they set their own level
+        logging.getLogger(name).setLevel(logging.ERROR)
     if country is not None:
         model.add_country_holidays(country)
     return str(model_to_json(model.fit(frame)))
