@@ -94,8 +94,8 @@ def _fit_one(frame: pd.DataFrame, *, country: str | None, settings: dict[str, An
     import prophet
 
     model = prophet.Prophet(uncertainty_samples=0, **settings)
-    for name in ("cmdstanpy", "prophet"):  # after it has loaded them, for they set their own level
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("cmdstanpy", "prophet"):  # disabled, for a level they would set anew; errors are raised all the same
+        logging.getLogger(name).disabled = True
     if country is not None:
         model.add_country_holidays(country)
     return str(model_to_json(model.fit(frame)))
