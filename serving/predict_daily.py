@@ -19,7 +19,7 @@ SERVED = {"models:/demand@champion": 28}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--as-of", type=datetime.fromisoformat, default=datetime.now(UTC), help="an aware time")
+    parser.add_argument("--as-of", type=_time, default=datetime.now(UTC), help="UTC if it names no zone")
     as_of = parser.parse_args().as_of
     settings, refused = Settings(), 0
     database = open_database(settings)
@@ -32,6 +32,11 @@ def main() -> None:
             refused += 1
             print(f"{uri}: {error}", file=sys.stderr)
     sys.exit(1 if refused else 0)
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=found.tzinfo or UTC)
 
 
 if __name__ == "__main__":

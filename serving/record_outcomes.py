@@ -10,9 +10,14 @@ from mlops.serving.outcomes import match
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--as-of", type=datetime.fromisoformat, default=datetime.now(UTC), help="an aware time")
+    parser.add_argument("--as-of", type=_time, default=datetime.now(UTC), help="UTC if it names no zone")
     matched = match(open_database(Settings()), parser.parse_args().as_of)
     print(f"{matched.matched} predictions got their outcome, {matched.waiting} still wait")
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=found.tzinfo or UTC)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The commands, on a place in which one model is champion: what they print, write and refuse."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ def test_a_week_by_commands(mlops, routes: Database, champion):
     assert json.loads(out)["stored"] == 112
     code, out, _ = mlops("outcomes", "match", "--as-of", "2020-01-08", "--json")
     assert json.loads(out) == {"matched": 28, "waiting": 0}
-    code, out, _ = mlops("monitor", "run", "--as-of", "2020-01-08", "--json")
+    code, out, _ = mlops("monitor", "run", "--as-of", "2020-01-08", "--html", "--json")
     assert code == 0
+    assert "<html" in next(Path(os.environ["MLOPS_HOME"]).glob("reports/drift-demand-*.html")).read_text()
     checked = json.loads(out)
     assert "recommendation" in json.dumps(checked)
     code, out, _ = mlops("review", "--as-of", "2020-01-08", "--json")

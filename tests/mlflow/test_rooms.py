@@ -18,7 +18,7 @@ def test_a_week_by_the_schedulers_scripts(home: Settings, champion):
 
 
 def test_a_model_that_cant_be_served_is_said_and_stops_with_1(home: Settings, champion):
-    done = _start("serving/predict_daily.py", "2019-06-01T00:00:00+00:00")
+    done = _start("serving/predict_daily.py", "2019-06-01")
     assert done.returncode == 1
     assert "leak the future" in done.stderr
 

@@ -12,7 +12,8 @@ as $$
     ), overdue as (
         select count(*) as n from analytics.model_prediction_results p
          where p.outcome is null
-           and exists (select from analytics.time_series_metrics m where m.series_id = p.series_id and m.observed_at = p.target_at)
+           and exists (select from analytics.time_series_metrics m
+                        where m.series_id = p.series_id and m.observed_at = p.target_at and coalesce(m.quality_score, 1) > 0)
     ), connections as (
         select count(*) as used, current_setting('max_connections')::int as most from pg_stat_activity
     )

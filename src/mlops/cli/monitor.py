@@ -24,9 +24,14 @@ COLOURS = {"retrain": "red", "investigate_data": "yellow", "watch": "blue", "non
 
 
 @app.command()
-def run(as_of: AsOf = "now", as_json: Json = False) -> None:
+def run(
+    as_of: AsOf = "now",
+    html: Annotated[bool, typer.Option("--html", help="Write Evidently's page of every check, too.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check every champion on its newest week: findings, and what to do about them."""
     from mlops.config import room
+    from mlops.monitoring.job import drill_down
     from mlops.monitoring.job import run as check
     from mlops.monitoring.policy import read_policy
 
@@ -38,9 +43,13 @@ def run(as_of: AsOf = "now", as_json: Json = False) -> None:
             " and when its days are past run `mlops outcomes match`"
         )
 
+    pages = [drill_down(database(), one, settings().reports) for one in checked] if html else []
+
     def text() -> None:
         for one in checked:
             _print_checked(one)
+        for page in pages:
+            _say(str(page))
 
     emit(checked, as_json=as_json, text=text)
 

@@ -172,4 +172,7 @@ def _adapt(connection: psycopg.Connection[Any], _record: object) -> None:
 def _unreachable(url: str, error: OperationalError) -> str:
     cause = str(error.orig).strip().splitlines()
     shown = sa.make_url(url).render_as_string(hide_password=True)
-    return f"can't reach the database at {shown}: {cause[0] if cause else 'no reason given'}; run `mlops db status`"
+    return (
+        f"can't reach the database at {shown}: {cause[0] if cause else 'no reason given'};"
+        " run `mlops db start`, or correct MLOPS_DATABASE_URL"
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,7 @@ from mlops.monitoring.skill import against_naive
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Checked", "run"]
+__all__ = ["Checked", "drill_down", "run"]
 
 WEEK = timedelta(days=7)
 SEASONAL: dict[str, dict[str, Any]] = {
@@ -55,6 +56,16 @@ def run(database: Database, store: Store, policy: Policy, as_of: datetime) -> li
         champions = transaction.rows("champions")
     found = [_check(database, store, policy, champion, as_of) for champion in champions]
     return [checked for checked in found if checked is not None]
+
+
+def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
+    """Write the Evidently page of one check: every statistic with its test."""
+    with database.transaction() as transaction:
+        snapshot = transaction.value("snapshot_of", recommendation_id=checked.recommendation_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / f"drift-{checked.name}-{checked.as_of:%Y-%m-%d}.html"
+    evidently.save_html(snapshot, page)
+    return page
 
 
 def _check(

@@ -69,6 +69,7 @@ def retrain(
     champion = resolve(store, f"models:/{row['name']}/{row['version']}")
     version = find_by_tag(store, row["name"], REQUEST_TAG, request)
     if version is None:
+        _still_champion(store, champion)
         spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
         tags = {"mlops.recommendation_id": str(recommendation_id)} | _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
@@ -93,6 +94,16 @@ def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any
             " a model trained on broken data would learn the fault"
         )
     return row
+
+
+def _still_champion(store: Store, version: ModelVersion) -> None:
+    """Refuse to compare with a version that has been replaced: its successor could be lost to a worse one."""
+    now = resolve(store, f"models:/{version.name}@champion")
+    if now.version != version.version:
+        raise Refused(
+            f"the recommendation is about version {version.version}, but {now.name}@champion is version {now.version}"
+            " now; see `mlops review` for what is recommended about that one"
+        )
 
 
 def _compare(
