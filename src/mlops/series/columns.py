@@ -1,14 +1,19 @@
-"""One column of text at a time: its typed values, and for each row the reason why it can't be taken."""
+"""One column of text at a time: its typed values, and for each row the reason why it can't be taken.
 
-from collections.abc import Callable
+Whatever can be judged once per distinct text is: a file of a million rows holds few different times, places and labels.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as arrow
 
-__all__ = ["Column", "Rows", "numbers", "reasons", "times", "words"]
+__all__ = ["Column", "Rows", "Verdict", "also", "constant", "numbers", "times", "words"]
 
 Rows = npt.NDArray[Any]
 """One entry per row."""
@@ -20,83 +25,135 @@ EARLIEST = np.datetime64("1970-01-01", "us")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The typed values of a column, and why a row can't be taken (None where it can)."""
+    """The typed values of a column, and why a row can't be taken (None where it can; None at all if every row can)."""
 
-    values: Rows
-    reasons: Rows
+    values: Any
+    reasons: Rows | None = None
 
 
 Verdict = tuple[Any, str | None]
 """The value of a text, or the reason why there is none."""
 
 
+def constant(value: Any, rows: int) -> Column:
+    """A column that is the same in every row."""
+    codes = np.full(rows, -1 if value is None else 0, dtype=np.int8)
+    return Column(pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value], dtype=object)))
+
+
 def words(raw: "pd.Series[Any]", judge: Callable[[str], Verdict], *, absent: Verdict) -> Column:
-    """`judge` gives the value of a text, or why there is none; `absent` does so for rows without one."""
-    codes, distinct = pd.factorize(raw)
+    """A categorical of what `judge` makes of each distinct text; `absent` is the verdict on rows without one."""
+    codes, distinct = _factorized(raw)
     judged = [judge(str(text)) if str(text) else absent for text in distinct]
     judged.append(absent)  # code -1: nothing there
-    return Column(_objects([value for value, _ in judged])[codes], _objects([reason for _, reason in judged])[codes])
+    found, values = pd.factorize(_objects([value for value, _ in judged]), use_na_sentinel=True)
+    return Column(pd.Categorical.from_codes(found[codes], pd.Index(values, dtype=object)), _gathered(judged, codes))
 
 
 def numbers(raw: "pd.Series[Any]", *, required: bool) -> Column:
     """Finite floats; NaN where nothing is there."""
-    values = pd.to_numeric(raw, errors="coerce").astype("float64").to_numpy()
-    nothing = (raw.isna() | (raw == "")).to_numpy(dtype=bool)
-    return Column(
-        values,
-        reasons(
-            (nothing & required, "nothing is there; write a number or leave the row out"),
-            (np.isnan(values) & ~nothing, "that is not a number; write it like 12.5"),
-            (np.isinf(values), "the number must be finite"),
-        ),
+    values = _floats(raw)
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return Column(values)
+    nothing = (raw.isna() | (raw.astype(object) == "")).to_numpy(dtype=bool)
+    return also(
+        Column(values),
+        (nothing & required, "nothing is there; write a number or leave the row out"),
+        (np.isnan(values) & ~nothing, "that is not a number; write it like 12.5"),
+        (np.isinf(values), "the number must be finite"),
     )
 
 
-def times(raw: "pd.Series[Any]", granularity: Rows, *, latest: np.datetime64, timezone: str | None = None) -> Column:
+def times(
+    raw: "pd.Series[Any]", granularity: pd.Categorical, *, latest: np.datetime64, timezone: str | None = None
+) -> Column:
     """UTC times without a zone of their own, in microseconds.
 
     Without `timezone` a stamp must say its offset. With it an hourly stamp without offset is local time, and a daily,
     weekly or monthly one means its date as it is written.
     """
-    codes, distinct = pd.factorize(raw)
-    texts = pd.Series([*distinct, None], dtype=object)  # code -1: nothing there
-    formed, aware = (texts.str.fullmatch(form, na=False).to_numpy(dtype=bool) for form in (PATTERN, AWARE))
-    written = _parse(texts.where(formed))
-    local = written if timezone is None else _localized(written, timezone)
-    values = np.where((granularity == "hourly") & ~aware[codes], local[codes], written[codes])
-    unzoned = (formed & ~aware)[codes] if timezone is None else np.zeros(len(codes), dtype=bool)
-    outside = (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(texts, latest)[codes])
-    return Column(
-        values,
-        reasons(
-            (texts.isna().to_numpy()[codes], "nothing is there; write a time like 2024-01-31T00:00:00Z"),
-            (~formed[codes], "that is not a time; write it like 2024-01-31T00:00:00Z"),
-            (outside, f"the time is outside 1970-01-01 to {latest.astype('datetime64[D]')}; correct it"),
-            (unzoned, "the time has no zone; write it like 2024-01-31T00:00:00Z, or name the zone (--timezone UTC)"),
-            (np.isnat(written)[codes], "there is no such date or time; correct it"),
-            (np.isnat(values), f"that time comes twice or never in {timezone}; write its offset"),
-            *_unaligned(values, granularity),
+    codes, distinct = _factorized(raw)
+    kinds = [*granularity.categories, None]
+    judged = [_judged([*distinct, None], kind, latest, timezone) for kind in kinds]
+    rows = np.asarray(granularity.codes, dtype=np.int64) * (len(distinct) + 1) + codes  # -1 counts from the end
+    values = np.concatenate([values for values, _ in judged])
+    return Column(values[rows], _picked(np.concatenate([reasons for _, reasons in judged]), rows))
+
+
+def also(column: Column, *rules: tuple[Rows, str]) -> Column:
+    """The column with more rules; what was found before goes first, and the first rule that holds."""
+    held = [(holds, text) for holds, text in rules if holds.any()]
+    if not held:
+        return column
+    found = np.full(len(held[0][0]), None, dtype=object) if column.reasons is None else column.reasons.copy()
+    for holds, text in held:
+        found[holds & pd.isna(found)] = text
+    return Column(column.values, found)
+
+
+def _judged(texts: Sequence[Any], kind: str | None, latest: np.datetime64, timezone: str | None) -> tuple[Rows, Rows]:
+    """The time of each text for series of a granularity, or the reason why it is none."""
+    raw = pd.Series(texts, dtype=object)
+    formed, aware = (raw.str.fullmatch(form, na=False).to_numpy(dtype=bool) for form in (PATTERN, AWARE))
+    written = _parse(raw.where(formed))
+    values = _localized(written, timezone) if timezone is not None and kind == "hourly" else written
+    values = np.where(aware, written, values)
+    outside = (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
+    column = also(
+        Column(values),
+        (raw.isna().to_numpy(), "nothing is there; write a time like 2024-01-31T00:00:00Z"),
+        (~formed, "that is not a time; write it like 2024-01-31T00:00:00Z"),
+        (outside, f"the time is outside 1970-01-01 to {latest.astype('datetime64[D]')}; correct it"),
+        (
+            formed & ~aware & (timezone is None),
+            "the time has no zone; write it like 2024-01-31T00:00:00Z, or name the zone (--timezone UTC)",
         ),
+        (np.isnat(written), "there is no such date or time; correct it"),
+        (np.isnat(values), f"that time comes twice or never in {timezone}; write its offset"),
+        _unaligned(values, kind),
     )
+    reasons = column.reasons
+    return values, np.full(len(values), None, dtype=object) if reasons is None else reasons
 
 
-def reasons(*rules: tuple[Rows, str]) -> Rows:
-    """For each row what the first rule that holds says, None where none does."""
-    found = np.full(len(rules[0][0]), None, dtype=object)
-    for holds, text in reversed(rules):
-        found[holds] = text
-    return found
-
-
-def _unaligned(values: Rows, granularity: Rows) -> list[tuple[Rows, str]]:
+def _unaligned(values: Rows, kind: str | None) -> tuple[Rows, str]:
     """Stamps that are not the beginning of their hour, day or month."""
-    hourly, monthly = granularity == "hourly", granularity == "monthly"
-    starts = {unit: values == values.astype(f"datetime64[{unit}]") for unit in "hDM"}
-    return [
-        (hourly & ~starts["h"], "an hourly value carries the full hour (minutes and seconds 00)"),
-        (monthly & ~starts["M"], "a monthly value carries 00:00 UTC of the first day of its month"),
-        (~hourly & ~starts["D"], "a daily or weekly value carries 00:00 UTC of its (first) date"),
-    ]
+    unit, text = {
+        "hourly": ("h", "an hourly value carries the full hour (minutes and seconds 00)"),
+        "monthly": ("M", "a monthly value carries 00:00 UTC of the first day of its month"),
+    }.get(kind or "", ("D", "a daily or weekly value carries 00:00 UTC of its (first) date"))
+    return values != values.astype(f"datetime64[{unit}]"), text
+
+
+def _factorized(raw: "pd.Series[Any]") -> tuple[Rows, "pd.Index[Any]"]:
+    """A code for each row, -1 where nothing is there, and the text of each code."""
+    if isinstance(raw.dtype, pd.CategoricalDtype):
+        return raw.cat.codes.to_numpy(), raw.cat.categories
+    codes, distinct = pd.factorize(raw)
+    return codes, pd.Index(distinct)
+
+
+def _floats(raw: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+    """Numbers as floats, texts as the numbers that they spell, NaN for anything else."""
+    if isinstance(raw.dtype, pd.ArrowDtype):
+        try:
+            spelled = arrow.cast(pa.array(raw), pa.float64())
+            return np.asarray(spelled.to_numpy(zero_copy_only=False), dtype=np.float64)
+        except pa.ArrowInvalid:  # some text is no number: find out which
+            raw = raw.astype(object)
+    values: npt.NDArray[np.float64] = pd.to_numeric(raw, errors="coerce").astype("float64").to_numpy()
+    return values
+
+
+def _gathered(judged: list[Verdict], codes: Rows) -> Rows | None:
+    return _picked(_objects([reason for _, reason in judged]), codes)
+
+
+def _picked(reasons: Rows, codes: Rows) -> Rows | None:
+    """The reasons of the rows, or None when no row has one."""
+    told = ~pd.isna(reasons)
+    return reasons[codes] if told.any() and told[codes].any() else None
 
 
 def _parse(texts: "pd.Series[Any]") -> Rows:

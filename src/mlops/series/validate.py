@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +12,8 @@ import pandas as pd
 
 from mlops.domain.series import GRANULARITIES, LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName
-from mlops.series.columns import Column, Rows, numbers, reasons, times, words
+from mlops.series.adapters import REFUSED_COLUMNS
+from mlops.series.columns import Column, Rows, Verdict, also, constant, numbers, times, words
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
 
@@ -56,14 +57,19 @@ def check_columns(names: Sequence[str], where: str) -> None:
 def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
     """A chunk (columns of the long format and `line`) parted into typed rows and refused ones.
 
-    Typed rows have every column of a series' identity, `observed_at` as UTC without a zone, and floats.
+    Typed rows have every column of a series' identity as a categorical, `observed_at` as UTC without a zone in
+    microseconds, and floats.
     """
+    frame = frame.reset_index(drop=True)
     columns = {**_identity(frame, rules), **{name: _number(frame, name) for name in NUMBERS}}
     columns["observed_at"] = _times(frame, columns["granularity"].values, rules)
     columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
     columns["value_lower"], columns["value_upper"] = _around(columns)
-    bad = np.any([pd.notna(column.reasons) for column in columns.values()], axis=0)
+    told = [pd.notna(column.reasons) for column in columns.values() if column.reasons is not None]
     typed = {"line": frame["line"].to_numpy(), **{name: column.values for name, column in columns.items()}}
+    if not told:
+        return Checked(pd.DataFrame(typed, copy=False), pd.DataFrame(columns=list(REFUSED_COLUMNS)), 0)
+    bad = np.any(told, axis=0)
     good = pd.DataFrame({name: values[~bad] for name, values in typed.items()})
     return Checked(good, _refused(frame, columns, bad), int(bad.sum()))
 
@@ -74,55 +80,65 @@ def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, Column]:
 
     missing = (None, "nothing is there; write one of analytics.metric_types")
     return {
-        "tenant_id": words(_raw(frame, "tenant_id"), _tenant, absent=(1, None)),
-        "metric_type": words(_raw(frame, "metric_type"), metric_type, absent=missing),
-        "granularity": words(_raw(frame, "granularity"), _granularity, absent=("daily", None)),
-        **{name: words(_raw(frame, name), _name, absent=(None, None)) for name in PLACE},
-        "labels": words(_raw(frame, "labels"), _labels, absent=("{}", None)),
+        "tenant_id": _words(frame, "tenant_id", _tenant, absent=(1, None)),
+        "metric_type": _words(frame, "metric_type", metric_type, absent=missing),
+        "granularity": _words(frame, "granularity", _granularity, absent=("daily", None)),
+        **{name: _words(frame, name, _name, absent=(None, None)) for name in PLACE},
+        "labels": _words(frame, "labels", _labels, absent=("{}", None)),
     }
 
 
+def _words(frame: pd.DataFrame, name: str, judge: Callable[[str], Verdict], *, absent: Verdict) -> Column:
+    if name in frame.columns:
+        return words(frame[name], judge, absent=absent)
+    return constant(absent[0], len(frame))
+
+
 def _number(frame: pd.DataFrame, name: str) -> Column:
-    column = numbers(_raw(frame, name), required=name == "value")
+    if name not in frame.columns:
+        return Column(np.full(len(frame), np.nan))
+    column = numbers(frame[name], required=name == "value")
     if name != "quality_score":
         return column
     outside = (column.values < 0) | (column.values > 1)
-    return _also(column, (outside, "a quality score is from 0 to 1"))
+    return also(column, (outside, "a quality score is from 0 to 1"))
 
 
-def _times(frame: pd.DataFrame, granularity: Rows, rules: Rules) -> Column:
+def _times(frame: pd.DataFrame, granularity: pd.Categorical, rules: Rules) -> Column:
     return times(frame["observed_at"], granularity, latest=rules.latest, timezone=rules.timezone)
 
 
-def _bounded(value: Column, metric_types: Rows, bounds: Bounds) -> Column:
+def _bounded(value: Column, metric_types: pd.Categorical, bounds: Bounds) -> Column:
     """The values within the bounds of their metric type."""
-    codes, names = pd.factorize(metric_types)
+    names, codes = metric_types.categories, np.asarray(metric_types.codes)
     low, high = (np.array([*(bounds[name][side] for name in names), np.nan])[codes] for side in (0, 1))
-    rules = [
-        ((codes == code) & ((value.values < low) | (value.values > high)), _out_of_bounds(name, bounds[name]))
-        for code, name in enumerate(names)
-    ]
-    return _also(value, *rules)
+    outside = (value.values < low) | (value.values > high)
+    if not outside.any():
+        return value
+    rules = [(outside & (codes == code), _out_of_bounds(name, bounds[name])) for code, name in enumerate(names)]
+    return also(value, *rules)
 
 
 def _around(columns: dict[str, Column]) -> tuple[Column, Column]:
     """The bounds of a value with value_lower <= value <= value_upper."""
     value, lower, upper = (columns[name] for name in ("value", "value_lower", "value_upper"))
     return (
-        _also(lower, (lower.values > value.values, "value_lower is above value; it must not be")),
-        _also(upper, (upper.values < value.values, "value_upper is below value; it must not be")),
+        also(lower, (lower.values > value.values, "value_lower is above value; it must not be")),
+        also(upper, (upper.values < value.values, "value_upper is below value; it must not be")),
     )
 
 
 def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.DataFrame:
     """One entry per refused row and column, in the order of the lines."""
-    rows = frame[bad]
+    rows = frame[bad].astype(object)
     texts = [_as_json(row) for row in rows.drop(columns="line").to_dict("records")]
     raw = pd.Series(texts, index=rows.index, dtype=object)
     entries = []
     for name, column in columns.items():
+        if column.reasons is None:
+            continue
         reason = pd.Series(column.reasons, index=frame.index)[bad].dropna()
-        found = _raw(frame, name).loc[reason.index].astype(object)
+        found = rows[name].loc[reason.index] if name in rows else pd.Series(None, index=reason.index, dtype=object)
         entries.append(
             pd.DataFrame(
                 {
@@ -139,17 +155,6 @@ def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.D
 
 def _as_json(row: dict[Any, Any]) -> str:
     return json.dumps({name: value for name, value in row.items() if pd.notna(value)}, default=str)
-
-
-def _raw(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
-    return frame[name] if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
-
-
-def _also(column: Column, *rules: tuple[Rows, str]) -> Column:
-    """The column with more rules; what was found before goes first."""
-    if not any(holds.any() for holds, _ in rules):
-        return column
-    return Column(column.values, np.where(pd.isna(column.reasons), reasons(*rules), column.reasons))
 
 
 def _tenant(text: str) -> tuple[int, str | None]:

@@ -24,6 +24,7 @@ BLOCK_BYTES = 8 << 20
 ROWS = 100_000
 SHOWN = 200
 TEXT = pa.dictionary(pa.int32(), pa.string())
+TEXTS = {pa.string(): pd.ArrowDtype(pa.string())}  # no Python object for each number
 
 
 def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
@@ -81,7 +82,9 @@ def _csv(file: IO[bytes]) -> Iterator[Chunk]:
         for batch in reader:
             numbers = _next_lines(batch.num_rows, line, [row.number for row in broken])
             line = int(numbers.max(initial=line))
-            rows = batch.to_pandas().dropna(how="all")
+            rows = batch.to_pandas(types_mapper=TEXTS.get)
+            if all(column.null_count for column in batch.columns):
+                rows = rows.dropna(how="all")
             yield Chunk(rows.assign(line=numbers[rows.index]), _refused(broken[told:-1]))
             told = max(told, len(broken) - 1)
         yield _last(reader.schema.names, broken[told:], line, ended=watched.ended)
