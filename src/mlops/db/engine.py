@@ -1,6 +1,6 @@
 """A database and its transactions; every statement is a file in `queries/`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from mlops.config import Settings
 from mlops.db import migrate
+from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
-from mlops.db.frames import as_frame, copy_into
+from mlops.db.frames import as_frame, copy_arrays, copy_into, read_arrays
 from mlops.errors import DatabaseUnavailable, NotMigrated
 
 __all__ = ["Database", "Transaction", "open_database"]
@@ -60,6 +61,25 @@ class Transaction:
         """COPY a frame into `table` (its columns are the frame's); naive times are UTC, missing values become NULL."""
         with self._driver().cursor() as cursor:
             copy_into(cursor, table, frame)
+
+    def copy_arrays(self, table: str, columns: Arrays, *, freeze: bool = False) -> None:
+        """COPY arrays (integers, floats, booleans, datetime64 in UTC) into `table`; NaN and NaT become NULL.
+
+        `freeze` is for a table that this transaction has made: its rows need no vacuum later.
+        """
+        with self._driver().cursor() as cursor:
+            copy_arrays(cursor, table, columns, freeze=freeze)
+
+    def arrays(self, query: str, dtypes: Mapping[str, str]) -> Arrays:
+        """All rows as one array per column, of these numpy types; the query has no parameters and no NULL."""
+        with self._driver().cursor() as cursor:
+            return read_arrays(cursor, statement(query).text, dtypes)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside is undone alone."""
+        with self._connection.begin_nested():
+            yield
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""

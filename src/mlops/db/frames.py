@@ -1,6 +1,6 @@
-"""Frames out of and into Postgres."""
+"""Frames and arrays out of and into Postgres."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from psycopg import sql
 
-__all__ = ["as_frame", "copy_into"]
+from mlops.db.binary import Arrays, decode, encode
+
+__all__ = ["as_frame", "copy_arrays", "copy_into", "read_arrays"]
 
 
 def as_frame(columns: Sequence[str], rows: Iterable[Sequence[Any]], times: Collection[str]) -> pd.DataFrame:
@@ -28,6 +30,24 @@ def copy_into(cursor: psycopg.Cursor[Any], table: str, frame: pd.DataFrame) -> N
     )
     with cursor.copy(into) as copy:
         copy.write(_as_csv(frame))
+
+
+def copy_arrays(cursor: psycopg.Cursor[Any], table: str, columns: Arrays, *, freeze: bool = False) -> None:
+    """COPY arrays in the binary format, which neither side has to spell or parse."""
+    into = sql.SQL("copy {} ({}) from stdin (format binary{})").format(
+        sql.Identifier(*table.split(".")),
+        sql.SQL(", ").join(sql.Identifier(name) for name in columns),
+        sql.SQL(", freeze" if freeze else ""),
+    )
+    with cursor.copy(into) as copy:
+        for data in encode(columns):
+            copy.write(data)
+
+
+def read_arrays(cursor: psycopg.Cursor[Any], query: str, dtypes: Mapping[str, str]) -> Arrays:
+    """What a query without parameters finds, as one array per column."""
+    with cursor.copy(sql.SQL("copy ({}) to stdout (format binary)").format(sql.SQL(query))) as copy:  # type: ignore[arg-type]
+        return decode(b"".join(copy), dtypes)
 
 
 def _as_csv(frame: pd.DataFrame) -> memoryview:

@@ -1,0 +1,99 @@
+"""PostgreSQL's binary COPY format, to and from numpy arrays: no text is written or parsed on either side.
+
+Layout (documentation of COPY, "Binary Format"): a header; for each row the number of fields, and for each field its
+length (-1 for NULL) and its bytes, big-endian; a trailer. Times are microseconds, dates are days since 2000-01-01.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Arrays", "decode", "encode"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+"""Columns by name, all of one length."""
+
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+EPOCH = np.datetime64("2000-01-01")
+ROWS = 16_384
+WIRE = {"int64": ">i8", "int32": ">i4", "int16": ">i2", "float64": ">f8", "float32": ">f4", "bool": "i1"}
+TIMES = {"datetime64[us]": ("us", ">i8"), "datetime64[D]": ("D", ">i4")}
+
+
+def encode(columns: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes]:
+    """The rows of some columns (integers, floats, booleans, datetime64[us] and [D]); NaN and NaT become NULL.
+
+    Rows with the same columns missing are sent together, for those are of one width; within such a group they keep
+    their order.
+    """
+    rows = len(next(iter(columns.values())))
+    missing = {name: absent for name, array in columns.items() if (absent := _absent(array)).any()}
+    pattern = np.zeros(rows, dtype=np.int64)
+    for bit, absent in enumerate(missing.values()):
+        pattern |= absent.astype(np.int64) << bit
+    yield HEADER
+    for one in np.unique(pattern):
+        gone = {name for bit, name in enumerate(missing) if one >> bit & 1}
+        places = np.flatnonzero(pattern == one) if len(missing) else np.arange(rows)
+        for begin in range(0, len(places), ROWS):
+            yield _records(columns, places[begin : begin + ROWS], gone)
+    yield TRAILER
+
+
+def decode(data: bytes, dtypes: Mapping[str, str]) -> Arrays:
+    """The columns of what COPY … TO STDOUT (format binary) sent.
+
+    Raises ValueError where the rows are not of one width: no field may be NULL.
+    """
+    fields = [("fields", ">i2")]
+    for name, dtype in dtypes.items():
+        fields += [(f"length of {name}", ">i4"), (name, _wire(np.dtype(dtype)))]
+    layout, body = np.dtype(fields), memoryview(data)[len(HEADER) : -len(TRAILER)]
+    if len(body) % layout.itemsize:
+        raise ValueError("the rows are not of one width: a field is NULL, or of another type than expected")
+    rows = np.frombuffer(body, dtype=layout)
+    return {name: _native(rows[name], np.dtype(dtype)) for name, dtype in dtypes.items()}
+
+
+def _records(columns: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int64], gone: set[str]) -> bytes:
+    layout = [("fields", ">i2")]
+    for name, array in columns.items():
+        layout.append((f"length of {name}", ">i4"))
+        if name not in gone:
+            layout.append((name, _wire(array.dtype)))
+    records = np.empty(len(places), dtype=np.dtype(layout))
+    records["fields"] = len(columns)
+    for name, array in columns.items():
+        if name in gone:
+            records[f"length of {name}"] = -1
+        else:
+            records[f"length of {name}"] = np.dtype(_wire(array.dtype)).itemsize
+            records[name] = _foreign(array[places])
+    return records.tobytes()
+
+
+def _wire(dtype: np.dtype[Any]) -> str:
+    return TIMES[dtype.name][1] if dtype.name in TIMES else WIRE[dtype.name]
+
+
+def _absent(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    if array.dtype.kind == "M":
+        return np.isnat(array)
+    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
+
+
+def _foreign(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if array.dtype.kind != "M":
+        return array
+    unit, _ = TIMES[array.dtype.name]
+    return (array - EPOCH.astype(f"datetime64[{unit}]")).astype(np.int64)
+
+
+def _native(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if dtype.kind != "M":
+        return array.astype(dtype)
+    unit, _ = TIMES[dtype.name]
+    return EPOCH.astype(dtype) + array.astype(f"timedelta64[{unit}]")

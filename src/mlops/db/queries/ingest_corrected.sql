@@ -1,2 +1,0 @@
--- how many observations the file corrected
-select coalesce(sum(corrected), 0)::bigint from touched

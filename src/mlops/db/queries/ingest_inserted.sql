@@ -1,2 +1,0 @@
--- how many observations of the file were new
-select coalesce(sum(inserted), 0)::bigint from touched

@@ -1,0 +1,138 @@
+"""The checked rows of a file on disk, so that memory stays flat: gathered by series, given back sorted.
+
+Rows are gathered in blocks of series, because all that is judged about a row (is it new, is it an outlier) is judged
+beside the other rows of its series. The files have no name: whatever ends this process, nothing is left behind.
+"""
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ROW", "Rows", "Settled", "Shelf", "Spool", "settle"]
+
+Rows = npt.NDArray[Any]
+"""Records of ROW: `key` numbers the series of the file, `at` is UTC in microseconds, missing numbers are NaN."""
+
+ROW = np.dtype(
+    [
+        ("key", "<i4"),
+        ("line", "<i8"),
+        ("at", "<M8[us]"),
+        ("value", "<f8"),
+        ("value_lower", "<f8"),
+        ("value_upper", "<f8"),
+        ("quality_score", "<f4"),
+    ]
+)
+BLOCK_BITS = 5
+"""32 series to a block: two years of hourly values of all of them fit into memory many times."""
+BATCH_ROWS = 400_000
+SECOND_BITS = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of rows of the same series and time: `disagreeing` are all of those that say different things."""
+
+    disagreeing: Rows
+    repeated: int
+
+
+class Shelf:
+    """Arrays of rows in a file without a name, got back by the number under which they were put."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = tempfile.TemporaryFile(prefix="mlops-spool-", dir=folder)  # noqa: SIM115  closed by __exit__
+        self._places: list[tuple[int, int]] = []
+        self._end = 0
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def put(self, rows: Rows) -> int:
+        """Keep rows; their number."""
+        os.pwrite(self._file.fileno(), rows.tobytes(), self._end)
+        self._places.append((self._end, rows.nbytes))
+        self._end += rows.nbytes
+        return len(self._places) - 1
+
+    def get(self, number: int, part: slice = slice(None)) -> Rows:
+        """Rows that were put, or a part of them."""
+        offset, size = self._places[number]
+        begin, end, _ = part.indices(size // ROW.itemsize)
+        data = os.pread(self._file.fileno(), (end - begin) * ROW.itemsize, offset + begin * ROW.itemsize)
+        return np.frombuffer(data, dtype=ROW)
+
+
+class Spool(Shelf):
+    """Rows as they come, then batches of whole series."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self._blocks: defaultdict[int, list[tuple[int, slice]]] = defaultdict(list)
+
+    def add(self, rows: Rows) -> None:
+        """Put rows to those of their series."""
+        blocks = rows["key"] >> BLOCK_BITS
+        if (blocks[1:] < blocks[:-1]).any():
+            order = np.argsort(blocks, kind="stable")
+            rows, blocks = rows[order], blocks[order]
+        number = self.put(rows)
+        starts = np.flatnonzero(np.r_[True, blocks[1:] != blocks[:-1]]).tolist()
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            self._blocks[int(blocks[start])].append((number, slice(start, stop)))
+
+    def batches(self) -> Iterator[Rows]:
+        """All rows, in batches of whole series of about BATCH_ROWS, each sorted by series, time and line."""
+        waiting: list[Rows] = []
+        for block in sorted(self._blocks):
+            waiting += [self.get(number, part) for number, part in self._blocks[block]]
+            if sum(map(len, waiting)) >= BATCH_ROWS:
+                yield _ordered(waiting)
+                waiting = []
+        if waiting:
+            yield _ordered(waiting)
+
+
+def settle(rows: Rows) -> tuple[Rows, Settled]:
+    """Sorted rows with one row for each series and time, and what became of the others.
+
+    Rows that agree are taken once, the first of them; rows that disagree are not taken at all.
+    """
+    same = (rows["key"][1:] == rows["key"][:-1]) & (rows["at"][1:] == rows["at"][:-1])
+    if not same.any():
+        return rows, Settled(rows[:0], 0)
+    group = np.cumsum(np.r_[True, ~same]) - 1
+    first = np.flatnonzero(np.r_[True, ~same])
+    agrees = np.logical_and.reduceat(_equal(rows, rows[first[group]]), first)
+    kept = rows[first[agrees]]
+    return kept, Settled(rows[~agrees[group]], int(agrees[group].sum()) - len(kept))
+
+
+def _equal(rows: Rows, others: Rows) -> npt.NDArray[np.bool_]:
+    equal = np.ones(len(rows), dtype=bool)
+    for name in ("value", "value_lower", "value_upper", "quality_score"):
+        one, other = rows[name], others[name]
+        equal &= (one == other) | (np.isnan(one) & np.isnan(other))
+    return equal
+
+
+def _ordered(parts: list[Rows]) -> Rows:
+    """The rows by series and time; the file's order is kept where these are equal."""
+    rows = np.concatenate(parts)
+    seconds = rows["at"].astype("datetime64[s]").astype(np.int64)
+    order = np.argsort((rows["key"].astype(np.int64) << SECOND_BITS) | seconds, kind="stable")
+    return rows[order]
