@@ -1,3 +1,3 @@
--- makes the partitions of these months; how many were missing
-select count(*) filter (where analytics.create_monthly_partition(month)) as made
-  from unnest(cast(:months as date[])) month
+-- makes the partitions of these months, for observations and for their corrections; how many were missing
+select analytics.ensure_partitions(cast(:months as date[]))
+     + analytics.ensure_partitions(cast(:months as date[]), 'analytics.time_series_revisions') as made
