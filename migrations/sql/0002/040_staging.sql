@@ -10,6 +10,19 @@ create table analytics.ingest_progress (
 );
 comment on table analytics.ingest_progress is 'Which batches of a file are stored, while the file is not stored whole: an interrupted ingest goes on from here. Empty otherwise.';
 
+create function analytics.make_month_alone(p_month date) returns text
+language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC'
+as $$
+declare
+    -- a name of this transaction's own: another load of the same month may be under way
+    table_name constant text := format('time_series_metrics_alone_%s_%s', to_char(p_month, 'YYYY_MM'), pg_current_xact_id());
+begin
+    execute format('create table analytics.%I (like analytics.time_series_metrics including defaults including constraints including storage including statistics)',
+                   table_name);
+    return 'analytics.' || table_name;
+end $$;
+comment on function analytics.make_month_alone is 'A table like a partition of observations but without indexes, to be filled in this transaction and attached by attach_month.';
+
 create function analytics.attach_month(p_table regclass, p_month date) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
@@ -29,7 +42,7 @@ begin
     insert into analytics.partition_log (parent, partition, action) values (parent::text, 'analytics.' || part_name, 'made');
 end $$;
 comment on function analytics.attach_month is 'Makes a table that was loaded on its own the partition of its month; its indexes are built here, at once. Fails, to be tried again, when the month has a partition already.';
-revoke execute on function analytics.attach_month from public;
+revoke execute on function analytics.make_month_alone, analytics.attach_month from public;
 
 create table analytics.unscored (
     mark_id   bigint generated always as identity primary key,

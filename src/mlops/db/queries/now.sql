@@ -1,0 +1,2 @@
+-- the server's clock
+select clock_timestamp()

@@ -1,0 +1,205 @@
+"""What a batch of arrived rows changes of what is stored, and how far each new value can be trusted. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops.db.binary import Arrays
+from mlops.series.quality import Thresholds, assess
+from mlops.series.spool import SECOND_BITS, Rows
+
+__all__ = ["AROUND", "Judged", "SeriesFacts", "judge"]
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.floating[Any]]
+Times = npt.NDArray[Any]
+
+AROUND = {
+    "series_id": "int64",
+    "observed_at": "datetime64[us]",
+    "value": "float64",
+    "value_lower": "float64",
+    "value_upper": "float64",
+    "quality_score": "float32",
+}
+"""What is read of the stored observations around a batch; a missing number is NaN."""
+FIGURES = ("value", "value_lower", "value_upper", "quality_score")
+LENGTHS = {"hourly": np.timedelta64(1, "h"), "daily": np.timedelta64(1, "D"), "weekly": np.timedelta64(7, "D")}
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFacts:
+    """What is known of some series, one entry each, `series_id` ascending."""
+
+    series_id: Ints
+    granularity: npt.NDArray[Any]
+    thresholds: Thresholds
+
+    def part(self, chosen: npt.NDArray[Any]) -> "SeriesFacts":
+        """The facts of some of the series."""
+        return SeriesFacts(self.series_id[chosen], self.granularity[chosen], self.thresholds.part(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows to insert (by month, series and time), to correct, to score anew, and the days whose rollup they change."""
+
+    new: Arrays
+    changes: Arrays
+    rescored: Arrays
+    dirty: Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Stored and arrived rows as one, n rows by series and time: what is stored (`was`) and what arrives (`comes`).
+
+    `code` is the place of the row's series in the facts; figures that are not there are NaN.
+    """
+
+    code: Ints
+    at: Times
+    stored: Flags
+    arrived: Flags
+    was: dict[str, Floats]
+    comes: dict[str, Floats]
+
+    def part(self, chosen: Flags) -> "_Together":
+        was, comes = ({name: x[chosen] for name, x in half.items()} for half in (self.was, self.comes))
+        return _Together(self.code[chosen], self.at[chosen], self.stored[chosen], self.arrived[chosen], was, comes)
+
+
+def judge(
+    rows: Rows, series_id: Ints, facts: SeriesFacts, around: Arrays, now: np.datetime64, *, replayed: bool = False
+) -> Judged:
+    """Compare rows (`series_id` is that of each) with what is stored `around` them.
+
+    A row without bounds or score says nothing about them. `replayed` rows became known when their period ended, and
+    not at `now`. Scores that the rows of a series bring stand; else each value is judged by those before it.
+    """
+    both = _together(rows, series_id, facts, around)
+    stands = _stands(both)
+    touched = both.arrived & (~both.stored | _differs(stands, both.was))
+    mine = _per_series(both, touched)
+    both, stands, touched = both.part(mine), {name: x[mine] for name, x in stands.items()}, touched[mine]
+    brought = _per_series(both, both.arrived & ~np.isnan(both.comes["quality_score"]))
+    before = _counted(both, touched) == 0
+    known = np.where(before, both.was["quality_score"], np.nan)
+    found = _assessed(both, stands["value"], facts, known, None if replayed else now)
+
+    quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), found.quality)
+    columns: Arrays = {"series_id": facts.series_id[both.code], "observed_at": both.at} | stands
+    columns |= {"quality_score": quality.astype(np.float32)}
+    columns |= {"is_anomaly": found.is_anomaly, "anomaly_score": found.anomaly_score}
+    new, changed = touched & ~both.stored, touched & both.stored
+    again = both.stored & ~changed & ~before & ~brought & (columns["quality_score"] != both.was["quality_score"])
+    if replayed:
+        columns["recorded_at"] = np.minimum(_ends(both.at, facts.granularity[both.code]), now)
+    return Judged(
+        _by_month({name: column[new] for name, column in columns.items()}),
+        {name: column[changed] for name, column in columns.items() if name != "recorded_at"},
+        {name: columns[name][again] for name in ("series_id", "observed_at", "quality_score")},
+        _dirty(columns["series_id"][touched], both.at[touched]),
+    )
+
+
+def _together(rows: Rows, series_id: Ints, facts: SeriesFacts, around: Arrays) -> _Together:
+    ids, ats = np.r_[around["series_id"], series_id], np.r_[around["observed_at"], rows["at"]]
+    code = np.searchsorted(facts.series_id, ids)
+    key = code << SECOND_BITS | ats.astype("datetime64[s]").astype(np.int64)
+    order = np.argsort(key, kind="stable")
+    first = np.r_[True, np.diff(key[order]) != 0][: len(key)]
+    place = np.empty(len(key), dtype=np.int64)
+    place[order] = np.cumsum(first) - 1
+    there, here = place[: len(around["value"])], place[len(around["value"]) :]
+    halves = [
+        {name: _spread(half[name], at, int(first.sum())) for name in FIGURES}
+        for half, at in ((around, there), (rows, here))
+    ]
+    stored, arrived = np.zeros(int(first.sum()), dtype=bool), np.zeros(int(first.sum()), dtype=bool)
+    stored[there], arrived[here] = True, True
+    return _Together(code[order][first], ats[order][first], stored, arrived, *halves)
+
+
+def _spread(values: Floats, places: Ints, size: int) -> Floats:
+    found = np.full(size, np.nan, dtype=values.dtype)
+    found[places] = values
+    return found
+
+
+def _stands(both: _Together) -> dict[str, Floats]:
+    """The figures as they will stand: what a row leaves out stays as it is stored, if it belongs to the same value."""
+    was, comes = both.was, both.comes
+    same = ~both.arrived | (comes["value"] == was["value"])
+    stands = {"value": np.where(both.arrived, comes["value"], was["value"])}
+    for name in ("value_lower", "value_upper"):
+        stands[name] = np.where(np.isnan(comes[name]) & same, was[name], comes[name])
+    score = comes["quality_score"]
+    return stands | {"quality_score": np.where(np.isnan(score), was["quality_score"], score)}
+
+
+def _differs(stands: dict[str, Floats], was: dict[str, Floats]) -> Flags:
+    pairs = [(stands[name], was[name]) for name in FIGURES]
+    differs: Flags = np.any([(one != other) & ~(np.isnan(one) & np.isnan(other)) for one, other in pairs], axis=0)
+    return differs
+
+
+def _per_series(both: _Together, flags: Flags) -> Flags:
+    """Whether any row of the row's series is flagged."""
+    most = int(both.code.max(initial=-1)) + 1
+    flagged: Flags = np.bincount(both.code[flags], minlength=most)[both.code] > 0
+    return flagged
+
+
+def _counted(both: _Together, flags: Flags) -> Ints:
+    """How many rows of the row's series are flagged up to it, itself included."""
+    total = np.cumsum(flags)
+    begins = np.r_[True, np.diff(both.code) != 0][: len(flags)]
+    before = (total - flags)[begins]
+    counted: Ints = total - before[np.cumsum(begins) - 1]
+    return counted
+
+
+def _assessed(both: _Together, value: Floats, facts: SeriesFacts, known: Floats, now: np.datetime64 | None) -> Any:
+    codes = both.code[np.r_[True, np.diff(both.code) != 0][: len(both.code)]]
+    late = None
+    if now is not None and both.stored.any():
+        late = np.where(_inside(both), (now - _ends(both.at, facts.granularity[both.code])) / np.timedelta64(1, "s"), np.nan)
+    return assess(
+        both.code, both.at, value.astype(np.float64), facts.thresholds.part(codes), late=late, known_quality=known
+    )
+
+
+def _inside(both: _Together) -> Flags:
+    """New rows between stored ones: they fill a gap, and may come late; a history that is brought in at once does not."""
+    earlier = _counted(both, both.stored)
+    most = int(both.code.max(initial=-1)) + 1
+    inside: Flags = ~both.stored & (earlier > 0) & (earlier < np.bincount(both.code[both.stored], minlength=most)[both.code])
+    return inside
+
+
+def _ends(at: Times, granularity: npt.NDArray[Any]) -> Times:
+    """The ends of the periods that begin at these times."""
+    ends = ((at.astype("datetime64[M]") + 1).astype("datetime64[us]")).copy()
+    for name, length in LENGTHS.items():
+        own = granularity == name
+        ends[own] = at[own] + length
+    return ends
+
+
+def _by_month(columns: Arrays) -> Arrays:
+    """Rows as they lie in the partitions, without the bounds when no row has any."""
+    order = np.argsort(columns["observed_at"].astype("datetime64[M]").astype(np.int16), kind="stable")
+    needless = {name for name in ("value_lower", "value_upper") if np.isnan(columns[name]).all()}
+    return {name: column[order] for name, column in columns.items() if name not in needless}
+
+
+def _dirty(series_id: Ints, at: Times) -> Arrays:
+    """From the first to the last day of each series; both are sorted."""
+    begins = np.flatnonzero(np.r_[True, np.diff(series_id) != 0][: len(series_id)])
+    ends = np.r_[begins[1:], len(series_id)][: len(begins)] - 1
+    days = at.astype("datetime64[D]")
+    return {"series_id": series_id[begins], "first_day": days[begins], "last_day": days[ends]}

@@ -1,0 +1,170 @@
+"""Batches of arrived rows into Postgres: exactly once, corrections kept as revisions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import psycopg
+
+from mlops.db import Database, Transaction
+from mlops.db.binary import Arrays
+from mlops.db.retry import retrying
+from mlops.domain.metric_types import MetricType
+from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
+from mlops.series.quality import LOOK_BACK, Thresholds
+from mlops.series.spool import Rows
+
+__all__ = ["Known", "Months", "know", "prepare", "store"]
+
+METRICS = "analytics.time_series_metrics"
+REVISIONS = "analytics.time_series_revisions"
+ATTEMPTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The series of a file: `series_id` and whether it is `new`, by the key of its rows; the facts by series_id."""
+
+    series_id: npt.NDArray[np.int64]
+    new: npt.NDArray[np.bool_]
+    facts: SeriesFacts
+
+
+class Months:
+    """Where new rows go: partitions, made when they are missing; or with `alone` tables of their own, attached at the end.
+
+    A month that has a partition when it is first written to stays with it.
+    """
+
+    def __init__(self, database: Database, *, alone: bool = False) -> None:
+        self._database, self._alone = database, alone
+        self._tables: dict[np.datetime64, str] = {}
+
+    def write(self, transaction: Transaction, rows: Arrays) -> None:
+        """COPY rows that are sorted by month."""
+        months = rows["observed_at"].astype("datetime64[M]")
+        starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
+        self._make(transaction, months[starts])
+        for table, begin, end in self._runs(months[starts], [*starts.tolist(), len(months)]):
+            part = {name: column[begin:end] for name, column in rows.items()}
+            transaction.copy_arrays(table, part, freeze=table != METRICS)
+
+    def attach(self, transaction: Transaction) -> int:
+        """Make the tables that were loaded alone partitions, with their indexes; how many."""
+        alone = [(month, table) for month, table in sorted(self._tables.items()) if table != METRICS]
+        for month, table in alone:
+            transaction.run("attach_month", table=table, month=month.astype("datetime64[D]").item())
+        return len(alone)
+
+    def _make(self, transaction: Transaction, months: npt.NDArray[Any]) -> None:
+        missing = [month for month in months if month not in self._tables]
+        if not missing:
+            return
+        dates = [month.astype("datetime64[D]").item() for month in missing]
+        if not self._alone:
+            ensure_months(self._database, METRICS, dates)
+            self._tables |= dict.fromkeys(missing, METRICS)
+            return
+        there = {row["month"] for row in transaction.rows("months_there", months=dates)}
+        for month, date in zip(missing, dates, strict=True):
+            self._tables[month] = METRICS if date in there else transaction.value("make_month_alone", month=date)
+
+    def _runs(self, months: npt.NDArray[Any], bounds: list[int]) -> list[tuple[str, int, int]]:
+        """Consecutive months that go to the same table, as one COPY."""
+        runs: list[tuple[str, int, int]] = []
+        for month, begin, end in zip(months, bounds, bounds[1:], strict=False):
+            table = self._tables[month]
+            if runs and runs[-1][0] == table:
+                runs[-1] = (table, runs[-1][1], end)
+            else:
+                runs.append((table, begin, end))
+        return runs
+
+
+def know(transaction: Transaction, series: pd.DataFrame, metrics: Mapping[str, MetricType]) -> Known:
+    """The series of a file (one row per identity); those that are not there yet are made."""
+    transaction.run("series_tables")
+    transaction.copy("wanted_series", series.assign(key=np.arange(len(series))))
+    before = {row["key"] for row in transaction.rows("series_wanted")}
+    transaction.run("series_add")
+    ids = np.array([row["series_id"] for row in transaction.rows("series_wanted")], dtype=np.int64)
+    distinct, first = np.unique(ids, return_index=True)
+    own = series.iloc[first]
+    granularity = own["granularity"].to_numpy(dtype=object)
+    thresholds = Thresholds.of([metrics[name] for name in own["metric_type"]], granularity.tolist())
+    new = ~np.isin(np.arange(len(ids)), list(before))
+    return Known(ids, new, SeriesFacts(distinct, granularity, thresholds))
+
+
+def prepare(database: Database, rows: Rows, known: Known, *, replayed: bool) -> Judged:
+    """What a batch (whole series, sorted by series and time) would change, by what is stored now."""
+    ids = known.series_id[rows["key"]]
+    facts = known.facts.part(np.isin(known.facts.series_id, ids))
+    with database.transaction() as transaction:
+        now = np.datetime64(transaction.value("now").replace(tzinfo=None), "us")
+        around = _around(transaction, rows, known, facts)
+    return judge(rows, ids, facts, around, now, replayed=replayed)
+
+
+def store(transaction: Transaction, database: Database, judged: Judged, months: Months) -> tuple[int, int]:
+    """How many rows were new and how many corrected what was stored.
+
+    Raises psycopg's UniqueViolation when somebody else stored one of the new rows meanwhile: prepare it again.
+    """
+    inserted, corrected = len(judged.new["series_id"]), 0
+    if inserted:
+        months.write(transaction, judged.new)
+    if len(judged.changes["series_id"]) or len(judged.rescored["series_id"]):
+        transaction.run("ingest_tables")
+        transaction.copy_arrays("changes", judged.changes)
+        transaction.copy_arrays("scores", judged.rescored)
+        corrected = _correct(transaction, database, judged.changes)
+        transaction.run("quality_update")
+    if len(judged.dirty["series_id"]):
+        transaction.copy_arrays("analytics.dirty_days", judged.dirty)
+    return inserted, corrected
+
+
+def ensure_months(database: Database, table: str, months: list[Any]) -> None:
+    """Make the months' partitions in a transaction of their own, because their lock makes other makers wait."""
+
+    def make() -> None:
+        with database.transaction() as transaction:
+            transaction.value("ensure_months", table=table, months=months)
+
+    retrying(make)
+
+
+def _correct(transaction: Transaction, database: Database, changes: Arrays) -> int:
+    if not len(changes["series_id"]):
+        return 0
+    months = np.unique(changes["observed_at"].astype("datetime64[M]"))
+    ensure_months(database, REVISIONS, months.astype("datetime64[D]").tolist())
+    transaction.run("ingest_lock_changed")
+    corrected: int = transaction.value("ingest_correct")
+    return corrected
+
+
+def _around(transaction: Transaction, rows: Rows, known: Known, facts: SeriesFacts) -> Arrays:
+    """What is stored of the series that are not new, in the span of their rows and as far back as scores look."""
+    begins = np.flatnonzero(np.r_[True, np.diff(rows["key"]) != 0])
+    keys = rows["key"][begins]
+    old = ~known.new[keys]
+    if not old.any():
+        return {name: np.empty(0, dtype=dtype) for name, dtype in AROUND.items()}
+    ends = np.r_[begins[1:], len(rows)] - 1
+    ids = known.series_id[keys[old]]
+    granularity = facts.granularity[np.searchsorted(facts.series_id, ids)]
+    transaction.run("ingest_around_tables")
+    transaction.run("quality_plan")
+    spans: Arrays = {
+        "series_id": ids,
+        "first_at": rows["at"][begins[old]],
+        "last_at": rows["at"][ends[old]],
+        "look_back": np.array([LOOK_BACK[name] for name in granularity], dtype=np.int32),
+    }
+    transaction.copy_arrays("spans", spans)
+    return transaction.arrays("ingest_around", AROUND)
