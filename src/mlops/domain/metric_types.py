@@ -1,20 +1,32 @@
 """What can be measured: one line each; a row in `analytics.metric_types` adds one without a release."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "MetricType"]
+__all__ = ["METRIC_TYPES", "MetricType", "Season"]
+
+Season = Literal["day", "week", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricType:
-    """A kind of measurement: its unit, how it adds up over time, and the values that are possible."""
+    """A kind of measurement: its unit, how it adds up over time, the values that are possible, and what is unusual.
+
+    Equal values from the `flat_after`-th in a row on are a flat line; `jump_limit` and `anomaly_limit` are robust
+    standard deviations; what comes later than `late_after` its period's end is stale.
+    """
 
     name: str
     unit: str
     aggregate: Literal["sum", "mean", "max", "last"]
     min_value: float | None = None
     max_value: float | None = None
+    seasons: tuple[Season, ...] = ("week", "year")
+    flat_after: int = 3
+    jump_limit: float = 8
+    late_after: timedelta = timedelta(days=7)
+    anomaly_limit: float = 6
 
 
 METRIC_TYPES = {
