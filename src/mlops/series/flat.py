@@ -59,9 +59,7 @@ def _continuous(before: Floats, value: Floats) -> Flags:
     return continuous
 
 
-def _believe(
-    needed: Places, run: Places, length: Places, flat_after: Places, known: Floats, first: Places
-) -> None:
+def _believe(needed: Places, run: Places, length: Places, flat_after: Places, known: Floats, first: Places) -> None:
     """Let what is stored of a run decide over the rest of it, where it is long enough or began before the rows."""
     rows = np.flatnonzero(~np.isnan(known) & ((length >= flat_after) | (run == first)))
     newest = np.full(len(run), -1)

@@ -196,12 +196,18 @@ def robust_scale(away: Floats) -> Floats:
     others = _blocks(_sums((filled > 0).astype(np.float64)))
     seen, moved = counts[0] + counts[1] + counts[2] + counts[3], others[0] + others[1] + others[2] + others[3]
     total = sums[0] + sums[1] + sums[2] + sums[3]
-    means = [np.where(count > 0, a_sum / np.maximum(count, 1), np.inf) for a_sum, count in zip(sums, counts, strict=True)]
+    means = [
+        np.where(count > 0, a_sum / np.maximum(count, 1), np.inf) for a_sum, count in zip(sums, counts, strict=True)
+    ]
     scale = medians(means)
     seldom = 2 * moved < seen
     scale[seldom] = total[seldom] / moved[seldom]
     scale[(seen < FEWEST) | (moved == 0)] = np.nan
     return scale * MEAN_TO_SIGMA
+
+
+def _mean_or_inf(total: Floats, count: Floats) -> Floats:
+    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 
 
 def _sums(values: Floats) -> Floats:

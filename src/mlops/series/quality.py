@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Per row (n): `quality` 0 to 1, `anomaly_score` in robust standard deviations (NaN: too little past) and verdict."""
+    """Per row (n): `quality` 0 to 1, `anomaly_score` in robust standard deviations (NaN: too little past), verdict."""
 
     quality: Singles
     anomaly_score: Singles
@@ -95,25 +96,25 @@ def assess(
     the end of a period to its arrival (NaN: unknown). `known_quality` is what is stored of rows that are only context
     (NaN: a new row): a stored 0 is not learnt from, and a flat line goes on.
     """
-    unknown = np.full(len(y), np.nan)
-    columns = (at, y, unknown if late is None else late, unknown if known_quality is None else known_quality)
+    late, known_quality = (np.full(len(y), np.nan) if some is None else some for some in (late, known_quality))
     found = Assessment(np.ones(len(y), np.float32), np.full(len(y), np.nan, np.float32), np.zeros(len(y), bool))
     begins = np.r_[True, series[1:] != series[:-1]][: len(series)]
     starts = np.r_[np.flatnonzero(begins), len(series)]
+    if len(starts) - 1 != len(thresholds.step):
+        raise ValueError(f"there are {len(starts) - 1} series and thresholds of {len(thresholds.step)}")
     with np.errstate(all="ignore"):  # unknown values are NaN and compare as false; the largest floats overflow
         for step, chosen in _blocks(starts, thresholds.step):
             rows, lengths = _rows_of(starts, chosen)
             number = np.repeat(np.arange(len(lengths)), lengths)
-            own_at, *own = (column[rows] for column in columns)
-            grid = Grid(number, periods(own_at, GRANULARITIES[step]), RHYTHMS[GRANULARITIES[step]])
-            quality, surprised = _judge(grid, *own, thresholds.part(chosen))
+            grid = Grid(number, periods(at[rows], GRANULARITIES[step]), RHYTHMS[GRANULARITIES[step]])
+            quality, surprised = _judge(grid, y[rows], late[rows], known_quality[rows], thresholds.part(chosen))
             found.quality[rows], found.anomaly_score[rows] = quality, surprised
             found.is_anomaly[rows] = surprised > thresholds.anomaly_limit[chosen][number]
     return found
 
 
 def score(frame: pd.DataFrame) -> "pd.Series[float]":
-    """The quality of the rows of a frame `series_id, ds, y`: 0 for a flat line, 0.5 beyond a robust range, else up to 1.
+    """The quality of rows `series_id, ds, y`: 0 for a flat line, 0.5 for a jump or beyond the robust range, else to 1.
 
     A row knows only the rows before it. The granularity is told by the first stamps; when a row arrived is not known.
     """
@@ -199,9 +200,9 @@ def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats)
 
 
 def _complete(grid: Grid) -> Floats:
-    """1 where the window of periods before holds as many observations as usual in this series, down to GENTLY.
+    """1 where the window of periods before holds as many observations as usual in this series, down to GENTLY, (n).
 
-    Usual is the second largest of four such counts over the window before, so a route served weekly is complete.
+    Usual is the second largest of four such counts at earlier rows, so a route served weekly is complete.
     """
     if grid.dense:
         return np.ones(len(grid.series))
@@ -213,9 +214,8 @@ def _complete(grid: Grid) -> Floats:
         back = window * (number + 1) // 4
         there = rows - back >= grid.first
         earlier[number, there] = counts[rows[there] - back]
-    usual = np.maximum(np.sort(earlier, axis=0)[2], 1)
-    complete: Floats = GENTLY + (1 - GENTLY) * np.minimum(counts / usual, 1)
-    return complete
+    usual = np.sort(earlier, axis=0)[2]
+    return np.where(counts < usual, GENTLY + (1 - GENTLY) * counts / usual, 1.0)
 
 
 def _punctual(late: Floats, late_after: Floats) -> Floats:
@@ -227,7 +227,7 @@ def _granularities(series: Places, at: Times) -> list[str]:
     """The granularity of each series by the middle one of its first gaps; daily where there is none."""
     hours = np.diff(at) / np.timedelta64(1, "h")
     starts = np.r_[np.flatnonzero(np.r_[True, np.diff(series) != 0][: len(series)]), len(series)]
-    gaps = [hours[begin : end - 1][:WINDOW] for begin, end in zip(starts[:-1], starts[1:], strict=True)]
+    gaps = [hours[begin : end - 1][:WINDOW] for begin, end in pairwise(starts)]
     steps = np.array([np.median(gap) if len(gap) else 24 for gap in gaps])
     return [GRANULARITIES[place] for place in np.searchsorted([12, 24 * 3.5, 24 * 20], steps, side="right")]
 
