@@ -9,7 +9,7 @@ import pytest
 
 from mlops.config import room
 from mlops.db import Database
-from mlops.domain.metric_types import METRIC_TYPES
+from mlops.domain.metric_types import METRIC_TYPES, MetricType
 
 ROOT = Path(__file__).parents[2]
 QUERIES = sorted((ROOT / "src" / "mlops" / "db" / "queries").glob("*.sql"))
@@ -28,13 +28,11 @@ def test_metric_types_in_the_database_are_those_of_the_domain(database: Database
 
     with psycopg.connect(database.url) as connection:
         stored = connection.execute(
-            "select name, unit, aggregate, min_value, max_value from analytics.metric_types"
+            "select name, unit, aggregate, min_value, max_value, seasons, flat_after, jump_limit, late_after,"
+            " anomaly_limit from analytics.metric_types"
         ).fetchall()
     assert len(stored) == 16
-    assert {row[0]: row[1:] for row in stored} == {
-        metric.name: (metric.unit, metric.aggregate, metric.min_value, metric.max_value)
-        for metric in METRIC_TYPES.values()
-    }
+    assert {MetricType(*row[:5], tuple(row[5]), *row[6:]) for row in stored} == set(METRIC_TYPES.values())
 
 
 def test_each_migration_owns_its_sql():

@@ -1,28 +1,38 @@
-"""How far an observation can be trusted, and which series are fit to learn from. Pure."""
+"""How far an observation can be trusted, how unusual it is, and which series are fit to learn from. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["WINDOW", "Exclusion", "score", "usable"]
+from mlops.domain.metric_types import MetricType
+from mlops.domain.series import GRANULARITIES
+from mlops.series.anomaly import DEPTH, surprise
+from mlops.series.flat import standing_still
+from mlops.series.grid import RHYTHMS, ROOM, Flags, Floats, Grid, Places, Times, centre, periods, robust_scale
 
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+__all__ = ["LOOK_BACK", "WINDOW", "Assessment", "Exclusion", "Thresholds", "assess", "score", "usable"]
 
-WINDOW = 28
-"""Observations that a score looks back on."""
-FLAT, FLAT_IF_RECURRING = 3, 7
-"""Equal values in a row that make a flat line; more where that value has come back again and again."""
-FEWEST_OTHERS = 5
-FEWEST = 14
-"""Observations without which there is no bound."""
-BOUND = 8.0
-BLOCK = 100_000
+Singles = npt.NDArray[np.float32]
+
+WINDOW = ROOM
+"""Observations that a robust range looks back on."""
+LOOK_BACK = {
+    name: max(2 * ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH) for name, rhythm in RHYTHMS.items()
+}
+"""Observations before the first new one with which the results are those of the whole history."""
+ROWS, SERIES = 32_768, 65_536 // 168
+"""A block that stays in a processor's cache."""
+
+BEYOND = 0.5
+GENTLY = 0.5
+"""The least that completeness, or staleness, leaves of a score."""
+NARROWEST = 0.05
+"""A robust range is at least this part of its centre."""
 
 STALE = pd.Timedelta(days=14)
 RECENT, MOST_OUTAGES = 180, 0.2
@@ -36,22 +46,85 @@ class Exclusion:
     reason: str
 
 
-def score(frame: pd.DataFrame) -> "pd.Series[float]":
-    """0 for a flat line, 0.5 for a value beyond its robust bound, else 1; a row knows only the rows before it.
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What the rows of each series are held against, (series) each; `step` is a place in GRANULARITIES."""
 
-    A value is flat from the third time in a row on (zeros count), if the 28 observations before the run have a median
-    above 0 and seldom repeat themselves, as small counts do; a value that began two runs in those 28 is normal here and
-    needs seven. The bound is 8 robust standard deviations around the median of the 28 before, flat ones left out.
+    step: npt.NDArray[np.int8]
+    flat_after: Places
+    jump_limit: Floats
+    late_after_seconds: Floats
+    anomaly_limit: Floats
+
+    @classmethod
+    def of(cls, metrics: Sequence[MetricType], granularities: Sequence[str]) -> "Thresholds":
+        """The thresholds of series that measure these metric types, one of each per series."""
+        return cls(
+            np.array([GRANULARITIES.index(name) for name in granularities], dtype=np.int8),
+            np.array([metric.flat_after for metric in metrics], dtype=np.int64),
+            np.array([metric.jump_limit for metric in metrics], dtype=np.float64),
+            np.array([metric.late_after.total_seconds() for metric in metrics], dtype=np.float64),
+            np.array([metric.anomaly_limit for metric in metrics], dtype=np.float64),
+        )
+
+    def part(self, series: Any) -> "Thresholds":
+        """Those of some of the series."""
+        return Thresholds(*(getattr(self, field.name)[series] for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Per row (n): `quality` 0 to 1, `anomaly_score` in robust standard deviations (NaN: too little past), verdict."""
+
+    quality: Singles
+    anomaly_score: Singles
+    is_anomaly: Flags
+
+
+def assess(
+    series: Places,
+    at: Times,
+    y: Floats,
+    thresholds: Thresholds,
+    *,
+    late: Floats | None = None,
+    known_quality: Floats | None = None,
+) -> Assessment:
+    """Judge rows (n) that are sorted by series and time, each by the rows before it alone.
+
+    `series` holds any code per series; the thresholds are in the order in which the series come. `late` is seconds from
+    the end of a period to its arrival (NaN: unknown). `known_quality` is what is stored of rows that are only context
+    (NaN: a new row): a stored 0 is not learnt from, and a flat line goes on.
+    """
+    late, known_quality = (np.full(len(y), np.nan) if some is None else some for some in (late, known_quality))
+    found = Assessment(np.ones(len(y), np.float32), np.full(len(y), np.nan, np.float32), np.zeros(len(y), bool))
+    begins = np.r_[True, series[1:] != series[:-1]][: len(series)]
+    starts = np.r_[np.flatnonzero(begins), len(series)]
+    if len(starts) - 1 != len(thresholds.step):
+        raise ValueError(f"there are {len(starts) - 1} series and thresholds of {len(thresholds.step)}")
+    with np.errstate(all="ignore"):  # unknown values are NaN and compare as false; the largest floats overflow
+        for step, chosen in _blocks(starts, thresholds.step):
+            rows, lengths = _rows_of(starts, chosen)
+            number = np.repeat(np.arange(len(lengths)), lengths)
+            grid = Grid(number, periods(at[rows], GRANULARITIES[step]), RHYTHMS[GRANULARITIES[step]])
+            quality, surprised = _judge(grid, y[rows], late[rows], known_quality[rows], thresholds.part(chosen))
+            found.quality[rows], found.anomaly_score[rows] = quality, surprised
+            found.is_anomaly[rows] = surprised > thresholds.anomaly_limit[chosen][number]
+    return found
+
+
+def score(frame: pd.DataFrame) -> "pd.Series[float]":
+    """The quality of rows `series_id, ds, y`: 0 for a flat line, 0.5 for a jump or beyond the robust range, else to 1.
+
+    A row knows only the rows before it. The granularity is told by the first stamps; when a row arrived is not known.
     """
     codes, _ = pd.factorize(frame["series_id"])
     order = np.lexsort((frame["ds"].to_numpy(), codes))
-    ids, y = codes[order], frame["y"].to_numpy(dtype=np.float64)[order]
-    first = _first_of(ids)
-    flat = _flat(y, first)
-    scores = np.where(_beyond(y, np.where(flat, np.nan, y), first), 0.5, 1.0)
-    scores[flat | np.isnan(y)] = 0.0
-    found = np.empty(len(y))
-    found[order] = scores
+    series, at, y = codes[order], frame["ds"].to_numpy().astype("datetime64[us]")[order], frame["y"].to_numpy()[order]
+    steps = _granularities(series, at)
+    thresholds = Thresholds.of([MetricType("any", "any", "sum")] * len(steps), steps)
+    found = np.empty(len(frame))
+    found[order] = assess(series, at, y.astype(np.float64), thresholds).quality
     return pd.Series(found, index=frame.index, name="quality_score")
 
 
@@ -73,80 +146,90 @@ def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int = 180) -> tuple[
     return known[kept].reset_index(drop=True), out
 
 
-def _flat(y: Floats, first: Places) -> Flags:
-    """Rows whose value stands still, judged by what came before the run began."""
-    place = np.arange(len(y))
-    begins = (place == first) | np.r_[True, y[1:] != y[:-1]][: len(y)]
-    run = np.maximum.accumulate(np.where(begins, place, 0))
-    length = place - run + 1
-    starts = np.unique(run[length >= FLAT])
-    before = _windows(_trails(y), starts, first)
-    recurring = (_windows(_trails(np.where(begins, y, np.nan)), starts, first) == y[starts, None]).sum(axis=1) >= 2
-    judged = (_medians(np.sort(before, axis=1)) > 0) & _continuous(before, y[starts])
-    needed = np.full(len(y), np.iinfo(np.int64).max)
-    needed[starts[judged]] = np.where(recurring, FLAT_IF_RECURRING, FLAT)[judged]
-    standing: Flags = length >= needed[run]
-    return standing
+def _blocks(starts: Places, steps: npt.NDArray[np.int8]) -> Iterator[tuple[int, Places]]:
+    """The numbers of series that are judged together: of one granularity, about ROWS rows."""
+    for step in np.unique(steps):
+        chosen = np.flatnonzero(steps == step)
+        rows = np.cumsum(starts[chosen + 1] - starts[chosen])
+        cuts = np.maximum(rows // ROWS, np.arange(len(chosen)) // SERIES)
+        for block in np.split(chosen, np.flatnonzero(np.diff(cuts)) + 1):
+            yield int(step), block
 
 
-def _continuous(before: Floats, value: Floats) -> Flags:
-    """Whether other values than this one seldom repeat; small counts do, and stand still by chance."""
-    others = np.sort(np.where(before == value[:, None], np.nan, before), axis=1)
-    seen = np.isfinite(others).sum(axis=1)
-    distinct = (np.diff(others, axis=1) > 0).sum(axis=1) + 1
-    continuous: Flags = (seen >= FEWEST_OTHERS) & (distinct >= 0.5 * seen)
-    return continuous
+def _rows_of(starts: Places, chosen: Places) -> tuple[Any, Places]:
+    """The rows of the chosen series (a slice where they lie together), and how many each has."""
+    lengths = starts[chosen + 1] - starts[chosen]
+    if chosen[-1] - chosen[0] + 1 == len(chosen):
+        return slice(int(starts[chosen[0]]), int(starts[chosen[-1] + 1])), lengths
+    skipped = np.repeat(starts[chosen] - np.r_[0, np.cumsum(lengths)[:-1]], lengths)
+    return np.arange(lengths.sum()) + skipped, lengths
 
 
-def _beyond(y: Floats, trusted: Floats, first: Places) -> Flags:
-    """Rows further from the median of the trusted values before them than BOUND robust standard deviations."""
-    found, trails = np.zeros(len(y), dtype=bool), _trails(trusted)
-    for begin in range(0, len(y), BLOCK):
-        rows = np.arange(begin, min(begin + BLOCK, len(y)))
-        before = np.sort(_windows(trails, rows, first), axis=1)
-        median, seen = _medians(before), np.isfinite(before).sum(axis=1)
-        limit = BOUND * _spread(before, median, seen)
-        found[rows] = (seen >= FEWEST) & (limit > 0) & (np.abs(y[rows] - median) > limit)
-    return found
+def _judge(grid: Grid, y: Floats, late: Floats, known: Floats, thresholds: Thresholds) -> tuple[Floats, Floats]:
+    """Quality and anomaly score of the rows (n) of a block."""
+    flat = standing_still(grid, y, thresholds.flat_after[grid.series], known)
+    trusted = np.where(np.where(np.isnan(known), flat, known == 0), np.nan, y)
+    expected, same = grid.same_phase(trusted)
+    limit = thresholds.jump_limit[grid.series]
+    odd = _out_of_range(grid, y, trusted, limit) | _jumped(grid, y, trusted, same, limit)
+    quality = np.where(odd, BEYOND, 1.0) * _complete(grid) * _punctual(late, thresholds.late_after_seconds[grid.series])
+    quality[flat | np.isnan(y)] = 0.0
+    return quality, surprise(grid, y, trusted, expected)
 
 
-def _spread(before: Floats, median: Floats, seen: Places) -> Floats:
-    """A robust standard deviation (the mean one where most values are equal), at least 5 % of the median."""
-    away = np.abs(before - median[:, None])
-    spread = 1.4826 * _medians(np.sort(away, axis=1))
-    still = spread == 0
-    spread[still] = 1.2533 * np.nansum(away[still], axis=1) / np.maximum(seen[still], 1)
-    return np.maximum(spread, 0.05 * np.abs(median))
+def _out_of_range(grid: Grid, y: Floats, trusted: Floats, limit: Floats) -> Flags:
+    """Rows further from the centre of the 28 before than `limit` robust standard deviations of those."""
+    placed = grid.placed(trusted)
+    middle = centre(placed)
+    away = placed
+    away[ROOM:] = np.abs(placed[ROOM:] - middle)
+    spread = grid.rows(np.maximum(robust_scale(away), NARROWEST * np.abs(middle)))
+    beyond: Flags = np.abs(y - grid.rows(middle)) > limit * spread
+    return beyond
 
 
-def _trails(y: Floats) -> Floats:
-    """The WINDOW values before each row, whichever series they are of; a view that takes no memory."""
-    return sliding_window_view(np.r_[np.full(WINDOW, np.nan), y], WINDOW)
+def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats) -> Flags:
+    """Rows that are `limit` robust steps of the past away from the value before, and from the same phase before."""
+    placed = grid.placed(trusted)
+    steps = np.r_[np.nan, np.abs(np.diff(placed))]
+    scale = grid.rows(robust_scale(steps))
+    before = placed[grid.place - 1]
+    scale = np.maximum(scale, NARROWEST * np.abs(before))
+    jumped: Flags = (np.abs(y - before) > limit * scale) & (np.abs(y - same) > limit * scale)
+    return jumped
 
 
-def _windows(trails: Floats, rows: Places, first: Places) -> Floats:
-    """The WINDOW values before each of these rows, NaN before its series began."""
-    before = trails[rows]
-    depth = rows - first[rows]
-    early = depth < WINDOW
-    before[early] = np.where(np.arange(WINDOW) >= WINDOW - depth[early][:, None], before[early], np.nan)
-    return before
+def _complete(grid: Grid) -> Floats:
+    """1 where the window of periods before holds as many observations as usual in this series, down to GENTLY, (n).
+
+    Usual is the second largest of four such counts at earlier rows, so a route served weekly is complete.
+    """
+    if grid.dense:
+        return np.ones(len(grid.series))
+    window = grid.rhythm.window
+    rows = np.arange(len(grid.series))
+    counts = rows - np.maximum(np.searchsorted(grid.key, grid.key - window), grid.first)
+    earlier = np.full((4, len(rows)), 0)
+    for number in range(4):
+        back = window * (number + 1) // 4
+        there = rows - back >= grid.first
+        earlier[number, there] = counts[rows[there] - back]
+    usual = np.sort(earlier, axis=0)[2]
+    return np.where(counts < usual, GENTLY + (1 - GENTLY) * counts / usual, 1.0)
 
 
-def _medians(ordered: Floats) -> Floats:
-    """Medians of rows that are sorted, NaN last."""
-    seen = np.isfinite(ordered).sum(axis=1)
-    lower, upper = np.maximum(seen - 1, 0) // 2, np.minimum(seen // 2, WINDOW - 1)
-    rows = np.arange(len(ordered))
-    medians: Floats = (ordered[rows, lower] + ordered[rows, upper]) / 2
-    return medians
+def _punctual(late: Floats, late_after: Floats) -> Floats:
+    """1 up to `late_after` seconds after the end of the period, then down to GENTLY; 1 where it is unknown."""
+    return np.where(late > late_after, GENTLY + (1 - GENTLY) * late_after / late, 1.0)
 
 
-def _first_of(ids: npt.NDArray[Any]) -> Places:
-    """For each row the place of its series' first row."""
-    starts = np.r_[True, ids[1:] != ids[:-1]][: len(ids)]
-    place: Places = np.maximum.accumulate(np.where(starts, np.arange(len(ids)), 0))
-    return place
+def _granularities(series: Places, at: Times) -> list[str]:
+    """The granularity of each series by the middle one of its first gaps; daily where there is none."""
+    hours = np.diff(at) / np.timedelta64(1, "h")
+    starts = np.r_[np.flatnonzero(np.r_[True, np.diff(series) != 0][: len(series)]), len(series)]
+    gaps = [hours[begin : end - 1][:WINDOW] for begin, end in pairwise(starts)]
+    steps = np.array([np.median(gap) if len(gap) else 24 for gap in gaps])
+    return [GRANULARITIES[place] for place in np.searchsorted([12, 24 * 3.5, 24 * 20], steps, side="right")]
 
 
 def _states(known: pd.DataFrame, good: "pd.Series[bool]") -> pd.DataFrame:

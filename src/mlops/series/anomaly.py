@@ -1,0 +1,52 @@
+"""How unlike its own recent past an observation is. Pure."""
+
+import numpy as np
+
+from mlops.series.grid import Floats, Grid, Places, medians, robust_scale
+
+__all__ = ["DEPTH", "surprise"]
+
+NEAR = 3
+BELIEF = 0.7
+"""How much of the last residuals is taken for a new level."""
+LEAST = 0.1
+"""A scale is at least this part of what was expected."""
+NEIGHBOURS = 6
+DEPTH = NEAR + 28
+"""Observations looked back on beyond the seasons that are compared."""
+
+
+def surprise(grid: Grid, y: Floats, trusted: Floats, expected: Floats) -> Floats:
+    """|value - expected| in robust standard deviations of the past, (n); NaN where there is too little past.
+
+    `expected` is the median of the same phase in the last seasons; to it comes BELIEF times the median of the last
+    three residuals, so that a new level is soon normal. The scale is that of the last 28 residuals. `trusted` is y
+    without what must not be learnt from (NaN there).
+    """
+    expected = _or_neighbours(grid, trusted, expected)
+    level = BELIEF * _newest_level(grid, trusted - expected)
+    away = np.abs(y - expected - level)
+    scale = grid.rows(robust_scale(grid.placed(np.where(np.isnan(trusted), np.nan, away))))
+    scale = np.maximum(scale, LEAST * np.abs(expected))
+    scale[scale == 0] = np.nan
+    return away / scale
+
+
+def _newest_level(grid: Grid, residuals: Floats) -> Floats:
+    """The median of the three residuals before each row, (n); an unknown one counts as 0."""
+    placed = np.nan_to_num(grid.placed(residuals), nan=0.0, posinf=0.0, neginf=0.0)
+    room = len(placed) - 28
+    return grid.rows(medians([placed[28 - back : 28 - back + room].copy() for back in range(1, NEAR + 1)]))
+
+
+def _or_neighbours(grid: Grid, trusted: Floats, expected: Floats) -> Floats:
+    """Where the past is long enough but its phases are not (a route served on any day): the median of the last six."""
+    rows = np.arange(len(trusted))
+    reach = grid.rhythm.season * grid.rhythm.seasons
+    poor: Places = np.flatnonzero(np.isnan(expected) & (rows - grid.first >= max(reach, NEIGHBOURS)))
+    if not len(poor):
+        return expected
+    near = trusted[poor[None, :] - np.arange(1, NEIGHBOURS + 1)[:, None]]
+    found = expected.copy()
+    found[poor] = medians(list(np.where(np.isnan(near), np.inf, near)), fewest=NEIGHBOURS // 2)
+    return found

@@ -1,0 +1,225 @@
+"""Many series in one array with room between them, so that a shift, a window or a median is one operation over all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "RHYTHMS",
+    "ROOM",
+    "Flags",
+    "Floats",
+    "Grid",
+    "Places",
+    "Rhythm",
+    "Times",
+    "centre",
+    "medians",
+    "periods",
+    "robust_scale",
+]
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Times = npt.NDArray[np.datetime64]
+
+BLOCK, BLOCKS = 7, 4
+ROOM = BLOCK * BLOCKS
+"""Observations that a robust range looks back on, and the empty places before each series."""
+FEWEST = 14
+"""Observations of those without which there is no range."""
+MEAN_TO_SIGMA = float(np.sqrt(np.pi / 2))
+"""The standard deviation of normal noise over its mean absolute deviation."""
+
+FAR = 2**40
+"""More periods than any series has."""
+
+NETWORKS: dict[int, tuple[tuple[int, int], ...]] = {
+    3: ((0, 2), (0, 1), (1, 2)),
+    4: ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)),
+    6: ((0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3), (2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)),
+    7: (
+        *((0, 6), (2, 3), (4, 5), (0, 2), (1, 4), (3, 6), (0, 1), (2, 5)),
+        *((3, 4), (1, 2), (4, 6), (2, 3), (4, 5), (1, 2), (3, 4), (5, 6)),
+    ),
+}
+"""Comparisons that sort 3, 4, 6 or 7 values (Knuth, The Art of Computer Programming 3, section 5.3.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a granularity repeats: every `season` periods; values of the last `seasons` seasons are compared.
+
+    Completeness counts the observations in the `window` periods before.
+    """
+
+    season: int
+    seasons: int
+    window: int
+
+
+RHYTHMS = {
+    "hourly": Rhythm(168, 3, 168),
+    "daily": Rhythm(7, 6, 28),
+    "weekly": Rhythm(1, 6, 12),
+    "monthly": Rhythm(12, 3, 12),
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The rows of some series of one granularity, n rows sorted by series and time.
+
+    `series` (n) counts the series from 0, `period` (n) counts hours, days, weeks or months. A value is *placed* (size)
+    when ROOM empty places stand before each series; what is computed from placed values (size - ROOM) has lost the
+    first room.
+    """
+
+    series: Places
+    period: Places
+    rhythm: Rhythm
+
+    @cached_property
+    def place(self) -> Places:
+        """Where each row stands, (n)."""
+        return np.arange(len(self.series)) + ROOM * (self.series + 1)
+
+    @cached_property
+    def key(self) -> Places:
+        """Ascends with series and period, (n); the difference of two rows of a series is that of their periods."""
+        return self.series * FAR + self.period
+
+    @cached_property
+    def first(self) -> Places:
+        """For each row the number of its series' first row, (n)."""
+        begins = np.r_[True, self.series[1:] != self.series[:-1]]
+        first: Places = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
+        return first
+
+    @cached_property
+    def dense(self) -> bool:
+        """Whether no period is missing between two rows of a series."""
+        return bool(((np.diff(self.period) == 1) | (np.diff(self.series) != 0)).all())
+
+    def placed(self, values: Floats) -> Floats:
+        """Row values (n) at their places, NaN in the room between."""
+        found = np.full(int(self.place[-1]) + 1, np.nan)
+        found[self.place] = values
+        return found
+
+    def rows(self, values: Floats) -> Floats:
+        """The row values (n) out of values (size - ROOM)."""
+        return values[self.place - ROOM]
+
+    def same_phase(self, values: Floats) -> tuple[Floats, Floats]:
+        """The median of the same phase in the last seasons and its newest value, each (n); NaN where there is none.
+
+        A phase is a weekday, an hour of the week, a month. What is further back than so many rows is not looked at.
+        """
+        most, reach = self.rhythm.seasons, self.rhythm.season * self.rhythm.seasons
+        order, place = self._by_phase
+        filled, row = np.full(place[-1] + 1, np.inf), np.full(place[-1] + 1, -reach - 1)
+        filled[place], row[place] = np.where(np.isnan(values), np.inf, values)[order], order
+        shifted = []
+        for back in range(1, most + 1):
+            near = row[most:] - row[most - back : -back] <= reach
+            shifted.append(np.where(near, filled[most - back : -back], np.inf))
+        newest, middle = shifted[0].copy(), medians(shifted, fewest=(most + 1) // 2)
+        found = np.empty((2, len(values)))
+        found[:, order] = middle[place - most], np.where(np.isinf(newest), np.nan, newest)[place - most]
+        return found[0], found[1]
+
+    @cached_property
+    def _by_phase(self) -> tuple[Places, Places]:
+        """The rows in the order of series, phase and time, and their places with room for the shifts, each (n)."""
+        season = self.rhythm.season
+        key = self.series * season + self.period % season
+        # 16 bits are sorted by radix, which is much faster
+        order = np.argsort(key.astype(np.uint16) if key[-1] < 2**16 - season else key, kind="stable")
+        group = np.cumsum(np.r_[True, np.diff(key[order]) != 0])
+        return order, np.arange(len(key)) + self.rhythm.seasons * group
+
+
+def periods(at: Times, granularity: str) -> Places:
+    """The number of the hour, day, week or month of each stamp; weeks begin on a Thursday."""
+    if granularity == "monthly":
+        return at.astype("datetime64[M]").astype(np.int64)
+    hours = at.astype("datetime64[h]").astype(np.int64)
+    return np.floor_divide(hours, {"hourly": 1, "daily": 24, "weekly": 168}[granularity])
+
+
+def medians(columns: Sequence[Floats], *, fewest: int = 1) -> Floats:
+    """The median across 3, 4, 6 or 7 arrays, inf where a value is missing; NaN where fewer than `fewest` are there.
+
+    The arrays are sorted in place.
+    """
+    many, ordered = len(columns), list(columns)
+    spare = np.empty_like(ordered[0])
+    for low, high in NETWORKS[many]:
+        np.minimum(ordered[low], ordered[high], out=spare)
+        np.maximum(ordered[low], ordered[high], out=ordered[high])
+        ordered[low], spare = spare, ordered[low]
+    middle = ordered[many // 2] if many % 2 else (ordered[many // 2 - 1] + ordered[many // 2]) / 2
+    partly = np.flatnonzero(np.isinf(ordered[-1]))
+    if len(partly):
+        some = np.stack([column[partly] for column in ordered])
+        seen, row = np.isfinite(some).sum(axis=0), np.arange(len(partly))
+        both = some[np.maximum(seen - 1, 0) // 2, row] + some[np.minimum(seen // 2, many - 1), row]
+        middle = middle.copy()
+        middle[partly] = np.where(seen >= fewest, both / 2, np.nan)
+    return middle
+
+
+def centre(placed: Floats) -> Floats:
+    """The median of the four medians of 7 of the ROOM values before, (size - ROOM); NaN where there is none."""
+    filled = np.where(np.isnan(placed), np.inf, placed)
+    last = len(filled) - BLOCK + 1
+    weekly = medians([filled[shift : last + shift].copy() for shift in range(BLOCK)])
+    weekly[np.isnan(weekly)] = np.inf
+    return medians(_blocks(weekly))
+
+
+def robust_scale(away: Floats) -> Floats:
+    """A robust standard deviation of what lies so far `away` (size, NaN: unknown) in the ROOM values before.
+
+    It is the median of four means of 7. Where more than half are 0, it is the mean of the others, because what seldom
+    happens still has a size. (size - ROOM); NaN where fewer than FEWEST are known or all are 0.
+    """
+    known = ~np.isnan(away)
+    filled = np.where(known, away, 0.0)
+    sums = _blocks(_sums(filled))
+    counts = _blocks(_sums(known.astype(np.float64)))
+    others = _blocks(_sums((filled > 0).astype(np.float64)))
+    seen, moved = counts[0] + counts[1] + counts[2] + counts[3], others[0] + others[1] + others[2] + others[3]
+    total = sums[0] + sums[1] + sums[2] + sums[3]
+    means = [
+        np.where(count > 0, a_sum / np.maximum(count, 1), np.inf) for a_sum, count in zip(sums, counts, strict=True)
+    ]
+    scale = medians(means)
+    seldom = 2 * moved < seen
+    scale[seldom] = total[seldom] / moved[seldom]
+    scale[(seen < FEWEST) | (moved == 0)] = np.nan
+    return scale * MEAN_TO_SIGMA
+
+
+def _mean_or_inf(total: Floats, count: Floats) -> Floats:
+    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
+
+
+def _sums(values: Floats) -> Floats:
+    """The sum of each value and the six after it; always added in the same order, whatever stands beside."""
+    two = values[1:] + values[:-1]
+    four = two[2:] + two[:-2]
+    sums: Floats = four[:-3] + two[4:-1] + values[6:]
+    return sums
+
+
+def _blocks(windows: Floats) -> list[Floats]:
+    """For each place after the first room the four windows of 7 that end before it, newest first; copies."""
+    last = len(windows) + BLOCK - 1
+    starts = [ROOM - BLOCK * (block + 1) for block in range(BLOCKS)]
+    return [windows[start : start + last - ROOM].copy() for start in starts]
