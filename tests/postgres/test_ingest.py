@@ -298,7 +298,7 @@ def test_misuse_is_refused_before_anything_is_read(database: Database, write):
 
 
 def test_an_interrupted_file_leaves_nothing(database: Database, write):
-    def interrupt(_: int) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

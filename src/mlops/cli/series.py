@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database
+from mlops.cli.context import database, settings
 from mlops.cli.output import console, emit, progress, table
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def ingest(
         KnownAt, typer.Option(help="Known now, or (for a history to be replayed) when its own period ended.")
     ] = KnownAt.now,
     by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="One transaction; new months are loaded alone and attached whole.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Store the observations of a file, each once; exit 1 when a row was refused."""
@@ -52,6 +56,15 @@ def ingest(
 
     with progress() as bar:
         task = bar.add_task(f"reading {file}", total=None, note="")
+        begun = [("", 0.0)]
+
+        def tell(step: str, rows: int, total: int | None) -> None:
+            if begun[0][0] != step:
+                begun[0] = (step, perf_counter())
+                bar.reset(task, description=f"{step} {file}", total=total)
+            speed = rows / max(perf_counter() - begun[0][1], 0.1)
+            bar.update(task, completed=rows, note=f"{rows:,} rows, {speed:,.0f} rows/s")
+
         report = room.ingest(
             database(),
             file,
@@ -60,7 +73,9 @@ def ingest(
             timezone=timezone,
             known_at=known_at.value,
             by=by,
-            progress=lambda rows: bar.update(task, note=f"{rows:,} rows"),
+            backfill=backfill,
+            spool=settings().root,
+            progress=tell,
         )
     emit(report, as_json=as_json, text=lambda: _tell(report))
     if report.refused:
@@ -126,8 +141,11 @@ def export(
 
 def _tell(report: "IngestReport") -> None:
     done = f"{report.inserted:,} new, {report.corrected:,} corrected, {report.unchanged:,} were there"
-    console.print(f"{report.status}: {report.source} ({report.seconds:.1f} s)", markup=False, soft_wrap=True)
+    speed = f"{report.seconds:.1f} s, {report.rows_per_second:,.0f} rows/s"
+    console.print(f"{report.status}: {report.source} ({speed})", markup=False, soft_wrap=True)
     console.print(f"{report.read:,} rows read: {done}, {report.refused:,} refused")
+    if report.attached:
+        console.print(f"{report.attached} months were loaded alone and attached whole")
     for line in (*(f"note: {note}" for note in report.notes), *map(str, report.reasons)):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if report.refused:

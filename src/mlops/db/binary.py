@@ -1,7 +1,8 @@
-"""PostgreSQL's binary COPY format, to and from numpy arrays: no text is written or parsed on either side.
+"""PostgreSQL's binary formats, from and to numpy arrays: no text is written or parsed on either side.
 
-Layout (documentation of COPY, "Binary Format"): a header; for each row the number of fields, and for each field its
-length (-1 for NULL) and its bytes, big-endian; a trailer. Times are microseconds, dates are days since 2000-01-01.
+COPY (its documentation, "Binary Format"): a header; for each row the number of fields, and for each field its length
+(-1 for NULL) and its bytes, big-endian; a trailer. An array, as array_send gives it: 20 bytes about its one dimension,
+then length and bytes of each element. Times are microseconds, dates are days since 2000-01-01.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays", "decode", "encode"]
+__all__ = ["Arrays", "elements", "encode"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 """Columns by name, all of one length."""
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+ABOUT_ARRAY = 20
 EPOCH = np.datetime64("2000-01-01")
 ROWS = 16_384
 WIRE = {"int64": ">i8", "int32": ">i4", "int16": ">i2", "float64": ">f8", "float32": ">f4", "bool": "i1"}
@@ -43,19 +45,14 @@ def encode(columns: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes]:
     yield TRAILER
 
 
-def decode(data: bytes, dtypes: Mapping[str, str]) -> Arrays:
-    """The columns of what COPY … TO STDOUT (format binary) sent.
-
-    Raises ValueError where the rows are not of one width: no field may be NULL.
-    """
-    fields = [("fields", ">i2")]
-    for name, dtype in dtypes.items():
-        fields += [(f"length of {name}", ">i4"), (name, _wire(np.dtype(dtype)))]
-    layout, body = np.dtype(fields), memoryview(data)[len(HEADER) : -len(TRAILER)]
-    if len(body) % layout.itemsize:
-        raise ValueError("the rows are not of one width: a field is NULL, or of another type than expected")
-    rows = np.frombuffer(body, dtype=layout)
-    return {name: _native(rows[name], np.dtype(dtype)) for name, dtype in dtypes.items()}
+def elements(sent: bytes, dtype: str) -> npt.NDArray[Any]:
+    """The elements of an array without NULLs that array_send gave."""
+    wanted = np.dtype(dtype)
+    found = np.frombuffer(sent, dtype=[("length", ">i4"), ("element", _wire(wanted))], offset=ABOUT_ARRAY)["element"]
+    if wanted.kind != "M":
+        return found.astype(wanted)
+    unit, _ = TIMES[wanted.name]
+    return EPOCH.astype(wanted) + found.astype(f"timedelta64[{unit}]")
 
 
 def _records(columns: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int64], gone: set[str]) -> bytes:
@@ -90,10 +87,3 @@ def _foreign(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array
     unit, _ = TIMES[array.dtype.name]
     return (array - EPOCH.astype(f"datetime64[{unit}]")).astype(np.int64)
-
-
-def _native(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    if dtype.kind != "M":
-        return array.astype(dtype)
-    unit, _ = TIMES[dtype.name]
-    return EPOCH.astype(dtype) + array.astype(f"timedelta64[{unit}]")

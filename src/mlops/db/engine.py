@@ -1,6 +1,6 @@
 """A database and its transactions; every statement is a file in `queries/`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -16,7 +16,7 @@ from mlops.config import Settings
 from mlops.db import migrate
 from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
-from mlops.db.frames import as_frame, copy_arrays, copy_into, read_arrays
+from mlops.db.frames import as_frame, copy_arrays, copy_into
 from mlops.errors import DatabaseUnavailable, NotMigrated
 
 __all__ = ["Database", "Transaction", "open_database"]
@@ -69,17 +69,6 @@ class Transaction:
         """
         with self._driver().cursor() as cursor:
             copy_arrays(cursor, table, columns, freeze=freeze)
-
-    def arrays(self, query: str, dtypes: Mapping[str, str]) -> Arrays:
-        """All rows as one array per column, of these numpy types; the query has no parameters and no NULL."""
-        with self._driver().cursor() as cursor:
-            return read_arrays(cursor, statement(query).text, dtypes)
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """What fails inside is undone alone."""
-        with self._connection.begin_nested():
-            yield
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""

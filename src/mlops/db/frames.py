@@ -1,6 +1,6 @@
 """Frames and arrays out of and into Postgres."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from psycopg import sql
 
-from mlops.db.binary import Arrays, decode, encode
+from mlops.db.binary import Arrays, encode
 
-__all__ = ["as_frame", "copy_arrays", "copy_into", "read_arrays"]
+__all__ = ["as_frame", "copy_arrays", "copy_into"]
 
 
 def as_frame(columns: Sequence[str], rows: Iterable[Sequence[Any]], times: Collection[str]) -> pd.DataFrame:
@@ -42,12 +42,6 @@ def copy_arrays(cursor: psycopg.Cursor[Any], table: str, columns: Arrays, *, fre
     with cursor.copy(into) as copy:
         for data in encode(columns):
             copy.write(data)
-
-
-def read_arrays(cursor: psycopg.Cursor[Any], query: str, dtypes: Mapping[str, str]) -> Arrays:
-    """What a query without parameters finds, as one array per column."""
-    with cursor.copy(sql.SQL("copy ({}) to stdout (format binary)").format(sql.SQL(query))) as copy:  # type: ignore[arg-type]
-        return decode(b"".join(copy), dtypes)
 
 
 def _as_csv(frame: pd.DataFrame) -> memoryview:

@@ -10,16 +10,22 @@ from sqlalchemy.exc import DBAPIError
 __all__ = ["retrying"]
 
 T = TypeVar("T")
-AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+AGAIN: tuple[type[Exception], ...] = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
 
 
-def retrying(work: Callable[[], T], *, times: int = 5, wait_seconds: float = 0.1) -> T:
-    """What `work`, one whole transaction, returns; it is done again after a deadlock or a serialization failure."""
+def retrying(
+    work: Callable[[], T], *, times: int = 5, wait_seconds: float = 0.1, also: tuple[type[Exception], ...] = ()
+) -> T:
+    """What `work`, one whole transaction, returns; it is done again after a deadlock or a serialization failure.
+
+    `also` are further errors of psycopg after which to do it again.
+    """
+    again = AGAIN + also
     for attempt in range(times - 1):
         try:
             return work()
-        except (DBAPIError, *AGAIN) as error:
-            if not isinstance(getattr(error, "orig", error), AGAIN):
+        except (DBAPIError, *again) as error:
+            if not isinstance(getattr(error, "orig", error), again):
                 raise
-            time.sleep(wait_seconds * 2**attempt)
+            time.sleep(min(wait_seconds * 2**attempt, 5 * wait_seconds))
     return work()

@@ -56,4 +56,11 @@ class IngestReport:
     reasons: tuple[RefusedRow, ...]
     """The first refused rows, at most 20; all of them are in `analytics.refused_rows`."""
     notes: tuple[str, ...]
+    attached: int
+    """Months that were loaded alone and attached whole."""
     seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows read and dealt with per second, the reading and checking included."""
+        return self.read / self.seconds if self.seconds else 0.0

@@ -9,10 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.series import IDENTITY, NUMBERS, PLACE
+from mlops.parallel import ahead
 from mlops.series.adapters import Chunk
 from mlops.series.refusals import Refusals
 from mlops.series.spool import ROW, Rows, Shelf, Spool, settle
-from mlops.series.validate import Rules, check_columns, validate
+from mlops.series.validate import Checked, Rules, check_columns, validate
 
 __all__ = ["Arrivals"]
 
@@ -48,20 +49,23 @@ class Arrivals:
 
     def take(self, chunks: Iterable[Chunk], rules: Rules, progress: Callable[[int], None] | None = None) -> None:
         """Check every chunk and keep its rows; the columns of the file must be known."""
-        for chunk in chunks:
+
+        def check(chunk: Chunk) -> tuple[Chunk, Checked | None]:
             check_columns([name for name in chunk.rows.columns if name != "line"], self._source)
+            return chunk, validate(chunk.rows, rules) if len(chunk.rows) else None
+
+        for chunk, checked in ahead(check, chunks):
             self.notes += chunk.notes
             self._refuse(chunk.refused, len(chunk.refused))
-            if len(chunk.rows):
-                self._take(chunk.rows, rules)
+            if checked is not None:
+                self._take(checked)
             if progress is not None:
                 progress(self.read)
 
     def settle(self) -> None:
         """Sort all rows into batches; what is there twice is taken once, what disagrees is refused."""
         disagreeing = []
-        for batch in self._spool.batches():
-            kept, settled = settle(batch)
+        for kept, settled in ahead(settle, self._spool.batches()):
             self.repeated += settled.repeated
             disagreeing.append(settled.disagreeing)
             if len(kept):
@@ -72,8 +76,7 @@ class Arrivals:
         if self.repeated:
             self.notes += (f"{self.repeated} rows repeat another row of the file and were taken once",)
 
-    def _take(self, rows: pd.DataFrame, rules: Rules) -> None:
-        checked = validate(rows, rules)
+    def _take(self, checked: Checked) -> None:
         self._refuse(checked.refused, checked.count)
         self.read += len(checked.good)
         if len(checked.good):

@@ -1,4 +1,4 @@
-"""Files in: read, check, store once. A refused or interrupted file leaves no observation behind."""
+"""Files in: read, check, store exactly once. A refused file leaves no observation, an interrupted one goes on where it was."""
 
 import hashlib
 import zoneinfo
@@ -11,22 +11,24 @@ from typing import Literal
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.db.retry import retrying
+from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.adapters import locate
-from mlops.series.arrivals import Arrivals, make_partitions, rescore, store
+from mlops.series.arrivals import Arrivals
+from mlops.series.load import Load, Stored
+from mlops.series.store import know
 from mlops.series.validate import Rules
 
-__all__ = ["IngestReport", "KnownAt", "OnError", "ingest"]
+__all__ = ["IngestReport", "KnownAt", "OnError", "Progress", "ingest"]
 
 OnError = Literal["refuse", "quarantine"]
 KnownAt = Literal["now", "observed"]
-Progress = Callable[[int], None]
+Progress = Callable[[str, int, int | None], None]
+"""Is told what is done, how many rows of it, and of how many if that is known."""
 
 MONTHS_AHEAD = 24
-SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,10 @@ class Delivery:
     on_error: OnError
     timezone: str | None
     known_at: KnownAt
+    backfill: bool
+    spool: Path | None
     started_at: datetime
+    progress: Progress
 
     @property
     def source(self) -> str:
@@ -57,6 +62,8 @@ def ingest(
     timezone: str | None = None,
     known_at: KnownAt = "now",
     by: str | None = None,
+    backfill: bool = False,
+    spool: Path | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Store the observations of a file, once: the same file again changes nothing.
@@ -64,77 +71,103 @@ def ingest(
     A row that can't be taken refuses the whole file, or with `on_error="quarantine"` only itself. What differs from a
     stored observation corrects it, and the old value is kept as a revision. `known_at="observed"` says that every new
     observation became known when its period ended, for histories that are to be replayed. `timezone` is the zone of
-    stamps that name none, `by` a grouping that the adapter offers; `progress` is told how many rows were read.
-    Quality is scored here, unless the file brings scores of its own for a series: those stand until a file without
-    scores touches that series.
+    stamps that name none, `by` a grouping that the adapter offers.
+
+    A file is stored in transactions of about 400,000 rows, and an interrupted one goes on after the last of them when
+    it is sent again. `backfill` makes it one transaction instead, in which months that have no partition yet are
+    loaded alone and attached whole, which is the fastest way in. The checked rows wait in nameless files in the folder
+    `spool` (None: the system's for temporary files). `progress` is told how far it is.
+
+    Quality and anomalies are scored here, unless the file brings scores of its own for a series: those stand until a
+    file without scores touches that series.
     """
     adapter_named(adapter)
     file = locate(path, adapter)
-    now = datetime.now(UTC)
-    delivery = Delivery(file, _sha256(file), adapter, by, on_error, _zone(timezone), known_at, now)
-    try:
-        return retrying(lambda: _attempt(database, delivery, progress))
-    except BadInput as error:
-        _record_unread(database, delivery, error)
-        raise
+    delivery = Delivery(
+        file, _sha256(file), adapter, by, on_error, _zone(timezone), known_at,
+        backfill, spool, datetime.now(UTC), progress or (lambda *_: None),
+    )  # fmt: skip
+    if spool is not None:
+        spool.mkdir(parents=True, exist_ok=True)
+    with Arrivals(delivery.source, spool) as arrivals:
+        try:
+            metrics = _read(database, delivery, arrivals)
+        except BadInput as error:
+            _record_unread(database, delivery, error)
+            raise
+        refused = arrivals.refusals.rows and on_error == "refuse"
+        stored = Stored() if refused or not arrivals.good else _store(database, delivery, arrivals, metrics)
+        return _record(database, delivery, arrivals, stored)
 
 
-def _attempt(database: Database, delivery: Delivery, progress: Progress | None) -> IngestReport:
+def _read(database: Database, delivery: Delivery, arrivals: Arrivals) -> dict[str, MetricType]:
+    """Check all rows; the declared metric types."""
     with database.transaction() as transaction:
-        arrivals = Arrivals(transaction, delivery.source)
-        chunks = adapter_named(delivery.adapter)(delivery.path, by=delivery.by)
-        arrivals.take(chunks, _rules(transaction, delivery), progress)
-        if arrivals.read == 0:
-            raise BadInput("holds no rows, only a header; send a file with observations", where=delivery.source)
-        arrivals.settle_repeated()
-        inserted = corrected = 0
-        if arrivals.good and not (arrivals.refused and delivery.on_error == "refuse"):
-            make_partitions(database, arrivals.months)
-            inserted, corrected = store(transaction, arrivals, delivery.known_at)
-            rescore(transaction)
-        return _record(transaction, delivery, arrivals, inserted, corrected)
-
-
-def _rules(transaction: Transaction, delivery: Delivery) -> Rules:
-    bounds = {row["name"]: (row["low"], row["high"]) for row in transaction.rows("ingest_bounds")}
+        metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
+        closed = {row["month"]: row["path"] for row in transaction.rows("closed_months")}
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
-    return Rules(bounds, latest.to_datetime64().astype("datetime64[us]"), delivery.timezone)
+    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone)
+    chunks = adapter_named(delivery.adapter)(delivery.path, by=delivery.by)
+    arrivals.take(chunks, rules, lambda rows: delivery.progress("reading", rows, None))
+    if arrivals.read == 0:
+        raise BadInput("holds no rows, only a header; send a file with observations", where=delivery.source)
+    arrivals.settle()
+    return metrics
 
 
-def _record(
-    transaction: Transaction, delivery: Delivery, arrivals: Arrivals, inserted: int, corrected: int
-) -> IngestReport:
-    status = _status(arrivals, delivery.on_error)
+def _store(database: Database, delivery: Delivery, arrivals: Arrivals, metrics: dict[str, MetricType]) -> Stored:
+    with database.transaction() as transaction:
+        known = know(transaction, arrivals.series, metrics)
+    load = Load(database, arrivals.batches, known, replayed=delivery.known_at == "observed")
+
+    def tell(rows: int) -> None:
+        delivery.progress("storing", rows, arrivals.good)
+
+    return load.at_once(tell) if delivery.backfill else load.in_parts(delivery.sha256, tell)
+
+
+def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: Stored) -> IngestReport:
+    status, refused = _status(arrivals, delivery.on_error), arrivals.refusals.rows
     counts = {
         "read": arrivals.read,
-        "inserted": inserted,
-        "corrected": corrected,
-        "unchanged": 0 if status == "refused" else arrivals.read - arrivals.refused - inserted - corrected,
-        "refused": arrivals.refused,
+        "inserted": stored.inserted,
+        "corrected": stored.corrected,
+        "unchanged": 0 if status == "refused" else arrivals.read - refused - stored.inserted - stored.corrected,
+        "refused": refused,
     }
-    reasons = _first_refused(transaction, delivery) if arrivals.refused else ()
-    transaction.run("ingest_keep_refused", sha256=delivery.sha256, source=delivery.source)
-    batch = _record_batch(transaction, delivery, status, counts)
-    seconds = (datetime.now(UTC) - delivery.started_at).total_seconds()
+    with database.transaction() as transaction:
+        if refused:
+            _keep_refused(transaction, delivery, arrivals)
+        batch = _record_batch(transaction, delivery, status, counts)
+        transaction.run("ingest_forget_parts", sha256=delivery.sha256)
     return IngestReport(
         batch_id=batch,
         source=delivery.source,
         status=status,
-        reasons=reasons,
+        reasons=_first_refused(arrivals, delivery),
         notes=arrivals.notes,
-        seconds=seconds,
+        attached=stored.attached,
+        seconds=(datetime.now(UTC) - delivery.started_at).total_seconds(),
         **counts,
     )
 
 
 def _status(arrivals: Arrivals, on_error: OnError) -> Literal["stored", "partly stored", "refused"]:
-    if arrivals.refused == 0:
+    if arrivals.refusals.rows == 0:
         return "stored"
     return "partly stored" if on_error == "quarantine" and arrivals.good else "refused"
 
 
-def _first_refused(transaction: Transaction, delivery: Delivery) -> tuple[RefusedRow, ...]:
-    rows = transaction.rows("ingest_first_refused", most=SHOWN)
+def _keep_refused(transaction: Transaction, delivery: Delivery, arrivals: Arrivals) -> None:
+    transaction.run("refused_table")
+    for chunk in arrivals.refusals.chunks():
+        transaction.copy("arriving_refused", chunk)
+    transaction.run("ingest_keep_refused", sha256=delivery.sha256, source=delivery.source)
+
+
+def _first_refused(arrivals: Arrivals, delivery: Delivery) -> tuple[RefusedRow, ...]:
+    first = arrivals.refusals.first.astype(object)
+    rows = first.where(first.notna(), None).to_dict("records")
     return tuple(
         RefusedRow(delivery.source, row["line"], row["column_name"], row["found"], row["reason"]) for row in rows
     )

@@ -33,7 +33,7 @@ ROW = np.dtype(
 )
 BLOCK_BITS = 5
 """32 series to a block: two years of hourly values of all of them fit into memory many times."""
-BATCH_ROWS = 400_000
+BATCH_ROWS = 250_000
 SECOND_BITS = 34
 
 
@@ -134,5 +134,5 @@ def _ordered(parts: list[Rows]) -> Rows:
     """The rows by series and time; the file's order is kept where these are equal."""
     rows = np.concatenate(parts)
     seconds = rows["at"].astype("datetime64[s]").astype(np.int64)
-    order = np.argsort((rows["key"].astype(np.int64) << SECOND_BITS) | seconds, kind="stable")
-    return rows[order]
+    key = (rows["key"].astype(np.int64) << SECOND_BITS) | seconds
+    return rows if (key[1:] >= key[:-1]).all() else rows[np.argsort(key, kind="stable")]

@@ -1,16 +1,15 @@
 """Batches of arrived rows into Postgres: exactly once, corrections kept as revisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import psycopg
 
 from mlops.db import Database, Transaction
-from mlops.db.binary import Arrays
+from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
 from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
@@ -21,7 +20,6 @@ __all__ = ["Known", "Months", "know", "prepare", "store"]
 
 METRICS = "analytics.time_series_metrics"
 REVISIONS = "analytics.time_series_revisions"
-ATTEMPTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,10 @@ class Known:
     series_id: npt.NDArray[np.int64]
     new: npt.NDArray[np.bool_]
     facts: SeriesFacts
+
+    def by_now(self) -> "Known":
+        """The same after somebody else may have written to the new ones, too."""
+        return replace(self, new=np.zeros_like(self.new))
 
 
 class Months:
@@ -88,6 +90,7 @@ def know(transaction: Transaction, series: pd.DataFrame, metrics: Mapping[str, M
     """The series of a file (one row per identity); those that are not there yet are made."""
     transaction.run("series_tables")
     transaction.copy("wanted_series", series.assign(key=np.arange(len(series))))
+    transaction.run("series_plan")
     before = {row["key"] for row in transaction.rows("series_wanted")}
     transaction.run("series_add")
     ids = np.array([row["series_id"] for row in transaction.rows("series_wanted")], dtype=np.int64)
@@ -167,4 +170,19 @@ def _around(transaction: Transaction, rows: Rows, known: Known, facts: SeriesFac
         "look_back": np.array([LOOK_BACK[name] for name in granularity], dtype=np.int32),
     }
     transaction.copy_arrays("spans", spans)
-    return transaction.arrays("ingest_around", AROUND)
+    stored = transaction.rows("ingest_around")
+    lengths = [len(elements(row["value"], "float64")) for row in stored]
+    found: Arrays = {"series_id": np.repeat(np.array([row["series_id"] for row in stored], dtype=np.int64), lengths)}
+    for name, dtype in AROUND.items():
+        if name != "series_id":
+            found[name] = _joined([row[name] for row in stored], lengths, dtype)
+    return found
+
+
+def _joined(sent: list[bytes | None], lengths: list[int], dtype: str) -> npt.NDArray[Any]:
+    """The elements of all arrays; NaN for those of an array that is not there."""
+    parts = [
+        np.full(length, np.nan, dtype) if data is None else elements(data, dtype)
+        for data, length in zip(sent, lengths, strict=True)
+    ]
+    return np.concatenate([*parts, np.empty(0, dtype)])

@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops.domain.metric_types import MetricType
 from mlops.domain.series import GRANULARITIES, LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS
@@ -31,6 +33,23 @@ class Rules:
     bounds: Bounds
     latest: np.datetime64
     timezone: str | None = None
+    closed: Mapping[np.datetime64, str] = field(default_factory=dict)
+    """Months that are archived and gone, with the file that would bring them back."""
+
+    @classmethod
+    def of(
+        cls, metrics: Iterable[MetricType], latest: np.datetime64, closed: Mapping[datetime, str], timezone: str | None
+    ) -> "Rules":
+        """The rules of these metric types; `closed` maps the beginnings of archived months to their files."""
+        months = {np.datetime64(f"{month.astimezone(UTC):%Y-%m}", "M"): path for month, path in closed.items()}
+        bounds = {
+            metric.name: (
+                -math.inf if metric.min_value is None else metric.min_value,
+                math.inf if metric.max_value is None else metric.max_value,
+            )
+            for metric in metrics
+        }
+        return cls(bounds, latest.astype("datetime64[us]"), timezone, months)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,7 @@ def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
     frame = frame.reset_index(drop=True)
     columns = {**_identity(frame, rules), **{name: _number(frame, name) for name in NUMBERS}}
     columns["observed_at"] = _times(frame, columns["granularity"].values, rules)
+    columns["observed_at"] = _open(columns["observed_at"], rules)
     columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
     columns["value_lower"], columns["value_upper"] = _around(columns)
     told = [pd.notna(column.reasons) for column in columns.values() if column.reasons is not None]
@@ -106,6 +126,18 @@ def _number(frame: pd.DataFrame, name: str) -> Column:
 
 def _times(frame: pd.DataFrame, granularity: pd.Categorical, rules: Rules) -> Column:
     return times(frame["observed_at"], granularity, latest=rules.latest, timezone=rules.timezone)
+
+
+def _open(times: Column, rules: Rules) -> Column:
+    """The times, without those of months that are archived: what is only partly there can't be added to."""
+    if not rules.closed:
+        return times
+    months = times.values.astype("datetime64[M]")
+    restore = "is archived and no longer in the database; bring it back with: mlops db restore-archive"
+    return also(
+        times,
+        *((months == month, f"the month {month} {restore} {path}") for month, path in sorted(rules.closed.items())),
+    )
 
 
 def _bounded(value: Column, metric_types: pd.Categorical, bounds: Bounds) -> Column:

@@ -4,8 +4,7 @@ select tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, d
   from wanted_series w
  where not exists (
        select from analytics.series s
-        where s.tenant_id = w.tenant_id and s.metric_type = w.metric_type and s.granularity = w.granularity
-          and (s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id, s.labels)
-              is not distinct from (w.customer_id, w.route_id, w.vehicle_id, w.driver_id, w.site_id, w.labels))
+        where jsonb_build_array(s.tenant_id, s.metric_type, s.granularity, s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id, s.labels)
+            = jsonb_build_array(w.tenant_id, w.metric_type, w.granularity, w.customer_id, w.route_id, w.vehicle_id, w.driver_id, w.site_id, w.labels))
  order by tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels
 on conflict on constraint series_identity do nothing

@@ -20,7 +20,7 @@ from mlops.series.adapters import REFUSED_COLUMNS, Chunk
 
 __all__ = ["chunks"]
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 3 << 20
 ROWS = 100_000
 SHOWN = 200
 TEXT = pa.dictionary(pa.int32(), pa.string())

@@ -1,0 +1,108 @@
+"""All batches of a file into Postgres: each in a transaction of its own, or all in one."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from mlops.db import Database
+from mlops.db.retry import retrying
+from mlops.parallel import ahead
+from mlops.series.judge import Judged
+from mlops.series.spool import Rows, Shelf
+from mlops.series.store import Known, Months, prepare, store
+
+__all__ = ["Load", "Stored"]
+
+ATTEMPTS = 12
+SIDE_BY_SIDE = 2
+"""Batches that are stored at once: each is a connection, and a processor of the server."""
+Tell = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of rows that can be taken; `attached` months were loaded alone."""
+
+    inserted: int = 0
+    corrected: int = 0
+    attached: int = 0
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return Stored(
+            self.inserted + other.inserted, self.corrected + other.corrected, self.attached + other.attached
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Batches of whole series, and what is known of these series; `replayed` rows were known when their period ended."""
+
+    database: Database
+    batches: Shelf
+    known: Known
+    replayed: bool
+
+    def in_parts(self, sha256: str, tell: Tell) -> Stored:
+        """Store each batch by itself, two at a time; those that were stored before an interruption are passed over."""
+        with self.database.transaction() as transaction:
+            rows = transaction.rows("ingest_done_parts", sha256=sha256)
+        done = {row.pop("part_sha256"): Stored(**row) for row in rows}
+        part = partial(self._part, sha256, done, Months(self.database))
+        return _summed(ahead(part, range(len(self.batches)), SIDE_BY_SIDE - 1), tell)
+
+    def at_once(self, tell: Tell) -> Stored:
+        """Store all in one transaction, which loads months that have no partition yet alone and attaches them whole."""
+        views = iter((self.known,))
+        return self._again(lambda: self._at_once(next(views, self.known.by_now()), tell))
+
+    def _part(self, sha256: str, done: dict[str, Stored], months: Months, number: int) -> tuple[int, Stored]:
+        rows = self.batches.get(number)
+        name = hashlib.sha256(rows.tobytes()).hexdigest()
+        if name in done:
+            return len(rows), done[name]
+        views = iter((self.known,))
+
+        def attempt() -> Stored:
+            # whoever loses a race looks again at what is stored by now
+            judged = self._prepared(rows, next(views, self.known.by_now()))
+            with self.database.transaction() as transaction:
+                stored = Stored(*store(transaction, self.database, judged, months))
+                if len(self.batches) > 1:
+                    counts = {"inserted": stored.inserted, "corrected": stored.corrected}
+                    transaction.run("ingest_part_done", sha256=sha256, part_sha256=name, **counts)
+            return stored
+
+        return len(rows), self._again(attempt)
+
+    def _at_once(self, known: Known, tell: Tell) -> Stored:
+        with self.database.transaction() as transaction:
+            months = Months(self.database, alone=True)
+
+            def put(rows: int, judged: Judged) -> tuple[int, Stored]:
+                return rows, Stored(*store(transaction, self.database, judged, months))
+
+            prepared = ahead(partial(self._numbered, known), range(len(self.batches)))
+            stored = _summed((put(rows, judged) for rows, judged in prepared), tell)
+            return stored + Stored(attached=months.attach(transaction))
+
+    def _numbered(self, known: Known, number: int) -> tuple[int, Judged]:
+        rows = self.batches.get(number)
+        return len(rows), self._prepared(rows, known)
+
+    def _prepared(self, rows: Rows, known: Known) -> Judged:
+        return prepare(self.database, rows, known, replayed=self.replayed)
+
+    def _again(self, work: Callable[[], Any]) -> Any:
+        return retrying(work, times=ATTEMPTS, also=(psycopg.errors.UniqueViolation,))
+
+
+def _summed(parts: Iterable[tuple[int, Stored]], tell: Tell) -> Stored:
+    rows, total = 0, Stored()
+    for count, stored in parts:
+        rows, total = rows + count, total + stored
+        tell(rows)
+    return total
