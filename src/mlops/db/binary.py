@@ -48,11 +48,13 @@ def encode(columns: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes]:
 def elements(sent: bytes, dtype: str) -> npt.NDArray[Any]:
     """The elements of an array without NULLs that array_send gave."""
     wanted = np.dtype(dtype)
-    found = np.frombuffer(sent, dtype=[("length", ">i4"), ("element", _wire(wanted))], offset=ABOUT_ARRAY)["element"]
+    layout = np.dtype([("length", ">i4"), ("element", _wire(wanted))])
+    found: npt.NDArray[Any] = np.frombuffer(sent, dtype=layout, offset=ABOUT_ARRAY)["element"]
     if wanted.kind != "M":
         return found.astype(wanted)
     unit, _ = TIMES[wanted.name]
-    return EPOCH.astype(wanted) + found.astype(f"timedelta64[{unit}]")
+    times: npt.NDArray[Any] = EPOCH.astype(wanted) + found.astype(f"timedelta64[{unit}]")
+    return times
 
 
 def _records(columns: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int64], gone: set[str]) -> bytes:
@@ -77,13 +79,17 @@ def _wire(dtype: np.dtype[Any]) -> str:
 
 
 def _absent(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    absent: npt.NDArray[np.bool_] = np.zeros(len(array), dtype=bool)
     if array.dtype.kind == "M":
-        return np.isnat(array)
-    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
+        absent = np.isnat(array)
+    elif array.dtype.kind == "f":
+        absent = np.isnan(array)
+    return absent
 
 
 def _foreign(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if array.dtype.kind != "M":
         return array
     unit, _ = TIMES[array.dtype.name]
-    return (array - EPOCH.astype(f"datetime64[{unit}]")).astype(np.int64)
+    since: npt.NDArray[Any] = (array - EPOCH.astype(f"datetime64[{unit}]")).astype(np.int64)
+    return since

@@ -10,21 +10,23 @@ from sqlalchemy.exc import DBAPIError
 __all__ = ["retrying"]
 
 T = TypeVar("T")
-AGAIN: tuple[type[Exception], ...] = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+AGAIN: tuple[type[Exception], ...] = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
 
 
-def retrying(
-    work: Callable[[], T], *, times: int = 5, wait_seconds: float = 0.1, also: tuple[type[Exception], ...] = ()
-) -> T:
+def retrying(work: Callable[[], T], *, times: int = 5, wait_seconds: float = 0.1, duplicates: bool = False) -> T:
     """What `work`, one whole transaction, returns; it is done again after a deadlock or a serialization failure.
 
-    `also` are further errors of psycopg after which to do it again.
+    With `duplicates` also after a unique violation: for work that looks first and inserts only what is not there.
     """
-    again = AGAIN + also
+    again = (*AGAIN, psycopg.errors.UniqueViolation) if duplicates else AGAIN
     for attempt in range(times - 1):
         try:
             return work()
-        except (DBAPIError, *again) as error:
+        except (DBAPIError, psycopg.Error) as error:
             if not isinstance(getattr(error, "orig", error), again):
                 raise
             time.sleep(min(wait_seconds * 2**attempt, 5 * wait_seconds))

@@ -142,7 +142,7 @@ def _floats(raw: "pd.Series[Any]") -> npt.NDArray[np.float64]:
             return np.asarray(spelled.to_numpy(zero_copy_only=False), dtype=np.float64)
         except pa.ArrowInvalid:  # some text is no number: find out which
             raw = raw.astype(object)
-    values: npt.NDArray[np.float64] = pd.to_numeric(raw, errors="coerce").astype("float64").to_numpy()
+    values: Rows = pd.to_numeric(raw, errors="coerce").astype("float64").to_numpy()
     return values
 
 

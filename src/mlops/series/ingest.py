@@ -1,4 +1,4 @@
-"""Files in: read, check, store exactly once. A refused file leaves no observation, an interrupted one goes on where it was."""
+"""Files in: read, check, store exactly once; a refused file leaves no observation, an interrupted one goes on."""
 
 import hashlib
 import zoneinfo

@@ -14,7 +14,7 @@ __all__ = ["AROUND", "Judged", "SeriesFacts", "judge"]
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[Any]
 Times = npt.NDArray[Any]
 
 AROUND = {
@@ -27,6 +27,7 @@ AROUND = {
 }
 """What is read of the stored observations around a batch; a missing number is NaN."""
 FIGURES = ("value", "value_lower", "value_upper", "quality_score")
+SECOND = np.timedelta64(1, "s")
 LENGTHS = {"hourly": np.timedelta64(1, "h"), "daily": np.timedelta64(1, "D"), "weekly": np.timedelta64(7, "D")}
 
 
@@ -108,8 +109,8 @@ def judge(
 
 def _together(rows: Rows, series_id: Ints, facts: SeriesFacts, around: Arrays) -> _Together:
     ids, ats = np.r_[around["series_id"], series_id], np.r_[around["observed_at"], rows["at"]]
-    code = np.searchsorted(facts.series_id, ids)
-    key = code << SECOND_BITS | ats.astype("datetime64[s]").astype(np.int64)
+    code: Any = np.searchsorted(facts.series_id, ids)
+    key: Ints = code << SECOND_BITS | ats.astype("datetime64[s]").astype(np.int64)
     order = np.argsort(key, kind="stable")
     first = np.r_[True, np.diff(key[order]) != 0][: len(key)]
     place = np.empty(len(key), dtype=np.int64)
@@ -158,7 +159,7 @@ def _counted(both: _Together, flags: Flags) -> Ints:
     """How many rows of the row's series are flagged up to it, itself included."""
     total = np.cumsum(flags)
     begins = np.r_[True, np.diff(both.code) != 0][: len(flags)]
-    before = (total - flags)[begins]
+    before: Ints = (total - flags)[begins]
     counted: Ints = total - before[np.cumsum(begins) - 1]
     return counted
 
@@ -167,17 +168,18 @@ def _assessed(both: _Together, value: Floats, facts: SeriesFacts, known: Floats,
     codes = both.code[np.r_[True, np.diff(both.code) != 0][: len(both.code)]]
     late = None
     if now is not None and both.stored.any():
-        late = np.where(_inside(both), (now - _ends(both.at, facts.granularity[both.code])) / np.timedelta64(1, "s"), np.nan)
-    return assess(
-        both.code, both.at, value.astype(np.float64), facts.thresholds.part(codes), late=late, known_quality=known
-    )
+        waited: Times = now - _ends(both.at, facts.granularity[both.code])
+        late = np.where(_inside(both), waited / SECOND, np.nan)
+    return assess(both.code, both.at, value, facts.thresholds.part(codes), late=late, known_quality=known)
 
 
 def _inside(both: _Together) -> Flags:
-    """New rows between stored ones: they fill a gap, and may come late; a history that is brought in at once does not."""
+    """New rows between stored ones: they fill a gap, and may come late; a history that is brought in whole does not."""
     earlier = _counted(both, both.stored)
     most = int(both.code.max(initial=-1)) + 1
-    inside: Flags = ~both.stored & (earlier > 0) & (earlier < np.bincount(both.code[both.stored], minlength=most)[both.code])
+    inside: Flags = (
+        ~both.stored & (earlier > 0) & (earlier < np.bincount(both.code[both.stored], minlength=most)[both.code])
+    )
     return inside
 
 

@@ -4,9 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-import psycopg
 
 from mlops.db import Database
 from mlops.db.retry import retrying
@@ -32,14 +29,12 @@ class Stored:
     attached: int = 0
 
     def __add__(self, other: "Stored") -> "Stored":
-        return Stored(
-            self.inserted + other.inserted, self.corrected + other.corrected, self.attached + other.attached
-        )
+        return Stored(self.inserted + other.inserted, self.corrected + other.corrected, self.attached + other.attached)
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Batches of whole series, and what is known of these series; `replayed` rows were known when their period ended."""
+    """Batches of whole series and what is known of these; `replayed` rows became known when their period ended."""
 
     database: Database
     batches: Shelf
@@ -96,8 +91,8 @@ class Load:
     def _prepared(self, rows: Rows, known: Known) -> Judged:
         return prepare(self.database, rows, known, replayed=self.replayed)
 
-    def _again(self, work: Callable[[], Any]) -> Any:
-        return retrying(work, times=ATTEMPTS, also=(psycopg.errors.UniqueViolation,))
+    def _again(self, work: Callable[[], Stored]) -> Stored:
+        return retrying(work, times=ATTEMPTS, duplicates=True)
 
 
 def _summed(parts: Iterable[tuple[int, Stored]], tell: Tell) -> Stored:

@@ -33,7 +33,7 @@ ROW = np.dtype(
 )
 BLOCK_BITS = 5
 """32 series to a block: two years of hourly values of all of them fit into memory many times."""
-BATCH_ROWS = 250_000
+BATCH_ROWS = 160_000
 SECOND_BITS = 34
 
 

@@ -16,7 +16,7 @@ from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
 from mlops.series.quality import LOOK_BACK, Thresholds
 from mlops.series.spool import Rows
 
-__all__ = ["Known", "Months", "know", "prepare", "store"]
+__all__ = ["Known", "Months", "know", "prepare", "read_around", "store"]
 
 METRICS = "analytics.time_series_metrics"
 REVISIONS = "analytics.time_series_revisions"
@@ -36,7 +36,7 @@ class Known:
 
 
 class Months:
-    """Where new rows go: partitions, made when they are missing; or with `alone` tables of their own, attached at the end.
+    """Where new rows go: partitions, made when missing; or with `alone` tables of their own, attached at the end.
 
     A month that has a partition when it is first written to stays with it.
     """
@@ -161,14 +161,19 @@ def _around(transaction: Transaction, rows: Rows, known: Known, facts: SeriesFac
     ends = np.r_[begins[1:], len(rows)] - 1
     ids = known.series_id[keys[old]]
     granularity = facts.granularity[np.searchsorted(facts.series_id, ids)]
-    transaction.run("ingest_around_tables")
-    transaction.run("quality_plan")
     spans: Arrays = {
         "series_id": ids,
         "first_at": rows["at"][begins[old]],
         "last_at": rows["at"][ends[old]],
         "look_back": np.array([LOOK_BACK[name] for name in granularity], dtype=np.int32),
     }
+    return read_around(transaction, spans)
+
+
+def read_around(transaction: Transaction, spans: Arrays) -> Arrays:
+    """What is stored of each series from `first_at` to `last_at`, and `look_back` observations before and after."""
+    transaction.run("ingest_around_tables")
+    transaction.run("quality_plan")
     transaction.copy_arrays("spans", spans)
     stored = transaction.rows("ingest_around")
     lengths = [len(elements(row["value"], "float64")) for row in stored]

@@ -33,7 +33,7 @@ class Rules:
     bounds: Bounds
     latest: np.datetime64
     timezone: str | None = None
-    closed: Mapping[np.datetime64, str] = field(default_factory=dict)
+    closed: Mapping[Any, str] = field(default_factory=dict)
     """Months that are archived and gone, with the file that would bring them back."""
 
     @classmethod

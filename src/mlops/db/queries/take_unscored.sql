@@ -1,0 +1,9 @@
+-- takes away the marks of some series that came in by SQL: from when on their scores are to be made
+with some as (
+    select series_id from (select distinct series_id from analytics.unscored) s order by series_id limit :most
+), taken as (
+    delete from analytics.unscored u using some where u.series_id = some.series_id returning u.series_id, u.since
+)
+select t.series_id, s.metric_type, s.granularity, min(t.since) as since
+  from taken t join analytics.series s using (series_id)
+ group by t.series_id, s.metric_type, s.granularity order by t.series_id
