@@ -121,7 +121,7 @@ def test_many_writers_of_the_same_days_lose_and_double_nothing(database: Databas
 def test_what_came_in_by_sql_is_scored_like_a_file(database: Database, sql, route):
     y = [100.0 + day % 7 for day in range(100)]
     y[90] = 5000.0
-    days = "timestamptz '2024-01-01 00:00Z' + n * interval '1 day'"
+    days = "timestamptz '2024-01-01 00:00Z' + n * interval '24 hours'"
     rows = f"select %s, {days}, y from unnest(%s::float8[]) with ordinality as v (y, n)"
     sql.execute(f"insert into analytics.time_series_staging (series_id, observed_at, value) {rows}", [route, y])
     assert rescore(database) > 0

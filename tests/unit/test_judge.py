@@ -106,7 +106,8 @@ def test_replayed_rows_became_known_when_their_period_ended(granularity: str, ho
 
 
 def test_a_correction_scores_the_rows_after_it_anew():
-    old = {(0, day): {"value": 100.0 + day % 7} for day in range(40)}
+    y = np.random.default_rng(1).normal(100, 10, 40)
+    old = {(0, day): {"value": y[day]} for day in range(40)}
     for day in (38, 39):
         old[0, day] = {"value": 0.0, "quality_score": 1.0}
     found = judged({(0, 37): {"value": 0.0}}, old)
