@@ -9,7 +9,7 @@ __all__ = ["DEPTH", "surprise"]
 NEAR = 3
 BELIEF = 0.7
 """How much of the last residuals is taken for a new level."""
-LEAST = 0.1
+LEAST = 0.12
 """A scale is at least this part of what was expected."""
 NEIGHBOURS = 6
 DEPTH = NEAR + 28
