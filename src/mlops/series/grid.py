@@ -41,13 +41,14 @@ FAR = 2**40
 NETWORKS: dict[int, tuple[tuple[int, int], ...]] = {
     3: ((0, 2), (0, 1), (1, 2)),
     4: ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)),
+    5: ((0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (2, 3)),
     6: ((0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3), (2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)),
     7: (
         *((0, 6), (2, 3), (4, 5), (0, 2), (1, 4), (3, 6), (0, 1), (2, 5)),
         *((3, 4), (1, 2), (4, 6), (2, 3), (4, 5), (1, 2), (3, 4), (5, 6)),
     ),
 }
-"""Comparisons that sort 3, 4, 6 or 7 values (Knuth, The Art of Computer Programming 3, section 5.3.4)."""
+"""Comparisons that sort 3 to 7 values (Knuth, The Art of Computer Programming 3, section 5.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def periods(at: Times, granularity: str) -> Places:
 
 
 def medians(columns: Sequence[Floats], *, fewest: int = 1) -> Floats:
-    """The median across 3, 4, 6 or 7 arrays, inf where a value is missing; NaN where fewer than `fewest` are there.
+    """The median across 3 to 7 arrays, inf where a value is missing; NaN where fewer than `fewest` are there.
 
     The arrays are sorted in place.
     """
