@@ -39,6 +39,9 @@ def main() -> None:
     for name, figure in speeds().items():
         print(f"assess, {name}: {figure:.3f} µs of CPU a row")
     print("profiles of 1,000 daily series x 730: {:.2f} s, again {:.2f} s".format(*stored_profiles()))
+    for name, figures in seasons_in_noise().items():
+        print(f"seasons found in 1,000 series of {name}: {figures}")
+    print(f"simulated healthy values above anomaly_limit: {alarms(_healthy(500, 730, 'daily'), 'daily'):.5f}")
     if chosen.data is not None:
         weekly_seasons(chosen.data)
         print(pd.DataFrame(precisions(chosen.data, chosen.seeds)).T.round(3).to_string())
@@ -56,8 +59,7 @@ def speeds() -> dict[str, float]:
 
 def _speed(series: int, length: int, granularity: str) -> float:
     random = np.random.default_rng(0)
-    wave = 1 + 0.3 * np.sin(np.arange(length) * 2 * np.pi / SEASON[granularity])
-    y = (100 * wave * random.normal(1, 0.1, (series, length))).ravel()
+    y = _healthy(series, length, granularity).ravel()
     at = np.tile(_stamps(length, granularity), series)
     thresholds = Thresholds.of([ANY] * series, [granularity] * series)
     late = random.uniform(0, 1e6, len(y))
@@ -67,6 +69,31 @@ def _speed(series: int, length: int, granularity: str) -> float:
         assess(np.repeat(np.arange(series), length), at, y, thresholds, late=late)
         times.append(time.process_time() - begin)
     return min(times) / len(y) * 1e6
+
+
+def _healthy(series: int, length: int, granularity: str) -> np.ndarray:
+    wave = 1 + 0.3 * np.sin(np.arange(length) * 2 * np.pi / SEASON[granularity])
+    return 100 * wave * np.random.default_rng(0).normal(1, 0.1, (series, length))
+
+
+def alarms(y: np.ndarray, granularity: str) -> float:
+    """The share of values with a score that is above the default limit."""
+    score = anomaly_score(y, granularity)
+    return float((score > ANY.anomaly_limit).sum() / np.isfinite(score).sum())
+
+
+def seasons_in_noise() -> dict[str, dict[str, int]]:
+    """How often each season is found where there is none, in two years of days."""
+    found = {}
+    for name, memory in (("white noise", 0.0), ("noise with memory 0.9", 0.9), ("random walks", 1.0)):
+        values = np.random.default_rng(0).normal(size=(1000, 730))
+        for day in range(1, 730):
+            values[:, day] += memory * values[:, day - 1]
+        profiles = profile(Panel(values, 18_000, "daily"))
+        found[name] = {
+            season: sum(one.seasons[season].found for one in profiles) for season in ("week", "month", "year")
+        }
+    return found
 
 
 def stored_profiles(series: int = 1000, days: int = 730) -> tuple[float, float]:
@@ -134,6 +161,7 @@ def precisions(data: Path, seeds: int) -> dict[str, dict[str, float]]:
     table: dict[str, dict[str, float]] = {}
     for title, (panel, granularity) in panels.items():
         y = panel[1::2]
+        print(f"{title}, unchanged: {alarms(y, granularity):.4f} of the values are above anomaly_limit")
         for fault, inject in faults.items():
             changed = [_injected(y, inject, seed, START[granularity]) for seed in range(100, 100 + seeds)]
             for name, score in scores.items():

@@ -1,6 +1,7 @@
 """Profiles of stored series: written once, and again only when something has changed."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def test_only_seasons_of_the_metric_type_are_looked_for(weekly_routes: Database)
         connection.execute("update analytics.metric_types set seasons = '{month}' where name = 'collection_weight'")
     store_profiles(weekly_routes)
     assert list(stored(weekly_routes)[0]["seasons"]) == ["month"]
+
+
+def test_the_sql_of_the_page_runs(weekly_routes: Database):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "quality-and-anomalies.md").read_text()
+    store_profiles(weekly_routes)
+    with psycopg.connect(weekly_routes.url) as connection:
+        for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL):
+            connection.execute(block)
 
 
 def test_nothing_stored_has_no_profiles(database: Database):

@@ -133,16 +133,15 @@ def _season(
     """What is left of `rest` without the season where it is believed, and what was found of each series."""
     phase = _phases(panel, season)
     fast = rest if season == "year" else _without_level(rest, there, round(length))
-    onehot = np.eye(phase.max() + 1)[phase]
-    shape, counts = _means(fast, there, onehot)
+    shape, counts = _means(fast, there, phase)
     strength = _strength(fast, there, shape[:, phase], (counts > 0).sum(axis=1))
     alike = _autocorrelation(fast, there, round(length))
     odd = (np.arange(len(phase)) // length).astype(int) % 2 == 1
-    agree = _agreement(fast, there, onehot, odd)
+    agree = _agreement(fast, there, phase, odd)
     enough = _spans(there) >= FEWEST_CYCLES[season] * length
     believed = enough & (strength >= LEAST_STRENGTH) & alike & (agree >= LEAST_AGREEMENT)
     rest = np.where(there & believed[:, None], rest - shape[:, phase], rest)
-    level, _ = _means(np.where(there, panel.values, 0.0), there, onehot)
+    level, _ = _means(np.where(there, panel.values, 0.0), there, phase)
     whole = np.nanmean(panel.values, axis=1)
     return rest, [
         _shape(believed[place], strength[place], level[place], counts[place], whole[place]) if enough[place] else None
@@ -192,10 +191,15 @@ def _around(values: Floats, length: int) -> Floats:
     return sums
 
 
-def _means(values: Floats, there: Flags, onehot: Floats) -> tuple[Floats, Floats]:
-    """The mean of each phase and how many there are, (series, phases) each."""
-    counts = there @ onehot
-    return (values @ onehot) / np.maximum(counts, 1), counts
+def _means(values: Floats, there: Flags, phase: Places) -> tuple[Floats, Floats]:
+    """The mean of each phase and how many there are, (series, phases) each; `values` are 0 where nothing is there."""
+    many = int(phase.max()) + 1
+    place = (np.arange(len(values))[:, None] * many + phase).ravel()
+    sums, counts = (
+        np.bincount(place, some.ravel(), len(values) * many).reshape(len(values), many).astype(np.float64)
+        for some in (values, there)
+    )
+    return sums / np.maximum(counts, 1), counts
 
 
 def _strength(values: Floats, there: Flags, fitted: Floats, phases: Places) -> Floats:
@@ -218,9 +222,9 @@ def _autocorrelation(values: Floats, there: Flags, lag: int) -> Flags:
     return alike
 
 
-def _agreement(values: Floats, there: Flags, onehot: Floats, odd: Flags) -> Floats:
+def _agreement(values: Floats, there: Flags, phase: Places, odd: Flags) -> Floats:
     """The correlation of the phase means of odd and of even cycles, (series)."""
-    (one, many), (other, more) = (_means(values * half, there & half, onehot) for half in (odd, ~odd))
+    (one, many), (other, more) = (_means(values * half, there & half, phase) for half in (odd, ~odd))
     both = (many > 0) & (more > 0)
     one, other = (np.where(both, half, 0.0) for half in (one, other))
     size = np.maximum(both.sum(axis=1), 1)[:, None]
