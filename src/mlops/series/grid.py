@@ -165,7 +165,10 @@ def medians(columns: Sequence[Floats], *, fewest: int = 1) -> Floats:
         np.maximum(ordered[low], ordered[high], out=ordered[high])
         ordered[low], spare = spare, ordered[low]
     middle = ordered[many // 2] if many % 2 else (ordered[many // 2 - 1] + ordered[many // 2]) / 2
-    partly = np.flatnonzero(np.isinf(ordered[-1]))
+    nothing = np.isinf(ordered[0])
+    partly = np.flatnonzero(np.isinf(ordered[-1]) & ~nothing)
+    if nothing.any():
+        middle = np.where(nothing, np.nan, middle)
     if len(partly):
         some = np.stack([column[partly] for column in ordered])
         seen, row = np.isfinite(some).sum(axis=0), np.arange(len(partly))

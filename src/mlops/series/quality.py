@@ -25,8 +25,8 @@ LOOK_BACK = {
     name: max(2 * ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH) for name, rhythm in RHYTHMS.items()
 }
 """Observations before the first new one with which the results are those of the whole history."""
-ROWS, SERIES = 32_768, 65_536 // 168
-"""A block that stays in a processor's cache."""
+PLACES, PHASES = 32_768, 65_000
+"""A block that stays in a processor's cache, and whose phases can be sorted by radix."""
 
 BEYOND = 0.5
 GENTLY = 0.5
@@ -147,11 +147,12 @@ def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int = 180) -> tuple[
 
 
 def _blocks(starts: Places, steps: npt.NDArray[np.int8]) -> Iterator[tuple[int, Places]]:
-    """The numbers of series that are judged together: of one granularity, about ROWS rows."""
+    """The numbers of series that are judged together: of one granularity, about PLACES rows with their room."""
     for step in np.unique(steps):
         chosen = np.flatnonzero(steps == step)
-        rows = np.cumsum(starts[chosen + 1] - starts[chosen])
-        cuts = np.maximum(rows // ROWS, np.arange(len(chosen)) // SERIES)
+        places = np.cumsum(starts[chosen + 1] - starts[chosen] + ROOM)
+        most = PHASES // RHYTHMS[GRANULARITIES[step]].season
+        cuts = places // PLACES + np.arange(len(chosen)) // most
         for block in np.split(chosen, np.flatnonzero(np.diff(cuts)) + 1):
             yield int(step), block
 
