@@ -21,10 +21,16 @@ Singles = npt.NDArray[np.float32]
 
 WINDOW = ROOM
 """Observations that a robust range looks back on."""
+LONGEST_FLAT_AFTER = 20
+"""The check of `analytics.metric_types.flat_after`."""
 LOOK_BACK = {
-    name: max(2 * ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH) for name, rhythm in RHYTHMS.items()
+    name: max(2 * ROOM, LONGEST_FLAT_AFTER * 2 + ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH)
+    for name, rhythm in RHYTHMS.items()
 }
-"""Observations before the first new one with which the results are those of the whole history."""
+"""Observations before the first new one with which the results are those of the whole history.
+
+A changed observation may change the results of as many after it, and of the flat line that it stands in or ends.
+"""
 PLACES, PHASES = 32_768, 65_000
 """A block that stays in a processor's cache, and whose phases can be sorted by radix."""
 
@@ -203,7 +209,7 @@ def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats)
 def _complete(grid: Grid) -> Floats:
     """1 where the window of periods before holds as many observations as usual in this series, down to GENTLY, (n).
 
-    Usual is the second largest of four such counts at earlier rows, so a route served weekly is complete.
+    Usual is the median of four such counts at earlier rows, so a route served weekly is complete.
     """
     if grid.dense:
         return np.ones(len(grid.series))
@@ -215,7 +221,7 @@ def _complete(grid: Grid) -> Floats:
         back = window * (number + 1) // 4
         there = rows - back >= grid.first
         earlier[number, there] = counts[rows[there] - back]
-    usual = np.sort(earlier, axis=0)[2]
+    usual = np.sort(earlier, axis=0)[1:3].mean(axis=0)
     return np.where(counts < usual, GENTLY + (1 - GENTLY) * counts / usual, 1.0)
 
 
