@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops.series.quality import score, usable
+from mlops.domain.metric_types import MetricType
+from mlops.series.quality import Thresholds, assess, score, usable
 
 START = pd.Timestamp("2023-01-01")
 END = START + pd.Timedelta(days=399)
@@ -77,6 +78,78 @@ def test_series_are_judged_by_themselves_whatever_the_order_of_rows():
     both = pd.concat([first, second], ignore_index=True).sample(frac=1, random_state=1)
     together = both.assign(score=score(both)).sort_values(["series_id", "ds"])["score"].to_numpy()
     np.testing.assert_array_equal(together, np.r_[score(first), score(second)])
+
+
+def quality(
+    y: object, periods: np.ndarray | None = None, granularity: str = "daily", late: object = None, **own: object
+):
+    """The scores of one series whose observations are of these days or hours."""
+    values = np.asarray(y, dtype=float)
+    step = np.timedelta64(1, "h" if granularity == "hourly" else "D")
+    at = (
+        START.to_datetime64().astype("datetime64[us]") + (np.arange(len(values)) if periods is None else periods) * step
+    )
+    thresholds = Thresholds.of([MetricType("any", "any", "sum", **own)], [granularity])
+    return assess(np.zeros(len(values), dtype=np.int64), at, values, thresholds, late=late).quality
+
+
+@pytest.mark.parametrize(
+    "periods",
+    [np.arange(200), np.arange(200) * 7, np.flatnonzero(np.arange(280) % 7 < 5), np.arange(200) * 14],
+    ids=["every day", "every week", "Monday to Friday", "every other week"],
+)
+def test_a_series_in_its_own_rhythm_is_complete(periods: np.ndarray):
+    assert (quality(healthy(200), periods) == 1).all()
+
+
+def test_opening_hours_are_a_rhythm_too():
+    hours = np.arange(24 * 60)
+    open_hours = hours[(hours % 24 >= 8) & (hours % 24 < 18) & (hours // 24 % 7 < 6)]
+    assert (quality(healthy(len(open_hours)), open_hours, "hourly") == 1).all()
+
+
+def test_missing_days_lower_the_scores_after_them_gently_until_they_are_long_ago():
+    scores = quality(healthy(200), np.r_[0:100, 110:210])
+    assert (scores[:100] == 1).all()
+    assert scores[100] == pytest.approx(0.5 + 0.5 * 18 / 28)
+    assert (scores[100:118] < 1).all()
+    assert (scores[128:] == 1).all()
+
+
+def test_what_arrives_late_is_trusted_less_and_never_distrusted():
+    day = 86400.0
+    late = np.array([np.nan, 0, 7, 14, 70, 7e6]) * day
+    assert quality([10, 12, 11, 13, 10, 12], late=late).tolist() == pytest.approx([1, 1, 1, 0.75, 0.55, 0.5], abs=1e-5)
+
+
+def test_a_jump_inside_the_range_of_a_wandering_series_scores_one_half():
+    y = 300 + 250 * np.sin(np.arange(300) / 10) + np.random.default_rng(1).normal(0, 1, 300)
+    y[157:] += 600
+    scores = quality(y)
+    assert scores[157] == 0.5
+    assert (scores[:157] == 1).all()
+    assert quality(y, jump_limit=100)[157] == 1
+
+
+def test_the_jump_back_from_a_closed_weekend_is_none():
+    y = np.where(np.arange(400) % 7 >= 5, 0.0, 100 + np.random.default_rng(1).normal(0, 1, 400))
+    assert (quality(y) == 1).all()
+
+
+def test_a_metric_type_says_how_long_a_value_may_stand_still():
+    y = with_values(healthy(), slice(200, 206), 77.5)
+    assert (quality(y, flat_after=3)[202:206] == 0).all()
+    assert (quality(y, flat_after=7) == 1).all()
+
+
+def test_zeros_of_the_night_are_no_flat_line_and_a_sensor_that_dies_by_day_is():
+    hours = np.arange(24 * 30)
+    y = np.where(hours % 24 < 8, 0.0, healthy(len(hours)))
+    assert (quality(y, granularity="hourly")[24 * 7 :] == 1).all()
+    y[24 * 20 + 12 :] = 0
+    scores = quality(y, granularity="hourly")
+    assert (scores[24 * 20 + 14 : 24 * 21] == 0).all()
+    assert (scores[24 * 28 :] == 0).all()
 
 
 VALUES = st.lists(st.one_of(st.sampled_from([0.0, 5.0, 100.0]), st.floats(-1e6, 1e6)), min_size=1, max_size=120)

@@ -5,7 +5,7 @@ alter table analytics.metric_types
     add column flat_after    int      not null default 3             check (flat_after between 2 and 20),
     add column jump_limit    real     not null default 8             check (jump_limit > 0),
     add column late_after    interval not null default '7 days'      check (late_after >= interval '0'),
-    add column anomaly_limit real     not null default 6             check (anomaly_limit > 0);
+    add column anomaly_limit real     not null default 5.5             check (anomaly_limit > 0);
 
 comment on column analytics.metric_types.seasons       is 'Seasons that this kind of measurement may have: any of day, week, month, year.';
 comment on column analytics.metric_types.flat_after    is 'Equal values in a row from which on a series counts as a flat line, 2 to 20. Quality is 0 there.';

@@ -139,6 +139,16 @@ def export(
     emit({"file": file, "rows": rows}, as_json=as_json, text=lambda: console.print(f"{rows:,} rows written to {file}"))
 
 
+@app.command("profile")
+def profile_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> None:
+    """Find the seasons, trend and gaps of each series and keep them with it, in `analytics.series.seasonality`."""
+    from mlops.series import seasonality
+
+    done = seasonality.store_profiles(database(), metric_type=metric_type)
+    text = f"{done['series']:,} series profiled, {done['written']:,} profiles written, the others had not changed"
+    emit(done, as_json=as_json, text=lambda: console.print(text))
+
+
 def _tell(report: "IngestReport") -> None:
     done = f"{report.inserted:,} new, {report.corrected:,} corrected, {report.unchanged:,} were there"
     speed = f"{report.seconds:.1f} s, {report.rows_per_second:,.0f} rows/s"

@@ -26,7 +26,7 @@ class MetricType:
     flat_after: int = 3
     jump_limit: float = 8
     late_after: timedelta = timedelta(days=7)
-    anomaly_limit: float = 6
+    anomaly_limit: float = 5.5
 
 
 DAY: tuple[Season, ...] = ("day", "week")

@@ -2,41 +2,43 @@
 
 import numpy as np
 
-from mlops.series.grid import Floats, Grid, Places, medians, robust_scale
+from mlops.series.grid import ROOM, Floats, Grid, Places, medians, robust_scale
 
 __all__ = ["DEPTH", "surprise"]
 
 NEAR = 3
-BELIEF = 0.7
-"""How much of the last residuals is taken for a new level."""
-LEAST = 0.1
-"""A scale is at least this part of what was expected."""
+DOUBT = 0.08
+"""A standard deviation, as a part of what was expected, that is granted however still the past was."""
 NEIGHBOURS = 6
-DEPTH = NEAR + 28
+MOST = 1000.0
+"""Scores are cut there, so that they stay numbers whatever comes."""
+DEPTH = NEAR + ROOM
 """Observations looked back on beyond the seasons that are compared."""
 
 
 def surprise(grid: Grid, y: Floats, trusted: Floats, expected: Floats) -> Floats:
-    """|value - expected| in robust standard deviations of the past, (n); NaN where there is too little past.
+    """The distance to what was expected in robust standard deviations of the past, (n); NaN: too little past.
 
-    `expected` is the median of the same phase in the last seasons; to it comes BELIEF times the median of the last
-    three residuals, so that a new level is soon normal. The scale is that of the last 28 residuals. `trusted` is y
-    without what must not be learnt from (NaN there).
+    `expected` is the median of the same phase in the last seasons. A second guess adds the median of the last three
+    residuals, so that a new level is soon normal; the distance is that to the nearer guess. The scale is that of the
+    last 28 distances, with DOUBT of what was expected added to it as variances add up. `trusted` is y without what must
+    not be learnt from (NaN there).
     """
     expected = _or_neighbours(grid, trusted, expected)
-    level = BELIEF * _newest_level(grid, trusted - expected)
-    away = np.abs(y - expected - level)
+    away = y - expected
+    level = _newest_level(grid, trusted - expected)
+    away = np.minimum(np.abs(away), np.abs(away - level))
     scale = grid.rows(robust_scale(grid.placed(np.where(np.isnan(trusted), np.nan, away))))
-    scale = np.maximum(scale, LEAST * np.abs(expected))
+    scale = np.hypot(scale, DOUBT * np.abs(expected))
     scale[scale == 0] = np.nan
-    return away / scale
+    return np.minimum(away / scale, MOST)
 
 
 def _newest_level(grid: Grid, residuals: Floats) -> Floats:
     """The median of the three residuals before each row, (n); an unknown one counts as 0."""
     placed = np.nan_to_num(grid.placed(residuals), nan=0.0, posinf=0.0, neginf=0.0)
-    room = len(placed) - 28
-    return grid.rows(medians([placed[28 - back : 28 - back + room].copy() for back in range(1, NEAR + 1)]))
+    size = len(placed) - ROOM
+    return grid.rows(medians([placed[ROOM - back : ROOM - back + size].copy() for back in range(1, NEAR + 1)]))
 
 
 def _or_neighbours(grid: Grid, trusted: Floats, expected: Floats) -> Floats:

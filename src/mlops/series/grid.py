@@ -32,6 +32,7 @@ ROOM = BLOCK * BLOCKS
 """Observations that a robust range looks back on, and the empty places before each series."""
 FEWEST = 14
 """Observations of those without which there is no range."""
+TALLEST = 3.0
 MEAN_TO_SIGMA = float(np.sqrt(np.pi / 2))
 """The standard deviation of normal noise over its mean absolute deviation."""
 
@@ -164,7 +165,10 @@ def medians(columns: Sequence[Floats], *, fewest: int = 1) -> Floats:
         np.maximum(ordered[low], ordered[high], out=ordered[high])
         ordered[low], spare = spare, ordered[low]
     middle = ordered[many // 2] if many % 2 else (ordered[many // 2 - 1] + ordered[many // 2]) / 2
-    partly = np.flatnonzero(np.isinf(ordered[-1]))
+    nothing = np.isinf(ordered[0])
+    partly = np.flatnonzero(np.isinf(ordered[-1]) & ~nothing)
+    if nothing.any():
+        middle = np.where(nothing, np.nan, middle)
     if len(partly):
         some = np.stack([column[partly] for column in ordered])
         seen, row = np.isfinite(some).sum(axis=0), np.arange(len(partly))
@@ -186,24 +190,32 @@ def centre(placed: Floats) -> Floats:
 def robust_scale(away: Floats) -> Floats:
     """A robust standard deviation of what lies so far `away` (size, NaN: unknown) in the ROOM values before.
 
-    It is the median of four means of 7. Where more than half are 0, it is the mean of the others, because what seldom
-    happens still has a size. (size - ROOM); NaN where fewer than FEWEST are known or all are 0.
+    It is the mean of four means of 7, of which none counts for more than TALLEST times the middle one. Where more than
+    half of the values are 0, it is the mean of the others, because what seldom happens still has a size. (size - ROOM);
+    NaN where fewer than FEWEST are known or all are 0.
     """
     known = ~np.isnan(away)
     filled = np.where(known, away, 0.0)
     sums = _blocks(_sums(filled))
     counts = _blocks(_sums(known.astype(np.float64)))
     others = _blocks(_sums((filled > 0).astype(np.float64)))
-    seen, moved = counts[0] + counts[1] + counts[2] + counts[3], others[0] + others[1] + others[2] + others[3]
-    total = sums[0] + sums[1] + sums[2] + sums[3]
-    means = [
-        np.where(count > 0, a_sum / np.maximum(count, 1), np.inf) for a_sum, count in zip(sums, counts, strict=True)
-    ]
-    scale = medians(means)
+    total, seen, moved = (parts[0] + parts[1] + parts[2] + parts[3] for parts in (sums, counts, others))
+    scale = _capped_mean([_mean_or_inf(some, many) for some, many in zip(sums, counts, strict=True)])
     seldom = 2 * moved < seen
     scale[seldom] = total[seldom] / moved[seldom]
     scale[(seen < FEWEST) | (moved == 0)] = np.nan
     return scale * MEAN_TO_SIGMA
+
+
+def _capped_mean(means: list[Floats]) -> Floats:
+    """The mean across arrays (inf: missing), each value cut at TALLEST times the median across them."""
+    most = TALLEST * medians([one.copy() for one in means])
+    there = [~np.isinf(one) for one in means]
+    total = np.zeros_like(most)
+    for one, known in zip(means, there, strict=True):
+        total += np.where(known, np.minimum(one, most), 0.0)
+    capped: Floats = total / np.maximum(np.add.reduce(there, dtype=np.float64), 1)
+    return capped
 
 
 def _mean_or_inf(total: Floats, count: Floats) -> Floats:

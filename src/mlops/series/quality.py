@@ -21,12 +21,18 @@ Singles = npt.NDArray[np.float32]
 
 WINDOW = ROOM
 """Observations that a robust range looks back on."""
+LONGEST_FLAT_AFTER = 20
+"""The check of `analytics.metric_types.flat_after`."""
 LOOK_BACK = {
-    name: max(2 * ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH) for name, rhythm in RHYTHMS.items()
+    name: max(2 * ROOM, LONGEST_FLAT_AFTER * 2 + ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH)
+    for name, rhythm in RHYTHMS.items()
 }
-"""Observations before the first new one with which the results are those of the whole history."""
-ROWS, SERIES = 32_768, 65_536 // 168
-"""A block that stays in a processor's cache."""
+"""Observations before the first new one with which the results are those of the whole history.
+
+A changed observation may change the results of as many after it, and of the flat line that it stands in or ends.
+"""
+PLACES, PHASES = 32_768, 65_000
+"""A block that stays in a processor's cache, and whose phases can be sorted by radix."""
 
 BEYOND = 0.5
 GENTLY = 0.5
@@ -147,11 +153,12 @@ def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int = 180) -> tuple[
 
 
 def _blocks(starts: Places, steps: npt.NDArray[np.int8]) -> Iterator[tuple[int, Places]]:
-    """The numbers of series that are judged together: of one granularity, about ROWS rows."""
+    """The numbers of series that are judged together: of one granularity, about PLACES rows with their room."""
     for step in np.unique(steps):
         chosen = np.flatnonzero(steps == step)
-        rows = np.cumsum(starts[chosen + 1] - starts[chosen])
-        cuts = np.maximum(rows // ROWS, np.arange(len(chosen)) // SERIES)
+        places = np.cumsum(starts[chosen + 1] - starts[chosen] + ROOM)
+        most = PHASES // RHYTHMS[GRANULARITIES[step]].season
+        cuts = places // PLACES + np.arange(len(chosen)) // most
         for block in np.split(chosen, np.flatnonzero(np.diff(cuts)) + 1):
             yield int(step), block
 
@@ -202,7 +209,7 @@ def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats)
 def _complete(grid: Grid) -> Floats:
     """1 where the window of periods before holds as many observations as usual in this series, down to GENTLY, (n).
 
-    Usual is the second largest of four such counts at earlier rows, so a route served weekly is complete.
+    Usual is the median of four such counts at earlier rows, so a route served weekly is complete.
     """
     if grid.dense:
         return np.ones(len(grid.series))
@@ -214,7 +221,7 @@ def _complete(grid: Grid) -> Floats:
         back = window * (number + 1) // 4
         there = rows - back >= grid.first
         earlier[number, there] = counts[rows[there] - back]
-    usual = np.sort(earlier, axis=0)[2]
+    usual = np.sort(earlier, axis=0)[1:3].mean(axis=0)
     return np.where(counts < usual, GENTLY + (1 - GENTLY) * counts / usual, 1.0)
 
 

@@ -1,0 +1,311 @@
+"""Which seasons series have, how strong they are and when they peak; many series at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops.db import Database, Transaction
+from mlops.domain.metric_types import Season
+from mlops.series.grid import Flags, Floats, Places, periods
+
+__all__ = ["CANDIDATES", "VERSION", "Panel", "Profile", "SeasonFound", "profile", "store_profiles"]
+
+VERSION = 1
+"""Raised when the method changes, so that every profile is written anew."""
+SERIES_AT_ONCE = {"hourly": 25, "daily": 250, "weekly": 1000, "monthly": 1000}
+CANDIDATES: dict[str, dict[Season, float]] = {
+    "hourly": {"day": 24, "week": 168, "year": 8766},
+    "daily": {"week": 7, "month": 30.4375, "year": 365.25},
+    "weekly": {"year": 52.1786},
+    "monthly": {"year": 12},
+}
+"""Length of each season in periods."""
+PER_YEAR = {"hourly": 8766.0, "daily": 365.25, "weekly": 52.1786, "monthly": 12.0}
+FEWEST_CYCLES = {"day": 7.0, "week": 5.0, "month": 6.0, "year": 1.95}
+"""Seasons that a history must hold before one is looked for."""
+LEAST_STRENGTH, LEAST_AGREEMENT = 0.1, 0.7
+STEADY, EVEN = 1.32, 0.49
+"""Syntetos and Boylan (2005): mean gap between demands, and squared variation of their sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Histories side by side: `values` (series, periods) from the period `start` on, NaN where nothing was observed."""
+
+    values: Floats
+    start: int
+    granularity: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeasonFound:
+    """One season that was looked for: the share of variance it explains, whether it is believed, and its shape.
+
+    `index` is the mean of each phase over the mean of all: hour 0 to 23, Monday to Sunday, day 1 to 31, January to
+    December (hours of the week for hourly series); None where a phase was never observed. `peak` is the place of the
+    largest.
+    """
+
+    found: bool
+    strength: float
+    index: tuple[float | None, ...]
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one series looks like; gaps are in periods, `trend_per_year` is in the unit of the metric type."""
+
+    observations: int
+    missing: int
+    longest_gap: int
+    mean: float
+    zero_share: float
+    pattern: str
+    trend_per_year: float
+    seasons: dict[Season, SeasonFound]
+
+
+def profile(panel: Panel, seasons: Sequence[Season] = ("day", "week", "month", "year")) -> list[Profile]:
+    """The profile of each series of a panel; every series must have an observation.
+
+    A season is believed when its phases explain a tenth of the variance (of what moves faster than the season), when a
+    value resembles the one a season later (autocorrelation above twice its error) and when odd and even cycles agree.
+    Shorter seasons come first and are taken out before longer ones are looked for.
+    """
+    there = ~np.isnan(panel.values)
+    rest, slopes = _detrended(panel.values, there)
+    found: dict[Season, list[SeasonFound | None]] = {}
+    for season, length in CANDIDATES[panel.granularity].items():
+        if season in seasons:
+            rest, found[season] = _season(panel, rest, there, season, length)
+    return [
+        _described(panel, place, slopes[place], {name: some for name, all_ in found.items() if (some := all_[place])})
+        for place in range(len(panel.values))
+    ]
+
+
+def store_profiles(database: Database, *, metric_type: str | None = None) -> dict[str, int]:
+    """Write `analytics.series.seasonality` where it has changed; how many `series` were profiled and `written`.
+
+    Observations of quality 0 count as missing. A profile says what it rests on: observations `from` and `to`, of which
+    the newest was recorded at `as_of`.
+    """
+    with database.transaction() as transaction:
+        chosen = transaction.rows("profile_series", metric_type=metric_type)
+    done = written = 0
+    for kind, rows in groupby(chosen, key=lambda row: (row["granularity"], tuple(row["seasons"]))):
+        for ids in _chunks([row["series_id"] for row in rows], SERIES_AT_ONCE[kind[0]]):
+            with database.transaction() as transaction:
+                histories = transaction.rows("profile_values", series_ids=ids)
+                documents = _documents(histories, *kind)
+                written += _write(transaction, documents)
+            done += len(documents)
+    return {"series": done, "written": written}
+
+
+def _write(transaction: Transaction, documents: dict[int, Any]) -> int:
+    """How many of the documents differ from what was stored."""
+    if not documents:
+        return 0
+    return transaction.run("profile_store", series_ids=list(documents), documents=list(documents.values()))
+
+
+def _detrended(values: Floats, there: Flags) -> tuple[Floats, Floats]:
+    """Values less their straight line (0 where there is none), and the slope per period, (series)."""
+    time = np.arange(values.shape[1], dtype=np.float64)
+    count = there.sum(axis=1)
+    filled = np.where(there, values, 0.0)
+    middle, mean = there @ time / count, filled.sum(axis=1) / count
+    spread = there @ time**2 - count * middle**2
+    slopes = (filled @ time - count * middle * mean) / np.where(spread > 0, spread, np.inf)
+    line = mean[:, None] + slopes[:, None] * (time - middle[:, None])
+    return np.where(there, values - line, 0.0), slopes
+
+
+def _season(
+    panel: Panel, rest: Floats, there: Flags, season: Season, length: float
+) -> tuple[Floats, list[SeasonFound | None]]:
+    """What is left of `rest` without the season where it is believed, and what was found of each series."""
+    phase = _phases(panel, season)
+    fast = rest if season == "year" else _without_level(rest, there, round(length))
+    shape, counts = _means(fast, there, phase)
+    strength = _strength(fast, there, shape[:, phase], (counts > 0).sum(axis=1))
+    alike = _autocorrelation(fast, there, round(length))
+    odd = (np.arange(len(phase)) // length).astype(int) % 2 == 1
+    agree = _agreement(fast, there, phase, odd)
+    enough = _spans(there) >= FEWEST_CYCLES[season] * length
+    believed = enough & (strength >= LEAST_STRENGTH) & alike & (agree >= LEAST_AGREEMENT)
+    rest = np.where(there & believed[:, None], rest - shape[:, phase], rest)
+    level, _ = _means(np.where(there, panel.values, 0.0), there, phase)
+    whole = np.nanmean(panel.values, axis=1)
+    return rest, [
+        _shape(believed[place], strength[place], level[place], counts[place], whole[place]) if enough[place] else None
+        for place in range(len(rest))
+    ]
+
+
+def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole: float) -> SeasonFound:
+    scale = whole if whole else 1.0
+    index = tuple(round(float(one / scale), 4) if many else None for one, many in zip(level, counts, strict=True))
+    peak = int(np.argmax(np.where(counts > 0, level, -np.inf)))
+    return SeasonFound(bool(believed), round(float(strength), 4), index, peak)
+
+
+def _phases(panel: Panel, season: Season) -> Places:
+    """The phase of each period of the panel, (periods): hour, weekday from Monday, day of the month or month from 0."""
+    number: Places = panel.start + np.arange(panel.values.shape[1])
+    if panel.granularity == "monthly":
+        return number % 12
+    hours = number * {"hourly": 1, "daily": 24, "weekly": 168}[panel.granularity]
+    if season == "day":
+        return hours % 24
+    if season == "week":
+        return (hours + 72) % 168 if panel.granularity == "hourly" else (hours // 24 + 3) % 7
+    days = hours.astype("datetime64[h]").astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    if season == "month":
+        within: Places = (days - months.astype("datetime64[D]")).astype(np.int64)
+        return within
+    month: Places = months.astype(np.int64)
+    return month % 12
+
+
+def _without_level(rest: Floats, there: Flags, length: int) -> Floats:
+    """Values less the mean of the season around them, 0 where there is none."""
+    sums, counts = _around(rest, length), _around(there.astype(np.float64), length)
+    return np.where(there, rest - sums / np.maximum(counts, 1), 0.0)
+
+
+def _around(values: Floats, length: int) -> Floats:
+    """The sum over about `length` periods around each one."""
+    before, after = length // 2, length - length // 2
+    total = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
+    place = np.arange(values.shape[1])
+    high, low = np.minimum(place + after, values.shape[1]), np.maximum(place - before, 0)
+    sums: Floats = total[:, high] - total[:, low]
+    return sums
+
+
+def _means(values: Floats, there: Flags, phase: Places) -> tuple[Floats, Floats]:
+    """The mean of each phase and how many there are, (series, phases) each; `values` are 0 where nothing is there."""
+    many = int(phase.max()) + 1
+    place = (np.arange(len(values))[:, None] * many + phase).ravel()
+    sums, counts = (
+        np.bincount(place, some.ravel(), len(values) * many).reshape(len(values), many).astype(np.float64)
+        for some in (values, there)
+    )
+    return sums / np.maximum(counts, 1), counts
+
+
+def _strength(values: Floats, there: Flags, fitted: Floats, phases: Places) -> Floats:
+    """The share of variance that phase means explain, less what they would of noise (adjusted R²), (series)."""
+    count = there.sum(axis=1)
+    left = (np.where(there, values - fitted, 0.0) ** 2).sum(axis=1) / np.maximum(count - phases, 1)
+    whole = (values**2).sum(axis=1) / np.maximum(count - 1, 1)
+    strength: Floats = np.clip(1 - left / np.where(whole > 0, whole, np.inf), 0, 1) * (whole > 0)
+    return strength
+
+
+def _autocorrelation(values: Floats, there: Flags, lag: int) -> Flags:
+    """Whether the correlation with the value a season before is above twice its error under noise."""
+    if lag >= values.shape[1]:
+        return np.zeros(len(values), dtype=bool)
+    pairs = np.maximum((there[:, lag:] & there[:, :-lag]).sum(axis=1), 1)
+    variance = (values**2).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    together = (values[:, lag:] * values[:, :-lag]).sum(axis=1) / pairs
+    alike: Flags = together > 2 / np.sqrt(pairs) * variance
+    return alike
+
+
+def _agreement(values: Floats, there: Flags, phase: Places, odd: Flags) -> Floats:
+    """The correlation of the phase means of odd and of even cycles, (series)."""
+    (one, many), (other, more) = (_means(values * half, there & half, phase) for half in (odd, ~odd))
+    both = (many > 0) & (more > 0)
+    one, other = (np.where(both, half, 0.0) for half in (one, other))
+    size = np.maximum(both.sum(axis=1), 1)[:, None]
+    one, other = (np.where(both, half - half.sum(axis=1, keepdims=True) / size, 0.0) for half in (one, other))
+    norm = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    agreement: Floats = (one * other).sum(axis=1) / np.where(norm > 0, norm, np.inf)
+    return agreement
+
+
+def _spans(there: Flags) -> Places:
+    """Periods from the first to the last observation, (series)."""
+    spans: Places = there.shape[1] - np.argmax(there[:, ::-1], axis=1) - np.argmax(there, axis=1)
+    return spans
+
+
+def _described(panel: Panel, place: int, slope: float, seasons: dict[Season, SeasonFound]) -> Profile:
+    seen = np.flatnonzero(~np.isnan(panel.values[place]))
+    values = panel.values[place, seen]
+    gaps = np.diff(seen)
+    return Profile(
+        observations=len(seen),
+        missing=int(seen[-1] - seen[0] + 1 - len(seen)),
+        longest_gap=int(gaps.max() - 1) if len(gaps) else 0,
+        mean=_rounded(values.mean()),
+        zero_share=_rounded((values == 0).mean()),
+        pattern=_pattern(values),
+        trend_per_year=_rounded(slope * PER_YEAR[panel.granularity]),
+        seasons=seasons,
+    )
+
+
+def _pattern(values: Floats) -> str:
+    """Smooth, erratic, intermittent or lumpy, by how often and how evenly something is there."""
+    some = values[values != 0]
+    if not len(some):
+        return "zero"
+    seldom, uneven = len(values) / len(some) >= STEADY, some.var() >= EVEN * some.mean() ** 2
+    return {(False, False): "smooth", (False, True): "erratic", (True, False): "intermittent", (True, True): "lumpy"}[
+        bool(seldom), bool(uneven)
+    ]
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.6g}")
+
+
+def _chunks(ids: list[int], size: int) -> Iterator[list[int]]:
+    for begin in range(0, len(ids), size):
+        yield ids[begin : begin + size]
+
+
+def _documents(histories: list[dict[str, Any]], granularity: str, seasons: Sequence[Season]) -> dict[int, Any]:
+    """series_id -> what is stored of it, as JSON holds it."""
+    if not histories:
+        return {}
+    at = [_stamps(row["seconds"]) for row in histories]
+    places = [periods(stamps, granularity) for stamps in at]
+    start = min(int(place[0]) for place in places)
+    values = np.full((len(at), max(int(place[-1]) for place in places) - start + 1), np.nan)
+    for row, (place, history) in enumerate(zip(places, histories, strict=True)):
+        values[row, place - start] = np.frombuffer(history["y"], dtype=">f8")
+    found_of_all = profile(Panel(values, start, granularity), seasons)
+    return {
+        history["series_id"]: {
+            "version": VERSION,
+            "as_of": history["as_of"].isoformat(),
+            "from": f"{stamps[0]}Z",
+            "to": f"{stamps[-1]}Z",
+            **_plain(found),
+        }
+        for history, stamps, found in zip(histories, at, found_of_all, strict=True)
+    }
+
+
+def _stamps(seconds: bytes) -> npt.NDArray[np.datetime64]:
+    return np.frombuffer(seconds, dtype=">i8").astype("datetime64[s]")
+
+
+def _plain(found: Profile) -> dict[str, Any]:
+    """A profile as JSON gives it back: tuples are lists."""
+    document = asdict(found)
+    for season in document["seasons"].values():
+        season["index"] = list(season["index"])
+    return document

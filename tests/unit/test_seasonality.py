@@ -1,0 +1,114 @@
+"""Which seasons are found, and which are not there."""
+
+import numpy as np
+import pytest
+
+from mlops.series.seasonality import CANDIDATES, Panel, profile
+
+MONDAY = int(np.datetime64("2023-01-02", "D").astype(int))
+DAYS = np.arange(800)
+
+
+def daily(values: np.ndarray, start: int = MONDAY) -> Panel:
+    return Panel(np.atleast_2d(np.asarray(values, dtype=float)), start, "daily")
+
+
+def noise(sigma: float, size: int) -> np.ndarray:
+    return np.random.default_rng(5).normal(0, sigma, size)
+
+
+def believed(panel: Panel) -> list[list[str]]:
+    return [[name for name, season in found.seasons.items() if season.found] for found in profile(panel)]
+
+
+def test_a_weekly_season_peaks_on_its_weekday():
+    [found] = profile(daily(100 + 50 * (DAYS % 7 == 4) + noise(5, 800)))
+    week = found.seasons["week"]
+    assert (week.found, week.peak) == (True, 4)
+    assert week.strength > 0.9
+    assert week.index[4] == pytest.approx(150 / 107.14, abs=0.02)
+
+
+def test_a_year_peaks_in_its_month_under_a_weekly_season():
+    months = (MONDAY + DAYS).astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
+    y = 100 + 40 * (DAYS % 7 == 2) + 30 * (months == 6) + noise(5, 800)
+    [found] = profile(daily(y))
+    assert [name for name, season in found.seasons.items() if season.found] == ["week", "year"]
+    assert found.seasons["year"].peak == 6
+
+
+@pytest.mark.parametrize(
+    ("granularity", "season", "length", "peak"),
+    [
+        ("hourly", "day", 24, 17),
+        ("hourly", "week", 168, 100),
+        ("weekly", "year", 52.1786, 0),
+        ("monthly", "year", 12, 3),
+    ],
+)
+def test_each_granularity_has_its_seasons(granularity: str, season: str, length: float, peak: int):
+    periods = np.arange(int(8 * length))
+    start = {"hourly": MONDAY * 24, "weekly": 2713, "monthly": 600}[granularity]
+    phase = (periods - (peak if granularity != "weekly" else 2)) / length * 2 * np.pi
+    [found] = profile(Panel(100 + 30 * np.cos(phase)[None] + noise(0.01, len(periods)), start, granularity))
+    assert found.seasons[season].found
+    assert found.seasons[season].peak == peak
+
+
+@pytest.mark.parametrize("memory", [0, 0.9, 1], ids=["white noise", "noise with memory", "random walk"])
+def test_noise_has_no_week_and_seldom_a_year(memory: float):
+    values = np.random.default_rng(5).normal(size=(200, 800))
+    for day in range(1, 800):
+        values[:, day] += memory * values[:, day - 1]
+    names = [name for series in believed(daily(values)) for name in series]
+    assert "week" not in names
+    assert len(names) <= 12
+
+
+def test_a_season_is_looked_for_only_where_the_history_holds_enough_of_it():
+    assert set(profile(daily(np.random.default_rng(5).normal(size=400)))[0].seasons) == {"week", "month"}
+    assert profile(daily([3.0]))[0].seasons == {}
+
+
+def test_series_are_profiled_by_themselves():
+    y = np.random.default_rng(5).normal(100, 10, (3, 800)) + 20 * (DAYS % 7 == 1)
+    y[1, :300], y[2, 500:], y[0, ::9] = np.nan, np.nan, np.nan
+    together = profile(daily(y))
+    assert together[0] == profile(daily(y[:1]))[0]
+    assert together[1] == profile(daily(y[1:2, 300:], MONDAY + 300))[0]
+
+
+def test_gaps_zeros_and_trend_are_told():
+    y = 1000.0 + DAYS
+    y[10:15], y[100], y[0:400:50] = np.nan, np.nan, 0
+    [found] = profile(daily(y), seasons=())
+    assert (found.observations, found.missing, found.longest_gap) == (795, 5, 5)
+    assert found.zero_share == pytest.approx(8 / 795, rel=1e-5)
+    assert found.seasons == {}
+    [line] = profile(daily(DAYS * 2.0), seasons=())
+    assert line.trend_per_year == pytest.approx(2 * 365.25)
+
+
+@pytest.mark.parametrize(
+    ("y", "pattern"),
+    [
+        (np.random.default_rng(5).normal(100, 10, 400), "smooth"),
+        (np.random.default_rng(5).lognormal(0, 1.5, 400), "erratic"),
+        (np.where(DAYS[:400] % 5 == 0, 10, 0), "intermittent"),
+        (np.where(DAYS[:400] % 5 == 0, np.random.default_rng(5).lognormal(0, 1.5, 400), 0), "lumpy"),
+        (np.zeros(400), "zero"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_demand_is_named_by_how_often_and_how_evenly_it_comes(y: np.ndarray, pattern: str):
+    assert profile(daily(y))[0].pattern == pattern
+
+
+def test_a_constant_has_no_season():
+    assert believed(daily(np.full((2, 800), 7.0))) == [[], []]
+
+
+def test_every_granularity_has_candidates():
+    from mlops.domain.series import GRANULARITIES
+
+    assert tuple(CANDIDATES) == GRANULARITIES
