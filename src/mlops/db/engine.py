@@ -10,13 +10,13 @@ import pandas as pd
 import psycopg
 import sqlalchemy as sa
 from psycopg.types.json import JsonbDumper
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mlops.config import Settings
 from mlops.db import migrate
 from mlops.db.embedded import server_for
 from mlops.db.frames import as_frame, copy_into
-from mlops.errors import DatabaseUnavailable, NotMigrated
+from mlops.errors import DatabaseUnavailable, NotMigrated, Refused
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -58,15 +58,24 @@ class Transaction:
 
     def copy(self, table: str, frame: pd.DataFrame) -> None:
         """COPY a frame into `table` (its columns are the frame's); naive times are UTC, missing values become NULL."""
-        with self._driver().cursor() as cursor:
+        with self.cursor() as cursor:
             copy_into(cursor, table, frame)
+
+    def cursor(self) -> psycopg.Cursor[Any]:
+        """A cursor of the driver in this transaction, for COPY and for what has no name until it is run."""
+        return self._driver().cursor()
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
         self._execute("lock", {"name": name})
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
-        return self._connection.execute(statement(query), parameters)
+        try:
+            return self._connection.execute(statement(query), parameters)
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.ObjectNotInPrerequisiteState):  # our functions refuse with it
+                raise Refused(_refusal(error.orig)) from error
+            raise
 
     def _driver(self) -> psycopg.Connection[Any]:
         connection = self._connection.connection.driver_connection
@@ -106,6 +115,26 @@ class Database:
         found = self.version()
         if found != migrate.head():
             raise NotMigrated(found, migrate.head())
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[bool]:
+        """Whether nobody else does `work` now; if so, nobody else can begin it while the block runs."""
+        with self.autocommit() as cursor:
+            found = cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 1))", [work]).fetchone()
+            free = found is not None and bool(found[0])
+            try:
+                yield free
+            finally:
+                if free:
+                    cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 1))", [work])
+
+    @contextmanager
+    def autocommit(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A cursor outside of any transaction, for what PostgreSQL does not do inside of one."""
+        with self._connect() as connection:
+            plain = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"))
+            with plain.cursor() as cursor:
+                yield cursor
 
     def close(self) -> None:
         """Give the connections back to the server."""
@@ -167,6 +196,11 @@ def _engine(url: str) -> sa.Engine:
 def _adapt(connection: psycopg.Connection[Any], _record: object) -> None:
     """A dict parameter is jsonb."""
     connection.adapters.register_dumper(dict, JsonbDumper)
+
+
+def _refusal(error: psycopg.Error) -> str:
+    hint = error.diag.message_hint
+    return (error.diag.message_primary or str(error)) + (f"; {hint}" if hint else "")
 
 
 def _unreachable(url: str, error: OperationalError) -> str:
