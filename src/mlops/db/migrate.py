@@ -1,6 +1,7 @@
 """The schema's version, and how to get to another one."""
 
 import logging
+import time
 from functools import cache
 
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ def version(connection: sa.Connection) -> str | None:
 def migrate(connection: sa.Connection, to: str = "head") -> str:
     """Go up or down to version `to` ("head", "base" or a number) and return it."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    connection.execute(sa.text("select pg_advisory_lock(:key)"), {"key": LOCK})
+    _wait_for_turn(connection)
     try:
         connection.execute(sa.text("create schema if not exists analytics"))
         connection.execute(sa.text("create schema if not exists mlflow"))
@@ -56,6 +57,13 @@ def migrate(connection: sa.Connection, to: str = "head") -> str:
         connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": LOCK})
         connection.commit()
     return reached
+
+
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """Ask again and again: a session that waits inside a statement would hold up CREATE INDEX CONCURRENTLY for ever."""
+    while not connection.execute(sa.text("select pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+        connection.rollback()
+        time.sleep(0.1)
 
 
 def _config() -> Config:
