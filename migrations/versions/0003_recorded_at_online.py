@@ -1,8 +1,8 @@
 """An index on recorded_at of every partition, made while others read and write.
 
 PostgreSQL refuses CREATE INDEX CONCURRENTLY on a partitioned table. So the parent gets its index alone, each partition
-PostgreSQL refuses CREATE INDEX CONCURRENTLY on a partitioned table. So the parent gets its index alone, each partition
 gets one concurrently, and each is attached; the last makes the parent's valid. Interrupted, it goes on where it was.
+"""
 
 import time
 from pathlib import Path

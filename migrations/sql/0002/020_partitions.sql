@@ -47,14 +47,14 @@ create function analytics.month_partitions(p_parent regclass)
 returns table (partition regclass, lower_bound timestamptz, upper_bound timestamptz, estimated_rows bigint, bytes bigint)
 language sql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
-    select c.oid::regclass, bounds[1]::timestamptz, bounds[2]::timestamptz, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)
+    select c.oid::regclass, bounds[1]::timestamptz, bounds[2]::timestamptz, nullif(c.reltuples, -1)::bigint, pg_total_relation_size(c.oid)
       from pg_inherits i
       join pg_class c on c.oid = i.inhrelid
      cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as bounds
      where i.inhparent = p_parent and not i.inhdetachpending and bounds is not null
      order by 2
 $$;
-comment on function analytics.month_partitions is 'The partitions of a table by their real bounds, whatever their names say.';
+comment on function analytics.month_partitions is 'The partitions of a table by their real bounds, whatever their names say; estimated_rows is null before the first ANALYZE.';
 
 create function analytics.partition_content(p_partition regclass, p_columns name[] default null)
 returns table (rows bigint, digest text)

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from mlops.config import room
 
-__all__ = ["head", "migrate", "version"]
+__all__ = ["head", "history", "migrate", "version"]
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
 
@@ -23,6 +23,11 @@ def head() -> str:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     assert newest is not None
     return newest
+
+
+def history() -> list[str]:
+    """Every version, oldest first."""
+    return sorted(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def version(connection: sa.Connection) -> str | None:

@@ -68,7 +68,9 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
     assert server is not None
     if not server.pop("local") and (memory is None or cores is None):
         raise Refused("the server is on another machine, whose size can't be seen from here: give --memory and --cores")
-    libraries = tuple(name.strip() for name in (server.pop("libraries") or "").split(",") if name.strip())
+    preloaded = server.pop("libraries")  # None when this role may not see them; then none can be added either
+    server["statements"] &= preloaded is not None
+    libraries = tuple(name.strip() for name in (preloaded or "").split(",") if name.strip())
     size = _bytes(memory) if memory is not None else _memory_here()
     return Machine(size, cores or os.cpu_count() or 1, libraries=libraries, **server)
 

@@ -31,13 +31,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A month as the catalogue knows it; `in_order` runs from 0 to 1, None is not known."""
+    """A month as the catalogue knows it; `rows` is an estimate, `in_order` runs from 0 to 1, None is not known."""
 
     parent: str
     partition: str
     lower_bound: datetime
     upper_bound: datetime
-    rows: int
+    rows: int | None
     bytes: int
     in_order: float | None
     restored_until: datetime | None
@@ -208,7 +208,7 @@ def _cluster(database: Database, _folder: Path, say: Callable[[str], None]) -> I
 def _clustered(database: Database, one: Partition) -> list[Act]:
     with database.transaction() as transaction:
         clustered = transaction.value("upkeep_cluster", partition=one.partition)
-    return [Act("cluster", one.partition, _count(one.rows, "row"))] if clustered else []
+    return [Act("cluster", one.partition)] if clustered else []
 
 
 def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
