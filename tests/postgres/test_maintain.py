@@ -258,23 +258,27 @@ def test_settings_are_shown_with_reasons_and_changed_by_apply_alone(server_url: 
             connection.execute("select pg_reload_conf()")
 
 
-def test_a_role_that_may_not_change_the_server_is_told_so(home: Settings, mlops, monkeypatch: pytest.MonkeyPatch):
-    from mlops.cli import context
-
+def test_a_role_that_may_not_change_the_server_is_told_so(home: Settings, mlops):
     assert home.database_url is not None
     sql(
         home.database_url,
-        "create role tuner login; grant usage on schema analytics to tuner; "
-        "grant select on all tables in schema analytics to tuner",
+        """
+        create role tuner;
+        grant usage on schema analytics to tuner;
+        grant select on all tables in schema analytics to tuner;
+        do $$ begin execute format('alter database %I set role = tuner', current_database()); end $$
+        """,
     )
     try:
-        monkeypatch.setenv("MLOPS_DATABASE_URL", home.database_url + "&options=-crole%3Dtuner")
-        context.settings.cache_clear()
-        context.database.cache_clear()
-        monkeypatch.setattr("mlops.db.engine.OPTIONS", "-crole=tuner")
         code, _, err = mlops("db", "tune", "--memory", "2GB", "--apply")
         assert code == 1
-        assert "this role may not change the server" in err
+        assert "this role may not change the server: permission denied to set parameter" in err
     finally:
-        context.database().close()
-        sql(home.database_url, "drop owned by tuner; drop role tuner")
+        sql(home.database_url, "reset session authorization; set role none; drop owned by tuner; drop role tuner")
+
+
+def test_what_is_written_fits_and_a_session_of_ours_does_not_hide_the_server(home: Settings, mlops):
+    """Our own connections turn jit off; the server's value counts."""
+    found = {one["name"]: one for one in json.loads(mlops("db", "tune", "--json")[1])["settings"]}
+    assert (found["jit"]["current"], found["jit"]["fits"]) == ("on", False)
+    assert found["checkpoint_completion_target"]["fits"]

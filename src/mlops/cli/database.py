@@ -166,6 +166,7 @@ def health(as_json: Json = False) -> None:
 
 def _advice(advice: "list[Advice]") -> "Table":
     shown = table("setting", "now", "recommended", "why")
+    shown.columns[0].min_width = max(len(one.name) for one in advice)
     for one in advice:
         colour = "green" if one.fits else "yellow"
         why = f"{one.reason} (needs a restart)" if one.restart and not one.fits else one.reason

@@ -84,11 +84,11 @@ class Transaction:
 
 
 class Database:
-    """One PostgreSQL database; `url` is what psql takes."""
+    """One PostgreSQL database; `url` is what psql takes, `options` (ours if None) are set on every connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, options: str | None = None) -> None:
         self.url = url
-        self._engine = _engine(url)
+        self._engine = _engine(url, OPTIONS if options is None else options)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -184,11 +184,11 @@ def _embedded(settings: Settings) -> Database:
     return Database(server.url(NAME))
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, options: str) -> sa.Engine:
     scheme, _, rest = url.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
         raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
-    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": OPTIONS})
+    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": options})
     sa.event.listen(engine, "connect", _adapt)
     return engine
 

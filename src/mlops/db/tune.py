@@ -78,8 +78,10 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
 def advise(database: Database, machine: Machine) -> list[Advice]:
     """Every setting beside its value of today."""
     wanted = recommend(machine)
-    with database.transaction() as transaction:
+    plain = Database(database.url, options="")  # without our own settings of a session
+    with plain.transaction() as transaction:
         rows = transaction.rows("tune_settings", names=[one.name for one in wanted])
+    plain.close()
     now = {row["name"]: row for row in rows}
     return [_beside(one, now[one.name]) for one in wanted if one.name in now]
 
@@ -163,6 +165,9 @@ def _beside(one: Setting, now: dict[str, Any]) -> Advice:
 
 
 def _same(current: str, value: str) -> bool:
+    """`wal_compression` is shown by its method, any of which is on."""
+    if value == "on":
+        return current != "off"
     return re.sub(r"\s", "", current) == re.sub(r"\s", "", value)
 
 
