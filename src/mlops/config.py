@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         return self.root / "artifacts"
 
     @property
+    def archive(self) -> Path:
+        """Where months are archived before they are dropped."""
+        return self.root / "archive"
+
+    @property
     def reports(self) -> Path:
         """Where weekly reviews and drill-down pages are written."""
         return self.root / "reports"

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,17 +10,7 @@ import pytest
 from mlops.db import Database, migrate
 from mlops.errors import DatabaseUnavailable, NotMigrated
 
-CATALOGUE = """
-select 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable || coalesce(column_default, '')
-  from information_schema.columns where table_schema = 'analytics'
-union all select 'constraint', conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid)
-  from pg_constraint where connamespace = 'analytics'::regnamespace
-union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'analytics'
-union all select 'view', viewname, definition from pg_views where schemaname = 'analytics'
-union all select 'function', oid::regprocedure::text, prosrc
-  from pg_proc where pronamespace = 'analytics'::regnamespace
-order by 1, 2
-"""
+CATALOGUE = Path(__file__).with_name("catalogue.sql")
 
 
 @pytest.fixture
@@ -38,6 +29,15 @@ def test_up_down_and_up_again_is_up(empty: Database):
     assert [row for row in _catalogue(empty) if "schema_version" not in row[1]] == []
     empty.upgrade()
     assert _catalogue(empty) == once
+
+
+@pytest.mark.parametrize("version", migrate.history())
+def test_going_down_restores_exactly_what_was_there(empty: Database, version: str):
+    empty.upgrade(version)
+    before = _catalogue(empty)
+    empty.upgrade()
+    assert empty.upgrade(version) == version
+    assert _catalogue(empty) == before
 
 
 def test_migrating_twice_is_migrating_once(database: Database):
@@ -105,4 +105,4 @@ def test_a_month_out_of_range_is_refused(database: Database, month: str):
 
 def _catalogue(database: Database) -> list[tuple[str, ...]]:
     with psycopg.connect(database.url) as connection:
-        return connection.execute(CATALOGUE).fetchall()
+        return connection.execute(CATALOGUE.read_text()).fetchall()

@@ -47,14 +47,14 @@ create function analytics.month_partitions(p_parent regclass)
 returns table (partition regclass, lower_bound timestamptz, upper_bound timestamptz, estimated_rows bigint, bytes bigint)
 language sql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
-    select c.oid::regclass, bounds[1]::timestamptz, bounds[2]::timestamptz, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)
+    select c.oid::regclass, bounds[1]::timestamptz, bounds[2]::timestamptz, nullif(c.reltuples, -1)::bigint, pg_total_relation_size(c.oid)
       from pg_inherits i
       join pg_class c on c.oid = i.inhrelid
      cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') as bounds
      where i.inhparent = p_parent and not i.inhdetachpending and bounds is not null
      order by 2
 $$;
-comment on function analytics.month_partitions is 'The partitions of a table by their real bounds, whatever their names say.';
+comment on function analytics.month_partitions is 'The partitions of a table by their real bounds, whatever their names say; estimated_rows is null before the first ANALYZE.';
 
 create function analytics.partition_content(p_partition regclass, p_columns name[] default null)
 returns table (rows bigint, digest text)
@@ -254,7 +254,44 @@ begin
 end $$;
 comment on function analytics.drop_old_partitions is 'Drops the partitions that end before the kept months (null: those of the policy); where the policy asks for archives, only those whose newest archive holds exactly their rows. One row per old partition, with the reason.';
 
+create function analytics.attach_archive(p_archive_id bigint, p_table regclass, p_days int)
+returns table (partition text, restored bigint, there bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '3s'
+as $$
+#variable_conflict use_column
+declare
+    archive     analytics.partition_archives;
+    columns     text;
+    schema_name name;
+    table_name  name;
+begin
+    select * into strict archive from analytics.partition_archives a where a.archive_id = p_archive_id for update;
+    partition := archive.partition; restored := archive.rows; there := 0;
+    select n.nspname, c.relname into strict schema_name, table_name
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = p_table;
+    execute format('lock table only %s in share update exclusive mode', archive.parent);
+    if exists (select from analytics.month_partitions(archive.parent) m where m.lower_bound = archive.lower_bound) then
+        select string_agg(quote_ident(attname), ', ' order by attnum) into columns
+          from pg_attribute where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = '';
+        execute format('insert into %s (%s) select %s from %s on conflict do nothing', archive.parent, columns, columns, p_table);
+        get diagnostics restored = row_count;
+        there := archive.rows - restored;
+        execute format('drop table %s', p_table);
+    else
+        execute format('alter table %s rename to %I', p_table, (parse_ident(archive.partition))[2]);
+        execute format('alter table %s attach partition %I.%I for values from (%L) to (%L)',
+            archive.parent, schema_name, (parse_ident(archive.partition))[2], archive.lower_bound, archive.upper_bound);
+    end if;
+    update analytics.partition_archives a
+       set restored_at = clock_timestamp(), restored_until = clock_timestamp() + make_interval(days => p_days)
+     where a.archive_id = p_archive_id;
+    insert into analytics.partition_log (parent, partition, action, rows) values (archive.parent::text, archive.partition, 'restored', restored);
+    return next;
+end $$;
+comment on function analytics.attach_archive is 'Takes a table with the rows of an archive as its month, or brings in those that the month lacks; a part of mlops db restore-archive.';
+
 revoke execute on function
     analytics.month_partitions, analytics.partition_content, analytics.ensure_partitions(date[], regclass),
-    analytics.ensure_partitions(text, text, regclass), analytics.drop_old_partitions
-    from public;
+    analytics.ensure_partitions(text, text, regclass), analytics.drop_old_partitions,
+    analytics.attach_archive from public;

@@ -1,12 +1,18 @@
 """`mlops db …` and `mlops health`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops.cli.context import database, settings
-from mlops.cli.output import console, emit, table
+from mlops.cli.output import console, emit, logs, table
 from mlops.errors import Refused
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mlops.db.tune import Advice
 
 __all__ = ["app", "health"]
 
@@ -75,6 +81,71 @@ def upgrade(as_json: Json = False) -> None:
     emit({"schema": reached}, as_json=as_json, text=lambda: console.print(f"the schema is at version {reached}"))
 
 
+@app.command()
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is due.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make months ahead, refresh views, archive and drop old months, order closed ones; safe to run at any time."""
+    from mlops.db.upkeep import maintain as upkeep
+
+    done = upkeep(database(), settings().archive, dry_run=dry_run, say=lambda step: logs.print(f"[dim]{step}[/]"))
+
+    def text() -> None:
+        if not done.alone:
+            console.print("another maintenance is at work; nothing was done")
+        elif not done.acts:
+            console.print("nothing to do")
+        for act in done.acts:
+            print(f"would {act}" if dry_run else str(act))  # noqa: T201  one line per thing, however narrow the terminal
+
+    emit(
+        {"dry_run": dry_run, "alone": done.alone, "failed": done.failed, "acts": done.acts}, as_json=as_json, text=text
+    )
+    if done.failed:
+        raise typer.Exit(1)
+
+
+@app.command("restore-archive")
+def restore_archive(
+    file: Annotated[Path, typer.Argument(help="An archive that `mlops db maintain` wrote.")],
+    days: Annotated[int, typer.Option("--days", min=1, help="Retention leaves the month alone for so long.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Bring an archived month back, exactly; a month that is there gets only the rows that it lacks."""
+    from mlops.db.archive import restore
+
+    done = restore(database(), file, days=days)
+
+    def text() -> None:
+        there = f", {done.there:,} were there" if done.there else ""
+        print(f"{done.partition}: {done.restored:,} rows restored{there}; kept until {done.until:%Y-%m-%d}")  # noqa: T201
+
+    emit(done, as_json=as_json, text=text)
+
+
+@app.command()
+def tune(
+    apply: Annotated[bool, typer.Option("--apply", help="Write the settings by ALTER SYSTEM.")] = False,
+    memory: Annotated[str | None, typer.Option("--memory", help="The server's memory, as 16GB.")] = None,
+    cores: Annotated[int | None, typer.Option("--cores", min=1, help="The server's processor cores.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show (or apply) server settings that fit the machine and this kind of data, each with its reason."""
+    from mlops.db import tune as tuning
+
+    machine = tuning.machine(database(checked=False), memory, cores)
+    advice = tuning.apply(database(), machine) if apply else tuning.advise(database(checked=False), machine)
+
+    def text() -> None:
+        console.print(_advice(advice))
+        if apply:
+            restart = [one.name for one in advice if one.restart and not one.fits]
+            console.print(f"written; restart the server for {', '.join(restart)}" if restart else "written")
+
+    emit({"machine": machine, "applied": apply, "settings": advice}, as_json=as_json, text=text)
+
+
 def health(as_json: Json = False) -> None:
     """Check the system: one line per check, with what to do."""
     with database().transaction() as transaction:
@@ -91,6 +162,16 @@ def health(as_json: Json = False) -> None:
     emit(rows, as_json=as_json, text=text)
     if any(row["status"] == "bad" for row in rows):
         raise typer.Exit(1)
+
+
+def _advice(advice: "list[Advice]") -> "Table":
+    shown = table("setting", "now", "recommended", "why")
+    shown.columns[0].min_width = max(len(one.name) for one in advice)
+    for one in advice:
+        colour = "green" if one.fits else "yellow"
+        why = f"{one.reason} (needs a restart)" if one.restart and not one.fits else one.reason
+        shown.add_row(one.name, one.current, f"[{colour}]{one.recommended}[/]", why)
+    return shown
 
 
 def _only_embedded(act: str) -> None:

@@ -10,14 +10,14 @@ import pandas as pd
 import psycopg
 import sqlalchemy as sa
 from psycopg.types.json import JsonbDumper
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mlops.config import Settings
 from mlops.db import migrate
 from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
 from mlops.db.frames import as_frame, copy_arrays, copy_into
-from mlops.errors import DatabaseUnavailable, NotMigrated
+from mlops.errors import DatabaseUnavailable, NotMigrated, Refused
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -59,7 +59,7 @@ class Transaction:
 
     def copy(self, table: str, frame: pd.DataFrame) -> None:
         """COPY a frame into `table` (its columns are the frame's); naive times are UTC, missing values become NULL."""
-        with self._driver().cursor() as cursor:
+        with self.cursor() as cursor:
             copy_into(cursor, table, frame)
 
     def copy_arrays(self, table: str, columns: Arrays, *, freeze: bool = False) -> None:
@@ -67,15 +67,24 @@ class Transaction:
 
         `freeze` is for a table that this transaction has made: its rows need no vacuum later.
         """
-        with self._driver().cursor() as cursor:
+        with self.cursor() as cursor:
             copy_arrays(cursor, table, columns, freeze=freeze)
+
+    def cursor(self) -> psycopg.Cursor[Any]:
+        """A cursor of the driver in this transaction, for COPY and for what has no name until it is run."""
+        return self._driver().cursor()
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
         self._execute("lock", {"name": name})
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
-        return self._connection.execute(statement(query), parameters)
+        try:
+            return self._connection.execute(statement(query), parameters)
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.ObjectNotInPrerequisiteState):  # our functions refuse with it
+                raise Refused(_refusal(error.orig)) from error
+            raise
 
     def _driver(self) -> psycopg.Connection[Any]:
         connection = self._connection.connection.driver_connection
@@ -84,11 +93,11 @@ class Transaction:
 
 
 class Database:
-    """One PostgreSQL database; `url` is what psql takes."""
+    """One PostgreSQL database; `url` is what psql takes, `options` (ours if None) are set on every connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, options: str | None = None) -> None:
         self.url = url
-        self._engine = _engine(url)
+        self._engine = _engine(url, OPTIONS if options is None else options)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -115,6 +124,26 @@ class Database:
         found = self.version()
         if found != migrate.head():
             raise NotMigrated(found, migrate.head())
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[bool]:
+        """Whether nobody else does `work` now; if so, nobody else can begin it while the block runs."""
+        with self.autocommit() as cursor:
+            found = cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 1))", [work]).fetchone()
+            free = found is not None and bool(found[0])
+            try:
+                yield free
+            finally:
+                if free:
+                    cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 1))", [work])
+
+    @contextmanager
+    def autocommit(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A cursor outside of any transaction, for what PostgreSQL does not do inside of one."""
+        with self._connect() as connection:
+            plain = Transaction(connection.execution_options(isolation_level="AUTOCOMMIT"))
+            with plain.cursor() as cursor:
+                yield cursor
 
     def close(self) -> None:
         """Give the connections back to the server."""
@@ -164,11 +193,11 @@ def _embedded(settings: Settings) -> Database:
     return Database(server.url(NAME))
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, options: str) -> sa.Engine:
     scheme, _, rest = url.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
         raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
-    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": OPTIONS})
+    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": options})
     sa.event.listen(engine, "connect", _adapt)
     return engine
 
@@ -176,6 +205,11 @@ def _engine(url: str) -> sa.Engine:
 def _adapt(connection: psycopg.Connection[Any], _record: object) -> None:
     """A dict parameter is jsonb."""
     connection.adapters.register_dumper(dict, JsonbDumper)
+
+
+def _refusal(error: psycopg.Error) -> str:
+    hint = error.diag.message_hint
+    return (error.diag.message_primary or str(error)) + (f"; {hint}" if hint else "")
 
 
 def _unreachable(url: str, error: OperationalError) -> str:

@@ -1,6 +1,7 @@
 """The schema's version, and how to get to another one."""
 
 import logging
+import time
 from functools import cache
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from mlops.config import room
 
-__all__ = ["head", "migrate", "version"]
+__all__ = ["head", "history", "migrate", "version"]
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
 
@@ -22,6 +23,11 @@ def head() -> str:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     assert newest is not None
     return newest
+
+
+def history() -> list[str]:
+    """Every version, oldest first."""
+    return sorted(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -35,7 +41,7 @@ def version(connection: sa.Connection) -> str | None:
 def migrate(connection: sa.Connection, to: str = "head") -> str:
     """Go up or down to version `to` ("head", "base" or a number) and return it."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    connection.execute(sa.text("select pg_advisory_lock(:key)"), {"key": LOCK})
+    _wait_for_turn(connection)
     try:
         connection.execute(sa.text("create schema if not exists analytics"))
         connection.execute(sa.text("create schema if not exists mlflow"))
@@ -56,6 +62,13 @@ def migrate(connection: sa.Connection, to: str = "head") -> str:
         connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": LOCK})
         connection.commit()
     return reached
+
+
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """Ask again and again: a session that waits inside a statement would hold up CREATE INDEX CONCURRENTLY for ever."""
+    while not connection.execute(sa.text("select pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+        connection.rollback()
+        time.sleep(0.1)
 
 
 def _config() -> Config:

@@ -6,6 +6,7 @@ begin
     end if;
 end $$;
 
+drop function analytics.attach_archive(bigint, regclass, int);
 drop function analytics.drop_old_partitions(int, regclass, boolean);
 drop function analytics.ensure_partitions(text, text, regclass);
 drop function analytics.ensure_partitions(date[], regclass);

@@ -1,0 +1,1 @@
+drop index if exists analytics.time_series_metrics_recorded;

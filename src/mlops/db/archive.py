@@ -1,0 +1,343 @@
+"""A month as a Parquet file: written and proven before the month may be dropped, brought back exactly.
+
+The proof is a rehearsal: the finished file is read from the disk and copied into a temporary table, whose digest,
+made by the server, must be that of the month. Nothing is recorded before, and without the record nothing is dropped.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+from psycopg import sql
+
+from mlops.db.engine import Database, Transaction
+from mlops.db.retry import retrying
+from mlops.errors import BadInput, Refused
+
+__all__ = ["Archive", "Month", "Restored", "archive", "restore"]
+
+MARK = b"mlops_archive"
+FORMAT = 1
+BLOCK_BYTES = 8 * 2**20
+# everything else travels as the text that Postgres writes and reads
+TYPES: Mapping[str, pa.DataType] = {
+    "bigint": pa.int64(),
+    "integer": pa.int32(),
+    "smallint": pa.int16(),
+    "double precision": pa.float64(),
+    "real": pa.float32(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp with time zone": pa.timestamp("us", "UTC"),
+}
+LIKE = "including defaults including constraints including storage including generated including statistics"
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A partition and its real bounds."""
+
+    parent: str
+    partition: str
+    lower_bound: datetime
+    upper_bound: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A proven file that holds a month."""
+
+    month: Month
+    path: Path
+    sha256: str
+    rows: int
+    digest: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of the rows of an archive; retention leaves the month alone until `until`."""
+
+    partition: str
+    restored: int
+    there: int
+    until: datetime
+
+
+def archive(database: Database, month: Month, folder: Path) -> Archive | None:
+    """The new archive of a month, or None if it is empty or its newest archive holds exactly its rows.
+
+    Writers of the month wait meanwhile, readers don't. Whatever fails leaves the month and its records as they were.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return retrying(lambda: _archive(database, month, folder))
+
+
+def restore(database: Database, path: Path, *, days: int = 30) -> Restored:
+    """Bring the rows of an archive back, exactly; where the month is there, only the rows that it lacks."""
+    if days < 1:
+        raise BadInput(f"a month is restored for at least 1 day, not for {days}")
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}; analytics.partition_archives tells where each archive was written")
+    return retrying(lambda: _restore(database, path, days))
+
+
+def _archive(database: Database, month: Month, folder: Path) -> Archive | None:
+    with database.transaction() as transaction:
+        transaction.rows("archive_formats")
+        source = _identifier(transaction, month.partition)
+        with transaction.cursor() as cursor:
+            cursor.execute(sql.SQL("lock table only {} in share mode").format(source))
+        content = transaction.one("archive_content", table=month.partition, columns=None)
+        assert content is not None
+        if content["rows"] == 0 or _is_held(transaction, month, content["digest"]):
+            return None
+        path = folder / f"{_stem(month)}_{content['digest'][:12]}.parquet"
+        columns = transaction.rows("archive_columns", table=month.partition)
+        sha256 = _write(transaction, month, path, _schema(month, columns, content), source)
+        done = Archive(month, path, sha256, content["rows"], content["digest"], path.stat().st_size)
+        _record(transaction, done)
+    return done
+
+
+def _is_held(transaction: Transaction, month: Month, digest: str) -> bool:
+    """Whether the newest archive holds these rows and its file is still what it was."""
+    newest = transaction.one("archive_newest", parent=month.parent, lower_bound=month.lower_bound)
+    if newest is None or newest["digest"] != digest:
+        return False
+    path = Path(newest["path"])
+    return path.is_file() and _sha256(path) == newest["sha256"]
+
+
+def _write(transaction: Transaction, month: Month, path: Path, schema: pa.Schema, source: sql.Composable) -> str:
+    """The checksum of the finished file; until it is proven it is called .part, and leftovers of killed runs go."""
+    for left in path.parent.glob(f"{_stem(month)}_*.part"):
+        left.unlink()
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for batch in _batches(transaction, source, schema):
+                    writer.write_table(batch)
+            file.flush()
+            os.fsync(file.fileno())
+        sha256 = _prove(transaction, part, source)
+        part.rename(path)
+        _sync(path.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return sha256
+
+
+def _batches(transaction: Transaction, source: sql.Composable, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows in blocks of some megabytes; the protocol sends whole rows, so a block ends with one."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in schema.names)
+    query = sql.SQL("copy (select {} from only {}) to stdout (format csv)").format(names, source)
+    block = bytearray()
+    with transaction.cursor() as cursor, cursor.copy(query) as copy:
+        for row in copy:
+            block += row
+            if len(block) >= BLOCK_BYTES:
+                yield _parsed(block, schema)
+                block = bytearray()
+    if block:
+        yield _parsed(block, schema)
+
+
+def _parsed(block: bytearray, schema: pa.Schema) -> pa.Table:
+    """An unquoted nothing is NULL, a quoted one is an empty text."""
+    table = arrow_csv.read_csv(
+        pa.BufferReader(bytes(block)),
+        arrow_csv.ReadOptions(column_names=schema.names, block_size=2 * BLOCK_BYTES + len(block)),
+        arrow_csv.ParseOptions(newlines_in_values=True),
+        arrow_csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return table.cast(schema)
+
+
+def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
+    """The checksum of a file from which exactly the rows of `source` can be had back, in a rehearsal."""
+    sha256, rehearsal = _sha256(part), sql.Identifier("rehearsal")
+    with transaction.cursor() as cursor:
+        cursor.execute(
+            sql.SQL("create temporary table {} (like {} including generated) on commit drop").format(rehearsal, source)
+        )
+        with pq.ParquetFile(part) as file:
+            _load(cursor, rehearsal, file)
+            wanted = _facts(file, part)
+    found = transaction.one("archive_content", table="pg_temp.rehearsal", columns=None)
+    assert found is not None
+    if (found["rows"], found["digest"]) != (wanted["rows"], wanted["digest"]):
+        raise Refused(
+            f"{part.name} was written and read back as {found['rows']} rows with digest {found['digest'][:12]}, the "
+            f"month has {wanted['rows']} with {wanted['digest'][:12]}; nothing is dropped, look at the disk"
+        )
+    return sha256
+
+
+def _record(transaction: Transaction, done: Archive) -> None:
+    month = done.month
+    transaction.run(
+        "archive_record",
+        parent=month.parent,
+        partition=month.partition,
+        lower_bound=month.lower_bound,
+        upper_bound=month.upper_bound,
+        path=str(done.path),
+        sha256=done.sha256,
+        rows=done.rows,
+        digest=done.digest,
+        bytes=done.bytes,
+    )
+
+
+def _restore(database: Database, path: Path, days: int) -> Restored:
+    with database.transaction() as transaction:
+        transaction.rows("archive_formats")
+        record = _recorded(transaction, path)
+        with _opened(path) as file:
+            _check_schema(transaction, record["parent"], file, path)
+            table = _standalone(transaction, record, file)
+        done = transaction.one("archive_attach", archive_id=record["archive_id"], table=table, days=days)
+        assert done is not None
+    return Restored(**done, until=datetime.now(UTC) + timedelta(days=days))
+
+
+def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
+    """What this database knows of the file; an altered or unknown one is refused."""
+    sha256 = _sha256(path)
+    record = transaction.one("archive_of_file", sha256=sha256, path=str(path))
+    if record is None:
+        with _opened(path) as file:
+            facts = _facts(file, path)
+        raise Refused(
+            f"{path} holds {facts['partition']}, but this database did not write it (sha256 {sha256[:12]}…) or it was "
+            "altered; restore it where it was written, or a copy whose checksum analytics.partition_archives knows"
+        )
+    if record["sha256"] != sha256:
+        raise Refused(
+            f"{path} was altered: its sha256 is {sha256[:12]}…, when it was written it was {record['sha256'][:12]}…; "
+            "nothing was restored, take the file from a backup"
+        )
+    return record
+
+
+def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, path: Path) -> None:
+    """Refuse a file whose columns the table no longer has, or one without a column that a row needs."""
+    now = {row["name"]: row for row in transaction.rows("archive_columns", table=parent)}
+    then = _facts(file, path)["columns"]
+    lost = [f"{name} {kind}" for name, kind in then.items() if name not in now or now[name]["type"] != kind]
+    new = [name for name, row in now.items() if row["needed"] and name not in then]
+    if lost or new:
+        differences = [f"the table has no {one}" for one in lost] + [f"the file has no {one}" for one in new]
+        raise Refused(
+            f"{path} has another schema than {parent}: {', '.join(differences)}; read the file with any Parquet reader"
+        )
+
+
+def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.ParquetFile) -> str:
+    """The name of a new table that holds exactly the rows of the file."""
+    place = transaction.one("archive_place", table=record["parent"])
+    assert place is not None
+    names = (str(place["schema"]), f"restored_{record['archive_id']}")
+    with transaction.cursor() as cursor:
+        cursor.execute(
+            sql.SQL(f"create table {{}} (like {{}} {LIKE})").format(
+                sql.Identifier(*names), _identifier(transaction, record["parent"])
+            )
+        )
+        _load(cursor, sql.Identifier(*names), file)
+    table = ".".join(names)
+    found = transaction.one("archive_content", table=table, columns=file.schema_arrow.names)
+    if found is None or found["digest"] != record["digest"]:
+        raise Refused(f"{record['path']} gives other rows than were archived; nothing was restored")
+    return table
+
+
+def _load(cursor: psycopg.Cursor[Any], table: sql.Composable, file: pq.ParquetFile) -> None:
+    """COPY every row of the file; one row group at a time is in memory."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in file.schema_arrow.names)
+    with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(table, names)) as copy:
+        for group in _groups(file):
+            written = BytesIO()
+            arrow_csv.write_csv(group, written, arrow_csv.WriteOptions(include_header=False))
+            copy.write(written.getbuffer())
+
+
+def _groups(file: pq.ParquetFile) -> Iterable[pa.Table]:
+    return (file.read_row_group(number) for number in range(file.num_row_groups))
+
+
+def _schema(month: Month, columns: list[dict[str, Any]], content: dict[str, Any]) -> pa.Schema:
+    """The columns as Arrow types; the file's own description makes it readable without the database."""
+    facts = {
+        "format": FORMAT,
+        "parent": month.parent,
+        "partition": month.partition,
+        "lower_bound": month.lower_bound.isoformat(),
+        "upper_bound": month.upper_bound.isoformat(),
+        "rows": content["rows"],
+        "digest": content["digest"],
+        "columns": {column["name"]: column["type"] for column in columns},
+    }
+    fields = [pa.field(column["name"], TYPES.get(column["type"], pa.string())) for column in columns]
+    return pa.schema(fields, metadata={MARK: json.dumps(facts).encode()})
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise Refused(f"{path} is not a Parquet file, so it is no archive of ours: {error}") from error
+
+
+def _facts(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
+    found = (file.schema_arrow.metadata or {}).get(MARK)
+    facts: dict[str, Any] = json.loads(found) if found else {}
+    if facts.get("format") != FORMAT:
+        raise Refused(f"{path} is no archive of ours: it does not say which month it holds")
+    return facts
+
+
+def _identifier(transaction: Transaction, table: str) -> sql.Identifier:
+    place = transaction.one("archive_place", table=table)
+    assert place is not None
+    return sql.Identifier(place["schema"], place["name"])
+
+
+def _stem(month: Month) -> str:
+    return f"{month.parent.rpartition('.')[2]}_{month.lower_bound.astimezone(UTC):%Y-%m}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Make the new name survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,236 @@
+"""What monthly partitions need every night: decided from what is there, done one transaction at a time."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from mlops.db.archive import Month, archive
+from mlops.db.engine import Database
+
+__all__ = ["Act", "Partition", "Policy", "Upkeep", "maintain", "plan"]
+
+OBSERVATIONS = "analytics.time_series_metrics"
+ORDERED = 0.95  # the correlation above which rows lie in order
+WORTH_ORDERING_BYTES = 2 * 2**20  # smaller months are read in one go anyway
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is to be done for one table; `keep_months` None keeps everything."""
+
+    parent: str
+    premake_months: int
+    keep_months: int | None
+    archive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A month as the catalogue knows it; `rows` is an estimate, `in_order` runs from 0 to 1, None is not known."""
+
+    parent: str
+    partition: str
+    lower_bound: datetime
+    upper_bound: datetime
+    rows: int | None
+    bytes: int
+    in_order: float | None
+    restored_until: datetime | None
+
+    @property
+    def month(self) -> Month:
+        """What an archive is made of."""
+        return Month(self.parent, self.partition, self.lower_bound, self.upper_bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that is due, done or failed (then with the reason in `problem`)."""
+
+    act: str
+    what: str
+    detail: str = ""
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        told = f"{self.act} {self.what}" + (f": {self.detail}" if self.detail else "")
+        return told if self.problem is None else f"could not {self.act} {self.what}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What a run of maintenance did; `alone` is False when another one was at work and nothing was done."""
+
+    acts: tuple[Act, ...]
+    alone: bool = True
+
+    @property
+    def failed(self) -> bool:
+        """Whether something that was due could not be done."""
+        return any(act.problem is not None for act in self.acts)
+
+
+def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
+    """What is due, from the catalogue alone; whether an archive still holds its month is seen only when it is done."""
+    there = list(partitions)
+    acts = [
+        act for policy in policies for act in _due(policy, [one for one in there if one.parent == policy.parent], now)
+    ]
+    gone = {act.what for act in acts if act.act in ("archive", "drop")}
+    return acts + [Act("cluster", one.partition) for one in _unordered(there, now) if one.partition not in gone]
+
+
+def maintain(
+    database: Database, folder: Path, *, dry_run: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Upkeep:
+    """Do what is due (with `dry_run` only tell it); archives go into `folder`.
+
+    A step that fails is told with its reason and stops none of the others. Two runs at once are one run.
+    """
+    if dry_run:
+        policies, partitions = _read(database)
+        return Upkeep(tuple(plan(policies, partitions, datetime.now(UTC))))
+    with database.alone("maintenance") as free:
+        if not free:
+            return Upkeep((), alone=False)
+        acts = [act for step in (_premake, _refresh, _retain, _cluster) for act in step(database, folder, say)]
+        return Upkeep((*acts, *_analyze(database, acts)))
+
+
+def _due(policy: Policy, partitions: list[Partition], now: datetime) -> Iterator[Act]:
+    lowest = {one.lower_bound.astimezone(UTC) for one in partitions}
+    for ahead in range(policy.premake_months + 1):
+        month = _month(now, ahead)
+        if month not in lowest:
+            yield Act("make", policy.parent, f"{month:%Y-%m}")
+    for one in _old(policy, partitions, now):
+        if policy.archive and one.rows != 0:
+            yield Act("archive", one.partition)
+        yield Act("drop", one.partition)
+
+
+def _old(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
+    """Months that end before the kept ones and are not restored for now."""
+    if policy.keep_months is None:
+        return
+    kept_from = _month(now, -policy.keep_months)
+    for one in partitions:
+        if one.upper_bound <= kept_from and (one.restored_until is None or one.restored_until <= now):
+            yield one
+
+
+def _unordered(partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
+    """Months of observations that are over and whose rows lie in the order of their arrival."""
+    for one in partitions:
+        closed = one.parent == OBSERVATIONS and one.upper_bound <= now and one.bytes >= WORTH_ORDERING_BYTES
+        if closed and (one.in_order is None or one.in_order < ORDERED):
+            yield one
+
+
+def _month(now: datetime, ahead: int) -> datetime:
+    years, month = divmod(now.astimezone(UTC).month - 1 + ahead, 12)
+    return datetime(now.astimezone(UTC).year + years, month + 1, 1, tzinfo=UTC)
+
+
+def _read(database: Database) -> tuple[list[Policy], list[Partition]]:
+    with database.transaction() as transaction:
+        policies = [Policy(**row) for row in transaction.rows("upkeep_policies")]
+        return policies, [Partition(**row) for row in transaction.rows("upkeep_partitions")]
+
+
+def _premake(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+    for policy in _read(database)[0]:
+        say(f"partitions of {policy.parent}")
+        yield from _tried("make", policy.parent, partial(_made, database, policy))
+
+
+def _made(database: Database, policy: Policy) -> list[Act]:
+    with database.transaction() as transaction:
+        made = transaction.value("upkeep_premake", parent=policy.parent, months=policy.premake_months)
+    return [Act("make", policy.parent, _count(made, "month"))] if made else []
+
+
+def _refresh(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+    """Before retention, because a rollup is made from observations that are still there."""
+    say("rollups and views")
+    yield from _tried("refresh", "views", partial(_refreshed, database))
+
+
+def _refreshed(database: Database) -> list[Act]:
+    with database.transaction() as transaction:
+        if not transaction.value("upkeep_views_exist"):
+            return []
+        views = transaction.rows("upkeep_refresh_views")
+    return [
+        Act("refresh", view["view_name"], f"{_count(view['rows'] or 0, 'row')} in {view['seconds'] or 0:.1f} s")
+        for view in views
+        if view["refreshed"]
+    ]
+
+
+def _retain(database: Database, folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+    policies, partitions = _read(database)
+    for policy in policies:
+        old = list(_old(policy, (one for one in partitions if one.parent == policy.parent), datetime.now(UTC)))
+        for one in old if policy.archive else ():
+            say(f"archive of {one.partition}")
+            yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
+        if old:
+            say(f"retention of {policy.parent}")
+            yield from _tried("drop", f"old months of {policy.parent}", partial(_dropped, database, policy))
+
+
+def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
+    done = archive(database, one.month, folder)
+    return [] if done is None else [Act("archive", one.partition, f"{_count(done.rows, 'row')} to {done.path}")]
+
+
+def _dropped(database: Database, policy: Policy) -> list[Act]:
+    with database.transaction() as transaction:
+        rows = transaction.rows("upkeep_drop", parent=policy.parent)
+    left = [row for row in rows if not row["dropped"] and not str(row["reason"]).startswith("restored until")]
+    return [Act("drop", row["partition"], row["reason"]) for row in rows if row["dropped"]] + [
+        Act("drop", row["partition"], problem=row["reason"]) for row in left
+    ]
+
+
+def _cluster(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+    for one in _unordered(_read(database)[1], datetime.now(UTC)):
+        say(f"order of {one.partition}")
+        yield from _tried("cluster", one.partition, partial(_clustered, database, one))
+
+
+def _clustered(database: Database, one: Partition) -> list[Act]:
+    with database.transaction() as transaction:
+        clustered = transaction.value("upkeep_cluster", partition=one.partition)
+    return [Act("cluster", one.partition)] if clustered else []
+
+
+def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
+    if any(act.act in ("make", "archive", "drop", "cluster") for act in acts):
+        yield from _tried("analyze", "partitioned tables", partial(_analyzed, database))
+
+
+def _analyzed(database: Database) -> list[Act]:
+    with database.transaction() as transaction:
+        transaction.run("upkeep_analyze")
+    return []
+
+
+def _tried(act: str, what: str, work: Callable[[], list[Act]]) -> list[Act]:
+    """The acts of one step, or why it failed."""
+    try:
+        return work()
+    except Exception as error:  # at a job's edge: one step never stops the others
+        log.debug("%s %s", act, what, exc_info=True)
+        cause = str(getattr(error, "orig", None) or error).strip()
+        return [Act(act, what, problem=cause.splitlines()[0] if cause else type(error).__name__)]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,54 @@
+"""The whole schema as text beside the test: a change of it is seen in review, where Alembic's own check sees nothing.
+
+Renew it with
+
+    MLOPS_RENEW_CATALOGUE=1 pytest tests/postgres/test_catalogue.py
+"""
+
+import os
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mlops.db import Database
+
+HERE = Path(__file__).parent
+SNAPSHOT = HERE / "catalogue.txt"
+RENEW = "MLOPS_RENEW_CATALOGUE=1 pytest tests/postgres/test_catalogue.py"
+VIEWS = ("view", "materialised view")  # each major version of PostgreSQL writes definitions back in its own way
+
+
+def test_the_schema_is_the_one_that_was_reviewed(database: Database):
+    version, found = _catalogue(database)
+    if os.environ.get("MLOPS_RENEW_CATALOGUE"):
+        SNAPSHOT.write_text(f"PostgreSQL {version}\n" + "".join(f"{line}\n" for line in found))
+    first, *wanted = SNAPSHOT.read_text().splitlines()
+    if first != f"PostgreSQL {version}":
+        found, wanted = _without_views(found), _without_views(wanted)
+    gone, new = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    told = [f"- {line}" for line in gone] + [f"+ {line}" for line in new]
+    if told:
+        pytest.fail(
+            "\n".join(["the schema differs from tests/postgres/catalogue.txt:", *told, "", f"is it meant? {RENEW}"])
+        )
+
+
+def test_nobody_may_execute_a_definer_function_unasked(database: Database):
+    lines = _catalogue(database)[1]
+    definers = [line for line in lines if "security definer" in line]
+    assert definers
+    assert [
+        line for line in definers if "PUBLIC MAY EXECUTE" in line or "search_path=pg_catalog, pg_temp" not in line
+    ] == []
+
+
+def _catalogue(database: Database) -> tuple[int, list[str]]:
+    with psycopg.connect(database.url, options="-ctimezone=UTC -csearch_path=pg_catalog") as connection:
+        rows = connection.execute((HERE / "catalogue.sql").read_text()).fetchall()
+        lines = [" | ".join(" ".join(str(part).split()) for part in row) for row in rows]
+        return connection.info.server_version // 10_000, sorted(lines)
+
+
+def _without_views(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.partition(" | ")[0] not in VIEWS]

@@ -1,0 +1,284 @@
+"""Maintenance does what is due, tells each thing, and stops for nothing."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mlops.config import Settings
+from mlops.db import Database, upkeep
+from mlops.db.upkeep import Act, Partition, Policy, maintain, plan
+
+METRICS = "analytics.time_series_metrics"
+NOW = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+
+
+@pytest.fixture
+def template(migrated: str) -> str:
+    """No command of these tests needs MLflow's tables."""
+    return migrated
+
+
+def sql(url: str, statement: str) -> list[tuple]:
+    with psycopg.connect(url, options="-ctimezone=UTC") as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def grown(home: Settings) -> Settings:
+    """Two old months, and one that is over, kept and out of order."""
+    assert home.database_url is not None
+    sql(
+        home.database_url,
+        """
+        select analytics.ensure_partitions(
+            array[date '2020-01-01', date '2020-02-01', (now() - interval '1 month')::date]);
+        insert into analytics.time_series_metrics (series_id, observed_at, value)
+        select s, t, random() from generate_series('2020-01-31'::timestamptz, '2020-02-01', '1 hour') t,
+             generate_series(1, 9) s;
+        insert into analytics.time_series_metrics (series_id, observed_at, value)
+        select s, date_trunc('month', now()) - n * interval '1 hour', random()
+          from generate_series(1, 100) n, generate_series(1, 300) s order by n, s
+        """,
+    )
+    return home
+
+
+def database_of(settings: Settings) -> Database:
+    assert settings.database_url is not None
+    return Database(settings.database_url)
+
+
+def partition(
+    month: str, *, rows: int = 9, size: int = 0, order: float | None = None, until: datetime | None = None
+) -> Partition:
+    lower = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
+    upper = lower.replace(year=lower.year + lower.month // 12, month=lower.month % 12 + 1)
+    return Partition(METRICS, f"p{month}", lower, upper, rows, size, order, until)
+
+
+# what is due
+
+
+def test_months_ahead_are_due_from_this_one_on():
+    acts = plan([Policy(METRICS, 2, None, True)], [partition("2026-04")], NOW)
+    assert [act.detail for act in acts] == ["2026-03", "2026-05"]
+
+
+def test_the_turn_of_the_year_is_counted_through():
+    acts = plan(
+        [Policy(METRICS, 1, 12, False)], [partition("2024-11"), partition("2024-12")], datetime(2025, 12, 5, tzinfo=UTC)
+    )
+    assert [(act.act, act.what, act.detail) for act in acts] == [
+        ("make", METRICS, "2025-12"),
+        ("make", METRICS, "2026-01"),
+        ("drop", "p2024-11", ""),
+    ]
+
+
+def test_an_old_month_is_archived_before_it_is_dropped_and_a_restored_one_waits():
+    months = [
+        partition("2020-01"),
+        partition("2020-02", until=NOW.replace(day=30)),
+        partition("2020-03", until=NOW.replace(year=2027)),
+    ]
+    acts = plan([Policy(METRICS, 0, 24, True)], [*months, partition("2026-03")], NOW)
+    assert [(act.act, act.what) for act in acts] == [
+        ("archive", "p2020-01"),
+        ("drop", "p2020-01"),
+        ("archive", "p2020-02"),
+        ("drop", "p2020-02"),
+    ]
+
+
+def test_a_large_closed_month_out_of_order_is_due_and_no_other():
+    size = upkeep.WORTH_ORDERING_BYTES
+    months = [
+        partition("2026-01", size=size, order=0.2),
+        partition("2026-02", size=size, order=1.0),
+        partition("2025-12", size=size - 1, order=0.2),
+        partition("2025-11", size=size),
+        partition("2026-03", size=size, order=0.2),
+    ]
+    assert plan([], months, NOW) == [Act("cluster", "p2026-01"), Act("cluster", "p2025-11")]
+
+
+# doing it
+
+
+def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Settings, mlops):
+    code, out, err = mlops("db", "maintain")
+    assert code == 0, err
+    assert [line.split(":")[0].split(" ")[0] for line in out.splitlines()] == ["make"] * 3 + ["archive"] * 2 + [
+        "drop"
+    ] * 2 + ["cluster"]
+    assert "archive of analytics.time_series_metrics_p2020_01" in err
+    assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2
+    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    code, out, _ = mlops("db", "maintain", "--json")
+    assert (code, json.loads(out)) == (0, {"dry_run": False, "alone": True, "failed": False, "acts": []})
+
+
+def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(grown: Settings, mlops):
+    assert grown.database_url is not None
+    before = sql(grown.database_url, "select count(*) from pg_class")
+    code, out, _ = mlops("db", "maintain", "--dry-run")
+    assert code == 0
+    assert "would archive analytics.time_series_metrics_p2020_01\n" in out
+    assert "would drop analytics.time_series_metrics_p2020_02\n" in out
+    assert "would cluster analytics.time_series_metrics_p2" in out
+    assert sql(grown.database_url, "select count(*) from pg_class") == before
+    assert not grown.archive.exists()
+
+
+def test_an_archive_that_fails_is_told_and_the_other_steps_are_done(grown: Settings, mlops):
+    grown.root.mkdir(parents=True)
+    grown.archive.write_text("a file where the folder should be")
+    code, out, _ = mlops("db", "maintain")
+    assert code == 1
+    assert "could not archive analytics.time_series_metrics_p2020_01: [Errno 17] File exists" in out
+    assert "could not drop analytics.time_series_metrics_p2020_01: not archived" in out
+    assert "\ncluster analytics.time_series_metrics_p2" in out
+    assert grown.database_url is not None
+    assert sql(
+        grown.database_url, "select count(*) from analytics.time_series_metrics where observed_at < '2021-01-01'"
+    ) == [(225,)]
+    code, out, _ = mlops("db", "maintain", "--json")
+    assert (code, json.loads(out)["failed"]) == (1, True)
+    grown.archive.unlink()
+    assert mlops("db", "maintain")[0] == 0
+
+
+def test_the_second_of_two_runs_at_once_does_nothing(
+    grown: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlops
+):
+    database, began, go_on = database_of(grown), threading.Event(), threading.Event()
+    retain = upkeep._retain
+
+    def slowly(*arguments):
+        began.set()
+        assert go_on.wait(30)
+        return retain(*arguments)
+
+    monkeypatch.setattr(upkeep, "_retain", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(maintain, database, tmp_path / "archive")
+        assert began.wait(30)
+        assert mlops("db", "maintain")[:2] == (0, "another maintenance is at work; nothing was done\n")
+        go_on.set()
+        assert not first.result(timeout=60).failed
+    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    database.close()
+
+
+def test_views_are_refreshed_before_old_months_go(grown: Settings, tmp_path: Path):
+    """A rollup is made from observations that are still there."""
+    database = database_of(grown)
+    sql(
+        database.url,
+        """
+        drop function if exists analytics.refresh_predictive_views();
+        create function analytics.refresh_predictive_views()
+        returns table (view_name text, refreshed boolean, seconds double precision, rows bigint)
+        language sql as $$ select 'sums', true, 0.25::float8, count(*) from analytics.time_series_metrics
+                           union all select 'current', false, 0, 0 $$
+        """,
+    )
+    acts = [str(act) for act in maintain(database, tmp_path / "archive").acts]
+    refreshed = acts.index("refresh sums: 30,225 rows in 0.2 s")
+    assert refreshed < next(number for number, act in enumerate(acts) if act.startswith("archive"))
+    assert not any("current" in act for act in acts)
+    database.close()
+
+
+def test_a_run_that_fails_leaves_the_lock_to_the_next(grown: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    database = database_of(grown)
+    monkeypatch.setattr(upkeep, "_retain", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        maintain(database, tmp_path / "archive")
+    monkeypatch.undo()
+    assert maintain(database, tmp_path / "archive").alone
+    database.close()
+
+
+def test_a_month_is_restored_by_its_file(grown: Settings, mlops):
+    mlops("db", "maintain")
+    (file,) = grown.archive.glob("time_series_metrics_2020-02_*.parquet")
+    code, out, _ = mlops("db", "restore-archive", file, "--days", 5)
+    assert (code, out.split(";")[0]) == (0, "analytics.time_series_metrics_p2020_02: 9 rows restored")
+    document = json.loads(mlops("db", "restore-archive", file, "--json")[1])
+    assert (document["restored"], document["there"]) == (0, 9)
+    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    code, out, err = mlops("db", "restore-archive", file.parent / "none.parquet", "--json")
+    assert (code, json.loads(out)["error"]) == (1, "BadInput")
+    assert "there is no file" in err
+
+
+def test_ingest_into_an_archived_month_is_refused_with_what_to_do(grown: Settings, tmp_path: Path, mlops):
+    mlops("db", "maintain")
+    file = tmp_path / "late.csv"
+    file.write_text("metric_type,observed_at,value,route_id\nrevenue,2020-01-05T00:00:00Z,1,R1\n")
+    code, _, err = mlops("series", "ingest", file)
+    assert code == 1
+    assert "month 2020-01 of analytics.time_series_metrics was archived to" in err
+    assert "mlops db restore-archive" in err
+
+
+# server settings
+
+
+def test_settings_are_shown_with_reasons_and_changed_by_apply_alone(server_url: str, home: Settings, mlops):
+    assert home.database_url is not None
+    code, out, _ = mlops("db", "tune", "--memory", "2GB", "--json")
+    found = {one["name"]: one for one in json.loads(out)["settings"]}
+    assert code == 0
+    assert (found["shared_buffers"]["recommended"], found["shared_buffers"]["restart"]) == ("512MB", True)
+    assert found["jit"]["reason"]
+    assert mlops("db", "tune", "--memory", "2GB")[0] == 0
+    assert sql(home.database_url, "select count(*) from pg_file_settings where sourcefile ~ 'auto.conf'") == [(0,)]
+    try:
+        code, out, _ = mlops("db", "tune", "--memory", "2GB", "--apply")
+        assert code == 0
+        assert "restart the server for shared_buffers" in " ".join(out.split())
+        deadline = time.monotonic() + 10
+        while sql(home.database_url, "show effective_cache_size") != [("1536MB",)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        libraries = "select distinct setting from pg_file_settings where name = 'shared_preload_libraries'"
+        assert sql(home.database_url, libraries) == [("pg_stat_statements",)]
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute("alter system reset all")
+            connection.execute("select pg_reload_conf()")
+
+
+def test_a_role_that_may_not_change_the_server_is_told_so(home: Settings, mlops):
+    assert home.database_url is not None
+    sql(
+        home.database_url,
+        """
+        create role tuner;
+        grant usage on schema analytics to tuner;
+        grant select on all tables in schema analytics to tuner;
+        do $$ begin execute format('alter database %I set role = tuner', current_database()); end $$
+        """,
+    )
+    try:
+        code, _, err = mlops("db", "tune", "--memory", "2GB", "--apply")
+        assert code == 1
+        assert "this role may not change the server: permission denied to set parameter" in err
+    finally:
+        sql(home.database_url, "reset session authorization; set role none; drop owned by tuner; drop role tuner")
+
+
+def test_what_is_written_fits_and_a_session_of_ours_does_not_hide_the_server(home: Settings, mlops):
+    """Our own connections turn jit off; the server's value counts."""
+    found = {one["name"]: one for one in json.loads(mlops("db", "tune", "--json")[1])["settings"]}
+    assert (found["jit"]["current"], found["jit"]["fits"]) == ("on", False)
+    assert found["checkpoint_completion_target"]["fits"]
