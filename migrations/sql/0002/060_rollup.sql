@@ -17,6 +17,7 @@ create table analytics.daily_metrics_summary (
 ) partition by range (day);
 comment on table  analytics.daily_metrics_summary is 'One row per series and UTC day, kept current by analytics.refresh_daily_summary(). It outlives its observations: a month whose partition was dropped keeps its rows.';
 comment on column analytics.daily_metrics_summary.value      is 'The day by the aggregate of its metric type: the sum, mean, maximum or last value.';
+comment on column analytics.daily_metrics_summary.value_sum  is 'Values are within ±1e100 here and 0 or not nearer to it than 1e-100; see analytics.tame().';
 comment on column analytics.daily_metrics_summary.value_last is 'The value with the latest time of the day.';
 comment on column analytics.daily_metrics_summary.quality    is 'Mean quality score of the observations that have one, from 0 to 1.';
 comment on column analytics.daily_metrics_summary.anomalies  is 'How many observations are marked as anomalies.';
@@ -41,6 +42,13 @@ create table analytics.dirty_sources (
     marked_at timestamptz not null default clock_timestamp()
 );
 comment on table analytics.dirty_sources is 'One row per statement that changed a table on which a view rests. Writers only add rows, so they never wait for each other; the next refresh takes the rows away.';
+
+create function analytics.tame(p_value double precision) returns double precision
+language sql immutable
+as $$
+    select case when abs(p_value) < 1e-100 then 0 when p_value > 1e100 then 1e100 when p_value < -1e100 then -1e100 else p_value end
+$$;
+comment on function analytics.tame is 'The value, or ±1e100 beyond it, or 0 nearer than 1e-100: one absurd observation must not stop the sums and ratios of all others by an overflow.';
 
 create function analytics.mark_dirty(p_series_ids bigint[], p_from date, p_to date) returns bigint
 language sql security definer set search_path = pg_catalog, pg_temp
@@ -94,8 +102,8 @@ begin
             select * from unnest(chunk.series_ids, chunk.first_days, chunk.end_days) s (series_id, first_day, end_day)
         ), days as materialized (
             select m.series_id, (m.observed_at at time zone 'UTC')::date as day, count(*)::int as observations,
-                   sum(m.value order by m.observed_at desc) as value_sum,  -- in one order, so that the same numbers give the same sum
-                   sum(m.value order by m.observed_at desc) / count(*) as value_mean, min(m.value) as value_min, max(m.value) as value_max,
+                   sum(analytics.tame(m.value) order by m.observed_at desc) as value_sum,  -- in one order: the same numbers, the same sum
+                   min(m.value) as value_min, max(m.value) as value_max,
                    (array_agg(m.value order by m.observed_at desc))[1] as value_last,
                    avg(m.quality_score)::real as quality, (count(*) filter (where m.is_anomaly))::int as anomalies
               from spans s
@@ -104,13 +112,18 @@ begin
                and m.observed_at >= s.first_day::timestamptz and m.observed_at < s.end_day::timestamptz
              where m.observed_at >= chunk.first_day::timestamptz and m.observed_at < chunk.end_day::timestamptz  -- prunes, and says how few
              group by 1, 2
+        ), tamed as (
+            select series_id, day, observations, analytics.tame(value_sum) as value_sum, analytics.tame(value_sum / observations) as value_mean,
+                   analytics.tame(value_min) as value_min, analytics.tame(value_max) as value_max, analytics.tame(value_last) as value_last,
+                   quality, anomalies
+              from days
         ), stored as (
             insert into analytics.daily_metrics_summary as d
                    (series_id, day, observations, value, value_sum, value_mean, value_min, value_max, value_last, quality, anomalies)
             select series_id, n.day, n.observations,
                    case t.aggregate when 'sum' then n.value_sum when 'mean' then n.value_mean when 'max' then n.value_max else n.value_last end,
                    n.value_sum, n.value_mean, n.value_min, n.value_max, n.value_last, n.quality, n.anomalies
-              from days n
+              from tamed n
               join analytics.series s using (series_id)
               join analytics.metric_types t on t.name = s.metric_type
              order by series_id, n.day
@@ -407,7 +420,7 @@ begin
         -- the change of this month, and that of the next, which looks back on it
         update analytics.customer_behavior_aggregates a
            set change = n.change
-          from (select c.tenant_id, c.customer_id, c.metric_type, c.month, c.day_mean / nullif(p.day_mean, 0) - 1 as change
+          from (select c.tenant_id, c.customer_id, c.metric_type, c.month, c.day_mean / nullif(analytics.tame(p.day_mean), 0) - 1 as change
                   from analytics.customer_behavior_aggregates c
                   left join analytics.customer_behavior_aggregates p
                     on (p.tenant_id, p.customer_id, p.metric_type) = (c.tenant_id, c.customer_id, c.metric_type)
@@ -417,7 +430,7 @@ begin
            and a.month in (chunk.month, chunk.month_end) and a.change is distinct from n.change;
         update analytics.operational_metrics_aggregates a
            set change = n.change
-          from (select c.tenant_id, c.dimension, c.entity_id, c.metric_type, c.month, c.day_mean / nullif(p.day_mean, 0) - 1 as change
+          from (select c.tenant_id, c.dimension, c.entity_id, c.metric_type, c.month, c.day_mean / nullif(analytics.tame(p.day_mean), 0) - 1 as change
                   from analytics.operational_metrics_aggregates c
                   left join analytics.operational_metrics_aggregates p
                     on (p.tenant_id, p.dimension, p.entity_id, p.metric_type) = (c.tenant_id, c.dimension, c.entity_id, c.metric_type)

@@ -127,12 +127,12 @@ with newest as (  -- by the index, version by version
 select j.version_id, v.name, v.version, v.kind, j.week,
        case j.horizon_to when 7 then '1-7' when 14 then '8-14' when 28 then '15-28' else '29+' end as horizon,
        count(*)::int as forecasts,
-       sum(abs(j.error)) / nullif(sum(abs(j.outcome)), 0) as wape,
-       sum(j.error) / nullif(sum(abs(j.outcome)), 0) as bias,
+       sum(abs(j.error)) / nullif(analytics.tame(sum(abs(j.outcome))), 0) as wape,
+       sum(j.error) / nullif(analytics.tame(sum(abs(j.outcome))), 0) as bias,
        avg((j.outcome between j.lo_80 and j.hi_80)::int)::float8 as coverage_80,
        avg((j.outcome between j.lo_95 and j.hi_95)::int)::float8 as coverage_95,
        count(j.naive)::int as forecasts_naive,
-       sum(abs(j.error)) filter (where j.naive is not null) / nullif(sum(abs(j.naive - j.outcome)), 0) as error_to_naive
+       sum(abs(j.error)) filter (where j.naive is not null) / nullif(analytics.tame(sum(abs(j.naive - j.outcome))), 0) as error_to_naive
   from judged j join analytics.model_versions v using (version_id)
  group by j.version_id, v.name, v.version, v.kind, j.week, j.horizon_to;
 create unique index model_accuracy_summary_key on analytics.model_accuracy_summary (version_id, week, horizon);

@@ -6,6 +6,7 @@ drop index analytics.series_site, analytics.series_driver, analytics.series_vehi
 drop table analytics.sites, analytics.drivers, analytics.vehicles, analytics.routes, analytics.customers;
 drop function analytics.refresh_daily_summary();
 drop function analytics.mark_dirty(bigint[], date, date);
+drop function analytics.tame(double precision);
 drop table analytics.dirty_sources, analytics.dirty_months;
 delete from analytics.partition_policy where parent = 'analytics.daily_metrics_summary'::regclass;
 drop table analytics.daily_metrics_summary;
