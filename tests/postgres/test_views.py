@@ -27,7 +27,7 @@ def ask(database: Database, query: str, *parameters: Any) -> list[Any]:
 
 @pytest.fixture
 def company(database: Database) -> Database:
-    """Two routes and customers with 26 months of days: 1 kg, 3 kg on Saturdays and Sundays, the last quarter doubled."""
+    """Two routes and customers with 26 months of days: 1 kg, 3 on Saturdays and Sundays, the last quarter doubled."""
     ask(database, "select analytics.ensure_partitions('2022-01-01Z', '2024-02-29Z')")
     for metric, value in (
         ("collection_weight", 1),
@@ -66,9 +66,10 @@ def modelled(company: Database) -> Database:
            insert into analytics.model_aliases (model_id, alias, version_id)
            select model_id, 'champion', version_id from analytics.model_versions where version = 2;
            insert into analytics.model_feature_store (name, version, definition_sha256, definition, dtype, entity,
-                                                      granularity, source_metric_types, transformation, owner, description)
-           select 'lag_7', n, n::text, '{}', 'float64', 'series', 'daily', '{collection_weight}', 'lag', 'team',
-                  'a week ago'
+                                                      granularity, source_metric_types, transformation, owner,
+                                                      description)
+           select 'lag_7', n, n::text, '{}', 'float64', 'series', 'daily', '{collection_weight}', 'lag',
+                  'team', 'a week ago'
              from generate_series(1, 2) n;
            insert into analytics.model_version_features (version_id, feature_id, importance)
            select v.version_id, f.feature_id, 0.2 * v.version

@@ -2,6 +2,22 @@
 
 drop function analytics.check_system_health();
 
+create function analytics.short_name(p_relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select relname::text from pg_class where oid = p_relation
+$$;
+comment on function analytics.short_name is 'The name of a table or index without its schema.';
+
+create function analytics.in_words(p_span interval) returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    select case when s < 120 then round(s) || ' s' when s < 7200 then round(s / 60) || ' min'
+                when s < 172800 then round(s / 3600) || ' h' else round(s / 86400) || ' days' end
+      from (select date_part('epoch', p_span)::numeric) e (s)
+$$;
+comment on function analytics.in_words is 'A span of time in its largest sensible unit: 90 s, 15 min, 30 h, 12 days.';
+
 create function analytics.check_system_health()
 returns table (check_name text, status text, figure text, advice text)
 language plpgsql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC'
@@ -30,7 +46,7 @@ begin
                min(lower_bound) filter (where upper_bound <= date_trunc('month', now()) - make_interval(months => keep)) as oldest
           from parts group by parent, premake, keep
     )
-    select 'partitions ahead: ' || parent, case when ahead > coalesce(premake, 0) then 'ok' else 'watch' end,
+    select 'partitions ahead: ' || analytics.short_name(parent), case when ahead > coalesce(premake, 0) then 'ok' else 'watch' end,
            format('%s months, this one included', ahead),
            case when ahead > coalesce(premake, 0) then ''
                 when ahead = 0 then 'none yet for the current month; the next write makes it'
@@ -38,7 +54,7 @@ begin
       from months
      where coalesce(premake, 1) > 0
     union all
-    select 'retention: ' || parent, case when overdue = 0 then 'ok' else 'watch' end,
+    select 'retention: ' || analytics.short_name(parent), case when overdue = 0 then 'ok' else 'watch' end,
            format('%s months past their %s', overdue, keep) || coalesce(', the oldest ' || to_char(oldest, 'YYYY-MM'), ''),
            case when overdue = 0 then '' else 'run mlops db maintain, which drops or archives them' end
       from months
@@ -91,7 +107,7 @@ begin
     select 'days to summarise', case when age > interval '1 day' or marks > 100000 then 'watch' else 'ok' end,
            case when marks = 0 then 'none' when marks > 100000 then 'more than 100000 marks' else format('%s marks', marks) end
                || coalesce(', the oldest ' || analytics.in_words(age) || ' old', ''),
-           case when age > interval '1 day' or marks > 100000 then 'run select * from analytics.refresh_predictive_views(), and plan it: mlops db maintain' else '' end
+           case when age > interval '1 day' or marks > 100000 then 'run mlops db maintain, and plan it daily' else '' end
       from backlog;
 
     return query
@@ -108,10 +124,10 @@ begin
            case when stale = 0 then format('all %s fresh', n) else format('%s of %s stale', stale, n) end
                || coalesce(', since ' || analytics.in_words(now() - oldest), '')
                || case when never > 0 then format(', %s never refreshed', never) else '' end,
-           case when oldest < now() - interval '1 day' then 'run select * from analytics.refresh_predictive_views(), and plan it: mlops db maintain' else '' end
+           case when oldest < now() - interval '1 day' then 'run mlops db maintain, and plan it daily' else '' end
       from found
     union all
-    select 'view ' || view_name, 'bad', error, 'correct what the error says, then run select * from analytics.refresh_predictive_views()'
+    select 'view ' || view_name, 'bad', error, 'correct what the error says, then run mlops db maintain'
       from views where error is not null;
 
     -- models --------------------------------------------------------------------------------------------------------------------
@@ -149,7 +165,7 @@ begin
 
     return query
     with tables as (  -- partitions count for their parent
-        select coalesce(i.inhparent, t.relid)::regclass::text as name, sum(t.n_dead_tup) as dead, sum(t.n_live_tup) as live,
+        select analytics.short_name(coalesce(i.inhparent, t.relid)) as name, sum(t.n_dead_tup) as dead, sum(t.n_live_tup) as live,
                sum(t.seq_scan) as scans, sum(t.seq_tup_read) as read, sum(t.idx_scan) as index_scans, sum(pg_relation_size(t.relid)) as bytes
           from pg_stat_user_tables t left join pg_inherits i on i.inhrelid = t.relid
          where t.schemaname = 'analytics' group by 1
@@ -160,7 +176,7 @@ begin
     )
     select 'bloat', case when count(*) = 0 then 'ok' else 'watch' end,
            coalesce(string_agg(format('%s: %s %% dead rows', name, round(100 * share)), '; ' order by share desc), 'no table above 16 MB has more than 20 % dead rows'),
-           case when count(*) = 0 then '' else format('run vacuum (analyze) %s; autovacuum is too slow, or an old transaction is open', min(name)) end
+           case when count(*) = 0 then '' else format('run vacuum (analyze) analytics.%s; autovacuum is too slow, or an old transaction is open', min(name)) end
       from bloated
     union all
     select 'missing indexes', case when count(*) = 0 then 'ok' else 'watch' end,
@@ -171,14 +187,14 @@ begin
 
     return query
     with indexes as (
-        select coalesce(i.inhparent, s.indexrelid)::regclass::text as name, sum(s.idx_scan) as scans, sum(pg_relation_size(s.indexrelid)) as bytes
+        select analytics.short_name(coalesce(i.inhparent, s.indexrelid)) as name, sum(s.idx_scan) as scans, sum(pg_relation_size(s.indexrelid)) as bytes
           from pg_stat_user_indexes s
           join pg_index x using (indexrelid)
           left join pg_inherits i on i.inhrelid = s.indexrelid
          where s.schemaname = 'analytics' and not x.indisunique and not x.indisprimary and s.idx_scan = 0
          group by 1
     ), used as (  -- an index is unused when none of its parts is used
-        select distinct i.inhparent::regclass::text as name from pg_stat_user_indexes s join pg_inherits i on i.inhrelid = s.indexrelid where s.idx_scan > 0
+        select distinct analytics.short_name(i.inhparent) as name from pg_stat_user_indexes s join pg_inherits i on i.inhrelid = s.indexrelid where s.idx_scan > 0
     ), unused as (
         select * from indexes where bytes > 16 * 1024 * 1024 and name not in (select name from used)
     ), since as (
@@ -187,7 +203,7 @@ begin
     select 'unused indexes', case when count(u.name) = 0 then 'ok' else 'watch' end,
            coalesce(string_agg(u.name || ': ' || pg_size_pretty(u.bytes), '; ' order by u.bytes desc)
                         || ', not used since ' || to_char(min(s.at), 'YYYY-MM-DD'), 'none above 16 MB'),
-           coalesce('if no rare report needs it: drop index ' || min(u.name), '')
+           coalesce('if no rare report needs it: drop index analytics.' || min(u.name), '')
       from since s left join unused u on true;
 
     select n.nspname into statements_in from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pg_stat_statements';
@@ -211,12 +227,3 @@ begin
     end if;
 end $$;
 comment on function analytics.check_system_health is 'One row per check: ok, watch or bad, the figure, and what to do. Cheap: it counts no table of observations.';
-
-create function analytics.in_words(p_span interval) returns text
-language sql immutable set search_path = pg_catalog, pg_temp
-as $$
-    select case when s < 120 then round(s) || ' s' when s < 7200 then round(s / 60) || ' min'
-                when s < 172800 then round(s / 3600) || ' h' else round(s / 86400) || ' days' end
-      from (select date_part('epoch', p_span)::numeric) e (s)
-$$;
-comment on function analytics.in_words is 'A span of time in its largest sensible unit: 90 s, 15 min, 30 h, 12 days.';

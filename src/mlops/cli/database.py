@@ -1,8 +1,10 @@
 """`mlops db …` and `mlops health`."""
 
-from typing import Annotated
+from collections import Counter
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database, settings
 from mlops.cli.output import console, emit, table
@@ -14,6 +16,7 @@ app = typer.Typer(
     help="The database: an embedded PostgreSQL, or the server of MLOPS_DATABASE_URL.", no_args_is_help=True
 )
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+COLOURS = {"bad": "red", "watch": "yellow", "ok": "green"}
 
 
 @app.command()
@@ -76,21 +79,24 @@ def upgrade(as_json: Json = False) -> None:
 
 
 def health(as_json: Json = False) -> None:
-    """Check the system: one line per check, with what to do."""
+    """Check the system: one line per check, the worst first, with what to do; exit 1 when something is bad."""
     with database().transaction() as transaction:
         rows = transaction.rows("check_system_health")
-    colours = {"ok": "green", "watch": "yellow", "bad": "red"}
-
-    def text() -> None:
-        shown = table("check", "status", "figure", "what to do")
-        for row in rows:
-            colour = colours[row["status"]]
-            shown.add_row(row["check_name"], f"[{colour}]{row['status']}[/]", row["figure"], row["advice"])
-        console.print(shown)
-
-    emit(rows, as_json=as_json, text=text)
+    emit(rows, as_json=as_json, text=lambda: _tell_health(rows))
     if any(row["status"] == "bad" for row in rows):
         raise typer.Exit(1)
+
+
+def _tell_health(rows: list[dict[str, Any]]) -> None:
+    shown = table("", "")
+    shown.show_header = False
+    for row in sorted(rows, key=lambda row: list(COLOURS).index(row["status"])):
+        name, figure, advice = (escape(row[part]) for part in ("check_name", "figure", "advice"))
+        advised = f"\n  → {advice}" if advice else ""
+        shown.add_row(f"[{COLOURS[row['status']]}]{row['status']}[/]", f"[bold]{name}[/]  {figure}{advised}")
+    console.print(shown, highlight=False)
+    counts = Counter(row["status"] for row in rows)
+    console.print("\n" + ", ".join(f"[{colour}]{counts[status]} {status}[/]" for status, colour in COLOURS.items()))
 
 
 def _only_embedded(act: str) -> None:

@@ -1,5 +1,5 @@
-drop function analytics.in_words(interval);
 drop function analytics.check_system_health();
+drop function analytics.in_words(interval), analytics.short_name(regclass);
 create function analytics.check_system_health()
 returns table (check_name text, status text, figure text, advice text)
 language sql stable set search_path = pg_catalog, pg_temp
