@@ -162,7 +162,8 @@ def test_predictions_whose_outcome_is_there_are_counted(database: Database):
         database,
         """insert into analytics.series (metric_type) values ('revenue');
            insert into analytics.registered_models (name, created_at) values ('m', now());
-           insert into analytics.model_versions (model_id, name, version, created_at, status, lineage_state, lineage_problem)
+           insert into analytics.model_versions
+                  (model_id, name, version, created_at, status, lineage_state, lineage_problem)
            values (1, 'm', 1, now(), 'READY', 'incomplete', 'no lineage');
            select analytics.ensure_partitions('2024-01-01Z', '2024-01-01Z', parent::regclass)
              from unnest('{analytics.time_series_metrics,analytics.model_prediction_results}'::text[]) parent;
