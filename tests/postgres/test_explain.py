@@ -136,7 +136,8 @@ select version_id, series_id, cutoff, cutoff, cutoff + horizon * interval '1 day
        case when cutoff < '2024-08-01' then 56 end,
        case when cutoff < '2024-08-01' then now() end, case when cutoff < '2024-08-01' then now() end
   from analytics.model_versions, generate_series(1, %(series)s) series_id,
-       generate_series('2024-01-01'::timestamptz, '2024-08-02', interval '7 days') cutoff, generate_series(1, 28) horizon;
+       generate_series('2024-01-01'::timestamptz, '2024-08-02', interval '7 days') cutoff,
+       generate_series(1, 28) horizon;
 select count(*) from analytics.refresh_predictive_views();
 vacuum analyze
 """
