@@ -181,6 +181,28 @@ def test_readers_are_not_blocked_by_a_refresh(company: Database):
             ask(company, f"set lock_timeout = '1s'; select count(*) from analytics.{view}")
 
 
+def test_every_source_of_a_view_notes_its_changes(database: Database):
+    by_refresh = {
+        *("dirty_days", "dirty_months", "daily_metrics_summary"),
+        *("customer_behavior_aggregates", "operational_metrics_aggregates"),
+    }
+    sources = {source for (source,) in ask(database, "select unnest(sources) from analytics.view_freshness")}
+    noting = ask(database, "select tgrelid::regclass::text from pg_trigger where tgname = 'mark_source'")
+    assert {f"analytics.{source}" for source in sources - by_refresh} <= {table for (table,) in noting}
+
+
+def test_a_view_of_ones_own_is_kept_fresh_too(company: Database):
+    ask(company, "create materialized view analytics.names as select customer_id, name from analytics.customers")
+    ask(
+        company,
+        "insert into analytics.view_freshness (view_name, position, sources) values ('names', 99, '{customers}')",
+    )
+    refresh_views(company)
+    ask(company, "update analytics.customers set name = 'Fish hall' where customer_id = 'C1'")
+    assert made_anew(company) == ["customer_behavior_summary", "names"]
+    assert ask(company, "select name from analytics.names where customer_id = 'C1'") == [("Fish hall",)]
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_has_a_unique_index_and_a_comment(database: Database, view: str):
     assert ask(database, "select analytics.refreshes_concurrently(%s)", view) == [(True,)]

@@ -177,7 +177,6 @@ comment on column analytics.feature_usage_summary.importance    is 'Mean share o
 create table analytics.view_freshness (
     view_name    text   primary key,
     position     int    not null unique,
-    refreshed_by regprocedure,
     sources      text[] not null,
     refreshed_at timestamptz,
     seconds      double precision,
@@ -188,21 +187,20 @@ create table analytics.view_freshness (
 );
 comment on table  analytics.view_freshness is 'What analytics.refresh_predictive_views() keeps fresh, and how fresh it is. monthly_aggregates are customer_behavior_aggregates and operational_metrics_aggregates. A materialized view of your own in the schema analytics is one more row.';
 comment on column analytics.view_freshness.position     is 'The order: a view stands after its sources.';
-comment on column analytics.view_freshness.refreshed_by is 'The function that brings a table up to date; empty for a materialized view.';
 comment on column analytics.view_freshness.sources      is 'The tables whose changes make it stale.';
 comment on column analytics.view_freshness.refreshed_at is 'When it was last found or made to be up to date.';
 comment on column analytics.view_freshness.seconds      is 'How long the last refresh that had something to do took.';
 comment on column analytics.view_freshness.rows         is 'Rows of the view; of a table, the rows that were written.';
 comment on column analytics.view_freshness.stale_since  is 'When a source first changed after that; see also analytics.dirty_sources.';
 comment on column analytics.view_freshness.error        is 'Why the last refresh failed; empty when it did not.';
-insert into analytics.view_freshness (view_name, position, refreshed_by, sources) values
-    ('daily_metrics_summary',     10, 'analytics.refresh_daily_summary()',      '{dirty_days}'),
-    ('monthly_aggregates',        20, 'analytics.refresh_monthly_aggregates()', '{dirty_months}'),
-    ('customer_behavior_summary', 30, null, '{customer_behavior_aggregates,customers,metric_types}'),
-    ('route_performance_summary', 40, null, '{operational_metrics_aggregates,routes}'),
-    ('seasonal_patterns',         50, null, '{daily_metrics_summary}'),
-    ('model_accuracy_summary',    60, null, '{model_prediction_results,model_versions,daily_metrics_summary}'),
-    ('feature_usage_summary',     70, null, '{model_feature_store,model_version_features,model_versions,model_aliases}');
+insert into analytics.view_freshness (view_name, position, sources) values
+    ('daily_metrics_summary',     10, '{dirty_days}'),
+    ('monthly_aggregates',        20, '{dirty_months}'),
+    ('customer_behavior_summary', 30, '{customer_behavior_aggregates,customers,metric_types}'),
+    ('route_performance_summary', 40, '{operational_metrics_aggregates,routes}'),
+    ('seasonal_patterns',         50, '{daily_metrics_summary}'),
+    ('model_accuracy_summary',    60, '{model_prediction_results,model_versions,daily_metrics_summary}'),
+    ('feature_usage_summary',     70, '{model_feature_store,model_version_features,model_versions,model_aliases}');
 
 create function analytics.mark_source() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -252,8 +250,9 @@ begin
         view_name := step.view_name;
         rows      := null;
         begin
-            if step.refreshed_by is not null then
-                execute format('select %s()', step.refreshed_by::regproc) into rows;
+            if step.view_name in ('daily_metrics_summary', 'monthly_aggregates') then
+                rows := case step.view_name when 'daily_metrics_summary' then analytics.refresh_daily_summary()
+                                            else analytics.refresh_monthly_aggregates() end;
                 refreshed := rows > 0;
             else
                 refreshed := p_force or step.refreshed_at is null
