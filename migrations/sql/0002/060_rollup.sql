@@ -320,39 +320,42 @@ begin
              cross join lateral (values ('customer', s.customer_id), ('route', s.route_id), ('vehicle', s.vehicle_id),
                                         ('driver', s.driver_id), ('site', s.site_id)) p (dimension, entity_id)
              where p.entity_id is not null
-        ), touched as materialized (
-            select distinct p.tenant_id, p.dimension, p.entity_id, p.metric_type from places p join taken using (series_id)
-        ), members as (
-            select p.*, t.aggregate
-              from touched join places p using (tenant_id, dimension, entity_id, metric_type)
-              join analytics.metric_types t on t.name = p.metric_type
-        ), days as materialized (
-            select p.tenant_id, p.dimension, p.entity_id, p.metric_type, d.day,
-                   case p.aggregate when 'sum' then sum(d.value_sum) when 'mean' then sum(d.value_sum) / sum(d.observations)
-                                    when 'max' then max(d.value_max) else avg(d.value_last) end as value
-              from members p join analytics.daily_metrics_summary d using (series_id)
+        ), touched as materialized (  -- numbered, because grouping by a number is much cheaper than by four columns
+            select row_number() over () as place, t.*
+              from (select distinct p.tenant_id, p.dimension, p.entity_id, p.metric_type from places p join taken using (series_id)) t
+        ), members as materialized (
+            select t.place, p.series_id, m.aggregate
+              from touched t join places p using (tenant_id, dimension, entity_id, metric_type)
+              join analytics.metric_types m on m.name = p.metric_type
+        ), of_members as materialized (
+            select m.place, m.aggregate, d.*
+              from members m join analytics.daily_metrics_summary d using (series_id)
              where d.day >= chunk.month and d.day < chunk.month_end
-             group by p.tenant_id, p.dimension, p.entity_id, p.metric_type, p.aggregate, d.day
+        ), days as (
+            select place, day,
+                   case aggregate when 'sum' then sum(value_sum) when 'mean' then sum(value_sum) / sum(observations)
+                                  when 'max' then max(value_max) else avg(value_last) end as value
+              from of_members group by place, aggregate, day
         ), parts as (  -- of the days and of the series; put together by grouping, because a join would have to guess how many there are
-            select tenant_id, dimension, entity_id, metric_type, null as aggregate, count(*) as days, avg(value order by day) as day_mean,
-                   min(value) as day_min, max(value) as day_max, max(day) as last_day, 0 as series, null::bigint as observations,
-                   null::float8 as value_sum, null::float8 as value_max, null::float8 as value_last, null::float8 as quality_sum,
-                   null::bigint as scored, null::bigint as anomalies
-              from days group by tenant_id, dimension, entity_id, metric_type
+            select place, null as aggregate, count(*) as days, avg(value order by day) as day_mean, min(value) as day_min,
+                   max(value) as day_max, max(day) as last_day, 0 as series, null::bigint as observations, null::float8 as value_sum,
+                   null::float8 as value_max, null::float8 as value_last, null::float8 as quality_sum, null::bigint as scored,
+                   null::bigint as anomalies
+              from days group by place
             union all
-            select p.tenant_id, p.dimension, p.entity_id, p.metric_type, p.aggregate, null, null, null, null, null, 1, sum(d.observations),
-                   sum(d.value_sum order by d.day desc), max(d.value_max), (array_agg(d.value_last order by d.day desc))[1],
-                   sum(d.quality::float8 * d.observations), sum(d.observations) filter (where d.quality is not null), sum(d.anomalies)
-              from members p join analytics.daily_metrics_summary d using (series_id)
-             where d.day >= chunk.month and d.day < chunk.month_end
-             group by p.tenant_id, p.dimension, p.entity_id, p.metric_type, p.aggregate, p.series_id
-        ), figures as materialized (
-            select tenant_id, dimension, entity_id, metric_type, sum(series) as series, sum(days) as days, sum(observations)::bigint as observations,
+            select place, aggregate, null, null, null, null, null, 1, sum(observations), sum(value_sum order by day desc), max(value_max),
+                   (array_agg(value_last order by day desc))[1], sum(quality::float8 * observations),
+                   sum(observations) filter (where quality is not null), sum(anomalies)
+              from of_members group by place, aggregate, series_id
+        ), summed as (
+            select place, sum(series) as series, sum(days) as days, sum(observations)::bigint as observations,
                    case max(aggregate) when 'sum' then sum(value_sum) when 'mean' then sum(value_sum) / sum(observations)
                                        when 'max' then max(value_max) else avg(value_last) end as value,
                    sum(day_mean) as day_mean, min(day_min) as day_min, max(day_max) as day_max, max(last_day) as last_day,
                    (sum(quality_sum) / sum(scored))::real as quality, sum(anomalies)::bigint as anomalies
-              from parts group by tenant_id, dimension, entity_id, metric_type
+              from parts group by place
+        ), figures as materialized (
+            select * from touched join summed using (place)
         ), customers_stored as (
             insert into analytics.customer_behavior_aggregates as a
                    (tenant_id, customer_id, metric_type, month, series, days, observations, value, day_mean, day_min, day_max, last_day, quality, anomalies)
@@ -372,7 +375,7 @@ begin
              using touched t
              where t.dimension = 'customer' and a.month = chunk.month
                and (a.tenant_id, a.customer_id, a.metric_type) = (t.tenant_id, t.entity_id, t.metric_type)
-               and (t.tenant_id, t.dimension, t.entity_id, t.metric_type) not in (select tenant_id, dimension, entity_id, metric_type from figures)
+               and t.place not in (select place from figures)
             returning 1
         ), operations_stored as (
             insert into analytics.operational_metrics_aggregates as a
@@ -393,7 +396,7 @@ begin
              using touched t
              where a.month = chunk.month
                and (a.tenant_id, a.dimension, a.entity_id, a.metric_type) = (t.tenant_id, t.dimension, t.entity_id, t.metric_type)
-               and (t.tenant_id, t.dimension, t.entity_id, t.metric_type) not in (select tenant_id, dimension, entity_id, metric_type from figures)
+               and t.place not in (select place from figures)
             returning 1
         ), new_customers as (
             insert into analytics.customers (tenant_id, customer_id)
