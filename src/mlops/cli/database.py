@@ -1,9 +1,11 @@
 """`mlops db …` and `mlops health`."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database, settings
 from mlops.cli.output import console, emit, logs, table
@@ -20,6 +22,7 @@ app = typer.Typer(
     help="The database: an embedded PostgreSQL, or the server of MLOPS_DATABASE_URL.", no_args_is_help=True
 )
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+COLOURS = {"bad": "red", "watch": "yellow", "ok": "green"}
 
 
 @app.command()
@@ -147,23 +150,15 @@ def tune(
 
 
 def health(as_json: Json = False) -> None:
-    """Check the system: one line per check, with what to do."""
+    """Check the system: one line per check, the worst first, with what to do; exit 1 when something is bad."""
     with database().transaction() as transaction:
         rows = transaction.rows("check_system_health")
-    colours = {"ok": "green", "watch": "yellow", "bad": "red"}
-
-    def text() -> None:
-        shown = table("check", "status", "figure", "what to do")
-        for row in rows:
-            colour = colours[row["status"]]
-            shown.add_row(row["check_name"], f"[{colour}]{row['status']}[/]", row["figure"], row["advice"])
-        console.print(shown)
-
-    emit(rows, as_json=as_json, text=text)
+    emit(rows, as_json=as_json, text=lambda: _tell_health(rows))
     if any(row["status"] == "bad" for row in rows):
         raise typer.Exit(1)
 
 
+<<<<<<< HEAD
 def _advice(advice: "list[Advice]") -> "Table":
     shown = table("setting", "now", "recommended", "why")
     shown.columns[0].min_width = max(len(one.name) for one in advice)
@@ -172,6 +167,18 @@ def _advice(advice: "list[Advice]") -> "Table":
         why = f"{one.reason} (needs a restart)" if one.restart and not one.fits else one.reason
         shown.add_row(one.name, one.current, f"[{colour}]{one.recommended}[/]", why)
     return shown
+=======
+def _tell_health(rows: list[dict[str, Any]]) -> None:
+    shown = table("", "")
+    shown.show_header = False
+    for row in sorted(rows, key=lambda row: list(COLOURS).index(row["status"])):
+        name, figure, advice = (escape(row[part]) for part in ("check_name", "figure", "advice"))
+        advised = f"\n  → {advice}" if advice else ""
+        shown.add_row(f"[{COLOURS[row['status']]}]{row['status']}[/]", f"[bold]{name}[/]  {figure}{advised}")
+    console.print(shown, highlight=False)
+    counts = Counter(row["status"] for row in rows)
+    console.print("\n" + ", ".join(f"[{colour}]{counts[status]} {status}[/]" for status, colour in COLOURS.items()))
+>>>>>>> h-rollup
 
 
 def _only_embedded(act: str) -> None:

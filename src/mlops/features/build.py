@@ -13,6 +13,7 @@ from mlops.domain.features import Selection
 from mlops.errors import NothingToDo
 from mlops.forecasting.design import Design, holiday_flags
 from mlops.forecasting.panel import Panel
+from mlops.series import read
 
 __all__ = ["digest", "history", "values"]
 
@@ -21,16 +22,14 @@ def history(
     database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
 ) -> pd.DataFrame:
     """Observations `series_id, ds, y, quality_score` as they were known at `as_of`, oldest first."""
-    with database.transaction() as transaction:
-        frame = transaction.frame(
-            "history",
-            metric_type=selection.metric_type,
-            granularity=selection.granularity,
-            labels=selection.labels or None,
-            series_ids=None if series is None else list(series),
-            as_of=as_of,
-            start=None,
-        )
+    frame = read.history(
+        database,
+        series_ids=series,
+        metric_type=selection.metric_type,
+        granularity=selection.granularity,
+        labels=selection.labels,
+        as_of=as_of,
+    )
     if frame.empty:
         raise NothingToDo(
             f"no {selection.granularity} {selection.metric_type} was recorded by {as_of:%Y-%m-%d %H:%M} UTC;"

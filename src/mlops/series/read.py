@@ -9,7 +9,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.errors import UnknownName
 
-__all__ = ["history", "list_series", "show_series"]
+__all__ = ["history", "latest", "list_series", "show_series"]
 
 LATEST = 10
 
@@ -29,6 +29,15 @@ def show_series(database: Database, series_id: int) -> dict[str, Any]:
                 "series", series_id, _ids(transaction.rows("series_ids", metric_type=None, series_ids=None))
             )
         return found | {"latest": transaction.rows("series_latest", series_id=series_id, most=LATEST)}
+
+
+def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
+    """`series_id, ds, y, quality_score, is_anomaly, recorded_at` of the newest observation of each series.
+
+    Times are naive UTC. A series without observations, or that nobody knows, has no row.
+    """
+    with database.transaction() as transaction:
+        return transaction.frame("latest", series_ids=list(series_ids))
 
 
 def history(

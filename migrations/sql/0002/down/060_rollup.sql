@@ -1,0 +1,12 @@
+drop trigger change_aggregate on analytics.metric_types;
+drop function analytics.change_aggregate();
+drop function analytics.refresh_monthly_aggregates();
+drop table analytics.operational_metrics_aggregates, analytics.customer_behavior_aggregates;
+drop index analytics.series_site, analytics.series_driver, analytics.series_vehicle;
+drop table analytics.sites, analytics.drivers, analytics.vehicles, analytics.routes, analytics.customers;
+drop function analytics.refresh_daily_summary();
+drop function analytics.mark_dirty(bigint[], date, date);
+drop function analytics.tame(double precision);
+drop table analytics.dirty_sources, analytics.dirty_months;
+delete from analytics.partition_policy where parent = 'analytics.daily_metrics_summary'::regclass;
+drop table analytics.daily_metrics_summary;

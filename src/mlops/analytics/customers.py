@@ -1,0 +1,44 @@
+"""How customers behave: month by month, and where each is going."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+
+from mlops.db import Database
+
+__all__ = ["behaviour", "by_month"]
+
+
+def by_month(
+    database: Database,
+    customer_ids: Sequence[str],
+    *,
+    start: date,
+    end: date,
+    metric_type: str | None = None,
+) -> pd.DataFrame:
+    """Months of some customers: `customer_id, metric_type, ds, y`, days, extremes and `change`.
+
+    `y` is the month by the metric type's aggregate; `change` is its daily mean against that of the month before.
+    """
+    with database.transaction() as transaction:
+        return transaction.frame(
+            "customers_by_month",
+            customer_ids=list(customer_ids),
+            start=start.replace(day=1),
+            end=end,
+            metric_type=metric_type,
+        )
+
+
+def behaviour(
+    database: Database, *, customer_ids: Sequence[str] | None = None, metric_type: str | None = None
+) -> pd.DataFrame:
+    """One row per customer and metric type: how much and where it is going, as of the last refresh of the views."""
+    with database.transaction() as transaction:
+        return transaction.frame(
+            "customer_behaviour",
+            customer_ids=None if customer_ids is None else list(customer_ids),
+            metric_type=metric_type,
+        )

@@ -1,0 +1,189 @@
+"""Every query that reads a partitioned table opens few partitions and uses their indexes; explained on real rows.
+
+A new query file belongs into one of the tables below when it names a partitioned table or calls a function of ours;
+the first test fails until it does.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from mlops.db import Database
+from mlops.db.engine import statement
+
+QUERIES = {path.stem: path for path in (Path(__file__).parents[2] / "src" / "mlops" / "db" / "queries").glob("*.sql")}
+PARTITIONED = re.compile(
+    r"time_series_metrics|time_series_revisions|daily_metrics_summary|model_prediction_results|analytics\.time_series\b"
+    r"|analytics\.\w+\("
+)
+MONTHS, SERIES = 8, 100
+FIRST, NOW = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 8, 31, tzinfo=UTC)
+FEW = [3, 41, 77]
+WASTED = 0.9
+"""A scan of a whole partition is wasteful when it throws more than this share of what it reads away."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Parameters to explain a query with, and the most months of a table that it may open; `why` when that is all."""
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    months: int = MONTHS
+    why: str = ""
+
+
+ALL = "the question has no time range; each month is asked by its index"
+SEASON = {"step": timedelta(days=1), "cycle": 7}
+READS = {
+    "aggregate": Read(
+        {
+            "by": "route",
+            "grain": "week",
+            "metric_type": "collection_weight",
+            "start": date(2024, 3, 1),
+            "end": date(2024, 5, 1),
+            "ids": ["R3", "R41"],
+            "area": None,
+            "tenant_id": None,
+        },
+        months=2,
+    ),
+    "daily_values": Read({"series_ids": FEW, "start": date(2024, 3, 1), "end": date(2024, 5, 1)}, months=2),
+    "history": Read(
+        {
+            "series_ids": FEW,
+            "metric_type": None,
+            "granularity": None,
+            "labels": None,
+            "as_of": NOW,
+            "start": NOW - timedelta(days=40),
+        },
+        why="what was recorded later than as_of is looked for in all months of the chosen series",
+    ),
+    "latest": Read({"series_ids": FEW}, months=1),
+    "series_latest": Read({"series_id": 41, "most": 10}, months=1),
+    "series_show": Read({"series_id": 41}, why=ALL),
+    "series_export": Read({"series_ids": FEW}, why=ALL),
+    "quality_values": Read(
+        {"series_ids": FEW, "since": [NOW - timedelta(days=3)] * 3, "window": 28},
+        why="a flat line may have begun at any time",
+    ),
+    "live_predictions": Read({"version_id": 1, "as_of": NOW, **SEASON}, why="the whole life of one version"),
+    "review_waiting": Read({"version_id": 1, "as_of": NOW}, why="the whole life of one version"),
+    "review_accuracy": Read({"version_id": 1, "as_of": NOW, "days": 28, **SEASON}, months=3),
+    "review_largest": Read({"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28)}, months=2),
+    "review_totals": Read({"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28), "summed": True}, months=2),
+    "weekly_accuracy": Read({"name": "weight", "as_of": NOW, **SEASON}, why="every week of a model's life"),
+    "waiting_predictions": Read({"as_of": NOW}, why="a prediction may wait since any time"),
+    "match_outcomes": Read({"as_of": NOW}, why="a correction may concern any time"),
+    "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
+}
+READ_ALL = {
+    "series_list": "counts everything there is",
+    "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
+}
+ELSEWHERE = {
+    "check_system_health": "opens the newest month only; see test_health",
+    "refresh_predictive_views": "the refresh; see test_rollup and test_views",
+    "ensure_partitions": "makes partitions, reads none",
+    "ingest_months": "makes partitions, reads none",
+    "stage_predictions": "takes the columns, reads no row",
+    "store_predictions": "writes by the primary key",
+    "ingest_insert": "writes by the primary key",
+    "ingest_changed": "joins a temporary table of one ingest, between its first and last time; see test_ingest",
+    "ingest_correct": "joins a temporary table of one ingest, between its first and last time; see test_ingest",
+    "quality_update": "joins a temporary table of one ingest; see test_ingest",
+}
+
+
+@pytest.fixture(scope="module")
+def filled(new_database: Any, migrated: str) -> Iterator[Database]:
+    """Eight months of hours of 100 series with their summary, and weekly forecasts of two versions, analysed."""
+    with new_database("explain", template=migrated) as (_, url):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            for command in (FILL % {"series": SERIES}).split(";\n"):
+                connection.execute(command)
+        database = Database(url)
+        yield database
+        database.close()
+
+
+FILL = """
+select analytics.ensure_partitions('2024-01-01', '2024-08-31', parent::regclass)
+  from unnest('{analytics.time_series_metrics,analytics.model_prediction_results}'::text[]) parent;
+insert into analytics.series (metric_type, granularity, customer_id, route_id)
+select 'collection_weight', 'hourly', 'C' || i, 'R' || i from generate_series(1, %(series)s) i;
+insert into analytics.time_series_metrics (series_id, observed_at, value, quality_score, recorded_at)
+select series_id, at, 50 + 10 * random(), 1, at
+  from generate_series('2024-01-01'::timestamptz, '2024-08-31', interval '1 hour') at,
+       generate_series(1, %(series)s) series_id;
+analyze analytics.time_series_metrics;
+select analytics.mark_dirty(array_agg(series_id), '2024-01-01', '2024-08-31') from analytics.series;
+insert into analytics.registered_models (name, created_at) values ('weight', now()), ('other', now());
+insert into analytics.model_versions (model_id, name, version, created_at, status, lineage_state)
+select model_id, name, 1, now(), 'READY', 'complete' from analytics.registered_models;
+insert into analytics.model_prediction_results
+       (version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, outcome, outcome_recorded_at, matched_at)
+select version_id, series_id, cutoff, cutoff, cutoff + horizon * interval '1 day', horizon, 55,
+       case when cutoff < '2024-08-01' then 56 end,
+       case when cutoff < '2024-08-01' then now() end, case when cutoff < '2024-08-01' then now() end
+  from analytics.model_versions, generate_series(1, %(series)s) series_id,
+       generate_series('2024-01-01'::timestamptz, '2024-08-02', interval '7 days') cutoff,
+       generate_series(1, 28) horizon;
+select count(*) from analytics.refresh_predictive_views();
+vacuum analyze
+"""
+
+
+def test_every_query_that_touches_a_partitioned_table_is_explained_or_excused():
+    touching = {name for name, path in QUERIES.items() if PARTITIONED.search(path.read_text(encoding="utf-8"))}
+    known = READS.keys() | READ_ALL.keys() | ELSEWHERE.keys()
+    assert touching - known == set(), "add these to READS, or say in READ_ALL or ELSEWHERE why not"
+    assert known - QUERIES.keys() == set(), "these are gone"
+
+
+@pytest.mark.parametrize("query", READS)
+def test_it_opens_only_the_months_it_is_asked_about(filled: Database, query: str):
+    read = READS[query]
+    opened: dict[str, set[str]] = {}
+    for scan in scans(filled, query):
+        table, _, month = scan["Relation Name"].rpartition("_p")
+        opened.setdefault(table, set()).add(month)
+    assert opened, "it reads a partitioned table"
+    assert all(len(months) <= read.months for months in opened.values()), opened
+    assert (read.months < MONTHS) != bool(read.why), "say why when it may open all months"
+
+
+@pytest.mark.parametrize("query", [name for name in READS if name not in READ_ALL])
+def test_it_reads_no_partition_whole_to_throw_most_of_it_away(filled: Database, query: str):
+    for scan in scans(filled, query):
+        if scan["Node Type"] in ("Seq Scan", "Parallel Seq Scan"):
+            kept, dropped = scan["Actual Rows"], scan.get("Rows Removed by Filter", 0)
+            assert dropped <= WASTED * (kept + dropped), scan
+
+
+def scans(database: Database, query: str) -> list[dict[str, Any]]:
+    """The scans of partitions that were really made."""
+    with database.transaction() as transaction:
+        explain = sa.text("explain (analyze, format json) " + str(statement(query)))
+        plan = transaction._connection.execute(explain, READS[query].parameters).scalar()
+        transaction._connection.rollback()
+    return [
+        node
+        for node in nodes(plan[0]["Plan"])
+        if re.search(r"_p\d{4}_\d\d$", node.get("Relation Name", "")) and node["Actual Loops"] > 0
+    ]
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from nodes(child)
