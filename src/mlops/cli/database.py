@@ -158,7 +158,6 @@ def health(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-<<<<<<< HEAD
 def _advice(advice: "list[Advice]") -> "Table":
     shown = table("setting", "now", "recommended", "why")
     shown.columns[0].min_width = max(len(one.name) for one in advice)
@@ -167,7 +166,8 @@ def _advice(advice: "list[Advice]") -> "Table":
         why = f"{one.reason} (needs a restart)" if one.restart and not one.fits else one.reason
         shown.add_row(one.name, one.current, f"[{colour}]{one.recommended}[/]", why)
     return shown
-=======
+
+
 def _tell_health(rows: list[dict[str, Any]]) -> None:
     shown = table("", "")
     shown.show_header = False
@@ -178,7 +178,6 @@ def _tell_health(rows: list[dict[str, Any]]) -> None:
     console.print(shown, highlight=False)
     counts = Counter(row["status"] for row in rows)
     console.print("\n" + ", ".join(f"[{colour}]{counts[status]} {status}[/]" for status, colour in COLOURS.items()))
->>>>>>> h-rollup
 
 
 def _only_embedded(act: str) -> None:
