@@ -37,8 +37,19 @@ class Read:
     parameters: dict[str, Any] = field(default_factory=dict)
     months: int = MONTHS
     why: str = ""
+    before: str = ""
+    """Statements that make the temporary tables of the query."""
 
 
+SPANS = f"""
+create temporary table spans on commit drop as
+select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at, timestamptz '2024-06-12' as last_at, 56 as look_back;
+analyze spans"""
+CHANGES = f"""
+create temporary table changes on commit drop as
+select series_id, observed_at, value + 1 as value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score
+  from analytics.time_series_metrics where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12';
+analyze changes"""
 ALL = "the question has no time range; each month is asked by its index"
 SEASON = {"step": timedelta(days=1), "cycle": 7}
 READS = {
@@ -71,10 +82,10 @@ READS = {
     "series_latest": Read({"series_id": 41, "most": 10}, months=1),
     "series_show": Read({"series_id": 41}, why=ALL),
     "series_export": Read({"series_ids": FEW}, why=ALL),
-    "quality_values": Read(
-        {"series_ids": FEW, "since": [NOW - timedelta(days=3)] * 3, "window": 28},
-        why="a flat line may have begun at any time",
-    ),
+    "ingest_around": Read(months=2, before=SPANS),
+    "ingest_lock_changed": Read(months=1, before=CHANGES),
+    "rescore": Read(months=1, before=CHANGES),
+    "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
     "live_predictions": Read({"version_id": 1, "as_of": NOW, **SEASON}, why="the whole life of one version"),
     "review_waiting": Read({"version_id": 1, "as_of": NOW}, why="the whole life of one version"),
     "review_accuracy": Read({"version_id": 1, "as_of": NOW, "days": 28, **SEASON}, months=3),
@@ -93,13 +104,14 @@ ELSEWHERE = {
     "check_system_health": "opens the newest month only; see test_health",
     "refresh_predictive_views": "the refresh; see test_rollup and test_views",
     "ensure_partitions": "makes partitions, reads none",
-    "ingest_months": "makes partitions, reads none",
+    "ensure_months": "makes partitions, reads none",
+    "make_month_alone": "makes a table, reads none",
+    "attach_month": "attaches a partition, reads the rows of that month alone",
+    "months_there": "reads the catalogue",
+    "closed_months": "reads the list of archives",
     "stage_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
-    "ingest_insert": "writes by the primary key",
-    "ingest_changed": "joins a temporary table of one ingest, between its first and last time; see test_ingest",
-    "ingest_correct": "joins a temporary table of one ingest, between its first and last time; see test_ingest",
-    "quality_update": "joins a temporary table of one ingest; see test_ingest",
+    "ingest_correct": "updates the rows that ingest_lock_changed found, by their key; see test_ingest",
 }
 
 
@@ -173,6 +185,8 @@ def test_it_reads_no_partition_whole_to_throw_most_of_it_away(filled: Database, 
 def scans(database: Database, query: str) -> list[dict[str, Any]]:
     """The scans of partitions that were really made."""
     with database.transaction() as transaction:
+        for command in filter(None, READS[query].before.split(";\n")):
+            transaction._connection.exec_driver_sql(command)
         explain = sa.text("explain (analyze, format json) " + str(statement(query)))
         plan = transaction._connection.execute(explain, READS[query].parameters).scalar()
         transaction._connection.rollback()

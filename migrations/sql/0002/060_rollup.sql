@@ -21,14 +21,8 @@ comment on column analytics.daily_metrics_summary.value_sum  is 'Values are with
 comment on column analytics.daily_metrics_summary.value_last is 'The value with the latest time of the day.';
 comment on column analytics.daily_metrics_summary.quality    is 'Mean quality score of the observations that have one, from 0 to 1.';
 comment on column analytics.daily_metrics_summary.anomalies  is 'How many observations are marked as anomalies.';
-insert into analytics.partition_policy (parent) values ('analytics.daily_metrics_summary');
-do $$
-begin  -- kept for ever, and made by the refresh: none ahead
-    if exists (select from pg_attribute where attrelid = 'analytics.partition_policy'::regclass and attname = 'premake_months') then
-        update analytics.partition_policy set premake_months = 0, keep_months = null, archive = false
-         where parent = 'analytics.daily_metrics_summary'::regclass;
-    end if;
-end $$;
+-- kept for ever, and made by the refresh: none ahead
+insert into analytics.partition_policy (parent, premake_months, keep_months, archive) values ('analytics.daily_metrics_summary', 0, null, false);
 
 create table analytics.dirty_months (
     series_id bigint not null,

@@ -33,7 +33,7 @@ begin
     return query
     with parts as (
         select p.parent, b.lower_bound, b.upper_bound,
-               (to_jsonb(p) ->> 'premake_months')::int as premake, (to_jsonb(p) ->> 'keep_months')::int as keep
+               p.premake_months as premake, p.keep_months as keep
           from analytics.partition_policy p
           left join pg_inherits i on i.inhparent = p.parent
           left join pg_class c on c.oid = i.inhrelid
@@ -46,9 +46,9 @@ begin
                min(lower_bound) filter (where upper_bound <= date_trunc('month', now()) - make_interval(months => keep)) as oldest
           from parts group by parent, premake, keep
     )
-    select 'partitions ahead: ' || analytics.short_name(parent), case when ahead > coalesce(premake, 0) then 'ok' else 'watch' end,
+    select 'partitions ahead: ' || analytics.short_name(parent), case when ahead > premake then 'ok' else 'watch' end,
            format('%s months, this one included', ahead),
-           case when ahead > coalesce(premake, 0) then ''
+           case when ahead > premake then ''
                 when ahead = 0 then 'none yet for the current month; the next write makes it'
                 else format('the policy wants %s beyond this month: run mlops db maintain', premake) end
       from months

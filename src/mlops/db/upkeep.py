@@ -163,8 +163,6 @@ def _refresh(database: Database, _folder: Path, say: Callable[[str], None]) -> I
 
 def _refreshed(database: Database) -> list[Act]:
     with database.transaction() as transaction:
-        if not transaction.value("upkeep_views_exist"):
-            return []
         views = transaction.rows("upkeep_refresh_views")
     return [
         Act("refresh", view["view_name"], f"{_count(view['rows'] or 0, 'row')} in {view['seconds'] or 0:.1f} s")
