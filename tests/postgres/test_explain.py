@@ -67,6 +67,7 @@ READS = {
         months=2,
     ),
     "daily_values": Read({"series_ids": FEW, "start": date(2024, 3, 1), "end": date(2024, 5, 1)}, months=2),
+    "profile_values": Read({"series_ids": FEW}, why=ALL),
     "history": Read(
         {
             "series_ids": FEW,
@@ -109,6 +110,14 @@ ELSEWHERE = {
     "attach_month": "attaches a partition, reads the rows of that month alone",
     "months_there": "reads the catalogue",
     "closed_months": "reads the list of archives",
+    "archive_attach": "attaches a partition, reads the rows of that month alone",
+    "archive_content": "reads the rows of one month alone",
+    "upkeep_analyze": "samples all tables",
+    "upkeep_cluster": "reads the rows of one month alone",
+    "upkeep_drop": "drops months; reads those to see that their archives hold them",
+    "upkeep_partitions": "reads the catalogue",
+    "upkeep_premake": "makes partitions, reads none",
+    "upkeep_refresh_views": "the refresh; see test_rollup and test_views",
     "stage_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
     "ingest_correct": "updates the rows that ingest_lock_changed found, by their key; see test_ingest",

@@ -205,3 +205,11 @@ def test_thresholds_that_do_not_fit_the_series_are_refused():
 def test_no_rows_have_no_results():
     nothing = assess(np.array([], dtype=np.int64), stamps(np.array([], dtype=int)), np.array([]), Thresholds.of([], []))
     assert len(nothing.quality) == len(nothing.anomaly_score) == len(nothing.is_anomaly) == 0
+
+
+def test_a_spike_on_a_past_that_repeats_itself_exactly_is_an_anomaly_and_the_past_is_none():
+    y = np.array([100.0 + day % 7 for day in range(120)])
+    y[100] = 5000
+    at = np.datetime64("2024-01-01", "us") + np.arange(120) * np.timedelta64(1, "D")
+    found = assess(np.zeros(120, int), at, y, Thresholds.of([MetricType("weight", "kg", "sum")], ["daily"]))
+    assert np.flatnonzero(found.is_anomaly).tolist() == [100]

@@ -91,19 +91,25 @@ def maintain(
 ) -> None:
     """Make months ahead, refresh views, archive and drop old months, order closed ones; safe to run at any time."""
     from mlops.db.upkeep import maintain as upkeep
+    from mlops.series.rescore import rescore
 
+    scored = 0 if dry_run else rescore(database())
     done = upkeep(database(), settings().archive, dry_run=dry_run, say=lambda step: logs.print(f"[dim]{step}[/]"))
 
     def text() -> None:
         if not done.alone:
             console.print("another maintenance is at work; nothing was done")
-        elif not done.acts:
+        elif not done.acts and not scored:
             console.print("nothing to do")
+        if scored:
+            console.print(f"scored {scored:,} observations that came in by SQL")
         for act in done.acts:
             print(f"would {act}" if dry_run else str(act))  # noqa: T201  one line per thing, however narrow the terminal
 
     emit(
-        {"dry_run": dry_run, "alone": done.alone, "failed": done.failed, "acts": done.acts}, as_json=as_json, text=text
+        {"dry_run": dry_run, "alone": done.alone, "failed": done.failed, "scored": scored, "acts": done.acts},
+        as_json=as_json,
+        text=text,
     )
     if done.failed:
         raise typer.Exit(1)

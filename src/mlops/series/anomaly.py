@@ -28,7 +28,7 @@ def surprise(grid: Grid, y: Floats, trusted: Floats, expected: Floats) -> Floats
     away = y - expected
     level = _newest_level(grid, trusted - expected)
     away = np.minimum(np.abs(away), np.abs(away - level))
-    scale = grid.rows(robust_scale(grid.placed(np.where(np.isnan(trusted), np.nan, away))))
+    scale = grid.rows(robust_scale(grid.placed(np.where(np.isnan(trusted), np.nan, away)), still=0.0))
     scale = np.hypot(scale, DOUBT * np.abs(expected))
     scale[scale == 0] = np.nan
     return np.minimum(away / scale, MOST)

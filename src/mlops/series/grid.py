@@ -187,12 +187,12 @@ def centre(placed: Floats) -> Floats:
     return medians(_blocks(weekly))
 
 
-def robust_scale(away: Floats) -> Floats:
+def robust_scale(away: Floats, *, still: float = np.nan) -> Floats:
     """A robust standard deviation of what lies so far `away` (size, NaN: unknown) in the ROOM values before.
 
     It is the mean of four means of 7, of which none counts for more than TALLEST times the middle one. Where more than
     half of the values are 0, it is the mean of the others, because what seldom happens still has a size. (size - ROOM);
-    NaN where fewer than FEWEST are known or all are 0.
+    NaN where fewer than FEWEST are known; `still` where all of them are 0.
     """
     known = ~np.isnan(away)
     filled = np.where(known, away, 0.0)
@@ -203,8 +203,10 @@ def robust_scale(away: Floats) -> Floats:
     scale = _capped_mean([_mean_or_inf(some, many) for some, many in zip(sums, counts, strict=True)])
     seldom = 2 * moved < seen
     scale[seldom] = total[seldom] / moved[seldom]
-    scale[(seen < FEWEST) | (moved == 0)] = np.nan
-    return scale * MEAN_TO_SIGMA
+    scale *= MEAN_TO_SIGMA
+    scale[moved == 0] = still
+    scale[seen < FEWEST] = np.nan
+    return scale
 
 
 def _capped_mean(means: list[Floats]) -> Floats:

@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mlops.db import Database, Transaction
+from mlops.db.binary import elements
 from mlops.domain.metric_types import Season
 from mlops.series.grid import Flags, Floats, Places, periods
 
@@ -280,12 +280,12 @@ def _documents(histories: list[dict[str, Any]], granularity: str, seasons: Seque
     """series_id -> what is stored of it, as JSON holds it."""
     if not histories:
         return {}
-    at = [_stamps(row["seconds"]) for row in histories]
+    at = [elements(row["observed_at"], "datetime64[us]").astype("datetime64[s]") for row in histories]
     places = [periods(stamps, granularity) for stamps in at]
     start = min(int(place[0]) for place in places)
     values = np.full((len(at), max(int(place[-1]) for place in places) - start + 1), np.nan)
     for row, (place, history) in enumerate(zip(places, histories, strict=True)):
-        values[row, place - start] = np.frombuffer(history["y"], dtype=">f8")
+        values[row, place - start] = elements(history["value"], "float64")
     found_of_all = profile(Panel(values, start, granularity), seasons)
     return {
         history["series_id"]: {
@@ -297,10 +297,6 @@ def _documents(histories: list[dict[str, Any]], granularity: str, seasons: Seque
         }
         for history, stamps, found in zip(histories, at, found_of_all, strict=True)
     }
-
-
-def _stamps(seconds: bytes) -> npt.NDArray[np.datetime64]:
-    return np.frombuffer(seconds, dtype=">i8").astype("datetime64[s]")
 
 
 def _plain(found: Profile) -> dict[str, Any]:
