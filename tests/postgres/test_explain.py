@@ -43,12 +43,14 @@ class Read:
 
 SPANS = f"""
 create temporary table spans on commit drop as
-select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at, timestamptz '2024-06-12' as last_at, 56 as look_back;
+select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at, timestamptz '2024-06-12' as last_at,
+       56 as look_back;
 analyze spans"""
 CHANGES = f"""
 create temporary table changes on commit drop as
 select series_id, observed_at, value + 1 as value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score
-  from analytics.time_series_metrics where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12';
+  from analytics.time_series_metrics
+ where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12';
 analyze changes"""
 ALL = "the question has no time range; each month is asked by its index"
 SEASON = {"step": timedelta(days=1), "cycle": 7}
