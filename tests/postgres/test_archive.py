@@ -266,7 +266,7 @@ def test_a_dropped_month_is_not_made_anew(january: Database, tmp_path: Path):
         connection.execute("select analytics.create_monthly_partition('2020-01-15')")
     assert refused.value.diag.message_hint == f"mlops db restore-archive {path}"
     with january.transaction() as transaction, pytest.raises(Refused, match="mlops db restore-archive"):
-        transaction.run("ingest_months", months=[MONTH.lower_bound.date()])
+        transaction.value("ensure_months", table="analytics.time_series_metrics", months=[MONTH.lower_bound.date()])
     restore(january, path)
     assert sql(january, "select analytics.create_monthly_partition('2020-01-15')") == [(False,)]
 

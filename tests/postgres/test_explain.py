@@ -86,6 +86,7 @@ READS = {
     "series_show": Read({"series_id": 41}, why=ALL),
     "series_export": Read({"series_ids": FEW}, why=ALL),
     "ingest_around": Read(months=2, before=SPANS),
+    "ingest_collided": Read(months=1, before=CHANGES + ";\n" + CHANGES.replace("changes", "arriving")),
     "ingest_lock_changed": Read(months=1, before=CHANGES),
     "rescore": Read(months=1, before=CHANGES),
     "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
@@ -122,6 +123,7 @@ ELSEWHERE = {
     "upkeep_refresh_views": "the refresh; see test_rollup and test_views",
     "stage_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
+    "ingest_insert": "writes by the primary key",
     "ingest_correct": "updates the rows that ingest_lock_changed found, by their key; see test_ingest",
 }
 

@@ -134,6 +134,14 @@ def test_backfill_goes_into_the_partitions_that_are_there(database: Database, tm
     assert count(database, "time_series_metrics") == 18_000
 
 
+@pytest.mark.usefixtures("small_batches")
+def test_backfill_corrects_what_is_there_batch_after_batch(database: Database, tmp_path: Path, file: Path):
+    ingest(database, file)
+    report = ingest(database, write(tmp_path / "again.csv", 200, 90, seed=2), backfill=True)
+    assert (report.inserted, report.corrected + report.unchanged) == (0, 18_000)
+    assert count(database, "time_series_revisions") == report.corrected > 17_000
+
+
 def test_backfill_and_another_writer_of_the_same_new_month_lose_nothing(database: Database, tmp_path: Path, file: Path):
     other = write(tmp_path / "other.csv", 10, 20, seed=2)
 

@@ -12,6 +12,7 @@ import pytest
 
 from mlops.config import Settings
 from mlops.db import Database, upkeep
+from mlops.db.archive import restore
 from mlops.db.upkeep import Act, Partition, Policy, maintain, plan
 
 METRICS = "analytics.time_series_metrics"
@@ -115,14 +116,14 @@ def test_a_large_closed_month_out_of_order_is_due_and_no_other():
 def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Settings, mlops):
     code, out, err = mlops("db", "maintain")
     assert code == 0, err
-    assert [line.split(":")[0].split(" ")[0] for line in out.splitlines()] == ["make"] * 3 + ["archive"] * 2 + [
-        "drop"
-    ] * 2 + ["cluster"]
+    done = [line.split(" ")[0] for line in out.splitlines()]
+    assert [act for act in done if act != "refresh"] == ["make"] * 4 + ["archive", "drop"] * 2 + ["cluster"]
+    assert "refresh daily_metrics_summary" in out
     assert "archive of analytics.time_series_metrics_p2020_01" in err
     assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2
     assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
     code, out, _ = mlops("db", "maintain", "--json")
-    assert (code, json.loads(out)) == (0, {"dry_run": False, "alone": True, "failed": False, "acts": []})
+    assert (code, json.loads(out)) == (0, {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []})
 
 
 def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(grown: Settings, mlops):
@@ -183,7 +184,7 @@ def test_views_are_refreshed_before_old_months_go(grown: Settings, tmp_path: Pat
     sql(
         database.url,
         """
-        drop function if exists analytics.refresh_predictive_views();
+        drop function analytics.refresh_predictive_views(boolean);
         create function analytics.refresh_predictive_views()
         returns table (view_name text, refreshed boolean, seconds double precision, rows bigint)
         language sql as $$ select 'sums', true, 0.25::float8, count(*) from analytics.time_series_metrics
@@ -224,10 +225,36 @@ def test_ingest_into_an_archived_month_is_refused_with_what_to_do(grown: Setting
     mlops("db", "maintain")
     file = tmp_path / "late.csv"
     file.write_text("metric_type,observed_at,value,route_id\nrevenue,2020-01-05T00:00:00Z,1,R1\n")
-    code, _, err = mlops("series", "ingest", file)
+    code, out, _ = mlops("series", "ingest", file)
     assert code == 1
-    assert "month 2020-01 of analytics.time_series_metrics was archived to" in err
-    assert "mlops db restore-archive" in err
+    assert "the month 2020-01 is archived and no longer in the database" in out
+    assert "bring it back with: mlops db restore-archive" in out
+
+
+def test_an_owner_who_is_no_superuser_is_enough(new_database, tmp_path: Path):
+    with new_database("plain") as (name, url):
+        sql(url, f'create role plain_{name}; alter database "{name}" owner to plain_{name}')
+        sql(url, f'alter database "{name}" set role = plain_{name}')
+        try:
+            database = Database(url)
+            database.upgrade()
+            sql(url, "select analytics.ensure_partitions(array[date '2020-01-01', (now() - interval '1 month')::date])")
+            late = (
+                "s, date_trunc('month', now()) - n * interval '1 hour', 1 "
+                "from generate_series(1, 100) n, generate_series(1, 300) s order by n, s"
+            )
+            for rows in ("1, '2020-01-01', 1", late):
+                sql(url, f"insert into analytics.time_series_metrics (series_id, observed_at, value) select {rows}")
+            done = maintain(database, tmp_path)
+            assert [act.problem for act in done.acts if act.problem] == []
+            assert {act.act for act in done.acts} >= {"make", "archive", "drop", "cluster"}
+            restore(database, next(tmp_path.glob("*.parquet")))
+            assert maintain(database, tmp_path).acts == ()
+            database.close()
+        finally:
+            sql(url, f"set role none; drop owned by plain_{name} cascade")
+            sql(url, f'reset role; set role none; alter database "{name}" owner to current_user')
+            sql(url, f"set role none; drop role plain_{name}")
 
 
 # server settings

@@ -291,7 +291,7 @@ def test_corrections_survive_the_way_up_and_down(new_database):
 
 def test_a_month_of_observations_takes_corrections(database: Database):
     with database.transaction() as transaction:
-        transaction.run("ingest_months", months=[date(2020, 5, 1)])
+        transaction.value("ensure_months", table="analytics.time_series_metrics", months=[date(2020, 5, 1)])
     sql(
         database,
         "insert into analytics.time_series_revisions (series_id, observed_at, value, recorded_at, superseded_at) "

@@ -120,7 +120,7 @@ begin
      order by a.archive_id desc limit 1;
     if gone.dropped_at is not null and gone.restored_at is null then
         raise exception 'month % of % was archived to % and dropped', to_char(p_month, 'YYYY-MM'), p_parent, gone.path
-              using errcode = 'object_not_in_prerequisite_state', hint = format('mlops db restore-archive %s', gone.path);
+              using errcode = 'object_not_in_prerequisite_state', hint = 'mlops db restore-archive ' || case when gone.path ~ '^[\w./-]+$' then gone.path else quote_literal(gone.path) end;
     end if;
     -- LIKE and ATTACH, because CREATE ... PARTITION OF waits for open writers
     execute format(
@@ -169,6 +169,7 @@ declare
     month    record;
     newest   analytics.partition_archives;
     content  record;
+    empty    boolean;
     cutoff   timestamptz;
     doomed   text[] := '{}';
     archives bigint[] := '{}';
@@ -197,17 +198,20 @@ begin
                 if not p_dry_run then
                     execute format('lock table only %s in share mode', month.partition);
                 end if;
-                if policy.archive then
+                execute format('select not exists (select from only %s)', month.partition) into empty;
+                if empty then
+                    rows := 0; archived := false;
+                elsif policy.archive and newest.archive_id is null then
+                    reason := 'not archived';
+                elsif policy.archive then
                     select * into content from analytics.partition_content(month.partition);
                     rows := content.rows;
                     archived := content.digest = newest.digest;
-                    if content.rows = 0 then
-                        archived := false;
-                    elsif newest.archive_id is null then
-                        archived := false; reason := 'not archived';
-                    elsif not archived then
+                    if not archived then
                         reason := format('changed since it was archived to %s', newest.path);
                     end if;
+                else
+                    archived := false;
                 end if;
             exception when lock_not_available then
                 reason := 'somebody is writing to it';
@@ -217,7 +221,7 @@ begin
             reason := 'would be dropped';
         elsif reason is null then
             doomed := doomed || partition; dropped := true;
-            reason := case when rows = 0 and policy.archive then 'empty' when archived then 'archived' else 'the policy asks for no archive' end;
+            reason := case when empty then 'empty' when policy.archive then 'archived' else 'the policy asks for no archive' end;
             if archived then
                 archives := archives || newest.archive_id;
             end if;

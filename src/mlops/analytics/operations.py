@@ -100,7 +100,7 @@ def _choice(what: str, name: str, choices: Sequence[str]) -> None:
 
 
 def _known(transaction: Transaction, metric_type: str) -> None:
-    names = [row["name"] for row in transaction.rows("ingest_bounds")]
+    names = [row["name"] for row in transaction.rows("metric_types")]
     _choice("metric type", metric_type, names)
 
 

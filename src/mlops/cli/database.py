@@ -12,8 +12,6 @@ from mlops.cli.output import console, emit, logs, table
 from mlops.errors import Refused
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from mlops.db.tune import Advice
 
 __all__ = ["app", "health"]
@@ -147,7 +145,7 @@ def tune(
     advice = tuning.apply(database(), machine) if apply else tuning.advise(database(checked=False), machine)
 
     def text() -> None:
-        console.print(_advice(advice))
+        print(*map(_line, advice), sep="\n")  # noqa: T201  one line per setting, however narrow the terminal
         if apply:
             restart = [one.name for one in advice if one.restart and not one.fits]
             console.print(f"written; restart the server for {', '.join(restart)}" if restart else "written")
@@ -164,14 +162,9 @@ def health(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _advice(advice: "list[Advice]") -> "Table":
-    shown = table("setting", "now", "recommended", "why")
-    shown.columns[0].min_width = max(len(one.name) for one in advice)
-    for one in advice:
-        colour = "green" if one.fits else "yellow"
-        why = f"{one.reason} (needs a restart)" if one.restart and not one.fits else one.reason
-        shown.add_row(one.name, one.current, f"[{colour}]{one.recommended}[/]", why)
-    return shown
+def _line(one: "Advice") -> str:
+    change = one.recommended if one.fits else f"{one.current} -> {one.recommended}"
+    return f"{one.name:38} {change:24} {one.reason}" + (" (needs a restart)" if one.restart and not one.fits else "")
 
 
 def _tell_health(rows: list[dict[str, Any]]) -> None:

@@ -178,9 +178,12 @@ def _retain(database: Database, folder: Path, say: Callable[[str], None]) -> Ite
         for one in old if policy.archive else ():
             say(f"archive of {one.partition}")
             yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
+            yield from (
+                act for act in _tried("drop", one.partition, partial(_dropped, database, policy)) if not act.problem
+            )
         if old:
             say(f"retention of {policy.parent}")
-            yield from _tried("drop", f"old months of {policy.parent}", partial(_dropped, database, policy))
+            yield from _tried("drop", f"old months of {policy.parent}", partial(_dropped, database, policy, last=True))
 
 
 def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
@@ -188,12 +191,13 @@ def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
     return [] if done is None else [Act("archive", one.partition, f"{_count(done.rows, 'row')} to {done.path}")]
 
 
-def _dropped(database: Database, policy: Policy) -> list[Act]:
+def _dropped(database: Database, policy: Policy, *, last: bool = False) -> list[Act]:
+    """The months that could go; in the `last` of several calls also why the others could not."""
     with database.transaction() as transaction:
         rows = transaction.rows("upkeep_drop", parent=policy.parent)
     left = [row for row in rows if not row["dropped"] and not str(row["reason"]).startswith("restored until")]
     return [Act("drop", row["partition"], row["reason"]) for row in rows if row["dropped"]] + [
-        Act("drop", row["partition"], problem=row["reason"]) for row in left
+        Act("drop", row["partition"], problem=row["reason"]) for row in left if last
     ]
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from mlops.db import Database
 from mlops.db.retry import retrying
@@ -51,21 +52,22 @@ class Load:
 
     def at_once(self, tell: Tell) -> Stored:
         """Store all in one transaction, which loads months that have no partition yet alone and attaches them whole."""
-        views = iter((self.known,))
-        return self._again(lambda: self._at_once(next(views, self.known.by_now()), tell))
+        attempts = count()
+        return self._again(lambda: self._at_once(tell, contested=next(attempts) > 0))
 
     def _part(self, sha256: str, done: dict[str, Stored], months: Months, number: int) -> tuple[int, Stored]:
         rows = self.batches.get(number)
         name = hashlib.sha256(rows.tobytes()).hexdigest()
         if name in done:
             return len(rows), done[name]
-        views = iter((self.known,))
+        attempts = count()
 
         def attempt() -> Stored:
-            # whoever loses a race looks again at what is stored by now
-            judged = self._prepared(rows, next(views, self.known.by_now()))
+            # whoever loses a race looks again at what is stored by now, and then lets others go first
+            contested = next(attempts) > 0
+            judged = self._prepared(rows, self.known.by_now() if contested else self.known)
             with self.database.transaction() as transaction:
-                stored = Stored(*store(transaction, self.database, judged, months))
+                stored = Stored(*store(transaction, self.database, judged, months, contested=contested))
                 if len(self.batches) > 1:
                     counts = {"inserted": stored.inserted, "corrected": stored.corrected}
                     transaction.run("ingest_part_done", sha256=sha256, part_sha256=name, **counts)
@@ -73,12 +75,13 @@ class Load:
 
         return len(rows), self._again(attempt)
 
-    def _at_once(self, known: Known, tell: Tell) -> Stored:
+    def _at_once(self, tell: Tell, *, contested: bool) -> Stored:
+        known = self.known.by_now() if contested else self.known
         with self.database.transaction() as transaction:
             months = Months(self.database, alone=True)
 
             def put(rows: int, judged: Judged) -> tuple[int, Stored]:
-                return rows, Stored(*store(transaction, self.database, judged, months))
+                return rows, Stored(*store(transaction, self.database, judged, months, contested=contested))
 
             prepared = ahead(partial(self._numbered, known), range(len(self.batches)))
             stored = _summed((put(rows, judged) for rows, judged in prepared), tell)

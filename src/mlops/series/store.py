@@ -45,14 +45,24 @@ class Months:
         self._database, self._alone = database, alone
         self._tables: dict[np.datetime64, str] = {}
 
-    def write(self, transaction: Transaction, rows: Arrays) -> None:
-        """COPY rows that are sorted by month."""
+    def write(self, transaction: Transaction, rows: Arrays, *, contested: bool = False) -> int:
+        """Store rows that are sorted by month; how many.
+
+        They are copied straight into their tables, which fails on the first one that is there. With `contested` those
+        that somebody else stores first are left over in the table `arriving`.
+        """
         months = rows["observed_at"].astype("datetime64[M]")
         starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
         self._make(transaction, months[starts])
+        written = 0
         for table, begin, end in self._runs(months[starts], [*starts.tolist(), len(months)]):
             part = {name: column[begin:end] for name, column in rows.items()}
+            if contested and table == METRICS:
+                transaction.copy_arrays("arriving", part)
+                continue
             transaction.copy_arrays(table, part, freeze=table != METRICS)
+            written += end - begin
+        return written + (transaction.run("ingest_insert") if contested else 0)
 
     def attach(self, transaction: Transaction) -> int:
         """Make the tables that were loaded alone partitions, with their indexes; how many."""
@@ -112,19 +122,24 @@ def prepare(database: Database, rows: Rows, known: Known, *, replayed: bool) -> 
     return judge(rows, ids, facts, around, now, replayed=replayed)
 
 
-def store(transaction: Transaction, database: Database, judged: Judged, months: Months) -> tuple[int, int]:
+def store(
+    transaction: Transaction, database: Database, judged: Judged, months: Months, *, contested: bool = False
+) -> tuple[int, int]:
     """How many rows were new and how many corrected what was stored.
 
-    Raises psycopg's UniqueViolation when somebody else stored one of the new rows meanwhile: prepare it again.
+    Raises psycopg's UniqueViolation when somebody else stored one of the new rows meanwhile. With `contested` (for
+    another attempt, after it was prepared again) such rows become corrections instead, which is slower.
     """
-    inserted, corrected = len(judged.new["series_id"]), 0
-    if inserted:
-        months.write(transaction, judged.new)
-    if len(judged.changes["series_id"]) or len(judged.rescored["series_id"]):
+    inserted = corrected = 0
+    changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
+    if changing:
         transaction.run("ingest_tables")
+    if len(judged.new["series_id"]):
+        inserted = months.write(transaction, judged.new, contested=contested)
+    if changing:
         transaction.copy_arrays("changes", judged.changes)
         transaction.copy_arrays("scores", judged.rescored)
-        corrected = _correct(transaction, database, judged.changes)
+        corrected = _correct(transaction, database)
         transaction.run("quality_update")
     if len(judged.dirty["series_id"]):
         transaction.copy_arrays("analytics.dirty_days", judged.dirty)
@@ -141,11 +156,13 @@ def ensure_months(database: Database, table: str, months: list[Any]) -> None:
     retrying(make)
 
 
-def _correct(transaction: Transaction, database: Database, changes: Arrays) -> int:
-    if not len(changes["series_id"]):
+def _correct(transaction: Transaction, database: Database) -> int:
+    """Correct what is stored by the table `changes`, and by the rows of `arriving` that were there."""
+    transaction.run("ingest_collided")
+    months = [row["month"] for row in transaction.rows("ingest_changed_months")]
+    if not months:
         return 0
-    months = np.unique(changes["observed_at"].astype("datetime64[M]"))
-    ensure_months(database, REVISIONS, months.astype("datetime64[D]").tolist())
+    ensure_months(database, REVISIONS, months)
     transaction.run("ingest_lock_changed")
     corrected: int = transaction.value("ingest_correct")
     return corrected
