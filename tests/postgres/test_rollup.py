@@ -159,6 +159,23 @@ def test_a_month_whose_observations_were_dropped_keeps_its_summary(database: Dat
     assert [row[1] for row in ask(database, SUMMARY)] == [date(2024, 1, 30), date(2024, 2, 4)]
 
 
+def test_a_partition_of_several_months_is_summarised_month_by_month(database: Database):
+    ask(
+        database,
+        """create table analytics.of_a_quarter partition of analytics.time_series_metrics
+              for values from ('2020-01-01Z') to ('2020-04-01Z')""",
+    )
+    series = add_series(database)
+    ask(
+        database,
+        """insert into analytics.time_series_metrics (series_id, observed_at, value)
+           select %s, day, 1 from generate_series('2020-01-01Z'::timestamptz, '2020-03-31Z', interval '1 day') day""",
+        series,
+    )
+    ask(database, "select analytics.mark_dirty(%s, '2020-01-31', '2020-03-31')", [series])
+    assert refresh(database) == 1 + 29 + 31
+
+
 @pytest.mark.parametrize("absurd", [1.7e308, -1.7e308, 5e-324, 1e-200])
 def test_an_absurd_value_stops_nothing(database: Database, absurd: float):
     for value in (absurd, 7):

@@ -76,9 +76,10 @@ begin
         ), merged as (
             select series_id, range_agg(daterange(first_day, last_day, '[]')) as days from taken group by series_id
         ), months as materialized (  -- only those that still have their observations: the others keep the summary they have
-            select bound::date as first_day, (bound + interval '1 month')::date as end_day
+            select distinct month::date as first_day, (month + interval '1 month')::date as end_day
               from pg_inherits i join pg_class c on c.oid = i.inhrelid
-             cross join lateral (select (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)'''))[1]::timestamp as bound) b
+             cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)') b
+             cross join lateral generate_series(date_trunc('month', b[1]::timestamp), b[2]::timestamp - interval '1 day', interval '1 month') month
              where i.inhparent = 'analytics.time_series_metrics'::regclass
         ), spans as (
             select m.first_day as month, d.series_id, lower(s.span) as first_day, upper(s.span) as end_day,

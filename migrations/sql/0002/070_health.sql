@@ -65,7 +65,7 @@ begin
     for part in  -- the newest partition that holds anything; those made ahead are empty
         select c.oid::regclass as name
           from pg_inherits i join pg_class c on c.oid = i.inhrelid
-         where i.inhparent = 'analytics.time_series_metrics'::regclass
+         where i.inhparent = 'analytics.time_series_metrics'::regclass and pg_relation_size(c.oid) > 0
          order by (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''([^'']+)'''))[1]::timestamptz desc
     loop
         execute format(
