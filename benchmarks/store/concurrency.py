@@ -141,13 +141,16 @@ def staged(connection: psycopg.Connection, rows: list[tuple[int, str, float]]) -
 def read(url: str, journal: Path, number: int, end: float) -> None:
     """Ask for months and latest values again and again; how long each question took."""
     chance, taken = random.Random(number), []
-    month = "select sum(value) from analytics.time_series where observed_at >= %s and observed_at < %s::timestamptz + interval '1 month'"
+    until = "%s::timestamptz + interval '1 month'"
+    month = f"select sum(value) from analytics.time_series where observed_at >= %s and observed_at < {until}"
     with psycopg.connect(url, autocommit=True) as connection:
         journal.with_suffix(".pid").write_text(str(connection.info.backend_pid))
         while time.time() < end:
             at, begun = f"{2024 + chance.randrange(2)}-{1 + chance.randrange(12):02}-01T00:00:00Z", time.perf_counter()
             connection.execute(month, [at, at])
-            connection.execute("select * from analytics.latest_values((select array_agg(series_id) from analytics.series))")
+            connection.execute(
+                "select * from analytics.latest_values((select array_agg(series_id) from analytics.series))"
+            )
             taken.append(time.perf_counter() - begun)
     journal.write_text(json.dumps(taken))
 

@@ -175,7 +175,9 @@ def staging(url: str, series: int, days: int) -> None:
         connection.commit()
         stamps = pd.date_range("2022-01-01", periods=days).strftime("%Y-%m-%dT00:00:00Z").tolist()
         for begin in range(0, series, SERIES_AT_ONCE):
-            text = "".join(f"{one},{stamp},{100 + one % 7}\n" for one in ids[begin : begin + SERIES_AT_ONCE] for stamp in stamps)
+            text = "".join(
+                f"{one},{stamp},{100 + one % 7}\n" for one in ids[begin : begin + SERIES_AT_ONCE] for stamp in stamps
+            )
             into = "copy analytics.time_series_staging (series_id, observed_at, value) from stdin csv"
             with connection.cursor().copy(into) as copy:
                 copy.write(text.encode())
@@ -184,4 +186,7 @@ def staging(url: str, series: int, days: int) -> None:
 
 if __name__ == "__main__":
     main()
-    print(f"peak memory of this script: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB", file=sys.stderr)
+    print(
+        f"peak memory of this script: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB",
+        file=sys.stderr,
+    )

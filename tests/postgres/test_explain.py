@@ -43,8 +43,8 @@ class Read:
 
 SPANS = f"""
 create temporary table spans on commit drop as
-select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at, timestamptz '2024-06-12' as last_at,
-       56 as look_back;
+select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at,
+       timestamptz '2024-06-12' as last_at, 56 as look_back;
 analyze spans"""
 CHANGES = f"""
 create temporary table changes on commit drop as

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date
 
 import psycopg
 import pytest
@@ -287,13 +286,3 @@ def test_corrections_survive_the_way_up_and_down(new_database):
         database.upgrade("0001")
         assert sql(database, count) == before
         database.close()
-
-
-def test_a_month_of_observations_takes_corrections(database: Database):
-    with database.transaction() as transaction:
-        transaction.value("ensure_months", table="analytics.time_series_metrics", months=[date(2020, 5, 1)])
-    sql(
-        database,
-        "insert into analytics.time_series_revisions (series_id, observed_at, value, recorded_at, superseded_at) "
-        "values (1, '2020-05-31 23:59Z', 1, '2020-06-01', '2020-06-02')",
-    )

@@ -100,7 +100,7 @@ class Load:
 
 def _summed(parts: Iterable[tuple[int, Stored]], tell: Tell) -> Stored:
     rows, total = 0, Stored()
-    for count, stored in parts:
-        rows, total = rows + count, total + stored
+    for part, stored in parts:
+        rows, total = rows + part, total + stored
         tell(rows)
     return total
