@@ -1,4 +1,4 @@
-"""The experiment of benchmarks/store/concurrency.py, short: writers, readers and maintenance at once, two writers killed."""
+"""The experiment of benchmarks/store/concurrency.py, short: writers, readers and maintenance at once, two killed."""
 
 import json
 import subprocess

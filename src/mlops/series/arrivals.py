@@ -54,7 +54,7 @@ class Arrivals:
             check_columns([name for name in chunk.rows.columns if name != "line"], self._source)
             return chunk, validate(chunk.rows, rules) if len(chunk.rows) else None
 
-        for chunk, checked in ahead(check, chunks):
+        for chunk, checked in ahead(check, chunks, threads=2):
             self.notes += chunk.notes
             self._refuse(chunk.refused, len(chunk.refused))
             if checked is not None:

@@ -48,7 +48,7 @@ class Load:
             rows = transaction.rows("ingest_done_parts", sha256=sha256)
         done = {row.pop("part_sha256"): Stored(**row) for row in rows}
         part = partial(self._part, sha256, done, Months(self.database))
-        return _summed(ahead(part, range(len(self.batches)), SIDE_BY_SIDE - 1), tell)
+        return _summed(ahead(part, range(len(self.batches)), SIDE_BY_SIDE), tell)
 
     def at_once(self, tell: Tell) -> Stored:
         """Store all in one transaction, which loads months that have no partition yet alone and attaches them whole."""
