@@ -120,7 +120,6 @@ ELSEWHERE = {
     "upkeep_drop": "drops months; reads those to see that their archives hold them",
     "upkeep_partitions": "reads the catalogue",
     "upkeep_premake": "makes partitions, reads none",
-    "upkeep_refresh_views": "the refresh; see test_rollup and test_views",
     "stage_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
     "ingest_insert": "writes by the primary key",

@@ -184,7 +184,7 @@ def test_views_are_refreshed_before_old_months_go(grown: Settings, tmp_path: Pat
         database.url,
         """
         drop function analytics.refresh_predictive_views(boolean);
-        create function analytics.refresh_predictive_views()
+        create function analytics.refresh_predictive_views(p_force boolean)
         returns table (view_name text, refreshed boolean, seconds double precision, rows bigint)
         language sql as $$ select 'sums', true, 0.25::float8, count(*) from analytics.time_series_metrics
                            union all select 'current', false, 0, 0 $$

@@ -163,7 +163,7 @@ def _refresh(database: Database, _folder: Path, say: Callable[[str], None]) -> I
 
 def _refreshed(database: Database) -> list[Act]:
     with database.transaction() as transaction:
-        views = transaction.rows("upkeep_refresh_views")
+        views = transaction.rows("refresh_predictive_views", force=False)
     return [
         Act("refresh", view["view_name"], f"{_count(view['rows'] or 0, 'row')} in {view['seconds'] or 0:.1f} s")
         for view in views
