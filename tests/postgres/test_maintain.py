@@ -256,32 +256,6 @@ def test_an_owner_who_is_no_superuser_is_enough(new_database, tmp_path: Path):
             sql(url, f"set role none; drop role plain_{name}")
 
 
-def test_an_owner_who_is_no_superuser_is_enough(new_database, tmp_path: Path):
-    with new_database("plain") as (name, url):
-        sql(url, f'create role plain_{name}; alter database "{name}" owner to plain_{name}')
-        sql(url, f'alter database "{name}" set role = plain_{name}')
-        try:
-            database = Database(url)
-            database.upgrade()
-            sql(url, "select analytics.ensure_partitions(array[date '2020-01-01', (now() - interval '1 month')::date])")
-            late = (
-                "s, date_trunc('month', now()) - n * interval '1 hour', 1 "
-                "from generate_series(1, 100) n, generate_series(1, 300) s order by n, s"
-            )
-            for rows in ("1, '2020-01-01', 1", late):
-                sql(url, f"insert into analytics.time_series_metrics (series_id, observed_at, value) select {rows}")
-            done = maintain(database, tmp_path)
-            assert [act.problem for act in done.acts if act.problem] == []
-            assert {act.act for act in done.acts} >= {"make", "archive", "drop", "cluster"}
-            restore(database, next(tmp_path.glob("*.parquet")))
-            assert maintain(database, tmp_path).acts == ()
-            database.close()
-        finally:
-            sql(url, f"set role none; drop owned by plain_{name} cascade")
-            sql(url, f'reset role; set role none; alter database "{name}" owner to current_user')
-            sql(url, f"set role none; drop role plain_{name}")
-
-
 # server settings
 
 
