@@ -110,6 +110,7 @@ declare
     taken    bigint;
     inserted bigint;
     months   date[];
+    starts   timestamptz[];
 begin
     select count(*) into arrivals from arrived;
     if arrivals = 0 then
@@ -123,8 +124,10 @@ begin
       left join analytics.metric_types t on t.name = s.metric_type
      where s.series_id is null or not (a.value > '-infinity' and a.value < 'infinity')
         or a.value < t.min_value or a.value > t.max_value or a.value_lower > a.value or a.value_upper < a.value
-        or a.observed_at <> case s.granularity when 'hourly' then date_trunc('hour', a.observed_at) when 'monthly' then date_trunc('month', a.observed_at)
-                                               else date_trunc('day', a.observed_at) end
+        or (s.granularity, a.observed_at) in (  -- judged once for each time that occurs
+            select k.granularity, k.observed_at
+              from (select distinct d.granularity, b.observed_at from arrived b join analytics.series d using (series_id)) k
+             where k.observed_at <> date_trunc(case k.granularity when 'hourly' then 'hour' when 'monthly' then 'month' else 'day' end, k.observed_at))
      limit 1;
     if found then
         raise exception 'series %, % UTC, value %: %', wrong.series_id, wrong.observed_at at time zone 'UTC', wrong.value,
@@ -135,14 +138,15 @@ begin
                                                         || case when wrong.unknown then ', or make the series with analytics.series_for' else '' end;
     end if;
 
-    select array_agg(month order by month) into months from (select distinct date_trunc('month', observed_at)::date as month from arrived) m;
+    select array_agg(distinct date_trunc('month', observed_at)::date order by date_trunc('month', observed_at)::date) into months from (select distinct observed_at from arrived) times;
+    starts := months::timestamptz[];  -- both ascend
     perform analytics.ensure_partitions(months);
 
     -- new rows, in key order so that two writers wait for each other and never lock up
     with rows as materialized (
-        select distinct on (date_trunc('month', observed_at), series_id, observed_at)
+        select distinct on (width_bucket(observed_at, starts), series_id, observed_at)
                series_id, observed_at, value, value_lower, value_upper, quality_score
-          from arrived order by date_trunc('month', observed_at), series_id, observed_at
+          from arrived order by width_bucket(observed_at, starts), series_id, observed_at
     ), stored as (
         insert into analytics.time_series_metrics (series_id, observed_at, value, value_lower, value_upper, quality_score)
         select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1) from rows
