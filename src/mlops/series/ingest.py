@@ -73,7 +73,7 @@ def ingest(
     observation became known when its period ended, for histories that are to be replayed. `timezone` is the zone of
     stamps that name none, `by` a grouping that the adapter offers.
 
-    A file is stored in transactions of about 400,000 rows, and an interrupted one goes on after the last of them when
+    A file is stored in transactions of about 160,000 rows, and an interrupted one goes on after the last of them when
     it is sent again. `backfill` makes it one transaction instead, in which months that have no partition yet are
     loaded alone and attached whole, which is the fastest way in. The checked rows wait in nameless files in the folder
     `spool` (None: the system's for temporary files). `progress` is told how far it is.

@@ -114,7 +114,7 @@ def settle(rows: Rows) -> tuple[Rows, Settled]:
     """
     same = (rows["key"][1:] == rows["key"][:-1]) & (rows["at"][1:] == rows["at"][:-1])
     if not same.any():
-        return rows, Settled(rows[:0], 0)
+        return rows, Settled(np.empty(0, ROW), 0)  # not a view, which would keep all rows in memory
     group = np.cumsum(np.r_[True, ~same]) - 1
     first = np.flatnonzero(np.r_[True, ~same])
     agrees = np.logical_and.reduceat(_equal(rows, rows[first[group]]), first)
