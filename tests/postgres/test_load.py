@@ -169,8 +169,10 @@ def test_a_backfill_that_is_interrupted_leaves_nothing(database: Database, file:
 def partitions(database: Database) -> list:
     query = """
         select c.relname, pg_get_expr(c.relpartbound, c.oid),
-               (select array_agg(pg_get_indexdef(indexrelid) order by pg_get_indexdef(indexrelid)) from pg_index where indrelid = c.oid),
-               (select array_agg(pg_get_constraintdef(k.oid) order by pg_get_constraintdef(k.oid)) from pg_constraint k where conrelid = c.oid)
+               (select array_agg(i.def order by i.def) from (select pg_get_indexdef(indexrelid) as def
+                                                               from pg_index where indrelid = c.oid) i),
+               (select array_agg(k.def order by k.def) from (select pg_get_constraintdef(oid) as def
+                                                               from pg_constraint where conrelid = c.oid) k)
           from pg_class c where c.relkind = 'r' and c.relname like 'time\\_series\\_metrics\\_%' order by 1"""
     with psycopg.connect(database.url) as connection:
         return connection.execute(query).fetchall()
