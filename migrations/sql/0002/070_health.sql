@@ -56,7 +56,7 @@ begin
     union all
     select 'retention: ' || analytics.short_name(parent), case when overdue = 0 then 'ok' else 'watch' end,
            format('%s months past their %s', overdue, keep) || coalesce(', the oldest ' || to_char(oldest, 'YYYY-MM'), ''),
-           case when overdue = 0 then '' else 'run mlops db maintain, which drops or archives them' end
+           case when overdue = 0 then '' else 'run mlops db maintain, which archives and drops them, or keep them: update analytics.partition_policy set keep_months = null' end
       from months
      where keep is not null;
 
