@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,24 @@ def test_lines_keep_their_numbers_around_blank_and_broken_ones(name: str, block:
     assert refused["reason"][0] == "the line has 2 fields where the header has 4; correct the line"
     assert json.loads(refused["raw"][1]) == {"text": "a,b,c,d,e"}
     assert notes == ()
+
+
+def test_a_broken_line_that_arrow_finds_while_a_chunk_is_in_use_is_refused_too(tmp_path: Path, monkeypatch):
+    path = write(tmp_path / "f.csv", HEADER + LINE + "revenue,2\n" + LINE * 20 + "a,b,c,d,e\n" + LINE)
+    lists: list[list] = []
+    real = long_format._reader
+
+    def reader(file, broken: list):
+        lists.append(broken)
+        return real(file, broken)
+
+    monkeypatch.setattr(long_format, "_reader", reader)
+    chunks = adapter("long")(path)
+    first = next(iter(chunks))
+    late = SimpleNamespace(number=25, text="late", actual_columns=1, expected_columns=4)
+    lists[0].append(late)  # as Arrow's own thread does when it reads ahead
+    rest = list(chunks)
+    assert [line for chunk in (first, *rest) for line in chunk.refused["line"]] == [3, 24, 25]
 
 
 def test_a_file_that_ends_in_the_middle_of_a_line_says_so(tmp_path: Path):

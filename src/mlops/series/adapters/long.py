@@ -80,13 +80,14 @@ def _csv(file: IO[bytes]) -> Iterator[Chunk]:
     with file:
         reader = _reader(watched, broken)
         for batch in reader:
-            numbers = _next_lines(batch.num_rows, line, [row.number for row in broken])
+            known = broken[:]  # once: Arrow reads ahead, and adds to the list from another thread
+            numbers = _next_lines(batch.num_rows, line, [row.number for row in known])
             line = int(numbers.max(initial=line))
             rows = batch.to_pandas(types_mapper=TEXTS.get)
             if all(column.null_count for column in batch.columns):
                 rows = rows.dropna(how="all")
-            yield Chunk(rows.assign(line=numbers[rows.index]), _refused(broken[told:-1]))
-            told = max(told, len(broken) - 1)
+            yield Chunk(rows.assign(line=numbers[rows.index]), _refused(known[told:-1]))
+            told = max(told, len(known) - 1)
         yield _last(reader.schema.names, broken[told:], line, ended=watched.ended)
 
 
