@@ -11,7 +11,8 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import NothingToDo
-from mlops.forecasting.design import Design, holiday_flags
+from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.series import read
 
@@ -40,8 +41,8 @@ def history(
 
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
-    panel = Panel.of(observed)
-    design, rows = Design(panel, country), []
+    panel, calendar = Panel.of(observed), Calendar.of(country)
+    design, rows = Design(panel, calendar), []
     for key, group in wanted.groupby(["cutoff", "ds"]):
         cutoff, ds = (pd.Timestamp(time) for time in cast("tuple[Any, Any]", key))
         origin = int(panel.index.searchsorted(cutoff, side="right")) - 1
@@ -49,7 +50,7 @@ def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], c
         found = panel.ids.get_indexer(pd.Index(group["series_id"]))
         rows.append(pd.DataFrame(matrix[found], columns=list(names), index=group.index))
     table = pd.concat(rows).reindex(wanted.index).astype(float)
-    flags = holiday_flags(pd.DatetimeIndex(wanted["ds"]), country)
+    flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.freq) > 0
     return wanted.assign(**{name: table[name] for name in names}, holiday=flags)
 
 

@@ -17,6 +17,7 @@ __all__ = ["KINDS", "forecaster", "load"]
 
 KINDS = {
     "naive": "mlops.forecasting.naive:SeasonalNaive",
+    "average": "mlops.forecasting.naive:MovingAverage",
     "prophet": "mlops.forecasting.prophet:Prophet",
     "lightgbm": "mlops.forecasting.lightgbm:LightGBM",
 }

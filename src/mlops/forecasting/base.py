@@ -1,8 +1,8 @@
-"""What every model kind is: fit on a frame, predict a frame with calibrated intervals, save without pickle."""
+"""What every model kind is: fit on a frame, predict with calibrated intervals, explain, save without pickle."""
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,17 +11,23 @@ import pandas as pd
 
 from mlops.domain.forecasts import LEVELS
 from mlops.errors import BadHorizon, HistoryTooShort, UnknownName
-from mlops.forecasting.intervals import Conformal
+from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.tape import Tape, rehearsals, rehearse
 
-__all__ = ["Forecaster", "read_card"]
+__all__ = ["COMPONENTS", "Forecaster", "read_card"]
+
+COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
+"""What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
 
 
 class Forecaster(ABC):
     """A model of many series.
 
     `freq` is a pandas offset alias (None: inferred from the data), `country` an ISO code for public holidays (None:
-    none), `horizon` the farthest step that can be asked for; intervals are calibrated that far.
+    none), `horizon` the farthest step that can be asked for; intervals are calibrated that far. `events` are the user's
+    own named days, `covariates` names of further columns whose values are known ahead.
     """
 
     kind: ClassVar[str]
@@ -30,15 +36,28 @@ class Forecaster(ABC):
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
 
-    def __init__(self, *, freq: str | None = None, country: str | None = None, horizon: int = 28) -> None:
+    def __init__(
+        self,
+        *,
+        freq: str | None = None,
+        country: str | None = None,
+        horizon: int = 28,
+        events: Iterable[Event | Mapping[str, Any]] = (),
+        covariates: Sequence[str] = (),
+    ) -> None:
         self.freq, self.country, self.horizon = freq, country, horizon
+        self.calendar = Calendar.of(country, events)
+        self.covariates = tuple(covariates)
         self._history: Panel
-        self._intervals: Conformal
+        self._tape: Tape
 
     @property
     def params(self) -> dict[str, Any]:
         """The constructor's arguments: `type(self)(**self.params)` is this forecaster, unfitted."""
-        return {"freq": self.freq, "country": self.country, "horizon": self.horizon}
+        given: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
+        if self.calendar.events:
+            given["events"] = [event.to_json() for event in self.calendar.events]
+        return given | ({"covariates": list(self.covariates)} if self.covariates else {})
 
     @property
     def importance(self) -> dict[str, float]:
@@ -51,27 +70,84 @@ class Forecaster(ABC):
         return self._history.ids
 
     def fit(self, frame: pd.DataFrame) -> Self:
-        """Learn from a frame `series_id, ds, y`: without its newest weeks to calibrate intervals, then from all."""
-        panel = Panel.of(frame, self.freq)
-        self._intervals = self._calibrate(panel)
+        """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all."""
+        return self.fit_panel(Panel.of(frame, self.freq, self.covariates))
+
+    def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
+        """`fit` on a panel; `origins` are the positions to rehearse from (None: those of `rehearsals`)."""
+        origins = rehearsals(panel) if origins is None else origins
+        if not origins or origins[0] + 1 < 2 * panel.season.cycle:
+            longest = int((~np.isnan(panel.y)).sum(axis=1).max())
+            raise HistoryTooShort(panel.ids[0], longest, 3 * panel.season.cycle + 3)
+        self._tape = self._rehearse(panel, origins)
         self._fit(panel)
         self._history = panel.last(self._memory(panel))
         return self
 
     def predict(
-        self, horizon: int, levels: Sequence[int] = LEVELS, *, history: pd.DataFrame | None = None
+        self,
+        horizon: int,
+        levels: Sequence[int] = LEVELS,
+        *,
+        history: pd.DataFrame | None = None,
+        future: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Forecasts for the `horizon` steps after the newest step of `history` (None: of the training data).
 
         One row per series and step: `series_id, ds, cutoff, y_hat` and `lo_<level>, hi_<level>` per level in per cent.
+        `future` (`series_id, ds` and the covariates) says what is known ahead. Newer history is also used to judge what
+        would have been forecast since the training, so that intervals widen when forecasts have begun to fail.
         """
-        self._check_horizon(horizon)
-        panel = self._history if history is None else Panel.of(history, self._history.freq)
-        if not self.knows_new_series:
-            self._check_known(panel)
-        y_hat = self._predict(panel, horizon)
-        bounds = self._intervals.bounds(panel, y_hat, levels)
+        panel = self._panel(horizon, history, future)
+        tape = self.tape(panel)
+        y_hat = self.point(panel, horizon, tape)
+        bounds = Intervals.of(tape, panel, never_negative=_never_negative(panel)).bounds(panel, y_hat, levels)
         return _long(panel, horizon, {"y_hat": y_hat, **bounds})
+
+    def explain(
+        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """What each forecast is made of: `series_id, ds, cutoff, y_hat`, then a column per part; they sum to `y_hat`."""
+        panel = self._panel(horizon, history, future)
+        y_hat = self.point(panel, horizon, self.tape(panel))
+        return _long(panel, horizon, {"y_hat": y_hat, **self.parts(panel, horizon)})
+
+    def decompose(
+        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """`explain` gathered into the COMPONENTS, in units of the series."""
+        explained = self.explain(horizon, history=history, future=future)
+        parts = explained.columns[4:]
+        of = pd.Series({part: self.component(part) for part in parts})
+        found = explained.iloc[:, :4].copy()
+        for component in COMPONENTS:
+            found[component] = explained[list(of.index[of == component])].sum(axis=1)
+        return found
+
+    def point(self, panel: Panel, horizon: int, tape: Tape | None = None) -> Floats:  # noqa: ARG002  ensembles weigh by it
+        """Point forecasts (series × steps), never below zero where the series never was."""
+        y_hat = self._predict(panel, horizon)
+        return np.maximum(y_hat, 0) if _never_negative(panel) else y_hat
+
+    def parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        """Named contributions (series × steps) that sum to the point forecast; `limit` is what keeps it above zero."""
+        parts = self._parts(panel, horizon)
+        total = np.sum(list(parts.values()), axis=0)
+        return parts | {"limit": np.maximum(total, 0) - total} if _never_negative(panel) else parts
+
+    def component(self, part: str) -> str:
+        """Which of COMPONENTS a part belongs to."""
+        return part if part in COMPONENTS else "residual"
+
+    def tape(self, panel: Panel) -> Tape:
+        """What would have been forecast: the rehearsals, and after the training every few steps of newer history."""
+        tape = self._tape.judged_by(panel)
+        first = int(panel.index.get_indexer(self._history.index[-1:])[0])
+        newest, every = len(panel.index) - 1, panel.season.every
+        if first < 0 or newest <= first:
+            return tape
+        since = range(first, newest, every)[-12:]
+        return tape.then(rehearse(panel, since, self.horizon, self._at_last))
 
     def save(self, folder: Path) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
@@ -79,7 +155,7 @@ class Forecaster(ABC):
         card = {"kind": self.kind, "params": self.params, "fitted_freq": self._history.freq}
         (folder / "forecaster.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
         self._history.frame().to_parquet(folder / "history.parquet", index=False)
-        self._intervals.save(folder)
+        self._tape.save(folder)
         self._save(folder)
 
     @classmethod
@@ -87,8 +163,9 @@ class Forecaster(ABC):
         """The fitted forecaster that `save` wrote."""
         card = read_card(folder)
         self = cls(**card["params"])
-        self._history = Panel.of(pd.read_parquet(folder / "history.parquet"), card["fitted_freq"])
-        self._intervals = Conformal.load(folder)
+        frame = pd.read_parquet(folder / "history.parquet")
+        self._history = Panel.of(frame, card["fitted_freq"], self.covariates)
+        self._tape = Tape.load(folder)
         self._load(folder)
         return self
 
@@ -101,6 +178,10 @@ class Forecaster(ABC):
         """Point forecasts, one row per series of `panel`, one column per step after its cutoff."""
 
     @abstractmethod
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        """Named contributions that sum to `_predict`."""
+
+    @abstractmethod
     def _save(self, folder: Path) -> None: ...
 
     @abstractmethod
@@ -110,32 +191,30 @@ class Forecaster(ABC):
         """How many steps of history a prediction looks back on."""
         return 8 * panel.season.cycle
 
-    def _calibrate(self, panel: Panel) -> Conformal:
-        """Errors at weekly origins of the newest part of the history, by a model that has not seen that part."""
-        steps, cycle = panel.y.shape[1], panel.season.cycle
-        held_out = min(max(self.horizon + 7 * cycle, 12 * cycle), steps // 3)
-        start = steps - held_out
-        if start < 2 * cycle or held_out < 2:
-            longest = int((~np.isnan(panel.y)).sum(axis=1).max())
-            raise HistoryTooShort(panel.ids[0], longest, 3 * cycle + 3)
-        self._fit(panel.until(start))
-        origins = range(start, steps - 1, cycle)
-        errors = np.full((len(origins), len(panel.ids), self.horizon), np.nan)
-        for row, origin in enumerate(origins):
-            past, reach = panel.until(origin), min(self.horizon, steps - origin)
-            error = panel.y[:, origin : origin + reach] - self._predict(past, reach)
-            errors[row, :, :reach] = error / np.maximum(past.level(), 1e-9)[:, None]
-        return Conformal.of(panel.ids, errors, lower_limit=0.0 if np.nanmin(panel.y) >= 0 else None)
+    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+        """Forecasts from the origins by a model that was fitted on what the first of them knew."""
+        self._fit(panel.until(origins[0] + 1))
+        return rehearse(panel, origins, self.horizon, self._at_last)
+
+    def _at_last(self, panel: Panel, horizon: int) -> Floats:
+        return Forecaster.point(self, panel, horizon)
+
+    def _panel(self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
+        self._check_horizon(horizon)
+        frame = self._history.frame() if history is None and future is not None else history
+        if frame is None:
+            return self._history
+        panel = Panel.of(frame, self._history.freq, self.covariates, future)
+        if not self.knows_new_series:
+            unknown = panel.ids.difference(self.known)
+            if len(unknown):
+                raise UnknownName("series", unknown[0], map(str, self.known))
+        return panel
 
     def _check_horizon(self, horizon: object) -> None:
         whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
         if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
             raise BadHorizon(horizon, self.horizon)
-
-    def _check_known(self, panel: Panel) -> None:
-        unknown = panel.ids.difference(self.known)
-        if len(unknown):
-            raise UnknownName("series", unknown[0], map(str, self.known))
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -144,10 +223,14 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
+def _never_negative(panel: Panel) -> bool:
+    return bool(np.nanmin(panel.y) >= 0)
+
+
 def _long(panel: Panel, horizon: int, columns: dict[str, Floats]) -> pd.DataFrame:
     keys = {
         "series_id": panel.ids.repeat(horizon),
         "ds": np.tile(panel.future(horizon).to_numpy(), len(panel.ids)),
         "cutoff": panel.cutoff,
     }
-    return pd.DataFrame(keys | {name: values.ravel() for name, values in columns.items()})
+    return pd.DataFrame(keys | {name: np.asarray(values, float).ravel() for name, values in columns.items()})

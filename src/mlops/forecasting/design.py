@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import holidays
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mlops.errors import UnknownName
+from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
 
-__all__ = ["DEFAULT_FEATURES", "FEATURES", "Design", "Feature", "holiday_flags"]
+__all__ = ["DEFAULT_FEATURES", "FEATURES", "Design", "Feature"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -25,8 +25,8 @@ Ints = npt.NDArray[np.int64]
 class Design:
     """Everything that features are computed from: past values by origin, and the calendar of the targets."""
 
-    def __init__(self, panel: Panel, country: str | None) -> None:
-        self.panel, self.country = panel, country
+    def __init__(self, panel: Panel, known: Calendar) -> None:
+        self.panel, self.known = panel, known
         self._sums = np.pad(np.nan_to_num(panel.y), ((0, 0), (1, 0))).cumsum(axis=1)
         self._counts = np.pad((~np.isnan(panel.y)).astype(float), ((0, 0), (1, 0))).cumsum(axis=1)
         cycle = panel.season.cycle
@@ -65,19 +65,19 @@ class Design:
         return pd.DatetimeIndex(index.append(self.panel.future(self.panel.season.year + 31)))
 
     @cached_property
-    def holidays(self) -> npt.NDArray[np.bool_]:
-        """Whether each step of `calendar` is a public holiday."""
-        return holiday_flags(self.calendar, self.country)
+    def holidays(self) -> Floats:
+        """How many days of each step of `calendar` are public holidays or events."""
+        return self.known.count(self.calendar, self.panel.freq)
 
     @cached_property
     def to_holiday(self) -> Floats:
         """Days until the next holiday, at most 14."""
-        return _distance(self.holidays[::-1])[::-1]
+        return _distance(self.holidays[::-1] > 0)[::-1]
 
     @cached_property
     def since_holiday(self) -> Floats:
         """Days since the last holiday, at most 14."""
-        return _distance(self.holidays)
+        return _distance(self.holidays > 0)
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,8 @@ FEATURES = {
         "day of the year of the target", lambda at: at.targets.dayofyear.to_numpy(), source=False, yearly=True
     ),
     "is_holiday": Feature(
-        "whether the target is a public holiday",
-        lambda at: at.design.holidays[at.origins + at.step].astype(float),
+        "how many days of the target are public holidays or events",
+        lambda at: at.design.holidays[at.origins + at.step],
         source=False,
     ),
     "days_to_holiday": Feature(
@@ -197,17 +197,6 @@ def check_features(names: Sequence[str]) -> tuple[str, ...]:
         if name not in FEATURES:
             raise UnknownName("feature", name, FEATURES)
     return tuple(names)
-
-
-def holiday_flags(index: pd.DatetimeIndex, country: str | None) -> npt.NDArray[np.bool_]:
-    """Whether each day is a public holiday of `country` (ISO code); all False for None."""
-    if country is None:
-        return np.zeros(len(index), dtype=bool)
-    try:
-        days = holidays.country_holidays(country, years=range(index[0].year, index[-1].year + 1))
-    except NotImplementedError as error:
-        raise UnknownName("country", country, holidays.list_supported_countries()) from error
-    return np.asarray(index.normalize().isin(pd.DatetimeIndex(list(days))))
 
 
 def _distance(flags: npt.NDArray[np.bool_]) -> Floats:

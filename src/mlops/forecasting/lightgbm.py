@@ -1,6 +1,6 @@
 """One LightGBM for all series: direct, the step ahead is a feature (the only door to lightgbm)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import lightgbm as lgb
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import Event
 from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, check_features
 from mlops.forecasting.panel import Floats, Panel
 
@@ -32,6 +33,8 @@ class LightGBM(Forecaster):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
+        events: Iterable[Event | Mapping[str, Any]] = (),
+        covariates: Sequence[str] = (),
         features: Sequence[str] = DEFAULT_FEATURES,
         trees: int = 300,
         learning_rate: float = 0.05,
@@ -41,7 +44,7 @@ class LightGBM(Forecaster):
         max_rows: int = 150_000,
         seed: int = 0,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon)
+        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
         self.features = self._wanted = check_features(features)
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective
@@ -66,11 +69,18 @@ class LightGBM(Forecaster):
         self._booster = lgb.train(self._settings(), data, self.trees)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        design, origin = Design(panel, self.country), np.array([panel.y.shape[1] - 1])
+        design, origin = Design(panel, self.calendar), np.array([panel.y.shape[1] - 1])
         x = np.stack([design.matrix(self.features, origin, step) for step in range(1, horizon + 1)], axis=1)
         ratio = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]))).reshape(len(panel.ids), horizon)
-        y_hat = ratio * design.level(origin)
-        return np.maximum(y_hat, 0) if self._never_negative(panel) else y_hat
+        return ratio * design.level(origin)
+
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        design, origin = Design(panel, self.calendar), np.array([panel.y.shape[1] - 1])
+        x = np.stack([design.matrix(self.features, origin, step) for step in range(1, horizon + 1)], axis=1)
+        shape = (len(panel.ids), horizon, len(self.features) + 1)
+        shares = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]), pred_contrib=True)).reshape(shape)
+        scaled = shares * design.level(origin)[:, :, None]
+        return dict(zip([*self.features, "average"], np.moveaxis(scaled, 2, 0), strict=True))
 
     def _memory(self, panel: Panel) -> int:
         return panel.season.year + 13 * panel.season.cycle
@@ -82,12 +92,9 @@ class LightGBM(Forecaster):
         self._booster = lgb.Booster(model_file=folder / "booster.txt")
         self.features = tuple(self._booster.feature_name())
 
-    def _never_negative(self, panel: Panel) -> bool:
-        return bool(np.nanmin(panel.y) >= 0)
-
     def _table(self, panel: Panel) -> tuple[npt.NDArray[np.float32], Floats]:
         """Features and targets of past origins, all steps ahead; origins start once two cycles have been seen."""
-        design, steps = Design(panel, self.country), panel.y.shape[1]
+        design, steps = Design(panel, self.calendar), panel.y.shape[1]
         start = min(4 * panel.season.cycle, steps // 3)
         every = max(1, -(-len(panel.ids) * (steps - start) * self.horizon // self.max_rows))
         xs, ys = [], []

@@ -1,4 +1,4 @@
-"""The seasonal naive: what any model has to beat."""
+"""The baselines: what any model has to beat."""
 
 from pathlib import Path
 
@@ -7,31 +7,61 @@ import numpy as np
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.panel import Floats, Panel
 
-__all__ = ["SeasonalNaive"]
+__all__ = ["MovingAverage", "SeasonalNaive"]
 
 
-class SeasonalNaive(Forecaster):
-    """Every step is the newest observation of the same place in the cycle (for days: of the same weekday)."""
-
-    kind = "naive"
+class _Baseline(Forecaster):
+    """The newest cycles, one row of `_cycles` per series and cycle; there is nothing to learn."""
 
     def _fit(self, panel: Panel) -> None:
         """There is nothing to learn."""
 
-    def _predict(self, panel: Panel, horizon: int) -> Floats:
-        cycle = panel.season.cycle
-        tail = panel.y[:, -8 * cycle :]
-        if tail.shape[1] % cycle:
-            tail = np.hstack([np.full((len(tail), cycle - tail.shape[1] % cycle), np.nan), tail])
-        places = tail.reshape(len(tail), -1, cycle)
-        newest = places[:, -1, :]
-        for back in range(2, places.shape[1] + 1):
-            newest = np.where(np.isnan(newest), places[:, -back, :], newest)
-        filled = np.where(np.isnan(newest), panel.level()[:, None], newest)
-        return filled[:, np.arange(horizon) % cycle]
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        y_hat = self._predict(panel, horizon)
+        level = np.repeat(panel.level()[:, None], horizon, axis=1)
+        return {"trend": level, "weekly": y_hat - level}
 
     def _save(self, folder: Path) -> None:
         """The history is all that it needs."""
 
     def _load(self, folder: Path) -> None:
         """The history is all that it needs."""
+
+
+class SeasonalNaive(_Baseline):
+    """Every step is the newest observation of the same place in the cycle (for days: of the same weekday)."""
+
+    kind = "naive"
+
+    def _predict(self, panel: Panel, horizon: int) -> Floats:
+        places = _cycles(panel, 8)
+        newest = places[:, -1, :]
+        for back in range(2, places.shape[1] + 1):
+            newest = np.where(np.isnan(newest), places[:, -back, :], newest)
+        return _repeat(panel, newest, horizon)
+
+
+class MovingAverage(_Baseline):
+    """Every step is the mean of the newest four observations of the same place in the cycle."""
+
+    kind = "average"
+
+    def _predict(self, panel: Panel, horizon: int) -> Floats:
+        places = _cycles(panel, 4)
+        count = (~np.isnan(places)).sum(axis=1)
+        mean = np.where(count > 0, np.nansum(places, axis=1) / np.maximum(count, 1), np.nan)
+        return _repeat(panel, mean, horizon)
+
+
+def _cycles(panel: Panel, count: int) -> Floats:
+    """The newest cycles: series × cycles × places, the last place being that of the cutoff."""
+    cycle = panel.season.cycle
+    tail = panel.y[:, -count * cycle :]
+    missing = -tail.shape[1] % cycle
+    padded = np.hstack([np.full((len(tail), missing), np.nan), tail])
+    return padded.reshape(len(tail), -1, cycle)
+
+
+def _repeat(panel: Panel, cycle: Floats, horizon: int) -> Floats:
+    filled = np.where(np.isnan(cycle), panel.level()[:, None], cycle)
+    return filled[:, np.arange(horizon) % panel.season.cycle]

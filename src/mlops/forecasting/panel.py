@@ -1,6 +1,7 @@
 """Many series on one regular calendar: the array that every model kind works on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,29 +16,54 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """How many steps a cycle (a week of days, a day of hours) and a year have."""
+    """How many steps a cycle (a week of days, a day of hours) and a year have, and how models are rehearsed.
+
+    Rehearsals are forecasts from past origins, `every` steps apart, over the newest `span` steps.
+    """
 
     cycle: int
     year: int
+    every: int
+    span: int
 
 
-SEASONS = {"h": Season(24, 8736), "D": Season(7, 364), "B": Season(5, 260), "W": Season(4, 52), "MS": Season(12, 12)}
+SEASONS = {
+    "h": Season(24, 8736, 24, 504),
+    "D": Season(7, 364, 7, 84),
+    "B": Season(5, 260, 5, 60),
+    "W": Season(4, 52, 1, 26),
+    "MS": Season(12, 12, 1, 18),
+}
 """By pandas offset alias without its anchor. The year of days is 52 weeks, so that weekdays meet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`y` has one row per series and one column per step of `index`; NaN where nothing was observed."""
+    """`y` has one row per series and one column per step of `index`; NaN where nothing was observed.
+
+    `extra` holds covariates that are known ahead, by name: one row per series, one column per step of `index` and then
+    of as many steps after it as are known.
+    """
 
     ids: pd.Index
     index: pd.DatetimeIndex
     y: Floats
     freq: str
+    extra: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, freq: str | None = None) -> "Panel":
-        """The panel of a long frame `series_id, ds, y`; every series ends at the newest `ds` of the frame."""
-        frame = _checked(frame)
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        freq: str | None = None,
+        covariates: Sequence[str] = (),
+        future: pd.DataFrame | None = None,
+    ) -> "Panel":
+        """The panel of a long frame `series_id, ds, y`; every series ends at the newest `ds` of the frame.
+
+        `covariates` names further columns; `future` (`series_id, ds` and the same columns) has their values ahead.
+        """
+        whole, frame = frame, _checked(frame)
         freq = freq or infer_freq(frame["ds"])
         index = pd.date_range(frame["ds"].min(), frame["ds"].max(), freq=freq)
         wide = frame.pivot(index="series_id", columns="ds", values="y")
@@ -45,7 +71,8 @@ class Panel:
         if len(off):
             raise BadInput(f"{off[0]} is not on the calendar of frequency {freq!r}; pass freq=, or align the times")
         wide = wide.reindex(columns=index)
-        return cls(wide.index, index, wide.to_numpy(dtype=float), freq)
+        panel = cls(wide.index, index, wide.to_numpy(dtype=float), freq)
+        return replace(panel, extra=_covariates(panel, whole, covariates, future)) if covariates else panel
 
     @property
     def season(self) -> Season:
@@ -62,12 +89,36 @@ class Panel:
         return pd.date_range(self.cutoff, periods=horizon + 1, freq=self.freq)[1:]
 
     def until(self, steps: int) -> "Panel":
-        """The first `steps` steps."""
-        return Panel(self.ids, self.index[:steps], self.y[:, :steps], self.freq)
+        """The first `steps` steps; of covariates what is known ahead stays."""
+        return replace(self, index=self.index[:steps], y=self.y[:, :steps])
 
     def last(self, steps: int) -> "Panel":
         """The newest `steps` steps."""
-        return Panel(self.ids, self.index[-steps:], self.y[:, -steps:], self.freq)
+        cut = max(len(self.index) - steps, 0)
+        extra = {name: values[:, cut:] for name, values in self.extra.items()}
+        return replace(self, index=self.index[cut:], y=self.y[:, cut:], extra=extra)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Panel":
+        """Some of the series."""
+        extra = {name: values[rows] for name, values in self.extra.items()}
+        return replace(self, ids=self.ids[rows], y=self.y[rows], extra=extra)
+
+    def ahead(self, name: str, horizon: int) -> Floats:
+        """A covariate for the `horizon` steps after the cutoff; BadInput where it is not known."""
+        start = len(self.index)
+        values = self.extra[name][:, start : start + horizon]
+        if values.shape[1] < horizon or np.isnan(values).any():
+            raise BadInput(
+                f"covariate {name!r} is not known for every series and step until {self.future(horizon)[-1]};"
+                " pass future= with series_id, ds and its values"
+            )
+        return values
+
+    def places(self, index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+        """The place of each step in its cycle: hour, weekday or month; 0 for weeks."""
+        kind = self.freq.split("-")[0]
+        of = {"h": index.hour, "D": index.dayofweek, "B": index.dayofweek, "MS": index.month - 1}
+        return np.asarray(of.get(kind, np.zeros(len(index))), dtype=np.int64)
 
     def level(self) -> Floats:
         """Mean absolute value of each series over its newest four cycles, or over everything when those are empty."""
@@ -77,7 +128,8 @@ class Panel:
     def frame(self) -> pd.DataFrame:
         """Back to the long frame, without the gaps."""
         series, step = np.nonzero(~np.isnan(self.y))
-        return pd.DataFrame({"series_id": self.ids[series], "ds": self.index[step], "y": self.y[series, step]})
+        keys = {"series_id": self.ids[series], "ds": self.index[step], "y": self.y[series, step]}
+        return pd.DataFrame(keys | {name: values[series, step] for name, values in self.extra.items()})
 
 
 def infer_freq(ds: pd.Series) -> str:
@@ -102,13 +154,38 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.loc[frame["y"].notna(), ["series_id", "ds", "y"]]
     if frame.empty:
         raise NothingToDo("there is no observation to work on; every y is missing")
-    ds = pd.to_datetime(frame["ds"])
-    frame = frame.assign(ds=ds.dt.tz_convert("UTC").dt.tz_localize(None) if ds.dt.tz is not None else ds)
+    frame = frame.assign(ds=_naive(frame["ds"]))
     twice = frame.duplicated(["series_id", "ds"])
     if twice.any():
         row = frame[twice].iloc[0]
         raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one")
     return frame
+
+
+def _covariates(
+    panel: Panel, frame: pd.DataFrame, names: Sequence[str], future: pd.DataFrame | None
+) -> dict[str, Floats]:
+    """Each covariate on the panel's steps and those that `future` knows; NaN where neither frame says it."""
+    columns = ["series_id", "ds", *names]
+    parts = [frame] if future is None else [frame, future]
+    for part in parts:
+        missing = set(columns) - set(part.columns)
+        if missing:
+            raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
+    rows = pd.concat([part[columns] for part in parts])
+    rows = rows.assign(ds=_naive(rows["ds"])).drop_duplicates(["series_id", "ds"], keep="last")
+    last = max(rows["ds"].max(), panel.cutoff)
+    steps = pd.date_range(panel.index[0], last, freq=panel.freq)
+    keys = rows.set_index(["series_id", "ds"])
+    return {
+        name: keys[name].unstack("ds").reindex(index=panel.ids, columns=steps).to_numpy(dtype=float) for name in names
+    }
+
+
+def _naive(ds: pd.Series) -> pd.Series:
+    """Times in UTC, without their zone."""
+    times = pd.to_datetime(ds)
+    return times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
 
 
 def _mean_abs(y: Floats) -> Floats:

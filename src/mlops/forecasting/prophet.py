@@ -67,8 +67,10 @@ class Prophet(Forecaster):
         future = panel.future(horizon)
         if self._ahead is None or not future.isin(self._ahead.columns).all():
             self._ahead = self._predict_ahead(panel.future(max(horizon, panel.season.year)))
-        y_hat = self._ahead.loc[panel.ids, future].to_numpy(dtype=float)
-        return np.maximum(y_hat, 0) if np.nanmin(panel.y) >= 0 else y_hat
+        return self._ahead.loc[panel.ids, future].to_numpy(dtype=float)
+
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        return {"trend": self._predict(panel, horizon)}
 
     def _predict_ahead(self, steps: pd.DatetimeIndex) -> pd.DataFrame:
         """A year in one go: a prediction costs as much for a day as for a year, and does not depend on its origin."""

@@ -1,0 +1,99 @@
+"""What a model would have forecast from past origins, beside what happened: the ground of intervals and weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.forecasting.panel import Floats, Panel
+
+__all__ = ["Tape", "rehearsals", "rehearse"]
+
+Single = npt.NDArray[np.float32]
+KEPT = 26  # origins, the newest
+
+
+@dataclass(frozen=True)
+class Tape:
+    """Forecasts `y_hat` (origins × series × steps) from past `origins`, what happened, and the level at each origin.
+
+    NaN where nothing was forecast or nothing is known. No forecast is of a model that had seen its outcome.
+    """
+
+    ids: pd.Index
+    origins: pd.DatetimeIndex
+    y_hat: Single
+    y: Single
+    level: Single
+
+    @property
+    def errors(self) -> Floats:
+        """Outcome minus forecast, over the level."""
+        return np.asarray((self.y - self.y_hat) / np.maximum(self.level, 1e-9)[:, :, None])
+
+    def then(self, later: "Tape") -> "Tape":
+        """This tape and a later one of the same or other series; series without an entry have NaN."""
+        ids = self.ids.union(later.ids, sort=False)
+        mine, theirs = self.of(ids), later.of(ids)
+        names = ("y_hat", "y", "level")
+        joined = {name: np.concatenate([getattr(mine, name), getattr(theirs, name)])[-KEPT:] for name in names}
+        origins = pd.DatetimeIndex(mine.origins.append(theirs.origins))[-KEPT:]
+        return Tape(ids, origins, **joined)
+
+    def of(self, ids: pd.Index) -> "Tape":
+        """The tape of these series; NaN for those that it doesn't know."""
+        if ids.equals(self.ids):
+            return self
+        row = self.ids.get_indexer(ids)
+        known = row >= 0
+        level = np.where(known, self.level[:, row], np.nan)
+        y_hat, y = (np.where(known[:, None], array[:, row], np.nan) for array in (self.y_hat, self.y))
+        return Tape(ids, self.origins, y_hat, y, level)
+
+    def judged_by(self, panel: Panel) -> "Tape":
+        """The tape with the outcomes that `panel` knows by now."""
+        mine, y = self.of(panel.ids), np.full((len(self.origins), len(panel.ids), self.y.shape[2]), np.nan, np.float32)
+        places = panel.index.get_indexer(self.origins)
+        for row, place in enumerate(places):
+            if place >= 0:
+                seen = panel.y[:, place + 1 : place + 1 + y.shape[2]]
+                y[row, :, : seen.shape[1]] = seen
+        return replace(mine, y=np.where(np.isnan(y), mine.y, y))
+
+    def save(self, folder: Path) -> None:
+        """Write plain arrays and the ids."""
+        origins = self.origins.to_numpy().astype("datetime64[ns]")
+        np.savez_compressed(folder / "tape.npz", origins=origins, y_hat=self.y_hat, y=self.y, level=self.level)
+        self.ids.to_frame(name="series_id").to_parquet(folder / "tape.parquet", index=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Tape":
+        """Read what `save` wrote; never unpickles."""
+        ids = pd.Index(pd.read_parquet(folder / "tape.parquet")["series_id"])
+        with np.load(folder / "tape.npz", allow_pickle=False) as arrays:
+            origins = pd.DatetimeIndex(arrays["origins"])
+            return cls(ids, origins, arrays["y_hat"], arrays["y"], arrays["level"])
+
+
+def rehearsals(panel: Panel) -> range:
+    """Positions of the newest steps that each rehearsal may see, oldest first; at most a third of the history."""
+    season, steps = panel.season, panel.y.shape[1]
+    span = min(season.span, steps // 3) // season.every * season.every
+    return range(steps - 1 - span, steps - 1, season.every)
+
+
+def rehearse(panel: Panel, origins: range, horizon: int, predict: Callable[[Panel, int], Floats]) -> Tape:
+    """The tape of `predict` from `origins`, with the outcomes that are in the panel."""
+    shape = (len(origins), len(panel.ids), horizon)
+    y_hat, y = (np.full(shape, np.nan, np.float32) for _ in range(2))
+    level = np.full(shape[:2], np.nan, np.float32)
+    for row, origin in enumerate(origins):
+        past = panel.until(origin + 1)
+        y_hat[row] = predict(past, horizon)
+        seen = panel.y[:, origin + 1 : origin + 1 + horizon]
+        y[row, :, : seen.shape[1]] = seen
+        level[row] = past.level()
+    return Tape(panel.ids, panel.index[list(origins)], y_hat, y, level)
