@@ -18,6 +18,7 @@ __all__ = ["KINDS", "forecaster", "load"]
 KINDS = {
     "naive": "mlops.forecasting.naive:SeasonalNaive",
     "average": "mlops.forecasting.naive:MovingAverage",
+    "smoothing": "mlops.forecasting.smoothing:Smoothing",
     "prophet": "mlops.forecasting.prophet:Prophet",
     "lightgbm": "mlops.forecasting.lightgbm:LightGBM",
 }

@@ -107,7 +107,7 @@ class Forecaster(ABC):
     def explain(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """What each forecast is made of: `series_id, ds, cutoff, y_hat`, then a column per part; they sum to `y_hat`."""
+        """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`."""
         panel = self._panel(horizon, history, future)
         y_hat = self.point(panel, horizon, self.tape(panel))
         return _long(panel, horizon, {"y_hat": y_hat, **self.parts(panel, horizon)})

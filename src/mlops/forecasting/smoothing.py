@@ -1,0 +1,169 @@
+"""Exponential smoothing of many series at once, over a grid of constants that each series weighs for itself."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.effects import measure
+from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.tape import Tape, rehearse
+
+__all__ = ["Smoothing"]
+
+GRID = np.array(
+    [
+        (level, season, trend * level, damping)
+        for level, season, (trend, damping) in product(
+            (0.02, 0.06, 0.15, 0.35), (0.03, 0.1, 0.25), ((0, 1), (0.1, 0.9))
+        )
+    ]
+)
+"""Constants of level, season and trend, and the damping of the trend per step, one row per point."""
+CLIP = 3.0  # an error moves the state by at most so many times the usual one
+FORGET = 0.99  # per step, of the errors that weigh the grid
+SHARPNESS = 6.0  # a point that errs twice as much weighs 2**-6
+BATCH = 128  # series; their states stay in the processor's cache
+
+
+class Smoothing(Forecaster):
+    """Level, damped trend and multiplicative season (Holt-Winters; Hyndman et al., 2008), with clipped errors.
+
+    Every point of GRID is run; a forecast is their mean, weighted by how well each has forecast one and two cycles
+    ahead. Named days don't move the state, they multiply it (`forecasting.effects`).
+    """
+
+    kind = "smoothing"
+
+    def _fit(self, panel: Panel) -> None:
+        """There is nothing to learn: a prediction passes over the history that it is given."""
+
+    def _predict(self, panel: Panel, horizon: int) -> Floats:
+        last = panel.y.shape[1] - 1
+        return next(self._passes(panel, range(last, last + 1), horizon))
+
+    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+        """One pass over the history forecasts from every origin."""
+        passes = self._passes(panel, origins, self.horizon)
+        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(passes))
+
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        """Level and trend are what is left when season and named days are taken out by their factors."""
+        y_hat = self._predict(panel, horizon)
+        factor = self._factor(panel, panel.future(horizon))
+        plain = y_hat / np.maximum(factor, 0.05)
+        cycle = min(panel.season.cycle, horizon)
+        trend = np.array([np.convolve(row, np.ones(cycle) / cycle, mode="valid") for row in plain])
+        trend = np.pad(trend, ((0, 0), (cycle // 2, horizon - trend.shape[1] - cycle // 2)), mode="edge")
+        return {"trend": trend, "weekly": plain - trend, "holidays": y_hat - plain}
+
+    def _memory(self, panel: Panel) -> int:
+        return panel.season.year + 13 * panel.season.cycle
+
+    def _save(self, folder: Path) -> None:
+        """The history is all that it needs."""
+
+    def _load(self, folder: Path) -> None:
+        """The history is all that it needs."""
+
+    def _factor(self, panel: Panel, index: pd.DatetimeIndex) -> Floats:
+        """What named days multiply each step by, as measured in the panel."""
+        calendar = self.calendar.announced_by(panel.cutoff)
+        return measure(panel, calendar).multiplier(calendar, index, panel.freq)
+
+    def _passes(self, panel: Panel, origins: range, horizon: int) -> Iterator[Floats]:
+        """Point forecasts from each origin, oldest first."""
+        known = panel.until(origins[0] + 1)
+        reach = pd.DatetimeIndex(panel.index.append(panel.future(horizon)))
+        factor = self._factor(known, reach)
+        steps = panel.y.shape[1]
+        plain = panel.y / np.maximum(factor[:, :steps], 0.05)
+        if not panel.freq.startswith("W"):
+            named = self.calendar.announced_by(known.cutoff).count(panel.index, panel.freq)
+            plain = np.where(named > 0, np.nan, plain)
+        scale = np.maximum(known.level(), 1e-9)[:, None]
+        places = panel.places(reach)
+        batches = [
+            smooth(
+                plain[start : start + BATCH] / scale[start : start + BATCH],
+                places,
+                origins,
+                horizon,
+                panel.season.cycle,
+            )
+            for start in range(0, len(plain), BATCH)
+        ]
+        for number, origin in enumerate(origins):
+            ahead = slice(origin + 1, origin + 1 + horizon)
+            yield np.concatenate([batch[number] for batch in batches]) * scale * factor[:, ahead]
+
+
+def smooth(y: Floats, places: npt.NDArray[np.int64], origins: range, horizon: int, cycle: int) -> list[Floats]:
+    """Forecasts (series × steps) from each origin; `places` has the place in the cycle of every step, past and ahead."""
+    wanted, found = set(origins), []
+    alpha, gamma, beta, damping = GRID.T
+    shape = (len(y), len(GRID))
+    level = np.repeat(_first_level(y, cycle)[:, None], len(GRID), axis=1)
+    trend, cost = np.zeros(shape), np.full(shape, 1e-3)
+    season = np.ones((*shape, int(places.max()) + 1))
+    season += (_first_season(y, places, cycle) - 1)[:, None, :]
+    usual = np.full(len(y), 0.2)
+    past: list[tuple[Floats, Floats]] = []
+    lags = (cycle, 2 * cycle)
+    ahead = {lag: _damped(damping, lag) for lag in lags}
+    for step in range(max(origins) + 1):
+        place, now = places[step], y[:, step]
+        seen = ~np.isnan(now)
+        current = season[:, :, place]
+        if seen.any():
+            value = np.where(seen, now, 0.0)[:, None]
+            for lag in lags:
+                if len(past) >= lag:
+                    before, slope = past[-lag]
+                    missed = np.abs(value - (before + slope * ahead[lag]) * current)
+                    cost += np.where(seen[:, None], missed, 0.0)
+        cost *= FORGET
+        base = level + trend * damping
+        error = np.where(seen[:, None], np.where(seen, now, 0.0)[:, None] - base * current, 0.0)
+        size = np.abs(error).mean(axis=1)
+        usual = np.where(seen, 0.97 * usual + 0.03 * np.minimum(size, 3 * usual), usual)
+        error = np.clip(error, -CLIP * usual[:, None], CLIP * usual[:, None])
+        level = np.maximum(base + alpha * error / np.maximum(current, 0.1), 1e-6)
+        trend = damping * trend + beta * error / np.maximum(current, 0.1)
+        season[:, :, place] = np.clip(current + gamma * error / np.maximum(base, 1e-3), 0.0, 10.0)
+        past.append((level, trend))
+        del past[: -2 * cycle]
+        if step in wanted:
+            weight = cost**-SHARPNESS
+            weight = weight / weight.sum(axis=1, keepdims=True)
+            slope = np.cumsum(damping[:, None] ** np.arange(1, horizon + 1), axis=1)
+            line = np.maximum(level[:, :, None] + trend[:, :, None] * slope, 0.0)
+            shaped = line * season[:, :, places[step + 1 : step + 1 + horizon]]
+            found.append(np.einsum("sg,sgh->sh", weight, shaped))
+    return found
+
+
+def _damped(damping: Floats, lag: int) -> Floats:
+    return np.asarray(np.sum(damping[None] ** np.arange(1, lag + 1)[:, None], axis=0))
+
+
+def _first_level(y: Floats, cycle: int) -> Floats:
+    """Mean of the first four observed cycles of each series."""
+    seen = ~np.isnan(y)
+    early = seen & (np.cumsum(seen, axis=1) <= 4 * cycle)
+    return np.asarray(np.where(early, np.nan_to_num(y), 0).sum(axis=1) / np.maximum(early.sum(axis=1), 1))
+
+
+def _first_season(y: Floats, places: npt.NDArray[np.int64], cycle: int) -> Floats:
+    """The mean of each place over the mean of all, in the first eight observed cycles."""
+    seen = ~np.isnan(y)
+    early = seen & (np.cumsum(seen, axis=1) <= 8 * cycle)
+    value = np.where(early, np.nan_to_num(y), 0)
+    here = (places[: y.shape[1], None] == np.arange(int(places.max()) + 1)).astype(float)
+    total, count = value @ here, early.astype(float) @ here
+    mean = value.sum(axis=1, keepdims=True) / np.maximum(early.sum(axis=1, keepdims=True), 1)
+    return np.where((count > 0) & (mean > 0), (total + mean) / np.maximum((count + 1) * mean, 1e-12), 1.0)
