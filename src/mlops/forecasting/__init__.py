@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "forecaster", "load"]
 
 KINDS = {
+    "auto": "mlops.forecasting.ensemble:Auto",
     "naive": "mlops.forecasting.naive:SeasonalNaive",
     "average": "mlops.forecasting.naive:MovingAverage",
     "smoothing": "mlops.forecasting.smoothing:Smoothing",

@@ -99,8 +99,7 @@ class Forecaster(ABC):
         would have been forecast since the training, so that intervals widen when forecasts have begun to fail.
         """
         panel = self._panel(horizon, history, future)
-        tape = self.tape(panel)
-        y_hat = self.point(panel, horizon, tape)
+        y_hat, tape = self.forecast(panel, horizon)
         bounds = Intervals.of(tape, panel, never_negative=_never_negative(panel)).bounds(panel, y_hat, levels)
         return _long(panel, horizon, {"y_hat": y_hat, **bounds})
 
@@ -109,8 +108,8 @@ class Forecaster(ABC):
     ) -> pd.DataFrame:
         """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`."""
         panel = self._panel(horizon, history, future)
-        y_hat = self.point(panel, horizon, self.tape(panel))
-        return _long(panel, horizon, {"y_hat": y_hat, **self.parts(panel, horizon)})
+        parts = self.parts(panel, horizon)
+        return _long(panel, horizon, {"y_hat": np.sum(list(parts.values()), axis=0), **parts})
 
     def decompose(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
@@ -124,7 +123,11 @@ class Forecaster(ABC):
             found[component] = explained[list(of.index[of == component])].sum(axis=1)
         return found
 
-    def point(self, panel: Panel, horizon: int, tape: Tape | None = None) -> Floats:  # noqa: ARG002  ensembles weigh by it
+    def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
+        """Point forecasts, and what would have been forecast before."""
+        return self.point(panel, horizon), self.tape(panel)
+
+    def point(self, panel: Panel, horizon: int) -> Floats:
         """Point forecasts (series × steps), never below zero where the series never was."""
         y_hat = self._predict(panel, horizon)
         return np.maximum(y_hat, 0) if _never_negative(panel) else y_hat
@@ -147,7 +150,7 @@ class Forecaster(ABC):
         if first < 0 or newest <= first:
             return tape
         since = range(first, newest, every)[-12:]
-        return tape.then(rehearse(panel, since, self.horizon, self._at_last))
+        return tape.then(rehearse(panel, since, self.horizon, self.point))
 
     def save(self, folder: Path) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
@@ -194,10 +197,7 @@ class Forecaster(ABC):
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Forecasts from the origins by a model that was fitted on what the first of them knew."""
         self._fit(panel.until(origins[0] + 1))
-        return rehearse(panel, origins, self.horizon, self._at_last)
-
-    def _at_last(self, panel: Panel, horizon: int) -> Floats:
-        return Forecaster.point(self, panel, horizon)
+        return rehearse(panel, origins, self.horizon, self.point)
 
     def _panel(self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
         self._check_horizon(horizon)

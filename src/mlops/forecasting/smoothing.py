@@ -103,7 +103,7 @@ class Smoothing(Forecaster):
 
 
 def smooth(y: Floats, places: npt.NDArray[np.int64], origins: range, horizon: int, cycle: int) -> list[Floats]:
-    """Forecasts (series × steps) from each origin; `places` has the place in the cycle of every step, past and ahead."""
+    """Forecasts (series × steps) from each origin; `places` has the place of every step in its cycle, also ahead."""
     wanted, found = set(origins), []
     alpha, gamma, beta, damping = GRID.T
     shape = (len(y), len(GRID))

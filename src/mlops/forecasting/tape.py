@@ -12,6 +12,7 @@ from mlops.forecasting.panel import Floats, Panel
 
 __all__ = ["Tape", "rehearsals", "rehearse"]
 
+Ints = npt.NDArray[np.int64]
 Single = npt.NDArray[np.float32]
 KEPT = 26  # origins, the newest
 
@@ -25,9 +26,23 @@ class Tape:
 
     ids: pd.Index
     origins: pd.DatetimeIndex
+    freq: str
     y_hat: Single
     y: Single
     level: Single
+
+    @property
+    def positions(self) -> Ints:
+        """The steps from the first origin to each."""
+        steps = pd.date_range(self.origins[0], self.origins[-1], freq=self.freq)
+        return np.asarray(steps.get_indexer(self.origins))
+
+    def known_at(self, origin: int) -> npt.NDArray[np.bool_]:
+        """Which outcomes (origins × steps) lay before that origin (its number; the number of origins means now)."""
+        steps = np.arange(1, self.y.shape[2] + 1)
+        if origin == len(self.origins):
+            return np.ones((origin, len(steps)), dtype=bool)
+        return np.asarray(self.positions[:, None] + steps <= self.positions[origin])
 
     @property
     def errors(self) -> Floats:
@@ -41,7 +56,7 @@ class Tape:
         names = ("y_hat", "y", "level")
         joined = {name: np.concatenate([getattr(mine, name), getattr(theirs, name)])[-KEPT:] for name in names}
         origins = pd.DatetimeIndex(mine.origins.append(theirs.origins))[-KEPT:]
-        return Tape(ids, origins, **joined)
+        return Tape(ids, origins, self.freq, **joined)
 
     def of(self, ids: pd.Index) -> "Tape":
         """The tape of these series; NaN for those that it doesn't know."""
@@ -51,7 +66,7 @@ class Tape:
         known = row >= 0
         level = np.where(known, self.level[:, row], np.nan)
         y_hat, y = (np.where(known[:, None], array[:, row], np.nan) for array in (self.y_hat, self.y))
-        return Tape(ids, self.origins, y_hat, y, level)
+        return Tape(ids, self.origins, self.freq, y_hat, y, level)
 
     def judged_by(self, panel: Panel) -> "Tape":
         """The tape with the outcomes that `panel` knows by now."""
@@ -66,7 +81,8 @@ class Tape:
     def save(self, folder: Path) -> None:
         """Write plain arrays and the ids."""
         origins = self.origins.to_numpy().astype("datetime64[ns]")
-        np.savez_compressed(folder / "tape.npz", origins=origins, y_hat=self.y_hat, y=self.y, level=self.level)
+        arrays = folder / "tape.npz"
+        np.savez_compressed(arrays, origins=origins, freq=self.freq, y_hat=self.y_hat, y=self.y, level=self.level)
         self.ids.to_frame(name="series_id").to_parquet(folder / "tape.parquet", index=False)
 
     @classmethod
@@ -75,7 +91,7 @@ class Tape:
         ids = pd.Index(pd.read_parquet(folder / "tape.parquet")["series_id"])
         with np.load(folder / "tape.npz", allow_pickle=False) as arrays:
             origins = pd.DatetimeIndex(arrays["origins"])
-            return cls(ids, origins, arrays["y_hat"], arrays["y"], arrays["level"])
+            return cls(ids, origins, str(arrays["freq"]), arrays["y_hat"], arrays["y"], arrays["level"])
 
 
 def rehearsals(panel: Panel) -> range:
@@ -96,4 +112,4 @@ def rehearse(panel: Panel, origins: range, horizon: int, predict: Callable[[Pane
         seen = panel.y[:, origin + 1 : origin + 1 + horizon]
         y[row, :, : seen.shape[1]] = seen
         level[row] = past.level()
-    return Tape(panel.ids, panel.index[list(origins)], y_hat, y, level)
+    return Tape(panel.ids, panel.index[list(origins)], panel.freq, y_hat, y, level)

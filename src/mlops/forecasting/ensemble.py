@@ -1,0 +1,114 @@
+"""The default kind: a portfolio of members that knows, per series and step ahead, whom to trust."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlops.errors import UnknownName
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import Event
+from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.tape import Tape
+from mlops.forecasting.weights import blend, weigh
+
+__all__ = ["Auto"]
+
+MEMBERS = ("smoothing", "lightgbm", "average")
+
+
+class Auto(Forecaster):
+    """A mean of members, weighted by the errors that each made at past origins (`forecasting.weights`).
+
+    `settings` gives parameters to members by kind. With newer history the weights follow it, without a new training.
+    """
+
+    kind = "auto"
+
+    def __init__(
+        self,
+        *,
+        freq: str | None = None,
+        country: str | None = None,
+        horizon: int = 28,
+        events: Iterable[Event | Mapping[str, Any]] = (),
+        covariates: Sequence[str] = (),
+        members: Sequence[str] = MEMBERS,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        from mlops.forecasting import forecaster
+
+        self.settings = {kind: dict(given) for kind, given in (settings or {}).items()}
+        for kind in self.settings:
+            if kind not in members:
+                raise UnknownName("member", kind, members)
+        common = super().params
+        self.members = {kind: forecaster(kind)(**common, **self.settings.get(kind, {})) for kind in members}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"members": list(self.members)}
+        return super().params | own | ({"settings": self.settings} if self.settings else {})
+
+    @property
+    def importance(self) -> dict[str, float]:
+        found = [member.importance for member in self.members.values() if member.importance]
+        return found[0] if found else {}
+
+    def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
+        """The members' forecasts by the newest weights; the tape is by the weights that each origin knew."""
+        weights, tape = self._blended(panel)
+        return blend(self._points(panel, horizon), weights[-1][..., :horizon]), tape
+
+    def tape(self, panel: Panel) -> Tape:
+        return self._blended(panel)[1]
+
+    def point(self, panel: Panel, horizon: int) -> Floats:
+        return self.forecast(panel, horizon)[0]
+
+    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+        """The members are rehearsed and fitted here; their own tapes make the weights."""
+        for member in self.members.values():
+            member.fit_panel(panel, origins)
+        self.features = tuple(dict.fromkeys(name for member in self.members.values() for name in member.features))
+        return next(iter(self.members.values()))._tape
+
+    def _fit(self, panel: Panel) -> None:
+        """The members are fitted."""
+
+    def _predict(self, panel: Panel, horizon: int) -> Floats:
+        return self.point(panel, horizon)
+
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        raise NotImplementedError
+
+    def _memory(self, panel: Panel) -> int:
+        return max(member._memory(panel) for member in self.members.values())
+
+    def _save(self, folder: Path) -> None:
+        for kind, member in self.members.items():
+            member.save(folder / kind)
+
+    def _load(self, folder: Path) -> None:
+        for kind, member in self.members.items():
+            self.members[kind] = type(member).load(folder / kind)
+
+    def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
+        """Weights (origins + 1 × series × members × steps), and the tape that they would have made."""
+        tapes = [member.tape(panel).of(panel.ids) for member in self.members.values()]
+        weights = weigh(tapes, panel.season.cycle)
+        forecasts = np.stack([tape.y_hat for tape in tapes], axis=2).astype(float)
+        blended = blend(forecasts, weights[:-1]).astype(np.float32)
+        return weights, replace(tapes[0], y_hat=blended)
+
+    def _points(self, panel: Panel, horizon: int) -> Floats:
+        """Series × members × steps; NaN for series that a member can't know."""
+        found = np.full((len(panel.ids), len(self.members), horizon), np.nan)
+        for column, member in enumerate(self.members.values()):
+            rows = np.ones(len(panel.ids), bool) if member.knows_new_series else panel.ids.isin(member.known)
+            if rows.any():
+                found[rows, column] = member.point(panel.take(rows), horizon)
+        return found

@@ -1,0 +1,79 @@
+"""How much to trust each member of an ensemble, from the errors that it made at past origins."""
+
+import numpy as np
+
+from mlops.forecasting.panel import Floats
+from mlops.forecasting.tape import Tape
+
+__all__ = ["blend", "weigh"]
+
+OWN_PRIOR = 60.0  # errors of all series that count in the covariances of one
+EQUAL = 0.10  # part of the mean variance on the diagonal: pulls towards equal weights
+HALF_LIFE = 8.0  # origins
+CLIP = 4.0  # an error counts for at most so many times the usual one
+FIRST = 3  # origins that have to be judged before weights differ from equal ones
+
+
+def weigh(tapes: list[Tape], cycle: int) -> Floats:
+    """Weights (origins + 1 × series × members × steps): row o knows what was known at origin o, the last one all.
+
+    Optimal for the covariances of the members' errors (Bates and Granger, 1969), each series' own shrunk towards all
+    series'; never negative, summing to 1. A member without a forecast has weight 0.
+    """
+    errors = np.stack([tape.errors for tape in tapes], axis=2).astype(float)
+    usual = np.nanmean(np.abs(errors), axis=(0, 2, 3), keepdims=True)
+    usual = np.where(np.nan_to_num(usual) > 0, usual, 1.0)
+    errors = np.clip(errors / usual, -CLIP, CLIP)
+    weights = np.empty((len(errors) + 1, *errors.shape[1:]))
+    for bucket in _buckets(errors.shape[3], cycle):
+        weights[..., bucket] = _by_origin(errors[..., bucket], tapes[0], bucket)[..., None]
+    return weights
+
+
+def blend(forecasts: Floats, weights: Floats) -> Floats:
+    """The weighted mean over members (axis -2 of forecasts … × members × steps), without those that say nothing."""
+    there = ~np.isnan(forecasts)
+    weight = np.where(there, weights, 0.0)
+    total = weight.sum(axis=-2, keepdims=True)
+    share = np.where(
+        total > 0, weight / np.where(total > 0, total, 1.0), there / np.maximum(there.sum(axis=-2, keepdims=True), 1)
+    )
+    return np.asarray((np.where(there, forecasts, 0.0) * share).sum(axis=-2))
+
+
+def _buckets(steps: int, cycle: int) -> list[slice]:
+    """The first cycle, and what is farther ahead."""
+    return [slice(0, min(cycle, steps))] + ([slice(cycle, steps)] if steps > cycle else [])
+
+
+def _by_origin(errors: Floats, tape: Tape, bucket: slice) -> Floats:
+    """Weights at every origin from the products of errors that were known there."""
+    origins, series, members, _ = errors.shape
+    found = np.full((origins + 1, series, members), 1.0 / members)
+    whole = np.asarray(~np.isnan(errors).any(axis=2))
+    filled = np.where(whole[:, :, None, :], errors, 0.0)
+    for now in range(FIRST, origins + 1):
+        fade = 0.5 ** ((now - 1 - np.arange(origins)) / HALF_LIFE)
+        use = tape.known_at(now)[:, bucket] * np.where(np.arange(origins) < now, fade, 0.0)[:, None]
+        total = np.einsum("osmh,osnh,oh->smn", filled, filled, use, optimize=True)
+        count = np.einsum("osh,oh->s", whole.astype(float), use)
+        if count.sum() > 0:
+            found[now] = _weights(total, count)
+    return found
+
+
+def _weights(total: Floats, count: Floats) -> Floats:
+    members = total.shape[1]
+    pooled = total.sum(axis=0) / count.sum()
+    covariance = (total + OWN_PRIOR * pooled) / (count + OWN_PRIOR)[:, None, None]
+    ridge = EQUAL * np.einsum("smm->s", covariance) / members
+    covariance = covariance + ridge[:, None, None] * np.eye(members)
+    weight = np.linalg.solve(covariance, np.ones((len(total), members, 1)))[..., 0]
+    for _ in range(members - 1):  # drop what would be negative, and solve again for the rest
+        negative = weight < 0
+        if not negative.any():
+            break
+        covariance = covariance + np.einsum("sm,mn->smn", np.where(negative, 1e9, 0.0), np.eye(members))
+        weight = np.linalg.solve(covariance, np.ones((len(total), members, 1)))[..., 0]
+    weight = np.maximum(weight, 0.0)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
