@@ -14,19 +14,21 @@ __all__ = ["Intervals"]
 
 GRID = np.concatenate([[0.0, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 1.0]])
 SCALE_PRIOR = 20  # errors that the common scale counts for in that of a series
-PLACE_PRIOR = 15  # … in that of a place in the cycle
-SHAPE_PRIOR = 150  # … in the quantiles of a series
+PLACE_PRIOR = 60  # … and the common shape of the cycle in that of a series
+HALF_LIFE = 8  # origins; older errors count less in the scale
+INDEPENDENT = 60  # errors overlap and resemble each other: quantiles are those of a sample of so many
 NEWEST = 2  # cycles that say whether forecasts are failing now
-TOLERATED = 1.15  # errors that are larger than usual by this factor are no shock
+TOLERATED = 1.5  # errors that are larger than usual by this factor are no shock yet
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
     """Errors are a scale times a quantile (normalised split-conformal; Papadopoulos et al., 2008).
 
-    The scale is a series' own, by step ahead and by place in the cycle; the quantiles are signed, so the two sides may
-    differ. Whatever a series has too few errors for is shrunk towards all series. When the newest outcomes fell farther
-    out than usual, the scale grows by as much.
+    The scale is a series' own, by step ahead and by place in the cycle, shrunk towards all series where it has few
+    errors; the quantiles are signed, so the two sides may differ. Each error is measured by the scale of the errors
+    from all other origins, so that the quantiles cover what the scale misses. When the newest outcomes fell far outside
+    of what was usual, the scale grows by as much.
     """
 
     scale: Floats
@@ -34,7 +36,7 @@ class Intervals:
     growth: Floats
     """By step ahead, around 1."""
     quantiles: Floats
-    """Series × GRID, of the error over its scale."""
+    """On GRID, of the error over its scale."""
     shock: Floats
     """By series, 1 when nothing has happened."""
     lower_limit: float | None
@@ -43,13 +45,15 @@ class Intervals:
     def of(cls, tape: Tape, panel: Panel, *, never_negative: bool) -> "Intervals":
         """From a tape, for the series of `panel`."""
         tape = tape.of(panel.ids)
-        errors = tape.errors.astype(float)
-        places = _places(tape, panel)
-        size = np.abs(errors)
-        growth = _growth(size)
-        scale = _scale(size / growth, places, panel.season.cycle)
-        ratio = errors / (scale[:, places].transpose(1, 0, 2) * growth)
-        shock = _shock(np.abs(ratio), panel.season.cycle, panel.season.every)
+        errors, places, cycle = tape.errors, _places(tape, panel), panel.season.cycle
+        growth = _growth(np.abs(errors))
+        size = np.abs(errors) / growth
+        ratio = np.full(errors.shape, np.nan)
+        for origin, place in enumerate(places):
+            others = np.where((np.arange(len(size)) == origin)[:, None, None], np.nan, size)
+            ratio[origin] = errors[origin] / (_scale(others, places, cycle)[:, place] * growth)
+        scale = _scale(size, places, cycle)
+        shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.season.every)
         return cls(scale, growth, _quantiles(ratio), shock, 0.0 if never_negative else None)
 
     def bounds(self, panel: Panel, y_hat: Floats, levels: Sequence[int]) -> dict[str, Floats]:
@@ -60,8 +64,8 @@ class Intervals:
         found: dict[str, Floats] = {}
         for level in levels:
             tail = (1 - level / 100) / 2
-            low, high = (np.array([np.interp(p, GRID, row) for row in self.quantiles]) for p in (tail, 1 - tail))
-            lower, upper = y_hat + np.minimum(low, 0)[:, None] * scale, y_hat + np.maximum(high, 0)[:, None] * scale
+            low, high = np.interp([tail, 1 - tail], GRID, self.quantiles)
+            lower, upper = y_hat + min(low, 0.0) * scale, y_hat + max(high, 0.0) * scale
             if self.lower_limit is not None:
                 lower = np.minimum(np.maximum(lower, self.lower_limit), y_hat)
             found |= {f"lo_{level}": lower, f"hi_{level}": upper}
@@ -85,46 +89,27 @@ def _growth(size: Floats) -> Floats:
 
 def _scale(size: Floats, places: npt.NDArray[np.int64], kinds: int) -> Floats:
     """Mean size by series and place: the series' own against the pool, and its places against its own mean."""
-    seen = ~np.isnan(size)
-    known = np.where(seen, size, 0.0)
+    seen = np.where(np.isnan(size), 0.0, 0.5 ** (np.arange(len(size))[::-1, None, None] / HALF_LIFE))
+    known = np.where(seen > 0, size, 0.0) * seen
     total, count = known.sum(axis=(0, 2)), seen.sum(axis=(0, 2))
-    pool = np.exp(_mean(np.log(np.maximum(total, 1e-12) / np.maximum(count, 1)), count > 0))
+    observed = (count > 0) & (total > 0)
+    pool = np.exp(np.mean(np.log(total[observed] / count[observed]))) if observed.any() else 1.0
     own = (total + SCALE_PRIOR * pool) / (count + SCALE_PRIOR)
-    at = np.zeros((len(own), kinds))
-    number = np.zeros((len(own), kinds))
-    for place in range(kinds):
-        here = places == place
-        at[:, place] = np.einsum("osh,oh->s", known, here)
-        number[:, place] = np.einsum("osh,oh->s", seen.astype(float), here)
-    relative = at / own[:, None]
-    common = relative.sum(axis=0) / np.maximum(number.sum(axis=0), 1)
-    common = np.where(number.sum(axis=0) > 0, common, 1.0)
+    here = places[:, :, None] == np.arange(kinds)
+    relative = np.einsum("osh,ohp->sp", known, here, optimize=True) / own[:, None]
+    number = np.einsum("osh,ohp->sp", seen, here, optimize=True)
+    common = np.where(number.sum(axis=0) > 0, relative.sum(axis=0) / np.maximum(number.sum(axis=0), 1e-9), 1.0)
     factor = (relative + PLACE_PRIOR * common) / (number + PLACE_PRIOR)
     return np.asarray(np.maximum(own[:, None] * factor, 1e-9))
 
 
 def _quantiles(ratio: Floats) -> Floats:
-    """Signed quantiles on GRID by series, shrunk towards those of all; with (n + 1) / n for the finite sample."""
-    scores = ratio.transpose(1, 0, 2).reshape(ratio.shape[1], -1)
-    count = (~np.isnan(scores)).sum(axis=1)
-    if not count.any():
-        return np.tile(np.linspace(-1, 1, len(GRID)), (len(scores), 1))
-    pooled = _by_row(scores.reshape(1, -1))
-    own = np.where(count[:, None] > 0, _by_row(scores), pooled)
-    weight = (count / (count + SHAPE_PRIOR))[:, None]
-    return np.asarray(weight * own + (1 - weight) * pooled)
-
-
-def _by_row(scores: Floats) -> Floats:
-    """Quantiles of each row on GRID, of what is not missing."""
-    ordered = np.sort(scores, axis=1)
-    count = (~np.isnan(scores)).sum(axis=1)[:, None]
-    outer = np.clip(0.5 + (GRID - 0.5) * (count + 1) / np.maximum(count, 1), 0, 1)
-    place = outer * np.maximum(count - 1, 0)
-    low = np.floor(place).astype(int)
-    high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    below, above = np.take_along_axis(ordered, low, 1), np.take_along_axis(ordered, high, 1)
-    return np.asarray(below + (place - low) * (above - below))
+    """Signed quantiles on GRID of what is not missing, farther out by the correction for a finite sample."""
+    seen = ratio[~np.isnan(ratio)]
+    if not len(seen):
+        return np.linspace(-1, 1, len(GRID))
+    outer = 0.5 + (GRID - 0.5) * (INDEPENDENT + 1) / INDEPENDENT
+    return np.asarray(np.quantile(seen, np.clip(outer, 0, 1)))
 
 
 def _shock(size: Floats, cycle: int, every: int) -> Floats:
@@ -142,7 +127,3 @@ def _shock(size: Floats, cycle: int, every: int) -> Floats:
     common = total.sum() / count.sum()
     own = (total + SCALE_PRIOR * common) / (count + SCALE_PRIOR)
     return np.where(own > TOLERATED, own / TOLERATED, 1.0)
-
-
-def _mean(values: Floats, where: npt.NDArray[np.bool_]) -> float:
-    return float(values[where].mean()) if where.any() else 0.0
