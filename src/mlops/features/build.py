@@ -42,10 +42,13 @@ def history(
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
     panel, calendar = Panel.of(observed), Calendar.of(country)
-    design, rows = Design(panel, calendar), []
+    farthest = max((_steps(panel, *pair) for pair in set(zip(wanted["cutoff"], wanted["ds"], strict=True))), default=1)
+    design, rows = Design(panel, calendar, farthest), []
+    if "smoothed" in names:
+        design.smooth(np.array([_origin(panel, cutoff) for cutoff in wanted["cutoff"].unique()]))
     for key, group in wanted.groupby(["cutoff", "ds"]):
         cutoff, ds = (pd.Timestamp(time) for time in cast("tuple[Any, Any]", key))
-        origin = int(panel.index.searchsorted(cutoff, side="right")) - 1
+        origin = _origin(panel, cutoff)
         matrix = design.matrix(names, np.array([origin]), _steps(panel, cutoff, ds))
         found = panel.ids.get_indexer(pd.Index(group["series_id"]))
         rows.append(pd.DataFrame(matrix[found], columns=list(names), index=group.index))
@@ -62,6 +65,10 @@ def digest(frame: pd.DataFrame) -> str:
     whole.update(ordered["ds"].to_numpy("datetime64[ns]").astype("<i8").tobytes())
     whole.update(ordered["y"].to_numpy("<f8").tobytes())
     return whole.hexdigest()
+
+
+def _origin(panel: Panel, cutoff: pd.Timestamp) -> int:
+    return int(panel.index.searchsorted(cutoff, side="right")) - 1
 
 
 def _steps(panel: Panel, cutoff: pd.Timestamp, ds: pd.Timestamp) -> int:

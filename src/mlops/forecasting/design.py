@@ -16,6 +16,7 @@ import pandas as pd
 from mlops.errors import UnknownName
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.smoothing import smoothed
 
 __all__ = ["DEFAULT_FEATURES", "FEATURES", "Design", "Feature"]
 
@@ -25,8 +26,9 @@ Ints = npt.NDArray[np.int64]
 class Design:
     """Everything that features are computed from: past values by origin, and the calendar of the targets."""
 
-    def __init__(self, panel: Panel, known: Calendar) -> None:
-        self.panel, self.known = panel, known
+    def __init__(self, panel: Panel, known: Calendar, horizon: int) -> None:
+        self.panel, self.known, self.horizon = panel, known.announced_by(panel.cutoff), horizon
+        self._smoothed: dict[int, npt.NDArray[np.float32]] = {}
         self._sums = np.pad(np.nan_to_num(panel.y), ((0, 0), (1, 0))).cumsum(axis=1)
         self._counts = np.pad((~np.isnan(panel.y)).astype(float), ((0, 0), (1, 0))).cumsum(axis=1)
         cycle = panel.season.cycle
@@ -57,6 +59,18 @@ class Design:
     def value(self, positions: Ints) -> Floats:
         """Observed values at positions; NaN before the beginning."""
         return np.where(positions >= 0, self.panel.y[:, np.clip(positions, 0, None)], np.nan)
+
+    def smoothed(self, origins: Ints, step: int) -> Floats:
+        """What exponential smoothing forecasts from each origin for the step (series × origins)."""
+        self.smooth(origins)
+        return np.stack([self._smoothed[int(origin)][:, step - 1] for origin in origins], axis=1).astype(float)
+
+    def smooth(self, origins: Ints) -> None:
+        """Forecast by smoothing from origins, all in one pass over the history; they are kept."""
+        new = sorted(set(origins.tolist()) - set(self._smoothed))
+        if new:
+            forecasts = smoothed(self.panel, self.known, new, self.horizon)
+            self._smoothed |= dict(zip(new, forecasts.astype(np.float32), strict=True))
 
     @cached_property
     def calendar(self) -> pd.DatetimeIndex:
@@ -118,6 +132,10 @@ class Point:
         position = np.minimum(self.origins + self.step - self.design.panel.season.year + shift, self.origins)
         return np.asarray(self.design.value(position) / self.level)
 
+    def smoothed(self) -> Floats:
+        """The forecast by exponential smoothing, over the level."""
+        return np.asarray(self.design.smoothed(self.origins, self.step) / self.level)
+
     def growth_a_year_ago(self) -> Floats:
         """How the cycle around the target stood to the four cycles before its origin, a year ago."""
         season = self.design.panel.season
@@ -136,6 +154,8 @@ class Feature:
     """Whether it is computed from the series' own values (else from the calendar alone)."""
     yearly: bool = False
     """Whether it tells times of the year apart, which two years are needed to learn."""
+    component: str = "trend"
+    """Which component of a forecast its contributions belong to."""
 
 
 FEATURES = {
@@ -143,45 +163,76 @@ FEATURES = {
     "last_value": Feature("value at the origin / level", lambda at: at.lag(0)),
     "lag_1": Feature("value 1 step before the origin / level", lambda at: at.lag(1)),
     "lag_2": Feature("value 2 steps before the origin / level", lambda at: at.lag(2)),
-    "same_season_1": Feature("newest value of the target's weekday / level", lambda at: at.seasons[0]),
-    "same_season_2": Feature("2nd newest value of the target's weekday / level", lambda at: at.seasons[1]),
-    "same_season_3": Feature("3rd newest value of the target's weekday / level", lambda at: at.seasons[2]),
-    "same_season_4": Feature("4th newest value of the target's weekday / level", lambda at: at.seasons[3]),
-    "same_season_mean_4": Feature(
-        "mean of the newest 4 of the target's weekday / level", lambda at: _mean(at.seasons[:4])
+    "same_season_1": Feature(
+        "newest value of the target's weekday / level", lambda at: at.seasons[0], component="weekly"
     ),
-    "same_season_mean_8": Feature("mean of the newest 8 of the target's weekday / level", lambda at: _mean(at.seasons)),
+    "same_season_2": Feature(
+        "2nd newest value of the target's weekday / level", lambda at: at.seasons[1], component="weekly"
+    ),
+    "same_season_3": Feature(
+        "3rd newest value of the target's weekday / level", lambda at: at.seasons[2], component="weekly"
+    ),
+    "same_season_4": Feature(
+        "4th newest value of the target's weekday / level", lambda at: at.seasons[3], component="weekly"
+    ),
+    "same_season_mean_4": Feature(
+        "mean of the newest 4 of the target's weekday / level", lambda at: _mean(at.seasons[:4]), component="weekly"
+    ),
+    "same_season_mean_8": Feature(
+        "mean of the newest 8 of the target's weekday / level", lambda at: _mean(at.seasons), component="weekly"
+    ),
     "same_season_std_8": Feature(
-        "deviation of the newest 8 of the target's weekday / level", lambda at: _std(at.seasons)
+        "deviation of the newest 8 of the target's weekday / level", lambda at: _std(at.seasons), component="weekly"
+    ),
+    "smoothed": Feature(
+        "forecast of the target by exponential smoothing / level", lambda at: at.smoothed(), component="weekly"
     ),
     "mean_1_cycle": Feature("mean of the newest cycle / level", lambda at: at.mean(1)),
     "mean_2_cycles": Feature("mean of the newest 2 cycles / level", lambda at: at.mean(2)),
     "mean_8_cycles": Feature("mean of the newest 8 cycles / level", lambda at: at.mean(8)),
     "mean_13_cycles": Feature("mean of the newest 13 cycles / level", lambda at: at.mean(13)),
-    "year_ago": Feature("value a year before the target / level", lambda at: at.year_ago(), yearly=True),
-    "year_ago_growth": Feature(
-        "mean around the target a year ago / mean of the 4 cycles before", Point.growth_a_year_ago, yearly=True
+    "year_ago": Feature(
+        "value a year before the target / level", lambda at: at.year_ago(), yearly=True, component="yearly"
     ),
-    "day_of_week": Feature("weekday of the target, Monday 0", lambda at: at.targets.dayofweek.to_numpy(), source=False),
-    "day_of_month": Feature("day of the month of the target", lambda at: at.targets.day.to_numpy(), source=False),
-    "month": Feature("month of the target", lambda at: at.targets.month.to_numpy(), source=False, yearly=True),
+    "year_ago_growth": Feature(
+        "mean around the target a year ago / mean of the 4 cycles before",
+        Point.growth_a_year_ago,
+        yearly=True,
+        component="yearly",
+    ),
+    "day_of_week": Feature(
+        "weekday of the target, Monday 0", lambda at: at.targets.dayofweek.to_numpy(), source=False, component="weekly"
+    ),
+    "day_of_month": Feature(
+        "day of the month of the target", lambda at: at.targets.day.to_numpy(), source=False, component="yearly"
+    ),
+    "month": Feature(
+        "month of the target", lambda at: at.targets.month.to_numpy(), source=False, yearly=True, component="yearly"
+    ),
     "day_of_year": Feature(
-        "day of the year of the target", lambda at: at.targets.dayofyear.to_numpy(), source=False, yearly=True
+        "day of the year of the target",
+        lambda at: at.targets.dayofyear.to_numpy(),
+        source=False,
+        yearly=True,
+        component="yearly",
     ),
     "is_holiday": Feature(
         "how many days of the target are public holidays or events",
         lambda at: at.design.holidays[at.origins + at.step],
         source=False,
+        component="holidays",
     ),
     "days_to_holiday": Feature(
         "days to the next public holiday, at most 14",
         lambda at: at.design.to_holiday[at.origins + at.step],
         source=False,
+        component="holidays",
     ),
     "days_since_holiday": Feature(
         "days since the last public holiday, at most 14",
         lambda at: at.design.since_holiday[at.origins + at.step],
         source=False,
+        component="holidays",
     ),
     "step": Feature("how many steps ahead", lambda at: np.full(1, float(at.step)), source=False),
     "log_level": Feature("logarithm of the level", lambda at: np.log1p(at.level)),

@@ -11,18 +11,25 @@ import lightgbm as lgb
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Event
-from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, check_features
+from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, Ints, check_features
 from mlops.forecasting.panel import Floats, Panel
 
 __all__ = ["LightGBM"]
+
+Matrix = npt.NDArray[np.float32]
+ROWS = (60_000, 600_000)  # of the training table, at least (where there is as much) and at most
+ORIGINS = 20  # of each series for each step ahead, before more series are taken
 
 
 class LightGBM(Forecaster):
     """A gradient-boosted tree model of the ratio of each future value to its series' level at the origin.
 
-    Features that tell times of the year apart are left out while there are fewer than two years to learn them from.
-    `max_rows` bounds the training table: with more, origins are thinned evenly. Runs with the same data, parameters and
-    library are equal bit for bit.
+    Among its inputs is the forecast by exponential smoothing, which had seen no more than the origin had; covariates
+    are inputs by their value at the target. Features that tell times of the year apart are left out while there are
+    fewer than two years to learn them from. The training table has about `rows_per_series` rows for each series,
+    within ROWS: origins are thinned evenly, and of very many series some are taken. With `patience`, trees are added
+    until the newest part of the history has not become better for so many trees. Runs with the same data, parameters
+    and library are equal bit for bit.
     """
 
     kind = "lightgbm"
@@ -36,51 +43,56 @@ class LightGBM(Forecaster):
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
         features: Sequence[str] = DEFAULT_FEATURES,
-        trees: int = 300,
-        learning_rate: float = 0.05,
+        trees: int = 150,
+        learning_rate: float = 0.08,
         num_leaves: int = 31,
         min_child_samples: int = 40,
         objective: str = "l1",
-        max_rows: int = 150_000,
+        rows_per_series: int = 600,
+        patience: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
         self.features = self._wanted = check_features(features)
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective
-        self.max_rows, self.seed = max_rows, seed
+        self.rows_per_series, self.patience, self.seed = rows_per_series, patience, seed
         self._booster: lgb.Booster
 
     @property
     def params(self) -> dict[str, Any]:
-        own = ("trees", "learning_rate", "num_leaves", "min_child_samples", "objective", "max_rows", "seed")
-        return super().params | {"features": list(self._wanted)} | {name: getattr(self, name) for name in own}
+        own = ("trees", "learning_rate", "num_leaves", "min_child_samples", "objective")
+        more = ("rows_per_series", "patience", "seed")
+        return super().params | {"features": list(self._wanted)} | {name: getattr(self, name) for name in own + more}
 
     @property
     def importance(self) -> dict[str, float]:
         gain = self._booster.feature_importance("gain")
-        return dict(zip(self.features, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
+        return dict(zip(self._names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self.features, *self.covariates)
 
     def _fit(self, panel: Panel) -> None:
         two_years = panel.y.shape[1] >= 2 * panel.season.year
         self.features = tuple(name for name in self._wanted if two_years or not FEATURES[name].yearly)
-        x, y = self._table(panel)
-        data = lgb.Dataset(x, y, feature_name=list(self.features), params={"max_bin": 127, "verbosity": -1})
-        self._booster = lgb.train(self._settings(), data, self.trees)
+        x, y, target = self._table(panel)
+        trees = self._stopped(x, y, target < panel.y.shape[1] - panel.season.span) if self.patience else self.trees
+        self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        design, origin = Design(panel, self.calendar), np.array([panel.y.shape[1] - 1])
-        x = np.stack([design.matrix(self.features, origin, step) for step in range(1, horizon + 1)], axis=1)
-        ratio = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]))).reshape(len(panel.ids), horizon)
-        return ratio * design.level(origin)
+        x, level = self._ahead(panel, horizon)
+        return np.asarray(self._booster.predict(x)).reshape(len(panel.ids), horizon) * level
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        design, origin = Design(panel, self.calendar), np.array([panel.y.shape[1] - 1])
-        x = np.stack([design.matrix(self.features, origin, step) for step in range(1, horizon + 1)], axis=1)
-        shape = (len(panel.ids), horizon, len(self.features) + 1)
-        shares = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]), pred_contrib=True)).reshape(shape)
-        scaled = shares * design.level(origin)[:, :, None]
-        return dict(zip([*self.features, "average"], np.moveaxis(scaled, 2, 0), strict=True))
+        x, level = self._ahead(panel, horizon)
+        shares = np.asarray(self._booster.predict(x, pred_contrib=True)).reshape(len(panel.ids), horizon, -1)
+        return dict(zip([*self._names, "average"], np.moveaxis(shares * level[:, :, None], 2, 0), strict=True))
+
+    def component(self, part: str) -> str:
+        """Of a feature, what FEATURES says; covariates are no component of their own."""
+        return "trend" if part == "average" else FEATURES[part].component if part in FEATURES else "residual"
 
     def _memory(self, panel: Panel) -> int:
         return panel.season.year + 13 * panel.season.cycle
@@ -90,24 +102,62 @@ class LightGBM(Forecaster):
 
     def _load(self, folder: Path) -> None:
         self._booster = lgb.Booster(model_file=folder / "booster.txt")
-        self.features = tuple(self._booster.feature_name())
+        names = self._booster.feature_name()
+        self.features = tuple(names[: len(names) - len(self.covariates)])
 
-    def _table(self, panel: Panel) -> tuple[npt.NDArray[np.float32], Floats]:
-        """Features and targets of past origins, all steps ahead; origins start once two cycles have been seen."""
-        design, steps = Design(panel, self.calendar), panel.y.shape[1]
+    def _ahead(self, panel: Panel, horizon: int) -> tuple[Matrix, Floats]:
+        """Features of the steps after the panel (series × steps), and the level of each series."""
+        design, origin = Design(panel, self.calendar, horizon), np.array([panel.y.shape[1] - 1])
+        x = np.stack([self._features(design, origin, step) for step in range(1, horizon + 1)], axis=1)
+        return x.reshape(-1, x.shape[2]), design.level(origin)
+
+    def _features(self, design: Design, origins: Ints, step: int) -> Matrix:
+        x = design.matrix(self.features, origins, step)
+        known = [
+            design.panel.extra[name][:, origins + step].ravel() for name in self._covered(design.panel, origins, step)
+        ]
+        return np.column_stack([x, *known]).astype(np.float32)
+
+    def _covered(self, panel: Panel, origins: Ints, step: int) -> tuple[str, ...]:
+        """The covariates, after a look that they are known at the farthest target."""
+        for name in self.covariates:
+            if panel.extra[name].shape[1] <= origins.max() + step:
+                panel.ahead(name, step)
+        return self.covariates
+
+    def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
+        """Features, targets and their positions, of past origins and all steps ahead."""
+        few, most = ROWS
+        rows = min(max(self.rows_per_series * len(panel.ids), few), most)
+        panel = panel.take(np.arange(0, len(panel.ids), max(1, len(panel.ids) * self.horizon * ORIGINS // rows)))
+        design, steps = Design(panel, self.calendar, self.horizon), panel.y.shape[1]
         start = min(4 * panel.season.cycle, steps // 3)
-        every = max(1, -(-len(panel.ids) * (steps - start) * self.horizon // self.max_rows))
-        xs, ys = [], []
-        for step in range(1, self.horizon + 1):
-            origins = np.arange(start + step % every, steps - step, every)
-            if len(origins):
-                xs.append(design.matrix(self.features, origins, step))
-                ys.append((panel.y[:, origins + step] / design.level(origins)).ravel())
-        if not ys:
+        every = max(1, -(-len(panel.ids) * (steps - start) * self.horizon // rows))
+        origins = [np.arange(start + step % every, steps - step, every) for step in range(1, self.horizon + 1)]
+        if not any(len(some) for some in origins):
             raise BadInput(f"{steps} steps of history are too few for a horizon of {self.horizon}; lower the horizon")
-        x, y = np.concatenate(xs), np.concatenate(ys)
+        design.smooth(np.unique(np.concatenate(origins)))
+        xs, ys, targets = [], [], []
+        for step, some in enumerate(origins, start=1):
+            if len(some):
+                xs.append(self._features(design, some, step))
+                ys.append((panel.y[:, some + step] / design.level(some)).ravel())
+                targets.append(np.tile(some + step, len(panel.ids)))
+        x, y, target = np.concatenate(xs), np.concatenate(ys), np.concatenate(targets)
         seen = ~np.isnan(y)
-        return x[seen], y[seen]
+        return x[seen], y[seen], target[seen]
+
+    def _dataset(self, x: Matrix, y: Floats) -> lgb.Dataset:
+        return lgb.Dataset(x, y, feature_name=list(self._names), params={"max_bin": 127, "verbosity": -1})
+
+    def _stopped(self, x: Matrix, y: Floats, early: npt.NDArray[np.bool_]) -> int:
+        """How many trees forecast the newest targets best, when learned from the earlier ones."""
+        if early.all() or not early.any():
+            return self.trees
+        train = self._dataset(x[early], y[early])
+        newest = train.create_valid(x[~early], y[~early])
+        stop = lgb.early_stopping(self.patience, verbose=False)
+        return int(lgb.train(self._settings(), train, self.trees, valid_sets=[newest], callbacks=[stop]).best_iteration)
 
     def _settings(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """Exponential smoothing of many series at once, over a grid of constants that each series weighs for itself."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.effects import measure
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape, rehearse
 
-__all__ = ["Smoothing"]
+__all__ = ["Smoothing", "smoothed"]
 
 GRID = np.array(
     [
@@ -43,18 +44,19 @@ class Smoothing(Forecaster):
         """There is nothing to learn: a prediction passes over the history that it is given."""
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        last = panel.y.shape[1] - 1
-        return next(self._passes(panel, range(last, last + 1), horizon))
+        return np.asarray(smoothed(panel, self.calendar, [panel.y.shape[1] - 1], horizon)[0])
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """One pass over the history forecasts from every origin."""
-        passes = self._passes(panel, origins, self.horizon)
-        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(passes))
+        effects = panel.until(origins[0] + 1)
+        forecasts = iter(smoothed(panel, self.calendar, origins, self.horizon, effects_of=effects))
+        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Level and trend are what is left when season and named days are taken out by their factors."""
         y_hat = self._predict(panel, horizon)
-        factor = self._factor(panel, panel.future(horizon))
+        calendar = self.calendar.announced_by(panel.cutoff)
+        factor = measure(panel, calendar).multiplier(calendar, panel.future(horizon), panel.freq)
         plain = y_hat / np.maximum(factor, 0.05)
         cycle = min(panel.season.cycle, horizon)
         trend = np.array([np.convolve(row, np.ones(cycle) / cycle, mode="valid") for row in plain])
@@ -70,39 +72,31 @@ class Smoothing(Forecaster):
     def _load(self, folder: Path) -> None:
         """The history is all that it needs."""
 
-    def _factor(self, panel: Panel, index: pd.DatetimeIndex) -> Floats:
-        """What named days multiply each step by, as measured in the panel."""
-        calendar = self.calendar.announced_by(panel.cutoff)
-        return measure(panel, calendar).multiplier(calendar, index, panel.freq)
 
-    def _passes(self, panel: Panel, origins: range, horizon: int) -> Iterator[Floats]:
-        """Point forecasts from each origin, oldest first."""
-        known = panel.until(origins[0] + 1)
-        reach = pd.DatetimeIndex(panel.index.append(panel.future(horizon)))
-        factor = self._factor(known, reach)
-        steps = panel.y.shape[1]
-        plain = panel.y / np.maximum(factor[:, :steps], 0.05)
-        if not panel.freq.startswith("W"):
-            named = self.calendar.announced_by(known.cutoff).count(panel.index, panel.freq)
-            plain = np.where(named > 0, np.nan, plain)
-        scale = np.maximum(known.level(), 1e-9)[:, None]
-        places = panel.places(reach)
-        batches = [
-            smooth(
-                plain[start : start + BATCH] / scale[start : start + BATCH],
-                places,
-                origins,
-                horizon,
-                panel.season.cycle,
-            )
-            for start in range(0, len(plain), BATCH)
-        ]
-        for number, origin in enumerate(origins):
-            ahead = slice(origin + 1, origin + 1 + horizon)
-            yield np.concatenate([batch[number] for batch in batches]) * scale * factor[:, ahead]
+def smoothed(
+    panel: Panel, calendar: Calendar, origins: Sequence[int], horizon: int, *, effects_of: Panel | None = None
+) -> Floats:
+    """Forecasts (origins × series × steps) in one pass over the panel, each from what its origin had seen.
+
+    Only the effects of named days are measured once, in `effects_of` (None: in the whole panel).
+    """
+    known = effects_of or panel
+    calendar, reach = calendar.announced_by(known.cutoff), pd.DatetimeIndex(panel.index.append(panel.future(horizon)))
+    factor = measure(known, calendar).multiplier(calendar, reach, panel.freq)
+    plain = panel.y / np.maximum(factor[:, : panel.y.shape[1]], 0.05)
+    if not panel.freq.startswith("W"):  # a week with a holiday still tells something, such a day does not
+        plain = np.where(calendar.count(panel.index, panel.freq) > 0, np.nan, plain)
+    scale, places = np.maximum(known.level(), 1e-9)[:, None], panel.places(reach)
+    found = np.empty((len(origins), len(plain), horizon))
+    for start in range(0, len(plain), BATCH):
+        rows = slice(start, start + BATCH)
+        found[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.season.cycle)
+    for number, origin in enumerate(origins):
+        found[number] *= scale * factor[:, origin + 1 : origin + 1 + horizon]
+    return found
 
 
-def smooth(y: Floats, places: npt.NDArray[np.int64], origins: range, horizon: int, cycle: int) -> list[Floats]:
+def smooth(y: Floats, places: npt.NDArray[np.int64], origins: Sequence[int], horizon: int, cycle: int) -> list[Floats]:
     """Forecasts (series × steps) from each origin; `places` has the place of every step in its cycle, also ahead."""
     wanted, found = set(origins), []
     alpha, gamma, beta, damping = GRID.T
