@@ -12,10 +12,10 @@ from mlops.domain.forecasts import wape
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, NothingToDo, UnknownName
 from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.backtest import backtest, origins, scores
-from mlops.forecasting.base import Forecaster
+from mlops.forecasting.base import COMPONENTS, Forecaster
 
 COLUMNS = ["series_id", "ds", "cutoff", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95"]
-PARAMS = {"lightgbm": {"trees": 60}}
+PARAMS = {"lightgbm": {"trees": 60}, "auto": {"settings": {"lightgbm": {"trees": 60}}}}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -55,6 +55,20 @@ def test_a_forecast_is_close_to_what_happens(fitted: Forecaster, weekly_pattern:
     assert wape(judged["y"], judged["y_hat"]) < 0.16
     inside = (judged["y"] >= judged["lo_95"]) & (judged["y"] <= judged["hi_95"])
     assert inside.mean() > 0.85
+
+
+def test_the_parts_of_a_forecast_sum_to_it(fitted: Forecaster):
+    forecast, explained = fitted.predict(14), fitted.explain(14)
+    parts = explained.drop(columns=["series_id", "ds", "cutoff", "y_hat"])
+    np.testing.assert_allclose(parts.sum(axis=1), forecast["y_hat"], rtol=1e-5)
+    np.testing.assert_allclose(explained["y_hat"], forecast["y_hat"], rtol=1e-5)
+
+
+def test_a_decomposition_has_the_components_and_sums_to_the_forecast(fitted: Forecaster):
+    forecast, decomposed = fitted.predict(14), fitted.decompose(14)
+    assert list(decomposed.columns) == ["series_id", "ds", "cutoff", "y_hat", *COMPONENTS]
+    np.testing.assert_allclose(decomposed[list(COMPONENTS)].sum(axis=1), forecast["y_hat"], rtol=1e-5)
+    assert decomposed["trend"].mean() > 0.5 * forecast["y_hat"].mean()
 
 
 def test_saving_and_loading_changes_nothing(fitted: Forecaster, tmp_path: Path):

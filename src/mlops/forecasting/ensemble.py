@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlops.errors import UnknownName
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Event
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
-from mlops.forecasting.weights import blend, weigh
+from mlops.forecasting.weights import blend, shares, weigh
 
 __all__ = ["Auto"]
 
-MEMBERS = ("smoothing", "lightgbm", "average")
+MEMBERS = ("smoothing", "lightgbm")
 
 
 class Auto(Forecaster):
@@ -83,7 +84,20 @@ class Auto(Forecaster):
         return self.point(panel, horizon)
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        raise NotImplementedError
+        """The parts of every member, each by the member's weight; named `member: part`."""
+        share = shares(self._points(panel, horizon), self._blended(panel)[0][-1][..., :horizon])
+        found: dict[str, Floats] = {}
+        for column, (kind, member) in enumerate(self.members.items()):
+            rows = self._rows(member, panel)
+            for part, values in (member.parts(panel.take(rows), horizon) if rows.any() else {}).items():
+                found[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
+                found[f"{kind}: {part}"][rows] = values * share[rows, column]
+        return found
+
+    def component(self, part: str) -> str:
+        """What the part is to its member."""
+        kind, _, name = part.partition(": ")
+        return self.members[kind].component(name) if kind in self.members else super().component(part)
 
     def _memory(self, panel: Panel) -> int:
         return max(member._memory(panel) for member in self.members.values())
@@ -108,7 +122,11 @@ class Auto(Forecaster):
         """Series × members × steps; NaN for series that a member can't know."""
         found = np.full((len(panel.ids), len(self.members), horizon), np.nan)
         for column, member in enumerate(self.members.values()):
-            rows = np.ones(len(panel.ids), bool) if member.knows_new_series else panel.ids.isin(member.known)
+            rows = self._rows(member, panel)
             if rows.any():
                 found[rows, column] = member.point(panel.take(rows), horizon)
         return found
+
+    def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
+        """The series that a member can forecast."""
+        return np.ones(len(panel.ids), bool) if member.knows_new_series else np.asarray(panel.ids.isin(member.known))

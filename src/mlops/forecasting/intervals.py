@@ -26,15 +26,17 @@ class Intervals:
     """Errors are a scale times a quantile (normalised split-conformal; Papadopoulos et al., 2008).
 
     The scale is a series' own, by step ahead and by place in the cycle, shrunk towards all series where it has few
-    errors; the quantiles are signed, so the two sides may differ. Each error is measured by the scale of the errors
-    from all other origins, so that the quantiles cover what the scale misses. When the newest outcomes fell far outside
-    of what was usual, the scale grows by as much.
+    errors, and grows with a power of the forecast; the quantiles are signed, so the two sides may differ. Each error is
+    measured by the scale of the errors from all other origins, so that the quantiles cover what the scale misses. When
+    the newest outcomes fell far outside of what was usual, the scale grows by as much.
     """
 
     scale: Floats
     """Series × places: mean absolute error over the level."""
     growth: Floats
     """By step ahead, around 1."""
+    power: float
+    """Of the forecast over the level: 0 where large forecasts err like small ones, 1 where in proportion."""
     quantiles: Floats
     """On GRID, of the error over its scale."""
     shock: Floats
@@ -49,18 +51,22 @@ class Intervals:
         growth = _growth(np.abs(errors))
         size = np.abs(errors) / growth
         ratio = np.full(errors.shape, np.nan)
-        for origin, place in enumerate(places):
+        for origin, at in enumerate(places):
             others = np.where((np.arange(len(size)) == origin)[:, None, None], np.nan, size)
-            ratio[origin] = errors[origin] / (_scale(others, places, cycle)[:, place] * growth)
+            ratio[origin] = errors[origin] / (_scale(others, places, cycle)[:, at] * growth)
+        relative = _relative(tape.y_hat, tape.level[:, :, None])
+        power = _power(ratio, relative)
         scale = _scale(size, places, cycle)
         shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.season.every)
-        return cls(scale, growth, _quantiles(ratio), shock, 0.0 if never_negative else None)
+        return cls(scale, growth, power, _quantiles(ratio / relative**power), shock, 0.0 if never_negative else None)
 
     def bounds(self, panel: Panel, y_hat: Floats, levels: Sequence[int]) -> dict[str, Floats]:
         """`lo_<level>` and `hi_<level>` for point forecasts from the end of `panel`; wider for higher levels."""
         horizon = y_hat.shape[1]
         places = panel.places(panel.future(horizon))
-        scale = (panel.level() * self.shock)[:, None] * self.scale[:, places] * self.growth[:horizon]
+        level = panel.level()[:, None]
+        scale = level * self.shock[:, None] * self.scale[:, places] * self.growth[:horizon]
+        scale = scale * _relative(y_hat, level) ** self.power
         found: dict[str, Floats] = {}
         for level in levels:
             tail = (1 - level / 100) / 2
@@ -101,6 +107,20 @@ def _scale(size: Floats, places: npt.NDArray[np.int64], kinds: int) -> Floats:
     common = np.where(number.sum(axis=0) > 0, relative.sum(axis=0) / np.maximum(number.sum(axis=0), 1e-9), 1.0)
     factor = (relative + PLACE_PRIOR * common) / (number + PLACE_PRIOR)
     return np.asarray(np.maximum(own[:, None] * factor, 1e-9))
+
+
+def _relative(y_hat: npt.NDArray[np.floating], level: npt.NDArray[np.floating]) -> Floats:
+    """Forecasts over the level, within bounds that no power makes extreme."""
+    return np.asarray(np.clip(np.abs(y_hat.astype(float)) / np.maximum(level, 1e-9), 0.05, 20.0))
+
+
+def _power(ratio: Floats, relative: Floats) -> float:
+    """How the size of errors grows with the forecast: the slope of logarithms, between 0 and 1."""
+    seen = ~np.isnan(ratio) & ~np.isnan(relative)
+    x, y = np.log(relative[seen]), np.log(np.abs(ratio[seen]) + 0.05)
+    spread = ((x - x.mean()) ** 2).sum() if len(x) else 0.0
+    slope = ((x - x.mean()) * y).sum() / (spread + 1e-3 * len(x)) if len(x) else 0.0
+    return float(np.clip(slope, 0.0, 1.0))
 
 
 def _quantiles(ratio: Floats) -> Floats:

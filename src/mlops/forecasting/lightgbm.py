@@ -48,7 +48,7 @@ class LightGBM(Forecaster):
         num_leaves: int = 31,
         min_child_samples: int = 40,
         objective: str = "l1",
-        rows_per_series: int = 600,
+        rows_per_series: int = 300,
         patience: int = 0,
         seed: int = 0,
     ) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 from mlops.forecasting.panel import Floats
 from mlops.forecasting.tape import Tape
 
-__all__ = ["blend", "weigh"]
+__all__ = ["blend", "shares", "weigh"]
 
 OWN_PRIOR = 60.0  # errors of all series that count in the covariances of one
 EQUAL = 0.10  # part of the mean variance on the diagonal: pulls towards equal weights
@@ -30,15 +30,18 @@ def weigh(tapes: list[Tape], cycle: int) -> Floats:
     return weights
 
 
-def blend(forecasts: Floats, weights: Floats) -> Floats:
-    """The weighted mean over members (axis -2 of forecasts … × members × steps), without those that say nothing."""
+def shares(forecasts: Floats, weights: Floats) -> Floats:
+    """The weights of the members (axis -2 of … × members × steps) that have a forecast, summing to 1."""
     there = ~np.isnan(forecasts)
     weight = np.where(there, weights, 0.0)
     total = weight.sum(axis=-2, keepdims=True)
-    share = np.where(
-        total > 0, weight / np.where(total > 0, total, 1.0), there / np.maximum(there.sum(axis=-2, keepdims=True), 1)
-    )
-    return np.asarray((np.where(there, forecasts, 0.0) * share).sum(axis=-2))
+    equal = there / np.maximum(there.sum(axis=-2, keepdims=True), 1)
+    return np.where(total > 0, weight / np.where(total > 0, total, 1.0), equal)
+
+
+def blend(forecasts: Floats, weights: Floats) -> Floats:
+    """The weighted mean over members, without those that say nothing."""
+    return np.asarray((np.nan_to_num(forecasts) * shares(forecasts, weights)).sum(axis=-2))
 
 
 def _buckets(steps: int, cycle: int) -> list[slice]:
