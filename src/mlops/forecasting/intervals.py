@@ -64,9 +64,9 @@ class Intervals:
         """`lo_<level>` and `hi_<level>` for point forecasts from the end of `panel`; wider for higher levels."""
         horizon = y_hat.shape[1]
         places = panel.places(panel.future(horizon))
-        level = panel.level()[:, None]
-        scale = level * self.shock[:, None] * self.scale[:, places] * self.growth[:horizon]
-        scale = scale * _relative(y_hat, level) ** self.power
+        base = panel.level()[:, None]
+        scale = base * self.shock[:, None] * self.scale[:, places] * self.growth[:horizon]
+        scale = scale * _relative(y_hat, base) ** self.power
         found: dict[str, Floats] = {}
         for level in levels:
             tail = (1 - level / 100) / 2
