@@ -1,29 +1,68 @@
-"""Prophet, one model per series (the only door to prophet)."""
+"""Prophet for many series at once; each can be taken out as a genuine fitted model (the only door to prophet)."""
 
 import json
 import logging
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from mlops import parallel
-from mlops.forecasting.base import Forecaster
+from mlops.errors import BadInput, HistoryTooShort, UnknownName
+from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.prophet_design import (
+    RESERVED,
+    Layout,
+    Recipe,
+    Seasonality,
+    counted,
+    event_days,
+    holiday_columns,
+    layout,
+    matrix,
+)
+from mlops.forecasting.prophet_fit import NEED, Fit, Observed, Weights, observe, solve
+from mlops.forecasting.tape import Tape, rehearse
+
+if TYPE_CHECKING:
+    import prophet
 
 __all__ = ["Prophet"]
 
-NEED = 14
+log = logging.getLogger(__name__)
+PASSED = (
+    "growth",
+    "n_changepoints",
+    "changepoint_range",
+    "yearly_seasonality",
+    "weekly_seasonality",
+    "daily_seasonality",
+    "seasonality_mode",
+    "holidays_mode",
+    "seasonality_prior_scale",
+    "holidays_prior_scale",
+    "changepoint_prior_scale",
+    "mcmc_samples",
+)
+"""Settings that Prophet's own constructor takes."""
 
 
 class Prophet(Forecaster):
-    """A trend with seasons and holidays for every series by itself (Taylor and Letham, 2018).
+    """A trend with seasons, holidays and regressors for every series by itself (Taylor and Letham, 2018).
+
+    All series are fitted together by a solver of their own posterior's maximum, at a hundredth of the cost of Stan;
+    `growth="logistic"`, `mcmc_samples` and what doesn't converge go to Stan, one by one. `solver` says which series
+    went where, `model(series_id)` is one of them as a genuine `prophet.Prophet`. In weeks and months holidays count as
+    regressors, how many of their days lie in the step.
 
     It extrapolates its parameters: newer history moves the cutoff, not the fit, so it needs regular retraining. The
     intervals are conformal like those of every kind, not Prophet's own. A series with fewer than 14 observations gets
-    its mean.
+    its mean. A step without a covariate's value is not learned from.
     """
 
     kind = "prophet"
@@ -35,78 +74,349 @@ class Prophet(Forecaster):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
+        events: Iterable[Event | Mapping[str, Any]] = (),
+        covariates: Sequence[str] = (),
+        growth: str = "linear",
+        cap: float | Mapping[str, float] | None = None,
+        floor: float | Mapping[str, float] | None = None,
+        n_changepoints: int = 25,
+        changepoint_range: float = 0.8,
         seasonality_mode: str = "additive",
+        holidays_mode: str | None = None,
+        yearly_seasonality: str | bool | int = "auto",
+        weekly_seasonality: str | bool | int = "auto",
+        daily_seasonality: str | bool | int = "auto",
+        seasonalities: Iterable[Mapping[str, Any]] = (),
         changepoint_prior_scale: float = 0.05,
         seasonality_prior_scale: float = 10.0,
         holidays_prior_scale: float = 10.0,
+        mcmc_samples: int = 0,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon)
-        self.settings = {
-            "seasonality_mode": seasonality_mode,
-            "changepoint_prior_scale": changepoint_prior_scale,
-            "seasonality_prior_scale": seasonality_prior_scale,
-            "holidays_prior_scale": holidays_prior_scale,
-        }
-        self._models: dict[Any, str]
-        self._ahead: pd.DataFrame | None = None
+        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        self.recipe = Recipe(
+            growth=growth,
+            cap=cap,
+            floor=floor,
+            n_changepoints=n_changepoints,
+            changepoint_range=changepoint_range,
+            seasonality_mode=seasonality_mode,
+            holidays_mode=holidays_mode,
+            yearly_seasonality=yearly_seasonality,
+            weekly_seasonality=weekly_seasonality,
+            daily_seasonality=daily_seasonality,
+            seasonalities=tuple(seasonalities),
+            changepoint_prior_scale=changepoint_prior_scale,
+            seasonality_prior_scale=seasonality_prior_scale,
+            holidays_prior_scale=holidays_prior_scale,
+            mcmc_samples=mcmc_samples,
+        )
+        self._check_names()
+        self._ids: pd.Index
+        self._fitted: Fit | None = None
+        self._layout: Layout
+        self._by_stan: dict[int, str] = {}
 
     @property
     def params(self) -> dict[str, Any]:
-        return super().params | self.settings
+        return super().params | self.recipe.settings
+
+    @property
+    def solver(self) -> dict[Any, str]:
+        """How each series was fitted: "map" (together), "stan", or "mean" (too short, or refused by Stan)."""
+        return dict(zip(self._ids, self._fit_of().solver.tolist(), strict=True))
+
+    @property
+    def models(self) -> Mapping[Any, "prophet.Prophet"]:
+        """The genuine models by series, each built when it is asked for; without the series that have a mean."""
+        return _Models(self)
+
+    def model(self, series_id: object) -> "prophet.Prophet":
+        """One series' fitted `prophet.Prophet`: predicts, decomposes, plots and is saved like any other.
+
+        Raises UnknownName for a series that was not in the training, HistoryTooShort for one that has only a mean.
+        `frame_ahead` makes the frame that its `predict` takes.
+        """
+        row = self._row(series_id)
+        if self._fit_of().solver[row] == "mean":
+            raise HistoryTooShort(series_id, int((~np.isnan(self._history.y[row])).sum()), NEED)
+        if row in self._by_stan:
+            from prophet.serialize import model_from_json
+
+            _silence()
+            return model_from_json(self._by_stan[row])
+        plan = self._plan(self._history)
+        return plan.solved(plan.frame(self._history, row), self._fit_of().weights(row, self._layout))
+
+    def frame_ahead(self, series_id: object, horizon: int, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
+        """What `model(series_id).predict` takes for the steps after the training: `ds`, covariates, counts, cap, floor.
+
+        `future` (`series_id, ds` and the covariates) says what is known ahead, as in `predict`.
+        """
+        row, panel = self._row(series_id), self._panel(horizon, None, future)
+        return self._plan(self._history).ahead(panel, row, horizon, self.calendar.announced_by(panel.cutoff))
+
+    def component(self, part: str) -> str:
+        """Which of COMPONENTS a part belongs to; the cycle of hours is the day."""
+        if part.startswith("holiday: "):
+            return "holidays"
+        return {"daily": "weekly"}.get(part, part if part in COMPONENTS else "residual")
 
     def _fit(self, panel: Panel) -> None:
-        frames = [
-            pd.DataFrame({"ds": panel.index[seen], "y": row[seen]})
-            for row, seen in zip(panel.y, ~np.isnan(panel.y), strict=True)
-        ]
-        fit = partial(_fit_one, country=self.country, settings=self.settings)
-        self._models = dict(zip(panel.ids, parallel.run(fit, frames), strict=True))
-        self._ahead = None
+        self._learn(panel, before=None)
+
+    def _learn(self, panel: Panel, before: Fit | None) -> None:
+        if np.isinf(panel.y).any():
+            first = panel.ids[np.flatnonzero(np.isinf(panel.y).any(axis=1))[0]]
+            raise BadInput(f"series {first!r} has an infinite y; drop or mend it")
+        known = self.calendar.announced_by(panel.cutoff)
+        series = observe(panel, self.recipe, _by_series("floor", self.recipe.floor, panel.ids))
+        terms = self._terms(panel, series, known)
+        if self._for_stan:
+            fit = Fit.empty(len(series), max(self.recipe.n_changepoints, 1), len(terms.columns), len(terms.regressors))
+            for row, seen in enumerate(series):
+                if seen is not None:
+                    fit.scale(row, seen)
+                    fit.solver[row] = "stan"
+            log.info("%d series are fitted by Stan, one by one, because of %s", len(series), self._for_stan)
+        else:
+            same = before if before is not None and terms == self._layout and len(series) == len(self._ids) else None
+            fit = solve(panel, series, self.recipe, terms, matrix(terms, panel.index, known, panel.freq), same)
+            failed = panel.ids[fit.solver == "stan"]
+            if len(failed):
+                log.warning("the batched solver did not converge for %s; Stan fits them", ", ".join(map(str, failed)))
+        self._ids, self._layout, self._fitted = panel.ids, terms, fit
+        self._by_stan = self._fit_by_stan(panel, series, fit)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        future = panel.future(horizon)
-        if self._ahead is None or not future.isin(self._ahead.columns).all():
-            self._ahead = self._predict_ahead(panel.future(max(horizon, panel.season.year)))
-        return self._ahead.loc[panel.ids, future].to_numpy(dtype=float)
+        return np.asarray(np.sum(list(self._parts(panel, horizon).values()), axis=0))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        return {"trend": self._predict(panel, horizon)}
+        steps = panel.future(horizon)
+        shared = matrix(self._layout, steps, self.calendar.announced_by(panel.cutoff), panel.freq)
+        regressors = np.zeros((len(panel.ids), horizon, len(self.covariates)))
+        for number, name in enumerate(self.covariates):
+            regressors[:, :, number] = panel.ahead(name, horizon)
+        fit = self._fit_of()
+        if not panel.ids.equals(self._ids):
+            fit = fit.of(np.array([self._row(one) for one in panel.ids]))
+        return fit.parts(self._layout, steps.to_numpy().astype("datetime64[ns]").astype(np.int64), shared, regressors)
 
-    def _predict_ahead(self, steps: pd.DatetimeIndex) -> pd.DataFrame:
-        """A year in one go: a prediction costs as much for a day as for a year, and does not depend on its origin."""
-        future = pd.DataFrame({"ds": steps})
-        rows = {series: _predict_one(model, future) for series, model in self._models.items()}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=steps)
+    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+        """Refitted at every origin, each fit starting from the one before; by Stan only at the first."""
+        if self._for_stan:
+            return super()._rehearse(panel, origins)
+        self._fitted = None
+
+        def refitted(past: Panel, horizon: int) -> Floats:
+            self._learn(past, before=self._fitted)
+            return self._at_last(past, horizon)
+
+        return rehearse(panel, origins, self.horizon, refitted)
+
+    def _memory(self, panel: Panel) -> int:
+        """All of it: a genuine model carries its history."""
+        return len(panel.index)
 
     def _save(self, folder: Path) -> None:
-        models = [{"series_id": series, "model": model} for series, model in self._models.items()]
-        (folder / "prophet.json").write_text(json.dumps(models, default=int), encoding="utf-8")
+        self._fit_of().save(folder, self._ids)
+        card = {"layout": self._layout.to_json(), "stan": list(self._by_stan.items())}
+        (folder / "prophet.json").write_text(json.dumps(card), encoding="utf-8")
 
     def _load(self, folder: Path) -> None:
-        models = json.loads((folder / "prophet.json").read_text(encoding="utf-8"))
-        self._models = {entry["series_id"]: entry["model"] for entry in models}
+        self._fitted, self._ids = Fit.load(folder)
+        card = json.loads((folder / "prophet.json").read_text(encoding="utf-8"))
+        self._layout, self._by_stan = Layout.from_json(self.recipe, card["layout"]), dict(card["stan"])
+
+    @property
+    def _for_stan(self) -> str:
+        """Why all series need Stan; empty when they don't."""
+        if self.recipe.mcmc_samples:
+            return f"mcmc_samples = {self.recipe.mcmc_samples}"
+        return "growth = 'logistic'" if self.recipe.growth == "logistic" else ""
+
+    def _check_names(self) -> None:
+        taken = [one.name for one in self.recipe.custom]
+        taken += sorted({one.name for one in self.calendar.events}) + list(self.covariates)
+        built_in = ("yearly", "weekly", "daily")
+        for name in taken[len(self.recipe.custom) :]:
+            if name in RESERVED or name in built_in or "_delim_" in name or taken.count(name) > 1:
+                raise BadInput(f"an event or covariate can't be called {name!r} here: the name is taken; rename it")
+
+    def _terms(self, panel: Panel, series: list[Observed | None], known: Calendar) -> Layout:
+        seasons: dict[str, Seasonality] = {}
+        for span, gap in {(one.span, one.gap) for one in series if one is not None}:
+            seasons |= {one.name: one for one in self.recipe.seasons(span, gap)}
+        order = [*(one.name for one in self.recipe.custom), "yearly", "weekly", "daily"]
+        named = holiday_columns(known, panel.index, panel.freq)
+        both = set(named) & {*self.covariates, *seasons}
+        if both:
+            raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
+        ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
+        return layout(self.recipe, ordered, named, counted=counted(panel.freq), regressors=self.covariates)
+
+    def _fit_by_stan(self, panel: Panel, series: list[Observed | None], fit: Fit) -> dict[int, str]:
+        """Fill the rows of `fit` that are Stan's; the models as JSON by row."""
+        rows = np.flatnonzero(fit.solver == "stan").tolist()
+        if not rows:
+            return {}
+        plan, caps = self._plan(panel), _by_series("cap", self.recipe.cap, panel.ids)
+        found: dict[int, str] = {}
+        for row, result in zip(rows, parallel.run(plan.stan, [plan.frame(panel, row) for row in rows]), strict=True):
+            seen = series[row]
+            assert seen is not None
+            if isinstance(result, str):
+                log.warning("Stan could not fit series %s (%s); it gets its mean", panel.ids[row], result)
+                mean = Weights(0.0, float(seen.y.mean()), np.zeros(0), 0.0, {})
+                fit.put(row, seen, self._layout, mean, "mean")
+                continue
+            found[row], weights = result
+            fit.put(row, seen, self._layout, weights, "stan")
+            fit.cap[row] = caps[row] - fit.floor[row] if self.recipe.growth == "logistic" else 0.0
+        return found
+
+    def _plan(self, panel: Panel) -> "_Plan":
+        return _Plan(
+            self.recipe, self.calendar.announced_by(panel.cutoff), self.covariates, self._layout.holidays, panel.freq
+        )
+
+    def _fit_of(self) -> Fit:
+        if self._fitted is None:
+            raise BadInput("the forecaster is not fitted; call fit first")
+        return self._fitted
+
+    def _row(self, series_id: object) -> int:
+        row = int(self._ids.get_indexer(pd.Index([series_id]))[0])
+        if row < 0:
+            raise UnknownName("series", series_id, map(str, self._ids))
+        return row
 
 
-def _fit_one(frame: pd.DataFrame, *, country: str | None, settings: dict[str, Any]) -> str:
-    """A fitted model as Prophet's own JSON, or the mean of a series that is too short for one."""
-    if len(frame) < NEED:
-        return json.dumps({"mean": float(frame["y"].mean()) if len(frame) else 0.0})
-    from prophet.serialize import model_to_json
+@dataclass(frozen=True)
+class _Models(Mapping[Any, "prophet.Prophet"]):
+    """The genuine models of a forecaster."""
 
-    import prophet
+    of: Prophet
 
-    model = prophet.Prophet(uncertainty_samples=0, **settings)
-    for name in ("cmdstanpy", "prophet"):  # disabled, for a level they would set anew; errors are raised all the same
+    def __getitem__(self, series_id: Any) -> "prophet.Prophet":
+        try:
+            return self.of.model(series_id)
+        except (UnknownName, HistoryTooShort) as error:
+            raise KeyError(str(error)) from error
+
+    def __iter__(self) -> Iterator[Any]:
+        return (series_id for series_id, solver in self.of.solver.items() if solver != "mean")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How genuine models are made: settings, named days and the names of regressors, none of it of one series."""
+
+    recipe: Recipe
+    calendar: Calendar
+    covariates: tuple[str, ...]
+    holidays: tuple[str, ...]
+    freq: str
+
+    def model(self) -> "prophet.Prophet":
+        """A model that is not fitted yet."""
+        import prophet
+
+        _silence()
+        recipe, days = self.recipe, event_days(self.calendar)
+        given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED}
+        model = prophet.Prophet(**given, holidays=None if days.empty or counted(self.freq) else days)
+        for one in recipe.custom:
+            model.add_seasonality(**asdict(one))
+        by_count: dict[str, Any] = {"standardize": False, "mode": recipe.holidays_mode}
+        if counted(self.freq):
+            for name in self.holidays:
+                model.add_regressor(name, **by_count)
+        elif self.calendar.country is not None:
+            model.add_country_holidays(self.calendar.country)
+        for name in self.covariates:
+            model.add_regressor(name)
+        return model
+
+    def frame(self, panel: Panel, row: int) -> pd.DataFrame:
+        """The history of one series, in Prophet's columns."""
+        columns = {"y": panel.y[row]} | {name: panel.extra[name][row, : len(panel.index)] for name in self.covariates}
+        return self._with_known(panel, row, panel.index, columns, self.calendar).dropna().reset_index(drop=True)
+
+    def ahead(self, panel: Panel, row: int, horizon: int, calendar: Calendar) -> pd.DataFrame:
+        """The steps after the history, with all that the model wants to know of them."""
+        columns = {name: panel.ahead(name, horizon)[row] for name in self.covariates}
+        return self._with_known(panel, row, panel.future(horizon), columns, calendar)
+
+    def solved(self, frame: pd.DataFrame, weights: Weights) -> "prophet.Prophet":
+        """A model as its own `fit` leaves it, with these parameters instead of an optimiser's."""
+        model = self.model()
+        model.stan_backend = cast("Any", _Solved(weights))
+        model.fit(frame)
+        model.stan_backend = None  # as in a model that was read from a file
+        return model
+
+    def stan(self, frame: pd.DataFrame) -> tuple[str, Weights] | str:
+        """A model that Stan fitted, as JSON, and its (mean) parameters; or why it could not."""
+        from prophet.serialize import model_to_json
+
+        model = self.model()
+        try:
+            model.fit(frame)
+        except RuntimeError as error:
+            return str(error).strip().partition("\n")[0]
+        mean = {
+            name: np.asarray(draws).reshape(len(model.params["k"]), -1).mean(axis=0)
+            for name, draws in model.params.items()
+        }
+        names = model.make_all_seasonality_features(cast("pd.DataFrame", model.history))[0].columns
+        beta = dict(zip(names, mean["beta"].tolist(), strict=True))
+        k, m, sigma = (float(mean[name].mean()) for name in ("k", "m", "sigma_obs"))
+        return str(model_to_json(model)), Weights(k, m, mean["delta"], sigma, beta)
+
+    def _with_known(
+        self, panel: Panel, row: int, index: pd.DatetimeIndex, columns: dict[str, Floats], calendar: Calendar
+    ) -> pd.DataFrame:
+        found = pd.DataFrame({"ds": index} | columns)
+        if counted(self.freq):
+            named = calendar.counts(index, self.freq)
+            counts = {name: named.get(name, np.zeros(len(index))) for name in self.holidays}
+            found = pd.concat([found, pd.DataFrame(counts)], axis=1)
+        ids = panel.ids[row : row + 1]
+        for name in ("cap", "floor"):
+            limit = getattr(self.recipe, name)
+            if limit is not None:
+                found[name] = _by_series(name, limit, ids)[0]
+        return found
+
+
+@dataclass
+class _Solved:
+    """Stands where Prophet expects its optimiser and answers with parameters that are known already."""
+
+    weights: Weights
+    stan_fit: None = field(default=None, init=False)
+
+    def fit(self, init: Mapping[str, Any], data: Mapping[str, Any], **_: Any) -> dict[str, Floats]:
+        beta = [self.weights.beta.get(column, 0.0) for column in data["X"].columns]
+        delta = self.weights.delta[: len(init["delta"])]
+        found = {"k": self.weights.k, "m": self.weights.m, "delta": delta, "sigma_obs": self.weights.sigma_obs}
+        return {name: np.asarray(value, float).reshape(1, -1) for name, value in (found | {"beta": beta}).items()}
+
+
+def _by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Index) -> Floats:
+    """A limit for each series; 0 where there is none."""
+    if not isinstance(given, Mapping):
+        return np.full(len(ids), float(given or 0.0))
+    missing = [one for one in ids if one not in given]
+    if missing:
+        raise BadInput(f"{name} says nothing of series {missing[0]!r}; it needs a number for every series")
+    return np.array([float(given[one]) for one in ids])
+
+
+def _silence() -> None:
+    """Prophet and cmdstanpy set their loggers' levels anew when they are imported; errors are raised all the same."""
+    for name in ("cmdstanpy", "prophet"):
         logging.getLogger(name).disabled = True
-    if country is not None:
-        model.add_country_holidays(country)
-    return str(model_to_json(model.fit(frame)))
-
-
-def _predict_one(model: str, future: pd.DataFrame) -> Floats:
-    from prophet.serialize import model_from_json
-
-    card = json.loads(model)
-    if "mean" in card:
-        return np.full(len(future), card["mean"])
-    return np.asarray(model_from_json(model).predict(future)["yhat"], dtype=float)
