@@ -150,7 +150,7 @@ class Forecaster(ABC):
         if first < 0 or newest <= first:
             return tape
         since = range(first, newest, every)[-12:]
-        return tape.then(rehearse(panel, since, self.horizon, self.point))
+        return tape.then(rehearse(panel, since, self.horizon, self._at_last))
 
     def save(self, folder: Path) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
@@ -197,7 +197,11 @@ class Forecaster(ABC):
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Forecasts from the origins by a model that was fitted on what the first of them knew."""
         self._fit(panel.until(origins[0] + 1))
-        return rehearse(panel, origins, self.horizon, self.point)
+        return rehearse(panel, origins, self.horizon, self._at_last)
+
+    def _at_last(self, panel: Panel, horizon: int) -> Floats:
+        """Point forecasts from a past origin; NaN where nobody wrote down what has to be known ahead."""
+        return self.point(panel, horizon)
 
     def _panel(self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
         self._check_horizon(horizon)
