@@ -20,6 +20,7 @@ KINDS = {
     "naive": "mlops.forecasting.naive:SeasonalNaive",
     "average": "mlops.forecasting.naive:MovingAverage",
     "smoothing": "mlops.forecasting.smoothing:Smoothing",
+    "hybrid": "mlops.forecasting.hybrid:Hybrid",
     "prophet": "mlops.forecasting.prophet:Prophet",
     "lightgbm": "mlops.forecasting.lightgbm:LightGBM",
 }
