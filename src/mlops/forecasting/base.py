@@ -35,6 +35,8 @@ class Forecaster(ABC):
     """Names of the inputs, as in `forecasting.design.FEATURES`."""
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
+    refit: bool = True
+    """Whether it is fitted again on everything after its rehearsals; else the rehearsed model is kept."""
 
     def __init__(
         self,
@@ -80,7 +82,8 @@ class Forecaster(ABC):
             longest = int((~np.isnan(panel.y)).sum(axis=1).max())
             raise HistoryTooShort(panel.ids[0], longest, 3 * panel.season.cycle + 3)
         self._tape = self._rehearse(panel, origins)
-        self._fit(panel)
+        if self.refit:
+            self._fit(panel)
         self._history = panel.last(self._memory(panel))
         return self
 

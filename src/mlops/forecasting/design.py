@@ -65,11 +65,14 @@ class Design:
         self.smooth(origins)
         return np.stack([self._smoothed[int(origin)][:, step - 1] for origin in origins], axis=1).astype(float)
 
-    def smooth(self, origins: Ints) -> None:
-        """Forecast by smoothing from origins, all in one pass over the history; they are kept."""
+    def smooth(self, origins: Ints, effects_of: Panel | None = None) -> None:
+        """Forecast by smoothing from origins, all in one pass over the history; they are kept.
+
+        The effects of named days are measured in `effects_of` (None: in the whole panel, as for learning).
+        """
         new = sorted(set(origins.tolist()) - set(self._smoothed))
         if new:
-            forecasts = smoothed(self.panel, self.known, new, self.horizon)
+            forecasts = smoothed(self.panel, self.known, new, self.horizon, effects_of=effects_of)
             self._smoothed |= dict(zip(new, forecasts.astype(np.float32), strict=True))
 
     @cached_property

@@ -17,7 +17,9 @@ from mlops.forecasting.weights import blend, shares, weigh
 
 __all__ = ["Auto"]
 
-MEMBERS = ("smoothing", "lightgbm")
+MEMBERS = ("smoothing", "lightgbm", "hybrid")
+DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {"refit": False}, "hybrid": {"seasonality_mode": "multiplicative"}}
+"""Settings of members that differ from the kinds' own."""
 
 
 class Auto(Forecaster):
@@ -47,7 +49,10 @@ class Auto(Forecaster):
             if kind not in members:
                 raise UnknownName("member", kind, members)
         common = super().params
-        self.members = {kind: forecaster(kind)(**common, **self.settings.get(kind, {})) for kind in members}
+        self.members = {
+            kind: forecaster(kind)(**common, **(DEFAULTS.get(kind, {}) | self.settings.get(kind, {})))
+            for kind in members
+        }
 
     @property
     def params(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ GRID = np.array(
 CLIP = 3.0  # an error moves the state by at most so many times the usual one
 FORGET = 0.99  # per step, of the errors that weigh the grid
 SHARPNESS = 6.0  # a point that errs twice as much weighs 2**-6
+MEMORY = 80  # cycles before the first origin; what lies farther back moves nothing any more
 BATCH = 128  # series; their states stay in the processor's cache
 
 
@@ -81,6 +82,8 @@ def smoothed(
     Only the effects of named days are measured once, in `effects_of` (None: in the whole panel).
     """
     known = effects_of or panel
+    skipped = max(0, origins[0] + 1 - MEMORY * panel.season.cycle)
+    origins, panel = [origin - skipped for origin in origins], panel.last(len(panel.index) - skipped)
     calendar, reach = calendar.announced_by(known.cutoff), pd.DatetimeIndex(panel.index.append(panel.future(horizon)))
     factor = measure(known, calendar).multiplier(calendar, reach, panel.freq)
     plain = panel.y / np.maximum(factor[:, : panel.y.shape[1]], 0.05)
