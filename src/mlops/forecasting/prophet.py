@@ -25,6 +25,7 @@ from mlops.forecasting.prophet_design import (
     holiday_columns,
     layout,
     matrix,
+    nanoseconds,
 )
 from mlops.forecasting.prophet_fit import NEED, Fit, Observed, Weights, observe, solve
 from mlops.forecasting.tape import Tape, rehearse
@@ -191,15 +192,22 @@ class Prophet(Forecaster):
         return np.asarray(np.sum(list(self._parts(panel, horizon).values()), axis=0))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        steps = panel.future(horizon)
+        ahead = [panel.ahead(name, horizon) for name in self.covariates]
+        return self._evaluate(panel, horizon, ahead)
+
+    def _at_last(self, panel: Panel, horizon: int) -> Floats:
+        """From past origins: NaN where nobody wrote down a covariate, which is mostly where y is missing, too."""
+        ahead = [_known_ahead(panel, name, horizon) for name in self.covariates]
+        y_hat = np.sum(list(self._evaluate(panel, horizon, ahead).values()), axis=0)
+        return np.maximum(y_hat, 0) if np.nanmin(panel.y) >= 0 else np.asarray(y_hat)
+
+    def _evaluate(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> dict[str, Floats]:
+        """The parts of the forecast, given the covariates of its steps (each series × steps)."""
+        fit, steps = self._fit_of(), panel.future(horizon)
         shared = matrix(self._layout, steps, self.calendar.announced_by(panel.cutoff), panel.freq)
-        regressors = np.zeros((len(panel.ids), horizon, len(self.covariates)))
-        for number, name in enumerate(self.covariates):
-            regressors[:, :, number] = panel.ahead(name, horizon)
-        fit = self._fit_of()
         if not panel.ids.equals(self._ids):
             fit = fit.of(np.array([self._row(one) for one in panel.ids]))
-        return fit.parts(self._layout, steps.to_numpy().astype("datetime64[ns]").astype(np.int64), shared, regressors)
+        return fit.parts(self._layout, nanoseconds(steps), shared, ahead)
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Refitted at every origin, each fit starting from the one before; by Stan only at the first."""
@@ -414,6 +422,14 @@ def _by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Ind
     if missing:
         raise BadInput(f"{name} says nothing of series {missing[0]!r}; it needs a number for every series")
     return np.array([float(given[one]) for one in ids])
+
+
+def _known_ahead(panel: Panel, name: str, horizon: int) -> Floats:
+    """A covariate for the steps after the cutoff, NaN where it is not known."""
+    found = np.full((len(panel.ids), horizon), np.nan)
+    known = panel.extra[name][:, len(panel.index) :][:, :horizon]
+    found[:, : known.shape[1]] = known
+    return found
 
 
 def _silence() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "holiday_columns",
     "layout",
     "matrix",
+    "nanoseconds",
 ]
 
 DAY = 86_400 * 10**9  # nanoseconds
@@ -67,7 +68,7 @@ class Seasonality:
 
     def features(self, index: pd.DatetimeIndex) -> Floats:
         """Sine and cosine of each order, in turn (steps × 2 · order)."""
-        angle = np.pi * 2 * (_nanoseconds(index) / DAY)
+        angle = np.pi * 2 * (nanoseconds(index) / DAY)
         waves = np.arange(1, self.fourier_order + 1) / self.period * angle[:, None]
         return np.stack([np.sin(waves), np.cos(waves)], axis=2).reshape(len(index), -1)
 
@@ -291,7 +292,8 @@ def _numbered(one: Seasonality) -> tuple[str, ...]:
     return tuple(f"{one.name}_delim_{number}" for number in range(1, 2 * one.fourier_order + 1))
 
 
-def _nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    """Since 1970."""
     return index.to_numpy().astype("datetime64[ns]").astype(np.int64)
 
 

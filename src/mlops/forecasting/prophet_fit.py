@@ -4,7 +4,7 @@ Time and values are scaled for every series as Prophet scales them for it alone:
 and its own largest value, with changepoints among its own dates.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.forecasting.map_solver import Prior, maximise
+from mlops.forecasting.map_solver import FIRST, Prior, maximise
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.prophet_design import Layout, Recipe
+from mlops.forecasting.prophet_design import Layout, Recipe, nanoseconds
 
 __all__ = ["NEED", "Fit", "Observed", "Weights", "observe", "solve"]
 
@@ -133,10 +133,10 @@ class Fit:
         """Some of the series."""
         return Fit(*(getattr(self, one.name)[rows] for one in fields(self)))
 
-    def parts(self, terms: Layout, when: Ints, shared: Floats, regressors: Floats) -> dict[str, Floats]:
+    def parts(self, terms: Layout, when: Ints, shared: Floats, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """Contributions (series × steps) that sum to the forecast at `when` (nanoseconds), in units of the series.
 
-        `shared` is the design of those steps, `regressors` (series × steps × regressors) their values as they are.
+        `shared` is the design of those steps, `ahead` the regressors' values there (each series × steps).
         """
         scaled = self._trend((when - self.start[:, None]) / self.span[:, None])
         trend = scaled * self.size[:, None] + self.floor[:, None]
@@ -144,7 +144,7 @@ class Fit:
         for term, place in terms.spans():
             if term.part in terms.regressors:
                 number = terms.regressors.index(term.part)
-                values = (regressors[:, :, number] - self.mean[:, [number]]) / self.spread[:, [number]]
+                values = (ahead[number] - self.mean[:, [number]]) / self.spread[:, [number]]
                 effect = values * self.beta[:, place]
             else:
                 effect = self.beta[:, place] @ shared[:, place].T
@@ -195,7 +195,7 @@ class Fit:
 
 def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | None]:
     """Each series as Prophet sees it; None for those with fewer than NEED observations."""
-    when = panel.index.to_numpy().astype("datetime64[ns]").astype(np.int64)
+    when = nanoseconds(panel.index)
     steps = len(when)
     extra = [values[:, :steps] for values in panel.extra.values()]
     known = ~np.isnan(panel.y)
@@ -303,10 +303,10 @@ def _fill(design: Floats, seen: Observed, shared: Floats, changes: int, line: in
 
 def _start(
     before: Fit | None, some: list[int], kept: npt.NDArray[np.bool_], changes: int, line: int
-) -> tuple[Floats, Floats] | None:
+) -> tuple[Floats, Floats] | float:
     """Coefficients and sigma to start from, where all of these series have some."""
     if before is None or not (before.solver[some] == "map").all() or not (before.sigma[some] > 1e-6).all():
-        return None
+        return FIRST
     columns = [before.delta[some, :changes], before.m[some][:, None], before.beta[some][:, kept]]
     if line == 2:
         columns.insert(1, before.k[some][:, None])
