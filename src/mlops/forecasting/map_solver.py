@@ -12,13 +12,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIRST", "Prior", "Solution", "maximise", "negative_log_posterior"]
+__all__ = ["EXACT", "FIRST", "Prior", "Solution", "maximise", "negative_log_posterior"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MOST = 300  # Newton steps
-SMALLEST = 1e-8  # variance of y, which is scaled to 1: below it the fit is exact and the density has no maximum
+EXACT = 1e-4  # sigma of y, which is scaled to 1: below it the fit is exact and the density has no maximum
+SMALLEST = EXACT**2
 PRECISE = 1e-9  # of the objective, from one step to the next
 FIRST = 0.2  # sigma to start from
 RESTARTS = (0.02, 0.01)

@@ -40,9 +40,6 @@ PASSED = (
     "growth",
     "n_changepoints",
     "changepoint_range",
-    "yearly_seasonality",
-    "weekly_seasonality",
-    "daily_seasonality",
     "seasonality_mode",
     "holidays_mode",
     "seasonality_prior_scale",
@@ -164,6 +161,13 @@ class Prophet(Forecaster):
 
     def _fit(self, panel: Panel) -> None:
         self._learn(panel, before=None)
+        crowded = panel.ids[self._fit_of().overfitted((~np.isnan(panel.y)).sum(axis=1))]
+        if len(crowded):
+            log.warning(
+                "%s: as many terms as observations, so the fit is exact and forecasts are worth little; "
+                "lower n_changepoints, or turn seasonalities off",
+                _listed(crowded),
+            )
 
     def _learn(self, panel: Panel, before: Fit | None) -> None:
         if np.isinf(panel.y).any():
@@ -184,7 +188,7 @@ class Prophet(Forecaster):
             fit = solve(panel, series, self.recipe, terms, matrix(terms, panel.index, known, panel.freq), same)
             failed = panel.ids[fit.solver == "stan"]
             if len(failed):
-                log.warning("the batched solver did not converge for %s; Stan fits them", ", ".join(map(str, failed)))
+                log.warning("the batched solver did not converge for %s; Stan fits them", _listed(failed))
         self._ids, self._layout, self._fitted = panel.ids, terms, fit
         self._by_stan = self._fit_by_stan(panel, series, fit)
 
@@ -334,7 +338,7 @@ class _Plan:
 
         _silence()
         recipe, days = self.recipe, event_days(self.calendar)
-        given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED}
+        given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
         model = prophet.Prophet(**given, holidays=None if days.empty or counted(self.freq) else days)
         for one in recipe.custom:
             model.add_seasonality(**asdict(one))
@@ -430,6 +434,10 @@ def _known_ahead(panel: Panel, name: str, horizon: int) -> Floats:
     known = panel.extra[name][:, len(panel.index) :][:, :horizon]
     found[:, : known.shape[1]] = known
     return found
+
+
+def _listed(ids: pd.Index) -> str:
+    return ", ".join(map(str, ids[:20])) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
 
 
 def _silence() -> None:

@@ -117,10 +117,10 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that is not its default, by name, as JSON takes it."""
-        changed = {one.name: getattr(self, one.name) for one in fields(self)}
-        changed = {name: value for name, value in changed.items() if value != DEFAULTS[name]}
-        return changed | ({"seasonalities": [dict(one) for one in self.seasonalities]} if self.seasonalities else {})
+        """Every setting that says something, by name, as JSON takes it."""
+        said = {one.name: getattr(self, one.name) for one in fields(self)}
+        said = {name: value for name, value in said.items() if value is not None and name != "seasonalities"}
+        return said | ({"seasonalities": [dict(one) for one in self.seasonalities]} if self.seasonalities else {})
 
     @cached_property
     def custom(self) -> tuple[Seasonality, ...]:
@@ -129,9 +129,15 @@ class Recipe:
             Seasonality.of(one, self.seasonality_prior_scale, self.seasonality_mode) for one in self.seasonalities
         )
 
+    @property
+    def orders(self) -> dict[str, Any]:
+        """Prophet's arguments for its own seasonalities; a text from a command line means what it says."""
+        wanted = {f"{name}_seasonality": getattr(self, f"{name}_seasonality") for name in BUILT_IN}
+        return {name: _meant(value) if isinstance(value, str) else value for name, value in wanted.items()}
+
     def order(self, name: str, *, disabled: bool) -> int:
         """The Fourier order of a built-in seasonality, 0 for none; `disabled` is Prophet's verdict for "auto"."""
-        wanted = getattr(self, f"{name}_seasonality")
+        wanted = self.orders[f"{name}_seasonality"]
         if wanted == "auto":
             return 0 if disabled or name in {one.name for one in self.custom} else BUILT_IN[name][1]
         if isinstance(wanted, bool):
@@ -156,7 +162,6 @@ class Recipe:
 
 BUILT_IN = {"yearly": (365.25, 10), "weekly": (7.0, 3), "daily": (1.0, 4)}
 """Period in days and order of Prophet's own seasonalities."""
-DEFAULTS = {one.name: one.default for one in fields(Recipe)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +302,11 @@ def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
     return index.to_numpy().astype("datetime64[ns]").astype(np.int64)
 
 
+def _meant(text: str) -> str | bool | int:
+    """The Boolean or number that a text spells."""
+    return {"true": True, "false": False}.get(text.lower(), int(text) if text.isdecimal() else text)
+
+
 def _one_of(what: str, given: object, choices: Iterable[object]) -> None:
     if given not in choices:
         raise BadInput(f"{what} = {given!r} is unknown; expected one of {', '.join(map(str, choices))}")
@@ -307,6 +317,6 @@ def _positive(what: str, given: Any) -> None:
         raise BadInput(f"{what} = {given!r} is not a number above 0")
 
 
-def _whole(what: str, given: Any, expected: str = "", least: int = 0) -> None:
+def _whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
     if isinstance(given, bool) or not isinstance(given, int) or given < least:
-        raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up is needed")
+        raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.forecasting.map_solver import FIRST, Prior, maximise
+from mlops.forecasting.map_solver import EXACT, FIRST, Prior, maximise
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet_design import Layout, Recipe, nanoseconds
 
@@ -128,6 +128,11 @@ class Fit:
         changes = self.delta[row, np.isfinite(self.changepoints[row])]
         beta = dict(zip(terms.columns, self.beta[row].tolist(), strict=True))
         return Weights(float(self.k[row]), float(self.m[row]), changes, float(self.sigma[row]), beta)
+
+    def overfitted(self, observations: Ints) -> npt.NDArray[np.bool_]:
+        """Which series are met exactly, with no fewer terms than they have observations."""
+        terms = (self.delta != 0).sum(axis=1) + (self.beta != 0).sum(axis=1) + 2
+        return np.asarray((self.solver == "map") & np.isclose(self.sigma, EXACT) & (terms >= observations))
 
     def of(self, rows: Ints) -> "Fit":
         """Some of the series."""
