@@ -6,6 +6,7 @@ and its own largest value, with changepoints among its own dates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 
 from mlops.forecasting.map_solver import EXACT, FIRST, Prior, maximise
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.prophet_design import Layout, Recipe, nanoseconds
+from mlops.forecasting.prophet_design import Layout, Recipe, nanoseconds, too_short_for
 
 __all__ = ["NEED", "Fit", "Observed", "Weights", "observe", "solve"]
 
@@ -23,7 +24,7 @@ NEED = 14  # observations
 TOGETHER = 16  # series that are solved at a time: fewer cost calls, more cost memory that has to be fetched
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observed:
     """One series as Prophet sees it: which steps of the panel it has, when they are, and its scales."""
 
@@ -45,10 +46,10 @@ class Observed:
     def span(self) -> int:
         return int(self.when[-1]) - self.start
 
-    @property
-    def gap(self) -> int:
-        """Nanoseconds between the two closest observations."""
-        return int(np.diff(self.when).min())
+    @cached_property
+    def without(self) -> frozenset[str]:
+        """Seasonalities that it is too short or too sparse for."""
+        return too_short_for(self.span, int(np.diff(self.when).min()))
 
     @property
     def t(self) -> Floats:
@@ -235,7 +236,7 @@ def solve(
     """
     changes = max(recipe.n_changepoints, 1)
     fit = Fit.empty(len(series), changes, len(terms.columns), len(terms.regressors))
-    groups: dict[bytes, list[int]] = {}
+    groups: dict[frozenset[str], list[int]] = {}
     for row, seen in enumerate(series):
         if seen is None:
             fit.m[row] = _mean(panel.y[row])
@@ -244,10 +245,9 @@ def solve(
         if seen.constant:  # as Prophet's fit does without its optimiser
             fit.solver[row], fit.m[row], fit.sigma[row] = "map", seen.y[0], 1e-9
             continue
-        kept = _kept(terms, recipe, seen)
-        groups.setdefault(kept.tobytes(), []).append(row)
-    for key, rows in groups.items():
-        kept = np.frombuffer(key, dtype=bool)
+        groups.setdefault(seen.without, []).append(row)
+    for without, rows in groups.items():
+        kept = _kept(terms, recipe, without)
         _solve_alike(panel, series, rows, recipe, terms, kept, shared[:, kept], fit, before)
     return fit
 
@@ -318,9 +318,9 @@ def _start(
     return np.concatenate(columns, axis=1), before.sigma[some]
 
 
-def _kept(terms: Layout, recipe: Recipe, seen: Observed) -> npt.NDArray[np.bool_]:
-    """Which columns Prophet would give this series."""
-    seasons = {one.name for one in recipe.seasons(seen.span, seen.gap)}
+def _kept(terms: Layout, recipe: Recipe, without: frozenset[str]) -> npt.NDArray[np.bool_]:
+    """Which columns Prophet would give a series that is too short for some."""
+    seasons = {one.name for one in recipe.seasons(without)}
     known = {one.name for one in terms.seasonalities}
     return np.array(
         [term.part not in known or term.part in seasons for term in terms.terms for _ in term.columns], bool
