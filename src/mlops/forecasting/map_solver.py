@@ -7,19 +7,22 @@ multiplicative terms are linearised (Gauss-Newton) until nothing moves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Prior", "Solution", "maximise", "negative_log_posterior"]
+__all__ = ["EXACT", "FIRST", "Prior", "Solution", "maximise", "negative_log_posterior"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MOST = 300  # Newton steps
-SMALLEST = 1e-10  # variance of y, which is scaled to 1: below it the fit is exact and the density has no maximum
+EXACT = 1e-4  # sigma of y, which is scaled to 1: below it the fit is exact and the density has no maximum
+SMALLEST = EXACT**2
 PRECISE = 1e-9  # of the objective, from one step to the next
+FIRST = 0.2  # sigma to start from
+RESTARTS = (0.02, 0.01)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +51,38 @@ class Solution:
     objective: Floats
     converged: Bools
 
+    @classmethod
+    def none(cls, columns: int) -> "Solution":
+        """That of one series for which there is none."""
+        return cls(np.full((1, columns), np.nan), np.full(1, np.nan), np.full(1, np.nan), np.zeros(1, dtype=bool))
+
+    def take_better(self, rows: npt.NDArray[np.int64], other: "Solution") -> None:
+        """Set rows to those of `other` that are maxima and higher."""
+        proper = other.converged & (other.sigma**2 > SMALLEST)
+        better = proper & ~(self.converged[rows] & (self.objective[rows] <= other.objective))
+        for item in fields(self):
+            getattr(self, item.name)[rows[better]] = getattr(other, item.name)[better]
+
 
 def maximise(
-    ys: Sequence[Floats], designs: Sequence[Floats], prior: Prior, start: tuple[Floats, Floats] | None = None
+    ys: Sequence[Floats],
+    designs: Sequence[Floats],
+    prior: Prior,
+    start: tuple[Floats, Floats] | float = FIRST,
 ) -> Solution:
     """The maximum for each series: `ys[i]` (steps) and `designs[i]` (steps × columns), of its own length.
 
-    `start` (coefficients and sigma of a similar problem) saves steps.
+    `start` is a sigma, or coefficients and sigma of a similar problem, which saves steps. Multiplicative terms with few
+    observations have several maxima: they are looked for from small sigmas, too.
     """
-    try:
-        return _maximise(ys, designs, prior, start)
-    except np.linalg.LinAlgError:  # of one of them, and numpy doesn't say of which
-        if len(ys) == 1:
-            shape = (1, designs[0].shape[1])
-            return Solution(np.full(shape, np.nan), np.full(1, np.nan), np.full(1, np.nan), np.zeros(1, dtype=bool))
-    alone = [maximise(ys[i : i + 1], designs[i : i + 1], prior) for i in range(len(ys))]
-    names = ("theta", "sigma", "objective", "converged")
-    return Solution(*(np.concatenate([getattr(one, name) for one in alone]) for name in names))
+    found = _each(ys, designs, prior, start)
+    if not prior.multiplicative:
+        return found
+    crowded = [i for i, y in enumerate(ys) if len(y) < 2 * designs[0].shape[1]]
+    for sigma in RESTARTS if crowded else ():
+        again = _each([ys[i] for i in crowded], [designs[i] for i in crowded], prior, sigma)
+        found.take_better(np.array(crowded), again)
+    return found
 
 
 def negative_log_posterior(
@@ -76,10 +94,11 @@ def negative_log_posterior(
 
 
 def _maximise(
-    ys: Sequence[Floats], designs: Sequence[Floats], prior: Prior, start: tuple[Floats, Floats] | None
+    ys: Sequence[Floats], designs: Sequence[Floats], prior: Prior, start: tuple[Floats, Floats] | float
 ) -> Solution:
     model = (_Bilinear if prior.multiplicative else _Linear)(ys, designs, prior)
-    theta, variance = model.first() if start is None else (start[0].copy(), np.maximum(start[1] ** 2, SMALLEST))
+    theta, sigma = (model.first(), np.full(len(ys), start)) if isinstance(start, float) else start
+    theta, variance = theta.copy(), np.maximum(np.square(sigma), SMALLEST)
     objective = np.full(len(ys), np.inf)
     converged = np.zeros(len(ys), dtype=bool)
     rows = np.arange(len(ys))
@@ -90,12 +109,26 @@ def _maximise(
         reached = _objective(error, count, found, moved, prior)
         settled = np.abs(objective[rows] - reached) <= PRECISE * (1 + np.abs(reached))
         settled &= np.abs(moved - variance[rows]) <= 1e-3 * variance[rows]
+        settled |= (moved <= SMALLEST) & (variance[rows] <= SMALLEST)
         theta[rows], variance[rows], objective[rows] = found, moved, reached
         converged[rows] = settled
         rows = rows[~settled & np.isfinite(reached)]
         if not len(rows):
             break
     return Solution(theta, np.sqrt(variance), objective, converged)
+
+
+def _each(
+    ys: Sequence[Floats], designs: Sequence[Floats], prior: Prior, start: tuple[Floats, Floats] | float
+) -> Solution:
+    """All together, or one by one where one of them can't be solved."""
+    try:
+        return _maximise(ys, designs, prior, start)
+    except np.linalg.LinAlgError:  # numpy doesn't say whose
+        if len(ys) == 1:
+            return Solution.none(designs[0].shape[1])
+    alone = [_each(ys[i : i + 1], designs[i : i + 1], prior, FIRST) for i in range(len(ys))]
+    return Solution(*(np.concatenate([getattr(one, item.name) for one in alone]) for item in fields(Solution)))
 
 
 class _Linear:
@@ -108,8 +141,8 @@ class _Linear:
         self.moment = np.stack([design.T @ y for design, y in zip(designs, ys, strict=True)])
         self.power = np.array([y @ y for y in ys])
 
-    def first(self) -> tuple[Floats, Floats]:
-        return np.zeros_like(self.moment), np.full(len(self.count), 0.05)
+    def first(self) -> Floats:
+        return np.zeros_like(self.moment)
 
     def step(self, rows: npt.NDArray[np.int64], theta: Floats, variance: Floats) -> tuple[Floats, Floats]:
         gram, moment = self.gram[rows], self.moment[rows]
@@ -126,10 +159,10 @@ class _Bilinear:
         self.count = np.array([len(y) for y in ys])
         self._tangent = np.empty_like(designs[int(np.argmax(self.count))])
 
-    def first(self) -> tuple[Floats, Floats]:
+    def first(self) -> Floats:
         theta = np.zeros((len(self.ys), self.designs[0].shape[1]))
         theta[:, self.prior.changes + self.prior.line - 1] = [y.mean() for y in self.ys]
-        return theta, np.full(len(self.ys), 0.05)
+        return theta
 
     def step(self, rows: npt.NDArray[np.int64], theta: Floats, variance: Floats) -> tuple[Floats, Floats]:
         columns = theta.shape[1]
@@ -235,7 +268,7 @@ def _lasso(gram: Floats, target: Floats, penalty: Floats, start: Floats) -> Floa
         excess = np.where(on, 0.0, np.abs(slope) / penalty[rows, None] - 1)
         worst = excess.argmax(axis=1)
         arrived = ~leaves.any(axis=1)
-        enters = arrived & (excess[np.arange(len(rows)), worst] > 1e-7)
+        enters = arrived & (excess[np.arange(len(rows)), worst] > 1e-6)
         s[enters, worst[enters]] = np.sign(slope[enters, worst[enters]])
         found[rows], sign[rows] = x, s
         rows = rows[~arrived | enters]

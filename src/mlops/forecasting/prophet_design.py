@@ -5,6 +5,7 @@ Everything here is computed as Prophet's `fit` computes it (its forecaster.py), 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -28,9 +29,12 @@ __all__ = [
     "holiday_columns",
     "layout",
     "matrix",
+    "nanoseconds",
+    "too_short_for",
 ]
 
 DAY = 86_400 * 10**9  # nanoseconds
+EPOCH = date(1970, 1, 1).toordinal()
 MODES = ("additive", "multiplicative")
 GROWTHS = ("linear", "flat", "logistic")
 RESERVED = ("ds", "y", "trend", "holidays", "zeros", "yhat", "cap", "floor", "y_scaled", "cap_scaled", "t", "limit")
@@ -67,7 +71,7 @@ class Seasonality:
 
     def features(self, index: pd.DatetimeIndex) -> Floats:
         """Sine and cosine of each order, in turn (steps × 2 · order)."""
-        angle = np.pi * 2 * (_nanoseconds(index) / DAY)
+        angle = np.pi * 2 * (nanoseconds(index) / DAY)
         waves = np.arange(1, self.fourier_order + 1) / self.period * angle[:, None]
         return np.stack([np.sin(waves), np.cos(waves)], axis=2).reshape(len(index), -1)
 
@@ -103,7 +107,7 @@ class Recipe:
         for scale in ("changepoint_prior_scale", "seasonality_prior_scale", "holidays_prior_scale"):
             _positive(scale, getattr(self, scale))
         for name in BUILT_IN:
-            self.order(name, disabled=False)
+            self._order(name, disabled=False)
         if (self.growth == "logistic") != (self.cap is not None):
             need = "needs a cap (a number, or one by series)" if self.cap is None else "has no cap"
             raise BadInput(f"growth = {self.growth!r} {need}; cap and growth = 'logistic' belong together")
@@ -116,10 +120,10 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that is not its default, by name, as JSON takes it."""
-        changed = {one.name: getattr(self, one.name) for one in fields(self)}
-        changed = {name: value for name, value in changed.items() if value != DEFAULTS[name]}
-        return changed | ({"seasonalities": [dict(one) for one in self.seasonalities]} if self.seasonalities else {})
+        """Every setting that says something, by name, as JSON takes it."""
+        said = {one.name: getattr(self, one.name) for one in fields(self)}
+        said = {name: value for name, value in said.items() if value is not None and name != "seasonalities"}
+        return said | ({"seasonalities": [dict(one) for one in self.seasonalities]} if self.seasonalities else {})
 
     @cached_property
     def custom(self) -> tuple[Seasonality, ...]:
@@ -128,9 +132,24 @@ class Recipe:
             Seasonality.of(one, self.seasonality_prior_scale, self.seasonality_mode) for one in self.seasonalities
         )
 
-    def order(self, name: str, *, disabled: bool) -> int:
+    @cached_property
+    def orders(self) -> dict[str, Any]:
+        """Prophet's arguments for its own seasonalities; a text from a command line means what it says."""
+        wanted = {f"{name}_seasonality": getattr(self, f"{name}_seasonality") for name in BUILT_IN}
+        return {name: _meant(value) if isinstance(value, str) else value for name, value in wanted.items()}
+
+    def seasons(self, without: frozenset[str]) -> tuple[Seasonality, ...]:
+        """Those of a series that Prophet's rules leave `without` some, in Prophet's order."""
+        found = {one.name: one for one in self.custom}
+        for name, (period, _) in BUILT_IN.items():
+            order = self._order(name, disabled=name in without)
+            if order:
+                found[name] = Seasonality(name, period, order, self.seasonality_prior_scale, self.seasonality_mode)
+        return tuple(found.values())
+
+    def _order(self, name: str, *, disabled: bool) -> int:
         """The Fourier order of a built-in seasonality, 0 for none; `disabled` is Prophet's verdict for "auto"."""
-        wanted = getattr(self, f"{name}_seasonality")
+        wanted = self.orders[f"{name}_seasonality"]
         if wanted == "auto":
             return 0 if disabled or name in {one.name for one in self.custom} else BUILT_IN[name][1]
         if isinstance(wanted, bool):
@@ -138,24 +157,22 @@ class Recipe:
         _whole(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
         return int(wanted)
 
-    def seasons(self, span: int, gap: int) -> tuple[Seasonality, ...]:
-        """Those of a series that spans `span` nanoseconds, the closest observations `gap` apart, in Prophet's order."""
-        disabled = {
-            "yearly": span < 730 * DAY,
-            "weekly": span < 14 * DAY or gap >= 7 * DAY,
-            "daily": span < 2 * DAY or gap >= DAY,
-        }
-        found = {one.name: one for one in self.custom}
-        for name, (period, _) in BUILT_IN.items():
-            order = self.order(name, disabled=disabled[name])
-            if order:
-                found[name] = Seasonality(name, period, order, self.seasonality_prior_scale, self.seasonality_mode)
-        return tuple(found.values())
+
+def too_short_for(span: int, gap: int) -> frozenset[str]:
+    """The built-in seasonalities that Prophet's "auto" leaves out of a series.
+
+    It spans `span` nanoseconds, and its closest observations are `gap` apart.
+    """
+    rules = {
+        "yearly": span < 730 * DAY,
+        "weekly": span < 14 * DAY or gap >= 7 * DAY,
+        "daily": span < 2 * DAY or gap >= DAY,
+    }
+    return frozenset(name for name, broken in rules.items() if broken)
 
 
 BUILT_IN = {"yearly": (365.25, 10), "weekly": (7.0, 3), "daily": (1.0, 4)}
 """Period in days and order of Prophet's own seasonalities."""
-DEFAULTS = {one.name: one.default for one in fields(Recipe)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +266,16 @@ def holiday_columns(calendar: Calendar, index: pd.DatetimeIndex, freq: str) -> d
     """Per named day that `index` meets: 1 on its dates, or how many of its days lie in each week or month."""
     if counted(freq):
         return calendar.counts(index, freq)
-    first, last = index[0].year, index[-1].year
-    rows = [row for year in range(first, last + 1) for row in _public(calendar.country, year)]
-    rows += list(event_days(calendar).itertuples(index=False, name=None))
-    dates = index.normalize()
-    met: dict[str, Floats] = {}
-    for name, days in pd.DataFrame(rows, columns=["ds", "holiday"]).groupby("holiday")["ds"]:
-        met[str(name)] = dates.isin(pd.DatetimeIndex(days)).astype(float)
-    return {name: flags for name, flags in sorted(met.items()) if flags.any()}
+    dates = nanoseconds(index) // DAY
+    days: dict[str, list[int]] = {}
+    for year in range(index[0].year, index[-1].year + 1):
+        for day, name in _public(calendar.country, year):
+            days.setdefault(name, []).append(day)
+    for event in calendar.events:
+        first, last = (one.toordinal() - EPOCH for one in (event.first, event.last))
+        days.setdefault(event.name, []).extend(range(max(first, int(dates[0])), min(last, int(dates[-1])) + 1))
+    met = {name: np.isin(dates, found).astype(float) for name, found in sorted(days.items())}
+    return {name: flags for name, flags in met.items() if flags.any()}
 
 
 def event_days(calendar: Calendar) -> pd.DataFrame:
@@ -265,10 +284,12 @@ def event_days(calendar: Calendar) -> pd.DataFrame:
     return pd.DataFrame(sorted(rows), columns=["ds", "holiday"])
 
 
-def matrix(terms: Layout, index: pd.DatetimeIndex, calendar: Calendar, freq: str) -> Floats:
-    """What all series share of the design (steps × columns); zeros for the regressors, which are each series' own."""
+def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) -> Floats:
+    """What all series share of the design (steps × columns): seasons, and the holiday columns `named`.
+
+    Zeros for regressors, which are each series' own.
+    """
     seasons = {one.name: one for one in terms.seasonalities}
-    named = holiday_columns(calendar, index, freq) if terms.holidays else {}
     found = np.zeros((len(index), len(terms.columns)))
     for term, place in terms.spans():
         if term.part in seasons:
@@ -279,20 +300,26 @@ def matrix(terms: Layout, index: pd.DatetimeIndex, calendar: Calendar, freq: str
 
 
 @lru_cache(maxsize=512)
-def _public(country: str | None, year: int) -> tuple[tuple[pd.Timestamp, str], ...]:
-    """Days and names as Prophet's `add_country_holidays` knows them: in English, one row for each of a day's names."""
+def _public(country: str | None, year: int) -> tuple[tuple[int, str], ...]:
+    """Days (since 1970) and names as Prophet's `add_country_holidays` knows them: in English, each name by itself."""
     if country is None:
         return ()
     found = getattr(holidays, country)(expand=False, language="en_US", years=year)
-    return tuple((pd.Timestamp(day), name) for day in found for name in found.get_list(day))
+    return tuple((day.toordinal() - EPOCH, name) for day in found for name in found.get_list(day))
 
 
 def _numbered(one: Seasonality) -> tuple[str, ...]:
     return tuple(f"{one.name}_delim_{number}" for number in range(1, 2 * one.fourier_order + 1))
 
 
-def _nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    """Since 1970."""
     return index.to_numpy().astype("datetime64[ns]").astype(np.int64)
+
+
+def _meant(text: str) -> str | bool | int:
+    """The Boolean or number that a text spells."""
+    return {"true": True, "false": False}.get(text.lower(), int(text) if text.isdecimal() else text)
 
 
 def _one_of(what: str, given: object, choices: Iterable[object]) -> None:
@@ -305,6 +332,6 @@ def _positive(what: str, given: Any) -> None:
         raise BadInput(f"{what} = {given!r} is not a number above 0")
 
 
-def _whole(what: str, given: Any, expected: str = "", least: int = 0) -> None:
+def _whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
     if isinstance(given, bool) or not isinstance(given, int) or given < least:
-        raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up is needed")
+        raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")

@@ -4,17 +4,18 @@ Time and values are scaled for every series as Prophet scales them for it alone:
 and its own largest value, with changepoints among its own dates.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.forecasting.map_solver import Prior, maximise
+from mlops.forecasting.map_solver import EXACT, FIRST, Prior, maximise
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.prophet_design import Layout, Recipe
+from mlops.forecasting.prophet_design import Layout, Recipe, nanoseconds, too_short_for
 
 __all__ = ["NEED", "Fit", "Observed", "Weights", "observe", "solve"]
 
@@ -23,7 +24,7 @@ NEED = 14  # observations
 TOGETHER = 16  # series that are solved at a time: fewer cost calls, more cost memory that has to be fetched
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observed:
     """One series as Prophet sees it: which steps of the panel it has, when they are, and its scales."""
 
@@ -45,10 +46,10 @@ class Observed:
     def span(self) -> int:
         return int(self.when[-1]) - self.start
 
-    @property
-    def gap(self) -> int:
-        """Nanoseconds between the two closest observations."""
-        return int(np.diff(self.when).min())
+    @cached_property
+    def without(self) -> frozenset[str]:
+        """Seasonalities that it is too short or too sparse for."""
+        return too_short_for(self.span, int(np.diff(self.when).min()))
 
     @property
     def t(self) -> Floats:
@@ -129,14 +130,19 @@ class Fit:
         beta = dict(zip(terms.columns, self.beta[row].tolist(), strict=True))
         return Weights(float(self.k[row]), float(self.m[row]), changes, float(self.sigma[row]), beta)
 
+    def overfitted(self, observations: Ints) -> npt.NDArray[np.bool_]:
+        """Which series are met exactly, with no fewer terms than they have observations."""
+        terms = (self.delta != 0).sum(axis=1) + (self.beta != 0).sum(axis=1) + 2
+        return np.asarray((self.solver == "map") & np.isclose(self.sigma, EXACT) & (terms >= observations))
+
     def of(self, rows: Ints) -> "Fit":
         """Some of the series."""
         return Fit(*(getattr(self, one.name)[rows] for one in fields(self)))
 
-    def parts(self, terms: Layout, when: Ints, shared: Floats, regressors: Floats) -> dict[str, Floats]:
+    def parts(self, terms: Layout, when: Ints, shared: Floats, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """Contributions (series × steps) that sum to the forecast at `when` (nanoseconds), in units of the series.
 
-        `shared` is the design of those steps, `regressors` (series × steps × regressors) their values as they are.
+        `shared` is the design of those steps, `ahead` the regressors' values there (each series × steps).
         """
         scaled = self._trend((when - self.start[:, None]) / self.span[:, None])
         trend = scaled * self.size[:, None] + self.floor[:, None]
@@ -144,7 +150,7 @@ class Fit:
         for term, place in terms.spans():
             if term.part in terms.regressors:
                 number = terms.regressors.index(term.part)
-                values = (regressors[:, :, number] - self.mean[:, [number]]) / self.spread[:, [number]]
+                values = (ahead[number] - self.mean[:, [number]]) / self.spread[:, [number]]
                 effect = values * self.beta[:, place]
             else:
                 effect = self.beta[:, place] @ shared[:, place].T
@@ -195,7 +201,7 @@ class Fit:
 
 def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | None]:
     """Each series as Prophet sees it; None for those with fewer than NEED observations."""
-    when = panel.index.to_numpy().astype("datetime64[ns]").astype(np.int64)
+    when = nanoseconds(panel.index)
     steps = len(when)
     extra = [values[:, :steps] for values in panel.extra.values()]
     known = ~np.isnan(panel.y)
@@ -230,7 +236,7 @@ def solve(
     """
     changes = max(recipe.n_changepoints, 1)
     fit = Fit.empty(len(series), changes, len(terms.columns), len(terms.regressors))
-    groups: dict[bytes, list[int]] = {}
+    groups: dict[frozenset[str], list[int]] = {}
     for row, seen in enumerate(series):
         if seen is None:
             fit.m[row] = _mean(panel.y[row])
@@ -239,10 +245,9 @@ def solve(
         if seen.constant:  # as Prophet's fit does without its optimiser
             fit.solver[row], fit.m[row], fit.sigma[row] = "map", seen.y[0], 1e-9
             continue
-        kept = _kept(terms, recipe, seen)
-        groups.setdefault(kept.tobytes(), []).append(row)
-    for key, rows in groups.items():
-        kept = np.frombuffer(key, dtype=bool)
+        groups.setdefault(seen.without, []).append(row)
+    for without, rows in groups.items():
+        kept = _kept(terms, recipe, without)
         _solve_alike(panel, series, rows, recipe, terms, kept, shared[:, kept], fit, before)
     return fit
 
@@ -303,19 +308,19 @@ def _fill(design: Floats, seen: Observed, shared: Floats, changes: int, line: in
 
 def _start(
     before: Fit | None, some: list[int], kept: npt.NDArray[np.bool_], changes: int, line: int
-) -> tuple[Floats, Floats] | None:
+) -> tuple[Floats, Floats] | float:
     """Coefficients and sigma to start from, where all of these series have some."""
     if before is None or not (before.solver[some] == "map").all() or not (before.sigma[some] > 1e-6).all():
-        return None
+        return FIRST
     columns = [before.delta[some, :changes], before.m[some][:, None], before.beta[some][:, kept]]
     if line == 2:
         columns.insert(1, before.k[some][:, None])
     return np.concatenate(columns, axis=1), before.sigma[some]
 
 
-def _kept(terms: Layout, recipe: Recipe, seen: Observed) -> npt.NDArray[np.bool_]:
-    """Which columns Prophet would give this series."""
-    seasons = {one.name for one in recipe.seasons(seen.span, seen.gap)}
+def _kept(terms: Layout, recipe: Recipe, without: frozenset[str]) -> npt.NDArray[np.bool_]:
+    """Which columns Prophet would give a series that is too short for some."""
+    seasons = {one.name for one in recipe.seasons(without)}
     known = {one.name for one in terms.seasonalities}
     return np.array(
         [term.part not in known or term.part in seasons for term in terms.terms for _ in term.columns], bool
