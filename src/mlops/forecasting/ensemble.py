@@ -18,7 +18,7 @@ from mlops.forecasting.weights import blend, shares, weigh
 __all__ = ["Auto"]
 
 MEMBERS = ("smoothing", "lightgbm", "hybrid")
-DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {"refit": False}, "hybrid": {"seasonality_mode": "multiplicative"}}
+DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {"refit": False}}
 """Settings of members that differ from the kinds' own."""
 
 

@@ -1,10 +1,15 @@
-"""Prophet, and exponential smoothing of what it misses."""
+"""Prophet of the logarithm, and exponential smoothing of what it misses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import Event
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet import Prophet
 from mlops.forecasting.smoothing import smooth
@@ -12,52 +17,119 @@ from mlops.forecasting.tape import Tape, rehearse
 
 __all__ = ["Hybrid"]
 
+OFFSET = 0.5  # of the level, added before the logarithm: zeros have one, and seasons act nearly as factors
 CYCLES = 39  # of the newest history whose misses are smoothed
-REFIT = 6  # origins
-LEAST, MOST = 0.1, 5.0  # of the level: a fitted value below it is no base for a ratio, and the largest ratio
+REFIT = 6  # origins of the rehearsals between two fits
+LEAST, MOST = 0.1, 5.0  # of the level: a fitted value below it is no base for a ratio; and the largest ratio
 
 
-class Hybrid(Prophet):
-    """Prophet's trend, seasons and holidays, times what smoothing forecasts for the ratio of the newest values to them.
+class Hybrid(Forecaster):
+    """Prophet's trend, seasons and holidays, times what smoothing forecasts for the ratio of outcomes to them.
 
-    Prophet alone extrapolates a trend that the newest weeks may have left; the ratio brings it back to them. So newer
-    history moves the forecast without a new training.
+    Prophet alone extrapolates a trend that the newest weeks may have left; the ratio brings it back. So newer history
+    moves the forecast without a new training. `settings` are Prophet's. Series that fall below zero are fitted as they
+    are, without the logarithm.
     """
 
     kind = "hybrid"
+    knows_new_series = False
 
-    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        parts = super()._parts(panel, horizon)
-        total = np.sum(list(parts.values()), axis=0)
-        ratio = self._ratios(panel, [len(panel.index) - 1], horizon)[0]
-        return parts | {"catch-up": total * (ratio - 1)}
+    def __init__(
+        self,
+        *,
+        freq: str | None = None,
+        country: str | None = None,
+        horizon: int = 28,
+        events: Iterable[Event | Mapping[str, Any]] = (),
+        covariates: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        self.settings = dict(settings or {})
+        self.prophet = Prophet(**super().params, **self.settings)
+        self._unit: Floats
+        """By series the level when it was fitted; NaN where there is no logarithm."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return super().params | ({"settings": self.settings} if self.settings else {})
 
     def component(self, part: str) -> str:
-        return "trend" if part == "catch-up" else super().component(part)
+        return "trend" if part == "catch-up" else self.prophet.component(part)
+
+    def _fit(self, panel: Panel) -> None:
+        positive = bool(np.nanmin(panel.y) >= 0)
+        self._unit = np.maximum(panel.level(), 1e-9) if positive else np.full(len(panel.ids), np.nan)
+        unit = self._unit[:, None]
+        self.prophet._fit(replace(panel, y=np.log(panel.y / unit + OFFSET)) if positive else panel)
+
+    def _predict(self, panel: Panel, horizon: int) -> Floats:
+        ahead = [panel.ahead(name, horizon) for name in self.covariates]
+        return self._prophets(panel, horizon, ahead) * self._ratios(panel, [len(panel.index) - 1], horizon)[0]
+
+    def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        """Prophet's parts are what each adds when it comes after the ones before it."""
+        ahead = [panel.ahead(name, horizon) for name in self.covariates]
+        total, found = np.zeros((len(panel.ids), horizon)), {}
+        before = total
+        for name, part in self.prophet._evaluate(panel, horizon, ahead).items():
+            total = total + part
+            found[name] = self._units(panel, total) - before
+            before = self._units(panel, total)
+        ratio = self._ratios(panel, [len(panel.index) - 1], horizon)[0]
+        return found | {"catch-up": before * (ratio - 1)}
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Prophet is fitted again at some of the origins only: in between the ratio keeps up."""
-        if self._for_stan:
-            return super()._rehearse(panel, origins)
-        self._fitted = None
         forecasts: list[Floats] = []
         for start in range(0, len(origins), REFIT):
             block = origins[start : start + REFIT]
-            self._learn(panel.until(block[0] + 1), before=self._fitted)
-            ratios = self._ratios(panel.until(block[-1] + 1), block, self.horizon)
-            plain = [Prophet._parts(self, panel.until(origin + 1), self.horizon) for origin in block]
-            forecasts += [sum(parts.values()) * ratio for parts, ratio in zip(plain, ratios, strict=True)]
-        lowest = 0.0 if np.nanmin(panel.y[:, : origins[0] + 1]) >= 0 else -np.inf
+            self._fit(panel.until(block[0] + 1))
+            for origin, ratio in zip(block, self._ratios(panel.until(block[-1] + 1), block, self.horizon), strict=True):
+                ahead = [_from(panel, name, origin + 1, self.horizon) for name in self.covariates]
+                forecasts.append(self._prophets(panel.until(origin + 1), self.horizon, ahead) * ratio)
         found = iter(forecasts)
-        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: np.maximum(next(found), lowest))
+        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(found))
+
+    def _prophets(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> Floats:
+        """Prophet's forecasts in units of the series."""
+        total = np.sum(list(self.prophet._evaluate(panel, horizon, ahead).values()), axis=0)
+        return self._units(panel, total)
+
+    def _units(self, panel: Panel, logarithm: Floats) -> Floats:
+        unit = self._unit[self.prophet._ids.get_indexer(panel.ids)][:, None]
+        if np.isnan(unit).any():
+            return logarithm
+        return np.asarray(np.maximum(np.exp(np.minimum(logarithm, 5.0)) - OFFSET, 0.0) * unit)
 
     def _ratios(self, panel: Panel, origins: Sequence[int], horizon: int) -> list[Floats]:
         """How outcomes will stand to Prophet's forecasts (series × steps), from how they stood to its fit."""
-        newest = min(CYCLES * max(panel.season.cycle, panel.season.every) + origins[-1] - origins[0], origins[0])
-        start = origins[0] - newest + 1
-        fitted = np.sum(list(super()._parts(panel.until(start), len(panel.index) - start).values()), axis=0)
+        wanted = CYCLES * max(panel.season.cycle, panel.season.every) + origins[-1] - origins[0]
+        start = max(origins[0] + 1 - wanted, 1)
+        steps = len(panel.index) - start
+        known = [_from(panel, name, start, steps) for name in self.covariates]
+        fitted = self._prophets(panel.until(start), steps, known)
         base = np.maximum(fitted, LEAST * np.maximum(panel.level(), 1e-9)[:, None])
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
         reach = pd.DatetimeIndex(panel.index[start:].append(panel.future(horizon)))
-        places = panel.places(reach)
-        return smooth(ratio, places, [origin - start for origin in origins], horizon, panel.season.cycle)
+        return smooth(ratio, panel.places(reach), [origin - start for origin in origins], horizon, panel.season.cycle)
+
+    def _memory(self, panel: Panel) -> int:
+        return (CYCLES + 1) * max(panel.season.cycle, panel.season.every) + panel.season.span
+
+    def _save(self, folder: Path) -> None:
+        np.savez(folder / "units.npz", unit=self._unit)
+        self.prophet._save(folder)
+
+    def _load(self, folder: Path) -> None:
+        with np.load(folder / "units.npz", allow_pickle=False) as arrays:
+            self._unit = arrays["unit"]
+        self.prophet._load(folder)
+
+
+def _from(panel: Panel, name: str, start: int, steps: int) -> Floats:
+    """A covariate from a position on; NaN where it is not known."""
+    found = np.full((len(panel.ids), steps), np.nan)
+    values = panel.extra[name][:, start : start + steps]
+    found[:, : values.shape[1]] = values
+    return found
