@@ -97,15 +97,22 @@ class Calendar:
         """Per name, how many of its days lie in each step of `index` (for days and hours: 0 or 1)."""
         if not len(index):
             return {}
-        named = self.days(*_span(index, freq))
-        found: dict[str, npt.NDArray[np.float64]] = {}
-        for name, days in named.groupby("name")["ds"]:
-            found[str(name)] = _per_step(index, freq, pd.DatetimeIndex(days))
-        return {name: count for name, count in found.items() if count.any()}
+        return dict(_counts(self, freq, index.to_numpy().astype("datetime64[ns]").tobytes()))
 
     def count(self, index: pd.DatetimeIndex, freq: str) -> npt.NDArray[np.float64]:
         """How many named days lie in each step."""
         return np.asarray(sum(self.counts(index, freq).values(), np.zeros(len(index))))
+
+
+@lru_cache(maxsize=256)
+def _counts(calendar: Calendar, freq: str, times: bytes) -> Mapping[str, npt.NDArray[np.float64]]:
+    """What `Calendar.counts` says of the times; models ask for the same steps again and again."""
+    index = pd.DatetimeIndex(np.frombuffer(times, dtype="datetime64[ns]"))
+    named = calendar.days(*_span(index, freq))
+    found = {str(name): _per_step(index, freq, pd.DatetimeIndex(days)) for name, days in named.groupby("name")["ds"]}
+    for count in found.values():
+        count.setflags(write=False)
+    return {name: count for name, count in found.items() if count.any()}
 
 
 def _per_step(index: pd.DatetimeIndex, freq: str, days: pd.DatetimeIndex) -> npt.NDArray[np.float64]:

@@ -31,7 +31,7 @@ SEASONS = {
     "h": Season(24, 8736, 24, 504),
     "D": Season(7, 364, 7, 84),
     "B": Season(5, 260, 5, 60),
-    "W": Season(4, 52, 1, 26),
+    "W": Season(4, 52, 2, 26),
     "MS": Season(12, 12, 1, 18),
 }
 """By pandas offset alias without its anchor. The year of days is 52 weeks, so that weekdays meet."""

@@ -1,5 +1,6 @@
 """Exponential smoothing of many series at once, over a grid of constants that each series weighs for itself."""
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -16,16 +17,9 @@ from mlops.forecasting.tape import Tape, rehearse
 
 __all__ = ["Smoothing", "smoothed"]
 
-GRID = np.array(
-    [
-        (level, season, trend * level, damping)
-        for level, season, (trend, damping) in product(
-            (0.02, 0.06, 0.15, 0.35), (0.03, 0.1, 0.25), ((0, 1), (0.1, 0.9))
-        )
-    ]
-)
-"""Constants of level, season and trend, and the damping of the trend per step, one row per point."""
-CLIP = 3.0  # an error moves the state by at most so many times the usual one
+GRID = np.array(list(product((0.01, 0.03, 0.1, 0.3), (0.02, 0.08))))
+"""Smoothing constants of level and season, one row per point. A trend, damped or not, measured worse."""
+CLIP = 1.5  # an error moves the state by at most so many times the usual one
 FORGET = 0.99  # per step, of the errors that weigh the grid
 SHARPNESS = 6.0  # a point that errs twice as much weighs 2**-6
 MEMORY = 80  # cycles before the first origin; what lies farther back moves nothing any more
@@ -33,7 +27,7 @@ BATCH = 128  # series; their states stay in the processor's cache
 
 
 class Smoothing(Forecaster):
-    """Level, damped trend and multiplicative season (Holt-Winters; Hyndman et al., 2008), with clipped errors.
+    """Level and multiplicative season (Holt-Winters without trend; Hyndman et al., 2008), with clipped errors.
 
     Every point of GRID is run; a forecast is their mean, weighted by how well each has forecast one and two cycles
     ahead. Named days don't move the state, they multiply it (`forecasting.effects`).
@@ -102,50 +96,31 @@ def smoothed(
 def smooth(y: Floats, places: npt.NDArray[np.int64], origins: Sequence[int], horizon: int, cycle: int) -> list[Floats]:
     """Forecasts (series × steps) from each origin; `places` has the place of every step in its cycle, also ahead."""
     wanted, found = set(origins), []
-    alpha, gamma, beta, damping = GRID.T
-    shape = (len(y), len(GRID))
+    alpha, gamma = GRID.T
     level = np.repeat(_first_level(y, cycle)[:, None], len(GRID), axis=1)
-    trend, cost = np.zeros(shape), np.full(shape, 1e-3)
-    season = np.ones((*shape, int(places.max()) + 1))
-    season += (_first_season(y, places, cycle) - 1)[:, None, :]
-    usual = np.full(len(y), 0.2)
-    past: list[tuple[Floats, Floats]] = []
-    lags = (cycle, 2 * cycle)
-    ahead = {lag: _damped(damping, lag) for lag in lags}
+    season = np.repeat(_first_season(y, places, cycle)[:, None, :], len(GRID), axis=1)
+    cost, usual = np.full(level.shape, 1e-3), np.full((len(y), 1), 0.2)
+    levels: deque[Floats] = deque(maxlen=2 * cycle)
     for step in range(max(origins) + 1):
-        place, now = places[step], y[:, step]
-        seen = ~np.isnan(now)
-        current = season[:, :, place]
-        if seen.any():
-            value = np.where(seen, now, 0.0)[:, None]
-            for lag in lags:
-                if len(past) >= lag:
-                    before, slope = past[-lag]
-                    missed = np.abs(value - (before + slope * ahead[lag]) * current)
-                    cost += np.where(seen[:, None], missed, 0.0)
+        factor, seen = season[:, :, places[step]], ~np.isnan(y[:, step, None])
+        value = np.where(seen, y[:, step, None], level * factor)
+        for lag in (cycle, 2 * cycle):
+            if len(levels) >= lag:
+                cost += np.where(seen, np.abs(value - levels[-lag] * factor), 0.0)
         cost *= FORGET
-        base = level + trend * damping
-        error = np.where(seen[:, None], np.where(seen, now, 0.0)[:, None] - base * current, 0.0)
-        size = np.abs(error).mean(axis=1)
+        error = value - level * factor
+        size = np.abs(error).mean(axis=1, keepdims=True)
         usual = np.where(seen, 0.97 * usual + 0.03 * np.minimum(size, 3 * usual), usual)
-        error = np.clip(error, -CLIP * usual[:, None], CLIP * usual[:, None])
-        level = np.maximum(base + alpha * error / np.maximum(current, 0.1), 1e-6)
-        trend = damping * trend + beta * error / np.maximum(current, 0.1)
-        season[:, :, place] = np.clip(current + gamma * error / np.maximum(base, 1e-3), 0.0, 10.0)
-        past.append((level, trend))
-        del past[: -2 * cycle]
+        error = np.clip(error, -CLIP * usual, CLIP * usual)
+        season[:, :, places[step]] = np.clip(factor + gamma * error / np.maximum(level, 1e-3), 0.0, 10.0)
+        level = np.maximum(level + alpha * error / np.maximum(factor, 0.1), 1e-6)
+        levels.append(level)
         if step in wanted:
             weight = cost**-SHARPNESS
             weight = weight / weight.sum(axis=1, keepdims=True)
-            slope = np.cumsum(damping[:, None] ** np.arange(1, horizon + 1), axis=1)
-            line = np.maximum(level[:, :, None] + trend[:, :, None] * slope, 0.0)
-            shaped = line * season[:, :, places[step + 1 : step + 1 + horizon]]
-            found.append(np.einsum("sg,sgh->sh", weight, shaped))
+            profile = np.einsum("sg,sg,sgp->sp", weight, level, season)
+            found.append(profile[:, places[step + 1 : step + 1 + horizon]])
     return found
-
-
-def _damped(damping: Floats, lag: int) -> Floats:
-    return np.asarray(np.sum(damping[None] ** np.arange(1, lag + 1)[:, None], axis=0))
 
 
 def _first_level(y: Floats, cycle: int) -> Floats:
