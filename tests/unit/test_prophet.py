@@ -270,6 +270,19 @@ def test_an_event_is_known_from_the_day_of_its_announcement():
     assert later.predict(7, history=history)["y_hat"][1] > never[2] + 100
 
 
+def test_an_event_that_is_told_of_afterwards_does_not_change_a_fit_before():
+    frame = _frame("D", steps=200)
+    strike = {"name": "Strike", "first": "2018-06-20", "last": "2018-06-29"}
+    after = str((frame["ds"].max() + pd.Timedelta(days=1)).date())
+    told, untold, without = (
+        Prophet(freq="D", events=events).fit(frame).explain(7)
+        for events in ([strike], [strike | {"announced": after}], [])
+    )
+    assert_frame_equal(untold, without)
+    assert "holiday: Strike" in told
+    assert not np.allclose(told["y_hat"], without["y_hat"])
+
+
 def test_a_step_without_its_covariate_is_not_learned_from():
     frame = _frame("D", steps=200)
     holes = frame["ds"].isin(pd.date_range("2018-02-01", periods=20))
