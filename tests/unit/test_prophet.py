@@ -12,14 +12,17 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
+from prophet.make_holidays import make_holidays_df
 from prophet.serialize import model_to_json
 
 import prophet
-from mlops.errors import BadInput, HistoryTooShort, UnknownName
+from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting import load, map_solver
+from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.map_solver import FIRST, Prior, maximise
 from mlops.forecasting.panel import Panel
 from mlops.forecasting.prophet import Prophet
+from mlops.forecasting.prophet_design import holiday_columns
 
 EVENTS = [
     {"name": "Storm", "first": "2019-03-03", "last": "2019-03-09"},
@@ -212,6 +215,24 @@ def test_a_series_with_a_mean_has_no_genuine_model():
         fitted.model("gap")
 
 
+def test_a_series_that_stan_refuses_gets_its_mean_and_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(map_solver, "MOST", 1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("Error during optimization!\ndetails")
+
+    monkeypatch.setattr("prophet.Prophet.fit", refuse)
+    frame = _frame("D", steps=120)
+    fitted = Prophet(freq="D").fit(frame)
+    assert "Stan could not fit series gaps (Error during optimization!); it gets its mean" in caplog.text
+    mean = frame.groupby("series_id")["y"].mean()
+    assert_allclose(fitted.predict(7).groupby("series_id")["y_hat"].first(), mean)
+    with pytest.raises(ModelNotFound, match="Stan could not fit series 'gaps'"):
+        fitted.model("gaps")
+
+
 def test_an_exact_fit_by_too_many_terms_is_named(caplog: pytest.LogCaptureFixture):
     frame = _frame("MS", steps=40)
     fitted = Prophet(freq="MS", seasonalities=[MONTHLY, QUARTERLY], seasonality_prior_scale=1000.0, horizon=3)
@@ -249,6 +270,19 @@ def test_an_event_is_known_from_the_day_of_its_announcement():
     assert later.predict(7, history=history)["y_hat"][1] > never[2] + 100
 
 
+def test_an_event_that_is_told_of_afterwards_does_not_change_a_fit_before():
+    frame = _frame("D", steps=200)
+    strike = {"name": "Strike", "first": "2018-06-20", "last": "2018-06-29"}
+    after = str((frame["ds"].max() + pd.Timedelta(days=1)).date())
+    told, untold, without = (
+        Prophet(freq="D", events=events).fit(frame).explain(7)
+        for events in ([strike], [strike | {"announced": after}], [])
+    )
+    assert_frame_equal(untold, without)
+    assert "holiday: Strike" in told
+    assert not np.allclose(told["y_hat"], without["y_hat"])
+
+
 def test_a_step_without_its_covariate_is_not_learned_from():
     frame = _frame("D", steps=200)
     holes = frame["ds"].isin(pd.date_range("2018-02-01", periods=20))
@@ -261,6 +295,15 @@ def test_a_covariate_that_is_not_known_ahead_is_asked_for():
     fitted = Prophet(freq="D", covariates=["price"]).fit(_frame("D", steps=120))
     with pytest.raises(BadInput, match="covariate 'price' is not known"):
         fitted.predict(7)
+
+
+@pytest.mark.parametrize("country", ["US", "GB", "NZ", "DE", "BR", "CN"])
+def test_holidays_have_prophets_names_and_days(country: str):
+    index = pd.date_range("2019-01-01", "2022-12-31")
+    theirs = make_holidays_df([2019, 2020, 2021, 2022], country)
+    ours = holiday_columns(Calendar(country), index, "D")
+    expected = {(str(day.date()), name) for day, name in theirs.itertuples(index=False)}
+    assert {(str(day.date()), name) for name, flags in ours.items() for day in index[flags > 0]} == expected
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mlops import parallel
-from mlops.errors import BadInput, HistoryTooShort, UnknownName
+from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import COMPONENTS, Forecaster
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.panel import Floats, Panel
@@ -28,7 +28,7 @@ from mlops.forecasting.prophet_design import (
     matrix,
     nanoseconds,
 )
-from mlops.forecasting.prophet_fit import NEED, Fit, Observed, Weights, observe, solve
+from mlops.forecasting.prophet_fit import NEED, Fit, Observed, Problem, Weights, observe, solve
 from mlops.forecasting.tape import Tape, rehearse
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Prophet"]
 
 log = logging.getLogger(__name__)
-REFIT = (
-    4  # origins: on NN5 never refitting costs 8 % of accuracy, every fourth 1 %, at a quarter of the cost of every one
-)
+REFIT = 4  # origins; on NN5 every fourth costs 1 % of accuracy against every one, never 8 %
 PASSED = (
     "growth",
     "n_changepoints",
@@ -135,19 +133,21 @@ class Prophet(Forecaster):
     def model(self, series_id: object) -> "prophet.Prophet":
         """One series' fitted `prophet.Prophet`: predicts, decomposes, plots and is saved like any other.
 
-        Raises UnknownName for a series that was not in the training, HistoryTooShort for one that has only a mean.
-        `frame_ahead` makes the frame that its `predict` takes.
+        `frame_ahead` makes the frame that its `predict` takes. Raises UnknownName for a series that was not in the
+        training, HistoryTooShort or ModelNotFound for one that has only a mean.
         """
-        row = self._row(series_id)
-        if self._fit_of().solver[row] == "mean":
-            raise HistoryTooShort(series_id, int((~np.isnan(self._history.y[row])).sum()), NEED)
+        row, plan = self._row(series_id), self._plan(self._history)
         if row in self._by_stan:
             from prophet.serialize import model_from_json
 
             _silence()
             return model_from_json(self._by_stan[row])
-        plan = self._plan(self._history)
-        return plan.solved(plan.frame(self._history, row), self._fit_of().weights(row, self._layout))
+        frame = plan.frame(self._history, row)
+        if len(frame) < NEED:
+            raise HistoryTooShort(series_id, len(frame), NEED)
+        if self._fit_of().solver[row] == "mean":
+            raise ModelNotFound(f"Stan could not fit series {series_id!r}, so it has only a mean")
+        return plan.solved(frame, self._fit_of().weights(row, self._layout))
 
     def frame_ahead(self, series_id: object, horizon: int, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
         """What `model(series_id).predict` takes for the steps after the training: `ds`, covariates, counts, cap, floor.
@@ -181,21 +181,19 @@ class Prophet(Forecaster):
         series = observe(panel, self.recipe, _by_series("floor", self.recipe.floor, panel.ids))
         named = holiday_columns(known, panel.index, panel.freq)
         terms = self._terms(series, named, panel.freq)
+        problem = Problem(panel, series, self.recipe, terms, matrix(terms, panel.index, named))
         if self._for_stan:
-            fit = Fit.empty(len(series), max(self.recipe.n_changepoints, 1), len(terms.columns), len(terms.regressors))
-            for row, seen in enumerate(series):
-                if seen is not None:
-                    fit.scale(row, seen)
-                    fit.solver[row] = "stan"
+            fit = problem.unsolved()
+            fit.solver[[row for row, _ in problem.long_enough()]] = "stan"
             log.info("%d series are fitted by Stan, one by one, because of %s", len(series), self._for_stan)
         else:
-            same = before if before is not None and terms == self._layout and len(series) == len(self._ids) else None
-            fit = solve(panel, series, self.recipe, terms, matrix(terms, panel.index, named), same)
+            alike = before is not None and terms == self._layout and panel.ids.equals(self._ids)
+            fit = solve(problem, before if alike else None)
             failed = panel.ids[fit.solver == "stan"]
             if len(failed):
                 log.warning("the batched solver did not converge for %s; Stan fits them", _listed(failed))
         self._ids, self._layout, self._fitted = panel.ids, terms, fit
-        self._by_stan = self._fit_by_stan(panel, series, fit)
+        self._by_stan = self._fit_by_stan(problem, fit)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
         return np.asarray(np.sum(list(self._parts(panel, horizon).values()), axis=0))
@@ -270,23 +268,22 @@ class Prophet(Forecaster):
         ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
         return layout(self.recipe, ordered, named, counted=counted(freq), regressors=self.covariates)
 
-    def _fit_by_stan(self, panel: Panel, series: list[Observed | None], fit: Fit) -> dict[int, str]:
+    def _fit_by_stan(self, problem: Problem, fit: Fit) -> dict[int, str]:
         """Fill the rows of `fit` that are Stan's; the models as JSON by row."""
-        rows = np.flatnonzero(fit.solver == "stan").tolist()
-        if not rows:
+        todo = [(row, seen) for row, seen in problem.long_enough() if fit.solver[row] == "stan"]
+        if not todo:
             return {}
-        plan, caps = self._plan(panel), _by_series("cap", self.recipe.cap, panel.ids)
+        panel, plan = problem.panel, self._plan(problem.panel)
+        caps = _by_series("cap", self.recipe.cap, panel.ids)
+        results = parallel.run(plan.stan, [plan.frame(panel, row) for row, _ in todo])
         found: dict[int, str] = {}
-        for row, result in zip(rows, parallel.run(plan.stan, [plan.frame(panel, row) for row in rows]), strict=True):
-            seen = series[row]
-            assert seen is not None
+        for (row, seen), result in zip(todo, results, strict=True):
             if isinstance(result, str):
                 log.warning("Stan could not fit series %s (%s); it gets its mean", panel.ids[row], result)
-                mean = Weights(0.0, float(seen.y.mean()), np.zeros(0), 0.0, {})
-                fit.put(row, seen, self._layout, mean, "mean")
+                fit.put(row, problem.terms, Weights(0.0, float(seen.y.mean()), np.zeros(0), 0.0, {}), "mean")
                 continue
             found[row], weights = result
-            fit.put(row, seen, self._layout, weights, "stan")
+            fit.put(row, problem.terms, weights, "stan")
             fit.cap[row] = caps[row] - fit.floor[row] if self.recipe.growth == "logistic" else 0.0
         return found
 
@@ -316,7 +313,7 @@ class _Models(Mapping[Any, "prophet.Prophet"]):
     def __getitem__(self, series_id: Any) -> "prophet.Prophet":
         try:
             return self.of.model(series_id)
-        except (UnknownName, HistoryTooShort) as error:
+        except (UnknownName, HistoryTooShort, ModelNotFound) as error:
             raise KeyError(str(error)) from error
 
     def __iter__(self) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from mlops.forecasting.map_solver import EXACT, FIRST, Prior, maximise
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet_design import Layout, Recipe, nanoseconds, too_short_for
 
-__all__ = ["NEED", "Fit", "Observed", "Weights", "observe", "solve"]
+__all__ = ["NEED", "Fit", "Observed", "Problem", "Weights", "observe", "solve"]
 
 Ints = npt.NDArray[np.int64]
 NEED = 14  # observations
@@ -110,16 +110,15 @@ class Fit:
             spread=np.ones((series, regressors)),
         )
 
-    def put(self, row: int, seen: Observed, terms: Layout, found: Weights, solver: str) -> None:
-        """Set one series' row."""
-        self.scale(row, seen)
+    def put(self, row: int, terms: Layout, found: Weights, solver: str) -> None:
+        """Set the parameters of one series."""
         self.solver[row] = solver
         self.k[row], self.m[row], self.sigma[row] = found.k, found.m, found.sigma_obs
         self.delta[row, : len(found.delta)] = found.delta
         self.beta[row] = [found.beta.get(column, 0.0) for column in terms.columns]
 
     def scale(self, row: int, seen: Observed) -> None:
-        """Set the scales of one series' row."""
+        """Set the scales of one series."""
         self.start[row], self.span[row], self.floor[row], self.size[row] = seen.start, seen.span, seen.floor, seen.size
         self.changepoints[row, : len(seen.changepoints)] = seen.changepoints
         self.mean[row], self.spread[row] = seen.mean, seen.spread
@@ -222,112 +221,114 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
     return found
 
 
-def solve(
-    panel: Panel,
-    series: list[Observed | None],
-    recipe: Recipe,
-    terms: Layout,
-    shared: Floats,
-    before: Fit | None = None,
-) -> Fit:
-    """The MAP of every series (linear or flat growth), from the design `shared` (steps × columns of `terms`).
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What there is to fit: the series of a panel as Prophet sees them, and the design that they share."""
 
-    `before` is a fit of the same series and terms to start from. Rows that did not converge say "stan".
+    panel: Panel
+    series: list[Observed | None]
+    recipe: Recipe
+    terms: Layout
+    shared: Floats
+    """Steps × columns of `terms`."""
+
+    def unsolved(self) -> Fit:
+        """A fit with the scales of every series; those that are too short for a Prophet have their mean."""
+        changes, terms = max(self.recipe.n_changepoints, 1), self.terms
+        fit = Fit.empty(len(self.series), changes, len(terms.columns), len(terms.regressors))
+        for row, seen in enumerate(self.series):
+            if seen is None:
+                fit.m[row] = _mean(self.panel.y[row])
+            else:
+                fit.scale(row, seen)
+        return fit
+
+    def long_enough(self) -> Iterator[tuple[int, Observed]]:
+        """The other series, by row."""
+        return ((row, seen) for row, seen in enumerate(self.series) if seen is not None)
+
+
+def solve(problem: Problem, before: Fit | None = None) -> Fit:
+    """The MAP of every series (linear or flat growth); rows that did not converge say "stan".
+
+    `before` is a fit of the same series and terms to start from.
     """
-    changes = max(recipe.n_changepoints, 1)
-    fit = Fit.empty(len(series), changes, len(terms.columns), len(terms.regressors))
-    groups: dict[frozenset[str], list[int]] = {}
-    for row, seen in enumerate(series):
-        if seen is None:
-            fit.m[row] = _mean(panel.y[row])
-            continue
-        fit.scale(row, seen)
+    fit = problem.unsolved()
+    alike: dict[frozenset[str], list[int]] = {}
+    for row, seen in problem.long_enough():
         if seen.constant:  # as Prophet's fit does without its optimiser
             fit.solver[row], fit.m[row], fit.sigma[row] = "map", seen.y[0], 1e-9
-            continue
-        groups.setdefault(seen.without, []).append(row)
-    for without, rows in groups.items():
-        kept = _kept(terms, recipe, without)
-        _solve_alike(panel, series, rows, recipe, terms, kept, shared[:, kept], fit, before)
+        else:
+            alike.setdefault(seen.without, []).append(row)
+    for without, rows in alike.items():
+        group = _Group(problem, _kept(problem, without))
+        for first in range(0, len(rows), TOGETHER):
+            group.solve(rows[first : first + TOGETHER], fit, before)
     return fit
 
 
-def _solve_alike(
-    panel: Panel,
-    series: list[Observed | None],
-    rows: list[int],
-    recipe: Recipe,
-    terms: Layout,
-    kept: npt.NDArray[np.bool_],
-    shared: Floats,
-    fit: Fit,
-    before: Fit | None,
-) -> None:
-    """Fill the rows of series that have the same columns."""
-    line = 2 if recipe.growth == "linear" else 1
-    changes = fit.delta.shape[1] if line == 2 else 0
-    scales = np.r_[np.full(line, 5.0), terms.scales[kept]]
-    multiplicative = int(kept[len(kept) - terms.multiplicative :].sum())
-    prior = Prior(changes, recipe.changepoint_prior_scale, scales, line, multiplicative)
-    own = _places(terms, kept)
-    pool = np.empty((TOGETHER, len(panel.index), changes + len(scales)))
-    for some in _chunks(rows):
-        ys, designs = [], []
-        for place, row in zip(pool, some, strict=False):
-            seen = series[row]
-            assert seen is not None
-            design = place[: len(seen.rows)]
-            _fill(design, seen, shared, changes, line)
-            for number, (name, column) in enumerate(own):
-                values = panel.extra[name][row, seen.rows]
-                design[:, changes + line + column] = (values - seen.mean[number]) / seen.spread[number]
-            ys.append(seen.y)
-            designs.append(design)
-        found = maximise(ys, designs, prior, _start(before, some, kept, changes, line))
-        good = np.asarray(some)[found.converged]
-        theta = found.theta[found.converged]
-        fit.solver[some] = np.where(found.converged, "map", "stan")
+class _Group:
+    """Series whose models have the same columns, and the memory that their designs are laid out in."""
+
+    def __init__(self, problem: Problem, kept: npt.NDArray[np.bool_]) -> None:
+        recipe, terms = problem.recipe, problem.terms
+        self.problem, self.kept, self.shared = problem, kept, problem.shared[:, kept]
+        self.line = 2 if recipe.growth == "linear" else 1
+        self.changes = max(recipe.n_changepoints, 1) if self.line == 2 else 0
+        scales = np.r_[np.full(self.line, 5.0), terms.scales[kept]]
+        multiplicative = int(kept[len(kept) - terms.multiplicative :].sum())
+        self.prior = Prior(self.changes, recipe.changepoint_prior_scale, scales, self.line, multiplicative)
+        self._own = _own_columns(terms, kept)
+        self._memory = np.empty((TOGETHER, len(problem.panel.index), self.changes + len(scales)))
+
+    def solve(self, rows: list[int], fit: Fit, before: Fit | None) -> None:
+        """Fill these rows of a fit."""
+        seen = [one for one in (self.problem.series[row] for row in rows) if one is not None]
+        designs = [self._design(*three) for three in zip(self._memory, rows, seen, strict=False)]
+        found = maximise([one.y for one in seen], designs, self.prior, self._start(before, rows))
+        fit.solver[rows] = np.where(found.converged, "map", "stan")
+        good, theta = np.asarray(rows)[found.converged], found.theta[found.converged]
+        first = self.changes + self.line
         fit.sigma[good] = found.sigma[found.converged]
-        fit.delta[good, :changes] = theta[:, :changes]
-        fit.k[good] = theta[:, changes] if line == 2 else 0.0
-        fit.m[good] = theta[:, changes + line - 1]
-        fit.beta[np.ix_(good, np.flatnonzero(kept))] = theta[:, changes + line :]
+        fit.delta[good, : self.changes] = theta[:, : self.changes]
+        fit.k[good] = theta[:, self.changes] if self.line == 2 else 0.0
+        fit.m[good] = theta[:, first - 1]
+        fit.beta[np.ix_(good, np.flatnonzero(self.kept))] = theta[:, first:]
+
+    def _design(self, memory: Floats, row: int, seen: Observed) -> Floats:
+        """Hinges that begin at the changepoints, the line, the shared columns at the series' steps, its regressors."""
+        design, first = memory[: len(seen.rows)], self.changes + self.line
+        design[:, : self.changes] = 0.0
+        if self.changes:
+            t = seen.t
+            np.maximum(t[:, None] - seen.changepoints, 0.0, out=design[:, : len(seen.changepoints)])
+            design[:, self.changes] = t
+        design[:, first - 1] = 1.0
+        design[:, first:] = self.shared[seen.rows]
+        for number, (name, column) in enumerate(self._own):
+            values = self.problem.panel.extra[name][row, seen.rows]
+            design[:, first + column] = (values - seen.mean[number]) / seen.spread[number]
+        return design
+
+    def _start(self, before: Fit | None, rows: list[int]) -> tuple[Floats, Floats] | float:
+        """Coefficients and sigma to start from, where all of these series have some."""
+        if before is None or not ((before.solver[rows] == "map") & (before.sigma[rows] >= EXACT)).all():
+            return FIRST
+        line = np.stack([before.k[rows], before.m[rows]][-self.line :], axis=1)
+        columns = [before.delta[rows, : self.changes], line, before.beta[rows][:, self.kept]]
+        return np.concatenate(columns, axis=1), before.sigma[rows]
 
 
-def _fill(design: Floats, seen: Observed, shared: Floats, changes: int, line: int) -> None:
-    """The columns of a series: hinges that begin at its changepoints, the line, and the shared ones at its steps."""
-    t = seen.t
-    design[:, :changes] = 0.0
-    if changes:
-        real = len(seen.changepoints)
-        np.maximum(t[:, None] - seen.changepoints, 0.0, out=design[:, :real])
-        design[:, changes] = t
-    design[:, changes + line - 1] = 1.0
-    design[:, changes + line :] = shared[seen.rows]
-
-
-def _start(
-    before: Fit | None, some: list[int], kept: npt.NDArray[np.bool_], changes: int, line: int
-) -> tuple[Floats, Floats] | float:
-    """Coefficients and sigma to start from, where all of these series have some."""
-    if before is None or not (before.solver[some] == "map").all() or not (before.sigma[some] > 1e-6).all():
-        return FIRST
-    columns = [before.delta[some, :changes], before.m[some][:, None], before.beta[some][:, kept]]
-    if line == 2:
-        columns.insert(1, before.k[some][:, None])
-    return np.concatenate(columns, axis=1), before.sigma[some]
-
-
-def _kept(terms: Layout, recipe: Recipe, without: frozenset[str]) -> npt.NDArray[np.bool_]:
+def _kept(problem: Problem, without: frozenset[str]) -> npt.NDArray[np.bool_]:
     """Which columns Prophet would give a series that is too short for some."""
-    seasons = {one.name for one in recipe.seasons(without)}
+    terms, seasons = problem.terms, {one.name for one in problem.recipe.seasons(without)}
     known = {one.name for one in terms.seasonalities}
     return np.array(
         [term.part not in known or term.part in seasons for term in terms.terms for _ in term.columns], bool
     )
 
 
-def _places(terms: Layout, kept: npt.NDArray[np.bool_]) -> list[tuple[str, int]]:
+def _own_columns(terms: Layout, kept: npt.NDArray[np.bool_]) -> list[tuple[str, int]]:
     """Each regressor with its column among the kept ones."""
     names = [column for column, keep in zip(terms.columns, kept, strict=True) if keep]
     return [(name, names.index(name)) for name in terms.regressors]
@@ -353,8 +354,3 @@ def _moments(values: Floats) -> tuple[float, float]:
 def _mean(y: Floats) -> float:
     seen = y[~np.isnan(y)]
     return float(seen.mean()) if len(seen) else 0.0
-
-
-def _chunks(rows: list[int]) -> Iterator[list[int]]:
-    for first in range(0, len(rows), TOGETHER):
-        yield rows[first : first + TOGETHER]
