@@ -17,6 +17,7 @@ __all__ = ["KINDS", "forecaster", "load"]
 
 KINDS = {
     "auto": "mlops.forecasting.ensemble:Auto",
+    "lean": "mlops.forecasting.ensemble:Lean",
     "naive": "mlops.forecasting.naive:SeasonalNaive",
     "average": "mlops.forecasting.naive:MovingAverage",
     "smoothing": "mlops.forecasting.smoothing:Smoothing",

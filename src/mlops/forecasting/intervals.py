@@ -64,7 +64,7 @@ class Intervals:
         """`lo_<level>` and `hi_<level>` for point forecasts from the end of `panel`; wider for higher levels."""
         horizon = y_hat.shape[1]
         places = panel.places(panel.future(horizon))
-        base = panel.level()[:, None]
+        base = _positive(panel.level())[:, None]
         scale = base * self.shock[:, None] * self.scale[:, places] * self.growth[:horizon]
         scale = scale * _relative(y_hat, base) ** self.power
         found: dict[str, Floats] = {}
@@ -112,6 +112,11 @@ def _scale(size: Floats, places: npt.NDArray[np.int64], kinds: int) -> Floats:
 def _relative(y_hat: npt.NDArray[np.floating], level: npt.NDArray[np.floating]) -> Floats:
     """Forecasts over the level, within bounds that no power makes extreme."""
     return np.asarray(np.clip(np.abs(y_hat.astype(float)) / np.maximum(level, 1e-9), 0.05, 20.0))
+
+
+def _positive(level: Floats) -> Floats:
+    """Levels, with the smallest of the others for a series that has none."""
+    return np.where(level > 0, level, level[level > 0].min() if (level > 0).any() else 1.0)
 
 
 def _power(ratio: Floats, relative: Floats) -> float:

@@ -121,9 +121,11 @@ class Panel:
         return np.asarray(of.get(kind, np.zeros(len(index))), dtype=np.int64)
 
     def level(self) -> Floats:
-        """Mean absolute value of each series over its newest four cycles, or over everything when those are empty."""
-        recent = _mean_abs(self.y[:, -4 * self.season.cycle :])
-        return np.where(recent > 0, recent, _mean_abs(self.y))
+        """Mean absolute value of each series over its newest four cycles, at least a tenth of that over everything.
+
+        0 for a series that never was anything else.
+        """
+        return np.maximum(_mean_abs(self.y[:, -4 * self.season.cycle :]), 0.1 * _mean_abs(self.y))
 
     def frame(self) -> pd.DataFrame:
         """Back to the long frame, without the gaps."""

@@ -17,7 +17,7 @@ from mlops.forecasting.tape import Tape, rehearse
 
 __all__ = ["Smoothing", "smoothed"]
 
-GRID = np.array(list(product((0.01, 0.03, 0.1, 0.3), (0.02, 0.08))))
+GRID = np.array(list(product((0.01, 0.04, 0.15, 0.6), (0.02, 0.08))))
 """Smoothing constants of level and season, one row per point. A trend, damped or not, measured worse."""
 CLIP = 1.5  # an error moves the state by at most so many times the usual one
 FORGET = 0.99  # per step, of the errors that weigh the grid

@@ -46,8 +46,9 @@ class Tape:
 
     @property
     def errors(self) -> Floats:
-        """Outcome minus forecast, over the level."""
-        return np.asarray((self.y - self.y_hat) / np.maximum(self.level, 1e-9)[:, :, None])
+        """Outcome minus forecast, over the level; NaN where there is no level yet."""
+        level = np.where(self.level > 0, self.level, np.nan).astype(float)
+        return np.asarray((self.y - self.y_hat) / level[:, :, None])
 
     def then(self, later: "Tape") -> "Tape":
         """This tape and a later one of the same or other series; series without an entry have NaN."""
