@@ -13,7 +13,7 @@ from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Event
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
-from mlops.forecasting.weights import blend, shares, weigh
+from mlops.forecasting.weights import blend, refuge, shares, weigh
 
 __all__ = ["Auto", "Lean"]
 
@@ -23,6 +23,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {"refit": False}}
 
 class Auto(Forecaster):
     """A mean of members, weighted by the errors that each made at past origins (`forecasting.weights`).
+
+    In a shock (a lockdown), when they all fail and the seasonal naive does not, it takes over until they recover.
 
     `settings` gives parameters to members by kind. With newer history the weights follow it, without a new training.
     """
@@ -48,6 +50,7 @@ class Auto(Forecaster):
             if kind not in members:
                 raise UnknownName("member", kind, members)
         common = super().params
+        self._refuge: Forecaster = forecaster("naive")(**common)
         self.members = {
             kind: forecaster(kind)(**common, **(DEFAULTS.get(kind, {}) | self.settings.get(kind, {})))
             for kind in members
@@ -76,10 +79,10 @@ class Auto(Forecaster):
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """The members are rehearsed and fitted here; their own tapes make the weights."""
-        for member in self.members.values():
+        for member in (*self.members.values(), self._refuge):
             member.fit_panel(panel, origins)
         self.features = tuple(dict.fromkeys(name for member in self.members.values() for name in member.features))
-        return next(iter(self.members.values()))._tape
+        return self._refuge._tape
 
     def _fit(self, panel: Panel) -> None:
         """The members are fitted."""
@@ -91,7 +94,7 @@ class Auto(Forecaster):
         """The parts of every member, each by the member's weight; named `member: part`."""
         share = shares(self._points(panel, horizon), self._blended(panel)[0][-1][..., :horizon])
         found: dict[str, Floats] = {}
-        for column, (kind, member) in enumerate(self.members.items()):
+        for column, (kind, member) in enumerate((self.members | {"refuge": self._refuge}).items()):
             rows = self._rows(member, panel)
             for part, values in (member.parts(panel.take(rows), horizon) if rows.any() else {}).items():
                 found[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
@@ -101,7 +104,9 @@ class Auto(Forecaster):
     def component(self, part: str) -> str:
         """What the part is to its member."""
         kind, _, name = part.partition(": ")
-        return self.members[kind].component(name) if kind in self.members else super().component(part)
+        if kind in self.members:
+            return self.members[kind].component(name)
+        return self._refuge.component(name) if kind == "refuge" else super().component(part)
 
     def _memory(self, panel: Panel) -> int:
         return max(member._memory(panel) for member in self.members.values())
@@ -109,22 +114,29 @@ class Auto(Forecaster):
     def _save(self, folder: Path) -> None:
         for kind, member in self.members.items():
             member.save(folder / kind)
+        self._refuge.save(folder / "refuge")
 
     def _load(self, folder: Path) -> None:
         for kind, member in self.members.items():
             self.members[kind] = type(member).load(folder / kind)
+        self._refuge = type(self._refuge).load(folder / "refuge")
 
     def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
-        """Weights (origins + 1 × series × members × steps), and the tape that they would have made."""
-        tapes = [member.tape(panel).of(panel.ids) for member in self.members.values()]
-        weights = weigh(tapes, panel.season.cycle)
-        forecasts = np.stack([tape.y_hat for tape in tapes], axis=2).astype(float)
-        blended = blend(forecasts, weights[:-1]).astype(np.float32)
-        return weights, replace(tapes[0], y_hat=blended)
+        """Weights (origins + 1 × series × members × steps), the last member being the refuge, and their tape."""
+        season, tapes = panel.season, [member.tape(panel).of(panel.ids) for member in self.members.values()]
+        plain = self._refuge.tape(panel).of(panel.ids)
+        forecasts = np.stack([tape.y_hat for tape in (*tapes, plain)], axis=2).astype(float)
+        weights = weigh(tapes, season.cycle)
+        first = replace(plain, y_hat=blend(forecasts[:, :, :-1], weights[:-1]).astype(np.float32))
+        part = refuge(first, plain, season.cycle, season.every)[:, :, None, None]
+        rest = np.broadcast_to(part, (*part.shape[:3], weights.shape[3]))
+        weights = np.concatenate([weights * (1 - part), rest], axis=2)
+        return weights, replace(plain, y_hat=blend(forecasts, weights[:-1]).astype(np.float32))
 
     def _points(self, panel: Panel, horizon: int) -> Floats:
         """Series × members × steps; NaN for series that a member can't know."""
-        found = np.full((len(panel.ids), len(self.members), horizon), np.nan)
+        found = np.full((len(panel.ids), len(self.members) + 1, horizon), np.nan)
+        found[:, -1] = self._refuge.point(panel, horizon)
         for column, member in enumerate(self.members.values()):
             rows = self._rows(member, panel)
             if rows.any():

@@ -1,16 +1,18 @@
 """How much to trust each member of an ensemble, from the errors that it made at past origins."""
 
 import numpy as np
+import numpy.typing as npt
 
 from mlops.forecasting.panel import Floats
 from mlops.forecasting.tape import Tape
 
-__all__ = ["blend", "shares", "weigh"]
+__all__ = ["blend", "refuge", "shares", "weigh"]
 
 OWN_PRIOR = 60.0  # errors of all series that count in the covariances of one
 EQUAL = 0.10  # part of the mean variance on the diagonal: pulls towards equal weights
 HALF_LIFE = 8.0  # origins
 CLIP = 4.0  # an error counts for at most so many times the usual one
+SHOCK = 2.5
 FIRST = 3  # origins that have to be judged before weights differ from equal ones
 
 
@@ -42,6 +44,38 @@ def shares(forecasts: Floats, weights: Floats) -> Floats:
 def blend(forecasts: Floats, weights: Floats) -> Floats:
     """The weighted mean over members, without those that say nothing."""
     return np.asarray((np.nan_to_num(forecasts) * shares(forecasts, weights)).sum(axis=-2))
+
+
+def refuge(tape: Tape, plain: Tape, cycle: int, every: int) -> Floats:
+    """How much of each forecast the seasonal naive should be (origins + 1 × series), from what each origin knew.
+
+    0 in quiet times. When the newest cycle's errors are SHOCK times the usual ones, what was learned no longer holds:
+    then as much of the naive as its errors in that cycle were smaller, of a series and of all.
+    """
+    ours, theirs = (np.abs(one.errors) for one in (tape, plain))
+    found = np.zeros((len(ours) + 1, ours.shape[1]))
+    back = max(1, -(-cycle // every))
+    for now in range(FIRST + back, len(ours) + 1):
+        known = tape.known_at(now)
+        newest = known & (np.arange(len(ours)) >= now - back)[:, None]
+        usual = _mean(ours, known & ~newest)
+        mine, naive = _pooled(ours, newest), _pooled(theirs, newest)
+        worse = np.clip((mine / np.maximum(naive, 1e-9) - 1.0) / 0.5, 0.0, 1.0)
+        shocked = np.clip(mine / np.maximum(usual, 1e-9) / SHOCK - 0.5, 0.0, 0.5) * 2
+        found[now] = np.where(np.isfinite(worse * shocked), worse * shocked, 0.0)
+    return found
+
+
+def _pooled(size: Floats, where: npt.NDArray[np.bool_]) -> Floats:
+    """Mean by series, half its own and half that of all."""
+    own = _mean(size, where)
+    return (own + np.nanmean(own)) / 2 if np.isfinite(own).any() else own
+
+
+def _mean(size: Floats, where: npt.NDArray[np.bool_]) -> Floats:
+    seen = where[:, None] & ~np.isnan(size)
+    count = seen.sum(axis=(0, 2))
+    return np.where(count > 0, np.where(seen, size, 0.0).sum(axis=(0, 2)) / np.maximum(count, 1), np.nan)
 
 
 def _buckets(steps: int, cycle: int) -> list[slice]:
