@@ -19,7 +19,18 @@ from mlops.forecasting import forecaster
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
 
-__all__ = ["AsKnown", "Candidate", "Done", "Newest", "Past", "backtest", "compare", "origins", "scores", "with_outcomes"]
+__all__ = [
+    "AsKnown",
+    "Candidate",
+    "Done",
+    "Newest",
+    "Past",
+    "backtest",
+    "compare",
+    "origins",
+    "scores",
+    "with_outcomes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,9 @@ def backtest(
     """
     past = Newest(Panel.of(frame, params.get("freq"), params.get("covariates") or ()))
     parts, done = [], 0
-    for one in compare([Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, where="serial"):
+    for one in compare(
+        [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, where="serial"
+    ):
         parts.append(one.forecasts)
         done += len(one.cutoffs)
         if progress is not None:
