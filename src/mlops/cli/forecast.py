@@ -1,5 +1,6 @@
-"""`mlops backtest`: how kinds would have done, on the database or on a file."""
+"""`mlops backtest` and `tune`: how kinds would have done, on the database or on a file."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from mlops.tracking.store import Store
     from mlops.training.backtest import Report
     from mlops.training.subject import Plan, Subject
+    from mlops.training.tune import Trial, Tuned
 
-__all__ = ["backtest"]
+__all__ = ["backtest", "tune"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
@@ -102,6 +104,65 @@ def backtest(
     emit(_document(report, run_id), as_json=as_json, text=text)
 
 
+def tune(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="An experiment of the folder training/ with a search.toml.")
+    ],
+    seconds: Annotated[float, typer.Option(help="Stop after so many seconds.", min=0)] = 120,
+    trials: Annotated[int, typer.Option(help="Stop after so many trials; 0 for no limit.", min=0)] = 0,
+    origins: Annotated[int, typer.Option(help="Past days on which trials are judged.", min=1)] = 3,
+    every: Annotated[int, typer.Option(help="Steps between origins; the horizon when left out.", min=0)] = 0,
+    horizon: Annotated[int, typer.Option(help="Steps ahead; by frequency when left out.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Where the search begins.")] = 0,
+    file: FromFile = "",
+    freq: Freq = "",
+    country: Country = "",
+    events: Events = "",
+    covariate: Covariate = [],  # noqa: B006
+    metric_type: MetricType = "",
+    granularity: Granularity = "daily",
+    label: Label = [],  # noqa: B006
+    as_of: AsOf = "now",
+    change: Annotated[list[str], typer.Option("--set", help="Begin with this in place of params.toml.")] = [],  # noqa: B006
+    name: Annotated[str, typer.Option(help="MLflow experiment.")] = "tuning",
+    log: Annotated[bool, typer.Option("--log/--no-log", help="Keep the trials in MLflow.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Search better parameters on past origins; the newest block is held out and judges the winner once."""
+    from mlops.training.backtest import candidate
+    from mlops.training.subject import Plan
+    from mlops.training.tune import Budget, read_space
+    from mlops.training.tune import tune as run
+
+    asked = candidate(kind, pairs(change, "--set"))
+    space = read_space(kind, asked.kind)
+    plan = Plan(origins, 1, 0, every, horizon)
+    with progress() as bar:
+        task = bar.add_task(f"tune {kind}", total=None, note="reading")
+        if file:
+            subject, plan = _from_file(file, plan, freq, covariate, [])
+        else:
+            subject, plan = _from_database(
+                plan, metric_type, granularity, label, as_of, True, lambda note: bar.update(task, note=note)
+            )
+        asked = _with(asked, _common(country, events, covariate, plan.horizon))
+
+        def told(trial: "Trial") -> None:
+            bar.update(task, note=f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}")
+
+        with _stopped_by_keyboard():
+            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), told=told)
+        bar.update(task, note="logging")
+        run_id = _log_tuned(found, subject, plan, name) if log else None
+
+    def text() -> None:
+        _print_tuned(found)
+        if run_id:
+            console.print(f"\nall trials: run {run_id} of experiment {name}, `mlops registry uri`", soft_wrap=True)
+
+    emit(_tuned_document(found, run_id), as_json=as_json, text=text)
+
+
 def pairs(given: list[str], option: str) -> dict[str, str]:
     """`key=value` texts as a mapping."""
     found = {}
@@ -161,6 +222,53 @@ def _told_when_stopped(finished: "list[Done]", subject: "Subject", total: int) -
         for row in so_far(finished, subject).itertuples():
             logs.print(f"  {row.candidate}: WAPE {row.wape:.3f} from {row.origins} origins")
         raise
+
+
+@contextmanager
+def _stopped_by_keyboard() -> Iterator[None]:
+    """Ctrl-C as KeyboardInterrupt, which ends a search and keeps what it found."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _log_tuned(found: "Tuned", subject: "Subject", plan: "Plan", name: str) -> str:
+    from mlops.training.report import log_tuned
+
+    return log_tuned(found, subject, plan, _store(), name)
+
+
+def _tuned_document(found: "Tuned", run_id: str | None) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "interrupted": found.interrupted,
+        "best": found.best,
+        "default": found.default,
+        "held_out_from": found.held_out_from,
+        "held_out": dict(found.held_out),
+        "command": found.command,
+        "trials": found.table,
+    }
+
+
+def _print_tuned(found: "Tuned") -> None:
+    states = [trial.state for trial in found.trials]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    early = "interrupted: " if found.interrupted else ""
+    console.print(f"{early}{len(states)} trials ({counts}) on {len(found.cutoffs)} origins\n", highlight=False)
+    shown = table("", "tried on", "held out")
+    _right(shown)
+    held = found.held_out
+    shown.add_row("params.toml", f"{found.default.value:.2%}", f"{held['default']:.2%}")
+    shown.add_row(f"trial {found.best.number}", f"{found.best.value:.2%}", f"{held['tuned']:.2%}", style="bold")
+    shown.add_row("naive", "", f"{held['naive']:.2%}")
+    console.print(shown)
+    if held["tuned"] < held["default"]:
+        console.print(f"\nbetter on the held-out block, too:\n  {found.command}", highlight=False, soft_wrap=True)
+    else:
+        console.print("\nnot better on the held-out block: keep params.toml, or search longer on more origins")
 
 
 def _log(report: "Report", name: str) -> str:

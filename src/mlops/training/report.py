@@ -1,4 +1,4 @@
-"""A backtest's report as one MLflow run: figures, tables, pictures."""
+"""A backtest or a tuning as one MLflow run: figures, tables, pictures."""
 
 from typing import Any
 
@@ -8,8 +8,10 @@ from mlops.tracking.runs import ReportRecord, log_report
 from mlops.tracking.store import Store
 from mlops.training.backtest import Report
 from mlops.training.plots import pictures
+from mlops.training.subject import Plan, Subject
+from mlops.training.tune import Tuned
 
-__all__ = ["log"]
+__all__ = ["log", "log_tuned", "tables"]
 
 MEASURES = ("wape", "accuracy", "bias", "mase", "pinball_80", "coverage_80", "pinball_95", "coverage_95")
 
@@ -40,6 +42,34 @@ def log(report: Report, store: Store, experiment: str) -> str:
         tags={"mlops.report": "backtest", "mlops.values": report.subject.values},
         tables=tables(report) | {"forecasts": report.forecasts},
         files=pictures(report),
+    )
+    return log_report(store, record)
+
+
+def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experiment: str) -> str:
+    """Log a tuning: its trials as one table `trials`, the winner as `best.toml` and as parameters; the run's id."""
+    record = ReportRecord(
+        experiment=experiment,
+        name=f"tune {tuned.candidate.name}",
+        params={
+            "kind": tuned.candidate.kind,
+            "data": subject.source,
+            "origins": len(tuned.cutoffs),
+            "every": plan.every,
+            "horizon": plan.horizon,
+            "held_out_from": f"{tuned.held_out_from:%Y-%m-%d %H:%M}",
+            "trials": len(tuned.trials),
+            "best_trial": tuned.best.number,
+            **tuned.best.params,
+        },
+        metrics={
+            "wape": tuned.best.value,
+            "wape_default": tuned.default.value,
+            **{f"held_out.{name}": value for name, value in tuned.held_out.items()},
+        },
+        tags={"mlops.report": "tuning", "mlops.values": subject.values},
+        tables={"trials": tuned.table},
+        files={"best.toml": tuned.toml.encode(), "command.txt": (tuned.command + "\n").encode()},
     )
     return log_report(store, record)
 
