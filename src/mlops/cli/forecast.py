@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,13 @@ Label = Annotated[list[str], typer.Option(help="Only series with this label, as 
 WORST = 5
 
 
+class Values(StrEnum):
+    """Which values of the database a past origin sees."""
+
+    KNOWN = "known"
+    NEWEST = "newest"
+
+
 def backtest(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")
@@ -54,9 +62,9 @@ def backtest(
     granularity: Granularity = "daily",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
-    newest: Annotated[
-        bool, typer.Option("--newest", help="Origins see the values of today, not those that were known then.")
-    ] = False,
+    values: Annotated[
+        Values, typer.Option(help="Which values origins see: known then, or the newest where history came in later.")
+    ] = Values.KNOWN,
     change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
     goal: Annotated[float, typer.Option(help="Accuracy (1 - WAPE) to aim at, 0.85 for 85 %.", min=0, max=1)] = 0,
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "backtest",
@@ -77,7 +85,7 @@ def backtest(
             subject, plan = _from_file(file, plan, freq, covariate, segment)
         else:
             subject, plan = _from_database(
-                plan, metric_type, granularity, label, as_of, newest, lambda note: bar.update(task, note=note)
+                plan, metric_type, granularity, label, as_of, values, lambda note: bar.update(task, note=note)
             )
         common = _common(country, events, covariate, plan.horizon)
         asked = [_with(one, common) for one in asked]
@@ -143,7 +151,7 @@ def tune(
             subject, plan = _from_file(file, plan, freq, covariate, [])
         else:
             subject, plan = _from_database(
-                plan, metric_type, granularity, label, as_of, True, lambda note: bar.update(task, note=note)
+                plan, metric_type, granularity, label, as_of, Values.NEWEST, lambda note: bar.update(task, note=note)
             )
         asked = _with(asked, _common(country, events, covariate, plan.horizon))
 
@@ -183,13 +191,13 @@ def _from_file(
 
 
 def _from_database(
-    plan: "Plan", metric_type: str, granularity: str, label: list[str], as_of: str, newest: bool, say: Any
+    plan: "Plan", metric_type: str, granularity: str, label: list[str], as_of: str, values: Values, say: Any
 ) -> "tuple[Subject, Plan]":
     from mlops.training.data import select
     from mlops.training.subject import from_database
 
     selection = select(database(), metric_type, granularity, pairs(label, "--label"))
-    return from_database(database(), selection, plan, moment(as_of), as_known=not newest, say=say)
+    return from_database(database(), selection, plan, moment(as_of), as_known=values is Values.KNOWN, say=say)
 
 
 def _common(country: str, events: str, covariates: list[str], horizon: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def train(
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
-    """Train, backtest against the seasonal naive, register as challenger."""
+    """Train, backtest against the baselines, register as challenger."""
     from mlops.training import TrainingSpec
     from mlops.training import train as run
     from mlops.training.spec import params_file
@@ -47,6 +47,7 @@ def train(
         console.print(f"[bold]{trained.version.uri}[/] ({spec.kind}) is registered as challenger")
         console.print(
             f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f},"
+            f" moving average {figures['wape_average']:.3f},"
             f" 80 % intervals cover {figures['coverage_80']:.0%}"
         )
         for row in trained.excluded.itertuples():

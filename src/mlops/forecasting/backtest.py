@@ -175,13 +175,13 @@ def _do(past: Past, job: _Job) -> Done:
     """Fit at the first cutoff, forecast from all."""
     begun, first = time.process_time(), past.at(job.cutoffs[0])
     params = _known(job.candidate.params, first)
-    fitted = forecaster(job.candidate.kind)(**params).fit(first.frame())
+    fitted = forecaster(job.candidate.kind)(**params).fit(_seen(first, job.horizon))
     parts = []
     for cutoff in job.cutoffs:
         panel = past.at(cutoff)
         if not fitted.knows_new_series:
             panel = panel.take(panel.ids.isin(fitted.known))
-        forecasts = fitted.predict(job.horizon, LEVELS, history=panel.frame(), future=_ahead(panel, job.horizon))
+        forecasts = fitted.predict(job.horizon, LEVELS, history=_seen(panel, job.horizon))
         scale = pd.Series(_naive_error(panel), index=panel.ids)
         parts.append(forecasts.assign(scale=forecasts["series_id"].map(scale)))
     return Done(job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun)
@@ -195,15 +195,15 @@ def _known(params: Mapping[str, Any], panel: Panel) -> dict[str, Any]:
     return found
 
 
-def _ahead(panel: Panel, horizon: int) -> pd.DataFrame | None:
-    """Covariates of the steps that are forecast, and of no later ones."""
+def _seen(panel: Panel, horizon: int) -> pd.DataFrame:
+    """The panel as a frame; with covariates also the steps that are forecast, and no later ones, without their `y`."""
     if not panel.extra:
-        return None
-    start = len(panel.index)
-    columns = {"series_id": panel.ids.repeat(horizon), "ds": np.tile(panel.future(horizon).to_numpy(), len(panel.ids))}
-    for name, values in panel.extra.items():
-        known = values[:, start : start + horizon]
-        columns[name] = np.pad(known, ((0, 0), (0, horizon - known.shape[1])), constant_values=np.nan).ravel()
+        return panel.frame()
+    index = panel.index.append(panel.future(horizon))
+    columns = {"series_id": panel.ids.repeat(len(index)), "ds": np.tile(index.to_numpy(), len(panel.ids))}
+    for name, values in {"y": panel.y, **panel.extra}.items():
+        known = values[:, : len(index)]
+        columns[name] = np.pad(known, ((0, 0), (0, len(index) - known.shape[1])), constant_values=np.nan).ravel()
     return pd.DataFrame(columns)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from mlops.domain.forecasts import LEVELS
 from mlops.training.backtest import Report
@@ -45,7 +45,8 @@ STYLE: dict[Any, Any] = {
     "legend.handlelength": 1.6,
     "figure.dpi": 140,
 }
-SEEN_BEFORE = 4  # horizons of history shown left of a forecast
+PERCENT = PercentFormatter(1, 0, symbol=" %")
+SEEN_BEFORE = 2  # horizons of history shown left of a forecast
 
 
 def pictures(report: Report) -> dict[str, bytes]:
@@ -72,7 +73,7 @@ def _draw_steps(figure: Figure, report: Report) -> None:
     axes.axhline(1 - report.plan.goal, color=INK, linewidth=1, linestyle=(0, (5, 2.5)), label="goal")
     axes.set(ylim=(0, None), xlabel="steps ahead")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.margins(x=0.02)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=6)
     figure.suptitle("WAPE by step ahead", x=0.012, ha="left", fontweight="bold")
@@ -97,7 +98,8 @@ def _draw_coverage(figure: Figure, report: Report) -> None:
     axes.set_ylim(place - 0.4, -0.8)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", visible=True)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.xaxis.set_major_locator(MultipleLocator(0.05))
+    axes.xaxis.set_major_formatter(PERCENT)
     figure.suptitle(
         "Outcomes inside the interval; the stroke is what it promises", x=0.012, ha="left", fontweight="bold"
     )
@@ -110,7 +112,15 @@ def _draw_levels(figure: Figure, report: Report) -> None:
     best = levels["accuracy"].clip(lower=0)
     axes.barh(range(len(levels)), best, color=np.where(met, GREEN, BAND_80), height=0.62)
     for place, accuracy in enumerate(levels["accuracy"]):
-        axes.annotate(f"{accuracy:.1%}", (max(accuracy, 0), place), (4, 0), textcoords="offset points", va="center")
+        axes.annotate(
+            f"{accuracy:.1%}",
+            (max(accuracy, 0.08), place),
+            (-5, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            color="white" if accuracy >= report.plan.goal else INK,
+        )
     axes.axvline(report.plan.goal, color=INK, linewidth=1.1, linestyle=(0, (5, 2.5)))
     axes.annotate(
         f"goal {report.plan.goal:.0%}", (report.plan.goal, -0.7), (0, 3), textcoords="offset points", ha="center"
@@ -118,7 +128,7 @@ def _draw_levels(figure: Figure, report: Report) -> None:
     axes.set_yticks(range(len(levels)), [_level(*names) for names in zip(levels["level"], levels["over"], strict=True)])
     axes.set(ylim=(len(levels) - 0.5, -0.7), xlim=(0, 1.08))
     axes.grid(visible=False)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
+    axes.xaxis.set_major_formatter(PERCENT)
     figure.suptitle(f"Accuracy (1 − WAPE) of {report.asked}", x=0.012, ha="left", fontweight="bold")
 
 

@@ -124,7 +124,7 @@ def _as_known(database: Database, selection: Selection, cutoff: pd.Timestamp, fr
     except NothingToDo as error:
         raise NothingToDo(
             f"at the end of {cutoff:%Y-%m-%d} nothing could be learned from: {error}; when history was brought in"
-            " later than it happened, take the values of today for the past: --newest"
+            " later than it happened, take the values of today for the past: --values newest"
         ) from error
 
 
