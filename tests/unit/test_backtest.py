@@ -91,7 +91,7 @@ def test_an_origin_sees_the_values_that_stood_then(promoted: pd.DataFrame):
     assert_frame_equal(second.forecasts, corrected.forecasts)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "prophet"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_processes_compute_what_one_process_computes(kind: str, promoted: pd.DataFrame):
     past, cutoffs = Newest(Panel.of(promoted)), origins(promoted, 4, every=28, horizon=HORIZON)
     candidates = [Candidate(kind, kind, FAST.get(kind, {})), Candidate("baseline", "average")]
