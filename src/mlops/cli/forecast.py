@@ -156,7 +156,10 @@ def tune(
         asked = _with(asked, _common(country, events, covariate, plan.horizon))
 
         def told(trial: "Trial") -> None:
-            bar.update(task, note=f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}")
+            note = f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}"
+            bar.update(task, note=note)
+            if not logs.is_terminal:  # a log has no bar
+                logs.print(note)
 
         with _stopped_by_keyboard():
             found = run(asked, space, subject, plan, Budget(seconds, trials, seed), told=told)

@@ -24,7 +24,7 @@ from mlops.training.data import read_data
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import REQUEST_TAG, Say, train
 
-__all__ = ["Retrained", "Rule", "retrain"]
+__all__ = ["Retrained", "Rule", "judge", "retrain"]
 
 OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
 
@@ -51,7 +51,7 @@ class Retrained:
     champion: int
     wape_challenger: float
     wape_champion: float
-    wape_naive: float
+    wape_naive: float | None
     promoted: bool
     verdict: str
 
@@ -78,7 +78,7 @@ def retrain(
         spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
         tags = {"mlops.recommendation_id": str(recommendation_id)} | _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    result = _judge(version, champion, rule)
+    result = judge(version, champion, rule)
     if result.promoted and row["status"] != "done":
         promote(store, version, result.verdict)
     sync(store, database)
@@ -140,14 +140,15 @@ def _wape(forecasts: pd.DataFrame, outcomes: pd.DataFrame) -> float:
     return wape(judged["y"], judged["y_hat"])
 
 
-def _judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
+def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
     ours, theirs = float(version.tags[OURS]), float(version.tags[THEIRS])
-    naive = float(version.tags.get(NAIVE, "inf"))  # versions of before it was measured have none
-    won = ours < theirs * (1 - rule.margin) and ours <= naive
+    naive = float(version.tags[NAIVE]) if NAIVE in version.tags else None  # older versions have none
+    won = ours < theirs * (1 - rule.margin) and (naive is None or ours <= naive)
+    beside = f" and {naive:.3f} of the seasonal naive" if naive is not None else ""
     verdict = (
         f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}"
-        f" of version {champion.version} and {naive:.3f} of the seasonal naive on the newest {rule.holdout_days} days"
+        f" of version {champion.version}{beside} on the newest {rule.holdout_days} days"
     )
     return Retrained(version, champion.version, ours, theirs, naive, won, verdict)
 

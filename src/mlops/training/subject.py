@@ -99,7 +99,7 @@ def from_database(
     """The series of a selection. Outcomes are the values known at `as_of`; with `as_known` each origin sees what had
     been recorded by the end of its last step, else the values of `as_of` up to it.
     """
-    data = read_data(database, selection, as_of)
+    data = read_data(database, selection, as_of, ended=True)
     newest = Panel.of(data.frame)
     plan = plan.for_freq(newest.freq, Defaults.read().horizon)
     cutoffs = origins(data.frame, plan.origins, every=plan.every, horizon=plan.horizon, freq=newest.freq)
