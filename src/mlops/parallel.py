@@ -1,35 +1,76 @@
-"""The only place that knows an executor: this machine's cores by joblib, or a Dask cluster by its address."""
+"""The only place that knows an executor: this machine's cores by joblib, or a Dask cluster by its address.
 
-import os
+Wherever work is done, its results are equal bit for bit: each call runs on one thread, because the sums of a threaded
+BLAS depend on the number of its threads. A worker that dies costs time and no result.
+"""
+
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlops.config import Settings
+from mlops.errors import BadInput, Refused
 
-__all__ = ["ahead", "run"]
+__all__ = ["ahead", "jobs", "run"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+Shared = TypeVar("Shared")
 
 WORTH_IT = 64  # a worker process imports for seconds: fewer items than this are faster here
+CHUNKS = 32  # of `run`: enough to keep workers busy until the end, few enough to cost nothing
+ATTEMPTS = 3  # to finish what dead workers left
+PATIENCE = "30s"  # for a scheduler and its first worker
+SAME = ("mlops", "numpy", "pandas", "lightgbm", "prophet")  # libraries whose version can change a result
+_on_worker: ContextVar[bool] = ContextVar("on_worker", default=False)
 
 
 def run(function: Callable[[In], Out], items: Sequence[In], where: str | None = None) -> list[Out]:
-    """`[function(item) for item in items]`, in order, over the workers of `where` (None: the setting MLOPS_PARALLEL).
+    """`[function(item) for item in items]`, in order, by chunks over the workers of `where` (None: MLOPS_PARALLEL).
 
-    "loky" is this machine's cores, "serial" this process, "tcp://host:port" a Dask scheduler (extra `dask`).
+    "loky" is this machine's cores, "serial" this process, "tcp://host:port" or "tls://…" a Dask scheduler. Fewer than
+    64 items are done here. What `function` raises is raised; Refused says that workers keep dying or can't be reached.
     """
-    where = where or Settings().parallel
-    if where.startswith(("tcp://", "tls://")):
-        return _on_dask(function, items, where)
-    if where == "serial" or len(items) < WORTH_IT:
-        return [function(item) for item in items]
-    from joblib import Parallel, delayed
+    if _resolved(where) == "serial" or len(items) < WORTH_IT:
+        return _each(function, items)
+    size = -(-len(items) // CHUNKS)
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
+    found = dict(jobs(_each, chunks, where, shared=function))
+    return [result for number in range(len(chunks)) for result in found[number]]
 
-    return list(Parallel(n_jobs=os.cpu_count())(delayed(function)(item) for item in items))
+
+def jobs(
+    function: Callable[[Shared, In], Out], items: Sequence[In], where: str | None = None, *, shared: Shared
+) -> Iterator[tuple[int, Out]]:
+    """`(number, function(shared, items[number]))` as they finish, for few calls of seconds each.
+
+    `shared` is what every call reads; it travels to a worker once. Arguments and results travel by pickle: make them
+    arrays, or frames of many series, never a frame for each series.
+    """
+    where = _resolved(where)
+    if where == "serial" or len(items) < 2:
+        for number, item in enumerate(items):
+            yield number, _alone(function, shared, item)
+        return
+    stream = _on_dask if where.startswith(("tcp://", "tls://")) else _on_loky
+    missing = dict(enumerate(items))
+    for _ in range(ATTEMPTS):
+        try:
+            for number, result in stream(function, missing, shared, where):
+                del missing[number]
+                yield number, result
+        except _WorkerLost:
+            continue
+        return
+    raise Refused(
+        f"{len(missing)} of {len(items)} jobs could not be finished on {where}: workers died {ATTEMPTS} times;"
+        " a lack of memory is the usual reason: use fewer workers, or MLOPS_PARALLEL=serial"
+    )
 
 
 def ahead(function: Callable[[In], Out], items: Iterable[In], threads: int = 1) -> Iterator[Out]:
@@ -50,8 +91,129 @@ def ahead(function: Callable[[In], Out], items: Iterable[In], threads: int = 1) 
                 future.cancel()
 
 
-def _on_dask(function: Callable[[In], Out], items: Sequence[In], address: str) -> list[Out]:
-    from distributed import Client
+class _WorkerLost(Exception):
+    """Workers died; what they had not delivered is to be done again."""
 
-    with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-        return list(client.gather(client.map(function, items, pure=False)))
+
+def _resolved(where: str | None) -> str:
+    """Where to work; on a worker always there, or workers would wait for workers."""
+    if _on_worker.get():
+        return "serial"
+    where = where or Settings().parallel
+    if where not in ("serial", "loky") and not where.startswith(("tcp://", "tls://")):
+        raise BadInput(f"MLOPS_PARALLEL = {where!r} is not a place to work; expected loky, serial or tcp://host:port")
+    return where
+
+
+def _each(function: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
+    with _one_thread():
+        return [function(item) for item in items]
+
+
+def _alone(function: Callable[[Shared, In], Out], shared: Shared, item: In) -> Out:
+    with _one_thread():
+        return function(shared, item)
+
+
+def _at_work(function: Callable[[Shared, In], Out], shared: Shared, item: In) -> Out:
+    """A call on a worker."""
+    mark = _on_worker.set(True)
+    try:
+        return _alone(function, shared, item)
+    finally:
+        _on_worker.reset(mark)
+
+
+def _numbered(function: Callable[[Shared, In], Out], shared: Shared, number: int, item: In) -> tuple[int, Out]:
+    return number, _at_work(function, shared, item)
+
+
+def _itself(shared: Shared) -> Shared:
+    return shared
+
+
+def _one_thread() -> Any:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def _on_loky(
+    function: Callable[[Shared, In], Out], missing: Mapping[int, In], shared: Shared, _: str
+) -> Iterator[tuple[int, Out]]:
+    from joblib import Parallel, cpu_count, delayed, parallel_config
+
+    with parallel_config("loky", inner_max_num_threads=1):
+        workers = Parallel(n_jobs=min(cpu_count(), len(missing)), return_as="generator_unordered", batch_size=1)
+    try:
+        calls = [delayed(_numbered)(function, shared, number, item) for number, item in missing.items()]
+        yield from workers(calls)
+    except BrokenProcessPool as error:
+        raise _WorkerLost from error
+
+
+def _on_dask(
+    function: Callable[[Shared, In], Out], missing: Mapping[int, In], shared: Shared, address: str
+) -> Iterator[tuple[int, Out]]:
+    import dask
+    from distributed import CancelledError, Client, KilledWorker, as_completed
+
+    quiet = dask.config.set({"distributed.admin.large-graph-warning-threshold": "10GB"})
+    with quiet, _client(Client, address) as client:
+        # a task, not `scatter`: what is scattered is lost with the last worker that has it, a task is done again
+        everywhere = client.submit(_itself, shared, pure=False)
+        futures = {
+            client.submit(_at_work, function, everywhere, item, pure=False): number for number, item in missing.items()
+        }
+        try:
+            done = as_completed(futures, loop=client.loop, with_results=True)  # type: ignore[no-untyped-call]
+            for future, result in done:
+                if isinstance(result, CancelledError):  # the scheduler forgot it, as one that was restarted does
+                    raise _WorkerLost
+                yield futures[future], result
+        except KilledWorker as error:
+            raise Refused(f"a job has killed every worker that took it: {error}") from error
+
+
+def _client(client: Any, address: str) -> Any:
+    """A client with at least one worker of our own versions."""
+    try:
+        found = client(address, set_as_default=False, timeout=PATIENCE)
+    except OSError as error:
+        raise Refused(
+            f"no Dask scheduler answers at {address}: {error}; start one with `dask scheduler`, or unset MLOPS_PARALLEL"
+        ) from error
+    try:
+        found.wait_for_workers(1, timeout=PATIENCE)
+        _check_versions(found.run(_versions))
+    except TimeoutError as error:
+        found.close()
+        raise Refused(
+            f"the Dask scheduler at {address} has no worker; start some with `dask worker {address}`"
+        ) from error
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _check_versions(workers: Mapping[str, Mapping[str, str]]) -> None:
+    ours = _versions()
+    for worker, theirs in workers.items():
+        for name, mine in ours.items():
+            if theirs[name] != mine:
+                raise Refused(
+                    f"worker {worker} has {name} {theirs[name]}, this machine {mine}; results could differ:"
+                    " install the same lock file on both"
+                )
+
+
+def _versions() -> dict[str, str]:
+    return {name: _version(name) for name in SAME}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

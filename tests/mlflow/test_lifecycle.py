@@ -43,7 +43,7 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     assert checked.recommendation.action == "retrain", "a fall of 40 % calls for retraining"
     assert monday > datetime(2020, 2, 1, tzinfo=UTC), "and not before it happens"
 
-    later = monday + timedelta(weeks=4)
+    later = monday + timedelta(weeks=6)
     done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=later)
     assert done.promoted
     assert done.wape_challenger < done.wape_champion

@@ -1,13 +1,17 @@
 """`mlflow run . -e NAME` trains what `mlops train NAME` trains."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+from typer.main import get_command
 
+from mlops.cli import app
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.series.ingest import ingest
@@ -15,14 +19,25 @@ from mlops.tracking.store import open_store
 from mlops.training.spec import experiments, params_file
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = ("backtest", "tune")
+COMMAND = get_command(app)
+CHANGES = {"auto": "members=smoothing", "lightgbm": "trees=20", "prophet": "changepoint_prior_scale=0.1"}
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 
 
 def test_every_experiment_is_an_entry_point():
-    assert set(PROJECT["entry_points"]) == set(experiments())
+    assert set(PROJECT["entry_points"]) == {*experiments(), *COMMANDS}
 
 
-@pytest.mark.parametrize("name", sorted(PROJECT["entry_points"]))
+@pytest.mark.parametrize("name", COMMANDS)
+def test_parameters_of_a_command_are_its_options(name: str):
+    entry = PROJECT["entry_points"][name]
+    options = {option for parameter in COMMAND.commands[name].params for option in parameter.opts}
+    assert set(re.findall(r"--[a-z-]+", entry["command"])) <= options
+    assert set(re.findall(r"{(\w+)}", entry["command"])) == set(entry["parameters"])
+
+
+@pytest.mark.parametrize("name", experiments())
 def test_parameters_of_an_entry_point_have_their_value_in_params_toml_only(name: str):
     entry = PROJECT["entry_points"][name]
     keys = params_file(name).read_text()
@@ -31,23 +46,40 @@ def test_parameters_of_an_entry_point_have_their_value_in_params_toml_only(name:
         assert parameter == "as_of" or f"\n{parameter} = " in keys
 
 
-@pytest.mark.parametrize("name", sorted(PROJECT["entry_points"]))
+@pytest.mark.parametrize("name", experiments())
 def test_a_project_run_registers_a_version_with_its_run(home: Settings, daily_series: Path, name: str):
     database = Database(home.database_url)
     ingest(database, daily_series, known_at="observed")
     store = open_store(home, database.url)
-    change = ["-P", "trees=5"] if name == "lightgbm" else ["-P", "changepoint_prior_scale=0.1"]
+    change = ["-P", CHANGES[name]]
     done = _mlflow_run(store.uri, name, "-P", "as_of=2020-01-01", "-P", "weeks=1", *change)
     assert done.returncode == 0, done.stderr
     version = store.client.get_model_version_by_alias("demand", "challenger")
     run = store.client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["kind"] == name
-    assert run.data.params[change[1].split("=")[0]] == change[1].split("=")[1]
+    assert run.data.params[CHANGES[name].split("=")[0]].strip("[]'") == CHANGES[name].split("=")[1]
     assert run.data.metrics["wape"] < 0.3
     with database.transaction() as transaction:
         assert [row["lineage_state"] for row in transaction.rows("list_versions")] == ["complete"]
     database.close()
+
+
+def test_a_backtest_and_a_tuning_as_project_runs_fill_the_run_that_mlflow_began(
+    home: Settings, daily_series: Path, tmp_path: Path
+):
+    routes = pd.read_csv(daily_series).rename(columns={"route_id": "series_id", "observed_at": "ds", "value": "y"})
+    routes.to_csv(tmp_path / "routes.csv", index=False)
+    assert home.database_url
+    store = open_store(home, home.database_url)
+    small = ("-P", f"file={tmp_path / 'routes.csv'}", "-P", "horizon=7", "-P", "origins=2")
+    for name, more in (("backtest", ("-P", "kind=smoothing")), ("tune", ("-P", "kind=prophet", "-P", "trials=2"))):
+        done = _mlflow_run(store.uri, name, *small, *more)
+        assert done.returncode == 0, done.stderr
+    runs = store.client.search_runs([store.experiment("demand")])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 2
+    assert {run.data.tags["mlops.report"] for run in runs} == {"backtest", "tuning"}
+    assert all(run.data.metrics["wape"] < 0.5 for run in runs)
 
 
 def test_a_parameter_that_does_not_exist_is_refused_with_the_choices(home: Settings, tmp_path: Path):

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mlops import __version__
-from mlops.cli import database, demo, model, monitor, registry, series
+from mlops.cli import database, demo, forecast, model, monitor, registry, series
 from mlops.errors import MlopsError
 
 __all__ = ["app", "main"]
@@ -32,6 +32,8 @@ app.add_typer(model.features, name="features")
 app.add_typer(model.outcomes, name="outcomes")
 app.command()(demo.demo)
 app.command()(model.train)
+app.command()(forecast.backtest)
+app.command()(forecast.tune)
 app.command()(model.predict)
 app.command()(model.retrain)
 app.command()(monitor.review)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mlops.cli.context import database, moment, store
+from mlops.cli.forecast import pairs
 from mlops.cli.output import console, emit, progress, table
 from mlops.errors import BadInput, UnknownName
 
@@ -29,16 +30,14 @@ def train(
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
-    """Train, backtest against the seasonal naive, register as challenger."""
+    """Train, backtest against the baselines, register as challenger."""
     from mlops.training import TrainingSpec
     from mlops.training import train as run
     from mlops.training.spec import params_file
 
     options = {"name": name, "metric_type": metric_type, "country": country, "horizon": str(horizon or "")}
-    changes = {key: value for key, value in options.items() if value} | _pairs(change, "--set")
-    spec = TrainingSpec.from_toml(
-        params_file(experiment), changes, as_of=moment(as_of), labels=_pairs(label, "--label")
-    )
+    changes = {key: value for key, value in options.items() if value} | pairs(change, "--set")
+    spec = TrainingSpec.from_toml(params_file(experiment), changes, as_of=moment(as_of), labels=pairs(label, "--label"))
     with progress() as bar:
         task = bar.add_task(f"training {experiment}", total=None, note="")
         trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
@@ -48,6 +47,7 @@ def train(
         console.print(f"[bold]{trained.version.uri}[/] ({spec.kind}) is registered as challenger")
         console.print(
             f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f},"
+            f" moving average {figures['wape_average']:.3f},"
             f" 80 % intervals cover {figures['coverage_80']:.0%}"
         )
         for row in trained.excluded.itertuples():
@@ -156,16 +156,6 @@ def show_feature(name: Annotated[str, typer.Argument(help="A feature's name.")],
                 console.print(f"  {key:20} {value}", highlight=False)
 
     emit(rows, as_json=as_json, text=text)
-
-
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for text in given:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            raise BadInput(f"{option} {text!r} is not of the form key=value")
-        pairs[key] = value
-    return pairs
 
 
 def _whole(horizon: str | None) -> Any:

@@ -21,9 +21,10 @@ from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.store import Store
 
-__all__ = ["LINEAGE_TAG", "RunRecord", "log_run", "read_table"]
+__all__ = ["LINEAGE_TAG", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
 
 LINEAGE_TAG = "mlops.lineage_sha256"
+SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
 MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophet", "holidays")
 
 
@@ -40,6 +41,19 @@ class RunRecord:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ReportRecord:
+    """A comparison of models that keeps none of them: it becomes one MLflow run with tables and pictures."""
+
+    experiment: str
+    name: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
 def log_run(store: Store, record: RunRecord) -> tuple[str, str]:
     """Log a run with its model; (run id, model URI)."""
     with _run(store, record.experiment) as run:
@@ -47,11 +61,21 @@ def log_run(store: Store, record: RunRecord) -> tuple[str, str]:
         mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
         mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
         mlflow.log_text(record.lineage.to_json(), "lineage.json")
-        with tempfile.TemporaryDirectory() as folder:
-            for name, table in record.tables.items():
-                table.to_parquet(Path(folder) / f"{name}.parquet", index=False)
-                mlflow.log_artifact(str(Path(folder) / f"{name}.parquet"))
+        _log_files({f"{name}.parquet": _parquet(table) for name, table in record.tables.items()})
         return run.info.run_id, _log_model(record)
+
+
+def log_report(store: Store, record: ReportRecord) -> str:
+    """Log a report; its run's id. A table becomes NAME.parquet and, for MLflow's page, NAME.json."""
+    with _run(store, record.experiment) as run:
+        mlflow.set_tags(dict(record.tags) | {"mlflow.runName": record.name})
+        mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
+        mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
+        for name, table in record.tables.items():
+            if 0 < len(table) <= SHOWN_ROWS:
+                mlflow.log_table(_plain(table), f"{name}.json")
+        _log_files({f"{name}.parquet": _parquet(table) for name, table in record.tables.items()} | dict(record.files))
+        return str(run.info.run_id)
 
 
 def read_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
@@ -71,6 +95,23 @@ def _run(store: Store, experiment: str) -> Iterator[mlflow.ActiveRun]:
     else:
         with mlflow.start_run(experiment_id=store.experiment(experiment)) as run:
             yield run
+
+
+def _log_files(files: Mapping[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        mlflow.log_artifacts(folder)
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    return bytes(table.to_parquet(index=False))
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose times are text, as MLflow's JSON wants them."""
+    times = table.select_dtypes("datetime").columns
+    return table.assign(**{name: table[name].dt.strftime("%Y-%m-%d %H:%M") for name in times})
 
 
 def _log_model(record: RunRecord) -> str:

@@ -46,10 +46,14 @@ def select(database: Database, metric_type: str, granularity: str, labels: dict[
     return Selection(there[0], granularity, labels)
 
 
-def read_data(database: Database, selection: Selection, as_of: datetime) -> TrainingData:
-    """What was known at `as_of`, without outages and without series that can't be trained on."""
+def read_data(database: Database, selection: Selection, as_of: datetime, *, ended: bool = False) -> TrainingData:
+    """What was known at `as_of`, without outages and without series that can't be trained on.
+
+    Of a history that has `ended`, series are stale when they stop before the others, not before `as_of`.
+    """
     observed = history(database, selection, as_of)
-    frame, excluded = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    end = observed["ds"].max() if ended else pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
+    frame, excluded = usable(observed, end=end)
     names = _names(database, selection)
     unknown = [series for series in names if series not in set(observed["series_id"])]
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"

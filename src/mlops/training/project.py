@@ -28,7 +28,8 @@ def run(params: Path, arguments: Sequence[str]) -> None:
         _say(f"refused: {error}")
         sys.exit(1)
     figures = trained.metrics
-    _say(f"{trained.version.uri}: WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f}")
+    baselines = f"seasonal naive {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}"
+    _say(f"{trained.version.uri}: WAPE {figures['wape']:.3f}, {baselines}")
 
 
 def _pairs(arguments: Sequence[str]) -> dict[str, str]:

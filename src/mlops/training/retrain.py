@@ -1,4 +1,8 @@
-"""Retraining on a recommendation: a challenger is compared on the newest weeks and promoted if it wins."""
+"""Retraining on a recommendation: a challenger is compared on the newest weeks and promoted if it wins.
+
+It has to win against the champion, and it must not be worse than the seasonal naive: of two bad models the better one
+is still no reason to promote.
+"""
 
 import tomllib
 from dataclasses import dataclass, replace
@@ -20,9 +24,9 @@ from mlops.training.data import read_data
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import REQUEST_TAG, Say, train
 
-__all__ = ["Retrained", "Rule", "retrain"]
+__all__ = ["Retrained", "Rule", "judge", "retrain"]
 
-OURS, THEIRS = "mlops.wape_challenger", "mlops.wape_champion"
+OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Retrained:
     champion: int
     wape_challenger: float
     wape_champion: float
+    wape_naive: float | None
     promoted: bool
     verdict: str
 
@@ -73,7 +78,7 @@ def retrain(
         spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
         tags = {"mlops.recommendation_id": str(recommendation_id)} | _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    result = _judge(version, champion, rule)
+    result = judge(version, champion, rule)
     if result.promoted and row["status"] != "done":
         promote(store, version, result.verdict)
     sync(store, database)
@@ -109,7 +114,10 @@ def _still_champion(store: Store, version: ModelVersion) -> None:
 def _compare(
     database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, rule: Rule, say: Say
 ) -> dict[str, str]:
-    """WAPE of both on the newest days, as tags; neither has seen them: the challenger is fitted on what came before."""
+    """WAPE of both and of the seasonal naive on the newest days, as tags.
+
+    None has seen them: the challenger is fitted on what came before.
+    """
     say("comparing challenger and champion on the newest days")
     frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
     frame = frame[frame["series_id"].isin(row["lineage"]["series"])]
@@ -122,7 +130,9 @@ def _compare(
     steps = min(rule.holdout_days, spec.horizon)
     ours = forecaster(spec.kind)(**spec.forecaster_params).fit(past).predict(steps)
     theirs = load_model(champion).predict(past, params={"horizon": steps})
-    return {OURS: f"{_wape(ours, newest):.6f}", THEIRS: f"{_wape(theirs, newest):.6f}"}
+    naive = forecaster("naive")(country=spec.country, horizon=spec.horizon).fit(past).predict(steps)
+    found = {OURS: ours, THEIRS: theirs, NAIVE: naive}
+    return {tag: f"{_wape(forecasts, newest):.6f}" for tag, forecasts in found.items()}
 
 
 def _wape(forecasts: pd.DataFrame, outcomes: pd.DataFrame) -> float:
@@ -130,15 +140,17 @@ def _wape(forecasts: pd.DataFrame, outcomes: pd.DataFrame) -> float:
     return wape(judged["y"], judged["y_hat"])
 
 
-def _judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
+def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
     ours, theirs = float(version.tags[OURS]), float(version.tags[THEIRS])
-    won = ours < theirs * (1 - rule.margin)
+    naive = float(version.tags[NAIVE]) if NAIVE in version.tags else None  # older versions have none
+    won = ours < theirs * (1 - rule.margin) and (naive is None or ours <= naive)
+    beside = f" and {naive:.3f} of the seasonal naive" if naive is not None else ""
     verdict = (
         f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}"
-        f" of version {champion.version} on the newest {rule.holdout_days} days"
+        f" of version {champion.version}{beside} on the newest {rule.holdout_days} days"
     )
-    return Retrained(version, champion.version, ours, theirs, won, verdict)
+    return Retrained(version, champion.version, ours, theirs, naive, won, verdict)
 
 
 def _close(database: Database, recommendation_id: int, result: Retrained) -> None:

@@ -108,6 +108,8 @@ def _change(document: dict[str, dict[str, Any]], key: str, text: str, path: Path
 def _typed(key: str, text: str, kind: type) -> Any:
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if kind is list:
+        return [part.strip() for part in text.split(",")]
     try:
         return kind(text)
     except ValueError as error:

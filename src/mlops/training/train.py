@@ -1,4 +1,4 @@
-"""One training: from the spec to a registered version, with its backtest against the seasonal naive."""
+"""One training: from the spec to a registered version, with its backtest against the baselines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from mlops.domain.features import Lineage, sha256
 from mlops.features.build import digest
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
+from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
 from mlops.tracking.bridge import sync
@@ -23,6 +24,7 @@ from mlops.training.spec import TrainingSpec
 
 __all__ = ["Trained", "train"]
 
+BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
 Say = Callable[[str], None]
 
@@ -61,15 +63,17 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
 
 
 def _backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The model's and the naive's forecasts from the same origins."""
+    """The forecasts of the model and of every baseline from the same origins, by table name."""
     cutoffs = origins(frame, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
-    naive = {"country": spec.country, "horizon": spec.horizon}
-    return {
+    common = {"country": spec.country, "horizon": spec.horizon}
+    tested = {
         "backtest": backtest(
             spec.kind, spec.forecaster_params, frame, cutoffs, spec.horizon, refit_every=spec.refit_every
-        ),
-        "backtest_naive": backtest("naive", naive, frame, cutoffs, spec.horizon, refit_every=spec.refit_every),
+        )
     }
+    for kind in BASELINES:
+        tested[f"backtest_{kind}"] = backtest(kind, common, frame, cutoffs, spec.horizon, refit_every=spec.refit_every)
+    return tested
 
 
 def _register(
@@ -81,7 +85,9 @@ def _register(
     store: Store,
 ) -> tuple[ModelVersion, dict[str, float]]:
     lineage = _lineage(spec, data, fitted, database)
-    metrics = scores(tested["backtest"]) | {"wape_naive": scores(tested["backtest_naive"])["wape"]}
+    metrics = scores(tested["backtest"]) | {
+        f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES
+    }
     tags = {
         "mlops.kind": spec.kind,
         "mlops.as_of": spec.as_of.astimezone(UTC).isoformat(),
@@ -97,7 +103,12 @@ def _register(
         | {"kind": spec.kind, "as_of": tags["mlops.as_of"], "metric_type": data.selection.metric_type},
         metrics=metrics | {f"importance.{name}": share for name, share in fitted.importance.items()},
         tags=tags,
-        tables=tested | {"excluded_series": data.excluded_frame, "scores_by_series": _by_series(tested["backtest"])},
+        tables=tested
+        | {
+            "excluded_series": data.excluded_frame,
+            "scores_by_series": table(tested["backtest"], ["series_id"]),
+            "scores_by_step": table(tested["backtest"], ["step"]),
+        },
     )
     run_id, model_uri = log_run(store, record)
     return add_version(store, spec.name, run_id, model_uri, tags), metrics
@@ -117,10 +128,6 @@ def _lineage(spec: TrainingSpec, data: TrainingData, fitted: Forecaster, databas
         content_sha256=digest(data.frame),
         code_version=mlops.__version__,
     )
-
-
-def _by_series(tested: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame([{"series_id": series} | scores(rows) for series, rows in tested.groupby("series_id")])
 
 
 def _metrics(store: Store, version: ModelVersion) -> dict[str, float]:

@@ -1,0 +1,142 @@
+"""A backtest as a person asks for it: kinds against baselines on the same past origins, told by tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mlops.domain.forecasts import wape
+from mlops.errors import BadInput, UnknownName
+from mlops.forecasting import KINDS
+from mlops.forecasting.accuracy import CYCLES, by_level, table
+from mlops.forecasting.backtest import Candidate, Done, compare, with_outcomes
+from mlops.forecasting.panel import SEASONS
+from mlops.training.spec import TrainingSpec, experiments, params_file
+from mlops.training.subject import Plan, Subject
+
+__all__ = ["Report", "candidate", "run", "so_far"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How the candidates did; the first of them is the one that was asked about, the others are its measure.
+
+    `overall` has one row per candidate; every other table one per `candidate` and group.
+    """
+
+    candidates: tuple[Candidate, ...]
+    plan: Plan
+    subject: Subject
+    overall: pd.DataFrame
+    levels: pd.DataFrame
+    by_series: pd.DataFrame
+    by_step: pd.DataFrame
+    by_segment: pd.DataFrame
+    by_origin: pd.DataFrame
+    forecasts: pd.DataFrame
+    """Every forecast with its outcome, and a column `candidate`."""
+
+    @property
+    def asked(self) -> str:
+        """The name of the first candidate."""
+        return self.candidates[0].name
+
+
+def candidate(name: str, changes: dict[str, str] | None = None) -> Candidate:
+    """A model kind with its own defaults, or an experiment of the room `training` with its params.toml."""
+    if name in experiments():
+        spec = TrainingSpec.from_toml(params_file(name), changes)
+        return Candidate(name, spec.kind, dict(spec.params))
+    if name in KINDS:
+        if changes:
+            key = next(iter(changes))
+            raise BadInput(f"kind {name!r} has no params.toml in which {key!r} could be changed; see {experiments()}")
+        return Candidate(name, name, {})
+    raise UnknownName("model kind or experiment", name, {*KINDS, *experiments()})
+
+
+def run(
+    candidates: Sequence[Candidate],
+    subject: Subject,
+    plan: Plan,
+    *,
+    done: Callable[[Done], None] = lambda _: None,
+    where: str | None = None,
+) -> Report:
+    """Compare the candidates on the rows that all of them forecast; `done` is told of each fit as it finishes."""
+    finished = []
+    for one in compare(
+        candidates, subject.past, subject.cutoffs, plan.horizon, refit_every=plan.refit_every, where=where
+    ):
+        finished.append(one)
+        done(one)
+    judged = _common(_judged(finished, subject))
+    parts = {one.name: judged[judged["candidate"] == one.name] for one in candidates}
+    segments = [name for name in subject.segments.columns if name != "series_id"]
+    base = subject.freq.split("-")[0]
+    seconds = pd.Series([one.seconds for one in finished]).groupby([one.candidate for one in finished]).sum()
+    levels = {
+        name: by_level(part, segments, cycle=SEASONS[base].cycle, words=CYCLES[base]) for name, part in parts.items()
+    }
+    return Report(
+        candidates=tuple(candidates),
+        plan=plan,
+        subject=subject,
+        overall=_each(parts, []).assign(cpu_seconds=[seconds[name] for name in parts]),
+        levels=pd.concat([part.assign(candidate=name) for name, part in levels.items()], ignore_index=True),
+        by_series=_named(_each(parts, ["series_id"]), subject.names),
+        by_step=_each(parts, ["step"]),
+        by_segment=_by_segment(parts, segments),
+        by_origin=_each(parts, ["cutoff"]),
+        forecasts=judged,
+    )
+
+
+def so_far(finished: Sequence[Done], subject: Subject) -> pd.DataFrame:
+    """`candidate, origins, wape` of what was done before an interruption."""
+    if not finished:
+        return pd.DataFrame(columns=["candidate", "origins", "wape"])
+    judged = _judged(finished, subject)
+    rows = [
+        (name, part["cutoff"].nunique(), wape(part["y"], part["y_hat"])) for name, part in judged.groupby("candidate")
+    ]
+    return pd.DataFrame(rows, columns=["candidate", "origins", "wape"])
+
+
+def _judged(finished: Sequence[Done], subject: Subject) -> pd.DataFrame:
+    """All forecasts with outcomes, segments and their candidate, in an order that no worker decides."""
+    forecasts = pd.concat([one.forecasts.assign(candidate=one.candidate) for one in finished], ignore_index=True)
+    parts = [with_outcomes(part, subject.outcomes) for _, part in forecasts.groupby("candidate", sort=False)]
+    judged = pd.concat(parts, ignore_index=True).merge(subject.segments, on="series_id", how="left")
+    return judged.sort_values(["candidate", "cutoff", "series_id", "ds"], ignore_index=True)
+
+
+def _common(judged: pd.DataFrame) -> pd.DataFrame:
+    """The rows that every candidate forecast, so that all are judged on the same."""
+    keys = ["series_id", "cutoff", "ds"]
+    by_all = judged.groupby(keys)["candidate"].transform("nunique") == judged["candidate"].nunique()
+    return judged[by_all].reset_index(drop=True)
+
+
+def _each(parts: dict[str, pd.DataFrame], by: list[str]) -> pd.DataFrame:
+    """The accuracy of each candidate by group, its name first."""
+    found = pd.concat([table(part, by).assign(candidate=name) for name, part in parts.items()], ignore_index=True)
+    return found[["candidate", *(name for name in found.columns if name != "candidate")]]
+
+
+def _named(found: pd.DataFrame, names: Mapping[Any, str]) -> pd.DataFrame:
+    found.insert(2, "name", found["series_id"].map(names))
+    return found
+
+
+def _by_segment(parts: dict[str, pd.DataFrame], segments: list[str]) -> pd.DataFrame:
+    """`candidate, segment` (the column), `value` and the accuracy of the series inside."""
+    tables = [
+        _each(parts, [name]).rename(columns={name: "value"}).assign(segment=name).astype({"value": str})
+        for name in segments
+    ]
+    if not tables:
+        return pd.DataFrame(columns=["candidate", "segment", "value"])
+    found = pd.concat(tables, ignore_index=True)
+    return found[["candidate", "segment", *(name for name in found.columns if name not in ("candidate", "segment"))]]

@@ -1,0 +1,148 @@
+"""What a backtest is made on: a file or the database, the past origins, and what each of them may see."""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlops.config import room
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.errors import NothingToDo
+from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
+from mlops.forecasting.panel import Panel
+from mlops.training.data import read_data
+from mlops.training.frames import read_frame
+
+__all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file"]
+
+PLACES = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The decisions of training/backtest/backtest.toml."""
+
+    origins: int
+    refit_every: int
+    baselines: tuple[str, ...]
+    goal: float
+    horizon: dict[str, int]
+
+    @classmethod
+    def read(cls) -> "Defaults":
+        """Read the file of the room `training`."""
+        document = tomllib.loads((room("training") / "backtest" / "backtest.toml").read_text(encoding="utf-8"))
+        return cls(**{**document, "baselines": tuple(document["baselines"])})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many origins, how far apart, how far ahead; 0 means as in the defaults of the data's frequency."""
+
+    origins: int
+    refit_every: int
+    goal: float
+    every: int = 0
+    horizon: int = 0
+
+    def for_freq(self, freq: str, horizons: dict[str, int]) -> "Plan":
+        """The plan with every number."""
+        horizon = self.horizon or horizons[freq.split("-")[0]]
+        return Plan(self.origins, self.refit_every, self.goal, self.every or horizon, horizon)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a backtest is made on: the past as it was known, the cutoffs, and the outcomes.
+
+    `segments` has one row per `series_id` and a text column for each way to add series up; `names` are for people.
+    """
+
+    past: Past
+    cutoffs: tuple[pd.Timestamp, ...]
+    outcomes: pd.DataFrame
+    freq: str
+    segments: pd.DataFrame
+    source: str
+    values: str
+    """Which values the origins saw, in words."""
+    names: Mapping[Any, str]
+
+
+def from_file(
+    path: Path, plan: Plan, *, freq: str | None, covariates: Sequence[str], segments: Sequence[str]
+) -> tuple[Subject, Plan]:
+    """The series of a CSV or Parquet file, with the values that it has; `segments` names columns to add up by."""
+    frame = read_frame(path, covariates, segments)
+    panel = Panel.of(frame, freq, covariates)
+    plan = plan.for_freq(panel.freq, Defaults.read().horizon)
+    cutoffs = origins(frame, plan.origins, every=plan.every, horizon=plan.horizon, freq=panel.freq)
+    found = frame.drop_duplicates("series_id")[["series_id", *segments]]
+    names = {series: str(series) for series in panel.ids}
+    return Subject(Newest(panel), tuple(cutoffs), frame, panel.freq, found, str(path), "of the file", names), plan
+
+
+def from_database(
+    database: Database,
+    selection: Selection,
+    plan: Plan,
+    as_of: datetime,
+    *,
+    as_known: bool,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Subject, Plan]:
+    """The series of a selection. Outcomes are the values known at `as_of`; with `as_known` each origin sees what had
+    been recorded by the end of its last step, else the values of `as_of` up to it.
+    """
+    data = read_data(database, selection, as_of, ended=True)
+    newest = Panel.of(data.frame)
+    plan = plan.for_freq(newest.freq, Defaults.read().horizon)
+    cutoffs = origins(data.frame, plan.origins, every=plan.every, horizon=plan.horizon, freq=newest.freq)
+    past: Past = Newest(newest)
+    if as_known:
+        panels = []
+        for cutoff in cutoffs:
+            say(f"reading what was known at the end of {cutoff:%Y-%m-%d}")
+            panels.append(_as_known(database, selection, cutoff, newest.freq))
+        past, cutoffs = AsKnown({panel.cutoff: panel for panel in panels}), [panel.cutoff for panel in panels]
+    values = "as they were known at each origin" if as_known else f"known at {as_of:%Y-%m-%d %H:%M} UTC"
+    source = f"{selection.granularity} {selection.metric_type}"
+    segments = _segments(database, selection, set(data.frame["series_id"]))
+    return Subject(past, tuple(cutoffs), data.frame, newest.freq, segments, source, values, data.names), plan
+
+
+def _as_known(database: Database, selection: Selection, cutoff: pd.Timestamp, freq: str) -> Panel:
+    """The panel of what was recorded by the end of the step that begins at `cutoff`."""
+    moment = pd.date_range(cutoff, periods=2, freq=freq)[1].to_pydatetime().replace(tzinfo=UTC)
+    try:
+        return Panel.of(read_data(database, selection, moment).frame, freq)
+    except NothingToDo as error:
+        raise NothingToDo(
+            f"at the end of {cutoff:%Y-%m-%d} nothing could be learned from: {error}; when history was brought in"
+            " later than it happened, take the values of today for the past: --values newest"
+        ) from error
+
+
+def _segments(database: Database, selection: Selection, series: set[int]) -> pd.DataFrame:
+    """The places and labels that several series share."""
+    with database.transaction() as transaction:
+        rows = transaction.rows(
+            "series_segments",
+            metric_type=selection.metric_type,
+            granularity=selection.granularity,
+            labels=selection.labels or None,
+        )
+    found = pd.DataFrame(
+        [
+            {"series_id": row["series_id"], **{name: row[name] for name in PLACES}, **(row["labels"] or {})}
+            for row in rows
+            if row["series_id"] in series
+        ]
+    )
+    ways = [name for name in found.columns[1:] if 1 < found[name].nunique() < len(found)]
+    return found[["series_id", *ways]].fillna("none").astype(dict.fromkeys(ways, str))

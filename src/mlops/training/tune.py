@@ -1,0 +1,240 @@
+"""Tuning: parameters tried on past origins within a number of seconds (the only door to optuna).
+
+Time is ordered: trials are judged on origins whose outcomes end before the newest block begins. That block is held out
+and looked at once, for the winner and for the parameters that tuning began with.
+"""
+
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any
+
+import pandas as pd
+
+from mlops.config import room
+from mlops.domain.forecasts import wape
+from mlops.errors import BadInput, UnknownName
+from mlops.forecasting import forecaster
+from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
+from mlops.forecasting.panel import Panel
+from mlops.training.subject import Plan, Subject
+
+__all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "tunable", "tune", "wapes"]
+
+Space = Mapping[str, Any]
+"""By parameter: a list to choose from, or `low`, `high` and perhaps `log`."""
+Judge = Callable[[Mapping[str, Any], pd.Timestamp], float]
+"""The WAPE of parameters from one origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When to stop: after `seconds` of wall time, or after `trials` (0: no limit). The sampler begins with `seed`."""
+
+    seconds: float
+    trials: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Parameters and how they did; `state` is complete, pruned (hopeless after some origins), stopped or failed."""
+
+    number: int
+    state: str
+    value: float
+    """Mean WAPE of the origins that were tried."""
+    seconds: float
+    params: Mapping[str, Any]
+    by_origin: tuple[float, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning found. `held_out` is the WAPE on the newest block by name: tuned, default and naive."""
+
+    candidate: Candidate
+    best: Trial
+    default: Trial
+    trials: tuple[Trial, ...]
+    cutoffs: tuple[pd.Timestamp, ...]
+    held_out_from: pd.Timestamp
+    held_out: Mapping[str, float]
+    interrupted: bool
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per trial: number, state, value, seconds, note, a column per origin and per parameter."""
+        rows = []
+        for trial in self.trials:
+            values = dict(zip((f"wape_{cutoff:%Y-%m-%d}" for cutoff in self.cutoffs), trial.by_origin, strict=False))
+            kept = {name: getattr(trial, name) for name in ("number", "state", "value", "seconds", "note")}
+            rows.append(kept | values | dict(trial.params))
+        return pd.DataFrame(rows)
+
+    @property
+    def toml(self) -> str:
+        """The winner as lines for the section [params] of a params.toml."""
+        return "[params]\n" + "".join(f"{name} = {_toml(value)}\n" for name, value in self.best.params.items())
+
+    @property
+    def command(self) -> str:
+        """The command that trains the winner."""
+        return " ".join(
+            ["mlops train", self.candidate.name, *(f"--set {key}={v}" for key, v in self.best.params.items())]
+        )
+
+
+def tunable() -> list[str]:
+    """The experiments with a search.toml."""
+    return sorted(path.parent.name for path in room("training").glob("*/search.toml"))
+
+
+def read_space(experiment: str, kind: str) -> Space:
+    """What search.toml of an experiment says; BadInput for a parameter that the kind doesn't have."""
+    if experiment not in tunable():
+        raise UnknownName("search space (training/*/search.toml) of", experiment, tunable())
+    path = room("training") / experiment / "search.toml"
+    try:
+        space: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise BadInput(f"is no search space: {error}; expected a section [params]", where=str(path)) from error
+    known = signature(forecaster(kind).__init__).parameters
+    for name, given in space.items():
+        if name not in known:
+            raise BadInput(f"kind {kind!r} has no parameter {name!r}", where=str(path))
+        if not (isinstance(given, list) and given) and not (isinstance(given, dict) and {"low", "high"} <= set(given)):
+            raise BadInput(f"{name} = {given!r}; expected a list, or low and high", where=str(path))
+    return space
+
+
+def tune(
+    candidate: Candidate,
+    space: Space,
+    subject: Subject,
+    plan: Plan,
+    budget: Budget,
+    *,
+    told: Callable[[Trial], None] = lambda _: None,
+) -> Tuned:
+    """The parameters with the least mean WAPE over `plan.origins` origins, among those tried within the budget.
+
+    The first trial are the candidate's own parameters, so the winner is never worse than they are. A KeyboardInterrupt
+    ends the search early and keeps what was tried; before the first trial is complete it is raised.
+    """
+    last, before = subject.cutoffs[-1], subject.outcomes[subject.outcomes["ds"] <= subject.cutoffs[-1]]
+    cutoffs = tuple(origins(before, plan.origins, every=plan.every, horizon=plan.horizon, freq=subject.freq))
+
+    def judge(params: Mapping[str, Any], cutoff: pd.Timestamp) -> float:
+        return wapes(_with(candidate, params), before, [cutoff], plan.horizon, subject.freq)[0]
+
+    search = _Search(candidate, space, judge, cutoffs)
+    interrupted = search.run(budget, told)
+    complete = [trial for trial in search.trials if trial.state == "complete"]
+    best = min(complete, key=lambda trial: trial.value)
+    held = {"tuned": best.params, "default": complete[0].params}
+    scored = {
+        name: wapes(_with(candidate, params), subject.outcomes, [last], plan.horizon, subject.freq)[0]
+        for name, params in held.items()
+    }
+    common = {name: candidate.params.get(name) for name in ("country", "horizon")}
+    naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.freq)[0]
+    return Tuned(
+        candidate, best, complete[0], tuple(search.trials), cutoffs, last, scored | {"naive": naive}, interrupted
+    )
+
+
+def wapes(
+    candidate: Candidate, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], horizon: int, freq: str
+) -> list[float]:
+    """WAPE of a candidate from each cutoff, fitted anew at each."""
+    past = Newest(Panel.of(frame, freq, candidate.params.get("covariates") or ()))
+    found = []
+    for done in compare([candidate], past, cutoffs, horizon, where="serial"):
+        judged = with_outcomes(done.forecasts, frame)
+        found.append(wape(judged["y"], judged["y_hat"]))
+    return found
+
+
+class _Search:
+    """A study of optuna, asked for parameters and told how they did."""
+
+    def __init__(self, candidate: Candidate, space: Space, judge: Judge, cutoffs: Sequence[pd.Timestamp]) -> None:
+        self.space, self.judge, self.cutoffs = space, judge, cutoffs
+        self.first = {name: candidate.params[name] for name in space if name in candidate.params}
+        self.trials: list[Trial] = []
+
+    def run(self, budget: Budget, told: Callable[[Trial], None]) -> bool:
+        """Try until the budget is spent; whether it was interrupted."""
+        deadline, study = time.monotonic() + budget.seconds, _study(budget.seed)
+        study.enqueue_trial(self.first)
+        try:
+            while not self.trials or (time.monotonic() < deadline and len(self.trials) != budget.trials):
+                self.trials.append(self._try(study, deadline))
+                told(self.trials[-1])
+        except KeyboardInterrupt:
+            if not self.trials:
+                raise
+            return True
+        return False
+
+    def _try(self, study: Any, deadline: float) -> Trial:
+        trial, begun, values = study.ask(), time.monotonic(), []
+        params = {name: _suggest(trial, name, given) for name, given in self.space.items()}
+        if not self.trials:  # exactly as the caller has them, also where the space doesn't reach
+            params |= self.first
+        state, note = "complete", ""
+        for step, cutoff in enumerate(self.cutoffs):
+            if self.trials and time.monotonic() > deadline:
+                state = "stopped"
+                break
+            try:
+                values.append(self.judge(params, cutoff))
+            except Exception as error:
+                if not self.trials:
+                    raise
+                state, note = "failed", f"{type(error).__name__}: {error}"
+                break
+            trial.report(sum(values) / len(values), step)
+            if step + 1 < len(self.cutoffs) and trial.should_prune():
+                state = "pruned"
+                break
+        _tell(study, trial, state, values)
+        value = sum(values) / len(values) if values else float("nan")
+        return Trial(len(self.trials), state, value, time.monotonic() - begun, params, tuple(values), note)
+
+
+def _study(seed: int) -> Any:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
+    return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
+
+
+def _tell(study: Any, trial: Any, state: str, values: Sequence[float]) -> None:
+    from optuna.trial import TrialState
+
+    if state == "complete":
+        study.tell(trial, sum(values) / len(values))
+    else:
+        study.tell(trial, state=TrialState.PRUNED if state == "pruned" else TrialState.FAIL)
+
+
+def _suggest(trial: Any, name: str, given: Any) -> Any:
+    if isinstance(given, list):
+        return trial.suggest_categorical(name, given)
+    whole = isinstance(given["low"], int) and isinstance(given["high"], int)
+    suggest = trial.suggest_int if whole else trial.suggest_float
+    return suggest(name, given["low"], given["high"], log=given.get("log", False))
+
+
+def _with(candidate: Candidate, params: Mapping[str, Any]) -> Candidate:
+    return replace(candidate, params=dict(candidate.params) | dict(params))
+
+
+def _toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)

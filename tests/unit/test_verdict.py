@@ -1,0 +1,31 @@
+"""Whom a retraining promotes: a challenger that beats the champion by the margin and is not worse than the naive."""
+
+import pytest
+
+from mlops.tracking.registry import ModelVersion
+from mlops.training.retrain import NAIVE, OURS, THEIRS, Rule, judge
+
+CHAMPION = ModelVersion("demand", 1, "run", "source", {})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "naive", "promoted"),
+    [
+        (0.10, 0.20, 0.15, True),
+        (0.10, 0.20, 0.10, True),
+        (0.16, 0.20, 0.15, False),
+        (0.199, 0.20, 0.30, False),
+        (0.10, 0.20, None, True),
+    ],
+    ids=["better than both", "as the naive", "worse than the naive", "within the margin", "naive not measured then"],
+)
+def test_a_challenger_has_to_beat_the_champion_and_the_naive(
+    ours: float, theirs: float, naive: float | None, promoted: bool
+):
+    tags = {OURS: str(ours), THEIRS: str(theirs)} | ({NAIVE: str(naive)} if naive else {})
+    found = judge(ModelVersion("demand", 2, "run", "source", tags), CHAMPION, Rule(14, 0.02))
+    assert found.promoted is promoted
+    assert (
+        f"version 2 {'promoted' if promoted else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}" in found.verdict
+    )
+    assert ("of the seasonal naive" in found.verdict) is (naive is not None)
