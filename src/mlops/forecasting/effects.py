@@ -15,6 +15,7 @@ __all__ = ["Effects", "measure"]
 
 AROUND = 4  # weeks before and after a named day that say what it would have been
 PRIOR = 2.0  # days that the common effect counts for in that of a series, and four times no effect in the common one
+NO_PRIOR = 1e-6  # names that always fall together are given equal shares
 MOST = 5.0
 HOURS = 24
 
@@ -41,7 +42,7 @@ class Effects:
         """
         counts, nothing = calendar.counts(index, freq), np.zeros(len(index))
         of_names = np.array([counts.get(name, nothing) for name in self.names]).reshape(len(self.names), len(index))
-        return np.maximum(1 + (self.factor - 1) @ of_names, 0.0)
+        return np.asarray(np.maximum(1 + (self.factor - 1) @ of_names, 0.0))
 
     def table(self) -> pd.DataFrame:
         """One row per name, the largest effect first; effects are parts of the usual value: -0.2 is 20 % less.
@@ -98,27 +99,26 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     """
     counts = {} if panel.freq == "MS" else calendar.announced_by(panel.cutoff).counts(panel.index, panel.freq)
     names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
-    named = of_names.any(axis=0)
+    named = np.asarray(of_names.any(axis=0))
     steps = np.flatnonzero(named)
     y, usual, of_names = panel.y[:, steps], _usual(panel, named)[:, steps], of_names[:, steps]
     seen = ~np.isnan(y) & ~np.isnan(usual) & (usual > 0)
     would, change = np.where(seen, usual, 0.0), np.where(seen, y - usual, 0.0)
     day = HOURS if panel.freq == "h" else 1
-    common = _common(would, change, of_names, day)
+    common = _common(would, change, of_names, PRIOR / 4 * day)
     observed = (seen.astype(float) @ (of_names > 0).T) > 0
     effect = np.where(observed, _own(would, change, seen, of_names, common, day), common)
-    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, common, day)
-    return Effects(
-        panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences
-    )
+    others = _common(would, change, of_names, NO_PRIOR)
+    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, others, day)
+    return Effects(panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences)
 
 
-def _common(would: Floats, change: Floats, of_names: Floats, day: int) -> Floats:
-    """By name, the effect on the sum of all series."""
+def _common(would: Floats, change: Floats, of_names: Floats, prior: float) -> Floats:
+    """By name, the effect on the sum of all series, shrunk as by `prior` steps without one."""
     total = would.sum(axis=0)
     weight = total / max(total.sum() / max((total > 0).sum(), 1), 1e-12)
     ratio = change.sum(axis=0) / np.maximum(total, 1e-12)
-    left = (of_names * weight) @ of_names.T + PRIOR / 4 * day * np.eye(len(of_names))
+    left = (of_names * weight) @ of_names.T + prior * np.eye(len(of_names))
     return np.asarray(np.linalg.solve(left, (of_names * weight) @ ratio))
 
 
@@ -129,8 +129,8 @@ def _own(
     on, count = (of_names > 0).astype(float).T, len(of_names)
     once = (would @ on) / np.maximum(seen.astype(float) @ on, 1)  # of a usual step of the name
     prior = np.where(once > 0, PRIOR * day * once, 1.0)
-    pairs = (of_names[:, None, :] * of_names).reshape(count * count, -1)
-    left = (would @ pairs.T).reshape(-1, count, count) + prior[:, :, None] * np.eye(count)
+    pairs = (of_names[:, None, :] * of_names).reshape(count * count, of_names.shape[1])
+    left = (would @ pairs.T).reshape(len(would), count, count) + prior[:, :, None] * np.eye(count)
     return np.asarray(np.linalg.solve(left, (change @ of_names.T + prior * common)[..., None])[..., 0])
 
 
@@ -140,15 +140,15 @@ def _occurrences(
     would: Floats,
     change: Floats,
     of_names: Floats,
-    common: Floats,
+    effect: Floats,
     day: int,
 ) -> tuple[tuple[Occurrence, ...], ...]:
     """By name, its stretches; the effects of other names on the same steps are taken out."""
-    total, explained = would.sum(axis=0), common @ of_names
+    total, explained = would.sum(axis=0), effect @ of_names
     found = []
     for name, count in enumerate(of_names):
         on = np.flatnonzero((count > 0) & (total > 0))
-        alone = change.sum(axis=0)[on] - (explained - common[name] * count)[on] * total[on]
+        alone = change.sum(axis=0)[on] - (explained - effect[name] * count)[on] * total[on]
         stretches = np.split(np.arange(len(on)), np.flatnonzero(np.diff(steps[on]) > 1) + 1)
         found.append(
             tuple(
