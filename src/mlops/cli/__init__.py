@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mlops import __version__
-from mlops.cli import database, demo, model, monitor, registry, series
+from mlops.cli import database, demo, explain, model, monitor, registry, series
 from mlops.errors import MlopsError
 
 __all__ = ["app", "main"]
@@ -33,6 +33,9 @@ app.add_typer(model.outcomes, name="outcomes")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.predict)
+app.command()(explain.explain)
+app.command("what-if")(explain.what_if)
+series.app.command("effects")(explain.effects)
 app.command()(model.retrain)
 app.command()(monitor.review)
 app.command()(database.health)
