@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
 
-__all__ = ["Effects", "measure"]
+__all__ = ["Effects", "measure", "usual_values"]
 
 AROUND = 4  # weeks before and after a named day that say what it would have been
 PRIOR = 2.0  # days that the common effect counts for in that of a series, and four times no effect in the common one
@@ -101,7 +101,7 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
     named = np.asarray(of_names.any(axis=0))
     steps = np.flatnonzero(named)
-    y, usual, of_names = panel.y[:, steps], _usual(panel, named)[:, steps], of_names[:, steps]
+    y, usual, of_names = panel.y[:, steps], usual_values(panel, without=named)[:, steps], of_names[:, steps]
     seen = ~np.isnan(y) & ~np.isnan(usual) & (usual > 0)
     would, change = np.where(seen, usual, 0.0), np.where(seen, y - usual, 0.0)
     day = HOURS if panel.freq == "h" else 1
@@ -111,6 +111,25 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     others = _common(would, change, of_names, NO_PRIOR)
     occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, others, day)
     return Effects(panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences)
+
+
+def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False) -> Floats:
+    """Mean of the same weekday (and hour) in the weeks around each step (`without` some steps); of weeks, of the weeks.
+
+    NaN where nothing was observed.
+    """
+    shift = {"h": 7 * HOURS, "W": 1}.get(panel.freq.split("-")[0], panel.season.cycle)
+    plain = np.where(without, np.nan, panel.y)
+    steps = plain.shape[1]
+    total, count = np.zeros(plain.shape), np.zeros(plain.shape)
+    for back in (*range(-AROUND, 0), *range(1, AROUND + 1)):
+        move = back * shift
+        to = slice(max(move, 0), steps + min(move, 0))
+        source = slice(max(-move, 0), steps + min(-move, 0))
+        seen = ~np.isnan(plain[:, source])
+        total[:, to] += np.where(seen, plain[:, source], 0.0)
+        count[:, to] += seen
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _common(would: Floats, change: Floats, of_names: Floats, prior: float) -> Floats:
@@ -170,19 +189,3 @@ def _mean(effects: Sequence[float]) -> tuple[float, float]:
     if count < 2:
         return float(np.mean(effects)), float("nan")
     return float(np.mean(effects)), float(stdtrit(count - 1, 0.975) * np.std(effects, ddof=1) / np.sqrt(count))
-
-
-def _usual(panel: Panel, named: npt.NDArray[np.bool_]) -> Floats:
-    """Mean of the same weekday (and hour) in the weeks around each step, without named days; of weeks, of the weeks."""
-    shift = {"h": 7 * HOURS, "W": 1}.get(panel.freq.split("-")[0], panel.season.cycle)
-    plain = np.where(named, np.nan, panel.y)
-    steps = plain.shape[1]
-    total, count = np.zeros(plain.shape), np.zeros(plain.shape)
-    for back in (*range(-AROUND, 0), *range(1, AROUND + 1)):
-        move = back * shift
-        to = slice(max(move, 0), steps + min(move, 0))
-        source = slice(max(-move, 0), steps + min(-move, 0))
-        seen = ~np.isnan(plain[:, source])
-        total[:, to] += np.where(seen, plain[:, source], 0.0)
-        count[:, to] += seen
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
