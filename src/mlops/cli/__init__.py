@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mlops import __version__
-from mlops.cli import database, demo, forecast, model, monitor, registry, series
+from mlops.cli import database, demo, explain, forecast, model, monitor, registry, series
 from mlops.errors import MlopsError
 
 __all__ = ["app", "main"]
@@ -35,6 +35,9 @@ app.command()(model.train)
 app.command()(forecast.backtest)
 app.command()(forecast.tune)
 app.command()(model.predict)
+app.command()(explain.explain)
+app.command("what-if")(explain.what_if)
+series.app.command("effects")(explain.effects)
 app.command()(model.retrain)
 app.command()(monitor.review)
 app.command()(database.health)

@@ -3,6 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -94,17 +95,24 @@ class Forecaster(ABC):
         *,
         history: pd.DataFrame | None = None,
         future: pd.DataFrame | None = None,
+        decompose: bool = False,
     ) -> pd.DataFrame:
         """Forecasts for the `horizon` steps after the newest step of `history` (None: of the training data).
 
         One row per series and step: `series_id, ds, cutoff, y_hat` and `lo_<level>, hi_<level>` per level in per cent.
         `future` (`series_id, ds` and the covariates) says what is known ahead. Newer history is also used to judge what
-        would have been forecast since the training, so that intervals widen when forecasts have begun to fail.
+        would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
+        `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
         """
         panel = self._panel(horizon, history, future)
-        y_hat, tape = self.forecast(panel, horizon)
+        components: dict[str, Floats] = {}
+        if decompose:
+            parts, tape = self.composed(panel, horizon)
+            y_hat, components = _sum(parts), self._gathered(parts)
+        else:
+            y_hat, tape = self.forecast(panel, horizon)
         bounds = Intervals.of(tape, panel, never_negative=_never_negative(panel)).bounds(panel, y_hat, levels)
-        return _long(panel, horizon, {"y_hat": y_hat, **bounds})
+        return _long(panel, horizon, {"y_hat": y_hat, **bounds, **components})
 
     def explain(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
@@ -112,19 +120,21 @@ class Forecaster(ABC):
         """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`."""
         panel = self._panel(horizon, history, future)
         parts = self.parts(panel, horizon)
-        return _long(panel, horizon, {"y_hat": np.sum(list(parts.values()), axis=0), **parts})
+        return _long(panel, horizon, {"y_hat": _sum(parts), **parts})
 
     def decompose(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
     ) -> pd.DataFrame:
         """`explain` gathered into the COMPONENTS, in units of the series."""
-        explained = self.explain(horizon, history=history, future=future)
-        parts = explained.columns[4:]
-        of = pd.Series({part: self.component(part) for part in parts})
-        found = explained.iloc[:, :4].copy()
-        for component in COMPONENTS:
-            found[component] = explained[list(of.index[of == component])].sum(axis=1)
-        return found
+        panel = self._panel(horizon, history, future)
+        parts = self.parts(panel, horizon)
+        return _long(panel, horizon, {"y_hat": _sum(parts), **self._gathered(parts)})
+
+    def with_calendar(self, calendar: Calendar) -> Self:
+        """The same fitted model under another calendar of named days; this one stays as it is."""
+        other = copy(self)
+        other.calendar = calendar
+        return other
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
         """Point forecasts, and what would have been forecast before."""
@@ -138,8 +148,12 @@ class Forecaster(ABC):
     def parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Named contributions (series × steps) that sum to the point forecast; `limit` is what keeps it above zero."""
         parts = self._parts(panel, horizon)
-        total = np.sum(list(parts.values()), axis=0)
+        total = _sum(parts)
         return parts | {"limit": np.maximum(total, 0) - total} if _never_negative(panel) else parts
+
+    def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], Tape]:
+        """`forecast`, with the parts in place of the point forecasts."""
+        return self.parts(panel, horizon), self.tape(panel)
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to."""
@@ -218,6 +232,13 @@ class Forecaster(ABC):
                 raise UnknownName("series", unknown[0], map(str, self.known))
         return panel
 
+    def _gathered(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Parts summed by component; a component without a part is zero."""
+        found = {component: np.zeros_like(next(iter(parts.values()))) for component in COMPONENTS}
+        for part, values in parts.items():
+            found[self.component(part)] = found[self.component(part)] + values
+        return found
+
     def _check_horizon(self, horizon: object) -> None:
         whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
         if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
@@ -228,6 +249,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Kind, parameters and frequency of a saved forecaster."""
     card: dict[str, Any] = json.loads((folder / "forecaster.json").read_text(encoding="utf-8"))
     return card
+
+
+def _sum(parts: Mapping[str, Floats]) -> Floats:
+    return np.asarray(np.sum(list(parts.values()), axis=0))
 
 
 def _never_negative(panel: Panel) -> bool:

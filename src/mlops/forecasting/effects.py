@@ -1,79 +1,125 @@
 """The measured effect of holidays and events: how far their days fell from the same days of the weeks around them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.special import stdtrit
 
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
 
-__all__ = ["Effects", "measure"]
+__all__ = ["Effects", "measure", "usual_values"]
 
-AROUND = 4  # cycles before and after a named day that say what it would have been
-PRIOR = 2.0  # occurrences that the common factor counts for in that of a series, and no effect in the common factor
+AROUND = 4  # weeks before and after a named day that say what it would have been
+PRIOR = 2.0  # days that the common effect counts for in that of a series, and four times no effect in the common one
+NO_PRIOR = 1e-6  # names that always fall together are given equal shares
 MOST = 5.0
+HOURS = 24
 
 
 @dataclass(frozen=True)
 class Effects:
     """Per series and name of a day, the factor by which it changes a step; 1 is no effect."""
 
+    ids: pd.Index
     names: tuple[str, ...]
     factor: Floats
     """Series × names, shrunk towards all series."""
+    observed: npt.NDArray[np.bool_]
+    """Series × names, whether the series was observed on such a day."""
     common: Floats
-    """By name, over all series."""
-    spread: Floats
-    """By name, the standard error of the common factor over its occurrences (days); NaN for a single one."""
-    occurrences: Floats
-    """By name, the number of steps with an observation of any series."""
+    """By name, over all series, shrunk towards no effect."""
+    occurrences: tuple[tuple["Occurrence", ...], ...]
+    """By name, each stretch of consecutive steps on which any series was observed."""
 
     def multiplier(self, calendar: Calendar, index: pd.DatetimeIndex, freq: str) -> Floats:
-        """What each step (columns) of each series (rows) is multiplied by; names that were not measured do nothing."""
-        counts = calendar.counts(index, freq)
-        found = np.ones((len(self.factor), len(index)))
-        for column, name in enumerate(self.names):
-            if name in counts:
-                found *= np.maximum(1 + counts[name] * (self.factor[:, column, None] - 1), 0.0)
-        return found
+        """What each step (columns) of each series (rows) is multiplied by; names that were not measured do nothing.
+
+        The effects of several names, or of several days in a week, add up.
+        """
+        counts, nothing = calendar.counts(index, freq), np.zeros(len(index))
+        of_names = np.array([counts.get(name, nothing) for name in self.names]).reshape(len(self.names), len(index))
+        return np.asarray(np.maximum(1 + (self.factor - 1) @ of_names, 0.0))
 
     def table(self) -> pd.DataFrame:
-        """`event, occurrences, effect, lo_95, hi_95`: common effects as parts of the usual value; -0.2 is 20 % less."""
-        half = 1.96 * self.spread
-        columns = {"effect": self.common - 1, "lo_95": self.common - 1 - half, "hi_95": self.common - 1 + half}
-        frame = pd.DataFrame({"event": self.names, "occurrences": self.occurrences.astype(int), **columns})
-        return frame.sort_values("effect", key=abs, ascending=False, ignore_index=True)
+        """One row per name, the largest effect first; effects are parts of the usual value: -0.2 is 20 % less.
+
+        `effect` is the mean over the `occurrences` and `lo_95, hi_95` its interval by Student's t; of one occurrence
+        there is no interval (NaN). `days` were observed, in `years`. `lowest` and `highest` are the shrunk effects of
+        the series `lowest_series` and `highest_series`, of those that were observed.
+        """
+        rows = [self._row(column, name) for column, name in enumerate(self.names) if self.occurrences[column]]
+        frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+        return frame.sort_values("effect", key=abs, ascending=False, ignore_index=True, kind="stable")
+
+    def _row(self, column: int, name: str) -> tuple[object, ...]:
+        found, own = self.occurrences[column], np.where(self.observed[:, column], self.factor[:, column] - 1, np.nan)
+        low, high = int(np.nanargmin(own)), int(np.nanargmax(own))
+        effect, half = _mean([one.effect for one in found])
+        years, days = sorted({one.year for one in found}), sum(one.days for one in found)
+        bounds = (effect, max(effect - half, -1.0), effect + half)  # max() keeps NaN when it comes first
+        return name, len(found), days, years, *bounds, self.ids[low], own[low], self.ids[high], own[high]
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A stretch of consecutive steps of one name: how many of its days were observed, and their effect on all series.
+
+    The effect is a part of what the steps would have been, per day of the name where steps are weeks.
+    """
+
+    year: int
+    days: int
+    effect: float
+
+
+COLUMNS = {
+    "event": object,
+    "occurrences": int,
+    "days": int,
+    "years": object,
+    "effect": float,
+    "lo_95": float,
+    "hi_95": float,
+    "lowest_series": object,
+    "lowest": float,
+    "highest_series": object,
+    "highest": float,
+}
 
 
 def measure(panel: Panel, calendar: Calendar) -> Effects:
-    """The effects of every name that lies in the panel; months are too long to tell one from their season."""
+    """The effects of every name that lies in the panel; months are too long to tell one from their season.
+
+    Names that share a step (a strike on a holiday, two holidays in a week) are measured together, by least squares
+    weighted by what the step would have been: the effect of each is what the others leave over.
+    """
     counts = {} if panel.freq == "MS" else calendar.announced_by(panel.cutoff).counts(panel.index, panel.freq)
-    names = tuple(counts)
-    usual = _usual(panel, np.sum(list(counts.values()), axis=0) > 0 if names else np.zeros(len(panel.index), bool))
-    shape = (len(panel.ids), len(names))
-    factor, common, spread, occurrences = np.ones(shape), np.ones(shape[1]), np.ones(shape[1]), np.zeros(shape[1])
-    for column, name in enumerate(names):
-        on = np.flatnonzero(counts[name])
-        y, expected, count = panel.y[:, on], usual[:, on], counts[name][on]
-        seen = ~np.isnan(y) & ~np.isnan(expected) & (expected > 0)
-        happened, would = np.where(seen, (y - expected) / count, 0.0), np.where(seen, expected, 0.0)
-        by_day = would.sum(axis=0) > 0
-        days = happened.sum(axis=0)[by_day] / would.sum(axis=0)[by_day]
-        occurrences[column] = len(days)
-        spread[column] = days.std(ddof=1) / np.sqrt(len(days)) if len(days) > 1 else np.nan
-        common[column] = 1 + (days.sum() / (len(days) + PRIOR / 4) if len(days) else 0.0)
-        once = would.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-        own = happened.sum(axis=1) + PRIOR * once * (common[column] - 1)
-        factor[:, column] = 1 + own / np.maximum(would.sum(axis=1) + PRIOR * once, 1e-12)
-        factor[once == 0, column] = common[column]
-    return Effects(names, np.clip(factor, 0, MOST), np.clip(common, 0, MOST), spread, occurrences)
+    names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
+    named = np.asarray(of_names.any(axis=0))
+    steps = np.flatnonzero(named)
+    y, usual, of_names = panel.y[:, steps], usual_values(panel, without=named)[:, steps], of_names[:, steps]
+    seen = ~np.isnan(y) & ~np.isnan(usual) & (usual > 0)
+    would, change = np.where(seen, usual, 0.0), np.where(seen, y - usual, 0.0)
+    day = HOURS if panel.freq == "h" else 1
+    common = _common(would, change, of_names, PRIOR / 4 * day)
+    observed = (seen.astype(float) @ (of_names > 0).T) > 0
+    effect = np.where(observed, _own(would, change, seen, of_names, common, day), common)
+    others = _common(would, change, of_names, NO_PRIOR)
+    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, others, day)
+    return Effects(panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences)
 
 
-def _usual(panel: Panel, named: np.ndarray) -> Floats:
-    """Mean of the same place in the cycles around each step, without named days."""
-    shift = 1 if panel.freq.startswith("W") else panel.season.cycle
-    plain = np.where(named, np.nan, panel.y)
+def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False) -> Floats:
+    """Mean of the same weekday (and hour) in the weeks around each step (`without` some steps); of weeks, of the weeks.
+
+    NaN where nothing was observed.
+    """
+    shift = {"h": 7 * HOURS, "W": 1}.get(panel.freq.split("-")[0], panel.season.cycle)
+    plain = np.where(without, np.nan, panel.y)
     steps = plain.shape[1]
     total, count = np.zeros(plain.shape), np.zeros(plain.shape)
     for back in (*range(-AROUND, 0), *range(1, AROUND + 1)):
@@ -84,3 +130,62 @@ def _usual(panel: Panel, named: np.ndarray) -> Floats:
         total[:, to] += np.where(seen, plain[:, source], 0.0)
         count[:, to] += seen
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _common(would: Floats, change: Floats, of_names: Floats, prior: float) -> Floats:
+    """By name, the effect on the sum of all series, shrunk as by `prior` steps without one."""
+    total = would.sum(axis=0)
+    weight = total / max(total.sum() / max((total > 0).sum(), 1), 1e-12)
+    ratio = change.sum(axis=0) / np.maximum(total, 1e-12)
+    left = (of_names * weight) @ of_names.T + prior * np.eye(len(of_names))
+    return np.asarray(np.linalg.solve(left, (of_names * weight) @ ratio))
+
+
+def _own(
+    would: Floats, change: Floats, seen: npt.NDArray[np.bool_], of_names: Floats, common: Floats, day: int
+) -> Floats:
+    """Series × names, the effects on each series: as `_common`, shrunk towards that."""
+    on, count = (of_names > 0).astype(float).T, len(of_names)
+    once = (would @ on) / np.maximum(seen.astype(float) @ on, 1)  # of a usual step of the name
+    prior = np.where(once > 0, PRIOR * day * once, 1.0)
+    pairs = (of_names[:, None, :] * of_names).reshape(count * count, of_names.shape[1])
+    left = (would @ pairs.T).reshape(len(would), count, count) + prior[:, :, None] * np.eye(count)
+    return np.asarray(np.linalg.solve(left, (change @ of_names.T + prior * common)[..., None])[..., 0])
+
+
+def _occurrences(
+    at: pd.DatetimeIndex,
+    steps: npt.NDArray[np.int64],
+    would: Floats,
+    change: Floats,
+    of_names: Floats,
+    effect: Floats,
+    day: int,
+) -> tuple[tuple[Occurrence, ...], ...]:
+    """By name, its stretches; the effects of other names on the same steps are taken out."""
+    total, explained = would.sum(axis=0), effect @ of_names
+    found = []
+    for name, count in enumerate(of_names):
+        on = np.flatnonzero((count > 0) & (total > 0))
+        alone = change.sum(axis=0)[on] - (explained - effect[name] * count)[on] * total[on]
+        stretches = np.split(np.arange(len(on)), np.flatnonzero(np.diff(steps[on]) > 1) + 1)
+        found.append(
+            tuple(
+                Occurrence(
+                    int(at[on[one[0]]].year),
+                    round(count[on[one]].sum() / day) or 1,
+                    float(alone[one].sum() / (total[on[one]] * count[on[one]]).sum()),
+                )
+                for one in stretches
+                if len(one)
+            )
+        )
+    return tuple(found)
+
+
+def _mean(effects: Sequence[float]) -> tuple[float, float]:
+    """The mean, and half of its 95 % interval (NaN for a single value)."""
+    count = len(effects)
+    if count < 2:
+        return float(np.mean(effects)), float("nan")
+    return float(np.mean(effects)), float(stdtrit(count - 1, 0.975) * np.std(effects, ddof=1) / np.sqrt(count))

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from mlops.errors import UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Event
+from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
 from mlops.forecasting.weights import blend, refuge, shares, weigh
@@ -91,12 +91,32 @@ class Auto(Forecaster):
         return self.point(panel, horizon)
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        """The parts of every member, each by the member's weight; named `member: part`."""
-        share = shares(self._points(panel, horizon), self._blended(panel)[0][-1][..., :horizon])
-        found: dict[str, Floats] = {}
-        for column, (kind, member) in enumerate((self.members | {"refuge": self._refuge}).items()):
+        return self._weighted(panel, horizon, self._blended(panel)[0])
+
+    def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], Tape]:
+        weights, tape = self._blended(panel)
+        return self._weighted(panel, horizon, weights), tape
+
+    def with_calendar(self, calendar: Calendar) -> Self:
+        other = super().with_calendar(calendar)
+        other.members = {kind: member.with_calendar(calendar) for kind, member in self.members.items()}
+        other._refuge = self._refuge.with_calendar(calendar)
+        return other
+
+    def _weighted(self, panel: Panel, horizon: int, weights: Floats) -> dict[str, Floats]:
+        """The parts of every member, each by the member's newest weight; named `member: part`."""
+        members = self.members | {"refuge": self._refuge}
+        points = np.full((len(panel.ids), len(members), horizon), np.nan)
+        parts: dict[str, dict[str, Floats]] = {}
+        for column, (kind, member) in enumerate(members.items()):
             rows = self._rows(member, panel)
-            for part, values in (member.parts(panel.take(rows), horizon) if rows.any() else {}).items():
+            parts[kind] = member.parts(panel.take(rows), horizon) if rows.any() else {}
+            if rows.any():
+                points[rows, column] = np.sum(list(parts[kind].values()), axis=0)
+        share, found = shares(points, weights[-1][..., :horizon]), {}
+        for column, (kind, member) in enumerate(members.items()):
+            rows = self._rows(member, panel)
+            for part, values in parts[kind].items():
                 found[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
                 found[f"{kind}: {part}"][rows] = values * share[rows, column]
         return found

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Event
+from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet import Prophet
 from mlops.forecasting.smoothing import smooth
@@ -56,6 +56,11 @@ class Hybrid(Forecaster):
 
     def component(self, part: str) -> str:
         return "trend" if part == "catch-up" else self.prophet.component(part)
+
+    def with_calendar(self, calendar: Calendar) -> Self:
+        other = super().with_calendar(calendar)
+        other.prophet = self.prophet.with_calendar(calendar)
+        return other
 
     def _fit(self, panel: Panel) -> None:
         positive = bool(np.nanmin(panel.y) >= 0)

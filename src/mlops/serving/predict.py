@@ -1,27 +1,26 @@
-"""Forecasts by a registry URI, stored with their intervals before anybody sees them."""
+"""Forecasts by a registry URI, stored with their intervals and components before anybody sees them."""
 
+import json
 import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
-from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
-from mlops.features.build import history
-from mlops.series.quality import usable
-from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, load_model, resolve
+from mlops.forecasting.base import COMPONENTS
+from mlops.serving.served import served
+from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
 __all__ = ["Issued", "predict"]
 
 PREDICTIONS = "analytics.model_prediction_results"
-LOADED: dict[tuple[str, str], Any] = {}
+DIGITS = 6
+"""Of the largest component, to which all of a forecast are rounded."""
 
 
 @dataclass(frozen=True)
@@ -36,85 +35,49 @@ class Issued:
     request_id: str
 
 
-def predict(database: Database, store: Store, uri: str, *, horizon: int | None = None, as_of: datetime) -> Issued:
+def predict(
+    database: Database,
+    store: Store,
+    uri: str,
+    *,
+    horizon: int | None = None,
+    as_of: datetime,
+    decompose: bool = True,
+) -> Issued:
     """Forecast every series of the model from what was known at `as_of` and store the forecasts.
 
-    The first issue stands: the same version, series, cutoff and target is never written twice. Raises ModelNotFound,
-    BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows more than `as_of`).
+    With `decompose` each is stored with the components that sum to it, which costs a model of trees several times the
+    forecast itself. The first issue stands: the same version, series, cutoff and target is never written twice. Raises
+    what `served` raises, and BadHorizon.
     """
-    version = resolve(store, uri)
-    mirrored = _mirrored(database, store, version)
-    _not_from_the_future(version, mirrored["as_of"], as_of)
-    model, began = _model(store.uri, version), time.perf_counter()
-    steps = _checked(horizon, model)
-    observed, refused = _recent(database, mirrored, as_of)
-    forecasts = model.predict(observed, params={"horizon": steps})
+    found, began = served(database, store, uri, as_of=as_of), time.perf_counter()
+    steps = found.steps(horizon)
+    forecasts = found.forecaster.predict(steps, history=found.observed, decompose=decompose)
     request_id = uuid4().hex
-    stamped = forecasts.assign(
-        version_id=mirrored["version_id"],
+    stamped = forecasts.drop(columns=list(COMPONENTS), errors="ignore").assign(
+        version_id=found.version_id,
         issued_at=as_of.astimezone(UTC).replace(tzinfo=None),
         horizon=forecasts.groupby("series_id").cumcount() + 1,
         execution_ms=(time.perf_counter() - began) * 1000,
         memory_mb=_memory_mb(),
         request_id=request_id,
-    ).rename(columns={"ds": "target_at"})
+    )
+    if decompose:
+        stamped["decomposition"] = _as_json(forecasts)
     cutoff = forecasts["cutoff"].max().tz_localize("UTC").to_pydatetime()
-    return Issued(version, cutoff, forecasts, _write(database, stamped), refused, request_id)
+    stored = _write(database, stamped.rename(columns={"ds": "target_at"}))
+    return Issued(found.version, cutoff, forecasts, stored, found.refused, request_id)
 
 
-def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[str, Any]:
-    """The version's row in the mirror; the bridge runs when it is not there yet."""
-    for attempt in (1, 2):
-        with database.transaction() as transaction:
-            row = transaction.one("live_version", name=version.name, version=version.version)
-        if row is not None:
-            break
-        if attempt == 1:
-            sync(store, database)
-    if row is None or row["lineage"] is None:
-        why = row["lineage_problem"] if row else "it is not in the mirror"
-        raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")
-    return row
-
-
-def _not_from_the_future(version: ModelVersion, knows: datetime, as_of: datetime) -> None:
-    if knows > as_of:
-        raise Refused(
-            f"{version.uri} was trained on what was known at {knows:%Y-%m-%d %H:%M} UTC; a forecast as of"
-            f" {as_of:%Y-%m-%d %H:%M} UTC by it would leak the future; use a version that is older"
-        )
-
-
-def _model(store_uri: str, version: ModelVersion) -> Any:
-    """The loaded model; a version's files never change, so the newest few stay loaded."""
-    key = (store_uri, version.source)
-    if key not in LOADED:
-        while len(LOADED) >= 4:
-            LOADED.pop(next(iter(LOADED)))
-        LOADED[key] = load_model(version)
-    return LOADED[key]
-
-
-def _checked(horizon: int | None, model: Any) -> int:
-    """The horizon asked for, or the model's own; MLflow drops what it doesn't know, so we look ourselves."""
-    most = int(model.metadata.get_params_schema().params[0].default)
-    if horizon is None:
-        return most
-    if isinstance(horizon, bool) or not 1 <= horizon <= most:
-        raise BadHorizon(horizon, most)
-    return horizon
-
-
-def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Usable history of the model's series, and the series that have none."""
-    lineage = mirrored["lineage"]
-    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
-    frame, excluded = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), need=28)
-    refused = {int(one.series_id): one.reason for one in excluded}
-    refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
-    if frame.empty:
-        raise NothingToDo(f"no series of {mirrored['name']} version {mirrored['version']} has usable data; {refused}")
-    return frame, refused
+def _as_json(forecasts: pd.DataFrame) -> list[str]:
+    """Each row's components as a compact JSON object; they sum to its y_hat but for the last of DIGITS digits."""
+    values = forecasts[list(COMPONENTS)].to_numpy(dtype=float)
+    largest = np.abs(values).max(axis=1)
+    decimals = DIGITS - 1 - np.floor(np.log10(np.where(largest > 0, largest, 1.0))).astype(int)
+    for places in np.unique(decimals):
+        rows = decimals == places
+        values[rows] = np.round(values[rows], places) + 0.0  # a negative zero becomes zero
+    return [json.dumps(dict(zip(COMPONENTS, row, strict=True)), separators=(",", ":")) for row in values.tolist()]
 
 
 def _write(database: Database, forecasts: pd.DataFrame) -> int:

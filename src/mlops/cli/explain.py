@@ -1,0 +1,141 @@
+"""`mlops explain`, `mlops what-if` and `mlops series effects`: why, and what would be."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops.cli.context import database, moment, store
+from mlops.cli.output import console, emit, table
+from mlops.errors import BadInput
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["effects", "explain", "what_if"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")]
+Horizon = Annotated[
+    int | None, typer.Option(help="Steps ahead; the model's own horizon when left out.", show_default=False)
+]
+FORECASTS = ("y_hat", "y_hat_what_if", "difference")
+COLUMNS = "event,first[,last[,announced]]"
+
+
+def explain(
+    uri: Uri,
+    series: Annotated[str, typer.Option(help="A series by its name or id; all together when left out.")] = "",
+    day: Annotated[str, typer.Option("--date", help="A day that is forecast; all days when left out.")] = "",
+    horizon: Horizon = None,
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Show what a forecast is made of, the largest part first."""
+    from mlops.serving.explain import explain as run
+
+    found = run(database(), store(), uri, series=series or None, day=_day(day), horizon=horizon, as_of=moment(as_of))
+
+    def text() -> None:
+        what = found.series[0] if len(found.series) == 1 else f"{len(found.series)} series"
+        days = f"{found.first:%Y-%m-%d}" + (f" to {found.last:%Y-%m-%d}" if found.last > found.first else "")
+        console.print(f"[bold]{escape(what)}[/], {days}, from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
+        shown = _numbers(table("part", "of", "contribution", "share"), after=2)
+        for row in found.contributions.to_dict("records"):
+            if row["contribution"]:
+                figures = f"{row['contribution']:+,.6g}", f"{row['share']:+.1%}"
+                shown.add_row(escape(row["part"]), row["component"], *figures)
+        shown.add_row("[bold]forecast[/]", "", f"[bold]{found.forecast:,.6g}[/]", "")
+        console.print(shown)
+
+    emit(found, as_json=as_json, text=text)
+
+
+def what_if(
+    uri: Uri,
+    events: Annotated[Path, typer.Option(help=f"CSV of all events of the days ahead: {COLUMNS}.")],
+    horizon: Horizon = None,
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Forecast under other events by the same model; nothing is stored."""
+    from mlops.forecasting.calendar import read_events
+    from mlops.serving.explain import suppose
+
+    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of))
+
+    def text() -> None:
+        console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
+        shown = _numbers(table("series", "forecast", "what if", "difference", ""), after=1)
+        rows = found.totals[["name", *FORECASTS]].to_dict("records")
+        for row in [*rows, {"name": "all", **found.totals[list(FORECASTS)].sum()}]:
+            share = row["difference"] / row["y_hat"] if row["y_hat"] else float("nan")
+            shown.add_row(escape(str(row["name"])), *(f"{row[name]:,.6g}" for name in FORECASTS), f"{share:+.1%}")
+        console.print(shown)
+        for note in found.notes:
+            console.print(f"  note: {note}", markup=False, highlight=False)
+
+    emit(found, as_json=as_json, text=text)
+
+
+def effects(
+    events: Annotated[Path | None, typer.Option(help=f"CSV of your own days: {COLUMNS}.", show_default=False)] = None,
+    country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
+    metric_type: Annotated[str, typer.Option(help="What is measured; the only one with data when left out.")] = "",
+    granularity: Annotated[str, typer.Option(help="hourly, daily or weekly.")] = "daily",
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Measure by how much holidays and your own events change the values of their days."""
+    from mlops.forecasting.calendar import read_events
+    from mlops.training.effects import effects as run
+
+    if events is None and not country:
+        raise BadInput("no day is named; pass --events FILE, --country CODE or both")
+    given = read_events(events) if events is not None else ()
+    found = run(
+        database(),
+        given,
+        country=country or None,
+        metric_type=metric_type,
+        granularity=granularity,
+        as_of=moment(as_of),
+    )
+
+    def text() -> None:
+        shown = _numbers(
+            table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest"), after=1
+        )
+        for row in found.to_dict("records"):
+            interval = (
+                f"{row['lo_95']:+.1%} to {row['hi_95']:+.1%}" if row["occurrences"] > 1 else "happened once: none"
+            )
+            times = (str(row["occurrences"]), str(row["days"]), _years(row["years"]))
+            ends = (f"{escape(str(row[f'{end}_series']))} {row[end]:+.0%}" for end in ("lowest", "highest"))
+            shown.add_row(escape(row["event"]), *times, f"{row['effect']:+.1%}", interval, *ends)
+        console.print(shown if len(found) else "none of these days lies in the data")
+
+    emit(found, as_json=as_json, text=text)
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{text!r} is not a day; expected one like 2020-03-23") from error
+
+
+def _years(years: list[int]) -> str:
+    return f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
+
+
+def _numbers(shown: "Table", *, after: int) -> "Table":
+    """Columns of numbers are read from their right end."""
+    for column in shown.columns[after:]:
+        column.justify = "right"
+    return shown

@@ -1,0 +1,189 @@
+"""Forecasts of series and of their totals that agree: a route, a site and the whole are the sums of their parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.errors import BadInput, UnknownName
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.effects import usual_values
+from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.tape import Tape
+
+__all__ = ["ALL", "METHODS", "error_variance", "reconcile", "totals"]
+
+ALL = "all"
+"""The id of the total of all series."""
+METHODS = ("bottom_up", "top_down", "wls_struct", "wls_var")
+LEAST = 0.5  # of a total: what is observed of it, so that the gaps are filled
+
+
+def totals(frame: pd.DataFrame, groups: pd.DataFrame, *, freq: str | None = None) -> pd.DataFrame:
+    """`frame` (`series_id, ds, y`) and the totals of each group and of all series, in units of the series.
+
+    `groups` has `series_id` and columns that each put every series into a group (route, site, city; nested or not).
+    Ids become text: those of the series, `column=group` for totals, and `all`. A series' gap counts in a total by the
+    mean of the same place in the cycles around it; a total is missing where less than half of it was observed.
+
+    Raises BadInput for a series without a group, or an id that a total would have, too.
+    """
+    panel = Panel.of(frame, freq)
+    panel = Panel(panel.ids.astype(str), panel.index, panel.y, panel.freq)
+    sums = Sums.of(panel.ids, groups)
+    usual = usual_values(panel)
+    alive = ~np.isnan(panel.y) | (_between(panel.y) & ~np.isnan(usual))
+    filled = np.where(np.isnan(panel.y), np.where(alive, usual, 0.0), panel.y)
+    whole, observed = sums.of_series @ filled, sums.of_series @ np.where(np.isnan(panel.y), 0.0, np.abs(panel.y))
+    y = np.where(observed >= LEAST * (sums.of_series @ np.abs(filled)), whole, np.nan)
+    y[(sums.of_series @ ~np.isnan(panel.y)) == 0] = np.nan
+    return Panel(
+        pd.Index([*panel.ids, *sums.names], name="series_id"), panel.index, np.vstack([panel.y, y]), panel.freq
+    ).frame()
+
+
+def reconcile(
+    forecasts: pd.DataFrame,
+    groups: pd.DataFrame,
+    method: str = "wls_var",
+    *,
+    variance: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """The forecasts with `y_hat` changed so that every total is the sum of its series.
+
+    `forecasts` is what a forecaster gives that was fitted on `totals(frame, groups)`: a row per series or total, cutoff
+    and `ds`. The methods: "bottom_up" sums the series; "top_down" keeps the total of all and the shares of the series;
+    the others move each forecast by as little as possible, in proportion to its variance (MinT with a diagonal matrix:
+    Wickramasuriya, Athanasopoulos and Hyndman, 2019), which is the number of its series ("wls_struct") or that of its
+    errors (`variance` by id, as `error_variance` finds it: "wls_var").
+
+    Intervals move along with their forecast and keep their widths: bounds don't add up, for the errors of series partly
+    cancel in a total, so each level keeps those that it was given. Where all forecasts are non-negative, none becomes
+    negative: such a series is set to zero before the totals are summed, and its bounds don't fall below it.
+
+    Raises BadInput when a series or total has no forecast, or the variances are missing; UnknownName for a method.
+    """
+    if method not in METHODS:
+        raise UnknownName("reconciliation method", method, METHODS)
+    ids = pd.Index(forecasts["series_id"].astype(str).unique())
+    sums = Sums.of(pd.Index(groups["series_id"].astype(str)), groups)
+    nodes = pd.Index([*sums.ids, *sums.names])
+    _check_nodes(ids, nodes)
+    wide = forecasts.assign(series_id=forecasts["series_id"].astype(str)).pivot(
+        index="series_id", columns=["cutoff", "ds"], values="y_hat"
+    )
+    base = wide.loc[nodes].to_numpy(dtype=float)
+    if np.isnan(base).any():
+        gap = nodes[np.isnan(base).any(axis=1)][0]
+        raise BadInput(f"{gap!r} has no forecast for some cutoff and ds; every series and total needs one for each")
+    series = _reconciled(base, sums, method, variance)
+    if (base >= 0).all():
+        series = np.maximum(series, 0.0)
+    agreed = pd.DataFrame(np.vstack([series, sums.of_series @ series]), index=nodes, columns=wide.columns)
+    return _moved(forecasts, agreed)
+
+
+def error_variance(fitted: Forecaster) -> dict[str, float]:
+    """By series id as text, the mean squared error of the forecasts that a fitted model had rehearsed."""
+    return variances(fitted._tape)
+
+
+def variances(tape: Tape) -> dict[str, float]:
+    """Of a tape: mean squared errors over origins and steps, in squared units of the series; NaN without outcomes."""
+    squared = (tape.y.astype(float) - tape.y_hat) ** 2
+    count = (~np.isnan(squared)).sum(axis=(0, 2))
+    mean = np.where(count > 0, np.nansum(squared, axis=(0, 2)) / np.maximum(count, 1), np.nan)
+    return dict(zip(tape.ids.astype(str), mean.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Which series each total sums: `of_series` is totals × series, 1 where one belongs to it."""
+
+    ids: pd.Index
+    names: tuple[str, ...]
+    of_series: Floats
+
+    @classmethod
+    def of(cls, ids: pd.Index, groups: pd.DataFrame) -> "Sums":
+        """The totals of every group of every column, and of all."""
+        columns = [column for column in groups.columns if column != "series_id"]
+        found = groups.assign(series_id=groups["series_id"].astype(str)).drop_duplicates().set_index("series_id")
+        lacking = ids.difference(found.index)
+        if len(lacking) or not found.index.is_unique or found.loc[ids].isna().any(axis=None):
+            raise BadInput(
+                f"groups must have one row for each series and no missing group; {len(lacking)} of {len(ids)} series"
+                f" have no row{f', such as {lacking[0]!r}' if len(lacking) else ''}"
+            )
+        found = found.loc[ids]
+        rows = {
+            f"{column}={group}": found[column] == group
+            for column in columns
+            for group in sorted(found[column].unique())
+        }
+        names = (*rows, ALL)
+        taken = ids.intersection(pd.Index(names))
+        if len(taken):
+            raise BadInput(f"a series is called {taken[0]!r}, as a total would be; rename it")
+        return cls(ids, names, np.vstack([*rows.values(), np.ones(len(ids))]).astype(float))
+
+
+def _reconciled(base: Floats, sums: Sums, method: str, variance: Mapping[str, float] | None) -> Floats:
+    """Forecasts of the series (series × columns)."""
+    count = len(sums.ids)
+    series, of_totals = base[:count], base[count:]
+    if method == "bottom_up":
+        return series
+    if method == "top_down":
+        together = series.sum(axis=0)
+        return series * np.where(together != 0, of_totals[-1] / np.where(together != 0, together, 1.0), 1.0)
+    weight = _weights(sums, method, variance)
+    between = (sums.of_series * weight[:count]) @ sums.of_series.T + np.diag(weight[count:])
+    apart = np.linalg.solve(between, of_totals - sums.of_series @ series)
+    return np.asarray(series + weight[:count, None] * (sums.of_series.T @ apart))
+
+
+def _weights(sums: Sums, method: str, variance: Mapping[str, float] | None) -> Floats:
+    """Variances of the series and then of the totals, never zero."""
+    if method == "wls_struct":
+        return np.concatenate([np.ones(len(sums.ids)), sums.of_series.sum(axis=1)])
+    nodes = [*sums.ids, *sums.names]
+    lacking = [node for node in nodes if node not in (variance or {})]
+    if variance is None or lacking:
+        raise BadInput(
+            f"wls_var needs the variance of every series and total; {lacking[0]!r} has none (error_variance)"
+        )
+    found = np.array([variance[node] for node in nodes], dtype=float)
+    usual = np.nanmedian(found[: len(sums.ids)])
+    sizes = np.concatenate([np.ones(len(sums.ids)), sums.of_series.sum(axis=1)])
+    found = np.where(np.isnan(found), usual * sizes, found)  # nothing was rehearsed: like the others of its level
+    return np.asarray(np.maximum(found, 1e-9 * max(float(found.max()), 1e-300)))
+
+
+def _check_nodes(ids: pd.Index, nodes: pd.Index) -> None:
+    lacking, more = nodes.difference(ids), ids.difference(nodes)
+    if len(lacking) or len(more):
+        raise BadInput(
+            f"forecasts and groups don't fit: {len(lacking)} series or totals have no forecast"
+            f"{f' ({lacking[0]!r})' if len(lacking) else ''}, {len(more)} forecasts belong to none"
+            f"{f' ({more[0]!r})' if len(more) else ''}; forecast what totals(frame, groups) gives"
+        )
+
+
+def _moved(forecasts: pd.DataFrame, agreed: pd.DataFrame) -> pd.DataFrame:
+    """The forecasts with the agreed `y_hat`; their bounds are as far from it as they were."""
+    keys = pd.MultiIndex.from_frame(forecasts[["cutoff", "ds"]])
+    rows = agreed.index.get_indexer(pd.Index(forecasts["series_id"].astype(str)))
+    y_hat = agreed.to_numpy()[rows, agreed.columns.get_indexer(keys)]
+    found, move = forecasts.assign(y_hat=y_hat), y_hat - forecasts["y_hat"]
+    bounds = [name for name in forecasts.columns if name.startswith(("lo_", "hi_"))]
+    least = 0.0 if (forecasts[["y_hat", *bounds]] >= 0).all(axis=None) else -np.inf
+    return found.assign(**{bound: np.maximum(forecasts[bound] + move, least) for bound in bounds})
+
+
+def _between(y: Floats) -> npt.NDArray[np.bool_]:
+    """From the first to the last observation of each series."""
+    seen = ~np.isnan(y)
+    return np.asarray(np.maximum.accumulate(seen, axis=1) & np.maximum.accumulate(seen[:, ::-1], axis=1)[:, ::-1])

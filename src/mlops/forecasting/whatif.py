@@ -1,0 +1,96 @@
+"""What a fitted model would forecast under other events or other values of covariates ahead."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from mlops.errors import BadInput
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import Calendar, Event
+
+__all__ = ["what_if"]
+
+KEYS = ["series_id", "ds"]
+
+
+def what_if(
+    fitted: Forecaster,
+    horizon: int,
+    *,
+    history: pd.DataFrame | None = None,
+    future: pd.DataFrame | None = None,
+    events: Iterable[Event | Mapping[str, Any]] | None = None,
+    changed: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """`series_id, ds, cutoff, y_hat, y_hat_what_if, difference`, both forecasts by the same fitted model.
+
+    `history` and `future` are those of `Forecaster.predict`. `events` are all events of the days ahead, in place of the
+    model's own (None: as they are; what has happened stays, and so do public holidays); they count as announced.
+    `changed` (`series_id, ds` and some covariates) replaces values of `future`. An event that the model has never seen
+    has no effect: `attrs["notes"]` of the frame, a list of sentences, says so, and also when nothing changed at all.
+
+    Raises BadInput when there is nothing to change, or when `changed` is not about covariates of the model.
+    """
+    if events is None and changed is None:
+        raise BadInput("nothing is changed; pass events= or changed=")
+    base = fitted.predict(horizon, (), history=history, future=future)
+    cutoff = pd.Timestamp(base["cutoff"].iloc[0])
+    first = _first_day_after(cutoff, base["ds"].iloc[0])
+    calendar, notes = fitted.calendar, []
+    if events is not None:
+        wanted = [Event.of(event) for event in events]
+        unseen = _unseen(fitted.calendar, wanted, cutoff, first)
+        notes = [f"the model has never seen {name!r}: it is left out of the what-if" for name in unseen]
+        calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)
+    ahead = future if changed is None else _replaced(fitted, future, changed)
+    other = fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead)
+    found = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
+    if not found["difference"].any():
+        notes.append(
+            f"no forecast changes: this model of kind {fitted.kind!r} has learned no effect of what is changed"
+        )
+    found.attrs["notes"] = notes
+    return found
+
+
+def _first_day_after(cutoff: pd.Timestamp, first_step: pd.Timestamp) -> date:
+    """The first day of the first step ahead; a week that is named by its end begins six days before."""
+    days = (first_step.normalize() - cutoff.normalize()).days
+    ends_week = days == 7 and cutoff.dayofweek != 0  # of days and hours the steps are closer, of months farther apart
+    return (first_step - timedelta(days=6 if ends_week else 0)).date()
+
+
+def _unseen(calendar: Calendar, wanted: Iterable[Event], cutoff: pd.Timestamp, first: date) -> list[str]:
+    """Names that none of the model's own events had by the cutoff."""
+    seen = {event.name for event in calendar.announced_by(cutoff).events if event.first < first}
+    return sorted({event.name for event in wanted if event.last >= first} - seen)
+
+
+def _changed(calendar: Calendar, wanted: Iterable[Event], first: date) -> Calendar:
+    """The model's own events before the first day ahead, and the wanted ones from it on."""
+    before = first - timedelta(days=1)
+    past = [replace(event, last=min(event.last, before)) for event in calendar.events if event.first < first]
+    ahead = [replace(event, first=max(event.first, first), announced=None) for event in wanted if event.last >= first]
+    return replace(calendar, events=(*past, *ahead))
+
+
+def _replaced(fitted: Forecaster, future: pd.DataFrame | None, changed: pd.DataFrame) -> pd.DataFrame:
+    """`future` with the values of `changed` where that has one."""
+    names = [name for name in changed.columns if name not in KEYS]
+    unknown = sorted(set(names) - set(fitted.covariates))
+    if unknown or not names or not set(KEYS) <= set(changed.columns) or future is None:
+        known = ", ".join(fitted.covariates) or "none"
+        raise BadInput(
+            f"changed has the columns {', '.join(changed.columns)}; expected series_id, ds and covariates of the model"
+            f" ({known}), and future= with what was planned"
+        )
+    new, planned = (frame.assign(ds=pd.to_datetime(frame["ds"])).set_index(KEYS) for frame in (changed, future))
+    off = new.index.difference(planned.index)
+    if len(off):
+        raise BadInput(f"changed has a row for {off[0][0]!r} at {off[0][1]}, for which future has none")
+    planned = planned.astype(dict.fromkeys(names, float))
+    planned.update(new[names])
+    return planned.reset_index()

@@ -1,0 +1,122 @@
+"""Why a model forecasts what it does, and what it would forecast under other events; nothing is stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.errors import BadInput, UnknownName
+from mlops.features.names import names
+from mlops.forecasting.calendar import Event
+from mlops.forecasting.whatif import what_if
+from mlops.serving.served import Served, served
+from mlops.tracking.registry import ModelVersion
+from mlops.tracking.store import Store
+
+__all__ = ["Explanation", "Supposition", "explain", "suppose"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the sum of some forecasts is made of.
+
+    `contributions` has a row per part, the largest first: part, component, contribution and share of the forecast; the
+    contributions sum to `forecast`.
+    """
+
+    version: ModelVersion
+    cutoff: datetime
+    first: datetime
+    last: datetime
+    series: tuple[str, ...]
+    forecast: float
+    contributions: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Supposition:
+    """Per series the sums of the forecasts under the model's own events and under others.
+
+    `totals` has series_id, name, y_hat, y_hat_what_if and difference; `notes` say what had no effect.
+    """
+
+    version: ModelVersion
+    cutoff: datetime
+    totals: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def explain(
+    database: Database,
+    store: Store,
+    uri: str,
+    *,
+    series: str | None = None,
+    day: date | None = None,
+    horizon: int | None = None,
+    as_of: datetime,
+) -> Explanation:
+    """The contributions to the forecasts of a series (its id or name; None: all) on a day (None: of the horizon).
+
+    Raises what `served` raises, BadHorizon, UnknownName for a series and BadInput for a day that is not forecast.
+    """
+    found = served(database, store, uri, as_of=as_of)
+    forecaster, known = found.forecaster, _names(database, found)
+    chosen = list(known) if series is None else [_id_of(series, known)]
+    explained = forecaster.explain(found.steps(horizon), history=found.observed)
+    rows = explained[explained["series_id"].isin(chosen) & _on(explained["ds"], day)]
+    sums = rows.iloc[:, 4:].sum()
+    table = pd.DataFrame({"part": sums.index, "component": [forecaster.component(part) for part in sums.index]})
+    forecast = float(rows["y_hat"].sum())
+    table = table.assign(contribution=sums.to_numpy(), share=sums.to_numpy() / forecast if forecast else float("nan"))
+    table = table.sort_values("contribution", key=abs, ascending=False, ignore_index=True)
+    cutoff, first, last = (_utc(stamp) for stamp in (rows["cutoff"].max(), rows["ds"].min(), rows["ds"].max()))
+    return Explanation(found.version, cutoff, first, last, tuple(known[one] for one in chosen), forecast, table)
+
+
+def suppose(
+    database: Database,
+    store: Store,
+    uri: str,
+    events: Sequence[Event],
+    *,
+    horizon: int | None = None,
+    as_of: datetime,
+) -> Supposition:
+    """The model's forecasts beside those under `events`, as `forecasting.whatif.what_if` makes them."""
+    found = served(database, store, uri, as_of=as_of)
+    frame = what_if(found.forecaster, found.steps(horizon), history=found.observed, events=events)
+    totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
+    totals.insert(1, "name", totals["series_id"].map(_names(database, found)))
+    return Supposition(found.version, _utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))
+
+
+def _names(database: Database, found: Served) -> dict[int, str]:
+    """The series that are forecast, by name."""
+    there = set(found.observed["series_id"])
+    return {one: name for one, name in names(database, found.selection).items() if one in there}
+
+
+def _id_of(series: str, known: dict[int, str]) -> int:
+    """The series of this name or id; a name counts first."""
+    for one, name in known.items():
+        if name == series:
+            return one
+    if series.isdecimal() and int(series) in known:
+        return int(series)
+    raise UnknownName("series", series, known.values())
+
+
+def _on(ds: "pd.Series[pd.Timestamp]", day: date | None) -> "pd.Series[bool]":
+    """The steps that begin on the day; all when there is none."""
+    found = pd.Series(True, index=ds.index) if day is None else ds.dt.normalize() == pd.Timestamp(day)
+    if not found.any():
+        raise BadInput(f"{day} is not forecast; expected a day from {ds.min():%Y-%m-%d} to {ds.max():%Y-%m-%d}")
+    return found
+
+
+def _utc(stamp: pd.Timestamp) -> datetime:
+    found: datetime = stamp.tz_localize("UTC").to_pydatetime()
+    return found

@@ -1,0 +1,107 @@
+"""A registry URI becomes a loaded model and what it may look back on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
+from mlops.features.build import history
+from mlops.forecasting.base import Forecaster
+from mlops.series.quality import usable
+from mlops.tracking.bridge import sync
+from mlops.tracking.registry import ModelVersion, load_model, resolve
+from mlops.tracking.store import Store
+
+__all__ = ["Served", "served"]
+
+LOADED: dict[tuple[str, str], Any] = {}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version with its loaded `model` (MLflow's pyfunc) and the usable history of its series at a time."""
+
+    version: ModelVersion
+    version_id: int
+    selection: Selection
+    model: Any
+    observed: pd.DataFrame
+    refused: dict[int, str]
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """The forecaster inside of the model: it also explains, decomposes and answers what-ifs."""
+        found: Forecaster = self.model.unwrap_python_model().forecaster
+        return found
+
+    def steps(self, horizon: int | None) -> int:
+        """The horizon asked for, or the model's own; MLflow drops what it doesn't know, so we look ourselves."""
+        most = int(self.model.metadata.get_params_schema().params[0].default)
+        if horizon is None:
+            return most
+        if isinstance(horizon, bool) or not 1 <= horizon <= most:
+            raise BadHorizon(horizon, most)
+        return horizon
+
+
+def served(database: Database, store: Store, uri: str, *, as_of: datetime) -> Served:
+    """The model that a URI means, with what was known of its series at `as_of`.
+
+    Raises ModelNotFound, NothingToDo (no series of the model has recent data), Refused (the model knows more than
+    `as_of`).
+    """
+    version = resolve(store, uri)
+    mirrored = _mirrored(database, store, version)
+    _not_from_the_future(version, mirrored["as_of"], as_of)
+    observed, refused = _recent(database, mirrored, as_of)
+    selection = Selection(**mirrored["lineage"]["selection"])
+    return Served(version, mirrored["version_id"], selection, _model(store.uri, version), observed, refused)
+
+
+def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[str, Any]:
+    """The version's row in the mirror; the bridge runs when it is not there yet."""
+    for attempt in (1, 2):
+        with database.transaction() as transaction:
+            row = transaction.one("live_version", name=version.name, version=version.version)
+        if row is not None:
+            break
+        if attempt == 1:
+            sync(store, database)
+    if row is None or row["lineage"] is None:
+        why = row["lineage_problem"] if row else "it is not in the mirror"
+        raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")
+    return row
+
+
+def _not_from_the_future(version: ModelVersion, knows: datetime, as_of: datetime) -> None:
+    if knows > as_of:
+        raise Refused(
+            f"{version.uri} was trained on what was known at {knows:%Y-%m-%d %H:%M} UTC; a forecast as of"
+            f" {as_of:%Y-%m-%d %H:%M} UTC by it would leak the future; use a version that is older"
+        )
+
+
+def _model(store_uri: str, version: ModelVersion) -> Any:
+    """The loaded model; a version's files never change, so the newest few stay loaded."""
+    key = (store_uri, version.source)
+    if key not in LOADED:
+        while len(LOADED) >= 4:
+            LOADED.pop(next(iter(LOADED)))
+        LOADED[key] = load_model(version)
+    return LOADED[key]
+
+
+def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Usable history of the model's series, and the series that have none."""
+    lineage = mirrored["lineage"]
+    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    frame, excluded = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), need=28)
+    refused = {int(one.series_id): one.reason for one in excluded}
+    refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
+    if frame.empty:
+        raise NothingToDo(f"no series of {mirrored['name']} version {mirrored['version']} has usable data; {refused}")
+    return frame, refused
