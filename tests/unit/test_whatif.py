@@ -26,7 +26,6 @@ PARAMS = {
     "lightgbm": {"trees": 60},
     "auto": {"settings": {"lightgbm": {"trees": 60}}},
     "prophet": IN_PROPORTION,
-    "hybrid": IN_PROPORTION,
 }
 
 

@@ -124,6 +124,8 @@ def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False)
     total, count = np.zeros(plain.shape), np.zeros(plain.shape)
     for back in (*range(-AROUND, 0), *range(1, AROUND + 1)):
         move = back * shift
+        if abs(move) >= steps:
+            continue
         to = slice(max(move, 0), steps + min(move, 0))
         source = slice(max(-move, 0), steps + min(-move, 0))
         seen = ~np.isnan(plain[:, source])
