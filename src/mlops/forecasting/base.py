@@ -111,7 +111,7 @@ class Forecaster(ABC):
             y_hat, components = _sum(parts), self._gathered(parts)
         else:
             y_hat, tape = self.forecast(panel, horizon)
-        bounds = Intervals.of(tape, panel, never_negative=_never_negative(panel)).bounds(panel, y_hat, levels)
+        bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
         return _long(panel, horizon, {"y_hat": y_hat, **bounds, **components})
 
     def explain(
@@ -141,15 +141,22 @@ class Forecaster(ABC):
         return self.point(panel, horizon), self.tape(panel)
 
     def point(self, panel: Panel, horizon: int) -> Floats:
-        """Point forecasts (series × steps), never below zero where the series never was."""
-        y_hat = self._predict(panel, horizon)
-        return np.maximum(y_hat, 0) if _never_negative(panel) else y_hat
+        """Point forecasts (series × steps), never below zero where the series never was; the mean of short series."""
+        y_hat = np.where(panel.short[:, None], _means(panel), self._predict(panel, horizon))
+        return np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat)
 
     def parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        """Named contributions (series × steps) that sum to the point forecast; `limit` is what keeps it above zero."""
-        parts = self._parts(panel, horizon)
+        """Named contributions (series × steps) that sum to the point forecast.
+
+        `mean` is all that there is of short series, `limit` is what keeps a forecast above zero.
+        """
+        short = panel.short[:, None]
+        parts = {name: np.where(short, 0.0, part) for name, part in self._parts(panel, horizon).items()}
+        if short.any():
+            parts["mean"] = np.repeat(np.where(short, _means(panel), 0.0), horizon, axis=1)
         total = _sum(parts)
-        return parts | {"limit": np.maximum(total, 0) - total} if _never_negative(panel) else parts
+        below = np.where(panel.never_negative[:, None], np.maximum(total, 0) - total, 0.0)
+        return parts | {"limit": below}
 
     def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], Tape]:
         """`forecast`, with the parts in place of the point forecasts."""
@@ -157,7 +164,7 @@ class Forecaster(ABC):
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to."""
-        return part if part in COMPONENTS else "residual"
+        return "trend" if part == "mean" else part if part in COMPONENTS else "residual"
 
     def tape(self, panel: Panel) -> Tape:
         """What would have been forecast: the rehearsals, and after the training every few steps of newer history."""
@@ -209,7 +216,7 @@ class Forecaster(ABC):
 
     def _memory(self, panel: Panel) -> int:
         """How many steps of history a prediction looks back on."""
-        return 8 * panel.season.cycle
+        return panel.season.year + 13 * panel.season.cycle
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Forecasts from the origins by a model that was fitted on what the first of them knew."""
@@ -255,8 +262,10 @@ def _sum(parts: Mapping[str, Floats]) -> Floats:
     return np.asarray(np.sum(list(parts.values()), axis=0))
 
 
-def _never_negative(panel: Panel) -> bool:
-    return bool(np.nanmin(panel.y) >= 0)
+def _means(panel: Panel) -> Floats:
+    """The mean of each series (series × 1), 0 without a value."""
+    seen = ~np.isnan(panel.y)
+    return np.asarray(np.nansum(panel.y, axis=1) / np.maximum(seen.sum(axis=1), 1))[:, None]
 
 
 def _long(panel: Panel, horizon: int, columns: dict[str, Floats]) -> pd.DataFrame:

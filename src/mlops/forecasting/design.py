@@ -44,8 +44,11 @@ class Design:
         return np.column_stack(columns).astype(np.float32)
 
     def level(self, origins: Ints) -> Floats:
-        """Mean of the newest four cycles at each origin, never zero."""
-        recent = np.nan_to_num(np.abs(self.mean(origins, 4 * self.panel.season.cycle)))
+        """Mean of the newest four cycles at each origin, of a year where there is nothing in them; never zero."""
+        recent = self.mean(origins, 4 * self.panel.season.cycle)
+        if np.isnan(recent).any():
+            recent = np.where(np.isnan(recent), self.mean(origins, self.panel.season.year), recent)
+        recent = np.nan_to_num(np.abs(recent))
         return np.asarray(np.maximum(recent, self._floor))
 
     def mean(self, ends: Ints, length: int) -> Floats:

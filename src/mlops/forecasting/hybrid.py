@@ -63,7 +63,7 @@ class Hybrid(Forecaster):
         return other
 
     def _fit(self, panel: Panel) -> None:
-        positive = bool(np.nanmin(panel.y) >= 0)
+        positive = bool(panel.never_negative.all())
         self._unit = np.maximum(panel.level(), 1e-9) if positive else np.full(len(panel.ids), np.nan)
         unit = self._unit[:, None]
         self.prophet._fit(replace(panel, y=np.log(panel.y / unit + OFFSET)) if positive else panel)
@@ -109,6 +109,8 @@ class Hybrid(Forecaster):
 
     def _ratios(self, panel: Panel, origins: Sequence[int], horizon: int) -> list[Floats]:
         """How outcomes will stand to Prophet's forecasts (series × steps), from how they stood to its fit."""
+        if np.isnan(self._unit).any():
+            return [np.ones((len(panel.ids), horizon)) for _ in origins]
         wanted = CYCLES * max(panel.season.cycle, panel.season.every) + origins[-1] - origins[0]
         start = max(origins[0] + 1 - wanted, 1)
         steps = len(panel.index) - start

@@ -41,10 +41,11 @@ class Intervals:
     """On GRID, of the error over its scale."""
     shock: Floats
     """By series, 1 when nothing has happened."""
-    lower_limit: float | None
+    never_negative: npt.NDArray[np.bool_]
+    """By series: no bound is below zero."""
 
     @classmethod
-    def of(cls, tape: Tape, panel: Panel, *, never_negative: bool) -> "Intervals":
+    def of(cls, tape: Tape, panel: Panel, *, never_negative: npt.NDArray[np.bool_]) -> "Intervals":
         """From a tape, for the series of `panel`."""
         tape = tape.of(panel.ids)
         errors, places, cycle = tape.errors, _places(tape, panel), panel.season.cycle
@@ -58,7 +59,7 @@ class Intervals:
         power = _power(ratio, relative)
         scale = _scale(size, places, cycle)
         shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.season.every)
-        return cls(scale, growth, power, _quantiles(ratio / relative**power), shock, 0.0 if never_negative else None)
+        return cls(scale, growth, power, _quantiles(ratio / relative**power), shock, never_negative)
 
     def bounds(self, panel: Panel, y_hat: Floats, levels: Sequence[int]) -> dict[str, Floats]:
         """`lo_<level>` and `hi_<level>` for point forecasts from the end of `panel`; wider for higher levels."""
@@ -72,8 +73,7 @@ class Intervals:
             tail = (1 - level / 100) / 2
             low, high = np.interp([tail, 1 - tail], GRID, self.quantiles)
             lower, upper = y_hat + min(low, 0.0) * scale, y_hat + max(high, 0.0) * scale
-            if self.lower_limit is not None:
-                lower = np.minimum(np.maximum(lower, self.lower_limit), y_hat)
+            lower = np.where(self.never_negative[:, None], np.minimum(np.maximum(lower, 0.0), y_hat), lower)
             found |= {f"lo_{level}": lower, f"hi_{level}": upper}
         return found
 

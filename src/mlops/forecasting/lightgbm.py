@@ -85,20 +85,23 @@ class LightGBM(Forecaster):
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        x, level = self._ahead(panel, horizon)
-        return np.asarray(self._booster.predict(x)).reshape(len(panel.ids), horizon) * level
+        design, x, level = self._ahead(panel, horizon)
+        y_hat = np.asarray(self._booster.predict(x)).reshape(len(panel.ids), horizon) * level
+        return np.where(_quiet(panel), _smoothed(design, horizon), y_hat)
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        x, level = self._ahead(panel, horizon)
+        design, x, level = self._ahead(panel, horizon)
         shares = np.asarray(self._booster.predict(x, pred_contrib=True)).reshape(len(panel.ids), horizon, -1)
-        return dict(zip([*self._names, "average"], np.moveaxis(shares * level[:, :, None], 2, 0), strict=True))
+        shares = np.where(_quiet(panel)[:, :, None], 0.0, shares * level[:, :, None])
+        found = dict(zip([*self._names, "average"], np.moveaxis(shares, 2, 0), strict=True))
+        found["average"] = np.where(_quiet(panel), _smoothed(design, horizon), found["average"])
+        return found
 
     def component(self, part: str) -> str:
         """Of a feature, what FEATURES says; covariates are no component of their own."""
-        return "trend" if part == "average" else FEATURES[part].component if part in FEATURES else "residual"
-
-    def _memory(self, panel: Panel) -> int:
-        return panel.season.year + 13 * panel.season.cycle
+        return (
+            FEATURES[part].component if part in FEATURES else "trend" if part == "average" else super().component(part)
+        )
 
     def _save(self, folder: Path) -> None:
         self._booster.save_model(folder / "booster.txt")
@@ -118,14 +121,14 @@ class LightGBM(Forecaster):
         shape = (len(panel.ids), len(at), self.horizon)
         ratio = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]))).reshape(shape)
         y_hat = (ratio * design.level(at)[:, :, None]).transpose(1, 0, 2)
-        forecasts = iter(np.maximum(y_hat, 0) if np.nanmin(first.y) >= 0 else y_hat)
+        forecasts = iter(np.where(first.never_negative[:, None], np.maximum(y_hat, 0), y_hat))
         return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
 
-    def _ahead(self, panel: Panel, horizon: int) -> tuple[Matrix, Floats]:
-        """Features of the steps after the panel (series × steps), and the level of each series."""
+    def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Matrix, Floats]:
+        """A design, its features of the steps after the panel (series × steps), and the level of each series."""
         design, origin = Design(panel, self.calendar, horizon), np.array([panel.y.shape[1] - 1])
         x = np.stack([self._features(design, origin, step) for step in range(1, horizon + 1)], axis=1)
-        return x.reshape(-1, x.shape[2]), design.level(origin)
+        return design, x.reshape(-1, x.shape[2]), design.level(origin)
 
     def _features(self, design: Design, origins: Ints, step: int) -> Matrix:
         x = design.matrix(self.features, origins, step)
@@ -191,3 +194,13 @@ class LightGBM(Forecaster):
             "force_row_wise": True,
             "verbosity": -1,
         }
+
+
+def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:
+    """The series (a column) that say nothing to the trees: not one value in the newest four cycles."""
+    return np.asarray(np.isnan(panel.y[:, -4 * panel.season.cycle :]).all(axis=1, keepdims=True))
+
+
+def _smoothed(design: Design, horizon: int) -> Floats:
+    origin = np.array([design.panel.y.shape[1] - 1])
+    return np.concatenate([design.smoothed(origin, step) for step in range(1, horizon + 1)], axis=1)

@@ -123,9 +123,26 @@ class Panel:
     def level(self) -> Floats:
         """Mean absolute value of each series over its newest four cycles, at least a tenth of that over everything.
 
-        0 for a series that never was anything else.
+        With nothing in the newest four cycles it is that of as many values before; 0 for a series of zeros.
         """
-        return np.maximum(_mean_abs(self.y[:, -4 * self.season.cycle :]), 0.1 * _mean_abs(self.y))
+        cycles = 4 * self.season.cycle
+        recent, whole = _mean_abs(self.y[:, -cycles:]), _mean_abs(self.y)
+        ended = np.isnan(self.y[:, -cycles:]).all(axis=1)
+        if ended.any():
+            seen = ~np.isnan(self.y[ended])
+            newest = seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] <= cycles)
+            recent[ended] = _mean_abs(np.where(newest, self.y[ended], np.nan))
+        return np.maximum(recent, 0.1 * whole)
+
+    @property
+    def never_negative(self) -> npt.NDArray[np.bool_]:
+        """Which series were never below zero: their forecasts are not, either."""
+        return np.asarray((np.nan_to_num(self.y) >= 0).all(axis=1))
+
+    @property
+    def short(self) -> npt.NDArray[np.bool_]:
+        """Which series have too few values for more than a mean: fewer than two cycles, or 14."""
+        return np.asarray((~np.isnan(self.y)).sum(axis=1) < min(2 * self.season.cycle, 14))
 
     def frame(self) -> pd.DataFrame:
         """Back to the long frame, without the gaps."""

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlops import parallel
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
-from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet_design import (
@@ -161,7 +161,7 @@ class Prophet(Forecaster):
         """Which of COMPONENTS a part belongs to; the cycle of hours is the day."""
         if part.startswith("holiday: "):
             return "holidays"
-        return {"daily": "weekly"}.get(part, part if part in COMPONENTS else "residual")
+        return super().component({"daily": "weekly"}.get(part, part))
 
     def _fit(self, panel: Panel) -> None:
         self._learn(panel, before=None)
@@ -206,7 +206,7 @@ class Prophet(Forecaster):
         """From past origins: NaN where nobody wrote down a covariate, which is mostly where y is missing, too."""
         ahead = [_known_ahead(panel, name, horizon) for name in self.covariates]
         y_hat = np.sum(list(self._evaluate(panel, horizon, ahead).values()), axis=0)
-        return np.maximum(y_hat, 0) if np.nanmin(panel.y) >= 0 else np.asarray(y_hat)
+        return np.asarray(np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat))
 
     def _evaluate(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """The parts of the forecast, given the covariates of its steps (each series × steps)."""

@@ -58,9 +58,6 @@ class Smoothing(Forecaster):
         trend = np.pad(trend, ((0, 0), (cycle // 2, horizon - trend.shape[1] - cycle // 2)), mode="edge")
         return {"trend": trend, "weekly": plain - trend, "holidays": y_hat - plain}
 
-    def _memory(self, panel: Panel) -> int:
-        return panel.season.year + 13 * panel.season.cycle
-
     def _save(self, folder: Path) -> None:
         """The history is all that it needs."""
 
@@ -83,13 +80,16 @@ def smoothed(
     plain = panel.y / np.maximum(factor[:, : panel.y.shape[1]], 0.05)
     if not panel.freq.startswith("W"):  # a week with a holiday still tells something, such a day does not
         plain = np.where(calendar.count(panel.index, panel.freq) > 0, np.nan, plain)
-    scale, places = np.maximum(known.level(), 1e-9)[:, None], panel.places(reach)
+    lowest = np.where(np.isnan(plain), np.inf, plain).min(axis=1, keepdims=True)
+    base = np.where(lowest < 0, known.level()[:, None] - lowest, 0.0)  # a season of factors needs numbers above zero
+    plain, scale = plain + base, np.where(known.level() > 0, known.level(), 1.0)[:, None]
+    places = panel.places(reach)
     found = np.empty((len(origins), len(plain), horizon))
     for start in range(0, len(plain), BATCH):
         rows = slice(start, start + BATCH)
         found[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.season.cycle)
     for number, origin in enumerate(origins):
-        found[number] *= scale * factor[:, origin + 1 : origin + 1 + horizon]
+        found[number] = (found[number] * scale - base) * factor[:, origin + 1 : origin + 1 + horizon]
     return found
 
 

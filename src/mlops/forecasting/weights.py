@@ -23,8 +23,10 @@ def weigh(tapes: list[Tape], cycle: int) -> Floats:
     series'; never negative, summing to 1. A member without a forecast has weight 0.
     """
     errors = np.stack([tape.errors for tape in tapes], axis=2).astype(float)
-    usual = np.nanmean(np.abs(errors), axis=(0, 2, 3), keepdims=True)
-    usual = np.where(np.nan_to_num(usual) > 0, usual, 1.0)
+    seen = ~np.isnan(errors)
+    usual = np.where(seen, np.abs(errors), 0.0).sum(axis=(0, 2, 3), keepdims=True)
+    usual = usual / np.maximum(seen.sum(axis=(0, 2, 3), keepdims=True), 1)
+    usual = np.where(usual > 0, usual, 1.0)
     errors = np.clip(errors / usual, -CLIP, CLIP)
     weights = np.empty((len(errors) + 1, *errors.shape[1:]))
     for bucket in _buckets(errors.shape[3], cycle):

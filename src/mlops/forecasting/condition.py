@@ -1,0 +1,51 @@
+"""What is odd about a series, in one word, and what a forecast of it is then.
+
+| condition    | when                                              | its forecast                                |
+|--------------|---------------------------------------------------|---------------------------------------------|
+| no data      | no value at all                                   | none: it has no rows                        |
+| ended        | nothing in the newest four cycles, or half a year | its last level, while that is within a year |
+| short        | fewer than two cycles of values, or 14            | its mean, with the errors of all series     |
+| constant     | one single value                                  | that value                                  |
+| intermittent | half of the values or more are zero               | its median, often 0: sums of it are too low |
+| late         | begins in the newest half of the history          | as of a regular one, from what there is     |
+| regular      | otherwise                                         |                                             |
+
+None of them stops the others.
+"""
+
+import numpy as np
+import pandas as pd
+
+from mlops.forecasting.panel import Panel
+
+__all__ = ["conditions"]
+
+
+def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
+    """`series_id, condition, observed, zeros, first, last` of each series in a frame `series_id, ds, y`."""
+    panel = Panel.of(frame, freq)
+    seen, steps = ~np.isnan(panel.y), panel.y.shape[1]
+    first, last = seen.argmax(axis=1), steps - 1 - seen[:, ::-1].argmax(axis=1)
+    count, zeros = seen.sum(axis=1), (panel.y == 0).sum(axis=1)
+    constant = np.nanmax(panel.y, axis=1) == np.nanmin(panel.y, axis=1)
+    quiet = steps - 1 - last
+    cases = {
+        "ended": quiet >= min(4 * panel.season.cycle, panel.season.year // 2),
+        "short": panel.short,
+        "constant": constant,
+        "intermittent": 2 * zeros >= count,
+        "late": first >= steps // 2,
+    }
+    found = pd.DataFrame(
+        {
+            "series_id": panel.ids,
+            "condition": np.select(list(cases.values()), list(cases), "regular"),
+            "observed": count,
+            "zeros": zeros,
+            "first": panel.index[first],
+            "last": panel.index[last],
+        }
+    )
+    missing = pd.Index(frame["series_id"].unique()).difference(panel.ids)
+    nothing = pd.DataFrame({"series_id": missing, "condition": "no data", "observed": 0, "zeros": 0})
+    return pd.concat([found, nothing], ignore_index=True) if len(nothing) else found
