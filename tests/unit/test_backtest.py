@@ -22,6 +22,7 @@ from mlops.forecasting.calendar import Event
 from mlops.forecasting.panel import Panel
 from mlops.training.backtest import candidate, run, so_far
 from mlops.training.frames import read_frame
+from mlops.training.spec import TrainingSpec, experiments, params_file
 from mlops.training.subject import Defaults, Plan, Subject, from_file
 
 FAST: dict[str, dict[str, Any]] = {"lightgbm": {"trees": 20}, "auto": {"settings": {"lightgbm": {"trees": 20}}}}
@@ -187,6 +188,13 @@ def test_every_kind_and_experiment_is_a_candidate():
         candidate("lightgm")
     with pytest.raises(BadInput, match=r"has no params\.toml"):
         candidate("naive", {"trees": "7"})
+
+
+@pytest.mark.parametrize("experiment", experiments())
+def test_every_experiment_has_parameters_that_its_kind_takes(experiment: str):
+    spec = TrainingSpec.from_toml(params_file(experiment))
+    made = forecaster(spec.kind)(**spec.forecaster_params)
+    assert {name: made.params[name] for name in spec.params} == dict(spec.params)
 
 
 def test_the_defaults_have_a_horizon_for_every_frequency():

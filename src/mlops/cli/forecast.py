@@ -105,9 +105,7 @@ def backtest(
     def text() -> None:
         _print(report)
         if run_id:
-            console.print(
-                f"\ntables and pictures: run {run_id} of experiment {name}, `mlops registry uri`", soft_wrap=True
-            )
+            console.print(f"\ntables and pictures: run {run_id} of MLflow experiment {name}", soft_wrap=True)
 
     emit(_document(report, run_id), as_json=as_json, text=text)
 
@@ -169,7 +167,7 @@ def tune(
     def text() -> None:
         _print_tuned(found)
         if run_id:
-            console.print(f"\nall trials: run {run_id} of experiment {name}, `mlops registry uri`", soft_wrap=True)
+            console.print(f"\nall trials: run {run_id} of MLflow experiment {name}", soft_wrap=True)
 
     emit(_tuned_document(found, run_id), as_json=as_json, text=text)
 
