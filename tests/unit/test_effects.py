@@ -110,11 +110,12 @@ def test_named_days_are_no_neighbours_of_other_named_days():
 
 
 def test_two_names_on_the_same_days_share_their_effect():
-    """Where they always fall together the data can't tell them apart: the sum is right."""
+    """Where they always fall together the data can't tell them apart: their product is right."""
     pairs = [(event("strike", start), event("storm", start)) for start in STRIKES]
     frame = simulated([(strike, -0.4) for strike, _ in pairs], noise=0.02)
     found = effects_of(frame, [one for pair in pairs for one in pair])
-    assert found.common.sum() - 2 == pytest.approx(-0.4, abs=0.03)
+    assert found.common.prod() == pytest.approx(0.6, abs=0.03)
+    assert found.common[0] == pytest.approx(found.common[1])
     ahead = Calendar.of(None, [event("strike", 710), event("storm", 710)])
     index = pd.date_range(FIRST + timedelta(days=700), periods=28)
     assert found.multiplier(ahead, index, "D")[:, 10] == pytest.approx(0.6, abs=0.04)
@@ -126,6 +127,16 @@ def test_a_name_that_also_falls_alone_keeps_its_own_effect():
     found = effects_of(frame, [*strikes, *storms])
     assert row_of(found, "strike")["effect"] == pytest.approx(-0.4, abs=0.04)
     assert row_of(found, "storm")["effect"] == pytest.approx(0.0, abs=0.04)
+
+
+def test_a_holiday_in_a_lockdown_keeps_its_own_factor():
+    """Half of little: the effects of days multiply."""
+    lockdown, holidays = event("lockdown", 300, days=30), [event("holiday", start) for start in (100, 310, 500)]
+    events = [(lockdown, -0.8), *((one, -0.5) for one in holidays)]
+    found = effects_of(simulated(events, noise=0.02), [lockdown, *holidays])
+    assert row_of(found, "lockdown")["effect"] == pytest.approx(-0.8, abs=0.01)
+    assert row_of(found, "holiday")["effect"] == pytest.approx(-0.5, abs=0.03)
+    assert row_of(found, "holiday")["hi_95"] < -0.3
 
 
 def test_weeks_are_changed_by_the_number_of_their_days():

@@ -15,6 +15,7 @@ __all__ = ["Effects", "measure", "usual_values"]
 
 AROUND = 4  # weeks before and after a named day that say what it would have been
 PRIOR = 2.0  # days that the common effect counts for in that of a series, and four times no effect in the common one
+ROUNDS = 6
 NO_PRIOR = 1e-6  # names that always fall together are given equal shares
 MOST = 5.0
 HOURS = 24
@@ -38,11 +39,14 @@ class Effects:
     def multiplier(self, calendar: Calendar, index: pd.DatetimeIndex, freq: str) -> Floats:
         """What each step (columns) of each series (rows) is multiplied by; names that were not measured do nothing.
 
-        The effects of several names, or of several days in a week, add up.
+        The factors of several names multiply; the days of one name in a week add up.
         """
-        counts, nothing = calendar.counts(index, freq), np.zeros(len(index))
-        of_names = np.array([counts.get(name, nothing) for name in self.names]).reshape(len(self.names), len(index))
-        return np.asarray(np.maximum(1 + (self.factor - 1) @ of_names, 0.0))
+        found = np.ones((len(self.factor), len(index)))
+        for name, count in calendar.counts(index, freq).items():
+            if name in self.names:
+                on, factor = np.flatnonzero(count), self.factor[:, self.names.index(name)]
+                found[:, on] *= np.maximum(1 + count[on] * (factor[:, None] - 1), 0.0)
+        return found
 
     def table(self) -> pd.DataFrame:
         """One row per name, the largest effect first; effects are parts of the usual value: -0.2 is 20 % less.
@@ -94,8 +98,8 @@ COLUMNS = {
 def measure(panel: Panel, calendar: Calendar) -> Effects:
     """The effects of every name that lies in the panel; months are too long to tell one from their season.
 
-    Names that share a step (a strike on a holiday, two holidays in a week) are measured together, by least squares
-    weighted by what the step would have been: the effect of each is what the others leave over.
+    Names that share a step (a strike on a holiday, two holidays in a week) are measured together: least squares of the
+    product of their factors, by Gauss-Newton steps, each step of the panel weighted by what it would have been.
     """
     counts = {} if panel.freq == "MS" else calendar.announced_by(panel.cutoff).counts(panel.index, panel.freq)
     names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
@@ -108,8 +112,8 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     common = _common(would, change, of_names, PRIOR / 4 * day)
     observed = (seen.astype(float) @ (of_names > 0).T) > 0
     effect = np.where(observed, _own(would, change, seen, of_names, common, day), common)
-    others = _common(would, change, of_names, NO_PRIOR)
-    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, others, day)
+    plain = _common(would, change, of_names, NO_PRIOR)
+    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, plain, day)
     return Effects(panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences)
 
 
@@ -136,23 +140,41 @@ def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False)
 
 def _common(would: Floats, change: Floats, of_names: Floats, prior: float) -> Floats:
     """By name, the effect on the sum of all series, shrunk as by `prior` steps without one."""
-    total = would.sum(axis=0)
+    total, effect = would.sum(axis=0), np.zeros(len(of_names))
     weight = total / max(total.sum() / max((total > 0).sum(), 1), 1e-12)
     ratio = change.sum(axis=0) / np.maximum(total, 1e-12)
-    left = (of_names * weight) @ of_names.T + prior * np.eye(len(of_names))
-    return np.asarray(np.linalg.solve(left, (of_names * weight) @ ratio))
+    for _ in range(ROUNDS):
+        slope, offset = _line(effect, of_names)
+        left = (slope * weight) @ slope.T + prior * np.eye(len(of_names))
+        effect = np.clip(np.linalg.solve(left, (slope * weight) @ (ratio - offset)), -1, MOST - 1)
+    return effect
 
 
 def _own(
     would: Floats, change: Floats, seen: npt.NDArray[np.bool_], of_names: Floats, common: Floats, day: int
 ) -> Floats:
-    """Series × names, the effects on each series: as `_common`, shrunk towards that."""
+    """Series × names, the effects on each series: as `_common`, in one step from that and shrunk towards it."""
     on, count = (of_names > 0).astype(float).T, len(of_names)
+    slope, offset = _line(common, of_names)
     once = (would @ on) / np.maximum(seen.astype(float) @ on, 1)  # of a usual step of the name
     prior = np.where(once > 0, PRIOR * day * once, 1.0)
-    pairs = (of_names[:, None, :] * of_names).reshape(count * count, of_names.shape[1])
+    pairs = (slope[:, None, :] * slope).reshape(count * count, slope.shape[1])
     left = (would @ pairs.T).reshape(len(would), count, count) + prior[:, :, None] * np.eye(count)
-    return np.asarray(np.linalg.solve(left, (change @ of_names.T + prior * common)[..., None])[..., 0])
+    right = (change - would * offset) @ slope.T + prior * common
+    return np.asarray(np.linalg.solve(left, right[..., None])[..., 0])
+
+
+def _line(effect: Floats, of_names: Floats) -> tuple[Floats, Floats]:
+    """Names × steps and steps: the change of a step by all its names, as slopes of the effects and what they leave."""
+    slope = of_names * _others(effect, of_names)
+    whole = np.prod(1 + of_names * effect[:, None], axis=0) - 1
+    return slope, whole - effect @ slope
+
+
+def _others(effect: Floats, of_names: Floats) -> Floats:
+    """Names × steps, the factor by which the other names change a step; never near zero, for it is divided by."""
+    factor = np.maximum(1 + of_names * effect[:, None], 0.05)
+    return np.asarray(np.prod(factor, axis=0) / factor)
 
 
 def _occurrences(
@@ -165,18 +187,18 @@ def _occurrences(
     day: int,
 ) -> tuple[tuple[Occurrence, ...], ...]:
     """By name, its stretches; the effects of other names on the same steps are taken out."""
-    total, explained = would.sum(axis=0), effect @ of_names
+    happened = (would + change).sum(axis=0)
     found = []
-    for name, count in enumerate(of_names):
-        on = np.flatnonzero((count > 0) & (total > 0))
-        alone = change.sum(axis=0)[on] - (explained - effect[name] * count)[on] * total[on]
+    for count, others in zip(of_names, _others(effect, of_names), strict=True):
+        base = would.sum(axis=0) * others
+        on = np.flatnonzero((count > 0) & (base > 0))
         stretches = np.split(np.arange(len(on)), np.flatnonzero(np.diff(steps[on]) > 1) + 1)
         found.append(
             tuple(
                 Occurrence(
                     int(at[on[one[0]]].year),
                     round(count[on[one]].sum() / day) or 1,
-                    float(alone[one].sum() / (total[on[one]] * count[on[one]]).sum()),
+                    float((happened - base)[on[one]].sum() / (base * count)[on[one]].sum()),
                 )
                 for one in stretches
                 if len(one)

@@ -47,7 +47,7 @@ def totals(frame: pd.DataFrame, groups: pd.DataFrame, *, freq: str | None = None
 def reconcile(
     forecasts: pd.DataFrame,
     groups: pd.DataFrame,
-    method: str = "wls_var",
+    method: str = "bottom_up",
     *,
     variance: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:

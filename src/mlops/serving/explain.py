@@ -60,12 +60,12 @@ def explain(
 ) -> Explanation:
     """The contributions to the forecasts of a series (its id or name; None: all) on a day (None: of the horizon).
 
-    Raises what `served` raises, BadHorizon, UnknownName for a series and BadInput for a day that is not forecast.
+    Raises what `served` raises, UnknownName for a series and BadInput for a day that is not forecast.
     """
-    found = served(database, store, uri, as_of=as_of)
+    found = served(database, store, uri, horizon=horizon, as_of=as_of)
     forecaster, known = found.forecaster, _names(database, found)
     chosen = list(known) if series is None else [_id_of(series, known)]
-    explained = forecaster.explain(found.steps(horizon), history=found.observed)
+    explained = forecaster.explain(found.steps, history=found.observed)
     rows = explained[explained["series_id"].isin(chosen) & _on(explained["ds"], day)]
     sums = rows.iloc[:, 4:].sum()
     table = pd.DataFrame({"part": sums.index, "component": [forecaster.component(part) for part in sums.index]})
@@ -86,8 +86,8 @@ def suppose(
     as_of: datetime,
 ) -> Supposition:
     """The model's forecasts beside those under `events`, as `forecasting.whatif.what_if` makes them."""
-    found = served(database, store, uri, as_of=as_of)
-    frame = what_if(found.forecaster, found.steps(horizon), history=found.observed, events=events)
+    found = served(database, store, uri, horizon=horizon, as_of=as_of)
+    frame = what_if(found.forecaster, found.steps, history=found.observed, events=events)
     totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
     totals.insert(1, "name", totals["series_id"].map(_names(database, found)))
     return Supposition(found.version, _utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))

@@ -48,11 +48,10 @@ def predict(
 
     With `decompose` each is stored with the components that sum to it, which costs a model of trees several times the
     forecast itself. The first issue stands: the same version, series, cutoff and target is never written twice. Raises
-    what `served` raises, and BadHorizon.
+    what `served` raises.
     """
-    found, began = served(database, store, uri, as_of=as_of), time.perf_counter()
-    steps = found.steps(horizon)
-    forecasts = found.forecaster.predict(steps, history=found.observed, decompose=decompose)
+    found, began = served(database, store, uri, horizon=horizon, as_of=as_of), time.perf_counter()
+    forecasts = found.forecaster.predict(found.steps, history=found.observed, decompose=decompose)
     request_id = uuid4().hex
     stamped = forecasts.drop(columns=list(COMPONENTS), errors="ignore").assign(
         version_id=found.version_id,

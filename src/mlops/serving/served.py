@@ -23,12 +23,13 @@ LOADED: dict[tuple[str, str], Any] = {}
 
 @dataclass(frozen=True)
 class Served:
-    """A version with its loaded `model` (MLflow's pyfunc) and the usable history of its series at a time."""
+    """A version with its loaded `model` (MLflow's pyfunc), the `steps` asked of it and the usable history at a time."""
 
     version: ModelVersion
     version_id: int
     selection: Selection
     model: Any
+    steps: int
     observed: pd.DataFrame
     refused: dict[int, str]
 
@@ -38,28 +39,21 @@ class Served:
         found: Forecaster = self.model.unwrap_python_model().forecaster
         return found
 
-    def steps(self, horizon: int | None) -> int:
-        """The horizon asked for, or the model's own; MLflow drops what it doesn't know, so we look ourselves."""
-        most = int(self.model.metadata.get_params_schema().params[0].default)
-        if horizon is None:
-            return most
-        if isinstance(horizon, bool) or not 1 <= horizon <= most:
-            raise BadHorizon(horizon, most)
-        return horizon
 
-
-def served(database: Database, store: Store, uri: str, *, as_of: datetime) -> Served:
+def served(database: Database, store: Store, uri: str, *, horizon: int | None = None, as_of: datetime) -> Served:
     """The model that a URI means, with what was known of its series at `as_of`.
 
-    Raises ModelNotFound, NothingToDo (no series of the model has recent data), Refused (the model knows more than
-    `as_of`).
+    Raises ModelNotFound, BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows
+    more than `as_of`).
     """
     version = resolve(store, uri)
     mirrored = _mirrored(database, store, version)
     _not_from_the_future(version, mirrored["as_of"], as_of)
+    model = _model(store.uri, version)
+    steps = _checked(horizon, model)
     observed, refused = _recent(database, mirrored, as_of)
     selection = Selection(**mirrored["lineage"]["selection"])
-    return Served(version, mirrored["version_id"], selection, _model(store.uri, version), observed, refused)
+    return Served(version, mirrored["version_id"], selection, model, steps, observed, refused)
 
 
 def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[str, Any]:
@@ -93,6 +87,16 @@ def _model(store_uri: str, version: ModelVersion) -> Any:
             LOADED.pop(next(iter(LOADED)))
         LOADED[key] = load_model(version)
     return LOADED[key]
+
+
+def _checked(horizon: int | None, model: Any) -> int:
+    """The horizon asked for, or the model's own; MLflow drops what it doesn't know, so we look ourselves."""
+    most = int(model.metadata.get_params_schema().params[0].default)
+    if horizon is None:
+        return most
+    if isinstance(horizon, bool) or not 1 <= horizon <= most:
+        raise BadHorizon(horizon, most)
+    return horizon
 
 
 def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tuple[pd.DataFrame, dict[int, str]]:
