@@ -13,12 +13,12 @@ from mlops.forecasting.tape import Tape
 __all__ = ["Intervals"]
 
 GRID = np.concatenate([[0.0, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 1.0]])
-SCALE_PRIOR = 20  # errors that the common scale counts for in that of a series
-PLACE_PRIOR = 60  # … and the common shape of the cycle in that of a series
+SCALE_PRIOR = 40  # errors that the common scale counts for in that of a series
+PLACE_PRIOR = 120  # … and the common shape of the cycle in that of a series
 HALF_LIFE = 8  # origins; older errors count less in the scale
 INDEPENDENT = 60  # errors overlap and resemble each other: quantiles are those of a sample of so many
 NEWEST = 2  # cycles that say whether forecasts are failing now
-TOLERATED = 1.5  # errors that are larger than usual by this factor are no shock yet
+TOLERATED = 2.0  # errors that are larger than usual by this factor are no shock yet
 
 
 @dataclass(frozen=True, slots=True)
