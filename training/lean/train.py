@@ -1,0 +1,13 @@
+"""The two cheap members of `auto`: `mlflow run . -e lean`, or copy this folder to start another experiment.
+
+Every key of params.toml can be changed for one run:
+`mlflow run . -e lean -P as_of=2020-01-01`.
+"""
+
+import sys
+from pathlib import Path
+
+from mlops.training.project import run
+
+if __name__ == "__main__":
+    run(Path(__file__).with_name("params.toml"), sys.argv[1:])
