@@ -12,7 +12,7 @@ OWN_PRIOR = 60.0  # errors of all series that count in the covariances of one
 EQUAL = 0.10  # part of the mean variance on the diagonal: pulls towards equal weights
 HALF_LIFE = 8.0  # origins
 CLIP = 4.0  # an error counts for at most so many times the usual one
-SHOCK = 2.5
+SHOCK = 1.75  # times the usual errors: more is no bad week any more
 FIRST = 3  # origins that have to be judged before weights differ from equal ones
 
 
@@ -60,12 +60,18 @@ def refuge(tape: Tape, plain: Tape, cycle: int, every: int) -> Floats:
     for now in range(FIRST + back, len(ours) + 1):
         known = tape.known_at(now)
         newest = known & (np.arange(len(ours)) >= now - back)[:, None]
-        usual = _mean(ours, known & ~newest)
+        usual = _typical(ours, known & ~newest)
         mine, naive = _pooled(ours, newest), _pooled(theirs, newest)
         worse = np.clip((mine / np.maximum(naive, 1e-9) - 1.0) / 0.5, 0.0, 1.0)
-        shocked = np.clip(mine / np.maximum(usual, 1e-9) / SHOCK - 0.5, 0.0, 0.5) * 2
+        shocked = np.clip(mine / np.maximum(usual, 1e-9) - SHOCK, 0.0, 1.0)
         found[now] = np.where(np.isfinite(worse * shocked), worse * shocked, 0.0)
     return found
+
+
+def _typical(size: Floats, where: npt.NDArray[np.bool_]) -> Floats:
+    """Median over origins of the mean by series: a shock that is not over is not typical."""
+    means = np.stack([_mean(size[row : row + 1], where[row : row + 1]) for row in range(len(size))])
+    return np.nanmedian(np.where(np.isnan(means).all(axis=0), np.inf, means), axis=0)
 
 
 def _pooled(size: Floats, where: npt.NDArray[np.bool_]) -> Floats:
