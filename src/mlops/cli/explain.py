@@ -22,6 +22,8 @@ Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/
 Horizon = Annotated[
     int | None, typer.Option(help="Steps ahead; the model's own horizon when left out.", show_default=False)
 ]
+SHOWN = 15
+"""Parts of a forecast; the rest are summed."""
 FORECASTS = ("y_hat", "y_hat_what_if", "difference")
 COLUMNS = "event,first[,last[,announced]]"
 
@@ -44,11 +46,16 @@ def explain(
         days = f"{found.first:%Y-%m-%d}" + (f" to {found.last:%Y-%m-%d}" if found.last > found.first else "")
         console.print(f"[bold]{escape(what)}[/], {days}, from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
         shown = _numbers(table("part", "of", "contribution", "share"), after=2)
-        for row in found.contributions.to_dict("records"):
+        rows, places = found.contributions.to_dict("records"), _places(found.forecast)
+        for row in rows[:SHOWN]:
             if row["contribution"]:
-                figures = f"{row['contribution']:+,.6g}", f"{row['share']:+.1%}"
+                figures = f"{row['contribution']:+,.{places}f}", f"{row['share']:+.1%}"
                 shown.add_row(escape(row["part"]), row["component"], *figures)
-        shown.add_row("[bold]forecast[/]", "", f"[bold]{found.forecast:,.6g}[/]", "")
+        rest = [row for row in rows[SHOWN:] if row["contribution"]]
+        if rest:
+            sums = sum(row["contribution"] for row in rest), sum(row["share"] for row in rest)
+            shown.add_row(f"{len(rest)} smaller parts", "", f"{sums[0]:+,.{places}f}", f"{sums[1]:+.1%}")
+        shown.add_row("[bold]forecast[/]", "", f"[bold]{found.forecast:,.{places}f}[/]", "")
         console.print(shown)
 
     emit(found, as_json=as_json, text=text)
@@ -71,9 +78,12 @@ def what_if(
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
         shown = _numbers(table("series", "forecast", "what if", "difference", ""), after=1)
         rows = found.totals[["name", *FORECASTS]].to_dict("records")
+        places = _places(found.totals["y_hat"].max())
         for row in [*rows, {"name": "all", **found.totals[list(FORECASTS)].sum()}]:
             share = row["difference"] / row["y_hat"] if row["y_hat"] else float("nan")
-            shown.add_row(escape(str(row["name"])), *(f"{row[name]:,.6g}" for name in FORECASTS), f"{share:+.1%}")
+            shown.add_row(
+                escape(str(row["name"])), *(f"{row[name]:,.{places}f}" for name in FORECASTS), f"{share:+.1%}"
+            )
         console.print(shown)
         for note in found.notes:
             console.print(f"  note: {note}", markup=False, highlight=False)
@@ -128,6 +138,11 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError as error:
         raise BadInput(f"{text!r} is not a day; expected one like 2020-03-23") from error
+
+
+def _places(largest: float) -> int:
+    """Decimal places with which numbers of this size are read."""
+    return 0 if abs(largest) >= 1000 else 2 if abs(largest) >= 10 else 4
 
 
 def _years(years: list[int]) -> str:

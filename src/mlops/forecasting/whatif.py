@@ -30,7 +30,7 @@ def what_if(
     `history` and `future` are those of `Forecaster.predict`. `events` are all events of the days ahead, in place of the
     model's own (None: as they are; what has happened stays, and so do public holidays); they count as announced.
     `changed` (`series_id, ds` and some covariates) replaces values of `future`. An event that the model has never seen
-    has no effect: `attrs["notes"]` of the frame, a list of sentences, says so, and also when nothing changed at all.
+    has no effect: `attrs["notes"]` of the frame, a list of sentences, says so, or that nothing changes at all.
 
     Raises BadInput when there is nothing to change, or when `changed` is not about covariates of the model.
     """
@@ -48,7 +48,7 @@ def what_if(
     ahead = future if changed is None else _replaced(fitted, future, changed)
     other = fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead)
     found = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
-    if not found["difference"].any():
+    if not notes and not found["difference"].any():
         notes.append(
             f"no forecast changes: this model of kind {fitted.kind!r} has learned no effect of what is changed"
         )
