@@ -55,8 +55,8 @@ def store_series(database: Database) -> IngestReport:
 
 
 def train_first(database: Database, store: Store, say: Say) -> Iterator[Trained]:
-    """Prophet and LightGBM on 2019, by the parameters of the room `training`."""
-    for kind in ("prophet", "lightgbm"):
+    """Prophet, LightGBM and the ensemble on 2019, by the parameters of the room `training`."""
+    for kind in ("prophet", "lightgbm", "auto"):
         changes = {"name": MODEL, "metric_type": METRIC, "country": "NZ"}
         spec = TrainingSpec.from_toml(params_file(kind), changes, as_of=TRAINED_AT, request=f"demo {kind}")
         say(f"training {kind}")
