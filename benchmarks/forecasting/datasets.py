@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-__all__ = ["NAMES", "Dataset", "calendar", "folds", "future", "load"]
+__all__ = ["NAMES", "Dataset", "calendar", "earlier", "folds", "future", "load"]
 
 NAMES = ("nn5", "auckland", "austin_streams", "austin_routes", "nyc_monthly")
 SPACING = {"D": 28, "B": 20, "W": 4, "MS": 2}
@@ -50,17 +50,19 @@ def folds(dataset: Dataset, which: str) -> list[pd.Timestamp]:
     The last report cutoff is the longest horizon before the end. A dev fold's outcomes all lie on or before the first
     report cutoff. nyc_monthly has no dev folds: it shows what happens where nobody developed.
     """
-    index, kind = calendar(dataset), dataset.freq.split("-")[0]
-    spacing, longest = SPACING[kind], dataset.horizons[-1]
-    last = len(index) - 1 - longest
-    report = [last - spacing * back for back in range(REPORT_FOLDS[kind])][::-1]
-    if which == "report":
-        return [index[step] for step in report]
-    if which != "dev":
+    if which not in ("report", "dev"):
         raise ValueError(f"{which!r} is not a set of folds; expected report or dev")
-    if dataset.name == "nyc_monthly":
-        return []
-    return [index[report[0] - longest - spacing * back] for back in range(DEV_FOLDS)][::-1]
+    if which == "dev":
+        return [] if dataset.name == "nyc_monthly" else earlier(dataset)
+    kind = dataset.freq.split("-")[0]
+    return _back(dataset, dataset.horizons[-1], REPORT_FOLDS[kind])
+
+
+def earlier(dataset: Dataset) -> list[pd.Timestamp]:
+    """Cutoffs to choose settings on: the dev folds, for nyc_monthly those that would be."""
+    first = folds(dataset, "report")[0]
+    after = len(calendar(dataset)) - 1 - calendar(dataset).get_loc(first)
+    return _back(dataset, after + dataset.horizons[-1], DEV_FOLDS)
 
 
 def calendar(dataset: Dataset) -> pd.DatetimeIndex:
@@ -71,6 +73,12 @@ def calendar(dataset: Dataset) -> pd.DatetimeIndex:
 def future(dataset: Dataset, cutoff: pd.Timestamp) -> pd.DatetimeIndex:
     """The steps of the longest horizon after a cutoff."""
     return pd.date_range(cutoff, periods=dataset.horizons[-1] + 1, freq=dataset.freq)[1:]
+
+
+def _back(dataset: Dataset, steps: int, count: int) -> list[pd.Timestamp]:
+    """`count` cutoffs, the last one so many steps before the end."""
+    index, spacing = calendar(dataset), SPACING[dataset.freq.split("-")[0]]
+    return [index[len(index) - 1 - steps - spacing * back] for back in range(count)][::-1]
 
 
 def _folder() -> Path:
