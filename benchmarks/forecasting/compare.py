@@ -102,7 +102,9 @@ def compare(dataset: Dataset, which: str, cache: Path, ours: dict[str, str]) -> 
             result["best"][loss] = min(there, key=lambda name: rows[name][loss], default=None)
         for kind in ours:  # a forecaster that leaves some out is not compared: those may be the hard ones
             complete = rows[label(kind)]["missing"] == 0
-            result["ratios"][kind] = _ratios(kind, sums, result["best"]) if complete else dict.fromkeys(RIVALS, {})
+            result["ratios"][kind] = (
+                _ratios(kind, sums, result["best"]) if complete else {rival: {} for rival in RIVALS}
+            )
         found.append(result)
     return found
 

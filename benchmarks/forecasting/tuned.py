@@ -49,6 +49,7 @@ def tune(dataset: Dataset, end: pd.Timestamp) -> dict[str, Any]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     begin = time.process_time()
 
     def objective(trial: "optuna.Trial") -> float:
