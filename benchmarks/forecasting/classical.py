@@ -19,17 +19,17 @@ STEPS_PER_YEAR = {"D": 365, "B": 261, "W": 52, "MS": 12}
 def candidates(opponent: str, dataset: Dataset) -> list[Setting]:
     """The settings to choose from on the dev folds; one where there is nothing to choose.
 
-    Weeks: AutoETS takes no season above 24, so it is either without one or behind an STL decomposition of 52.
+    Where there are more than four years of history, it can be cut to three. Weeks: AutoETS takes no season above 24,
+    so it is either without one or behind an STL decomposition of 52.
     """
     kind = kind_of(dataset)
+    years = [0] if opponent == "snaive" or len(calendar(dataset)) < 4 * STEPS_PER_YEAR[kind] else [0, 3]
     if opponent == "prophet":
-        years = [0] if len(calendar(dataset)) < 4 * STEPS_PER_YEAR[kind] else [0, 3]
         return [{"mode": mode, "years": length} for mode in ("additive", "multiplicative") for length in years]
-    if kind != "W":
-        return [{"season": dataset.season}]
-    if opponent == "snaive":
-        return [{"season": season} for season in (52, 4, 1)]
-    return [{"season": 1}, {"season": 52}]
+    seasons = [dataset.season]
+    if kind == "W":
+        seasons = [52, 4, 1] if opponent == "snaive" else [1, 52]
+    return [{"season": season, "years": length} for season in seasons for length in years]
 
 
 def forecast(opponent: str, dataset: Dataset, cutoff: pd.Timestamp, setting: Setting) -> pd.DataFrame:
@@ -38,13 +38,14 @@ def forecast(opponent: str, dataset: Dataset, cutoff: pd.Timestamp, setting: Set
         warnings.simplefilter("ignore")
         if opponent == "prophet":
             return _prophets(dataset, cutoff, setting)
-        return _statsforecast(opponent, dataset, cutoff, setting["season"])
+        return _statsforecast(opponent, dataset, cutoff, setting)
 
 
-def _statsforecast(opponent: str, dataset: Dataset, cutoff: pd.Timestamp, season: int) -> pd.DataFrame:
+def _statsforecast(opponent: str, dataset: Dataset, cutoff: pd.Timestamp, setting: Setting) -> pd.DataFrame:
     from statsforecast import StatsForecast
     from statsforecast.models import MSTL, AutoETS, DynamicOptimizedTheta, SeasonalNaive
 
+    season = setting["season"]
     if opponent == "snaive":
         model = SeasonalNaive(season, alias="it")
     elif opponent == "theta":
@@ -54,19 +55,24 @@ def _statsforecast(opponent: str, dataset: Dataset, cutoff: pd.Timestamp, season
     else:
         model = AutoETS(season_length=season, alias="it")
     runner = StatsForecast(models=[model], freq=dataset.freq, n_jobs=1, fallback_model=SeasonalNaive(1, alias="it"))
-    found = runner.forecast(df=filled(dataset, cutoff), h=dataset.horizons[-1], level=[80, 95])
+    past = _newest(filled(dataset, cutoff), dataset, cutoff, setting["years"])
+    found = runner.forecast(df=past, h=dataset.horizons[-1], level=[80, 95])
     names = {"unique_id": "series_id", "it": "y_hat"}
     return found.rename(columns=names | {f"it-{bound.replace('_', '-')}": bound for bound in TAILS})
+
+
+def _newest(past: pd.DataFrame, dataset: Dataset, cutoff: pd.Timestamp, years: int) -> pd.DataFrame:
+    """The newest years of a past; 0: all."""
+    if not years:
+        return past
+    index = calendar(dataset)
+    return past[past["ds"] >= index[index <= cutoff][-years * STEPS_PER_YEAR[kind_of(dataset)]]]
 
 
 def _prophets(dataset: Dataset, cutoff: pd.Timestamp, setting: Setting) -> pd.DataFrame:
     """One Prophet per series on what was observed; gaps are left to it."""
     logging.getLogger("cmdstanpy").disabled = True
-    past = dataset.frame[dataset.frame["ds"] <= cutoff]
-    if setting["years"]:
-        index = calendar(dataset)
-        index = index[index <= cutoff]
-        past = past[past["ds"] >= index[-setting["years"] * STEPS_PER_YEAR[kind_of(dataset)]]]
+    past = _newest(dataset.frame[dataset.frame["ds"] <= cutoff], dataset, cutoff, setting["years"])
     steps = future(dataset, cutoff)
     known = holiday_features(dataset, pd.date_range(past["ds"].min(), steps[-1], freq=dataset.freq))
     return pd.concat(
