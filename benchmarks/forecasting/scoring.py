@@ -10,7 +10,7 @@ from benchmarks.forecasting.datasets import Dataset
 
 from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
 
-__all__ = ["LOSSES", "Interval", "losses", "ratio", "scores", "with_outcomes"]
+__all__ = ["LOSSES", "Interval", "geometric_mean", "losses", "ratio", "scores", "with_outcomes"]
 
 Floats = npt.NDArray[np.float64]
 LOSSES = ("wape", "pinball_80", "pinball_95")
