@@ -16,7 +16,14 @@ from mlops.training import Trained, TrainingSpec, train
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
-CHANGES = {"trees": "40", "weeks": "14", "refit_every": "7", "country": "US"}
+CHANGES = {
+    "trees": "40",
+    "learning_rate": "0.1",
+    "num_leaves": "15",
+    "weeks": "14",
+    "refit_every": "7",
+    "country": "US",
+}
 
 
 @pytest.fixture(scope="session")
