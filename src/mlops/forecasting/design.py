@@ -138,6 +138,12 @@ class Point:
         position = np.minimum(self.origins + self.step - self.design.panel.season.year + shift, self.origins)
         return np.asarray(self.design.value(position) / self.level)
 
+    def index_a_year_ago(self) -> Floats:
+        """The value a year before the target, over the level a year before the origin."""
+        season = self.design.panel.season
+        before = self.design.mean(self.origins - season.year, 4 * season.cycle)
+        return np.asarray(self.year_ago() * self.level / np.where(before > 0, before, np.nan))
+
     def smoothed(self) -> Floats:
         """The forecast by exponential smoothing, over the level."""
         return np.asarray(self.design.smoothed(self.origins, self.step) / self.level)
@@ -158,11 +164,13 @@ class Feature:
     compute: Callable[[Point], Floats]
     source: bool = True
     """Whether it is computed from the series' own values (else from the calendar alone)."""
-    yearly: bool = False
-    """Whether it tells times of the year apart, which two years are needed to learn."""
+    years: float = 0.0
+    """How many years of history it needs to be learned from."""
     component: str = "trend"
     """Which component of a forecast its contributions belong to."""
 
+
+ONCE, TWICE = 1.15, 2.0  # years: what happened a year ago has to have been seen; a time of the year, two times
 
 FEATURES = {
     "value": Feature("the observed value itself", lambda at: at.lag(0) * at.level),
@@ -198,12 +206,18 @@ FEATURES = {
     "mean_8_cycles": Feature("mean of the newest 8 cycles / level", lambda at: at.mean(8)),
     "mean_13_cycles": Feature("mean of the newest 13 cycles / level", lambda at: at.mean(13)),
     "year_ago": Feature(
-        "value a year before the target / level", lambda at: at.year_ago(), yearly=True, component="yearly"
+        "value a year before the target / level", lambda at: at.year_ago(), years=ONCE, component="yearly"
+    ),
+    "year_ago_index": Feature(
+        "value a year before the target / level a year before the origin",
+        Point.index_a_year_ago,
+        years=ONCE,
+        component="yearly",
     ),
     "year_ago_growth": Feature(
         "mean around the target a year ago / mean of the 4 cycles before",
         Point.growth_a_year_ago,
-        yearly=True,
+        years=TWICE,
         component="yearly",
     ),
     "day_of_week": Feature(
@@ -213,13 +227,13 @@ FEATURES = {
         "day of the month of the target", lambda at: at.targets.day.to_numpy(), source=False, component="yearly"
     ),
     "month": Feature(
-        "month of the target", lambda at: at.targets.month.to_numpy(), source=False, yearly=True, component="yearly"
+        "month of the target", lambda at: at.targets.month.to_numpy(), source=False, years=TWICE, component="yearly"
     ),
     "day_of_year": Feature(
         "day of the year of the target",
         lambda at: at.targets.dayofyear.to_numpy(),
         source=False,
-        yearly=True,
+        years=TWICE,
         component="yearly",
     ),
     "is_holiday": Feature(

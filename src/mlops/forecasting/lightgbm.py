@@ -25,8 +25,8 @@ class LightGBM(Forecaster):
     """A gradient-boosted tree model of the ratio of each future value to its series' level at the origin.
 
     Among its inputs is the forecast by exponential smoothing, which had seen no more than the origin had; covariates
-    are inputs by their value at the target. Features that tell times of the year apart are left out while there are
-    fewer than two years to learn them from. The training table has about `origins` rows for each series and step ahead,
+    are inputs by their value at the target. Features of the year are left out while there is too little history to
+    learn them from. The training table has about `origins` rows for each series and step ahead,
     within ROWS: they lie evenly over the history, and of very many series some are taken. With `patience`, trees are
     added until the newest part of the history has not become better for so many trees. Without `refit` the model of the
     rehearsals is kept, which has learned from all but the newest weeks: half the cost, and measured as good. Runs with
@@ -78,8 +78,8 @@ class LightGBM(Forecaster):
         return (*self.features, *self.covariates)
 
     def _fit(self, panel: Panel) -> None:
-        two_years = panel.y.shape[1] >= 2 * panel.season.year
-        self.features = tuple(name for name in self._wanted if two_years or not FEATURES[name].yearly)
+        years = panel.y.shape[1] / panel.season.year
+        self.features = tuple(name for name in self._wanted if years >= FEATURES[name].years)
         x, y, target = self._table(panel)
         trees = self._stopped(x, y, target < panel.y.shape[1] - panel.season.span) if self.patience else self.trees
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
