@@ -62,13 +62,14 @@ def train(
 def predict(
     uri: Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")],
     horizon: Annotated[str | None, typer.Option(help="Steps ahead; the model's own horizon when left out.")] = None,
+    decompose: Annotated[bool, typer.Option(help="Store what each forecast is made of, too.")] = True,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Forecast every series of a model and store the forecasts."""
     from mlops.serving.predict import predict as run
 
-    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of))
+    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of), decompose=decompose)
 
     def text() -> None:
         shown = issued.frame

@@ -126,23 +126,17 @@ class LightGBM(Forecaster):
 
     def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Matrix, Floats]:
         """A design, its features of the steps after the panel (series × steps), and the level of each series."""
+        for name in self.covariates:
+            panel.ahead(name, horizon)
         design, origin = Design(panel, self.calendar, horizon), np.array([panel.y.shape[1] - 1])
         x = np.stack([self._features(design, origin, step) for step in range(1, horizon + 1)], axis=1)
         return design, x.reshape(-1, x.shape[2]), design.level(origin)
 
     def _features(self, design: Design, origins: Ints, step: int) -> Matrix:
+        """Features and covariates; NaN for a covariate that is not known, which a forecast has ruled out before."""
         x = design.matrix(self.features, origins, step)
-        known = [
-            design.panel.extra[name][:, origins + step].ravel() for name in self._covered(design.panel, origins, step)
-        ]
+        known = [_at(design.panel.extra[name], origins + step).ravel() for name in self.covariates]
         return np.column_stack([x, *known]).astype(np.float32)
-
-    def _covered(self, panel: Panel, origins: Ints, step: int) -> tuple[str, ...]:
-        """The covariates, after a look that they are known at the farthest target."""
-        for name in self.covariates:
-            if panel.extra[name].shape[1] <= origins.max() + step:
-                panel.ahead(name, step)
-        return self.covariates
 
     def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
         """Features, targets and their positions, of past origins and all steps ahead."""
@@ -194,6 +188,12 @@ class LightGBM(Forecaster):
             "force_row_wise": True,
             "verbosity": -1,
         }
+
+
+def _at(values: Floats, positions: Ints) -> Floats:
+    """Columns of a covariate (series × positions); NaN beyond what is known."""
+    known = positions < values.shape[1]
+    return np.where(known, values[:, np.where(known, positions, 0)], np.nan)
 
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:

@@ -141,5 +141,5 @@ def _signature(forecaster: Forecaster) -> ModelSignature:
             ColSpec("double", "y", required=False),
         ]
     )
-    params = ParamSchema([ParamSpec("horizon", "long", forecaster.horizon)])
+    params = ParamSchema([ParamSpec("horizon", "long", forecaster.horizon), ParamSpec("decompose", "boolean", False)])
     return ModelSignature(inputs=inputs, outputs=output, params=params)

@@ -1,7 +1,7 @@
 """What one training is to do: an experiment's `params.toml`, with what the caller changes."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from mlops.config import room
 from mlops.errors import BadInput, UnknownName
+from mlops.forecasting.calendar import read_events
 
 __all__ = ["TrainingSpec", "experiments", "params_file"]
 
@@ -28,6 +29,7 @@ class TrainingSpec:
     backtest_weeks: int
     refit_every: int
     as_of: datetime
+    events: Sequence[Mapping[str, str]] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     request: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class TrainingSpec:
             owner=experiment["owner"],
             country=experiment["country"] or None,
             horizon=experiment["horizon"],
+            events=_events(experiment.get("events", ""), path),
             metric_type=data["metric_type"],
             granularity=data["granularity"],
             params=document["params"],
@@ -65,12 +68,13 @@ class TrainingSpec:
     def recipe(self) -> dict[str, Any]:
         """How to train, apart from the data: what `from_recipe` takes."""
         names = ("kind", "owner", "country", "horizon", "params", "backtest_weeks", "refit_every")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | ({"events": list(self.events)} if self.events else {})
 
     @property
     def forecaster_params(self) -> dict[str, Any]:
         """Arguments of the forecaster's constructor."""
-        return dict(self.params) | {"country": self.country, "horizon": self.horizon}
+        common = {"country": self.country, "horizon": self.horizon}
+        return dict(self.params) | common | ({"events": list(self.events)} if self.events else {})
 
 
 def experiments() -> list[str]:
@@ -96,8 +100,15 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     return document
 
 
+def _events(file: str, params: Path) -> Sequence[Mapping[str, str]]:
+    """The events of a calendar file, which stands relative to the params.toml that names it; they travel as values."""
+    return [event.to_json() for event in read_events(params.parent / file)] if file else ()
+
+
 def _change(document: dict[str, dict[str, Any]], key: str, text: str, path: Path) -> None:
     """Replace the value of a key in whichever section has it, in the type that it has."""
+    if key == "events" and text:
+        text = str(Path(text).resolve())  # where the caller stands, not where params.toml does
     for section in document.values():
         if key in section:
             section[key] = _typed(key, text, type(section[key]))
