@@ -1,4 +1,4 @@
-"""The two cheap members of `auto`: `mlflow run . -e lean`, or copy this folder to start another experiment.
+"""`auto` with a small LightGBM: `mlflow run . -e lean`, or copy this folder to start another experiment.
 
 Every key of params.toml can be changed for one run:
 `mlflow run . -e lean -P as_of=2020-01-01`.

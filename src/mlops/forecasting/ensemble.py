@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,6 @@ from mlops.forecasting.weights import blend, refuge, shares, weigh
 
 __all__ = ["Auto", "Lean"]
 
-DEFAULTS: dict[str, dict[str, Any]] = {"lightgbm": {"refit": False}}
-"""Settings of members that differ from the kinds' own."""
-
 
 class Auto(Forecaster):
     """A mean of members, weighted by the errors that each made at past origins (`forecasting.weights`).
@@ -30,6 +28,8 @@ class Auto(Forecaster):
     """
 
     kind = "auto"
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"lightgbm": {"refit": False}})
+    """Settings of members that differ from the kinds' own."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Auto(Forecaster):
         common = super().params
         self._refuge: Forecaster = forecaster("naive")(**common)
         self.members = {
-            kind: forecaster(kind)(**common, **(DEFAULTS.get(kind, {}) | self.settings.get(kind, {})))
+            kind: forecaster(kind)(**common, **dict(self.defaults.get(kind, {})) | self.settings.get(kind, {}))
             for kind in members
         }
 
@@ -169,27 +169,9 @@ class Auto(Forecaster):
 
 
 class Lean(Auto):
-    """The two members that cost next to nothing: about a fifth of Auto's time, at nearly its accuracy."""
+    """Auto with a small LightGBM: about half of the time, within a hundredth of its accuracy."""
 
     kind = "lean"
-
-    def __init__(
-        self,
-        *,
-        freq: str | None = None,
-        country: str | None = None,
-        horizon: int = 28,
-        events: Iterable[Event | Mapping[str, Any]] = (),
-        covariates: Sequence[str] = (),
-        members: Sequence[str] = ("smoothing", "hybrid"),
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        super().__init__(
-            freq=freq,
-            country=country,
-            horizon=horizon,
-            events=events,
-            covariates=covariates,
-            members=members,
-            settings=settings,
-        )
+    defaults = MappingProxyType(
+        {"lightgbm": {"refit": False, "trees": 60, "num_leaves": 15, "learning_rate": 0.15, "origins": 5}}
+    )
