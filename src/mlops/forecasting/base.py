@@ -174,7 +174,7 @@ class Forecaster(ABC):
         if first < 0 or newest <= first:
             return tape
         since = range(first, newest, every)[-12:]
-        return tape.then(rehearse(panel, since, self.horizon, self._at_last))
+        return tape.then(self._from(panel, since))
 
     def save(self, folder: Path) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
@@ -221,6 +221,10 @@ class Forecaster(ABC):
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Forecasts from the origins by a model that was fitted on what the first of them knew."""
         self._fit(panel.until(origins[0] + 1))
+        return self._from(panel, origins)
+
+    def _from(self, panel: Panel, origins: range) -> Tape:
+        """Forecasts from the origins by the model as it is fitted."""
         return rehearse(panel, origins, self.horizon, self._at_last)
 
     def _at_last(self, panel: Panel, horizon: int) -> Floats:

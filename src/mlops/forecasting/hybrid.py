@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -86,15 +87,22 @@ class Hybrid(Forecaster):
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Prophet is fitted again at some of the origins only: in between the ratio keeps up."""
-        forecasts: list[Floats] = []
+        tapes = []
         for start in range(0, len(origins), REFIT):
             block = origins[start : start + REFIT]
             self._fit(panel.until(block[0] + 1))
-            for origin, ratio in zip(block, self._ratios(panel.until(block[-1] + 1), block, self.horizon), strict=True):
-                ahead = [_from(panel, name, origin + 1, self.horizon) for name in self.covariates]
-                forecasts.append(self._prophets(panel.until(origin + 1), self.horizon, ahead) * ratio)
-        found = iter(forecasts)
-        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(found))
+            tapes.append(self._from(panel, block))
+        return reduce(Tape.then, tapes)
+
+    def _from(self, panel: Panel, origins: range) -> Tape:
+        """The ratios of all origins are smoothed in one pass."""
+        ratios = iter(self._ratios(panel.until(origins[-1] + 1), origins, self.horizon))
+
+        def forecast(past: Panel, horizon: int) -> Floats:
+            ahead = [_from(panel, name, len(past.index), horizon) for name in self.covariates]
+            return self._prophets(past, horizon, ahead) * next(ratios)
+
+        return rehearse(panel, origins, self.horizon, forecast)
 
     def _prophets(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> Floats:
         """Prophet's forecasts in units of the series."""

@@ -111,10 +111,9 @@ class LightGBM(Forecaster):
         names = self._booster.feature_name()
         self.features = tuple(names[: len(names) - len(self.covariates)])
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+    def _from(self, panel: Panel, origins: range) -> Tape:
         """One design serves all origins: what it says of an origin is what was seen there."""
         first, at = panel.until(origins[0] + 1), np.asarray(origins)
-        self._fit(first)
         design = Design(panel, self.calendar, self.horizon)
         design.smooth(at, effects_of=first)
         x = np.stack([self._features(design, at, step) for step in range(1, self.horizon + 1)], axis=1)

@@ -41,7 +41,7 @@ class Smoothing(Forecaster):
     def _predict(self, panel: Panel, horizon: int) -> Floats:
         return np.asarray(smoothed(panel, self.calendar, [panel.y.shape[1] - 1], horizon)[0])
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+    def _from(self, panel: Panel, origins: range) -> Tape:
         """One pass over the history forecasts from every origin."""
         effects = panel.until(origins[0] + 1)
         forecasts = iter(smoothed(panel, self.calendar, origins, self.horizon, effects_of=effects))
