@@ -21,7 +21,12 @@ from mlops.training.spec import experiments, params_file
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("backtest", "tune")
 COMMAND = get_command(app)
-CHANGES = {"auto": "members=smoothing", "lean": "members=smoothing", "lightgbm": "trees=20", "prophet": "changepoint_prior_scale=0.1"}
+CHANGES = {
+    "auto": "members=smoothing",
+    "lean": "members=smoothing",
+    "lightgbm": "trees=20",
+    "prophet": "changepoint_prior_scale=0.1",
+}
 PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 
 

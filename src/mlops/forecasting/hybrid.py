@@ -64,10 +64,10 @@ class Hybrid(Forecaster):
         return other
 
     def _fit(self, panel: Panel) -> None:
-        positive = bool(panel.never_negative.all())
-        self._unit = np.maximum(panel.level(), 1e-9) if positive else np.full(len(panel.ids), np.nan)
+        self._unit = np.where(panel.never_negative, np.maximum(panel.level(), 1e-9), np.nan)
         unit = self._unit[:, None]
-        self.prophet._fit(replace(panel, y=np.log(panel.y / unit + OFFSET)) if positive else panel)
+        logarithm = np.log(np.maximum(panel.y, 0.0) / unit + OFFSET)
+        self.prophet._fit(replace(panel, y=np.where(np.isnan(unit), panel.y, logarithm)))
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
         ahead = [panel.ahead(name, horizon) for name in self.covariates]
@@ -110,15 +110,15 @@ class Hybrid(Forecaster):
         return self._units(panel, total)
 
     def _units(self, panel: Panel, logarithm: Floats) -> Floats:
-        unit = self._unit[self.prophet._ids.get_indexer(panel.ids)][:, None]
-        if np.isnan(unit).any():
-            return logarithm
-        return np.asarray(np.maximum(np.exp(np.minimum(logarithm, 5.0)) - OFFSET, 0.0) * unit)
+        unit = self._units_of(panel)
+        exact = np.maximum(np.exp(np.minimum(logarithm, 5.0)) - OFFSET, 0.0) * unit
+        return np.where(np.isnan(unit), logarithm, exact)
+
+    def _units_of(self, panel: Panel) -> Floats:
+        return np.asarray(self._unit[self.prophet._ids.get_indexer(panel.ids)][:, None])
 
     def _ratios(self, panel: Panel, origins: Sequence[int], horizon: int) -> list[Floats]:
         """How outcomes will stand to Prophet's forecasts (series × steps), from how they stood to its fit."""
-        if np.isnan(self._unit).any():
-            return [np.ones((len(panel.ids), horizon)) for _ in origins]
         wanted = CYCLES * max(panel.season.cycle, panel.season.every) + origins[-1] - origins[0]
         start = max(origins[0] + 1 - wanted, 1)
         steps = len(panel.index) - start
@@ -127,7 +127,9 @@ class Hybrid(Forecaster):
         base = np.maximum(fitted, LEAST * np.maximum(panel.level(), 1e-9)[:, None])
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
         reach = pd.DatetimeIndex(panel.index[start:].append(panel.future(horizon)))
-        return smooth(ratio, panel.places(reach), [origin - start for origin in origins], horizon, panel.season.cycle)
+        at = [origin - start for origin in origins]
+        found = smooth(ratio, panel.places(reach), at, horizon, panel.season.cycle)
+        return [np.where(np.isnan(self._units_of(panel)), 1.0, one) for one in found]
 
     def _memory(self, panel: Panel) -> int:
         return (CYCLES + 1) * max(panel.season.cycle, panel.season.every) + panel.season.span
