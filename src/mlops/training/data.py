@@ -55,7 +55,8 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     end = observed["ds"].max() if ended else pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
     frame, excluded = usable(observed, end=end)
     names = _names(database, selection)
-    unknown = [series for series in names if series not in set(observed["series_id"])]
+    known = set(observed["series_id"])
+    unknown = [series for series in names if series not in known]
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"
     excluded = (*excluded, *(Exclusion(series, why) for series in unknown))
     if frame.empty:
