@@ -3,7 +3,8 @@
     python benchmarks/forecasting/scale.py --series 1000,10000 --kind lean
 
 Every size is run through the commands themselves in a home of its own: `mlops series ingest`, `mlops train` with a
-backtest of one origin (so the kind is fitted twice), `mlops predict` without and, up to DECOMPOSED series, with components.
+backtest of one origin (so the kind is fitted twice), `mlops predict` without components and, of at most DECOMPOSED
+series, with them.
 """
 
 import argparse
