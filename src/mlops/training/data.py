@@ -9,6 +9,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import BadInput, NothingToDo
 from mlops.features.build import history
+from mlops.features.names import names
 from mlops.series.quality import Exclusion, usable
 
 __all__ = ["TrainingData", "read_data", "select"]
@@ -54,23 +55,10 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     observed = history(database, selection, as_of)
     end = observed["ds"].max() if ended else pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
     frame, excluded = usable(observed, end=end)
-    names = _names(database, selection)
-    known = set(observed["series_id"])
-    unknown = [series for series in names if series not in known]
+    known, found = set(observed["series_id"]), names(database, selection)
+    unknown = [series for series in found if series not in known]
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"
     excluded = (*excluded, *(Exclusion(series, why) for series in unknown))
     if frame.empty:
         raise NothingToDo(f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}")
-    return TrainingData(selection, frame, excluded, names)
-
-
-def _names(database: Database, selection: Selection) -> dict[int, str]:
-    """Every series of the selection by a name that a person knows."""
-    with database.transaction() as transaction:
-        rows = transaction.rows(
-            "series_names",
-            metric_type=selection.metric_type,
-            granularity=selection.granularity,
-            labels=selection.labels or None,
-        )
-    return {row["series_id"]: row["name"] for row in rows}
+    return TrainingData(selection, frame, excluded, found)
