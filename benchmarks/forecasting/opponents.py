@@ -5,9 +5,9 @@
     /tmp/bench-venv/bin/python -m benchmarks.forecasting.opponents --folds report
 
 Run it at the root of the repository, in an environment of its own: it imports nothing of mlops. One process, one
-thread. What is in the cache is not run again. Settings are chosen, and mlforecast is tuned, on data before the first
-cutoff of the folds: for the dev folds of mlforecast before the first of them. Everything is cut at 0, as all data are
-positive.
+thread. What is in the cache is not run again. mlforecast is tuned on data before the first cutoff of the folds; the
+settings of the others are chosen on the dev folds (so that on these they have seen the outcomes), which end before the
+report folds. Everything is cut at 0, as all data are positive.
 """
 
 import argparse

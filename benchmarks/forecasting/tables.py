@@ -14,13 +14,14 @@ UNNAMED = ("nyc_monthly",)
 
 
 def table(result: dict[str, Any]) -> Table:
-    """One line per forecaster; ours have ratios behind their names' figures."""
+    """One line per forecaster, CPU milliseconds per series and cutoff; below it the ratios of ours."""
     made = Table(title=f"{result['dataset']}, {result['horizon']} steps ({_rows(result)} outcomes)")
-    for column in ("forecaster", *FIGURES, "CPU ms", "missing"):
+    for column in ("forecaster", *FIGURES, "CPU ms", "points alone", "missing"):
         made.add_column(column.replace("_", " "))
     for name, figures in result["scores"].items():
         cells = [f"{figures[figure]:.4f}" for figure in FIGURES]
-        made.add_row(name, *cells, f"{figures['cpu_ms']:.1f}", str(figures["missing"]))
+        points = f"{figures['cpu_ms_point']:.1f}" if "cpu_ms_point" in figures else ""
+        made.add_row(name, *cells, f"{figures['cpu_ms']:.1f}", points, str(figures["missing"]))
     lines = ["best opponent by " + ", ".join(f"{loss}: {name}" for loss, name in result["best"].items())]
     for kind, rivals in result["ratios"].items():
         for rival, found in rivals.items():
