@@ -156,7 +156,7 @@ def _on_dask(
     function: Callable[[Shared, In], Out], missing: Mapping[int, In], shared: Shared, address: str
 ) -> Iterator[tuple[int, Out]]:
     import dask
-    from distributed import CancelledError, Client, KilledWorker, as_completed
+    from distributed import CancelledError, Client, KilledWorker
 
     quiet = dask.config.set({"distributed.admin.large-graph-warning-threshold": "10GB"})
     with quiet, _client(Client, address) as client:
@@ -166,13 +166,26 @@ def _on_dask(
             client.submit(_at_work, function, everywhere, item, pure=False): number for number, item in missing.items()
         }
         try:
-            done = as_completed(futures, loop=client.loop, with_results=True)  # type: ignore[no-untyped-call]
-            for future, result in done:
-                if isinstance(result, CancelledError):  # the scheduler forgot it, as one that was restarted does
-                    raise _WorkerLost
-                yield futures[future], result
+            while futures:
+                for future in _finished(client, list(futures)):
+                    yield futures.pop(future), future.result()
+        except CancelledError as error:  # the scheduler forgot it, as one that was restarted does
+            raise _WorkerLost from error
         except KilledWorker as error:
             raise Refused(f"a job has killed every worker that took it: {error}") from error
+
+
+def _finished(client: Any, futures: list[Any]) -> list[Any]:
+    """The futures that are done, waiting for one; _WorkerLost when there is no worker any more to wait for."""
+    from distributed import as_completed
+
+    while True:
+        done = as_completed(futures, loop=client.loop, timeout=PATIENCE)  # type: ignore[no-untyped-call]
+        try:
+            return list(done.next_batch())  # type: ignore[no-untyped-call]
+        except TimeoutError as error:
+            if not client.scheduler_info()["workers"]:
+                raise _WorkerLost from error
 
 
 def _client(client: Any, address: str) -> Any:

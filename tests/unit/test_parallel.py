@@ -22,11 +22,11 @@ SEEDS = list(range(12))
 MATRIX = np.random.default_rng(0).normal(size=(400, 400))  # more than a megabyte: joblib maps it into memory
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[str]:
-    """The address of a scheduler with three worker processes, each restarted when it dies."""
+    """The address of a scheduler with two worker processes, each restarted when it dies."""
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    with distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=":0") as started:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as started:
         yield started.scheduler_address
 
 
