@@ -143,8 +143,9 @@ def _on_loky(
 ) -> Iterator[tuple[int, Out]]:
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
+    count = max(2, min(cpu_count(), len(missing)))  # of one joblib makes none: what kills its worker would kill us
     with parallel_config("loky", inner_max_num_threads=1):
-        workers = Parallel(n_jobs=min(cpu_count(), len(missing)), return_as="generator_unordered", batch_size=1)
+        workers = Parallel(n_jobs=count, return_as="generator_unordered", batch_size=1)
     try:
         calls = [delayed(_numbered)(function, shared, number, item) for number, item in missing.items()]
         yield from workers(calls)

@@ -87,6 +87,12 @@ def test_a_job_that_kills_every_worker_is_refused_with_the_usual_reason():
         list(parallel.jobs(_deadly, SEEDS, "loky", shared=None))
 
 
+def test_the_last_job_that_is_missing_is_not_done_in_this_process():
+    found = list(parallel._on_loky(_process, {7: 0}, None, ""))
+    assert found[0][0] == 7
+    assert found[0][1] != os.getpid()
+
+
 def test_workers_of_the_command_line_one_of_them_killed_from_outside(tmp_path: Path):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     scheduler, address = _scheduler(tmp_path)
@@ -162,6 +168,10 @@ def _dying_once(mark: Path, item: int) -> int:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * item
+
+
+def _process(_: None, item: int) -> int:
+    return os.getpid()
 
 
 def _deadly(_: None, item: int) -> int:
