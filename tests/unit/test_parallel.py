@@ -88,7 +88,7 @@ def test_a_job_that_kills_every_worker_is_refused_with_the_usual_reason():
 
 
 def test_the_last_job_that_is_missing_is_not_done_in_this_process():
-    found = list(parallel._on_loky(_process, {7: 0}, None, ""))
+    found = list(parallel._on_loky(_whereabouts, {7: 0}, None, ""))
     assert found[0][0] == 7
     assert found[0][1] != os.getpid()
 
@@ -170,7 +170,7 @@ def _dying_once(mark: Path, item: int) -> int:
     return 2 * item
 
 
-def _process(_: None, item: int) -> int:
+def _whereabouts(_: None, item: int) -> int:
     return os.getpid()
 
 
