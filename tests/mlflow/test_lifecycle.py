@@ -84,6 +84,11 @@ def test_a_model_that_knows_more_than_the_time_asked_for_is_refused(routes: Data
         predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR - timedelta(days=1))
 
 
+def test_a_forecast_long_after_the_data_says_why_and_what_to_do(routes: Database, store: Store, champion: Trained):
+    with pytest.raises(NothingToDo, match=r"series \d+ is stale: .*more are refused.*ask for an earlier time"):
+        predict(routes, store, "models:/demand@champion", as_of=datetime(2031, 1, 1, tzinfo=UTC))
+
+
 def test_training_sees_only_what_was_recorded_by_its_time(routes: Database, store: Store, champion: Trained):
     with routes.transaction() as transaction:
         row = transaction.one("lineage", name="demand", version=1)

@@ -107,5 +107,10 @@ def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tu
     refused = {int(one.series_id): one.reason for one in excluded}
     refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
     if frame.empty:
-        raise NothingToDo(f"no series of {mirrored['name']} version {mirrored['version']} has usable data; {refused}")
+        first, *others = refused.items()
+        raise NothingToDo(
+            f"no series of {mirrored['name']} version {mirrored['version']} has usable data by {as_of:%Y-%m-%d}:"
+            f" series {first[0]} is {first[1]}{f' ({len(others)} more are refused)' if others else ''};"
+            " bring newer observations in with `mlops series ingest FILE`, or ask for an earlier time with --as-of"
+        )
     return frame, refused
