@@ -6,7 +6,8 @@ Exit codes: 0 done, 1 refused with a reason, 2 misused. No heavy library is impo
 import json
 import signal
 import sys
-from typing import Annotated, NoReturn
+import threading
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,7 +15,12 @@ from mlops import __version__
 from mlops.cli import database, demo, explain, forecast, model, monitor, registry, series
 from mlops.errors import MlopsError
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 __all__ = ["app", "main"]
+
+AGAIN_SECONDS = 0.05
 
 app = typer.Typer(
     name="mlops",
@@ -63,7 +69,8 @@ def main() -> None:
     """Run a command; what is refused becomes one sentence, unless --debug asks for the traceback."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    before = signal.signal(signal.SIGINT, _interrupt)
+    before, hook = signal.signal(signal.SIGINT, _interrupt), sys.unraisablehook
+    sys.unraisablehook = _interrupt_again
     try:
         app(arguments)
     except MlopsError as error:
@@ -74,6 +81,7 @@ def main() -> None:
         print("mlops: interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGINT, before)
 
 
@@ -83,6 +91,16 @@ class Interrupted(BaseException):
 
 def _interrupt(*_: object) -> NoReturn:
     raise Interrupted
+
+
+def _interrupt_again(lost: "UnraisableHookArgs") -> None:
+    """Send Ctrl-C once more when it fell into a callback (a finaliser, a C library's), where Python drops it."""
+    if not issubclass(lost.exc_type, Interrupted):
+        sys.__unraisablehook__(lost)
+        return
+    main = threading.main_thread().ident
+    if main is not None:
+        threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
 
 
 def _refuse(error: MlopsError, *, as_json: bool) -> None:
