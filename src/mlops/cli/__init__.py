@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from mlops import __version__
-from mlops.cli import database, demo, explain, forecast, model, monitor, registry, series
+from mlops.cli import database, demo, explain, features, forecast, lineage, model, monitor, promotion, registry, series
 from mlops.errors import MlopsError
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ app.add_typer(database.app, name="db")
 app.add_typer(series.app, name="series")
 app.add_typer(registry.app, name="registry")
 app.add_typer(monitor.app, name="monitor")
-app.add_typer(model.features, name="features")
+app.add_typer(features.app, name="features")
 app.add_typer(model.outcomes, name="outcomes")
+registry.app.command()(promotion.promote)
+registry.app.command()(lineage.lineage)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)

@@ -1,4 +1,4 @@
-"""`mlops train`, `predict`, `retrain`, `outcomes match`, `features list|show`."""
+"""`mlops train`, `predict`, `retrain`, `outcomes match`."""
 
 from typing import Annotated, Any
 
@@ -6,13 +6,12 @@ import typer
 
 from mlops.cli.context import database, moment, store
 from mlops.cli.forecast import pairs
-from mlops.cli.output import console, emit, progress, table
-from mlops.errors import BadInput, UnknownName
+from mlops.cli.output import console, emit, progress
+from mlops.errors import BadInput
 
-__all__ = ["features", "outcomes", "predict", "retrain", "train"]
+__all__ = ["outcomes", "predict", "retrain", "train"]
 
 outcomes = typer.Typer(help="Outcomes: what really happened.", no_args_is_help=True)
-features = typer.Typer(help="The feature store.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
 
@@ -117,46 +116,6 @@ def match(as_of: AsOf = "now", as_json: Json = False) -> None:
     matched = run(database(), moment(as_of))
     text = f"{matched.matched:,} predictions got their outcome, {matched.waiting:,} still wait"
     emit(matched, as_json=as_json, text=lambda: console.print(text))
-
-
-@features.command("list")
-def list_features(as_json: Json = False) -> None:
-    """List the features with their newest version and the models that use them."""
-    with database().transaction() as transaction:
-        rows = transaction.rows("list_features")
-
-    def text() -> None:
-        shown = table("feature", "version", "source", "used by", "transformation")
-        for row in rows:
-            shown.add_row(
-                row["name"],
-                str(row["version"]),
-                ", ".join(row["source_metric_types"]),
-                ", ".join(row["used_by"]),
-                row["transformation"],
-            )
-        console.print(shown if rows else "no feature is recorded yet; training records the features that it uses")
-
-    emit(rows, as_json=as_json, text=text)
-
-
-@features.command("show")
-def show_feature(name: Annotated[str, typer.Argument(help="A feature's name.")], as_json: Json = False) -> None:
-    """Show every version of a feature's definition."""
-    with database().transaction() as transaction:
-        rows = transaction.rows("feature_versions", name=name)
-        if not rows:
-            raise UnknownName("feature", name, [row["name"] for row in transaction.rows("list_features")])
-
-    def text() -> None:
-        for row in rows:
-            console.print(
-                f"[bold]{row['name']} version {row['version']}[/], recorded {row['created_at']:%Y-%m-%d %H:%M} UTC"
-            )
-            for key, value in row["definition"].items():
-                console.print(f"  {key:20} {value}", highlight=False)
-
-    emit(rows, as_json=as_json, text=text)
 
 
 def _whole(horizon: str | None) -> Any:

@@ -1,6 +1,5 @@
 """Frames for training and serving; one point-in-time rule: nothing that was recorded after `as_of`."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -16,7 +15,7 @@ from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.series import read
 
-__all__ = ["digest", "history", "values"]
+__all__ = ["history", "values"]
 
 
 def history(
@@ -55,16 +54,6 @@ def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], c
     table = pd.concat(rows).reindex(wanted.index).astype(float)
     flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.freq) > 0
     return wanted.assign(**{name: table[name] for name in names}, holiday=flags)
-
-
-def digest(frame: pd.DataFrame) -> str:
-    """SHA-256 over every row and column of a frame `series_id, ds, y`, whatever the order of its rows."""
-    ordered = frame.sort_values(["series_id", "ds"])
-    whole = hashlib.sha256()
-    whole.update("\n".join(map(str, ordered["series_id"])).encode())
-    whole.update(ordered["ds"].to_numpy("datetime64[ns]").astype("<i8").tobytes())
-    whole.update(ordered["y"].to_numpy("<f8").tobytes())
-    return whole.hexdigest()
 
 
 def _origin(panel: Panel, cutoff: pd.Timestamp) -> int:

@@ -4,7 +4,6 @@ It compares everything on every run (aliases and tags move no timestamp in MLflo
 transaction and under one lock: repeated and concurrent runs are safe. What disappears from the registry keeps its row.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +11,8 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-import mlflow
 from mlops.db import Database
-from mlops.domain.features import sha256
-from mlops.tracking.runs import LINEAGE_TAG
+from mlops.tracking.lineage import read_lineage
 from mlops.tracking.store import Store
 
 __all__ = ["Synced", "sync"]
@@ -88,7 +85,7 @@ def _version(store: Store, version: Any, known: set[tuple[str, int, datetime]]) 
     }
     if (version.name, int(version.version), created_at) in known:
         return row
-    return row | _run(store, version.run_id) | _lineage(version)
+    return row | _run(store, version.run_id) | read_lineage(version)
 
 
 def _run(store: Store, run_id: str | None) -> dict[str, Any]:
@@ -98,27 +95,6 @@ def _run(store: Store, run_id: str | None) -> dict[str, Any]:
     except MlflowException:
         return {"params": {}, "metrics": {}}
     return {"params": data.params, "metrics": {name: value for name, value in data.metrics.items() if value == value}}
-
-
-def _lineage(version: Any) -> dict[str, Any]:
-    """The lineage that the model itself carries, and what is wrong with it."""
-    try:
-        text = (mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").metadata or {}).get(
-            "feature_lineage"
-        )
-    except (MlflowException, OSError) as error:
-        return _incomplete(f"the model's files can't be read: {error}")
-    if text is None:
-        return _incomplete("the model carries no lineage")
-    if sha256(text) != version.tags.get(LINEAGE_TAG):
-        return _incomplete("the lineage in the model and its digest on the version differ")
-    lineage = json.loads(text)
-    times = {name: lineage[name] for name in ("as_of", "trained_from", "trained_to")}
-    return times | {"lineage": lineage, "lineage_sha256": sha256(text), "lineage_state": "complete"}
-
-
-def _incomplete(problem: str) -> dict[str, Any]:
-    return {"lineage_state": "incomplete", "lineage_problem": problem}
 
 
 def _pages(search: Any) -> Iterator[Any]:

@@ -16,14 +16,15 @@ from mlflow.models.signature import infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import mlflow
-from mlops.domain.features import Lineage, sha256
+from mlops.domain.canonical import sha256
+from mlops.domain.lineage import Lineage
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
+from mlops.tracking.lineage import LINEAGE_TAG
 from mlops.tracking.store import Store
 
-__all__ = ["LINEAGE_TAG", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
+__all__ = ["ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
 
-LINEAGE_TAG = "mlops.lineage_sha256"
 SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
 MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophet", "holidays")
 

@@ -8,16 +8,18 @@ import pandas as pd
 
 import mlops
 from mlops.db import Database
-from mlops.domain.features import Lineage, sha256
-from mlops.features.build import digest
+from mlops.domain.canonical import sha256
+from mlops.domain.lineage import Lineage
+from mlops.features.digest import digest
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
 from mlops.tracking.bridge import sync
+from mlops.tracking.lineage import LINEAGE_TAG
 from mlops.tracking.registry import ModelVersion, add_version, find_by_tag
-from mlops.tracking.runs import LINEAGE_TAG, RunRecord, log_run, read_table
+from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, read_data, select
 from mlops.training.spec import TrainingSpec

@@ -1,0 +1,2 @@
+drop table analytics.promotions;
+drop function analytics.keep_promotions();
