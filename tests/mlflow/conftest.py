@@ -9,10 +9,9 @@ import pytest
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.series.ingest import ingest
-from mlops.tracking.bridge import sync
-from mlops.tracking.registry import promote
 from mlops.tracking.store import Store, open_store
 from mlops.training import Trained, TrainingSpec, train
+from mlops.training.promote import promote
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -37,8 +36,7 @@ def trained_place(
         store = open_store(Settings(home=tmp_path_factory.mktemp("artifacts"), mlflow_tracking_uri=None), url)
         spec = TrainingSpec.from_toml(params_file("lightgbm"), CHANGES, as_of=NEW_YEAR)
         trained = train(spec, database, store)
-        promote(store, trained.version, "the first")
-        sync(store, database)
+        promote(database, store, trained.version.uri, "the first", margin=0.02, by="tester", force=True)
         database.close()
         yield name, trained
 

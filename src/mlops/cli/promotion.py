@@ -1,31 +1,104 @@
-"""`mlops registry promote`: who is champion."""
+"""`mlops registry promote|rollback|history`: who is champion, by whose decision and why."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlops.cli.context import database, store
-from mlops.cli.output import console, emit
+from mlops.cli.output import console, emit, progress, table
+from mlops.errors import UnknownName
 
-__all__ = ["promote"]
+if TYPE_CHECKING:
+    from mlops.training.promote import Promotion
+
+__all__ = ["history", "promote", "rollback"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Uri = Annotated[str, typer.Argument(help="models:/NAME@ALIAS or models:/NAME/VERSION")]
+Name = Annotated[str, typer.Argument(help="A registered model.")]
+By = Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the decision and on the version.")]
 
 
 def promote(
     uri: Uri,
-    reason: Annotated[str, typer.Option(help="Why; it is kept on the version.")] = "promoted by hand",
+    reason: Reason = "promoted by hand",
+    by: By = None,
+    force: Annotated[bool, typer.Option(help="Promote although a gate fails; that is recorded, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a version the champion of its name."""
-    from mlops.tracking import bridge
-    from mlops.tracking import registry as models
+    """Make a version the champion of its name, if it passes every gate.
 
-    version = models.promote(store(), models.resolve(store(), uri), reason)
-    bridge.sync(store(), database())
-    emit(
-        version,
-        as_json=as_json,
-        text=lambda: console.print(f"models:/{version.name}@champion is version {version.version}"),
-    )
+    Gates: better than the champion by the margin of monitoring/policy.toml on the same folds, not worse than the
+    seasonal naive, lineage complete, signature compatible, loads with pickle forbidden.
+    """
+    from mlops.config import room
+    from mlops.training.promote import margin_of
+    from mlops.training.promote import promote as run
+
+    margin = margin_of(room("monitoring") / "policy.toml")
+    with progress() as bar:
+        task = bar.add_task("asking the gates", total=None, note="")
+        done = run(
+            database(),
+            store(),
+            uri,
+            reason,
+            margin=margin,
+            by=by,
+            force=force,
+            say=lambda note: bar.update(task, note=note),
+        )
+    emit(done, as_json=as_json, text=lambda: _print(done))
+
+
+def rollback(
+    name: Name,
+    reason: Reason = "rolled back by hand",
+    by: By = None,
+    force: Annotated[bool, typer.Option(help="Roll back although the version does not load.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the champion before this one champion again."""
+    from mlops.training.promote import rollback as run
+
+    done = run(database(), store(), name, reason, by=by, force=force)
+    emit(done, as_json=as_json, text=lambda: _print(done))
+
+
+def history(name: Name, as_json: Json = False) -> None:
+    """Show what the aliases of a model meant and when, and who decided it."""
+    with database().transaction() as transaction:
+        rows = transaction.rows("promotion_history", name=name)
+        if not rows:
+            raise UnknownName("model with an alias", name, {row["name"] for row in transaction.rows("list_versions")})
+
+    def text() -> None:
+        shown = table("alias", "version", "from", "to", "by", "why")
+        for row in rows:
+            shown.add_row(f"@{row['alias']}", str(row["version"]), *_times(row), row["decided_by"] or "", _why(row))
+        console.print(shown)
+
+    emit(rows, as_json=as_json, text=text)
+
+
+def _print(done: "Promotion") -> None:
+    before = f", before it version {done.before}" if done.before is not None else ""
+    console.print(f"models:/{done.version.name}@champion is version {done.version.version}{before}", highlight=False)
+    shown = table("", "gate", "found")
+    for gate in done.gates:
+        shown.add_row("[green]holds[/]" if gate.passed else "[red]forced[/]", gate.gate, gate.found)
+    console.print(shown)
+    console.print(f"decided by {done.decided_by}: {done.reason}", highlight=False)
+
+
+def _times(row: dict[str, Any]) -> tuple[str, str]:
+    until = f"{row['valid_to']:%Y-%m-%d %H:%M}" if row["valid_to"] else "now"
+    return f"{row['valid_from']:%Y-%m-%d %H:%M}", until
+
+
+def _why(row: dict[str, Any]) -> str:
+    if row["promotion_id"] is None:
+        return "[yellow]moved without a recorded decision[/]" if row["alias"] == "champion" else ""
+    action = "rollback: " if row["action"] == "rollback" else ""
+    return f"{action}{row['reason']}{' [yellow](forced)[/]' if row['forced'] else ''}"

@@ -13,10 +13,10 @@ from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, promote, resolve
+from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
+from mlops.training.promote import promote
 from mlops.training.retrain import Retrained, Rule, retrain
 from mlops.training.spec import params_file
 
@@ -68,8 +68,7 @@ def first_champion(database: Database, store: Store, trained: list[Trained]) -> 
     best = min(trained, key=lambda one: one.metrics["wape"])
     if "mlops.promoted_because" not in best.version.tags:
         reason = f"lowest backtest WAPE of {len(trained)}: {best.metrics['wape']:.3f}"
-        promote(store, best.version, reason)
-        sync(store, database)
+        promote(database, store, best.version.uri, reason, margin=0.0)
     return best.version
 
 

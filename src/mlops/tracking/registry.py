@@ -1,7 +1,9 @@
 """The model registry: versions, aliases and URIs (`models:/demand@champion`, `models:/demand/3`)."""
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +13,19 @@ import mlflow
 from mlops.errors import BadInput, ModelNotFound
 from mlops.tracking.store import Store
 
-__all__ = ["ModelVersion", "add_version", "find_by_tag", "load_model", "promote", "resolve"]
+__all__ = [
+    "ModelVersion",
+    "add_version",
+    "alias_of",
+    "find_by_tag",
+    "load_model",
+    "move_champion",
+    "refuses_without_pickle",
+    "resolve",
+    "signature_of",
+]
 
+PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
@@ -58,14 +71,21 @@ def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapp
     return resolve(store, f"models:/{name}/{added.version}")
 
 
-def promote(store: Store, version: ModelVersion, reason: str) -> ModelVersion:
-    """Make a version the champion of its name and say why on the version."""
-    store.client.set_model_version_tag(version.name, str(version.version), "mlops.promoted_because", reason)
-    store.client.set_registered_model_alias(version.name, "champion", str(version.version))
-    model = store.client.get_registered_model(version.name)
-    if str(model.aliases.get("challenger")) == str(version.version):
-        store.client.delete_registered_model_alias(version.name, "challenger")
-    return resolve(store, f"models:/{version.name}/{version.version}")
+def move_champion(store: Store, version: ModelVersion, reason: str) -> None:
+    """Let @champion of its name mean this version, and say why on the version; it is no challenger any more."""
+    name, number = version.name, str(version.version)
+    store.client.set_model_version_tag(name, number, "mlops.promoted_because", reason)
+    store.client.set_registered_model_alias(name, "champion", number)
+    if str(store.client.get_registered_model(name).aliases.get("challenger")) == number:
+        store.client.delete_registered_model_alias(name, "challenger")
+
+
+def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
+    """The version that an alias means now, if it means one."""
+    try:
+        return _of(store.client.get_model_version_by_alias(name, alias))
+    except MlflowException:
+        return None
 
 
 def find_by_tag(store: Store, name: str, key: str, value: str) -> ModelVersion | None:
@@ -81,6 +101,49 @@ def load_model(version: ModelVersion) -> Any:
         return mlflow.pyfunc.load_model(version.uri)
     except (MlflowException, OSError) as error:
         raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
+
+
+def signature_of(version: ModelVersion) -> dict[str, dict[str, str]]:
+    """What a model takes and gives: `required` and `optional` inputs, `outputs`, `params`, by name; empty for none."""
+    try:
+        found = mlflow.models.get_model_info(version.uri).signature
+    except (MlflowException, OSError):
+        return {}
+    if found is None or found.inputs is None:
+        return {}
+    columns = [(column.name or "", _type(column), column.required) for column in found.inputs.inputs]
+    return {
+        "required": {name: kind for name, kind, required in columns if required},
+        "optional": {name: kind for name, kind, required in columns if not required},
+        "outputs": {column.name or "": _type(column) for column in (found.outputs.inputs if found.outputs else ())},
+        "params": {param.name: str(param.dtype) for param in (found.params.params if found.params else ())},
+    }
+
+
+def refuses_without_pickle(version: ModelVersion) -> str | None:
+    """Why a model can't be loaded where unpickling is forbidden; None when it can."""
+    with _pickle_forbidden():
+        try:
+            mlflow.pyfunc.load_model(version.uri)
+        except Exception as error:  # noqa: BLE001  a model is code of its own and may raise anything
+            return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+    return None
+
+
+@contextmanager
+def _pickle_forbidden() -> Iterator[None]:
+    before = os.environ.get(PICKLE)
+    os.environ[PICKLE] = "false"
+    try:
+        yield
+    finally:
+        del os.environ[PICKLE]
+        if before is not None:
+            os.environ[PICKLE] = before
+
+
+def _type(column: Any) -> str:
+    return str(getattr(column.type, "name", column.type))
 
 
 def _of(found: Any) -> ModelVersion:

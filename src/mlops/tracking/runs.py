@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.signature import infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -18,6 +19,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 import mlflow
 from mlops.domain.canonical import sha256
 from mlops.domain.lineage import Lineage
+from mlops.errors import NothingToDo
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.lineage import LINEAGE_TAG
@@ -80,9 +82,12 @@ def log_report(store: Store, record: ReportRecord) -> str:
 
 
 def read_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
-    """A table that `log_run` kept with its run."""
+    """A table that `log_run` kept with its run; NothingToDo when it is gone."""
     with tempfile.TemporaryDirectory() as folder:
-        path = store.client.download_artifacts(run_id, f"{name}.parquet", folder)
+        try:
+            path = store.client.download_artifacts(run_id, f"{name}.parquet", folder)
+        except (MlflowException, OSError) as error:
+            raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
         return pd.read_parquet(path)
 
 

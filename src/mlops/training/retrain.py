@@ -18,9 +18,11 @@ from mlops.domain.forecasts import wape
 from mlops.errors import NothingToDo, Refused
 from mlops.forecasting import forecaster
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, find_by_tag, load_model, promote, resolve
+from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, load_model, resolve
 from mlops.tracking.store import Store
+from mlops.training import gates
 from mlops.training.data import read_data
+from mlops.training.promote import decide, structure
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import REQUEST_TAG, Say, train
 
@@ -80,10 +82,27 @@ def retrain(
         version = train(replace(spec, tags=tags), database, store, say).version
     result = judge(version, champion, rule)
     if result.promoted and row["status"] != "done":
-        promote(store, version, result.verdict)
+        result = _promote(database, store, result, recommendation_id, rule)
     sync(store, database)
     _close(database, recommendation_id, result)
     return result
+
+
+def _promote(database: Database, store: Store, won: Retrained, recommendation_id: int, rule: Rule) -> Retrained:
+    """Promote the winner on the evidence of its comparison, unless a gate that asks nothing about accuracy fails."""
+    version, champion = won.version, alias_of(store, won.version.name, "champion")
+    on = f"the newest {rule.holdout_days} days"
+    measured = gates.Comparison(won.wape_challenger, won.wape_champion, won.wape_naive, on)
+    accuracy = [gates.better(measured, rule.margin)]
+    if won.wape_naive is not None:
+        accuracy.append(gates.naive(measured))
+    built = structure(database, version, champion)
+    if problems := gates.failed(built):
+        why = "; ".join(f"{gate.gate}: {gate.found}" for gate in problems)
+        verdict = won.verdict.replace(" promoted:", f" not promoted ({why}):", 1)
+        return replace(won, promoted=False, verdict=verdict)
+    decide(database, store, version, won.verdict, [*accuracy, *built], recommendation_id=recommendation_id)
+    return won
 
 
 def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""A version against the champion on the same folds: those of the version's own backtest.
+
+Folds that begin after the champion was trained are forecast by the champion itself, which has not seen them. Where
+there is none, recipe stands against recipe: by the champion's own backtest where it has these folds, else by a backtest
+of its recipe on them. Nothing is compared on days that a model was trained on.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.domain.forecasts import wape
+from mlops.errors import MlopsError
+from mlops.forecasting.backtest import backtest
+from mlops.tracking.registry import ModelVersion, load_model
+from mlops.tracking.runs import read_table
+from mlops.tracking.store import Store
+from mlops.training.data import read_data
+from mlops.training.gates import Comparison
+from mlops.training.spec import TrainingSpec
+
+__all__ = ["Contender", "contest"]
+
+KEYS = ["series_id", "cutoff", "ds"]
+ENOUGH = 0.5  # of our rows that the champion's own backtest must have, to stand for it
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A version with its row in the mirror (lineage, as_of, trained_to)."""
+
+    version: ModelVersion
+    row: Mapping[str, Any]
+
+
+def contest(
+    database: Database,
+    store: Store,
+    ours: Contender,
+    champion: Contender | None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """WAPE of the version, of the champion and of the naive on the rows that all of them forecast."""
+    first = champion is None
+    try:
+        tables = {
+            "ours": read_table(store, ours.version.run_id, "backtest"),
+            "naive": read_table(store, ours.version.run_id, "backtest_naive"),
+        }
+    except MlopsError as error:
+        return Comparison(None, None, None, str(error), first)
+    how = "its own backtest"
+    if champion is not None:
+        try:
+            tables["champion"], how = _of_champion(database, store, ours, champion, tables["ours"], say)
+        except MlopsError as error:
+            found = _wapes(tables)
+            return Comparison(found["ours"], None, found["naive"], f"the champion can't be compared with: {error}")
+    found = _wapes(tables)
+    return Comparison(found["ours"], found.get("champion"), found["naive"], how, first)
+
+
+def _of_champion(
+    database: Database,
+    store: Store,
+    ours: Contender,
+    champion: Contender,
+    mine: pd.DataFrame,
+    say: Callable[[str], None],
+) -> tuple[pd.DataFrame, str]:
+    """The champion's forecasts `series_id, cutoff, ds, y_hat` on our folds, and in words where they come from."""
+    trained_to = pd.Timestamp(champion.row["trained_to"]).tz_convert("UTC").tz_localize(None)
+    unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)
+    if unseen:
+        say(f"the champion forecasts {len(unseen)} folds that it has not seen")
+        return _itself(
+            database, ours, champion, unseen
+        ), f"{len(unseen)} folds after version {_number(champion)} was trained"
+    try:
+        own = read_table(store, champion.version.run_id, "backtest")
+    except MlopsError:
+        own = mine.iloc[:0]
+    if len(own.merge(mine[KEYS], on=KEYS)) >= ENOUGH * len(mine):
+        return own, "the backtests of both on the same folds"
+    folds = sorted(mine["cutoff"].unique())
+    say(f"backtesting the champion's recipe on {len(folds)} folds")
+    return _recipe(database, ours, champion, folds), f"the champion's recipe on the same {len(folds)} folds"
+
+
+def _itself(database: Database, ours: Contender, champion: Contender, folds: list[pd.Timestamp]) -> pd.DataFrame:
+    frame = _known_to(database, ours)
+    frame = frame[frame["series_id"].isin(champion.row["lineage"]["series"])]
+    model = load_model(champion.version)
+    parts: list[pd.DataFrame] = [model.predict(frame[frame["ds"] <= fold]) for fold in folds]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _recipe(database: Database, ours: Contender, champion: Contender, folds: list[pd.Timestamp]) -> pd.DataFrame:
+    spec = TrainingSpec.from_recipe(champion.version.name, champion.row["lineage"], as_of=ours.row["as_of"])
+    frame = _known_to(database, ours)
+    return backtest(spec.kind, spec.forecaster_params, frame, folds, spec.horizon, refit_every=spec.refit_every)
+
+
+def _known_to(database: Database, ours: Contender) -> pd.DataFrame:
+    """What the version was trained on: both are measured by the same data."""
+    return read_data(database, Selection(**ours.row["lineage"]["selection"]), ours.row["as_of"]).frame
+
+
+def _wapes(tables: Mapping[str, pd.DataFrame]) -> dict[str, float | None]:
+    """WAPE of each table on the rows that all of them have; None when there is no such row."""
+    joined = tables["ours"][[*KEYS, "y"]]
+    for name, table in tables.items():
+        joined = joined.merge(table[[*KEYS, "y_hat"]].rename(columns={"y_hat": name}), on=KEYS)
+    joined = joined.dropna()
+    return {name: wape(joined["y"], joined[name]) if len(joined) else None for name in tables}
+
+
+def _number(contender: Contender) -> int:
+    return contender.version.version

@@ -1,0 +1,236 @@
+"""Promotion and rollback: which version may serve, by gates, and on record before it does.
+
+The decision is written first and the registry's alias is moved then: an interruption leaves a decision that the same
+command carries out, never a champion that nobody decided on.
+"""
+
+import getpass
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops.db import Database
+from mlops.errors import BadInput, NothingToDo, Refused
+from mlops.tracking.bridge import sync
+from mlops.tracking.registry import (
+    ModelVersion,
+    alias_of,
+    move_champion,
+    refuses_without_pickle,
+    resolve,
+    signature_of,
+)
+from mlops.tracking.store import Store
+from mlops.training import gates
+from mlops.training.contest import Contender, contest
+from mlops.training.gates import Gate
+from mlops.training.train import Say
+
+__all__ = ["Promotion", "check", "margin_of", "promote", "rollback", "structure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What was decided: the champion now, the one before (None: there was none), and what each gate found."""
+
+    promotion_id: int
+    version: ModelVersion
+    before: int | None
+    action: str
+    decided_by: str
+    reason: str
+    gates: tuple[Gate, ...]
+    forced: bool
+    decided_at: datetime
+
+
+def margin_of(policy: Path) -> float:
+    """By how much a version has to be better than the champion: `margin` in [promotion] of a policy file."""
+    try:
+        return float(tomllib.loads(policy.read_text(encoding="utf-8"))["promotion"]["margin"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput("has no number `margin` in a section [promotion]", where=str(policy)) from error
+
+
+def promote(
+    database: Database,
+    store: Store,
+    uri: str,
+    reason: str,
+    *,
+    margin: float,
+    by: str | None = None,
+    force: bool = False,
+    say: Say = lambda _: None,
+) -> Promotion:
+    """Make the version of a URI champion if it passes every gate; `force` does it all the same, on record.
+
+    `by` is the user of this process when None. Raises Refused with what each failing gate found. Promoting the
+    champion again changes nothing, but puts a promotion on record that was made past this function.
+    """
+    version = resolve(store, uri)
+    with _alone(database, version.name):
+        sync(store, database)
+        found = check(database, store, version, margin, say)
+        return decide(database, store, version, reason, found, by=by, force=force)
+
+
+def decide(
+    database: Database,
+    store: Store,
+    version: ModelVersion,
+    reason: str,
+    found: Sequence[Gate],
+    *,
+    by: str | None = None,
+    force: bool = False,
+    recommendation_id: int | None = None,
+) -> Promotion:
+    """Promote on the evidence of gates that have been asked."""
+    problems = gates.failed(found)
+    if problems and not force:
+        raise Refused(
+            f"{version.uri} is not promoted: "
+            + "; ".join(f"{gate.gate}: {gate.found} (expected {gate.expected})" for gate in problems)
+            + "; --force promotes it all the same, on record"
+        )
+    return _move(
+        database,
+        store,
+        version,
+        action="promote",
+        reason=reason,
+        gates=found,
+        forced=bool(problems),
+        by=by,
+        recommendation_id=recommendation_id,
+    )
+
+
+def rollback(
+    database: Database, store: Store, name: str, reason: str, *, by: str | None = None, force: bool = False
+) -> Promotion:
+    """Make the champion before this one champion again; a second rollback goes one further back.
+
+    Raises NothingToDo when there is none, Refused when its files can't be loaded (`force` ignores that).
+    """
+    with _alone(database, name):
+        sync(store, database)
+        version = resolve(store, f"models:/{name}/{_target(database, name)}")
+        loads = gates.loads(refuses_without_pickle(version))
+        if not (loads.passed or force):
+            raise Refused(f"{version.uri} was champion before, but can't be loaded: {loads.found}")
+        return _move(
+            database, store, version, action="rollback", reason=reason, gates=[loads], forced=not loads.passed, by=by
+        )
+
+
+def check(
+    database: Database, store: Store, version: ModelVersion, margin: float, say: Say = lambda _: None
+) -> tuple[Gate, ...]:
+    """What every gate finds for a version that the mirror shows."""
+    now = alias_of(store, version.name, "champion")
+    champion = None if now is None or now.version == version.version else now
+    ours = _row(database, version)
+    if ours["lineage"] is None:
+        measured = gates.Comparison(None, None, None, "without lineage its backtest can't be trusted", champion is None)
+    else:
+        theirs = None if champion is None else Contender(champion, _row(database, champion))
+        measured = contest(database, store, Contender(version, ours), theirs, say)
+    return (gates.better(measured, margin), gates.naive(measured), *structure(database, version, champion))
+
+
+def structure(database: Database, version: ModelVersion, champion: ModelVersion | None) -> tuple[Gate, ...]:
+    """The gates that ask nothing about accuracy: lineage, signature, loads."""
+    row = _row(database, version)
+    return (
+        gates.lineage(row["lineage_state"], row["lineage_problem"]),
+        gates.signature(signature_of(version), None if champion is None else signature_of(champion)),
+        gates.loads(refuses_without_pickle(version)),
+    )
+
+
+def _target(database: Database, name: str) -> int:
+    """The version to roll back to: that of a rollback which was interrupted, else the champion before this one."""
+    with database.transaction() as transaction:
+        newest = transaction.one("promotion_newest", name=name)
+        if newest and newest["action"] == "rollback" and newest["applied_at"] is None:
+            return int(newest["version"])
+        row = transaction.one("promotion_previous", name=name)
+    if row is None:
+        raise NothingToDo(f"{name} had no champion before this one that is still in the registry")
+    return int(row["version"])
+
+
+def _move(
+    database: Database,
+    store: Store,
+    version: ModelVersion,
+    *,
+    action: str,
+    reason: str,
+    gates: Sequence[Gate],
+    forced: bool,
+    by: str | None,
+    recommendation_id: int | None = None,
+) -> Promotion:
+    """Write the decision, move the alias, mirror it, note that it is done."""
+    who = by or getpass.getuser()
+    with database.transaction() as transaction:
+        transaction.lock(f"promotion {version.name}")
+        transaction.run(
+            "promotion_add",
+            name=version.name,
+            version=version.version,
+            action=action,
+            reason=reason,
+            decided_by=who,
+            document={"gates": [asdict(gate) for gate in gates]},
+            forced=forced,
+            recommendation_id=recommendation_id,
+        )
+        row = transaction.one("promotion_newest", name=version.name)
+        assert row is not None
+        assert row["version"] == version.version
+    move_champion(store, version, row["reason"])
+    sync(store, database)
+    with database.transaction() as transaction:
+        transaction.run("promotion_applied", promotion_id=row["promotion_id"])
+    return _promotion(row, version)
+
+
+def _promotion(row: dict[str, Any], version: ModelVersion) -> Promotion:
+    return Promotion(
+        promotion_id=row["promotion_id"],
+        version=version,
+        before=row["before"],
+        action=row["action"],
+        decided_by=row["decided_by"],
+        reason=row["reason"],
+        gates=tuple(Gate(**gate) for gate in row["gates"]),
+        forced=row["forced"],
+        decided_at=row["decided_at"],
+    )
+
+
+def _row(database: Database, version: ModelVersion) -> dict[str, Any]:
+    with database.transaction() as transaction:
+        row = transaction.one("live_version", name=version.name, version=version.version)
+    if row is None:
+        raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
+    return row
+
+
+@contextmanager
+def _alone(database: Database, name: str) -> Iterator[None]:
+    with database.alone(f"promotion of {name}") as free:
+        if not free:
+            raise Refused(
+                f"somebody else is promoting a version of {name} now;"
+                f" `mlops registry history {name}` shows what comes of it"
+            )
+        yield
