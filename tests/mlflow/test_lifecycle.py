@@ -16,6 +16,7 @@ from mlops.db import Database
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
+from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
@@ -61,6 +62,45 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     assert row["recommendation"] == "retrain"
     assert row["retrained_version"] == 2
     assert row["drift_findings"]
+
+
+def test_trace_prints_the_chain_from_a_prediction_to_its_raw_months(
+    routes: Database, store: Store, champion: Trained, mlops, tmp_path: Path
+):
+    issued = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, horizon=1)
+    correction = tmp_path / "correction.csv"
+    correction.write_text("metric_type,observed_at,value,route_id\ncollection_weight,2019-05-02T00:00:00Z,1,R1\n")
+    ingest(routes, correction)
+    with psycopg.connect(routes.url) as connection:
+        (number,) = connection.execute(
+            "select prediction_id from analytics.model_prediction_results"
+            " join analytics.series using (series_id) where route_id = 'R1'"
+        ).fetchone()
+    code, out, err = mlops("registry", "trace", number, "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["model"], found["version"], found["run_id"]) == ("demand", 1, champion.version.run_id)
+    assert found["promotion"]["decided_by"] == "tester"
+    assert found["request_id"] == issued.request_id
+    assert {one["feature"] for one in found["features"]} >= {"same_season_1", "mean_1_cycle"}
+    months = {month["month"][:7]: month for month in found["months"]}
+    assert list(months) == [f"2019-{number:02}" for number in range(1, 13)]
+    assert months["2019-02"] | {"partition": ""} == {
+        "month": "2019-02-01",
+        "partition": "",
+        "known": 28,
+        "corrected": 0,
+        "later": 0,
+        "archive": None,
+    }
+    assert (months["2019-05"]["known"], months["2019-05"]["corrected"]) == (31, 1)
+    assert sum(month["known"] for month in found["months"]) == 365
+    text = mlops("registry", "trace", number)[1]
+    assert "promoted by tester: the first" in text
+    assert "2019-05" in text
+    code, _, err = mlops("registry", "trace", 10**9)
+    assert code == 1
+    assert "there is no prediction 1000000000; the newest is" in err
 
 
 def test_a_forecast_is_stored_once_however_often_it_is_issued(routes: Database, store: Store, champion: Trained):

@@ -53,6 +53,7 @@ select series_id, observed_at, value + 1 as value, value_lower, value_upper, qua
  where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12';
 analyze changes"""
 ALL = "the question has no time range; each month is asked by its index"
+BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"step": timedelta(days=1), "cycle": 7}
 READS = {
     "aggregate": Read(
@@ -98,6 +99,9 @@ READS = {
     "weekly_accuracy": Read({"name": "weight", "as_of": NOW, **SEASON}, why="every week of a model's life"),
     "waiting_predictions": Read({"as_of": NOW}, why="a prediction may wait since any time"),
     "match_outcomes": Read({"as_of": NOW}, why="a correction may concern any time"),
+    "trace_prediction": Read({"prediction_id": 7}, why=BY_ID),
+    "trace_months": Read({"prediction_id": 7}, why=BY_ID),
+    "newest_prediction": Read(why="each month is asked by its index for its largest"),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {

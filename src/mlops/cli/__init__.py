@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from mlops import __version__
-from mlops.cli import database, demo, explain, features, forecast, lineage, model, monitor, promotion, registry, series
+from mlops.cli import (
+    database,
+    demo,
+    explain,
+    features,
+    forecast,
+    lineage,
+    model,
+    monitor,
+    promotion,
+    registry,
+    series,
+    trace,
+)
 from mlops.errors import MlopsError
 
 if TYPE_CHECKING:
@@ -40,6 +53,7 @@ registry.app.command()(promotion.promote)
 registry.app.command()(promotion.rollback)
 registry.app.command()(promotion.history)
 registry.app.command()(lineage.lineage)
+registry.app.command()(trace.trace)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)

@@ -37,7 +37,7 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A progress bar on stderr, gone when it is done."""
+    """A progress bar on stderr, gone when it is done; nothing where stderr is no terminal."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -45,7 +45,7 @@ def progress() -> Iterator[Progress]:
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=logs, transient=True) as bar:
+    with Progress(*columns, console=logs, transient=True, disable=not logs.is_terminal) as bar:
         yield bar
 
 

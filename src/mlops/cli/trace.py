@@ -1,0 +1,109 @@
+"""`mlops registry trace`: a prediction back to its raw data and on to what it caused."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mlops.cli.context import database
+from mlops.cli.output import console, emit, table
+from mlops.errors import NothingToDo
+
+__all__ = ["trace"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def trace(
+    prediction_id: Annotated[int, typer.Argument(metavar="PREDICTION_ID", help="As in model_prediction_results.")],
+    as_json: Json = False,
+) -> None:
+    """Follow a prediction back to the months of its raw observations and on to what monitoring made of it."""
+    with database().transaction() as transaction:
+        found = transaction.one("trace_prediction", prediction_id=prediction_id)
+        if found is None:
+            newest = transaction.value("newest_prediction")
+            there = f"the newest is {newest}" if newest else "none is stored; make some with `mlops predict URI`"
+            raise NothingToDo(f"there is no prediction {prediction_id}; {there}")
+        found["months"] = transaction.rows("trace_months", prediction_id=prediction_id)
+    emit(found, as_json=as_json, text=lambda: _print(found))
+
+
+def _print(found: dict[str, Any]) -> None:
+    console.print(f"[bold]prediction {found['prediction_id']}[/]", highlight=False)
+    for title, lines in (
+        ("forecast", _forecast(found)),
+        ("version", _version(found)),
+        ("made from", _made_from(found)),
+        ("led to", _led_to(found)),
+    ):
+        for number, line in enumerate(lines):
+            console.print(f"  [bold]{title if number == 0 else '':10}[/] {line}", highlight=False, soft_wrap=True)
+    if found["months"]:
+        console.print(_months(found["months"]))
+
+
+def _forecast(found: dict[str, Any]) -> list[str]:
+    step = "step" if found["horizon"] == 1 else "steps"
+    happened = (
+        f"happened {found['outcome']:,.6g}, error {found['error']:+,.6g}, known {_time(found['outcome_recorded_at'])}"
+        if found["outcome"] is not None
+        else "what happened is not known yet"
+    )
+    return [
+        f"{found['metric_type']} of series {found['series_id']} on {_time(found['target_at'])}:"
+        f" {found['y_hat']:,.6g} (80 %: {found['lo_80']:,.6g} to {found['hi_80']:,.6g})",
+        f"issued {_time(found['issued_at'])} from {_time(found['cutoff'])}, {found['horizon']} {step} ahead",
+        happened,
+    ]
+
+
+def _version(found: dict[str, Any]) -> list[str]:
+    gone = f", deleted {_time(found['deleted_at'])}" if found["deleted_at"] else ""
+    lines = [
+        f"{found['model']} version {found['version']} ({found['kind']}), run {found['run_id']}{gone}",
+        f"registered {_time(found['registered_at'])}",
+    ]
+    if (promotion := found["promotion"]) is not None:
+        forced = " (forced)" if promotion["forced"] else ""
+        lines.append(f"promoted by {promotion['decided_by']}{forced}: {promotion['reason']}")
+    return lines
+
+
+def _made_from(found: dict[str, Any]) -> list[str]:
+    if found["lineage_problem"]:
+        return [f"[red]lineage {found['lineage_state']}: {found['lineage_problem']}[/]"]
+    features = [f"{one['feature']}@{one['version']}" for one in found["features"]]
+    return [
+        f"{found['training_rows']:,} observations of {found['training_series']} series,"
+        f" {_time(found['trained_from'])} to {_time(found['trained_to'])}, as known {_time(found['known_at'])}",
+        f"content {found['training_data_sha256']}",
+        f"code mlops {found['code_version']}, lineage {found['lineage_sha256']}",
+        f"features {', '.join(features) or 'none'}",
+    ]
+
+
+def _led_to(found: dict[str, Any]) -> list[str]:
+    if found["recommendation_id"] is None:
+        return ["no recommendation about this version came after it"]
+    lines = [
+        f"recommendation {found['recommendation_id']} of {_time(found['recommended_at'])}: {found['recommendation']}",
+        *(f"because {reason}" for reason in found["reasons"]),
+    ]
+    if found["verdict"]:
+        lines.append(found["verdict"])
+    return lines
+
+
+def _months(months: list[dict[str, Any]]) -> Any:
+    shown = table(
+        "month", "observations", "corrected since", "came later", "where", title="\n[bold]Raw observations[/]"
+    )
+    for month in months:
+        where = f"archived to {month['archive']}" if month["archive"] else month["partition"] or "no partition"
+        counts = (f"{month[name]:,}" if month[name] else "" for name in ("known", "corrected", "later"))
+        shown.add_row(f"{month['month']:%Y-%m}", *counts, where)
+    return shown
+
+
+def _time(time: Any) -> str:
+    return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"

@@ -1,0 +1,2 @@
+-- the newest stored prediction
+select max(prediction_id) from analytics.model_prediction_results

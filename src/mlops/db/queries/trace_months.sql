@@ -1,0 +1,29 @@
+-- the months of raw observations behind a prediction: what was known of its series when it was issued, and what came or changed since
+with asked as (
+    select p.series_id, p.issued_at, p.cutoff, coalesce(least(v.trained_from, p.cutoff), p.cutoff) as since
+      from analytics.model_prediction_results p join analytics.model_versions v using (version_id)
+     where p.prediction_id = :prediction_id
+), months as (
+    select a.*, m as month, m + interval '1 month' as month_end
+      from asked a
+     cross join lateral generate_series(date_trunc('month', a.since, 'UTC'), a.cutoff, interval '1 month') m
+)
+select (m.month at time zone 'UTC')::date as month, t.partition,
+       o.known + r.corrected as known, r.corrected, o.later, x.path as archive
+  from months m
+  left join analytics.month_partitions('analytics.time_series_metrics') t on t.lower_bound = m.month
+ cross join lateral (
+       select (count(*) filter (where o.recorded_at <= m.issued_at))::int as known,
+              (count(*) filter (where o.recorded_at > m.issued_at))::int as later
+         from analytics.time_series_metrics o
+        where o.series_id = m.series_id and o.observed_at >= m.month and o.observed_at < m.month_end and o.observed_at <= m.cutoff) o
+ cross join lateral (
+       select count(*)::int as corrected from analytics.time_series_revisions r
+        where r.series_id = m.series_id and r.observed_at >= m.month and r.observed_at < m.month_end and r.observed_at <= m.cutoff
+          and r.recorded_at <= m.issued_at and r.superseded_at > m.issued_at) r
+  left join lateral (
+       select a.path from analytics.partition_archives a
+        where a.parent = 'analytics.time_series_metrics'::regclass and a.lower_bound = m.month
+          and a.dropped_at is not null and a.restored_at is null
+        order by a.archive_id desc limit 1) x on true
+ order by m.month
