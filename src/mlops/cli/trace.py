@@ -99,7 +99,8 @@ def _months(months: list[dict[str, Any]]) -> Any:
         "month", "observations", "corrected since", "came later", "where", title="\n[bold]Raw observations[/]"
     )
     for month in months:
-        where = f"archived to {month['archive']}" if month["archive"] else month["partition"] or "no partition"
+        partition = str(month["partition"] or "no partition").removeprefix("analytics.")
+        where = f"archived to {month['archive']}" if month["archive"] else partition
         counts = (f"{month[name]:,}" if month[name] else "" for name in ("known", "corrected", "later"))
         shown.add_row(f"{month['month']:%Y-%m}", *counts, where)
     return shown
