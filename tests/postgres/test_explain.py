@@ -82,6 +82,7 @@ READS = {
         },
         why="what was recorded later than as_of is looked for in all months of the chosen series",
     ),
+    "feature_history": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=40)}, months=2),
     "latest": Read({"series_ids": FEW}, months=1),
     "series_latest": Read({"series_id": 41, "most": 10}, months=1),
     "series_show": Read({"series_id": 41}, why=ALL),

@@ -1,10 +1,12 @@
 """Which series, and what a feature of them means."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from mlops.domain.canonical import canonical_json, sha256
 
-__all__ = ["FeatureDefinition", "Selection"]
+__all__ = ["FeatureDefinition", "FeatureSet", "Selection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDefinition:
-    """What a feature means; any change of it is a new version of the feature."""
+    """What a feature means; any change of it is a new version of the feature.
+
+    Values are declared to lie from `min_value` to `max_value`, in the feature's own unit; None sets no bound.
+    """
 
     name: str
     dtype: str
@@ -28,8 +33,42 @@ class FeatureDefinition:
     transformation: str
     owner: str
     description: str
+    min_value: float | None = None
+    max_value: float | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "FeatureDefinition":
+        """The definition of a document as it is recorded."""
+        known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        return cls(**known | {"source_metric_types": tuple(document["source_metric_types"])})
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What is recorded; a bound that nobody declared is left out, so that it changes no digest."""
+        whole = asdict(self) | {"source_metric_types": list(self.source_metric_types)}
+        return {name: value for name, value in whole.items() if value is not None}
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the whole definition."""
-        return sha256(canonical_json(asdict(self)))
+        return sha256(canonical_json(self.document))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """Features that are built together, one row per series of `selection` and time.
+
+    `label` is the transformation of the selection's metric type that is to be predicted: what was observed, if nothing
+    else is said.
+    """
+
+    name: str
+    selection: Selection
+    features: tuple[FeatureDefinition, ...]
+    label: str = "value"
+    description: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features' names, in order."""
+        return tuple(feature.name for feature in self.features)

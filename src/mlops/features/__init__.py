@@ -1,1 +1,70 @@
-"""Features: built from what was known at a time, and recorded by definition and version."""
+"""Features: defined as data, built from what was known at a time, and recorded by definition and version.
+
+What a definition file needs: `feature`, `FeatureSet`, `Selection` and the transformations.
+"""
+
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.features.definitions import feature
+from mlops.features.transformations import (
+    day_of_month,
+    day_of_week,
+    day_of_year,
+    difference,
+    ewm_mean,
+    expanding_mean,
+    holiday,
+    hour,
+    label,
+    lag,
+    month,
+    ratio,
+    rolling_max,
+    rolling_mean,
+    rolling_median,
+    rolling_min,
+    rolling_quantile,
+    rolling_std,
+    rolling_sum,
+    seasonal_lag,
+    seasonal_rolling_mean,
+    share_missing,
+    steps_since_holiday,
+    steps_since_nonzero,
+    steps_since_observed,
+    steps_to_holiday,
+    value,
+)
+
+__all__ = [
+    "FeatureDefinition",
+    "FeatureSet",
+    "Selection",
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "difference",
+    "ewm_mean",
+    "expanding_mean",
+    "feature",
+    "holiday",
+    "hour",
+    "label",
+    "lag",
+    "month",
+    "ratio",
+    "rolling_max",
+    "rolling_mean",
+    "rolling_median",
+    "rolling_min",
+    "rolling_quantile",
+    "rolling_std",
+    "rolling_sum",
+    "seasonal_lag",
+    "seasonal_rolling_mean",
+    "share_missing",
+    "steps_since_holiday",
+    "steps_since_nonzero",
+    "steps_since_observed",
+    "steps_to_holiday",
+    "value",
+]

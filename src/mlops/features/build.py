@@ -1,21 +1,122 @@
 """Frames for training and serving; one point-in-time rule: nothing that was recorded after `as_of`."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.errors import NothingToDo
+from mlops.features.definitions import check
+from mlops.features.digest import digest
+from mlops.features.grid import Grid, Observed, Wanted
+from mlops.features.sources import observed_of, read_sources, wanted
+from mlops.features.store import register
+from mlops.features.transformations import parse
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.series import read
 
-__all__ = ["history", "values"]
+__all__ = ["Built", "build", "from_frame", "history", "values"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A feature set as it was known at `as_of`.
+
+    `frame` has `series_id, ds, y` and a column per feature, one row per observation, sorted by series and time;
+    `features` names the version and definition digest of each.
+    """
+
+    feature_set: FeatureSet
+    features: Mapping[str, Mapping[str, Any]]
+    as_of: datetime
+    start: datetime | None
+    end: datetime | None
+    frame: pd.DataFrame
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """The digest of every row and column."""
+        return digest(self.frame)
+
+    @property
+    def series(self) -> tuple[int, ...]:
+        """The ids of the series that have rows."""
+        return tuple(int(one) for one in self.frame["series_id"].unique())
+
+    def lineage_fields(self) -> dict[str, Any]:
+        """What the lineage of a model that is trained on the frame says of its data: fields of `Lineage`."""
+        return {
+            "selection": self.feature_set.selection,
+            "features": dict(self.features),
+            "as_of": self.as_of,
+            "trained_from": _aware(self.frame["ds"].min()),
+            "trained_to": _aware(self.frame["ds"].max()),
+            "rows": len(self.frame),
+            "series": self.series,
+            "content_sha256": self.content_sha256,
+            "label": self.feature_set.label,
+        }
+
+
+def build(
+    database: Database,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    series: Sequence[int] | None = None,
+) -> Built:
+    """The set's rows from `start` to before `end`, of some series or all, from what was recorded by `as_of`.
+
+    Of fewer series or times the rows are the same, bit for bit. Definitions that are new are recorded. Raises
+    NothingToDo without rows, BadInput and UnknownName for a set that can't be computed.
+    """
+    features = register(database, check(feature_set).features)
+    found = read_sources(database, feature_set, as_of, start=start, series=series)
+    rows = found.labelled(start, end)
+    if not len(rows.row):
+        selection = feature_set.selection
+        raise NothingToDo(
+            f"no {selection.granularity} {selection.metric_type} of these times was recorded by"
+            f" {as_of:%Y-%m-%d %H:%M} UTC; bring data in with `mlops series ingest FILE`, or see `mlops series list`"
+        )
+    return Built(feature_set, features, as_of, start, end, framed(found.ids, found.grid, rows, feature_set))
+
+
+def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:
+    """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
+    source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
+    ids, observed = observed_of(frame, granularity)
+    grid = Grid(granularity, len(ids), {(source, "series", None): observed})
+    return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
+
+
+def framed(ids: Any, grid: Grid, rows: Observed, feature_set: FeatureSet, *, labelled: bool = True) -> pd.DataFrame:
+    """The frame of some rows; with `labelled` without those whose label can't be told."""
+    label: Wanted = (parse(feature_set.label), feature_set.selection.metric_type, "series")
+    given = str(label[0]) == "value"
+    table = grid.table(rows, [wanted(one) for one in feature_set.features] + ([] if given else [label]))
+    count = len(feature_set.features)
+    frame = pd.DataFrame(table[:count].T, columns=list(feature_set.names), copy=False)
+    frame.insert(0, "series_id", np.asarray(ids)[rows.row])
+    frame.insert(1, "ds", rows.ds)
+    frame.insert(2, "y", rows.y if given else table[count])
+    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
+    frame = frame.astype(narrow) if narrow else frame
+    return frame if given or not labelled else frame[frame["y"].notna()].reset_index(drop=True)
+
+
+def _aware(time: pd.Timestamp) -> datetime:
+    return time.tz_localize(UTC).to_pydatetime()
 
 
 def history(

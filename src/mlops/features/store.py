@@ -1,11 +1,11 @@
 """The feature store: definitions by version; a changed definition is a new version, an unchanged one never is."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from mlops.db import Database
+from mlops.db import Database, Transaction
 from mlops.domain.features import FeatureDefinition, Selection
+from mlops.errors import UnknownName
 from mlops.forecasting.design import FEATURES
 
 __all__ = ["define", "register"]
@@ -29,19 +29,41 @@ def define(names: Sequence[str], selection: Selection, owner: str) -> list[Featu
 
 
 def register(database: Database, definitions: Sequence[FeatureDefinition]) -> dict[str, dict[str, Any]]:
-    """Record definitions that are new; name -> version and definition_sha256 of each."""
-    found = {}
+    """Record definitions that are new; name -> version and definition_sha256 of each.
+
+    Raises UnknownName for a metric type that the database does not know.
+    """
     with database.transaction() as transaction:
-        transaction.lock("feature store")
-        for definition in sorted(definitions, key=lambda definition: definition.name):
-            row = asdict(definition)
-            transaction.run(
-                "register_feature",
-                **{name: row[name] for name in row if name != "source_metric_types"},
-                source_metric_types=list(definition.source_metric_types),
-                definition=row | {"source_metric_types": list(definition.source_metric_types)},
-                definition_sha256=definition.sha256,
-            )
-            version = transaction.value("feature_version", name=definition.name, definition_sha256=definition.sha256)
-            found[definition.name] = {"version": version, "definition_sha256": definition.sha256}
+        known = {row["name"] for row in transaction.rows("metric_types")}
+        for metric_type in sorted({one for each in definitions for one in each.source_metric_types} - known):
+            raise UnknownName("metric type", metric_type, known)
+        found = _recorded(transaction, definitions)
+        if len(found) < len(definitions):
+            transaction.lock("feature store")
+            for definition in sorted(definitions, key=lambda definition: definition.name):
+                _add(transaction, definition)
+            found = _recorded(transaction, definitions)
     return found
+
+
+def _recorded(transaction: Transaction, definitions: Sequence[FeatureDefinition]) -> dict[str, dict[str, Any]]:
+    """In the order of the definitions; those that are not recorded are left out."""
+    digests = {definition.name: definition.sha256 for definition in definitions}
+    rows = transaction.rows("feature_version", names=list(digests), digests=list(digests.values()))
+    versions = {row["name"]: row["version"] for row in rows}
+    return {
+        name: {"version": versions[name], "definition_sha256": digest}
+        for name, digest in digests.items()
+        if name in versions
+    }
+
+
+def _add(transaction: Transaction, definition: FeatureDefinition) -> None:
+    columns = ("name", "dtype", "entity", "granularity", "transformation", "owner", "description")
+    transaction.run(
+        "register_feature",
+        **{column: getattr(definition, column) for column in columns},
+        source_metric_types=list(definition.source_metric_types),
+        definition=definition.document,
+        definition_sha256=definition.sha256,
+    )

@@ -1,0 +1,155 @@
+"""Features and feature sets as a team declares them, checked before anything is computed."""
+
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from runpy import run_path
+
+from mlops.config import room
+from mlops.domain.features import FeatureDefinition, FeatureSet
+from mlops.errors import BadInput, MlopsError, UnknownName
+from mlops.features.transformations import Transformation, newest, parse, sources
+from mlops.forecasting.design import FEATURES as OWN
+
+__all__ = ["Declared", "check", "declared", "feature", "feature_set"]
+
+ENTITIES = ("series", "customer", "route", "vehicle", "driver", "site")
+DTYPES = ("float64", "float32")
+FILE = "features.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a definition file declares."""
+
+    path: Path
+    features: Mapping[str, FeatureDefinition]
+    sets: Mapping[str, FeatureSet]
+
+    def feature_set(self, name: str) -> FeatureSet:
+        """The set of this name; UnknownName with the ones there are."""
+        if name not in self.sets:
+            raise UnknownName("feature set", name, self.sets)
+        return self.sets[name]
+
+
+def feature(
+    name: str,
+    *,
+    transformation: Transformation | str,
+    source: str | None = None,
+    granularity: str = "daily",
+    entity: str = "series",
+    dtype: str = "float64",
+    owner: str,
+    description: str,
+    min_value: float | None = None,
+    max_value: float | None = None,
+) -> FeatureDefinition:
+    """A feature: a transformation of the metric type `source`; `of=` inside of it names another one for a part.
+
+    With `entity` "route" the source is measured on the whole route, whatever series it consists of, and the
+    transformation says by `across=` how they are put together.
+    """
+    whole = parse(str(transformation))
+    used = {of or source for of, _ in sources(whole)}
+    if None in used:
+        raise BadInput(f"feature {name!r}: {whole} is computed from values; name their metric type with source=")
+    _choice(name, "entity", entity, ENTITIES)
+    _choice(name, "dtype", dtype, DTYPES)
+    for _, across in sources(whole):
+        if (across is None) != (entity == "series"):
+            needed = 'needs across=, like across="sum"' if across is None else "takes no across="
+            raise BadInput(f"feature {name!r}: a transformation of entity {entity!r} {needed}; found {whole}")
+    bounds = tuple(None if bound is None else float(bound) for bound in (min_value, max_value))
+    first = [source] if source in used else []
+    metric_types = tuple(str(one) for one in [*first, *sorted(used - {source}, key=str)])
+    return FeatureDefinition(name, dtype, entity, granularity, metric_types, str(whole), owner, description, *bounds)
+
+
+def check(feature_set: FeatureSet) -> FeatureSet:
+    """The set itself, if its features can be computed for its series and don't contain what is to be predicted."""
+    twice = [name for name, count in Counter(feature_set.names).items() if count > 1]
+    if twice:
+        raise BadInput(f"feature set {feature_set.name!r} has two features named {twice[0]!r}; rename one")
+    parse(feature_set.label)
+    for one in feature_set.features:
+        if one.granularity != feature_set.selection.granularity:
+            raise BadInput(
+                f"feature {one.name!r} is {one.granularity}, feature set {feature_set.name!r} is"
+                f" {feature_set.selection.granularity}; give both the same granularity"
+            )
+        _no_leak(one, feature_set.selection.metric_type)
+    return feature_set
+
+
+def declared(path: Path | None = None) -> Declared:
+    """What a definition file declares; by default training/features.py. Nothing without one."""
+    path = path or room("training") / FILE
+    if not path.exists():
+        return Declared(path, {}, {})
+    names = _run(path)
+    features, sets = (_list(names, one, kind, path) for one, kind in _DECLARATIONS.items())
+    for one in [*features, *(inside for each in sets for inside in each.features)]:
+        if one.name in OWN:
+            raise BadInput(
+                f"feature {one.name!r} is one of the direct model's own; choose another name", where=str(path)
+            )
+    _unique([one.name for one in features], "features", path)
+    _unique([one.name for one in sets], "feature sets", path)
+    return Declared(path, {one.name: one for one in features}, {one.name: check(one) for one in sets})
+
+
+def feature_set(name: str, path: Path | None = None) -> FeatureSet:
+    """A declared feature set by its name."""
+    return declared(path).feature_set(name)
+
+
+_DECLARATIONS: dict[str, type] = {"FEATURES": FeatureDefinition, "FEATURE_SETS": FeatureSet}
+
+
+def _run(path: Path) -> Mapping[str, object]:
+    try:
+        return run_path(str(path))
+    except SyntaxError as error:
+        raise BadInput(f"doesn't load: {error.msg}", where=str(path), line=error.lineno) from error
+    except Exception as error:
+        words = str(error) if isinstance(error, MlopsError) else f"{type(error).__name__}: {error}"
+        raise BadInput(f"doesn't load: {words}", where=str(path), line=_line(path)) from error
+
+
+def _line(path: Path) -> int | None:
+    """The newest line of the file that an error went through."""
+    frames = traceback.extract_tb(sys.exception().__traceback__)  # type: ignore[union-attr]
+    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)
+
+
+def _list(names: Mapping[str, object], name: str, kind: type, path: Path) -> list:  # type: ignore[type-arg]
+    found = names.get(name, [])
+    if not isinstance(found, list | tuple) or not all(isinstance(one, kind) for one in found):
+        raise BadInput(f"{name} is not a list of {kind.__name__}", where=str(path))
+    return list(found)
+
+
+def _unique(names: Sequence[str], what: str, path: Path) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise BadInput(f"declares two {what} named {twice[0]!r}; rename one", where=str(path))
+
+
+def _choice(name: str, what: str, found: str, choices: Sequence[str]) -> None:
+    if found not in choices:
+        raise BadInput(f"feature {name!r}: {what} {found!r} can't be taken; expected {', '.join(choices)}")
+
+
+def _no_leak(one: FeatureDefinition, metric_type: str) -> None:
+    own = one.source_metric_types[0] if one.source_metric_types else None
+    seen = newest(parse(one.transformation), metric_type, own)
+    if seen == 0:
+        raise BadInput(
+            f"feature {one.name!r} contains the {metric_type} of its own time, which is to be predicted; give"
+            f" {one.transformation} a lag of at least 1"
+        )

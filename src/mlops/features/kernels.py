@@ -1,0 +1,232 @@
+"""How each transformation is computed: one function per name, on many series at once.
+
+A function of values gives, for each step, what it makes of the steps up to and including that one; how many steps
+before the row that is (`lag`) is not its business. Its columns may begin later than those of the values, by as many
+steps as its window reaches back. NaN is what can't be told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.features.cells import Cells, Floats, Number
+from mlops.forecasting.calendar import Calendar
+
+FREQUENCIES = {"hourly": "h", "daily": "D", "weekly": "W-MON", "monthly": "MS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The times (UTC) at which steps begin, and how long they are."""
+
+    times: pd.DatetimeIndex
+    granularity: str
+
+    def longer(self, before: int, after: int) -> "Steps":
+        """With some steps more on both sides."""
+        freq = FREQUENCIES[self.granularity]
+        first = pd.date_range(end=self.times[0], periods=before + 1, freq=freq)[0]
+        last = pd.date_range(self.times[-1], periods=after + 1, freq=freq)[-1]
+        return Steps(pd.date_range(first, last, freq=freq), self.granularity)
+
+
+def value(cells: Cells) -> Floats:
+    """The observed value of the row's own time."""
+    return cells.values
+
+
+def lag(cells: Cells, n: int) -> Floats:  # noqa: ARG001  the table shifts by it
+    """The value `n` steps before."""
+    return cells.values
+
+
+def seasonal_lag(cells: Cells, season: int, n: int = 1) -> Floats:  # noqa: ARG001  the table shifts by them
+    """The value `n` seasons of `season` steps before."""
+    return cells.values
+
+
+def difference(cells: Cells, n: int = 1) -> Floats:
+    """The newest value minus the one `n` steps before it."""
+    return np.asarray(cells.values[:, n:] - cells.values[:, :-n])
+
+
+def rolling_mean(cells: Cells, window: int, min_count: int | None = None) -> Floats:
+    """The mean of a window, where at least `min_count` (1) values were observed."""
+    return cells.roll(
+        window, Cells.counted, _add, lambda n, total: _enough(n, min_count or 1, total / np.maximum(n, 1))
+    )
+
+
+def rolling_sum(cells: Cells, window: int, min_count: int | None = None) -> Floats:
+    """The sum of a window, where at least `min_count` (1) values were observed; what is missing adds nothing."""
+    return cells.roll(window, Cells.counted, _add, lambda n, total: _enough(n, min_count or 1, total))
+
+
+def rolling_std(cells: Cells, window: int, min_count: int | None = None) -> Floats:
+    """The sample standard deviation (divisor n - 1) of a window, where at least `min_count` (2) were observed."""
+    return cells.roll(window, _moments, _merge_moments, lambda n, _, m: _enough(n, min_count or 2, _deviation(n, m)))
+
+
+def rolling_min(cells: Cells, window: int) -> Floats:
+    """The smallest value of a window."""
+    return cells.roll(window, _as_they_are, lambda a, b: (np.fmin(a[0], b[0]),), _itself)
+
+
+def rolling_max(cells: Cells, window: int) -> Floats:
+    """The largest value of a window."""
+    return cells.roll(window, _as_they_are, lambda a, b: (np.fmax(a[0], b[0]),), _itself)
+
+
+def rolling_median(cells: Cells, window: int) -> Floats:
+    """The median of what was observed in a window."""
+    return rolling_quantile(cells, window, 0.5)
+
+
+def rolling_quantile(cells: Cells, window: int, q: float) -> Floats:
+    """The quantile `q` of what was observed in a window, by linear interpolation (Hyndman and Fan's type 7)."""
+    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(cells.values, window, axis=1), axis=2)
+    newest = np.maximum((~np.isnan(ordered)).sum(axis=2) - 1, 0)
+    place = q * newest
+    low = np.floor(place).astype(np.int64)
+    below, above = (_pick(ordered, at) for at in (low, np.minimum(low + 1, newest)))
+    return np.asarray(below + (above - below) * (place - low))
+
+
+def expanding_mean(cells: Cells) -> Floats:
+    """The mean of everything observed so far."""
+    count, total = (np.cumsum(np.broadcast_to(one, cells.values.shape), axis=1) for one in cells.counted())
+    return _enough(count, 1, total / np.maximum(count, 1))
+
+
+def ewm_mean(cells: Cells, alpha: float | None = None, halflife: float | None = None) -> Floats:
+    """The mean of everything so far, a value `k` steps old weighing (1 - alpha)^k, half as much after `halflife`."""
+    from scipy.signal import lfilter
+
+    keep = 1 - alpha if alpha is not None else 0.5 ** (1 / float(halflife or 1))
+    weight, total = (
+        np.asarray(lfilter([1.0], [1.0, -keep], np.broadcast_to(one, cells.values.shape), axis=1))
+        for one in cells.counted()
+    )
+    return ratio(total, weight)
+
+
+def seasonal_rolling_mean(cells: Cells, season: int, window: int) -> Floats:
+    """The mean of `window` values, each `season` steps after the other: the last four Mondays."""
+    return cells.roll(
+        window, Cells.counted, _add, lambda n, total: _enough(n, 1, total / np.maximum(n, 1)), stride=season
+    )
+
+
+def share_missing(cells: Cells, window: int) -> Floats:
+    """The share of a window's steps without a value, from 0 to 1; before its beginning a series has none."""
+    return cells.roll(window, Cells.counted, _add, lambda n, _: 1 - n / window)
+
+
+def steps_since_observed(cells: Cells, most: int = 365) -> Floats:
+    """Steps since the newest value: 0 when the newest step has one, never more than `most`."""
+    return _since(~np.isnan(cells.values), most)
+
+
+def steps_since_nonzero(cells: Cells, most: int = 365) -> Floats:
+    """Steps since the newest value other than zero: 0 when the newest step has one, never more than `most`."""
+    return _since(np.nan_to_num(cells.values) != 0, most)
+
+
+def day_of_week(steps: Steps) -> Floats:
+    """The weekday, Monday 0."""
+    return steps.times.dayofweek.to_numpy(dtype=float)
+
+
+def day_of_month(steps: Steps) -> Floats:
+    """The day of the month, from 1."""
+    return steps.times.day.to_numpy(dtype=float)
+
+
+def day_of_year(steps: Steps) -> Floats:
+    """The day of the year, from 1."""
+    return steps.times.dayofyear.to_numpy(dtype=float)
+
+
+def month(steps: Steps) -> Floats:
+    """The month, January 1."""
+    return steps.times.month.to_numpy(dtype=float)
+
+
+def hour(steps: Steps) -> Floats:
+    """The hour of the day in UTC."""
+    return steps.times.hour.to_numpy(dtype=float)
+
+
+def holiday(steps: Steps, country: str) -> Floats:
+    """How many days of the step are public holidays of a country (ISO code): 0 or 1 for days and hours."""
+    return Calendar.of(country).count(steps.times, FREQUENCIES[steps.granularity])
+
+
+def steps_to_holiday(steps: Steps, country: str, most: int = 14) -> Floats:
+    """Steps until the next public holiday: 0 on one, never more than `most`."""
+    flags = holiday(steps.longer(0, most), country) > 0
+    return _since(flags[None, ::-1], most)[0, ::-1][: len(steps.times)]
+
+
+def steps_since_holiday(steps: Steps, country: str, most: int = 14) -> Floats:
+    """Steps since the last public holiday: 0 on one, never more than `most`."""
+    flags = holiday(steps.longer(most, 0), country) > 0
+    return _since(flags[None, :], most)[0, most:]
+
+
+def ratio(top: Floats, bottom: Floats) -> Floats:
+    """One by the other; NaN where the other is zero."""
+    unknown = np.full(np.broadcast_shapes(top.shape, bottom.shape), np.nan)
+    return np.asarray(np.divide(top, bottom, out=unknown, where=bottom != 0))
+
+
+def label(texts: Callable[[str], Sequence[str | None]], key: str, categories: tuple[str, ...]) -> Floats:
+    """The place of the series' label (or place, like route_id) among `categories`, from 0; NaN for any other."""
+    codes = {category: float(code) for code, category in enumerate(categories)}
+    return np.array([[codes.get(text or "", np.nan)] for text in texts(key)])
+
+
+def _add(older: tuple[Number, ...], newer: tuple[Number, ...]) -> tuple[Number, ...]:
+    return older[0] + newer[0], older[1] + newer[1]
+
+
+def _as_they_are(cells: Cells) -> tuple[Number, ...]:
+    return (cells.values,)
+
+
+def _itself(values: Floats) -> Floats:
+    return values
+
+
+def _moments(cells: Cells) -> tuple[Number, ...]:
+    return *cells.counted(), 0.0
+
+
+def _merge_moments(older: tuple[Number, ...], newer: tuple[Number, ...]) -> tuple[Number, ...]:
+    """Count, sum and sum of squared deviations of two windows together (Chan, Golub and LeVeque 1979, eq. 2.1)."""
+    (n, total, squares), (m, other, others) = older, newer
+    apart = total * m - other * n
+    return n + m, total + other, squares + others + apart * apart / np.maximum(n * m * (n + m), 1)
+
+
+def _deviation(n: Number, squares: Number) -> Number:
+    return np.asarray(np.sqrt(squares / np.maximum(n - 1, 1)))
+
+
+def _enough(n: Number, least: int, result: Number) -> Floats:
+    if isinstance(n, float):
+        return np.asarray(result) if n >= least else np.full(np.shape(result), np.nan)
+    return np.where(n >= least, result, np.nan)
+
+
+def _pick(ordered: Floats, at: npt.NDArray[np.int64]) -> Floats:
+    return np.asarray(np.take_along_axis(ordered, at[..., None], axis=2)[..., 0])
+
+
+def _since(flags: npt.NDArray[np.bool_], most: int) -> Floats:
+    position = np.arange(flags.shape[1])
+    last = np.maximum.accumulate(np.where(flags, position, -most), axis=1)
+    return np.minimum(position - last, most).astype(float)

@@ -1,0 +1,184 @@
+"""What features of some series are computed from, as it was known at a time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.db import Database
+from mlops.db.binary import elements
+from mlops.domain.features import FeatureDefinition, FeatureSet
+from mlops.errors import BadInput
+from mlops.features.grid import Grid, Ints, Observed, Wanted, step_of, time_of
+from mlops.features.transformations import parse, reach, sources
+
+__all__ = ["Sources", "observed_of", "read_sources", "wanted"]
+
+Key = tuple[str, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The series with their ids, what was observed of them, and the grid of everything that their features need."""
+
+    ids: Ints
+    observed: Observed
+    grid: Grid
+
+    def labelled(self, start: datetime | None, end: datetime | None) -> Observed:
+        """The observations from `start` to before `end`: each is a row."""
+        ds = self.observed.ds
+        chosen = np.ones(len(ds), dtype=bool)
+        if start is not None:
+            chosen &= ds >= _utc(start)
+        if end is not None:
+            chosen &= ds < _utc(end)
+        return self.observed if chosen.all() else self.observed.where(chosen)
+
+
+def wanted(definition: FeatureDefinition) -> Wanted:
+    """What has to be computed for a definition."""
+    own = definition.source_metric_types[0] if definition.source_metric_types else None
+    return parse(definition.transformation), own, definition.entity
+
+
+def read_sources(
+    database: Database,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    *,
+    start: datetime | None = None,
+    series: Sequence[int] | None = None,
+) -> Sources:
+    """Everything that rows from `start` on look at; with a window without an end, everything there is."""
+    selection = feature_set.selection
+    asked = [wanted(one) for one in feature_set.features]
+    label: Wanted = (parse(feature_set.label), selection.metric_type, "series")
+    since = None if start is None else _since(start, selection.granularity, [*asked, label])
+    with database.transaction() as transaction:
+        places = transaction.rows(
+            "feature_series",
+            metric_type=selection.metric_type,
+            granularity=selection.granularity,
+            labels=selection.labels or None,
+            series_ids=None if series is None else list(series),
+        )
+        ids = np.array([place["series_id"] for place in places], dtype=np.int64)
+
+        def known(these: Iterable[int]) -> list[dict[str, Any]]:
+            return transaction.rows("feature_history", series_ids=list(these), as_of=as_of, start=since)
+
+        own = _long(known(ids.tolist()), ids, selection.granularity)
+        observed: dict[Key, Observed] = {(selection.metric_type, "series", None): own}
+        for key in sorted({key for one in asked for key in _keys(one)} - set(observed), key=str):
+            metric_type, entity, across = key
+            links = transaction.rows("feature_sources", series_ids=ids.tolist(), metric_type=metric_type, entity=entity)
+            found = known({link["source_id"] for link in links})
+            observed[key] = _linked(found, links, ids, selection.granularity, across)
+    texts = [place["labels"] for place in places]
+    grid = Grid(selection.granularity, len(ids), observed, lambda key: [_said(one.get(key)) for one in texts])
+    return Sources(ids, own, grid)
+
+
+def _keys(one: Wanted) -> set[Key]:
+    transformation, own, entity = one
+    return {(str(of or own), entity, across) for of, across in sources(transformation)}
+
+
+def _since(start: datetime, granularity: str, asked: Sequence[Wanted]) -> datetime | None:
+    back = [reach(transformation) for transformation, _, _ in asked]
+    if any(one is None for one in back):
+        return None
+    first = step_of(np.array([_utc(start)]), granularity) - max(one or 0 for one in back)
+    return pd.Timestamp(time_of(first, granularity)[0], tz="UTC").to_pydatetime()
+
+
+def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: str) -> Observed:
+    """Histories, an array per series, one after the other; BadInput for two values in one step."""
+    ds = [elements(row["ds"], "datetime64[us]").astype("datetime64[ns]") for row in found]
+    y = [elements(row["y"], "float64") for row in found]
+    place = np.searchsorted(ids, [row["series_id"] for row in found])
+    row = np.repeat(place, [len(one) for one in ds]).astype(np.int64)
+    times = np.concatenate(ds) if ds else np.array([], dtype="datetime64[ns]")
+    values = np.concatenate(y) if y else np.array([])
+    return checked(Observed(row, step_of(times, granularity), times, values), ids, granularity)
+
+
+def observed_of(frame: pd.DataFrame, granularity: str) -> tuple[npt.NDArray[Any], Observed]:
+    """The series ids of a frame `series_id, ds, y`, and its observations in order."""
+    codes, ids = _codes(frame["series_id"].to_numpy())
+    ds, y = frame["ds"].to_numpy("datetime64[ns]"), frame["y"].to_numpy(float)
+    observed = Observed(codes, step_of(ds, granularity), ds, y)
+    key = observed.row * (1 << 32) + observed.step
+    if (np.diff(key) < 0).any():
+        observed = observed.where(np.argsort(key, kind="stable"))
+    seen = ~np.isnan(observed.y)
+    return ids, checked(observed if seen.all() else observed.where(seen), ids, granularity)
+
+
+def _codes(series: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
+    """The place of each row's series among all, and all series in order."""
+    new = np.r_[True, series[1:] != series[:-1]][: len(series)]
+    runs = series[new]
+    ids, place = np.unique(runs, return_inverse=True)
+    return place[np.cumsum(new) - 1].astype(np.int64), ids
+
+
+def checked(observed: Observed, ids: npt.NDArray[Any], granularity: str) -> Observed:
+    """The same, unless a series has two values in one step."""
+    twice = np.flatnonzero((np.diff(observed.row) == 0) & (np.diff(observed.step) == 0))
+    if len(twice):
+        first, second = observed.ds[twice[0]], observed.ds[twice[0] + 1]
+        raise BadInput(
+            f"series {ids[observed.row[twice[0]]]} is {granularity} and has two values in one step, at {first} and"
+            f" {second} UTC; give it its own granularity, or remove one"
+        )
+    return observed
+
+
+def _linked(
+    found: Sequence[dict[str, Any]],
+    links: Sequence[dict[str, Any]],
+    ids: Ints,
+    granularity: str,
+    across: str | None,
+) -> Observed:
+    """Of each series, what the series that measure its place say together, in the order of their ids."""
+    own = np.array(sorted({link["source_id"] for link in links}), dtype=np.int64)
+    sources = _long(found, own, granularity)
+    ends = np.searchsorted(sources.row, np.arange(len(own) + 1))
+    parts = []
+    for link in links:
+        begin, end = ends[place := int(np.searchsorted(own, link["source_id"]))], ends[place + 1]
+        row = np.full(end - begin, np.searchsorted(ids, link["series_id"]))
+        parts.append((row, sources.step[begin:end], sources.ds[begin:end], sources.y[begin:end]))
+    if not parts:
+        return sources
+    row, step, ds, y = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Observed(row, step, ds, y) if across is None else _together(Observed(row, step, ds, y), across)
+
+
+def _together(rows: Observed, across: str) -> Observed:
+    """One value per series and step; values are added in the order that they come in."""
+    rows = rows.where(np.lexsort([rows.step, rows.row]))  # stable: the order within a step stays
+    new = np.r_[True, (np.diff(rows.row) != 0) | (np.diff(rows.step) != 0)][: len(rows.row)]
+    group, first = np.cumsum(new) - 1, rows.where(new)
+    y = first.y.copy()
+    _JOINED[across].at(y, group[~new], rows.y[~new])
+    return replace(first, y=y / np.bincount(group) if across == "mean" else y)
+
+
+_JOINED = {"sum": np.add, "mean": np.add, "min": np.minimum, "max": np.maximum}
+
+
+def _said(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _utc(time: datetime) -> np.datetime64:
+    stamp = pd.Timestamp(time)
+    return (stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp).to_datetime64()
