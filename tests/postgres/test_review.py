@@ -94,10 +94,13 @@ def world(database: Database) -> World:
 
 
 def add_version(connection: psycopg.Connection[Any], name: str, version: int) -> tuple[int, int]:
+    connection.execute(
+        "insert into analytics.registered_models (name, created_at) select %(name)s, '2020-01-05 00:00+00'"
+        " where not exists (select from analytics.registered_models where name = %(name)s)",
+        {"name": name},
+    )
     (model_id,) = connection.execute(
-        "insert into analytics.registered_models (name, created_at) values (%s, '2020-01-05 00:00+00')"
-        " on conflict (name, created_at) do update set seen_at = now() returning model_id",
-        [name],
+        "select model_id from analytics.registered_models where name = %s", [name]
     ).fetchone()
     as_of, wape = VERSIONS[name, version]
     selection = {"metric_type": "collection_weight", "granularity": "daily", "labels": {}}

@@ -44,10 +44,22 @@ def list_versions(as_json: Json = False) -> None:
 
 
 @app.command()
-def sync(as_json: Json = False) -> None:
+def sync(
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Follow this registry from now on, though the mirror followed another one.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Make the mirror in Postgres equal to MLflow's registry."""
     from mlops.tracking import bridge
 
-    synced = bridge.sync(store(), database())
-    text = f"the mirror shows {synced.models} models, {synced.versions} versions, {synced.aliases} aliases"
-    emit(synced, as_json=as_json, text=lambda: console.print(text))
+    synced = bridge.sync(store(), database(), adopt=adopt)
+
+    def text() -> None:
+        console.print(f"the mirror shows {synced.models} models, {synced.versions} versions, {synced.aliases} aliases")
+        changes = ", ".join(f"{rows} {what}" for what, rows in synced.changed.items())
+        console.print(f"changed: {changes or 'nothing'} (read by {synced.how} in {synced.seconds:.2f} s)")
+        if synced.waiting:
+            console.print(f"{synced.waiting} versions still have to be read for their lineage; run it again")
+
+    emit(synced, as_json=as_json, text=text)

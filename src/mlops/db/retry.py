@@ -7,7 +7,7 @@ from typing import TypeVar
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["retrying"]
+__all__ = ["again_when_lost", "retrying"]
 
 T = TypeVar("T")
 AGAIN: tuple[type[Exception], ...] = (
@@ -31,3 +31,23 @@ def retrying(work: Callable[[], T], *, times: int = 5, wait_seconds: float = 0.1
                 raise
             time.sleep(min(wait_seconds * 2**attempt, 5 * wait_seconds))
     return work()
+
+
+def again_when_lost(work: Callable[[], T]) -> T:
+    """As `retrying`, and once more on a new connection when the server ended the first one.
+
+    For work that may be done twice: the connection may have been lost after the commit and before the word of it.
+    """
+    try:
+        return retrying(work)
+    except (DBAPIError, psycopg.Error) as error:
+        if not _lost(error):
+            raise
+    return retrying(work)
+
+
+def _lost(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
+    return isinstance(error, ended) or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None)

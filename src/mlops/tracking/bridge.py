@@ -1,111 +1,182 @@
 """The registry bridge: makes Postgres an exact mirror of MLflow's registry.
 
 It compares everything on every run (aliases and tags move no timestamp in MLflow, so nothing else is reliable), in one
-transaction and under one lock: repeated and concurrent runs are safe. What disappears from the registry keeps its row.
+transaction and under one lock, and writes only what differs: repeated, concurrent and killed runs are safe. What
+disappears from the registry keeps its row. The files of new versions are read afterwards, when the lock is free.
 """
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, Protocol
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from mlflow.exceptions import MlflowException
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 
-from mlops.db import Database
-from mlops.tracking.lineage import read_lineage
+from mlops.db import Database, Transaction
+from mlops.db.retry import again_when_lost
+from mlops.db.snapshot import snapshot
+from mlops.errors import Refused
+from mlops.tracking.identity import Known, Seen, recognise
+from mlops.tracking.mirror_lineage import mirror_lineage
+from mlops.tracking.read_api import ByApi, reachable
+from mlops.tracking.read_sql import ByQuery
 from mlops.tracking.store import Store
 
-__all__ = ["Synced", "sync"]
+__all__ = ["How", "Synced", "sync"]
 
-PAGE = 1000
+How = Literal["api", "sql"]
+MODELS = ("forget_names", "forget_models", "mirror_models", "mirror_names")
+VERSIONS = ("forget_versions", "mirror_versions")
+ALIASES = ("forget_aliases", "mirror_aliases")
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """How many models, versions and aliases the mirror shows as live."""
+    """How many models, versions and aliases the mirror shows as live, and what it took.
+
+    `changed` counts the rows that differed, as "models new", "versions gone", "aliases set" …; empty when none did.
+    `waiting` versions still have to be read for their lineage, which the next syncs do.
+    """
 
     models: int
     versions: int
     aliases: int
+    how: How
+    seconds: float
+    changed: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
 
 
-def sync(store: Store, database: Database) -> Synced:
-    """Mirror the whole registry: models, versions, aliases, and the features that versions were trained with."""
+class Registry(Protocol):
+    """A registry that can be read whole."""
+
+    @property
+    def how(self) -> How: ...
+
+    def identity(self) -> tuple[str, int] | None:
+        """The oldest experiment and when it was made, in ms."""
+
+    def read(self, into: Transaction) -> None:
+        """Fill the temporary tables seen_models, seen_versions and seen_runs."""
+
+
+def sync(store: Store, database: Database, *, how: How | None = None, adopt: bool = False) -> Synced:
+    """Mirror the whole registry: models, versions, aliases, runs, and the features that versions were trained with.
+
+    It is read by SQL where its tables can be reached, else by MLflow's API; `how` asks for one of them. Refused when
+    this is another registry than the mirror follows, unless `adopt`; DatabaseUnavailable when it can't be read. Either
+    way nothing was written.
+    """
+    try:
+        synced, touched = again_when_lost(lambda: _mirror(store, database, how, adopt))
+        waiting = mirror_lineage(database, touched)
+    except Exception as error:
+        with suppress(Exception), database.transaction() as transaction:
+            transaction.run("mirror_failed", failure=str(error)[:1000])
+        raise
+    return Synced(**synced, waiting=waiting)
+
+
+def _mirror(store: Store, database: Database, how: How | None, adopt: bool) -> tuple[dict[str, Any], list[int]]:
+    began = time.monotonic()
     with database.transaction() as transaction:
         transaction.lock("registry mirror")  # before reading, or a slower reader would write back an older state
-        known = {(row["name"], row["version"], row["created_at"]) for row in transaction.rows("mirrored_versions")}
-        registry = _read(store, known)
-        for query in (
-            "forget_models",
-            "mirror_models",
-            "forget_versions",
-            "mirror_versions",
-            "forget_aliases",
-            "mirror_aliases",
-            "mirror_features",
-        ):
-            transaction.run(query, document=registry)
-    return Synced(len(registry["models"]), len(registry["versions"]), len(registry["aliases"]))
+        transaction.run("registry_tables")
+        with _registry(store, how) as registry:
+            identity = _identity(registry, store)
+            _guard(transaction, identity, store, adopt)
+            registry.read(transaction)
+        at = transaction.value("registry_read_at")
+        _recognise(transaction)
+        touched = _write(transaction, at)
+        changed = {f"{row['what']} {row['change']}": row["rows"] for row in transaction.rows("registry_changes")}
+        live = transaction.one(
+            "mirror_synced",
+            registry=identity,
+            address=_shown(store.uri),
+            how=registry.how,
+            at=at,
+            seconds=time.monotonic() - began,
+        )
+    return {**(live or {}), "how": registry.how, "seconds": time.monotonic() - began, "changed": changed}, touched
 
 
-def _read(store: Store, known: set[tuple[str, int, datetime]]) -> dict[str, list[dict[str, Any]]]:
-    """The registry as rows; a version in `known` comes without its lineage, which can't change."""
-    models = list(_pages(store.client.search_registered_models))
-    versions = list(_pages(store.client.search_model_versions))
-    return {
-        "models": [
-            {
-                "name": model.name,
-                "created_at": _time(model.creation_timestamp),
-                "description": model.description,
-                "tags": model.tags,
-            }
-            for model in models
-        ],
-        "versions": [_version(store, version, known) for version in versions],
-        "aliases": [
-            {"name": model.name, "alias": alias, "version": int(version)}
-            for model in models
-            for alias, version in model.aliases.items()
-        ],
-    }
+@contextmanager
+def _registry(store: Store, how: How | None) -> Iterator[Registry]:
+    """The registry of a store, by SQL where that can be."""
+    if how != "api" and store.uri.startswith("postgres") and not _workspaces():
+        with snapshot(store.uri) as tables:
+            if (tables.one("registry_is_known") or {}).get("known"):
+                yield ByQuery(tables)
+                return
+    if how == "sql":
+        raise Refused(
+            f"the tables of the registry at {_shown(store.uri)} can't be reached; it can be read by its API only"
+        )
+    with reachable(_shown(store.uri)):
+        yield ByApi(store.client)
 
 
-def _version(store: Store, version: Any, known: set[tuple[str, int, datetime]]) -> dict[str, Any]:
-    created_at = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-    row = {
-        "name": version.name,
-        "version": int(version.version),
-        "created_at": created_at.isoformat(),
-        "kind": version.tags.get("mlops.kind"),
-        "run_id": version.run_id,
-        "source": version.source,
-        "status": version.status,
-        "tags": dict(version.tags),
-    }
-    if (version.name, int(version.version), created_at) in known:
-        return row
-    return row | _run(store, version.run_id) | read_lineage(version)
+def _workspaces() -> bool:
+    """Whether MLflow shows a part of its registry only; which one is its secret."""
+    return bool(MLFLOW_ENABLE_WORKSPACES.get())  # type: ignore[no-untyped-call]
 
 
-def _run(store: Store, run_id: str | None) -> dict[str, Any]:
-    """Parameters and metrics, copied so that they outlive the run."""
-    try:
-        data = store.client.get_run(run_id or "").data
-    except MlflowException:
-        return {"params": {}, "metrics": {}}
-    return {"params": data.params, "metrics": {name: value for name, value in data.metrics.items() if value == value}}
+def _identity(registry: Registry, store: Store) -> str:
+    found = registry.identity()
+    if found is None:
+        return f"without experiments, at {_shown(store.uri)}"
+    experiment, milliseconds = found
+    return f"experiment {experiment} of {datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
-def _pages(search: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        page = search(max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+def _guard(transaction: Transaction, identity: str, store: Store, adopt: bool) -> None:
+    followed = transaction.one("mirrored_registry") or {}
+    if adopt or not followed["filled"] or followed["registry"] in (None, identity):
+        return
+    raise Refused(
+        f"the mirror follows the registry with {followed['registry']} ({followed['address']}); MLFLOW_TRACKING_URI now"
+        f" leads to another one, with {identity} ({_shown(store.uri)}), and every model would be marked as deleted;"
+        " correct MLFLOW_TRACKING_URI, or run `mlops registry sync --adopt` to follow this one from now on"
+    )
 
 
-def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+def _recognise(transaction: Transaction) -> None:
+    """Give every model that was read its row in the mirror, or a new number."""
+    transaction.run("registry_settled")
+    rows = transaction.rows("registry_unsettled")
+    seen = [Seen(row["name"], row["created_at"], row["versions"]) for row in rows if row["model_id"] is None]
+    known = [Known(**row) for row in rows if row["model_id"] is not None]
+    found = recognise(seen, known)
+    if found:
+        transaction.run("registry_recognised", names=list(found), model_ids=list(found.values()))
+    transaction.run("registry_numbered")
+
+
+def _write(transaction: Transaction, at: datetime) -> list[int]:
+    """Write what differs; the versions whose edges may have other importances now."""
+    if transaction.run("registry_model_changes"):
+        _run(transaction, MODELS, at)
+    touched: list[int] = []
+    if transaction.run("registry_version_changes"):
+        touched = transaction.value("registry_touched") or []
+        _run(transaction, VERSIONS, at)
+    if transaction.run("registry_alias_changes"):
+        _run(transaction, ALIASES, at)
+    return touched
+
+
+def _run(transaction: Transaction, queries: tuple[str, ...], at: datetime) -> None:
+    for query in queries:
+        transaction.run(query, at=at)
+
+
+def _shown(address: str) -> str:
+    """An address without its password."""
+    parts = urlsplit(address)
+    user, at, place = parts.netloc.rpartition("@")
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if "password" not in name])
+    return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=unquote(query)))

@@ -1,18 +1,26 @@
--- lineage edges, as the models declare them; an edge whose definition is not in the feature store marks the version
-with declared as (
-    select v.version_id, f.key as name, f.value ->> 'definition_sha256' as definition_sha256,
-           (v.metrics ->> ('importance.' || f.key))::float8 as importance
-      from jsonb_to_recordset(cast(:document as jsonb) -> 'versions') as d (name text, version int, created_at timestamptz)
-      join analytics.model_versions v using (name, version, created_at)
+-- lineage edges of some versions: as the models declare them, else guessed by name among the definitions of the time
+with named as (
+    select * from analytics.model_versions where version_id = any (cast(:versions as bigint[]))
+), wanted as (
+    select v.version_id, s.feature_id, (v.metrics ->> ('importance.' || f.key))::float8 as importance, 'declared' as origin
+      from named v
      cross join lateral jsonb_each(v.lineage -> 'features') f
-), edges as (
-    insert into analytics.model_version_features (version_id, feature_id, importance)
-    select d.version_id, s.feature_id, d.importance
-      from declared d join analytics.model_feature_store s using (name, definition_sha256)
-        on conflict (version_id, feature_id) do nothing
+      join analytics.model_feature_store s on s.name = f.key and s.definition_sha256 = f.value ->> 'definition_sha256'
+     union all
+    select v.version_id, s.feature_id, (v.metrics ->> ('importance.' || f.name))::float8, 'inferred'
+      from named v
+     cross join lateral unnest(v.inferred_features) f (name)
+     cross join lateral (
+           select feature_id from analytics.model_feature_store s where s.name = f.name
+            order by s.created_at <= v.created_at desc, case when s.created_at <= v.created_at then s.version end desc, s.version
+            limit 1) s
+     where v.lineage is null
+), gone as (
+    delete from analytics.model_version_features e using named v
+     where e.version_id = v.version_id
+       and not exists (select from wanted w where (w.version_id, w.feature_id) = (e.version_id, e.feature_id))
 )
-update analytics.model_versions v
-   set lineage_state = 'incomplete', lineage_problem = 'a declared feature is not in the feature store'
-  from declared d
- where d.version_id = v.version_id and v.lineage_state = 'complete'
-   and not exists (select from analytics.model_feature_store s where (s.name, s.definition_sha256) = (d.name, d.definition_sha256))
+insert into analytics.model_version_features as e (version_id, feature_id, importance, origin)
+select version_id, feature_id, importance, origin from wanted
+    on conflict (version_id, feature_id) do update set importance = excluded.importance, origin = excluded.origin
+ where (e.importance, e.origin) is distinct from (excluded.importance, excluded.origin)

@@ -1,7 +1,8 @@
--- registered models as the registry has them
-insert into analytics.registered_models as r (name, created_at, description, tags)
-select name, created_at, nullif(description, ''), tags
-  from jsonb_to_recordset(cast(:document as jsonb) -> 'models') as m (name text, created_at timestamptz, description text, tags jsonb)
-    on conflict (name, created_at) do update
-   set description = excluded.description, tags = excluded.tags, deleted_at = null, seen_at = now()
- where (r.description, r.tags, r.deleted_at) is distinct from (excluded.description, excluded.tags, null)
+-- models as the registry has them
+merge into analytics.registered_models r
+using (select * from pg_temp.model_changes where change <> 'gone') c on r.model_id = c.model_id
+ when matched then
+      update set name = c.name, description = c.description, tags = c.tags, seen_at = :at, deleted_at = null
+ when not matched then
+      insert (model_id, name, created_at, description, tags, seen_at) overriding system value
+      values (c.model_id, c.name, c.created_at, c.description, c.tags, :at)

@@ -1,0 +1,74 @@
+"""Another PostgreSQL database as it was at one moment, read only; its rows are piped into ours without being parsed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from mlops.db.engine import Transaction, statement
+from mlops.errors import DatabaseUnavailable
+
+__all__ = ["Snapshot", "snapshot"]
+
+CONNECT_SECONDS = "10"
+
+
+class Snapshot:
+    """One repeatable-read transaction; the first query decides which moment it shows."""
+
+    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        self._connection = connection
+
+    def one(self, query: str) -> dict[str, Any] | None:
+        """The first row of `queries/<query>.sql`, or None."""
+        return self._connection.execute(_text(query)).fetchone()
+
+    def pipe(self, query: str, transaction: Transaction, table: str) -> None:
+        """COPY the rows of a query into a table of `transaction`, which has their columns by name."""
+        shown = self._connection.execute(sql.SQL("{} limit 0").format(_text(query))).description or ()
+        columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in shown)
+        out = sql.SQL("copy ({}) to stdout").format(_text(query))
+        into = sql.SQL("copy {} ({}) from stdin").format(sql.Identifier("pg_temp", table), columns)
+        with (
+            self._connection.cursor().copy(out) as rows,
+            transaction.cursor() as cursor,
+            cursor.copy(into) as copy,
+        ):
+            for data in rows:
+                copy.write(data)
+
+
+@contextmanager
+def snapshot(address: str) -> Iterator[Snapshot]:
+    """The database at an address as psql, SQLAlchemy or MLflow take it; DatabaseUnavailable if unreachable."""
+    url = sa.make_url(address).set(drivername="postgresql")
+    if "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": CONNECT_SECONDS})
+    try:
+        connection = psycopg.connect(url.render_as_string(hide_password=False), row_factory=dict_row)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(_unreachable(url, error)) from error
+    with connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        try:
+            connection.execute("set local time zone 'UTC'")
+            yield Snapshot(connection)
+        except psycopg.OperationalError as error:
+            if not connection.broken:  # somebody else's error
+                raise
+            raise DatabaseUnavailable(_unreachable(url, error)) from error
+
+
+def _unreachable(url: sa.URL, error: psycopg.OperationalError) -> str:
+    cause = str(error).strip().splitlines() or ["no reason given"]
+    shown = url.difference_update_query(["connect_timeout"]).render_as_string(hide_password=True)
+    return f"can't read the registry at {shown}: {cause[0]}; nothing was written"
+
+
+def _text(query: str) -> sql.SQL:
+    return sql.SQL(str(statement(query)).strip())
