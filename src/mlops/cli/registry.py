@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mlops.cli import alerts, watch
 from mlops.cli.context import database, settings, store
 from mlops.cli.output import console, emit, table
 
@@ -44,10 +45,26 @@ def list_versions(as_json: Json = False) -> None:
 
 
 @app.command()
-def sync(as_json: Json = False) -> None:
-    """Make the mirror in Postgres equal to MLflow's registry."""
+def sync(
+    watching: Annotated[bool, typer.Option("--watch", help="Go on: sync again when something changes.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: the most seconds between syncs.", min=1)] = 60,
+    listen: Annotated[str | None, typer.Option(help="With --watch: HOST:PORT for MLflow's webhooks.")] = None,
+    no_triggers: Annotated[
+        bool, typer.Option("--no-triggers", help="With --watch: neither make nor hear any.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the mirror in Postgres equal to MLflow's registry; with --watch keep it so until Ctrl-C or SIGTERM."""
+    if watching:
+        watch.watch(every=every, listen=listen, triggers=not no_triggers, as_json=as_json)
+        return
     from mlops.tracking import bridge
 
     synced = bridge.sync(store(), database())
-    text = f"the mirror shows {synced.models} models, {synced.versions} versions, {synced.aliases} aliases"
-    emit(synced, as_json=as_json, text=lambda: console.print(text))
+    reviewed = alerts.review()
+
+    def text() -> None:
+        console.print(f"the mirror shows {synced.models} models, {synced.versions} versions, {synced.aliases} aliases")
+        alerts.tell(reviewed)
+
+    emit(synced, as_json=as_json, text=text)
