@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings", "room"]
@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """MLflow's store; None means schema ``mlflow`` of the same database."""
     parallel: str = "loky"
     """``loky`` (this machine's cores), ``serial``, or a Dask scheduler's address (``tcp://host:port``)."""
+    webhook_secret: SecretStr | None = None
+    """What MLflow signs its webhooks with; needed to listen for them."""
 
     @cached_property
     def root(self) -> Path:

@@ -24,6 +24,7 @@ CHECKS = [
     "missing indexes",
     "unused indexes",
     "slow statements",
+    "alerts",
 ]
 BATCH = """insert into analytics.ingest_batches (source, adapter, sha256, status, read, inserted, corrected,
                                                  unchanged, refused, started_at, finished_at)

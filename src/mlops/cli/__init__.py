@@ -13,6 +13,7 @@ import typer
 
 from mlops import __version__
 from mlops.cli import (
+    alerts,
     database,
     demo,
     explain,
@@ -25,6 +26,7 @@ from mlops.cli import (
     registry,
     series,
     trace,
+    watch,
 )
 from mlops.errors import MlopsError
 
@@ -54,6 +56,9 @@ registry.app.command()(promotion.rollback)
 registry.app.command()(promotion.history)
 registry.app.command()(lineage.lineage)
 registry.app.command()(trace.trace)
+registry.app.command()(alerts.alerts)
+registry.app.command()(watch.webhook)
+registry.app.add_typer(watch.hints, name="hints")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)

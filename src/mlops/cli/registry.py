@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mlops.cli import alerts, watch
 from mlops.cli.context import database, settings, store
 from mlops.cli.output import console, emit, table
 
@@ -45,15 +46,25 @@ def list_versions(as_json: Json = False) -> None:
 
 @app.command()
 def sync(
+    watching: Annotated[bool, typer.Option("--watch", help="Go on: sync again when something changes.")] = False,
+    every: Annotated[float, typer.Option(help="With --watch: the most seconds between syncs.", min=1)] = 60,
+    listen: Annotated[str | None, typer.Option(help="With --watch: HOST:PORT for MLflow's webhooks.")] = None,
+    no_triggers: Annotated[
+        bool, typer.Option("--no-triggers", help="With --watch: neither make nor hear any.")
+    ] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Follow this registry from now on, though the mirror followed another one.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the mirror in Postgres equal to MLflow's registry."""
+    """Make the mirror in Postgres equal to MLflow's registry; with --watch keep it so until Ctrl-C or SIGTERM."""
     from mlops.tracking import bridge
 
-    synced = bridge.sync(store(), database(), adopt=adopt)
+    synced = bridge.sync(store(), database(), adopt=adopt) if adopt or not watching else None
+    if synced is None or watching:
+        watch.watch(every=every, listen=listen, triggers=not no_triggers, as_json=as_json)
+        return
+    reviewed = alerts.review()
 
     def text() -> None:
         console.print(f"the mirror shows {synced.models} models, {synced.versions} versions, {synced.aliases} aliases")
@@ -61,5 +72,6 @@ def sync(
         console.print(f"changed: {changes or 'nothing'} (read by {synced.how} in {synced.seconds:.2f} s)")
         if synced.waiting:
             console.print(f"{synced.waiting} versions still have to be read for their lineage; run it again")
+        alerts.tell(reviewed)
 
     emit(synced, as_json=as_json, text=text)

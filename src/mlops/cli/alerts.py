@@ -1,0 +1,64 @@
+"""`mlops registry alerts`: what is wrong with the versions that aliases point to."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from mlops.cli.context import database, store
+from mlops.cli.output import console, emit
+
+if TYPE_CHECKING:
+    from mlops.tracking.alerts import Reviewed
+
+__all__ = ["alerts", "review", "tell"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+COLOURS = {"critical": "red", "warning": "yellow"}
+
+
+def alerts(
+    everything: Annotated[bool, typer.Option("--all", help="Show those that are resolved, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what somebody should look at, the critical first, each with what to do."""
+    with database().transaction() as transaction:
+        rows = transaction.rows("list_alerts", everything=everything)
+
+    def text() -> None:
+        for row in rows:
+            _print(row)
+        if not rows:
+            console.print("no alert is open" if not everything else "there never was an alert")
+
+    emit(rows, as_json=as_json, text=text)
+
+
+def review() -> "Reviewed":
+    """Bring the alerts up to date after a sync."""
+    from mlops.tracking import alerts as found
+
+    return found.review(store(), database())
+
+
+def tell(reviewed: "Reviewed") -> None:
+    """What a review changed, and where to read on."""
+    for sentence in reviewed.sentences():
+        _say(escape(sentence))
+    if reviewed.opened:
+        _say("what to do: mlops registry alerts")
+
+
+def _print(row: dict[str, Any]) -> None:
+    opened, resolved = f"{row['opened_at']:%Y-%m-%d %H:%M}", row["resolved_at"]
+    colour = "dim" if resolved else COLOURS[row["severity"]]
+    when = f"{opened} to {resolved:%Y-%m-%d %H:%M}" if resolved else f"since {opened}"
+    _say(f"[{colour}]{row['severity']}[/]  [bold]{escape(row['subject'])}[/]  {row['kind']}, {when}")
+    _say(f"    {escape(row['message'])}")
+    if not resolved:
+        _say(f"    → {escape(row['todo'])}")
+
+
+def _say(line: str) -> None:
+    """A line that is not broken, so that commands can be copied."""
+    console.print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,64 @@
+-- opens, keeps and resolves the alerts about aliases, as the mirror and a look at model files say; those that were opened or resolved
+with pointed as (
+    select a.model_id, a.alias, a.version_id, a.valid_from, a.before_from, m.name, v.version, v.run_id, to_jsonb(v) ->> 'run_state' as run_state,
+           v.lineage_state, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
+           case when a.alias = 'champion' then 'critical' else 'warning' end as severity
+      from (select *, lag(valid_from) over (partition by model_id, alias order by valid_from) as before_from from analytics.model_aliases) a
+      join analytics.registered_models m using (model_id)
+      join analytics.model_versions v using (version_id)
+     where a.valid_to is null
+), files as (
+    select version_id, there, place from jsonb_to_recordset(cast(:document as jsonb) -> 'files') as f (version_id bigint, there boolean, place text)
+), found as (
+    select 'run_gone' as kind, subject, severity, version_id,
+           format('it is version %s, whose run %s is %s', version, run_id, case run_state when 'deleted' then 'deleted' else 'gone for good' end) as message,
+           case run_state when 'deleted' then format('mlflow runs restore --run-id %s, before MLflow''s gc; or promote another version', run_id)
+                else 'promote a version whose run is there; what the run had measured is kept in analytics.model_versions' end as todo,
+           jsonb_build_object('version', version, 'run_id', run_id, 'run_state', run_state) as details
+      from pointed where run_state in ('deleted', 'gone')
+    union all
+    select 'files_gone', subject, severity, version_id,
+           format('it is version %s, whose model files are not at %s', version, place),
+           format('bring the files back from a backup, or promote another version: mlops registry rollback %s', name),
+           jsonb_build_object('version', version, 'place', place)
+      from pointed join files using (version_id) where not there
+    union all
+    select 'lineage_incomplete', subject, severity, version_id,
+           format('it is version %s, and what that was made of is not known: %s', version, coalesce(lineage_problem, 'no lineage')),
+           'train a version with mlops train, which keeps its lineage in the model, and promote that',
+           jsonb_build_object('version', version, 'problem', lineage_problem)
+      from pointed where lineage_state <> 'complete'
+    union all
+    -- on record is a decision for this version, taken while the version before it stood, or afterwards
+    select 'alias_unrecorded', subject, 'warning', version_id,
+           format('it is version %s since %s, and no decision is on record', version, to_char(valid_from at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
+           format('if it is meant, put it on record: mlops registry promote models:/%s/%s --reason ...; if not: mlops registry rollback %s', name, version, name),
+           jsonb_build_object('version', version, 'since', valid_from)
+      from pointed p
+     where alias = 'champion'
+       and not exists (select from analytics.promotions d
+                        where d.model_id = p.model_id and d.alias = p.alias and d.version_id = p.version_id
+                          and d.decided_at > coalesce(p.before_from, '-infinity'))
+), opened as (  -- one that stays as it is is written once an hour, so that seen_at tells that somebody still looks
+    insert into analytics.alerts as a (kind, subject, severity, version_id, message, todo, details)
+    select kind, subject, severity, version_id, message, todo, details from found
+        on conflict (kind, subject) where resolved_at is null do update
+       set severity = excluded.severity, version_id = excluded.version_id, message = excluded.message, todo = excluded.todo,
+           details = excluded.details, seen_at = clock_timestamp()
+     where (a.severity, a.version_id, a.message, a.todo, a.details)
+           is distinct from (excluded.severity, excluded.version_id, excluded.message, excluded.todo, excluded.details)
+        or a.seen_at < now() - interval '1 hour'
+    returning xmax = 0 as opened, alert_id, kind, subject, severity, message, todo
+), resolved as (
+    update analytics.alerts a set resolved_at = clock_timestamp()
+     where a.resolved_at is null and a.kind in ('run_gone', 'files_gone', 'lineage_incomplete', 'alias_unrecorded')
+       and not exists (select from found f where f.kind = a.kind and f.subject = a.subject)
+       and not (a.kind = 'files_gone'  -- nobody looked
+                and exists (select from pointed p where p.subject = a.subject and p.version_id = a.version_id)
+                and not exists (select from files f where f.version_id = a.version_id))
+    returning false as opened, alert_id, kind, subject, severity, message, todo
+)
+select 'opened' as change, alert_id, kind, subject, severity, message, todo from opened where opened
+union all
+select 'resolved', alert_id, kind, subject, severity, message, todo from resolved
+ order by change, subject, kind

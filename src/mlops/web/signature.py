@@ -1,0 +1,40 @@
+"""Whether a webhook's delivery is from whom it says and of now: MLflow's signature, in the manner of Standard Webhooks.
+
+The signature is `v1,` and the base64 of HMAC-SHA256(secret, "<delivery id>.<timestamp>.<body>"); it covers the three
+headers' values and every byte of the body. Source: mlflow/webhooks/delivery.py and https://www.standardwebhooks.com.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+__all__ = ["DELIVERY_ID", "SIGNATURE", "TIMESTAMP", "TOLERANCE_SECONDS", "objection", "sign"]
+
+SIGNATURE = "x-mlflow-signature"
+DELIVERY_ID = "x-mlflow-delivery-id"
+TIMESTAMP = "x-mlflow-timestamp"
+TOLERANCE_SECONDS = 300
+
+
+def sign(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
+    """The value of the signature's header, as MLflow makes it."""
+    signed = f"{delivery_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+
+
+def objection(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str | None:
+    """Why a delivery can't be believed, or None; `headers` have lower-case names, `now` is in Unix seconds."""
+    missing = [name for name in (DELIVERY_ID, TIMESTAMP, SIGNATURE) if not headers.get(name)]
+    if missing:
+        return f"no header {missing[0]}; a webhook that was registered with a secret sends it"
+    wanted = sign(secret, headers[DELIVERY_ID], headers[TIMESTAMP], body)
+    if not hmac.compare_digest(wanted.encode(), headers[SIGNATURE].encode()):
+        return "the signature does not match; the webhook's secret and MLOPS_WEBHOOK_SECRET must be the same"
+    if not _is_of(now, headers[TIMESTAMP]):
+        return f"the timestamp is more than {TOLERANCE_SECONDS // 60} minutes away from this machine's clock"
+    return None
+
+
+def _is_of(now: float, timestamp: str) -> bool:
+    return timestamp.isascii() and timestamp.isdigit() and abs(now - int(timestamp[:20])) <= TOLERANCE_SECONDS
