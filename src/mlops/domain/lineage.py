@@ -23,12 +23,12 @@ MOST_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """What a model version was trained on and how, exactly enough to rebuild it.
+    """What a model version was trained on and how, exactly enough to rebuild it; ValueError if it can't be read back.
 
     `features` maps a feature's name to its version and definition_sha256, `columns` those of the training frame to
     their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs` and `outputs` are the
     model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and `series` are there when
-    `mlops train` made the model. `files` are digests of the model's own files. Times are UTC.
+    `mlops train` made the model. `files` are digests of the model's own files. Times are aware.
     """
 
     features: Mapping[str, Mapping[str, Any]]
@@ -51,6 +51,9 @@ class Lineage:
     lineage_version: int = LINEAGE_VERSION
 
     def __post_init__(self) -> None:
+        for name in TIMES:
+            if getattr(self, name).tzinfo is None:
+                raise ValueError(f"the lineage's {name!r} is {getattr(self, name)}, without a time zone; expected UTC")
         parse(self.to_json())
 
     def to_json(self) -> str:
@@ -75,7 +78,7 @@ class Lineage:
 def parse(text: object) -> dict[str, Any]:
     """The document of a lineage, of this or an older format; ValueError says what is wrong with it, whatever it is."""
     if not isinstance(text, str):
-        raise ValueError(f"the lineage is a {type(text).__name__}; expected canonical JSON")
+        raise ValueError(f"the lineage is a {type(text).__name__}; expected canonical JSON")  # noqa: TRY004  one error, whatever is wrong
     if len(text) > MOST_BYTES:
         raise ValueError(f"the lineage has {len(text):,} characters; at most {MOST_BYTES:,} are read")
     try:
@@ -85,7 +88,7 @@ def parse(text: object) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the lineage is no JSON: {str(error)[:200]}") from error
     if not isinstance(document, dict):
-        raise ValueError(f"the lineage is a JSON {type(document).__name__}; expected an object")
+        raise ValueError(f"the lineage is a JSON {type(document).__name__}; expected an object")  # noqa: TRY004
     if not canonical:
         raise ValueError("the lineage is not canonical JSON: sorted keys, no spaces, each key once, ASCII, no NUL")
     _check(document)
@@ -137,6 +140,10 @@ def _types(value: object) -> bool:
     return isinstance(value, dict) and all(_text(kind) for kind in value.values())
 
 
+def _environment(value: object) -> bool:
+    return isinstance(value, dict) and _types(value.get("distributions"))
+
+
 def _features(value: object) -> bool:
     return isinstance(value, dict) and all(
         name and isinstance(one, dict) and _whole(one.get("version")) and _digest(one.get("definition_sha256"))
@@ -185,6 +192,6 @@ SECOND: dict[str, Rule] = {
     "outputs": (_types, "for each output its type"),
     "columns": (_types, "for each column of the training data its type"),
     "code": (_mapping, "an object"),
-    "environment": (_mapping, "an object"),
+    "environment": (_environment, "an object with the versions of distributions"),
     "files": (_types, "for each file its digest"),
 }

@@ -55,6 +55,11 @@ class Fingerprint:
             whole.update(part)
         return whole.hexdigest()
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a lineage says of the data: `rows`, `columns` and `content_sha256`."""
+        return {"rows": self.rows, "columns": self.columns, "content_sha256": self.sha256}
+
 
 def digest(frame: pd.DataFrame) -> str:
     """SHA-256 over every row and column of a frame, its columns' names and types, whatever the order of either."""
