@@ -37,10 +37,7 @@ def lineage(uri: Uri, as_json: Json = False) -> None:
 def reproduce(
     uri: Uri,
     tolerance: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest difference of a forecast, as a share of its series' mean; that of the kind if absent."
-        ),
+        float | None, typer.Option(help="Largest difference of a forecast, as a share of its series' mean forecast.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -97,7 +94,7 @@ def _lines(run_id: str | None, facts: dict[str, Any], digest: str) -> Iterator[t
     yield "label", facts["label"]
     if "inputs" in facts:
         yield "inputs", _named(facts["inputs"])
-        yield "outputs", ", ".join(facts["outputs"])
+        yield "outputs", ", ".join(sorted(facts["outputs"]))
     yield "code", _code(facts["code_version"], facts.get("code", {}))
     if "environment" in facts:
         yield from _environment(facts["environment"])
@@ -119,7 +116,7 @@ def _code(version: str, facts: dict[str, Any]) -> str:
 
 
 def _named(columns: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({kind})" for name, kind in columns.items())
+    return ", ".join(f"{name} ({kind})" for name, kind in sorted(columns.items()))
 
 
 def _print_reproduction(done: "Reproduction") -> None:
@@ -142,5 +139,6 @@ def _compared(done: "Reproduction") -> Iterator[tuple[str, str]]:
     if done.corrected_since:
         yield "corrections", f"{done.corrected_since:,} observations since then, read as they stood"
     if done.largest is not None:
-        equal = "equal bit for bit" if done.largest == 0 else f"at most {done.largest:.2g} apart"
-        yield "forecasts", f"{done.forecasts:,} with their bounds, {equal} ({done.tolerance:g} of the mean is allowed)"
+        apart = f"at most {done.largest:.2g} of the mean apart, {done.tolerance:g} is allowed"
+        equal = "equal bit for bit" if done.largest == 0 else apart
+        yield "forecasts", f"{done.forecasts:,} with their bounds, {equal}"

@@ -10,13 +10,13 @@ A model of your own declares its lineage in three steps, all in one run:
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.models.model import ModelInfo
 from mlflow.types import Schema
 
 import mlflow
@@ -30,6 +30,8 @@ from mlops.tracking.environment import code, environment
 __all__ = ["LINEAGE_TAG", "Lineage", "declare", "log_dataset", "read_lineage"]
 
 logger = logging.getLogger(__name__)
+
+LONGEST = 500
 
 
 def declare(
@@ -82,39 +84,61 @@ def read_lineage(version: Any) -> dict[str, Any]:
     may be those of features, which nobody declared. Never raises, whatever the model holds.
     """
     try:
-        model = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+        carried = _carried(version)
     except (MlflowException, OSError) as error:
         return _incomplete(f"the model's files can't be read: {error}")
     except Exception as error:  # anything may stand in a file that somebody else wrote
         logger.warning("the model of %s version %s can't be read", version.name, version.version, exc_info=True)
         return _incomplete(f"the model's files can't be read: {type(error).__name__}: {error}")
-    text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
-    if text is None:
-        return _incomplete("the model carries no lineage") | _inferred(model.signature)
+    if carried.text is None:
+        inferred = {"inferred": list(carried.names)} if carried.names else {}
+        return _incomplete("the model carries no lineage") | inferred
     try:
-        document = parse(text)
-        _agrees(text, document, version, model)
+        document = parse(carried.text)
+        _agrees(document, carried, version)
     except ValueError as error:
         return _incomplete(str(error))
     times = {name: document[name] for name in ("as_of", "trained_from", "trained_to")}
-    return times | {"lineage": document, "lineage_sha256": sha256(text), "lineage_state": "complete"}
+    return times | {"lineage": document, "lineage_sha256": carried.sha256, "lineage_state": "complete"}
 
 
-def _agrees(text: str, document: dict[str, Any], version: Any, model: ModelInfo) -> None:
-    """BadInput when the tag, the signature or the run says something else than the document."""
+@dataclass(frozen=True)
+class _Carried:
+    """What a model says of itself; `names` are those of its inputs, when all have one that a database takes."""
+
+    text: Any
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    names: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.text)
+
+
+def _carried(version: Any) -> _Carried:
+    model = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+    text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
+    inputs, outputs = (model.signature.inputs, model.signature.outputs) if model.signature else (None, None)
+    names = [one.name for one in inputs.inputs] if inputs else []
+    named = all(isinstance(name, str) and name.isprintable() for name in names)
+    return _Carried(text, _columns(inputs), _columns(outputs), tuple(names) if named else ())
+
+
+def _agrees(document: dict[str, Any], carried: _Carried, version: Any) -> None:
+    """ValueError when the tag, the signature or the run says something else than the document."""
     tag = version.tags.get(LINEAGE_TAG)
-    if tag != sha256(text):
+    if tag != carried.sha256:
         said = "has no tag of it" if tag is None else f"says {tag[:12]}…"
-        raise BadInput(f"the lineage in the model has the digest {sha256(text)[:12]}…, but the version {said}")
-    for name in ("inputs", "outputs"):
-        found = _columns(model.signature and getattr(model.signature, name))
-        if name in document and document[name] != found:
-            raise BadInput(
+        raise ValueError(f"the lineage in the model has the digest {carried.sha256[:12]}…, but the version {said}")
+    for name, found in (("inputs", carried.inputs), ("outputs", carried.outputs)):
+        if document.get(name, found) != found:
+            raise ValueError(
                 f"the lineage's {name} are not those of the model's signature: {_first(document[name], found)}"
             )
     logged = _logged(version)
     if logged and document["content_sha256"][:DIGEST_DIGITS] not in logged:
-        raise BadInput("the lineage's 'content_sha256' is not the digest of the data that its run was logged with")
+        raise ValueError("the lineage's 'content_sha256' is not the digest of the data that its run was logged with")
 
 
 def _logged(version: Any) -> set[str]:
@@ -137,16 +161,12 @@ def _kind(spec: dict[str, Any]) -> str:
     return str(spec["type"]) if set(spec) == {"type"} else canonical_json(spec)
 
 
-def _inferred(signature: ModelSignature | None) -> dict[str, list[str]]:
-    if signature is None or signature.inputs is None or not signature.inputs.has_input_names():
-        return {}
-    return {"inferred": [str(name) for name in signature.inputs.input_names()]}
-
-
 def _first(said: Mapping[str, str], found: Mapping[str, str]) -> str:
     name = next(name for name in sorted({*said, *found}) if said.get(name) != found.get(name))
     return f"{name!r} is {said.get(name, 'not there')} in the lineage, {found.get(name, 'not there')} in the signature"
 
 
 def _incomplete(problem: str) -> dict[str, Any]:
-    return {"lineage_state": "incomplete", "lineage_problem": problem}
+    """One line that a database takes, whatever an error has quoted."""
+    line = "".join(one if one.isprintable() else "?" for one in " ".join(problem.split()))
+    return {"lineage_state": "incomplete", "lineage_problem": line[:LONGEST]}
