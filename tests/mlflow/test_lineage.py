@@ -218,6 +218,7 @@ def test_the_command_shows_code_environment_inputs_and_digest(mlops, routes: Dat
     assert code == 0
     shown = {line.split("  ")[1].strip(): line for line in out.splitlines() if line.startswith("  ")}
     assert "ds (datetime), series_id (long), y (double)" in shown["inputs"]
+    assert "ds (datetime64[ns])" in shown["columns"]
     assert f"numpy {np.__version__}" in shown["libraries"]
     assert "format 2, " in shown["lineage"]
     assert "1,460 observations of 4 series" in shown["data"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database, store
 from mlops.cli.output import console, emit, progress, table
@@ -63,10 +64,10 @@ def _print_lineage(document: dict[str, Any]) -> None:
         f" lineage {document['lineage_state']}"
     )
     if document["lineage_problem"]:
-        console.print(f"[red]{document['lineage_problem']}[/]", soft_wrap=True)
+        console.print(f"[red]{escape(document['lineage_problem'])}[/]", soft_wrap=True)
     if facts:
         for name, value in _lines(document["run_id"], facts, document["lineage_sha256"]):
-            console.print(f"  [bold]{name:12}[/] {value}", highlight=False, soft_wrap=True)
+            console.print(f"  [bold]{name:12}[/] {escape(value)}", highlight=False, soft_wrap=True)
     if document["features"]:
         _print_features(document["features"])
 
@@ -104,7 +105,7 @@ def _lines(run_id: str | None, facts: dict[str, Any], digest: str) -> Iterator[t
 def _environment(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "machine", ", ".join(str(facts[name]) for name in ("platform", "processor") if name in facts)
     versions = {"python": facts.get("python", "unknown")} | facts.get("distributions", {})
-    yield "libraries", ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield "libraries", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     if "distributions_sha256" in facts:
         yield "all of them", facts["distributions_sha256"]
 
@@ -123,13 +124,13 @@ def _print_reproduction(done: "Reproduction") -> None:
     style = "green" if done.verdict == "reproduced" else "red"
     console.print(f"[bold]{done.uri}[/] [{style}]{done.verdict}[/]", highlight=False)
     for one in done.differences:
-        console.print(f"  [red]{one.what}[/]: {one.message}", highlight=False, soft_wrap=True)
+        console.print(f"  [red]{one.what}[/]: {escape(one.message)}", highlight=False, soft_wrap=True)
     for name, value in _compared(done):
-        console.print(f"  [bold]{name:12}[/] {value}", highlight=False, soft_wrap=True)
+        console.print(f"  [bold]{name:12}[/] {escape(value)}", highlight=False, soft_wrap=True)
     if done.changed_since:
         console.print("since the training", style="bold")
     for one in done.changed_since:
-        console.print(f"  {one.what}: {one.message}", highlight=False, soft_wrap=True)
+        console.print(f"  {one.what}: {escape(one.message)}", highlight=False, soft_wrap=True)
 
 
 def _compared(done: "Reproduction") -> Iterator[tuple[str, str]]:
