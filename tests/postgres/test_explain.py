@@ -83,6 +83,25 @@ READS = {
         why="what was recorded later than as_of is looked for in all months of the chosen series",
     ),
     "feature_history": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=40)}, months=2),
+    "lost_observations": Read(
+        {
+            "series_ids": FEW,
+            "times": [datetime(2024, 6, day, tzinfo=UTC) for day in (10, 11, 12)],
+            "first": datetime(2024, 6, 10, tzinfo=UTC),
+            "last": datetime(2024, 6, 12, tzinfo=UTC),
+        },
+        months=1,
+    ),
+    "corrected_since": Read(
+        {
+            "series_ids": FEW,
+            "as_of": NOW,
+            "first": datetime(2024, 6, 10, tzinfo=UTC),
+            "last": datetime(2024, 6, 12, tzinfo=UTC),
+        },
+        months=1,
+        before="select analytics.ensure_partitions('2024-01-01', '2024-08-31', 'analytics.time_series_revisions')",
+    ),
     "latest": Read({"series_ids": FEW}, months=1),
     "series_latest": Read({"series_id": 41, "most": 10}, months=1),
     "series_show": Read({"series_id": 41}, why=ALL),

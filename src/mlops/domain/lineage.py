@@ -1,39 +1,197 @@
 """The record of what a model was made from, which travels in the model."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.domain.canonical import canonical_json
+from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
-__all__ = ["Lineage"]
+__all__ = ["LINEAGE_KEY", "LINEAGE_TAG", "LINEAGE_VERSION", "Lineage", "parse"]
+
+LINEAGE_VERSION = 2
+"""The format of the document; 1 had no such number, and neither inputs, columns, environment, code nor files."""
+LINEAGE_KEY = "feature_lineage"
+"""Where the document stands in a model's metadata."""
+LINEAGE_TAG = "mlops.lineage_sha256"
+"""The tag of a version, and of its run, with the digest of the document."""
+TIMES = ("as_of", "trained_from", "trained_to")
+MOST_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """What a model version was trained on and how, exactly enough to rebuild it.
+    """What a model version was trained on and how, exactly enough to rebuild it; ValueError if it can't be read back.
 
-    `recipe` is the kind, its parameters and its backtest; `features` maps a feature's name to its version and
-    definition digest; `content_sha256` covers every row and column of the training frame; times are UTC.
+    `features` maps a feature's name to its version and definition_sha256, `columns` those of the training frame to
+    their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs` and `outputs` are the
+    model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and `series` are there when
+    `mlops train` made the model. `files` are digests of the model's own files. Times are aware.
     """
 
-    recipe: Mapping[str, Any]
-    selection: Selection
     features: Mapping[str, Mapping[str, Any]]
     as_of: datetime
     trained_from: datetime
     trained_to: datetime
+    label: str
     rows: int
-    series: tuple[int, ...]
+    columns: Mapping[str, str]
     content_sha256: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
     code_version: str
-    label: str = "value"
+    code: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] | None = None
+    selection: Selection | None = None
+    series: tuple[int, ...] | None = None
+    lineage_version: int = LINEAGE_VERSION
+
+    def __post_init__(self) -> None:
+        for name in TIMES:
+            if getattr(self, name).tzinfo is None:
+                raise ValueError(f"the lineage's {name!r} is {getattr(self, name)}, without a time zone; expected UTC")
+        parse(self.to_json())
 
     def to_json(self) -> str:
         """Canonical JSON: the same lineage is the same text."""
-        document = asdict(self)
-        for name in ("as_of", "trained_from", "trained_to"):
-            document[name] = document[name].astimezone(UTC).isoformat()
-        return canonical_json(document)
+        document = {name: value for name, value in asdict(self).items() if value is not None}
+        return canonical_json(document | {name: document[name].astimezone(UTC).isoformat() for name in TIMES})
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the document."""
+        return sha256(self.to_json())
+
+    def metadata(self) -> dict[str, str]:
+        """What to pass to MLflow's `log_model(metadata=…)`."""
+        return {LINEAGE_KEY: self.to_json()}
+
+    def tags(self) -> dict[str, str]:
+        """What to tag the registered version with."""
+        return {LINEAGE_TAG: self.sha256}
+
+
+def parse(text: object) -> dict[str, Any]:
+    """The document of a lineage, of this or an older format; ValueError says what is wrong with it, whatever it is."""
+    if not isinstance(text, str):
+        raise ValueError(f"the lineage is a {type(text).__name__}; expected canonical JSON")  # noqa: TRY004  one error, whatever is wrong
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"the lineage has {len(text):,} characters; at most {MOST_BYTES:,} are read")
+    try:
+        document = json.loads(text)
+        canonical = canonical_json(document) == text and "\\u0000" not in text
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text, and no database takes it
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the lineage is no JSON: {str(error)[:200]}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"the lineage is a JSON {type(document).__name__}; expected an object")  # noqa: TRY004
+    if not canonical:
+        raise ValueError("the lineage is not canonical JSON: sorted keys, no spaces, each key once, ASCII, no NUL")
+    _check(document)
+    return document
+
+
+def _check(document: dict[str, Any]) -> None:
+    version = document.get("lineage_version", 1)
+    if not _whole(version) or not 1 <= version <= LINEAGE_VERSION:
+        raise ValueError(f"the lineage has format {version!r}; this program knows 1 to {LINEAGE_VERSION}")
+    required = COMMON | (FIRST if version == 1 else SECOND)
+    for name, (holds, expected) in (required | OPTIONAL).items():
+        if name not in document:
+            if name in required:
+                raise ValueError(f"the lineage has no {name!r}")
+        elif not holds(document[name]):
+            raise ValueError(f"the lineage's {name!r} is {_shown(document[name])}; expected {expected}")
+    if datetime.fromisoformat(document["trained_from"]) > datetime.fromisoformat(document["trained_to"]):
+        raise ValueError("the lineage's 'trained_from' is after its 'trained_to'")
+    if datetime.fromisoformat(document["trained_to"]) > datetime.fromisoformat(document["as_of"]):
+        raise ValueError("the lineage's 'trained_to' is after its 'as_of': it could not be known")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _digest(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _time(value: object) -> bool:
+    """As `to_json` writes it, so that every reader (Postgres, too) understands the same."""
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).astimezone(UTC).isoformat() == value
+    except (ValueError, OverflowError):
+        return False
+
+
+def _mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _types(value: object) -> bool:
+    return isinstance(value, dict) and all(_text(kind) for kind in value.values())
+
+
+def _environment(value: object) -> bool:
+    return isinstance(value, dict) and _types(value.get("distributions"))
+
+
+def _features(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        name and isinstance(one, dict) and _whole(one.get("version")) and _digest(one.get("definition_sha256"))
+        for name, one in value.items()
+    )
+
+
+def _selection(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"metric_type", "granularity", "labels"}
+        and _text(value["metric_type"])
+        and _text(value["granularity"])
+        and isinstance(value["labels"], dict)
+    )
+
+
+def _series(value: object) -> bool:
+    return isinstance(value, list) and all(map(_whole, value))
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}…"
+
+
+Rule = tuple[Callable[[object], bool], str]
+COMMON: dict[str, Rule] = {
+    "features": (_features, "for each feature its version and definition_sha256"),
+    "as_of": (_time, "a time in UTC as 2020-03-23T06:00:00+00:00"),
+    "trained_from": (_time, "a time in UTC as 2020-03-23T06:00:00+00:00"),
+    "trained_to": (_time, "a time in UTC as 2020-03-23T06:00:00+00:00"),
+    "label": (_text, "the name of what is predicted"),
+    "rows": (_whole, "a whole number"),
+    "content_sha256": (_digest, "a SHA-256 of 64 hexadecimal digits"),
+    "code_version": (_text, "a version"),
+}
+OPTIONAL: dict[str, Rule] = {
+    "recipe": (_mapping, "an object"),
+    "selection": (_selection, "metric_type, granularity and labels"),
+    "series": (_series, "ids of series"),
+}
+FIRST = OPTIONAL
+SECOND: dict[str, Rule] = {
+    "inputs": (_types, "for each input its type"),
+    "outputs": (_types, "for each output its type"),
+    "columns": (_types, "for each column of the training data its type"),
+    "code": (_mapping, "an object"),
+    "environment": (_environment, "an object with the versions of distributions"),
+    "files": (_types, "for each file its digest"),
+}

@@ -1,34 +1,172 @@
-"""Lineage as models carry it: read back and checked."""
+"""Lineage as models carry it: declared by whoever trains, read back and checked by the bridge.
 
-import json
+A model of your own declares its lineage in three steps, all in one run:
+
+    lineage = declare(signature, label="y", features=…, as_of=…, trained_from=…, trained_to=…, **content(frame))
+    log_dataset("my model", lineage)
+    logged = mlflow.sklearn.log_model(model, name="model", signature=signature, metadata=lineage.metadata())
+    client.create_model_version("my model", logged.model_uri, run_id, tags=lineage.tags())
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import Schema
 
 import mlflow
-from mlops.domain.canonical import sha256
+import mlops
+from mlops.domain.canonical import canonical_json, sha256
+from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse
+from mlops.errors import BadInput
+from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
+from mlops.tracking.environment import code, environment
 
-__all__ = ["LINEAGE_TAG", "read_lineage"]
+__all__ = ["LINEAGE_TAG", "Lineage", "declare", "log_dataset", "read_lineage"]
 
-LINEAGE_TAG = "mlops.lineage_sha256"
+logger = logging.getLogger(__name__)
+
+LONGEST = 500
+
+
+def declare(
+    signature: ModelSignature,
+    *,
+    features: Mapping[str, Mapping[str, Any]],
+    label: str,
+    as_of: datetime,
+    trained_from: datetime,
+    trained_to: datetime,
+    rows: int,
+    columns: Mapping[str, str],
+    content_sha256: str,
+    code_version: str = mlops.__version__,
+    code_folder: Path | None = None,
+    **more: Any,
+) -> Lineage:
+    """The lineage of a model with this signature; code and environment are those of this process.
+
+    `features` maps names to `version` and `definition_sha256`; `rows`, `columns` and `content_sha256` are what
+    `features.digest.fingerprint(frame)` says of the training data; `code_folder` is where your own code lies (None:
+    this package). Raises BadInput for what could not be read back, such as a window that ends after `as_of`.
+    """
+    try:
+        return Lineage(
+            features=features,
+            as_of=as_of,
+            trained_from=trained_from,
+            trained_to=trained_to,
+            label=label,
+            rows=rows,
+            columns=columns,
+            content_sha256=content_sha256,
+            inputs=_columns(signature.inputs),
+            outputs=_columns(signature.outputs),
+            code_version=code_version,
+            code=code() if code_folder is None else code(code_folder),
+            environment=environment(),
+            **more,
+        )
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 def read_lineage(version: Any) -> dict[str, Any]:
-    """The lineage that the model of a version carries, as columns of `model_versions`, and what is wrong with it."""
+    """The lineage that the model of a version carries, as columns of `model_versions`, and what is wrong with it.
+
+    It is complete when it is whole, has the digest that the version's tag says, and agrees with the model's signature
+    and with the dataset of its run. A model without lineage whose inputs are named has them as `inferred`: names that
+    may be those of features, which nobody declared. Never raises, whatever the model holds.
+    """
     try:
-        text = (mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").metadata or {}).get(
-            "feature_lineage"
-        )
+        carried = _carried(version)
     except (MlflowException, OSError) as error:
         return _incomplete(f"the model's files can't be read: {error}")
-    if text is None:
-        return _incomplete("the model carries no lineage")
-    if sha256(text) != version.tags.get(LINEAGE_TAG):
-        return _incomplete("the lineage in the model and its digest on the version differ")
-    lineage = json.loads(text)
-    times = {name: lineage[name] for name in ("as_of", "trained_from", "trained_to")}
-    return times | {"lineage": lineage, "lineage_sha256": sha256(text), "lineage_state": "complete"}
+    except Exception as error:  # anything may stand in a file that somebody else wrote
+        logger.warning("the model of %s version %s can't be read", version.name, version.version, exc_info=True)
+        return _incomplete(f"the model's files can't be read: {type(error).__name__}: {error}")
+    if carried.text is None:
+        inferred = {"inferred": list(carried.names)} if carried.names else {}
+        return _incomplete("the model carries no lineage") | inferred
+    try:
+        document = parse(carried.text)
+        _agrees(document, carried, version)
+    except ValueError as error:
+        return _incomplete(str(error))
+    times = {name: document[name] for name in ("as_of", "trained_from", "trained_to")}
+    return times | {"lineage": document, "lineage_sha256": carried.sha256, "lineage_state": "complete"}
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """What a model says of itself; `names` are those of its inputs, when all have one that a database takes."""
+
+    text: Any
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    names: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.text)
+
+
+def _carried(version: Any) -> _Carried:
+    model = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+    text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
+    inputs, outputs = (model.signature.inputs, model.signature.outputs) if model.signature else (None, None)
+    names = [one.name for one in inputs.inputs] if inputs else []
+    named = all(isinstance(name, str) and name.isprintable() for name in names)
+    return _Carried(text, _columns(inputs), _columns(outputs), tuple(names) if named else ())
+
+
+def _agrees(document: dict[str, Any], carried: _Carried, version: Any) -> None:
+    """ValueError when the tag, the signature or the run says something else than the document."""
+    tag = version.tags.get(LINEAGE_TAG)
+    if tag != carried.sha256:
+        said = "has no tag of it" if tag is None else f"says {tag[:12]}…"
+        raise ValueError(f"the lineage in the model has the digest {carried.sha256[:12]}…, but the version {said}")
+    for name, found in (("inputs", carried.inputs), ("outputs", carried.outputs)):
+        if document.get(name, found) != found:
+            raise ValueError(
+                f"the lineage's {name} are not those of the model's signature: {_first(document[name], found)}"
+            )
+    logged = _logged(version)
+    if logged and document["content_sha256"][:DIGEST_DIGITS] not in logged:
+        raise ValueError("the lineage's 'content_sha256' is not the digest of the data that its run was logged with")
+
+
+def _logged(version: Any) -> set[str]:
+    """What the version's run says it was trained on; nothing when the run is gone."""
+    try:
+        return logged_digests(mlflow.get_run(version.run_id)) if version.run_id else set()
+    except MlflowException:
+        return set()
+
+
+def _columns(schema: Schema | None) -> dict[str, str]:
+    """Names and types of a signature's side; what has no name is known by its place."""
+    specs = [] if schema is None else schema.to_dict()
+    return {spec.pop("name", None) or str(place): _kind(spec) for place, spec in enumerate(specs)}
+
+
+def _kind(spec: dict[str, Any]) -> str:
+    """A plain type by its name, a tensor or a nested one by its JSON."""
+    spec.pop("required", None)
+    return str(spec["type"]) if set(spec) == {"type"} else canonical_json(spec)
+
+
+def _first(said: Mapping[str, str], found: Mapping[str, str]) -> str:
+    name = next(name for name in sorted({*said, *found}) if said.get(name) != found.get(name))
+    return f"{name!r} is {said.get(name, 'not there')} in the lineage, {found.get(name, 'not there')} in the signature"
 
 
 def _incomplete(problem: str) -> dict[str, Any]:
-    return {"lineage_state": "incomplete", "lineage_problem": problem}
+    """One line that a database takes, whatever an error has quoted."""
+    line = "".join(one if one.isprintable() else "?" for one in " ".join(problem.split()))
+    return {"lineage_state": "incomplete", "lineage_problem": line[:LONGEST]}

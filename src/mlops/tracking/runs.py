@@ -1,5 +1,6 @@
 """Runs: what a training leaves in MLflow, and how it is read back."""
 
+import hashlib
 import os
 import tempfile
 import warnings
@@ -17,15 +18,16 @@ from mlflow.models.signature import infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import mlflow
-from mlops.domain.canonical import sha256
 from mlops.domain.lineage import Lineage
-from mlops.errors import NothingToDo
+from mlops.errors import ModelNotFound, NothingToDo
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
-from mlops.tracking.lineage import LINEAGE_TAG
+from mlops.tracking.dataset import log_dataset
+from mlops.tracking.lineage import declare
+from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
-__all__ = ["ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
+__all__ = ["Logged", "ReportRecord", "RunRecord", "file_digests", "log_report", "log_run", "model_files", "read_table"]
 
 SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
 MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophet", "holidays")
@@ -33,15 +35,29 @@ MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophe
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything about a training that is worth keeping: it becomes one MLflow run."""
+    """Everything about a training that is worth keeping: it becomes one MLflow run.
+
+    `lineage` are arguments of `declare`, apart from what the model itself says; `training` are files that travel in
+    the model.
+    """
 
     experiment: str
     forecaster: Forecaster
-    lineage: Lineage
+    lineage: Mapping[str, Any]
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    training: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A run, its model and the lineage that the model carries."""
+
+    run_id: str
+    model_uri: str
+    lineage: Lineage
 
 
 @dataclass(frozen=True)
@@ -57,15 +73,19 @@ class ReportRecord:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def log_run(store: Store, record: RunRecord) -> tuple[str, str]:
-    """Log a run with its model; (run id, model URI)."""
-    with _run(store, record.experiment) as run:
-        mlflow.set_tags(dict(record.tags) | {LINEAGE_TAG: sha256(record.lineage.to_json())})
+def log_run(store: Store, record: RunRecord) -> Logged:
+    """Log a run with its training data's digest and its model, which carries the lineage."""
+    with _run(store, record.experiment) as run, tempfile.TemporaryDirectory() as name:
+        folder, signature = Path(name), _signature(record.forecaster)
+        _write_files(record, folder)
+        lineage = declare(signature, files=file_digests(folder), **record.lineage)
+        mlflow.set_tags(dict(record.tags) | lineage.tags())
         mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
         mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
-        mlflow.log_text(record.lineage.to_json(), "lineage.json")
+        mlflow.log_text(lineage.to_json(), "lineage.json")
+        log_dataset(record.experiment, lineage)
         _log_files({f"{name}.parquet": _parquet(table) for name, table in record.tables.items()})
-        return run.info.run_id, _log_model(record)
+        return Logged(run.info.run_id, _log_model(record, folder, signature, lineage), lineage)
 
 
 def log_report(store: Store, record: ReportRecord) -> str:
@@ -89,6 +109,24 @@ def read_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
         except (MlflowException, OSError) as error:
             raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
         return pd.read_parquet(path)
+
+
+def model_files(store: Store, version: ModelVersion, folder: Path) -> Path:
+    """Bring a version's model into a folder; where in it the files lie that the lineage names.
+
+    Raises ModelNotFound when they can't be read.
+    """
+    try:
+        found = mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder), tracking_uri=store.uri)
+    except (MlflowException, OSError) as error:
+        raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
+    return Path(found) / "artifacts"
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a folder, by its path there."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 @contextmanager
@@ -120,18 +158,24 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: table[name].dt.strftime("%Y-%m-%d %H:%M") for name in times})
 
 
-def _log_model(record: RunRecord) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        record.forecaster.save(Path(folder) / "forecaster")
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=pyfunc.__file__,
-            artifacts={"forecaster": str(Path(folder) / "forecaster")},
-            signature=_signature(record.forecaster),
-            input_example=(pd.DataFrame({"series_id": record.forecaster.known[:2]}), {"horizon": 7}),
-            metadata={"feature_lineage": record.lineage.to_json()},
-            pip_requirements=[f"{name}=={installed(name)}" for name in MODEL_REQUIREMENTS],
-        )
+def _write_files(record: RunRecord, folder: Path) -> None:
+    """The forecaster and the record of its training, as two folders."""
+    record.forecaster.save(folder / "forecaster")
+    (folder / "training").mkdir()
+    for name, content in record.training.items():
+        (folder / "training" / name).write_bytes(content)
+
+
+def _log_model(record: RunRecord, folder: Path, signature: ModelSignature, lineage: Lineage) -> str:
+    logged = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=pyfunc.__file__,
+        artifacts={path.name: str(path) for path in sorted(folder.iterdir()) if any(path.iterdir())},
+        signature=signature,
+        input_example=(pd.DataFrame({"series_id": record.forecaster.known[:2]}), {"horizon": 7}),
+        metadata=lineage.metadata(),
+        pip_requirements=[f"{name}=={installed(name)}" for name in MODEL_REQUIREMENTS],
+    )
     return str(logged.model_uri)
 
 

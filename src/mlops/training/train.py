@@ -1,27 +1,25 @@
 """One training: from the spec to a registered version, with its backtest against the baselines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 
-import mlops
 from mlops.db import Database
-from mlops.domain.canonical import sha256
-from mlops.domain.lineage import Lineage
-from mlops.features.digest import digest
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
 from mlops.tracking.bridge import sync
-from mlops.tracking.lineage import LINEAGE_TAG
+from mlops.tracking.environment import installed
 from mlops.tracking.registry import ModelVersion, add_version, find_by_tag
 from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, read_data, select
+from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
 
 __all__ = ["Trained", "train"]
@@ -54,12 +52,13 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
     data = read_data(database, selection, spec.as_of)
-    say(f"backtesting {spec.kind} on {data.frame['series_id'].nunique()} series")
-    tested = _backtests(spec, data.frame)
-    say(f"fitting {spec.kind} on {len(data.frame):,} observations")
-    fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(data.frame)
+    frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
+    say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
+    tested = _backtests(spec, frame)
+    say(f"fitting {spec.kind} on {len(frame):,} observations")
+    fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
     say("logging and registering")
-    version, metrics = _register(spec, data, tested, fitted, database, store)
+    version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store)
     sync(store, database)
     return Trained(version, metrics, data.excluded_frame)
 
@@ -86,21 +85,20 @@ def _register(
     database: Database,
     store: Store,
 ) -> tuple[ModelVersion, dict[str, float]]:
-    lineage = _lineage(spec, data, fitted, database)
+    record = _record(spec, data)
     metrics = scores(tested["backtest"]) | {
         f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES
     }
     tags = {
         "mlops.kind": spec.kind,
         "mlops.as_of": spec.as_of.astimezone(UTC).isoformat(),
-        LINEAGE_TAG: sha256(lineage.to_json()),
         **({REQUEST_TAG: spec.request} if spec.request else {}),
         **spec.tags,
     }
-    record = RunRecord(
+    run = RunRecord(
         experiment=spec.name,
         forecaster=fitted,
-        lineage=lineage,
+        lineage=_lineage(spec, data, record, fitted, database),
         params=fitted.params
         | {"kind": spec.kind, "as_of": tags["mlops.as_of"], "metric_type": data.selection.metric_type},
         metrics=metrics | {f"importance.{name}": share for name, share in fitted.importance.items()},
@@ -111,25 +109,33 @@ def _register(
             "scores_by_series": table(tested["backtest"], ["series_id"]),
             "scores_by_step": table(tested["backtest"], ["step"]),
         },
+        training=record.files(),
     )
-    run_id, model_uri = log_run(store, record)
-    return add_version(store, spec.name, run_id, model_uri, tags), metrics
+    logged = log_run(store, run)
+    return add_version(store, spec.name, logged.run_id, logged.model_uri, tags | logged.lineage.tags()), metrics
 
 
-def _lineage(spec: TrainingSpec, data: TrainingData, fitted: Forecaster, database: Database) -> Lineage:
-    features = register(database, define(fitted.features, data.selection, spec.owner))
-    return Lineage(
-        recipe=spec.recipe,
-        selection=data.selection,
-        features=features,
-        as_of=spec.as_of,
-        trained_from=_aware(data.frame["ds"].min()),
-        trained_to=_aware(data.frame["ds"].max()),
-        rows=len(data.frame),
-        series=tuple(int(series) for series in sorted(data.frame["series_id"].unique())),
-        content_sha256=digest(data.frame),
-        code_version=mlops.__version__,
-    )
+def _record(spec: TrainingSpec, data: TrainingData) -> Record:
+    times = data.frame["ds"]
+    known_days = holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
+    return Record.of(data.frame, installed(), known_days)
+
+
+def _lineage(
+    spec: TrainingSpec, data: TrainingData, record: Record, fitted: Forecaster, database: Database
+) -> dict[str, Any]:
+    """What `declare` wants to know, apart from what the model itself says."""
+    return {
+        "features": register(database, define(fitted.features, data.selection, spec.owner)),
+        "label": "value",
+        "as_of": spec.as_of,
+        "trained_from": _aware(data.frame["ds"].min()),
+        "trained_to": _aware(data.frame["ds"].max()),
+        **record.data.facts,
+        "recipe": spec.recipe,
+        "selection": data.selection,
+        "series": tuple(int(series) for series in sorted(data.frame["series_id"].unique())),
+    }
 
 
 def _metrics(store: Store, version: ModelVersion) -> dict[str, float]:

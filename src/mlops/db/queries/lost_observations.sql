@@ -1,0 +1,20 @@
+-- what became of observations that were known at a time and are not read as of then any more, by series, month and cause
+with lost as (
+    select series_id, observed_at, date_trunc('month', observed_at) as month
+      from unnest(cast(:series_ids as bigint[]), cast(:times as timestamptz[])) as lost (series_id, observed_at)
+), months as (
+    select month, p.lower_bound is not null as there, a.path
+      from (select distinct month from lost) m
+      left join analytics.month_partitions('analytics.time_series_metrics') p on p.lower_bound = m.month
+      left join lateral (
+           select path from analytics.partition_archives
+            where parent = 'analytics.time_series_metrics'::regclass and lower_bound = m.month
+            order by archive_id desc limit 1) a on true
+)
+select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observations,
+       case when m.series_id is not null then 'corrected' when s.there then 'removed' when s.path is not null then 'archived' else 'dropped' end as cause,
+       (array_agg(l.observed_at order by l.observed_at))[1:3] as first_times, min(m.recorded_at) as corrected_at, min(s.path) as path
+  from lost l join months s using (month)
+  left join analytics.time_series_metrics m on m.series_id = l.series_id and m.observed_at = l.observed_at
+       and m.observed_at between :first and :last
+ group by 1, 2, 4 order by 1, 2, 4

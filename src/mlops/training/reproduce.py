@@ -1,0 +1,273 @@
+"""A model rebuilt from its lineage: the same data as they were known then, the same recipe, the same forecasts?
+
+Nothing is written: no run, no version, no tag. A verdict holds for the code, libraries and machine that gave it.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+import mlops
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.errors import MlopsError, Refused
+from mlops.features.digest import Fingerprint, fingerprint
+from mlops.features.store import define
+from mlops.forecasting import forecaster, load
+from mlops.forecasting.design import FEATURES
+from mlops.series.read import history
+from mlops.tracking.environment import code, environment, installed
+from mlops.tracking.lineage import read_lineage
+from mlops.tracking.registry import ModelVersion, resolve
+from mlops.tracking.runs import file_digests, model_files
+from mlops.tracking.store import Store
+from mlops.training import differences
+from mlops.training.differences import Difference
+from mlops.training.record import Record, holidays
+from mlops.training.spec import TrainingSpec
+
+__all__ = ["ELSEWHERE", "Reproduction", "reproduce"]
+
+ELSEWHERE = 1e-9
+"""The tolerance with another machine or other libraries, relative to a series' mean forecast.
+
+With the same ones every kind is equal bit for bit. The instructions of another processor were measured to move
+forecasts by 5e-13 at most; a choice between two equal splits of a tree may turn over, and is then told as a difference.
+"""
+KEYS = ["series_id", "ds"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Whether a version could be rebuilt; `differences` are why not, `changed_since` is what else is other by now.
+
+    `largest` is the largest difference of a forecast or bound, relative to the mean forecast of its series (None:
+    nothing could be compared).
+    """
+
+    uri: str
+    verdict: Literal["reproduced", "differs"]
+    differences: tuple[Difference, ...]
+    changed_since: tuple[Difference, ...]
+    series: int
+    observations: int
+    corrected_since: int
+    """Observations that were corrected after the training; the rebuild read what had stood there."""
+    content_then: str
+    content_now: str | None
+    forecasts: int
+    largest: float | None
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A version as its training left it."""
+
+    version: ModelVersion
+    lineage: dict[str, Any]
+    folder: Path
+    record: Record
+
+    @property
+    def spec(self) -> TrainingSpec:
+        return TrainingSpec.from_recipe(self.version.name, self.lineage, as_of=self.at("as_of"))
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(**self.lineage["selection"])
+
+    def at(self, name: str) -> datetime:
+        """One of the lineage's times."""
+        return datetime.fromisoformat(self.lineage[name])
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Forecasts of the model and of the rebuilt one side by side: how many, and how far apart at most, and where."""
+
+    forecasts: int
+    largest: float | None
+    where: str = ""
+
+
+def reproduce(
+    database: Database, store: Store, uri: str, *, tolerance: float | None = None, say: Say = lambda _: None
+) -> Reproduction:
+    """Train a version again on what was known then, and compare data and forecasts with those of its training.
+
+    All forecasts of its whole horizon count, for every series, within `tolerance` relative to a series' mean forecast
+    (None: 0 on the same machine with the same libraries, else ELSEWHERE). Raises Refused for a version whose lineage is
+    incomplete, or that `mlops train` did not make.
+    """
+    version = resolve(store, uri)
+    lineage = _lineage(version)
+    say("reading the model")
+    with tempfile.TemporaryDirectory() as name:
+        folder = model_files(store, version, Path(name))
+        broken = tuple(differences.files(lineage["files"], file_digests(folder)))
+        if broken:
+            return _result(version, lineage, broken, tolerance=tolerance or 0.0)
+        return _rebuilt(database, _Trained(version, lineage, folder, Record.read(folder / "training")), tolerance, say)
+
+
+def _lineage(version: ModelVersion) -> dict[str, Any]:
+    found = read_lineage(version)
+    if found["lineage_state"] != "complete":
+        raise Refused(f"{version.uri} can't be rebuilt: {found['lineage_problem']}")
+    lineage: dict[str, Any] = found["lineage"]
+    if lineage.get("lineage_version", 1) < 2:
+        raise Refused(f"{version.uri} was trained before mlops kept a record of its training data; train it again")
+    if "recipe" not in lineage or "training/observations.parquet" not in lineage["files"]:
+        raise Refused(f"{version.uri} was not made by `mlops train`, so there is no recipe to rebuild it by")
+    return lineage
+
+
+def _rebuilt(database: Database, trained: _Trained, tolerance: float | None, say: Say) -> Reproduction:
+    say("reading what was known")
+    frame = _read(database, trained)
+    now = fingerprint(frame)
+    found = [*_data(database, trained, frame, now), *_features(trained)]
+    say(f"training {trained.lineage['recipe']['kind']} again on {len(frame):,} observations")
+    compared, since = _Compared(0, None), tuple(_since(trained))
+    allowed = _allowed(since) if tolerance is None else tolerance
+    try:
+        compared = _compared(trained, frame)
+        found += _forecasts(compared, allowed)
+    except (MlopsError, OSError, ValueError, TypeError, KeyError) as error:  # other data, code or libraries
+        found.append(Difference("retraining", f"the recipe can't be followed: {type(error).__name__}: {error}"))
+    return _result(
+        trained.version,
+        trained.lineage,
+        tuple(found),
+        tolerance=allowed,
+        changed_since=since,
+        compared=compared,
+        content_now=now.sha256,
+        corrected_since=_corrected(database, trained),
+    )
+
+
+def _read(database: Database, trained: _Trained) -> pd.DataFrame:
+    """The observations that were learned from, with the values that stood at that time.
+
+    Which they were is on record: what is judged as an outage now may have been judged otherwise then.
+    """
+    known = history(database, series_ids=trained.lineage["series"], as_of=trained.at("as_of"))
+    typed = known[[*KEYS, "y"]].astype({"series_id": "int64", "y": "float64"})  # nothing has no type
+    return trained.record.observations.merge(typed, on=KEYS)
+
+
+def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Fingerprint) -> Iterator[Difference]:
+    if now.sha256 == trained.lineage["content_sha256"]:
+        return
+    wanted = trained.record.observations.merge(frame[KEYS], on=KEYS, how="left", indicator=True)
+    missing = wanted.loc[wanted["_merge"] == "left_only", KEYS]
+    found = [
+        *differences.lost(database, missing),
+        *differences.values(trained.record.data, now, _remembered(trained, frame)),
+    ]
+    yield from found or [Difference("data", "the digest of the data is another one, and all parts are equal")]
+
+
+def _remembered(trained: _Trained, frame: pd.DataFrame) -> pd.DataFrame:
+    """`series_id, ds, was, now` of the values that the model keeps to forecast from and that are other ones."""
+    kept = pd.read_parquet(trained.folder / "forecaster" / "history.parquet").rename(columns={"y": "was"})
+    both = kept.merge(frame.rename(columns={"y": "now"}), on=KEYS)
+    return both.loc[both["was"] != both["now"], [*KEYS, "was", "now"]]
+
+
+def _features(trained: _Trained) -> Iterator[Difference]:
+    then, spec = trained.lineage["features"], trained.spec
+    there = [name for name in then if name in FEATURES]
+    return differences.definitions(then, {one.name: one.sha256 for one in define(there, trained.selection, spec.owner)})
+
+
+def _compared(trained: _Trained, frame: pd.DataFrame) -> _Compared:
+    """The whole horizon from the end of the training data, of every series."""
+    kept, spec = load(trained.folder / "forecaster"), trained.spec
+    rebuilt = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
+    then, now = kept.predict(kept.horizon), rebuilt.predict(kept.horizon)
+    both = then.merge(now, on=KEYS, how="outer", suffixes=("_then", "_now"), indicator=True)
+    figures = [name for name in then.columns if name not in (*KEYS, "cutoff")]
+    was, has = (both[[f"{name}_{when}" for name in figures]].to_numpy(dtype=float) for when in ("then", "now"))
+    scale = both["series_id"].map(then["y_hat"].abs().groupby(then["series_id"]).mean()).to_numpy(dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.abs(was - has) / np.where(scale > 0, scale, 1.0)[:, None]
+    apart = np.where((was == has) | (np.isnan(was) & np.isnan(has)), 0.0, np.where(np.isnan(apart), np.inf, apart))
+    row, column = np.unravel_index(int(apart.argmax()), apart.shape)
+    one, figure = both.iloc[row], figures[column]
+    where = (
+        f"{figure} of series {one['series_id']} for {one['ds']:%Y-%m-%d %H:%M} was {was[row, column]:.10g}"
+        f" and is {has[row, column]:.10g}"
+    )
+    return _Compared(len(both), float(apart.max()), where)
+
+
+def _forecasts(compared: _Compared, allowed: float) -> Iterator[Difference]:
+    if compared.largest is not None and compared.largest > allowed:
+        yield Difference(
+            "forecast",
+            f"forecasts differ by up to {compared.largest:.3g} of a series' mean forecast, {allowed:g} is allowed:"
+            f" {compared.where}",
+        )
+
+
+def _since(trained: _Trained) -> Iterator[Difference]:
+    """What is other by now and may explain a difference, or changed nothing."""
+    then, spec, record = trained.lineage, trained.spec, trained.record
+    yield from differences.code(then["code"], code(), (then["code_version"], mlops.__version__))
+    yield from differences.environment(then["environment"], environment(), (record.distributions, installed()))
+    times = record.observations["ds"]
+    now = holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
+    yield from differences.holidays(spec.country, record.holidays, now)
+
+
+def _corrected(database: Database, trained: _Trained) -> int:
+    with database.transaction() as transaction:
+        found: int = transaction.value(
+            "corrected_since",
+            series_ids=trained.lineage["series"],
+            first=trained.at("trained_from"),
+            last=trained.at("trained_to"),
+            as_of=trained.at("as_of"),
+        )
+    return found
+
+
+def _allowed(since: tuple[Difference, ...]) -> float:
+    return ELSEWHERE if any(one.what in ("library", "machine") for one in since) else 0.0
+
+
+def _result(
+    version: ModelVersion,
+    lineage: dict[str, Any],
+    found: tuple[Difference, ...],
+    *,
+    tolerance: float,
+    changed_since: tuple[Difference, ...] = (),
+    compared: _Compared = _Compared(0, None),
+    content_now: str | None = None,
+    corrected_since: int = 0,
+) -> Reproduction:
+    return Reproduction(
+        uri=version.uri,
+        verdict="differs" if found else "reproduced",
+        differences=found,
+        changed_since=changed_since,
+        series=len(lineage["series"]),
+        observations=lineage["rows"],
+        corrected_since=corrected_since,
+        content_then=lineage["content_sha256"],
+        content_now=content_now,
+        forecasts=compared.forecasts,
+        largest=compared.largest,
+        tolerance=tolerance,
+    )
