@@ -16,6 +16,7 @@ from mlops.cli import (
     database,
     demo,
     explain,
+    exports,
     features,
     forecast,
     lineage,
@@ -54,6 +55,7 @@ registry.app.command()(promotion.rollback)
 registry.app.command()(promotion.history)
 registry.app.command()(lineage.lineage)
 registry.app.command()(trace.trace)
+registry.app.command("export-lineage")(exports.export_lineage)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)
