@@ -17,6 +17,7 @@ from mlops.cli import (
     demo,
     explain,
     exports,
+    feature_reports,
     features,
     forecast,
     lineage,
@@ -56,6 +57,8 @@ registry.app.command()(promotion.history)
 registry.app.command()(lineage.lineage)
 registry.app.command()(trace.trace)
 registry.app.command("export-lineage")(exports.export_lineage)
+features.app.command()(feature_reports.importance)
+features.app.command()(feature_reports.impact)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)
