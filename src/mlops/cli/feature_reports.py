@@ -1,16 +1,48 @@
 """`mlops features profile|importance|impact`: what features are worth, and what rests on them."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops.cli.context import database, moment
 from mlops.cli.output import console, emit, table
 
-__all__ = ["impact", "importance"]
+if TYPE_CHECKING:
+    from mlops.domain.profiles import Limits
+    from mlops.features.profiled import Profiled
+
+__all__ = ["impact", "importance", "profile"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str | None, typer.Option(help="The time that counts as now; a date means its 00:00 UTC.")]
+AsOf = Annotated[str | None, typer.Option(help="What was known then, instead of now; a date means its 00:00 UTC.")]
+
+
+def profile(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="SET_OR_FEATURE", help="A feature set, a feature (NAME or NAME@VERSION), or a model."),
+    ],
+    as_of: AsOf = None,
+    days: Annotated[int, typer.Option(min=1, help="How many whole days before that are profiled.")] = 28,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="The least share of a quality, like completeness=0.9; may be repeated.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a feature is below a limit.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Profile features in a window, say which are below a limit, and keep the profiles."""
+    from mlops.domain.profiles import below
+    from mlops.features.profiled import profile_features
+
+    limits = _limits(limit or [])
+    found = profile_features(database(), name, moment(as_of), days=days)
+    findings = {f"{one.name}@{one.version}": list(below(one.profile, limits)) for one in found}
+    findings = {feature: said for feature, said in findings.items() if said}
+    document = {"profiles": found, "limits": limits, "findings": findings}
+    emit(document, as_json=as_json, text=lambda: _print_profiles(found, findings))
+    if strict and findings:
+        raise typer.Exit(1)
 
 
 def impact(
@@ -80,3 +112,62 @@ def importance(
         console.print(shown if rows else "no live model version states an importance")
 
     emit(rows, as_json=as_json, text=text)
+
+
+def _limits(given: Sequence[str]) -> "Limits":
+    """The limits with those that were given as NAME=SHARE."""
+    from dataclasses import fields, replace
+
+    from mlops.domain.profiles import Limits
+    from mlops.errors import BadInput, UnknownName
+
+    limits = Limits()
+    for text in given:
+        name, _, share = text.partition("=")
+        if name not in (names := [field.name for field in fields(limits)]):
+            raise UnknownName("quality", name, names)
+        try:
+            least = float(share)
+        except ValueError:
+            least = -1.0
+        if not 0 <= least <= 1:
+            raise BadInput(f"{text!r} is not a limit; expected {name}= and a share from 0 to 1, like {name}=0.9")
+        limits = replace(limits, **{name: least})
+    return limits
+
+
+def _print_profiles(found: Sequence["Profiled"], findings: dict[str, list[str]]) -> None:
+    from mlops.features.histogram import sparkline
+
+    first = found[0].profile
+    console.print(
+        f"[bold]{first.series:,} series, {first.window.start:%Y-%m-%d} to before {first.window.end:%Y-%m-%d}[/],"
+        f" known at {first.as_of:%Y-%m-%d %H:%M} UTC",
+        highlight=False,
+    )
+    shown = table(
+        "feature", "complete", "accurate", "consistent", "fresh", "mean", "5 %", "95 %", "histogram", "season"
+    )
+    for one in found:
+        quality, values = one.profile.quality, one.profile.distribution
+        shares = (quality.completeness, quality.accuracy, quality.consistency, quality.freshness)
+        low, high = (values.quantiles.get(key) for key in ("0.05", "0.95"))
+        shown.add_row(
+            f"{one.name}@{one.version}",
+            *("" if share is None else f"{share:.1%}" for share in shares),
+            *(_number(value) for value in (values.mean, low, high)),
+            sparkline(values.counts)
+            if not values.top
+            else ", ".join(f"{name} {many}" for name, many in values.top[:3]),
+            _number(one.profile.pattern.autocorrelation),
+        )
+    console.print(shown)
+    for feature, said in findings.items():
+        for sentence in said:
+            console.print(f"[bold]{feature}[/] {sentence}", highlight=False, soft_wrap=True)
+    if not findings:
+        console.print("nothing is below a limit")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

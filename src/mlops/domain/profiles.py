@@ -142,7 +142,7 @@ def _inconsistent(quality: Quality) -> str:
     words = {
         "unique": "the only value of their key",
         "typed": "of the declared dtype",
-        "steady": "of a series that is as it was before",
+        "steady": "of a series whose middle is where its history was",
         "repeated": "the same as in the build before",
     }
     found = {text: getattr(quality, name) for name, text in words.items()}

@@ -18,23 +18,25 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def edges(values: Floats, low: float | None = None, high: float | None = None) -> tuple[float, ...]:
-    """Edges between two declared bounds, around few whole numbers, else round numbers; none for no finite value."""
-    if low is not None and high is not None:
-        return tuple(np.linspace(low, high, BINS + 1).tolist())
+    """Edges around few whole numbers, between two declared bounds, else round numbers; none for no finite value."""
     finite = values[np.isfinite(values)]
-    if not len(finite):
+    bounded = low is not None and high is not None
+    if not len(finite) and not bounded:
         return ()
     with np.errstate(over="ignore", invalid="ignore"):  # the largest floats overflow
-        laid = _laid(finite, *np.quantile(finite, OUTER))
-    return tuple(np.unique(laid[np.isfinite(laid)]).tolist())
+        first, last = (low, high) if low is not None and high is not None else np.quantile(finite, OUTER)
+        laid = _laid(finite, float(first), float(last), bounded=bounded)
+    return tuple(sorted({float(f"{edge:.12g}") for edge in laid if np.isfinite(edge)}))
 
 
-def _laid(finite: Floats, first: float, last: float) -> Floats:
+def _laid(finite: Floats, first: float, last: float, *, bounded: bool) -> Floats:
     room = last - first
     if not SMALLEST < room < np.inf:
         return np.array([first - 0.5, first + 0.5])
-    if room <= BINS - 1 and bool((finite == np.round(finite)).all()):
+    if (2 if bounded else 0) < room <= BINS - 1 and bool((finite == np.round(finite)).all()):
         return np.asarray(np.arange(np.floor(first), np.ceil(last) + 2) - 0.5)
+    if bounded:
+        return np.linspace(first, last, BINS + 1)
     width = _round_up(room / (BINS - 1))
     return np.asarray((np.floor(first / width) + np.arange(BINS + 1)) * width)
 

@@ -163,8 +163,9 @@ class _Subject:
     @property
     def bounds(self) -> Bounds:
         """The declared bounds; of an observed value, when none are declared, those of what is measured."""
-        declared = (getattr(self.definition, "min_value", None), getattr(self.definition, "max_value", None))
-        if declared == (None, None) and self.definition.name == "value" and len(self.sources) == 1:
+        declared = (self.definition.min_value, self.definition.max_value)
+        observed = "value" in (self.definition.name, self.definition.transformation)
+        if declared == (None, None) and observed and len(self.sources) == 1:
             return self.sources[0].min_value, self.sources[0].max_value
         return declared
 

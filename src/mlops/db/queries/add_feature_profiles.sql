@@ -4,7 +4,7 @@ insert into analytics.feature_profiles as p
         completeness, accuracy, consistency, freshness, quality, profile, temporal_pattern)
 select feature_id, window_start, window_end, as_of, series, expected, count,
        completeness, accuracy, consistency, freshness, quality, profile, temporal_pattern
-  from jsonb_to_recordset(cast(:document as jsonb)) as n (
+  from jsonb_to_recordset(cast(:document as jsonb) -> 'profiles') as n (
            feature_id bigint, window_start timestamptz, window_end timestamptz, as_of timestamptz,
            series int, expected bigint, count bigint,
            completeness float8, accuracy float8, consistency float8, freshness float8,
