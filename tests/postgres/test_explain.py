@@ -122,6 +122,8 @@ READS = {
     "trace_prediction": Read({"prediction_id": 7}, why=BY_ID),
     "trace_months": Read({"prediction_id": 7}, why=BY_ID),
     "newest_prediction": Read(why="each month is asked by its index for its largest"),
+    "impact_forecasts": Read({"version_ids": [1], "since": NOW - timedelta(days=28), "as_of": NOW}, months=2),
+    "export_requests": Read({"version_ids": [1], "since": NOW - timedelta(days=28)}, months=2),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {

@@ -17,6 +17,8 @@ from mlops.cli import (
     database,
     demo,
     explain,
+    exports,
+    feature_reports,
     features,
     forecast,
     lineage,
@@ -60,6 +62,10 @@ registry.app.command()(alerts.alerts)
 registry.app.command()(watch.webhook)
 registry.app.add_typer(watch.hints, name="hints")
 registry.app.command()(lineage.reproduce)
+registry.app.command("export-lineage")(exports.export_lineage)
+features.app.command()(feature_reports.profile)
+features.app.command()(feature_reports.importance)
+features.app.command()(feature_reports.impact)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)

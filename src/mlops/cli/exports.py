@@ -1,0 +1,55 @@
+"""`mlops registry export-lineage` and `mlops features export-feast`: what other tools read."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops.cli.context import database, settings
+from mlops.cli.output import console, emit
+from mlops.errors import Refused
+
+__all__ = ["export_lineage"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def export_lineage(
+    target: Annotated[
+        str, typer.Argument(metavar="FILE_OR_URL", help="A file (one JSON document a line), or http(s)://…")
+    ],
+    model: Annotated[str | None, typer.Option(help="Only the versions of this model.")] = None,
+    days: Annotated[int, typer.Option(min=0, help="Also what was forecast with them in the last days.")] = 0,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="OPENLINEAGE_API_KEY", show_envvar=True, help="The endpoint's bearer token.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Export the lineage of model versions as OpenLineage events."""
+    try:
+        from mlops.tracking import openlineage, openlineage_send
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "openlineage":
+            raise
+        raise Refused("the OpenLineage client is not installed; run `pip install 'mlops[openlineage]'`") from error
+    from mlops.tracking.store import tracking_uri
+
+    since = datetime.now(UTC) - timedelta(days=days) if days else None
+    recorded = openlineage.read(database(), model, since)
+    place = openlineage.Place.of(database().url, tracking_uri(settings(), database().url))
+    events = openlineage.events(recorded, place)
+    remote = target.startswith(("http://", "https://"))
+    count = openlineage_send.send(events, target, api_key) if remote else openlineage_send.write(events, Path(target))
+    document = {
+        "events": count,
+        "versions": len(recorded.versions),
+        "requests": len(recorded.requests),
+        "without_lineage": [f"{row['name']}/{row['version']}" for row in recorded.versions if not row["lineage"]],
+        "to": target,
+    }
+    text = (
+        f"{count} events of {len(recorded.versions)} versions and {len(recorded.requests)} calls of predict"
+        f" {'were sent to' if remote else 'are in'} {target}"
+    )
+    emit(document, as_json=as_json, text=lambda: console.print(text, highlight=False, soft_wrap=True))

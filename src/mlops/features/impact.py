@@ -1,0 +1,129 @@
+"""Where a feature is used, and what breaks when it is retired."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops.db import Database, Transaction
+from mlops.errors import BadInput, UnknownName
+
+__all__ = ["Impact", "Use", "impact", "versioned"]
+
+DAYS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A live model version that uses the feature, and what was forecast with it."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    feature_version: int
+    share: float | None
+    """Of the importance of all of the model's features, from 0 to 1; None when the model states none."""
+    rank: int | None
+    """1 is the most important of `features`."""
+    features: int
+    forecasts: int
+    series: int
+    last_issued_at: datetime | None
+
+    @property
+    def label(self) -> str:
+        """What people call it: its alias, else its number; a champion is a champion first."""
+        alias = "champion" if "champion" in self.aliases else next(iter(self.aliases), None)
+        return f"{self.name}@{alias}" if alias else f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What rests on a feature (`version` None: on any of it); forecasts are those of the `days` before `as_of`."""
+
+    name: str
+    version: int | None
+    as_of: datetime
+    days: int
+    uses: tuple[Use, ...]
+    """Champions first."""
+    forecasts: int
+    series: int
+    """Different ones, over all uses."""
+    recommendations: Sequence[Mapping[str, Any]]
+    """Open ones about the versions that use it."""
+    related: Sequence[Mapping[str, Any]]
+    """Other features of the same metric types."""
+
+    @property
+    def sentence(self) -> str:
+        """The whole of it in one sentence."""
+        subject = self.name if self.version is None else f"{self.name}@{self.version}"
+        if not self.uses:
+            return f"no live model version uses {subject}: retiring it breaks nothing that is served"
+        versions = _listed(self.uses)
+        if not self.forecasts:
+            came = f"no forecast of the last {self.days} days came from {'it' if len(self.uses) == 1 else 'them'}"
+        else:
+            came = (
+                f"{self.forecasts:,} {_plural('forecast', self.forecasts)} for {self.series:,} series in the last"
+                f" {self.days} days came from {'it' if len(self.uses) == 1 else 'them'}"
+            )
+        verb, those = ("uses", "that version") if len(self.uses) == 1 else ("use", "those")
+        return f"{versions} {verb} {subject}; {came}; retiring it means retraining {those}"
+
+
+def versioned(text: str) -> tuple[str, int | None]:
+    """The name and the version of NAME or NAME@VERSION."""
+    name, mark, version = text.partition("@")
+    if mark and not (version.isdecimal() and int(version) > 0):
+        raise BadInput(f"{text!r} has no version number; expected {name} or {name}@2")
+    return name, int(version) if mark else None
+
+
+def impact(database: Database, name: str, version: int | None, as_of: datetime, *, days: int = DAYS) -> Impact:
+    """Everything that rests on a feature now; UnknownName for one that is not recorded, or not in this version."""
+    with database.transaction() as transaction:
+        _known(transaction, name, version)
+        rows = transaction.rows("impact_versions", name=name, version=version)
+        ids = [row["version_id"] for row in rows]
+        since = as_of - timedelta(days=days)
+        counted = transaction.rows("impact_forecasts", version_ids=ids, since=since, as_of=as_of)
+        recommendations = transaction.rows("impact_recommendations", version_ids=ids)
+        related = transaction.rows("impact_related", name=name, version=version)
+    forecasts = {row["version_id"]: row for row in counted}
+    return Impact(
+        name=name,
+        version=version,
+        as_of=as_of,
+        days=days,
+        uses=tuple(_use(row, forecasts.get(row["version_id"])) for row in rows),
+        forecasts=forecasts[None]["forecasts"],
+        series=forecasts[None]["series"],
+        recommendations=recommendations,
+        related=related,
+    )
+
+
+def _use(row: Mapping[str, Any], counted: Mapping[str, Any] | None) -> Use:
+    nothing: dict[str, Any] = {"forecasts": 0, "series": 0, "last_issued_at": None}
+    kept = {name: row[name] for name in ("name", "version", "feature_version", "share", "rank", "features")}
+    return Use(aliases=tuple(row["aliases"]), **kept, **{key: (counted or nothing)[key] for key in nothing})
+
+
+def _known(transaction: Transaction, name: str, version: int | None) -> None:
+    versions = [row["version"] for row in transaction.rows("feature_versions", name=name)]
+    if not versions:
+        raise UnknownName("feature", name, [row["name"] for row in transaction.rows("list_features")])
+    if version is not None and version not in versions:
+        raise UnknownName(f"version of feature {name!r}", version, map(str, versions))
+
+
+def _listed(uses: Sequence[Use]) -> str:
+    """The first use by name, and how many others there are."""
+    others = len(uses) - 1
+    return uses[0].label + (f" and {others} other {_plural('version', others)}" if others else "")
+
+
+def _plural(word: str, many: int) -> str:
+    return word if many == 1 else f"{word}s"
