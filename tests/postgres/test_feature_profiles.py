@@ -11,6 +11,9 @@ from psycopg.rows import dict_row
 
 from mlops.config import Settings
 from mlops.db import Database
+from mlops.features.definitions import declared
+from mlops.features.impact import impact
+from mlops.features.offline import materialise
 from mlops.features.profiled import profile_features
 
 Command = Callable[..., tuple[int, str, str]]
@@ -30,20 +33,25 @@ select f.name, p.* from analytics.feature_profiles p join analytics.model_featur
 """
 
 
+@pytest.fixture(scope="module")
+def filled(new_database: Any, migrated: str) -> Iterator[str]:
+    """The name of a database with the routes."""
+    with new_database("routes", template=migrated) as (name, url):
+        with psycopg.connect(url, options="-ctimezone=UTC") as connection:
+            for command in WEEKS.split(";\n"):
+                connection.execute(command)
+        yield name
+
+
 @pytest.fixture
-def template(migrated: str) -> str:
-    """These commands need no MLflow."""
-    return migrated
+def template(filled: str) -> str:
+    """Every test has a copy of it."""
+    return filled
 
 
 @pytest.fixture
 def routes(home: Settings) -> Iterator[Database]:
-    assert home.database_url
-    with psycopg.connect(home.database_url, autocommit=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        for command in WEEKS.split(";\n"):
-            connection.execute(command)
-    database = Database(home.database_url)
+    database = Database(str(home.database_url))
     yield database
     database.close()
 
@@ -84,6 +92,36 @@ def test_the_newest_profile_stands_beside_the_definition(routes: Database):
     assert edges[0] == edges[1], "two windows compare"
 
 
+def test_values_that_a_build_had_otherwise_are_inconsistent(routes: Database):
+    materialise(routes, declared().sets["demand_daily_short"], AS_OF)
+    before = {one.name: one.profile for one in profile_features(routes, "demand_daily_short", LATER)}
+    assert before["weight_yesterday"].quality.repeated == 1
+    with psycopg.connect(routes.url) as connection:
+        connection.execute(
+            "update analytics.time_series_metrics set value = value + 1, recorded_at = '2024-06-05'"
+            " where series_id = 1 and observed_at = '2024-05-20'"
+        )
+    after = {one.name: one.profile for one in profile_features(routes, "demand_daily_short", LATER)}
+    day, week = after["weight_yesterday"], after["weight_mean_7"]
+    assert day.quality.repeated == 1 - 1 / day.distribution.count
+    assert week.quality.repeated == pytest.approx(1 - 7 / week.distribution.count)
+    assert after["weekday"].quality.repeated == 1
+
+
+def test_impact_names_the_sets_that_have_a_feature(routes: Database):
+    materialise(routes, declared().sets["demand_daily_short"], AS_OF)
+    found = impact(routes, declared(), "weight_yesterday", 1, LATER)
+    assert found.declared_sets == ("demand_daily", "demand_daily_short")
+    (built,) = found.built_sets
+    assert (built["feature_set"], built["builds"], built["newest_as_of"], built["online"]) == (
+        "demand_daily_short",
+        1,
+        AS_OF,
+        False,
+    )
+    assert impact(routes, declared(), "weekday", None, LATER).built_sets
+
+
 def test_a_recorded_version_is_profiled_by_its_number(routes: Database):
     profile_features(routes, "weight_yesterday", AS_OF)
     (found,) = profile_features(routes, "weight_yesterday@1", AS_OF)
@@ -118,26 +156,27 @@ def test_the_command_says_what_is_below_a_limit(routes: Database, mlops: Command
     assert (code, printed.splitlines()[-1]) == (0, "nothing is below a limit")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("weight_yesterdays",), "feature set, feature or model 'weight_yesterdays'; did you mean 'weight_yesterday'"),
-        (("weight_yesterday@7",), "unknown feature set, feature or model 'weight_yesterday@7'"),
-        (("weekday", "--limit", "beauty=1"), "unknown quality 'beauty'"),
-        (("weekday", "--limit", "accuracy=all"), "expected accuracy= and a share from 0 to 1, like accuracy=0.9"),
-        (("weekday", "--as-of", "2023-01-01"), "no daily collection_weight of these times was recorded by 2023-01-01"),
-    ],
-)  # fmt: skip
-def test_what_can_not_be_profiled_is_refused(routes: Database, mlops: Command, arguments: tuple[str, ...], words: str):
-    code, _, said = mlops("features", "profile", *arguments)
-    assert (code, words in said) == (1, True), said
+REFUSALS = {
+    ("weight_yesterdays",): "feature set, feature or model 'weight_yesterdays'; did you mean 'weight_yesterday'",
+    ("weight_yesterday@7",): "unknown feature set, feature or model 'weight_yesterday@7'",
+    ("weekday", "--limit", "beauty=1"): "unknown quality 'beauty'",
+    ("weekday", "--limit", "accuracy=all"): "expected accuracy= and a share from 0 to 1, like accuracy=0.9",
+    ("weekday", "--as-of", "2023-01-01"): "no daily collection_weight of these times was recorded by 2023-01-01",
+}
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("completeness", 1.5), ("freshness", -0.1), ("window_end", "2024-05-01"), ("as_of", "2024-06-01"), ("count", -1)],
-)
-def test_the_table_holds_the_laws(routes: Database, column: str, value: Any):
+def test_what_can_not_be_profiled_is_refused(routes: Database, mlops: Command):
+    for arguments, words in REFUSALS.items():
+        code, _, said = mlops("features", "profile", *arguments)
+        assert (code, words in said) == (1, True), said
+
+
+LAWS = {"completeness": 1.5, "freshness": -0.1, "window_end": "2024-05-01", "as_of": "2024-06-01", "count": -1}
+
+
+def test_the_table_holds_the_laws(routes: Database):
     profile_features(routes, "weekday", AS_OF)
-    with psycopg.connect(routes.url) as connection, pytest.raises(psycopg.errors.CheckViolation):
-        connection.execute(f"update analytics.feature_profiles set {column} = %s", [value])
+    with psycopg.connect(routes.url, autocommit=True) as connection:
+        for column, value in LAWS.items():
+            with pytest.raises(psycopg.errors.CheckViolation):
+                connection.execute(f"update analytics.feature_profiles set {column} = %s", [value])

@@ -10,7 +10,7 @@ from mlops.cli.context import database, settings
 from mlops.cli.output import console, emit
 from mlops.errors import Refused
 
-__all__ = ["export_lineage"]
+__all__ = ["export_feast", "export_lineage"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -53,3 +53,14 @@ def export_lineage(
         f" {'were sent to' if remote else 'are in'} {target}"
     )
     emit(document, as_json=as_json, text=lambda: console.print(text, highlight=False, soft_wrap=True))
+
+
+def export_feast(
+    folder: Annotated[Path, typer.Argument(help="A folder; Feast's commands are run in it.")], as_json: Json = False
+) -> None:
+    """Export the feature sets that were built as a Feast repository."""
+    from mlops.features.feast import export
+
+    files = export(database(), folder)
+    text = f"wrote {' and '.join(str(path) for path in files)}; go on with `feast --chdir {folder} apply`"
+    emit({"files": files}, as_json=as_json, text=lambda: console.print(text, highlight=False, soft_wrap=True))

@@ -53,8 +53,9 @@ def impact(
 ) -> None:
     """Show where a feature is used and what breaks when it is retired."""
     from mlops.features import impact as features
+    from mlops.features.definitions import declared
 
-    found = features.impact(database(), *features.versioned(name), moment(as_of), days=days)
+    found = features.impact(database(), declared(), *features.versioned(name), moment(as_of), days=days)
 
     def text() -> None:
         console.print(found.sentence, highlight=False, soft_wrap=True)
@@ -79,6 +80,12 @@ def impact(
             asked = f"{row['action']} {row['name']}/{row['version']}: {'; '.join(row['reasons'])}"
             number, day = row["recommendation_id"], f"{row['as_of']:%Y-%m-%d}"
             console.print(f"[bold]open recommendation {number}[/] of {day}: {asked}", highlight=False, soft_wrap=True)
+        if found.declared_sets:
+            console.print(f"[bold]declared in[/] {', '.join(found.declared_sets)}", highlight=False)
+        for row in found.built_sets:
+            built = f"{row['builds']} {'build' if row['builds'] == 1 else 'builds'} of {row['rows']:,} rows"
+            online = ", and its newest values are served" if row["online"] else ""
+            console.print(f"[bold]built in[/] {row['feature_set']}: {built}{online}", highlight=False)
         if found.related:
             names = ", ".join(f"{row['name']}@{row['version']}" for row in found.related)
             console.print(f"[bold]of the same source[/] {names}", highlight=False)

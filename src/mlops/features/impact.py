@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops.db import Database, Transaction
 from mlops.errors import BadInput, UnknownName
+from mlops.features.definitions import Declared
 
 __all__ = ["Impact", "Use", "impact", "versioned"]
 
@@ -50,6 +51,10 @@ class Impact:
     forecasts: int
     series: int
     """Different ones, over all uses."""
+    declared_sets: tuple[str, ...]
+    """Feature sets of the definition file that have it."""
+    built_sets: Sequence[Mapping[str, Any]]
+    """Feature sets of which a build has it, with their builds, and whether their newest values are served."""
     recommendations: Sequence[Mapping[str, Any]]
     """Open ones about the versions that use it."""
     related: Sequence[Mapping[str, Any]]
@@ -81,15 +86,21 @@ def versioned(text: str) -> tuple[str, int | None]:
     return name, int(version) if mark else None
 
 
-def impact(database: Database, name: str, version: int | None, as_of: datetime, *, days: int = DAYS) -> Impact:
-    """Everything that rests on a feature now; UnknownName for one that is not recorded, or not in this version."""
+def impact(
+    database: Database, known: Declared, name: str, version: int | None, as_of: datetime, *, days: int = DAYS
+) -> Impact:
+    """Everything that rests on a feature now; UnknownName for one that is not recorded, or not in this version.
+
+    `known` is what the definition file declares.
+    """
     with database.transaction() as transaction:
-        _known(transaction, name, version)
+        digests = _digests(transaction, name, version)
         rows = transaction.rows("impact_versions", name=name, version=version)
         ids = [row["version_id"] for row in rows]
         since = as_of - timedelta(days=days)
         counted = transaction.rows("impact_forecasts", version_ids=ids, since=since, as_of=as_of)
         recommendations = transaction.rows("impact_recommendations", version_ids=ids)
+        built = transaction.rows("impact_sets", name=name, version=version)
         related = transaction.rows("impact_related", name=name, version=version)
     forecasts = {row["version_id"]: row for row in counted}
     return Impact(
@@ -100,6 +111,10 @@ def impact(database: Database, name: str, version: int | None, as_of: datetime, 
         uses=tuple(_use(row, forecasts.get(row["version_id"])) for row in rows),
         forecasts=forecasts[None]["forecasts"],
         series=forecasts[None]["series"],
+        declared_sets=tuple(
+            one.name for one in known.sets.values() if digests & {each.sha256 for each in one.features}
+        ),
+        built_sets=built,
         recommendations=recommendations,
         related=related,
     )
@@ -111,12 +126,14 @@ def _use(row: Mapping[str, Any], counted: Mapping[str, Any] | None) -> Use:
     return Use(aliases=tuple(row["aliases"]), **kept, **{key: (counted or nothing)[key] for key in nothing})
 
 
-def _known(transaction: Transaction, name: str, version: int | None) -> None:
-    versions = [row["version"] for row in transaction.rows("feature_versions", name=name)]
+def _digests(transaction: Transaction, name: str, version: int | None) -> set[str]:
+    """The digests of the definitions that are asked about."""
+    versions = {row["version"]: row["definition_sha256"] for row in transaction.rows("feature_versions", name=name)}
     if not versions:
         raise UnknownName("feature", name, [row["name"] for row in transaction.rows("list_features")])
     if version is not None and version not in versions:
         raise UnknownName(f"version of feature {name!r}", version, map(str, versions))
+    return set(versions.values()) if version is None else {versions[version]}
 
 
 def _listed(uses: Sequence[Use]) -> str:

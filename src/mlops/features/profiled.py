@@ -13,6 +13,7 @@ from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.metric_types import MetricType
 from mlops.domain.profiles import FeatureProfile, Window
 from mlops.errors import NothingToDo, UnknownName
+from mlops.features import offline
 from mlops.features.build import Built, build, history
 from mlops.features.definitions import Declared, declared
 from mlops.features.impact import versioned
@@ -32,13 +33,17 @@ LOOK_BACK = {
 }
 """How much history before the window is read: what the window is held against, and its pattern in time."""
 
+UNNAMED = "features"
 FEWEST_EDGES = 2
 """As many are laid around a constant; a later profile that has more values lays its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Features to be profiled on a selection of series; `versions` has those that are recorded already, by name."""
+    """Features to be profiled on a selection of series; `versions` has those that are recorded already, by name.
+
+    `name` is that of their set; features that were asked for by themselves are an unnamed one.
+    """
 
     name: str
     selection: Selection
@@ -69,7 +74,8 @@ def profile_features(database: Database, name: str, as_of: datetime, *, days: in
         metric_types = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
         known = _recorded(transaction, versions)
     edges = {row["name"]: row["edges"] for row in known if len(row["edges"] or ()) > FEWEST_EDGES}
-    profiles = profile(frame, asked.definitions, window, as_of, metric_types=metric_types, edges=edges)
+    earlier = _earlier(database, asked, window, as_of)
+    profiles = profile(frame, asked.definitions, window, as_of, metric_types=metric_types, edges=edges, earlier=earlier)
     found = [Profiled(one.name, versions[one.name], one) for one in profiles]
     keep(database, found)
     return found
@@ -102,7 +108,7 @@ def subject(database: Database, name: str, known: Declared) -> Subject:
         if not rows:
             choices = {*known.sets, *known.features, *(row["name"] for row in transaction.rows("list_features"))}
             raise UnknownName("feature set, feature or model", name, choices)
-        return _of_recorded(transaction, name, rows)
+        return _of_recorded(transaction, rows)
 
 
 def _of_set(found: FeatureSet) -> Subject:
@@ -114,18 +120,18 @@ def _of_declared(database: Database, known: Declared, name: str) -> Subject:
     definition = known.features[name]
     selections = [one.selection for one in known.sets.values() if name in one.names]
     if selections:
-        return Subject(name, selections[0], (definition,), {})
+        return Subject(UNNAMED, selections[0], (definition,), {})
     with database.transaction() as transaction:
-        return Subject(name, _selection(transaction, definition), (definition,), {})
+        return Subject(UNNAMED, _selection(transaction, definition), (definition,), {})
 
 
-def _of_recorded(transaction: Transaction, name: str, rows: Sequence[Mapping[str, Any]]) -> Subject:
+def _of_recorded(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> Subject:
     """Features for the series that a model was trained on with them, else of what they are computed from."""
     definitions = tuple(FeatureDefinition.of(row["definition"]) for row in rows)
     used = transaction.one("feature_used_by", name=rows[0]["name"], version=rows[0]["version"])
     selection = Selection(**used["selection"]) if used else _selection(transaction, definitions[0])
     versions = {row["name"]: row["version"] for row in rows}
-    return Subject(name, selection, definitions, versions, used["country"] if used else None)
+    return Subject(UNNAMED, selection, definitions, versions, used["country"] if used else None)
 
 
 def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selection:
@@ -166,6 +172,18 @@ def _built(database: Database, feature_set: FeatureSet, as_of: datetime, start: 
         return build(database, feature_set, as_of, start=start, end=end)
     except NothingToDo:
         return build(database, feature_set, as_of, end=end)
+
+
+def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime) -> pd.DataFrame | None:
+    """What the newest build of the set until `as_of` holds of the window."""
+    there = [row["as_of"] for row in offline.builds(database, asked.name) if row["as_of"] <= as_of]
+    if not there:
+        return None
+    feature_set = FeatureSet(asked.name, asked.selection, asked.definitions)
+    try:
+        return offline.read(database, feature_set, there[0], start=window.start, end=window.end).frame
+    except NothingToDo:  # other definitions, or another window
+        return None
 
 
 def _own(observed: pd.DataFrame, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:

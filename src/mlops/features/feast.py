@@ -1,0 +1,196 @@
+"""Feature sets as a Feast repository: what was built here, read by Feast's offline store out of our database.
+
+A view `analytics.features_SET` is a Feast source, a set is a feature view of the entity `series`, and a live model
+version whose features are all in a set is a feature service. `y` is not exported: it is what is to be predicted.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mlops.db import Database
+from mlops.domain.features import FeatureDefinition, Selection
+from mlops.errors import BadInput, NothingToDo, Refused
+
+__all__ = ["BuiltSet", "Service", "export", "render"]
+
+MARK = "Written by `mlops features export-feast`, which writes it anew: what is changed here is lost."
+TYPES = {"float64": "Float64", "float32": "Float32"}
+TTL = {"hourly": "hours=1", "daily": "days=1", "weekly": "days=7", "monthly": "days=31"}
+PASSWORD = "PGPASSWORD"  # noqa: S105  a variable's name
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltSet:
+    """A feature set of which there is a build: its view has a column per feature."""
+
+    name: str
+    metric_type: str
+    granularity: str
+    definitions: Sequence[FeatureDefinition]
+    versions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The features of a live model version, as columns of one set."""
+
+    model: str
+    version: int
+    feature_set: str
+    features: Sequence[str]
+
+
+def export(database: Database, folder: Path) -> list[Path]:
+    """Write the repository; its files. The same state writes the same bytes.
+
+    Raises NothingToDo when no feature set was built, and Refused where a file of another origin would be overwritten.
+    """
+    with database.transaction() as transaction:
+        sets = [_set(row) for row in transaction.rows("export_feature_sets")]
+        services = [Service(**row) for row in transaction.rows("export_feature_services")]
+    if not sets:
+        raise NothingToDo("no feature set was built, and Feast reads what was built; run `mlops features build SET`")
+    return _write(folder, render(sets, services, database.url))
+
+
+def render(sets: Sequence[BuiltSet], services: Sequence[Service], database_url: str) -> dict[str, str]:
+    """The files of the repository by name."""
+    return {"feature_store.yaml": _settings(database_url), "features.py": _definitions(sets, services)}
+
+
+def _set(row: Mapping[str, Any]) -> BuiltSet:
+    definitions = [FeatureDefinition.of(one["definition"]) for one in row["features"]]
+    versions = {one["definition"]["name"]: one["version"] for one in row["features"]}
+    selection = Selection(**row["selection"])
+    return BuiltSet(row["name"], selection.metric_type, selection.granularity, definitions, versions)
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write files into a folder, over none that was not written by us."""
+    paths = {folder / name: text for name, text in files.items()}
+    foreign = next((path for path in paths if path.exists() and MARK not in path.read_text(encoding="utf-8")), None)
+    if foreign:
+        raise Refused(f"{foreign} was not written by this command and would be overwritten; choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in paths.items():
+            unfinished = path.with_name(f".{path.name}.unfinished")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+    except OSError as error:
+        raise BadInput(f"can't be written: {error.strerror}; give another folder", where=str(folder)) from error
+    return list(paths)
+
+
+def _settings(database_url: str) -> str:
+    """Feast's settings; a password is never written down, Feast takes it from the environment."""
+    found = urlsplit(database_url)
+    named = {key: values[0] for key, values in parse_qs(found.query).items()}
+    lines = {
+        "host": unquote(found.hostname or named.get("host", "localhost")),
+        "port": found.port or int(named.get("port", 5432)),
+        "database": unquote(found.path.lstrip("/")),
+        "db_schema": "analytics",
+        "user": unquote(found.username or named.get("user", "postgres")),
+        "password": f"${{{PASSWORD}}}",
+    }
+    store = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
+    return (
+        f"# {MARK}\n"
+        "project: mlops\nprovider: local\nregistry: data/registry.db\nentity_key_serialization_version: 3\n"
+        f"offline_store:\n  type: postgres\n{store}"
+        "online_store:\n  type: sqlite\n  path: data/online_store.db\n"
+    )
+
+
+def _definitions(sets: Sequence[BuiltSet], services: Sequence[Service]) -> str:
+    types = sorted({"Int64", *(TYPES[one.dtype] for each in sets for one in each.definitions)})
+    head = f'''"""Feature sets of mlops for Feast.
+
+{MARK}
+"""
+
+from datetime import timedelta
+
+from feast import Entity, FeatureService, FeatureView, Field, ValueType
+from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import PostgreSQLSource
+from feast.types import {", ".join(types)}
+
+series = Entity(
+    name="series",
+    join_keys=["series_id"],
+    value_type=ValueType.INT64,
+    description="One place times one metric type: analytics.series.",
+)
+'''
+    parts = [_view(one) for one in sorted(sets, key=lambda one: one.name)]
+    ordered = sorted(services, key=lambda one: (one.model, one.version))
+    return head + "".join(parts) + "".join(_service(one) for one in ordered)
+
+
+def _view(one: BuiltSet) -> str:
+    fields = "".join(_field(definition, one.versions[definition.name]) for definition in one.definitions)
+    tags = {"granularity": one.granularity, "metric_type": one.metric_type}
+    owners = ", ".join(sorted({definition.owner for definition in one.definitions}))
+    return f"""
+{one.name}_source = PostgreSQLSource(
+    name={_text(one.name)},
+    table={_text(f"analytics.features_{one.name}")},
+    timestamp_field="observed_at",
+)
+{one.name}_view = FeatureView(
+    name={_text(one.name)},
+    entities=[series],
+    ttl=timedelta({TTL[one.granularity]}, seconds=-1),  # a row is for its own step, not for a gap after it
+    schema=[
+        Field(name="series_id", dtype=Int64),
+{fields}    ],
+    source={one.name}_source,
+    owner={_text(owners)},
+    tags={_tags(tags)},
+)
+"""
+
+
+def _field(definition: FeatureDefinition, version: int) -> str:
+    tags = {"version": version, "transformation": definition.transformation, "definition_sha256": definition.sha256}
+    bounds = {"min_value": definition.min_value, "max_value": definition.max_value}
+    tags |= {name: f"{bound:g}" for name, bound in bounds.items() if bound is not None}
+    return f"""        Field(
+            name={_text(definition.name)},
+            dtype={TYPES[definition.dtype]},
+            description={_text(definition.description)},
+            tags={_tags(tags)},
+        ),
+"""
+
+
+def _service(one: Service) -> str:
+    name = f"{one.model}_v{one.version}"
+    features = ", ".join(_text(feature) for feature in one.features)
+    return f"""
+service_{_variable(name)} = FeatureService(
+    name={_text(name)},
+    features=[{one.feature_set}_view[[{features}]]],
+    tags={_tags({"model": f"models:/{one.model}/{one.version}"})},
+)
+"""
+
+
+def _variable(name: str) -> str:
+    """A part of a Python name; different names stay different."""
+    return re.sub(r"[^0-9a-zA-Z]", lambda found: "__" if found[0] == "_" else f"_{ord(found[0]):x}_", name)
+
+
+def _text(value: str) -> str:
+    """A Python literal in double quotes."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _tags(tags: Mapping[str, object]) -> str:
+    return "{" + ", ".join(f"{_text(name)}: {_text(str(value))}" for name, value in tags.items()) + "}"
