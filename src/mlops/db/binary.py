@@ -11,25 +11,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays", "elements", "encode"]
+__all__ = ["Arrays", "elements", "encode", "table"]
 
 Arrays = dict[str, npt.NDArray[Any]]
-"""Columns by name, all of one length."""
+"""Columns by name, all of one length; a column of two dimensions is an array of double precision in each row."""
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-ABOUT_ARRAY = 20
+ABOUT_ARRAY, ABOUT_TABLE = 20, 28
+FLOAT8 = 701  # its number in pg_type
 EPOCH = np.datetime64("2000-01-01")
 ROWS = 16_384
 WIRE = {"int64": ">i8", "int32": ">i4", "int16": ">i2", "float64": ">f8", "float32": ">f4", "bool": "i1"}
+ELEMENT = np.dtype([("length", ">i4"), ("element", ">f8")])
 TIMES = {"datetime64[us]": ("us", ">i8"), "datetime64[D]": ("D", ">i4")}
 
 
 def encode(columns: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes]:
     """The rows of some columns (integers, floats, booleans, datetime64[us] and [D]); NaN and NaT become NULL.
 
-    Rows with the same columns missing are sent together, for those are of one width; within such a group they keep
-    their order.
+    Inside of arrays NaN stays NaN. Rows with the same columns missing are sent together, for those are of one width;
+    within such a group they keep their order.
     """
     rows = len(next(iter(columns.values())))
     missing = {name: absent for name, array in columns.items() if (absent := _absent(array)).any()}
@@ -45,6 +47,11 @@ def encode(columns: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes]:
     yield TRAILER
 
 
+def table(sent: bytes, width: int) -> npt.NDArray[np.float64]:
+    """The rows, `width` numbers each, of an array of arrays without NULLs that array_send gave."""
+    return np.frombuffer(sent, dtype=ELEMENT, offset=ABOUT_TABLE)["element"].astype(np.float64).reshape(-1, width)
+
+
 def elements(sent: bytes, dtype: str) -> npt.NDArray[Any]:
     """The elements of an array without NULLs that array_send gave."""
     wanted = np.dtype(dtype)
@@ -58,20 +65,30 @@ def elements(sent: bytes, dtype: str) -> npt.NDArray[Any]:
 
 
 def _records(columns: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int64], gone: set[str]) -> bytes:
-    layout = [("fields", ">i2")]
+    layout: list[tuple[str, str | np.dtype[Any]]] = [("fields", ">i2")]
     for name, array in columns.items():
         layout.append((f"length of {name}", ">i4"))
         if name not in gone:
-            layout.append((name, _wire(array.dtype)))
+            layout.append((name, _wire(array.dtype) if array.ndim == 1 else _wire_of_arrays(array.shape[1])))
     records = np.empty(len(places), dtype=np.dtype(layout))
     records["fields"] = len(columns)
     for name, array in columns.items():
         if name in gone:
             records[f"length of {name}"] = -1
         else:
-            records[f"length of {name}"] = np.dtype(_wire(array.dtype)).itemsize
-            records[name] = _foreign(array[places])
+            records[f"length of {name}"] = records.dtype[name].itemsize
+            if array.ndim == 1:
+                records[name] = _foreign(array[places])
+            else:
+                records[name]["about"] = 1, 0, FLOAT8, array.shape[1], 1
+                records[name]["elements"]["length"] = 8
+                records[name]["elements"]["element"] = array[places]
     return records.tobytes()
+
+
+def _wire_of_arrays(length: int) -> np.dtype[Any]:
+    """Dimensions, NULLs, the elements' type, their number and the first one's index; then the elements."""
+    return np.dtype([("about", ">i4", (5,)), ("elements", ELEMENT, (length,))])
 
 
 def _wire(dtype: np.dtype[Any]) -> str:
@@ -82,7 +99,7 @@ def _absent(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     absent: npt.NDArray[np.bool_] = np.zeros(len(array), dtype=bool)
     if array.dtype.kind == "M":
         absent = np.isnat(array)
-    elif array.dtype.kind == "f":
+    elif array.dtype.kind == "f" and array.ndim == 1:
         absent = np.isnan(array)
     return absent
 

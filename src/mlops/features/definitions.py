@@ -1,5 +1,6 @@
 """Features and feature sets as a team declares them, checked before anything is computed."""
 
+import re
 import sys
 import traceback
 from collections import Counter
@@ -19,6 +20,8 @@ __all__ = ["Declared", "check", "declared", "feature", "feature_set"]
 ENTITIES = ("series", "customer", "route", "vehicle", "driver", "site")
 DTYPES = ("float64", "float32")
 FILE = "features.py"
+FEATURE_NAME, SET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}"), re.compile(r"[a-z][a-z0-9_]{0,53}")
+ROW = ("series_id", "ds", "observed_at", "target_at", "age", "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ def feature(
     With `entity` "route" the source is measured on the whole route, whatever series it consists of, and the
     transformation says by `across=` how they are put together.
     """
+    _name("feature", name, FEATURE_NAME)
+    if name in ROW:
+        raise BadInput(f"feature {name!r} is a column of every feature set; choose another name")
     whole = parse(str(transformation))
     used = {of or source for of, _ in sources(whole)}
     if None in used:
@@ -72,6 +78,9 @@ def feature(
 
 def check(feature_set: FeatureSet) -> FeatureSet:
     """The set itself, if its features can be computed for its series and don't contain what is to be predicted."""
+    _name("feature set", feature_set.name, SET_NAME)
+    if not feature_set.features:
+        raise BadInput(f"feature set {feature_set.name!r} has no features; name at least one")
     twice = [name for name, count in Counter(feature_set.names).items() if count > 1]
     if twice:
         raise BadInput(f"feature set {feature_set.name!r} has two features named {twice[0]!r}; rename one")
@@ -138,6 +147,13 @@ def _unique(names: Sequence[str], what: str, path: Path) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise BadInput(f"declares two {what} named {twice[0]!r}; rename one", where=str(path))
+
+
+def _name(what: str, name: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(name):
+        raise BadInput(
+            f"{what} {name!r} can't be taken as a name; expected small letters, digits and _, like weight_mean_7"
+        )
 
 
 def _choice(name: str, what: str, found: str, choices: Sequence[str]) -> None:

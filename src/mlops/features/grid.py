@@ -17,7 +17,7 @@ from mlops.features.cells import Cells, Floats
 from mlops.features.kernels import Steps
 from mlops.features.transformations import Transformation, compute, reach
 
-__all__ = ["Grid", "Observed", "Wanted", "step_of", "time_of"]
+__all__ = ["Grid", "Ints", "Observed", "Times", "Wanted", "step_of", "time_of"]
 
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
@@ -66,8 +66,9 @@ class Grid:
         for first in range(0, self.series, TOGETHER):
             some = rows.between(first, first + TOGETHER)
             part = _Part(self, first, min(TOGETHER, self.series - first), begin, end, room)
-            for place, one in enumerate(wanted):
-                part.fill(found[place, done : done + len(some.row)], some, one)
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                for place, one in enumerate(wanted):
+                    part.fill(found[place, done : done + len(some.row)], some, one)
             done += len(some.row)
         return found
 

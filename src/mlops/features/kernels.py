@@ -178,9 +178,9 @@ def steps_since_holiday(steps: Steps, country: str, most: int = 14) -> Floats:
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:
-    """One by the other; NaN where the other is zero."""
-    unknown = np.full(np.broadcast_shapes(top.shape, bottom.shape), np.nan)
-    return np.asarray(np.divide(top, bottom, out=unknown, where=bottom != 0))
+    """One by the other; NaN where the other is zero, or so small that there is no number for it."""
+    quotient = np.divide(top, np.where(bottom == 0, np.nan, bottom))
+    return np.where(np.isinf(quotient), np.nan, quotient)
 
 
 def label(texts: Callable[[str], Sequence[str | None]], key: str, categories: tuple[str, ...]) -> Floats:

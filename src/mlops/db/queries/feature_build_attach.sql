@@ -1,0 +1,2 @@
+-- makes the rows of a build visible
+select analytics.attach_offline_build(:build_id)
