@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from mlops.db import Database
+from mlops.db.archive import Month, archive
 from mlops.domain.features import Selection
 from mlops.errors import Refused
 from mlops.features.build import history
@@ -107,6 +108,22 @@ def test_what_became_of_the_data_is_told_exactly(routes: Database, store: Store,
     assert found.verdict == "differs"
     assert len(told(found, "forecast")) == 1
     assert found.content_now not in (None, found.content_then)
+
+
+def test_a_month_that_was_archived_is_brought_back_by_the_command_it_names(
+    mlops, routes: Database, store: Store, champion: Trained, tmp_path: Path
+):
+    april = (datetime(2019, 4, 1, tzinfo=UTC), datetime(2019, 5, 1, tzinfo=UTC))
+    done = archive(
+        routes, Month("analytics.time_series_metrics", "analytics.time_series_metrics_p2019_04", *april), tmp_path
+    )
+    execute(routes, "drop table analytics.time_series_metrics_p2019_04")
+    (message,) = told(reproduce(routes, store, URI), "data")
+    assert message.startswith("2019-04: 120 observations of 4 series are not in the database any more: the month was")
+    command = re.search(r"`mlops (db restore-archive .*)`", message)[1].split()
+    assert command[-1] == str(done.path)
+    assert mlops(*command)[0] == 0
+    assert reproduce(routes, store, URI).verdict == "reproduced"
 
 
 def test_a_series_that_is_gone_altogether_is_told(routes: Database, store: Store, champion: Trained):

@@ -338,7 +338,7 @@ def test_the_command_tells_changes_and_ends_by_signal(store: Store, routes: Data
     with command("--every", "3600") as one, command("--json", "--no-triggers") as other:
         assert "the mirror shows 1 models, 2 versions, 1 aliases" in one.stdout.readline()
         document = json.loads(other.stdout.readline())
-        assert document["mirror"] == {"models": 1, "versions": 2, "aliases": 1}
+        assert document["mirror"].items() >= {"models": 1, "versions": 2, "aliases": 1}.items()
         store.client.set_registered_model_alias("demand", "champion", "2")
         assert "demand@champion is version 2, it was 1" in one.stdout.readline()
         one.send_signal(signal.SIGTERM)

@@ -65,8 +65,8 @@ def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[s
             break
         if attempt == 1:
             sync(store, database)
-    if row is None or row["lineage"] is None:
-        why = row["lineage_problem"] if row else "it is not in the mirror"
+    if row is None or row["lineage"] is None or "selection" not in row["lineage"]:
+        why = "it is not in the mirror" if row is None else row["lineage_problem"] or "its lineage names no series"
         raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")
     return row
 

@@ -14,7 +14,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.errors import MlopsError
+from mlops.errors import MlopsError, NothingToDo
 from mlops.forecasting.backtest import backtest
 from mlops.tracking.registry import ModelVersion, load_model
 from mlops.tracking.runs import read_table
@@ -73,6 +73,8 @@ def _of_champion(
     say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, str]:
     """The champion's forecasts `series_id, cutoff, ds, y_hat` on our folds, and in words where they come from."""
+    if "recipe" not in (champion.row["lineage"] or {}):
+        raise NothingToDo(f"version {_number(champion)} was not trained by `mlops train`")
     trained_to = pd.Timestamp(champion.row["trained_to"]).tz_convert("UTC").tz_localize(None)
     unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)
     if unseen:

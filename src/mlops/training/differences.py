@@ -126,7 +126,7 @@ def _gone_months(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
         return
     for month, group in pd.DataFrame(rows).groupby("month"):
         count, series, cause = group["observations"].sum(), group["series_id"].nunique(), group["cause"].iloc[0]
-        where = f"archived in {group['path'].iloc[0]}; bring it back with `mlops db restore-archive`"
+        where = f"archived; bring it back with `mlops db restore-archive {group['path'].iloc[0]}`"
         yield Difference(
             "data",
             f"{month}: {count:,} observations of {series} series are not in the database any more:"

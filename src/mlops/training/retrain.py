@@ -117,6 +117,11 @@ def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any
             f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row['reasons'])};"
             " a model trained on broken data would learn the fault"
         )
+    if "recipe" not in (row["lineage"] or {}):
+        raise Refused(
+            f"{row['name']} version {row['version']} was not trained by `mlops train`, so its recipe is not known;"
+            " train it where it comes from, and promote that version"
+        )
     return row
 
 

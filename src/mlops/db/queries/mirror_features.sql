@@ -15,6 +15,8 @@ with named as (
             order by s.created_at <= v.created_at desc, case when s.created_at <= v.created_at then s.version end desc, s.version
             limit 1) s
      where v.lineage is null
+       and not exists (select from unnest(v.inferred_features) n  -- all of its inputs are features, or nothing is guessed
+                        where not exists (select from analytics.model_feature_store s where s.name = n))
 ), gone as (
     delete from analytics.model_version_features e using named v
      where e.version_id = v.version_id
