@@ -257,7 +257,7 @@ def test_few_whole_numbers_have_a_bin_each():
 @pytest.mark.parametrize("days", [0, -3])
 def test_an_empty_window_is_refused(days: int):
     with pytest.raises(BadInput, match="one day or more"):
-        Window.before(AS_OF, days)
+        profile(frame(), [definition()], Window.before(AS_OF, days), AS_OF)
 
 
 def test_a_frame_without_keys_is_refused():

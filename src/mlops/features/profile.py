@@ -45,6 +45,8 @@ def profile(
     missing = {"series_id", "ds"} - set(frame.columns)
     if missing:
         raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected series_id, ds and the features")
+    if window.start >= window.end:
+        raise BadInput(f"a window from {window.start} to {window.end} has nothing in it; give it one day or more")
     known = frame[frame["ds"] < _naive(as_of)]
     rows = {
         kind: Rows.of(known, kind, _naive(window.start), _naive(window.end))
