@@ -12,6 +12,7 @@ from types import ModuleType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attr
+import psycopg
 import pytest
 from openlineage.client import event_v2, facet_v2
 from openlineage.client.serde import Serde
@@ -100,6 +101,7 @@ def test_a_training_is_told_as_one_run_from_the_series_to_the_model(routes: Data
     assert {"key": "mlflow.run_id", "value": champion.version.run_id, "source": "MLOPS"} in complete["run"]["facets"][
         "tags"
     ]["tags"]
+    assert json.loads(complete["job"]["facets"]["sourceCode"]["sourceCode"])["kind"] == "lightgbm", "the recipe"
     (series,), (model,) = complete["inputs"], complete["outputs"]
     assert series["namespace"] == "postgres://db:5432"
     assert series["name"].endswith(".analytics.time_series")
@@ -132,6 +134,28 @@ def test_forecasts_are_told_with_the_model_that_made_them(routes: Database, stor
     assert forecast["inputs"][0]["name"] == "demand"
     assert forecast["inputs"][0]["facets"]["version"]["datasetVersion"] == "1"
     assert forecast["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == 4 * 7
+
+
+def test_code_that_mlflow_found_in_a_repository_is_named(routes: Database, champion: Trained):
+    with psycopg.connect(routes.url) as connection:
+        tags = {"mlflow.source.git.repoURL": "https://git.example/us", "mlflow.source.git.commit": "7e9bb43"}
+        connection.execute("update analytics.model_versions set run_tags = %s", [json.dumps(tags)])
+    _, complete = told(routes)
+    found = complete["job"]["facets"]["sourceCodeLocation"]
+    assert (found["url"], found["version"]) == ("https://git.example/us", "7e9bb43")
+    assert conforms(complete, event_v2.RunEvent)
+
+
+def test_a_version_without_lineage_is_told_with_its_problem(routes: Database, champion: Trained):
+    with psycopg.connect(routes.url) as connection:
+        connection.execute(
+            "update analytics.model_versions set lineage = null, lineage_sha256 = null, lineage_state = 'incomplete',"
+            " lineage_problem = 'the model carries no lineage'"
+        )
+    _, complete = told(routes)
+    assert complete["inputs"] == []
+    assert complete["outputs"][0]["facets"]["documentation"]["description"] == "the model carries no lineage"
+    assert conforms(complete, event_v2.RunEvent)
 
 
 def test_the_same_state_is_the_same_file(routes: Database, champion: Trained, mlops: Command, tmp_path: Path):

@@ -112,7 +112,7 @@ def test_importance_is_a_share_of_the_model_whatever_it_was_measured_in(mirror: 
 
 def test_a_feature_that_nobody_uses_can_go(mirror: Database):
     assert impact(mirror, NONE, "unused", None, NOW).sentence == (
-        "no live model version uses unused: retiring it breaks nothing that is served"
+        "no live model version uses unused: retiring it breaks nothing"
     )
 
 

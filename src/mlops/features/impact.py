@@ -65,7 +65,7 @@ class Impact:
         """The whole of it in one sentence."""
         subject = self.name if self.version is None else f"{self.name}@{self.version}"
         if not self.uses:
-            return f"no live model version uses {subject}: retiring it breaks nothing that is served"
+            return f"no live model version uses {subject}{self._sets}"
         versions = _listed(self.uses)
         if not self.forecasts:
             came = f"no forecast of the last {self.days} days came from {'it' if len(self.uses) == 1 else 'them'}"
@@ -76,6 +76,15 @@ class Impact:
             )
         verb, those = ("uses", "that version") if len(self.uses) == 1 else ("use", "those")
         return f"{versions} {verb} {subject}; {came}; retiring it means retraining {those}"
+
+    @property
+    def _sets(self) -> str:
+        """What retiring it means when no model uses it."""
+        online = [row["feature_set"] for row in self.built_sets if row["online"]]
+        named = sorted({*self.declared_sets, *(row["feature_set"] for row in self.built_sets)})
+        if online:
+            return f", but its newest values are served as a part of {', '.join(online)}"
+        return f"; retiring it changes {', '.join(named)}" if named else ": retiring it breaks nothing"
 
 
 def versioned(text: str) -> tuple[str, int | None]:

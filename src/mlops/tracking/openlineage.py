@@ -122,7 +122,8 @@ class _Version:
         tag = facets.tags_run.TagsRunFacetFields
         metrics = row["metrics"].items()
         measured = {name: f"{value:.6g}" for name, value in metrics if not name.startswith("importance.")}
-        told = {"mlflow.run_id": row["run_id"], "lineage_sha256": row["lineage_sha256"], **measured}
+        code = {f"code_{name}": self.lineage.get("code", {}).get(name) for name in ("commit", "sha256")}
+        told = {"mlflow.run_id": row["run_id"], "lineage_sha256": row["lineage_sha256"], **code, **measured}
         found: dict[str, Any] = {
             "processing_engine": engine(self.lineage.get("code_version", mlops.__version__)),
             "executionParameters": facets.execution_parameters_run.ExecutionParametersRunFacet(
@@ -154,6 +155,10 @@ class _Version:
         recipe = self.lineage.get("recipe")
         if recipe:
             found["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(recipe))
+        repository, commit = (self.row["run_tags"].get(f"mlflow.source.git.{name}") for name in ("repoURL", "commit"))
+        if repository:
+            location = facets.source_code_location_job.SourceCodeLocationJobFacet
+            found["sourceCodeLocation"] = location("git", repository, repoUrl=repository, version=commit)
         return found
 
     def _series(self, selected: dict[str, Any]) -> InputDataset:
@@ -197,9 +202,9 @@ class _Version:
             ("metric_type", "EQUAL", [selection["metric_type"]] if selection else sources),
             ("granularity", "EQUAL", [selection["granularity"]] if selection else []),
             *((f"labels.{key}", "EQUAL", [value]) for key, value in labels),
-            ("observed_at", "GREATER_EQUAL_THAN", [_text(self.row["trained_from"])]),
-            ("observed_at", "LESS_EQUAL_THAN", [_text(self.row["trained_to"])]),
-            ("recorded_at", "LESS_EQUAL_THAN", [_text(self.row["as_of"])]),
+            ("observed_at", "GREATER_EQUAL_THAN", [self.lineage["trained_from"]]),
+            ("observed_at", "LESS_EQUAL_THAN", [self.lineage["trained_to"]]),
+            ("recorded_at", "LESS_EQUAL_THAN", [self.lineage["as_of"]]),
         ]
 
     def _made(self) -> OutputDataset:
