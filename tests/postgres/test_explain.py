@@ -102,6 +102,7 @@ READS = {
         months=1,
         before="select analytics.ensure_partitions('2024-01-01', '2024-08-31', 'analytics.time_series_revisions')",
     ),
+    "feature_newest": Read({"series_ids": FEW, "as_of": NOW}, why="a series may have ended at any time"),
     "latest": Read({"series_ids": FEW}, months=1),
     "series_latest": Read({"series_id": 41, "most": 10}, months=1),
     "series_show": Read({"series_id": 41}, why=ALL),
@@ -131,6 +132,10 @@ READ_ALL = {
     "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
 }
 ELSEWHERE = {
+    "feature_build_make": "makes a table, reads none; see test_feature_store",
+    "feature_build_attach": "attaches a partition, reads the rows of that build alone",
+    "feature_build_drop": "drops the rows of one build",
+    "feature_set_show": "makes a view, reads the list of builds",
     "check_system_health": "opens the newest month only; see test_health",
     "refresh_predictive_views": "the refresh; see test_rollup and test_views",
     "ensure_partitions": "makes partitions, reads none",

@@ -117,7 +117,7 @@ def test_a_corrected_value_is_the_one_that_stood_then(database: Database, add: A
 def test_an_earlier_time_knows_fewer_rows(database: Database, add: Add):
     add([1, 2, 3])
     assert len(build(database, a_set(a_feature(lag(1))), MONDAY + timedelta(days=2)).frame) == 2
-    with pytest.raises(NothingToDo, match="no daily collection_weight of these times was recorded by 2024-01-01"):
+    with pytest.raises(NothingToDo, match="collection_weight of these series and times was recorded by 2024-01-01"):
         build(database, a_set(a_feature(lag(1))), MONDAY)
 
 

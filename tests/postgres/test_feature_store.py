@@ -32,7 +32,7 @@ from mlops.features import (
     seasonal_rolling_mean,
     steps_since_nonzero,
 )
-from mlops.features.build import Built, build
+from mlops.features.build import build
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS, PLACES = 24, 3
@@ -122,7 +122,9 @@ def place(new_database: Any, migrated: str) -> Iterator[Place]:
     with new_database("features", template=migrated) as (_, url):
         database = Database(url)
         made = Place(database)
-        yield made
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(offline.TOGETHER, "daily", 2)  # so that a build of three series has two parts
+            yield made
         made.connection.close()
         database.close()
 
@@ -251,15 +253,18 @@ def test_two_processes_that_write_the_same_build_write_it_once(filled: Place):
 
 
 def test_an_interrupted_build_leaves_nothing(filled: Place, monkeypatch: pytest.MonkeyPatch):
-    whole = offline._columns
+    whole, written = offline._columns, []
 
-    def broken(built: Built) -> dict[str, Any]:
-        return whole(built) | {"observed_at": np.zeros(len(built.frame), dtype="datetime64[us]")}  # twice the same key
+    def broken(frame: pd.DataFrame, names: Any) -> dict[str, Any]:
+        if written:
+            raise KeyboardInterrupt
+        written.append(len(frame))
+        return whole(frame, names)
 
     monkeypatch.setattr(offline, "_columns", broken)
-    with pytest.raises(psycopg.errors.UniqueViolation):
+    with pytest.raises(KeyboardInterrupt):
         offline.materialise(filled.database, SET, hours(500))
-    monkeypatch.undo()
+    monkeypatch.setattr(offline, "_columns", whole)
     assert offline.builds(filled.database) == []
     left = filled.connection.execute("select count(*) from pg_class where relname ~ '^offline_features_b'").fetchone()
     assert left == (0,)

@@ -13,7 +13,7 @@ from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.errors import NothingToDo
 from mlops.features.definitions import check
-from mlops.features.digest import digest
+from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.grid import Grid, Observed, Wanted
 from mlops.features.sources import observed_of, read_sources, wanted
 from mlops.features.store import register
@@ -42,9 +42,14 @@ class Built:
     frame: pd.DataFrame
 
     @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """The digest of every row and column, and of its parts."""
+        return fingerprint(self.frame)
+
+    @property
     def content_sha256(self) -> str:
         """The digest of every row and column."""
-        return digest(self.frame)
+        return self.fingerprint.sha256
 
     @property
     def series(self) -> tuple[int, ...]:
@@ -52,17 +57,19 @@ class Built:
         return tuple(int(one) for one in self.frame["series_id"].unique())
 
     def lineage_fields(self) -> dict[str, Any]:
-        """What the lineage of a model that is trained on the frame says of its data: fields of `Lineage`."""
+        """What the lineage of a model that is trained on the frame says of its data.
+
+        `mlops.tracking.lineage.declare` takes it as it is: `declare(signature, **built.lineage_fields())`.
+        """
         return {
             "selection": self.feature_set.selection,
             "features": dict(self.features),
             "as_of": self.as_of,
             "trained_from": _aware(self.frame["ds"].min()),
             "trained_to": _aware(self.frame["ds"].max()),
-            "rows": len(self.frame),
             "series": self.series,
-            "content_sha256": self.content_sha256,
             "label": self.feature_set.label,
+            **self.fingerprint.facts,
         }
 
 
@@ -81,15 +88,32 @@ def build(
     NothingToDo without rows, BadInput and UnknownName for a set that can't be computed.
     """
     features = register(database, check(feature_set).features)
+    frame = rows(database, feature_set, as_of, start=start, end=end, series=series)
+    if frame.empty:
+        raise nothing(feature_set.selection, as_of)
+    return Built(feature_set, features, as_of, start, end, frame)
+
+
+def rows(
+    database: Database,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    series: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """The frame of `build` alone; it may be empty."""
     found = read_sources(database, feature_set, as_of, start=start, series=series)
-    rows = found.labelled(start, end)
-    if not len(rows.row):
-        selection = feature_set.selection
-        raise NothingToDo(
-            f"no {selection.granularity} {selection.metric_type} of these times was recorded by"
-            f" {as_of:%Y-%m-%d %H:%M} UTC; bring data in with `mlops series ingest FILE`, or see `mlops series list`"
-        )
-    return Built(feature_set, features, as_of, start, end, framed(found.ids, found.grid, rows, feature_set))
+    return framed(found.ids, found.grid, found.labelled(start, end), feature_set)
+
+
+def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
+    """What to say when there are no rows."""
+    return NothingToDo(
+        f"no {selection.granularity} {selection.metric_type} of these series and times was recorded by"
+        f" {as_of:%Y-%m-%d %H:%M} UTC; bring data in with `mlops series ingest FILE`, or see `mlops series list`"
+    )
 
 
 def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:

@@ -32,6 +32,12 @@ class Declared:
     features: Mapping[str, FeatureDefinition]
     sets: Mapping[str, FeatureSet]
 
+    @property
+    def definitions(self) -> dict[str, FeatureDefinition]:
+        """Every declared feature by its name, those that only a set names too."""
+        inside = {one.name: one for each in self.sets.values() for one in each.features}
+        return inside | dict(self.features)
+
     def feature_set(self, name: str) -> FeatureSet:
         """The set of this name; UnknownName with the ones there are."""
         if name not in self.sets:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mlops.features.cells import Cells, Floats
 from mlops.features.kernels import Steps
-from mlops.features.transformations import Transformation, compute, reach
+from mlops.features.transformations import Transformation, compute, room
 
 __all__ = ["Grid", "Ints", "Observed", "Times", "Wanted", "step_of", "time_of"]
 
@@ -61,11 +61,11 @@ class Grid:
         if not len(rows.row):
             return found
         begin, end = self._span(rows)
-        room = max((reach(one) or 0 for one, _, _ in wanted), default=0)
+        before = max((room(one) for one, _, _ in wanted), default=0)
         done = 0
         for first in range(0, self.series, TOGETHER):
             some = rows.between(first, first + TOGETHER)
-            part = _Part(self, first, min(TOGETHER, self.series - first), begin, end, room)
+            part = _Part(self, first, min(TOGETHER, self.series - first), begin, end, before)
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 for place, one in enumerate(wanted):
                     part.fill(found[place, done : done + len(some.row)], some, one)

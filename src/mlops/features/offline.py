@@ -1,6 +1,6 @@
 """Feature sets that are written down: built once, read as often as wanted, identical to a build on demand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +14,17 @@ from mlops.db.retry import retrying
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
-from mlops.features.build import Built, build
+from mlops.features.build import Built, nothing, rows
 from mlops.features.definitions import check
+from mlops.features.digest import Fingerprint, fingerprint
+from mlops.features.sources import series_of
+from mlops.features.store import register
 
 __all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read", "read_build"]
 
-Say = Callable[[str], None]
+Tell = Callable[[int, int, int], None]
+TOGETHER = {"hourly": 25, "daily": 500, "weekly": 2_000, "monthly": 5_000}
+"""Series that are built and written together, so that no more than about 400,000 rows are in memory."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +50,20 @@ def materialise(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
-    say: Say = lambda _: None,
+    tell: Tell = lambda *_: None,
 ) -> Materialised:
     """Write down the set as it was known at `as_of` (now if None), from `start` to before `end`.
 
     The same set, definitions, selection, time and window are one build: it is written once, whoever asks how often.
-    Raises NothingToDo without rows and BadInput for a time that has not come, because more may be recorded until then.
+    `tell` hears how many rows were written, and of how many of the series. Raises NothingToDo without rows and BadInput
+    for a time that has not come, because more may be recorded until then.
     """
     check(feature_set)
-    as_of = _past(database, as_of)
-    key = _key(feature_set, as_of, start, end)
-    there = _there(database, key)
+    request = _Request(feature_set, _past(database, as_of), start, end)
+    there = _there(database, request.key)
     if there is not None:
         return Materialised(there, written=False)
-    say("reading what was known, and computing")
-    built = build(database, feature_set, as_of, start=start, end=end)
-    say(f"writing {len(built.frame):,} rows")
-    return retrying(lambda: _write(database, built, key))
+    return retrying(lambda: _write(database, request, tell))
 
 
 def builds(database: Database, feature_set: str | None = None) -> list[dict[str, Any]]:
@@ -144,16 +146,25 @@ def _past(database: Database, as_of: datetime | None) -> datetime:
     return as_of or now
 
 
-def _key(feature_set: FeatureSet, as_of: datetime, start: datetime | None, end: datetime | None) -> str:
-    whole = {
-        "feature_set": feature_set.name,
-        "label": feature_set.label,
-        "features": [[one.name, one.sha256] for one in feature_set.features],
-        "selection": asdict(feature_set.selection),
-        "as_of": as_of.astimezone(UTC).isoformat(),
-        "window": [None if time is None else time.astimezone(UTC).isoformat() for time in (start, end)],
-    }
-    return sha256(canonical_json(whole))
+@dataclass(frozen=True)
+class _Request:
+    feature_set: FeatureSet
+    as_of: datetime
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that decides what is built."""
+        whole = {
+            "feature_set": self.feature_set.name,
+            "label": self.feature_set.label,
+            "features": [[one.name, one.sha256] for one in self.feature_set.features],
+            "selection": asdict(self.feature_set.selection),
+            "as_of": self.as_of.astimezone(UTC).isoformat(),
+            "window": [None if time is None else time.astimezone(UTC).isoformat() for time in (self.start, self.end)],
+        }
+        return sha256(canonical_json(whole))
 
 
 def _there(database: Database, key: str) -> dict[str, Any] | None:
@@ -161,73 +172,104 @@ def _there(database: Database, key: str) -> dict[str, Any] | None:
         return transaction.one("feature_build_there", build_sha256=key)
 
 
-def _write(database: Database, built: Built, key: str) -> Materialised:
+def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
     """All of it in one transaction; another process that writes the same build waits, and then finds it."""
+    features = register(database, request.feature_set.features)
     with database.transaction() as transaction:
-        transaction.lock(f"feature build {key}")
-        there = transaction.one("feature_build_there", build_sha256=key)
+        transaction.lock(f"feature build {request.key}")
+        there = transaction.one("feature_build_there", build_sha256=request.key)
         if there is not None:
             return Materialised(there, written=False)
-        made = transaction.one("feature_build_add", build_sha256=key, **_record(built))
+        made = transaction.one("feature_build_make")
         assert made is not None
-        transaction.copy_arrays(made["rows_table"], _columns(built))
+        parts = []
+        for frame in _frames(database, request, tell):
+            transaction.copy_arrays(made["rows_table"], _columns(frame, request.feature_set.names))
+            parts.append(_Part(fingerprint(frame), frame["ds"].min(), frame["ds"].max()))
+        if not parts:
+            raise nothing(request.feature_set.selection, request.as_of)
+        transaction.run("feature_build_add", build_id=made["build_id"], **_record(request, features, parts))
         transaction.run("feature_build_attach", build_id=made["build_id"])
-        transaction.run("feature_set_show", feature_set=built.feature_set.name)
-        written = transaction.one("feature_build_there", build_sha256=key)
+        transaction.run("feature_set_show", feature_set=request.feature_set.name)
+        written = transaction.one("feature_build_there", build_sha256=request.key)
     assert written is not None
     return Materialised(written, written=True)
 
 
-def _record(built: Built) -> dict[str, Any]:
-    fields = built.lineage_fields()
+def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.DataFrame]:
+    """The rows, some series at a time: of those the features are the same as of all together."""
+    selection = request.feature_set.selection
+    with database.transaction() as transaction:
+        ids = [one["series_id"] for one in series_of(transaction, selection)]
+    written, size = 0, TOGETHER[selection.granularity]
+    for begin in range(0, len(ids), size):
+        some = ids[begin : begin + size]
+        frame = rows(database, request.feature_set, request.as_of, start=request.start, end=request.end, series=some)
+        if not frame.empty:
+            yield frame
+        written += len(frame)
+        tell(written, begin + len(some), len(ids))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is remembered of some rows that were written."""
+
+    fingerprint: Fingerprint
+    first: pd.Timestamp
+    last: pd.Timestamp
+
+
+def _record(request: _Request, features: Mapping[str, Mapping[str, Any]], parts: Sequence[_Part]) -> dict[str, Any]:
+    whole = Fingerprint(parts[0].fingerprint.columns, pd.concat([one.fingerprint.parts for one in parts]))
     return {
-        "feature_set": built.feature_set.name,
-        "label": built.feature_set.label,
-        "features": canonical_json([{"name": name, **built.features[name]} for name in built.feature_set.names]),
-        "selection": asdict(built.feature_set.selection),
-        "as_of": built.as_of,
-        "window_start": built.start,
-        "window_end": built.end,
-        "rows": fields["rows"],
-        "series": len(fields["series"]),
-        "first_at": fields["trained_from"],
-        "last_at": fields["trained_to"],
-        "content_sha256": fields["content_sha256"],
+        "build_sha256": request.key,
+        "feature_set": request.feature_set.name,
+        "label": request.feature_set.label,
+        "features": canonical_json([{"name": name, **features[name]} for name in request.feature_set.names]),
+        "selection": asdict(request.feature_set.selection),
+        "as_of": request.as_of,
+        "window_start": request.start,
+        "window_end": request.end,
+        "rows": whole.rows,
+        "series": whole.parts["series_id"].nunique(),
+        "first_at": min(one.first for one in parts).tz_localize(UTC).to_pydatetime(),
+        "last_at": max(one.last for one in parts).tz_localize(UTC).to_pydatetime(),
+        "content_sha256": whole.sha256,
     }
 
 
-def _columns(built: Built) -> dict[str, Any]:
-    frame = built.frame
+def _columns(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
     return {
         "series_id": frame["series_id"].to_numpy(np.int64),
         "observed_at": frame["ds"].to_numpy("datetime64[us]"),
         "y": frame["y"].to_numpy(float),
-        "features": frame[list(built.feature_set.names)].to_numpy(float),
+        "features": frame[list(names)].to_numpy(float),
     }
 
 
 def _one(transaction: Transaction, build_id: int) -> dict[str, Any]:
     found = transaction.one("feature_builds", feature_set=None, build_id=build_id)
     if found is None:
-        rows = transaction.rows("feature_builds", feature_set=None, build_id=None)
-        raise UnknownName("build", build_id, [str(row["build_id"]) for row in rows])
+        known = transaction.rows("feature_builds", feature_set=None, build_id=None)
+        raise UnknownName("build", build_id, [str(row["build_id"]) for row in known])
     return found
 
 
 def _read(transaction: Transaction, found: dict[str, Any], start: datetime | None, end: datetime | None) -> Built:
     feature_set = _feature_set(transaction, found)
-    rows = transaction.rows("feature_build_rows", build_id=found["build_id"], start=start, end=end)
-    if not rows:
+    stored = transaction.rows("feature_build_rows", build_id=found["build_id"], start=start, end=end)
+    if not stored:
         raise NothingToDo(f"build {found['build_id']} of {found['feature_set']!r} has no rows in the wanted time")
     width = len(feature_set.features)
     frame = pd.DataFrame(
-        np.concatenate([table(row["features"], width) for row in rows]), columns=list(feature_set.names)
+        np.concatenate([table(row["features"], width) for row in stored]), columns=list(feature_set.names)
     )
-    frame.insert(0, "series_id", np.repeat([row["series_id"] for row in rows], [row["rows"] for row in rows]))
+    frame.insert(0, "series_id", np.repeat([row["series_id"] for row in stored], [row["rows"] for row in stored]))
     frame.insert(
-        1, "ds", np.concatenate([elements(row["ds"], "datetime64[us]") for row in rows]).astype("datetime64[ns]")
+        1, "ds", np.concatenate([elements(row["ds"], "datetime64[us]") for row in stored]).astype("datetime64[ns]")
     )
-    frame.insert(2, "y", np.concatenate([elements(row["y"], "float64") for row in rows]))
+    frame.insert(2, "y", np.concatenate([elements(row["y"], "float64") for row in stored]))
     narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
     features = {one["name"]: {key: one[key] for key in one if key != "name"} for one in found["features"]}
     window = start or found["window_start"], end or found["window_end"]

@@ -13,10 +13,10 @@ from mlops.db.binary import elements, table
 from mlops.domain.canonical import canonical_json
 from mlops.domain.features import FeatureSet
 from mlops.errors import NothingToDo, Refused
-from mlops.features.build import framed
+from mlops.features.build import framed, nothing
 from mlops.features.definitions import check
 from mlops.features.grid import Observed, step_of, time_of
-from mlops.features.sources import read_sources
+from mlops.features.sources import read_sources, series_of
 from mlops.features.store import register
 
 __all__ = ["Refreshed", "latest", "next_rows", "refresh"]
@@ -46,20 +46,10 @@ def next_rows(
     NothingToDo when no series has an observation.
     """
     with database.transaction() as transaction:
-        selection = feature_set.selection
-        places = transaction.rows(
-            "feature_series",
-            metric_type=selection.metric_type,
-            granularity=selection.granularity,
-            labels=selection.labels or None,
-            series_ids=None,
-        )
+        places = series_of(transaction, feature_set.selection)
         newest = transaction.frame("feature_newest", series_ids=[one["series_id"] for one in places], as_of=as_of)
     if newest.empty:
-        raise NothingToDo(
-            f"no {selection.granularity} {selection.metric_type} was recorded by {as_of:%Y-%m-%d %H:%M} UTC;"
-            " bring data in with `mlops series ingest FILE`"
-        )
+        raise nothing(feature_set.selection, as_of)
     parts = []
     for some in _alike(newest):
         parts.append(_next(database, feature_set, as_of, some))
@@ -145,7 +135,7 @@ def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: 
     observed = newest["observed_at"].to_numpy("datetime64[ns]")
     granularity = feature_set.selection.granularity
     step = step_of(observed, granularity)
-    ds = np.add(observed, time_of(step + 1, granularity) - time_of(step, granularity), dtype="datetime64[ns]")
+    ds = np.asarray(observed + (time_of(step + 1, granularity) - time_of(step, granularity)), dtype="datetime64[ns]")
     rows = Observed(np.searchsorted(found.ids, newest["series_id"]), step + 1, ds, np.full(len(ds), np.nan))
     frame = framed(found.ids, found.grid, rows, replace(feature_set, label="value"), labelled=False).drop(columns="y")
     frame.insert(1, "observed_at", observed)

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.db import Database
+from mlops.db import Database, Transaction
 from mlops.db.binary import elements
-from mlops.domain.features import FeatureDefinition, FeatureSet
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.errors import BadInput
 from mlops.features.grid import Grid, Ints, Observed, Wanted, step_of, time_of
 from mlops.features.transformations import parse, reach, sources
 
-__all__ = ["Sources", "observed_of", "read_sources", "wanted"]
+__all__ = ["Sources", "observed_of", "read_sources", "series_of", "wanted"]
 
 Key = tuple[str, str, str | None]
 
@@ -60,13 +60,7 @@ def read_sources(
     label: Wanted = (parse(feature_set.label), selection.metric_type, "series")
     since = None if start is None else _since(start, selection.granularity, [*asked, label])
     with database.transaction() as transaction:
-        places = transaction.rows(
-            "feature_series",
-            metric_type=selection.metric_type,
-            granularity=selection.granularity,
-            labels=selection.labels or None,
-            series_ids=None if series is None else list(series),
-        )
+        places = series_of(transaction, selection, series)
         ids = np.array([place["series_id"] for place in places], dtype=np.int64)
 
         def known(these: Iterable[int]) -> list[dict[str, Any]]:
@@ -82,6 +76,19 @@ def read_sources(
     texts = [place["labels"] for place in places]
     grid = Grid(selection.granularity, len(ids), observed, lambda key: [_said(one.get(key)) for one in texts])
     return Sources(ids, own, grid)
+
+
+def series_of(
+    transaction: Transaction, selection: Selection, series: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
+    """`series_id` and `labels` (its place among them) of a selection's series, or of those of them that are named."""
+    return transaction.rows(
+        "feature_series",
+        metric_type=selection.metric_type,
+        granularity=selection.granularity,
+        labels=selection.labels or None,
+        series_ids=None if series is None else list(series),
+    )
 
 
 def _keys(one: Wanted) -> set[Key]:

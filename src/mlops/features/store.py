@@ -6,9 +6,10 @@ from typing import Any
 from mlops.db import Database, Transaction
 from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import UnknownName
+from mlops.features.definitions import Declared
 from mlops.forecasting.design import FEATURES
 
-__all__ = ["define", "register"]
+__all__ = ["catalogue", "define", "register", "versions"]
 
 
 def define(names: Sequence[str], selection: Selection, owner: str) -> list[FeatureDefinition]:
@@ -44,6 +45,48 @@ def register(database: Database, definitions: Sequence[FeatureDefinition]) -> di
                 _add(transaction, definition)
             found = _recorded(transaction, definitions)
     return found
+
+
+def catalogue(database: Database, declared: Declared) -> list[dict[str, Any]]:
+    """Every recorded and every declared feature by name, with the `sets` and models (`used_by`) that it belongs to.
+
+    `state` is "new" or "changed" where the declaration is not the newest recorded version; `version` is None for new.
+    """
+    with database.transaction() as transaction:
+        rows = {row["name"]: row | {"state": "recorded"} for row in transaction.rows("list_features")}
+    for name, one in declared.definitions.items():
+        if name not in rows or rows[name]["definition_sha256"] != one.sha256:
+            state = "changed" if name in rows else "new"
+            before = rows.get(name, {"version": None, "used_by": []})
+            rows[name] = {**one.document, **{key: before[key] for key in ("version", "used_by")}, "state": state}
+    sets = {name: [one.name for one in declared.sets.values() if name in one.names] for name in rows}
+    return [rows[name] | {"sets": sets[name]} for name in sorted(rows)]
+
+
+def versions(database: Database, name: str, declared: Declared) -> list[dict[str, Any]]:
+    """The versions of a feature, oldest first, each with its `changes` (key -> before and after) of the one before.
+
+    A declaration that is not recorded yet comes last, without a version. UnknownName for a name that is neither.
+    """
+    with database.transaction() as transaction:
+        rows = transaction.rows("feature_versions", name=name)
+        known = [row["name"] for row in transaction.rows("list_features")]
+    own = declared.definitions.get(name)
+    if own is not None and own.sha256 not in {row["definition_sha256"] for row in rows}:
+        rows.append({"name": name, "version": None, "definition_sha256": own.sha256, "definition": own.document})
+    if not rows:
+        raise UnknownName("feature", name, {*known, *declared.definitions})
+    before = [row["definition"] for row in rows]
+    return [
+        row | {"changes": _changes(before[place - 1], row["definition"]) if place else {}}
+        for place, row in enumerate(rows)
+    ]
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[Any]]:
+    """What is said otherwise; None for what is not said."""
+    keys = dict.fromkeys([*before, *after])
+    return {key: [before.get(key), after.get(key)] for key in keys if before.get(key) != after.get(key)}
 
 
 def _recorded(transaction: Transaction, definitions: Sequence[FeatureDefinition]) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,18 @@ from mlops.errors import BadInput, UnknownName
 from mlops.features import kernels
 from mlops.features.cells import Cells, Floats
 
-__all__ = ["TRANSFORMATIONS", "Kind", "Part", "Transformation", "compute", "newest", "parse", "reach", "sources"]
+__all__ = [
+    "TRANSFORMATIONS",
+    "Kind",
+    "Part",
+    "Transformation",
+    "compute",
+    "newest",
+    "parse",
+    "reach",
+    "room",
+    "sources",
+]
 
 Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
 Steps = Callable[..., int | None]
@@ -177,10 +188,14 @@ def compute(transformation: Transformation, part: Part) -> Floats:
 
 def reach(transformation: Transformation) -> int | None:
     """How many steps before the row the oldest value lies that it looks at; None when it looks at all of them."""
-    spans = [(kind.shift(**given), kind.memory(**given)) for kind, given in _leaves(transformation)]
-    if any(memory is None for _, memory in spans):
-        return None
-    return max((shift + memory - 1 for shift, memory in spans if memory is not None), default=0)
+    bounded = all(kind.memory(**given) is not None for kind, given in _leaves(transformation))
+    return room(transformation) if bounded else None
+
+
+def room(transformation: Transformation) -> int:
+    """How many steps before the row an array has to begin at least; windows without an end need none of their own."""
+    spans = [kind.shift(**given) + (kind.memory(**given) or 1) - 1 for kind, given in _leaves(transformation)]
+    return max(spans, default=0)
 
 
 def newest(transformation: Transformation, metric_type: str, own: str | None) -> int | None:
