@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -62,7 +63,7 @@ def rows(database: Database, query: str) -> list[dict[str, Any]]:
 
 
 def test_a_declared_set_is_profiled_and_kept_once(routes: Database):
-    found = {one.name: one.profile for one in profile_features(routes, "demand_daily_short", AS_OF)}
+    found = {one.name: one.profile for one in profile_features(routes, declared(), "demand_daily_short", AS_OF)}
     assert found.keys() == {"weight_yesterday", "weight_a_week_ago", "weight_mean_7", "weekday"}
     yesterday = found["weight_yesterday"]
     assert (yesterday.series, yesterday.expected, yesterday.distribution.missing) == (3, 84, 14)
@@ -75,13 +76,13 @@ def test_a_declared_set_is_profiled_and_kept_once(routes: Database):
         pytest.approx(70 / 84),
         datetime(2024, 5, 6, tzinfo=UTC),
     )
-    profile_features(routes, "demand_daily_short", AS_OF)
+    profile_features(routes, declared(), "demand_daily_short", AS_OF)
     assert rows(routes, KEPT) == first, "profiling twice is profiling once: nothing is written again"
 
 
 def test_the_newest_profile_stands_beside_the_definition(routes: Database):
-    profile_features(routes, "weight_yesterday", LATER)
-    profile_features(routes, "weight_yesterday", AS_OF)
+    profile_features(routes, declared(), "weight_yesterday", LATER)
+    profile_features(routes, declared(), "weight_yesterday", AS_OF)
     (shown,) = rows(routes, "select * from analytics.model_feature_store")
     assert shown["quality"]["as_of"].startswith("2024-06-10"), "an older one, profiled later, does not replace it"
     assert shown["profile"]["count"] == 84 - 14 - 1, "a day after a gap has no yesterday"
@@ -94,14 +95,14 @@ def test_the_newest_profile_stands_beside_the_definition(routes: Database):
 
 def test_values_that_a_build_had_otherwise_are_inconsistent(routes: Database):
     materialise(routes, declared().sets["demand_daily_short"], AS_OF)
-    before = {one.name: one.profile for one in profile_features(routes, "demand_daily_short", LATER)}
+    before = {one.name: one.profile for one in profile_features(routes, declared(), "demand_daily_short", LATER)}
     assert before["weight_yesterday"].quality.repeated == 1
     with psycopg.connect(routes.url) as connection:
         connection.execute(
             "update analytics.time_series_metrics set value = value + 1, recorded_at = '2024-06-05'"
             " where series_id = 1 and observed_at = '2024-05-20'"
         )
-    after = {one.name: one.profile for one in profile_features(routes, "demand_daily_short", LATER)}
+    after = {one.name: one.profile for one in profile_features(routes, declared(), "demand_daily_short", LATER)}
     day, week = after["weight_yesterday"], after["weight_mean_7"]
     assert day.quality.repeated == 1 - 1 / day.distribution.count
     assert week.quality.repeated == pytest.approx(1 - 7 / week.distribution.count)
@@ -126,13 +127,13 @@ def test_impact_names_the_sets_that_have_a_feature(routes: Database):
 
 
 def test_a_recorded_version_is_profiled_by_its_number(routes: Database):
-    profile_features(routes, "weight_yesterday", AS_OF)
-    (found,) = profile_features(routes, "weight_yesterday@1", AS_OF)
+    profile_features(routes, declared(), "weight_yesterday", AS_OF)
+    (found,) = profile_features(routes, declared(), "weight_yesterday@1", AS_OF)
     assert (found.version, found.profile.series) == (1, 3)
 
 
 def test_a_calendar_feature_is_profiled_on_the_series_of_its_set(routes: Database):
-    (found,) = profile_features(routes, "weekday", LATER)
+    (found,) = profile_features(routes, declared(), "weekday", LATER)
     assert (found.profile.distribution.min, found.profile.distribution.max) == (0, 6)
     assert found.profile.distribution.counts == (0, 10, 10, 10, 10, 10, 10, 10, 0)
     assert found.profile.quality.steady is None, "a calendar has no history to differ from"
@@ -145,6 +146,18 @@ def test_series_that_ended_long_ago_are_reported_and_not_refused(routes: Databas
     assert (found["profile"]["quality"]["completeness"], found["profile"]["quality"]["freshness"]) == (0, 0)
     assert found["profile"]["quality"]["newest"].startswith("2024-06-09")
     assert found["profile"]["distribution"]["mean"] is None
+
+
+def test_another_definition_file_is_asked(routes: Database, mlops: Command, tmp_path: Path):
+    file = tmp_path / "ours.py"
+    file.write_text(
+        "from mlops.features import FeatureSet, Selection, feature, lag\n"
+        "two = feature('two_days_ago', transformation=lag(2), source='collection_weight', owner='us', description='')\n"
+        "FEATURE_SETS = [FeatureSet('ours', Selection('collection_weight'), (two,))]\n"
+    )
+    code, printed, _ = mlops("features", "profile", "ours", "--as-of", "2024-06-03", "--file", file)
+    assert (code, "two_days_ago@1" in printed) == (0, True)
+    assert "declared in ours" in mlops("features", "impact", "two_days_ago", "--file", file)[1]
 
 
 def test_the_command_says_what_is_below_a_limit(routes: Database, mlops: Command):
@@ -164,7 +177,7 @@ REFUSALS = {
     ("weight_yesterday@7",): "unknown feature set, feature or model 'weight_yesterday@7'",
     ("weekday", "--limit", "beauty=1"): "unknown quality 'beauty'",
     ("weekday", "--limit", "accuracy=all"): "expected accuracy= and a share from 0 to 1, like accuracy=0.9",
-    ("weekday", "--as-of", "2023-01-01"): "no daily collection_weight of these times was recorded by 2023-01-01",
+    ("weekday", "--as-of", "2023-01-01"): "was recorded by 2023-01-01",
 }
 
 
@@ -178,7 +191,7 @@ LAWS = {"completeness": 1.5, "freshness": -0.1, "window_end": "2024-05-01", "as_
 
 
 def test_the_table_holds_the_laws(routes: Database):
-    profile_features(routes, "weekday", AS_OF)
+    profile_features(routes, declared(), "weekday", AS_OF)
     with psycopg.connect(routes.url, autocommit=True) as connection:
         for column, value in LAWS.items():
             with pytest.raises(psycopg.errors.CheckViolation):

@@ -1,9 +1,11 @@
 """`mlops features profile|importance|impact`: what features are worth, and what rests on them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database, moment
 from mlops.cli.output import console, emit, table
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["impact", "importance", "profile"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+File = Annotated[Path | None, typer.Option(help="The definition file; training/features.py when left out.")]
 AsOf = Annotated[str | None, typer.Option(help="What was known then, instead of now; a date means its 00:00 UTC.")]
 
 
@@ -29,14 +32,16 @@ def profile(
         list[str] | None, typer.Option(help="The least share of a quality, like completeness=0.9; may be repeated.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a feature is below a limit.")] = False,
+    file: File = None,
     as_json: Json = False,
 ) -> None:
     """Profile features in a window, say which are below a limit, and keep the profiles."""
     from mlops.domain.profiles import below
+    from mlops.features.definitions import declared
     from mlops.features.profiled import profile_features
 
     limits = _limits(limit or [])
-    found = profile_features(database(), name, moment(as_of), days=days)
+    found = profile_features(database(), declared(file), name, moment(as_of), days=days)
     findings = {f"{one.name}@{one.version}": list(below(one.profile, limits)) for one in found}
     findings = {feature: said for feature, said in findings.items() if said}
     document = {"profiles": found, "limits": limits, "findings": findings}
@@ -49,16 +54,17 @@ def impact(
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="A feature; any version of it, or one.")],
     days: Annotated[int, typer.Option(min=1, help="How many days of forecasts are counted.")] = 28,
     as_of: AsOf = None,
+    file: File = None,
     as_json: Json = False,
 ) -> None:
     """Show where a feature is used and what breaks when it is retired."""
     from mlops.features import impact as features
     from mlops.features.definitions import declared
 
-    found = features.impact(database(), declared(), *features.versioned(name), moment(as_of), days=days)
+    found = features.impact(database(), declared(file), *features.versioned(name), moment(as_of), days=days)
 
     def text() -> None:
-        console.print(found.sentence, highlight=False, soft_wrap=True)
+        console.print(escape(found.sentence), highlight=False, soft_wrap=True)
         if found.uses:
             shown = table(
                 "model", "version", "aliases", "uses", "importance", "rank", "forecasts", "series", "last issued"
@@ -79,7 +85,9 @@ def impact(
         for row in found.recommendations:
             asked = f"{row['action']} {row['name']}/{row['version']}: {'; '.join(row['reasons'])}"
             number, day = row["recommendation_id"], f"{row['as_of']:%Y-%m-%d}"
-            console.print(f"[bold]open recommendation {number}[/] of {day}: {asked}", highlight=False, soft_wrap=True)
+            console.print(
+                f"[bold]open recommendation {number}[/] of {day}: {escape(asked)}", highlight=False, soft_wrap=True
+            )
         if found.declared_sets:
             console.print(f"[bold]declared in[/] {', '.join(found.declared_sets)}", highlight=False)
         for row in found.built_sets:

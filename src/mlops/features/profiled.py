@@ -15,7 +15,7 @@ from mlops.domain.profiles import FeatureProfile, Window
 from mlops.errors import NothingToDo, UnknownName
 from mlops.features import offline
 from mlops.features.build import Built, build, history
-from mlops.features.definitions import Declared, declared
+from mlops.features.definitions import Declared
 from mlops.features.impact import versioned
 from mlops.features.profile import profile
 from mlops.forecasting.calendar import Calendar
@@ -62,18 +62,20 @@ class Profiled:
     profile: FeatureProfile
 
 
-def profile_features(database: Database, name: str, as_of: datetime, *, days: int = 28) -> list[Profiled]:
+def profile_features(
+    database: Database, known: Declared, name: str, as_of: datetime, *, days: int = 28
+) -> list[Profiled]:
     """The profiles of a feature set, a feature (NAME or NAME@VERSION) or the features of a model's champion; kept.
 
     The window is the last `days` whole days by `as_of`, and values are those that were known then. Repeating it changes
     nothing. Raises UnknownName with what there is, and NothingToDo when nothing at all was recorded by `as_of`.
     """
-    asked, window = subject(database, name, declared()), Window.before(as_of, days)
+    asked, window = subject(database, known, name), Window.before(as_of, days)
     frame, versions = _values(database, asked, window, as_of)
     with database.transaction() as transaction:
         metric_types = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
-        known = _recorded(transaction, versions)
-    edges = {row["name"]: row["edges"] for row in known if len(row["edges"] or ()) > FEWEST_EDGES}
+        recorded = _recorded(transaction, versions)
+    edges = {row["name"]: row["edges"] for row in recorded if len(row["edges"] or ()) > FEWEST_EDGES}
     earlier = _earlier(database, asked, window, as_of)
     profiles = profile(frame, asked.definitions, window, as_of, metric_types=metric_types, edges=edges, earlier=earlier)
     found = [Profiled(one.name, versions[one.name], one) for one in profiles]
@@ -93,7 +95,7 @@ def keep(database: Database, profiles: Sequence[Profiled]) -> int:
     return written
 
 
-def subject(database: Database, name: str, known: Declared) -> Subject:
+def subject(database: Database, known: Declared, name: str) -> Subject:
     """What a name means: a declared set, a declared or a recorded feature, or a model."""
     if name in known.sets:
         return _of_set(known.sets[name])
