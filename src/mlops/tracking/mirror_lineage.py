@@ -41,6 +41,7 @@ def _read(database: Database, *, claiming: bool, most: int, again: int, touched:
         if versions:
             transaction.run("mirror_features", versions=sorted(versions))
             transaction.run("mirror_lineage_state", versions=sorted(versions))
+            transaction.run("keep_importance")
     return len(read)
 
 
