@@ -92,6 +92,11 @@ def test_a_changed_definition_is_a_new_version_shown_by_what_it_changed(mlops, r
     shown = json.loads(mlops("features", "show", "before", "--file", own, "--json")[1])
     assert shown[1]["changes"]["transformation"] == ["lag(n=1)", "lag(n=2)"]
     assert [row["version"] for row in shown] == [1, 2]
+    own.write_text(OWN.format(n=1, words="the day before"))
+    listed = {row["name"]: row for row in json.loads(mlops("features", "list", "--file", own, "--json")[1])}
+    assert (listed["before"]["state"], listed["before"]["version"]) == ("recorded", 1), (
+        "an old definition is its old version"
+    )
 
 
 def test_the_rooms_own_sets_can_be_built(mlops, routes: Database):

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops.db import Database
-from mlops.db.binary import elements, encode
+from mlops.db.binary import elements, encode, table
 
 COLUMNS = {
     "a": ("bigint", "int64", st.integers(-(2**63), 2**63 - 1)),
@@ -52,6 +52,20 @@ def test_what_is_copied_in_comes_out_the_same(connection, rows):
         np.testing.assert_array_equal(found, arrays[name])
     [nulls] = connection.execute("select count(*) filter (where c is null) from t").fetchone()
     assert nulls == np.isnan(arrays["c"]).sum(), "NaN is NULL"
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_arrays_of_numbers_keep_their_bits(connection, width: int):
+    values = np.array([[-0.0, np.nan, 1e-310], [1 / 3, np.inf, -np.inf], [np.nan, np.nan, np.nan]])[:, :width]
+    connection.execute("create temporary table arrays (place int, numbers double precision[])")
+    with connection.cursor().copy("copy arrays (place, numbers) from stdin (format binary)") as copy:
+        for data in encode({"place": np.arange(3, dtype=np.int32), "numbers": values}):
+            copy.write(data)
+    [sent] = connection.execute("select array_send(array_agg(numbers order by place)) from arrays").fetchone()
+    assert table(sent, width).tobytes() == np.ascontiguousarray(values).tobytes()
+    [missing] = connection.execute("select count(*) from arrays where 'NaN' = any (numbers)").fetchone()
+    assert missing == np.isnan(values).any(axis=1).sum(), "NaN inside of an array is NaN"
+    connection.execute("drop table arrays")
 
 
 def test_frozen_rows_need_a_table_of_the_same_transaction(database: Database):

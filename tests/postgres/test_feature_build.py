@@ -121,6 +121,12 @@ def test_an_earlier_time_knows_fewer_rows(database: Database, add: Add):
         build(database, a_set(a_feature(lag(1))), MONDAY)
 
 
+def test_a_window_that_ends_before_it_begins_is_refused(database: Database, add: Add):
+    add([1, 2, 3])
+    with pytest.raises(BadInput, match="before it begins"):
+        build(database, a_set(a_feature(lag(1))), NOW, start=MONDAY, end=MONDAY)
+
+
 def test_the_label_may_be_a_transformation_too(database: Database, add: Add):
     add([1, 2, 3, 4])
     built = build(database, a_set(a_feature(lag(2)), label="rolling_sum(window=2, min_count=2, lag=0)"), NOW)

@@ -27,8 +27,9 @@ def test_the_room_declares_sets_of_declared_features():
         assert set(one.names) <= set(found.features)
 
 
-def test_no_file_declares_nothing(tmp_path: Path):
-    assert declared(tmp_path / "none.py").sets == {}
+def test_a_file_that_is_not_there_is_told(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"none\.py: there is no such definition file"):
+        declared(tmp_path / "none.py")
 
 
 def test_a_definition_read_back_from_its_document_is_the_same():

@@ -161,10 +161,11 @@ def _materialise(
         made = offline.materialise(database(), found, at, start=start, end=end, tell=tell)
     seconds = perf_counter() - begun
     kept = offline.keep(database(), found.name, keep) if keep else None
+    shown = offline.builds(database(), found.name)[0]["build_id"] == made.build["build_id"]
     document = made.build | {"written": made.written, "seconds": round(seconds, 3)}
     if kept:
         document |= {"dropped": kept.dropped, "spared": kept.spared}
-    emit(document, as_json=as_json, text=lambda: _tell_build(made, seconds, kept))
+    emit(document, as_json=as_json, text=lambda: _tell_build(made, seconds, kept, shown=shown))
 
 
 def _refresh(found: "FeatureSet", at: "datetime | None") -> "Refreshed":
@@ -180,7 +181,7 @@ def _refresh(found: "FeatureSet", at: "datetime | None") -> "Refreshed":
         )
 
 
-def _tell_build(made: "Materialised", seconds: float, kept: "Kept | None") -> None:
+def _tell_build(made: "Materialised", seconds: float, kept: "Kept | None", *, shown: bool) -> None:
     one = made.build
     console.print(
         f"[bold]{one['feature_set']}[/] as of {one['as_of']:%Y-%m-%d %H:%M} UTC: build {one['build_id']},"
@@ -191,7 +192,8 @@ def _tell_build(made: "Materialised", seconds: float, kept: "Kept | None") -> No
         console.print(f"written in {seconds:.1f} s, {one['rows'] / seconds:,.0f} rows/s")
     else:
         console.print(f"nothing was written: it is there since {one['built_at']:%Y-%m-%d %H:%M} UTC")
-    console.print(f"content sha256 {one['content_sha256'][:16]}…, view analytics.features_{one['feature_set']}")
+    view = f"view analytics.features_{one['feature_set']}" if shown else "the view shows a build of a later time"
+    console.print(f"content sha256 {one['content_sha256'][:16]}…, {view}")
     if kept and kept.dropped:
         console.print(f"dropped builds {', '.join(map(str, kept.dropped))}")
     for build_id, models in (kept.spared if kept else {}).items():

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
-from mlops.errors import NothingToDo
+from mlops.errors import BadInput, NothingToDo
 from mlops.features.definitions import check
 from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.grid import Grid, Observed, Wanted
@@ -104,6 +104,10 @@ def rows(
     series: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """The frame of `build` alone; it may be empty."""
+    if start is not None and end is not None and end <= start:
+        raise BadInput(
+            f"the window ends ({end:%Y-%m-%d %H:%M} UTC) before it begins ({start:%Y-%m-%d %H:%M}); swap them"
+        )
     found = read_sources(database, feature_set, as_of, start=start, series=series)
     return framed(found.ids, found.grid, found.labelled(start, end), feature_set)
 

@@ -7,6 +7,7 @@ it, so the same values give the same bits in every call; a running sum would not
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ State = tuple[Number, ...]
 Merge = Callable[[State, State], State]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cells:
     """`values` has one row per series and one column per step; NaN where nothing was observed."""
 
@@ -43,28 +44,33 @@ class Cells:
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing."""
-        return not np.isnan(self.values.sum())
+    @cached_property
+    def complete_from(self) -> int:
+        """The first column from which on nothing is missing."""
+        missing = np.flatnonzero(np.isnan(self.values.sum(axis=0)))
+        return int(missing[-1]) + 1 if len(missing) else 0
 
     def counted(self) -> tuple[Number, Floats]:
         """How many values stand in each place (1 or 0; a plain 1 when nothing is missing), and their sum."""
-        if self.complete:
+        if self.complete_from == 0:
             return 1.0, self.values
         seen = ~np.isnan(self.values)
         return seen.astype(float), np.where(seen, self.values, 0.0)
 
-    def _windows(self, window: int, stride: int) -> tuple[int, int]:
-        return len(self.values), self.values.shape[1] - (window - 1) * stride
+    @cached_property
+    def _complete(self) -> "Cells":
+        """What comes after everything that is missing."""
+        return Cells(self.values[:, self.complete_from :])
 
     def _parts(self, length: int) -> list["Cells"]:
         """The windows that may miss something and those that don't: most series have a beginning and no gaps."""
-        missing = np.flatnonzero(np.isnan(self.values.sum(axis=0)))
-        first = int(missing[-1]) + 1 if len(missing) else 0
+        first = self.complete_from
         if first == 0 or self.values.shape[1] - first < length:
             return [self]
-        return [Cells(self.values[:, : first + length - 1]), Cells(self.values[:, first:])]
+        return [Cells(self.values[:, : first + length - 1]), self._complete]
+
+    def _windows(self, window: int, stride: int) -> tuple[int, int]:
+        return len(self.values), self.values.shape[1] - (window - 1) * stride
 
 
 def fold(state: State, window: int, merge: Merge, stride: int = 1) -> State:

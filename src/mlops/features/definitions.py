@@ -102,10 +102,10 @@ def check(feature_set: FeatureSet) -> FeatureSet:
 
 
 def declared(path: Path | None = None) -> Declared:
-    """What a definition file declares; by default training/features.py. Nothing without one."""
+    """What a definition file declares; by default training/features.py, and nothing without one."""
+    if path is None and not (room("training") / FILE).exists():
+        return Declared(room("training") / FILE, {}, {})
     path = path or room("training") / FILE
-    if not path.exists():
-        return Declared(path, {}, {})
     names = _run(path)
     features, sets = (_list(names, one, kind, path) for one, kind in _DECLARATIONS.items())
     for one in [*features, *(inside for each in sets for inside in each.features)]:
@@ -127,6 +127,8 @@ _DECLARATIONS: dict[str, type] = {"FEATURES": FeatureDefinition, "FEATURE_SETS":
 
 
 def _run(path: Path) -> Mapping[str, object]:
+    if not path.is_file():
+        raise BadInput("there is no such definition file", where=str(path))
     try:
         return run_path(str(path))
     except SyntaxError as error:

@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
 Wanted = tuple[Transformation, str | None, str]
 """A transformation, the metric type that it works on when it names none, and the entity that it is measured on."""
-TOGETHER = 32
+TOGETHER = 64
 """Series that are computed together: their steps fit into a processor's cache."""
 
 
@@ -118,11 +118,14 @@ class _Part:
 
     def _placed(self, observed: Observed) -> Cells:
         some = observed.between(self.first, self.first + self.series)
-        inside = some.step < self.end
-        width = self.room + self.end - self.begin
-        values = np.full((self.series, width), np.nan)
-        place = (some.row - self.first) * width + (some.step - self.begin + self.room)
-        values.ravel()[place[inside]] = some.y[inside]
+        steps = self.end - self.begin
+        values = np.full((self.series, self.room + steps), np.nan)
+        if len(some.step) == self.series * steps and some.step.max() < self.end:
+            values[:, self.room :] = some.y.reshape(self.series, steps)
+        else:
+            inside = some.step < self.end
+            row, step = some.row[inside] - self.first, some.step[inside] - self.begin + self.room
+            values[row, step] = some.y[inside]
         return Cells(values)
 
 
@@ -130,7 +133,7 @@ def step_of(ds: Times, granularity: str) -> Ints:
     """The step that each time (UTC) lies in."""
     if granularity == "weekly":
         return np.floor_divide(ds.astype("datetime64[D]").astype(np.int64) + MONDAY, 7)
-    return ds.astype(UNITS[granularity]).astype(np.int64)
+    return ds.astype(UNITS[granularity]).view(np.int64)
 
 
 def time_of(step: Ints, granularity: str) -> Times:

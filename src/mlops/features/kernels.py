@@ -208,8 +208,13 @@ def _moments(cells: Cells) -> tuple[Number, ...]:
 def _merge_moments(older: tuple[Number, ...], newer: tuple[Number, ...]) -> tuple[Number, ...]:
     """Count, sum and sum of squared deviations of two windows together (Chan, Golub and LeVeque 1979, eq. 2.1)."""
     (n, total, squares), (m, other, others) = older, newer
-    apart = total * m - other * n
-    return n + m, total + other, squares + others + apart * apart / np.maximum(n * m * (n + m), 1)
+    ratio, weight = m / np.maximum(n, 1), n / np.maximum(m * (n + m), 1)
+    apart = np.asarray((total if np.all(ratio == 1) else total * ratio) - other)
+    apart *= apart
+    apart *= weight
+    apart += squares
+    apart += others
+    return n + m, total + other, apart
 
 
 def _deviation(n: Number, squares: Number) -> Number:

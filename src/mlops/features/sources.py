@@ -120,19 +120,19 @@ def observed_of(frame: pd.DataFrame, granularity: str) -> tuple[npt.NDArray[Any]
     codes, ids = _codes(frame["series_id"].to_numpy())
     ds, y = frame["ds"].to_numpy("datetime64[ns]"), frame["y"].to_numpy(float)
     observed = Observed(codes, step_of(ds, granularity), ds, y)
-    key = observed.row * (1 << 32) + observed.step
-    if (np.diff(key) < 0).any():
-        observed = observed.where(np.argsort(key, kind="stable"))
-    seen = ~np.isnan(observed.y)
-    return ids, checked(observed if seen.all() else observed.where(seen), ids, granularity)
+    if np.isnan(y.sum()):
+        observed = observed.where(~np.isnan(y))
+    key = (observed.row << 32) + observed.step
+    if len(key) > 1 and np.diff(key).min() <= 0:
+        observed = checked(observed.where(np.argsort(key, kind="stable")), ids, granularity)
+    return ids, observed
 
 
 def _codes(series: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
     """The place of each row's series among all, and all series in order."""
-    new = np.r_[True, series[1:] != series[:-1]][: len(series)]
-    runs = series[new]
-    ids, place = np.unique(runs, return_inverse=True)
-    return place[np.cumsum(new) - 1].astype(np.int64), ids
+    begins = np.flatnonzero(np.r_[True, series[1:] != series[:-1]][: len(series)])
+    ids, place = np.unique(series[begins], return_inverse=True)
+    return np.repeat(place.astype(np.int64), np.diff(np.r_[begins, len(series)])), ids
 
 
 def checked(observed: Observed, ids: npt.NDArray[Any], granularity: str) -> Observed:

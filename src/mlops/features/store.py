@@ -50,15 +50,18 @@ def register(database: Database, definitions: Sequence[FeatureDefinition]) -> di
 def catalogue(database: Database, declared: Declared) -> list[dict[str, Any]]:
     """Every recorded and every declared feature by name, with the `sets` and models (`used_by`) that it belongs to.
 
-    `state` is "new" or "changed" where the declaration is not the newest recorded version; `version` is None for new.
+    `state` is "recorded", or "new" or "changed" where the declaration is no recorded version yet; it is shown with the
+    version that it is (None for new, the newest one for changed).
     """
     with database.transaction() as transaction:
         rows = {row["name"]: row | {"state": "recorded"} for row in transaction.rows("list_features")}
+        recorded = _recorded(transaction, list(declared.definitions.values()))
     for name, one in declared.definitions.items():
-        if name not in rows or rows[name]["definition_sha256"] != one.sha256:
-            state = "changed" if name in rows else "new"
-            before = rows.get(name, {"version": None, "used_by": []})
-            rows[name] = {**one.document, **{key: before[key] for key in ("version", "used_by")}, "state": state}
+        before = rows.get(name, {"version": None, "used_by": []})
+        state = "recorded" if name in recorded else "changed" if name in rows else "new"
+        version = recorded.get(name, before)["version"]
+        shown = one.document | {"definition_sha256": one.sha256, "version": version, "state": state}
+        rows[name] = shown | {"used_by": before["used_by"]}
     sets = {name: [one.name for one in declared.sets.values() if name in one.names] for name in rows}
     return [rows[name] | {"sets": sets[name]} for name in sorted(rows)]
 
