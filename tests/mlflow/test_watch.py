@@ -36,7 +36,9 @@ def template(with_mlflow: str) -> str:
 @pytest.fixture
 def registry(home: Settings, routes: Database) -> str:
     """The address of the registry's own tables."""
-    return registry_address(home, routes.url)
+    address, ours = registry_address(home, routes.url)
+    assert ours
+    return address
 
 
 def add_model(store: Store, name: str = "demand", versions: int = 2) -> None:
@@ -44,6 +46,11 @@ def add_model(store: Store, name: str = "demand", versions: int = 2) -> None:
     for _ in range(versions):
         store.client.create_model_version(name, source="file:///nowhere")
     store.client.set_registered_model_alias(name, "champion", "1")
+
+
+def round_of(store: Store, database: Database) -> Swept:
+    """A round in which nobody looks at files."""
+    return sweep(store, database, lambda _: ())
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -240,6 +247,17 @@ def test_a_lost_connection_is_made_again_and_says_that_something_may_be_missed(r
         assert heard.wait(PATIENCE_SECONDS) == {"word"}
 
 
+def test_where_the_registry_is_looked_for(home: Settings, registry: str):
+    url = str(home.database_url)
+    for uri, address, ours in [
+        (registry, registry, True),
+        ("postgresql://else/where", "postgresql://else/where", False),
+        ("https://mlflow.internal", registry, False),
+        ("sqlite:///mlflow.db", registry, False),
+    ]:
+        assert registry_address(home.model_copy(update={"mlflow_tracking_uri": uri}), url) == (address, ours)
+
+
 # the loop on a real registry ---------------------------------------------------------------------------------------
 
 
@@ -251,7 +269,7 @@ def test_a_promotion_is_mirrored_after_a_trigger_without_waiting_for_the_clock(
     hints = Hints()
     with (
         listening(registry, registry_hints.CHANNEL, lambda _: hints.give("trigger")),
-        watching(lambda: sweep(store, routes), hints) as done,
+        watching(lambda: round_of(store, routes), hints) as done,
     ):
         assert champion(routes) == 1
         store.client.set_registered_model_alias("demand", "champion", "2")
@@ -265,8 +283,8 @@ def test_two_watchers_at_once_are_safe(registry: str, store: Store, routes: Data
     one, other = Hints(), Hints()
     with (
         listening(registry, registry_hints.CHANNEL, lambda _: (one.give("trigger"), other.give("trigger"))),
-        watching(lambda: sweep(store, routes), one) as first,
-        watching(lambda: sweep(open_store(home, routes.url), Database(routes.url)), other) as second,
+        watching(lambda: round_of(store, routes), one) as first,
+        watching(lambda: round_of(open_store(home, routes.url), Database(routes.url)), other) as second,
     ):
         for turn in range(6):
             store.client.set_registered_model_alias("demand", "champion", str(1 + turn % 2))
@@ -286,7 +304,7 @@ def test_the_loop_survives_a_database_that_goes_away(
     monkeypatch.setattr("mlops.tracking.watch.PAUSES_SECONDS", (0.05,))
     add_model(store)
     hints = Hints()
-    with watching(lambda: sweep(store, routes), hints) as done:
+    with watching(lambda: round_of(store, routes), hints) as done:
         name = psycopg.conninfo.conninfo_to_dict(routes.url)["dbname"]
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f'alter database "{name}" allow_connections off')
@@ -302,15 +320,15 @@ def test_the_loop_survives_a_database_that_goes_away(
 
 def test_a_round_says_what_changed_and_nothing_else(store: Store, routes: Database):
     add_model(store)
-    first = sweep(store, routes)
+    first = round_of(store, routes)
     assert differences(None, first)[0] == "the mirror shows 1 models, 2 versions, 1 aliases"
-    assert differences(first, sweep(store, routes)) == []
+    assert differences(first, round_of(store, routes)) == []
     store.client.create_model_version("demand", source="file:///nowhere")
     store.client.set_registered_model_alias("demand", "champion", "3")
-    second = sweep(store, routes)
+    second = round_of(store, routes)
     assert differences(first, second)[:2] == ["1 version more", "demand@champion is version 3, it was 1"]
     store.client.delete_registered_model_alias("demand", "champion")
-    assert differences(second, sweep(store, routes))[0] == "demand@champion is gone, it was version 3"
+    assert differences(second, round_of(store, routes))[0] == "demand@champion is gone, it was version 3"
 
 
 # the command -------------------------------------------------------------------------------------------------------

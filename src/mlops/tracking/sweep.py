@@ -1,12 +1,12 @@
 """One round of the registry: mirror it, review its alerts, and see what is new since the round before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from mlops.db import Database
 from mlops.tracking.alerts import Reviewed, review
 from mlops.tracking.bridge import Synced, sync
+from mlops.tracking.model_files import Look
 from mlops.tracking.store import Store
 
 __all__ = ["Swept", "differences", "sweep"]
@@ -21,13 +21,13 @@ class Swept:
     alerts: Reviewed
 
 
-def sweep(store: Store, database: Database, *, aliased_within: timedelta | None = None) -> Swept:
-    """Sync, then review the alerts; see there for `aliased_within`."""
+def sweep(store: Store, database: Database, seen: Callable[[Mapping[str, int]], Iterable[Look]]) -> Swept:
+    """Sync, then review the alerts with what was `seen` of the files of these aliases."""
     mirror = sync(store, database)
-    alerts = review(store, database, aliased_within=aliased_within)
     with database.transaction() as transaction:
         rows = transaction.rows("aliases_now")
-    return Swept(mirror, {f"{row['name']}@{row['alias']}": row["version"] for row in rows}, alerts)
+    aliases = {f"{row['name']}@{row['alias']}": row["version"] for row in rows}
+    return Swept(mirror, aliases, review(database, seen(aliases)))
 
 
 def differences(before: Swept | None, after: Swept) -> list[str]:

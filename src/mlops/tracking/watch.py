@@ -83,15 +83,15 @@ def pause(failures: int, every_seconds: float) -> float:
     return min(every_seconds, PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS)) - 1])
 
 
-def registry_address(settings: Settings, database_url: str) -> str:
-    """Where the registry's own tables are looked for: the store's database, else schema `mlflow` of ours.
+def registry_address(settings: Settings, database_url: str) -> tuple[str, bool]:
+    """Where the registry's own tables are looked for, and whether that is schema `mlflow` of our database by settings.
 
-    The second is right for an MLflow server that keeps its registry there; of any other nothing can be known from here.
+    They are in the store's database, else in that schema: right for an MLflow server that keeps its registry there; of
+    any other nothing can be known from here.
     """
     uri = tracking_uri(settings, database_url)
-    if uri.startswith("postgres"):
-        return uri
-    return tracking_uri(settings.model_copy(update={"mlflow_tracking_uri": None}), database_url)
+    ours = tracking_uri(settings.model_copy(update={"mlflow_tracking_uri": None}), database_url)
+    return (uri if uri.startswith("postgres") else ours), uri == ours
 
 
 def _turn(sync: Callable[[], T], because: frozenset[str]) -> Turn[T]:
