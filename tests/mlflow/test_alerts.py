@@ -86,6 +86,26 @@ def test_an_artifact_store_that_does_not_answer_says_nothing_about_files(
     assert alerts(store, routes) == Reviewed((), ())
 
 
+def test_a_deleted_run_opens_an_alert_and_a_restored_one_resolves_it(store: Store, routes: Database, champion):
+    run = store.client.get_model_version("demand", "1").run_id
+    store.client.delete_run(run)
+    opened = alerts(store, routes).opened
+    assert [(alert.kind, alert.severity) for alert in opened] == [("run_gone", "critical")]
+    assert f"mlflow runs restore --run-id {run}" in opened[0].todo
+    store.client.restore_run(run)
+    assert kinds(alerts(store, routes)) == ([], ["run_gone"])
+
+
+def test_what_comes_back_is_a_new_row(store: Store, routes: Database, champion):
+    run = store.client.get_model_version("demand", "1").run_id
+    for _ in range(2):
+        store.client.delete_run(run)
+        alerts(store, routes)
+        store.client.restore_run(run)
+        alerts(store, routes)
+    assert [(row[1], row[11] is None) for row in rows(routes)] == [("run_gone", False)] * 2
+
+
 def test_an_alias_that_was_moved_past_the_record_is_told_until_a_decision_is_on_record(
     store: Store, routes: Database, champion
 ):

@@ -249,13 +249,13 @@ def test_a_lost_connection_is_made_again_and_says_that_something_may_be_missed(r
 
 def test_where_the_registry_is_looked_for(home: Settings, registry: str):
     url = str(home.database_url)
-    for uri, address, ours in [
+    for uri, place, ours in [
         (registry, registry, True),
         ("postgresql://else/where", "postgresql://else/where", False),
         ("https://mlflow.internal", registry, False),
         ("sqlite:///mlflow.db", registry, False),
     ]:
-        assert registry_address(home.model_copy(update={"mlflow_tracking_uri": uri}), url) == (address, ours)
+        assert registry_address(home.model_copy(update={"mlflow_tracking_uri": uri}), url) == (place, ours)
 
 
 # the loop on a real registry ---------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def test_a_round_says_what_changed_and_nothing_else(store: Store, routes: Databa
     store.client.create_model_version("demand", source="file:///nowhere")
     store.client.set_registered_model_alias("demand", "champion", "3")
     second = round_of(store, routes)
-    assert differences(first, second)[:2] == ["1 version more", "demand@champion is version 3, it was 1"]
+    assert differences(first, second)[:2] == ["1 versions new", "demand@champion is version 3, it was 1"]
     store.client.delete_registered_model_alias("demand", "champion")
     assert differences(second, round_of(store, routes))[0] == "demand@champion is gone, it was version 3"
 

@@ -76,7 +76,7 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     Prints a line (with `as_json` a JSON document in one line) for each sync that changed something.
     """
     from mlops.tracking.model_files import Looking, look
-    from mlops.tracking.sweep import sweep
+    from mlops.tracking.sweep import goes_on, sweep
     from mlops.tracking.watch import Hints, turns
 
     given = Hints()
@@ -89,9 +89,12 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     with _until_terminated(given), ExitStack() as stack:
         sources = list(_sources(listen, triggers, given, stack))
         _say("; ".join([f"{_now()} watching: a sync every {every:g} s", *sources]), sys.stderr)
-        teller = Teller(as_json)
+        teller, before = Teller(as_json), None
         for turn in turns(work, given, every_seconds=every):
             teller.tell(turn)
+            if turn.found is not None and goes_on(before, turn.found):
+                given.give("files to read")
+            before = turn.found or before
 
 
 class Teller:
