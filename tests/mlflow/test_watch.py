@@ -20,8 +20,10 @@ from mlops.config import Settings
 from mlops.db import Database, registry_hints
 from mlops.db.listen import address, listening
 from mlops.errors import Refused
+from mlops.tracking.alerts import Reviewed
+from mlops.tracking.bridge import Synced
 from mlops.tracking.store import Store, open_store
-from mlops.tracking.sweep import Swept, differences, sweep
+from mlops.tracking.sweep import Swept, differences, goes_on, sweep
 from mlops.tracking.watch import Hints, Turn, pause, registry_address, turns
 
 PATIENCE_SECONDS = 20
@@ -316,6 +318,18 @@ def test_the_loop_survives_a_database_that_goes_away(
         store.client.set_registered_model_alias("demand", "champion", "2")
         hints.give("test")
         until(lambda: champion(routes) == 2)
+
+
+@pytest.mark.parametrize(
+    ("waited", "waits", "expected"),
+    [(None, 0, False), (None, 7, True), (7, 5, True), (5, 5, False), (5, 0, False)],
+    ids=["nothing waits", "some wait", "some were read", "none could be read", "all were read"],
+)
+def test_a_round_goes_on_at_once_while_files_wait_that_can_be_read(waited: int | None, waits: int, expected: bool):
+    def swept(waiting: int) -> Swept:
+        return Swept(Synced(1, 1, 1, "sql", 0.0, {}, waiting), {}, Reviewed((), ()))
+
+    assert goes_on(None if waited is None else swept(waited), swept(waits)) is expected
 
 
 def test_a_round_says_what_changed_and_nothing_else(store: Store, routes: Database):

@@ -1,6 +1,7 @@
 """`mlops registry sync --watch`, and who tells it of changes: `mlops registry hints` and `mlops registry webhook`."""
 
 import json
+import logging
 import signal
 import sys
 import time
@@ -77,7 +78,7 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     """
     from mlops.tracking.model_files import Looking, look
     from mlops.tracking.sweep import goes_on, sweep
-    from mlops.tracking.watch import Hints, turns
+    from mlops.tracking.watch import Hints, give_up_soon, turns
 
     given = Hints()
     files = Looking(lambda: look(store(), database()), lambda: given.give("files"), every_seconds=every)
@@ -85,6 +86,8 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     def work() -> "Swept":
         return sweep(store(), database(), files.seen)
 
+    logging.getLogger("mlops.tracking").setLevel(logging.ERROR)  # what a model lacks is in the mirror; here it repeats
+    give_up_soon()
     store()  # what can't be opened now is refused; what goes away later is waited for
     with _until_terminated(given), ExitStack() as stack:
         sources = list(_sources(listen, triggers, given, stack))

@@ -5,6 +5,7 @@ or forged changes nothing but the time.
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Generic, TypeVar
 from mlops.config import Settings
 from mlops.tracking.store import tracking_uri
 
-__all__ = ["Hints", "Turn", "pause", "registry_address", "turns"]
+__all__ = ["Hints", "Turn", "give_up_soon", "pause", "registry_address", "turns"]
 
 SETTLE_SECONDS = 0.1
 """A promotion makes several events; a sync that waits for the burst to pass sees all of them."""
@@ -81,6 +82,12 @@ def pause(failures: int, every_seconds: float) -> float:
     if failures == 0:
         return every_seconds
     return min(every_seconds, PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS)) - 1])
+
+
+def give_up_soon() -> None:
+    """Let MLflow's client ask an unreachable server twice, not for minutes: the loop itself tries again."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 
 def registry_address(settings: Settings, database_url: str) -> tuple[str, bool]:
