@@ -2,8 +2,8 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -12,6 +12,7 @@ import pytest
 
 from mlops.db import Database
 from mlops.tracking.alerts import Reviewed, review
+from mlops.tracking.model_files import Look, Looking, look
 from mlops.tracking.store import Store
 from mlops.tracking.sweep import sweep
 from mlops.training import Trained
@@ -21,8 +22,8 @@ CHAMPION = "models:/demand@champion"
 
 
 def alerts(store: Store, database: Database) -> Reviewed:
-    """What one round opens and resolves."""
-    return sweep(store, database).alerts
+    """What one round opens and resolves, with a look at all files."""
+    return sweep(store, database, lambda _: look(store, database)).alerts
 
 
 def kinds(reviewed: Reviewed) -> tuple[list[str], list[str]]:
@@ -66,7 +67,7 @@ def test_model_files_that_are_gone_open_an_alert_and_come_back_resolve_it(
     assert str(files) in opened[0].message
     assert "mlops registry rollback demand" in opened[0].todo
     shutil.copytree(tmp_path / "copy", files)
-    assert review(store, routes, aliased_within=timedelta()) == Reviewed((), ()), "who does not look resolves nothing"
+    assert review(routes, []) == Reviewed((), ()), "who does not look resolves nothing"
     assert kinds(alerts(store, routes)) == ([], ["files_gone"])
 
 
@@ -83,6 +84,26 @@ def test_an_artifact_store_that_does_not_answer_says_nothing_about_files(
     assert kinds(alerts(store, routes)) == (["files_gone"], [])
     monkeypatch.setattr("mlflow.artifacts.list_artifacts", fail)
     assert alerts(store, routes) == Reviewed((), ())
+
+
+def test_a_deleted_run_opens_an_alert_and_a_restored_one_resolves_it(store: Store, routes: Database, champion):
+    run = store.client.get_model_version("demand", "1").run_id
+    store.client.delete_run(run)
+    opened = alerts(store, routes).opened
+    assert [(alert.kind, alert.severity) for alert in opened] == [("run_gone", "critical")]
+    assert f"mlflow runs restore --run-id {run}" in opened[0].todo
+    store.client.restore_run(run)
+    assert kinds(alerts(store, routes)) == ([], ["run_gone"])
+
+
+def test_what_comes_back_is_a_new_row(store: Store, routes: Database, champion):
+    run = store.client.get_model_version("demand", "1").run_id
+    for _ in range(2):
+        store.client.delete_run(run)
+        alerts(store, routes)
+        store.client.restore_run(run)
+        alerts(store, routes)
+    assert [(row[1], row[11] is None) for row in rows(routes)] == [("run_gone", False)] * 2
 
 
 def test_an_alias_that_was_moved_past_the_record_is_told_until_a_decision_is_on_record(
@@ -171,3 +192,37 @@ def test_alerts_are_listed_the_critical_first_and_health_is_bad(
     assert len(json.loads(mlops("registry", "alerts", "--json")[1])) == 1
     assert len(json.loads(mlops("registry", "alerts", "--all", "--json")[1])) == 3
     assert " to 2" in mlops("registry", "alerts", "--all")[1]
+
+
+def test_a_store_that_does_not_answer_is_asked_once_and_holds_up_no_round(
+    store: Store, routes: Database, champion, monkeypatch: pytest.MonkeyPatch
+):
+    add_version(store, "challenger")
+    asked, answer = [], threading.Event()
+
+    def hang(artifact_uri: str, **_: object) -> None:
+        asked.append(artifact_uri)
+        answer.wait()
+        raise ConnectionError("the store is away")
+
+    monkeypatch.setattr("mlflow.artifacts.list_artifacts", hang)
+    looking = Looking(lambda: look(store, routes), lambda: None, every_seconds=0)
+    for _ in range(3):
+        assert not any(alert.kind == "files_gone" for alert in sweep(store, routes, looking.seen).alerts.opened)
+    assert len(asked) == 1, "one look at a time"
+    answer.set()
+    looking._thread.join()
+    assert len(asked) == 1, "both versions lie on the host that did not answer"
+
+
+def test_a_look_that_saw_something_new_is_told_and_one_that_did_not_is_not():
+    told, seen = [], iter([[Look(1, "a", True)], [Look(1, "a", True)], [Look(1, "a", False)]])
+    looking = Looking(lambda: iter(next(seen)), lambda: told.append(1), every_seconds=3600)
+    aliases = {"demand@champion": 1}
+    for expected in (1, 1, 2):
+        looking.seen(aliases)
+        looking._thread.join()
+        assert len(told) == expected
+        assert looking.seen(aliases) == looking._found, "no new look while the aliases stand"
+        aliases = {"demand@champion": aliases["demand@champion"] + 1}
+    assert looking._found == [Look(1, "a", False)]

@@ -20,8 +20,10 @@ from mlops.config import Settings
 from mlops.db import Database, registry_hints
 from mlops.db.listen import address, listening
 from mlops.errors import Refused
+from mlops.tracking.alerts import Reviewed
+from mlops.tracking.bridge import Synced
 from mlops.tracking.store import Store, open_store
-from mlops.tracking.sweep import Swept, differences, sweep
+from mlops.tracking.sweep import Swept, differences, goes_on, sweep
 from mlops.tracking.watch import Hints, Turn, pause, registry_address, turns
 
 PATIENCE_SECONDS = 20
@@ -36,7 +38,9 @@ def template(with_mlflow: str) -> str:
 @pytest.fixture
 def registry(home: Settings, routes: Database) -> str:
     """The address of the registry's own tables."""
-    return registry_address(home, routes.url)
+    address, ours = registry_address(home, routes.url)
+    assert ours
+    return address
 
 
 def add_model(store: Store, name: str = "demand", versions: int = 2) -> None:
@@ -44,6 +48,11 @@ def add_model(store: Store, name: str = "demand", versions: int = 2) -> None:
     for _ in range(versions):
         store.client.create_model_version(name, source="file:///nowhere")
     store.client.set_registered_model_alias(name, "champion", "1")
+
+
+def round_of(store: Store, database: Database) -> Swept:
+    """A round in which nobody looks at files."""
+    return sweep(store, database, lambda _: ())
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -240,6 +249,17 @@ def test_a_lost_connection_is_made_again_and_says_that_something_may_be_missed(r
         assert heard.wait(PATIENCE_SECONDS) == {"word"}
 
 
+def test_where_the_registry_is_looked_for(home: Settings, registry: str):
+    url = str(home.database_url)
+    for uri, place, ours in [
+        (registry, registry, True),
+        ("postgresql://else/where", "postgresql://else/where", False),
+        ("https://mlflow.internal", registry, False),
+        ("sqlite:///mlflow.db", registry, False),
+    ]:
+        assert registry_address(home.model_copy(update={"mlflow_tracking_uri": uri}), url) == (place, ours)
+
+
 # the loop on a real registry ---------------------------------------------------------------------------------------
 
 
@@ -251,7 +271,7 @@ def test_a_promotion_is_mirrored_after_a_trigger_without_waiting_for_the_clock(
     hints = Hints()
     with (
         listening(registry, registry_hints.CHANNEL, lambda _: hints.give("trigger")),
-        watching(lambda: sweep(store, routes), hints) as done,
+        watching(lambda: round_of(store, routes), hints) as done,
     ):
         assert champion(routes) == 1
         store.client.set_registered_model_alias("demand", "champion", "2")
@@ -265,8 +285,8 @@ def test_two_watchers_at_once_are_safe(registry: str, store: Store, routes: Data
     one, other = Hints(), Hints()
     with (
         listening(registry, registry_hints.CHANNEL, lambda _: (one.give("trigger"), other.give("trigger"))),
-        watching(lambda: sweep(store, routes), one) as first,
-        watching(lambda: sweep(open_store(home, routes.url), Database(routes.url)), other) as second,
+        watching(lambda: round_of(store, routes), one) as first,
+        watching(lambda: round_of(open_store(home, routes.url), Database(routes.url)), other) as second,
     ):
         for turn in range(6):
             store.client.set_registered_model_alias("demand", "champion", str(1 + turn % 2))
@@ -286,7 +306,7 @@ def test_the_loop_survives_a_database_that_goes_away(
     monkeypatch.setattr("mlops.tracking.watch.PAUSES_SECONDS", (0.05,))
     add_model(store)
     hints = Hints()
-    with watching(lambda: sweep(store, routes), hints) as done:
+    with watching(lambda: round_of(store, routes), hints) as done:
         name = psycopg.conninfo.conninfo_to_dict(routes.url)["dbname"]
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f'alter database "{name}" allow_connections off')
@@ -300,17 +320,29 @@ def test_the_loop_survives_a_database_that_goes_away(
         until(lambda: champion(routes) == 2)
 
 
+@pytest.mark.parametrize(
+    ("waited", "waits", "expected"),
+    [(None, 0, False), (None, 7, True), (7, 5, True), (5, 5, False), (5, 0, False)],
+    ids=["nothing waits", "some wait", "some were read", "none could be read", "all were read"],
+)
+def test_a_round_goes_on_at_once_while_files_wait_that_can_be_read(waited: int | None, waits: int, expected: bool):
+    def swept(waiting: int) -> Swept:
+        return Swept(Synced(1, 1, 1, "sql", 0.0, {}, waiting), {}, Reviewed((), ()))
+
+    assert goes_on(None if waited is None else swept(waited), swept(waits)) is expected
+
+
 def test_a_round_says_what_changed_and_nothing_else(store: Store, routes: Database):
     add_model(store)
-    first = sweep(store, routes)
+    first = round_of(store, routes)
     assert differences(None, first)[0] == "the mirror shows 1 models, 2 versions, 1 aliases"
-    assert differences(first, sweep(store, routes)) == []
+    assert differences(first, round_of(store, routes)) == []
     store.client.create_model_version("demand", source="file:///nowhere")
     store.client.set_registered_model_alias("demand", "champion", "3")
-    second = sweep(store, routes)
-    assert differences(first, second)[:2] == ["1 version more", "demand@champion is version 3, it was 1"]
+    second = round_of(store, routes)
+    assert differences(first, second)[:2] == ["1 versions new", "demand@champion is version 3, it was 1"]
     store.client.delete_registered_model_alias("demand", "champion")
-    assert differences(second, sweep(store, routes))[0] == "demand@champion is gone, it was version 3"
+    assert differences(second, round_of(store, routes))[0] == "demand@champion is gone, it was version 3"
 
 
 # the command -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["alerts", "review", "tell"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+LOOK_SECONDS = 20
 COLOURS = {"critical": "red", "warning": "yellow"}
 
 
@@ -37,8 +38,9 @@ def alerts(
 def review() -> "Reviewed":
     """Bring the alerts up to date after a sync."""
     from mlops.tracking import alerts as found
+    from mlops.tracking.model_files import look_within
 
-    return found.review(store(), database())
+    return found.review(database(), look_within(store(), database(), LOOK_SECONDS))
 
 
 def tell(reviewed: "Reviewed") -> None:

@@ -1,12 +1,13 @@
 """`mlops registry sync --watch`, and who tells it of changes: `mlops registry hints` and `mlops registry webhook`."""
 
 import json
+import logging
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
@@ -34,7 +35,7 @@ def install(as_json: Json = False) -> None:
     """Make MLflow's registry tables tell of changes; needs their owner's rights, and may be repeated."""
     from mlops.db import registry_hints
 
-    made = registry_hints.install(_registry())
+    made = registry_hints.install(_registry()[0])
     text = f"these tables tell of their changes now: {', '.join(made)}" if made else "all tables tell of their changes"
     emit({"installed": made}, as_json=as_json, text=lambda: _say(text))
 
@@ -44,7 +45,7 @@ def remove(as_json: Json = False) -> None:
     """Leave MLflow's registry tables as MLflow made them."""
     from mlops.db import registry_hints
 
-    gone = registry_hints.remove(_registry())
+    gone = registry_hints.remove(_registry()[0])
     text = f"these tables tell nothing any more: {', '.join(gone)}" if gone else "no table told of its changes"
     emit({"removed": gone}, as_json=as_json, text=lambda: _say(text))
 
@@ -75,25 +76,28 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     With `triggers` they are installed where the registry lies in our own database, and heard wherever they are.
     Prints a line (with `as_json` a JSON document in one line) for each sync that changed something.
     """
-    from mlops.tracking.sweep import sweep
-    from mlops.tracking.watch import Hints, turns
+    from mlops.tracking.model_files import Looking, look
+    from mlops.tracking.sweep import goes_on, sweep
+    from mlops.tracking.watch import Hints, give_up_soon, turns
 
-    given, looked_at = Hints(), -every
+    given = Hints()
+    files = Looking(lambda: look(store(), database()), lambda: given.give("files"), every_seconds=every)
 
     def work() -> "Swept":
-        nonlocal looked_at
-        if time.monotonic() - looked_at < every:  # all files are looked at by the clock; hints say nothing about them
-            return sweep(store(), database(), aliased_within=timedelta(seconds=2 * every))
-        looked_at = time.monotonic()
-        return sweep(store(), database())
+        return sweep(store(), database(), files.seen)
 
+    logging.getLogger("mlops.tracking").setLevel(logging.ERROR)  # what a model lacks is in the mirror; here it repeats
+    give_up_soon()
     store()  # what can't be opened now is refused; what goes away later is waited for
     with _until_terminated(given), ExitStack() as stack:
         sources = list(_sources(listen, triggers, given, stack))
         _say("; ".join([f"{_now()} watching: a sync every {every:g} s", *sources]), sys.stderr)
-        teller = Teller(as_json)
+        teller, before = Teller(as_json), None
         for turn in turns(work, given, every_seconds=every):
             teller.tell(turn)
+            if turn.found is not None and goes_on(before, turn.found):
+                given.give("files to read")
+            before = turn.found or before
 
 
 class Teller:
@@ -178,21 +182,21 @@ def _triggers(given: "Hints", stack: ExitStack) -> Iterator[str]:
     from mlops.db import registry_hints
     from mlops.db.listen import listening
 
-    ours = settings().mlflow_tracking_uri is None
+    address, ours = _registry()
     try:
         if ours:
-            registry_hints.install(_registry())
-        silent = registry_hints.silent(_registry())
+            registry_hints.install(address)
+        silent = registry_hints.silent(address)
     except MlopsError as error:
         if ours:
             yield f"without triggers ({error})"
         return
-    stack.enter_context(listening(_registry(), registry_hints.CHANNEL, lambda _: given.give("trigger")))
+    stack.enter_context(listening(address, registry_hints.CHANNEL, lambda _: given.give("trigger")))
     lacking = f" (none on {', '.join(silent)}: `mlops registry hints install` makes them)" if silent else ""
     yield f"after triggers{lacking}"
 
 
-def _registry() -> str:
+def _registry() -> tuple[str, bool]:
     from mlops.tracking.watch import registry_address
 
     return registry_address(settings(), database().url)

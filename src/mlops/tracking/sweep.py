@@ -1,15 +1,15 @@
 """One round of the registry: mirror it, review its alerts, and see what is new since the round before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from mlops.db import Database
 from mlops.tracking.alerts import Reviewed, review
 from mlops.tracking.bridge import Synced, sync
+from mlops.tracking.model_files import Look
 from mlops.tracking.store import Store
 
-__all__ = ["Swept", "differences", "sweep"]
+__all__ = ["Swept", "differences", "goes_on", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +21,31 @@ class Swept:
     alerts: Reviewed
 
 
-def sweep(store: Store, database: Database, *, aliased_within: timedelta | None = None) -> Swept:
-    """Sync, then review the alerts; see there for `aliased_within`."""
+def sweep(store: Store, database: Database, seen: Callable[[Mapping[str, int]], Iterable[Look]]) -> Swept:
+    """Sync, then review the alerts with what was `seen` of the files of these aliases."""
     mirror = sync(store, database)
-    alerts = review(store, database, aliased_within=aliased_within)
     with database.transaction() as transaction:
         rows = transaction.rows("aliases_now")
-    return Swept(mirror, {f"{row['name']}@{row['alias']}": row["version"] for row in rows}, alerts)
+    aliases = {f"{row['name']}@{row['alias']}": row["version"] for row in rows}
+    return Swept(mirror, aliases, review(database, seen(aliases)))
 
 
 def differences(before: Swept | None, after: Swept) -> list[str]:
-    """What a person wants to read of a round, one sentence each; nothing when nothing changed."""
-    counted = _shown(after.mirror) if before is None else list(_counted(before.mirror, after.mirror))
-    moved = [] if before is None else list(_moved(before.aliases, after.aliases))
-    return [*counted, *moved, *after.alerts.sentences()]
+    """What a person wants to read of a round, one sentence each; nothing when nothing changed.
+
+    Aliases are told as they differ from the round before, whoever mirrored that.
+    """
+    if before is None:
+        mirror = after.mirror
+        shown = f"the mirror shows {mirror.models} models, {mirror.versions} versions, {mirror.aliases} aliases"
+        return [shown, *after.alerts.sentences()]
+    counted = [f"{rows} {what}" for what, rows in after.mirror.changed.items() if not what.startswith("aliases ")]
+    return [*counted, *_moved(before.aliases, after.aliases), *after.alerts.sentences()]
 
 
-def _shown(mirror: Synced) -> list[str]:
-    return [f"the mirror shows {mirror.models} models, {mirror.versions} versions, {mirror.aliases} aliases"]
-
-
-def _counted(before: Synced, after: Synced) -> Iterator[str]:
-    for name in ("models", "versions"):
-        more = getattr(after, name) - getattr(before, name)
-        if more:
-            yield f"{abs(more)} {name if abs(more) > 1 else name[:-1]} {'more' if more > 0 else 'less'}"
+def goes_on(before: Swept | None, after: Swept) -> bool:
+    """Whether the next round should begin at once, for this one has read some of the files that wait, but not all."""
+    return after.mirror.waiting > 0 and (before is None or after.mirror.waiting != before.mirror.waiting)
 
 
 def _moved(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:

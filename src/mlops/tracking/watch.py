@@ -5,6 +5,7 @@ or forged changes nothing but the time.
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Generic, TypeVar
 from mlops.config import Settings
 from mlops.tracking.store import tracking_uri
 
-__all__ = ["Hints", "Turn", "pause", "registry_address", "turns"]
+__all__ = ["Hints", "Turn", "give_up_soon", "pause", "registry_address", "turns"]
 
 SETTLE_SECONDS = 0.1
 """A promotion makes several events; a sync that waits for the burst to pass sees all of them."""
@@ -83,15 +84,21 @@ def pause(failures: int, every_seconds: float) -> float:
     return min(every_seconds, PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS)) - 1])
 
 
-def registry_address(settings: Settings, database_url: str) -> str:
-    """Where the registry's own tables are looked for: the store's database, else schema `mlflow` of ours.
+def give_up_soon() -> None:
+    """Let MLflow's client ask an unreachable server twice, not for minutes: the loop itself tries again."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
-    The second is right for an MLflow server that keeps its registry there; of any other nothing can be known from here.
+
+def registry_address(settings: Settings, database_url: str) -> tuple[str, bool]:
+    """Where the registry's own tables are looked for, and whether that is schema `mlflow` of our database by settings.
+
+    They are in the store's database, else in that schema: right for an MLflow server that keeps its registry there; of
+    any other nothing can be known from here.
     """
     uri = tracking_uri(settings, database_url)
-    if uri.startswith("postgres"):
-        return uri
-    return tracking_uri(settings.model_copy(update={"mlflow_tracking_uri": None}), database_url)
+    ours = tracking_uri(settings.model_copy(update={"mlflow_tracking_uri": None}), database_url)
+    return (uri if uri.startswith("postgres") else ours), uri == ours
 
 
 def _turn(sync: Callable[[], T], because: frozenset[str]) -> Turn[T]:

@@ -1,7 +1,7 @@
 -- opens, keeps and resolves the alerts about aliases, as the mirror and a look at model files say; those that were opened or resolved
 with pointed as (
-    select a.model_id, a.alias, a.version_id, a.valid_from, a.before_from, m.name, v.version, v.run_id, to_jsonb(v) ->> 'run_state' as run_state,
-           v.lineage_state, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
+    select a.model_id, a.alias, a.version_id, a.valid_from, a.before_from, m.name, v.version, v.run_id, v.run_state, v.lineage_state,
+           v.lineage_read_at, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
            case when a.alias = 'champion' then 'critical' else 'warning' end as severity
       from (select *, lag(valid_from) over (partition by model_id, alias order by valid_from) as before_from from analytics.model_aliases) a
       join analytics.registered_models m using (model_id)
@@ -27,7 +27,7 @@ with pointed as (
            format('it is version %s, and what that was made of is not known: %s', version, coalesce(lineage_problem, 'no lineage')),
            'train a version with mlops train, which keeps its lineage in the model, and promote that',
            jsonb_build_object('version', version, 'problem', lineage_problem)
-      from pointed where lineage_state <> 'complete'
+      from pointed where lineage_state <> 'complete' and lineage_read_at is not null  -- else it waits to be read
     union all
     -- on record is a decision for this version, taken while the version before it stood, or afterwards
     select 'alias_unrecorded', subject, 'warning', version_id,
