@@ -52,6 +52,6 @@ def _differ(model: Seen, row: Known) -> bool:
     return any(model.versions[number] != row.versions[number] for number in model.versions.keys() & row.versions.keys())
 
 
-def _likeness(model: Seen, row: Known) -> tuple[int, bool, bool, int]:
+def _likeness(model: Seen, row: Known) -> tuple[int, bool, bool, int, str]:
     shared = len(model.versions.keys() & row.versions.keys())
-    return shared, model.name == row.name, row.live, row.model_id
+    return shared, model.name == row.name, row.live, row.model_id, model.name

@@ -12,8 +12,9 @@ __all__ = ["mirror_lineage"]
 
 BATCH = 100
 """Versions that claim a lineage are all read, so many in a transaction."""
-FOREIGN, AGAIN = 50, 10
+FOREIGN, AGAIN = 25, 5
 """Of versions that claim none so many are read in one sync; of those whose files could not be read, so many again."""
+UNREADABLE = "files can't be read"
 log = logging.getLogger(__name__)
 
 
@@ -28,14 +29,16 @@ def mirror_lineage(database: Database, touched: list[int]) -> int:
 
 def _read(database: Database, *, claiming: bool, most: int, again: int, touched: list[int]) -> int:
     with database.transaction() as transaction:
-        unread = transaction.rows("mirrored_unread", claiming=claiming, most=most, again=again)
+        asked = {"claiming": claiming, "most": most, "again": again, "unreadable": f"%{UNREADABLE}%"}
+        unread = transaction.rows("mirrored_unread", **asked)
     read = [_lineage(row) for row in unread]  # files may be far away, so no lock and no transaction is held
+    news = [found for row, found in zip(unread, read, strict=True) if not row["again"] or not _unreadable(found)]
     with database.transaction() as transaction:
-        if read:
-            transaction.run("mirror_lineage", document={"versions": read})
+        if news:
+            transaction.run("mirror_lineage", document={"versions": news})
         versions = {
             *touched,
-            *(row["version_id"] for row in read),
+            *(row["version_id"] for row in news),
             *(transaction.value("mirrored_without_edges") or ()),
         }
         if versions:
@@ -50,8 +53,12 @@ def _lineage(row: dict[str, Any]) -> dict[str, Any]:
     try:
         return key | read_lineage(_version(row))
     except Exception as error:  # one odd file never stops the others
-        log.warning("the lineage of %s version %s", row["name"], row["version"], exc_info=True)
-        return key | {"lineage_state": "incomplete", "lineage_problem": f"its lineage can't be read: {error!r}"}
+        log.info("the files of %s version %s", row["name"], row["version"], exc_info=True)
+        return key | {"lineage_state": "incomplete", "lineage_problem": f"the model's {UNREADABLE}: {error!r}"}
+
+
+def _unreadable(found: dict[str, Any]) -> bool:
+    return UNREADABLE in (found.get("lineage_problem") or "")
 
 
 def _version(row: dict[str, Any]) -> ModelVersion:

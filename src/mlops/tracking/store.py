@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 from mlops.config import Settings
+from mlops.db.snapshot import snapshot
 from mlops.errors import DatabaseUnavailable
 
 __all__ = ["Store", "open_store", "tracking_uri"]
@@ -53,6 +54,9 @@ def open_store(settings: Settings, database_url: str) -> Store:
     for name in ("mlflow", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(settings, database_url)
+    if uri.startswith("postgres"):
+        with snapshot(uri):  # MLflow tries for a hundred seconds and then speaks in SQLAlchemy's words
+            pass
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:

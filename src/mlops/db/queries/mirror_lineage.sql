@@ -8,5 +8,3 @@ update analytics.model_versions r
            version_id bigint, seen_at timestamptz, lineage jsonb, lineage_sha256 text, lineage_state text, lineage_problem text,
            as_of timestamptz, trained_from timestamptz, trained_to timestamptz, inferred text[])
  where r.version_id = d.version_id and r.seen_at = d.seen_at
-   and (r.lineage_read_at is null
-        or (r.lineage_state, r.lineage_problem, r.inferred_features) is distinct from (d.lineage_state, d.lineage_problem, d.inferred))
