@@ -77,17 +77,18 @@ def test_a_window_is_put_together_from_all_of_its_steps_once(window: int, stride
     np.testing.assert_array_equal(found, np.stack(plain, axis=1))
 
 
-@settings(max_examples=40, deadline=None)
-@given(values=gaps, cut=st.integers(1, 30), gap=st.booleans())
-def test_where_an_array_begins_is_no_matter(values: list[float], cut: int, gap: bool):
-    whole = np.array([values + [0.25] * 30 + ([np.nan] if gap else []) + [0.5] * 9])
-    for text, kernel in {
-        "mean": lambda cells: TRANSFORMATIONS["rolling_mean"].function(cells, 8),
-        "std": lambda cells: TRANSFORMATIONS["rolling_std"].function(cells, 8),
-        "median": lambda cells: TRANSFORMATIONS["rolling_median"].function(cells, 8),
-    }.items():
-        part = kernel(Cells(whole[:, cut:]))
-        assert part.tobytes() == np.ascontiguousarray(kernel(Cells(whole))[:, -part.shape[1] :]).tobytes(), text
+@pytest.mark.parametrize("name", ["rolling_mean", "rolling_sum", "rolling_std", "rolling_median", "rolling_max"])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 99), cut=st.integers(1, 60), missing=st.sets(st.integers(0, 99), max_size=5))
+def test_where_an_array_begins_is_no_matter(name: str, seed: int, cut: int, missing: set[int]):
+    whole = np.random.default_rng(seed).normal(1000, 300, (2, 100))
+    whole[1, sorted(missing)] = np.nan
+    kernel = TRANSFORMATIONS[name].function
+    part = kernel(Cells(whole[:, cut:]), 8)
+    alone = kernel(Cells(whole[:1]), 8)
+    found = kernel(Cells(whole), 8)
+    assert part.tobytes() == np.ascontiguousarray(found[:, cut:]).tobytes()
+    assert alone.tobytes() == found[:1].tobytes(), "nor is who else is in it"
 
 
 def test_a_spread_keeps_its_digits_far_from_zero():
