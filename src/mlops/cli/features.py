@@ -1,5 +1,6 @@
 """`mlops features …`: the feature store."""
 
+from collections import Counter
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,16 +35,13 @@ def list_features(file: File = None, as_json: Json = False) -> None:
     rows = catalogue(database(), declared(file))
 
     def text() -> None:
-        shown = table("feature", "version", "source", "sets", "used by", "transformation")
+        shown = table("feature", "version", "sets and models", "transformation")
+        for column in shown.columns[:3]:
+            column.no_wrap = True
         for row in rows:
-            shown.add_row(
-                row["name"],
-                _version(row["version"], row["state"]),
-                ", ".join(row["source_metric_types"]),
-                ", ".join(row["sets"]),
-                ", ".join(row["used_by"]),
-                escape(row["transformation"]),
-            )
+            users = ", ".join([*row["sets"], *_models(row["used_by"])])
+            version = _version(row["version"], row["state"])
+            shown.add_row(row["name"], version, users, escape(row["transformation"]))
         console.print(shown if rows else "no feature is declared or recorded yet; see docs/how-to/features.md")
 
     emit(rows, as_json=as_json, text=text)
@@ -206,6 +204,12 @@ def _tell_refreshed(done: "Refreshed") -> None:
         f"[bold]{done.feature_set}[/] online as of {done.as_of:%Y-%m-%d %H:%M} UTC: {done.series:,} series,"
         f" {done.written:,} with other values than before{forgotten}"
     )
+
+
+def _models(versions: list[str]) -> list[str]:
+    """Models and how many of their versions: demand/1, demand/2 are demand ×2."""
+    counts = Counter(version.rpartition("/")[0] for version in versions)
+    return [f"{name} ×{count}" for name, count in sorted(counts.items())]
 
 
 def _version(version: int | None, state: str) -> str:
