@@ -1,7 +1,1 @@
-"""Data whose truth is known, for trying, testing and benchmarks; no database, no files but in write.py."""
-
-from mlops.simulation.drift import Life, Truth, simulate_life
-from mlops.simulation.shifts import KINDS, Shift
-from mlops.simulation.world import World
-
-__all__ = ["KINDS", "Life", "Shift", "Truth", "World", "simulate_life"]
+"""Data whose truth is known, for trying, testing and benchmarks: the life of a model, and a waste company."""

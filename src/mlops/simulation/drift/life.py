@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mlops.errors import BadInput
-from mlops.simulation.delivery import Delivery, deliver
-from mlops.simulation.features import Codes, Numeric, draw_labels, draw_numeric
-from mlops.simulation.honest import backtest
-from mlops.simulation.outcome import draw_outcome
+from mlops.simulation.drift.delivery import Delivery, deliver
+from mlops.simulation.drift.features import Codes, Numeric, draw_labels, draw_numeric
+from mlops.simulation.drift.honest import backtest
+from mlops.simulation.drift.outcome import draw_outcome
+from mlops.simulation.drift.shifts import Shift, Switch, chosen
+from mlops.simulation.drift.world import Days, World, draw_days
 from mlops.simulation.processes import Array, Rng, streams
-from mlops.simulation.shifts import Shift, Switch, chosen
-from mlops.simulation.world import Days, World, draw_days
 
 __all__ = ["Life", "Truth", "simulate_life"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.simulation.features import Codes
+from mlops.simulation.drift.features import Codes
+from mlops.simulation.drift.shifts import Switch
+from mlops.simulation.drift.world import Days, World
 from mlops.simulation.processes import DAYS_OF_YEAR, Array, Rng
-from mlops.simulation.shifts import Switch
-from mlops.simulation.world import Days, World
 
 __all__ = ["ABSENT", "Delivery", "deliver"]
 

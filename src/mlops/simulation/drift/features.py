@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops.simulation.drift.shifts import Switch
+from mlops.simulation.drift.world import Days, World
 from mlops.simulation.processes import FACTORS, Array, Rng, Season, correlated, persistent
-from mlops.simulation.shifts import Switch
-from mlops.simulation.world import Days, World
 
 __all__ = ["Codes", "Labels", "Numeric", "draw_labels", "draw_numeric"]
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops.simulation.features import Codes
+from mlops.simulation.drift.features import Codes
+from mlops.simulation.drift.shifts import Switch
+from mlops.simulation.drift.world import Days, World
 from mlops.simulation.processes import Array, Rng, Season, persistent
-from mlops.simulation.shifts import Switch
-from mlops.simulation.world import Days, World
 
 __all__ = ["Outcome", "draw_outcome"]
 
