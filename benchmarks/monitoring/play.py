@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 from benchmarks.monitoring.detectors import Alarms, detector
-from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLD, onset_of
+from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLDS, onset_of
 
 from mlops.monitoring import MonitorSpec
 from mlops.simulation.drift import Life, simulate_life
@@ -13,10 +13,12 @@ from mlops.simulation.drift import Life, simulate_life
 __all__ = ["play"]
 
 
-def play(scenario: str, seed: int, kinds: tuple[str, ...], alarms_per_year: float = 1.0) -> list[dict[str, Any]]:
+def play(
+    scenario: str, seed: int, kinds: tuple[str, ...], *, world: str = "usual", alarms_per_year: float = 1.0
+) -> list[dict[str, Any]]:
     """One record per detector; a changed life is watched until 56 days after its onset, a quiet one to its end."""
     shift = None if scenario == QUIET else SCENARIOS[scenario].shift(seed)
-    life = simulate_life(WORLD, seed, shift)
+    life = simulate_life(WORLDS[world], seed, shift)
     weeks = list(life.weeks())
     if shift is not None:
         weeks = weeks[: onset_of(seed) // 7 + WATCHED_WEEKS]

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.monitoring.detectors import KINDS
 from benchmarks.monitoring.play import play
-from benchmarks.monitoring.scenarios import QUIET, SCENARIOS
+from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WORLDS
 from benchmarks.monitoring.tables import tables
 
 import mlops
@@ -37,6 +37,7 @@ def main() -> None:
     options.add_argument("--quiet", type=int, default=100, help="quiet model-years")
     options.add_argument("--runs", type=int, default=40, help="lives per kind of change")
     options.add_argument("--only", default="", help="changes whose name contains this")
+    options.add_argument("--world", choices=WORLDS, default="usual")
     options.add_argument("--evaluate", action="store_true", help="seeds that no constant was tuned on")
     options.add_argument("--alarms-per-year", type=float, default=1.0, help="the budget of detectors that have one")
     options.add_argument("--workers", type=int, default=2)
@@ -52,8 +53,9 @@ def main() -> None:
     first = EVALUATION if chosen.evaluate else DEVELOPMENT
     wanted = [(QUIET, first + n) for n in range(chosen.quiet)]
     wanted += [(name, first + n) for name in SCENARIOS if chosen.only in name for n in range(chosen.runs)]
-    files = {kind: _file(chosen.cache, kind, chosen.alarms_per_year) for kind in kinds}
-    _play_missing(wanted, files, chosen.alarms_per_year, chosen.workers)
+    about = {"world": chosen.world, "alarms_per_year": chosen.alarms_per_year}
+    files = {kind: _file(chosen.cache, kind, about) for kind in kinds}
+    _play_missing(wanted, files, about, chosen.workers)
     records = {
         kind: [one for one in _read(file) if (one["scenario"], one["seed"]) in {*wanted}]
         for kind, file in files.items()
@@ -65,10 +67,10 @@ def main() -> None:
         chosen.output.with_suffix(".json").write_text(json.dumps(document, indent=1))
 
 
-def _play_missing(wanted: list[tuple[str, int]], files: dict[str, Path], budget: float, workers: int) -> None:
+def _play_missing(wanted: list[tuple[str, int]], files: dict[str, Path], about: dict[str, Any], workers: int) -> None:
     tasks = list(_missing(wanted, files))
     with ProcessPoolExecutor(workers) as pool:
-        running = [pool.submit(play, *task, budget) for task in tasks]
+        running = [pool.submit(play, *task, **about) for task in tasks]
         for number, done in enumerate(as_completed(running), start=1):
             for record in done.result():
                 with files[record["detector"]].open("a") as file:
@@ -95,14 +97,14 @@ def _read(file: Path) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _file(cache: Path, kind: str, budget: float) -> Path:
-    """Named for what its content depends on: the simulator, the detector, the scenarios and the budget."""
+def _file(cache: Path, kind: str, about: dict[str, Any]) -> Path:
+    """Named for what its content depends on: the simulator, the detector, the scenarios, the world and the budget."""
     home, here = Path(mlops.__file__).parent, Path(__file__).parent
     sources = [*sorted((home / "simulation").glob("*.py")), here / "scenarios.py", here / "play.py"]
     sources.append(here / f"{KINDS[kind].split(':')[0].rsplit('.', 1)[-1]}.py")
     if kind == "ours":
         sources += sorted((home / "monitoring").glob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + str(budget).encode())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + json.dumps(about).encode())
     return cache / f"{kind}@{digest.hexdigest()[:10]}.jsonl"
 
 

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from mlops.simulation.drift import Shift, World
 
-__all__ = ["QUIET", "SCENARIOS", "WATCHED_WEEKS", "WORLD", "Scenario", "onset_of"]
+__all__ = ["QUIET", "SCENARIOS", "WATCHED_WEEKS", "WORLDS", "Scenario", "onset_of"]
 
-WORLD = World()
-"""24 numeric and 6 categorical features of 10 routes, two years of history and one of life."""
+WORLDS: Mapping[str, World] = {
+    "usual": World(),  # 24 numeric and 6 categorical features of 10 routes, two years of history and one of life
+    "persistent": World(persistence=0.9, common=0.7),
+    "young": World(history_days=365),
+    "alone": World(numeric=12, categorical=2, entities=1, history_days=1095, common=0.0),
+}
 WATCHED_WEEKS = 9
 """Checks after the onset: 56 days end within the ninth."""
 QUIET = "quiet"

@@ -43,7 +43,8 @@ class Power:
 
     `beyond_twin`: found by an alarm that the same life without the change did not have in that week; None without
     such lives. `right`: of the runs with any alarm, those that named a column that changed; NaN if none did change.
-    `wrong`: of all names given after the onset, those of columns that did not change.
+    `wrong`: of all names of columns given after the onset, those of columns that did not change; `misled`: the runs
+    with such a name.
     """
 
     runs: int
@@ -53,6 +54,7 @@ class Power:
     median_days: Interval
     right: float
     wrong: float
+    misled: float
     material: float
 
 
@@ -100,7 +102,8 @@ def power(records: Sequence[Record], twins: Mapping[int, Record]) -> Power:
     delays = np.array([delay(record) for record in records])
     paired = [(record, twins[record["seed"]]) for record in records if record["seed"] in twins]
     beyond = [delay(record, twin) <= WATCHED_DAYS for record, twin in paired]
-    wrong, names = map(sum, zip(*(_names(record) for record in records), strict=True))
+    counts = [_names(record) for record in records]
+    wrong, names = map(sum, zip(*counts, strict=True))
     return Power(
         runs=len(records),
         within_28=share(int((delays <= 28).sum()), len(delays)),
@@ -109,6 +112,7 @@ def power(records: Sequence[Record], twins: Mapping[int, Record]) -> Power:
         median_days=median(delays),
         right=_right(records),
         wrong=wrong / names if names else math.nan,
+        misled=float(np.mean([false > 0 for false, _ in counts])),
         material=float(np.mean([record["truth"]["performance"] for record in records])),
     )
 

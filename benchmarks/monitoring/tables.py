@@ -61,11 +61,12 @@ def _power_table(kind: str, figures: Mapping[str, Power]) -> str:
             _days(one.median_days),
             _part(one.right),
             _part(one.wrong),
+            f"{one.misled:.0%}",
             f"{one.material:.0%}",
         )
         for name, one in figures.items()
     ]
-    return _markdown((*heads, "wrong names", "loss is hit"), rows)
+    return _markdown((*heads, "wrong names", "runs with one", "loss is hit"), rows)
 
 
 def _text(one: Interval, form: str) -> str:
