@@ -7,9 +7,12 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
 
+from mlops.cli.simulate import simulate
 from mlops.domain.metric_types import METRIC_TYPES
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.calendar import read_events
@@ -29,7 +32,7 @@ RULES = Rules.of(METRIC_TYPES.values(), np.datetime64("2030-01-01", "us"), {}, N
 
 @pytest.fixture(scope="module")
 def books() -> Books:
-    return simulate_company(replace(SMALL, years=3.0), 4)
+    return simulate_company(replace(SMALL, years=2.5), 4)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,7 @@ def test_the_weight_of_a_route_is_the_sum_of_its_customers(true):
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_waste_is_collected_or_still_in_a_container(seed):
     weather, fleets, contracts, wastes, chance = streams(seed, 5)
     happenings = draw_happenings(SMALL, weather)
@@ -232,3 +235,25 @@ def test_a_company_begins_on_any_day():
     monthly = books.arrivals.observations.query("granularity == 'monthly'")["observed_at"]
     assert monthly.min() == pd.Timestamp("2024-03-01", tz="UTC")
     assert monthly.max() == pd.Timestamp("2024-07-01", tz="UTC")
+
+
+def run(*words: str) -> Result:
+    app = typer.Typer()
+    app.command()(simulate)
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_the_command_writes_files_and_says_what_to_do_next(tmp_path):
+    done = run(tmp_path, "--customers", "9", "--routes", "3", "--years", "0.5", "--format", "parquet")
+    assert done.exit_code == 0
+    assert f"mlops series ingest {tmp_path}/observations.parquet --known-at observed" in done.output
+    names = {"observations.parquet", "late.parquet", "corrections.parquet", "arrivals.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"events.csv", "truth.json"}
+
+
+def test_the_command_speaks_json(tmp_path):
+    done = run(tmp_path, "--customers", "9", "--routes", "3", "--years", "0.5", "--country", "", "--json")
+    document = json.loads(done.output)
+    assert document["rows"] == json.loads((tmp_path / "truth.json").read_text())["rows"]
+    assert document["files"]["observations"] == str(tmp_path / "observations.csv")
+    assert json.loads((tmp_path / "truth.json").read_text())["holidays"] == []

@@ -30,7 +30,7 @@ def after(of: Life, days: int = 0) -> pd.DataFrame:
 
 
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from([None, *KINDS]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_the_same_seed_gives_the_same_bytes(seed, kind):
     first, again = (life(kind, SMALL, seed) for _ in range(2))
     assert first.frame.to_csv().encode() == again.frame.to_csv().encode()
@@ -43,7 +43,7 @@ def test_another_seed_gives_another_life():
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(seed=st.integers(0, 999), onset=st.integers(0, 89), ramp=st.integers(0, 40))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 def test_before_its_onset_a_shift_changes_nothing_and_then_something(kind, seed, onset, ramp):
     quiet, shifted = (simulate_life(SMALL, seed, shift) for shift in (None, Shift(kind, onset, ramp_days=ramp)))
     before = shifted.truth.onset
@@ -83,7 +83,7 @@ def test_a_variance_multiplies_the_distance_from_the_calendar():
 
 
 def test_the_deviations_of_features_are_one_sigma():
-    world = replace(CLEAN, entities=30, live_days=900)
+    world = replace(CLEAN, entities=20, live_days=600)
     quiet, doubled = (after(simulate_life(world, 5, shift)) for shift in (None, Shift("variance", ONSET, columns=5)))
     for name, sigma in simulate_life(world, 5).sigmas.items():
         if name != "y":
@@ -150,7 +150,8 @@ def test_a_concept_changes_the_target_and_no_feature():
 def test_label_noise_multiplies_the_noise_and_costs_accuracy():
     once, twice, thrice = (after(life("label_noise", size=size))["y"] for size in (1.0, 2.0, 3.0))
     np.testing.assert_allclose(thrice - once, 2 * (twice - once))
-    quiet, doubled = simulate_life(World(), 3), simulate_life(World(), 3, Shift("label_noise", 0))
+    world = World(numeric=6, categorical=1, live_days=200)
+    quiet, doubled = simulate_life(world, 3), simulate_life(world, 3, Shift("label_noise", 0))
     noise = (doubled.frame["y"] - quiet.frame["y"])[doubled.frame["ds"] >= doubled.live]
     assert noise.std() / quiet.sigmas["y"] == pytest.approx(1.0, abs=0.1)
     truth = doubled.truth
@@ -178,7 +179,7 @@ def test_a_quiet_life_has_an_empty_truth():
 
 
 @given(day=st.integers(60, 199), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_prediction_knows_no_outcome_of_the_last_week_or_later(day, seed):
     rng = np.random.default_rng(seed)
     inputs = rng.standard_normal((200, 3, 4))
@@ -205,7 +206,7 @@ def test_predictions_are_good_but_not_better_than_the_noise():
 
 
 @given(phi=st.floats(0, 0.95), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_persistence_keeps_the_variance_and_has_its_coefficient(phi, seed):
     steps = persistent(np.random.default_rng(seed).standard_normal((400, 300)), phi)
     assert steps[-1].var() == pytest.approx(1.0, abs=0.4)
@@ -213,7 +214,7 @@ def test_persistence_keeps_the_variance_and_has_its_coefficient(phi, seed):
 
 
 def test_a_monitor_takes_a_life_as_it_is():
-    played = simulate_life(World(live_days=70), 11, Shift("level", ONSET, 3.0))
+    played = simulate_life(World(numeric=6, categorical=2, live_days=70), 11, Shift("level", ONSET, 3.0))
     monitor = fit_monitor(played.history, MonitorSpec(**played.columns))
     named = [monitor.check(rows).features for _, rows in played.weeks()]
     assert not any(named[: ONSET // 7])

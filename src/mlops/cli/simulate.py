@@ -39,8 +39,9 @@ def simulate(
     began = perf_counter()
     books = simulate_company(Company(customers, routes, years, country or None), seed)
     files = write_books(books, folder, form.value)
-    done = {"files": files, "rows": books.truth["rows"], "series": books.series, "seconds": perf_counter() - began}
-    emit(done, as_json=as_json, text=lambda: _tell(books, files, perf_counter() - began))
+    rows, seconds = books.truth["rows"], perf_counter() - began
+    done = {"files": files, "rows": rows, "series": books.series, "seconds": seconds}
+    emit(done, as_json=as_json, text=lambda: _tell(books, files, seconds))
 
 
 def _tell(books: "Books", files: dict[str, Path], seconds: float) -> None:
@@ -48,20 +49,22 @@ def _tell(books: "Books", files: dict[str, Path], seconds: float) -> None:
     company = truth["company"]
     console.print(
         f"{company['customers']:,} customers on {company['routes']:,} routes, {company['first']} to {company['last']}:"
-        f" {books.series:,} series, {sum(rows.values()) - rows['corrections']:,} observations ({seconds:.1f} s)"
+        f" {books.series:,} series, {rows['observations'] + rows['late']:,} observations ({seconds:.1f} s)\n",
+        soft_wrap=True,
     )
-    shown = table("file", "rows", "what")
-    left = sum(one["last"] is not None for one in truth["customers"])
+    shown = table("file", "rows", "what", title=escape(str(next(iter(files.values())).parent)))
+    left = sum(customer["last"] is not None for customer in truth["customers"])
+    causes = f"{left} customers left, {len(truth['failures'])} vehicles broke, {len(truth['dead_sensors'])} dead sensor"
     words = {
         "observations": "known when their period ended",
         "late": "known 1 to 14 days later",
         "corrections": "replace values that were too low",
         "arrivals": "when each late or corrected value became known",
         "events": f"{len(truth['events'])} storms and strikes, for --events",
-        "truth": f"{left} customers left, {len(truth['failures'])} vehicle failures, a dead sensor, a level shift",
+        "truth": causes + ", 1 level shift …",
     }
     for name, path in files.items():
-        shown.add_row(escape(str(path)), f"{rows[name]:,}" if name in rows else "", words[name])
+        shown.add_row(path.name, f"{rows[name]:,}" if name in rows else "", words[name])
     console.print(shown)
     console.print("\n[bold]Try next[/]")
     for name in ("observations", "late", "corrections"):

@@ -23,9 +23,14 @@ def backtest(inputs: Array, target: Array, *, first: int, frozen: int) -> Array:
     centre, scale = np.nanmean(known, axis=(0, 1)), np.nanstd(known, axis=(0, 1)) + 1e-9
     columns = np.nan_to_num((inputs - centre) / scale)
     columns = np.concatenate([np.ones((*target.shape, 1)), columns], axis=-1)
-    predicted = np.full(target.shape, np.nan)
+    learnt = np.isfinite(target)
+    predicted, seen = np.full(target.shape, np.nan), 0
+    products, moments = np.zeros((columns.shape[-1],) * 2), np.zeros(columns.shape[-1])
     for start, end in _blocks(first, frozen, len(target)):
-        predicted[start:end] = columns[start:end] @ _ridge(columns[: start - LAG_DAYS], target[: start - LAG_DAYS])
+        fresh = slice(seen, start - LAG_DAYS)
+        rows, outcomes = columns[fresh][learnt[fresh]], target[fresh][learnt[fresh]]
+        products, moments, seen = products + rows.T @ rows, moments + rows.T @ outcomes, start - LAG_DAYS
+        predicted[start:end] = columns[start:end] @ _ridge(products, moments)
     return predicted
 
 
@@ -36,9 +41,8 @@ def _blocks(first: int, frozen: int, end: int) -> Iterator[tuple[int, int]]:
         yield frozen, end
 
 
-def _ridge(columns: Array, target: Array) -> Array:
-    known = np.isfinite(target)
-    matrix, outcomes = columns[known], target[known]
-    penalty = PENALTY * np.eye(matrix.shape[1])
-    penalty[0, 0] = 0  # the level is free
-    return np.asarray(np.linalg.solve(matrix.T @ matrix + penalty, matrix.T @ outcomes))
+def _ridge(products: Array, moments: Array) -> Array:
+    """Coefficients from the sums of products of the columns and with the target; the level, first, is free."""
+    penalty = PENALTY * np.eye(len(moments))
+    penalty[0, 0] = 0
+    return np.asarray(np.linalg.solve(products + penalty, moments))
