@@ -45,9 +45,8 @@ def main() -> None:
     options.add_argument("--output", type=Path, help="write <output>.txt and <output>.json")
     chosen = options.parse_args()
     if not THREADS.items() <= os.environ.items():
-        os.execve(
-            sys.executable, [sys.executable, "-m", "benchmarks.monitoring.run", *sys.argv[1:]], os.environ | THREADS
-        )
+        command = [sys.executable, "-m", "benchmarks.monitoring.run", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | THREADS)
     kinds = tuple(chosen.detectors.split(","))
     chosen.cache.mkdir(parents=True, exist_ok=True)
     first = EVALUATION if chosen.evaluate else DEVELOPMENT
@@ -56,10 +55,7 @@ def main() -> None:
     about = {"world": chosen.world, "alarms_per_year": chosen.alarms_per_year}
     files = {kind: _file(chosen.cache, kind, about) for kind in kinds}
     _play_missing(wanted, files, about, chosen.workers)
-    records = {
-        kind: [one for one in _read(file) if (one["scenario"], one["seed"]) in {*wanted}]
-        for kind, file in files.items()
-    }
+    records = {kind: [one for one in _read(file) if _key(one) in {*wanted}] for kind, file in files.items()}
     text, document = tables(records)
     print(text)
     if chosen.output:
@@ -80,7 +76,7 @@ def _play_missing(wanted: list[tuple[str, int]], files: dict[str, Path], about: 
 
 
 def _missing(wanted: list[tuple[str, int]], files: dict[str, Path]) -> Iterator[Task]:
-    done = {kind: {(one["scenario"], one["seed"]) for one in _read(file)} for kind, file in files.items()}
+    done = {kind: set(map(_key, _read(file))) for kind, file in files.items()}
     for scenario, seed in wanted:
         kinds = tuple(kind for kind in files if (scenario, seed) not in done[kind])
         if kinds:
@@ -88,19 +84,23 @@ def _missing(wanted: list[tuple[str, int]], files: dict[str, Path]) -> Iterator[
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
-    """The records of a file; a line that an interruption cut off is played again."""
-    lines = file.read_text().split("\n") if file.exists() else []
-    found = {}
-    for line in lines[:-1]:
-        record = json.loads(line)
-        found[record["scenario"], record["seed"]] = record
-    return list(found.values())
+    """The records of a file; a line that an interruption cut off is removed, so that its life is played again."""
+    text = file.read_text() if file.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        file.write_text(whole)
+    return list({_key(record): record for record in map(json.loads, whole.splitlines())}.values())
+
+
+def _key(record: dict[str, Any]) -> tuple[str, int]:
+    return record["scenario"], record["seed"]
 
 
 def _file(cache: Path, kind: str, about: dict[str, Any]) -> Path:
     """Named for what its content depends on: the simulator, the detector, the scenarios, the world and the budget."""
     home, here = Path(mlops.__file__).parent, Path(__file__).parent
-    sources = [*sorted((home / "simulation").glob("*.py")), here / "scenarios.py", here / "play.py"]
+    sources = [home / "simulation" / "processes.py", *sorted((home / "simulation" / "drift").glob("*.py"))]
+    sources += [here / "scenarios.py", here / "play.py"]
     sources.append(here / f"{KINDS[kind].split(':')[0].rsplit('.', 1)[-1]}.py")
     if kind == "ours":
         sources += sorted((home / "monitoring").glob("*.py"))

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from benchmarks.monitoring import scoring
 from benchmarks.monitoring.detectors import KINDS, detector
-from benchmarks.monitoring.play import play
-from benchmarks.monitoring.run import DEVELOPMENT, EVALUATION
+from benchmarks.monitoring.run import DEVELOPMENT, EVALUATION, THREADS, main
 from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLDS, onset_of
 from benchmarks.monitoring.streams import Adwin, PageHinkley
 from hypothesis import given
@@ -106,13 +105,6 @@ def moved() -> drift.Life:
     return drift.simulate_life(world, 1, drift.Shift("level", 14, 6.0))
 
 
-def test_a_life_is_watched_for_56_days_after_its_onset():
-    (said,) = play("level 2 sigma", 0, ("evidently_half",))
-    weeks = onset_of(0) // 7 + WATCHED_WEEKS
-    assert [one["end"] for one in said["weeks"]] == [7 * n for n in range(1, weeks + 1)]
-    assert json.loads(json.dumps(said))["truth"]["onset"] == onset_of(0)
-
-
 def test_every_kind_of_shift_is_a_scenario_and_is_watched_for_56_days():
     assert {one.kind for one in SCENARIOS.values()} == set(drift.KINDS)
     assert QUIET not in SCENARIOS
@@ -136,3 +128,21 @@ def test_a_stream_finds_a_step_and_leaves_noise_alone(make):
     found = [stream.update(value) for value in rng.standard_normal(100) + 2.0]
     assert any(found)
     assert 3 < found.index(True) < 60
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    words = ["run", "--detectors", "evidently_half", "--quiet", "1", "--runs", "1", "--only", "30 % missing"]
+    monkeypatch.setattr("sys.argv", [*words, "--workers", "1", "--cache", str(tmp_path)])
+    for name, one in THREADS.items():
+        monkeypatch.setenv(name, one)
+    main()
+    (file,) = tmp_path.iterdir()
+    lines, table = file.read_text().splitlines(keepends=True), capsys.readouterr().out
+    file.write_text(lines[0] + lines[1][:100])
+    main()
+    again = file.read_text().splitlines(keepends=True)
+    assert again[0] == lines[0]
+    weeks = onset_of(0) // 7 + WATCHED_WEEKS
+    assert [one["end"] for one in json.loads(again[1])["weeks"]] == [7 * n for n in range(1, weeks + 1)]
+    assert json.loads(again[1])["weeks"] == json.loads(lines[1])["weeks"]
+    assert table.count("\n") == capsys.readouterr().out.count("\n")
