@@ -4,7 +4,7 @@ ADWIN: Bifet and Gavaldà, "Learning from time-changing data with adaptive windo
 of the window tried (ADWIN0). Page-Hinkley: Page, "Continuous inspection schemes", Biometrika 41, 1954, in the form of
 Gama et al., "A survey on concept drift adaptation", ACM Computing Surveys 46, 2014. Parameters are the defaults of the
 library river (delta 0.002; 30 days, delta 0.005, threshold 50, forgetting 0.9999), numbers are in deviations of the
-history. After an alarm ADWIN forgets the part before it and Page-Hinkley starts anew.
+history, of which they see the last year. After an alarm ADWIN forgets the part before it, Page-Hinkley starts anew.
 """
 
 from abc import abstractmethod
@@ -19,6 +19,7 @@ from mlops.monitoring import MonitorSpec
 __all__ = ["Adwin", "Adwins", "PageHinkley", "PageHinkleys"]
 
 ERROR, LOSS = "error", "loss"
+YEAR = pd.Timedelta(days=365)
 
 
 class Stream(Protocol):
@@ -94,7 +95,7 @@ class Streams:
         daily = self._daily(history)
         self._centre, self._scale = daily.mean(), daily.std() + 1e-9
         self._streams = {column: self._stream() for column in daily}
-        self._feed(daily)
+        self._feed(daily[daily.index > daily.index.max() - YEAR])
 
     def check(self, week: pd.DataFrame) -> Alarms:
         found = self._feed(self._daily(week))
