@@ -1,16 +1,17 @@
 """Model-monitoring data with known truth: daily rows of features, target and honest predictions, and one shift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mlops.errors import BadInput
 from mlops.simulation.drift.delivery import Delivery, deliver
-from mlops.simulation.drift.features import Codes, Numeric, draw_labels, draw_numeric
+from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
 from mlops.simulation.drift.honest import backtest
 from mlops.simulation.drift.outcome import draw_outcome
 from mlops.simulation.drift.shifts import Shift, Switch, chosen
@@ -19,6 +20,7 @@ from mlops.simulation.processes import Array, Rng, streams
 
 __all__ = ["Life", "Truth", "simulate_life"]
 
+LETTERS = np.array([*ascii_lowercase, None], dtype=object)  # a category by its code; −1 did not arrive
 MATERIAL = 1.1  # times the loss of the same life without the shift
 
 
@@ -80,10 +82,12 @@ class Life:
 def simulate_life(world: World, seed: int, shift: Shift | None = None) -> Life:
     """The life of a model in a world, the same for the same seed, with a shift as without it until its onset.
 
-    Raises BadInput for an onset after the last live day.
+    Raises BadInput for an onset after the last live day, and for a shift of categories where there are none.
     """
     if shift is not None and shift.onset >= world.live_days:
         raise BadInput(f"the onset is live day {shift.onset}; the last one is {world.live_days - 1}")
+    if shift is not None and shift.of.touches == "categorical" and not world.categorical:
+        raise BadInput(f"{shift.kind} needs a categorical feature; the world has none")
     quiet = _play(world, seed, None)
     played = quiet if shift is None else _play(world, seed, shift)
     return Life(
@@ -128,12 +132,13 @@ def _switch(world: World, shift: Shift | None, numeric: Numeric, rng: Rng) -> Sw
     live_day = np.arange(world.live_from + world.live_days) - world.live_from
     if shift is None:
         return Switch(None, np.zeros(len(live_day)))
-    seasonal = numeric.season.amplitude >= np.median(numeric.season.amplitude)
-    touched = np.arange({"numeric": world.numeric, "categorical": world.categorical}.get(shift.of.touches, 0))
+    return Switch(shift, shift.weight(live_day), chosen(rng, _candidates(world, shift, numeric), shift.columns))
+
+
+def _candidates(world: World, shift: Shift, numeric: Numeric) -> NDArray[np.int_]:
     if shift.kind in ("amplitude", "phase"):
-        touched = np.flatnonzero(seasonal)
-    columns = chosen(rng, touched, shift.columns)
-    return Switch(shift, shift.weight(live_day), columns)
+        return np.flatnonzero(numeric.season.amplitude >= np.median(numeric.season.amplitude))
+    return np.arange({"numeric": world.numeric, "categorical": world.categorical}.get(shift.of.touches, 0))
 
 
 def _frame(world: World, played: _Played) -> pd.DataFrame:
@@ -143,14 +148,11 @@ def _frame(world: World, played: _Played) -> pd.DataFrame:
     days, entities = played.days.index[shown], world.entities
     columns: dict[str, Any] = {
         "ds": days.repeat(entities),
-        "entity": _named(np.tile(np.arange(entities), len(days)), _entity_names(entities)),
+        "entity": np.tile(np.array(_entity_names(entities), dtype=object), len(days)),
     }
     numeric, codes = (_flat(part[shown]) for part in (played.delivery.numeric, played.delivery.codes))
     columns |= dict(zip(world.numeric_names, numeric.T, strict=True))
-    columns |= {
-        name: _named(codes[:, place], ascii_lowercase[: codes[:, place].max() + 1])
-        for place, name in enumerate(world.categorical_names)
-    }
+    columns |= {name: LETTERS[codes[:, place]] for place, name in enumerate(world.categorical_names)}
     columns["holiday"] = played.days.holiday[shown].repeat(entities) > 0
     columns |= {"y": played.target[shown].ravel(), "y_hat": played.predicted[shown].ravel()}
     return pd.DataFrame(columns).loc[np.arange(len(times)).repeat(times)].reset_index(drop=True)
@@ -158,15 +160,6 @@ def _frame(world: World, played: _Played) -> pd.DataFrame:
 
 def _flat(values: Any) -> Any:
     return values.reshape(-1, values.shape[-1])
-
-
-def _named(codes: Codes, names: Sequence[str]) -> "pd.Categorical[str]":
-    """Text by its code; −1 is missing."""
-    return pd.Categorical.from_codes(codes, pd.Index(list(names)))
-
-
-def _lettered(codes: Codes) -> "pd.Categorical[str]":
-    return _named(codes, ascii_lowercase[: codes.max() + 1])
 
 
 def _entity_names(entities: int) -> list[str]:
