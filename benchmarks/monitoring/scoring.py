@@ -28,11 +28,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """False alarms a model-year in lives in which nothing changed; `by_sort`: episodes of each sort alone."""
+    """False alarms a model-year in lives in which nothing changed; `by_sort`: episodes of each sort alone.
+
+    A detector that never falls silent has one episode a year; `complaints` counts those of each column by itself.
+    """
 
     years: float
     episodes: Interval
     alarmed_weeks: float
+    complaints: float
     by_sort: Mapping[str, float]
     seconds_per_year: float
 
@@ -67,12 +71,22 @@ def quiet(records: Sequence[Record]) -> Quiet:
     alarmed = sum(sum(week_alarms(record)) for record in records)
     seconds = np.mean([record["fit_seconds"] + 52 * record["check_seconds"] for record in records])
     rates = {sort: count / years for sort, count in counts.items()}
-    return Quiet(years, poisson(total, years), alarmed / years, rates, float(seconds))
+    complaints = sum(map(_complaints, records)) / years
+    return Quiet(years, poisson(total, years), alarmed / years, complaints, rates, float(seconds))
 
 
 def week_alarms(record: Record, *sorts: str) -> list[bool]:
     """Whether each week complains, of these sorts only if any are given."""
     return [any(week[sort] for sort in sorts or SORTS) for week in record["weeks"]]
+
+
+def _complaints(record: Record) -> int:
+    """Episodes of each column, of the concept and of the loss, summed."""
+    weeks = [
+        {(sort, name) for sort in SORTS for name in (("",) if week[sort] is True else week[sort] or ())}
+        for week in record["weeks"]
+    ]
+    return sum(episodes(one in week for week in weeks) for one in set().union(*weeks))
 
 
 def episodes(alarmed: Iterable[bool]) -> int:

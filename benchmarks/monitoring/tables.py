@@ -33,7 +33,7 @@ def _of(records: Records, scenario: str) -> Records:
 
 
 def _quiet_table(calm: Mapping[str, Quiet]) -> str:
-    heads = ("detector", "quiet model-years", "alarm episodes a year", "alarmed weeks a year")
+    heads = ("detector", "quiet model-years", "alarm episodes a year", "alarmed weeks a year", "complaints")
     sorts = ("features", "concept", "performance", "data")
     rows = [
         (
@@ -41,6 +41,7 @@ def _quiet_table(calm: Mapping[str, Quiet]) -> str:
             f"{one.years:.0f}",
             _text(one.episodes, ".2f"),
             f"{one.alarmed_weeks:.2f}",
+            f"{one.complaints:.2f}",
             *(f"{one.by_sort[sort]:.2f}" for sort in sorts),
             f"{one.seconds_per_year:.1f}",
         )

@@ -61,6 +61,15 @@ def test_what_the_quiet_twin_says_too_was_not_caused_by_the_change():
     assert scoring.delay(found, twin) == 11
 
 
+def test_a_detector_that_is_never_silent_is_one_episode_of_many_complaints():
+    weeks = [week(7, "a"), week(14, "a", "b"), week(21, "b", concept=("",)), week(28, "a") | {"performance": True}]
+    calm = record(*weeks) | {"fit_seconds": 1.0, "check_seconds": 0.5}
+    found = scoring.quiet([calm] * 13)
+    assert (found.years, found.episodes.value, found.alarmed_weeks) == (1.0, 13.0, 52.0)
+    assert found.complaints == 13 * 4  # a (its gap is short), b, the concept, the loss
+    assert found.seconds_per_year == 27.0
+
+
 @pytest.mark.parametrize(
     ("said", "truth"),
     [
