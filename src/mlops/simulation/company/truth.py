@@ -1,0 +1,108 @@
+"""What really went on in a simulated company, as plain data for truth.json."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops.simulation.company.arrivals import Arrivals
+from mlops.simulation.company.customers import SEGMENTS, Customers
+from mlops.simulation.company.faults import GROWTH, Faults
+from mlops.simulation.company.fleet import STREAMS, Fleet
+from mlops.simulation.company.names import Names
+from mlops.simulation.company.plan import Company, Flags, Happenings
+
+__all__ = ["describe"]
+
+
+def describe(
+    company: Company,
+    seed: int,
+    names: Names,
+    happenings: Happenings,
+    fleet: Fleet,
+    customers: Customers,
+    faults: Faults,
+    arrivals: Arrivals,
+) -> dict[str, Any]:
+    """Every cause with its place and days; first and last days are both included, None is open."""
+    days = happenings.days
+    return {
+        "seed": seed,
+        "company": {
+            "customers": company.customers,
+            "routes": company.routes,
+            "sites": company.sites,
+            "years": company.years,
+            "country": company.country,
+            "first": str(days[0].date()),
+            "last": str(days[-1].date()),
+        },
+        "rows": {
+            "observations": len(arrivals.observations),
+            "late": len(arrivals.late),
+            "corrections": len(arrivals.corrections),
+        },
+        "segments": [
+            {"segment": one.name, "trend_a_year": one.trend_a_year, "wave": one.wave, "active_share": one.active_share}
+            for one in SEGMENTS
+        ],
+        "holidays": [str(day.date()) for day in days[happenings.holiday]],
+        "events": [event.to_json() for event in happenings.events],
+        "level_shifts": [
+            {"route_id": names.routes[faults.grown_route], "factor": GROWTH, "first": str(days[faults.grows].date())}
+        ],
+        "dead_sensors": _dead_sensors(names, days, faults),
+        "failures": _spells(days, fleet.broken, "vehicle_id", names.vehicles),
+        "absences": _spells(days, fleet.absent, "driver_id", names.drivers),
+        "routes": _routes(names, fleet),
+        "customers": _customers(names, days, customers),
+    }
+
+
+def _routes(names: Names, fleet: Fleet) -> list[dict[str, Any]]:
+    columns = {
+        "route_id": names.routes,
+        "site_id": [names.sites[site] for site in fleet.site],
+        "stream": [STREAMS[stream] for stream in fleet.stream],
+        "vehicle_id": names.vehicles,
+        "driver_id": names.drivers,
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _customers(names: Names, days: pd.DatetimeIndex, customers: Customers) -> list[dict[str, Any]]:
+    left = customers.until < len(days)
+    return [
+        {
+            "customer_id": names.customers[place],
+            "segment": SEGMENTS[customers.segment[place]].name,
+            "route_id": names.routes[customers.route[place]],
+            "first": str(days[customers.since[place]].date()),
+            "last": str(days[customers.until[place] - 1].date()) if left[place] else None,
+            "visits_a_week": int(customers.visits[place].sum()),
+            "kilograms_a_day": round(float(customers.kilograms_a_day[place]), 1),
+            "sensor": bool(customers.sensor[place]),
+        }
+        for place in range(len(customers))
+    ]
+
+
+def _dead_sensors(names: Names, days: pd.DatetimeIndex, faults: Faults) -> list[dict[str, Any]]:
+    if faults.sensor is None:
+        return []
+    frozen, silent, repaired = (
+        str(days[day - 1].date()) for day in (faults.frozen + 1, faults.silent, faults.repaired)
+    )
+    return [{"customer_id": names.customers[faults.sensor], "first": frozen, "frozen_until": silent, "last": repaired}]
+
+
+def _spells(days: pd.DatetimeIndex, flags: Flags, what: str, names: list[str]) -> list[dict[str, str]]:
+    """Runs of flagged days, one after the other, place by place."""
+    edges = np.diff(np.pad(flags, ((1, 1), (0, 0))).astype(int), axis=0)
+    places, begins = np.nonzero(edges.T == 1)
+    _, ends = np.nonzero(edges.T == -1)
+    return [
+        {what: names[place], "first": str(days[begin].date()), "last": str(days[end - 1].date())}
+        for place, begin, end in zip(places.tolist(), begins.tolist(), ends.tolist(), strict=True)
+    ]

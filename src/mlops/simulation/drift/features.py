@@ -1,0 +1,111 @@
+"""The features of a simulated world: numbers with seasons and shocks, and categories whose mix has seasons."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.simulation.drift.shifts import Switch
+from mlops.simulation.drift.world import Days, World
+from mlops.simulation.processes import FACTORS, Array, Rng, Season, correlated, persistent
+
+__all__ = ["Codes", "Labels", "Numeric", "draw_labels", "draw_numeric"]
+
+Codes = NDArray[np.int_]
+SKEW = 0.5
+"""The log-deviation of a feature with a heavy right tail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric:
+    """Numeric features: place + scale × (season + holiday + storm + entity + shock), shocks of deviation 1."""
+
+    season: Season
+    events: Array
+    entity: Array
+    shock: Array
+    place: Array
+    scale: Array
+
+    def values(self, days: Days, switch: Switch) -> Array:
+        """Days × entities × features as they are measured, with what is switched on."""
+        count = len(self.scale)
+        times, later = (switch.amount(kind, count) for kind in ("amplitude", "phase"))
+        expected = self.season.at(days.index, times=times, later=later) + self.events + switch.amount("level", count)
+        surprise = self.shock * switch.amount("variance", count)[:, None]
+        return np.asarray(self.place + self.scale * (expected[:, None] + self.entity + surprise))
+
+    def standard(self, values: Array) -> Array:
+        """Values in deviations from their place."""
+        return np.asarray((values - self.place) / self.scale)
+
+
+def draw_numeric(world: World, days: Days, rng: Rng) -> Numeric:
+    """A quarter of the features is skewed, a third feels storms."""
+    count = world.numeric
+    holiday, storm = rng.normal(-0.3, 0.6, count), rng.normal(0, 1.5, count) * (rng.random(count) < 1 / 3)
+    return Numeric(
+        season=Season.draw(rng, count, yearly=world.season),
+        events=np.outer(days.holiday, holiday) + np.outer(days.storm, storm),
+        entity=rng.standard_normal((world.entities, count)),
+        shock=_shocks(world, len(days), rng),
+        place=rng.uniform(20, 200, count),
+        scale=rng.lognormal(1.5, 0.7, count),
+    )
+
+
+def _shocks(world: World, days: int, rng: Rng) -> Array:
+    """Deviations of mean 0 and variance 1: a part that a day has in common and one of each entity, both persistent."""
+    loadings = rng.standard_normal((world.numeric, FACTORS))
+    loadings /= np.linalg.norm(loadings, axis=1, keepdims=True)
+    slow, slower = (world.persistence * rng.random(world.numeric) for _ in range(2))
+    together = persistent(correlated(rng, (days,), loadings, world.alike), slow)
+    own = persistent(correlated(rng, (days, world.entities), loadings, world.alike), slower)
+    shock = np.sqrt(world.common) * together[:, None] + np.sqrt(1 - world.common) * own
+    skewed = rng.random(world.numeric) < 0.25
+    shock[..., skewed] = _skewed(shock[..., skewed])
+    return np.asarray(shock)
+
+
+def _skewed(normal: Array) -> Array:
+    """A standardised lognormal of the same standard normals."""
+    mean, variance = np.exp(SKEW**2 / 2), np.expm1(SKEW**2) * np.exp(SKEW**2)
+    return np.asarray((np.exp(SKEW * normal) - mean) / np.sqrt(variance))
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Categorical features: the chance of each category on each day, the draws, and which category a mix turns to."""
+
+    chances: tuple[Array, ...]
+    draws: Array
+    turning: Array
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """How many categories each feature has before anything new comes."""
+        return tuple(chance.shape[1] for chance in self.chances)
+
+    def codes(self, switch: Switch) -> Codes:
+        """Days × entities × features: the number of each row's category; with a mix some rows turn to category 0."""
+        drawn = [
+            (self.draws[..., place, None] > chance.cumsum(axis=1)[:, None, :-1]).sum(axis=-1)
+            for place, chance in enumerate(self.chances)
+        ]
+        codes = np.stack(drawn, axis=-1) if drawn else np.zeros(self.draws.shape, int)
+        turned = self.turning < switch.amount("mix", len(self.chances))[:, None]
+        return np.asarray(np.where(turned, 0, codes))
+
+
+def draw_labels(world: World, days: Days, rng: Rng) -> Labels:
+    """Three to six categories per feature, of unequal and seasonal size, with persistent days of their own."""
+    chances = tuple(_chances(days, 3 + place % 4, rng) for place in range(world.categorical))
+    shape = len(days), world.entities, world.categorical
+    return Labels(chances, rng.random(shape), rng.random(shape))
+
+
+def _chances(days: Days, levels: int, rng: Rng) -> Array:
+    season = Season.draw(rng, levels, yearly=0.5, weekly=0.2).at(days.index)
+    daily = 0.2 * persistent(rng.standard_normal((len(days), levels)), 0.5)
+    score = np.exp(0.7 * rng.standard_normal(levels) + season + daily)
+    return np.asarray(score / score.sum(axis=1, keepdims=True))

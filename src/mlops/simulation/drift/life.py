@@ -1,0 +1,192 @@
+"""Model-monitoring data with known truth: daily rows of features, target and honest predictions, and one shift."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlops.errors import BadInput
+from mlops.simulation.drift.delivery import Delivery, deliver
+from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
+from mlops.simulation.drift.honest import backtest
+from mlops.simulation.drift.outcome import draw_outcome
+from mlops.simulation.drift.shifts import Shift, Switch, chosen
+from mlops.simulation.drift.world import Days, World, draw_days
+from mlops.simulation.processes import Array, Rng, streams
+
+__all__ = ["Life", "Truth", "simulate_life"]
+
+LETTERS = np.array([*ascii_lowercase, None], dtype=object)  # a category by its code; −1 did not arrive
+MATERIAL = 1.1  # times the loss of the same life without the shift
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What really changed in a life, and when; every field is at its empty value if nothing did.
+
+    `features`: columns whose distribution, given the calendar, is another. `concept`: the target's distribution, given
+    the features, is another; `concept_features`: through the coefficients of these. `faulty`: columns that are
+    delivered wrongly ("rows" for whole rows). `loss_ratio`: the mean absolute error from `complete` on over that of
+    the same life without the shift; `performance`: it is at least 1.1.
+    """
+
+    kind: str | None = None
+    size: float = 0.0
+    onset: pd.Timestamp | None = None
+    complete: pd.Timestamp | None = None
+    features: tuple[str, ...] = ()
+    concept: bool = False
+    concept_features: tuple[str, ...] = ()
+    data_fault: bool = False
+    faulty: tuple[str, ...] = ()
+    performance: bool = False
+    loss_ratio: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Rows of `ds` (UTC days), `entity`, features, `holiday`, `y` and `y_hat`; the history ends before `live`.
+
+    `sigmas` are the deviations of each numeric feature from its calendar, and of the target's noise, in their units.
+    """
+
+    frame: pd.DataFrame
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    live: pd.Timestamp
+    truth: Truth
+    sigmas: dict[str, float]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The arguments of a MonitorSpec."""
+        names = {"time": "ds", "entity": "entity", "target": "y", "prediction": "y_hat", "holiday": "holiday"}
+        return names | {"numeric": self.numeric, "categorical": self.categorical}
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The rows before the first live day, with predictions of models that did not know their outcomes."""
+        return self.frame[self.frame["ds"] < self.live]
+
+    def weeks(self) -> Iterator[tuple[pd.Timestamp, pd.DataFrame]]:
+        """The live weeks in order, each with the day after its last."""
+        week = (self.frame["ds"] - self.live).dt.days // 7
+        for number, rows in self.frame[week >= 0].groupby(week[week >= 0]):
+            yield self.live + pd.Timedelta(weeks=int(number) + 1), rows
+
+
+def simulate_life(world: World, seed: int, shift: Shift | None = None) -> Life:
+    """The life of a model in a world, the same for the same seed, with a shift as without it until its onset.
+
+    Raises BadInput for an onset after the last live day, and for a shift of categories where there are none.
+    """
+    if shift is not None and shift.onset >= world.live_days:
+        raise BadInput(f"the onset is live day {shift.onset}; the last one is {world.live_days - 1}")
+    if shift is not None and shift.of.touches == "categorical" and not world.categorical:
+        raise BadInput(f"{shift.kind} needs a categorical feature; the world has none")
+    quiet = _play(world, seed, None)
+    played = quiet if shift is None else _play(world, seed, shift)
+    return Life(
+        _frame(world, played),
+        world.numeric_names,
+        world.categorical_names,
+        played.days.index[world.live_from],
+        Truth() if shift is None else _truth(world, shift, played, quiet),
+        dict(zip(world.numeric_names, played.sigmas, strict=True)) | {"y": world.noise},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """Arrays of one life: days × entities, and × columns where there are columns."""
+
+    days: Days
+    switch: Switch
+    delivery: Delivery
+    target: Array
+    predicted: Array
+    sigmas: Array
+
+
+def _play(world: World, seed: int, shift: Shift | None) -> _Played:
+    calendar, features, categories, outcomes, feed, picks = streams(seed, 6)
+    days = draw_days(world, calendar)
+    numeric, labels = draw_numeric(world, days, features), draw_labels(world, days, categories)
+    outcome = draw_outcome(world, days, labels.levels, outcomes)
+    switch = _switch(world, shift, numeric, picks)
+    values, codes = numeric.values(days, switch), labels.codes(switch)
+    target = outcome.target(numeric.standard(values), codes, switch)
+    delivery = deliver(world, values, codes, labels.levels, switch, feed)
+    learnt = np.where(delivery.times > 0, target, np.nan)
+    inputs = delivery.inputs(days, labels.levels)
+    predicted = backtest(inputs, learnt, first=world.warmup_days, frozen=world.live_from)
+    return _Played(days, switch, delivery, target, predicted + world.noise * switch.amount("prediction"), numeric.scale)
+
+
+def _switch(world: World, shift: Shift | None, numeric: Numeric, rng: Rng) -> Switch:
+    """The shift on the days of this world, on columns drawn by chance; waves change where there is a wave."""
+    live_day = np.arange(world.live_from + world.live_days) - world.live_from
+    if shift is None:
+        return Switch(None, np.zeros(len(live_day)))
+    return Switch(shift, shift.weight(live_day), chosen(rng, _candidates(world, shift, numeric), shift.columns))
+
+
+def _candidates(world: World, shift: Shift, numeric: Numeric) -> NDArray[np.int_]:
+    if shift.kind in ("amplitude", "phase"):
+        return np.flatnonzero(numeric.season.amplitude >= np.median(numeric.season.amplitude))
+    return np.arange({"numeric": world.numeric, "categorical": world.categorical}.get(shift.of.touches, 0))
+
+
+def _frame(world: World, played: _Played) -> pd.DataFrame:
+    """One row per delivered row of the history and of the live days, in order of day and entity."""
+    shown = slice(world.warmup_days, None)
+    times = played.delivery.times[shown].ravel()
+    days, entities = played.days.index[shown], world.entities
+    columns: dict[str, Any] = {
+        "ds": days.repeat(entities),
+        "entity": np.tile(np.array(_entity_names(entities), dtype=object), len(days)),
+    }
+    numeric, codes = (_flat(part[shown]) for part in (played.delivery.numeric, played.delivery.codes))
+    columns |= dict(zip(world.numeric_names, numeric.T, strict=True))
+    columns |= {name: LETTERS[codes[:, place]] for place, name in enumerate(world.categorical_names)}
+    columns["holiday"] = played.days.holiday[shown].repeat(entities) > 0
+    columns |= {"y": played.target[shown].ravel(), "y_hat": played.predicted[shown].ravel()}
+    return pd.DataFrame(columns).loc[np.arange(len(times)).repeat(times)].reset_index(drop=True)
+
+
+def _flat(values: Any) -> Any:
+    return values.reshape(-1, values.shape[-1])
+
+
+def _entity_names(entities: int) -> list[str]:
+    return [f"route_{place:02}" for place in range(1, entities + 1)]
+
+
+def _truth(world: World, shift: Shift, played: _Played, quiet: _Played) -> Truth:
+    onset = world.live_from + shift.onset
+    complete = min(onset + shift.ramp_days, len(played.days) - 1)
+    names = _touched(world, shift, played.switch)
+    loss, without = (np.abs(one.target - one.predicted)[complete:].mean() for one in (played, quiet))
+    ratio = float(loss / without)
+    return Truth(
+        kind=shift.kind,
+        size=shift.amount,
+        onset=played.days.index[onset],
+        complete=played.days.index[complete],
+        features=names if shift.of.drifts else (),
+        concept=shift.of.concept,
+        concept_features=names if shift.of.concept else (),
+        data_fault=shift.of.fault,
+        faulty=(names or ("rows",)) if shift.of.fault else (),
+        performance=ratio >= MATERIAL,
+        loss_ratio=ratio,
+    )
+
+
+def _touched(world: World, shift: Shift, switch: Switch) -> tuple[str, ...]:
+    names = world.categorical_names if shift.of.touches == "categorical" else world.numeric_names
+    return tuple(names[place] for place in switch.columns)
