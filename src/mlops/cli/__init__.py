@@ -21,6 +21,7 @@ from mlops.cli import (
     feature_reports,
     features,
     forecast,
+    health_of_models,
     lineage,
     model,
     monitor,
@@ -67,6 +68,7 @@ features.app.command()(feature_reports.profile)
 features.app.command()(feature_reports.importance)
 features.app.command()(feature_reports.impact)
 features.app.command("export-feast")(exports.export_feast)
+monitor.app.command()(health_of_models.health)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)
