@@ -25,7 +25,7 @@ insert into analytics.series (metric_type, site_id) select 'collection_weight', 
 insert into analytics.time_series_metrics (series_id, observed_at, value, recorded_at)
 select s, at, 100 + 10 * random(), at + interval '1 day'
   from generate_series(1, %(series)s) s,
-       generate_series('2024-12-31'::timestamptz - make_interval(days => %(days)s + 30), '2024-12-31', interval '1 day') at;
+       generate_series('2024-12-31'::timestamptz - make_interval(days => %(days)s + 30), '2024-12-31', '1 day') at;
 insert into analytics.registered_models (name, created_at)
 select 'model ' || n, '2024-01-01' from generate_series(1, 100) n;
 insert into analytics.model_versions
@@ -38,7 +38,7 @@ insert into analytics.model_prediction_results (version_id, series_id, issued_at
        y_hat, lo_80, hi_80, outcome, outcome_recorded_at, matched_at)
 select version_id, s, at - interval '1 day', at - interval '1 day', at, 1,
        105, 100, 110, 100 + 10 * random(), at + interval '1 day', now()
-  from generate_series('2024-12-31'::timestamptz - make_interval(days => %(days)s - 1), '2024-12-31', interval '1 day') at,
+  from generate_series('2024-12-31'::timestamptz - make_interval(days => %(days)s - 1), '2024-12-31', '1 day') at,
        generate_series(1, %(series)s) s, analytics.model_versions order by version_id, at;
 insert into analytics.model_performance_tracking
        (version_id, as_of, window_start, window_end, kind, subject, drifted)

@@ -126,8 +126,8 @@ class Served:
             )
         self.connection.execute(
             "insert into analytics.model_performance_tracking (version_id, as_of, window_start, window_end, kind,"
-            " subject, statistic, threshold, drifted, detail) values (%s, %s, %s, %s, 'performance', 'naive', -3, 2.5, false,"
-            " 'over the last 28 days the error is 0.50 times that of the seasonal naive')",
+            " subject, statistic, threshold, drifted, detail) values (%s, %s, %s, %s, 'performance', 'naive', -3, 2.5,"
+            " false, 'over the last 28 days the error is 0.50 times that of the seasonal naive')",
             [version_id, at, at - 7 * DAY, at],
         )
         return self.one(

@@ -129,6 +129,17 @@ READS = {
     "impact_forecasts": Read({"version_ids": [1], "since": NOW - timedelta(days=28), "as_of": NOW}, months=2),
     "export_requests": Read({"version_ids": [1], "since": NOW - timedelta(days=28)}, months=2),
     "model_health": Read({"as_of": NOW}, months=2, before=SERVED),
+    "review_monitoring_alerts": Read(
+        {
+            "as_of": NOW,
+            "document": {
+                "limits": {"health_below": 60, "overdue_days": 8, "labels_missing_days": 14},
+                "owners": {"default": "ops"},
+            },
+        },
+        months=2,
+        before=SERVED,
+    ),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {

@@ -13,6 +13,7 @@ import typer
 
 from mlops import __version__
 from mlops.cli import (
+    alert_delivery,
     alerts,
     database,
     demo,
@@ -53,6 +54,7 @@ app.add_typer(series.app, name="series")
 app.add_typer(registry.app, name="registry")
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(features.app, name="features")
+app.add_typer(alert_delivery.app, name="alerts")
 app.add_typer(model.outcomes, name="outcomes")
 registry.app.command()(promotion.promote)
 registry.app.command()(promotion.rollback)
