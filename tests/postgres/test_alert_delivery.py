@@ -28,9 +28,8 @@ SECRET = "s3cret"
 
 
 @pytest.fixture
-def served(database: Database) -> Iterator[Served]:
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        yield Served(connection)
+def database(served_database: Database) -> Database:
+    return served_database
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ def test_low_health_is_an_alert_and_stays_one_while_health_is_unknown(served: Se
     (found,) = review_alerts(database, NOW, RULES).opened
     assert (found.kind, found.severity) == ("health_low", "warning")
     assert found.message == (
-        "version 1: health is 50 of 100; accuracy: the error is 2.50 times what the backtest promised"
+        "version 1: health is 40 of 100; accuracy: the error is 2.50 times what the backtest promised"
     )
     served.one("update analytics.model_versions set metrics = '{}' where version_id = %s", version)
     assert kinds(served, database) == ([], [])

@@ -29,15 +29,14 @@ parts = st.lists(st.tuples(value, st.sampled_from([0.0, 1.0, 2.5]), st.booleans(
 
 
 @pytest.fixture
-def served(database: Database) -> Iterator[Served]:
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        yield Served(connection)
+def database(served_database: Database) -> Database:
+    return served_database
 
 
 @pytest.fixture(scope="module")
-def connection(new_database, migrated: str) -> Iterator[psycopg.Connection]:
+def connection(served_database: Database) -> Iterator[psycopg.Connection]:
     """For the rule, which reads no table."""
-    with new_database("rule", template=migrated) as (_, url), psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(served_database.url, autocommit=True) as connection:
         yield connection
 
 
@@ -107,10 +106,9 @@ def test_a_part_is_worth_1_at_its_good_figure_0_at_its_bad_one_and_nothing_known
     assert row[0] is None or 0 <= row[0] <= 1
 
 
-def test_the_weights_of_the_policy_are_those_that_a_new_database_has(connection):
-    rows = connection.execute(
-        "select part, weight, good, bad from analytics.health_policy order by position"
-    ).fetchall()
+def test_the_weights_of_the_policy_are_those_that_a_new_database_has(new_database, migrated: str):
+    with new_database("new", template=migrated) as (_, url), psycopg.connect(url) as fresh:
+        rows = fresh.execute("select part, weight, good, bad from analytics.health_policy order by position").fetchall()
     assert tuple(row[0] for row in rows) == PARTS
     assert {part: Weight(*numbers) for part, *numbers in rows} == read_weights(POLICY)
 
@@ -142,6 +140,14 @@ def test_without_outcomes_health_is_unknown_however_good_the_rest_is(served: Ser
     )
 
 
+def test_a_few_outcomes_of_long_ago_are_no_proof(served: Served, database: Database):
+    version = served.model()
+    served.forecasts(version, served.series(), labelled_until=NOW - 20 * DAY)
+    served.check(version)
+    found = look(database)
+    assert (found.labelled, found.score, found.status) == (24, None, "unknown")
+
+
 def test_what_was_recorded_later_is_not_known_yet(served: Served, database: Database):
     served.healthy()
     served.one("update analytics.model_prediction_results set outcome_recorded_at = '2024-07-01+00' where outcome > 0")
@@ -154,7 +160,7 @@ def test_an_error_twice_the_promise_is_bad_although_all_else_is_well(served: Ser
     served.check(version)
     found = look(database)
     assert values(found)["accuracy"] == pytest.approx(0, abs=1e-9)
-    assert (found.score, found.status, found.weakest) == (50, "bad", "accuracy")
+    assert (found.score, found.status, found.weakest) == (40, "bad", "accuracy")
     assert found.weakest_words == "the error is 2.00 times what the backtest promised"
 
 
@@ -212,7 +218,8 @@ def test_a_challenger_is_judged_when_it_forecasts(served: Served, database: Data
     challenger = served.model("demand", "challenger")
     assert [one.alias for one in health(database, {}, NOW)] == ["champion"]
     served.forecasts(challenger, served.series())
-    assert {one.alias for one in health(database, {}, NOW)} == {"champion", "challenger"}
+    found = look(database, alias="challenger")
+    assert (found.score, {part.part for part in found.parts if part.weight == 0}) == (100, {"naive", "drift", "data"})
 
 
 def test_a_version_with_odd_metrics_stops_no_other(served: Served, database: Database):
@@ -245,6 +252,7 @@ def test_the_view_says_to_everybody_what_the_function_says_now(served: Served, d
     before = served.one("select array_agg(xmin::text) from analytics.health_policy")
     health(database, weights | {"age": replace(weights["age"], bad=1000.0)}, NOW)
     assert served.one("select array_agg(xmin::text) from analytics.health_policy") == before, "nothing new is no write"
+    health(database, weights, NOW)
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,13 @@ returns double precision
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select case when sum(weight) > 0 and not bool_or(decisive and value is null)
-                then 100 * least(sum(weight * coalesce(value, 0)) / sum(weight), 0.5 + 0.5 * coalesce(min(value) filter (where decisive), 1)) end
+                then 100 * least(sum(weight * coalesce(value, 0)) / sum(weight), 0.4 + 0.6 * coalesce(min(value) filter (where decisive), 1)) end
       from unnest(p_values, p_weights, p_decisive) as part (value, weight, decisive)
      where weight > 0
 $$;
 comment on function analytics.health_score is
 'From 0 to 100: the weighted mean of what the parts (0 to 1) are worth. An unknown part is worth nothing, so that not knowing never helps; without a decisive part the score is null.
-At most 50 + 50 times the worst decisive part: a model that forecasts badly is not saved by its papers.';
+At most 40 + 60 times the worst decisive part: a model that forecasts badly is not saved by its papers.';
 
 create function analytics.health_of_models(p_as_of timestamptz)
 returns table (model_id bigint, version_id bigint, name text, version int, alias text, as_of timestamptz, score int, status text,
@@ -67,7 +67,8 @@ as $$
           join calendar c on c.granularity = coalesce(v.lineage -> 'selection' ->> 'granularity', 'daily')
          where a.valid_to is null and a.alias in ('champion', 'challenger') and v.deleted_at is null
     ), figures as materialized (
-        select s.*, past.*, ahead.forecast_until, checked.checked_at, found.*, past.error / nullif(past.size, 0) as wape
+        select s.*, past.*, ahead.forecast_until, checked.checked_at, found.*, past.error / nullif(past.size, 0) as wape,
+               past.labelled >= 20 and past.labelled >= past.forecasts / 2.0 as judged  -- a few of long ago are no proof
           from served s
          cross join lateral (  -- the forecasts whose step has ended; what came later is not known
                select coalesce(sum(forecasts), 0)::bigint as forecasts, coalesce(sum(labelled), 0)::bigint as labelled,
@@ -100,16 +101,17 @@ as $$
                 where f.version_id = s.version_id and f.as_of = checked.checked_at and f.as_of > p_as_of - interval '14 days') found
          where s.alias = 'champion' or ahead.forecast_until is not null
     ), judged as (
-        select f.*, q.part, q.position, q.weight, q.decisive, p.figure, p.words, analytics.health_value(p.figure, q.good, q.bad) as value
+        select f.*, q.part, q.position, q.decisive, p.figure, p.words, analytics.health_value(p.figure, q.good, q.bad) as value,
+               case when f.alias = 'challenger' and q.part in ('naive', 'drift', 'data') then 0 else q.weight end as weight  -- only champions are checked
           from figures f
          cross join lateral (values
-               ('accuracy', case when f.labelled >= 20 then f.wape / f.wape_promised end,
+               ('accuracy', case when f.judged then f.wape / f.wape_promised end,
                 case when f.wape_promised is null then 'its backtest promised nothing to compare with'
-                     when f.labelled < 20 then format('%s of %s forecasts have an outcome, which is too few to judge', f.labelled, f.forecasts)
+                     when not f.judged then format('%s of %s forecasts have an outcome, which is too few to judge', f.labelled, f.forecasts)
                      when f.wape is null then 'all outcomes are zero'
                      else format('the error is %s times what the backtest promised', to_char(f.wape / f.wape_promised, 'FM99990.00')) end),
-               ('coverage', case when f.labelled >= 20 then abs(f.coverage_80 - 0.8) end,
-                case when f.labelled < 20 then format('%s of %s forecasts have an outcome, which is too few to judge', f.labelled, f.forecasts)
+               ('coverage', case when f.judged then abs(f.coverage_80 - 0.8) end,
+                case when not f.judged then format('%s of %s forecasts have an outcome, which is too few to judge', f.labelled, f.forecasts)
                      when f.coverage_80 is null then 'its forecasts have no intervals'
                      else format('%s %% of outcomes are inside the 80 %% interval', round(100 * f.coverage_80)) end),
                ('naive', f.naive, coalesce(nullif(f.naive_words, ''), 'no comparison with the seasonal naive within 14 days')),

@@ -26,7 +26,7 @@ KINDS: dict[str, dict[str, type]] = {
 NEEDED = {"log": (), "file": ("path",), "webhook": (), "email": ("host", "from", "to")}
 NAMED = {str: "a text", float: "a number", int: "a whole number", list: "a list of texts"}
 LIMITS = {"health_below": (0, 100), "overdue_days": (1, 3650), "labels_missing_days": (1, 27)}
-DEFAULTS = {"health_below": 60.0, "overdue_days": 8.0, "labels_missing_days": 14.0, "repeat_days": 7.0}
+DEFAULTS = {"health_below": 50.0, "overdue_days": 8.0, "labels_missing_days": 14.0, "repeat_days": 7.0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ def policy() -> AlertPolicy:
 def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None = None) -> Reviewed:
     """Bring monitoring's alerts up to date with what is known at `as_of` (aware); two at once wait for each other.
 
-    They are about champions (and, for low health, challengers that forecast): a recommendation that needs a person,
-    health below the limit, an overdue check, outcomes that stay away, forecasts that are not made.
+    They are about champions: a recommendation that needs a person, health below the limit, an overdue check, outcomes
+    that stay away, forecasts that are not made.
     """
     rules = rules or policy()
     with database.transaction() as transaction:

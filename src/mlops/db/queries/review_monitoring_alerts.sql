@@ -1,11 +1,10 @@
 -- opens, keeps and resolves the alerts of monitoring as known at :as_of, by the limits in :document; those that were opened or resolved
 with limits as (
     select * from jsonb_to_record(cast(:document as jsonb) -> 'limits') as l (health_below float8, overdue_days float8, labels_missing_days float8)
-), served as materialized (
+), champions as materialized (
     select h.*, v.lineage -> 'recipe' ->> 'owner' as owner, format('models:/%s@%s', h.name, h.alias) as subject
       from analytics.health_of_models(cast(:as_of as timestamptz)) h join analytics.model_versions v using (version_id)
-), champions as (
-    select * from served where alias = 'champion'
+     where h.alias = 'champion'
 ), found as (
     -- somebody has to decide; what is accepted, put off or dismissed is decided
     select r.action || '_recommended' as kind, c.subject, case r.action when 'rollback' then 'critical' else 'warning' end as severity, c.version_id, c.owner,
@@ -22,7 +21,7 @@ with limits as (
     select 'health_low', c.subject, case when c.score < l.health_below / 2 then 'critical' else 'warning' end, c.version_id, c.owner,
            format('version %s: health is %s of 100; %s: %s', c.version, c.score, c.weakest, c.weakest_words),
            'mlops monitor health shows all parts', jsonb_build_object('version', c.version, 'score', c.score, 'weakest', c.weakest)
-      from served c, limits l where c.score < l.health_below
+      from champions c, limits l where c.score < l.health_below
     union all
     select 'monitor_overdue', c.subject, 'warning', c.version_id, c.owner,
            case when c.checked_at is null then format('version %s was never checked, and has forecasts whose outcomes are known', c.version)
@@ -66,7 +65,7 @@ with limits as (
                       'labels_missing', 'forecasts_missing')
        and not exists (select from found f where f.kind = a.kind and f.subject = a.subject)
        and not (a.kind = 'health_low'  -- what can't be judged has not got better
-                and exists (select from served s where s.subject = a.subject and s.score is null))
+                and exists (select from champions s where s.subject = a.subject and s.score is null))
     returning alert_id, kind, subject, severity, message, todo
 )
 select 'opened' as change, alert_id, kind, subject, severity, message, todo from opened where opened
