@@ -67,6 +67,7 @@ class Served:
             "lineage": json.dumps({"selection": {"granularity": "daily"}, "recipe": {"owner": "data science"}}),
             "lineage_state": "complete",
             "run_state": "there",
+            "lineage_read_at": NOW - 60 * DAY,
         } | columns
         model_id = self.one(
             "with made as (insert into analytics.registered_models (name, created_at) select %s, '2024-01-01+00'"

@@ -18,7 +18,7 @@ from mlops.config import Settings, room
 from mlops.db import Database
 from mlops.domain.signature import sign
 from mlops.errors import BadInput, Refused, UnknownName
-from mlops.monitoring import alerts
+from mlops.monitoring import alert_channels, alerts
 from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
 from mlops.monitoring.alerts import deliver, review_alerts, send_test
 
@@ -373,6 +373,13 @@ def test_any_other_answer_than_a_good_one_is_a_refusal_that_does_not_tell_the_ad
     assert len(hook.taken) == 1, "a redirect is not followed"
 
 
+def test_a_server_that_does_not_answer_is_given_up(place: Settings, hook: Http, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(alert_channels, "SECONDS", 0.1)
+    hook.seconds = 0.5
+    with pytest.raises(Refused, match=r"127\.0\.0\.1 (did not answer|can't be reached)"):
+        send_test(place, "webhook", to(webhook(hook)))
+
+
 def test_a_webhook_without_a_secret_or_a_server_is_refused(place: Settings, hook: Http):
     with pytest.raises(Refused, match="MLOPS_ALERT_WEBHOOK_SECRET"):
         send_test(Settings(home=place.home), "webhook", to(webhook(hook)))
@@ -498,7 +505,9 @@ def test_the_commands_list_deliver_and_try(
     assert mlops("alerts", "deliver", "--as-of", "2024-06-03")[:2] == (0, "ops: 0 sent\n")
     code, out, _ = mlops("alerts", "deliver", "--as-of", "2024-06-20")
     assert code == 1
-    assert "opened: models:/demand@champion forecasts_missing: version 1 has forecast nothing beyond 2024-06-06" in out
+    assert (
+        "critical: models:/demand@champion forecasts_missing: version 1 has forecast nothing beyond 2024-06-06" in out
+    )
     assert "waiting: it has no MLOPS_ALERT_WEBHOOK_SECRET" in out
     assert "models:/demand@champion  forecasts_missing" in mlops("alerts", "list")[1]
     assert mlops("alerts", "list", "--json")[1] == mlops("registry", "alerts", "--json")[1]

@@ -196,6 +196,11 @@ def test_the_comparison_with_the_naive_is_found_by_the_names_that_the_check_give
     assert (finding.kind, finding.subject) == ("performance", "naive")
 
 
+def test_lineage_that_was_not_read_yet_is_unknown(served: Served, database: Database):
+    served.healthy(lineage_state="incomplete", lineage_problem="not read", lineage_read_at=None)
+    assert (values(look(database))["lineage"], look(database).score) == (None, 93)
+
+
 def test_a_check_of_long_ago_is_no_proof(served: Served, database: Database):
     version = served.model()
     served.forecasts(version, served.series())

@@ -59,7 +59,7 @@ as $$
         select a.model_id, a.version_id, m.name, v.version, a.alias, a.valid_from as alias_since,
                c.step, c.days, p_as_of - make_interval(days => c.days) as since,
                case when jsonb_typeof(v.metrics -> 'wape') = 'number' then nullif((v.metrics ->> 'wape')::float8, 0) end as wape_promised,
-               v.lineage_state = 'complete' as has_lineage, v.run_state not in ('deleted', 'gone') as has_run,
+               case when v.lineage_state = 'complete' or v.lineage_read_at is not null then v.lineage_state = 'complete' end as has_lineage, v.run_state not in ('deleted', 'gone') as has_run,
                date_part('epoch', p_as_of - coalesce(v.as_of, v.trained_to, v.created_at)) / 86400 as age
           from analytics.model_aliases a
           join analytics.registered_models m using (model_id)
@@ -128,7 +128,8 @@ as $$
                 case when f.steps_issued > 0 then format('%s steps of the last %s days were forecast in time', f.steps_issued, f.days)
                      else format('no step of the last %s days was forecast in time', f.days) end),
                ('lineage', (f.has_lineage::int + f.has_run::int) / 2.0,
-                case when f.has_lineage and f.has_run then 'its lineage is complete and its run is there'
+                case when f.has_lineage is null then 'its lineage was not read yet'
+                     when f.has_lineage and f.has_run then 'its lineage is complete and its run is there'
                      when f.has_lineage then 'its run is gone' when f.has_run then 'its lineage is incomplete'
                      else 'its lineage is incomplete and its run is gone' end),
                ('age', f.age, format('it was trained on what was known %s days ago', floor(f.age)))) as p (part, figure, words)

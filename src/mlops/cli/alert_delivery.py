@@ -10,7 +10,8 @@ from mlops.cli.context import database, moment, settings
 from mlops.cli.output import console, emit
 
 if TYPE_CHECKING:
-    from mlops.monitoring.alerts import Delivered, Reviewed
+    from mlops.domain.alerts import Reviewed
+    from mlops.monitoring.alerts import Delivered
 
 __all__ = ["app"]
 
@@ -53,10 +54,8 @@ def try_channel(
 
 
 def _print(reviewed: "Reviewed", delivered: list["Delivered"]) -> None:
-    for alert in reviewed.opened:
-        _say(escape(f"opened: {alert.subject} {alert.kind}: {alert.message}"))
-    for alert in reviewed.resolved:
-        _say(escape(f"resolved: {alert.subject} {alert.kind}"))
+    for sentence in reviewed.sentences():
+        _say(escape(sentence))
     for one in delivered:
         waiting = f", [yellow]{one.waiting} waiting[/]: {escape(one.problem or 'not due yet')}" if one.waiting else ""
         _say(f"[bold]{escape(one.channel)}[/]: {one.sent} sent{waiting}")

@@ -8,35 +8,16 @@ from typing import Any
 
 from mlops.config import Settings, room
 from mlops.db import Database
+from mlops.domain.alerts import Alert, Reviewed
 from mlops.errors import Refused
 from mlops.monitoring.alert_channels import Message, send
 from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
 
-__all__ = ["Alert", "Delivered", "Reviewed", "deliver", "policy", "review_alerts", "send_test"]
+__all__ = ["Delivered", "deliver", "policy", "review_alerts", "send_test"]
 
 FAILURES = 2
 """After so many messages in a row that a channel does not take, it is left alone until the next time."""
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One thing that somebody should look at; `subject` as commands take it, `todo` is what would resolve it."""
-
-    alert_id: int
-    kind: str
-    subject: str
-    severity: str
-    message: str
-    todo: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """What changed: alerts that were not open before, and those that are open no longer."""
-
-    opened: tuple[Alert, ...]
-    resolved: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, slots=True)
