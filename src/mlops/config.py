@@ -26,6 +26,14 @@ class Settings(BaseSettings):
     """``loky`` (this machine's cores), ``serial``, or a Dask scheduler's address (``tcp://host:port``)."""
     webhook_secret: SecretStr | None = None
     """What MLflow signs its webhooks with; needed to listen for them."""
+    alert_webhook_url: SecretStr | None = None
+    """Where channels of kind webhook post alerts when the policy names no ``url``: for addresses that are secret."""
+    alert_webhook_secret: SecretStr | None = None
+    """What alerts that are posted to a webhook are signed with."""
+    smtp_user: str | None = None
+    """Who logs in at the mail server of a channel of kind email."""
+    smtp_password: SecretStr | None = None
+    """The password of `smtp_user`; it is never sent without TLS."""
 
     @cached_property
     def root(self) -> Path:

@@ -52,6 +52,9 @@ select series_id, observed_at, value + 1 as value, value_lower, value_upper, qua
   from analytics.time_series_metrics
  where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12';
 analyze changes"""
+SERVED = """
+insert into analytics.model_aliases (model_id, alias, version_id)
+select model_id, 'champion', version_id from analytics.model_versions"""
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"step": timedelta(days=1), "cycle": 7}
@@ -125,6 +128,18 @@ READS = {
     "newest_prediction": Read(why="each month is asked by its index for its largest"),
     "impact_forecasts": Read({"version_ids": [1], "since": NOW - timedelta(days=28), "as_of": NOW}, months=2),
     "export_requests": Read({"version_ids": [1], "since": NOW - timedelta(days=28)}, months=2),
+    "model_health": Read({"as_of": NOW}, months=2, before=SERVED),
+    "review_monitoring_alerts": Read(
+        {
+            "as_of": NOW,
+            "document": {
+                "limits": {"health_below": 60, "overdue_days": 8, "labels_missing_days": 14},
+                "owners": {"default": "ops"},
+            },
+        },
+        months=2,
+        before=SERVED,
+    ),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {

@@ -13,6 +13,7 @@ import typer
 
 from mlops import __version__
 from mlops.cli import (
+    alert_delivery,
     alerts,
     database,
     demo,
@@ -21,6 +22,7 @@ from mlops.cli import (
     feature_reports,
     features,
     forecast,
+    health_of_models,
     lineage,
     model,
     monitor,
@@ -52,6 +54,7 @@ app.add_typer(series.app, name="series")
 app.add_typer(registry.app, name="registry")
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(features.app, name="features")
+app.add_typer(alert_delivery.app, name="alerts")
 app.add_typer(model.outcomes, name="outcomes")
 registry.app.command()(promotion.promote)
 registry.app.command()(promotion.rollback)
@@ -67,6 +70,7 @@ features.app.command()(feature_reports.profile)
 features.app.command()(feature_reports.importance)
 features.app.command()(feature_reports.impact)
 features.app.command("export-feast")(exports.export_feast)
+monitor.app.command()(health_of_models.health)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)

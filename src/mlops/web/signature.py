@@ -4,10 +4,10 @@ The signature is `v1,` and the base64 of HMAC-SHA256(secret, "<delivery id>.<tim
 headers' values and every byte of the body. Source: mlflow/webhooks/delivery.py and https://www.standardwebhooks.com.
 """
 
-import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
+
+from mlops.domain.signature import sign
 
 __all__ = ["DELIVERY_ID", "SIGNATURE", "TIMESTAMP", "TOLERANCE_SECONDS", "objection", "sign"]
 
@@ -15,12 +15,6 @@ SIGNATURE = "x-mlflow-signature"
 DELIVERY_ID = "x-mlflow-delivery-id"
 TIMESTAMP = "x-mlflow-timestamp"
 TOLERANCE_SECONDS = 300
-
-
-def sign(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
-    """The value of the signature's header, as MLflow makes it."""
-    signed = f"{delivery_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
 
 
 def objection(secret: str, headers: Mapping[str, str], body: bytes, now: float) -> str | None:

@@ -1,0 +1,30 @@
+"""What somebody should look at, and what a review changed about it."""
+
+from dataclasses import dataclass
+
+__all__ = ["Alert", "Reviewed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that somebody should look at; `subject` as commands take it, `todo` is what would resolve it."""
+
+    alert_id: int
+    kind: str
+    subject: str
+    severity: str
+    message: str
+    todo: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What changed: alerts that were not open before, and those that are open no longer."""
+
+    opened: tuple[Alert, ...]
+    resolved: tuple[Alert, ...]
+
+    def sentences(self) -> list[str]:
+        """Each change for a person to read."""
+        opened = [f"{alert.severity}: {alert.subject} {alert.kind}: {alert.message}" for alert in self.opened]
+        return opened + [f"resolved: {alert.subject} {alert.kind}" for alert in self.resolved]
