@@ -194,6 +194,7 @@ def test_an_endpoint_that_fails_is_named(routes: Database, champion: Trained, ml
     ("arguments", "words"),
     [
         (("/no/such/folder/events.ndjson",), "can't be written: No such file or directory"),
+        (("https://",), "'https://' has no host"),
         (("events.ndjson", "--model", "waste"), "no version of 'waste' is in the mirror; there is demand"),
     ],
 )

@@ -1,19 +1,25 @@
 """Who may serve: promotion by gates and rollback, on record before the alias moves."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
+import pandas as pd
 import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.errors import NothingToDo, Refused
+from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import resolve
+from mlops.tracking.registry import add_version, alias_of, find_by_tag, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
+from mlops.training.contest import Contender, contest
+from mlops.training.gates import Gate
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -87,11 +93,8 @@ def test_an_interrupted_promotion_is_carried_out_by_the_same_command(
 ):
     other = _trained(routes, store, "naive", NEW_YEAR)
 
-    def died(*_: object) -> None:
-        raise ConnectionError
-
     with monkeypatch.context() as patched:
-        patched.setattr(promotion, "move_champion", died)
+        patched.setattr(promotion, "move_champion", _died)
         with pytest.raises(ConnectionError):
             promotion.promote(routes, store, other.version.uri, "try", margin=0.02, force=True)
     assert _promotions(routes)[-1] == (2, "promote", True, False), "decided, not carried out"
@@ -106,10 +109,39 @@ def test_rollback_goes_back_champion_by_champion(routes: Database, store: Store,
         promotion.promote(routes, store, version.uri, kind, margin=0.02, force=True)
     assert promotion.rollback(routes, store, "demand", "3 is bad").version.version == 2
     assert promotion.rollback(routes, store, "demand", "2 is bad, too").version.version == 1
-    with pytest.raises(NothingToDo, match="no champion before this one"):
+    with pytest.raises(NothingToDo, match="no champion before version 1"):
         promotion.rollback(routes, store, "demand", "further")
     assert resolve(store, CHAMPION).version == 1
     assert [row[:2] for row in _promotions(routes)][-2:] == [(2, "rollback"), (1, "rollback")]
+
+
+def _died(*_: object) -> None:
+    raise ConnectionError
+
+
+def _copies(store: Store, champion: Trained, count: int) -> None:
+    """Versions 2 … of demand, of the same model as version 1."""
+    first = champion.version
+    for _ in range(count):
+        store.client.create_model_version("demand", first.source, first.run_id, tags=dict(first.tags))
+
+
+def _back(routes: Database, store: Store) -> int | None:
+    try:
+        return promotion.rollback(routes, store, "demand", "back").version.version
+    except NothingToDo:
+        return None
+
+
+def test_rollbacks_do_not_go_round_in_circles_whoever_moved_the_alias(
+    routes: Database, store: Store, champion: Trained
+):
+    _copies(store, champion, 2)
+    for number in "23":
+        store.client.set_registered_model_alias("demand", "champion", number)
+        sync(store, routes)
+    promotion.promote(routes, store, "models:/demand/1", "the first again", margin=0.02, force=True)
+    assert [_back(routes, store) for _ in range(4)] == [3, 2, 1, None]
 
 
 def test_a_rollback_that_was_interrupted_after_the_alias_moved_goes_no_further_back(
@@ -148,6 +180,122 @@ def test_a_champion_set_past_the_gates_is_shown_as_such_and_can_be_rolled_back(
     code, out, _ = mlops("registry", "rollback", "demand", "--reason", "nobody decided it", "--by", "anna", "--json")
     done = json.loads(out)
     assert (code, done["version"]["version"], done["action"], done["decided_by"]) == (0, 1, "rollback", "anna")
+
+
+@pytest.mark.parametrize("reason", ["", " \n", "a\0b", "half a \ud800 pair", "x" * 5001])
+def test_a_reason_that_can_not_be_kept_is_refused_before_anything_is_decided(
+    routes: Database, store: Store, champion: Trained, reason: str
+):
+    with pytest.raises(BadInput, match="the reason"):
+        promotion.promote(routes, store, CHAMPION, reason, margin=0.02)
+    with pytest.raises(BadInput, match="the reason"):
+        promotion.rollback(routes, store, "demand", reason)
+    with pytest.raises(BadInput, match="who decides"):
+        promotion.promote(routes, store, CHAMPION, "again", margin=0.02, by=reason)
+
+
+def test_what_people_write_is_shown_as_they_wrote_it(
+    routes: Database, store: Store, champion: Trained, mlops, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    _copies(store, champion, 1)
+    odd = ("--reason", "all [red]routes[/] \\[/b] and 'R7'", "--by", "eve [bold]")
+    for command in (("promote", "models:/demand/2", "--force", *odd), ("history", "demand")):
+        code, out, _ = mlops("registry", *command)
+        assert code == 0
+        assert "all [red]routes[/] \\[/b] and 'R7'" in out
+        assert "eve [bold]" in out
+
+
+def test_a_name_that_nobody_registered_is_told_by_a_rollback(routes: Database, store: Store, champion: Trained):
+    with pytest.raises(ModelNotFound, match="registered models: demand"):
+        promotion.rollback(routes, store, "damand", "back")
+
+
+def test_a_champion_whose_model_is_gone_or_has_no_signature_can_be_replaced(
+    routes: Database, store: Store, champion: Trained
+):
+    _copies(store, champion, 1)
+    lost = store.client.create_model_version("demand", "file:///nowhere/model", champion.version.run_id)
+    store.client.set_registered_model_alias("demand", "champion", lost.version)
+    with pytest.raises(Refused, match="signature: the champion has no signature that can be read"):
+        promotion.promote(routes, store, "models:/demand/2", "it is gone", margin=0.02)
+    done = promotion.promote(routes, store, "models:/demand/2", "it is gone", margin=0.02, force=True)
+    assert (done.forced, resolve(store, CHAMPION).version) == (True, 2)
+
+
+def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_so(
+    routes: Database, store: Store, champion: Trained, tmp_path: Path
+):
+    with routes.transaction() as transaction:
+        row = transaction.one("live_version", name="demand", version=1)
+    assert row is not None
+    made, foreign = Contender(champion.version, row), Contender(champion.version, row | {"lineage": {"recipe": {}}})
+    for ours, theirs in ((foreign, made), (made, foreign)):
+        found = contest(routes, store, ours, theirs)
+        assert (found.champion, found.first) == (None, False)
+        assert "version 1 was not trained by `mlops train`" in found.on
+    run = store.client.create_run(store.experiment("demand")).info.run_id
+    pd.DataFrame({"series_id": [1]}).to_parquet(tmp_path / "backtest.parquet")
+    store.client.log_artifact(run, str(tmp_path / "backtest.parquet"))
+    found = contest(routes, store, Contender(replace(champion.version, run_id=run), row), None)
+    assert f"'backtest' of run {run} has no column cutoff, ds, y, y_hat" in found.on
+
+
+def test_a_name_with_a_quote_is_registered_and_found(store: Store, champion: Trained):
+    first = champion.version
+    added = add_version(store, "Ulm's demand", first.run_id, first.source, {"mlops.request": "Ulm"})
+    assert find_by_tag(store, "Ulm's demand", "mlops.request", "Ulm") == added
+
+
+def test_a_model_that_was_changed_since_it_was_mirrored_fails_the_gate_of_lineage(
+    routes: Database, store: Store, champion: Trained, tmp_path: Path
+):
+    origin = store.client.get_model_version_download_uri("demand", "1")
+    model = tmp_path / "model"
+    shutil.copytree(unquote(urlparse(origin).path), model)
+    first = champion.version
+    copy = store.client.create_model_version("demand", model.as_uri(), first.run_id, tags=dict(first.tags))
+
+    def gate() -> tuple[bool, str]:
+        sync(store, routes)
+        found = promotion.structure(routes, resolve(store, f"models:/demand/{copy.version}"), first)
+        return found[0].passed, found[0].found
+
+    assert gate() == (True, "complete")
+    code = (model / "pyfunc.py").read_text()
+    (model / "pyfunc.py").write_text(code.replace("forecast = self", "forecast = 2 * self"))
+    assert gate()[0] is False
+    assert gate()[1].startswith("its file pyfunc.py was ")
+    (model / "pyfunc.py").write_text(code)
+    facts = (model / "MLmodel").read_text()
+    (model / "MLmodel").write_text(facts.replace('"rows":', '"rows":1'))
+    assert "the lineage in the model has the digest" in gate()[1]
+    shutil.rmtree(model)
+    assert "files can't be read" in gate()[1]
+
+
+def test_a_registry_that_does_not_answer_is_not_a_registry_without_champion(
+    routes: Database, store: Store, champion: Trained
+):
+    with psycopg.connect(routes.url, autocommit=True) as connection:
+        connection.execute("alter table mlflow.registered_model_aliases rename to gone")
+    with pytest.raises(DatabaseUnavailable, match="the registry can't say what models:/demand@champion is"):
+        alias_of(store, "demand", "champion")
+
+
+def test_a_forced_promotion_is_no_promotion_that_waited_since_its_gates_held(
+    routes: Database, store: Store, champion: Trained, monkeypatch: pytest.MonkeyPatch
+):
+    _copies(store, champion, 1)
+    passed = [Gate("loads", True, "loaded", "")]
+    with monkeypatch.context() as patched:
+        patched.setattr(promotion, "move_champion", _died)
+        sync(store, routes)
+        with pytest.raises(ConnectionError):
+            promotion.decide(routes, store, resolve(store, "models:/demand/2"), "its gates held", passed)
+    done = promotion.promote(routes, store, "models:/demand/2", "all the same", margin=0.02, force=True)
+    assert (done.forced, done.reason) == (True, "all the same")
 
 
 def test_two_who_promote_at_once_are_not_mixed_up(routes: Database, store: Store, champion: Trained):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -179,6 +180,33 @@ def test_a_changed_model_file_is_named(routes: Database, store: Store, champion:
     (message,) = told(found, "file")
     assert message.startswith("forecaster/booster.txt was ")
     assert (found.verdict, found.content_now) == ("differs", None)
+
+
+def test_a_model_that_serves_other_code_or_other_files_than_were_trained_is_told(
+    routes: Database, store: Store, champion: Trained, booster: Path
+):
+    model = booster.parents[2]
+    code, facts = (model / "pyfunc.py").read_text(), (model / "MLmodel").read_text()
+    try:
+        (model / "pyfunc.py").write_text(code.replace("forecast = self", "forecast = 2 * self"))
+        assert [one.split(" was ")[0] for one in told(reproduce(routes, store, URI), "file")] == ["pyfunc.py"]
+        (model / "pyfunc.py").write_text(code)
+        (model / "twice.py").write_text(code)
+        assert told(reproduce(routes, store, URI), "file") == ["twice.py has been added to the model"]
+        (model / "twice.py").unlink()
+        shutil.copytree(booster.parent, model / "other")
+        (model / "other" / "booster.txt").write_text(_other_leaves(booster.read_text()))
+        (model / "MLmodel").write_text(facts.replace("artifacts/forecaster", "other"))
+        assert "forecasts differ" in told(reproduce(routes, store, URI), "forecast")[0]
+    finally:
+        (model / "pyfunc.py").write_text(code)
+        (model / "MLmodel").write_text(facts)
+        shutil.rmtree(model / "other", ignore_errors=True)
+
+
+def _other_leaves(trees: str) -> str:
+    """As long as it was, for LightGBM crashes on a tree that is shorter than it says."""
+    return re.sub(r"(?<=leaf_value=).+", lambda found: found[0].replace("1", "2"), trees)
 
 
 def test_what_has_no_lineage_to_rebuild_from_is_refused(routes: Database, store: Store, champion: Trained):

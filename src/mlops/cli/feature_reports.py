@@ -71,9 +71,9 @@ def impact(
             )
             for use in found.uses:
                 shown.add_row(
-                    use.name,
+                    escape(use.name),
                     str(use.version),
-                    " ".join(f"@{alias}" for alias in use.aliases),
+                    escape(" ".join(f"@{alias}" for alias in use.aliases)),
                     f"@{use.feature_version}",
                     "" if use.share is None else f"{use.share:.1%}",
                     "" if use.rank is None else f"{use.rank} of {use.features}",
@@ -116,13 +116,13 @@ def importance(
         shown = table("model", "version", "feature", "importance", "rank", "× average", "kind")
         for row in rows:
             shown.add_row(
-                row["model"],
+                escape(row["model"]),
                 f"{row['model_version']}{' @champion' if row['champion'] else ''}",
                 f"{row['feature']}@{row['feature_version']}",
                 f"{row['share']:.1%}",
                 f"{row['rank']} of {row['features']}",
                 f"{row['share'] * row['features']:.1f}",
-                row["kind"],
+                escape(row["kind"]),
             )
         console.print(shown if rows else "no live model version states an importance")
 

@@ -60,7 +60,8 @@ def reproduce(
 def _print_lineage(document: dict[str, Any]) -> None:
     facts = document["lineage"] or {}
     console.print(
-        f"[bold]{document['name']} version {document['version']}[/] ({document['kind'] or 'of another kind'}),"
+        f"[bold]{escape(document['name'])} version {document['version']}[/]"
+        f" ({escape(document['kind'] or 'of another kind')}),"
         f" lineage {document['lineage_state']}"
     )
     if document["lineage_problem"]:
@@ -76,7 +77,7 @@ def _print_features(features: list[dict[str, Any]]) -> None:
     shown = table("feature", "version", "importance", "transformation")
     for feature in features:
         share = f"{feature['importance']:.1%}" if feature["importance"] is not None else ""
-        shown.add_row(feature["name"], str(feature["version"]), share, feature["transformation"])
+        shown.add_row(escape(feature["name"]), str(feature["version"]), share, escape(feature["transformation"]))
     console.print(shown)
 
 
@@ -122,7 +123,7 @@ def _named(columns: dict[str, str]) -> str:
 
 def _print_reproduction(done: "Reproduction") -> None:
     style = "green" if done.verdict == "reproduced" else "red"
-    console.print(f"[bold]{done.uri}[/] [{style}]{done.verdict}[/]", highlight=False)
+    console.print(f"[bold]{escape(done.uri)}[/] [{style}]{done.verdict}[/]", highlight=False)
     for one in done.differences:
         console.print(f"  [red]{one.what}[/]: {escape(one.message)}", highlight=False, soft_wrap=True)
     for name, value in _compared(done):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database, store
 from mlops.cli.output import console, emit, progress, table
@@ -76,7 +77,8 @@ def history(name: Name, as_json: Json = False) -> None:
     def text() -> None:
         shown = table("alias", "version", "from", "to", "by", "why")
         for row in rows:
-            shown.add_row(f"@{row['alias']}", str(row["version"]), *_times(row), row["decided_by"] or "", _why(row))
+            by = escape(row["decided_by"] or "")
+            shown.add_row(escape(f"@{row['alias']}"), str(row["version"]), *_times(row), by, _why(row))
         console.print(shown)
 
     emit(rows, as_json=as_json, text=text)
@@ -84,12 +86,13 @@ def history(name: Name, as_json: Json = False) -> None:
 
 def _print(done: "Promotion") -> None:
     before = f", before it version {done.before}" if done.before is not None else ""
-    console.print(f"models:/{done.version.name}@champion is version {done.version.version}{before}", highlight=False)
+    uri = escape(f"models:/{done.version.name}@champion")
+    console.print(f"{uri} is version {done.version.version}{before}", highlight=False)
     shown = table("", "gate", "found")
     for gate in done.gates:
-        shown.add_row("[green]holds[/]" if gate.passed else "[red]forced[/]", gate.gate, gate.found)
+        shown.add_row("[green]holds[/]" if gate.passed else "[red]forced[/]", gate.gate, escape(gate.found))
     console.print(shown)
-    console.print(f"decided by {done.decided_by}: {done.reason}", highlight=False)
+    console.print(escape(f"decided by {done.decided_by}: {done.reason}"), highlight=False)
 
 
 def _times(row: dict[str, Any]) -> tuple[str, str]:
@@ -101,4 +104,4 @@ def _why(row: dict[str, Any]) -> str:
     if row["promotion_id"] is None:
         return "[yellow]moved without a recorded decision[/]" if row["alias"] == "champion" else ""
     action = "rollback: " if row["action"] == "rollback" else ""
-    return f"{action}{row['reason']}{' [yellow](forced)[/]' if row['forced'] else ''}"
+    return f"{action}{escape(row['reason'])}{' [yellow](forced)[/]' if row['forced'] else ''}"

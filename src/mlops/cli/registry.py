@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from mlops.cli import alerts, watch
 from mlops.cli.context import database, settings, store
@@ -35,9 +36,15 @@ def list_versions(as_json: Json = False) -> None:
             metrics = row["metrics"]
             figures = [f"{metrics[name]:.3f}" if name in metrics else "" for name in ("wape", "wape_naive")]
             as_of = f"{row['as_of']:%Y-%m-%d}" if row["as_of"] else ""
-            aliases = " ".join(f"@{alias}" for alias in row["aliases"])
+            aliases = escape(" ".join(f"@{alias}" for alias in row["aliases"]))
             shown.add_row(
-                row["name"], str(row["version"]), row["kind"] or "", aliases, as_of, *figures, row["lineage_state"]
+                escape(row["name"]),
+                str(row["version"]),
+                escape(row["kind"] or ""),
+                aliases,
+                as_of,
+                *figures,
+                row["lineage_state"],
             )
         console.print(shown if rows else "no version is in the mirror; train one, or run `mlops registry sync`")
 

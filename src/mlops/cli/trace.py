@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database
 from mlops.cli.output import console, emit, table
@@ -37,7 +38,9 @@ def _print(found: dict[str, Any]) -> None:
         ("led to", _led_to(found)),
     ):
         for number, line in enumerate(lines):
-            console.print(f"  [bold]{title if number == 0 else '':10}[/] {line}", highlight=False, soft_wrap=True)
+            console.print(
+                f"  [bold]{title if number == 0 else '':10}[/] {escape(line)}", highlight=False, soft_wrap=True
+            )
     if found["months"]:
         console.print(_months(found["months"]))
 
@@ -71,7 +74,7 @@ def _version(found: dict[str, Any]) -> list[str]:
 
 def _made_from(found: dict[str, Any]) -> list[str]:
     if found["lineage_problem"]:
-        return [f"[red]lineage {found['lineage_state']}: {found['lineage_problem']}[/]"]
+        return [f"lineage {found['lineage_state']}: {found['lineage_problem']}"]
     features = [f"{one['feature']}@{one['version']}" for one in found["features"]]
     return [
         f"{found['training_rows']:,} observations of {found['training_series']} series,"
@@ -100,7 +103,7 @@ def _months(months: list[dict[str, Any]]) -> Any:
     )
     for month in months:
         partition = str(month["partition"] or "no partition").removeprefix("analytics.")
-        where = f"archived to {month['archive']}" if month["archive"] else partition
+        where = escape(f"archived to {month['archive']}") if month["archive"] else partition
         counts = (f"{month[name]:,}" if month[name] else "" for name in ("known", "corrected", "later"))
         shown.add_row(f"{month['month']:%Y-%m}", *counts, where)
     return shown

@@ -3,7 +3,9 @@
 import hashlib
 import json
 
-__all__ = ["canonical_json", "sha256"]
+__all__ = ["canonical_json", "one_line", "sha256"]
+
+LONGEST = 500
 
 
 def canonical_json(document: object) -> str:
@@ -14,3 +16,8 @@ def canonical_json(document: object) -> str:
 def sha256(text: str) -> str:
     """Hexadecimal SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def one_line(text: str) -> str:
+    """A text as one line of at most 500 characters that a database takes, whatever an error has quoted."""
+    return "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))[:LONGEST]

@@ -21,7 +21,7 @@ from mlflow.types import Schema
 
 import mlflow
 import mlops
-from mlops.domain.canonical import canonical_json, sha256
+from mlops.domain.canonical import canonical_json, one_line, sha256
 from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse
 from mlops.errors import BadInput
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
@@ -30,8 +30,6 @@ from mlops.tracking.environment import code, environment
 __all__ = ["LINEAGE_TAG", "Lineage", "declare", "log_dataset", "read_lineage"]
 
 logger = logging.getLogger(__name__)
-
-LONGEST = 500
 
 
 def declare(
@@ -167,6 +165,4 @@ def _first(said: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def _incomplete(problem: str) -> dict[str, Any]:
-    """One line that a database takes, whatever an error has quoted."""
-    line = "".join(one if one.isprintable() else "?" for one in " ".join(problem.split()))
-    return {"lineage_state": "incomplete", "lineage_problem": line[:LONGEST]}
+    return {"lineage_state": "incomplete", "lineage_problem": one_line(problem)}

@@ -36,6 +36,8 @@ def send(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> in
 
     Raises Refused at the first event that is not taken. To send all of them again does no harm.
     """
+    if not urlsplit(url).hostname:
+        raise BadInput(f"{url!r} has no host; expected an address such as https://marquez.example:5000")
     sent = 0
     transport = HttpTransport(_http(url, api_key))
     try:

@@ -10,7 +10,8 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 import mlflow
-from mlops.errors import BadInput, ModelNotFound
+from mlops.domain.canonical import one_line
+from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound
 from mlops.tracking.store import Store
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "signature_of",
 ]
 
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers for a name, version or alias that is not there."""
 PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
@@ -55,17 +58,17 @@ def resolve(store: Store, uri: str) -> ModelVersion:
             return _of(store.client.get_model_version_by_alias(found["name"], found["alias"]))
         return _of(store.client.get_model_version(found["name"], found["version"]))
     except MlflowException as error:
+        _absent(error, uri)
         raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, found['name'])}") from error
 
 
 def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersion:
     """Register a logged model as the next version of a name and as its challenger."""
-    if not store.client.search_registered_models(f"name = '{name}'"):
-        try:
-            store.client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
-                raise
+    try:
+        store.client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
     added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags))
     store.client.set_registered_model_alias(name, "challenger", added.version)
     return resolve(store, f"models:/{name}/{added.version}")
@@ -84,13 +87,14 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
     """The version that an alias means now, if it means one."""
     try:
         return _of(store.client.get_model_version_by_alias(name, alias))
-    except MlflowException:
+    except MlflowException as error:
+        _absent(error, f"models:/{name}@{alias}")
         return None
 
 
 def find_by_tag(store: Store, name: str, key: str, value: str) -> ModelVersion | None:
     """The newest version of a name with this tag."""
-    found = store.client.search_model_versions(f"name = '{name}' and tags.`{key}` = '{value}'")
+    found = store.client.search_model_versions(f"name = {_quoted(name)} and tags.`{key}` = {_quoted(value)}")
     newest = max(found, key=lambda version: int(version.version), default=None)
     return None if newest is None else _of(newest)
 
@@ -126,7 +130,7 @@ def refuses_without_pickle(version: ModelVersion) -> str | None:
         try:
             mlflow.pyfunc.load_model(version.uri)
         except Exception as error:  # noqa: BLE001  a model is code of its own and may raise anything
-            return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+            return one_line(f"{type(error).__name__}: {error}")
     return None
 
 
@@ -148,6 +152,17 @@ def _type(column: Any) -> str:
 
 def _of(found: Any) -> ModelVersion:
     return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags))
+
+
+def _quoted(text: str) -> str:
+    """A text as MLflow's filters take it; they know no way to write one with both quotes."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _absent(error: MlflowException, uri: str) -> None:
+    """DatabaseUnavailable when an error says anything but that there is no such thing."""
+    if error.error_code not in ABSENT:
+        raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_line(str(error))}") from error
 
 
 def _what_there_is(store: Store, name: str) -> str:

@@ -27,9 +27,21 @@ from mlops.tracking.lineage import declare
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
-__all__ = ["Logged", "ReportRecord", "RunRecord", "file_digests", "log_report", "log_run", "model_files", "read_table"]
+__all__ = [
+    "ARTIFACTS",
+    "Logged",
+    "ReportRecord",
+    "RunRecord",
+    "file_digests",
+    "log_report",
+    "log_run",
+    "model_files",
+    "read_table",
+]
 
 SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
+CODE = Path(pyfunc.__file__)
+ARTIFACTS = "artifacts"  # MLflow's name for the files that a model is made of
 MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophet", "holidays")
 
 
@@ -78,7 +90,8 @@ def log_run(store: Store, record: RunRecord) -> Logged:
     with _run(store, record.experiment) as run, tempfile.TemporaryDirectory() as name:
         folder, signature = Path(name), _signature(record.forecaster)
         _write_files(record, folder)
-        lineage = declare(signature, files=file_digests(folder), **record.lineage)
+        files = _digests(CODE.parent, CODE.name) | _digests(folder, "**/*")
+        lineage = declare(signature, files=files, **record.lineage)
         mlflow.set_tags(dict(record.tags) | lineage.tags())
         mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
         mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
@@ -111,21 +124,21 @@ def read_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
-def model_files(store: Store, version: ModelVersion, folder: Path) -> Path:
-    """Bring a version's model into a folder; where in it the files lie that the lineage names.
-
-    Raises ModelNotFound when they can't be read.
-    """
+def model_files(version: ModelVersion, folder: Path) -> Path:
+    """Bring a version's model into a folder; where it lies there. Raises ModelNotFound when it can't be read."""
     try:
-        found = mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder), tracking_uri=store.uri)
+        return Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
     except (MlflowException, OSError) as error:
         raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
-    return Path(found) / "artifacts"
 
 
-def file_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder, by its path there."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+def file_digests(model: Path) -> dict[str, str]:
+    """SHA-256 of the files that make a model's forecasts, as the lineage names them: its code, and what that reads."""
+    return _digests(model, "*.py") | _digests(model / ARTIFACTS, "**/*")
+
+
+def _digests(folder: Path, pattern: str) -> dict[str, str]:
+    paths = sorted(path for path in folder.glob(pattern) if path.is_file())
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -169,7 +182,7 @@ def _write_files(record: RunRecord, folder: Path) -> None:
 def _log_model(record: RunRecord, folder: Path, signature: ModelSignature, lineage: Lineage) -> str:
     logged = mlflow.pyfunc.log_model(
         name="model",
-        python_model=pyfunc.__file__,
+        python_model=str(CODE),
         artifacts={path.name: str(path) for path in sorted(folder.iterdir()) if any(path.iterdir())},
         signature=signature,
         input_example=(pd.DataFrame({"series_id": record.forecaster.known[:2]}), {"horizon": 7}),

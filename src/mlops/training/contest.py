@@ -26,6 +26,7 @@ from mlops.training.spec import TrainingSpec
 __all__ = ["Contender", "contest"]
 
 KEYS = ["series_id", "cutoff", "ds"]
+TRAINED = {"recipe", "selection", "series"}  # what a lineage says when `mlops train` made the model
 ENOUGH = 0.5  # of our rows that the champion's own backtest must have, to stand for it
 
 
@@ -48,8 +49,8 @@ def contest(
     first = champion is None
     try:
         tables = {
-            "ours": read_table(store, ours.version.run_id, "backtest"),
-            "naive": read_table(store, ours.version.run_id, "backtest_naive"),
+            "ours": _forecasts(store, ours, "backtest"),
+            "naive": _forecasts(store, ours, "backtest_naive"),
         }
     except MlopsError as error:
         return Comparison(None, None, None, str(error), first)
@@ -57,9 +58,9 @@ def contest(
     if champion is not None:
         try:
             tables["champion"], how = _of_champion(database, store, ours, champion, tables["ours"], say)
-        except MlopsError as error:
-            found = _wapes(tables)
-            return Comparison(found["ours"], None, found["naive"], f"the champion can't be compared with: {error}")
+        except (MlopsError, ValueError, TypeError, KeyError) as error:  # a recipe of other code, a model of other data
+            found, why = _wapes(tables), error if isinstance(error, MlopsError) else f"{type(error).__name__}: {error}"
+            return Comparison(found["ours"], None, found["naive"], f"the champion can't be compared with: {why}")
     found = _wapes(tables)
     return Comparison(found["ours"], found.get("champion"), found["naive"], how, first)
 
@@ -73,8 +74,9 @@ def _of_champion(
     say: Callable[[str], None],
 ) -> tuple[pd.DataFrame, str]:
     """The champion's forecasts `series_id, cutoff, ds, y_hat` on our folds, and in words where they come from."""
-    if "recipe" not in (champion.row["lineage"] or {}):
-        raise NothingToDo(f"version {_number(champion)} was not trained by `mlops train`")
+    for one in (ours, champion):
+        if not set(one.row["lineage"] or {}) >= TRAINED:
+            raise NothingToDo(f"version {_number(one)} was not trained by `mlops train`")
     trained_to = pd.Timestamp(champion.row["trained_to"]).tz_convert("UTC").tz_localize(None)
     unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)
     if unseen:
@@ -83,7 +85,7 @@ def _of_champion(
             database, ours, champion, unseen
         ), f"{len(unseen)} folds after version {_number(champion)} was trained"
     try:
-        own = read_table(store, champion.version.run_id, "backtest")
+        own = _forecasts(store, champion, "backtest")
     except MlopsError:
         own = mine.iloc[:0]
     if len(own.merge(mine[KEYS], on=KEYS)) >= ENOUGH * len(mine):
@@ -91,6 +93,15 @@ def _of_champion(
     folds = sorted(mine["cutoff"].unique())
     say(f"backtesting the champion's recipe on {len(folds)} folds")
     return _recipe(database, ours, champion, folds), f"the champion's recipe on the same {len(folds)} folds"
+
+
+def _forecasts(store: Store, contender: Contender, name: str) -> pd.DataFrame:
+    """A backtest of a version; NothingToDo when it is gone, or none of ours."""
+    table = read_table(store, contender.version.run_id, name)
+    missing = sorted({*KEYS, "y", "y_hat"} - set(table))
+    if missing:
+        raise NothingToDo(f"the table {name!r} of run {contender.version.run_id} has no column {', '.join(missing)}")
+    return table
 
 
 def _itself(database: Database, ours: Contender, champion: Contender, folds: list[pd.Timestamp]) -> pd.DataFrame:

@@ -71,9 +71,11 @@ def signature(ours: Signature, champion: Signature | None) -> Gate:
     """
     expected = "inputs, outputs and parameters that the champion's callers can go on using"
     if not ours:
-        return Gate("signature", False, "the model has no signature", expected)
+        return Gate("signature", False, "the model has no signature that can be read", expected)
     if champion is None:
         return Gate("signature", True, "there is no champion to be compatible with", expected)
+    if not champion:
+        return Gate("signature", False, "the champion has no signature that can be read", expected)
     problems = [
         *_differ("it also requires the input", ours["required"], champion["required"] | champion["optional"]),
         *_differ("it does not take the input", champion["required"], ours["required"] | ours["optional"]),

@@ -5,8 +5,10 @@ command carries out, never a champion that nobody decided on.
 """
 
 import getpass
+import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops.db import Database
-from mlops.errors import BadInput, NothingToDo, Refused
+from mlops.errors import BadInput, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
+from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import (
     ModelVersion,
     alias_of,
@@ -24,13 +27,18 @@ from mlops.tracking.registry import (
     resolve,
     signature_of,
 )
+from mlops.tracking.runs import file_digests, model_files
 from mlops.tracking.store import Store
-from mlops.training import gates
+from mlops.training import differences, gates
 from mlops.training.contest import Contender, contest
 from mlops.training.gates import Gate
+from mlops.training.succession import Move, before
 from mlops.training.train import Say
 
 __all__ = ["Promotion", "check", "margin_of", "promote", "rollback", "structure"]
+
+LONGEST = 5_000
+"""Characters of a reason: every registry of MLflow takes a tag of that length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +59,14 @@ class Promotion:
 def margin_of(policy: Path) -> float:
     """By how much a version has to be better than the champion: `margin` in [promotion] of a policy file."""
     try:
-        return float(tomllib.loads(policy.read_text(encoding="utf-8"))["promotion"]["margin"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput("has no number `margin` in a section [promotion]", where=str(policy)) from error
+        margin = float(tomllib.loads(policy.read_text(encoding="utf-8"))["promotion"]["margin"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"has no number `margin` in a section [promotion] ({error})", where=str(policy)) from error
+    if not 0 <= margin < 1:
+        raise BadInput(
+            f"`margin` in [promotion] is {margin:g}; expected a part such as 0.02, from 0 to below 1", where=str(policy)
+        )
+    return margin
 
 
 def promote(
@@ -72,7 +85,7 @@ def promote(
     `by` is the user of this process when None. Raises Refused with what each failing gate found. Promoting the
     champion again changes nothing, but puts a promotion on record that was made past this function.
     """
-    version = resolve(store, uri)
+    version, reason, by = resolve(store, uri), _sentence("reason", reason), _who(by)
     with _alone(database, version.name):
         sync(store, database)
         found = check(database, store, version, margin, say)
@@ -118,9 +131,10 @@ def rollback(
 
     Raises NothingToDo when there is none, Refused when its files can't be loaded (`force` ignores that).
     """
+    reason, by = _sentence("reason", reason), _who(by)
     with _alone(database, name):
         sync(store, database)
-        version = resolve(store, f"models:/{name}/{_target(database, name)}")
+        version = resolve(store, f"models:/{name}/{_target(database, store, name)}")
         loads = gates.loads(refuses_without_pickle(version))
         if not (loads.passed or force):
             raise Refused(f"{version.uri} was champion before, but can't be loaded: {loads.found}")
@@ -146,24 +160,48 @@ def check(
 
 def structure(database: Database, version: ModelVersion, champion: ModelVersion | None) -> tuple[Gate, ...]:
     """The gates that ask nothing about accuracy: lineage, signature, loads."""
-    row = _row(database, version)
     return (
-        gates.lineage(row["lineage_state"], row["lineage_problem"]),
+        gates.lineage(*_lineage(database, version)),
         gates.signature(signature_of(version), None if champion is None else signature_of(champion)),
         gates.loads(refuses_without_pickle(version)),
     )
 
 
-def _target(database: Database, name: str) -> int:
+def _lineage(database: Database, version: ModelVersion) -> tuple[str, str | None]:
+    """State of the lineage and what is wrong with it: as mirrored, unless the model was changed since."""
+    row, now = _row(database, version), read_lineage(version)
+    if row["lineage_state"] != "complete" or now["lineage_state"] != "complete":
+        found = now if now["lineage_state"] != "complete" else row
+        return found["lineage_state"], found["lineage_problem"]
+    if now["lineage_sha256"] != row["lineage_sha256"]:
+        return "incomplete", "the model carries another lineage than when it was mirrored"
+    changed = _changed(version, now["lineage"].get("files") or {})
+    return ("incomplete", changed) if changed else ("complete", None)
+
+
+def _changed(version: ModelVersion, files: Mapping[str, str]) -> str | None:
+    """The first file of a model that is not as its lineage says; a lineage without files says nothing of them."""
+    if not files:
+        return None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = next(differences.files(files, file_digests(model_files(version, Path(folder)))), None)
+    except ModelNotFound as error:
+        return str(error)
+    return None if found is None else f"its file {found.message}"
+
+
+def _target(database: Database, store: Store, name: str) -> int:
     """The version to roll back to: that of a rollback which was interrupted, else the champion before this one."""
     with database.transaction() as transaction:
         newest = transaction.one("promotion_newest", name=name)
         if newest and newest["action"] == "rollback" and newest["applied_at"] is None:
             return int(newest["version"])
-        row = transaction.one("promotion_previous", name=name)
-    if row is None:
-        raise NothingToDo(f"{name} had no champion before this one that is still in the registry")
-    return int(row["version"])
+        version = before(Move(**row) for row in transaction.rows("promotion_moves", name=name))
+    if version is None:
+        now = resolve(store, f"models:/{name}@champion")
+        raise NothingToDo(f"{name} had no champion before version {now.version} that is still in the registry")
+    return version
 
 
 def _move(
@@ -179,7 +217,6 @@ def _move(
     recommendation_id: int | None = None,
 ) -> Promotion:
     """Write the decision, move the alias, mirror it, note that it is done."""
-    who = by or getpass.getuser()
     with database.transaction() as transaction:
         transaction.lock(f"promotion {version.name}")
         transaction.run(
@@ -188,7 +225,7 @@ def _move(
             version=version.version,
             action=action,
             reason=reason,
-            decided_by=who,
+            decided_by=_who(by),
             document={"gates": [asdict(gate) for gate in gates]},
             forced=forced,
             recommendation_id=recommendation_id,
@@ -223,6 +260,22 @@ def _row(database: Database, version: ModelVersion) -> dict[str, Any]:
     if row is None:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
     return row
+
+
+def _who(by: str | None) -> str:
+    return getpass.getuser() if by is None else _sentence("name of who decides", by)
+
+
+def _sentence(what: str, text: str) -> str:
+    """What is kept with a decision; refused before it, for a registry would refuse it after it."""
+    told = " ".join(text.split())
+    if not told:
+        raise BadInput(f"the {what} is empty; it is kept with the decision, so say it")
+    if len(told) > LONGEST:
+        raise BadInput(f"the {what} has {len(told):,} characters; at most {LONGEST:,} are kept")
+    if any(unicodedata.category(one) in ("Cc", "Cs") for one in told):
+        raise BadInput(f"the {what} is {told[:80]!r}, which is no text (UTF-8); leave control characters out")
+    return told
 
 
 @contextmanager

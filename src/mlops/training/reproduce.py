@@ -19,13 +19,13 @@ from mlops.domain.features import Selection
 from mlops.errors import MlopsError, Refused
 from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.store import define
-from mlops.forecasting import forecaster, load
+from mlops.forecasting import forecaster
 from mlops.forecasting.design import FEATURES
 from mlops.series.read import history
 from mlops.tracking.environment import code, environment, installed
 from mlops.tracking.lineage import read_lineage
-from mlops.tracking.registry import ModelVersion, resolve
-from mlops.tracking.runs import file_digests, model_files
+from mlops.tracking.registry import ModelVersion, load_model, resolve
+from mlops.tracking.runs import ARTIFACTS, file_digests, model_files
 from mlops.tracking.store import Store
 from mlops.training import differences
 from mlops.training.differences import Difference
@@ -111,10 +111,11 @@ def reproduce(
     lineage = _lineage(version)
     say("reading the model")
     with tempfile.TemporaryDirectory() as name:
-        folder = model_files(store, version, Path(name))
-        broken = tuple(differences.files(lineage["files"], file_digests(folder)))
+        model = model_files(version, Path(name))
+        broken = tuple(differences.files(lineage["files"], file_digests(model)))
         if broken:
             return _result(version, lineage, broken, tolerance=tolerance or 0.0)
+        folder = model / ARTIFACTS
         return _rebuilt(database, _Trained(version, lineage, folder, Record.read(folder / "training")), tolerance, say)
 
 
@@ -191,10 +192,11 @@ def _features(trained: _Trained) -> Iterator[Difference]:
 
 
 def _compared(trained: _Trained, frame: pd.DataFrame) -> _Compared:
-    """The whole horizon from the end of the training data, of every series."""
-    kept, spec = load(trained.folder / "forecaster"), trained.spec
+    """The whole horizon from the end of the training data, of every series; the model is asked as serving asks it."""
+    spec, asked = trained.spec, pd.DataFrame({"series_id": trained.lineage["series"]})
     rebuilt = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
-    then, now = kept.predict(kept.horizon), rebuilt.predict(kept.horizon)
+    then = load_model(trained.version).predict(asked, params={"horizon": spec.horizon})
+    now = rebuilt.predict(spec.horizon)
     both = then.merge(now, on=KEYS, how="outer", suffixes=("_then", "_now"), indicator=True)
     figures = [name for name in then.columns if name not in (*KEYS, "cutoff")]
     was, has = (both[[f"{name}_{when}" for name in figures]].to_numpy(dtype=float) for when in ("then", "now"))

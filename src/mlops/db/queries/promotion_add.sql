@@ -1,4 +1,4 @@
--- records that a version is to be the champion of its name, unless the newest decision says so already and waits or holds
+-- records that a version is to be the champion of its name, unless the newest decision says so already: it holds, or waits and says the same
 with target as (
     select v.version_id, v.model_id, v.version_id = n.version_id as holds, b.version_id as before_id
       from analytics.model_versions v
@@ -16,4 +16,4 @@ insert into analytics.promotions (model_id, alias, version_id, from_version_id, 
 select t.model_id, 'champion', t.version_id, t.before_id, :action, :decided_by, :reason, cast(:document as jsonb) -> 'gates', :forced,
        cast(:recommendation_id as bigint)
   from target t
- where not exists (select from newest n where n.version_id = t.version_id and (n.applied_at is null or t.holds))
+ where not exists (select from newest n where n.version_id = t.version_id and (t.holds or n.applied_at is null and n.action = :action and n.forced >= :forced))
