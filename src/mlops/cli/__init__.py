@@ -29,6 +29,7 @@ from mlops.cli import (
     promotion,
     registry,
     series,
+    simulate,
     trace,
     watch,
 )
@@ -81,6 +82,7 @@ app.command("what-if")(explain.what_if)
 series.app.command("effects")(explain.effects)
 app.command()(model.retrain)
 app.command()(monitor.review)
+app.command()(simulate.simulate)
 app.command()(database.health)
 
 
