@@ -3,9 +3,11 @@
     python benchmarks/registry.py                       # 1,000 models, then ten times as many
     python benchmarks/registry.py --models 1000 --runs  # every version has a run of its own, with facts
 
-MLflow's tables are filled by SQL: three tags a version, one a model, two aliases a model; with `--runs` ten params, ten
-metrics and six tags a run. Each figure comes from a process of its own, which prints its seconds (of `sync` alone, not of
-starting) and the peak of its memory; "nothing" is the same process that did only connect.
+MLflow's tables are filled by SQL: three tags a version, one a model, two aliases a model; with `--runs` ten params,
+ten metrics and six tags a run. Each figure comes from a process of its own, which tells its seconds (of `sync` alone,
+not of starting, the least of three), the peak of its memory, also above that of a process that only connects, and how
+many rows of the mirror it wrote. An empty mirror reads the files of 25 versions, too, which can't be read; afterwards
+all versions are marked as read.
 """
 
 import argparse
@@ -35,10 +37,13 @@ STEPS = (  # what is done, how the registry is read, what changes before
     ("1 % of the versions changed", "api", "some"),
 )
 CHANGES = {
-    "empty": "truncate analytics.registered_models cascade; update analytics.registry_mirror set registry = null, adopted_at = null",
-    "some": "update mlflow.model_versions set description = clock_timestamp()::text where (version, creation_time % 10) = (7, 7);"
-    " update mlflow.model_version_tags set value = clock_timestamp()::text where (version, key) = (7, 'key 1') and name like '%7'",
-    "": "select 1",
+    "empty": """
+        truncate analytics.registered_models cascade;
+        update analytics.registry_mirror set registry = null, adopted_at = null""",
+    "some": """
+        update mlflow.model_version_tags set value = clock_timestamp()::text
+         where (version, key) = (7, 'key 1') and name like '%7'""",
+    "": "update analytics.model_versions set lineage_read_at = now() where lineage_read_at is null",
 }
 
 
@@ -53,11 +58,9 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(one(chosen.one)))
         return
-    print(
-        f"{'models':>7} {'versions':>9}  {'read by':8}{'':28}{'seconds':>8}{'peak MB':>9}{'above nothing':>15}  written"
-    )
+    print(f"{'models':>7} {'versions':>9}  by   {'':28}{'seconds':>8}{'peak MB':>9}{'above':>7}  rows written")
     for models in chosen.models:
-        with tempfile.TemporaryDirectory(prefix="mlops-bench-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix=f"mlops-bench-{models}-", ignore_cleanup_errors=True) as folder:
             measure(Path(folder), models, chosen.versions, chosen.runs)
 
 
@@ -65,6 +68,7 @@ def measure(folder: Path, models: int, versions: int, runs: bool) -> None:
     """All steps on a registry of one size, in a database of its own."""
     folder.chmod(0o755)
     os.environ["MLOPS_HOME"] = str(folder)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it to whatever was opened last
     settings = Settings()
     database = open_database(settings)
     try:
@@ -72,12 +76,11 @@ def measure(folder: Path, models: int, versions: int, runs: bool) -> None:
         fill(database, models, versions, runs)
         nothing = _process("nothing")["peak_mb"]
         for what, how, change in STEPS:
-            with psycopg.connect(database.url, autocommit=True) as connection:
-                connection.execute(CHANGES[change])
-            found = _process(how)
+            found = min((_step(database, how, change) for _ in range(3)), key=lambda one: one["seconds"])
+            above = found["peak_mb"] - nothing
             print(
-                f"{models:>7,} {models * versions:>9,}  {how:8}{what:28}{found['seconds']:>8.2f}{found['peak_mb']:>9.0f}"
-                f"{found['peak_mb'] - nothing:>15.0f}  {found['written']:,} rows"
+                f"{models:>7,} {models * versions:>9,}  {how:5}{what:28}{found['seconds']:>8.2f}"
+                f"{found['peak_mb']:>9.0f}{above:>7.0f}  {found['written']:,}"
             )
     finally:
         server_for(settings.root).stop()
@@ -105,6 +108,12 @@ def one(how: str) -> dict[str, float]:
     return {"seconds": seconds, "peak_mb": peak, "written": _written(database) - before}
 
 
+def _step(database: Database, how: str, change: str) -> dict[str, float]:
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(CHANGES[change])
+    return _process(how)
+
+
 def _process(how: str) -> dict[str, float]:
     done = subprocess.run([sys.executable, __file__, "--one", how], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -126,20 +135,22 @@ select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables
 FILL = """
 set search_path = mlflow;
 insert into registered_models (name, creation_time, last_updated_time, description, workspace)
-select 'model ' || g, 1700000000000 + g * 1000, 1700000000000 + g * 1000, 'number ' || g, 'default' from generate_series(1, %(models)s) g;
+select 'model ' || g, 1700000000000 + g * 1000, 1700000000000 + g * 1000, 'number ' || g, 'default'
+  from generate_series(1, %(models)s) g;
 insert into registered_model_tags (name, key, value, workspace)
-select 'model ' || g, 'team', 'team ' || g %% 7, 'default' from generate_series(1, %(models)s) g;
-insert into model_versions (name, version, creation_time, last_updated_time, current_stage, source, run_id, status, workspace)
-select 'model ' || g, v, 1700000000000 + g * 1000 + v, 1700000000000 + g * 1000 + v, 'None', 's3://models/' || g || '/' || v,
-       md5(case when %(runs)s then g || '/' || v else 'one' end), 'READY', 'default'
-  from generate_series(1, %(models)s) g, generate_series(1, %(versions)s) v;
+select name, 'team', 'team ' || creation_time %% 7, 'default' from registered_models;
+insert into model_versions
+       (name, version, creation_time, last_updated_time, current_stage, source, run_id, status, workspace)
+select name, v, creation_time + v, creation_time + v, 'None', 'file:///nowhere/' || creation_time || '/' || v,
+       md5(case when %(runs)s then creation_time || '/' || v else 'one' end), 'READY', 'default'
+  from registered_models, generate_series(1, %(versions)s) v;
 insert into model_version_tags (name, version, key, value, workspace)
-select 'model ' || g, v, 'key ' || k, 'value ' || g, 'default'
-  from generate_series(1, %(models)s) g, generate_series(1, %(versions)s) v, generate_series(1, 3) k;
+select name, version, 'key ' || k, 'value ' || creation_time, 'default' from model_versions, generate_series(1, 3) k;
 insert into registered_model_aliases (name, alias, version, workspace)
-select 'model ' || g, alias, version, 'default'
-  from generate_series(1, %(models)s) g, (values ('champion', %(versions)s - 1), ('challenger', %(versions)s)) a (alias, version);
-insert into runs (run_uuid, name, source_type, user_id, status, start_time, lifecycle_stage, experiment_id, artifact_uri)
+select name, alias, version, 'default'
+  from registered_models, (values ('champion', %(versions)s - 1), ('challenger', %(versions)s)) a (alias, version);
+insert into runs
+       (run_uuid, name, source_type, user_id, status, start_time, lifecycle_stage, experiment_id, artifact_uri)
 select distinct run_id, 'run', 'LOCAL', 'someone', 'FINISHED', 1, 'active', 0, 'file:///nowhere' from model_versions;
 insert into params (key, value, run_uuid) select 'param ' || k, 'value', run_uuid from runs, generate_series(1, 10) k;
 insert into tags (key, value, run_uuid) select 'tag ' || k, 'value', run_uuid from runs, generate_series(1, 6) k;

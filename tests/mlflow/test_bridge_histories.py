@@ -1,6 +1,6 @@
 """Random histories of a real registry, with crashes in the middle of a sync: after a sync the mirror is the registry.
 
-A dozen short ones in the suite. Many, before a change of the bridge is believed:
+A few short ones in the suite. Many, before a change of the bridge is believed:
 
     MLOPS_LONG=1000 pytest -s tests/mlflow/test_bridge_histories.py
 """
@@ -27,7 +27,7 @@ from mlops.tracking import mirror_lineage
 from mlops.tracking.bridge import sync
 from mlops.tracking.store import Store, open_store
 
-HISTORIES = int(os.environ.get("MLOPS_LONG", "12"))
+HISTORIES = int(os.environ.get("MLOPS_LONG", "8"))
 NAMES = ["a", "b", "c", "d"]
 ALIASES = st.sampled_from(["champion", "challenger"])
 TEXTS = st.sampled_from(["", "one", "two", "drei €", 'a "quoted"\n\\N'])
