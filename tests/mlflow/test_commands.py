@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from mlops.db import Database
@@ -80,6 +81,10 @@ def test_training_by_command_registers_a_challenger(mlops, champion, routes: Dat
         (("predict", "models:/demand@champion", "--horizon", "7.5"), "not a whole number"),
         (("predict", "models:/demand@champion", "--as-of", "yesterday"), "expected 2020-03-23"),
         (("predict", "models:/demand@champion", "--as-of", "2020-03-23T06:00"), "has no time zone"),
+        (("features", "profile", "demand", "--as-of", "0001-01-01"), "is before 1900"),
+        (("registry", "reproduce", "models:/demand/99999999999"), "not a model URI"),
+        (("registry", "rollback", "damand"), "registered models: demand"),
+        (("registry", "promote", "models:/demand/1", "--reason", " "), "the reason is empty"),
         (("train", "lightgbm", "--set", "tree=5"), "did you mean 'trees'"),
         (("train", "lightgbm", "--set", "trees=many"), "not of type int"),
         (("train", "lightgbm", "--set", "trees"), "key=value"),
@@ -110,6 +115,22 @@ def test_a_missing_argument_or_unknown_option_is_misuse(mlops, home):
     assert mlops("health", "--loud")[0] == 2
     assert mlops("nothing")[0] == 2
     assert mlops("--version")[0] == 0
+
+
+def test_a_user_without_rights_is_told_which_right_is_missing(mlops, new_database, migrated, monkeypatch, home):
+    with new_database("locked", template=migrated) as (_, url), psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("drop role if exists stranger")
+        owner.execute("create role stranger")
+        monkeypatch.setenv("MLOPS_DATABASE_URL", url)
+        monkeypatch.setattr("mlops.db.engine.OPTIONS", "-ctimezone=UTC -crole=stranger")
+        try:
+            code, out, err = mlops("registry", "history", "demand")
+        finally:
+            owner.execute("drop role stranger")
+    assert code == 1
+    assert "permission denied for schema analytics" in err
+    assert "let its owner grant it" in err
+    assert "Traceback" not in out + err
 
 
 def test_debug_shows_the_traceback(mlops, champion, routes):

@@ -302,6 +302,8 @@ def test_two_who_promote_at_once_are_not_mixed_up(routes: Database, store: Store
     other = _trained(routes, store, "naive", NEW_YEAR)
     with routes.alone("promotion of demand"), pytest.raises(Refused, match="somebody else is promoting"):
         promotion.promote(routes, store, other.version.uri, "try", margin=0.02)
+    with routes.alone("promotion of demand"), pytest.raises(Refused, match="somebody else is promoting"):
+        promotion.decide(routes, store, other.version, "a retraining won", [])
 
 
 def test_the_command_says_what_each_gate_found(routes: Database, store: Store, champion: Trained, mlops):

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from mlops.db import Database
     from mlops.tracking.store import Store
 
-__all__ = ["database", "moment", "settings", "store"]
+__all__ = ["LONGEST_DAYS", "database", "moment", "settings", "store"]
+
+EARLIEST, LONGEST_DAYS = 1900, 36_525
+"""The first year of an `--as-of`, and the most `--days` before it: together they stay within Python's calendar."""
 
 
 @cache
@@ -48,4 +51,6 @@ def moment(text: str | None) -> datetime:
         raise BadInput(f"{text!r} is not a time; expected 2020-03-23 or 2020-03-23T06:00:00+00:00") from error
     if found.tzinfo is None and len(text) > 10:
         raise BadInput(f"{text!r} has no time zone; expected {text}+00:00 for UTC")
+    if found.year < EARLIEST:
+        raise BadInput(f"{text!r} is before {EARLIEST}; expected a time such as 2020-03-23")
     return found.replace(tzinfo=found.tzinfo or UTC)

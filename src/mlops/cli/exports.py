@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlops.cli.context import database, settings
+from mlops.cli.context import LONGEST_DAYS, database, settings
 from mlops.cli.output import console, emit
 from mlops.errors import Refused
 
@@ -20,7 +20,9 @@ def export_lineage(
         str, typer.Argument(metavar="FILE_OR_URL", help="A file (one JSON document a line), or http(s)://…")
     ],
     model: Annotated[str | None, typer.Option(help="Only the versions of this model.")] = None,
-    days: Annotated[int, typer.Option(min=0, help="Also what was forecast with them in the last days.")] = 0,
+    days: Annotated[
+        int, typer.Option(min=0, max=LONGEST_DAYS, help="Also what was forecast with them in the last days.")
+    ] = 0,
     api_key: Annotated[
         str | None, typer.Option(envvar="OPENLINEAGE_API_KEY", show_envvar=True, help="The endpoint's bearer token.")
     ] = None,

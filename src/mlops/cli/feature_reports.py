@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, moment
+from mlops.cli.context import LONGEST_DAYS, database, moment
 from mlops.cli.output import console, emit, table
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def profile(
         typer.Argument(metavar="SET_OR_FEATURE", help="A feature set, a feature (NAME or NAME@VERSION), or a model."),
     ],
     as_of: AsOf = None,
-    days: Annotated[int, typer.Option(min=1, help="How many whole days before that are profiled.")] = 28,
+    days: Annotated[
+        int, typer.Option(min=1, max=LONGEST_DAYS, help="How many whole days before that are profiled.")
+    ] = 28,
     limit: Annotated[
         list[str] | None, typer.Option(help="The least share of a quality, like completeness=0.9; may be repeated.")
     ] = None,
@@ -52,7 +54,7 @@ def profile(
 
 def impact(
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="A feature; any version of it, or one.")],
-    days: Annotated[int, typer.Option(min=1, help="How many days of forecasts are counted.")] = 28,
+    days: Annotated[int, typer.Option(min=1, max=LONGEST_DAYS, help="How many days of forecasts are counted.")] = 28,
     as_of: AsOf = None,
     file: File = None,
     as_json: Json = False,

@@ -79,12 +79,8 @@ class Transaction:
         self._execute("lock", {"name": name})
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
-        try:
+        with _refusals():
             return self._connection.execute(statement(query), parameters)
-        except DBAPIError as error:
-            if isinstance(error.orig, psycopg.errors.ObjectNotInPrerequisiteState):  # our functions refuse with it
-                raise Refused(_refusal(error.orig)) from error
-            raise
 
     def _driver(self) -> psycopg.Connection[Any]:
         connection = self._connection.connection.driver_connection
@@ -111,7 +107,7 @@ class Database:
 
     def version(self) -> str | None:
         """The schema's version, or None before the first migration."""
-        with self._connect() as connection:
+        with self._connect() as connection, _refusals():
             return migrate.version(connection)
 
     def upgrade(self, to: str = "head") -> str:
@@ -205,6 +201,20 @@ def _engine(url: str, options: str) -> sa.Engine:
 def _adapt(connection: psycopg.Connection[Any], _record: object) -> None:
     """A dict parameter is jsonb."""
     connection.adapters.register_dumper(dict, JsonbDumper)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the server does not allow, as our own error: our functions refuse so, and rights that are missing."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.ObjectNotInPrerequisiteState):
+            raise Refused(_refusal(error.orig)) from error
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            advice = "the database's user lacks that right: let its owner grant it, or correct MLOPS_DATABASE_URL"
+            raise Refused(f"{_refusal(error.orig)}; {advice}") from error
+        raise
 
 
 def _refusal(error: psycopg.Error) -> str:

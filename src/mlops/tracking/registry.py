@@ -29,7 +29,7 @@ __all__ = [
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a name, version or alias that is not there."""
 PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
-URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from mlops.training.gates import Gate
 from mlops.training.succession import Move, before
 from mlops.training.train import Say
 
-__all__ = ["Promotion", "check", "margin_of", "promote", "rollback", "structure"]
+__all__ = ["Promotion", "check", "decide", "margin_of", "promote", "rollback", "structure"]
 
 LONGEST = 5_000
 """Characters of a reason: every registry of MLflow takes a tag of that length."""
@@ -89,7 +89,7 @@ def promote(
     with _alone(database, version.name):
         sync(store, database)
         found = check(database, store, version, margin, say)
-        return decide(database, store, version, reason, found, by=by, force=force)
+        return _decide(database, store, version, reason, found, by=by, force=force)
 
 
 def decide(
@@ -103,7 +103,23 @@ def decide(
     force: bool = False,
     recommendation_id: int | None = None,
 ) -> Promotion:
-    """Promote on the evidence of gates that have been asked."""
+    """Promote on the evidence of gates that have been asked; Refused while somebody else promotes one of its name."""
+    reason, by = _sentence("reason", reason), _who(by)
+    with _alone(database, version.name):
+        return _decide(database, store, version, reason, found, by=by, force=force, recommendation_id=recommendation_id)
+
+
+def _decide(
+    database: Database,
+    store: Store,
+    version: ModelVersion,
+    reason: str,
+    found: Sequence[Gate],
+    *,
+    by: str,
+    force: bool,
+    recommendation_id: int | None = None,
+) -> Promotion:
     problems = gates.failed(found)
     if problems and not force:
         raise Refused(
@@ -213,7 +229,7 @@ def _move(
     reason: str,
     gates: Sequence[Gate],
     forced: bool,
-    by: str | None,
+    by: str,
     recommendation_id: int | None = None,
 ) -> Promotion:
     """Write the decision, move the alias, mirror it, note that it is done."""
@@ -225,7 +241,7 @@ def _move(
             version=version.version,
             action=action,
             reason=reason,
-            decided_by=_who(by),
+            decided_by=by,
             document={"gates": [asdict(gate) for gate in gates]},
             forced=forced,
             recommendation_id=recommendation_id,
