@@ -1,16 +1,25 @@
-"""What a scheduler runs once a week: mirror the registry, match outcomes, check every champion, write the review."""
+"""What a scheduler runs once a week: mirror the registry, match outcomes, check every champion, write the review.
 
+It acts on recommendations only where policy.toml says `auto_retrain = true`.
+"""
+
+import sys
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import open_database
+from mlops.errors import MlopsError
 from mlops.monitoring import job, review
 from mlops.monitoring.policy import read_policy
+from mlops.monitoring.realise import realise
 from mlops.serving import outcomes
 from mlops.tracking.bridge import sync
 from mlops.tracking.store import open_store
+from mlops.training.retrain import Rule, retrain
+
+POLICY = Path(__file__).with_name("policy.toml")
 
 
 def main() -> None:
@@ -26,7 +35,18 @@ def main() -> None:
     store = open_store(settings, database.url)
     sync(store, database)
     outcomes.match(database, as_of)
-    job.run(database, store, read_policy(Path(__file__).with_name("policy.toml")), as_of)
+    policy = read_policy(POLICY)
+    checked = job.run(database, store, policy, as_of)
+    realise(database, store, policy, as_of)
+    for one in checked:
+        if policy.auto_retrain and one.recommendation.action in ("retrain", "rollback"):
+            try:
+                done = retrain(
+                    database, store, one.recommendation_id, Rule.from_toml(POLICY), as_of=as_of, by=POLICY.name
+                )
+                print(done.verdict)
+            except MlopsError as error:  # one model that can't be retrained stops no other
+                print(f"recommendation {one.recommendation_id}: {error}", file=sys.stderr)
     page = settings.reports / review.file_name(as_of)
     review.write(review.build(database, as_of), page)
     print(page)

@@ -25,6 +25,7 @@ from mlops.cli import (
     model,
     monitor,
     promotion,
+    recommendations,
     registry,
     series,
     trace,
@@ -51,6 +52,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(series.app, name="series")
 app.add_typer(registry.app, name="registry")
 app.add_typer(monitor.app, name="monitor")
+app.add_typer(recommendations.app, name="recommendations")
 app.add_typer(features.app, name="features")
 app.add_typer(model.outcomes, name="outcomes")
 registry.app.command()(promotion.promote)
