@@ -11,6 +11,7 @@ from mlops.errors import BadInput, HistoryTooShort
 from mlops.forecasting import paired
 from mlops.forecasting.holdout import hold_out
 from mlops.monitoring.business import Costs, UnitCost, benefit, money, spent
+from mlops.monitoring.coverage import against_promise
 from mlops.monitoring.onset import onset
 
 UNIT = UnitCost(under=2.0, over=1.0)
@@ -201,3 +202,36 @@ def test_an_onset_does_not_depend_on_the_unit_and_skips_days_without_a_value(los
     assert onset(loss * factor) == onset(loss)
     with_gap = np.insert(loss, 0, [np.nan] * gap)
     assert onset(with_gap) == (None if onset(loss) is None else onset(loss) + gap)
+
+
+# Coverage
+
+
+def covered(share: float, weeks: int, *, per_week: int = 70, seed: int = 0) -> pd.DataFrame:
+    """Outcomes of which about `share` are inside their intervals."""
+    random = np.random.default_rng(seed)
+    ds = np.repeat(pd.date_range("2020-01-01", periods=7 * weeks), per_week // 7)
+    outcome = np.where(random.random(len(ds)) < share, 0.0, 9.0)
+    return pd.DataFrame({"ds": ds, "outcome": outcome, "lo_80": -1.0, "hi_80": 1.0})
+
+
+@pytest.mark.parametrize(("share", "drifted"), [(0.8, False), (0.95, False), (1.0, False), (0.7, False), (0.4, True)])
+def test_intervals_that_hold_much_less_than_they_promised_are_drift(share: float, drifted: bool):
+    found = against_promise(covered(0.8, 16), covered(share, 1, seed=1), 1.0)
+    assert (found.kind, found.subject, found.drifted) == ("performance", "coverage", drifted)
+    assert "in the backtest" in found.detail
+
+
+@pytest.mark.parametrize(("weeks", "outcomes"), [(7, 70), (16, 7)])
+def test_too_few_weeks_or_outcomes_are_not_judged(weeks: int, outcomes: int):
+    found = against_promise(covered(0.8, weeks), covered(0.0, 1, per_week=outcomes), 1.0)
+    assert not found.drifted
+    assert found.detail.startswith("not judged")
+
+
+def test_quiet_weeks_spend_no_more_than_their_budget():
+    checks = [
+        against_promise(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 1.0).drifted
+        for seed in range(600)
+    ]
+    assert np.mean(checks) < 3 * 0.25 / 52

@@ -114,7 +114,7 @@ def test_a_rollback_names_the_version_before_and_costs_a_review():
 def test_larger_errors_that_nothing_beats_are_told_as_such():
     found = recommend(DRIFTED, TERMS, proofs=[LOSES])
     assert found.reasons[0].startswith(
-        "nothing beats the champion, so widen the intervals and watch: a refit by the same"
+        "nothing beats the champion, so expect wider intervals and watch: a refit by the same"
     )
     assert found.benefit is None
     assert found.evidence["proof.same.wape_champion"] == 0.20

@@ -20,6 +20,7 @@ from mlops.errors import HistoryTooShort
 from mlops.features.build import history, values
 from mlops.monitoring import evidently
 from mlops.monitoring.challenge import challenge
+from mlops.monitoring.coverage import against_promise
 from mlops.monitoring.monitor import MonitorSpec, fit_monitor
 from mlops.monitoring.onset import onset
 from mlops.monitoring.policy import Policy
@@ -193,4 +194,5 @@ def _weekly(
         window = live[(live["ds"] >= end - back * WEEK) & (live["ds"] < end - (back - 1) * WEEK)]
         found = monitor.check(window)
         compared = against_naive(live[live["ds"] < end - (back - 1) * WEEK], policy.alarms_per_year)
-        yield Findings((*found.details, compared)), window
+        covered = against_promise(baseline, window, policy.alarms_per_year)
+        yield Findings((*found.details, compared, covered)), window

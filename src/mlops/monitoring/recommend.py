@@ -205,7 +205,11 @@ def _in_vain(proofs: Sequence[Proof], unproven: str) -> tuple[str, ...]:
     if not proofs:
         return (f"whether retraining would help is not proven: {unproven or 'no challenger was fitted'}",)
     best = min(proofs, key=lambda one: one.wape)
-    return (f"nothing beats the champion, so widen the intervals and watch: {best}; it saves {best.benefit}",)
+    saved = best.benefit
+    return (
+        f"nothing beats the champion, so expect wider intervals and watch: {best} on the newest {saved.days} days"
+        f" (saved {saved.wape:+.3f}, from {saved.wape_low:+.3f} to {saved.wape_high:+.3f})",
+    )
 
 
 def _saved(proof: Proof) -> float:
