@@ -3,21 +3,19 @@
 It acts on recommendations only where policy.toml says `auto_retrain = true`.
 """
 
-import sys
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import open_database
-from mlops.errors import MlopsError
 from mlops.monitoring import job, review
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.realise import realise
 from mlops.serving import outcomes
 from mlops.tracking.bridge import sync
 from mlops.tracking.store import open_store
-from mlops.training.retrain import Rule, retrain
+from mlops.training.retrain import Rule, follow
 
 POLICY = Path(__file__).with_name("policy.toml")
 
@@ -38,15 +36,10 @@ def main() -> None:
     policy = read_policy(POLICY)
     checked = job.run(database, store, policy, as_of)
     realise(database, store, policy, as_of)
-    for one in checked:
-        if policy.auto_retrain and one.recommendation.action in ("retrain", "rollback"):
-            try:
-                done = retrain(
-                    database, store, one.recommendation_id, Rule.from_toml(POLICY), as_of=as_of, by=POLICY.name
-                )
-                print(done.verdict)
-            except MlopsError as error:  # one model that can't be retrained stops no other
-                print(f"recommendation {one.recommendation_id}: {error}", file=sys.stderr)
+    asked = [one.recommendation_id for one in checked if one.recommendation.action in ("retrain", "rollback")]
+    if policy.auto_retrain:
+        for sentence in follow(database, store, asked, Rule.from_toml(POLICY), as_of=as_of, by=POLICY.name):
+            print(sentence)
     page = settings.reports / review.file_name(as_of)
     review.write(review.build(database, as_of), page)
     print(page)

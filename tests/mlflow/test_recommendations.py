@@ -20,7 +20,7 @@ from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import TrainingSpec, train
 from mlops.training.promote import promote
-from mlops.training.retrain import Rule, retrain
+from mlops.training.retrain import Rule, follow, retrain
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -59,14 +59,17 @@ def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, 
     assert advice.benefit.clear
     assert advice.benefit.days == 14
 
+    asked = [77, checked.recommendation_id]
+    refused, verdict = follow(routes, store, asked, Rule(), as_of=at + 2 * WEEK, by="policy.toml")
+    assert refused.startswith("recommendation 77 is not acted on: there is no recommendation 77")
     done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=at + 2 * WEEK)
     assert (done.version.version, done.champion, done.promoted) == (1, 2, True)
     assert resolve(store, "models:/demand@champion").version == 1
-    again = retrain(routes, store, checked.recommendation_id, Rule(), as_of=at + 2 * WEEK)
-    assert (again.version.uri, again.verdict) == (done.version.uri, done.verdict), "acting twice is acting once"
+    assert done.verdict == verdict, "acting twice is acting once"
     with routes.transaction() as transaction:
         (newest, *_) = transaction.rows("promotion_history", name="demand")
     assert (newest["action"], newest["recommendation_id"]) == ("rollback", checked.recommendation_id)
+    assert newest["decided_by"] == "policy.toml"
     (checked,) = job.run(routes, store, policy, at + 2 * WEEK)
     assert (checked.version, checked.recommendation.action) == (1, "none"), "and not back again"
 

@@ -6,6 +6,7 @@ better one is still no reason to promote.
 
 import getpass
 import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.errors import NothingToDo, Refused
+from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
 from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, load_model, resolve
@@ -25,7 +26,7 @@ from mlops.training.promote import decide, rollback, structure
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import REQUEST_TAG, Say, train
 
-__all__ = ["Retrained", "Rule", "judge", "retrain"]
+__all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
 
 OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
 COLUMNS = {OURS: "ours", THEIRS: "theirs", NAIVE: "naive"}
@@ -91,6 +92,17 @@ def retrain(
     sync(store, database)
     _close(database, recommendation_id, result)
     return result
+
+
+def follow(
+    database: Database, store: Store, recommendation_ids: Sequence[int], rule: Rule, *, as_of: datetime, by: str
+) -> Iterator[str]:
+    """Act on recommendations one after the other; a sentence for each: what came of it, or why it is refused."""
+    for number in recommendation_ids:
+        try:
+            yield retrain(database, store, number, rule, as_of=as_of, by=by).verdict
+        except MlopsError as error:  # one model that can't be retrained stops no other
+            yield f"recommendation {number} is not acted on: {error}"
 
 
 def _train(
