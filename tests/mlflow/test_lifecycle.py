@@ -13,9 +13,12 @@ from psycopg.rows import dict_row
 
 from mlops.config import Settings, room
 from mlops.db import Database
+from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
+from mlops.monitoring.realise import realise
+from mlops.monitoring.record import Check, record
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -43,14 +46,19 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
         predict(routes, store, "models:/demand@champion", as_of=monday)
     assert checked.recommendation.action == "retrain", "a fall of 40 % calls for retraining"
     assert monday > datetime(2020, 2, 1, tzinfo=UTC), "and not before it happens"
+    advice = checked.recommendation
+    assert advice.benefit.clear
+    assert advice.benefit.money * advice.horizon_weeks > advice.cost
+    assert advice.onset == datetime(2020, 2, 1, tzinfo=UTC)
 
-    later = monday + timedelta(weeks=6)
-    done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=later)
-    assert done.promoted
-    assert done.wape_challenger < done.wape_champion
+    done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=monday)
+    assert done.promoted, "what was proven is what is compared"
+    assert done.wape_challenger == pytest.approx(advice.evidence[f"proof.{advice.challenger}.wape"], abs=1e-6)
+    assert done.wape_champion == pytest.approx(advice.evidence[f"proof.{advice.challenger}.wape_champion"], abs=1e-6)
     assert resolve(store, "models:/demand@champion").version == done.version.version == 2
-    again = retrain(routes, store, checked.recommendation_id, Rule(), as_of=later)
+    again = retrain(routes, store, checked.recommendation_id, Rule(), as_of=monday)
     assert (again.version.uri, again.verdict) == (done.version.uri, done.verdict), "acting twice is acting once"
+    _what_it_saved_is_told_four_weeks_later(routes, store, monday, checked.recommendation_id)
 
     with psycopg.connect(routes.url, row_factory=dict_row) as connection:
         row = connection.execute(TRACE.read_text().replace(":prediction_id", "1")).fetchone()
@@ -62,6 +70,23 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     assert row["recommendation"] == "retrain"
     assert row["retrained_version"] == 2
     assert row["drift_findings"]
+
+
+def _what_it_saved_is_told_four_weeks_later(routes: Database, store: Store, monday: datetime, number: int) -> None:
+    for week in range(4):
+        predict(routes, store, "models:/demand@champion", as_of=monday + timedelta(weeks=week))
+        match(routes, monday + timedelta(weeks=week + 1))
+        assert week == 3 or realise(routes, store, _policy(), monday + timedelta(weeks=week + 1)) == []
+    later = monday + timedelta(weeks=4)
+    (realised,) = realise(routes, store, _policy(), later)
+    assert realised.recommendation_id == number
+    assert realised.benefit.clear, "the old version would still be recovering from the fall"
+    assert realised.benefit.days == 28
+    with routes.transaction() as transaction:
+        row = transaction.one("recommendation", recommendation_id=number)
+    assert row["realised_benefit"] == realised.benefit.to_json()
+    assert row["realised_at"] == later
+    assert realise(routes, store, _policy(), later + timedelta(weeks=1)) == [], "it is told once"
 
 
 def test_trace_prints_the_chain_from_a_prediction_to_its_raw_months(
@@ -167,18 +192,12 @@ def test_a_uri_that_leads_nowhere_says_what_there_is(store: Store, champion: Tra
 def test_data_faults_are_not_retrained_away(routes: Database, store: Store, champion: Trained):
     with routes.transaction() as transaction:
         version = transaction.one("live_version", name="demand", version=1)["version_id"]
-        transaction.run(
-            "add_recommendation",
-            version_id=version,
-            as_of=NEW_YEAR,
-            action="investigate_data",
-            reasons=["route R1 is silent"],
-            evidence={},
-            rule_version="1",
-        )
-        number = transaction.value("recommendation_of", version_id=version, as_of=NEW_YEAR)
+        found = Recommendation("investigate_data", ("route R1 is silent",))
+    findings = Findings((Finding("data", "R1", 9.0, 4.0, True, "route R1 is silent"),))
+    row = {"version_id": version, "name": "demand", "version": 1}
+    number, _ = record(routes, _policy(), Check(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match="route R1 is silent"):
-        retrain(routes, store, number, Rule())
+        retrain(routes, store, number, Rule(), force=True)
     with pytest.raises(NothingToDo, match=f"open ones: {number}"):
         retrain(routes, store, number + 1, Rule())
 

@@ -116,6 +116,9 @@ READS = {
     "rescore": Read(months=1, before=CHANGES),
     "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
     "live_predictions": Read({"version_id": 1, "as_of": NOW, **SEASON}, why="the whole life of one version"),
+    "served_forecasts": Read(
+        {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(days=42), "end_at": NOW}, months=3
+    ),
     "review_waiting": Read({"version_id": 1, "as_of": NOW}, why="the whole life of one version"),
     "review_accuracy": Read({"version_id": 1, "as_of": NOW, "days": 28, **SEASON}, months=3),
     "review_largest": Read({"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28)}, months=2),

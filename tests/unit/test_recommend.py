@@ -1,11 +1,16 @@
-"""The rule from findings to a recommendation."""
+"""The rules from findings and proofs to a recommendation."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.domain.findings import Finding, Findings
-from mlops.monitoring.recommend import RULE_VERSION, recommend
+from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
+from mlops.monitoring.recommend import RULE_VERSION, Decision, Proof, Terms, asks_for_proof, hold, recommend
+
+TERMS = Terms(margin=0.02, retraining=5.0, review=30.0, horizon_weeks=8)
 
 
 def week(*drifted: str) -> Findings:
@@ -14,7 +19,16 @@ def week(*drifted: str) -> Findings:
     return Findings((quiet, *(Finding(kind, f"the {kind}", 5.0, 4.0, True, f"{kind} moved") for kind in drifted)))
 
 
+def proof(*, saved: float = 0.05, low: float = 0.02, money: float = 10.0, naive: float = 0.3, **more: object) -> Proof:
+    """A refit with WAPE 0.20 - `saved` against 0.20 of the champion, that saves `money` a week."""
+    benefit = Benefit(saved, low, saved + 0.03, money, money - 5, money + 5, "EUR", 14)
+    return Proof(benefit, 0.20 - saved, 0.20, naive=naive, **({"challenger": "same"} | more))
+
+
 QUIET = week()
+DRIFTED = [week("concept"), week("concept", "performance")]
+SHADOW = proof(challenger=None, predecessor=3)
+LOSES = proof(saved=0.01, low=-0.02)
 
 
 @pytest.mark.parametrize(
@@ -25,30 +39,102 @@ QUIET = week()
         pytest.param([QUIET, week("feature")], "watch", id="a feature moved"),
         pytest.param([week("feature"), QUIET], "none", id="a feature moved and came back"),
         pytest.param([QUIET, QUIET, week("concept")], "watch", id="concept once may be chance"),
-        pytest.param([week("concept"), QUIET, week("concept")], "retrain", id="concept in two of three"),
-        pytest.param([week("concept"), week("performance")], "retrain", id="concept, then performance"),
+        pytest.param([week("concept"), QUIET, week("concept")], "watch", id="concept in two of three, but no proof"),
         pytest.param([week("concept"), week("concept"), QUIET], "none", id="it has passed"),
-        pytest.param([week("concept"), QUIET, QUIET, week("concept")], "watch", id="too long ago"),
         pytest.param([week("concept"), week("concept", "data")], "investigate_data", id="broken data first"),
         pytest.param([week("data"), week("feature")], "watch", id="data was repaired"),
         pytest.param([week("feature"), week("feature"), week("feature")], "watch", id="features never retrain"),
     ],
 )
-def test_the_rule(weeks, action):
-    recommendation = recommend(weeks)
+def test_without_a_proof_nothing_is_retrained(weeks, action):
+    recommendation = recommend(weeks, TERMS)
     assert recommendation.action == action
     assert recommendation.reasons
+
+
+@pytest.mark.parametrize(
+    ("weeks", "shadow", "proofs", "action"),
+    [
+        pytest.param(DRIFTED, None, [proof()], "retrain", id="a refit wins and pays off"),
+        pytest.param(DRIFTED, None, [LOSES], "watch", id="its interval reaches below zero"),
+        pytest.param(DRIFTED, None, [proof(saved=0.003, low=0.001)], "watch", id="it wins by less than the margin"),
+        pytest.param(DRIFTED, None, [proof(naive=0.1)], "watch", id="the naive is better than both"),
+        pytest.param(DRIFTED, None, [proof(money=4.0)], "watch", id="32 saved in 8 weeks for 35"),
+        pytest.param(DRIFTED, None, [proof(money=4.5)], "retrain", id="36 saved in 8 weeks for 35"),
+        pytest.param(DRIFTED, None, [LOSES, proof(challenger="lean")], "retrain", id="another recipe wins"),
+        pytest.param([QUIET], None, [proof()], "retrain", id="an old champion is beaten without drift"),
+        pytest.param([QUIET], None, [LOSES], "none", id="an old champion is as good as ever"),
+        pytest.param(DRIFTED, SHADOW, [proof()], "rollback", id="a bad promotion goes before a retraining"),
+        pytest.param([QUIET], SHADOW, [], "rollback", id="a bad promotion needs no drift"),
+        pytest.param(
+            DRIFTED, replace(LOSES, challenger=None, predecessor=3), [proof()], "retrain", id="a good promotion"
+        ),
+        pytest.param([week("data", "concept")], SHADOW, [proof()], "investigate_data", id="broken data goes first"),
+    ],
+)
+def test_the_rules_in_their_order(weeks, shadow, proofs, action):
+    assert recommend(weeks, TERMS, shadow=shadow, proofs=proofs).action == action
+
+
+@pytest.mark.parametrize(
+    ("weeks", "asks"),
+    [
+        pytest.param([], False, id="no week"),
+        pytest.param([week("concept")], False, id="one week"),
+        pytest.param([week("concept"), QUIET, week("performance")], True, id="two of three"),
+        pytest.param([week("concept"), week("concept"), QUIET], False, id="not the newest"),
+        pytest.param([week("concept"), QUIET, QUIET, week("concept")], False, id="too long ago"),
+        pytest.param([week("feature")] * 3, False, id="features"),
+    ],
+)
+def test_a_proof_is_only_asked_for_when_the_model_keeps_drifting(weeks, asks):
+    assert asks_for_proof(weeks, TERMS) == asks
+
+
+def test_a_retraining_carries_what_it_promises_what_it_costs_and_by_which_recipe():
+    found = recommend(DRIFTED, TERMS, proofs=[LOSES, proof(challenger="lean")])
+    assert (found.challenger, found.cost, found.horizon_weeks) == ("lean", 35.0, 8)
+    assert found.benefit == proof().benefit
+    first, second, *rest = found.reasons
+    assert first == (
+        "a refit as lean has WAPE 0.150 against 0.200 of the champion and 0.300 of the seasonal naive"
+        " on the newest 14 days, which neither has seen"
+    )
+    assert "80.00 in 8 weeks for 35.00" in second
+    assert "2 of the last 2 weeks" in rest[0]
+    assert "5.0 against a limit of 4.0" in rest[1]
+
+
+def test_a_rollback_names_the_version_before_and_costs_a_review():
+    found = recommend(DRIFTED, TERMS, shadow=SHADOW)
+    assert (found.predecessor, found.cost) == (3, 30.0)
+    assert "version 3, which was champion before" in found.reasons[0]
+
+
+def test_larger_errors_that_nothing_beats_are_told_as_such():
+    found = recommend(DRIFTED, TERMS, proofs=[LOSES])
+    assert found.reasons[0].startswith(
+        "nothing beats the champion, so expect wider intervals and watch: a refit by the same"
+    )
+    assert found.benefit is None
+    assert found.evidence["proof.same.wape_champion"] == 0.20
+
+
+def test_a_saving_below_the_cost_is_told_with_both():
+    assert (
+        "saves 32.00 EUR in 8 weeks and retraining costs 35.00"
+        in recommend(DRIFTED, TERMS, proofs=[proof(money=4)]).reasons[0]
+    )
+
+
+def test_what_could_not_be_proven_says_why():
+    assert recommend(DRIFTED, TERMS, unproven="its files are gone").reasons[0].endswith("its files are gone")
 
 
 def test_broken_columns_are_named():
     recommendation = recommend([week("data")])
     assert "the data" in recommendation.reasons[0]
-
-
-def test_reasons_to_retrain_name_the_numbers():
-    first, second = recommend([week("performance")] * 3).reasons
-    assert "3 of the last 3 weeks" in first
-    assert "5.0 against a limit of 4.0" in second
+    assert recommendation.cause == ("data.the data",)
 
 
 def test_missing_labels_are_said():
@@ -57,7 +143,7 @@ def test_missing_labels_are_said():
 
 
 def test_need_and_of_can_be_stricter():
-    assert recommend([week("concept")] * 3, need=4, of=5).action == "watch"
+    assert not asks_for_proof([week("concept")] * 3, Terms(need=4, of=5))
 
 
 def test_evidence_is_finite_and_names_what_drifted():
@@ -67,17 +153,86 @@ def test_evidence_is_finite_and_names_what_drifted():
 
 
 def test_the_rule_has_a_version():
-    assert RULE_VERSION == "1"
+    assert RULE_VERSION == "2"
+
+
+DISMISSED = Decision(
+    7, "retrain", frozenset(), 1.25, 10.0, "dismiss", "ada", "the depot moves", datetime(2020, 4, 1, tzinfo=UTC)
+)
+RETRAIN = recommend(DRIFTED, TERMS, proofs=[proof()])
+
+
+@pytest.mark.parametrize(
+    ("found", "decision", "action"),
+    [
+        pytest.param(RETRAIN, DISMISSED, "watch", id="the same again"),
+        pytest.param(replace(RETRAIN, severity=1.8), DISMISSED, "watch", id="worse, but not clearly"),
+        pytest.param(replace(RETRAIN, severity=1.9), DISMISSED, "retrain", id="clearly worse"),
+        pytest.param(replace(RETRAIN, benefit=proof(money=16).benefit), DISMISSED, "retrain", id="clearly dearer"),
+        pytest.param(RETRAIN, replace(DISMISSED, action="rollback"), "retrain", id="another action was dismissed"),
+        pytest.param(
+            recommend([week("feature")]),
+            replace(DISMISSED, action="watch", cause=frozenset({"feature.the feature", "data.x"})),
+            "none",
+            id="a watch asks for nothing then",
+        ),
+        pytest.param(
+            recommend([week("feature")]),
+            replace(DISMISSED, action="watch", cause=frozenset({"feature.another"})),
+            "watch",
+            id="a new cause",
+        ),
+    ],
+)
+def test_what_a_person_decided_against_is_not_made_anew_unless_clearly_worse(found, decision, action):
+    held = hold(found, [decision], worse=1.5)
+    assert held.action == action
+    if action != found.action:
+        assert held.held_by == 7
+        assert "dismissed by ada until 2020-04-01: the depot moves" in held.reasons[0]
+        assert held.reasons[1:] == found.reasons
+        assert (held.benefit, held.cost, held.challenger) == (None, None, None)
+    else:
+        assert held == found
 
 
 kinds = st.lists(st.sampled_from(["feature", "concept", "performance", "data"]), max_size=4, unique=True)
+some_weeks = st.lists(kinds.map(lambda names: week(*names)), min_size=1, max_size=6)
+some_proofs = st.lists(
+    st.builds(
+        proof,
+        saved=st.floats(-0.1, 0.15),
+        low=st.floats(-0.2, 0.1),
+        money=st.floats(-100, 100),
+        naive=st.floats(0.01, 0.5),
+    ),
+    max_size=3,
+)
 
 
-@given(weeks=st.lists(kinds.map(lambda names: week(*names)), min_size=1, max_size=6))
+@given(weeks=some_weeks)
 def test_a_quiet_newest_week_asks_for_nothing(weeks):
     assert recommend([*weeks, QUIET]).action == "none"
 
 
-@given(weeks=st.lists(kinds.map(lambda names: week(*names)), min_size=1, max_size=6))
-def test_data_faults_come_before_everything(weeks):
-    assert (recommend(weeks).action == "investigate_data") == bool(weeks[-1].data_faults)
+@given(weeks=some_weeks, proofs=some_proofs)
+def test_data_faults_come_before_everything(weeks, proofs):
+    found = recommend(weeks, TERMS, shadow=SHADOW, proofs=proofs)
+    assert (found.action == "investigate_data") == bool(weeks[-1].data_faults)
+
+
+@given(weeks=some_weeks, proofs=some_proofs, cost=st.floats(0, 1000), more=st.floats(0, 1000))
+def test_more_cost_never_turns_anything_into_a_retraining(weeks, proofs, cost, more):
+    cheap = recommend(weeks, replace(TERMS, retraining=cost), proofs=proofs)
+    dear = recommend(weeks, replace(TERMS, retraining=cost + more), proofs=proofs)
+    assert dear.action == cheap.action or (cheap.action, dear.action) == ("retrain", "watch")
+
+
+@given(weeks=some_weeks, proofs=some_proofs)
+def test_whatever_is_retrained_is_better_beyond_chance_and_pays_off(weeks, proofs):
+    found = recommend(weeks, TERMS, proofs=proofs)
+    if found.action == "retrain":
+        assert found.benefit.wape_low > 0
+        assert found.benefit.money * found.horizon_weeks > found.cost
+    assert isinstance(found, Recommendation)
+    assert found.reasons

@@ -27,6 +27,7 @@ from mlops.cli import (
     model,
     monitor,
     promotion,
+    recommendations,
     registry,
     series,
     simulate,
@@ -54,6 +55,7 @@ app.add_typer(database.app, name="db")
 app.add_typer(series.app, name="series")
 app.add_typer(registry.app, name="registry")
 app.add_typer(monitor.app, name="monitor")
+app.add_typer(recommendations.app, name="recommendations")
 app.add_typer(features.app, name="features")
 app.add_typer(alert_delivery.app, name="alerts")
 app.add_typer(model.outcomes, name="outcomes")

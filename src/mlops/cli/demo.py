@@ -105,8 +105,7 @@ def _week(week: "Week") -> str:
     colour = {"none": "green", "watch": "yellow"}.get(action, "red")
     line += f"  WAPE {checked.values['wape']:.2f}  covered {checked.values['coverage_80']:4.0%}  [{colour}]{action}[/]"
     if action != "none":
-        reasons = [finding.detail for finding in checked.findings.details if finding.drifted]
-        line += "".join(f"\n          {reason}" for reason in reasons[:2])
+        line += "".join(f"\n          {reason}" for reason in checked.recommendation.reasons[:2])
     if week.retrained is not None:
         line += f"\n          [bold]{week.retrained.verdict}[/]"
     return line

@@ -83,26 +83,34 @@ def predict(
 
 
 def retrain(
-    recommendation_id: Annotated[int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops review`.")],
+    recommendation_id: Annotated[
+        int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops recommendations list`.")
+    ],
     as_of: Annotated[
         str, typer.Option("--as-of", help="Train on what was known then; the recommendation's time when left out.")
     ] = "",
+    by: Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")] = None,
+    force: Annotated[
+        bool, typer.Option(help="Act although it is expired, dismissed, put off or superseded; that is recorded, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Act on a recommendation: train a challenger, compare it on the newest weeks, promote it if it wins."""
+    """Act on a recommendation: train and compare a challenger, promote it if it wins; or roll back."""
     from mlops.config import room
     from mlops.training.retrain import Rule
     from mlops.training.retrain import retrain as run
 
     rule = Rule.from_toml(room("monitoring") / "policy.toml")
     with progress() as bar:
-        task = bar.add_task("retraining", total=None, note="")
+        task = bar.add_task("acting", total=None, note="")
         done = run(
             database(),
             store(),
             recommendation_id,
             rule,
             as_of=moment(as_of) if as_of else None,
+            by=by,
+            force=force,
             say=lambda note: bar.update(task, note=note),
         )
     emit(done, as_json=as_json, text=lambda: console.print(done.verdict))

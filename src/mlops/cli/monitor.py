@@ -20,7 +20,7 @@ __all__ = ["app", "review"]
 app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
-COLOURS = {"retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
+COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
 
 
 @app.command()
@@ -79,7 +79,9 @@ def _print_checked(checked: "Checked") -> None:
     )
     for reason in advice.reasons:
         _say(f"  {escape(reason)}")
-    if advice.action == "retrain":
+    if advice.onset is not None:
+        _say(f"  errors are larger since about {advice.onset:%Y-%m-%d}")
+    if advice.action in ("retrain", "rollback"):
         _say(f"  mlops retrain {checked.recommendation_id}")
 
 

@@ -33,6 +33,7 @@ PHASES = {
 }
 """Alert levels 4 and 3, by the weeks that they touched."""
 
+ACTED_ON = ("retrain", "rollback")
 Say = Callable[[str], None]
 
 
@@ -77,9 +78,9 @@ def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
     policy, rule = read_policy(room("monitoring") / "policy.toml"), Rule.from_toml(room("monitoring") / "policy.toml")
     with database.transaction() as transaction:
         done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
-        unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] == "retrain"]
+        unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in ACTED_ON]
     for row in unfinished:
-        retrain(database, store, row["recommendation_id"], rule, say=say)
+        retrain(database, store, row["recommendation_id"], rule, as_of=row["as_of"], say=say)
     for monday in MONDAYS:
         if done is not None and monday <= done:
             continue
@@ -107,9 +108,9 @@ def _week(database: Database, store: Store, policy: Any, rule: Rule, monday: dat
     matched = match(database, monday)
     checked = next((one for one in job.run(database, store, policy, monday) if one.name == MODEL), None)
     retrained = None
-    if checked is not None and checked.recommendation.action == "retrain":
-        say(f"{monday:%d %b %Y}: retraining")
-        retrained = retrain(database, store, checked.recommendation_id, rule, say=lambda _: None)
+    if checked is not None and checked.recommendation.action in ACTED_ON:
+        say(f"{monday:%d %b %Y}: {checked.recommendation.action}")
+        retrained = retrain(database, store, checked.recommendation_id, rule, as_of=monday, say=lambda _: None)
     issued = predict(database, store, f"models:/{MODEL}@champion", as_of=monday)
     champion = resolve(store, f"models:/{MODEL}@champion").version
     return Week(monday, champion, checked, retrained, issued.stored, matched.matched)

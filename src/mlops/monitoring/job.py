@@ -1,8 +1,12 @@
-"""The monitoring job: for each champion, one week's findings, their Evidently snapshot, and a recommendation."""
+"""The monitoring job: for each champion, one week's findings, their Evidently snapshot, and a recommendation.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+A proof costs a fit, so it is only made when findings ask for it. It needs forecasting, and no training: what it fits is
+thrown away.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +19,14 @@ from mlops.domain.forecasts import coverage, wape
 from mlops.errors import HistoryTooShort
 from mlops.features.build import history, values
 from mlops.monitoring import evidently
+from mlops.monitoring.challenge import challenge
+from mlops.monitoring.coverage import against_promise
 from mlops.monitoring.monitor import MonitorSpec, fit_monitor
+from mlops.monitoring.onset import onset
 from mlops.monitoring.policy import Policy
-from mlops.monitoring.recommend import RULE_VERSION, recommend
+from mlops.monitoring.recommend import asks_for_proof, recommend
+from mlops.monitoring.record import Check, record
+from mlops.monitoring.shadow import predecessor
 from mlops.monitoring.skill import against_naive
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -25,6 +34,7 @@ from mlops.tracking.store import Store
 __all__ = ["Checked", "drill_down", "run"]
 
 WEEK = timedelta(days=7)
+LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held against
 SEASONAL: dict[str, dict[str, Any]] = {
     "hourly": {"step": "1 hour", "cycle": 24},
     "daily": {"step": "1 day", "cycle": 7},
@@ -50,9 +60,10 @@ class Checked:
 def run(database: Database, store: Store, policy: Policy, as_of: datetime) -> list[Checked]:
     """Check every champion on what was known at `as_of`; a champion without a week of outcomes is left out.
 
-    Repeating it for the same time changes nothing that was written.
+    Repeating it for the same time changes nothing that was written, unless data came or the policy changed.
     """
     with database.transaction() as transaction:
+        transaction.run("close_of_replaced")
         champions = transaction.rows("champions")
     found = [_check(database, store, policy, champion, as_of) for champion in champions]
     return [checked for checked in found if checked is not None]
@@ -79,19 +90,52 @@ def _check(
     baseline = _newest(read_table(store, champion["run_id"], "backtest"))
     baseline, live = _with_features(database, policy, champion, as_of, baseline, live)
     try:
-        weeks = list(_weekly(baseline, live, policy, as_of))
+        weeks, unjudged = list(_weekly(baseline, live, policy, as_of)), ""
     except HistoryTooShort as error:  # one model that can't be judged stops no other
-        weeks = [(Findings(), live[live["ds"] >= live["ds"].max() - WEEK])]
-        recommendation = Recommendation("watch", (_too_short(error),))
-    else:
-        recommendation = recommend([findings for findings, _ in weeks], need=policy.need, of=policy.of)
+        weeks, unjudged = [(Findings(), live[live["ds"] >= live["ds"].max() - WEEK])], _too_short(error)
+    recommendation = _recommended(database, store, policy, champion, as_of, [found for found, _ in weeks])
+    if unjudged and recommendation.action != "rollback":
+        recommendation = Recommendation("watch", (unjudged,))
+    recommendation = replace(recommendation, onset=_onset(recommendation, baseline, live))
     findings, window = weeks[-1]
     measured = {
         "wape": wape(window["outcome"], window["y_hat"]),
         "coverage_80": coverage(window["outcome"], window["lo_80"], window["hi_80"]),
     }
-    identity = _write(database, champion, as_of, findings, recommendation, measured)
-    return Checked(champion["name"], champion["version"], as_of, findings, recommendation, identity, measured)
+    number, standing = record(database, policy, Check(champion, as_of, findings, recommendation, measured))
+    return Checked(champion["name"], champion["version"], as_of, findings, standing, number, measured)
+
+
+def _recommended(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    champion: dict[str, Any],
+    as_of: datetime,
+    weeks: Sequence[Findings],
+) -> Recommendation:
+    """Ask for the proofs that may matter, in the order of the rules, and recommend."""
+    if weeks[-1].data_faults:
+        return recommend(weeks, policy.terms)
+    shadow = predecessor(database, store, policy, champion, as_of)
+    if shadow is not None and shadow.benefit.clear:
+        return recommend(weeks, policy.terms, shadow=shadow)
+    old = as_of - champion["trained_to"] > timedelta(days=policy.max_age_days)
+    if not old and not asks_for_proof(weeks, policy.terms):
+        return recommend(weeks, policy.terms, shadow=shadow)
+    proofs, unproven = challenge(database, store, policy, champion, as_of)
+    return recommend(weeks, policy.terms, shadow=shadow, proofs=proofs, unproven=unproven)
+
+
+def _onset(found: Recommendation, baseline: pd.DataFrame, live: pd.DataFrame) -> datetime | None:
+    """When the daily loss began to be larger, where something about the model drifted: of LOOK_BACK and since."""
+    if not any(cause.startswith(("concept", "performance")) for cause in found.evidence):
+        return None
+    before = baseline[baseline["ds"].between(live["ds"].min() - LOOK_BACK, live["ds"].min(), inclusive="left")]
+    rows = pd.concat([before, live]).dropna(subset=["target"])
+    daily = (rows["target"] - rows["prediction"]).abs().groupby(rows["ds"].dt.normalize()).mean()
+    place = onset(daily.to_numpy(float))
+    return None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
 
 
 def _too_short(error: HistoryTooShort) -> str:
@@ -150,44 +194,5 @@ def _weekly(
         window = live[(live["ds"] >= end - back * WEEK) & (live["ds"] < end - (back - 1) * WEEK)]
         found = monitor.check(window)
         compared = against_naive(live[live["ds"] < end - (back - 1) * WEEK], policy.alarms_per_year)
-        yield Findings((*found.details, compared)), window
-
-
-def _write(
-    database: Database,
-    champion: dict[str, Any],
-    as_of: datetime,
-    findings: Findings,
-    recommendation: Recommendation,
-    measured: dict[str, float],
-) -> int:
-    """Findings, snapshot and recommendation in one transaction; the id of the recommendation."""
-    key = {"version_id": champion["version_id"], "as_of": as_of}
-    snapshot = evidently.snapshot(
-        findings, model=f"{champion['name']} v{champion['version']}", as_of=as_of, values=measured
-    )
-    with database.transaction() as transaction:
-        for finding in findings.details:
-            transaction.run(
-                "add_finding",
-                **key,
-                window_start=as_of - WEEK,
-                window_end=as_of,
-                kind=finding.kind,
-                subject=finding.subject,
-                statistic=finding.statistic,
-                threshold=finding.threshold,
-                drifted=finding.drifted,
-                detail=finding.detail,
-            )
-        transaction.run("add_snapshot", **key, snapshot=snapshot)
-        transaction.run(
-            "add_recommendation",
-            **key,
-            action=recommendation.action,
-            reasons=list(recommendation.reasons),
-            evidence=recommendation.evidence | {name: value for name, value in measured.items() if value == value},
-            rule_version=RULE_VERSION,
-        )
-        transaction.run("link_findings", **key)
-        return int(transaction.value("recommendation_of", **key))
+        covered = against_promise(baseline, window, policy.alarms_per_year)
+        yield Findings((*found.details, compared, covered)), window

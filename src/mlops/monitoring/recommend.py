@@ -1,34 +1,224 @@
-"""What to do about a model, from the findings of its last weeks."""
+"""What to do about a model: from the findings of its last weeks, and from what another model would have saved. Pure.
+
+The rules, in their order, are told in docs/how-to/recommendations.md.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from mlops.domain.findings import Finding, FindingKind, Findings, Recommendation
+from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recommendation
 
-__all__ = ["RULE_VERSION", "recommend"]
+__all__ = ["RULE_VERSION", "Decision", "Proof", "Terms", "asks_for_proof", "hold", "recommend"]
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 SHOWN = 10
 
 
-def recommend(weeks: Sequence[Findings], *, labels_missing: bool = False, need: int = 2, of: int = 3) -> Recommendation:
-    """Broken data first; retrain when the model drifted in `need` of the last `of` weeks and in the newest too.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A rival against the champion on the same days: what it saves, and the WAPE of both and of the naive.
 
-    `weeks` are oldest first. A retrain on broken data makes things worse, and one bad week may be chance.
+    The rival is a refit by a recipe (`challenger`: same, or a kind) or the version that was champion before.
     """
+
+    benefit: Benefit
+    wape: float
+    champion: float
+    naive: float | None = None
+    challenger: str | None = None
+    predecessor: int | None = None
+
+    @property
+    def rival(self) -> str:
+        """The rival in words."""
+        if self.predecessor is not None:
+            return f"version {self.predecessor}, which was champion before"
+        return "a refit by the same recipe" if self.challenger == "same" else f"a refit as {self.challenger}"
+
+    def wins(self, margin: float) -> bool:
+        """Whether it would be promoted: better beyond chance and by the margin, and not worse than the naive."""
+        not_bad = self.naive is None or self.wape <= self.naive
+        return self.benefit.clear and not_bad and self.wape < self.champion * (1 - margin)
+
+    def __str__(self) -> str:
+        naive = "" if self.naive is None else f" and {self.naive:.3f} of the seasonal naive"
+        return f"{self.rival} has WAPE {self.wape:.3f} against {self.champion:.3f} of the champion{naive}"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When drift asks for a proof, by how much a challenger has to win, and what acting costs over how many weeks."""
+
+    need: int = 2
+    of: int = 3
+    margin: float = 0.0
+    retraining: float = 0.0
+    review: float = 0.0
+    horizon_weeks: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A recommendation that a person dismissed, or put off, until a time; and how clear it was then."""
+
+    recommendation_id: int
+    action: str
+    cause: frozenset[str]
+    severity: float
+    money: float | None
+    decision: str
+    decided_by: str
+    reason: str
+    until: datetime
+
+
+def asks_for_proof(weeks: Sequence[Findings], terms: Terms) -> bool:
+    """Whether the model drifted in `need` of the last `of` weeks, and in the newest too: one bad week may be chance."""
+    return bool(weeks) and _model_drifted(weeks[-1]) and sum(map(_model_drifted, weeks[-terms.of :])) >= terms.need
+
+
+def recommend(
+    weeks: Sequence[Findings],
+    terms: Terms | None = None,
+    *,
+    shadow: Proof | None = None,
+    proofs: Sequence[Proof] = (),
+    unproven: str = "",
+    labels_missing: bool = False,
+) -> Recommendation:
+    """Broken data first, then a rollback, then a retraining that pays off, then what is only to be watched.
+
+    `weeks` are oldest first. `shadow` is the champion before, `proofs` are refits, on days that none of them has seen;
+    `unproven` says why there is none.
+    """
+    terms = terms or Terms()
     if not weeks:
         return Recommendation("none", ("no week has been checked yet",))
-    newest, last = weeks[-1], weeks[-of:]
-    evidence = _evidence(newest, last)
+    found = _judged(weeks, terms, shadow, proofs, unproven, labels_missing=labels_missing)
+    newest = weeks[-1]
+    kinds: tuple[FindingKind, ...] = ("data",) if found.action == "investigate_data" else ()
+    cause = () if found.action in ("retrain", "rollback") else tuple(sorted(map(_name, _drifted(newest, *kinds))))
+    clear = [_clearness(one) for one in _drifted(newest) if math.isfinite(_clearness(one))]
+    evidence = _evidence(newest, weeks[-terms.of :]) | _measured(shadow, proofs)
+    return replace(found, evidence=evidence, cause=cause, severity=max(clear, default=0.0))
+
+
+def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> Recommendation:
+    """Ask for less where a person has dismissed or put off the same, unless it is `worse` times as bad as then.
+
+    The same is the same action for no new cause. What is held is watched; a watch that is held asks for nothing.
+    """
+    for decision in decisions:
+        if _is_same(found, decision) and not _is_worse(found, decision, worse):
+            words = "put off" if decision.decision == "snooze" else "dismissed"
+            why = (
+                f"recommendation {decision.recommendation_id} ({decision.action}) was {words} by {decision.decided_by}"
+                f" until {decision.until:%Y-%m-%d}: {decision.reason}"
+            )
+            less = replace(found, action="none" if found.action == "watch" else "watch", reasons=(why, *found.reasons))
+            return replace(
+                less,
+                held_by=decision.recommendation_id,
+                benefit=None,
+                cost=None,
+                horizon_weeks=None,
+                challenger=None,
+                predecessor=None,
+            )
+    return found
+
+
+def _judged(
+    weeks: Sequence[Findings],
+    terms: Terms,
+    shadow: Proof | None,
+    proofs: Sequence[Proof],
+    unproven: str,
+    *,
+    labels_missing: bool,
+) -> Recommendation:
+    newest, last = weeks[-1], weeks[-terms.of :]
     if newest.data_faults:
-        return Recommendation("investigate_data", _data_reasons(newest), evidence)
-    if _model_drifted(newest) and sum(map(_model_drifted, last)) >= need:
-        return Recommendation("retrain", _retrain_reasons(newest, last), evidence)
-    drifted = tuple(finding.detail or finding.subject for finding in _drifted(newest))
+        return Recommendation("investigate_data", _data_reasons(newest))
+    if shadow is not None and shadow.benefit.clear:
+        return _rollback(shadow, terms)
+    winner = max((one for one in proofs if one.wins(terms.margin)), key=_saved, default=None)
+    if winner is not None and _saving(winner, terms) > terms.retraining + terms.review:
+        return _retrain(winner, newest, last, terms)
+    if winner is not None:
+        return Recommendation("watch", (_too_dear(winner, terms), *_details(newest)))
+    if asks_for_proof(weeks, terms):
+        return Recommendation("watch", (*_in_vain(proofs, unproven), *_details(newest)))
     unlabelled = ("outcomes are missing, so the model's errors can't be judged",) if labels_missing else ()
-    if drifted:
-        return Recommendation("watch", (*drifted[:SHOWN], *unlabelled), evidence)
-    return Recommendation("none", unlabelled or ("nothing has drifted in the newest week",), evidence)
+    drifted = (*_details(newest), *(_in_vain(proofs, unproven) if proofs else ()))
+    if _drifted(newest):
+        return Recommendation("watch", (*drifted, *unlabelled))
+    return Recommendation("none", unlabelled or drifted or ("nothing has drifted in the newest week",))
+
+
+def _rollback(shadow: Proof, terms: Terms) -> Recommendation:
+    reasons = (
+        f"the newest promotion made forecasts worse: {shadow}, on the same days from the same cutoffs",
+        f"rolling back saves {shadow.benefit}",
+    )
+    return Recommendation(
+        "rollback",
+        reasons,
+        benefit=shadow.benefit,
+        cost=terms.review,
+        horizon_weeks=terms.horizon_weeks,
+        predecessor=shadow.predecessor,
+    )
+
+
+def _retrain(winner: Proof, newest: Findings, last: Sequence[Findings], terms: Terms) -> Recommendation:
+    cost = terms.retraining + terms.review
+    reasons = (
+        f"{winner} on the newest {winner.benefit.days} days, which neither has seen",
+        f"retraining saves {winner.benefit}: {_saving(winner, terms):,.2f} in {terms.horizon_weeks} weeks"
+        f" for {cost:,.2f}",
+        *_drift_reasons(newest, last),
+    )
+    return Recommendation(
+        "retrain",
+        reasons,
+        benefit=winner.benefit,
+        cost=cost,
+        horizon_weeks=terms.horizon_weeks,
+        challenger=winner.challenger,
+    )
+
+
+def _too_dear(winner: Proof, terms: Terms) -> str:
+    cost, saving, currency = terms.retraining + terms.review, _saving(winner, terms), winner.benefit.currency
+    if saving < 0:
+        return f"{winner}, but its errors cost {-saving:,.2f} {currency} more in {terms.horizon_weeks} weeks"
+    return (
+        f"{winner}, but saves {saving:,.2f} {currency} in {terms.horizon_weeks} weeks and retraining costs {cost:,.2f}"
+    )
+
+
+def _in_vain(proofs: Sequence[Proof], unproven: str) -> tuple[str, ...]:
+    """Why a model with larger errors is not to be retrained."""
+    if not proofs:
+        return (f"whether retraining would help is not proven: {unproven or 'no challenger was fitted'}",)
+    best = min(proofs, key=lambda one: one.wape)
+    saved = best.benefit
+    return (
+        f"nothing beats the champion, so expect wider intervals and watch: {best} on the newest {saved.days} days"
+        f" (saved {saved.wape:+.3f}, from {saved.wape_low:+.3f} to {saved.wape_high:+.3f})",
+    )
+
+
+def _saved(proof: Proof) -> float:
+    return proof.benefit.money
+
+
+def _saving(proof: Proof, terms: Terms) -> float:
+    """Money over the horizon."""
+    return proof.benefit.money * terms.horizon_weeks
 
 
 def _model_drifted(week: Findings) -> bool:
@@ -45,6 +235,14 @@ def _clearness(finding: Finding) -> float:
     return finding.statistic / finding.threshold if finding.threshold > 0 else finding.statistic
 
 
+def _name(finding: Finding) -> str:
+    return f"{finding.kind}.{finding.subject}".rstrip(".")
+
+
+def _details(newest: Findings) -> tuple[str, ...]:
+    return tuple(finding.detail or finding.subject for finding in _drifted(newest)[:SHOWN])
+
+
 def _data_reasons(newest: Findings) -> tuple[str, ...]:
     faults = _drifted(newest, "data")
     names = ", ".join(sorted(newest.data_faults))
@@ -52,9 +250,11 @@ def _data_reasons(newest: Findings) -> tuple[str, ...]:
     return (f"the data of {names} looks broken; look there before anything is retrained", *details)
 
 
-def _retrain_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, ...]:
+def _drift_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, ...]:
     broken = sum(map(_model_drifted, last))
-    summary = f"the model drifted in {broken} of the last {len(last)} weeks, the newest among them"
+    if not broken:
+        return ()
+    summary = f"the model drifted in {broken} of the last {len(last)} weeks"
     numbers = (
         f"{finding.detail or finding.kind} ({finding.statistic:.1f} against a limit of {finding.threshold:.1f})"
         for finding in _drifted(newest, "concept", "performance")[:SHOWN]
@@ -65,5 +265,31 @@ def _retrain_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, .
 def _evidence(newest: Findings, last: Sequence[Findings]) -> dict[str, float]:
     """Counts, and the statistics of what drifted in the newest week by kind and subject; all finite."""
     clear = [finding for finding in _drifted(newest) if math.isfinite(finding.statistic)]
-    statistics = {f"{finding.kind}.{finding.subject}".rstrip("."): finding.statistic for finding in clear}
+    statistics = {_name(finding): finding.statistic for finding in clear}
     return {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last))), **statistics}
+
+
+def _measured(shadow: Proof | None, proofs: Sequence[Proof]) -> dict[str, float]:
+    """The WAPE of every rival, and of the champion on the same days."""
+    named = {one.challenger or "predecessor": one for one in ([shadow] if shadow else []) + list(proofs)}
+    found: dict[str, float] = {}
+    for name, one in named.items():
+        found |= {
+            f"proof.{name}.wape": one.wape,
+            f"proof.{name}.wape_champion": one.champion,
+            f"proof.{name}.wape_saved_low": one.benefit.wape_low,
+            f"proof.{name}.money_saved": one.benefit.money,
+        }
+    return found
+
+
+def _is_same(found: Recommendation, decision: Decision) -> bool:
+    return found.action == decision.action and set(found.cause) <= decision.cause
+
+
+def _is_worse(found: Recommendation, decision: Decision, worse: float) -> bool:
+    if found.severity > worse * decision.severity:
+        return True
+    if found.benefit is None or decision.money is None:
+        return False
+    return found.benefit.money > worse * max(decision.money, 0)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ACTIONS", "Model", "Review", "build", "file_name", "write"]
 
 ACTIONS = {
+    "rollback": "roll back",
     "retrain": "retrain",
     "investigate_data": "investigate the data",
     "watch": "watch",
@@ -296,7 +297,7 @@ def _advice(row: Mapping[str, Any], drifted: Sequence[Drifted], as_of: datetime)
         row,
         action=action,
         reasons=tuple(reasons),
-        needs_person=overdue or action in ("retrain", "investigate_data"),
+        needs_person=overdue or (action in ("rollback", "retrain", "investigate_data") and not row["decided_against"]),
         commands=tuple(_commands(row, action, drifted, overdue=overdue)),
     )
 
@@ -318,7 +319,7 @@ def _commands(row: Mapping[str, Any], action: str, drifted: Sequence[Drifted], *
         yield from ("mlops outcomes match", "mlops monitor run")
     elif action == "retrain" and row["verdict"] is not None:
         yield from ("mlops train prophet", "mlops registry list")  # the same recipe lost: try another
-    elif action == "retrain":
+    elif action in ("retrain", "rollback"):
         yield f"mlops retrain {row['recommendation_id']}"
     elif action == "investigate_data":
         series = [finding.series_id for finding in drifted if finding.series_id is not None]

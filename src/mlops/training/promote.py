@@ -141,21 +141,41 @@ def _decide(
 
 
 def rollback(
-    database: Database, store: Store, name: str, reason: str, *, by: str | None = None, force: bool = False
+    database: Database,
+    store: Store,
+    name: str,
+    reason: str,
+    *,
+    by: str | None = None,
+    force: bool = False,
+    to: int | None = None,
+    recommendation_id: int | None = None,
 ) -> Promotion:
     """Make the champion before this one champion again; a second rollback goes one further back.
 
-    Raises NothingToDo when there is none, Refused when its files can't be loaded (`force` ignores that).
+    Raises NothingToDo when there is none, Refused when its files can't be loaded (`force` ignores that), or when it is
+    not the version `to`, if that is given.
     """
     reason, by = _sentence("reason", reason), _who(by)
     with _alone(database, name):
         sync(store, database)
-        version = resolve(store, f"models:/{name}/{_target(database, store, name)}")
+        target = _target(database, store, name)
+        if to not in (None, target):
+            raise Refused(f"a rollback of {name} would bring version {target} back, not version {to}")
+        version = resolve(store, f"models:/{name}/{target}")
         loads = gates.loads(refuses_without_pickle(version))
         if not (loads.passed or force):
             raise Refused(f"{version.uri} was champion before, but can't be loaded: {loads.found}")
         return _move(
-            database, store, version, action="rollback", reason=reason, gates=[loads], forced=not loads.passed, by=by
+            database,
+            store,
+            version,
+            action="rollback",
+            reason=reason,
+            gates=[loads],
+            forced=not loads.passed,
+            by=by,
+            recommendation_id=recommendation_id,
         )
 
 

@@ -1,34 +1,35 @@
-"""Retraining on a recommendation: a challenger is compared on the newest weeks and promoted if it wins.
+"""Acting on a recommendation: a challenger is compared on the newest weeks and promoted if it wins, or a champion goes.
 
-It has to win against the champion, and it must not be worse than the seasonal naive: of two bad models the better one
-is still no reason to promote.
+A challenger has to win against the champion, and it must not be worse than the seasonal naive: of two bad models the
+better one is still no reason to promote.
 """
 
+import getpass
 import tomllib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.errors import NothingToDo, Refused
-from mlops.forecasting import forecaster
+from mlops.errors import MlopsError, NothingToDo, Refused
+from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
 from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, load_model, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
 from mlops.training.data import read_data
-from mlops.training.promote import decide, structure
+from mlops.training.promote import decide, rollback, structure
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import REQUEST_TAG, Say, train
 
-__all__ = ["Retrained", "Rule", "judge", "retrain"]
+__all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
 
 OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
+COLUMNS = {OURS: "ours", THEIRS: "theirs", NAIVE: "naive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Retrained:
-    """The new version, how it compared, and whether it is champion now."""
+    """The version that was to take over, how it compared with the champion then, and whether it is champion now.
+
+    After a rollback it is the version before, and the figures are those that the recommendation rests on.
+    """
 
     version: ModelVersion
     champion: int
@@ -65,27 +69,125 @@ def retrain(
     rule: Rule,
     *,
     as_of: datetime | None = None,
+    by: str | None = None,
+    force: bool = False,
     say: Say = lambda _: None,
 ) -> Retrained:
     """Act on a recommendation: compare, train on everything known at `as_of`, register, promote if that is won.
 
-    `as_of` is the time of the recommendation when it is None. Repeating it returns what the first call did.
+    A recommendation to roll back brings the version before back. `as_of` is the time of the recommendation when it is
+    None; that it is acted on counts as accepting it, `by` is the user of this process when None. Repeating it returns
+    what the first call did. Raises Refused for one that is expired, dismissed, put off or superseded (`force` acts on
+    it all the same), for broken data, and where the champion has changed since.
     """
     row = _recommendation(database, recommendation_id)
-    when, request = as_of or row["as_of"], f"recommendation {recommendation_id}"
     champion = resolve(store, f"models:/{row['name']}/{row['version']}")
-    version = find_by_tag(store, row["name"], REQUEST_TAG, request)
-    if version is None:
-        _still_champion(store, champion)
-        spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
-        tags = {"mlops.recommendation_id": str(recommendation_id)} | _compare(database, champion, row, spec, rule, say)
-        version = train(replace(spec, tags=tags), database, store, say).version
-    result = judge(version, champion, rule)
-    if result.promoted and row["status"] != "done":
-        result = _promote(database, store, result, recommendation_id, rule)
+    if row["status"] != "done":
+        _still_to_be_acted_on(row, as_of or datetime.now(UTC), force=force)
+        _accept(database, row, by)
+    if row["action"] == "rollback":
+        result = _roll_back(database, store, row, champion, by)
+    else:
+        result = _train(database, store, row, champion, rule, as_of, say)
     sync(store, database)
     _close(database, recommendation_id, result)
     return result
+
+
+def follow(
+    database: Database, store: Store, recommendation_ids: Sequence[int], rule: Rule, *, as_of: datetime, by: str
+) -> Iterator[str]:
+    """Act on recommendations one after the other; a sentence for each: what came of it, or why it is refused."""
+    for number in recommendation_ids:
+        try:
+            yield retrain(database, store, number, rule, as_of=as_of, by=by).verdict
+        except MlopsError as error:  # one model that can't be retrained stops no other
+            yield f"recommendation {number} is not acted on: {error}"
+
+
+def _train(
+    database: Database,
+    store: Store,
+    row: dict[str, Any],
+    champion: ModelVersion,
+    rule: Rule,
+    as_of: datetime | None,
+    say: Say,
+) -> Retrained:
+    when, request = as_of or row["as_of"], f"recommendation {row['recommendation_id']}"
+    version = find_by_tag(store, row["name"], REQUEST_TAG, request)
+    if version is None:
+        _still_champion(store, champion)
+        spec = _spec(row, when, request)
+        tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
+        tags |= _compare(database, champion, row, spec, rule, say)
+        version = train(replace(spec, tags=tags), database, store, say).version
+    result = judge(version, champion, rule)
+    if result.promoted and row["status"] != "done":
+        return _promote(database, store, result, row["recommendation_id"], rule)
+    return result
+
+
+def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
+    """The recipe of the champion, or the kind that the recommendation names instead."""
+    spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
+    if row["challenger"] in (None, "same"):
+        return spec
+    return replace(spec, kind=row["challenger"], params={})
+
+
+def _roll_back(
+    database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, by: str | None
+) -> Retrained:
+    """Bring the version back that the recommendation names; a repeated call finds that done."""
+    before = resolve(store, f"models:/{row['name']}/{row['rollback_version']}")
+    ours, theirs = (row["evidence"][f"proof.predecessor.{name}"] for name in ("wape", "wape_champion"))
+    verdict = (
+        f"rolled back from version {champion.version} to version {before.version}: WAPE {ours:.3f} against {theirs:.3f}"
+        " on the same days"
+    )
+    if row["status"] != "done" and resolve(store, f"models:/{row['name']}@champion").version != before.version:
+        _still_champion(store, champion)
+        rollback(
+            database, store, row["name"], verdict, by=by, to=before.version, recommendation_id=row["recommendation_id"]
+        )
+    return Retrained(before, champion.version, ours, theirs, None, True, verdict)
+
+
+def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) -> None:
+    """Refuse what no longer holds, or what somebody decided against."""
+    number, then = row["recommendation_id"], "; --force acts on it all the same"
+    if row["replaced_by"] is not None:
+        raise Refused(f"recommendation {number} was replaced by {row['replaced_by']}, from newer data of the same week")
+    if force:
+        return
+    if row["status"] == "superseded":
+        newer = f"; {row['stands']} stands" if row["stands"] else ""
+        raise Refused(f"recommendation {number} is superseded by a newer check{newer}{then}")
+    if row["status"] in ("dismissed", "snoozed"):
+        until = f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
+        how = "put off" if row["status"] == "snoozed" else "dismissed"
+        raise Refused(f"recommendation {number} was {how} by {row['decided_by']}{until}: {row['reason']}{then}")
+    if row["expires_at"] is not None and now > row["expires_at"]:
+        raise Refused(
+            f"recommendation {number} expired on {row['expires_at']:%Y-%m-%d}: its proof is of {row['as_of']:%Y-%m-%d};"
+            f" check again with `mlops monitor run`{then}"
+        )
+
+
+def _accept(database: Database, row: dict[str, Any], by: str | None) -> None:
+    """Put on record who acts, unless it is accepted already; what is superseded or asks for nothing has no decision."""
+    if row["status"] in ("accepted", "superseded") or row["action"] == "none":
+        return
+    with database.transaction() as transaction:
+        transaction.run(
+            "recommendation_decide",
+            recommendation_id=row["recommendation_id"],
+            decision="accept",
+            decided_by=by or getpass.getuser(),
+            reason="acted on",
+            until=None,
+        )
 
 
 def _promote(database: Database, store: Store, won: Retrained, recommendation_id: int, rule: Rule) -> Retrained:
@@ -117,7 +219,7 @@ def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any
             f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row['reasons'])};"
             " a model trained on broken data would learn the fault"
         )
-    if "recipe" not in (row["lineage"] or {}):
+    if row["action"] != "rollback" and "recipe" not in (row["lineage"] or {}):
         raise Refused(
             f"{row['name']} version {row['version']} was not trained by `mlops train`, so its recipe is not known;"
             " train it where it comes from, and promote that version"
@@ -140,28 +242,23 @@ def _compare(
 ) -> dict[str, str]:
     """WAPE of both and of the seasonal naive on the newest days, as tags.
 
-    None has seen them: the challenger is fitted on what came before.
+    None has seen them: the challenger is fitted on what came before. It is the comparison that the recommendation made.
     """
     say("comparing challenger and champion on the newest days")
     frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
-    frame = frame[frame["series_id"].isin(row["lineage"]["series"])]
-    cutoff = frame["ds"].max() - timedelta(days=rule.holdout_days)
-    past, newest = frame[frame["ds"] <= cutoff], frame[frame["ds"] > cutoff]
-    if datetime.fromisoformat(row["lineage"]["trained_to"]) > cutoff.tz_localize("UTC"):
+    frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
+    held = hold_out(frame, spec.granularity, rule.holdout_days, spec.horizon)
+    if datetime.fromisoformat(row["lineage"]["trained_to"]) > held.begins.tz_localize("UTC"):
         raise Refused(
             f"{champion.uri} was trained on the newest {rule.holdout_days} days; comparing on them would be unfair"
         )
-    steps = min(rule.holdout_days, spec.horizon)
-    ours = forecaster(spec.kind)(**spec.forecaster_params).fit(past).predict(steps)
-    theirs = load_model(champion).predict(past, params={"horizon": steps})
-    naive = forecaster("naive")(country=spec.country, horizon=spec.horizon).fit(past).predict(steps)
-    found = {OURS: ours, THEIRS: theirs, NAIVE: naive}
-    return {tag: f"{_wape(forecasts, newest):.6f}" for tag, forecasts in found.items()}
-
-
-def _wape(forecasts: pd.DataFrame, outcomes: pd.DataFrame) -> float:
-    judged = outcomes.merge(forecasts, on=["series_id", "ds"], suffixes=("", "_forecast"))
-    return wape(judged["y"], judged["y_hat"])
+    model = load_model(champion)
+    judged = held.judged(
+        ours=held.of_recipe(spec.kind, spec.forecaster_params),
+        theirs=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),
+        naive=held.of_recipe("naive", {"country": spec.country, "horizon": spec.horizon}),
+    )
+    return {tag: f"{wape(judged['y'], judged[name]):.6f}" for tag, name in COLUMNS.items()}
 
 
 def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:

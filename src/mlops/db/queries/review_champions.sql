@@ -29,7 +29,7 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
        jsonb_array_length(v.lineage -> 'series') as series,
        (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,
        (v.metrics ->> 'coverage_80')::float8 as coverage_80, (v.metrics ->> 'coverage_95')::float8 as coverage_95,
-       n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, s.since,
+       n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, n.status in ('dismissed', 'snoozed') as decided_against, s.since,
        (select count(*) from analytics.model_performance_tracking f where f.version_id = c.version_id and f.as_of = n.as_of) as checked,
        case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
   from champions c
@@ -37,12 +37,12 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
   left join analytics.metric_types t on t.name = v.lineage -> 'selection' ->> 'metric_type'
   left join lateral (
       select * from analytics.retraining_recommendations r
-       where r.version_id = c.version_id and r.as_of <= :as_of order by r.as_of desc limit 1) n on true
+       where r.version_id = c.version_id and r.as_of <= :as_of and r.replaced_by is null order by r.as_of desc limit 1) n on true
   left join analytics.model_versions w on w.version_id = n.retrained_version_id
   left join lateral (
       select min(r.as_of) as since from analytics.retraining_recommendations r
-       where r.version_id = c.version_id and r.as_of <= n.as_of and n.action <> 'none'
+       where r.version_id = c.version_id and r.as_of <= n.as_of and n.action <> 'none' and r.replaced_by is null
          and r.as_of > coalesce((select max(other.as_of) from analytics.retraining_recommendations other
-                                  where other.version_id = c.version_id and other.as_of < n.as_of and other.action <> n.action),
+                                  where other.version_id = c.version_id and other.as_of < n.as_of and other.action <> n.action and other.replaced_by is null),
                                 '-infinity')) s on true
  order by v.name

@@ -9,7 +9,7 @@ with checks as (
      cross join lateral (
            select count(*) as checked, count(*) filter (where t.drifted) as drifted
              from analytics.model_performance_tracking t where t.version_id = r.version_id and t.as_of = r.as_of) f
-     where v.model_id = :model_id and r.as_of <= :as_of
+     where v.model_id = :model_id and r.as_of <= :as_of and r.replaced_by is null
 ), judged as (
     select *, drifted > 0 and lag(drifted, 1, 0::bigint) over (partition by version_id order by as_of) = 0 as onset,
            string_agg(verdict, '; ') filter (where retrained_at <= :as_of) over (partition by week) as verdicts,

@@ -1,0 +1,180 @@
+"""`mlops recommendations list|show|accept|dismiss|snooze`: what monitoring asks for, and who decided."""
+
+import getpass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from mlops.cli.context import database, moment
+from mlops.cli.output import console, emit
+from mlops.errors import BadInput, NothingToDo
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Recommendations: what should be done about a champion, and who decided it.", no_args_is_help=True
+)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Number = Annotated[int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops recommendations list`.")]
+By = Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")]
+COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
+
+
+@app.command("list")
+def list_(
+    everything: Annotated[bool, typer.Option("--all", help="Show those that ask for nothing any more, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what waits for somebody, the newest first, with what acting would save and cost."""
+    with database().transaction() as transaction:
+        rows = transaction.rows("recommendations", everything=everything)
+
+    def text() -> None:
+        for row in rows:
+            _print_line(row)
+        if not rows:
+            _say("no recommendation waits for anybody" if not everything else "there is no recommendation yet")
+
+    emit(rows, as_json=as_json, text=text)
+
+
+@app.command()
+def show(recommendation_id: Number, as_json: Json = False) -> None:
+    """Show a recommendation: reasons, evidence, what it promises and costs, what was decided and what came true."""
+    found = _found(recommendation_id)
+    emit(found, as_json=as_json, text=lambda: _print(found))
+
+
+@app.command()
+def accept(
+    recommendation_id: Number,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "accepted",
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Agree to a recommendation; `mlops retrain ID` then carries it out."""
+    _decide(recommendation_id, "accept", reason, by, as_json=as_json)
+
+
+@app.command()
+def dismiss(
+    recommendation_id: Number,
+    reason: Annotated[str, typer.Option(help="Why; it is kept, and told when the same comes up again.")],
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Decide against a recommendation: the same is not made anew until it expires, unless it becomes clearly worse."""
+    _decide(recommendation_id, "dismiss", reason, by, as_json=as_json)
+
+
+@app.command()
+def snooze(
+    recommendation_id: Number,
+    until: Annotated[str, typer.Option(help="The day or time (UTC) from which on it may be made again.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "put off",
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Put a recommendation off until a day: the same is not made anew before, unless it becomes clearly worse."""
+    _decide(recommendation_id, "snooze", reason, by, until=moment(until), as_json=as_json)
+
+
+def _decide(
+    number: int, decision: str, reason: str, by: str | None, *, until: datetime | None = None, as_json: bool
+) -> None:
+    _found(number)
+    if not reason.strip():
+        raise BadInput("--reason is empty; say in a few words why, for whoever sees the same again")
+    with database().transaction() as transaction:
+        transaction.run(
+            "recommendation_decide",
+            recommendation_id=number,
+            decision=decision,
+            decided_by=by or getpass.getuser(),
+            reason=reason,
+            until=until,
+        )
+    found = _found(number)
+    emit(found, as_json=as_json, text=lambda: _print_line(found))
+
+
+def _found(number: int) -> dict[str, Any]:
+    """The recommendation with its findings and decisions."""
+    with database().transaction() as transaction:
+        row = transaction.one("recommendation", recommendation_id=number)
+        if row is None:
+            ids = ", ".join(str(one["recommendation_id"]) for one in transaction.rows("recommendations_to_act_on"))
+            raise NothingToDo(f"there is no recommendation {number}; open ones: {ids or 'none'}")
+        findings = transaction.rows("recommendation_evidence", recommendation_id=number)
+        decisions = transaction.rows("recommendation_decisions", recommendation_id=number)
+    return {name: value for name, value in row.items() if name != "lineage"} | {
+        "findings": findings,
+        "decisions": decisions,
+    }
+
+
+def _print_line(row: dict[str, Any]) -> None:
+    colour = COLOURS.get(row["action"], "yellow")
+    _say(
+        f"[bold]{row['recommendation_id']}[/]  {row['as_of']:%Y-%m-%d}  {escape(row['name'])} version {row['version']}"
+        f"  [{colour}]{row['action']}[/]  {row['status']}{_decided(row)}"
+    )
+    for reason in row["reasons"][:2]:
+        _say(f"    {escape(reason)}")
+    if row["action"] in ("retrain", "rollback") and row["status"] in ("open", "accepted"):
+        _say(f"    mlops retrain {row['recommendation_id']}{_expiry(row)}")
+    if row["realised_benefit"]:
+        _say(f"    came true: {escape(_benefit(row['realised_benefit']))}")
+
+
+def _print(row: dict[str, Any]) -> None:
+    _print_line(row | {"reasons": [], "realised_benefit": None})
+    for reason in row["reasons"]:
+        _say(f"    {escape(reason)}")
+    if row["onset_at"]:
+        _say(f"errors are larger since about {row['onset_at']:%Y-%m-%d}")
+    if row["expected_benefit"]:
+        _say(f"promised: {escape(_benefit(row['expected_benefit']))}")
+        saved, currency = row["expected_benefit"]["money"] * row["horizon_weeks"], row["expected_benefit"]["currency"]
+        _say(f"          {saved:,.2f} {currency} in {row['horizon_weeks']} weeks, at a cost of {row['cost']:,.2f}")
+    if row["realised_benefit"]:
+        _say(f"realised: {escape(_benefit(row['realised_benefit']))} (by {row['realised_at']:%Y-%m-%d})")
+    for one in row["decisions"]:
+        _say(
+            f"{one['decided_at']:%Y-%m-%d %H:%M}  {one['decision']} by {escape(one['decided_by'])}{_until(one)}:"
+            f" {escape(one['reason'])}"
+        )
+    if row["verdict"]:
+        _say(escape(row["verdict"]))
+    if row["replaced_by"]:
+        _say(f"a later check of the same week made {row['replaced_by']} in its place")
+    for one in row["findings"]:
+        against = "" if one["statistic"] is None else f" ({one['statistic']:.1f} against {one['threshold']:.1f})"
+        _say(f"  {one['kind']:<12} {escape(one['detail'] or one['subject'])}{against}")
+
+
+def _decided(row: dict[str, Any]) -> str:
+    if row["decision"] is None:
+        return ""
+    return f" by {escape(row['decided_by'])}{_until(row)}: {escape(row['reason'])}"
+
+
+def _until(row: dict[str, Any]) -> str:
+    return f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
+
+
+def _expiry(row: dict[str, Any]) -> str:
+    return f"   until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else ""
+
+
+def _benefit(document: dict[str, Any]) -> str:
+    from mlops.domain.findings import Benefit
+
+    return str(Benefit(**document))
+
+
+def _say(line: str) -> None:
+    """A line that is not broken, so that commands can be copied."""
+    console.print(line, highlight=False, soft_wrap=True)

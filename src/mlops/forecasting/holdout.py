@@ -1,0 +1,60 @@
+"""The newest weeks as a contest: a challenger that was fitted on what came before them, and a model as it is served.
+
+Both forecast every held-out day once, from the same cutoffs, and see newer history as they would in use.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mlops.forecasting.backtest import backtest, origins
+
+__all__ = ["Holdout", "hold_out"]
+
+Predict = Callable[[pd.DataFrame, int], pd.DataFrame]
+STEPS_A_DAY = {"hourly": 24, "daily": 1}
+ISSUE = {"hourly": 168, "daily": 7, "weekly": 4, "monthly": 3}
+"""Steps from one cutoff to the next, as forecasts are issued."""
+FEWEST = 12
+"""Steps that are held out at least: months and weeks are long."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The frame `series_id, ds, y` with its newest part held out: `steps` from each of `cutoffs`."""
+
+    frame: pd.DataFrame
+    cutoffs: tuple[pd.Timestamp, ...]
+    steps: int
+
+    @property
+    def begins(self) -> pd.Timestamp:
+        """The newest time that a challenger may have seen."""
+        return self.cutoffs[0]
+
+    def of_recipe(self, kind: str, params: Mapping[str, Any]) -> pd.DataFrame:
+        """Forecasts of a recipe that is fitted once, on what came before the holdout."""
+        return backtest(kind, params, self.frame, self.cutoffs, self.steps, refit_every=len(self.cutoffs))
+
+    def of_model(self, predict: Predict) -> pd.DataFrame:
+        """Forecasts of a fitted model: `predict` takes a history and a number of steps."""
+        ds = self.frame["ds"]
+        return pd.concat([predict(self.frame[ds <= one], self.steps) for one in self.cutoffs], ignore_index=True)
+
+    def judged(self, **forecasts: pd.DataFrame) -> pd.DataFrame:
+        """`series_id, ds, y` and a column per model: the rows that all of them forecast and whose outcome is known."""
+        judged = self.frame[["series_id", "ds", "y"]]
+        for name, found in forecasts.items():
+            renamed = found[["series_id", "ds", "y_hat"]].rename(columns={"y_hat": name})
+            judged = judged.merge(renamed, on=["series_id", "ds"])
+        return judged.dropna().reset_index(drop=True)
+
+
+def hold_out(frame: pd.DataFrame, granularity: str, days: int, horizon: int) -> Holdout:
+    """Hold the newest `days` out, in whole issues of forecasts; HistoryTooShort where too little is left to fit on."""
+    wanted = max(STEPS_A_DAY.get(granularity, 0) * days, FEWEST)
+    steps = min(ISSUE[granularity], horizon)
+    cutoffs = origins(frame, max(1, wanted // steps), every=steps, horizon=steps)
+    return Holdout(frame, tuple(cutoffs), steps)

@@ -1,0 +1,99 @@
+"""Whether a retraining would help: challengers fitted without the newest days, against the champion on these days.
+
+Only forecasting is needed for it, and nothing is kept: what is promoted is decided by `mlops retrain`, which fits anew.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.domain.forecasts import wape
+from mlops.errors import MlopsError, Refused
+from mlops.features.build import history
+from mlops.forecasting.holdout import Holdout, hold_out
+from mlops.monitoring.business import benefit
+from mlops.monitoring.policy import SAME, Policy
+from mlops.monitoring.recommend import Proof
+from mlops.monitoring.shadow import FEWEST, Issue, terms_of
+from mlops.series.quality import usable
+from mlops.tracking.registry import load_model, resolve
+from mlops.tracking.store import Store
+
+__all__ = ["challenge"]
+
+
+def challenge(
+    database: Database, store: Store, policy: Policy, champion: Issue, as_of: datetime
+) -> tuple[tuple[Proof, ...], str]:
+    """The proofs of the policy's challengers on what was known at `as_of`, and why there are none.
+
+    With several challengers each interval is so much wider that all hold at once (Bonferroni).
+    """
+    try:
+        held = _held_out(database, policy, champion, as_of)
+        recipe = champion["lineage"]["recipe"]
+        model = load_model(resolve(store, f"models:/{champion['name']}/{champion['version']}"))
+        theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
+        naive = held.of_recipe("naive", _arguments(recipe | {"params": {}}))
+        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}
+    except MlopsError as error:  # one model that can't be challenged stops no other
+        return (), str(error)
+    proofs = [_proof(held, policy, champion, name, ours, theirs, naive) for name, ours in found.items()]
+    return tuple(proof for proof in proofs if proof is not None), "too few outcomes are known of the held-out days"
+
+
+def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
+    lineage = champion["lineage"]
+    if "recipe" not in lineage:
+        raise Refused(f"version {champion['version']} was not trained by `mlops train`, so its recipe is not known")
+    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    frame = frame.drop(columns="quality_score")
+    if frame.empty:
+        raise Refused("no series has enough usable history for a refit")
+    held = hold_out(frame, lineage["selection"]["granularity"], policy.holdout_days, lineage["recipe"]["horizon"])
+    if pd.Timestamp(champion["trained_to"]).tz_convert("UTC").tz_localize(None) > held.begins:
+        raise Refused(
+            f"version {champion['version']} was itself trained on days after {held.begins:%Y-%m-%d}, on which it would"
+            " have to be compared"
+        )
+    return held
+
+
+def _recipe(recipe: Mapping[str, Any], challenger: str) -> tuple[str, dict[str, Any]]:
+    """Kind and arguments of a challenger: the champion's own, or a kind as it comes."""
+    if challenger == SAME:
+        return recipe["kind"], _arguments(recipe)
+    return challenger, _arguments({**recipe, "params": {}})
+
+
+def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    events = {"events": recipe["events"]} if recipe.get("events") else {}
+    return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
+
+
+def _proof(
+    held: Holdout,
+    policy: Policy,
+    champion: Issue,
+    name: str,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    naive: pd.DataFrame,
+) -> Proof | None:
+    judged = held.judged(ours=ours, theirs=theirs, naive=naive)
+    if judged["ds"].dt.normalize().nunique() < FEWEST[champion["lineage"]["selection"]["granularity"]]:
+        return None
+    terms = terms_of(policy, champion)
+    terms["confidence"] = 1 - (1 - policy.confidence) / len(policy.challengers)
+    return Proof(
+        benefit=benefit(judged, "ours", "theirs", **terms),
+        wape=wape(judged["y"], judged["ours"]),
+        champion=wape(judged["y"], judged["theirs"]),
+        naive=wape(judged["y"], judged["naive"]),
+        challenger=name,
+    )

@@ -1,0 +1,94 @@
+"""What another version would have forecast in a champion's place: from the same cutoffs, with what was known there."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.domain.forecasts import wape
+from mlops.features.build import history
+from mlops.monitoring.business import benefit
+from mlops.monitoring.policy import Policy
+from mlops.monitoring.recommend import Proof
+from mlops.series.quality import usable
+from mlops.tracking.registry import load_model, resolve
+from mlops.tracking.store import Store
+
+__all__ = ["FEWEST", "Issue", "predecessor", "shadowed", "terms_of"]
+
+FEWEST = {"hourly": 14, "daily": 14, "weekly": 8, "monthly": 8}
+"""Days, weeks or months on which two versions are compared at least."""
+
+Issue = Mapping[str, Any]
+"""A row of `analytics.model_versions`: `version_id, name, version, lineage`."""
+
+
+def predecessor(database: Database, store: Store, policy: Policy, champion: Issue, as_of: datetime) -> Proof | None:
+    """The version that was champion before a recent promotion against the champion, on what the champion was served.
+
+    None where the promotion is no recent one, or too few outcomes are known since.
+    """
+    with database.transaction() as transaction:
+        recent = transaction.one(
+            "promotion_recent", version_id=champion["version_id"], as_of=as_of, weeks=policy.rollback_weeks
+        )
+    if recent is None or recent["lineage"] is None:
+        return None
+    judged = shadowed(database, store, champion, recent, recent["since"], as_of, as_of)
+    if judged is None:
+        return None
+    return Proof(
+        benefit=benefit(judged, "other", "served", **terms_of(policy, champion)),
+        wape=wape(judged["y"], judged["other"]),
+        champion=wape(judged["y"], judged["served"]),
+        predecessor=recent["version"],
+    )
+
+
+def shadowed(
+    database: Database, store: Store, served: Issue, other: Issue, start: datetime, end: datetime, as_of: datetime
+) -> pd.DataFrame | None:
+    """`series_id, ds, y, served, other`: what `served` forecast from `start` to `end`, and what `other` would have.
+
+    Outcomes are those known at `as_of`. None where there are fewer than FEWEST days of them.
+    """
+    with database.transaction() as transaction:
+        rows = transaction.frame(
+            "served_forecasts", version_id=served["version_id"], start=start, end_at=end, as_of=as_of
+        )
+    if rows["ds"].dt.normalize().nunique() < FEWEST[served["lineage"]["selection"]["granularity"]]:
+        return None
+    model = load_model(resolve(store, f"models:/{other['name']}/{other['version']}"))
+    parts = [_from(database, model, other, issue) for _, issue in rows.groupby(["issued_at", "cutoff"])]
+    judged = rows.rename(columns={"y_hat": "served"}).merge(
+        pd.concat(parts), on=["series_id", "ds", "cutoff"], how="inner"
+    )
+    return None if judged.empty else judged[["series_id", "ds", "y", "served", "other"]].dropna()
+
+
+def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
+    """What a benefit is measured in."""
+    selection = champion["lineage"]["selection"]
+    return {
+        "unit": policy.costs.unit(selection["metric_type"]),
+        "currency": policy.costs.currency,
+        "granularity": selection["granularity"],
+        "confidence": policy.confidence,
+    }
+
+
+def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -> pd.DataFrame:
+    """`series_id, ds, cutoff, other` of one issue: the history as it was known when that was issued."""
+    issued, cutoff = issue["issued_at"].iloc[0], issue["cutoff"].iloc[0]
+    observed = history(
+        database,
+        Selection(**version["lineage"]["selection"]),
+        issued.to_pydatetime().replace(tzinfo=UTC),
+        series=version["lineage"]["series"],
+    )
+    frame, _ = usable(observed[observed["ds"] <= cutoff], end=cutoff, need=28)
+    found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
+    return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})
