@@ -135,6 +135,17 @@ def test_a_series_that_is_gone_altogether_is_told(routes: Database, store: Store
     assert found.largest is None
 
 
+def test_observations_of_a_series_that_is_not_there_are_not_called_corrected(
+    routes: Database, store: Store, champion: Trained
+):
+    execute(routes, "delete from analytics.series where series_id = 2")
+    message, *_, more = told(reproduce(routes, store, URI), "data")
+    assert message.startswith(
+        "series 2: 31 observations of 2019-01 can't be read, for the series is not in the database"
+    )
+    assert more == "and so in 7 more months of 1 series"
+
+
 def test_a_changed_definition_is_told_with_both_digests(
     routes: Database, store: Store, champion: Trained, monkeypatch: pytest.MonkeyPatch
 ):

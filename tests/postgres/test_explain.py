@@ -92,6 +92,7 @@ READS = {
             "times": [datetime(2024, 6, day, tzinfo=UTC) for day in (10, 11, 12)],
             "first": datetime(2024, 6, 10, tzinfo=UTC),
             "last": datetime(2024, 6, 12, tzinfo=UTC),
+            "as_of": NOW,
         },
         months=1,
     ),

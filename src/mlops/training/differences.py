@@ -37,7 +37,7 @@ def files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Differenc
             yield Difference("file", f"{name} was {then[name][:12]}… and is {now[name][:12]}…")
 
 
-def lost(database: Database, missing: pd.DataFrame) -> Iterator[Difference]:
+def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator[Difference]:
     """What became of observations (`series_id, ds`) that were learned from and can't be read as of then any more."""
     if missing.empty:
         return
@@ -49,9 +49,10 @@ def lost(database: Database, missing: pd.DataFrame) -> Iterator[Difference]:
             times=times.tolist(),
             first=times.min(),
             last=times.max(),
+            as_of=as_of,
         )
     yield from _gone_months([row for row in rows if row["cause"] in ("archived", "dropped")])
-    yield from _few([row for row in rows if row["cause"] in ("corrected", "removed")], _lost)
+    yield from _few([row for row in rows if row["cause"] in ("corrected", "removed", "unreadable")], _lost)
 
 
 def values(then: Fingerprint, now: Fingerprint, changed: pd.DataFrame) -> Iterator[Difference]:
@@ -149,6 +150,8 @@ def _lost(row: Mapping[str, Any]) -> str:
     what = f"series {row['series_id']}: {row['observations']} observation{'' if one else 's'}"
     if row["cause"] == "removed":
         return f"{what} of {row['month']} {'was' if one else 'were'} removed ({first}{dots})"
+    if row["cause"] == "unreadable":
+        return f"{what} of {row['month']} can't be read, for the series is not in the database any more ({first}{dots})"
     when = _moment(row["corrected_at"])
     return f"{what} corrected on {when}, and the old value is gone ({first}{dots})"
 

@@ -172,7 +172,7 @@ def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Finge
     wanted = trained.record.observations.merge(frame[KEYS], on=KEYS, how="left", indicator=True)
     missing = wanted.loc[wanted["_merge"] == "left_only", KEYS]
     found = [
-        *differences.lost(database, missing),
+        *differences.lost(database, missing, trained.at("as_of")),
         *differences.values(trained.record.data, now, _remembered(trained, frame)),
     ]
     yield from found or [Difference("data", "the digest of the data is another one, and all parts are equal")]

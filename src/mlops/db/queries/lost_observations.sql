@@ -12,7 +12,7 @@ with lost as (
             order by archive_id desc limit 1) a on true
 )
 select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observations,
-       case when m.series_id is not null then 'corrected' when s.there then 'removed' when s.path is not null then 'archived' else 'dropped' end as cause,
+       case when m.recorded_at > :as_of then 'corrected' when m.series_id is not null then 'unreadable' when s.there then 'removed' when s.path is not null then 'archived' else 'dropped' end as cause,
        (array_agg(l.observed_at order by l.observed_at))[1:3] as first_times, min(m.recorded_at) as corrected_at, min(s.path) as path
   from lost l join months s using (month)
   left join analytics.time_series_metrics m on m.series_id = l.series_id and m.observed_at = l.observed_at
