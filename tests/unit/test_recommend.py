@@ -120,6 +120,10 @@ def test_larger_errors_that_nothing_beats_are_told_as_such():
     assert found.evidence["proof.same.wape_champion"] == 0.20
 
 
+def test_an_old_champion_that_is_as_good_as_ever_is_told_as_such():
+    assert recommend([QUIET], TERMS, proofs=[LOSES]).reasons[0].startswith("the champion is old, and no refit beats it")
+
+
 def test_a_saving_below_the_cost_is_told_with_both():
     assert (
         "saves 32.00 EUR in 8 weeks and retraining costs 35.00"

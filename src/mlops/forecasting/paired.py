@@ -2,12 +2,16 @@
 
 Errors of neighbouring days and of series on the same day go together, so whole blocks of days are drawn, with all
 series in them (Künsch, 1989); blocks wrap around, so that every day counts as often (Politis and Romano, 1992).
+Two weeks hold few blocks, of which percentiles would be too narrow by half: the resamples give the deviation, and
+Student's t with the degrees of freedom of overlapping batch means gives the reach (Meketon and Schmeiser, 1984).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 __all__ = ["Estimate", "blocks", "mean", "ratio"]
 
@@ -15,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 RESAMPLES = 2_000
 WEEK = 7
+FREEDOM = 1.5  # degrees for each block after the first, as blocks overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +41,34 @@ def mean(daily: Floats, confidence: float) -> Estimate:
 
 
 def ratio(daily: Floats, size: Floats, confidence: float) -> Estimate:
-    """The sum of daily numbers over the sum of daily sizes (days each), with the percentile interval."""
+    """The sum of daily numbers over the sum of daily sizes (days each), with its interval; endless for too few days."""
     drawn = blocks(len(daily))
-    total = np.maximum(size[drawn].sum(axis=1), 1e-12)
-    low, high = np.quantile(daily[drawn].sum(axis=1) / total, [(1 - confidence) / 2, (1 + confidence) / 2])
-    value = daily.sum() / max(size.sum(), 1e-12)
-    return Estimate(float(value), float(min(low, value)), float(max(high, value)))
+    resampled = daily[drawn].sum(axis=1) / np.maximum(size[drawn].sum(axis=1), 1e-12)
+    value = float(daily.sum() / max(size.sum(), 1e-12))
+    reach = _reach(len(daily), confidence) * float(resampled.std())
+    return Estimate(value, value - reach, value + reach)
 
 
 def blocks(days: int) -> Ints:
-    """Which days each resample (RESAMPLES × days) draws: blocks of a week, shorter where there are few days.
+    """Which days each resample (RESAMPLES × days) draws.
 
     The same for the same number of days, so that what is recommended can be repeated.
     """
-    length = WEEK if days >= 2 * WEEK else max(1, days // 4)
+    length = _length(days)
     random = np.random.default_rng(days)
     starts = random.integers(0, days, (RESAMPLES, -(-days // length)))
     return np.asarray(((starts[..., None] + np.arange(length)) % days).reshape(RESAMPLES, -1)[:, :days])
+
+
+def _length(days: int) -> int:
+    """A week, so that weekdays are drawn evenly; of less than two weeks (then they are no days) a quarter."""
+    return WEEK if days >= 2 * WEEK else max(1, days // 4)
+
+
+def _reach(days: int, confidence: float) -> float:
+    """How many deviations the interval reaches to either side."""
+    count = days / _length(days)
+    if count < 2:
+        return math.inf
+    centred = math.sqrt(count / (count - 1))  # the resamples are drawn around what they estimate
+    return centred * float(stats.t.isf((1 - confidence) / 2, FREEDOM * (count - 1)))

@@ -150,9 +150,9 @@ def _judged(
     if winner is not None:
         return Recommendation("watch", (_too_dear(winner, terms), *_details(newest)))
     if asks_for_proof(weeks, terms):
-        return Recommendation("watch", (*_in_vain(proofs, unproven), *_details(newest)))
+        return Recommendation("watch", (_in_vain(proofs, unproven), *_details(newest)))
     unlabelled = ("outcomes are missing, so the model's errors can't be judged",) if labels_missing else ()
-    drifted = (*_details(newest), *(_in_vain(proofs, unproven) if proofs else ()))
+    drifted = (*_details(newest), *(_as_good(proofs) if proofs else ()))
     if _drifted(newest):
         return Recommendation("watch", (*drifted, *unlabelled))
     return Recommendation("none", unlabelled or drifted or ("nothing has drifted in the newest week",))
@@ -200,15 +200,23 @@ def _too_dear(winner: Proof, terms: Terms) -> str:
     )
 
 
-def _in_vain(proofs: Sequence[Proof], unproven: str) -> tuple[str, ...]:
+def _in_vain(proofs: Sequence[Proof], unproven: str) -> str:
     """Why a model with larger errors is not to be retrained."""
     if not proofs:
-        return (f"whether retraining would help is not proven: {unproven or 'no challenger was fitted'}",)
+        return f"whether retraining would help is not proven: {unproven or 'no challenger was fitted'}"
+    return f"nothing beats the champion, so expect wider intervals and watch: {_best(proofs)}"
+
+
+def _as_good(proofs: Sequence[Proof]) -> tuple[str, ...]:
+    return (f"the champion is old, and no refit beats it: {_best(proofs)}",)
+
+
+def _best(proofs: Sequence[Proof]) -> str:
     best = min(proofs, key=lambda one: one.wape)
     saved = best.benefit
     return (
-        f"nothing beats the champion, so expect wider intervals and watch: {best} on the newest {saved.days} days"
-        f" (saved {saved.wape:+.3f}, from {saved.wape_low:+.3f} to {saved.wape_high:+.3f})",
+        f"{best} on the newest {saved.days} days"
+        f" (saved {saved.wape:+.3f}, from {saved.wape_low:+.3f} to {saved.wape_high:+.3f})"
     )
 
 

@@ -6,7 +6,7 @@ select r.recommendation_id, r.as_of, r.action, r.reasons, r.evidence, r.rule_ver
        b.version as rollback_version, n.version as retrained_version,
        d.decision, d.decided_by, d.reason, d.until, d.decided_at,
        (select min(s.recommendation_id) from analytics.retraining_recommendations s
-         where s.version_id = r.version_id and s.status in ('open', 'accepted') and s.as_of >= r.as_of) as stands
+         where s.version_id = r.version_id and s.status in ('open', 'accepted') and s.action <> 'none' and s.as_of >= r.as_of) as stands
   from analytics.retraining_recommendations r
   join analytics.model_versions v using (version_id)
   left join analytics.model_versions b on b.version_id = r.rollback_version_id
