@@ -306,6 +306,16 @@ def test_two_who_promote_at_once_are_not_mixed_up(routes: Database, store: Store
         promotion.decide(routes, store, other.version, "a retraining won", [])
 
 
+def test_a_comparison_with_a_champion_that_was_replaced_since_promotes_nothing(
+    routes: Database, store: Store, champion: Trained
+):
+    other = _trained(routes, store, "naive", NEW_YEAR)
+    with pytest.raises(Refused, match="was compared with version 7, but demand@champion is version 1 now"):
+        promotion.decide(routes, store, other.version, "won", [], over=7)
+    promotion.decide(routes, store, other.version, "won", [], over=1)
+    assert resolve(store, CHAMPION).version == 2
+
+
 def test_the_command_says_what_each_gate_found(routes: Database, store: Store, champion: Trained, mlops):
     other = _trained(routes, store, "naive", NEW_YEAR)
     code, _, err = mlops("registry", "promote", other.version.uri)

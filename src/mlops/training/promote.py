@@ -101,11 +101,17 @@ def decide(
     *,
     by: str | None = None,
     force: bool = False,
+    over: int | None = None,
     recommendation_id: int | None = None,
 ) -> Promotion:
-    """Promote on the evidence of gates that have been asked; Refused while somebody else promotes one of its name."""
+    """Promote on the evidence of gates that have been asked.
+
+    Raises Refused while somebody else promotes one of its name, or when the champion is no longer `over`, the version
+    that the gates compared with.
+    """
     reason, by = _sentence("reason", reason), _who(by)
     with _alone(database, version.name):
+        _still(store, version, over)
         return _decide(database, store, version, reason, found, by=by, force=force, recommendation_id=recommendation_id)
 
 
@@ -138,6 +144,15 @@ def _decide(
         by=by,
         recommendation_id=recommendation_id,
     )
+
+
+def _still(store: Store, version: ModelVersion, over: int | None) -> None:
+    now = alias_of(store, version.name, "champion")
+    if over is not None and now is not None and now.version not in (over, version.version):
+        raise Refused(
+            f"{version.uri} was compared with version {over}, but {version.name}@champion is version {now.version} now;"
+            f" compare again with `mlops registry promote {version.uri}`"
+        )
 
 
 def rollback(

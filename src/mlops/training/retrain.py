@@ -203,7 +203,8 @@ def _promote(database: Database, store: Store, won: Retrained, recommendation_id
         why = "; ".join(f"{gate.gate}: {gate.found}" for gate in problems)
         verdict = won.verdict.replace(" promoted:", f" not promoted ({why}):", 1)
         return replace(won, promoted=False, verdict=verdict)
-    decide(database, store, version, won.verdict, [*accuracy, *built], recommendation_id=recommendation_id)
+    evidence = [*accuracy, *built]
+    decide(database, store, version, won.verdict, evidence, over=won.champion, recommendation_id=recommendation_id)
     return won
 
 
