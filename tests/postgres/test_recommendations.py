@@ -294,3 +294,23 @@ def test_two_checks_at_once_leave_one_recommendation(world: World):
     standing = "select count(*) from analytics.retraining_recommendations where replaced_by is null"
     assert world.value(standing) == 1
     assert world.value("select count(*) from analytics.retraining_recommendations where status = 'open'") == 1
+
+
+def test_what_is_open_about_a_replaced_champion_is_closed_unless_its_promotion_was_interrupted(world: World):
+    numbers = [world.check(RETRAIN, monday=MONDAY + week * WEEK)[0] for week in range(3)]
+    for number in numbers:
+        world.connection.execute(
+            "update analytics.retraining_recommendations set status = 'open' where recommendation_id = %s", [number]
+        )
+    world.decide(numbers[1], "accept")
+    world.decide(numbers[2], "accept")
+    world.connection.execute(
+        "insert into analytics.promotions"
+        " (model_id, alias, version_id, action, decided_by, reason, gates, recommendation_id)"
+        " select model_id, 'champion', version_id, 'promote', 'ada', 'won', '[]', %s from analytics.model_versions"
+        " where version_id = %s",
+        [numbers[2], world.before],
+    )
+    with world.database.transaction() as transaction:
+        transaction.run("close_of_replaced")
+    assert [world.row(number)["status"] for number in numbers] == ["superseded", "superseded", "accepted"]

@@ -30,7 +30,7 @@ def test_a_citys_collection_streams_go_through_the_whole_lifecycle(mlops, home: 
     assert [row["name"] for row in lightgbm["excluded"]] == ["RECYCLED METAL"]
     prophet = run("train", "prophet", *train, "--set", "weeks=1")
     assert prophet["version"]["version"] == 2
-    assert run("registry", "promote", "models:/demand/1")["version"] == 1
+    assert run("registry", "promote", "models:/demand/1")["version"]["version"] == 1
     assert [row["aliases"] for row in run("registry", "list")] == [["champion"], ["challenger"]]
     assert run("registry", "sync")["versions"] == 2
     lineage = run("registry", "lineage", "models:/demand@champion")
@@ -44,7 +44,7 @@ def test_a_citys_collection_streams_go_through_the_whole_lifecycle(mlops, home: 
         checked = run("monitor", "run", "--as-of", day + timedelta(weeks=1))
     checked = checked[0] if isinstance(checked, list) else checked["checked"][0]
     assert checked["values"]["wape"] < 0.5
-    done = run("retrain", checked["recommendation_id"])
+    done = run("retrain", checked["recommendation_id"], "--as-of", day + timedelta(weeks=1))
     assert done["version"]["version"] == 3
     assert done["promoted"] == (done["wape_challenger"] < done["wape_champion"] * 0.98)
     review = run("review", "--as-of", day + timedelta(weeks=1))
