@@ -1,4 +1,5 @@
 -- empty places for what the registry says and for what differs from it; they stay with the connection
+set local work_mem = '64MB';  -- rows are wide: tags, params and metrics are compared
 create temporary table if not exists seen_models (
     name text, created_at timestamptz, description text, tags jsonb, aliases jsonb, model_id bigint
 ) on commit delete rows;

@@ -1,5 +1,5 @@
 -- finds the versions that the mirror shows otherwise than the registry; what was seen of a run stays when the run is gone
-with wanted as (
+with wanted as not materialized (
     select m.model_id, v.name, v.version, v.created_at, v.description, v.stage, coalesce(v.status, 'READY') as status, v.source,
            substring(v.source from '(?:^models:/|/models/)(m-[0-9a-f]{32})(?:/|$)') as logged_model_id,
            v.tags ->> 'mlops.kind' as kind, v.tags, v.run_id, u.run_id is not null as has_run,
@@ -33,4 +33,5 @@ select 'gone', r.version_id, r.model_id, r.name, r.version, r.created_at, r.desc
        r.tags, r.run_id, r.run_state, r.run_name, r.run_user, r.experiment, r.params, r.metrics, r.run_tags, r.datasets, false
   from analytics.model_versions r
  where r.deleted_at is null
-   and not exists (select from wanted w where (w.model_id, w.version, w.created_at) = (r.model_id, r.version, r.created_at))
+   and not exists (select from pg_temp.seen_versions v join pg_temp.seen_models m using (name)
+                    where (m.model_id, v.version, v.created_at) = (r.model_id, r.version, r.created_at))
