@@ -117,7 +117,8 @@ TABLES = [
     *(f"mlflow.{name}" for name in ("model_versions", "registered_models", "input_tags", "inputs", "datasets")),
     *(f"mlflow.{name}" for name in ("metrics", "latest_metrics", "params", "tags", "runs")),
     *(f"analytics.{name}" for name in ("model_version_features", "model_aliases", "model_versions")),
-    *(f"analytics.{name}" for name in ("registered_model_names", "registered_models", "dirty_sources")),
+    *(f"analytics.{name}" for name in ("registered_model_names", "registered_models", "model_feature_store")),
+    "analytics.dirty_sources",
 ]
 
 

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import DatasetInput, InputTag, Metric
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
 from tests.mlflow.registry_pictures import forget_everything, mirror, registry, rows
 
 import mlflow
@@ -273,7 +275,11 @@ def test_the_same_registry_by_another_address_is_the_same(store: Store, database
 
 
 @pytest.mark.parametrize(
-    "address", ["postgresql://someone:secret@127.0.0.1:1/none?options=-csearch_path%3Dmlflow", "http://127.0.0.1:1"]
+    "address",
+    [
+        "postgresql://someone:secret@127.0.0.1:1/none?options=-csearch_path%3Dmlflow",
+        "http://someone:secret@127.0.0.1:1",
+    ],
 )
 def test_a_registry_that_is_away_is_said_so_and_nothing_is_written(
     store: Store, database: Database, model: str, monkeypatch: pytest.MonkeyPatch, address: str
@@ -281,7 +287,7 @@ def test_a_registry_that_is_away_is_said_so_and_nothing_is_written(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     sync(store, database)
     before = mirror(database.url)
-    away = Store("http://127.0.0.1:1", store.artifacts)
+    away = Store("http://someone:secret@127.0.0.1:1", store.artifacts)
     away.uri = address  # one of PostgreSQL can't be made; it is as if it had gone away after it was opened
     with pytest.raises(DatabaseUnavailable, match=r"can't read the registry at .*:1.*nothing was written") as told:
         sync(away, database)
@@ -408,6 +414,56 @@ def test_files_that_could_not_be_read_are_tried_again_a_few_in_a_sync(
     settled = len(read)
     sync(store, database)
     assert len(read) == settled, "all were read at last"
+
+
+FEATURE = """
+insert into analytics.model_feature_store (name, version, definition_sha256, definition, dtype, entity, granularity,
+       source_metric_types, transformation, owner, description)
+values ('lag_7', %s, %s, '{}', 'float64', 'series', 'daily', '{}', 'lag', 'me', '')"""
+EDGES = """
+select s.version, e.origin, e.importance, v.lineage_state from analytics.model_versions v
+  left join analytics.model_version_features e using (version_id)
+  left join analytics.model_feature_store s using (feature_id)"""
+
+
+@pytest.mark.parametrize("inputs", [["lag_7"], ["lag_7", "no feature"]], ids=len)
+def test_features_are_inferred_from_a_signature_when_all_inputs_are_features(
+    store: Store, database: Database, client: mlflow.MlflowClient, tmp_path: Path, inputs: list[str]
+):
+    signature = ModelSignature(Schema([ColSpec("double", name) for name in inputs]))
+    mlflow.models.Model(artifact_path="m", signature=signature).save(tmp_path / "MLmodel")
+    execute(database, FEATURE % ("1", "'one'"))
+    client.create_registered_model("foreign")
+    client.create_model_version("foreign", tmp_path.as_uri())
+    execute(database, FEATURE % ("2", "'two'"))
+    execute(
+        database, "update analytics.model_feature_store set created_at = now() + interval '1 day' where version = 2"
+    )
+    sync(store, database)
+    found = {"version": 1, "origin": "inferred", "importance": None, "lineage_state": "incomplete"}
+    if len(inputs) > 1:
+        found |= {"version": None, "origin": None}
+    assert rows(database.url, EDGES) == [found], "the definition of the time"
+
+
+def test_a_definition_that_arrives_later_completes_the_lineage_and_importance_follows_the_run(
+    store: Store, database: Database, model: str
+):
+    sync(store, database)
+    execute(
+        database,
+        "delete from analytics.model_versions where version = 2; update analytics.model_versions set lineage ="
+        """ '{"features": {"lag_7": {"version": 3, "definition_sha256": "three"}}}',"""
+        " lineage_problem = 'a declared feature is not in the feature store'",
+    )
+    store.client.delete_model_version("a", "2")
+    execute(database, FEATURE % ("3", "'three'"))
+    sync(store, database)
+    found = {"version": 3, "origin": "declared", "importance": None, "lineage_state": "complete"}
+    assert rows(database.url, EDGES) == [found]
+    store.client.log_metric(store.client.get_model_version("a", "1").run_id, "importance.lag_7", 0.25)
+    sync(store, database)
+    assert rows(database.url, EDGES) == [found | {"importance": 0.25}]
 
 
 def test_mlops_registry_sync_says_what_changed(

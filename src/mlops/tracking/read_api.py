@@ -32,6 +32,7 @@ PAGE = 1000
 RUNS = 100
 LEAST_READINGS, PATIENCE_SECONDS = 3, 60.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PASSWORD = re.compile(r"://[^/@\s]+@")
 RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 Row = dict[str, Any]
 
@@ -110,7 +111,8 @@ def reachable(address: str) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:
         cause = str(error).strip().splitlines() or [type(error).__name__]
-        raise DatabaseUnavailable(f"can't read the registry at {address}: {cause[0]}; nothing was written") from error
+        told = PASSWORD.sub("://***@", cause[0])  # MLflow quotes the whole address
+        raise DatabaseUnavailable(f"can't read the registry at {address}: {told}; nothing was written") from error
 
 
 def _pages(search: Callable[..., Any], **asked: Any) -> Iterator[list[Any]]:
