@@ -115,8 +115,7 @@ def test_a_model_of_your_own_is_traced_to_the_build_that_it_was_trained_on(
     model = Ridge().fit(rows[list(built.features)], rows["y"])
     signature = infer_signature(rows[list(built.features)], np.asarray(model.predict(rows[list(built.features)])))
     lineage = declare(signature, **built.lineage_fields())
-    mlflow.set_experiment("ridge")
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id=store.experiment("ridge")) as run:
         log_dataset("ridge", lineage)
         logged = mlflow.sklearn.log_model(
             model, name="model", signature=signature, metadata=lineage.metadata(), pip_requirements=[]

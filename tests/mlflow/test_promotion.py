@@ -11,6 +11,7 @@ import pandas as pd
 import psycopg
 import pytest
 
+from mlops.cli.output import console
 from mlops.db import Database
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
@@ -197,7 +198,7 @@ def test_a_reason_that_can_not_be_kept_is_refused_before_anything_is_decided(
 def test_what_people_write_is_shown_as_they_wrote_it(
     routes: Database, store: Store, champion: Trained, mlops, monkeypatch
 ):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)
     _copies(store, champion, 1)
     odd = ("--reason", "all [red]routes[/] \\[/b] and 'R7'", "--by", "eve [bold]")
     for command in (("promote", "models:/demand/2", "--force", *odd), ("history", "demand")):
