@@ -48,7 +48,7 @@ def new_database(server_url: str) -> NewDatabase:
         name = f"mlops_{what}_{os.getpid()}_{next(NUMBERS)}"
         with psycopg.connect(server_url, autocommit=True) as connection:
             _free(connection, template)
-            connection.execute(f'create database "{name}" template "{template}"')
+            connection.execute(f'create database "{name}" template "{template}" strategy file_copy')  # a third cheaper
         yield name, _address(server_url, name)
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f'drop database "{name}" with (force)')
