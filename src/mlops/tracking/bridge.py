@@ -5,13 +5,13 @@ transaction and under one lock, and writes only what differs: repeated, concurre
 disappears from the registry keeps its row. The files of new versions are read afterwards, when the lock is free.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 
@@ -28,6 +28,7 @@ from mlops.tracking.store import Store
 __all__ = ["How", "Synced", "sync"]
 
 How = Literal["api", "sql"]
+PASSWORD = re.compile(r"(?<=://)[^/@]*@|(?<=[?&])password=[^&]*&?")
 MODELS = ("forget_names", "forget_models", "mirror_models", "mirror_names")
 VERSIONS = ("forget_versions", "mirror_versions")
 ALIASES = ("forget_aliases", "mirror_aliases")
@@ -176,7 +177,4 @@ def _run(transaction: Transaction, queries: tuple[str, ...], at: datetime) -> No
 
 def _shown(address: str) -> str:
     """An address without its password."""
-    parts = urlsplit(address)
-    user, at, place = parts.netloc.rpartition("@")
-    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if "password" not in name])
-    return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=unquote(query)))
+    return PASSWORD.sub("", address)
