@@ -15,6 +15,7 @@ __all__ = ["alerts", "review", "tell"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 LOOK_SECONDS = 20
+TOLD = 10  # of what a review changed; the rest is counted
 COLOURS = {"critical": "red", "warning": "yellow"}
 
 
@@ -45,8 +46,11 @@ def review() -> "Reviewed":
 
 def tell(reviewed: "Reviewed") -> None:
     """What a review changed, and where to read on."""
-    for sentence in reviewed.sentences():
+    sentences = list(reviewed.sentences())
+    for sentence in sentences[:TOLD]:
         _say(escape(sentence))
+    if len(sentences) > TOLD:
+        _say(f"… and {len(sentences) - TOLD:,} more")
     if reviewed.opened:
         _say("what to do: mlops registry alerts")
 
