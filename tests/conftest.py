@@ -24,6 +24,11 @@ os.environ["MLOPS_PARALLEL"] = "serial"
 os.environ["DO_NOT_TRACK"] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole projects first: they take minutes, and at the end one worker would wait for the other."""
+    items.sort(key=lambda item: "projects" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The address of a server on which tests may create databases."""
