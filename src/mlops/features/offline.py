@@ -20,7 +20,7 @@ from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.sources import series_of
 from mlops.features.store import register
 
-__all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read", "read_build"]
+__all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read"]
 
 Tell = Callable[[int, int, int], None]
 TOGETHER = {"hourly": 25, "daily": 500, "weekly": 2_000, "monthly": 5_000}
@@ -102,12 +102,6 @@ def read(
                 f" `mlops features build {name}{at}`, or see `mlops features builds`"
             )
         return _read(transaction, found, start, end)
-
-
-def read_build(database: Database, build_id: int) -> Built:
-    """A build by its number."""
-    with database.transaction() as transaction:
-        return _read(transaction, _one(transaction, build_id), None, None)
 
 
 def drop(database: Database, build_id: int, *, force: bool = False) -> dict[str, Any]:

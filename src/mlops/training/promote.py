@@ -56,6 +56,18 @@ class Promotion:
     decided_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What is about to be put on record: by whom, why, on which evidence."""
+
+    action: str
+    decided_by: str
+    reason: str
+    gates: Sequence[Gate]
+    forced: bool
+    recommendation_id: int | None
+
+
 def margin_of(policy: Path) -> float:
     """By how much a version has to be better than the champion: `margin` in [promotion] of a policy file."""
     try:
@@ -133,17 +145,8 @@ def _decide(
             + "; ".join(f"{gate.gate}: {gate.found} (expected {gate.expected})" for gate in problems)
             + "; --force promotes it all the same, on record"
         )
-    return _move(
-        database,
-        store,
-        version,
-        action="promote",
-        reason=reason,
-        gates=found,
-        forced=bool(problems),
-        by=by,
-        recommendation_id=recommendation_id,
-    )
+    decision = _Decision("promote", by, reason, found, bool(problems), recommendation_id)
+    return _move(database, store, version, decision)
 
 
 def _still(store: Store, version: ModelVersion, over: int | None) -> None:
@@ -181,17 +184,8 @@ def rollback(
         loads = gates.loads(refuses_without_pickle(version))
         if not (loads.passed or force):
             raise Refused(f"{version.uri} was champion before, but can't be loaded: {loads.found}")
-        return _move(
-            database,
-            store,
-            version,
-            action="rollback",
-            reason=reason,
-            gates=[loads],
-            forced=not loads.passed,
-            by=by,
-            recommendation_id=recommendation_id,
-        )
+        decision = _Decision("rollback", by, reason, [loads], not loads.passed, recommendation_id)
+        return _move(database, store, version, decision)
 
 
 def check(
@@ -255,18 +249,7 @@ def _target(database: Database, store: Store, name: str) -> int:
     return version
 
 
-def _move(
-    database: Database,
-    store: Store,
-    version: ModelVersion,
-    *,
-    action: str,
-    reason: str,
-    gates: Sequence[Gate],
-    forced: bool,
-    by: str,
-    recommendation_id: int | None = None,
-) -> Promotion:
+def _move(database: Database, store: Store, version: ModelVersion, decision: _Decision) -> Promotion:
     """Write the decision, move the alias, mirror it, note that it is done."""
     with database.transaction() as transaction:
         transaction.lock(f"promotion {version.name}")
@@ -274,12 +257,12 @@ def _move(
             "promotion_add",
             name=version.name,
             version=version.version,
-            action=action,
-            reason=reason,
-            decided_by=by,
-            document={"gates": [asdict(gate) for gate in gates]},
-            forced=forced,
-            recommendation_id=recommendation_id,
+            action=decision.action,
+            reason=decision.reason,
+            decided_by=decision.decided_by,
+            document={"gates": [asdict(gate) for gate in decision.gates]},
+            forced=decision.forced,
+            recommendation_id=decision.recommendation_id,
         )
         row = transaction.one("promotion_newest", name=version.name)
         assert row is not None
