@@ -4,7 +4,7 @@ A proof costs a fit, so it is only made when findings ask for it. It needs forec
 thrown away.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,14 +20,12 @@ from mlops.errors import HistoryTooShort
 from mlops.features.build import history, values
 from mlops.monitoring import evidently
 from mlops.monitoring.challenge import challenge
-from mlops.monitoring.coverage import against_promise
-from mlops.monitoring.monitor import MonitorSpec, fit_monitor
 from mlops.monitoring.onset import onset
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.recommend import asks_for_proof, recommend
 from mlops.monitoring.record import Check, record
 from mlops.monitoring.shadow import predecessor
-from mlops.monitoring.skill import against_naive
+from mlops.monitoring.weekly import weekly
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
@@ -90,7 +88,7 @@ def _check(
     baseline = _newest(read_table(store, champion["run_id"], "backtest"))
     baseline, live = _with_features(database, policy, champion, as_of, baseline, live)
     try:
-        weeks, unjudged = list(_weekly(baseline, live, policy, as_of)), ""
+        weeks, unjudged = list(weekly(baseline, live, policy, as_of)), ""
     except HistoryTooShort as error:  # one model that can't be judged stops no other
         weeks, unjudged = [(Findings(), live[live["ds"] >= live["ds"].max() - WEEK])], _too_short(error)
     recommendation = _recommended(database, store, policy, champion, as_of, [found for found, _ in weeks])
@@ -171,28 +169,3 @@ def _with_features(
             values(observed, scaled.reset_index(drop=True), policy.features, None if country == "None" else country)
         )
     return both[0], both[1]
-
-
-def _weekly(
-    baseline: pd.DataFrame, live: pd.DataFrame, policy: Policy, as_of: datetime
-) -> Iterator[tuple[Findings, pd.DataFrame]]:
-    """The findings of every week since the champion began to be used, oldest first, each with its rows."""
-    spec = MonitorSpec(
-        time="ds",
-        entity="series_id",
-        numeric=policy.features,
-        categorical=(),
-        target="target",
-        prediction="prediction",
-        holiday="holiday",
-        alarms_per_year=policy.alarms_per_year,
-    )
-    monitor = fit_monitor(baseline, spec)
-    end = pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
-    count = max(1, -(-(end - live["ds"].min()) // WEEK))
-    for back in range(count, 0, -1):
-        window = live[(live["ds"] >= end - back * WEEK) & (live["ds"] < end - (back - 1) * WEEK)]
-        found = monitor.check(window)
-        compared = against_naive(live[live["ds"] < end - (back - 1) * WEEK], policy.alarms_per_year)
-        covered = against_promise(baseline, window, policy.alarms_per_year)
-        yield Findings((*found.details, compared, covered)), window
