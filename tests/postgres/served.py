@@ -133,10 +133,12 @@ class Served:
         )
         return self.one(
             "insert into analytics.retraining_recommendations (version_id, as_of, action, reasons, evidence,"
-            " rule_version) values (%s, %s, %s, '{the error doubled}', '{}', '1') returning recommendation_id",
+            " rule_version, rollback_version_id) values (%s, %s, %s, '{the error doubled}', '{}', '1', %s)"
+            " returning recommendation_id",
             version_id,
             at,
             action,
+            self.model(alias="earlier") if action == "rollback" else None,
         )
 
     def healthy(self, name: str = "demand", **columns: Any) -> int:

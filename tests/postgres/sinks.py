@@ -22,33 +22,39 @@ class Http:
     seconds: float = 0.0
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     port: int = 0
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hooks/s3cret-path"
+        return f"{self.scheme}://127.0.0.1:{self.port}/hooks/s3cret-path"
 
 
 @dataclass
 class Smtp:
-    """Takes mail; refuses recipients that begin with `refuses`, and everything with a greeting of its own."""
+    """Takes mail; refuses recipients that begin with `refuses`, and everything with a greeting of its own.
+
+    With a certificate it offers STARTTLS, or speaks TLS from the first byte (`implicit`).
+    """
 
     greeting: str = "220 ready"
     refuses: str = "nobody@"
+    login: str = "235 welcome"
     certificate: Path | None = None
+    implicit: bool = False
     taken: list[EmailMessage] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     port: int = 0
 
 
 @contextmanager
-def http() -> Iterator[Http]:
-    sink = Http()
+def http(certificate: Path | None = None) -> Iterator[Http]:
+    sink = Http(scheme="https" if certificate else "http")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            time.sleep(sink.seconds)
             sink.taken.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            time.sleep(sink.seconds)
             self.send_response(sink.status)
             self.send_header("Location", sink.url)
             self.send_header("Content-Length", "0")
@@ -59,19 +65,33 @@ def http() -> Iterator[Http]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as sink.port:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda *_: None  # who hangs up is no news
+    if certificate:
+        server.socket = _tls(certificate).wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with serving(server) as sink.port:
         yield sink
 
 
 @contextmanager
-def smtp(certificate: Path | None = None) -> Iterator[Smtp]:
-    sink = Smtp(certificate=certificate)
+def smtp(certificate: Path | None = None, *, implicit: bool = False) -> Iterator[Smtp]:
+    sink = Smtp(certificate=certificate, implicit=implicit)
 
     class Handler(socketserver.StreamRequestHandler):
         def say(self, line: str) -> None:
             self.wfile.write(f"{line}\r\n".encode())
 
+        def encrypt(self) -> bool:
+            try:
+                self.request = _tls(sink.certificate).wrap_socket(self.request, server_side=True)
+            except ssl.SSLError:
+                return False
+            self.setup()
+            return True
+
         def handle(self) -> None:
+            if sink.implicit and not self.encrypt():
+                return
             self.say(sink.greeting)
             while line := self.rfile.readline().decode().strip():
                 sink.commands.append(line)
@@ -80,18 +100,13 @@ def smtp(certificate: Path | None = None) -> Iterator[Smtp]:
                         self.say("250-here" if sink.certificate else "250 here")
                         if sink.certificate:
                             self.say("250-AUTH PLAIN")
-                            self.say("250 STARTTLS")
+                            self.say("250 fine" if sink.implicit else "250 STARTTLS")
                     case "STARTTLS":
                         self.say("220 go on")
-                        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                        context.load_cert_chain(sink.certificate)
-                        try:
-                            self.request = context.wrap_socket(self.request, server_side=True)
-                        except ssl.SSLError:
+                        if not self.encrypt():
                             return
-                        self.setup()
                     case "AUTH":
-                        self.say("235 welcome")
+                        self.say(sink.login)
                     case "RCPT":
                         self.say("550 unknown" if sink.refuses in line else "250 fine")
                     case "DATA":
@@ -107,33 +122,58 @@ def smtp(certificate: Path | None = None) -> Iterator[Smtp]:
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None
     with serving(server) as sink.port:
         yield sink
+
+
+def _tls(certificate: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """The port of a server that gives every connection one answer, and hangs up."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.wfile.write(answer)
+
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port
 
 
 @contextmanager
 def serving(server: socketserver.BaseServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-def certificate(path: Path) -> Path:
-    """A certificate for localhost that vouches for itself, with its key, in one file."""
+def certificate(path: Path, name: str = "localhost") -> Path:
+    """A certificate for a name and 127.0.0.1 that vouches for itself, with its key, in one file."""
+    from ipaddress import ip_address
+
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
+    key, issuer = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={name}")
+    names = [x509.DNSName(name), x509.IPAddress(ip_address("127.0.0.1"))]
     now = datetime.now(UTC)
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(issuer, issuer, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(

@@ -2,6 +2,12 @@
 
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +18,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 from tests.postgres.served import DAY, NOW, Served
-from tests.postgres.sinks import Http, Smtp, certificate, http, smtp
+from tests.postgres.sinks import Http, Smtp, answering, certificate, http, smtp
 
 from mlops.config import Settings, room
 from mlops.db import Database
@@ -25,6 +31,27 @@ from mlops.monitoring.alerts import deliver, review_alerts, send_test
 RULES = read_alert_policy(room("monitoring") / "policy.toml")
 CHAMPION = "models:/demand@champion"
 SECRET = "s3cret"
+DELIVERERS = """
+import os, sys
+from pathlib import Path
+
+from mlops.config import Settings
+from mlops.db import Database
+from mlops.monitoring.alert_policy import read_alert_policy
+from mlops.monitoring.alerts import deliver
+
+def start():
+    child = os.fork()
+    if not child:
+        deliver(Database(sys.argv[1]), Settings(), read_alert_policy(Path(sys.argv[2])))
+        os._exit(0)
+    return child
+
+first = start()
+print(first, flush=True)
+os.waitpid(first, 0)
+sys.exit(any([os.waitpid(child, 0)[1] for child in [start(), start()]]))
+"""
 
 
 @pytest.fixture
@@ -109,6 +136,7 @@ def test_a_healthy_champion_has_no_alert(served: Served, database: Database):
     ("action", "severity", "todo"),
     [
         ("retrain", "warning", "mlops retrain {}; the reasons are in mlops review"),
+        ("rollback", "critical", "mlops retrain {}, which rolls back; the reasons are in mlops review"),
         ("investigate_data", "warning", "look at the data before anything is retrained: mlops review"),
     ],
 )
@@ -125,6 +153,21 @@ def test_a_recommendation_is_an_alert_until_somebody_decided(
     assert kinds(served, database) == ([], [])
     served.one("update analytics.retraining_recommendations set status = 'done', decided_at = now()")
     assert kinds(served, database) == ([], [f"{action}_recommended"])
+
+
+def test_a_recommendation_whose_proof_is_too_old_says_so_instead_of_a_command_that_is_refused(
+    served: Served, database: Database
+):
+    version = served.model()
+    served.forecasts(version, served.series())
+    number = served.check(version, "retrain")
+    todo = "select todo from analytics.alerts where kind = 'retrain_recommended'"
+    assert kinds(served, database) == (["retrain_recommended"], [])
+    assert served.one(todo).startswith(f"mlops retrain {number}")
+    served.one("update analytics.retraining_recommendations set expires_at = %s", NOW + DAY)
+    assert kinds(served, database) == ([], [])
+    review_alerts(database, NOW + 2 * DAY, RULES)
+    assert served.one(todo) == "mlops monitor run, for the proof is too old to act on"
 
 
 def test_a_recommendation_for_a_version_that_is_champion_no_more_is_over(served: Served, database: Database):
@@ -325,26 +368,25 @@ def test_what_was_resolved_before_it_could_be_sent_is_told_in_one_message(
     assert (document["event"], document["resolved_at"] is None) == ("opened", False)
 
 
-def test_a_deliverer_that_dies_after_sending_sends_again_with_the_same_key(
-    served: Served, database: Database, place: Settings, hook: Http, monkeypatch: pytest.MonkeyPatch
+def test_a_process_that_is_killed_while_it_sends_doubles_one_message_and_two_others_send_the_rest_once(
+    served: Served, database: Database, hook: Http, tmp_path: Path
 ):
-    class Killed(BaseException):
-        pass
-
-    send = alerts.send
-
-    def killed(*arguments: Any) -> None:
-        send(*arguments)
-        raise Killed
-
-    alert(served)
-    monkeypatch.setattr(alerts, "send", killed)
-    with pytest.raises(Killed):
-        deliver(database, place, to(webhook(hook)))
-    monkeypatch.setattr(alerts, "send", send)
-    assert deliver(database, place, to(webhook(hook)))[0].sent == 1
-    assert len(hook.taken) == 2
-    assert len({headers["idempotency-key"] for headers, _ in hook.taken}) == 1
+    (tmp_path / "policy.toml").write_text(f'[alerts.channels.ops]\nkind = "webhook"\nurl = "{hook.url}"\n')
+    for number in range(9):
+        alert(served, subject=f"models:/m{number}@champion")
+    hook.seconds = 60
+    command = [sys.executable, "-c", DELIVERERS, database.url, str(tmp_path / "policy.toml")]
+    environment = os.environ | {"MLOPS_HOME": str(tmp_path), "MLOPS_ALERT_WEBHOOK_SECRET": SECRET}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as processes:
+        first = int(processes.stdout.readline())
+        while not hook.taken:
+            time.sleep(0.01)
+        hook.seconds = 0.02
+        os.kill(first, signal.SIGKILL)
+    assert processes.returncode == 0
+    sent = Counter(headers["idempotency-key"] for headers, _ in hook.taken)
+    assert sorted(sent.values()) == [*[1] * 8, 2], "the one that was under way has the same key"
+    assert served.one("select count(*) from analytics.alert_deliveries where sent_at is null") == 0
 
 
 # The channels
@@ -378,6 +420,25 @@ def test_a_server_that_does_not_answer_is_given_up(place: Settings, hook: Http, 
     hook.seconds = 0.5
     with pytest.raises(Refused, match=r"127\.0\.0\.1 (did not answer|can't be reached)"):
         send_test(place, "webhook", to(webhook(hook)))
+
+
+def test_a_webhook_is_posted_to_a_server_whose_certificate_is_trusted_and_to_no_other(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with http(certificate(tmp_path / "here.pem")) as hook:
+        with pytest.raises(Refused, match=r"127\.0\.0\.1 can't be reached: .*certificate") as refused:
+            send_test(place, "webhook", to(webhook(hook)))
+        assert hook.taken == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "here.pem"))
+        send_test(place, "webhook", to(webhook(hook)))
+    assert events(hook) == ["test"]
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 2", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 204 " + b"x" * 70_000])
+def test_a_server_that_answers_no_http_has_not_taken_it(place: Settings, answer: bytes):
+    with answering(answer) as port, pytest.raises(Refused, match=r"127\.0\.0\.1 (did not answer|can't be reached): "):
+        send_test(place, "webhook", to(channel("webhook", url=f"http://127.0.0.1:{port}/s3cret")))
 
 
 def test_a_webhook_without_a_secret_or_a_server_is_refused(place: Settings, hook: Http):
@@ -432,6 +493,32 @@ def test_mail_goes_by_tls_and_only_then_with_the_password(
         send_test(known, "email", to(mail(sink, security="starttls")))
         assert len(sink.taken) == 1
         assert sink.commands.index("STARTTLS") < [line[:4] for line in sink.commands].index("AUTH")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("security", ["ssl", "starttls"])
+def test_a_mail_server_has_to_show_a_certificate_for_its_name(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, security: str
+):
+    for name, trusted in (("elsewhere.org", True), ("localhost", False)):
+        with smtp(certificate(tmp_path / f"{name}.pem", name), implicit=security == "ssl") as sink:
+            monkeypatch.setenv("SSL_CERT_FILE", str(sink.certificate) if trusted else os.devnull)
+            with pytest.raises(Refused, match=r"localhost can't be reached: .*certificate"):
+                send_test(place, "email", to(mail(sink, security=security)))
+            assert sink.taken == []
+
+
+def test_mail_goes_by_tls_from_the_first_byte_on_and_a_refused_login_is_told(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    known = place.model_copy(update={"smtp_user": "ann", "smtp_password": SecretStr("hunter2")})
+    with smtp(certificate(tmp_path / "localhost.pem"), implicit=True) as sink:
+        monkeypatch.setenv("SSL_CERT_FILE", str(sink.certificate))
+        send_test(known, "email", to(mail(sink, security="ssl")))
+        assert (len(sink.taken), "STARTTLS" in sink.commands) == (1, False)
+        sink.login = "535 hunter2 is wrong"
+        with pytest.raises(Refused, match="localhost answered 535") as refused:
+            send_test(known, "email", to(mail(sink, security="ssl")))
     assert "hunter2" not in str(refused.value)
 
 

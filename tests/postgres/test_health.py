@@ -1,10 +1,12 @@
 """Health finds what is wrong, says what to do, and costs next to nothing."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
+from tests.postgres.served import DAY, NOW, Served
 
 from mlops.config import Settings
 from mlops.db import Database
@@ -17,13 +19,13 @@ CHECKS = [
     "days to summarise",
     "views",
     "outcomes to match",
-    "lineage",
     "recommendations",
     "connections",
     "bloat",
     "missing indexes",
     "unused indexes",
     "slow statements",
+    "lineage",
     "alerts",
 ]
 BATCH = """insert into analytics.ingest_batches (source, adapter, sha256, status, read, inserted, corrected,
@@ -176,7 +178,27 @@ def test_predictions_whose_outcome_is_there_are_counted(database: Database):
                   (1, 1, now(), '2024-01-01Z', '2024-01-03Z', 2, 4)""",
     )
     assert check(database, "outcomes to match") == ("watch", "1 predictions", "run mlops outcomes match")
-    assert check(database, "lineage")[0] == "bad"
+
+
+def test_lineage_is_asked_of_what_serves_and_that_others_have_none_is_a_note(served: Served, served_database: Database):
+    assert check(served_database, "lineage") == ("ok", "complete", "")
+    unknown = {"lineage": None, "lineage_state": "incomplete", "lineage_problem": "none"}
+    foreign = served.model("theirs", "prod", **unknown)
+    assert check(served_database, "lineage") == (
+        "ok",
+        "complete for all that serve, missing for 1 that do not",
+        "",
+    )
+    served.model("ours", "challenger", **unknown)
+    assert check(served_database, "lineage")[:2] == ("bad", "missing for 1 that serve and for 1 that do not")
+    served.one(
+        "select analytics.ensure_partitions(now() - interval '40 days', now(), 'analytics.model_prediction_results')"
+    )
+    series = served.series(1)
+    served.forecasts(foreign, series, until=datetime.now(UTC) - 30 * DAY, labelled_until=NOW, days=1)
+    assert check(served_database, "lineage")[1].endswith(" and for 1 that do not"), "it has forecast long ago"
+    served.forecasts(foreign, series, until=datetime.now(UTC), labelled_until=NOW, days=1)
+    assert check(served_database, "lineage")[1] == "missing for 2 that serve"
 
 
 def test_slow_statements_are_told_where_they_are_recorded_and_how_else(database: Database):

@@ -9,9 +9,10 @@ with limits as (
     -- somebody has to decide; what is accepted, put off or dismissed is decided
     select r.action || '_recommended' as kind, c.subject, case r.action when 'rollback' then 'critical' else 'warning' end as severity, c.version_id, c.owner,
            format('version %s: %s', c.version, coalesce(r.reasons[1], r.action)) as message,
-           case r.action when 'retrain' then format('mlops retrain %s; the reasons are in mlops review', r.recommendation_id)
-                         when 'rollback' then format('mlops registry rollback %s; the reasons are in mlops review', c.name)
-                         else 'look at the data before anything is retrained: mlops review' end as todo,
+           case when r.action = 'investigate_data' then 'look at the data before anything is retrained: mlops review'
+                when r.expires_at < :as_of then 'mlops monitor run, for the proof is too old to act on'
+                else format('mlops retrain %s%s; the reasons are in mlops review', r.recommendation_id,
+                            case r.action when 'rollback' then ', which rolls back' end) end as todo,
            jsonb_build_object('version', c.version, 'recommendation_id', r.recommendation_id, 'reasons', to_jsonb(r.reasons)) as details
       from champions c
      cross join lateral (select * from analytics.retraining_recommendations r
