@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from mlflow.models import infer_signature
 from sklearn.linear_model import Ridge
 
 import mlflow
+from mlops.cli.output import console
 from mlops.db import Database
 from mlops.features import offline, online
 from mlops.features.definitions import declared, feature_set
@@ -28,6 +30,17 @@ FEATURES = [
     feature("weekday", transformation=day_of_week(), owner="me", description="weekday"),
 ]
 FEATURE_SETS = [FeatureSet("mine", Selection("collection_weight"), tuple(FEATURES))]
+"""
+MANY_MODELS = """
+with models as (
+    insert into analytics.registered_models (name, created_at)
+    select 'tonnage of depot number ' || n, now() from generate_series(1, 12) n returning model_id, name
+), versions as (
+    insert into analytics.model_versions (model_id, name, version, created_at, status, lineage_state, lineage_problem)
+    select model_id, name, 1, now(), 'READY', 'incomplete', 'made up' from models returning version_id
+)
+insert into analytics.model_version_features (version_id, feature_id)
+select version_id, feature_id from versions cross join analytics.model_feature_store
 """
 
 
@@ -97,6 +110,20 @@ def test_a_changed_definition_is_a_new_version_shown_by_what_it_changed(mlops, r
     assert (listed["before"]["state"], listed["before"]["version"]) == ("recorded", 1), (
         "an old definition is its old version"
     )
+
+
+def test_a_list_fits_a_hundred_columns_however_many_models_use_a_feature(
+    mlops, routes: Database, monkeypatch: pytest.MonkeyPatch
+):
+    with psycopg.connect(routes.url, autocommit=True) as connection:
+        connection.execute(MANY_MODELS)
+    monkeypatch.setattr(console, "_width", 100)
+    code, out, _ = mlops("features", "list")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    assert "and 11 more" in " ".join(out.split())
+    assert {row["name"] for row in json.loads(mlops("features", "list", "--json")[1])} <= set(out.split())
+    assert "…" not in out, "no name is cut off"
 
 
 def test_the_rooms_own_sets_can_be_built(mlops, routes: Database):

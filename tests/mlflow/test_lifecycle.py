@@ -29,7 +29,8 @@ from mlops.training.retrain import Rule, retrain
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
-TRACE = Path(__file__).parents[2] / "docs" / "trace-a-prediction.sql"
+ROOT = Path(__file__).parents[2]
+TRACE = "src/mlops/db/queries/trace_prediction.sql"
 
 
 def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
@@ -60,12 +61,13 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     assert (again.version.uri, again.verdict) == (done.version.uri, done.verdict), "acting twice is acting once"
     _what_it_saved_is_told_four_weeks_later(routes, store, monday, checked.recommendation_id)
 
+    assert f"-f {TRACE}" in (ROOT / "docs" / "lineage.md").read_text(), "as the page says"
     with psycopg.connect(routes.url, row_factory=dict_row) as connection:
-        row = connection.execute(TRACE.read_text().replace(":prediction_id", "1")).fetchone()
+        row = connection.execute((ROOT / TRACE).read_text().replace(":prediction_id", "1")).fetchone()
     assert row["model"] == "demand"
     assert row["version"] == 1
     assert row["run_id"] == champion.version.run_id
-    assert "same_season_1@1" in row["features"]
+    assert ("same_season_1", 1) in {(one["feature"], one["version"]) for one in row["features"]}
     assert str(row["trained_to"])[:10] == "2019-12-31"
     assert row["recommendation"] == "retrain"
     assert row["retrained_version"] == 2

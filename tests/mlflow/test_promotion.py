@@ -15,7 +15,7 @@ from mlops.cli.output import console
 from mlops.db import Database
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import add_version, alias_of, find_by_tag, resolve
+from mlops.tracking.registry import ModelVersion, add_version, alias_of, find_by_tag, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
@@ -239,8 +239,41 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
     run = store.client.create_run(store.experiment("demand")).info.run_id
     pd.DataFrame({"series_id": [1]}).to_parquet(tmp_path / "backtest.parquet")
     store.client.log_artifact(run, str(tmp_path / "backtest.parquet"))
-    found = contest(routes, store, Contender(replace(champion.version, run_id=run), row), None)
+    older = row | {"lineage": {name: one for name, one in row["lineage"].items() if name != "tables"}}
+    found = contest(routes, store, Contender(replace(champion.version, run_id=run), older), None)
     assert f"'backtest' of run {run} has no column cutoff, ds, y, y_hat" in found.on
+
+
+def test_a_backtest_that_was_written_over_wins_nothing_and_loses_nothing(
+    routes: Database, store: Store, champion: Trained, tmp_path: Path
+):
+    def written_over(version: ModelVersion, name: str, *, times: float = 1.0) -> Path:
+        path = Path(urlparse(store.client.get_run(version.run_id).info.artifact_uri).path) / f"{name}.parquet"
+        shutil.copy(path, tmp_path / path.name)
+        forged = pd.read_parquet(path)
+        forged.assign(y_hat=forged["y"] * times).to_parquet(path, index=False)
+        return path
+
+    ours = _trained(routes, store, "naive", NEW_YEAR).version
+    honest = promotion.check(routes, store, ours, 0.02)
+    path = written_over(champion.version, "backtest", times=3)
+    try:
+        found = promotion.check(routes, store, ours, 0.02)
+    finally:
+        shutil.copy(tmp_path / path.name, path)
+    assert "the backtests of both" in honest[0].found
+    assert "the champion's recipe on the same" in found[0].found
+    assert not found[0].passed, "the champion is as good as its recipe, whatever stands in the file"
+
+    path = written_over(ours, "backtest")
+    with pytest.raises(
+        Refused, match=r"better: the table 'backtest' of run \w+ is not the one that the training wrote"
+    ):
+        promotion.promote(routes, store, ours.uri, "perfect", margin=0.02)
+    shutil.copy(tmp_path / path.name, path)
+    written_over(ours, "backtest_naive")
+    with pytest.raises(Refused, match=r"naive: the table 'backtest_naive' of run \w+ is not the one .* SHA-256 is"):
+        promotion.promote(routes, store, ours.uri, "perfect", margin=0.02)
 
 
 def test_a_name_with_a_quote_is_registered_and_found(store: Store, champion: Trained):

@@ -34,7 +34,7 @@ LINEAGE = Lineage(
     series=(1, 2),
 )
 DOCUMENT = json.loads(LINEAGE.to_json())
-SINCE_THE_SECOND = {"lineage_version", "inputs", "outputs", "columns", "code", "environment", "files"}
+SINCE_THE_SECOND = {"lineage_version", "inputs", "outputs", "columns", "code", "environment", "files", "tables"}
 FIRST_FORMAT = {name: value for name, value in DOCUMENT.items() if name not in SINCE_THE_SECOND}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -58,7 +58,7 @@ def test_a_document_of_the_first_format_is_complete_for_what_it_claims():
 @pytest.mark.parametrize("name", DOCUMENT)
 def test_what_a_format_requires_must_be_there(name: str):
     short = canonical_json({key: value for key, value in DOCUMENT.items() if key != name})
-    if name in ("recipe", "selection", "series"):  # of models that `mlops train` made
+    if name in ("recipe", "selection", "series", "tables"):  # of models that `mlops train` made, the last of late
         assert name not in parse(short)
     elif name == "lineage_version":
         assert parse(short), "without its number it is a document of the first format, with more than that asks for"
@@ -105,8 +105,9 @@ def test_anything_else_is_a_value_error(text: object):
         (canonical_json(DOCUMENT | {"lineage_version": 3}), "format 3; this program knows 1 to 2"),
         (canonical_json(DOCUMENT | {"features": {"x": {"version": 1}}}), "definition_sha256"),
         (canonical_json(DOCUMENT | {"series": ["1"]}), "ids of series"),
+        (canonical_json(DOCUMENT | {"tables": {"backtest": "1"}}), "for each table of the run its SHA-256"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_what_is_wrong_is_told(text: object, words: str):
     with pytest.raises(ValueError, match=words):

@@ -23,6 +23,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The feature store.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+MOST_USERS = 2
 File = Annotated[Path | None, typer.Option(help="The definition file; training/features.py when left out.")]
 
 
@@ -36,12 +37,12 @@ def list_features(file: File = None, as_json: Json = False) -> None:
 
     def text() -> None:
         shown = table("feature", "version", "sets and models", "transformation")
-        for column in shown.columns[:3]:
+        for column in shown.columns[:2]:
             column.no_wrap = True
         for row in rows:
-            users = ", ".join([*row["sets"], *_models(row["used_by"])])
+            users = _some([*row["sets"], *_models(row["used_by"])])
             version = _version(row["version"], row["state"])
-            shown.add_row(row["name"], version, users, escape(row["transformation"]))
+            shown.add_row(row["name"], version, escape(users), escape(row["transformation"]))
         console.print(shown if rows else "no feature is declared or recorded yet; see docs/how-to/features.md")
 
     emit(rows, as_json=as_json, text=text)
@@ -210,6 +211,12 @@ def _models(versions: list[str]) -> list[str]:
     """Models and how many of their versions: demand/1, demand/2 are demand ×2."""
     counts = Counter(version.rpartition("/")[0] for version in versions)
     return [f"{name} ×{count}" for name, count in sorted(counts.items())]
+
+
+def _some(names: list[str]) -> str:
+    """The first names, and how many there are besides: a feature may be used by hundreds of models."""
+    more = len(names) - MOST_USERS
+    return ", ".join(names[:MOST_USERS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _version(version: int | None, state: str) -> str:

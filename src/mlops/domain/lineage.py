@@ -28,7 +28,8 @@ class Lineage:
     `features` maps a feature's name to its version and definition_sha256, `columns` those of the training frame to
     their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs` and `outputs` are the
     model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and `series` are there when
-    `mlops train` made the model. `files` are digests of the model's own files. Times are aware.
+    `mlops train` made the model. `files` are digests of the model's own files, `tables` those of the tables that
+    its run keeps, such as its backtest. Times are aware.
     """
 
     features: Mapping[str, Mapping[str, Any]]
@@ -45,6 +46,7 @@ class Lineage:
     code: Mapping[str, Any]
     environment: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, Any] | None = None
     selection: Selection | None = None
     series: tuple[int, ...] | None = None
@@ -140,6 +142,10 @@ def _types(value: object) -> bool:
     return isinstance(value, dict) and all(_text(kind) for kind in value.values())
 
 
+def _digests(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_digest, value.values()))
+
+
 def _environment(value: object) -> bool:
     return isinstance(value, dict) and _types(value.get("distributions"))
 
@@ -181,12 +187,11 @@ COMMON: dict[str, Rule] = {
     "content_sha256": (_digest, "a SHA-256 of 64 hexadecimal digits"),
     "code_version": (_text, "a version"),
 }
-OPTIONAL: dict[str, Rule] = {
+FIRST: dict[str, Rule] = {
     "recipe": (_mapping, "an object"),
     "selection": (_selection, "metric_type, granularity and labels"),
     "series": (_series, "ids of series"),
 }
-FIRST = OPTIONAL
 SECOND: dict[str, Rule] = {
     "inputs": (_types, "for each input its type"),
     "outputs": (_types, "for each output its type"),
@@ -195,3 +200,5 @@ SECOND: dict[str, Rule] = {
     "environment": (_environment, "an object with the versions of distributions"),
     "files": (_types, "for each file its digest"),
 }
+OPTIONAL: dict[str, Rule] = FIRST | {"tables": (_digests, "for each table of the run its SHA-256")}
+"""What an older document of the same format may lack."""

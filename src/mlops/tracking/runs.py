@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import mlflow
 from mlops.domain.lineage import Lineage
-from mlops.errors import ModelNotFound, NothingToDo
+from mlops.errors import ModelNotFound, NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.dataset import log_dataset
@@ -91,13 +92,14 @@ def log_run(store: Store, record: RunRecord) -> Logged:
         folder, signature = Path(name), _signature(record.forecaster)
         _write_files(record, folder)
         files = _digests(CODE.parent, CODE.name) | _digests(folder, "**/*")
-        lineage = declare(signature, files=files, **record.lineage)
+        tables = {name: _parquet(table) for name, table in record.tables.items()}
+        lineage = declare(signature, files=files, tables=_of_each(tables), **record.lineage)
         mlflow.set_tags(dict(record.tags) | lineage.tags())
         mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
         mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
         mlflow.log_text(lineage.to_json(), "lineage.json")
         log_dataset(record.experiment, lineage)
-        _log_files({f"{name}.parquet": _parquet(table) for name, table in record.tables.items()})
+        _log_files({f"{name}.parquet": content for name, content in tables.items()})
         return Logged(run.info.run_id, _log_model(record, folder, signature, lineage), lineage)
 
 
@@ -114,14 +116,29 @@ def log_report(store: Store, record: ReportRecord) -> str:
         return str(run.info.run_id)
 
 
-def read_table(store: Store, run_id: str, name: str) -> pd.DataFrame:
-    """A table that `log_run` kept with its run; NothingToDo when it is gone."""
+def read_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """A table that `log_run` kept with its run; NothingToDo when it is gone.
+
+    With the lineage of the version that the run made, Refused when the table is not the one that was written then.
+    Versions of before tables had a digest are taken as they are.
+    """
+    content = _download(store, run_id, name)
+    said, found = ((lineage or {}).get("tables") or {}).get(name), hashlib.sha256(content).hexdigest()
+    if said not in (None, found):
+        raise Refused(
+            f"the table {name!r} of run {run_id} is not the one that the training wrote: its SHA-256 is {found[:12]}…,"
+            f" the lineage says {said[:12]}…"
+        )
+    return pd.read_parquet(BytesIO(content))
+
+
+def _download(store: Store, run_id: str, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = store.client.download_artifacts(run_id, f"{name}.parquet", folder)
         except (MlflowException, OSError) as error:
             raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
-        return pd.read_parquet(path)
+        return Path(path).read_bytes()
 
 
 def model_files(version: ModelVersion, folder: Path) -> Path:
@@ -159,6 +176,10 @@ def _log_files(files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         mlflow.log_artifacts(folder)
+
+
+def _of_each(contents: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

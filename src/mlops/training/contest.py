@@ -96,8 +96,8 @@ def _of_champion(
 
 
 def _forecasts(store: Store, contender: Contender, name: str) -> pd.DataFrame:
-    """A backtest of a version; NothingToDo when it is gone, or none of ours."""
-    table = read_table(store, contender.version.run_id, name)
+    """A backtest of a version; NothingToDo when it is gone, or none of ours, Refused when it was changed."""
+    table = read_table(store, contender.version.run_id, name, lineage=contender.row["lineage"])
     missing = sorted({*KEYS, "y", "y_hat"} - set(table))
     if missing:
         raise NothingToDo(f"the table {name!r} of run {contender.version.run_id} has no column {', '.join(missing)}")

@@ -1,4 +1,5 @@
 -- from a stored prediction back to what made it and on to what it caused
+-- psql "$(mlops db url)" -x -v prediction_id=1 -f src/mlops/db/queries/trace_prediction.sql
 select p.prediction_id, p.series_id, s.metric_type, p.issued_at, p.cutoff, p.target_at, p.horizon, p.y_hat, p.lo_80, p.hi_80,
        p.outcome, p.outcome_recorded_at, p.error, p.request_id,
        v.version_id, v.name as model, v.version, v.kind, v.run_id, v.created_at as registered_at, v.deleted_at,
