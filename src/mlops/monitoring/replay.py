@@ -18,8 +18,22 @@ from mlops.monitoring.monitor import FEWEST_DAYS, Monitor, fit_monitor
 from mlops.monitoring.recommend import Terms, asks_for_proof, recommend
 from mlops.monitoring.spec import Array, MonitorSpec
 
-__all__ = ["Case", "Checked", "Episode", "MonitorWatch", "Rate", "Watch", "drifted", "episodes", "replayed", "split"]
+__all__ = [
+    "Case",
+    "Checked",
+    "Episode",
+    "MonitorWatch",
+    "Rate",
+    "Told",
+    "Watch",
+    "drifted",
+    "episodes",
+    "replayed",
+    "split",
+]
 
+Told = Callable[[int, int], None]
+"""Hears how many of how many are done."""
 WEEK = pd.Timedelta(weeks=1)
 DAYS_OF_YEAR = 365.25
 CALM_WEEKS = 2
@@ -42,6 +56,7 @@ class Case:
     """
 
     title: str
+    source: str
     spec: MonitorSpec
     history: pd.DataFrame
     live: pd.DataFrame

@@ -5,7 +5,7 @@ drifted that did not drift in the same week of the history without the change. P
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from mlops.errors import BadInput, HistoryTooShort
 from mlops.monitoring.business import Costs, UnitCost, money
 from mlops.monitoring.inject import CHANGES, Usual, inject, possible, usual
 from mlops.monitoring.recommend import Terms
-from mlops.monitoring.replay import WEEK, Case, Checked, Episode, Rate, Watch, drifted, episodes, replayed
+from mlops.monitoring.replay import WEEK, Case, Checked, Episode, Rate, Told, Watch, drifted, episodes, replayed
 from mlops.monitoring.spec import Array
 
 __all__ = ["BUDGETS", "AtBudget", "Best", "Found", "Life", "Question", "Total", "Tradeoff", "lives", "tradeoff"]
@@ -153,7 +153,7 @@ def lives(case: Case, per_change: int, seed: int = 0) -> tuple[Life, ...]:
     )
 
 
-def tradeoff(question: Question, told: Callable[[int, int], None] = lambda done, of: None) -> Tradeoff:
+def tradeoff(question: Question, told: Told = lambda *_: None) -> Tradeoff:
     """Replay a case at every budget; `told` hears how many of how many are done."""
     sizes = usual(question.case.history, question.case.spec)
     budgets, tracks = sorted(set(question.budgets)), {}
