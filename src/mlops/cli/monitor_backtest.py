@@ -25,7 +25,6 @@ __all__ = ["backtest"]
 
 AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
 FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with forecasts and outcomes, not a model.")]
-ACTIONS = {"investigate_data": "investigate the data", "prove": "try a refit", "watch": "watch", "none": "none"}
 COLOURS = {"investigate_data": "yellow", "prove": "red", "watch": "blue", "none": "green"}
 SHOWN = 3
 
@@ -138,6 +137,8 @@ def _print_replay(found: "Backtest") -> None:
 
 
 def _print_episodes(episodes: "tuple[Episode, ...]") -> None:
+    from mlops.monitoring.backtest import ACTIONS
+
     if not episodes:
         return
     shown = table("alarm", "until", "weeks", "what to do", "what it says", "also")

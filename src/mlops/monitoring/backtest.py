@@ -14,7 +14,10 @@ from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay import WEEK, Case, Checked, Told
 from mlops.monitoring.tradeoff import BUDGETS, WATCHED_WEEKS, AtBudget, Question, Tradeoff, lives, tradeoff
 
-__all__ = ["Backtest", "backtest"]
+__all__ = ["ACTIONS", "Backtest", "backtest"]
+
+ACTIONS = {"investigate_data": "investigate the data", "prove": "try a refit", "watch": "watch", "none": "nothing"}
+"""What an alarm asks for, in words; the most urgent first."""
 
 
 @dataclass(frozen=True)
