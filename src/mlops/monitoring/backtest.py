@@ -18,6 +18,7 @@ __all__ = ["ACTIONS", "Backtest", "backtest"]
 
 ACTIONS = {"investigate_data": "investigate the data", "prove": "try a refit", "watch": "watch", "none": "nothing"}
 """What an alarm asks for, in words; the most urgent first."""
+MOSTLY_CALM = 0.25  # of the weeks in alarm: what is found beyond them is then hardly disturbed
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,19 @@ class Backtest:
         """Which budget costs least, how sure that is, and what it rests on."""
         best, budgets = self.tradeoff.best, self.tradeoff.budgets
         yield (
-            f"With {_number(self.question.changes_per_year)} true changes a year a budget of {best.budget:g} costs"
+            f"With {_changes(self.question.changes_per_year)} a year a budget of {best.budget:g} costs"
             f" least, in {best.best_in:.0%} of resamples{_as_good(best.as_good)}."
         )
         if len(best.by_changes) > 1:
             (_, first), *later = best.by_changes
-            steps = ", ".join(f"{budget:g} from {changes:.1f} a year on" for changes, budget in later)
+            steps = ", ".join(f"{budget:g} from {changes:.2g} a year on" for changes, budget in later)
             yield f"It depends on how many changes you expect: {first:g} costs least for none, {steps}."
+        alarmed = sum(week.alarmed for week in self.now.weeks)
+        if alarmed > MOSTLY_CALM * self.case.weeks:
+            yield (
+                f"{alarmed} of the {self.case.weeks} weeks are in alarm without any of these changes, which hides them:"
+                " replay a calmer time before you choose."
+            )
         excess = [one.excess for one in budgets[0].found if CHANGES[one.change].avoidable and one.excess is not None]
         yield (
             f"Waiting is priced at what errors cost more under a target's change, {np.mean(excess):,.2f}"
@@ -152,6 +159,10 @@ def _check(week: Checked, loss: float) -> dict[str, Any]:
 
 def _alarms(count: float) -> str:
     return f"{_number(count)} {'alarm' if count == 1 else 'alarms'}"
+
+
+def _changes(count: float) -> str:
+    return f"{_number(count)} true {'change' if count == 1 else 'changes'}"
 
 
 def _number(value: float) -> str:

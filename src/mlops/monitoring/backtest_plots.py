@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mlops.monitoring.backtest import Backtest
-from mlops.monitoring.plots import ALARM, BAND_95, BLUE, GREY, PROMISE, _dates, _legend, _one, _svg, _times
+from mlops.monitoring.plots import ALARM, BAND_95, BLUE, GREY, PROMISE, SOFT, _dates, _legend, _one, _svg, _times
 
 __all__ = ["costs", "replay"]
 
@@ -61,6 +61,6 @@ def _draw_costs(figure: Any, found: Backtest) -> None:
     axes.plot(at, [one.value for one in totals], "-o", color=BLUE, linewidth=1.8, markersize=4, label="both")
     axes.set_ylim(bottom=min(0, *(one.low for one in totals)))
     axes.set_xticks(at, [f"{one.budget:g}" for one in budgets])
-    axes.set_xlabel("budget, alarms a year")
+    axes.set_xlabel("budget, alarms a year", color=SOFT)
     figure.subplots_adjust(bottom=0.18)
     _legend(axes)

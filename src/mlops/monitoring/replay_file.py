@@ -19,7 +19,7 @@ def of_file(path: Path, spec: MonitorSpec, weeks: int) -> Case:
     """The rows of a CSV or Parquet file with the columns of `spec`; its newest `weeks` are replayed.
 
     Without `spec.entity` ("") all rows are of one entity. Times become naive UTC; a text without zone is UTC. Raises
-    BadInput for what can't be read, HistoryTooShort where fewer than 90 days are left to fit on.
+    BadInput for what can't be read, Refused where fewer than 90 days are left to fit on.
     """
     frame = _read(path)
     if not spec.entity:

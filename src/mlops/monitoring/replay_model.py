@@ -12,7 +12,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.findings import Findings
-from mlops.errors import HistoryTooShort, NothingToDo, Refused
+from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.holdout import ISSUE
@@ -20,7 +20,7 @@ from mlops.forecasting.panel import Panel
 from mlops.monitoring.coverage import against_promise
 from mlops.monitoring.monitor import FEWEST_DAYS, Monitor, MonitorSpec, fit_monitor
 from mlops.monitoring.policy import Policy
-from mlops.monitoring.replay import Case, Told, split
+from mlops.monitoring.replay import Case, Told, refuse_short, split
 from mlops.monitoring.skill import against_naive
 from mlops.series.quality import usable
 from mlops.tracking.lineage import read_lineage
@@ -75,7 +75,7 @@ def of_model(
 ) -> tuple[Case, Selection]:
     """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
 
-    `told` hears how many of how many fits are done. Raises Refused for a version without a recipe, HistoryTooShort.
+    `told` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
     """
     version = resolve(store, uri)
     lineage = _lineage(version)
@@ -131,7 +131,7 @@ def _anew(
     issue_days = steps * DAYS_A_STEP[granularity]
     count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
     cutoffs = origins(frame, count, every=steps, horizon=steps)
-    _refuse_short(len(cutoffs) * issue_days, reach)
+    refuse_short(len(cutoffs) * issue_days, reach.weeks)
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], _arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
@@ -144,11 +144,6 @@ def _anew(
 def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
     events = {"events": recipe["events"]} if recipe.get("events") else {}
     return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
-
-
-def _refuse_short(days: float, reach: Reach) -> None:
-    if days < reach.weeks * 7 + FEWEST_DAYS:
-        raise HistoryTooShort("the past forecasts", int(days), reach.weeks * 7 + FEWEST_DAYS)
 
 
 def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
