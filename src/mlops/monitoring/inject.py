@@ -1,4 +1,4 @@
-"""Changes that are put into a recorded history from a day on, so that the answer to "would it be found?" is known. Pure.
+"""Changes that are put into a recorded history from a day on, so that it is known what was there to be found. Pure.
 
 Rows before the onset stay as they are. A change of a feature leaves target and prediction alone, as no model is at
 hand that could predict anew; a change of the concept changes the target alone.
@@ -87,7 +87,9 @@ def possible(spec: MonitorSpec) -> tuple[Change, ...]:
     )
 
 
-def inject(rows: pd.DataFrame, before: pd.DataFrame, change: str, usual: Usual, rng: np.random.Generator) -> pd.DataFrame:
+def inject(
+    rows: pd.DataFrame, before: pd.DataFrame, change: str, usual: Usual, rng: np.random.Generator
+) -> pd.DataFrame:
     """A copy of `rows`, which begin at the onset, with a change in a column and a direction drawn by `rng`.
 
     `before` are rows before the onset: a stale column repeats what it had there. Raises UnknownName.

@@ -13,13 +13,28 @@ import pandas as pd
 from scipy import stats
 
 from mlops.domain.findings import Finding, Findings
-from mlops.errors import HistoryTooShort
+from mlops.errors import Refused
 from mlops.monitoring.monitor import FEWEST_DAYS, Monitor, fit_monitor
 from mlops.monitoring.recommend import Terms, asks_for_proof, recommend
 from mlops.monitoring.spec import Array, MonitorSpec
 
-__all__ = ["Case", "Checked", "Episode", "MonitorWatch", "Rate", "Watch", "drifted", "episodes", "replayed", "split"]
+__all__ = [
+    "Case",
+    "Checked",
+    "Episode",
+    "MonitorWatch",
+    "Rate",
+    "Told",
+    "Watch",
+    "drifted",
+    "episodes",
+    "refuse_short",
+    "replayed",
+    "split",
+]
 
+Told = Callable[[int, int], None]
+"""Hears how many of how many are done."""
 WEEK = pd.Timedelta(weeks=1)
 DAYS_OF_YEAR = 365.25
 CALM_WEEKS = 2
@@ -42,6 +57,7 @@ class Case:
     """
 
     title: str
+    source: str
     spec: MonitorSpec
     history: pd.DataFrame
     live: pd.DataFrame
@@ -150,15 +166,25 @@ class MonitorWatch:
 
 
 def split(rows: pd.DataFrame, time: str, weeks: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.Timestamp]:
-    """The rows before the newest `weeks`, those of them, and where they begin; raises HistoryTooShort."""
+    """The rows before the newest `weeks`, those of them, and where they begin; raises Refused if too few are before."""
     rows = rows.sort_values(time, kind="stable", ignore_index=True)
     end = rows[time].iloc[-1].normalize() + pd.Timedelta(days=1)
     start = end - weeks * WEEK
     before = rows[time] < start
     days = (start - rows[time].iloc[0].normalize()).days
-    if days < FEWEST_DAYS:
-        raise HistoryTooShort("history", max(days, 0) + weeks * 7, FEWEST_DAYS + weeks * 7)
+    refuse_short(days + weeks * 7, weeks)
     return rows[before].reset_index(drop=True), rows[~before].reset_index(drop=True), start
+
+
+def refuse_short(days: float, weeks: int) -> None:
+    """Raise Refused where so many days of forecasts are too few to fit on some and to replay so many weeks."""
+    most = int((days - FEWEST_DAYS) // 7)
+    if most < weeks:
+        less = f"replay fewer weeks, --weeks {most} at most" if most > 0 else "wait for more of them"
+        raise Refused(
+            f"there are forecasts of {days:.0f} days; to replay {weeks} weeks takes {weeks * 7} days"
+            f" and {FEWEST_DAYS} before them to fit on: {less}"
+        )
 
 
 def replayed(case: Case, watch: Watch, terms: Terms) -> Iterator[Checked]:

@@ -5,7 +5,7 @@ drifted that did not drift in the same week of the history without the change. P
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mlops import parallel
-from mlops.errors import BadInput, HistoryTooShort
+from mlops.errors import BadInput
 from mlops.monitoring.business import Costs, UnitCost, money
 from mlops.monitoring.inject import CHANGES, Usual, inject, possible, usual
 from mlops.monitoring.recommend import Terms
-from mlops.monitoring.replay import WEEK, Case, Checked, Episode, Rate, Watch, drifted, episodes, replayed
+from mlops.monitoring.replay import WEEK, Case, Checked, Episode, Rate, Told, Watch, drifted, episodes, replayed
 from mlops.monitoring.spec import Array
 
 __all__ = ["BUDGETS", "AtBudget", "Best", "Found", "Life", "Question", "Total", "Tradeoff", "lives", "tradeoff"]
@@ -30,6 +30,8 @@ WATCHED_WEEKS = 8
 """For so long after its onset a change may be found; and a change that is not found costs as much as one found then."""
 LOOKED_BACK = 9
 """Weeks before an onset that a check may look back on."""
+PRICED_WEEKS = 26
+"""On so many weeks before the replay it is measured what a change costs."""
 DRAWS = 2_000
 CONFIDENCE = 0.95
 
@@ -144,7 +146,7 @@ def lives(case: Case, per_change: int, seed: int = 0) -> tuple[Life, ...]:
     """So many lives of every possible change, at random days that leave WATCHED_WEEKS of the replay behind them."""
     days = (case.weeks - WATCHED_WEEKS) * 7
     if days < 1:
-        raise HistoryTooShort("replay", case.weeks * 7, (WATCHED_WEEKS + 1) * 7)
+        raise BadInput(f"{case.weeks} weeks are too few to put changes into; replay {WATCHED_WEEKS + 1} at least")
     rng = np.random.default_rng(seed)
     return tuple(
         Life(change.name, case.start + pd.Timedelta(days=int(rng.integers(days))), int(rng.integers(2**31)))
@@ -153,14 +155,16 @@ def lives(case: Case, per_change: int, seed: int = 0) -> tuple[Life, ...]:
     )
 
 
-def tradeoff(question: Question, told: Callable[[int, int], None] = lambda done, of: None) -> Tradeoff:
+def tradeoff(question: Question, told: Told = lambda *_: None) -> Tradeoff:
     """Replay a case at every budget; `told` hears how many of how many are done."""
     sizes = usual(question.case.history, question.case.spec)
     budgets, tracks = sorted(set(question.budgets)), {}
     for number, track in parallel.jobs(_track, budgets, shared=(question, sizes)):
         tracks[budgets[number]] = track
         told(len(tracks), len(budgets))
-    excess = np.array([_excess(question, sizes, life) for life in question.lives])
+    excess = np.array(
+        [_excess(question, sizes, life) if CHANGES[life.change].touches == "target" else 0.0 for life in question.lives]
+    )
     return _weighed(question, {budget: tracks[budget] for budget in budgets}, excess)
 
 
@@ -198,12 +202,15 @@ def _changed(case: Case, sizes: Usual, life: Life) -> pd.DataFrame:
 
 
 def _excess(question: Question, sizes: Usual, life: Life) -> float:
-    """Money per week that the errors cost more because of a change."""
+    """Money per week that the errors cost more under a change: on the newest weeks before the replay, which may itself
+    have changed.
+    """
     case, unit = question.case, question.unit
-    rows = case.between(life.onset, life.onset + WATCHED_WEEKS * WEEK)
-    changed = case.between(life.onset, life.onset + WATCHED_WEEKS * WEEK, _changed(case, sizes, life))
+    rows = case.between(case.start - PRICED_WEEKS * WEEK, case.start, case.history)
+    weeks = (case.start - rows[case.spec.time].iloc[0]) / WEEK
+    changed = case.settled(inject(rows, rows, life.change, sizes, np.random.default_rng(life.seed)))
     cost, without = (np.nansum(money(*case.outcomes(one), unit)) for one in (changed, rows))
-    return float(cost - without) / WATCHED_WEEKS
+    return float((cost - without) / weeks)
 
 
 def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Array) -> Tradeoff:

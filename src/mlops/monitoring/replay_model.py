@@ -1,0 +1,185 @@
+"""A registered model's history to be replayed: honest forecasts of its past, on what was recorded by a time."""
+
+import math
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.domain.findings import Findings
+from mlops.errors import NothingToDo, Refused
+from mlops.features.build import history, values
+from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
+from mlops.forecasting.holdout import ISSUE
+from mlops.forecasting.panel import Panel
+from mlops.monitoring.coverage import against_promise
+from mlops.monitoring.monitor import FEWEST_DAYS, Monitor, MonitorSpec, fit_monitor
+from mlops.monitoring.policy import Policy
+from mlops.monitoring.replay import Case, Told, refuse_short, split
+from mlops.monitoring.skill import against_naive
+from mlops.series.quality import usable
+from mlops.tracking.lineage import read_lineage
+from mlops.tracking.registry import ModelVersion, resolve
+from mlops.tracking.runs import read_table
+from mlops.tracking.store import Store
+
+__all__ = ["ChampionWatch", "Reach", "of_model"]
+
+DAYS_A_STEP = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 30.44}
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many weeks are replayed, how many before them are fitted on, and after how many the model is fitted anew."""
+
+    weeks: int
+    fitted: int
+    refit: int
+
+
+class ChampionWatch:
+    """What a weekly check of a champion looks at: a monitor, the naive, and the promise of the intervals."""
+
+    def __init__(self, monitor: Monitor, baseline: pd.DataFrame, alarms_per_year: float) -> None:
+        self._monitor, self._baseline, self._alarms_per_year = monitor, baseline, alarms_per_year
+
+    @classmethod
+    def fit(cls, case: Case, alarms_per_year: float) -> Self:
+        """The watch of a case whose rows have intervals (`lo_80, hi_80`), `outcome, y_hat` and `naive`."""
+        spec = replace(case.spec, alarms_per_year=alarms_per_year)
+        return cls(fit_monitor(case.history, spec), case.history, alarms_per_year)
+
+    def __copy__(self) -> "ChampionWatch":
+        return ChampionWatch(copy(self._monitor), self._baseline, self._alarms_per_year)
+
+    def check(self, seen: pd.DataFrame, window: pd.DataFrame) -> Findings:
+        """What `monitoring.weekly` finds in a week."""
+        found = self._monitor.check(window)
+        compared = against_naive(seen, self._alarms_per_year)
+        return Findings((*found.details, compared, against_promise(self._baseline, window, self._alarms_per_year)))
+
+
+def of_model(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    uri: str,
+    reach: Reach,
+    as_of: datetime,
+    told: Told = lambda *_: None,
+) -> tuple[Case, Selection]:
+    """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
+
+    `told` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
+    """
+    version = resolve(store, uri)
+    lineage = _lineage(version)
+    selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
+    observed = history(database, selection, as_of, series=lineage["series"])
+    own = _own(store, version, lineage, reach, as_of)
+    forecasts = _anew(observed, lineage, reach, as_of, told) if own is None else own
+    source = _words(own is None, forecasts, reach)
+    rows = _with_naive(forecasts, observed, selection.granularity)
+    baseline, _, start = split(rows, "ds", reach.weeks)
+    rows = values(observed, _sized(rows, baseline), policy.features, country)
+    spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
+    before, live, start = split(rows, "ds", reach.weeks)
+    title = f"{version.name} version {version.version}"
+    return Case(title, source, spec, before, live, start, reach.weeks, ChampionWatch.fit, size="size"), selection
+
+
+def _lineage(version: ModelVersion) -> dict[str, Any]:
+    read = read_lineage(version)
+    lineage: dict[str, Any] = read.get("lineage") or {}
+    if not {"recipe", "selection", "series"} <= lineage.keys():
+        why = read.get("lineage_problem") or "it was not trained by `mlops train`"
+        raise Refused(
+            f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"
+        )
+    return lineage
+
+
+def _own(
+    store: Store, version: ModelVersion, lineage: Mapping[str, Any], reach: Reach, as_of: datetime
+) -> pd.DataFrame | None:
+    """The freshest forecasts of the version's backtest, if they are long enough and no younger than `as_of`."""
+    if datetime.fromisoformat(lineage["as_of"]) > as_of:
+        return None
+    try:
+        table = read_table(store, version.run_id, "backtest")
+    except NothingToDo:
+        return None
+    days = (table["ds"].max() - table["ds"].min()).days + 1
+    return _freshest(table) if days >= reach.weeks * 7 + max(FEWEST_DAYS, reach.fitted * 7) else None
+
+
+def _anew(
+    observed: pd.DataFrame, lineage: Mapping[str, Any], reach: Reach, as_of: datetime, told: Told
+) -> pd.DataFrame:
+    """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
+    recipe, granularity = lineage["recipe"], lineage["selection"]["granularity"]
+    frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    if frame.empty:
+        raise NothingToDo("no series of the model has enough usable history to forecast its past")
+    frame = frame.drop(columns="quality_score")
+    steps = min(ISSUE[granularity], recipe["horizon"])
+    issue_days = steps * DAYS_A_STEP[granularity]
+    count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
+    cutoffs = origins(frame, count, every=steps, horizon=steps)
+    refuse_short(len(cutoffs) * issue_days, reach.weeks)
+    refit = max(1, round(reach.refit * 7 / issue_days))
+    asked = Candidate("model", recipe["kind"], _arguments(recipe))
+    done, fits = [], math.ceil(len(cutoffs) / refit)
+    for one in compare([asked], Newest(Panel.of(frame)), cutoffs, steps, refit_every=refit):
+        done.append(one.forecasts)
+        told(len(done), fits)
+    return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
+
+
+def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    events = {"events": recipe["events"]} if recipe.get("events") else {}
+    return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
+
+
+def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """The freshest forecast of every series and time."""
+    return forecasts.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last").reset_index(drop=True)
+
+
+SEASONAL: dict[str, tuple[pd.DateOffset, int]] = {
+    "hourly": (pd.DateOffset(hours=1), 24),
+    "daily": (pd.DateOffset(days=1), 7),
+    "weekly": (pd.DateOffset(days=7), 4),
+    "monthly": (pd.DateOffset(months=1), 12),
+}
+"""A step, and the steps of the cycle that the naive repeats, as for forecasts that were issued."""
+
+
+def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: str) -> pd.DataFrame:
+    """Forecasts beside the seasonal naive from the same cutoff: the newest value of the cycle that was known there."""
+    step, cycle = SEASONAL[granularity]
+    parts = []
+    for number, rows in forecasts.groupby("step"):
+        back = math.ceil(int(str(number)) / cycle) * cycle
+        parts.append(rows.assign(known=rows["ds"] - step * back))
+    known = observed[["series_id", "ds", "y"]].rename(columns={"ds": "known", "y": "naive"})
+    return pd.concat(parts).merge(known, on=["series_id", "known"], how="left").drop(columns="known")
+
+
+def _sized(rows: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
+    """Rows with target and prediction over each series' usual size, so that all count."""
+    usual = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
+    size = rows["series_id"].map(usual).fillna(1.0)
+    return rows.assign(size=size, outcome=rows["y"], target=rows["y"] / size, prediction=rows["y_hat"] / size)
+
+
+def _words(anew: bool, forecasts: pd.DataFrame, reach: Reach) -> str:
+    days = forecasts["cutoff"].nunique()
+    if anew:
+        return f"forecasts of its recipe from {days} past days, fitted anew every {reach.refit} weeks"
+    return f"its own backtest, from {days} past days"
