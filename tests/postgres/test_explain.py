@@ -55,6 +55,9 @@ analyze changes"""
 SERVED = """
 insert into analytics.model_aliases (model_id, alias, version_id)
 select model_id, 'champion', version_id from analytics.model_versions"""
+CHECKED = """;
+insert into analytics.evidently_snapshots (version_id, as_of, snapshot)
+select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"""
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"step": timedelta(days=1), "cycle": 7}
@@ -133,6 +136,7 @@ READS = {
     "impact_forecasts": Read({"version_ids": [1], "since": NOW - timedelta(days=28), "as_of": NOW}, months=2),
     "export_requests": Read({"version_ids": [1], "since": NOW - timedelta(days=28)}, months=2),
     "model_health": Read({"as_of": NOW}, months=2, before=SERVED),
+    "evidently_checks": Read({"as_of": NOW}, months=2, before=SERVED + CHECKED),
     "review_monitoring_alerts": Read(
         {
             "as_of": NOW,

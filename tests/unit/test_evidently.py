@@ -44,7 +44,7 @@ def test_every_judged_number_is_a_metric_and_the_others_are_named(text):
     assert names["wape"] == 0.12
     assert names["feature.tonnage"] == 5.5
     assert "performance" not in names
-    assert document["metadata"]["not_judged"] == ["performance", "bias"]
+    assert document["metadata"]["not_judged"] == "performance; bias"
     assert document["metadata"]["model"] == "tonnage@champion"
     assert document["timestamp"].startswith("2026-11-22")
 

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, settings, store
+from mlops.cli.evidently import workspace
 from mlops.cli.output import console, emit
 from mlops.errors import NothingToDo
 
@@ -59,9 +60,19 @@ def review(
     output: Annotated[
         Path | None, typer.Option(help="The page; reports/review-DATE.html below MLOPS_HOME when left out.")
     ] = None,
+    evidently: Annotated[
+        bool, typer.Option("--evidently", help="Build Evidently's workspace of all checks instead.")
+    ] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="With --evidently: show it in its UI until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="With --evidently: of the UI.", min=1, max=65535)] = 8000,
     as_json: Json = False,
 ) -> None:
     """Write the weekly review: what needs a person and why, and how good every champion is."""
+    if evidently:
+        workspace(moment(as_of), serve=serve, port=port, as_json=as_json)
+        return
+    if serve:
+        raise typer.BadParameter("it shows Evidently's workspace; say --evidently, too", param_hint="--serve")
     from mlops.monitoring.review import build, file_name, write
 
     found = build(database(), moment(as_of))

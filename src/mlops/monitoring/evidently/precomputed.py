@@ -1,21 +1,18 @@
-"""The only door to Evidently: numbers computed elsewhere become its snapshot, with tests, and its page.
-
-Importing this module takes seconds, so import it where it is used.
-"""
+"""Numbers that were computed elsewhere, as Evidently's metrics with tests: a snapshot, and its page."""
 
 import json
 import math
-import os
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 import pandas as pd
 
 from mlops.domain.findings import Finding, Findings
 
-os.environ["DO_NOT_TRACK"] = "1"  # read by Evidently when it is imported
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports what numpy and litestar have deprecated
     from evidently import DataDefinition, Dataset, Report
@@ -23,9 +20,10 @@ with warnings.catch_warnings():
     from evidently.core.report import Context, Snapshot
     from evidently.tests import lte
 
-__all__ = ["save_html", "snapshot"]
+__all__ = ["measured", "save_html", "snapshot"]
 
 LARGEST = 1e12  # infinity, as JSON and a chart can show it
+WIDGET_ID = re.compile(r'(?<="id": ")[0-9a-f-]{36}(?=")')
 
 
 class Precomputed(SingleValueMetric):  # type: ignore[misc]
@@ -51,19 +49,26 @@ def snapshot(findings: Findings, *, model: str, as_of: datetime, values: Mapping
     """The JSON of a snapshot with one metric per value and per judged finding; jsonb takes it as it is.
 
     A finding's test passes while its statistic is at most its threshold. What is NaN has no metric: it is named in the
-    metadata under `not_judged`.
+    metadata under `not_judged`. The same check gives the same text.
     """
     judged = {_name(finding): finding for finding in findings.details if not math.isnan(finding.statistic)}
     numbers = {_clean(name): value for name, value in values.items() if not math.isnan(value)}
     numbers |= {name: finding.statistic for name, finding in judged.items()}
     blank = [_name(finding) for finding in findings.details if math.isnan(finding.statistic)]
+    blank += [_clean(name) for name, value in values.items() if math.isnan(value)]
     metadata = {
         "model": _clean(model),
-        "drifted": [_clean(finding.detail) for finding in findings.details if finding.drifted],
-        "not_judged": blank + [_clean(name) for name, value in values.items() if math.isnan(value)],
+        "drifted": _listed(_clean(finding.detail) for finding in findings.details if finding.drifted),
+        "not_judged": _listed(blank),
     }
     metrics = [Precomputed(name=name, tests=_tests(judged.get(name))) for name in numbers]
     return _as_json(_run(Report(metrics, metadata=metadata), numbers, as_of, _clean(model)))
+
+
+def measured(numbers: Mapping[str, float], *, name: str, as_of: datetime) -> str:
+    """The JSON of a snapshot of numbers without tests; what is NaN is left out."""
+    known = {_clean(key): value for key, value in numbers.items() if not math.isnan(value)}
+    return _as_json(_run(Report([Precomputed(name=key, tests=[]) for key in known]), known, as_of, _clean(name)))
 
 
 def save_html(snapshot_json: str, path: str | Path) -> None:
@@ -82,8 +87,16 @@ def _run(report: Report, numbers: Mapping[str, float], as_of: datetime, name: st
 
 
 def _as_json(run: Snapshot) -> str:
-    """Strict JSON: no NaN, no Infinity."""
-    return json.dumps(json.loads(run.dumps(), parse_constant=lambda _: None), allow_nan=False)
+    """Strict JSON (no NaN, no Infinity) whose widgets are numbered by what they belong to, not by chance."""
+    document = json.loads(run.dumps(), parse_constant=lambda _: None)
+    place = f"{document['name']} {document['timestamp']}"
+    ids: dict[str, str] = {}
+    text = json.dumps(document, allow_nan=False)
+    return WIDGET_ID.sub(lambda one: ids.setdefault(one[0], _number(place, len(ids))), text)
+
+
+def _number(place: str, count: int) -> str:
+    return str(uuid5(NAMESPACE_URL, f"{place} {count}"))
 
 
 def _tests(finding: Finding | None) -> list[object]:
@@ -92,6 +105,11 @@ def _tests(finding: Finding | None) -> list[object]:
 
 def _name(finding: Finding) -> str:
     return _clean(f"{finding.kind}.{finding.subject}" if finding.subject else finding.kind)
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Text, because Evidently's workspace takes nothing else in metadata."""
+    return "; ".join(words)
 
 
 def _clean(text: str) -> str:

@@ -1,0 +1,137 @@
+"""Evidently's workspace, built from the checks in Postgres: a project per model, a run per check, and a dashboard.
+
+Every id follows from what it names, so that building it again writes the same files; what is lost is built anew.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from mlops.db import Database
+from mlops.errors import NothingToDo
+from mlops.monitoring.evidently.dashboard import DRIFTED, dashboard
+from mlops.monitoring.evidently.precomputed import measured
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it imports what litestar has deprecated
+    from evidently.core.serialization import SnapshotModel
+    from evidently.sdk.models import ProjectModel
+    from evidently.ui.workspace import Workspace
+
+__all__ = ["Built", "build", "serve"]
+
+LOG = logging.getLogger(__name__)
+NOMINAL = 0.8
+Row = Mapping[str, Any]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A workspace: how many projects and runs it has, and how many of its files were written because they differed."""
+
+    path: Path
+    projects: int
+    runs: int
+    written: int
+
+
+def build(database: Database, path: Path, as_of: datetime) -> Built:
+    """Bring the workspace to what Postgres knows as of a time; repeating it writes nothing.
+
+    Raises NothingToDo while nothing was checked.
+    """
+    with database.transaction() as transaction:
+        checks = transaction.rows("evidently_checks", as_of=as_of.astimezone(UTC))
+    if not checks:
+        raise NothingToDo(f"nothing was checked by {as_of:%Y-%m-%d %H:%M} UTC; run `mlops monitor run` first")
+    path.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace(str(path))
+    models = [list(rows) for _, rows in groupby(checks, key=lambda row: row["model_id"])]
+    written = sum(_project(workspace, path, rows) for rows in models)
+    return Built(path, len(models), len(checks), written)
+
+
+def serve(path: Path, host: str, port: int) -> None:
+    """Evidently's UI on a workspace, until it is interrupted."""
+    from evidently.ui.service.app import run_local
+
+    run_local(host=host, port=port, workspace=str(path))
+
+
+def _project(workspace: Workspace, path: Path, rows: Sequence[Row]) -> int:
+    """Write one model's project, dashboard and runs; how many files differed."""
+    name, number = rows[-1]["name"], _id("model", rows[0]["model_id"])
+    project = ProjectModel(id=number, name=name, description=f"What monitoring found about {name}, check by check")
+    found = workspace.get_project(number)
+    fresh = found is None or found.dict() != project.dict()
+    if fresh:
+        workspace.add_project(project)
+    documents = {_id("check", row["version_id"], row["as_of"].isoformat()): _document(row) for row in rows}
+    runs = sum(_write(path / str(number) / "snapshots" / f"{run}.json", one) for run, one in documents.items())
+    return fresh + runs + _show(workspace, number, documents.values())
+
+
+def _document(row: Row) -> Document:
+    """The snapshot of a check, with what is only known beside it: the promise, the health, the count of findings."""
+    document: Document = json.loads(row["snapshot"])
+    beside = json.loads(measured(_beside(row), name=document["name"], as_of=row["as_of"]))
+    document["metric_results"] = beside["metric_results"] | document["metric_results"]
+    document["top_level_metrics"] = beside["top_level_metrics"] + document["top_level_metrics"]
+    document["widgets"] = beside["widgets"] + document["widgets"]
+    document["metadata"] = {name: _text(value) for name, value in document["metadata"].items()}
+    return document
+
+
+def _beside(row: Row) -> dict[str, float]:
+    drifted = row["drifted"] or {}
+    known = {"health": row["health"], "wape_promised": row["wape_promised"], DRIFTED: sum(drifted.values())}
+    counts = {f"{DRIFTED}.{kind}": count for kind, count in sorted(drifted.items())}
+    return {name: float(value) for name, value in (known | counts).items() if value is not None} | {
+        "coverage_nominal": NOMINAL
+    }
+
+
+def _show(workspace: Workspace, project: UUID, documents: Iterable[Document]) -> bool:
+    """Write the dashboard if it differs; whether it did."""
+    tested = {_name(result): bool(result["tests"]) for one in documents for result in one["metric_results"].values()}
+    wanted = dashboard(project, tested, [name for name, has_limit in tested.items() if has_limit])
+    if workspace.get_dashboard(project) == wanted:
+        return False
+    workspace.save_dashboard(project, wanted)
+    return True
+
+
+def _name(result: Document) -> str:
+    return str(result["display_name"])
+
+
+def _write(path: Path, document: Document) -> bool:
+    """Write a run if it differs; whether it did. One that this Evidently can't read would keep its UI from starting."""
+    text = json.dumps(document)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    try:
+        SnapshotModel.parse_obj(document)
+    except ValueError as error:
+        LOG.warning("left out of Evidently's workspace: %s of %s: %s", document.get("name"), path.stem, error)
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
+def _text(value: object) -> str:
+    """Metadata as the UI takes it; lists are those of earlier versions."""
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def _id(*words: object) -> UUID:
+    return uuid5(NAMESPACE_URL, " ".join(map(str, words)))

@@ -1,0 +1,121 @@
+"""Evidently beside the monitor: the snapshot on the model's run, and the workspace that is built from Postgres."""
+
+import json
+import math
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mlops.config import room
+from mlops.db import Database
+from mlops.domain.findings import Finding, Findings, Recommendation
+from mlops.monitoring.policy import read_policy
+from mlops.monitoring.record import Check, record
+from mlops.tracking.checks import attach
+from mlops.tracking.store import Store
+
+NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
+WEEK = timedelta(weeks=1)
+
+
+def check(database: Database, week: int, *, wape: float = 0.1) -> dict:
+    """A check of the champion in a week after New Year; its row in the mirror."""
+    with database.transaction() as transaction:
+        version = transaction.one("live_version", name="demand", version=1)
+    findings = Findings(
+        (
+            Finding("feature", "log_level", 1.0 + week, 4.0, week > 3, "log_level is higher"),
+            Finding("performance", "coverage", math.nan, 3.0, False, "not judged"),
+        )
+    )
+    found = Check(version, NEW_YEAR + week * WEEK, findings, Recommendation("none"), {"wape": wape, "coverage_80": 0.7})
+    record(database, read_policy(room("monitoring") / "policy.toml"), found)
+    return version
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    found = [path for path in folder.rglob("*.json") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def test_a_snapshot_lies_with_the_models_run_and_a_repeated_check_replaces_it(routes, store: Store, champion):
+    run = champion.version.run_id
+    for text in ('{"a": 1}', '{"a": 2}'):
+        assert attach(store, run, NEW_YEAR, text) is None
+    (artifact,) = store.client.list_artifacts(run, "monitoring/evidently")
+    assert artifact.path == "monitoring/evidently/2020-01-01.json"
+    assert json.loads(Path(store.client.download_artifacts(run, artifact.path)).read_text()) == {"a": 2}
+
+
+@pytest.mark.parametrize("run", ["0" * 32, None, "../../etc"])
+def test_a_run_that_is_not_there_is_told_and_stops_nothing(routes, store: Store, run):
+    assert attach(store, run, NEW_YEAR, "{}")
+
+
+def test_a_run_that_was_deleted_keeps_or_tells(routes, store: Store, champion):
+    store.client.delete_run(champion.version.run_id)
+    assert attach(store, champion.version.run_id, NEW_YEAR, "{}") is None
+
+
+def test_the_workspace_is_built_from_postgres_and_building_it_again_writes_nothing(mlops, home, routes, champion):
+    for week in (1, 2, 3, 4):
+        check(routes, week)
+    code, out, _ = mlops("review", "--evidently", "--json")
+    built = json.loads(out)
+    assert (code, built["projects"], built["runs"], built["written"]) == (0, 1, 4, 6)
+    assert "DO_NOT_TRACK=1 evidently ui --workspace" in built["command"]
+    folder = Path(built["path"])
+    before = files(folder)
+    assert json.loads(mlops("review", "--evidently", "--json")[1])["written"] == 0
+    assert files(folder) == before
+    shutil.rmtree(folder)
+    mlops("review", "--evidently")
+    assert {name: content for name, (content, _) in files(folder).items()} == {
+        name: content for name, (content, _) in before.items()
+    }
+
+
+def test_a_corrected_check_takes_the_place_of_its_run(mlops, home, routes, champion):
+    from evidently.ui.workspace import Workspace
+
+    check(routes, 1)
+    mlops("review", "--evidently")
+    check(routes, 1, wape=0.3)
+    assert json.loads(mlops("review", "--evidently", "--json")[1])["written"] == 1
+    workspace = Workspace(str(home.root / "evidently"))
+    (project,) = workspace.list_projects()
+    (run,) = workspace.list_runs(project.id)
+    values = {one.display_name: one.value for one in workspace.get_run(project.id, run).metric_results.values()}
+    assert values["wape"] == 0.3
+    assert values["wape_promised"] == pytest.approx(champion.metrics["wape"])
+    assert values["drifted.feature"] == 0
+
+
+def test_the_dashboard_shows_the_weeks_and_the_statistics(mlops, home, routes, champion):
+    from evidently.ui.workspace import Workspace
+
+    check(routes, 4)
+    mlops("review", "--evidently")
+    (project,) = Workspace(str(home.root / "evidently")).list_projects()
+    shown = project.dashboard.model()
+    assert project.name == "demand"
+    assert [tab.title for tab in shown.tabs] == ["Weeks", "Findings"]
+    drawn = {value.metric_labels["name"] for panel in shown.panels for value in panel.values}
+    assert {"drifted", "drifted.feature", "wape", "wape_promised", "coverage_80", "feature.log_level"} <= drawn
+
+
+def test_only_what_was_known_is_in_the_workspace(mlops, home, routes, champion):
+    check(routes, 1)
+    check(routes, 2)
+    assert json.loads(mlops("review", "--evidently", "--as-of", "2020-01-10", "--json")[1])["runs"] == 1
+    code, _, err = mlops("review", "--evidently", "--as-of", "2020-01-02")
+    assert code == 1
+    assert "nothing was checked by 2020-01-02" in err
+
+
+def test_serving_needs_evidently(mlops, home):
+    code, _, err = mlops("review", "--serve")
+    assert code == 2
+    assert "--evidently" in err
