@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
-from mlops.monitoring.recommend import RULE_VERSION, Decision, Proof, Terms, asks_for_proof, hold, recommend
+from mlops.monitoring.recommend import RULE_VERSION, Decision, Proof, Terms, advise, asks_for_proof, hold, recommend
 
 TERMS = Terms(margin=0.02, retraining=5.0, review=30.0, horizon_weeks=8)
 
@@ -89,6 +89,29 @@ def test_the_rules_in_their_order(weeks, shadow, proofs, action):
 )
 def test_a_proof_is_only_asked_for_when_the_model_keeps_drifting(weeks, asks):
     assert asks_for_proof(weeks, TERMS) == asks
+
+
+@pytest.mark.parametrize(
+    ("weeks", "old", "shadow", "asked", "action"),
+    [
+        pytest.param([QUIET], False, None, ["shadow"], "none", id="a quiet week costs no fit"),
+        pytest.param([week("data")], True, SHADOW, [], "investigate_data", id="broken data ask for nothing"),
+        pytest.param(DRIFTED, False, SHADOW, ["shadow"], "rollback", id="a rollback needs no challenger"),
+        pytest.param(DRIFTED, False, None, ["shadow", "challenge"], "retrain", id="drift asks for a challenger"),
+        pytest.param([QUIET], True, None, ["shadow", "challenge"], "retrain", id="so does age"),
+        pytest.param([], True, None, [], "none", id="no week yet"),
+    ],
+)
+def test_only_the_proofs_that_may_matter_are_asked_for(weeks, old, shadow, asked, action):
+    calls = []
+    found = advise(
+        weeks,
+        TERMS,
+        shadow=lambda: calls.append("shadow") or shadow,
+        challenge=lambda: calls.append("challenge") or ((proof(),), ""),
+        old=old,
+    )
+    assert (calls, found.action) == (asked, action)
 
 
 def test_a_retraining_carries_what_it_promises_what_it_costs_and_by_which_recipe():

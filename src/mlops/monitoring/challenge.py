@@ -23,7 +23,7 @@ from mlops.series.quality import usable
 from mlops.tracking.registry import load_model, resolve
 from mlops.tracking.store import Store
 
-__all__ = ["challenge"]
+__all__ = ["challenge", "prove"]
 
 
 def challenge(
@@ -42,8 +42,25 @@ def challenge(
         found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}
     except MlopsError as error:  # one model that can't be challenged stops no other
         return (), str(error)
-    proofs = [_proof(held, policy, champion, name, ours, theirs, naive) for name, ours in found.items()]
-    return tuple(proof for proof in proofs if proof is not None), "too few outcomes are known of the held-out days"
+    return prove(
+        held, found, theirs, naive, terms_of(policy, champion)
+    ), "too few outcomes are known of the held-out days"
+
+
+def prove(
+    held: Holdout,
+    challengers: Mapping[str, pd.DataFrame],
+    theirs: pd.DataFrame,
+    naive: pd.DataFrame,
+    terms: Mapping[str, Any],
+) -> tuple[Proof, ...]:
+    """What each challenger's forecasts of the held-out days prove against the champion's. Pure.
+
+    `terms` are those of `terms_of`; nothing where too few outcomes are known.
+    """
+    terms = {**terms, "confidence": 1 - (1 - terms["confidence"]) / len(challengers)}
+    proofs = [_proof(held, name, ours, theirs, naive, terms) for name, ours in challengers.items()]
+    return tuple(proof for proof in proofs if proof is not None)
 
 
 def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
@@ -78,18 +95,15 @@ def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def _proof(
     held: Holdout,
-    policy: Policy,
-    champion: Issue,
     name: str,
     ours: pd.DataFrame,
     theirs: pd.DataFrame,
     naive: pd.DataFrame,
+    terms: Mapping[str, Any],
 ) -> Proof | None:
     judged = held.judged(ours=ours, theirs=theirs, naive=naive)
-    if judged["ds"].dt.normalize().nunique() < FEWEST[champion["lineage"]["selection"]["granularity"]]:
+    if judged["ds"].dt.normalize().nunique() < FEWEST[terms["granularity"]]:
         return None
-    terms = terms_of(policy, champion)
-    terms["confidence"] = 1 - (1 - policy.confidence) / len(policy.challengers)
     return Proof(
         benefit=benefit(judged, "ours", "theirs", **terms),
         wape=wape(judged["y"], judged["ours"]),

@@ -4,13 +4,13 @@ The rules, in their order, are told in docs/how-to/recommendations.md.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recommendation
 
-__all__ = ["RULE_VERSION", "Decision", "Proof", "Terms", "asks_for_proof", "hold", "recommend"]
+__all__ = ["RULE_VERSION", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
 
 RULE_VERSION = "2"
 SHOWN = 10
@@ -77,6 +77,30 @@ class Decision:
 def asks_for_proof(weeks: Sequence[Findings], terms: Terms) -> bool:
     """Whether the model drifted in `need` of the last `of` weeks, and in the newest too: one bad week may be chance."""
     return bool(weeks) and _model_drifted(weeks[-1]) and sum(map(_model_drifted, weeks[-terms.of :])) >= terms.need
+
+
+def advise(
+    weeks: Sequence[Findings],
+    terms: Terms,
+    *,
+    shadow: Callable[[], Proof | None],
+    challenge: Callable[[], tuple[tuple[Proof, ...], str]],
+    old: bool,
+) -> Recommendation:
+    """Ask for the proofs that may matter, in the order of the rules, and recommend.
+
+    `shadow` compares with the champion before, `challenge` fits challengers and says why it could not; both cost, so
+    they are called only where the answer may depend on them. `old`: the champion is challenged without drift.
+    """
+    if not weeks or weeks[-1].data_faults:
+        return recommend(weeks, terms)
+    before = shadow()
+    if before is not None and before.benefit.clear:
+        return recommend(weeks, terms, shadow=before)
+    if not old and not asks_for_proof(weeks, terms):
+        return recommend(weeks, terms, shadow=before)
+    proofs, unproven = challenge()
+    return recommend(weeks, terms, shadow=before, proofs=proofs, unproven=unproven)
 
 
 def recommend(

@@ -17,7 +17,7 @@ from mlops.series.quality import usable
 from mlops.tracking.registry import load_model, resolve
 from mlops.tracking.store import Store
 
-__all__ = ["FEWEST", "Issue", "predecessor", "shadowed", "terms_of"]
+__all__ = ["FEWEST", "Issue", "overshadow", "predecessor", "shadowed", "terms_of"]
 
 FEWEST = {"hourly": 14, "daily": 14, "weekly": 8, "monthly": 8}
 """Days, weeks or months on which two versions are compared at least."""
@@ -38,13 +38,16 @@ def predecessor(database: Database, store: Store, policy: Policy, champion: Issu
     if recent is None or recent["lineage"] is None:
         return None
     judged = shadowed(database, store, champion, recent, recent["since"], as_of, as_of)
-    if judged is None:
-        return None
+    return None if judged is None else overshadow(judged, recent["version"], terms_of(policy, champion))
+
+
+def overshadow(judged: pd.DataFrame, version: int, terms: Mapping[str, Any]) -> Proof:
+    """The predecessor's forecasts (`other`) against those that were `served`; rows as of `shadowed`. Pure."""
     return Proof(
-        benefit=benefit(judged, "other", "served", **terms_of(policy, champion)),
+        benefit=benefit(judged, "other", "served", **terms),
         wape=wape(judged["y"], judged["other"]),
         champion=wape(judged["y"], judged["served"]),
-        predecessor=recent["version"],
+        predecessor=version,
     )
 
 
