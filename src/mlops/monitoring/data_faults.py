@@ -1,45 +1,74 @@
-"""Columns and entities that are broken rather than different."""
+"""Columns, rows and entities that are broken rather than different."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from numpy.typing import NDArray
 
 from mlops.domain.findings import Finding
-from mlops.monitoring.spec import MonitorSpec, Rows
+from mlops.monitoring.spec import Array, MonitorSpec, Rows
+from mlops.monitoring.tallies import SPANS, Usual, usual
 
 __all__ = ["DataFaults", "fit_data_faults", "no_rows"]
 
-MISSING_LIMIT = 6.0  # −log10 of a chance: one in a million columns and weeks
+Ints = NDArray[np.int_]
+Flags = NDArray[np.bool_]
+
+LIMIT = 6.0  # −log10 of a chance: one in a million tallies and weeks
 VANISHED_LIMIT = 4.0
-UNSEEN_LIMIT = 1.0  # one misspelt row is noise, two are a new category
-FEWEST_ROWS = 20
-RARELY_MISSING = 0.002
+RARELY = 0.002
+NEW = 1e-5  # the rate of categories never seen before: one misspelt row is noise, two in a week are a new category
 RECENT_WEEKS = 26
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Something that is counted: the subject it speaks of, and the words for too many."""
+
+    subject: str
+    words: str
+    rarest: float = RARELY
+
+
+@dataclass(frozen=True, slots=True)
 class DataFaults:
-    """What is normal: missing rates, the categories, columns that vary every week, entities that come every week."""
+    """What is normal: how often values are missing or repeated, rows come twice or not; categories and entities."""
 
     spec: MonitorSpec
-    missing: "pd.Series[float]"
-    categories: dict[str, frozenset[str]]
-    varying: frozenset[str]
+    tallies: tuple[Tally, ...]
+    known: tuple[frozenset[str], ...]
+    usual: Usual
     presence: "pd.Series[float]"
 
-    def findings(self, rows: Rows) -> tuple[Finding, ...]:
-        """The worst of each column, and of each entity that stayed away."""
-        columns = _columns(rows, self.spec)
-        found = [
-            *(_missing(name, columns[name], rate) for name, rate in self.missing.items()),
-            *(_unseen(name, columns[name], known) for name, known in self.categories.items() if known),
-            *(_constant(name, columns[name]) for name in sorted(self.varying)),
-            *self._vanished(rows),
-        ]
+    def daily(self, rows: Rows) -> pd.DataFrame:
+        """One row per day from the first to the last: how often each tally went wrong, then out of how many chances."""
+        return _daily(rows, self.known)
+
+    def findings(self, rows: Rows, recent: Array) -> tuple[Finding, ...]:
+        """The worst of each column, of the rows, and of each entity that stayed away; `recent` ends on the last day."""
+        found = [*self._counted(rows, np.nan_to_num(recent)), *self._vanished(rows)]
         return _worst_by_subject(found)
+
+    def _counted(self, rows: Rows, recent: Array) -> Iterator[Finding]:
+        went, chances = np.hsplit(recent, 2)
+        strange, places = self.usual.surprise(went, chances)
+        for number, (tally, statistic, place) in enumerate(zip(self.tallies, strange, places, strict=True)):
+            days = SPANS[place]
+            times, of = went[-days:, number].sum(), chances[-days:, number].sum()
+            detail = (
+                f"{times:.0f} of {of:.0f} {tally.words} in the last {days} days,"
+                f" where {self.usual.rate[place, number]:.1%} is usual"
+            )
+            if tally.rarest == NEW and statistic > LIMIT:
+                detail += f" ({self._strangers(rows, tally.subject)})"
+            yield Finding("data", tally.subject, float(statistic), LIMIT, bool(statistic > LIMIT), detail)
+
+    def _strangers(self, rows: Rows, column: str) -> str:
+        place = self.spec.categorical.index(column)
+        unknown = set(rows.categorical[:, place]) - self.known[place] - {None}
+        return ", ".join(map(repr, sorted(unknown)[:3]))
 
     def _vanished(self, rows: Rows) -> Iterator[Finding]:
         days = rows.day.nunique()
@@ -51,18 +80,16 @@ class DataFaults:
 
 
 def fit_data_faults(rows: Rows, spec: MonitorSpec) -> DataFaults:
-    """What is normal in the history, week by week."""
-    week = np.asarray((rows.day - rows.day.min()).days) // 7
-    columns = _columns(rows, spec)
-    rates = columns.isna().groupby(week).mean()
-    kinds = columns.groupby(week).nunique()[[*spec.numeric, *spec.categorical]]
-    return DataFaults(
-        spec=spec,
-        missing=rates.quantile(0.95).clip(lower=RARELY_MISSING),
-        categories={name: frozenset(columns[name].dropna()) for name in spec.categorical},
-        varying=frozenset(kinds.columns[(kinds > 1).all()]),
-        presence=_presence(rows, week),
-    )
+    """What is normal in the history; how often a category is new is what its second half has that its first had not."""
+    tallies, week = _tallies(spec), np.asarray((rows.day - rows.day.min()).days) // 7
+    early = rows.categorical[week < week.max() / 2]
+    went, chances = np.hsplit(_daily(rows, _categories(early)).to_numpy(), 2)
+    new = np.array([tally.rarest == NEW for tally in tallies])
+    chances[: len(chances) // 2, new] = went[: len(went) // 2, new] = 0
+    few = np.where(new, 0, 0.5 / np.maximum(chances.sum(axis=0), 1))
+    rarest = np.maximum([tally.rarest for tally in tallies], np.minimum(few, 0.5))
+    presence = _presence(rows, week)
+    return DataFaults(spec, tallies, _categories(rows.categorical), usual(went, chances, rarest), presence)
 
 
 def no_rows() -> Finding:
@@ -70,41 +97,79 @@ def no_rows() -> Finding:
     return Finding("data", "rows", 1.0, 0.0, True, "the window has no rows")
 
 
-def _columns(rows: Rows, spec: MonitorSpec) -> pd.DataFrame:
-    numeric = pd.DataFrame(rows.numeric, columns=list(spec.numeric))
-    categorical = pd.DataFrame(rows.categorical, columns=list(spec.categorical))
-    return pd.concat([numeric, categorical, pd.DataFrame({spec.prediction: rows.prediction})], axis=1)
+def _tallies(spec: MonitorSpec) -> tuple[Tally, ...]:
+    columns = (*spec.numeric, *spec.categorical, spec.prediction)
+    return (
+        *(Tally(name, f"values of {name} are missing") for name in columns),
+        *(Tally(name, f"values of {name} are the same as the one before them") for name in columns),
+        *(Tally(name, f"rows of {name} have a category that the history never had", NEW) for name in spec.categorical),
+        Tally("rows", "rows are copies of another row"),
+        Tally("rows", f"rows of a {spec.entity} and day did not come"),
+    )
 
 
-def _presence(rows: Rows, week: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> "pd.Series[float]":
+def _daily(rows: Rows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
+    """The tallies in their order, day by day: times, then chances."""
+    days = pd.date_range(rows.day.min(), rows.day.max(), freq="D")
+    day, entity, values = np.asarray((rows.day - days[0]).days), pd.factorize(rows.entity)[0], _values(rows)
+    copied = pd.DataFrame(np.column_stack([values, entity, day])).duplicated().to_numpy()
+    missing, any_row = np.isnan(values), np.ones((len(rows), 1))
+    same, comparable = _repeated(values, entity, day, copied)
+    new, named = _unseen(rows.categorical, known), missing[:, rows.numeric.shape[1] : -1]
+    came = np.column_stack([missing, same, new, copied])
+    could = np.column_stack([np.broadcast_to(any_row, missing.shape), comparable, ~named, any_row])
+    absent, expected = _absent(day, entity, len(days))
+    went, chances = (_by_day(part.astype(float), day, len(days)) for part in (came, could))
+    return pd.DataFrame(np.column_stack([went, absent, chances, expected]), days)
+
+
+def _by_day(counts: Array, day: Ints, days: int) -> Array:
+    return pd.DataFrame(counts).groupby(day).sum().reindex(range(days), fill_value=0).to_numpy(float)
+
+
+def _values(rows: Rows) -> Array:
+    """Every column as numbers: numeric ones, the codes of categories, predictions; NaN for missing."""
+    codes = [pd.factorize(rows.categorical[:, column])[0] for column in range(rows.categorical.shape[1])]
+    coded = [np.where(code < 0, np.nan, code) for code in codes]
+    return np.column_stack([rows.numeric, *coded, rows.prediction])
+
+
+def _repeated(values: Array, entity: Ints, day: Ints, copied: Flags) -> tuple[Flags, Flags]:
+    """Which values are the same as that of the entity's row before, and which have one to be compared with."""
+    same, comparable = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
+    fresh = np.flatnonzero(~copied)
+    order = fresh[np.lexsort((day[fresh], entity[fresh]))]
+    later, before = order[1:], order[:-1]
+    comparable[later] = (entity[later] == entity[before])[:, None] & np.isfinite(values[later] + values[before])
+    same[later] = comparable[later] & (values[later] == values[before])
+    return same, comparable
+
+
+def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...]) -> Flags:
+    """Which categories are not known."""
+    columns = [~np.isin(categorical[:, place], [*names, None]) for place, names in enumerate(known)]
+    return np.column_stack(columns) if columns else np.zeros(categorical.shape, bool)
+
+
+def _absent(day: Ints, entity: Ints, days: int) -> tuple[Array, Array]:
+    """How many entities stayed away on each day, of those that came in the same week."""
+    weekly = pd.DataFrame({"time": day // 7, "entity": entity}).drop_duplicates()["time"].value_counts()
+    came = pd.DataFrame({"time": day, "entity": entity}).drop_duplicates()["time"].value_counts()
+    expected = weekly.reindex(np.arange(days) // 7, fill_value=0).to_numpy(float)
+    return expected - came.reindex(range(days), fill_value=0).to_numpy(float), expected
+
+
+def _categories(categorical: NDArray[np.object_]) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(column[~pd.isna(column)]) for column in categorical.T)
+
+
+def _presence(rows: Rows, week: Ints) -> "pd.Series[float]":
     """The part of the recent days on which an entity came, for entities that came in every recent week but the last."""
     recent = (week > week.max() - RECENT_WEEKS) & (week < week.max())
     seen = pd.DataFrame({"entity": rows.entity[recent], "day": rows.day[recent], "week": week[recent]})
     by_entity = seen.groupby("entity")
     steady = by_entity["week"].nunique() == seen["week"].nunique()
     return (by_entity["day"].nunique() / max(seen["day"].nunique(), 1))[steady]
-
-
-def _missing(name: Hashable, column: "pd.Series[float]", usual: float) -> Finding:
-    """The chance, as −log10, of so many missing values at the rate of a bad week of the history."""
-    missing = int(column.isna().sum())
-    statistic = float(-stats.binom.logsf(missing - 1, len(column), usual) / np.log(10))
-    detail = f"{missing} of {len(column)} values of {name} are missing, where {usual:.1%} is usual in a bad week"
-    return Finding("data", str(name), statistic, MISSING_LIMIT, statistic > MISSING_LIMIT, detail)
-
-
-def _unseen(name: str, column: "pd.Series[str]", known: frozenset[str]) -> Finding:
-    strange = column[column.notna() & ~column.isin(known)]
-    shown = ", ".join(repr(value) for value in sorted(set(strange))[:3])
-    detail = f"{len(strange)} rows of {name} have a category that the history never had ({shown})"
-    return Finding("data", name, float(len(strange)), UNSEEN_LIMIT, len(strange) > UNSEEN_LIMIT, detail)
-
-
-def _constant(name: str, column: "pd.Series[float]") -> Finding:
-    present = column.dropna()
-    dead = len(present) >= FEWEST_ROWS and present.nunique() == 1
-    detail = f"{name} has one and the same value in all {len(present)} rows, which no week of the history had"
-    return Finding("data", name, float(dead), 0.5, dead, detail)
 
 
 def _worst_by_subject(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -17,6 +17,7 @@ from mlops.monitoring.data_faults import DataFaults, fit_data_faults, no_rows
 from mlops.monitoring.feature_drift import FeatureDrift, fit_feature_drift
 from mlops.monitoring.performance_drift import PerformanceDrift, fit_performance_drift
 from mlops.monitoring.spec import Array, MonitorSpec, Rows, read_rows
+from mlops.monitoring.tallies import LONGEST
 from mlops.monitoring.windows import WINDOWS
 
 __all__ = ["Monitor", "MonitorSpec", "fit_monitor"]
@@ -73,6 +74,7 @@ class Monitor:
         self._kept = max(WINDOWS) * 2 + baseline_days(len(days))
         self._recent = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days).iloc[-self._kept :]
         self._calm = self._recent.copy()
+        self._counted = reference.faults.daily(history).iloc[-LONGEST:]
 
     def check(self, window: pd.DataFrame) -> Findings:
         """What the newest rows show, drifted or not; rows of a day that was seen before replace it."""
@@ -81,13 +83,15 @@ class Monitor:
             return Findings((no_rows(),))
         self._remember(rows)
         collapse = self._reference.performance.collapse(rows)
-        return Findings((*self._judge(), collapse, *self._reference.faults.findings(rows)))
+        faults = self._reference.faults.findings(rows, self._counted.to_numpy())
+        return Findings((*self._judge(), collapse, *faults))
 
     def _remember(self, rows: Rows) -> None:
         days, matrix, daily = self._reference.daily(rows)
         fresh = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days)
         self._recent = _continued(self._recent, fresh, self._kept)
         self._calm = _continued(self._calm, fresh, self._kept)
+        self._counted = _continued(self._counted, self._reference.faults.daily(rows), LONGEST)
 
     def _judge(self) -> Iterator[Finding]:
         z = self._calibration.newest(self._recent.to_numpy(), self._calm.to_numpy())
