@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VERSION = "description, stage, status, source, run_id, tags, run_state"
-RUN = "run_name, run_user, experiment, params, metrics, run_tags, datasets"
+RUN = "run_name, run_user, experiment, run_began_at, run_ended_at, params, metrics, run_tags, datasets"
 Picture = dict[Any, Any]
 
 
@@ -45,7 +45,7 @@ def registry(client: MlflowClient, facts: dict[str, Picture] | None = None) -> P
 
 def run(client: MlflowClient, run_id: str | None, facts: dict[str, Picture]) -> Picture:
     """State and facts of a run; when it is gone, the facts that were noted in `facts` when it was there."""
-    nothing = dict.fromkeys(RUN.split(", ")[:3]) | {"params": {}, "metrics": {}, "run_tags": {}, "datasets": []}
+    nothing = dict.fromkeys(RUN.split(", ")[:5]) | {"params": {}, "metrics": {}, "run_tags": {}, "datasets": []}
     if not run_id:
         return nothing | {"run_state": "none"}
     try:
@@ -66,6 +66,8 @@ def run(client: MlflowClient, run_id: str | None, facts: dict[str, Picture]) -> 
         "run_name": found.info.run_name,
         "run_user": found.info.user_id,
         "experiment": client.get_experiment(found.info.experiment_id).name,
+        "run_began_at": _moment(found.info.start_time),
+        "run_ended_at": _moment(found.info.end_time),
         "params": dict(found.data.params),
         "metrics": {name: value for name, value in found.data.metrics.items() if math.isfinite(value)},
         "run_tags": dict(found.data.tags),
@@ -130,6 +132,10 @@ def _all(search: Any) -> list[Any]:
         token = page.token
         if not token:
             return found
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return _time(milliseconds) if milliseconds else None
 
 
 def _time(milliseconds: int) -> datetime:

@@ -142,7 +142,7 @@ def test_inputs_that_nobody_declared_are_inferred_and_stay_incomplete(copied):
     assert found["lineage_state"] == "incomplete"
 
 
-def test_files_that_are_gone_or_broken_are_told(store: Store, copied, tmp_path: Path):
+def test_files_that_are_gone_or_broken_are_told(store: Store, copied, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     version = copied()
     (tmp_path / "copy" / "MLmodel").write_text("- what: [is this")
     assert "can't be read: " in read_lineage(version)["lineage_problem"]
@@ -150,6 +150,9 @@ def test_files_that_are_gone_or_broken_are_told(store: Store, copied, tmp_path: 
     assert "can't be read: " in read_lineage(version)["lineage_problem"]
     shutil.rmtree(tmp_path / "copy")
     assert "can't be read: " in read_lineage(version)["lineage_problem"]
+    (said,) = [record for record in caplog.records if record.name == "mlops.tracking.lineage"]
+    assert (said.levelname, said.exc_info) == ("WARNING", None), "a sentence, and no traceback"
+    assert f"the model of {version.name} version {version.version} can't be read: " in said.getMessage()
 
 
 def test_whatever_stands_in_the_metadata_is_never_an_exception(store: Store, copied, tmp_path: Path):

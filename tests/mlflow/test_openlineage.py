@@ -19,6 +19,7 @@ from openlineage.client.serde import Serde
 
 from mlops.db import Database
 from mlops.serving.predict import predict
+from mlops.tracking.bridge import sync
 from mlops.tracking.openlineage import Place, events, read
 from mlops.tracking.store import Store
 from mlops.training import Trained
@@ -112,6 +113,18 @@ def test_a_training_is_told_as_one_run_from_the_series_to_the_model(routes: Data
     assert columns["same_season_1"]["inputFields"][0]["field"] == "value"
     assert columns["day_of_week"]["inputFields"][0]["field"] == "observed_at", "the calendar knows nothing of values"
     assert {field["name"] for field in model["facets"]["schema"]["fields"]} == columns.keys()
+
+
+def test_a_training_begins_and_ends_when_its_run_did_even_when_that_is_gone(
+    routes: Database, store: Store, champion: Trained
+):
+    run = store.client.get_run(champion.version.run_id).info
+    assert run.start_time < run.end_time
+    times = [datetime.fromtimestamp(one / 1000, UTC).isoformat() for one in (run.start_time, run.end_time)]
+    assert [event["eventTime"] for event in told(routes)] == times
+    store.client.delete_run(run.run_id)
+    sync(store, routes)
+    assert [event["eventTime"] for event in told(routes)] == times
 
 
 def test_every_event_is_what_the_official_client_declares(routes: Database, store: Store, champion: Trained):

@@ -28,3 +28,10 @@ as $$
            case when count(*) = 0 then '' else 'read mlops alerts list' end
       from analytics.alerts where resolved_at is null
 $$;
+
+-- When the run of a version began and ended.
+
+alter table analytics.model_versions
+    add column run_began_at timestamptz,
+    add column run_ended_at timestamptz;
+comment on column analytics.model_versions.run_ended_at is 'Empty while the run goes on, and where there is none; so is run_began_at.';

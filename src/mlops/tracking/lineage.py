@@ -86,8 +86,10 @@ def read_lineage(version: Any) -> dict[str, Any]:
     except (MlflowException, OSError) as error:
         return _incomplete(f"the model's files can't be read: {error}")
     except Exception as error:  # anything may stand in a file that somebody else wrote
-        logger.warning("the model of %s version %s can't be read", version.name, version.version, exc_info=True)
-        return _incomplete(f"the model's files can't be read: {type(error).__name__}: {error}")
+        why = one_line(f"{type(error).__name__}: {error}")
+        logger.warning("the model of %s version %s can't be read: %s", version.name, version.version, why)
+        logger.debug("where it could not be read", exc_info=True)
+        return _incomplete(f"the model's files can't be read: {why}")
     if carried.text is None:
         inferred = {"inferred": list(carried.names)} if carried.names else {}
         return _incomplete("the model carries no lineage") | inferred

@@ -2,7 +2,8 @@
 
 A training is one run of the job `train.MODEL`: it reads a selection of the time series and writes the model, whose
 columns are its features. A call of `mlops predict` is one run of `predict.MODEL`. Ids and times are those of what was
-recorded: the same state gives the same events, and a receiver that has a run already is told of it once more.
+recorded: the same state gives the same events, and a receiver that has a run already is told of it once more. A
+training begins and ends when its run did, or, without one, when its version was registered.
 
 Datasets are named as https://openlineage.io/docs/spec/naming says: `postgres://HOST:PORT`, `DATABASE.SCHEMA.TABLE`. It
 has no rule for MLflow: a model is `mlflow://HOST:PORT`, `NAME`, and its version is the version of the dataset.
@@ -90,9 +91,8 @@ class _Version:
         """The run that made it."""
         run = Run(self._id("training"), facets=self._run_facets())
         job = Job(NAMESPACE, f"train.{self.row['name']}", facets=self._job_facets())
-        at = self.row["created_at"]
         inputs = [self._series(self._selected())] if self.lineage else []
-        return _start_and_end(run, job, at, at, inputs, [self._made()])
+        return _start_and_end(run, job, self.row["began_at"], self.row["ended_at"], inputs, [self._made()])
 
     def predicted(self, request: Row) -> Iterator[RunEvent]:
         """A run that used it."""

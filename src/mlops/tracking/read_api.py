@@ -167,6 +167,8 @@ def _run(run: Run, experiments: dict[str, str]) -> Row:
         "run_name": _text(run.info.run_name or data.tags.get("mlflow.runName")),
         "run_user": _text(run.info.user_id or data.tags.get("mlflow.user")),
         "experiment": _text(experiments.get(run.info.experiment_id)),
+        "run_began_at": _time(run.info.start_time) if run.info.start_time else None,
+        "run_ended_at": _time(run.info.end_time) if run.info.end_time else None,
         "params": _object(data.params),
         "metrics": json.dumps({_clean(name): value for name, value in data.metrics.items() if math.isfinite(value)}),
         "run_tags": _object(data.tags),

@@ -1,5 +1,6 @@
 -- live versions of a model (of all without a name) with their lineage and features, for export
-select v.version_id, v.name, v.version, v.created_at, v.kind, v.run_id, v.tags, v.run_tags, v.params, v.metrics,
+select v.version_id, v.name, v.version, v.created_at, coalesce(v.run_began_at, v.created_at) as began_at,
+       greatest(v.run_ended_at, coalesce(v.run_began_at, v.created_at)) as ended_at, v.kind, v.run_id, v.tags, v.run_tags, v.params, v.metrics,
        v.lineage, v.lineage_sha256, v.lineage_problem, v.as_of, v.trained_from, v.trained_to, m.description,
        current_database() as database,
        coalesce((select jsonb_agg(jsonb_build_object('name', f.name, 'version', f.version, 'dtype', f.dtype, 'owner', f.owner,

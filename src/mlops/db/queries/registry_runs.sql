@@ -2,7 +2,8 @@
 select r.run_uuid as run_id, case r.lifecycle_stage when 'deleted' then 'deleted' else 'there' end as state,
        coalesce(nullif(r.name, ''), t.tags ->> 'mlflow.runName') as run_name,
        coalesce(nullif(r.user_id, ''), t.tags ->> 'mlflow.user') as run_user,
-       e.name as experiment, coalesce(p.params, '{}') as params, coalesce(m.metrics, '{}') as metrics,
+       e.name as experiment, to_timestamp(nullif(r.start_time, 0) / 1000.0) as run_began_at,
+       to_timestamp(nullif(r.end_time, 0) / 1000.0) as run_ended_at, coalesce(p.params, '{}') as params, coalesce(m.metrics, '{}') as metrics,
        coalesce(t.tags, '{}') as run_tags, coalesce(d.datasets, '[]') as datasets
   from (select distinct run_id from model_versions where workspace = 'default' and current_stage <> 'Deleted_Internal') v
   join runs r on r.run_uuid = v.run_id

@@ -4,7 +4,7 @@ with wanted as not materialized (
            substring(v.source from '(?:^models:/|/models/)(m-[0-9a-f]{32})(?:/|$)') as logged_model_id,
            v.tags ->> 'mlops.kind' as kind, v.tags, v.run_id, u.run_id is not null as has_run,
            case when v.run_id is null then 'none' else coalesce(u.state, 'gone') end as run_state,
-           u.run_name, u.run_user, u.experiment, u.params, u.metrics, u.run_tags, u.datasets
+           u.run_name, u.run_user, u.experiment, u.run_began_at, u.run_ended_at, u.params, u.metrics, u.run_tags, u.datasets
       from pg_temp.seen_versions v
       join pg_temp.seen_models m using (name)
       left join pg_temp.seen_runs u using (run_id)
@@ -12,25 +12,25 @@ with wanted as not materialized (
 insert into pg_temp.version_changes
 select case when r.version_id is null then 'new' when r.deleted_at is not null then 'returned' else 'changed' end,
        r.version_id, w.model_id, w.name, w.version, w.created_at, w.description, w.stage, w.status, w.source, w.logged_model_id, w.kind, w.tags,
-       w.run_id, w.run_state, k.run_name, k.run_user, k.experiment, k.params, k.metrics, k.run_tags, k.datasets,
+       w.run_id, w.run_state, k.run_name, k.run_user, k.experiment, k.run_began_at, k.run_ended_at, k.params, k.metrics, k.run_tags, k.datasets,
        (r.source, r.status, r.run_id, r.tags ->> 'mlops.lineage_sha256')
            is distinct from (w.source, w.status, w.run_id, w.tags ->> 'mlops.lineage_sha256')
   from wanted w
   left join analytics.model_versions r using (model_id, version, created_at)
  cross join lateral (
-       select w.run_name, w.run_user, w.experiment, w.params, w.metrics, w.run_tags, w.datasets where w.has_run
+       select w.run_name, w.run_user, w.experiment, w.run_began_at, w.run_ended_at, w.params, w.metrics, w.run_tags, w.datasets where w.has_run
         union all
-       select r.run_name, r.run_user, r.experiment, coalesce(r.params, '{}'), coalesce(r.metrics, '{}'), coalesce(r.run_tags, '{}'),
+       select r.run_name, r.run_user, r.experiment, r.run_began_at, r.run_ended_at, coalesce(r.params, '{}'), coalesce(r.metrics, '{}'), coalesce(r.run_tags, '{}'),
               coalesce(r.datasets, '[]') where not w.has_run) k
  where r.version_id is null
     or (r.name, r.description, r.stage, r.status, r.source, r.logged_model_id, r.kind, r.tags, r.run_id, r.run_state,
-        r.run_name, r.run_user, r.experiment, r.params, r.metrics, r.run_tags, r.datasets, r.deleted_at)
+        r.run_name, r.run_user, r.experiment, r.run_began_at, r.run_ended_at, r.params, r.metrics, r.run_tags, r.datasets, r.deleted_at)
        is distinct from
        (w.name, w.description, w.stage, w.status, w.source, w.logged_model_id, w.kind, w.tags, w.run_id, w.run_state,
-        k.run_name, k.run_user, k.experiment, k.params, k.metrics, k.run_tags, k.datasets, null)
+        k.run_name, k.run_user, k.experiment, k.run_began_at, k.run_ended_at, k.params, k.metrics, k.run_tags, k.datasets, null)
  union all
 select 'gone', r.version_id, r.model_id, r.name, r.version, r.created_at, r.description, r.stage, r.status, r.source, r.logged_model_id, r.kind,
-       r.tags, r.run_id, r.run_state, r.run_name, r.run_user, r.experiment, r.params, r.metrics, r.run_tags, r.datasets, false
+       r.tags, r.run_id, r.run_state, r.run_name, r.run_user, r.experiment, r.run_began_at, r.run_ended_at, r.params, r.metrics, r.run_tags, r.datasets, false
   from analytics.model_versions r
  where r.deleted_at is null
    and not exists (select from pg_temp.seen_versions v join pg_temp.seen_models m using (name)
