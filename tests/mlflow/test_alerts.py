@@ -71,6 +71,48 @@ def test_model_files_that_are_gone_open_an_alert_and_come_back_resolve_it(
     assert kinds(alerts(store, routes)) == ([], ["files_gone"])
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("artifacts/forecaster/booster.txt", "tree", "twig", "its file forecaster/booster.txt was "),
+        ("MLmodel", '"rows":', '"rows":1', "the lineage in the model has the digest "),
+    ],
+    ids=["a file", "the lineage"],
+)
+def test_a_champion_that_was_changed_is_told_within_an_hour_until_it_is_as_it_was(
+    store: Store, routes: Database, champion, files: Path, name: str, old: str, new: str, words: str
+):
+    assert alerts(store, routes) == Reviewed((), ())
+    whole = (files / name).read_text()
+    try:
+        (files / name).write_text(whole.replace(old, new))
+        assert whole != (files / name).read_text()
+        assert alerts(store, routes) == Reviewed((), ()), "it was compared just now"
+        rows(routes, "update analytics.model_versions set verified_at = verified_at - interval '61 minutes'")
+        (told,) = alerts(store, routes).opened
+        assert (told.kind, told.subject, told.severity) == ("model_changed", CHAMPION, "critical")
+        assert words in told.message
+        assert alerts(store, routes) == Reviewed((), ())
+    finally:
+        (files / name).write_text(whole)
+    assert kinds(alerts(store, routes)) == ([], ["model_changed"]), "what was found changed is looked at every time"
+
+
+def test_files_that_can_not_be_read_for_now_are_compared_the_next_time(
+    store: Store, routes: Database, champion, files: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("the store is away")
+
+    compared = "select verified_at is not null from analytics.model_versions"
+    with monkeypatch.context() as patched:
+        patched.setattr("mlflow.artifacts.download_artifacts", fail)
+        assert alerts(store, routes) == Reviewed((), ())
+        assert rows(routes, compared) == [(False,)]
+    assert alerts(store, routes) == Reviewed((), ())
+    assert rows(routes, compared) == [(True,)]
+
+
 def test_an_artifact_store_that_does_not_answer_says_nothing_about_files(
     store: Store, routes: Database, champion, files: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -173,7 +215,7 @@ def test_alerts_are_listed_the_critical_first_and_health_is_bad(
     assert mlops("registry", "alerts")[1].strip() == "no alert is open"
     add_version(store, "challenger")
     mlops("registry", "sync")
-    assert mlops("health")[1].count("→ read mlops registry alerts") == 1
+    assert mlops("health")[1].count("→ read mlops alerts list") == 1
     shutil.rmtree(files)
     code, out, _ = mlops("registry", "sync")
     assert code == 0

@@ -29,9 +29,13 @@ as $$
       from analytics.alerts where resolved_at is null
 $$;
 
--- When the run of a version began and ended.
+-- When the run of a version began and ended, and whether its files still are what its training wrote.
 
 alter table analytics.model_versions
-    add column run_began_at timestamptz,
-    add column run_ended_at timestamptz;
+    add column run_began_at     timestamptz,
+    add column run_ended_at     timestamptz,
+    add column verified_at      timestamptz,
+    add column verified_problem text check (verified_problem is null or verified_at is not null);
 comment on column analytics.model_versions.run_ended_at is 'Empty while the run goes on, and where there is none; so is run_began_at.';
+comment on column analytics.model_versions.verified_at is 'When the files of the model were last compared with its lineage; champions are, once an hour.';
+comment on column analytics.model_versions.verified_problem is 'What was other than the lineage says; empty when nothing was.';

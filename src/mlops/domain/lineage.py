@@ -1,7 +1,7 @@
 """The record of what a model was made from, which travels in the model."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
-__all__ = ["LINEAGE_KEY", "LINEAGE_TAG", "LINEAGE_VERSION", "Lineage", "parse"]
+__all__ = ["LINEAGE_KEY", "LINEAGE_TAG", "LINEAGE_VERSION", "Lineage", "changed_files", "parse"]
 
 LINEAGE_VERSION = 2
 """The format of the document; 1 had no such number, and neither inputs, columns, environment, code nor files."""
@@ -95,6 +95,17 @@ def parse(text: object) -> dict[str, Any]:
         raise ValueError("the lineage is not canonical JSON: sorted keys, no spaces, each key once, ASCII, no NUL")
     _check(document)
     return document
+
+
+def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each file of a model that is not as its training wrote it; both are digests by name."""
+    for name in sorted({*then, *now}):
+        if name not in now:
+            yield f"{name} is not in the model any more"
+        elif name not in then:
+            yield f"{name} has been added to the model"
+        elif then[name] != now[name]:
+            yield f"{name} was {then[name][:12]}… and is {now[name][:12]}…"
 
 
 def _check(document: dict[str, Any]) -> None:

@@ -27,8 +27,9 @@ from mlops.errors import BadInput
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
 from mlops.tracking.environment import code, environment
 
-__all__ = ["LINEAGE_TAG", "Lineage", "declare", "log_dataset", "read_lineage"]
+__all__ = ["LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
 
+UNREADABLE = "files can't be read"
 logger = logging.getLogger(__name__)
 
 
@@ -84,12 +85,12 @@ def read_lineage(version: Any) -> dict[str, Any]:
     try:
         carried = _carried(version)
     except (MlflowException, OSError) as error:
-        return _incomplete(f"the model's files can't be read: {error}")
+        return _incomplete(f"the model's {UNREADABLE}: {error}")
     except Exception as error:  # anything may stand in a file that somebody else wrote
         why = one_line(f"{type(error).__name__}: {error}")
         logger.warning("the model of %s version %s can't be read: %s", version.name, version.version, why)
         logger.debug("where it could not be read", exc_info=True)
-        return _incomplete(f"the model's files can't be read: {why}")
+        return _incomplete(f"the model's {UNREADABLE}: {why}")
     if carried.text is None:
         inferred = {"inferred": list(carried.names)} if carried.names else {}
         return _incomplete("the model carries no lineage") | inferred

@@ -6,7 +6,7 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from mlops.db import Database
-from mlops.tracking.lineage import read_lineage
+from mlops.tracking.lineage import UNREADABLE, read_lineage
 
 __all__ = ["mirror_lineage"]
 
@@ -14,7 +14,6 @@ BATCH = 100
 """Versions that claim a lineage are all read, so many in a transaction."""
 FOREIGN, AGAIN = 25, 5
 """Of versions that claim none so many are read in one sync; of those whose files could not be read, so many again."""
-UNREADABLE = "files can't be read"
 log = logging.getLogger(__name__)
 
 

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 import mlflow
 from mlops.db import Database
 from mlops.tracking.store import Store
+from mlops.tracking.verify import verify
 
 __all__ = ["Look", "Looking", "look", "look_within"]
 
@@ -30,7 +31,10 @@ class Look:
 
 
 def look(store: Store, database: Database) -> Iterator[Look]:
-    """At the files of every version with an alias; a store that does not answer says nothing and is asked once only."""
+    """At the files of every version with an alias; a store that does not answer says nothing and is asked once only.
+
+    Once an hour those of champions are compared with their lineage, too; what comes of it is in the mirror.
+    """
     with database.transaction() as transaction:
         versions = transaction.rows("aliased_versions")
     silent: set[tuple[str, str]] = set()
@@ -44,6 +48,8 @@ def look(store: Store, database: Database) -> Iterator[Look]:
             silent.add(host)
         else:
             yield Look(version["version_id"], place, there)
+            if there and version["due"]:
+                verify(database, version)
 
 
 def look_within(store: Store, database: Database, seconds: float) -> list[Look]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.lineage import changed_files
 from mlops.features.digest import Fingerprint
 
 __all__ = ["Difference", "code", "definitions", "environment", "files", "holidays", "lost", "values"]
@@ -28,13 +29,7 @@ class Difference:
 
 def files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
     """Files of the model that are not as the training wrote them."""
-    for name in sorted({*then, *now}):
-        if name not in now:
-            yield Difference("file", f"{name} is not in the model any more")
-        elif name not in then:
-            yield Difference("file", f"{name} has been added to the model")
-        elif then[name] != now[name]:
-            yield Difference("file", f"{name} was {then[name][:12]}… and is {now[name][:12]}…")
+    return (Difference("file", message) for message in changed_files(then, now))
 
 
 def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator[Difference]:

@@ -5,10 +5,9 @@ command carries out, never a champion that nobody decided on.
 """
 
 import getpass
-import tempfile
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,7 +17,6 @@ from typing import Any
 from mlops.db import Database
 from mlops.errors import BadInput, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
-from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import (
     ModelVersion,
     alias_of,
@@ -27,9 +25,9 @@ from mlops.tracking.registry import (
     resolve,
     signature_of,
 )
-from mlops.tracking.runs import file_digests, model_files
 from mlops.tracking.store import Store
-from mlops.training import differences, gates
+from mlops.tracking.verify import contradiction
+from mlops.training import gates
 from mlops.training.contest import Contender, contest
 from mlops.training.gates import Gate
 from mlops.training.succession import Move, before
@@ -214,26 +212,14 @@ def structure(database: Database, version: ModelVersion, champion: ModelVersion 
 
 def _lineage(database: Database, version: ModelVersion) -> tuple[str, str | None]:
     """State of the lineage and what is wrong with it: as mirrored, unless the model was changed since."""
-    row, now = _row(database, version), read_lineage(version)
-    if row["lineage_state"] != "complete" or now["lineage_state"] != "complete":
-        found = now if now["lineage_state"] != "complete" else row
-        return found["lineage_state"], found["lineage_problem"]
-    if now["lineage_sha256"] != row["lineage_sha256"]:
-        return "incomplete", "the model carries another lineage than when it was mirrored"
-    changed = _changed(version, now["lineage"].get("files") or {})
-    return ("incomplete", changed) if changed else ("complete", None)
-
-
-def _changed(version: ModelVersion, files: Mapping[str, str]) -> str | None:
-    """The first file of a model that is not as its lineage says; a lineage without files says nothing of them."""
-    if not files:
-        return None
+    row = _row(database, version)
+    if row["lineage_state"] != "complete":
+        return row["lineage_state"], row["lineage_problem"]
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            found = next(differences.files(files, file_digests(model_files(version, Path(folder)))), None)
+        problem = contradiction(version, row["lineage_sha256"])
     except ModelNotFound as error:
-        return str(error)
-    return None if found is None else f"its file {found.message}"
+        problem = str(error)
+    return ("incomplete", problem) if problem else ("complete", None)
 
 
 def _target(database: Database, store: Store, name: str) -> int:

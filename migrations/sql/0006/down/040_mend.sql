@@ -1,4 +1,5 @@
-alter table analytics.model_versions drop column run_began_at, drop column run_ended_at;
+alter table analytics.model_versions
+    drop column run_began_at, drop column run_ended_at, drop column verified_problem, drop column verified_at;
 
 create or replace function analytics.check_system_health()
 returns table (check_name text, status text, figure text, advice text)

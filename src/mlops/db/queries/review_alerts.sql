@@ -1,7 +1,7 @@
 -- opens, keeps and resolves the alerts about aliases, as the mirror and a look at model files say; those that were opened or resolved
 with pointed as (
     select a.model_id, a.alias, a.version_id, a.valid_from, a.before_from, m.name, v.version, v.run_id, v.run_state, v.lineage_state,
-           v.lineage_read_at, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
+           v.lineage_read_at, v.lineage_problem, v.verified_problem, format('models:/%s@%s', m.name, a.alias) as subject,
            case when a.alias = 'champion' then 'critical' else 'warning' end as severity
       from (select *, lag(valid_from) over (partition by model_id, alias order by valid_from) as before_from from analytics.model_aliases) a
       join analytics.registered_models m using (model_id)
@@ -22,6 +22,12 @@ with pointed as (
            format('bring the files back from a backup, or promote another version: mlops registry rollback %s', name),
            jsonb_build_object('version', version, 'place', place)
       from pointed join files using (version_id) where not there
+    union all
+    select 'model_changed', subject, severity, version_id,
+           format('it is version %s, which is not what its training wrote any more: %s', version, verified_problem),
+           format('do not trust its forecasts; bring its files back from a backup, or another version: mlops registry rollback %s', name),
+           jsonb_build_object('version', version, 'problem', verified_problem)
+      from pointed where verified_problem is not null
     union all
     select 'lineage_incomplete', subject, severity, version_id,
            format('it is version %s, and what that was made of is not known: %s', version, coalesce(lineage_problem, 'no lineage')),
@@ -51,7 +57,7 @@ with pointed as (
     returning xmax = 0 as opened, alert_id, kind, subject, severity, message, todo
 ), resolved as (
     update analytics.alerts a set resolved_at = clock_timestamp()
-     where a.resolved_at is null and a.kind in ('run_gone', 'files_gone', 'lineage_incomplete', 'alias_unrecorded')
+     where a.resolved_at is null and a.kind in ('run_gone', 'files_gone', 'model_changed', 'lineage_incomplete', 'alias_unrecorded')
        and not exists (select from found f where f.kind = a.kind and f.subject = a.subject)
        and not (a.kind = 'files_gone'  -- nobody looked
                 and exists (select from pointed p where p.subject = a.subject and p.version_id = a.version_id)
