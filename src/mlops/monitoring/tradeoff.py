@@ -332,7 +332,10 @@ def envelope(level: Array, slope: Array) -> list[tuple[float, int]]:
     found = [(0.0, place)]
     while (slope < slope[place]).any():
         flatter = np.flatnonzero(slope < slope[place])
-        crossings = (level[flatter] - level[place]) / (slope[place] - slope[flatter])
+        with np.errstate(over="ignore"):  # almost parallel lines cross at infinity
+            crossings = (level[flatter] - level[place]) / (slope[place] - slope[flatter])
+        if not np.isfinite(crossings).any():
+            break
         place = int(flatter[np.lexsort([slope[flatter], crossings])[0]])
         found.append((float(crossings.min()), place))
     return found
