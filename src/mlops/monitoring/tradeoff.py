@@ -22,7 +22,19 @@ from mlops.monitoring.recommend import Terms
 from mlops.monitoring.replay import WEEK, Case, Checked, Episode, Rate, Told, Watch, drifted, episodes, replayed
 from mlops.monitoring.spec import Array
 
-__all__ = ["BUDGETS", "AtBudget", "Best", "Found", "Life", "Question", "Total", "Tradeoff", "lives", "tradeoff"]
+__all__ = [
+    "BUDGETS",
+    "AtBudget",
+    "Best",
+    "Found",
+    "Life",
+    "Question",
+    "Total",
+    "Tradeoff",
+    "envelope",
+    "lives",
+    "tradeoff",
+]
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Alarms a year."""
@@ -310,16 +322,20 @@ def _best(question: Question, budgets: Sequence[AtBudget], drawn: Array) -> Best
     as_good = tuple(one.budget for number, one in enumerate(budgets) if number != place and gap[number] <= 0)
     alarms = np.array([one.total.alarms for one in budgets])
     per_change = np.array([one.total.waiting for one in budgets]) / max(question.changes_per_year, 1e-9)
-    return Best(budgets[place].budget, budgets[place].best_in, as_good, _by_changes(budgets, alarms, per_change))
+    steps = tuple((begins, budgets[number].budget) for begins, number in envelope(alarms, per_change))
+    return Best(budgets[place].budget, budgets[place].best_in, as_good, steps)
 
 
-def _by_changes(budgets: Sequence[AtBudget], alarms: Array, per_change: Array) -> tuple[tuple[float, float], ...]:
-    """The lower envelope of the lines `alarms + per_change × changes`: where each begins to be the lowest."""
-    place = int(np.lexsort([per_change, alarms])[0])
-    found = [(0.0, budgets[place].budget)]
-    while (per_change < per_change[place]).any():
-        flatter = np.flatnonzero(per_change < per_change[place])
-        crossings = (alarms[flatter] - alarms[place]) / (per_change[place] - per_change[flatter])
-        place = int(flatter[np.lexsort([per_change[flatter], crossings])[0]])
-        found.append((float(crossings.min()), budgets[place].budget))
-    return tuple(found)
+def envelope(level: Array, slope: Array) -> list[tuple[float, int]]:
+    """Which of the lines `level + slope × x` is lowest from which x ≥ 0 on: pairs (x, place of the line)."""
+    place = int(np.lexsort([slope, level])[0])
+    found = [(0.0, place)]
+    while (slope < slope[place]).any():
+        flatter = np.flatnonzero(slope < slope[place])
+        with np.errstate(over="ignore"):  # almost parallel lines cross at infinity
+            crossings = (level[flatter] - level[place]) / (slope[place] - slope[flatter])
+        if not np.isfinite(crossings).any():
+            break
+        place = int(flatter[np.lexsort([slope[flatter], crossings])[0]])
+        found.append((float(crossings.min()), place))
+    return found
