@@ -1,4 +1,4 @@
-"""Monitoring: what is judged, told and asked for."""
+"""Monitoring by slices, of challengers, of forecasts whose outcomes are missing, and of what has stopped coming."""
 
 from pathlib import Path
 

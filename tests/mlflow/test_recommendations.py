@@ -78,7 +78,7 @@ def test_a_champion_that_saw_the_held_out_days_is_not_challenged(
     routes: Database, store: Store, champion, policy: Policy
 ):
     with routes.transaction() as transaction:
-        (row,) = transaction.rows("champions")
+        (row,) = transaction.rows("served_versions", as_of=NEW_YEAR)
     proofs, why = challenge(routes, store, policy, row, NEW_YEAR + WEEK)
     assert proofs == ()
     assert "was itself trained on days after 2019-12-24" in why
@@ -88,7 +88,7 @@ def test_a_champion_that_saw_the_held_out_days_is_not_challenged(
 
 def test_several_challengers_have_wider_intervals_than_one(routes: Database, store: Store, champion, policy: Policy):
     with routes.transaction() as transaction:
-        (row,) = transaction.rows("champions")
+        (row,) = transaction.rows("served_versions", as_of=NEW_YEAR)
     at = NEW_YEAR + 3 * WEEK
     ((alone,), _), ((among, other), _) = (
         challenge(routes, store, replace(policy, challengers=names), row, at)

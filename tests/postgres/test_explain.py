@@ -119,7 +119,13 @@ READS = {
     "ingest_lock_changed": Read(months=1, before=CHANGES),
     "rescore": Read(months=1, before=CHANGES),
     "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
-    "live_predictions": Read({"version_id": 1, "as_of": NOW, **SEASON}, why="the whole life of one version"),
+    "live_predictions": Read(
+        {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(weeks=13), **SEASON},
+        why="the naive of a forecast lies a horizon before it, which may be any",
+    ),
+    "last_forecast": Read({"version_id": 1, "as_of": NOW}, why="the newest issue may be for any target"),
+    "served_versions": Read({"as_of": NOW}, months=3, before=SERVED.replace("champion", "challenger")),
+    "silent_series": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=60)}, months=3),
     "served_forecasts": Read(
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(days=42), "end_at": NOW}, months=3
     ),

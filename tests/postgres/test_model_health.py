@@ -218,13 +218,37 @@ def test_a_champion_that_forecasts_nothing_is_unknown_and_its_part_issued_is_wor
     assert (found.score, values(found)["issued"], found.forecast_until) == (None, 0, None)
 
 
-def test_a_challenger_is_judged_when_it_forecasts(served: Served, database: Database):
+def test_a_challenger_is_judged_when_it_forecasts_by_the_same_parts_as_a_champion(served: Served, database: Database):
     served.healthy()
     challenger = served.model("demand", "challenger")
     assert [one.alias for one in health(database, {}, NOW)] == ["champion"]
     served.forecasts(challenger, served.series())
+    unchecked = look(database, alias="challenger")
+    assert (unchecked.score, unchecked.weakest) == (62, "naive"), "what is not known never helps"
+    served.check(challenger)
     found = look(database, alias="challenger")
-    assert (found.score, {part.part for part in found.parts if part.weight == 0}) == (100, {"naive", "drift", "data"})
+    assert (found.score, [part.part for part in found.parts if part.weight == 0]) == (100, [])
+
+
+def test_a_drift_of_the_whole_and_of_its_slices_counts_once_and_slices_say_nothing_of_the_naive(
+    served: Served, database: Database
+):
+    version = served.healthy()
+    served.one(
+        "insert into analytics.model_performance_tracking (version_id, as_of, window_start, window_end, kind, subject,"
+        " slice, statistic, threshold, drifted) select %s, %s, %s, %s, 'performance', subject, slice, 9, 1, true"
+        " from (values ('', ''), ('', 'type=urban'), ('', 'type=rural'), ('naive', 'type=rural')) v (subject, slice)",
+        version, NOW, NOW - 7 * DAY, NOW,
+    )  # fmt: skip
+    found = {part.part: part.figure for part in look(database).parts}
+    assert found["drift"] == 1
+    assert found["naive"] == pytest.approx(-1.2)
+
+
+def test_a_check_that_judged_nothing_but_data_does_not_say_that_nothing_drifted(served: Served, database: Database):
+    served.healthy()
+    served.one("update analytics.model_performance_tracking set statistic = null where kind <> 'data'")
+    assert (values(look(database))["drift"], values(look(database))["data"]) == (None, 1)
 
 
 def test_a_version_with_odd_metrics_stops_no_other(served: Served, database: Database):

@@ -244,7 +244,7 @@ def test_too_few_weeks_or_outcomes_are_not_judged(weeks: int, outcomes: int):
 
 def test_quiet_weeks_spend_no_more_than_their_budget():
     checks = [
-        against_promise(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 1.0).drifted
+        against_promise(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 0.25).drifted
         for seed in range(250)
     ]
     assert np.mean(checks) < 3 * 0.25 / 52

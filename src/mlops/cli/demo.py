@@ -99,9 +99,11 @@ def _trained(trained: "list[Trained]", champion: int) -> str:
 
 def _week(week: "Week") -> str:
     line = f"  {week.monday:%d %b}  v{week.champion}"
-    if week.checked is None:
-        return f"{line}  {week.forecasts:,} forecasts issued"
-    checked, action = week.checked, week.checked.recommendation.action
+    checked = week.checked
+    if checked is None or checked.recommendation is None or "wape" not in checked.values:
+        why = f"  {checked.problem}" if checked is not None and checked.state == "failed" else ""
+        return f"{line}  {week.forecasts:,} forecasts issued{why}"
+    action = checked.asks
     colour = {"none": "green", "watch": "yellow"}.get(action, "red")
     line += f"  WAPE {checked.values['wape']:.2f}  covered {checked.values['coverage_80']:4.0%}  [{colour}]{action}[/]"
     if action != "none":

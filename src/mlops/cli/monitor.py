@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from mlops.cli.context import database, moment, settings, store
 from mlops.cli.evidently import workspace
-from mlops.cli.output import console, emit
+from mlops.cli.output import console, emit, logs, progress
 from mlops.errors import NothingToDo
 
 if TYPE_CHECKING:
@@ -30,21 +30,29 @@ def run(
     html: Annotated[bool, typer.Option("--html", help="Write Evidently's page of every check, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check every champion on its newest week: findings, and what to do about them."""
+    """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
     from mlops.config import room
     from mlops.monitoring.job import drill_down
     from mlops.monitoring.job import run as check
     from mlops.monitoring.policy import read_policy
 
-    checked = check(database(), store(), read_policy(room("monitoring") / "policy.toml"), moment(as_of))
+    policy, time = read_policy(room("monitoring") / "policy.toml"), moment(as_of)
+    with progress() as bar:
+        task = bar.add_task("checking", total=None, note="")
+        checked = check(
+            database(),
+            store(),
+            policy,
+            time,
+            done=lambda one: bar.update(task, note=f"{one.name} {one.version}", advance=1),
+        )
     if not checked:
         raise NothingToDo(
-            "there is nothing to check: no champion has a forecast whose outcome is known; promote a version with"
+            "there is nothing to check: no version is champion; promote one with"
             " `mlops registry promote models:/NAME/VERSION`, forecast with `mlops predict models:/NAME@champion`,"
             " and when its days are past run `mlops outcomes match`"
         )
-
-    pages = [drill_down(database(), one, settings().reports) for one in checked] if html else []
+    pages = [drill_down(database(), one, settings().reports) for one in checked if html and one.state != "failed"]
 
     def text() -> None:
         for one in checked:
@@ -53,6 +61,12 @@ def run(
             _say(str(page))
 
     emit(checked, as_json=as_json, text=text)
+    broken = [f"{one.name} version {one.version}: {one.problem}" for one in checked if one.state == "failed"]
+    if broken:
+        logs.print(
+            f"mlops: {len(broken)} of {len(checked)} checks failed; {'; '.join(broken)}", markup=False, soft_wrap=True
+        )
+        raise typer.Exit(1)
 
 
 def review(
@@ -83,17 +97,31 @@ def review(
 
 def _print_checked(checked: "Checked") -> None:
     findings, advice = checked.findings.details, checked.recommendation
-    drifted = sum(finding.drifted for finding in findings)
+    drifted = [finding for finding in findings if finding.drifted]
+    says = _coloured(checked.asks, checked.asks) if advice is not None else checked.alias
     _say(
-        f"[bold]{escape(checked.name)}[/] version {checked.version}: {_coloured(advice.action, advice.action)};"
-        f" {drifted} of {len(findings)} findings drifted"
+        f"[bold]{escape(checked.name)}[/] version {checked.version}: {says};"
+        f" {len(drifted)} of {len(findings)} findings drifted"
     )
-    for reason in advice.reasons:
-        _say(f"  {escape(reason)}")
-    if advice.onset is not None:
+    told = advice.reasons if advice is not None else [finding.detail for finding in drifted]
+    for line in dict.fromkeys([*told, *([checked.problem] if checked.problem else [])]):
+        _say(f"  {escape(line)}")
+    if checked.comparison is not None:
+        _say(f"  in the champion's place it would have saved {escape(str(checked.comparison))}")
+    if advice is not None and advice.onset is not None:
         _say(f"  errors are larger since about {advice.onset:%Y-%m-%d}")
-    if advice.action in ("retrain", "rollback"):
+    if checked.state == "unlabelled" and "expected_wape" in checked.values:
+        _say(f"  {_expected(checked.values)}")
+    if checked.asks in ("retrain", "rollback"):
         _say(f"  mlops retrain {checked.recommendation_id}")
+
+
+def _expected(values: dict[str, float]) -> str:
+    low, high = values["expected_wape_low"], values["expected_wape_high"]
+    return (
+        f"its WAPE is expected to be {values['expected_wape']:.3f} ({low:.3f} to {high:.3f});"
+        f" the backtest had {values['promised_wape']:.3f}"
+    )
 
 
 def _print_review(found: "Review", page: Path) -> None:

@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Week:
-    """What one Monday found and did; `checked` is None while no outcome of the champion is known."""
+    """What one Monday found and did."""
 
     monday: datetime
     champion: int
@@ -106,10 +106,11 @@ def phases(database: Database) -> list[dict[str, Any]]:
 
 def _week(database: Database, store: Store, policy: Any, rule: Rule, monday: datetime, say: Say) -> Week:
     matched = match(database, monday)
-    checked = next((one for one in job.run(database, store, policy, monday) if one.name == MODEL), None)
+    checks = job.run(database, store, policy, monday)
+    checked = next((one for one in checks if one.name == MODEL and one.champion), None)
     retrained = None
-    if checked is not None and checked.recommendation.action in ACTED_ON:
-        say(f"{monday:%d %b %Y}: {checked.recommendation.action}")
+    if checked is not None and checked.recommendation_id is not None and checked.asks in ACTED_ON:
+        say(f"{monday:%d %b %Y}: {checked.asks}")
         retrained = retrain(database, store, checked.recommendation_id, rule, as_of=monday, say=lambda _: None)
     issued = predict(database, store, f"models:/{MODEL}@champion", as_of=monday)
     champion = resolve(store, f"models:/{MODEL}@champion").version

@@ -1,18 +1,24 @@
 """What monitoring finds, and what it says should be done."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 __all__ = ["Action", "Benefit", "Finding", "FindingKind", "Findings", "Recommendation"]
 
-FindingKind = Literal["feature", "concept", "performance", "data"]
+FindingKind = Literal["feature", "concept", "performance", "prediction", "data"]
 Action = Literal["none", "watch", "investigate_data", "retrain", "rollback"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statistic of one week against its limit; `subject` is a feature, a series, or empty for the model itself."""
+    """One statistic of one week against its limit.
+
+    `subject` is a feature, a series, or empty for the model itself; `slice` is the part of the series that it is about,
+    as `route_type=urban`, or empty for all of them.
+    """
 
     kind: FindingKind
     subject: str
@@ -20,6 +26,23 @@ class Finding:
     threshold: float
     drifted: bool
     detail: str = ""
+    slice: str = ""
+
+    @property
+    def key(self) -> tuple[FindingKind, str, str]:
+        """What it is about: a check has at most one finding of each key."""
+        return self.kind, self.subject, self.slice
+
+    @property
+    def name(self) -> str:
+        """The key in words: `feature.log_level`, `concept`, `performance.coverage[route_type=urban]`."""
+        whole = f"{self.kind}.{self.subject}" if self.subject else self.kind
+        return f"{whole}[{self.slice}]" if self.slice else whole
+
+    @property
+    def clearness(self) -> float:
+        """How many times its limit the statistic is; NaN where nothing was judged."""
+        return self.statistic / self.threshold if self.threshold > 0 else self.statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +50,16 @@ class Findings:
     """Everything that one check of one week found, drifted or not."""
 
     details: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, found: Iterable[Finding]) -> "Findings":
+        """Findings of which each key is there once: the clearest of it, a drifted one before others."""
+        clearest: dict[tuple[FindingKind, str, str], Finding] = {}
+        for one in found:
+            known = clearest.get(one.key)
+            if known is None or _rank(one) > _rank(known):
+                clearest[one.key] = one
+        return cls(tuple(clearest.values()))
 
     @property
     def features(self) -> frozenset[str]:
@@ -44,12 +77,22 @@ class Findings:
         return bool(self._drifted("performance"))
 
     @property
+    def prediction(self) -> bool:
+        """Whether the forecasts, or the loss to be expected of them, have moved: no outcome is needed to see it."""
+        return bool(self._drifted("prediction"))
+
+    @property
     def data_faults(self) -> frozenset[str]:
         """Columns or series that are broken rather than different."""
         return self._drifted("data")
 
     def _drifted(self, kind: FindingKind) -> frozenset[str]:
         return frozenset(finding.subject for finding in self.details if finding.kind == kind and finding.drifted)
+
+
+def _rank(finding: Finding) -> tuple[bool, float]:
+    clear = finding.clearness
+    return finding.drifted, -math.inf if math.isnan(clear) else clear
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
@@ -170,24 +171,23 @@ def history(
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
     panel, calendar = Panel.of(observed), Calendar.of(country)
-    farthest = max((_steps(panel, *pair) for pair in set(zip(wanted["cutoff"], wanted["ds"], strict=True))), default=1)
-    design, rows = Design(panel, calendar, farthest), []
+    origin = panel.index.searchsorted(pd.DatetimeIndex(wanted["cutoff"]), side="right") - 1
+    steps = _steps(panel, wanted) if len(wanted) else np.zeros(0, np.int64)
+    design, table = Design(panel, calendar, int(max(steps, default=1))), np.full((len(wanted), len(names)), np.nan)
     if "smoothed" in names:
-        design.smooth(np.array([_origin(panel, cutoff) for cutoff in wanted["cutoff"].unique()]))
-    for key, group in wanted.groupby(["cutoff", "ds"]):
-        cutoff, ds = (pd.Timestamp(time) for time in cast("tuple[Any, Any]", key))
-        origin = _origin(panel, cutoff)
-        matrix = design.matrix(names, np.array([origin]), _steps(panel, cutoff, ds))
-        found = panel.ids.get_indexer(pd.Index(group["series_id"]))
-        rows.append(pd.DataFrame(matrix[found], columns=list(names), index=group.index))
-    table = pd.concat(rows).reindex(wanted.index).astype(float)
+        design.smooth(np.unique(origin))
+    series = panel.ids.get_indexer(pd.Index(wanted["series_id"]))
+    for step in np.unique(steps):
+        rows = np.flatnonzero((steps == step) & (series >= 0))
+        origins, place = np.unique(origin[rows], return_inverse=True)
+        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
     flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.freq) > 0
-    return wanted.assign(**{name: table[name] for name in names}, holiday=flags)
+    return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
 
 
-def _origin(panel: Panel, cutoff: pd.Timestamp) -> int:
-    return int(panel.index.searchsorted(cutoff, side="right")) - 1
-
-
-def _steps(panel: Panel, cutoff: pd.Timestamp, ds: pd.Timestamp) -> int:
-    return len(pd.date_range(cutoff, ds, freq=panel.freq)) - 1
+def _steps(panel: Panel, wanted: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """How many steps each row lies after its cutoff."""
+    last = max(panel.index[-1], wanted["ds"].max())
+    index = pd.date_range(panel.index[0], last, freq=panel.freq)
+    target, cutoff = (index.searchsorted(pd.DatetimeIndex(wanted[name]), side="right") for name in ("ds", "cutoff"))
+    return np.asarray(target - cutoff, np.int64)

@@ -12,7 +12,6 @@ __all__ = ["against_promise"]
 
 FEWEST_WEEKS, FEWEST_OUTCOMES = 8, 14
 CHECKS_PER_YEAR = 52
-BUDGET = 0.25  # of the yearly false alarms
 NARROWEST = 0.03  # a backtest of few weeks may happen to be as regular as no model is
 
 
@@ -25,7 +24,7 @@ def against_promise(baseline: pd.DataFrame, window: pd.DataFrame, alarms_per_yea
     weeks = _by_week(baseline)
     inside = _inside(window)
     degrees = max(len(weeks) - 1, 1)
-    limit = float(stats.t.isf(min(alarms_per_year * BUDGET / CHECKS_PER_YEAR, 0.25), degrees))
+    limit = float(stats.t.isf(min(alarms_per_year / CHECKS_PER_YEAR, 0.25), degrees))
     if len(weeks) < FEWEST_WEEKS or len(inside) < FEWEST_OUTCOMES:
         return Finding("performance", "coverage", math.nan, limit, False, "not judged: too few outcomes are known")
     spread = max(float(weeks.std(ddof=1)), NARROWEST) * math.sqrt(1 + 1 / len(weeks))

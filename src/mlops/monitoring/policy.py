@@ -1,7 +1,7 @@
 """What the team tolerates: `monitoring/policy.toml` as an object."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from mlops.errors import BadInput, UnknownName
 from mlops.forecasting import KINDS
 from mlops.monitoring.business import Costs
 from mlops.monitoring.recommend import Terms
+from mlops.monitoring.slices import Slicing
 
 __all__ = ["SAME", "Policy", "read_policy"]
 
@@ -37,6 +38,7 @@ class Policy:
     realised_weeks: int
     worse: float
     auto_retrain: bool
+    slices: Slicing = field(default_factory=Slicing)
 
 
 def read_policy(path: Path) -> Policy:
@@ -74,6 +76,7 @@ def _policy(document: dict[str, Any]) -> Policy:
         realised_weeks=_positive("realised_weeks", rule["realised_weeks"]),
         worse=float(rule["worse"]),
         auto_retrain=_flag("auto_retrain", rule["auto_retrain"]),
+        slices=Slicing.of(document.get("slices", {})),
     )
 
 

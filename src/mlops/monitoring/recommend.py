@@ -268,7 +268,7 @@ def _clearness(finding: Finding) -> float:
 
 
 def _name(finding: Finding) -> str:
-    return f"{finding.kind}.{finding.subject}".rstrip(".")
+    return finding.name
 
 
 def _details(newest: Findings) -> tuple[str, ...]:

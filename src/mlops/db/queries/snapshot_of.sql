@@ -1,5 +1,2 @@
--- the Evidently snapshot behind a recommendation, as text
-select s.snapshot::text
-  from analytics.evidently_snapshots s
-  join analytics.retraining_recommendations r using (version_id, as_of)
- where r.recommendation_id = :recommendation_id
+-- the Evidently snapshot of one check, as text
+select snapshot::text from analytics.evidently_snapshots where version_id = :version_id and as_of = :as_of

@@ -104,7 +104,7 @@ def _tests(finding: Finding | None) -> list[object]:
 
 
 def _name(finding: Finding) -> str:
-    return _clean(f"{finding.kind}.{finding.subject}" if finding.subject else finding.kind)
+    return _clean(finding.name)
 
 
 def _listed(words: Iterable[str]) -> str:

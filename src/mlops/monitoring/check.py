@@ -1,0 +1,192 @@
+"""One week's check of one served version: what was found, what was measured, and what to do. It writes nothing.
+
+A champion gets a recommendation; a version behind another alias is compared with the champion on the same days, and
+asks for nothing. A proof costs a fit, so it is only made when findings ask for it, and for a champion that is merely
+old at most once in the time of a holdout. It needs forecasting, and no training: what it fits is thrown away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
+from mlops.domain.forecasts import coverage, wape
+from mlops.errors import HistoryTooShort
+from mlops.monitoring.business import benefit
+from mlops.monitoring.challenge import challenge
+from mlops.monitoring.onset import onset
+from mlops.monitoring.policy import Policy
+from mlops.monitoring.reading import Known, Reading
+from mlops.monitoring.recommend import asks_for_proof, recommend
+from mlops.monitoring.record import Check
+from mlops.monitoring.shadow import FEWEST, predecessor, terms_of
+from mlops.monitoring.silence import silent
+from mlops.monitoring.skill import against_backtest
+from mlops.monitoring.weekly import Week
+from mlops.tracking.store import Store
+
+__all__ = ["check"]
+
+LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held against
+UNLABELLED = "no outcome of the week is known"
+
+
+def check(database: Database, store: Store, policy: Policy, reading: Reading, as_of: datetime) -> Check:
+    """What was known of the version at `as_of` (aware), judged; what can't be judged says why."""
+    version = reading.version
+    if not (version["lineage"] or {}).get("selection"):
+        why = "its lineage names no series; register models with `mlops train`"
+        return Check(
+            version, as_of, Findings(), _of_champion(version, Recommendation("watch", (why,))), {}, "unjudged", why
+        )
+    known = reading.known(as_of)
+    faults = silent(database, version, known.last, as_of)
+    if known.live.empty:
+        return _nothing_past(version, as_of, faults, policy)
+    try:
+        weeks = list(reading.weeks(known))
+    except HistoryTooShort as error:
+        return _too_short(database, store, policy, reading, known, faults, error)
+    newest = weeks[-1]
+    weeks[-1] = replace(newest, findings=Findings.of((*newest.findings.details, *faults)))
+    labelled = bool(newest.rows["outcome"].notna().any())
+    advice: Recommendation | None = None
+    if version["alias"] == "champion":
+        found = [week.findings for week in weeks]
+        judged = _recommended(database, store, policy, version, as_of, found, labels_missing=not labelled)
+        advice = replace(judged, onset=_onset(judged, reading.baseline, reading.featured(known)))
+    saved, rival = _compared(database, policy, reading, known)
+    return Check(
+        version,
+        as_of,
+        weeks[-1].findings,
+        advice,
+        _measured(policy, reading, known, newest),
+        "judged" if labelled else "unlabelled",
+        "" if labelled else UNLABELLED,
+        saved,
+        rival,
+    )
+
+
+def _nothing_past(version: Mapping[str, Any], as_of: datetime, faults: Sequence[Finding], policy: Policy) -> Check:
+    """The check of a version that has forecast nothing yet, or nothing for the weeks that are looked at."""
+    why, found = "none of its forecasts is of a day that is past", Findings(tuple(faults))
+    advice = recommend([found], policy.terms) if found.data_faults else Recommendation("none", (why,))
+    return Check(version, as_of, found, _of_champion(version, advice), {}, "unjudged", why)
+
+
+def _too_short(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    reading: Reading,
+    known: Known,
+    faults: Sequence[Finding],
+    error: HistoryTooShort,
+) -> Check:
+    """The check of a version whose backtest can't say what is normal."""
+    version, as_of = reading.version, known.as_of
+    why = (
+        f"drift can't be judged: the backtest covers {error.got} days, {error.need} are needed;"
+        " train with more weeks in [backtest]"
+    )
+    found = Findings(tuple(faults))
+    advice: Recommendation | None = None
+    if version["alias"] == "champion":
+        advice = _recommended(database, store, policy, version, as_of, [found])
+        if advice.action not in ("rollback", "investigate_data"):
+            advice = Recommendation("watch", (why,))
+    rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
+    return Check(version, as_of, found, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
+
+
+def _recommended(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    champion: Mapping[str, Any],
+    as_of: datetime,
+    weeks: Sequence[Findings],
+    *,
+    labels_missing: bool = False,
+) -> Recommendation:
+    """Ask for the proofs that may matter, in the order of the rules, and recommend."""
+    if weeks[-1].data_faults:
+        return recommend(weeks, policy.terms)
+    shadow = predecessor(database, store, policy, champion, as_of)
+    if shadow is not None and shadow.benefit.clear:
+        return recommend(weeks, policy.terms, shadow=shadow)
+    if not asks_for_proof(weeks, policy.terms) and not _is_due(database, policy, champion, as_of):
+        return recommend(weeks, policy.terms, shadow=shadow, labels_missing=labels_missing)
+    proofs, unproven = challenge(database, store, policy, champion, as_of)
+    found = recommend(weeks, policy.terms, shadow=shadow, proofs=proofs, unproven=unproven)
+    return replace(found, evidence=found.evidence | {"challenged": float(len(proofs))})
+
+
+def _is_due(database: Database, policy: Policy, champion: Mapping[str, Any], as_of: datetime) -> bool:
+    """Whether a champion is so old that it is challenged without drift, and was not within a holdout's time."""
+    trained_to = champion["trained_to"]
+    if trained_to is None or as_of - trained_to <= timedelta(days=policy.max_age_days):
+        return False
+    key = {"version_id": champion["version_id"], "as_of": as_of}
+    with database.transaction() as transaction:
+        return not transaction.value("proven_within", **key, days=policy.holdout_days)
+
+
+def _compared(database: Database, policy: Policy, reading: Reading, known: Known) -> tuple[Benefit | None, int | None]:
+    """What a version that is no champion would have saved on the days that both forecast, and the champion's id."""
+    version, champion = reading.version, reading.version["champion_id"]
+    if version["alias"] == "champion" or champion is None:
+        return None, None
+    theirs = Reading(database, reading.store, policy, {**version, "version_id": champion}).known(known.as_of).live
+    judged = known.live[["series_id", "ds", "y", "y_hat"]].merge(
+        theirs[["series_id", "ds", "y_hat"]].rename(columns={"y_hat": "champion"}), on=["series_id", "ds"]
+    )
+    judged = judged.dropna()
+    if judged["ds"].dt.normalize().nunique() < FEWEST[version["lineage"]["selection"]["granularity"]]:
+        return None, None
+    return benefit(judged, "y_hat", "champion", **terms_of(policy, version)), champion
+
+
+def _measured(policy: Policy, reading: Reading, known: Known, newest: Week) -> dict[str, float]:
+    """The week's values by name, as docs/how-to/monitor.md tells them."""
+    baseline, live = reading.baseline, reading.featured(known)
+    found = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
+    if reading.life.estimate is not None and len(newest.rows):
+        expected = reading.life.estimate.wape(newest.rows, policy.confidence)
+        found |= {
+            "expected_wape": expected.value,
+            "expected_wape_low": expected.low,
+            "expected_wape_high": expected.high,
+        }
+    ratio = against_backtest(baseline, live, policy.confidence)
+    if ratio is not None:
+        found |= {"loss_ratio": ratio.value, "loss_ratio_low": ratio.low, "loss_ratio_high": ratio.high}
+    return found
+
+
+def _week(rows: pd.DataFrame) -> dict[str, float]:
+    return {
+        "wape": wape(rows["outcome"], rows["y_hat"]),
+        "coverage_80": coverage(rows["outcome"], rows["lo_80"], rows["hi_80"]),
+    }
+
+
+def _onset(found: Recommendation, baseline: pd.DataFrame, live: pd.DataFrame) -> datetime | None:
+    """When the daily loss began to be larger, where something about the model drifted: of LOOK_BACK and since."""
+    if not any(cause.startswith(("concept", "performance")) for cause in found.evidence):
+        return None
+    before = baseline[baseline["ds"].between(live["ds"].min() - LOOK_BACK, live["ds"].min(), inclusive="left")]
+    rows = pd.concat([before, live]).dropna(subset=["target"])
+    daily = (rows["target"] - rows["prediction"]).abs().groupby(rows["ds"].dt.normalize()).mean()
+    place = onset(daily.to_numpy(float))
+    return None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
+
+
+def _of_champion(version: Mapping[str, Any], advice: Recommendation) -> Recommendation | None:
+    return advice if version["alias"] == "champion" else None

@@ -1,0 +1,131 @@
+"""What a check reads of one served version: its backtest once, and what it has forecast since by each time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.errors import NothingToDo
+from mlops.features.build import history, values
+from mlops.monitoring.policy import Policy
+from mlops.monitoring.slices import Slice, choose
+from mlops.monitoring.weekly import Life, Week, first_week
+from mlops.tracking.runs import read_table
+from mlops.tracking.store import Store
+
+__all__ = ["Known", "Reading"]
+
+KEYS = ["series_id", "ds", "cutoff"]
+SEASONAL: dict[str, dict[str, Any]] = {
+    "hourly": {"step": "1 hour", "cycle": 24},
+    "daily": {"step": "1 day", "cycle": 7},
+    "weekly": {"step": "7 days", "cycle": 4},
+    "monthly": {"step": "1 month", "cycle": 12},
+}
+"""What the seasonal naive repeats, by granularity."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was known at one time: the forecasts whose day has come, `last` is the row of query `last_forecast`."""
+
+    as_of: datetime
+    live: pd.DataFrame
+    last: Mapping[str, Any]
+
+
+class Reading:
+    """One version of the mirror, read once however many weeks are checked."""
+
+    def __init__(self, database: Database, store: Store, policy: Policy, version: Mapping[str, Any]) -> None:
+        self.version = version
+        self.store = store
+        self._database, self._policy = database, policy
+        self._featured: pd.DataFrame | None = None
+
+    def known(self, as_of: datetime) -> Known:
+        """The freshest forecast of every series and past day, with the outcomes that were known at `as_of`."""
+        key = {"version_id": self.version["version_id"], "as_of": as_of}
+        with self._database.transaction() as transaction:
+            last = transaction.one("last_forecast", **key) or {}
+            begin = last["forecast_from"] or as_of
+            start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
+            season = SEASONAL[self.version["lineage"]["selection"]["granularity"]]
+            live = transaction.frame("live_predictions", **key, **season, start=_aware(start))
+        return Known(as_of, live, last)
+
+    def weeks(self, known: Known) -> Sequence[Week]:
+        """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
+        start = first_week(pd.Timestamp(known.last["forecast_from"]).tz_convert("UTC").tz_localize(None), known.as_of)
+        return self.life.until(self.featured(known), start, known.as_of)
+
+    def featured(self, known: Known) -> pd.DataFrame:
+        """What is live with the watched features, and over the usual size of each series."""
+        before, rows = self._featured, self._scaled(known.live)
+        fresh = rows
+        if before is not None:
+            seen = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(before[KEYS]))
+            fresh = rows[~seen]
+        added = self._with_features(fresh, known.as_of) if len(fresh) else None
+        both = [one[[*KEYS, *self._policy.features, "holiday"]] for one in (before, added) if one is not None]
+        self._featured = rows.merge(pd.concat(both), on=KEYS, how="left")
+        return self._featured
+
+    @cached_property
+    def baseline(self) -> pd.DataFrame:
+        """The freshest forecast of every series and day of the backtest, with features."""
+        ordered = self.backtest.sort_values("cutoff")
+        return ordered.drop_duplicates(["series_id", "ds"], keep="last").sort_values(KEYS, ignore_index=True)
+
+    @cached_property
+    def backtest(self) -> pd.DataFrame:
+        """Every forecast of the backtest, with features, and the naive from the same cutoff if that was kept."""
+        return self._with_features(self._scaled(self._tables), self.version["as_of"] or datetime.now(UTC))
+
+    @cached_property
+    def _tables(self) -> pd.DataFrame:
+        run = self.version["run_id"]
+        rows = read_table(self.store, run, "backtest").rename(columns={"step": "horizon"})
+        try:
+            naive = read_table(self.store, run, "backtest_naive")[[*KEYS, "y_hat"]]
+        except NothingToDo:
+            return rows
+        return rows.merge(naive.rename(columns={"y_hat": "naive"}), on=KEYS, how="left")
+
+    @cached_property
+    def _size(self) -> "pd.Series[float]":
+        """The usual size of each series."""
+        return self._tables.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
+
+    @cached_property
+    def life(self) -> Life:
+        """The version's monitors."""
+        return Life(self.baseline, self._policy, self.slices, self.backtest)
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """The parts of the version's series that are worth judging."""
+        series = list(self.version["lineage"]["series"])
+        with self._database.transaction() as transaction:
+            places = transaction.frame("series_slices", series_ids=series, by=list(self._policy.slices.by))
+        return choose(places, self.baseline, self._policy.slices)
+
+    def _scaled(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Targets and forecasts over each series' usual size, so that all count."""
+        scale = rows["series_id"].map(self._size).fillna(1.0)
+        return rows.assign(outcome=rows["y"], target=rows["y"] / scale, prediction=rows["y_hat"] / scale)
+
+    def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+        lineage, country = self.version["lineage"], self.version["params"].get("country")
+        observed = history(self._database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+        rows = rows.reset_index(drop=True)
+        return values(observed, rows, self._policy.features, None if country == "None" else country)
+
+
+def _aware(time: pd.Timestamp) -> datetime:
+    return time.tz_localize(UTC).to_pydatetime()

@@ -1,0 +1,84 @@
+"""What has stopped coming: observations of a series by its own rhythm, and forecasts by the calendar of the model."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops.db import Database
+from mlops.domain.findings import Finding
+
+__all__ = ["silent"]
+
+LOOK_BACK = {"hourly": 120, "daily": 120, "weekly": 400, "monthly": 1_900}
+"""Days: a series without any observation in them has ended, which is no fault any more."""
+STEP = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 31.0}
+GRACE = 2.0
+"""Steps that forecasts may lie behind: the newest one has ended, the next is being issued."""
+DAY = 86_400.0
+
+
+def silent(
+    database: Database, version: Mapping[str, Any], last: Mapping[str, Any], as_of: datetime
+) -> tuple[Finding, ...]:
+    """The findings about series that are silent and about forecasts that are not issued, as known at `as_of`.
+
+    `last` is the row of query `last_forecast`. A feed of which every series is silent is one finding, not one for each.
+    """
+    lineage = version["lineage"]
+    granularity = lineage["selection"]["granularity"]
+    with database.transaction() as transaction:
+        rows = transaction.rows(
+            "silent_series",
+            series_ids=list(lineage["series"]),
+            as_of=as_of,
+            start=as_of - timedelta(days=LOOK_BACK[granularity]),
+        )
+    return (*_feeds(rows, len(lineage["series"])), _issued(version, last, granularity, as_of))
+
+
+def _feeds(rows: Sequence[Mapping[str, Any]], series: int) -> tuple[Finding, ...]:
+    if rows and len(rows) == series:
+        newest = min(rows, key=lambda row: row["silent"])
+        detail = (
+            f"no series has sent anything for {_days(newest['silent'])}; the newest observation is of {_day(newest)}"
+        )
+        return (Finding("data", "feed", _ratio(newest), 1.0, True, detail),)
+    quiet = Finding(
+        "data", "feed", len(rows) / max(series, 1), 1.0, False, f"{len(rows)} of {series} series are silent"
+    )
+    return (quiet, *map(_feed, rows))
+
+
+def _feed(row: Mapping[str, Any]) -> Finding:
+    detail = (
+        f"series {row['series_id']} has sent nothing for {_days(row['silent'])}, since {_day(row)};"
+        f" it used to come every {_days(row['gap'])}, {_days(row['delay'])} late at most"
+    )
+    return Finding("data", str(row["series_id"]), _ratio(row), 1.0, True, detail)
+
+
+def _issued(version: Mapping[str, Any], last: Mapping[str, Any], granularity: str, as_of: datetime) -> Finding:
+    until = last["forecast_until"]
+    since = until if until is not None else version["alias_since"]
+    behind = (as_of - since).total_seconds() / DAY / STEP[granularity]
+    if until is None:
+        detail = f"nothing has been forecast, although it is served since {since:%Y-%m-%d}"
+    else:
+        detail = (
+            f"forecasts end on {until:%Y-%m-%d %H:%M}; the newest was issued on {last['issued_at']:%Y-%m-%d %H:%M} UTC"
+        )
+    return Finding("data", "forecasts", max(behind, 0.0), GRACE, behind > GRACE, detail)
+
+
+def _ratio(row: Mapping[str, Any]) -> float:
+    return float(row["silent"] / (3 * row["gap"] + row["delay"]))
+
+
+def _day(row: Mapping[str, Any]) -> str:
+    return f"{row['last_at']:%Y-%m-%d}"
+
+
+def _days(days: float) -> str:
+    if days < 1:
+        return f"{days * 24:.0f} hours"
+    return f"{days:.0f} day{'' if round(days) == 1 else 's'}"
