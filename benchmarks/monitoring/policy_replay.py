@@ -71,7 +71,7 @@ class Outcome:
 
 def outcome(shelf: Shelf, policy: Policy, days: pd.DatetimeIndex, decide: Decide) -> Outcome:
     """Play a policy and sum up what it served: the newest forecast of every series and day."""
-    weeks = play(shelf, policy, days, decide)
+    weeks = list(play(shelf, policy, days, decide))
     champions = [week.champion for week in weeks]  # of the week that ends on that Monday
     served = live(shelf, list(zip(champions, days[:-1], strict=True))).dropna(subset=["y"])
     unit = policy.costs.unit(shelf.feed.metric_type)

@@ -10,6 +10,7 @@ from mlops.monitoring.coverage import against_promise
 from mlops.monitoring.monitor import MonitorSpec, fit_monitor
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.skill import against_naive
+from mlops.monitoring.upheaval import all_at_once
 
 __all__ = ["weekly"]
 
@@ -38,4 +39,4 @@ def weekly(
         found = monitor.check(window)
         compared = against_naive(live[live["ds"] < end - (back - 1) * WEEK], policy.alarms_per_year)
         covered = against_promise(baseline, window, policy.alarms_per_year)
-        yield Findings((*found.details, compared, covered)), window
+        yield Findings((*found.details, compared, covered, all_at_once(baseline, window))), window
