@@ -5,10 +5,10 @@ Fits and forecasts depend only on their Monday, so all policies share them; they
 Delete that folder after changing forecasting code.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,24 +27,28 @@ from mlops.monitoring.policy import SAME, Policy
 from mlops.monitoring.recommend import Proof, advise
 from mlops.monitoring.shadow import FEWEST, overshadow
 from mlops.monitoring.weekly import weekly
+from mlops.monitoring.widening import widening
 
-__all__ = ["Decide", "Recipe", "Shelf", "Week", "live", "mondays", "play"]
+__all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mondays", "play"]
 
 DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)
 HORIZON, CYCLE = 28, 7
 
 
+class Version(NamedTuple):
+    """A kind, and the day that it was trained on: all that was known when this day began."""
+
+    kind: str
+    born: pd.Timestamp
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How champions are trained: kind, and the weekly origins of their backtest with a refit every so many."""
+    """How the first champion is trained: kind, and the weekly origins of backtests with a refit every so many."""
 
     kind: str
     weeks: int = 52
     refit_every: int = 13
-
-    def params(self, country: str | None) -> dict[str, Any]:
-        """Of the kind's constructor."""
-        return {"country": country, "horizon": HORIZON}
 
 
 @dataclass
@@ -54,7 +58,7 @@ class Shelf:
     feed: Feed
     recipe: Recipe
     folder: Path
-    _lives: dict[pd.Timestamp, list[tuple[Findings, pd.DataFrame]]] = field(default_factory=dict)
+    _lives: dict[Version, list[tuple[Findings, pd.DataFrame]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         memory = Memory(self.folder / self.feed.name.replace("/", " "), verbose=0)
@@ -63,39 +67,40 @@ class Shelf:
         self._forecast = memory.cache(_forecast, ignore=["feed", "model"])
         self._held = memory.cache(_held, ignore=ignore)
 
-    def model(self, at: pd.Timestamp) -> Forecaster:
-        """The version that was trained on what was known at `at`."""
-        found: Forecaster = self._train(self.feed, self.recipe.kind, at)
+    def model(self, version: Version) -> Forecaster:
+        """The fitted version."""
+        found: Forecaster = self._train(self.feed, version)
         return found
 
-    def baseline(self, at: pd.Timestamp) -> pd.DataFrame:
-        """The freshest backtest forecast of that version for every series and day, with outcomes."""
-        found = self._backtest(self.feed, self.recipe, at)
+    def baseline(self, version: Version) -> pd.DataFrame:
+        """The freshest backtest forecast of a version for every series and day, with outcomes."""
+        found = self._backtest(self.feed, version, self.recipe.weeks, self.recipe.refit_every)
         return found.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last")
 
-    def forecasts(self, at: pd.Timestamp, monday: pd.Timestamp) -> pd.DataFrame:
-        """What that version forecast on a Monday: `series_id, ds, cutoff, y_hat, lo_80, hi_80, …, horizon`."""
-        return self._forecast(self.feed, self.recipe.kind, at, monday, self.model)  # the kind is the cache's key
+    def forecasts(self, version: Version, monday: pd.Timestamp) -> pd.DataFrame:
+        """What a version forecast on a Monday: `series_id, ds, cutoff, y_hat, lo_80, hi_80, …, horizon`."""
+        found: pd.DataFrame = self._forecast(self.feed, version, monday, self.model)
+        return found
 
     def held(self, kind: str, monday: pd.Timestamp, days: int) -> pd.DataFrame:
         """Forecasts of the newest days by a kind that was fitted on what came before them."""
         return self._held(self.feed, kind, monday, days)
 
-    def life(self, at: pd.Timestamp, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
+    def life(self, version: Version, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
         """The findings of the version's first weeks in use, with the rows of each; judged in stretches that double."""
-        known = self._lives.get(at, [])
+        known = self._lives.get(version, [])
         if len(known) < weeks:
             stretch = max(8, 2 * len(known), weeks)
-            known = self._lives[at] = _judged(self, at, stretch, policy)
+            known = self._lives[version] = _judged(self, version, stretch, policy)
         return known[:weeks]
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """One Monday: the champion until then (by its birthday), what the check found, and whether it was retrained."""
+    """One Monday: the champion until then, what the check found, and whether it was retrained."""
 
     monday: pd.Timestamp
-    champion: pd.Timestamp
+    champion: Version
     findings: Findings | None
     advice: Recommendation | None
     retrained: bool
@@ -103,19 +108,24 @@ class Week:
 
 @dataclass(frozen=True)
 class State:
-    """What is known on a Monday: the champion and the one before (by birthdays), and since when it is in use."""
+    """What is known on a Monday: the champion, since when it is in use, and the one before."""
 
     shelf: Shelf
     policy: Policy
     monday: pd.Timestamp
-    champion: pd.Timestamp
-    before: pd.Timestamp | None = None
+    champion: Version
+    since: pd.Timestamp
+    before: Version | None = None
 
     @property
     def weeks(self) -> list[Findings]:
         """The findings of every week of the champion, oldest first."""
-        age = (self.monday - self.champion) // WEEK
-        return [found for found, _ in self.shelf.life(self.champion, age, self.policy)]
+        return [found for found, _ in self._life]
+
+    @property
+    def _life(self) -> list[tuple[Findings, pd.DataFrame]]:
+        age = (self.monday - self.champion.born) // WEEK
+        return self.shelf.life(self.champion, age, self.policy)
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -130,17 +140,26 @@ class State:
 
     def advice(self) -> Recommendation:
         """The product's recommendation."""
-        old = self.monday - self.champion > pd.Timedelta(days=self.policy.max_age_days)
-        return advise(self.weeks, self.policy.terms, shadow=self._shadow, challenge=self._challenge, old=old)
+        late = (self.monday - self.champion.born) // DAY - self.policy.max_age_days
+        old = late > 0 and late % self.policy.holdout_days < CYCLE  # once in the time of a holdout
+        newest = pd.concat([rows for _, rows in self._life[-4:]])
+        return advise(
+            self.weeks,
+            self.policy.terms,
+            shadow=self._shadow,
+            challenge=self._challenge,
+            old=old,
+            widening=widening(newest),
+        )
 
     def _challenge(self) -> tuple[tuple[Proof, ...], str]:
         days, shelf = self.policy.holdout_days, self.shelf
         try:
             held = hold_out(shelf.feed.known(self.monday), shelf.feed.granularity, days, HORIZON)
-            if self.champion > held.begins + DAY:
+            if self.champion.born > held.begins + DAY:
                 return (), f"the champion was itself trained on days after {held.begins:%Y-%m-%d}"
-            model, kinds = shelf.model(self.champion), {SAME: shelf.recipe.kind}
-            theirs = held.of_model(lambda past, steps: model.predict(steps, history=_known_to(model, past)))
+            kinds, issues = {SAME: self.champion.kind}, range(days // 7, 0, -1)
+            theirs = live(shelf, [(self.champion, self.monday - back * WEEK) for back in issues])
             names = self.policy.challengers
             ours = {name: shelf.held(kinds.get(name, name), self.monday, days) for name in names}
             naive = shelf.held("naive", self.monday, days)
@@ -149,11 +168,13 @@ class State:
         return prove(held, ours, theirs, naive, self.terms), "too few outcomes are known of the held-out days"
 
     def _shadow(self) -> Proof | None:
-        since = (self.monday - self.champion) // WEEK
-        if self.before is None or since > self.policy.rollback_weeks:
+        weeks = range((self.monday - self.since) // WEEK)
+        if self.before is None or len(weeks) > self.policy.rollback_weeks:
             return None
-        served = live(self.shelf, [(self.champion, self.champion + week * WEEK) for week in range(since)])
-        other = live(self.shelf, [(self.before, self.champion + week * WEEK) for week in range(since)])
+        served, other = (
+            live(self.shelf, [(one, self.since + week * WEEK) for week in weeks])
+            for one in (self.champion, self.before)
+        )
         judged = (
             served.rename(columns={"y_hat": "served"})
             .merge(other[["series_id", "ds", "y_hat"]].rename(columns={"y_hat": "other"}), on=["series_id", "ds"])[
@@ -170,19 +191,20 @@ Decide = Callable[[State], tuple[str, Recommendation | None]]
 """What is done on a Monday: "keep", "retrain" or "rollback", and the advice that it rests on."""
 
 
-def play(shelf: Shelf, policy: Policy, days: pd.DatetimeIndex, decide: Decide) -> list[Week]:
+def play(shelf: Shelf, policy: Policy, days: pd.DatetimeIndex, decide: Decide) -> Iterator[Week]:
     """Every Monday after the first, on which the first champion is trained."""
-    state, weeks = State(shelf, policy, days[0], days[0]), []
+    state = State(shelf, policy, days[0], Version(shelf.recipe.kind, days[0]), days[0])
     for monday in days[1:]:
         state = replace(state, monday=monday)
         action, advice = decide(state)
         findings = state.weeks[-1] if advice is not None else None
-        weeks.append(Week(monday, state.champion, findings, advice, action == "retrain"))
+        other = advice.challenger if advice is not None and advice.challenger != SAME else None
+        kind = other or state.champion.kind
+        yield Week(monday, state.champion, findings, advice, action == "retrain")
         if action == "retrain":
-            state = replace(state, champion=monday, before=state.champion)
+            state = replace(state, champion=Version(kind, monday), since=monday, before=state.champion)
         elif action == "rollback" and state.before is not None:
-            state = replace(state, champion=state.before, before=None)
-    return weeks
+            state = replace(state, champion=state.before, since=monday, before=None)
 
 
 def mondays(first: str, last: str) -> pd.DatetimeIndex:
@@ -190,9 +212,9 @@ def mondays(first: str, last: str) -> pd.DatetimeIndex:
     return pd.date_range(first, last, freq="W-MON")
 
 
-def live(shelf: Shelf, issues: list[tuple[pd.Timestamp, pd.Timestamp]]) -> pd.DataFrame:
-    """The freshest forecast of every series and day, of versions (by birthday) and Mondays, with outcome and naive."""
-    found = pd.concat([shelf.forecasts(at, monday) for at, monday in issues], ignore_index=True)
+def live(shelf: Shelf, issues: list[tuple[Version, pd.Timestamp]]) -> pd.DataFrame:
+    """The freshest forecast of every series and day, of versions and Mondays, with outcome and naive."""
+    found = pd.concat([shelf.forecasts(version, monday) for version, monday in issues], ignore_index=True)
     found = found.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last")
     found = found[found["ds"] < issues[-1][1] + WEEK]
     good = shelf.feed.frame[shelf.feed.frame["quality_score"] > 0].set_index(["series_id", "ds"])["y"]
@@ -204,12 +226,12 @@ def live(shelf: Shelf, issues: list[tuple[pd.Timestamp, pd.Timestamp]]) -> pd.Da
     return found.sort_values(["series_id", "ds"], ignore_index=True)
 
 
-def _judged(shelf: Shelf, at: pd.Timestamp, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
-    """The weeks after `at`, as far as there are outcomes."""
-    last = shelf.feed.frame["ds"].max() + DAY
+def _judged(shelf: Shelf, version: Version, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
+    """The first weeks of a version in use, as far as there are outcomes."""
+    at, last = version.born, shelf.feed.frame["ds"].max() + DAY
     weeks = max(1, min(weeks, (last - at) // WEEK))
-    rows = live(shelf, [(at, at + week * WEEK) for week in range(weeks)])
-    baseline = shelf.baseline(at)
+    rows = live(shelf, [(version, at + week * WEEK) for week in range(weeks)])
+    baseline = shelf.baseline(version)
     observed = shelf.feed.frame[shelf.feed.frame["series_id"].isin(baseline["series_id"])]
     size = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
     both = [_with_features(frame, observed, size, policy, shelf.feed.country) for frame in (baseline, rows)]
@@ -229,23 +251,22 @@ def _with_features(
     return values(observed, scaled.reset_index(drop=True), policy.features, country)
 
 
-def _train(feed: Feed, kind: str, at: pd.Timestamp) -> Forecaster:
-    return forecaster(kind)(country=feed.country, horizon=HORIZON).fit(feed.known(at))
+def _train(feed: Feed, version: Version) -> Forecaster:
+    return forecaster(version.kind)(country=feed.country, horizon=HORIZON).fit(feed.known(version.born))
 
 
-def _backtest(feed: Feed, recipe: Recipe, at: pd.Timestamp) -> pd.DataFrame:
-    known = feed.known(at)
-    cutoffs = origins(known, recipe.weeks, every=CYCLE, horizon=HORIZON)
-    params = recipe.params(feed.country)
-    return backtest(recipe.kind, params, known, cutoffs, HORIZON, refit_every=recipe.refit_every)
+def _backtest(feed: Feed, version: Version, weeks: int, refit_every: int) -> pd.DataFrame:
+    known = feed.known(version.born)
+    cutoffs = origins(known, weeks, every=CYCLE, horizon=HORIZON)
+    params = {"country": feed.country, "horizon": HORIZON}
+    return backtest(version.kind, params, known, cutoffs, HORIZON, refit_every=refit_every)
 
 
 def _forecast(
-    feed: Feed, kind: str, at: pd.Timestamp, monday: pd.Timestamp, model: Callable[[pd.Timestamp], Forecaster]
+    feed: Feed, version: Version, monday: pd.Timestamp, model: Callable[[Version], Forecaster]
 ) -> pd.DataFrame:
-    version = model(at)
-    assert version.kind == kind
-    found = version.predict(HORIZON, history=_known_to(version, feed.known(monday, need=28)))
+    fitted = model(version)
+    found = fitted.predict(HORIZON, history=_known_to(fitted, feed.known(monday, need=28)))
     return found.assign(horizon=found.groupby("series_id").cumcount() + 1)
 
 

@@ -136,9 +136,7 @@ def test_a_rollback_names_the_version_before_and_costs_a_review():
 
 def test_larger_errors_that_nothing_beats_are_told_as_such():
     found = recommend(DRIFTED, TERMS, proofs=[LOSES])
-    assert found.reasons[0].startswith(
-        "nothing beats the champion, so expect wider intervals and watch: a refit by the same"
-    )
+    assert found.reasons[0].startswith("nothing beats the champion, so errors stay as large: a refit by the same")
     assert found.benefit is None
     assert found.evidence["proof.same.wape_champion"] == 0.20
 
@@ -180,7 +178,62 @@ def test_evidence_is_finite_and_names_what_drifted():
 
 
 def test_the_rule_has_a_version():
-    assert RULE_VERSION == "2"
+    assert RULE_VERSION == "3"
+
+
+BROKE = Findings(
+    (
+        Finding("performance", "upheaval", 2.4, 1.0, True, "21 of 21 series are below their forecasts since Thursday"),
+        Finding("feature", "log_level", 5.0, 4.0, True, "log_level is 5.0 sigma below"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "proofs", "action"),
+    [
+        pytest.param([QUIET, BROKE], [], "investigate_data", id="at once"),
+        pytest.param([BROKE], [LOSES], "investigate_data", id="no refit mends it"),
+        pytest.param([BROKE], [proof()], "retrain", id="a refit mends it"),
+        pytest.param([BROKE], [proof(money=1.0)], "investigate_data", id="a refit mends it, but does not pay off"),
+        pytest.param([BROKE, QUIET], [], "none", id="it has passed"),
+        pytest.param([BROKE, week("concept")], [LOSES], "watch", id="the break has passed, the drift has not"),
+    ],
+)
+def test_a_break_asks_a_person_at_once_unless_a_refit_mends_it(weeks, proofs, action):
+    assert recommend(weeks, TERMS, proofs=proofs).action == action
+
+
+def test_a_break_says_what_broke_and_what_to_find_out():
+    found = recommend([BROKE], TERMS, proofs=[LOSES])
+    assert "whether the feed or the world has changed" in found.reasons[0]
+    assert found.reasons[1].startswith("21 of 21 series are below")
+    assert found.reasons[2].startswith("nothing beats the champion")
+    assert found.cause == ("performance.upheaval",), "a decision holds, whatever else moves in the next week"
+
+
+def test_a_break_asks_for_a_proof_without_a_second_week():
+    assert asks_for_proof([QUIET, BROKE], Terms(need=3, of=4))
+    assert not asks_for_proof([BROKE, QUIET], TERMS)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "proofs", "factor", "told"),
+    [
+        pytest.param(DRIFTED, [LOSES], 1.4, True, id="errors grew and nothing helps"),
+        pytest.param([week("performance")], [], 1.4, True, id="coverage alone"),
+        pytest.param([BROKE], [LOSES], 3.0, True, id="a break"),
+        pytest.param(DRIFTED, [proof()], 1.4, False, id="a refit helps"),
+        pytest.param(DRIFTED, [LOSES], 1.05, False, id="hardly too narrow"),
+        pytest.param(DRIFTED, [LOSES], None, False, id="nobody knows"),
+        pytest.param([week("feature")], [], 1.4, False, id="the errors did not drift"),
+        pytest.param([week("data", "concept")], [], 1.4, False, id="broken data say nothing about errors"),
+    ],
+)
+def test_variance_without_gain_widens_intervals_by_a_factor(weeks, proofs, factor, told):
+    found = recommend(weeks, TERMS, proofs=proofs, widening=factor)
+    assert ("widen_80" in found.evidence) == told
+    assert any(f"made {factor} times as wide" in why.replace("0 times", " times") for why in found.reasons) == told
 
 
 DISMISSED = Decision(

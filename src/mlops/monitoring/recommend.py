@@ -12,8 +12,12 @@ from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recom
 
 __all__ = ["RULE_VERSION", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
 
-RULE_VERSION = "2"
+RULE_VERSION = "3"
 SHOWN = 10
+BREAKS = frozenset({"performance.collapse", "performance.upheaval"})
+"""Findings of one week that no chance explains: no second week is waited for."""
+WIDE = 1.1
+"""Intervals that are too narrow by less are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,12 @@ class Decision:
 
 
 def asks_for_proof(weeks: Sequence[Findings], terms: Terms) -> bool:
-    """Whether the model drifted in `need` of the last `of` weeks, and in the newest too: one bad week may be chance."""
+    """Whether the model drifted in `need` of the last `of` weeks, and in the newest too: one bad week may be chance.
+
+    A break is not: it asks at once.
+    """
+    if weeks and _broke(weeks[-1]):
+        return True
     return bool(weeks) and _model_drifted(weeks[-1]) and sum(map(_model_drifted, weeks[-terms.of :])) >= terms.need
 
 
@@ -86,11 +95,13 @@ def advise(
     shadow: Callable[[], Proof | None],
     challenge: Callable[[], tuple[tuple[Proof, ...], str]],
     old: bool,
+    widening: float | None = None,
 ) -> Recommendation:
     """Ask for the proofs that may matter, in the order of the rules, and recommend.
 
     `shadow` compares with the champion before, `challenge` fits challengers and says why it could not; both cost, so
-    they are called only where the answer may depend on them. `old`: the champion is challenged without drift.
+    they are called only where the answer may depend on them. `old`: the champion is challenged without drift;
+    `widening` is that of `recommend`.
     """
     if not weeks or weeks[-1].data_faults:
         return recommend(weeks, terms)
@@ -98,9 +109,9 @@ def advise(
     if before is not None and before.benefit.clear:
         return recommend(weeks, terms, shadow=before)
     if not old and not asks_for_proof(weeks, terms):
-        return recommend(weeks, terms, shadow=before)
+        return recommend(weeks, terms, shadow=before, widening=widening)
     proofs, unproven = challenge()
-    return recommend(weeks, terms, shadow=before, proofs=proofs, unproven=unproven)
+    return recommend(weeks, terms, shadow=before, proofs=proofs, unproven=unproven, widening=widening)
 
 
 def recommend(
@@ -111,22 +122,24 @@ def recommend(
     proofs: Sequence[Proof] = (),
     unproven: str = "",
     labels_missing: bool = False,
+    widening: float | None = None,
 ) -> Recommendation:
-    """Broken data first, then a rollback, then a retraining that pays off, then what is only to be watched.
+    """Broken data first, a rollback, a retraining that pays off, a break that nothing mends, then what to watch.
 
     `weeks` are oldest first. `shadow` is the champion before, `proofs` are refits, on days that none of them has seen;
-    `unproven` says why there is none.
+    `unproven` says why there is none. `widening` is by how much the 80 % intervals are too narrow now.
     """
     terms = terms or Terms()
     if not weeks:
         return Recommendation("none", ("no week has been checked yet",))
     found = _judged(weeks, terms, shadow, proofs, unproven, labels_missing=labels_missing)
     newest = weeks[-1]
-    kinds: tuple[FindingKind, ...] = ("data",) if found.action == "investigate_data" else ()
-    cause = () if found.action in ("retrain", "rollback") else tuple(sorted(map(_name, _drifted(newest, *kinds))))
     clear = [_clearness(one) for one in _drifted(newest) if math.isfinite(_clearness(one))]
     evidence = _evidence(newest, weeks[-terms.of :]) | _measured(shadow, proofs)
-    return replace(found, evidence=evidence, cause=cause, severity=max(clear, default=0.0))
+    if widening is not None and widening >= WIDE and _mends_nothing(found, newest):
+        found = replace(found, reasons=(*found.reasons, _widen(widening)))
+        evidence["widen_80"] = widening
+    return replace(found, evidence=evidence, cause=_cause(found, newest), severity=max(clear, default=0.0))
 
 
 def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> Recommendation:
@@ -171,6 +184,8 @@ def _judged(
     winner = max((one for one in proofs if one.wins(terms.margin)), key=_saved, default=None)
     if winner is not None and _saving(winner, terms) > terms.retraining + terms.review:
         return _retrain(winner, newest, last, terms)
+    if _broke(newest):
+        return Recommendation("investigate_data", (*_break(newest), _not_mended(winner, proofs, terms, unproven)))
     if winner is not None:
         return Recommendation("watch", (_too_dear(winner, terms), *_details(newest)))
     if asks_for_proof(weeks, terms):
@@ -228,7 +243,24 @@ def _in_vain(proofs: Sequence[Proof], unproven: str) -> str:
     """Why a model with larger errors is not to be retrained."""
     if not proofs:
         return f"whether retraining would help is not proven: {unproven or 'no challenger was fitted'}"
-    return f"nothing beats the champion, so expect wider intervals and watch: {_best(proofs)}"
+    return f"nothing beats the champion, so errors stay as large: {_best(proofs)}"
+
+
+def _not_mended(winner: Proof | None, proofs: Sequence[Proof], terms: Terms, unproven: str) -> str:
+    """Why a break asks for a person and not for a retraining."""
+    return _in_vain(proofs, unproven) if winner is None else _too_dear(winner, terms)
+
+
+def _mends_nothing(found: Recommendation, newest: Findings) -> bool:
+    """Whether errors are larger and nothing is recommended that makes them smaller."""
+    return found.action in ("watch", "investigate_data") and _model_drifted(newest) and not newest.data_faults
+
+
+def _widen(factor: float) -> str:
+    return (
+        f"intervals are too narrow: the 80 % ones, made {factor:.2f} times as wide, would hold 80 % of the newest"
+        " four weeks' outcomes; plan with that until they have widened by themselves"
+    )
 
 
 def _as_good(proofs: Sequence[Proof]) -> tuple[str, ...]:
@@ -251,6 +283,30 @@ def _saved(proof: Proof) -> float:
 def _saving(proof: Proof, terms: Terms) -> float:
     """Money over the horizon."""
     return proof.benefit.money * terms.horizon_weeks
+
+
+def _broke(week: Findings) -> bool:
+    return any(_name(one) in BREAKS for one in _drifted(week))
+
+
+def _break(week: Findings) -> tuple[str, ...]:
+    """What broke, and what a person has to find out."""
+    told = (one.detail for one in _drifted(week) if _name(one) in BREAKS)
+    return (
+        "the week is beyond anything that the backtest has seen: find out whether the feed or the world has changed;"
+        " name an event of the world as such, so that the next one is foreseen",
+        *told,
+    )
+
+
+def _cause(found: Recommendation, newest: Findings) -> tuple[str, ...]:
+    """What a decision against the recommendation holds for."""
+    if found.action in ("retrain", "rollback"):
+        return ()
+    if found.action == "investigate_data" and not newest.data_faults:
+        return tuple(sorted({_name(one) for one in _drifted(newest)} & BREAKS))
+    kinds: tuple[FindingKind, ...] = ("data",) if found.action == "investigate_data" else ()
+    return tuple(sorted(map(_name, _drifted(newest, *kinds))))
 
 
 def _model_drifted(week: Findings) -> bool:

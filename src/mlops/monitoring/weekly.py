@@ -20,6 +20,7 @@ from mlops.monitoring.policy import Policy
 from mlops.monitoring.prediction_drift import PredictionWatch
 from mlops.monitoring.skill import against_naive, without_hard_weeks
 from mlops.monitoring.slices import Slice, SliceWatch
+from mlops.monitoring.upheaval import all_at_once
 
 __all__ = ["Life", "Week", "first_week", "weekly"]
 
@@ -109,6 +110,7 @@ class Life:
             *(self._slice_watch.check(window) if self._slice_watch is not None else ()),
             against_naive(past, self._budget["naive"]),
             against_promise(self._baseline, window, self._budget["coverage"]),
+            all_at_once(self._baseline, window),
         )
         return Week(end, Findings.of(found), window)
 
