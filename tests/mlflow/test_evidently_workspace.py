@@ -13,6 +13,8 @@ from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.record import Check, record
+from mlops.serving.outcomes import match
+from mlops.serving.predict import predict
 from mlops.tracking.checks import attach
 from mlops.tracking.store import Store
 
@@ -101,9 +103,9 @@ def test_the_dashboard_shows_the_weeks_and_the_statistics(mlops, home, routes, c
     (project,) = Workspace(str(home.root / "evidently")).list_projects()
     shown = project.dashboard.model()
     assert project.name == "demand"
-    assert [tab.title for tab in shown.tabs] == ["Weeks", "Findings"]
     drawn = {value.metric_labels["name"] for panel in shown.panels for value in panel.values}
     assert {"drifted", "drifted.feature", "wape", "wape_promised", "coverage_80", "feature.log_level"} <= drawn
+    assert set(shown.tabs[0].panels) == {panel.id for panel in shown.panels}
 
 
 def test_only_what_was_known_is_in_the_workspace(mlops, home, routes, champion):
@@ -119,3 +121,26 @@ def test_serving_needs_evidently(mlops, home):
     code, _, err = mlops("review", "--serve")
     assert code == 2
     assert "--evidently" in err
+
+
+def test_presets_of_a_champion_are_a_page_and_a_snapshot_with_a_warning(mlops, home, routes, store: Store, champion):
+    predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, decompose=False)
+    match(routes, NEW_YEAR + 4 * WEEK)
+    code, out, _ = mlops("monitor", "presets", "demand", "--as-of", "2020-01-29", "--json")
+    page = json.loads(out)
+    assert code == 0
+    assert {"target", "prediction", "mean_1_cycle"} <= set(page["columns"])
+    assert "twelve weeks before" in page["reference"]
+    assert "alarm in weeks in which nothing changed" in page["warning"]
+    assert Path(page["html"]).stat().st_size > 1_000_000
+    assert json.loads(Path(page["snapshot"]).read_text())["timestamp"].startswith("2020-01-29")
+
+
+@pytest.mark.parametrize(
+    ("name", "as_of", "said"),
+    [("nobody", "2020-01-29", "nobody"), ("demand", "2019-12-01", "has forecast no day before 2019-12-01")],
+)
+def test_presets_without_a_champion_or_forecasts_are_refused(mlops, home, routes, champion, name, as_of, said):
+    code, _, err = mlops("monitor", "presets", name, "--as-of", as_of)
+    assert code == 1
+    assert said in err

@@ -1,15 +1,27 @@
-"""What `mlops review --evidently` does: Evidently's workspace of all checks, and its UI."""
+"""`mlops monitor presets`, and what `mlops review --evidently` does: Evidently's workspace and its UI."""
 
 import shlex
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
-from mlops.cli.context import database, settings
+import typer
+from rich.markup import escape
+
+from mlops.cli.context import database, moment, settings, store
 from mlops.cli.output import console, emit, logs
 
-__all__ = ["workspace"]
+if TYPE_CHECKING:
+    from mlops.monitoring.presets import Page
 
+__all__ = ["presets", "workspace"]
+
+AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
 HOST = "127.0.0.1"
+WARNING = (
+    "These presets know no calendar: on seasonal data they alarm in weeks in which nothing changed"
+    " (docs/benchmarks.md). What mlops monitor run says is calibrated."
+)
 
 
 def workspace(as_of: datetime, *, serve: bool, port: int, as_json: bool) -> None:
@@ -21,9 +33,7 @@ def workspace(as_of: datetime, *, serve: bool, port: int, as_json: bool) -> None
     command = f"DO_NOT_TRACK=1 evidently ui --workspace {shlex.quote(str(built.path))} --port {port}"
 
     def text() -> None:
-        console.print(
-            f"{built.path}: {built.projects} models, {built.runs} checks; {built.written} of its files are new"
-        )
+        console.print(f"{built.path}: {built.projects} models, {built.runs} checks; {built.written} files written")
         if not serve:
             console.print(f"look at it with\n  {command}", highlight=False, soft_wrap=True, markup=False)
 
@@ -31,3 +41,31 @@ def workspace(as_of: datetime, *, serve: bool, port: int, as_json: bool) -> None
     if serve:
         logs.print(f"http://{HOST}:{port} until Ctrl-C")
         evidently.serve(built.path, HOST, port)
+
+
+def presets(
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A registered model that has a champion.")],
+    as_of: AsOf = "now",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
+    from mlops.config import room
+    from mlops.monitoring.policy import read_policy
+    from mlops.monitoring.presets import presets as run
+
+    features = read_policy(room("monitoring") / "policy.toml").features
+    with logs.status("Evidently's presets"):
+        page = run(database(), store(), features, name, moment(as_of), settings().reports)
+    emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))
+
+
+def _print_page(page: "Page") -> None:
+    said = f"{len(page.drifted)} of {len(page.columns)} columns drifted against {page.reference}"
+    console.print(f"[bold]{escape(page.name)}[/] version {page.version}: {said}", soft_wrap=True)
+    for column in page.drifted:
+        console.print(f"  {escape(column)}")
+    for what, why in page.left_out.items():
+        console.print(f"  left out: {escape(what)}, {escape(why)}", soft_wrap=True)
+    console.print(f"[yellow]{WARNING}[/]", soft_wrap=True)
+    for path in (page.html, page.snapshot):
+        console.print(escape(str(path)), highlight=False, soft_wrap=True)

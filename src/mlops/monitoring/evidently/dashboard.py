@@ -1,7 +1,8 @@
 """What Evidently's UI shows about one model: its weeks, and the statistics behind them."""
 
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -10,62 +11,66 @@ with warnings.catch_warnings():
     from evidently.sdk.models import DashboardModel, DashboardPanelPlot, DashboardTabModel, PanelMetric
     from evidently.sdk.panels import bar_plot_panel, counter_panel, line_plot_panel
 
-__all__ = ["DRIFTED", "dashboard"]
+__all__ = ["DRIFTED", "NOMINAL", "PROMISED", "dashboard"]
 
-DRIFTED = "drifted"
-WORDS = {"feature": "features", "concept": "concept", "performance": "performance", "data": "data faults"}
-LINES = 15
+DRIFTED, PROMISED, NOMINAL = "drifted", "wape_promised", "coverage_nominal"
+"""Numbers that a run of the workspace has beside those of its check; `drifted.KIND` counts the findings of a kind."""
+WORDS = {"feature": "features", "concept": "concept", "data": "data faults"}
+COUNTERS = {
+    "health": "Health, of 100",
+    DRIFTED: "Findings that drifted",
+    "wape": "WAPE of the week",
+    "coverage_80": "Share inside the 80 % intervals",
+}
+LINES = {
+    "Error": {"wape": "WAPE of the week", PROMISED: "promised by the backtest", "expected_wape": "expected of it"},
+    "Intervals": {"coverage_80": "share inside the 80 % intervals", NOMINAL: "wanted"},
+    "Health": {"health": "of 100; no line where it was unknown"},
+}
+MOST = 15
 """As many findings of a kind as one plot can show."""
 
 
-def dashboard(project: UUID, numbers: Iterable[str], findings: Sequence[str]) -> DashboardModel:
-    """The dashboard of a project whose runs have these numbers and, under `kind.subject` or `kind`, these findings."""
-    known = set(numbers)
-    tabs = {"Weeks": list(_weeks(known)), "Findings": list(_findings(findings))}
-    panels = [_numbered(project, tab, panel) for tab, shown in tabs.items() for panel in shown]
-    return DashboardModel(
-        tabs=[
-            DashboardTabModel(id=_id(project, tab), title=tab, panels=[panel.id for panel in shown])
-            for tab, shown in tabs.items()
-            if shown
-        ],
-        panels=panels,
-    )
+def dashboard(project: UUID, numbers: Iterable[str], findings: Iterable[str]) -> DashboardModel:
+    """The dashboard of a project whose runs have these numbers and findings (`kind.subject[slice]`, or less of it).
+
+    The UI shows panels in their order and no tabs, so there is one.
+    """
+    panels = [*_weeks(set(numbers)), *_statistics(findings)]
+    for panel in panels:
+        panel.id = _id(project, panel.title)
+    tab = DashboardTabModel(id=_id(project, "tab"), title="Weeks", panels=[panel.id for panel in panels])
+    return DashboardModel(tabs=[tab], panels=panels)
 
 
 def _weeks(known: set[str]) -> Iterator[DashboardPanelPlot]:
-    for name, title in {"health": "Health, of 100", DRIFTED: "Findings that drifted", "wape": "WAPE"}.items():
+    for name, title in COUNTERS.items():
         if name in known:
-            yield counter_panel(title, [_value(name, "newest week")], size="half")
-    kinds = sorted(name for name in known if name.startswith(f"{DRIFTED}."))
+            yield counter_panel(title, [_value(name, "newest check")], size="half")
+    kinds = sorted(name.partition(".")[2] for name in known if name.startswith(f"{DRIFTED}."))
     if kinds:
-        values = [_value(name, WORDS.get(kind := name.partition(".")[2], kind)) for name in kinds]
-        yield bar_plot_panel("Findings that drifted, by week", values, stacked=True)
-    lines = {
-        "Error": ("WAPE of the week against what the backtest promised", ("wape", "wape_promised")),
-        "Intervals": ("share of outcomes inside the 80 % intervals", ("coverage_80", "coverage_nominal")),
-        "Health": ("of 100; missing where it was not known", ("health",)),
-    }
-    for title, (words, names) in lines.items():
-        if names[0] in known:
-            values = [_value(name, name.replace("_", " ")) for name in names if name in known]
-            yield line_plot_panel(title, values, words, size="half")
+        values = [_value(f"{DRIFTED}.{kind}", WORDS.get(kind, kind)) for kind in kinds]
+        yield bar_plot_panel("Findings that drifted, by check", values, stacked=True)
+    for title, lines in LINES.items():
+        if known & set(lines):
+            values = [_value(name, legend) for name, legend in lines.items() if name in known]
+            yield line_plot_panel(title, values, size="half")
 
 
-def _findings(findings: Sequence[str]) -> Iterator[DashboardPanelPlot]:
-    for kind, names in groupby(sorted(findings), key=lambda name: name.partition(".")[0]):
-        values = [_value(name, name.partition(".")[2] or kind) for name in list(names)[:LINES]]
-        title = f"Statistics: {WORDS.get(kind, kind)}"
-        yield line_plot_panel(title, values, "each has its limit in the tests of its week")
+def _statistics(findings: Iterable[str]) -> Iterator[DashboardPanelPlot]:
+    """A plot per kind; the findings about a slice come last, and where there are too many they are not drawn."""
+    ordered = sorted(findings, key=lambda name: (_kind(name), "[" in name, name))
+    for kind, names in groupby(ordered, key=_kind):
+        values = [_value(name, name.removeprefix(kind).lstrip(".") or kind) for name in list(names)[:MOST]]
+        yield line_plot_panel(f"Statistics: {WORDS.get(kind, kind)}", values, "limits are in the tests of each report")
+
+
+def _kind(name: str) -> str:
+    return re.split(r"[.\[]", name, maxsplit=1)[0]
 
 
 def _value(name: str, legend: str) -> PanelMetric:
     return PanelMetric(metric="Precomputed", metric_labels={"name": name}, legend=legend)
-
-
-def _numbered(project: UUID, tab: str, panel: DashboardPanelPlot) -> DashboardPanelPlot:
-    panel.id = _id(project, tab, panel.title)
-    return panel
 
 
 def _id(*words: object) -> UUID:

@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -16,7 +17,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mlops.db import Database
 from mlops.errors import NothingToDo
-from mlops.monitoring.evidently.dashboard import DRIFTED, dashboard
+from mlops.monitoring.evidently.dashboard import DRIFTED, NOMINAL, PROMISED, dashboard
 from mlops.monitoring.evidently.precomputed import measured
 
 with warnings.catch_warnings():
@@ -28,7 +29,7 @@ with warnings.catch_warnings():
 __all__ = ["Built", "build", "serve"]
 
 LOG = logging.getLogger(__name__)
-NOMINAL = 0.8
+LEVEL = 0.8
 Row = Mapping[str, Any]
 Document = dict[str, Any]
 
@@ -63,7 +64,8 @@ def serve(path: Path, host: str, port: int) -> None:
     """Evidently's UI on a workspace, until it is interrupted."""
     from evidently.ui.service.app import run_local
 
-    run_local(host=host, port=port, workspace=str(path))
+    with suppress(KeyboardInterrupt):
+        run_local(host=host, port=port, workspace=str(path))
 
 
 def _project(workspace: Workspace, path: Path, rows: Sequence[Row]) -> int:
@@ -92,25 +94,20 @@ def _document(row: Row) -> Document:
 
 def _beside(row: Row) -> dict[str, float]:
     drifted = row["drifted"] or {}
-    known = {"health": row["health"], "wape_promised": row["wape_promised"], DRIFTED: sum(drifted.values())}
+    known = {"health": row["health"], PROMISED: row["wape_promised"], NOMINAL: LEVEL, DRIFTED: sum(drifted.values())}
     counts = {f"{DRIFTED}.{kind}": count for kind, count in sorted(drifted.items())}
-    return {name: float(value) for name, value in (known | counts).items() if value is not None} | {
-        "coverage_nominal": NOMINAL
-    }
+    return {name: float(value) for name, value in (known | counts).items() if value is not None}
 
 
 def _show(workspace: Workspace, project: UUID, documents: Iterable[Document]) -> bool:
-    """Write the dashboard if it differs; whether it did."""
-    tested = {_name(result): bool(result["tests"]) for one in documents for result in one["metric_results"].values()}
-    wanted = dashboard(project, tested, [name for name, has_limit in tested.items() if has_limit])
+    """Write the dashboard if it differs; whether it did. Statistics that were always 0 make no line."""
+    results = [result for one in documents for result in one["metric_results"].values()]
+    moved = {result["display_name"] for result in results if result["tests"] and result["value"]}
+    wanted = dashboard(project, {result["display_name"] for result in results}, moved)
     if workspace.get_dashboard(project) == wanted:
         return False
     workspace.save_dashboard(project, wanted)
     return True
-
-
-def _name(result: Document) -> str:
-    return str(result["display_name"])
 
 
 def _write(path: Path, document: Document) -> bool:
