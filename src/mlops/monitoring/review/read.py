@@ -45,7 +45,7 @@ __all__ = ["build"]
 
 WEEK = timedelta(days=7)
 TRACK_RECORD = timedelta(days=28)  # promises that came true, or not, are shown for four weeks
-DETAILED = 12  # models with their plots and history: the most urgent; of the others `mlops review --model` shows them
+DETAILED = 8  # models with their plots and history: the most urgent; `mlops review --model` shows another
 # By granularity: the length of a step, the steps of a cycle as in forecasting.panel, how far back the plots reach.
 CALENDARS = {
     "hourly": ("1 hour", 24, timedelta(days=10)),
