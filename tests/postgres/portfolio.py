@@ -14,10 +14,10 @@ LONG = "collection-weight-of-the-northern-depots-without-the-islands"
 SERIES = 3
 STATEMENTS = Path(__file__).with_name("portfolio.sql").read_text(encoding="utf-8")
 ACTIONS = {  # of every hundred models
-    "retrain": 6,
+    "retrain": 8,
     "rollback": 2,
-    "investigate_data": 3,
-    "watch": 8,
+    "investigate_data": 5,
+    "watch": 4,
     "unchecked": 1,
 }
 
