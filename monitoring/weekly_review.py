@@ -41,7 +41,7 @@ def main() -> None:
         for sentence in follow(database, store, asked, Rule.from_toml(POLICY), as_of=as_of, by=POLICY.name):
             print(sentence)
     page = settings.reports / review.file_name(as_of)
-    review.write(review.build(database, as_of), page)
+    review.write(review.build(database, policy, as_of), page)
     print(page)
 
 

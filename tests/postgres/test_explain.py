@@ -129,11 +129,19 @@ READS = {
     "served_forecasts": Read(
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(days=42), "end_at": NOW}, months=3
     ),
-    "review_waiting": Read({"version_id": 1, "as_of": NOW}, why="the whole life of one version"),
-    "review_accuracy": Read({"version_id": 1, "as_of": NOW, "days": 28, **SEASON}, months=3),
-    "review_largest": Read({"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28)}, months=2),
-    "review_totals": Read({"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28), "summed": True}, months=2),
-    "weekly_accuracy": Read({"name": "weight", "as_of": NOW, **SEASON}, why="every week of a model's life"),
+    "review_waiting": Read({"version_ids": [1], "as_of": NOW}, why="the whole life of one version"),
+    "review_accuracy": Read({"version_ids": [1], "as_of": NOW}, months=3),
+    "review_impact": Read(
+        {"model_ids": [1], "granularities": ["daily"], "as_of": NOW}, why="34 weeks, if monthly", before=SERVED
+    ),
+    "review_challengers": Read({"champions": [1], "challengers": [1], "as_of": NOW}, months=2),
+    "review_largest": Read({"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28)}, months=2, before=SERVED),
+    "review_totals": Read(
+        {"model_id": 1, "as_of": NOW, "start": NOW - timedelta(days=28), "summed": True}, months=2, before=SERVED
+    ),
+    "weekly_accuracy": Read(
+        {"name": "weight", "as_of": NOW, **SEASON}, why="every week of a model's life", before=SERVED
+    ),
     "waiting_predictions": Read({"as_of": NOW}, why="a prediction may wait since any time"),
     "match_outcomes": Read({"as_of": NOW}, why="a correction may concern any time"),
     "trace_prediction": Read({"prediction_id": 7}, why=BY_ID),

@@ -16,10 +16,14 @@ import psycopg
 import pytest
 
 from mlops.cli import context
+from mlops.config import room
 from mlops.db import Database
 from mlops.errors import NothingToDo
+from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, file_name, write
+from mlops.monitoring.review.document import Detail
 
+POLICY = read_policy(room("monitoring") / "policy.toml")
 AS_OF = datetime(2020, 3, 30, tzinfo=UTC)
 ODD = 'demand <b>&"'
 SERIES = {ODD: 5, "paper": 2}
@@ -61,10 +65,18 @@ class World:
     champions: dict[str, int]
 
     def review(self, as_of: datetime = AS_OF) -> Review:
-        return build(self.database, as_of)
+        return build(self.database, POLICY, as_of)
 
     def model(self, name: str, as_of: datetime = AS_OF) -> Model:
         return next(model for model in self.review(as_of).models if model.name == name)
+
+    def detail(self, name: str, as_of: datetime = AS_OF) -> Detail:
+        return detail(self.model(name, as_of))
+
+
+def detail(model: Model) -> Detail:
+    assert model.detail is not None
+    return model.detail
 
 
 @pytest.fixture
@@ -246,7 +258,9 @@ def test_the_model_that_must_be_retrained_comes_first_with_its_command(world: Wo
     assert (first.name, first.version, first.kind) == (ODD, 2, "lightgbm")
     assert (first.advice.action, first.advice.needs_person) == ("retrain", True)
     assert first.advice.reasons == ("the model drifted in 2 of the last 3 weeks",)
-    assert first.advice.commands == (f"mlops retrain {first.advice.recommendation_id}",)
+    number = first.advice.recommendation_id
+    dismiss = f'mlops recommendations dismiss {number} --reason "WHY"'
+    assert first.advice.commands == (f"mlops retrain {number}", dismiss)
     assert (second.name, second.version, second.advice.action, second.advice.needs_person) == (
         "paper",
         2,
@@ -293,7 +307,7 @@ def test_a_drifted_week_misses_by_as_much_as_was_put_in(world: World) -> None:
 
 
 def test_weeks_join_accuracy_with_the_check_of_their_end(world: World) -> None:
-    weeks = {week.week: week for week in world.model(ODD).weeks}
+    weeks = {week.week: week for week in world.detail(ODD).weeks}
     for monday in (datetime(2020, 3, 9, tzinfo=UTC), datetime(2020, 3, 23, tzinfo=UTC)):
         want = expected(world, ODD, monday, monday + timedelta(days=7))
         assert {key: getattr(weeks[monday], key) for key in want} == pytest.approx(want)
@@ -328,7 +342,7 @@ def test_changes_are_those_of_the_last_week(world: World) -> None:
 
 
 def test_totals_are_sums_of_the_freshest_forecasts(world: World) -> None:
-    totals = world.model("paper").totals
+    totals = world.detail("paper").totals
     assert len(totals) == 70 - (datetime(2020, 1, 20, tzinfo=UTC) - (AS_OF - timedelta(weeks=10))).days
     day = world.observed[world.observed["observed_at"] == "2020-03-24"]
     ids = world.predictions.loc[world.predictions["version_id"] == world.champions["paper"], "series_id"].unique()
@@ -338,7 +352,7 @@ def test_totals_are_sums_of_the_freshest_forecasts(world: World) -> None:
 
 
 def test_the_largest_series_come_with_ordered_intervals(world: World) -> None:
-    places = world.model(ODD).largest
+    places = world.detail(ODD).largest
     assert len(places) == 4
     steps = [step for place in places for step in place.steps]
     assert all(step.lo_95 <= step.lo_80 <= step.y_hat <= step.hi_80 <= step.hi_95 for step in steps)
@@ -351,8 +365,8 @@ def test_a_review_of_an_earlier_time_does_not_know_what_came_later(world: World)
     model = world.model("paper", datetime(2020, 3, 24, tzinfo=UTC))
     assert (model.version, model.advice.action, model.advice.verdict) == (1, "retrain", None)
     assert model.advice.needs_person
-    assert [version.version for version in model.versions] == [2, 1]  # trained on Monday, promoted on Wednesday
-    assert [(move.alias, move.version, move.until) for move in model.aliases] == [
+    assert [version.version for version in detail(model).versions] == [2, 1]  # trained on Monday, promoted on Wednesday
+    assert [(move.alias, move.version, move.until) for move in detail(model).aliases] == [
         ("challenger", 2, None),
         ("champion", 1, None),
     ]
@@ -370,7 +384,7 @@ def test_in_a_replay_of_the_past_a_version_counts_from_its_own_time(world: World
             connection.execute(f"update analytics.{table} set {later}")
     assert world.model("paper", datetime(2020, 3, 22, tzinfo=UTC)).version == 1
     assert world.model("paper").version == 2
-    open_aliases = [move.alias for move in world.model("paper").aliases if move.until is None]
+    open_aliases = [move.alias for move in world.detail("paper").aliases if move.until is None]
     assert open_aliases == ["champion"]
     changes = world.review(datetime(2020, 3, 23, tzinfo=UTC)).changes
     assert ("paper", "retraining", VERDICT) in [(change.model, change.kind, change.after) for change in changes]
@@ -385,7 +399,7 @@ def test_a_check_that_did_not_run_needs_a_person(world: World) -> None:
 
 def test_without_a_champion_there_is_nothing_to_review(database: Database) -> None:
     with pytest.raises(NothingToDo, match="mlops registry promote"):
-        build(database, AS_OF)
+        build(database, POLICY, AS_OF)
 
 
 # The page

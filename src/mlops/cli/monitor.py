@@ -75,6 +75,9 @@ def review(
     output: Annotated[
         Path | None, typer.Option(help="The page; reports/review-DATE.html below MLOPS_HOME when left out.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A page about this model alone, with its history and plots.")
+    ] = None,
     evidently: Annotated[
         bool, typer.Option("--evidently", help="Build Evidently's workspace of all checks instead.")
     ] = False,
@@ -82,15 +85,17 @@ def review(
     port: Annotated[int, typer.Option(help="With --evidently: of the UI.", min=1, max=65535)] = 8000,
     as_json: Json = False,
 ) -> None:
-    """Write the weekly review: what needs a person and why, and how good every champion is."""
+    """Write the weekly review: what needs a person and why, what errors cost, and how good every champion is."""
     if evidently:
         workspace(moment(as_of), serve=serve, port=port, as_json=as_json)
         return
     if serve:
         raise typer.BadParameter("it shows Evidently's workspace; say --evidently, too", param_hint="--serve")
+    from mlops.config import room
+    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.review import build, file_name, write
 
-    found = build(database(), moment(as_of))
+    found = build(database(), read_policy(room("monitoring") / "policy.toml"), moment(as_of), model=model)
     page = output or settings().reports / file_name(found.as_of)
     write(found, page)
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlops.monitoring.review import Model, Step, Week
+    from mlops.monitoring.review.document import AliasMove, Detail, Model, Step, Week
 
 __all__ = ["accuracy", "coverage", "largest", "totals"]
 
@@ -61,19 +61,19 @@ Numbers = NDArray[np.float64]
 
 def totals(model: "Model") -> str:
     """All series together: the forecast as a line, the outcome as dots."""
-    if not model.totals:
+    if not _detail(model).totals:
         return ""
     return _svg(
-        f"Forecast and outcome of {model.name} over all its series, {_span(model.totals)}; numbers below",
+        f"Forecast and outcome of {model.name} over all its series, {_span(_detail(model).totals)}; numbers below",
         lambda figure: _draw_totals(figure, model),
     )
 
 
 def largest(model: "Model") -> str:
     """The largest series, each with its 80 and 95 % intervals."""
-    if not model.largest:
+    if not _detail(model).largest:
         return ""
-    names = ", ".join(place.place for place in model.largest)
+    names = ", ".join(place.place for place in _detail(model).largest)
     return _svg(
         f"Forecast, 80 and 95 % intervals and outcome of the largest series of {model.name}: {names}; numbers below",
         lambda figure: _draw_largest(figure, model),
@@ -86,7 +86,8 @@ def accuracy(model: "Model") -> str:
     if not weeks:
         return ""
     return _svg(
-        f"WAPE of {model.name} by week, {_percent(weeks[-1].wape)} in the newest; all weeks are in the table of weeks",
+        f"WAPE of {model.name} by week, {_percent(weeks[-1].wape)} in the newest{_told_marks(model, weeks)};"
+        " all weeks are in the table of weeks",
         lambda figure: _draw_accuracy(figure, model, weeks),
     )
 
@@ -103,18 +104,26 @@ def coverage(model: "Model") -> str:
     )
 
 
+def _told_marks(model: "Model", weeks: Sequence["Week"]) -> str:
+    """What the marks say, in words."""
+    began = [f"{week.week:%Y-%m-%d}" for week in weeks if week.onset]
+    drift = f"; drift begins in the weeks from {', '.join(began)}" if began else ""
+    onset = f"; errors are larger since about {model.advice.onset:%Y-%m-%d}" if model.advice.onset else ""
+    return drift + onset
+
+
 def _draw_totals(figure: Figure, model: "Model") -> None:
     axes = _one(figure)
-    _draw_steps(axes, model.totals)
+    _draw_steps(axes, _detail(model).totals)
     _legend(axes)
 
 
 def _draw_largest(figure: Figure, model: "Model") -> None:
     figure.subplots_adjust(left=0.085, right=0.99, top=0.84, bottom=0.09, hspace=0.42, wspace=0.22)
-    for axes, place in zip(figure.subplots(2, 2, sharex=True).flat, model.largest, strict=False):
+    for axes, place in zip(figure.subplots(2, 2, sharex=True).flat, _detail(model).largest, strict=False):
         _draw_steps(axes, place.steps, ticks=3)
         axes.set_title(_short(place.place), loc="left", fontsize=10.5, color=INK, pad=4)
-    for empty in figure.axes[len(model.largest) :]:
+    for empty in figure.axes[len(_detail(model).largest) :]:
         empty.set_axis_off()
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.085, 1), ncols=4)
@@ -124,16 +133,17 @@ def _draw_accuracy(figure: Figure, model: "Model", weeks: Sequence["Week"]) -> N
     axes, at = _one(figure), _times(week.week for week in weeks)
     naive, ours = _numbers(week.wape_naive for week in weeks), _numbers(week.wape for week in weeks)
     axes.plot(at, naive, "-s", color=GREY, linewidth=0.9, markersize=3.2, markerfacecolor="white", label="naive")
-    axes.plot(at, ours, "-o", color=BLUE, linewidth=1.8, markersize=3.6, label="model")
+    axes.plot(at, ours, "-o", color=BLUE, linewidth=1.8, markersize=3.6, label="model", gid="model")
     if model.promised.wape is not None:
         axes.axhline(model.promised.wape, **PROMISE, label="backtest")
     top = min(1.12 * float(np.nanmax([*naive, *ours, model.promised.wape or 0])), CEILING)
     axes.set_ylim(0, top)
     _name_peak(axes, at, ours)
     _mark_drift(axes, [week.week for week in weeks if week.onset])
-    promotions = [move for move in model.aliases if move.alias == "champion" and move.moved_at >= weeks[0].week]
-    for move in promotions:
-        _mark(axes, _day(move.moved_at), f"v{move.version}")
+    _mark_retrainings(axes, [week.week for week in weeks if week.retrained_at])
+    _mark_onset(axes, model, weeks[0].week)
+    for move in _promotions(model, weeks[0].week):
+        _mark(axes, _day(move.moved_at), f"v{move.version}", "promotion")
     _legend(axes)
     _in_percent(axes)
 
@@ -149,13 +159,32 @@ def _mark_drift(axes: Axes, began: Sequence[datetime]) -> None:
     """A triangle on the axis for every week in which drift begins."""
     if began:
         (line,) = axes.plot(_times(began), np.zeros(len(began)), "^", color=ALARM, markersize=7, label="drift begins")
-        line.set(clip_on=False, zorder=5)
+        line.set(clip_on=False, zorder=5, gid="drift-begins")
 
 
-def _mark(axes: Axes, place: float, name: str) -> None:
+def _mark_retrainings(axes: Axes, weeks: Sequence[datetime]) -> None:
+    """An open diamond on the axis for every week whose check led to a retraining, whatever came of it."""
+    if weeks:
+        style: dict[str, Any] = {"color": INK, "markersize": 6, "markerfacecolor": "white", "label": "retrained"}
+        (line,) = axes.plot(_times(weeks), np.zeros(len(weeks)), "D", **style)
+        line.set(clip_on=False, zorder=6, gid="retrained")
+
+
+def _mark_onset(axes: Axes, model: "Model", first: datetime) -> None:
+    """A dotted line where the errors began to be larger, as the newest check estimates it."""
+    if model.advice.onset is not None and model.advice.onset >= first:
+        _mark(axes, _day(model.advice.onset), "errors rise", "onset", color=ALARM, linestyle=":", linewidth=1.3)
+
+
+def _promotions(model: "Model", first: datetime) -> "list[AliasMove]":
+    return [move for move in _detail(model).aliases if move.alias == "champion" and move.moved_at >= first]
+
+
+def _mark(axes: Axes, place: float, name: str, gid: str, **style: Any) -> None:
     """A thin line from bottom to top with its name."""
-    axes.axvline(place, color=INK, linewidth=0.7)
-    _say(axes, place, name, -15)
+    line: dict[str, Any] = {"color": INK, "linewidth": 0.7} | style
+    axes.axvline(place, gid=gid, **line)
+    _say(axes, place, name, -28 if gid == "onset" else -15)
 
 
 def _say(axes: Axes, place: float, words: str, below: int) -> None:
@@ -244,9 +273,14 @@ def _svg(told: str, draw: Callable[[Figure], None]) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>{drawing}'
 
 
+def _detail(model: "Model") -> "Detail":
+    assert model.detail is not None, "only a model whose history was read is drawn"
+    return model.detail
+
+
 def _judged(model: "Model") -> Sequence["Week"]:
     """The newest weeks that have outcomes."""
-    return [week for week in model.weeks if week.wape is not None][-NEWEST_WEEKS:]
+    return [week for week in _detail(model).weeks if week.wape is not None][-NEWEST_WEEKS:]
 
 
 def _times(times: Iterable[datetime]) -> Numbers:

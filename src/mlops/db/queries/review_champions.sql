@@ -29,7 +29,8 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
        jsonb_array_length(v.lineage -> 'series') as series,
        (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,
        (v.metrics ->> 'coverage_80')::float8 as coverage_80, (v.metrics ->> 'coverage_95')::float8 as coverage_95,
-       n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, n.status in ('dismissed', 'snoozed') as decided_against, s.since,
+       n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, n.onset_at as onset, n.expected_benefit, n.cost, n.horizon_weeks, n.expires_at,
+       n.challenger, n.evidence, s.since, d.decision, d.decided_by, d.decided_at, d.reason as decision_reason, d.until as decision_until,
        (select count(*) from analytics.model_performance_tracking f where f.version_id = c.version_id and f.as_of = n.as_of) as checked,
        case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
   from champions c
@@ -45,4 +46,9 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
          and r.as_of > coalesce((select max(other.as_of) from analytics.retraining_recommendations other
                                   where other.version_id = c.version_id and other.as_of < n.as_of and other.action <> n.action and other.replaced_by is null),
                                 '-infinity')) s on true
+  left join lateral (  -- the newest decision that was known
+      select x.decision, x.decided_by, x.reason, x.until, case when c.replayed then n.as_of else x.decided_at end as decided_at
+        from analytics.recommendation_decisions x
+       where x.recommendation_id = n.recommendation_id and (c.replayed or x.decided_at <= :as_of)
+       order by x.decision_id desc limit 1) d on true
  order by v.name

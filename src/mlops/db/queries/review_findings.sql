@@ -1,8 +1,10 @@
--- what drifted in one check of a version, the worst first; a finding about a series says which one
-select f.kind, f.subject, f.detail, f.statistic, f.threshold, s.series_id,
+-- what drifted in the newest check of versions, the worst first; a finding about a series says which one
+select f.version_id, f.kind, f.subject, f.detail, f.statistic, f.threshold, s.series_id,
        coalesce(nullif(concat_ws(' · ', s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id), ''),
                 (select string_agg(value, ' · ' order by key) from jsonb_each_text(s.labels)), 'series ' || s.series_id) as place
-  from analytics.model_performance_tracking f
+  from (select r.version_id, max(r.as_of) as as_of from analytics.retraining_recommendations r
+         where r.version_id = any(:version_ids) and r.as_of <= :as_of and r.replaced_by is null group by r.version_id) newest
+  join analytics.model_performance_tracking f using (version_id, as_of)
   left join analytics.series s on f.kind = 'data' and s.series_id::text = f.subject
- where f.version_id = :version_id and f.as_of = :checked_at and f.drifted
- order by f.statistic / nullif(f.threshold, 0) desc nulls last, f.kind, f.subject
+ where f.drifted
+ order by f.version_id, f.statistic / nullif(f.threshold, 0) desc nulls last, f.kind, f.subject

@@ -1,0 +1,123 @@
+"""What a reviewer is told to do about one champion, why, and what to run; from its row of `review_champions`. Pure."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops.monitoring.review.document import Advice, Decided, Drifted, Promise
+
+__all__ = ["advice"]
+
+OVERDUE = timedelta(days=8)  # a weekly job and a day of grace
+ASKS = ("rollback", "retrain", "investigate_data")
+SHOWN = 3
+Row = Mapping[str, Any]
+
+
+def advice(row: Row, drifted: Sequence[Drifted], as_of: datetime) -> Advice:
+    """What to do, with a person where the check is overdue, or asks for something and nobody has decided against it."""
+    action, overdue = row["action"] or "unchecked", _is_overdue(row, as_of)
+    reasons = tuple(_reasons(row, action, as_of, overdue=overdue))
+    decision = _decision(row, action)
+    return Advice(
+        action=action,
+        why=_sentence(reasons[0]) if reasons else "",
+        reasons=reasons,
+        features=_features(drifted),
+        needs_person=overdue or (action in ASKS and not _is_held(decision, as_of)),
+        commands=tuple(_commands(row, action, drifted, overdue=overdue)),
+        recommendation_id=row["recommendation_id"],
+        checked_at=row["checked_at"],
+        since=None if action == "none" else row["since"],
+        onset=row["onset"],
+        expires_at=row["expires_at"],
+        promise=_promise(row),
+        decision=decision,
+        verdict=row["verdict"],
+    )
+
+
+def _is_overdue(row: Row, as_of: datetime) -> bool:
+    return bool((row["checked_at"] or row["champion_since"]) < as_of - OVERDUE)
+
+
+def _is_held(decision: Decided | None, as_of: datetime) -> bool:
+    """Whether a person dismissed it, or put it off until a time that is still to come."""
+    if decision is None:
+        return False
+    return decision.decision == "dismiss" or (decision.until is not None and decision.until > as_of)
+
+
+def _reasons(row: Row, action: str, as_of: datetime, *, overdue: bool) -> Iterator[str]:
+    if overdue:
+        yield _lateness(row, as_of)
+    if row["verdict"] is not None and action == "retrain":
+        yield f"retraining did not help: {row['verdict']}"
+    yield from row["reasons"] or ()
+
+
+def _lateness(row: Row, as_of: datetime) -> str:
+    """Why a check is overdue, as far as it can be told."""
+    if row["lineage_problem"]:
+        return f"it can't be checked: {row['lineage_problem']}"
+    if row["checked_at"] is None:
+        return f"no check has seen it, though it is champion since {row['champion_since']:%Y-%m-%d}"
+    days = (as_of - row["checked_at"]).days
+    return f"its last check was on {row['checked_at']:%Y-%m-%d}, {days} days before this review"
+
+
+def _commands(row: Row, action: str, drifted: Sequence[Drifted], *, overdue: bool) -> Iterator[str]:
+    """What to run next: catch up, act, look at what drifted; or decide against it."""
+    number = row["recommendation_id"]
+    if overdue and row["lineage_problem"]:
+        yield f"mlops registry lineage {shlex.quote('models:/' + row['name'] + '@champion')}"
+    elif overdue:
+        yield from ("mlops outcomes match", "mlops monitor run")
+    elif action == "retrain" and row["verdict"] is not None:
+        yield from ("mlops train prophet", "mlops registry list")  # the same recipe lost: try another
+    elif action in ASKS:
+        yield from (f"mlops retrain {number}",) if action != "investigate_data" else _looks(drifted)
+        yield f'mlops recommendations dismiss {number} --reason "WHY"'
+
+
+def _looks(drifted: Sequence[Drifted]) -> Sequence[str]:
+    series = [finding.series_id for finding in drifted if finding.series_id is not None]
+    return [f"mlops series show {one}" for one in series[:SHOWN]] or ["mlops series list"]
+
+
+def _features(drifted: Sequence[Drifted]) -> tuple[str, ...]:
+    """Features and broken columns or series by name, each once, the clearest first."""
+    named = (one.place or one.subject for one in drifted if one.kind in ("feature", "concept", "data"))
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def _promise(row: Row) -> Promise | None:
+    found = row["expected_benefit"]
+    if found is None:
+        return None
+    names = ("money", "money_low", "money_high", "currency", "days")
+    return Promise(**{name: found[name] for name in names}, weeks=row["horizon_weeks"], cost=row["cost"])
+
+
+def _decision(row: Row, action: str) -> Decided | None:
+    if row["decision"] is None:
+        return None
+    return Decided(
+        model=row["name"],
+        version=row["version"],
+        recommendation_id=row["recommendation_id"],
+        action=action,
+        decision=row["decision"],
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
+        reason=row["decision_reason"],
+        until=row["decision_until"],
+        verdict=row["verdict"],
+    )
+
+
+def _sentence(words: str) -> str:
+    """With a full stop, and a capital where the first word is no name of something."""
+    first = words if "_" in words.split(" ")[0] else words[0].upper() + words[1:]
+    return first if first[-1] in ".!?" else f"{first}."

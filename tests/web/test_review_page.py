@@ -1,0 +1,268 @@
+"""The weekly review in a real browser: of one model, of twelve and of a hundred, on screens and on paper."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page
+from tests.postgres.portfolio import HOSTILE, LONG, NOW, fill
+
+from mlops.config import room
+from mlops.db import Database
+from mlops.monitoring.policy import read_policy
+from mlops.monitoring.review import build, write
+
+COUNTS = (1, 12, 100)
+WIDTHS = (360, 1280)
+A4 = (595, 842)  # points
+READABLE = 4.5  # WCAG 2.2, 1.4.3, of any text
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page in the browser, the document beside it, and what it asked for or complained about."""
+
+    page: Page
+    document: dict[str, Any]
+    requests: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture(scope="module")
+def written(new_database: Any, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The pages of portfolios of so many models."""
+    folder, policy = tmp_path_factory.mktemp("reviews"), read_policy(room("monitoring") / "policy.toml")
+    for count in COUNTS:
+        with new_database("review", template=migrated) as (_, url):
+            with psycopg.connect(url) as connection:
+                fill(connection, count)
+            database = Database(url)
+            write(build(database, policy, NOW), folder / f"{count}.html")
+            database.close()
+    return {count: folder / f"{count}.html" for count in COUNTS}
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Browser, written: dict[int, Path]) -> Iterator[dict[int, Opened]]:
+    """Each page, opened once."""
+    opened = {count: open_page(browser, path) for count, path in written.items()}
+    yield opened
+    for one in opened.values():
+        one.page.close()
+
+
+def open_page(browser: Browser, path: Path) -> Opened:
+    page, requests, complaints = browser.new_page(), [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    return Opened(page, json.loads(path.with_suffix(".json").read_text(encoding="utf-8")), requests, complaints)
+
+
+@pytest.fixture(params=COUNTS, ids=lambda count: f"{count}-models")
+def opened(request: pytest.FixtureRequest, pages: dict[int, Opened]) -> Opened:
+    return pages[request.param]
+
+
+@pytest.fixture
+def twelve(pages: dict[int, Opened]) -> Opened:
+    return pages[12]
+
+
+def test_nothing_is_asked_for_but_the_page_itself_and_nothing_complains(opened: Opened):
+    assert opened.requests == [opened.page.url]
+    assert opened.complaints == []
+    assert opened.page.evaluate("document.scripts.length") == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_the_width_of_a_screen(opened: Opened, width: int):
+    opened.page.set_viewport_size({"width": width, "height": 800})
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    loose = opened.page.evaluate(
+        """width => [...document.querySelectorAll('body *')]
+            .filter(one => !one.closest('.wide, .unseen, .skip, svg') && one.getBoundingClientRect().right > width + 1)
+            .map(one => one.outerHTML.slice(0, 80))""",
+        width,
+    )
+    assert loose == []
+
+
+def test_it_prints_on_two_sheets_of_a4(opened: Opened, browser: Browser):
+    page = browser.new_page()  # as a reader opens it: what is folded stays folded
+    page.goto(opened.page.url)
+    pdf = page.pdf(prefer_css_page_size=True)
+    page.close()
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 2
+    sizes = {tuple(round(float(side)) for side in box.split()) for box in re.findall(rb"/MediaBox \[0 0 (.*?)\]", pdf)}
+    assert sizes == {A4}
+
+
+def test_fourteen_models_that_need_a_person_are_printed_and_how_many_are_elsewhere(pages: dict[int, Opened]):
+    page = pages[100].page
+    page.emulate_media(media="print")
+    urgent = [model["name"] for model in pages[100].document["models"] if model["advice"]["needs_person"]]
+    section = page.locator("section[aria-labelledby=needs-you]")
+    rows = section.locator("article h3, table:not(.loss) tbody th").all()
+    seen = [row.inner_text() for row in rows if row.is_visible()]
+    told = section.get_by_text("Two more models: on the screen and in the JSON.").is_visible()
+    page.emulate_media(media="screen")
+    assert len(urgent) == 16
+    assert seen == urgent[:14]
+    assert told
+    assert [row.inner_text() for row in rows if row.is_visible()] == urgent
+
+
+def test_text_stands_out_from_what_is_behind_it(opened: Opened):
+    faint = opened.page.evaluate(CONTRAST, READABLE)
+    assert faint == []
+
+
+def test_landmarks_and_headings_lead_through_the_page(opened: Opened):
+    page = opened.page
+    for landmark in ("banner", "main", "contentinfo", "navigation"):
+        assert page.get_by_role(landmark).count() == 1, landmark
+    levels = page.eval_on_selector_all("h1, h2, h3, h4, h5, h6", "all => all.map(one => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_everything_that_has_to_be_named_is_named(opened: Opened):
+    assert opened.page.evaluate(UNNAMED) == []
+    ids = opened.page.eval_on_selector_all("[id]", "all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_links_lead_to_places_on_the_page(opened: Opened):
+    targets = opened.page.eval_on_selector_all("a", "all => all.map(one => one.getAttribute('href'))")
+    assert targets
+    assert all(target.startswith("#") and opened.page.locator(target).count() == 1 for target in targets)
+
+
+def test_the_keyboard_reaches_what_scrolls_and_shows_where_it_is(twelve: Opened):
+    page = twelve.page
+    page.set_viewport_size({"width": 360, "height": 800})
+    stuck = page.eval_on_selector_all(
+        ".wide, .tall", "all => all.filter(one => one.scrollWidth > one.clientWidth && one.tabIndex !== 0).length"
+    )
+    assert stuck == 0
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    focused = (
+        "(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])(getComputedStyle(document.activeElement))"
+    )
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate(focused) == ["solid", "2px"]
+
+
+def test_a_click_selects_a_whole_command(twelve: Opened):
+    page, advice = twelve.page, twelve.document["models"][0]["advice"]
+    shown = page.locator("article").first.locator("code.command")
+    assert shown.all_inner_texts() == advice["commands"]
+    assert advice["commands"][0] == f"mlops retrain {advice['recommendation_id']}"
+    for command, place in zip(advice["commands"], shown.all(), strict=True):
+        place.click()
+        assert page.evaluate("getSelection().toString()").strip() == command
+
+
+def test_names_and_reasons_are_text_and_nothing_else(twelve: Opened):
+    page = twelve.page
+    assert page.get_by_text(HOSTILE).count() > 3
+    assert page.get_by_text(LONG).count() > 3
+    assert page.get_by_text("the depot moves in <b>May</b>").count() > 0
+    assert page.locator("main b", has_text="May").count() == 0
+
+
+def test_an_action_is_a_word_and_a_sign_not_a_colour_alone(twelve: Opened):
+    badges = twelve.page.locator("article .badge").all_inner_texts()
+    assert badges == ["↩ Roll back", "▲ Retrain", "◆ Investigate the data", "○ Not checked yet"]
+
+
+def test_the_page_says_what_the_json_says(twelve: Opened):
+    page, models = twelve.page, {model["name"]: model for model in twelve.document["models"]}
+    for article in page.locator("article").all():
+        model = models[article.locator("h3").inner_text()]
+        shares = (model["last_7_days"]["wape"], model["expected"]["wape"], model["last_7_days"]["wape_naive"])
+        told = [text.split("\n")[0] for text in article.locator(".loss td").all_inner_texts()]
+        assert told == [f"{100 * share:.1f} %" for share in shares]
+        assert (promise := model["advice"]["promise"]) is None or f"Saves {promise['money']:.0f} EUR a week" in (
+            article.inner_text()
+        )
+    costs = {name: model["impact"] for name, model in models.items()}
+    for row in page.locator("section[aria-labelledby=money] tbody tr").all():
+        name, *told = row.locator("th, td").all_inner_texts()
+        one = costs[name]
+        weeks = one["week_under"] + one["week_over"], one["usual_under"] + one["usual_over"]
+        assert told == [short(value) for value in (one["week_under"], one["week_over"], *weeks)]
+    budget = twelve.document["budget"]
+    assert f"{budget['spent']} of 12 spent" in page.locator("section[aria-labelledby=alarms]").inner_text()
+
+
+def short(value: float) -> str:
+    return f"{value:,.0f}" if value == 0 or abs(value) >= 1 else f"{value:,.2f}"
+
+
+def test_the_error_plot_is_marked_where_drift_and_larger_errors_began(twelve: Opened):
+    model = next(one for one in twelve.document["models"] if one["advice"]["action"] == "retrain")
+    weeks = [week for week in model["detail"]["weeks"] if week["wape"] is not None]
+    plot = twelve.page.locator("details.model svg", has_text="WAPE of").filter(has_text=model["name"])
+    across = "all => all.map(one => Number(one.getAttribute('x')))"
+    points = plot.locator("g[id$='-model'] use").evaluate_all(across)
+    marks = plot.locator("g[id$='-drift-begins'] use").evaluate_all(across)
+    assert len(points) == len(weeks)
+    assert marks == [pytest.approx(points[n], abs=0.1) for n, week in enumerate(weeks) if week["onset"]]
+    assert marks
+    (line,) = plot.locator("g[id$='-onset'] path").evaluate_all("all => all.map(one => one.getAttribute('d'))")
+    first, last = (datetime.fromisoformat(weeks[n]["week"]) for n in (0, -1))
+    part = (datetime.fromisoformat(model["advice"]["onset"]) - first) / (last - first)
+    assert float(line.split()[1]) == pytest.approx(points[0] + part * (points[-1] - points[0]), abs=0.2)
+    assert plot.locator("g[id$='-promotion']").count() == 1
+
+
+CONTRAST = """least => {
+    const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = one => {
+        for (let at = one; at; at = at.parentElement) {
+            const found = channels(getComputedStyle(at).backgroundColor);
+            if (found.length === 3 || found[3] === 1) return found;
+        }
+        return [255, 255, 255];
+    };
+    const texts = [...document.querySelectorAll('body *')].filter(one =>
+        [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()) && one.checkVisibility()
+        && !one.closest('style, .unseen, title'));
+    return texts.map(one => {
+        const style = getComputedStyle(one), text = one.closest('svg') ? style.fill : style.color;
+        const [dark, bright] = [light(channels(text)), light(behind(one))].sort((a, b) => a - b);
+        return [(bright + 0.05) / (dark + 0.05), one.textContent.trim().slice(0, 40)];
+    }).filter(([ratio]) => ratio < least);
+}"""
+UNNAMED = """() => {
+    const named = one => one.getAttribute('aria-label')
+        || document.getElementById(one.getAttribute('aria-labelledby') ?? '')?.textContent;
+    const bare = (selector, ok) => [...document.querySelectorAll(selector)].filter(one => !ok(one))
+        .map(one => one.outerHTML.slice(0, 100));
+    return [
+        ...bare('main > section, .tables > section, article, nav, [role=region]', named),
+        ...bare('table', one => one.caption || one.closest('[role=region]')),
+        ...bare('th', one => ['row', 'col'].includes(one.scope)),
+        ...bare('svg', one => one.getAttribute('role') === 'img' && named(one)
+            && one.querySelector('title').textContent === named(one)),
+        ...bare('a, summary, h1, h2, h3, h4', one => one.textContent.trim()),
+        ...bare('img, input, button, select', () => false),
+    ];
+}"""
