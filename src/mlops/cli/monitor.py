@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from mlops.cli.context import database, moment, settings, store
 from mlops.cli.evidently import presets, workspace
+from mlops.cli.monitor_backtest import backtest
 from mlops.cli.output import console, emit, logs, progress
 from mlops.errors import NothingToDo
 
@@ -21,6 +22,7 @@ __all__ = ["app", "review"]
 app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+app.command()(backtest)
 app.command()(presets)
 COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
 
