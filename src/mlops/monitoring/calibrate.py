@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from mlops.monitoring.calendar_fit import CalendarFit, fit_calendar
+from mlops.monitoring.calendar_fit import CalendarFit, fit_calendar, harmonics_for
 from mlops.monitoring.channels import Channel, Family
 from mlops.monitoring.spec import Array
 from mlops.monitoring.windows import WINDOWS, Contrast
@@ -16,16 +16,18 @@ from mlops.monitoring.windows import WINDOWS, Contrast
 __all__ = ["Calibration", "baseline_days", "calibrate"]
 
 BUDGET: dict[Family, float] = {
-    "level": 0.33,
+    "level": 0.45,
     "spread": 0.07,
     "swing": 0.15,
-    "share": 0.08,
-    "error": 0.13,
+    "share": 0.12,
+    "error": 0.10,
     "product": 0.14,
-    "performance": 0.10,
+    "performance": 0.04,
 }
 CHECKS_PER_YEAR = 52
+INDEPENDENT = 0.4  # of the tests: the windows of a check overlap, and those of neighbouring weeks
 POOLED_EVIDENCE = 60.0  # independent windows that the model of persistence is worth, against the channel's own few
+SMALLEST_RATIO, LARGEST_RATIO = 0.7, 4.0
 SMALLEST_SCALE = 1e-4
 
 
@@ -63,8 +65,7 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     left = calendar.residuals(matrix, daily)
     reach = _reach(left)
     left = np.clip(left, -reach, reach)
-    local = np.array([channel.local for channel in channels])
-    contrasts = tuple(Contrast(window, baseline_days(len(daily)), local) for window in WINDOWS)
+    contrasts = _contrasts(channels, len(daily))
     quiet = _held_out(matrix, daily, reach, contrasts)
     families = np.array([channel.family for channel in channels])
     variance = np.array([_variance(left, q, c, families) for q, c in zip(quiet, contrasts, strict=True)])
@@ -78,6 +79,14 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     )
 
 
+def _contrasts(channels: Sequence[Channel], days: int) -> tuple[Contrast, ...]:
+    """Half calendar, half the weeks before is closer to what comes than either; without seasons only these are."""
+    seasons = harmonics_for(days) > 0
+    belief = np.where([channel.local for channel in channels], 0.5 if seasons else 1.0, 0.0)
+    windows = WINDOWS if seasons else WINDOWS[:-1]
+    return tuple(Contrast(window, baseline_days(days), belief) for window in windows)
+
+
 def _reach(left: Array) -> Array:
     """How far from its calendar a quiet day strays: days beyond count as no more than this."""
     reach = 1.2 * pd.DataFrame(np.abs(left)).quantile(0.99).to_numpy(float)
@@ -85,11 +94,11 @@ def _reach(left: Array) -> Array:
 
 
 def _held_out(matrix: Array, daily: Array, reach: Array, contrasts: Sequence[Contrast]) -> Array:
-    """The contrasts on every day of the history, by a calendar that was fitted without the days around it."""
+    """The contrasts on every day of the history, by a calendar that was fitted without the days of their window."""
     found = np.full((len(contrasts), *daily.shape), np.nan)
     for block in _blocks(len(daily)):
         seen = daily.copy()
-        seen[block] = np.nan
+        seen[max(block.start - max(WINDOWS), 0) : block.stop] = np.nan
         left = np.clip(fit_calendar(matrix, seen).residuals(matrix, daily), -reach, reach)
         for place, contrast in enumerate(contrasts):
             found[place, block] = contrast.over(left)[block]
@@ -106,15 +115,16 @@ def _blocks(days: int) -> Iterator[slice]:
 def _variance(left: Array, quiet: Array, contrast: Contrast, families: NDArray[np.str_]) -> Array:
     """Theory from each channel's autocorrelation, corrected by the held-out windows of its family and its own."""
     theory = contrast.variance(_deviation(left) ** 2, *_persistence(left)) + SMALLEST_SCALE**2
-    seen = np.nan_to_num(pd.DataFrame(quiet**2).mean().to_numpy(float))
+    squares = pd.DataFrame(quiet**2)
+    seen, own = squares.mean().to_numpy(float), squares.count().to_numpy(float) / (2.5 * contrast.window)
     ratio = _by_family(seen / theory, families)
-    own = len(left) / (2.5 * contrast.window)
-    return np.asarray((own * seen + POOLED_EVIDENCE * np.maximum(ratio, 1.0) * theory) / (own + POOLED_EVIDENCE))
+    return np.asarray((own * np.nan_to_num(seen) + POOLED_EVIDENCE * ratio * theory) / (own + POOLED_EVIDENCE))
 
 
-def _by_family(values: Array, families: NDArray[np.str_]) -> Array:
-    medians = pd.Series(values).groupby(families).transform("median")
-    return medians.to_numpy(float)
+def _by_family(ratio: Array, families: NDArray[np.str_]) -> Array:
+    """The mean ratio of each family, 1 where nothing was seen; no channel counts as more than a multiple."""
+    means = pd.Series(np.clip(ratio, 0, LARGEST_RATIO)).groupby(families).transform("mean")
+    return means.fillna(1.0).clip(lower=SMALLEST_RATIO).to_numpy(float)
 
 
 def _persistence(left: Array) -> tuple[Array, Array]:
@@ -148,7 +158,8 @@ def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: 
     """The limit of each channel if its contrasts were Gaussian but for a scale known from so many days (Bonferroni)."""
     sizes = pd.Series([channel.family for channel in channels]).value_counts()
     present = sum(BUDGET[family] for family in sizes.index)
-    tests = sizes * CHECKS_PER_YEAR * len(WINDOWS)
+    independent = INDEPENDENT if harmonics_for(days) else 1.0  # unknown seasons alarm in every window
+    tests = sizes * CHECKS_PER_YEAR * len(WINDOWS) * independent
     share = {family: alarms_per_year * BUDGET[family] / present / tests[family] for family in sizes.index}
     sides = np.array([1 if channel.one_sided else 2 for channel in channels])
     chance = np.array([share[channel.family] for channel in channels]) / sides

@@ -81,7 +81,7 @@ class DataFaults:
 
 def fit_data_faults(rows: Rows, spec: MonitorSpec) -> DataFaults:
     """What is normal in the history; how often a category is new is what its second half has that its first had not."""
-    tallies, week = _tallies(spec), np.asarray((rows.day - rows.day.min()).days) // 7
+    tallies, week = _tallies(spec), _since(rows.day, rows.day.min()) // 7
     early = rows.categorical[week < week.max() / 2]
     went, chances = np.hsplit(_daily(rows, _categories(early)).to_numpy(), 2)
     new = np.array([tally.rarest == NEW for tally in tallies])
@@ -111,7 +111,7 @@ def _tallies(spec: MonitorSpec) -> tuple[Tally, ...]:
 def _daily(rows: Rows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
     """The tallies in their order, day by day: times, then chances."""
     days = pd.date_range(rows.day.min(), rows.day.max(), freq="D")
-    day, entity, values = np.asarray((rows.day - days[0]).days), pd.factorize(rows.entity)[0], _values(rows)
+    day, entity, values = _since(rows.day, days[0]), pd.factorize(rows.entity)[0], _values(rows)
     copied = pd.DataFrame(np.column_stack([values, entity, day])).duplicated().to_numpy()
     missing, any_row = np.isnan(values), np.ones((len(rows), 1))
     same, comparable = _repeated(values, entity, day, copied)
@@ -123,8 +123,12 @@ def _daily(rows: Rows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
     return pd.DataFrame(np.column_stack([went, absent, chances, expected]), days)
 
 
+def _since(day: pd.DatetimeIndex, first: pd.Timestamp) -> Ints:
+    return np.asarray((day - first).days)
+
+
 def _by_day(counts: Array, day: Ints, days: int) -> Array:
-    return pd.DataFrame(counts).groupby(day).sum().reindex(range(days), fill_value=0).to_numpy(float)
+    return np.asarray(pd.DataFrame(counts).groupby(day).sum().reindex(range(days), fill_value=0).to_numpy(float))
 
 
 def _values(rows: Rows) -> Array:
@@ -147,16 +151,23 @@ def _repeated(values: Array, entity: Ints, day: Ints, copied: Flags) -> tuple[Fl
 
 def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...]) -> Flags:
     """Which categories are not known."""
-    columns = [~np.isin(categorical[:, place], [*names, None]) for place, names in enumerate(known)]
-    return np.column_stack(columns) if columns else np.zeros(categorical.shape, bool)
+    unseen = np.zeros(categorical.shape, bool)
+    for place, names in enumerate(known):
+        column = pd.Series(categorical[:, place])
+        unseen[:, place] = column.notna() & ~column.isin(names)
+    return unseen
 
 
 def _absent(day: Ints, entity: Ints, days: int) -> tuple[Array, Array]:
     """How many entities stayed away on each day, of those that came in the same week."""
-    weekly = pd.DataFrame({"time": day // 7, "entity": entity}).drop_duplicates()["time"].value_counts()
-    came = pd.DataFrame({"time": day, "entity": entity}).drop_duplicates()["time"].value_counts()
-    expected = weekly.reindex(np.arange(days) // 7, fill_value=0).to_numpy(float)
-    return expected - came.reindex(range(days), fill_value=0).to_numpy(float), expected
+    expected = _entities(day // 7, entity, np.arange(days) // 7)
+    return expected - _entities(day, entity, np.arange(days)), expected
+
+
+def _entities(time: Ints, entity: Ints, times: Ints) -> Array:
+    """How many entities came at each of the times."""
+    came = pd.DataFrame({"time": time, "entity": entity}).drop_duplicates()["time"].value_counts()
+    return np.asarray(came.reindex(times, fill_value=0).to_numpy(float))
 
 
 def _categories(categorical: NDArray[np.object_]) -> tuple[frozenset[str], ...]:

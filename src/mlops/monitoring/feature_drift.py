@@ -28,16 +28,17 @@ class FeatureDrift:
     crowded: bool
 
     def daily(self, rows: Rows) -> pd.DataFrame:
-        """One row per day, one column per channel: levels and shares, then spreads within days, then swings of days."""
+        """One row per day, one column per channel: levels and shares, then spreads within days or swings of days."""
         values = np.column_stack([rows.numeric, _indicators(rows, self.categories)])
         centred = self.centres.centred(rows.entity, values) / self.scale
         numeric = centred[:, : rows.numeric.shape[1]]
-        parts = [daily_means(rows.day, centred)]
+        return pd.concat([daily_means(rows.day, centred), self._variation(rows, numeric)], axis=1)
+
+    def _variation(self, rows: Rows, numeric: Array) -> pd.DataFrame:
+        """How far rows are from their day or, where days have few rows, days from the calendar, as roots."""
         if self.crowded:
-            parts.append(daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric)))))
-        if _swings(self.crowded, self.harmonics):
-            parts.append(daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5))
-        return pd.concat(parts, axis=1)
+            return daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric))))
+        return daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5)
 
     def _off_calendar(self, rows: Rows, numeric: Array) -> Array:
         expected = design(rows.day, rows.holiday, self.harmonics) @ self.calendar.coefficients
@@ -55,24 +56,16 @@ def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureD
     calendar = fit_calendar(daily[:, : matrix.shape[1]], daily[:, matrix.shape[1] :])
     scale = spread_of(calendar.residuals(matrix, centred), centres.overall)
     crowded = len(rows) >= CROWD * rows.day.nunique()
-    channels = _channels(spec, categories, crowded, _swings(crowded, harmonics))
+    channels = _channels(spec, categories, crowded)
     return FeatureDrift(channels, categories, centres, calendar, scale, harmonics, crowded)
 
 
-def _swings(crowded: bool, harmonics: int) -> bool:
-    """Whether the swing of a day about its calendar is watched: not while seasons are unknown, if spreads are."""
-    return harmonics > 0 or not crowded
-
-
-def _channels(
-    spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool, swings: bool
-) -> tuple[Channel, ...]:
+def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool) -> tuple[Channel, ...]:
     shares = [(column, name) for column, names in zip(spec.categorical, categories, strict=True) for name in names]
     return (
         *map(_level, spec.numeric),
         *(_share(column, name) for column, name in shares),
-        *(_spread(name) for name in spec.numeric if crowded),
-        *(_swing(name) for name in spec.numeric if swings),
+        *map(_spread if crowded else _swing, spec.numeric),
     )
 
 

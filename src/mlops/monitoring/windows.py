@@ -1,24 +1,26 @@
-"""The mean of the newest days against the mean of the weeks before them."""
+"""The mean of the newest days against the calendar and the weeks before them."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlops.monitoring.spec import Array
 
 __all__ = ["WINDOWS", "Contrast"]
 
-WINDOWS = (7, 14, 28)
+WINDOWS = (7, 14, 28, 56)
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """The mean of the last `window` days less, for channels that are local, that of the `baseline` days before."""
+    """The mean of the last `window` days less what that of the `baseline` days before says of it.
+
+    `belief` is how much of the weeks before is believed, channel by channel: 0 holds against the calendar alone.
+    """
 
     window: int
     baseline: int
-    local: NDArray[np.bool_]
+    belief: Array
 
     def over(self, values: Array, calm: Array | None = None) -> Array:
         """The contrast that ends on each day; NaN where fewer than half of the window's days have a value.
@@ -33,16 +35,19 @@ class Contrast:
     def yardstick(self, calm: Array) -> Array:
         """What the window that ends on each day is held against: 0, the calendar, if the weeks before are missing."""
         mean, count = _trailing(calm, self.baseline)
-        usable = (count >= self.baseline / 3) & self.local
-        return _later(np.where(usable, mean, 0.0), self.window)
+        return _later(np.where(count >= self.baseline / 3, self.belief * mean, 0.0), self.window)
 
     def variance(self, variance: Array, lasting: Array, decay: Array) -> Array:
         """The variance of the contrast when the correlation of two days, d apart, is `lasting` × `decay` ** d."""
-        averaged, compared = (self._weighted(length, lasting, decay) for length in (0, self.baseline))
-        return np.asarray(variance * np.where(self.local, compared, averaged))
+        weighted = np.empty_like(variance)
+        for belief in np.unique(self.belief):
+            mine = self.belief == belief
+            weighted[mine] = self._weighted(belief, lasting[mine], decay[mine])
+        return np.asarray(variance * weighted)
 
-    def _weighted(self, baseline: int, lasting: Array, decay: Array) -> Array:
-        weights = np.concatenate([np.full(baseline, -1 / max(baseline, 1)), np.full(self.window, 1 / self.window)])
+    def _weighted(self, belief: float, lasting: Array, decay: Array) -> Array:
+        before, newest = np.full(self.baseline, -belief / self.baseline), np.full(self.window, 1 / self.window)
+        weights = np.concatenate([before, newest])
         overlap = np.correlate(weights, weights, "full")[len(weights) - 1 :]
         powers = decay[:, None] ** np.arange(1, len(weights))
         return np.asarray(overlap[0] + 2 * lasting * (powers @ overlap[1:]))
