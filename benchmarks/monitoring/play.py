@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 from benchmarks.monitoring.detectors import Alarms, detector
-from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLDS, onset_of
+from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLDS
 
 from mlops.monitoring import MonitorSpec
 from mlops.simulation.drift import Life, simulate_life
@@ -21,7 +21,7 @@ def play(
     life = simulate_life(WORLDS[world], seed, shift)
     weeks = list(life.weeks())
     if shift is not None:
-        weeks = weeks[: onset_of(seed) // 7 + WATCHED_WEEKS]
+        weeks = weeks[: shift.onset // 7 + WATCHED_WEEKS]
     spec = MonitorSpec(**life.columns, alarms_per_year=alarms_per_year)
     known = {"scenario": scenario, "seed": seed, "truth": _truth(life)}
     return [known | {"detector": kind} | _watch(kind, life, weeks, spec) for kind in kinds]

@@ -192,6 +192,19 @@ def break_category(week):
     return week, "crew"
 
 
+def break_feed(week):
+    stale = week["route"] < 5
+    return week.assign(x3=week["x3"].where(~stale, week.groupby("route")["x3"].transform("first"))), "x3"
+
+
+def break_delivery(week):
+    return pd.concat([week, week.iloc[::4]]), "rows"
+
+
+def break_half(week):
+    return week.sample(frac=0.5, random_state=0), "rows"
+
+
 def break_prediction(week):
     return week.assign(y_hat=np.nan), "y_hat"
 
@@ -202,13 +215,32 @@ def break_route(week):
 
 @pytest.mark.parametrize(
     "fault",
-    [break_missing, break_dead, break_all_missing, break_category, break_prediction, break_route],
+    [
+        break_missing,
+        break_dead,
+        break_all_missing,
+        break_category,
+        break_feed,
+        break_delivery,
+        break_half,
+        break_prediction,
+        break_route,
+    ],
     ids=lambda fault: fault.__name__.removeprefix("break_"),
 )
 def test_broken_data_is_a_fault_that_names_the_subject(lives, fault):
     monitor, weeks = lives
     week, subject = fault(weeks[0])
     assert monitor.check(week).data_faults == {subject}
+
+
+def test_a_few_missing_values_every_week_are_a_fault_in_the_end_and_none_once_they_are_back(lives):
+    monitor, weeks = lives
+    for week in weeks[:3]:
+        week.loc[week.index[::10], "x3"] = np.nan
+        findings = monitor.check(week)
+    assert findings.data_faults == {"x3"}
+    assert not monitor.check(weeks[3]).data_faults
 
 
 def test_one_misspelt_category_is_no_fault(lives):

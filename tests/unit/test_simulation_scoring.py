@@ -8,7 +8,7 @@ import pytest
 from benchmarks.monitoring import scoring
 from benchmarks.monitoring.detectors import KINDS, detector
 from benchmarks.monitoring.run import DEVELOPMENT, EVALUATION, THREADS, main
-from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLDS, onset_of
+from benchmarks.monitoring.scenarios import QUIET, SCENARIOS, WATCHED_WEEKS, WORLDS
 from benchmarks.monitoring.streams import Adwin, PageHinkley
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,9 +117,9 @@ def moved() -> drift.Life:
 def test_every_kind_of_shift_is_a_scenario_and_is_watched_for_56_days():
     assert {one.kind for one in SCENARIOS.values()} == set(drift.KINDS)
     assert QUIET not in SCENARIOS
-    for seed in range(50):
-        weeks = onset_of(seed) // 7 + WATCHED_WEEKS
-        assert 7 * weeks - onset_of(seed) >= 56
+    for onset in {one.shift(seed).onset for one in SCENARIOS.values() for seed in range(50)}:
+        weeks = onset // 7 + WATCHED_WEEKS
+        assert 7 * weeks - onset >= 56
         assert all(7 * weeks <= world.live_days for world in WORLDS.values())
     assert EVALUATION - DEVELOPMENT >= 1000
 
@@ -151,7 +151,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path, monkeypatch, caps
     main()
     again = file.read_text().splitlines(keepends=True)
     assert again[0] == lines[0]
-    weeks = onset_of(0) // 7 + WATCHED_WEEKS
+    weeks = SCENARIOS["30 % missing"].shift(0).onset // 7 + WATCHED_WEEKS
     assert [one["end"] for one in json.loads(again[1])["weeks"]] == [7 * n for n in range(1, weeks + 1)]
     assert json.loads(again[1])["weeks"] == json.loads(lines[1])["weeks"]
     assert table.count("\n") == capsys.readouterr().out.count("\n")
