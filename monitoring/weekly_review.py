@@ -1,48 +1,111 @@
-"""What a scheduler runs once a week: mirror the registry, match outcomes, check every champion, write the review.
+"""What a scheduler runs once a week: mirror, match, check, measure what acting has saved, tell who should know, review.
 
-It acts on recommendations only where policy.toml says `auto_retrain = true`.
+It acts on recommendations only where policy.toml says `auto_retrain = true`. Repeating it, or running it twice at once,
+changes nothing but the page's own file. It exits with 1 when a check or a step failed; the others are done.
 """
 
+import logging
+import sys
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
+from mlops.cli.context import moment
+from mlops.cli.output import progress
 from mlops.config import Settings
-from mlops.db import open_database
+from mlops.db import Database, open_database
+from mlops.errors import MlopsError
 from mlops.monitoring import job, review
-from mlops.monitoring.policy import read_policy
+from mlops.monitoring.alert_policy import read_alert_policy
+from mlops.monitoring.alerts import deliver, review_alerts
+from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.realise import realise
 from mlops.serving import outcomes
 from mlops.tracking.bridge import sync
-from mlops.tracking.store import open_store
+from mlops.tracking.store import Store, open_store
 from mlops.training.retrain import Rule, follow
 
 POLICY = Path(__file__).with_name("policy.toml")
+ACTIONS = ("retrain", "rollback")
+
+
+class Failures(list[str]):
+    """What did not work, in sentences."""
+
+    @contextmanager
+    def kept(self, step: str) -> Iterator[None]:
+        """A step whose failure is told at the end and stops no other."""
+        try:
+            yield
+        except MlopsError as error:
+            self.append(f"{step}: {error}")
+        except Exception as error:
+            logging.getLogger(__name__).exception("%s broke", step)
+            self.append(f"{step}: {type(error).__name__}: {error}")
 
 
 def main() -> None:
-    """Do the week's work as of one time; repeating it changes nothing but the page's own file."""
+    """Do the week's work as of one time."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--as-of", type=datetime.fromisoformat, help="know only what was recorded by this time; UTC if it names no zone"
-    )
-    as_of = parser.parse_args().as_of or datetime.now(UTC)
-    as_of = as_of.replace(tzinfo=as_of.tzinfo or UTC)
-    settings = Settings()
+    parser.add_argument("--as-of", default="now", help="know only what was recorded by this date or time (UTC)")
+    parser.add_argument("--policy", type=Path, default=POLICY, help="what the team tolerates (policy.toml beside this)")
+    arguments = parser.parse_args()
+    try:
+        failures = week(arguments.policy, moment(arguments.as_of))
+    except MlopsError as error:
+        sys.exit(f"weekly review: {error}")
+    for sentence in failures:
+        print(f"weekly review: {sentence}", file=sys.stderr)
+    sys.exit(1 if failures else 0)
+
+
+def week(path: Path, as_of: datetime) -> Failures:
+    """Every step in its order; what failed."""
+    policy, settings, failures = read_policy(path), Settings(), Failures()
     database = open_database(settings)
     store = open_store(settings, database.url)
-    sync(store, database)
-    outcomes.match(database, as_of)
-    policy = read_policy(POLICY)
-    checked = job.run(database, store, policy, as_of)
-    realise(database, store, policy, as_of)
-    asked = [one.recommendation_id for one in checked if one.recommendation.action in ("retrain", "rollback")]
+    with failures.kept("the registry is not mirrored"):
+        sync(store, database)
+    with failures.kept("outcomes are not matched"):
+        outcomes.match(database, as_of)
+    checked = check(database, store, policy, as_of)
+    broken = [one for one in checked if one.state == "failed"]
+    failures += [f"{one.name} version {one.version} is not checked: {one.problem}" for one in broken]
+    with failures.kept("what acting has saved is not measured"):
+        realise(database, store, policy, as_of)
+    asked = [one.recommendation_id for one in checked if one.recommendation_id is not None and one.asks in ACTIONS]
     if policy.auto_retrain:
-        for sentence in follow(database, store, asked, Rule.from_toml(POLICY), as_of=as_of, by=POLICY.name):
-            print(sentence)
+        with failures.kept("recommendations are not acted on"):
+            for sentence in follow(database, store, asked, Rule.from_toml(path), as_of=as_of, by=path.name):
+                print(sentence)
+    with failures.kept("alerts are not delivered"):
+        failures += alert(database, settings, path, as_of)
     page = settings.reports / review.file_name(as_of)
-    review.write(review.build(database, policy, as_of), page)
-    print(page)
+    with failures.kept("the review is not written"):
+        review.write(review.build(database, policy, as_of), page)
+        print(page)
+    return failures
+
+
+def check(database: Database, store: Store, policy: Policy, as_of: datetime) -> list[job.Checked]:
+    """The checks, with a bar on a terminal."""
+    with progress() as bar:
+        task = bar.add_task("checking", total=None, note="")
+
+        def say(one: job.Checked) -> None:
+            bar.update(task, advance=1, note=f"{one.name} {one.version}")
+
+        return job.run(database, store, policy, as_of, done=say)
+
+
+def alert(database: Database, settings: Settings, path: Path, as_of: datetime) -> list[str]:
+    """Open and resolve alerts, and tell every channel; what was not taken."""
+    rules = read_alert_policy(path)
+    review_alerts(database, as_of, rules)
+    delivered = deliver(database, settings, rules)
+    return [f"alerts wait for channel {one.channel}: {one.problem}" for one in delivered if one.waiting and one.problem]
 
 
 if __name__ == "__main__":

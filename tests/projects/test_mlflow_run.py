@@ -20,6 +20,7 @@ from mlops.training.spec import experiments, params_file
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("backtest", "tune")
+MONITORING = ("monitor", "weekly_review")
 COMMAND = get_command(app)
 CHANGES = {
     "auto": "members=smoothing",
@@ -31,7 +32,17 @@ PROJECT = yaml.safe_load((ROOT / "MLproject").read_text())
 
 
 def test_every_experiment_is_an_entry_point():
-    assert set(PROJECT["entry_points"]) == {*experiments(), *COMMANDS}
+    assert set(PROJECT["entry_points"]) == {*experiments(), *COMMANDS, *MONITORING}
+
+
+def test_the_weekly_job_is_an_entry_point_in_parts_and_whole():
+    commands = {name: PROJECT["entry_points"][name]["command"] for name in MONITORING}
+    assert commands == {
+        "monitor": "python -m mlops monitor run --as-of {as_of}",
+        "weekly_review": "python monitoring/weekly_review.py --as-of {as_of}",
+    }
+    assert "--as-of" in {option for one in COMMAND.commands["monitor"].commands["run"].params for option in one.opts}
+    assert {PROJECT["entry_points"][name]["parameters"]["as_of"]["default"] for name in MONITORING} == {"now"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
