@@ -87,10 +87,10 @@ class Shelf:
         return self._held(self.feed, kind, monday, days)
 
     def life(self, version: Version, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
-        """The findings of the version's first weeks in use, with the rows of each; judged in stretches that double."""
+        """The findings of the version's first weeks in use, with the rows of each; judged in growing stretches."""
         known = self._lives.get(version, [])
         if len(known) < weeks:
-            stretch = max(8, 2 * len(known), weeks)
+            stretch = max(weeks, len(known) + max(8, len(known) // 4))
             known = self._lives[version] = _judged(self, version, stretch, policy)
         return known[:weeks]
 
