@@ -26,7 +26,7 @@ from mlops.monitoring.challenge import prove
 from mlops.monitoring.policy import SAME, Policy
 from mlops.monitoring.recommend import Proof, advise
 from mlops.monitoring.shadow import FEWEST, overshadow
-from mlops.monitoring.weekly import weekly
+from mlops.monitoring.weekly import Life, first_week
 from mlops.monitoring.widening import widening
 
 __all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mondays", "play"]
@@ -73,9 +73,14 @@ class Shelf:
         return found
 
     def baseline(self, version: Version) -> pd.DataFrame:
-        """The freshest backtest forecast of a version for every series and day, with outcomes."""
-        found = self._backtest(self.feed, version, self.recipe.weeks, self.recipe.refit_every)
-        return found.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last")
+        """The freshest backtest forecast of a version for every series and day, with outcome and naive."""
+        known, keys = version._replace(kind="naive"), ["series_id", "ds", "cutoff"]
+        found, naive = (
+            self._backtest(self.feed, one, self.recipe.weeks, self.recipe.refit_every) for one in (version, known)
+        )
+        naive = naive[[*keys, "y_hat"]].rename(columns={"y_hat": "naive"})
+        found = found.rename(columns={"step": "horizon"}).merge(naive, on=keys, how="left").sort_values("cutoff")
+        return found.drop_duplicates(["series_id", "ds"], keep="last").sort_values(keys, ignore_index=True)
 
     def forecasts(self, version: Version, monday: pd.Timestamp) -> pd.DataFrame:
         """What a version forecast on a Monday: `series_id, ds, cutoff, y_hat, lo_80, hi_80, …, horizon`."""
@@ -87,10 +92,10 @@ class Shelf:
         return self._held(self.feed, kind, monday, days)
 
     def life(self, version: Version, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
-        """The findings of the version's first weeks in use, with the rows of each; judged in stretches that double."""
+        """The findings of the version's first weeks in use, with the rows of each; judged in growing stretches."""
         known = self._lives.get(version, [])
         if len(known) < weeks:
-            stretch = max(8, 2 * len(known), weeks)
+            stretch = max(weeks, len(known) + max(8, len(known) // 4))
             known = self._lives[version] = _judged(self, version, stretch, policy)
         return known[:weeks]
 
@@ -140,17 +145,20 @@ class State:
 
     def advice(self) -> Recommendation:
         """The product's recommendation."""
-        late = (self.monday - self.champion.born) // DAY - self.policy.max_age_days
-        old = late > 0 and late % self.policy.holdout_days < CYCLE  # once in the time of a holdout
         newest = pd.concat([rows for _, rows in self._life[-4:]])
         return advise(
             self.weeks,
             self.policy.terms,
             shadow=self._shadow,
             challenge=self._challenge,
-            old=old,
+            old=self._old,
             widening=widening(newest),
         )
+
+    def _old(self) -> bool:
+        """Past max_age_days, once in the time of a holdout."""
+        late = (self.monday - self.champion.born) // DAY - self.policy.max_age_days
+        return late > 0 and late % self.policy.holdout_days < CYCLE
 
     def _challenge(self) -> tuple[tuple[Proof, ...], str]:
         days, shelf = self.policy.holdout_days, self.shelf
@@ -235,11 +243,19 @@ def _judged(shelf: Shelf, version: Version, weeks: int, policy: Policy) -> list[
     observed = shelf.feed.frame[shelf.feed.frame["series_id"].isin(baseline["series_id"])]
     size = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
     both = [_with_features(frame, observed, size, policy, shelf.feed.country) for frame in (baseline, rows)]
-    end = (at + weeks * WEEK).tz_localize("UTC").to_pydatetime()
     try:
-        return list(weekly(both[0], both[1], policy, end))
+        life = Life(both[0], policy)
     except HistoryTooShort:
         return [(Findings(), rows)] * weeks
+    return [_week(life, both[1], at, at + week * WEEK) for week in range(1, weeks + 1)]
+
+
+def _week(life: Life, rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> tuple[Findings, pd.DataFrame]:
+    """The newest week of a check at `end`, with its rows."""
+    as_of = end.tz_localize("UTC").to_pydatetime()
+    start = first_week(begin, as_of)
+    newest = life.until(rows[(rows["ds"] >= start) & (rows["ds"] < end)], start, as_of)[-1]
+    return newest.findings, newest.rows
 
 
 def _with_features(

@@ -94,11 +94,11 @@ def test_a_proof_is_only_asked_for_when_the_model_keeps_drifting(weeks, asks):
 @pytest.mark.parametrize(
     ("weeks", "old", "shadow", "asked", "action"),
     [
-        pytest.param([QUIET], False, None, ["shadow"], "none", id="a quiet week costs no fit"),
+        pytest.param([QUIET], False, None, ["shadow", "old"], "none", id="a quiet week costs no fit"),
         pytest.param([week("data")], True, SHADOW, [], "investigate_data", id="broken data ask for nothing"),
         pytest.param(DRIFTED, False, SHADOW, ["shadow"], "rollback", id="a rollback needs no challenger"),
         pytest.param(DRIFTED, False, None, ["shadow", "challenge"], "retrain", id="drift asks for a challenger"),
-        pytest.param([QUIET], True, None, ["shadow", "challenge"], "retrain", id="so does age"),
+        pytest.param([QUIET], True, None, ["shadow", "old", "challenge"], "retrain", id="so does age"),
         pytest.param([], True, None, [], "none", id="no week yet"),
     ],
 )
@@ -109,9 +109,10 @@ def test_only_the_proofs_that_may_matter_are_asked_for(weeks, old, shadow, asked
         TERMS,
         shadow=lambda: calls.append("shadow") or shadow,
         challenge=lambda: calls.append("challenge") or ((proof(),), ""),
-        old=old,
+        old=lambda: calls.append("old") or old,
     )
     assert (calls, found.action) == (asked, action)
+    assert found.evidence.get("challenged") == (1.0 if "challenge" in asked else None)
 
 
 def test_a_retraining_carries_what_it_promises_what_it_costs_and_by_which_recipe():

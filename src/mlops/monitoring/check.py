@@ -21,17 +21,19 @@ from mlops.monitoring.challenge import challenge
 from mlops.monitoring.onset import onset
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Known, Reading
-from mlops.monitoring.recommend import asks_for_proof, recommend
+from mlops.monitoring.recommend import advise, recommend
 from mlops.monitoring.record import Check
 from mlops.monitoring.shadow import FEWEST, predecessor, terms_of
 from mlops.monitoring.silence import silent
 from mlops.monitoring.skill import against_backtest
 from mlops.monitoring.weekly import Week
+from mlops.monitoring.widening import widening
 from mlops.tracking.store import Store
 
 __all__ = ["check"]
 
 LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held against
+NEWEST = 4  # weeks whose outcomes say how wide intervals should be
 UNLABELLED = "no outcome of the week is known"
 
 
@@ -57,7 +59,8 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
     advice: Recommendation | None = None
     if version["alias"] == "champion":
         found = [week.findings for week in weeks]
-        judged = _recommended(database, store, policy, version, as_of, found, labels_missing=not labelled)
+        rows = pd.concat([week.rows for week in weeks[-NEWEST:]])
+        judged = _recommended(database, store, policy, version, as_of, found, newest=rows, labels_missing=not labelled)
         advice = replace(judged, onset=_onset(judged, reading.baseline, reading.featured(known)))
     saved, rival = _compared(database, policy, reading, known)
     return Check(
@@ -113,19 +116,19 @@ def _recommended(
     as_of: datetime,
     weeks: Sequence[Findings],
     *,
+    newest: pd.DataFrame | None = None,
     labels_missing: bool = False,
 ) -> Recommendation:
     """Ask for the proofs that may matter, in the order of the rules, and recommend."""
-    if weeks[-1].data_faults:
-        return recommend(weeks, policy.terms)
-    shadow = predecessor(database, store, policy, champion, as_of)
-    if shadow is not None and shadow.benefit.clear:
-        return recommend(weeks, policy.terms, shadow=shadow)
-    if not asks_for_proof(weeks, policy.terms) and not _is_due(database, policy, champion, as_of):
-        return recommend(weeks, policy.terms, shadow=shadow, labels_missing=labels_missing)
-    proofs, unproven = challenge(database, store, policy, champion, as_of)
-    found = recommend(weeks, policy.terms, shadow=shadow, proofs=proofs, unproven=unproven)
-    return replace(found, evidence=found.evidence | {"challenged": float(len(proofs))})
+    return advise(
+        weeks,
+        policy.terms,
+        shadow=lambda: predecessor(database, store, policy, champion, as_of),
+        challenge=lambda: challenge(database, store, policy, champion, as_of),
+        old=lambda: _is_due(database, policy, champion, as_of),
+        widening=None if newest is None else widening(newest),
+        labels_missing=labels_missing,
+    )
 
 
 def _is_due(database: Database, policy: Policy, champion: Mapping[str, Any], as_of: datetime) -> bool:

@@ -94,24 +94,34 @@ def advise(
     *,
     shadow: Callable[[], Proof | None],
     challenge: Callable[[], tuple[tuple[Proof, ...], str]],
-    old: bool,
+    old: Callable[[], bool],
     widening: float | None = None,
+    labels_missing: bool = False,
 ) -> Recommendation:
     """Ask for the proofs that may matter, in the order of the rules, and recommend.
 
-    `shadow` compares with the champion before, `challenge` fits challengers and says why it could not; both cost, so
-    they are called only where the answer may depend on them. `old`: the champion is challenged without drift;
-    `widening` is that of `recommend`.
+    `shadow` compares with the champion before, `old` says whether the champion is challenged without drift, `challenge`
+    fits challengers and says why it could not. They cost, so they are called only where the answer may depend on them.
+    `widening` and `labels_missing` are those of `recommend`.
     """
     if not weeks or weeks[-1].data_faults:
         return recommend(weeks, terms)
     before = shadow()
     if before is not None and before.benefit.clear:
         return recommend(weeks, terms, shadow=before)
-    if not old and not asks_for_proof(weeks, terms):
-        return recommend(weeks, terms, shadow=before, widening=widening)
+    if not asks_for_proof(weeks, terms) and not old():
+        return recommend(weeks, terms, shadow=before, widening=widening, labels_missing=labels_missing)
     proofs, unproven = challenge()
-    return recommend(weeks, terms, shadow=before, proofs=proofs, unproven=unproven, widening=widening)
+    found = recommend(
+        weeks,
+        terms,
+        shadow=before,
+        proofs=proofs,
+        unproven=unproven,
+        widening=widening,
+        labels_missing=labels_missing,
+    )
+    return replace(found, evidence=found.evidence | {"challenged": float(len(proofs))})
 
 
 def recommend(
