@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from mlops.cli.context import database, moment
 from mlops.cli.output import console, emit
+from mlops.domain.sentence import sentence
 from mlops.errors import BadInput, NothingToDo
 
 __all__ = ["app"]
@@ -87,17 +88,26 @@ def _decide(
     _found(number)
     if not reason.strip():
         raise BadInput("--reason is empty; say in a few words why, for whoever sees the same again")
+    decided_by = getpass.getuser() if by is None else _text("name of who decides", by)
+    reason = _text("reason", reason)
     with database().transaction() as transaction:
         transaction.run(
             "recommendation_decide",
             recommendation_id=number,
             decision=decision,
-            decided_by=by or getpass.getuser(),
+            decided_by=decided_by,
             reason=reason,
             until=until,
         )
     found = _found(number)
     emit(found, as_json=as_json, text=lambda: _print_line(found))
+
+
+def _text(what: str, text: str) -> str:
+    try:
+        return sentence(what, text)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 def _found(number: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ command carries out, never a champion that nobody decided on.
 
 import getpass
 import tomllib
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops.db import Database
+from mlops.domain.sentence import sentence
 from mlops.errors import BadInput, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
 from mlops.tracking.registry import (
@@ -33,10 +33,7 @@ from mlops.training.gates import Gate
 from mlops.training.succession import Move, before
 from mlops.training.train import Say
 
-__all__ = ["Promotion", "check", "decide", "margin_of", "promote", "rollback", "structure"]
-
-LONGEST = 5_000
-"""Characters of a reason: every registry of MLflow takes a tag of that length."""
+__all__ = ["Promotion", "check", "decide", "margin_of", "promote", "rollback", "structure", "who"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,11 @@ class _Decision:
     gates: Sequence[Gate]
     forced: bool
     recommendation_id: int | None
+
+
+def who(by: str | None) -> str:
+    """Who decides: the user of this process when None; BadInput for what is no name."""
+    return getpass.getuser() if by is None else _sentence("name of who decides", by)
 
 
 def margin_of(policy: Path) -> float:
@@ -95,7 +97,7 @@ def promote(
     `by` is the user of this process when None. Raises Refused with what each failing gate found. Promoting the
     champion again changes nothing, but puts a promotion on record that was made past this function.
     """
-    version, reason, by = resolve(store, uri), _sentence("reason", reason), _who(by)
+    version, reason, by = resolve(store, uri), _sentence("reason", reason), who(by)
     with _alone(database, version.name):
         sync(store, database)
         found = check(database, store, version, margin, say)
@@ -119,7 +121,7 @@ def decide(
     Raises Refused while somebody else promotes one of its name, or when the champion is no longer `over`, the version
     that the gates compared with.
     """
-    reason, by = _sentence("reason", reason), _who(by)
+    reason, by = _sentence("reason", reason), who(by)
     with _alone(database, version.name):
         _still(store, version, over)
         return _decide(database, store, version, reason, found, by=by, force=force, recommendation_id=recommendation_id)
@@ -172,7 +174,7 @@ def rollback(
     Raises NothingToDo when there is none, Refused when its files can't be loaded (`force` ignores that), or when it is
     not the version `to`, if that is given.
     """
-    reason, by = _sentence("reason", reason), _who(by)
+    reason, by = _sentence("reason", reason), who(by)
     with _alone(database, name):
         sync(store, database)
         target = _target(database, store, name)
@@ -282,20 +284,12 @@ def _row(database: Database, version: ModelVersion) -> dict[str, Any]:
     return row
 
 
-def _who(by: str | None) -> str:
-    return getpass.getuser() if by is None else _sentence("name of who decides", by)
-
-
 def _sentence(what: str, text: str) -> str:
-    """What is kept with a decision; refused before it, for a registry would refuse it after it."""
-    told = " ".join(text.split())
-    if not told:
-        raise BadInput(f"the {what} is empty; it is kept with the decision, so say it")
-    if len(told) > LONGEST:
-        raise BadInput(f"the {what} has {len(told):,} characters; at most {LONGEST:,} are kept")
-    if any(unicodedata.category(one) in ("Cc", "Cs") for one in told):
-        raise BadInput(f"the {what} is {told[:80]!r}, which is no text (UTF-8); leave control characters out")
-    return told
+    """Refused before the decision, for a registry would refuse it after it."""
+    try:
+        return sentence(what, text)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 @contextmanager

@@ -4,9 +4,9 @@ A challenger has to win against the champion, and it must not be worse than the 
 better one is still no reason to promote.
 """
 
-import getpass
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +15,14 @@ from typing import Any
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.errors import MlopsError, NothingToDo, Refused
+from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
 from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, load_model, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
 from mlops.training.data import read_data
-from mlops.training.promote import decide, rollback, structure
+from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import REQUEST_TAG, Say, train
 
@@ -77,20 +77,28 @@ def retrain(
 
     A recommendation to roll back brings the version before back. `as_of` is the time of the recommendation when it is
     None; that it is acted on counts as accepting it, `by` is the user of this process when None. Repeating it returns
-    what the first call did. Raises Refused for one that is expired, dismissed, put off or superseded (`force` acts on
-    it all the same), for broken data, and where the champion has changed since.
+    what the first call did, or finishes what that could not. Raises Refused for one that is expired, dismissed, put off
+    or superseded, before it begins and before it promotes (`force` acts on it all the same), while somebody else acts
+    on it, for broken data, and where the champion has changed since.
     """
-    row = _recommendation(database, recommendation_id)
-    champion = resolve(store, f"models:/{row['name']}/{row['version']}")
-    if row["status"] != "done":
-        _still_to_be_acted_on(row, as_of or datetime.now(UTC), force=force)
+    by, now = who(by), as_of or datetime.now(UTC)
+    with _alone(database, recommendation_id):
+        sync(store, database)
+        row = _recommendation(database, recommendation_id)
+        if row["status"] == "done":
+            return _as_recorded(store, row)
+        champion = _subject(store, row)
+        _still_to_be_acted_on(row, now, force=force)
         _accept(database, row, by)
-    if row["action"] == "rollback":
-        result = _roll_back(database, store, row, champion, by)
-    else:
-        result = _train(database, store, row, champion, rule, as_of, say)
-    sync(store, database)
-    _close(database, recommendation_id, result)
+        if row["action"] == "rollback":
+            result = _roll_back(database, store, row, champion, by)
+        else:
+            result = _train(database, store, row, champion, rule, as_of, say)
+        if result.promoted and row["action"] != "rollback":
+            _still_to_be_acted_on(_recommendation(database, recommendation_id), now, force=force)
+            result = _promote(database, store, result, recommendation_id, rule)
+        sync(store, database)
+        _close(database, recommendation_id, result)
     return result
 
 
@@ -122,10 +130,7 @@ def _train(
         tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
         tags |= _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    result = judge(version, champion, rule)
-    if result.promoted and row["status"] != "done":
-        return _promote(database, store, result, row["recommendation_id"], rule)
-    return result
+    return judge(version, champion, rule)
 
 
 def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
@@ -136,17 +141,15 @@ def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
     return replace(spec, kind=row["challenger"], params={})
 
 
-def _roll_back(
-    database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, by: str | None
-) -> Retrained:
-    """Bring the version back that the recommendation names; a repeated call finds that done."""
+def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, by: str) -> Retrained:
+    """Bring the version back that the recommendation names; a call that was interrupted may have done so."""
     before = resolve(store, f"models:/{row['name']}/{row['rollback_version']}")
-    ours, theirs = (row["evidence"][f"proof.predecessor.{name}"] for name in ("wape", "wape_champion"))
+    ours, theirs = _proof(row)
     verdict = (
         f"rolled back from version {champion.version} to version {before.version}: WAPE {ours:.3f} against {theirs:.3f}"
         " on the same days"
     )
-    if row["status"] != "done" and resolve(store, f"models:/{row['name']}@champion").version != before.version:
+    if resolve(store, f"models:/{row['name']}@champion").version != before.version:
         _still_champion(store, champion)
         rollback(
             database, store, row["name"], verdict, by=by, to=before.version, recommendation_id=row["recommendation_id"]
@@ -154,17 +157,50 @@ def _roll_back(
     return Retrained(before, champion.version, ours, theirs, None, True, verdict)
 
 
+def _as_recorded(store: Store, row: dict[str, Any]) -> Retrained:
+    """What came of a recommendation; NothingToDo when the version that did is gone."""
+    try:
+        version = resolve(store, f"models:/{row['name']}/{row['retrained_version']}")
+    except (ModelNotFound, BadInput) as error:
+        raise NothingToDo(
+            f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
+        ) from error
+    figures = (*_proof(row), None) if row["action"] == "rollback" else _figures(version)
+    return Retrained(version, row["version"], *figures, row["promoted"], row["verdict"])
+
+
+def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
+    """The version that a recommendation is about, unless it was deleted: its number may be another one's by now."""
+    if row["deleted_at"] is not None:
+        raise Refused(
+            f"{row['name']} version {row['version']}, which recommendation {row['recommendation_id']} is about, is"
+            " deleted; see `mlops recommendations list` for what is recommended now"
+        )
+    return resolve(store, f"models:/{row['name']}/{row['version']}")
+
+
+def _proof(row: dict[str, Any]) -> tuple[float, float]:
+    """WAPE of the version before and of the champion, as a recommendation to roll back rests on them."""
+    return row["evidence"]["proof.predecessor.wape"], row["evidence"]["proof.predecessor.wape_champion"]
+
+
+def _figures(version: ModelVersion) -> tuple[float, float, float | None]:
+    """WAPE of challenger, champion and naive; older versions have none of the naive."""
+    naive = float(version.tags[NAIVE]) if NAIVE in version.tags else None
+    return float(version.tags[OURS]), float(version.tags[THEIRS]), naive
+
+
 def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) -> None:
     """Refuse what no longer holds, or what somebody decided against."""
     number, then = row["recommendation_id"], "; --force acts on it all the same"
     if row["replaced_by"] is not None:
         raise Refused(f"recommendation {number} was replaced by {row['replaced_by']}, from newer data of the same week")
-    if force:
+    if force or row["promoted"]:  # that was decided, and is carried out
         return
     if row["status"] == "superseded":
         newer = f"; {row['stands']} stands" if row["stands"] else ""
         raise Refused(f"recommendation {number} is superseded by a newer check{newer}{then}")
-    if row["status"] in ("dismissed", "snoozed"):
+    if row["status"] == "dismissed" or (row["status"] == "snoozed" and row["until"] > now):
         until = f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
         how = "put off" if row["status"] == "snoozed" else "dismissed"
         raise Refused(f"recommendation {number} was {how} by {row['decided_by']}{until}: {row['reason']}{then}")
@@ -175,7 +211,7 @@ def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) ->
         )
 
 
-def _accept(database: Database, row: dict[str, Any], by: str | None) -> None:
+def _accept(database: Database, row: dict[str, Any], by: str) -> None:
     """Put on record who acts, unless it is accepted already; what is superseded or asks for nothing has no decision."""
     if row["status"] in ("accepted", "superseded") or row["action"] == "none":
         return
@@ -184,7 +220,7 @@ def _accept(database: Database, row: dict[str, Any], by: str | None) -> None:
             "recommendation_decide",
             recommendation_id=row["recommendation_id"],
             decision="accept",
-            decided_by=by or getpass.getuser(),
+            decided_by=by,
             reason="acted on",
             until=None,
         )
@@ -264,8 +300,7 @@ def _compare(
 
 def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
-    ours, theirs = float(version.tags[OURS]), float(version.tags[THEIRS])
-    naive = float(version.tags[NAIVE]) if NAIVE in version.tags else None  # older versions have none
+    ours, theirs, naive = _figures(version)
     won = ours < theirs * (1 - rule.margin) and (naive is None or ours <= naive)
     beside = f" and {naive:.3f} of the seasonal naive" if naive is not None else ""
     verdict = (
@@ -285,3 +320,14 @@ def _close(database: Database, recommendation_id: int, result: Retrained) -> Non
             name=result.version.name,
             version=result.version.version,
         )
+
+
+@contextmanager
+def _alone(database: Database, recommendation_id: int) -> Iterator[None]:
+    with database.alone(f"recommendation {recommendation_id}") as free:
+        if not free:
+            raise Refused(
+                f"somebody else is acting on recommendation {recommendation_id} now;"
+                f" `mlops recommendations show {recommendation_id}` shows what comes of it"
+            )
+        yield
