@@ -224,9 +224,11 @@ def test_the_page_says_what_the_json_says(twelve: Opened):
     page, models = twelve.page, {model["name"]: model for model in twelve.document["models"]}
     for article in page.locator("article").all():
         model = models[article.locator("h3").inner_text()]
-        shares = (model["last_7_days"]["wape"], model["expected"]["wape"], model["last_7_days"]["wape_naive"])
-        told = [text.split("\n")[0] for text in article.locator(".loss td").all_inner_texts()]
-        assert told == [f"{100 * share:.1f} %" for share in shares]
+        ours, naive, expected = model["last_7_days"]["wape"], model["last_7_days"]["wape_naive"], model["expected"]
+        times = expected["ratio"] or model["last_28_days"]["wape"] / expected["wape"]
+        told = [text.split("\n")[0].strip() for text in article.locator(".loss td").all_inner_texts()]
+        estimate = [f"{100 * expected['estimate']:.1f} %"] if model["waiting"]["forecasts"] else []
+        assert told == [f"{100 * ours:.1f} %", f"{times:.1f} ×", *estimate, f"{100 * naive:.1f} %"]
         assert (promise := model["advice"]["promise"]) is None or f"Saves {promise['money']:.0f} EUR a week" in (
             article.inner_text()
         )
