@@ -36,9 +36,14 @@ def actions(count: int) -> dict[str, str]:
     return dict(zip(names, asked, strict=True))
 
 
-def fill(connection: psycopg.Connection[Any], count: int) -> dict[str, str]:
-    """Put `count` models into an empty database; the action that each is told by its name."""
-    told = actions(count)
+def crowd() -> dict[str, str]:
+    """A hundred models with long names, of which sixty need somebody."""
+    asked = ["retrain", "rollback", "investigate_data"] * 20 + ["watch"] * 20 + ["none"] * 20
+    return {f"{LONG}-{number:03}": action for number, action in enumerate(asked)}
+
+
+def fill(connection: psycopg.Connection[Any], told: dict[str, str]) -> None:
+    """Put models, each with what it is to be told, into an empty database."""
     values = {
         "now": NOW,
         "series": SERIES,
@@ -56,4 +61,3 @@ def fill(connection: psycopg.Connection[Any], count: int) -> dict[str, str]:
     )
     with psycopg.ClientCursor(connection) as cursor:  # several statements at once
         cursor.execute(STATEMENTS, values)
-    return told

@@ -64,7 +64,7 @@ select v.version_id, at, asked, case asked when 'none' then '{nothing has drifte
                   when 'investigate_data' then 'the data of same_season_mean_4 looks broken; look there before anything is retrained'
                   else 'mean_1_cycle is 4.1 sigma below what the calendar predicts' end,
        'the model drifted in 2 of the last 3 weeks', 'predictions are 5.7 sigma too high over the last 14 days (5.7 against a limit of 4.5)'] end,
-       case when asked = 'none' then '{}' else '{"wape_expected": 0.104, "wape_expected_low": 0.091, "wape_expected_high": 0.119}'::jsonb end,
+       '{}',
        '2', case when asked in ('retrain', 'rollback') then '2024-05-18+00'::timestamptz end,
        case when asked in ('retrain', 'rollback') then %(benefit)s::jsonb end,
        case when asked in ('retrain', 'rollback') then 35 end, case when asked in ('retrain', 'rollback') then 8 end,
@@ -75,6 +75,15 @@ select v.version_id, at, asked, case asked when 'none' then '{nothing has drifte
   join jsonb_to_recordset(%(actions)s) a (name text, action text) on a.name = v.name and a.action <> 'unchecked'
  cross join lateral (select case when at = %(now)s then a.action when at = %(now)s - interval '7 days' and a.action <> 'none' then 'watch'
                                  when at = %(now)s - interval '6 weeks' and hashtext(a.name) %% 9 = 0 then 'watch' else 'none' end as asked) q;
+insert into analytics.model_checks (version_id, as_of, alias, state, problem, measured, compared_with, comparison)
+select v.version_id, %(now)s, case v.version when 2 then 'champion' else 'challenger' end, 'judged', '',
+       case v.version when 2 then '{"wape": 0.3, "loss_ratio": 2.4, "loss_ratio_low": 2.1, "loss_ratio_high": 2.8, "promised_wape": 0.1,
+                                    "expected_wape": 0.12, "expected_wape_low": 0.1, "expected_wape_high": 0.14}'::jsonb else '{}' end,
+       case when v.version = 3 then c.version_id end, case when v.version = 3 then %(realised)s::jsonb end
+  from analytics.model_versions v
+  join analytics.model_versions c on c.model_id = v.model_id and c.version = 2
+  join jsonb_to_recordset(%(actions)s) a (name text, action text) on a.name = v.name and a.action <> 'unchecked'
+ where v.version = 2 or v.version_id in (select version_id from analytics.model_aliases where alias = 'challenger');
 insert into analytics.alerts (kind, subject, severity, version_id, message, todo, owner, opened_at, seen_at)
 select asked || '_recommended', 'models:/' || name || '@champion', case asked when 'rollback' then 'critical' else 'warning' end, version_id,
        format('version %%s: %%s', version, reasons[1]), 'mlops review', 'operations', as_of, as_of

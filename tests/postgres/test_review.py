@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -79,8 +79,32 @@ def detail(model: Model) -> Detail:
     return model.detail
 
 
+@pytest.fixture(scope="module")
+def filled(new_database: Any, migrated: str) -> Iterator[tuple[str, World]]:
+    """The name of a database, and what is in it; most tests only read it."""
+    with new_database("review", template=migrated) as (name, url):
+        database = Database(url)
+        yield name, fill(database)
+        database.close()
+
+
 @pytest.fixture
-def world(database: Database) -> World:
+def world(filled: tuple[str, World]) -> World:
+    """For tests that only read."""
+    return filled[1]
+
+
+@pytest.fixture
+def own_world(filled: tuple[str, World], new_database: Any) -> Iterator[World]:
+    """A copy, for tests that write."""
+    name, world = filled
+    with new_database("review_own", template=name) as (_, url):
+        database = Database(url)
+        yield replace(world, database=database)
+        database.close()
+
+
+def fill(database: Database) -> World:
     """Two models: one drifts away from its promise, the other was retrained this week."""
     with psycopg.connect(database.url) as connection:
         versions = {key: add_version(connection, *key) for key in VERSIONS}
@@ -270,15 +294,15 @@ def test_the_model_that_must_be_retrained_comes_first_with_its_command(world: Wo
     assert second.advice.commands == ()
 
 
-def test_a_retraining_in_vain_still_needs_a_person(world: World) -> None:
-    advised = world.model(ODD).advice
-    with psycopg.connect(world.database.url) as connection:
+def test_a_retraining_in_vain_still_needs_a_person(own_world: World) -> None:
+    advised = own_world.model(ODD).advice
+    with psycopg.connect(own_world.database.url) as connection:
         connection.execute(
             "update analytics.retraining_recommendations set status = 'done', verdict = 'version 3 not promoted',"
             " decided_at = as_of where recommendation_id = %s",
             [advised.recommendation_id],
         )
-    advice = world.model(ODD).advice
+    advice = own_world.model(ODD).advice
     assert advice.needs_person
     assert advice.reasons[0] == "retraining did not help: version 3 not promoted"
     assert f"mlops retrain {advice.recommendation_id}" not in advice.commands
@@ -372,21 +396,21 @@ def test_a_review_of_an_earlier_time_does_not_know_what_came_later(world: World)
     ]
 
 
-def test_in_a_replay_of_the_past_a_version_counts_from_its_own_time(world: World) -> None:
+def test_in_a_replay_of_the_past_a_version_counts_from_its_own_time(own_world: World) -> None:
     columns = {
         "model_aliases": ("valid_from", "valid_to"),
         "model_versions": ("created_at",),
         "retraining_recommendations": ("decided_at",),
     }
-    with psycopg.connect(world.database.url) as connection:
+    with psycopg.connect(own_world.database.url) as connection:
         for table, names in columns.items():
             later = ", ".join(f"{name} = {name} + interval '6 years'" for name in names)
             connection.execute(f"update analytics.{table} set {later}")
-    assert world.model("paper", datetime(2020, 3, 22, tzinfo=UTC)).version == 1
-    assert world.model("paper").version == 2
-    open_aliases = [move.alias for move in world.detail("paper").aliases if move.until is None]
+    assert own_world.model("paper", datetime(2020, 3, 22, tzinfo=UTC)).version == 1
+    assert own_world.model("paper").version == 2
+    open_aliases = [move.alias for move in own_world.detail("paper").aliases if move.until is None]
     assert open_aliases == ["champion"]
-    changes = world.review(datetime(2020, 3, 23, tzinfo=UTC)).changes
+    changes = own_world.review(datetime(2020, 3, 23, tzinfo=UTC)).changes
     assert ("paper", "retraining", VERDICT) in [(change.model, change.kind, change.after) for change in changes]
 
 
@@ -436,10 +460,10 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-@pytest.fixture
-def written(world: World, tmp_path: Path) -> Path:
-    path = tmp_path / "reports" / file_name(AS_OF)
-    write(world.review(), path)
+@pytest.fixture(scope="module")
+def written(filled: tuple[str, World], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("review") / "reports" / file_name(AS_OF)
+    write(filled[1].review(), path)
     return path
 
 

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.postgres.portfolio import HOSTILE, LONG, NOW, fill
+from tests.postgres.portfolio import HOSTILE, LONG, NOW, actions, crowd, fill
 
 from mlops.config import room
 from mlops.db import Database
 from mlops.monitoring.policy import read_policy
-from mlops.monitoring.review import build, write
+from mlops.monitoring.review import Review, build, write
 
 COUNTS = (1, 12, 100)
 WIDTHS = (360, 1280)
@@ -36,16 +36,28 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def written(new_database: Any, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The pages of portfolios of so many models."""
-    folder, policy = tmp_path_factory.mktemp("reviews"), read_policy(room("monitoring") / "policy.toml")
-    for count in COUNTS:
+def reviewed(new_database: Any, migrated: str) -> Callable[[dict[str, str]], Review]:
+    """Reviews a portfolio of models, each with what it is told."""
+    policy = read_policy(room("monitoring") / "policy.toml")
+
+    def review(told: dict[str, str]) -> Review:
         with new_database("review", template=migrated) as (_, url):
             with psycopg.connect(url) as connection:
-                fill(connection, count)
+                fill(connection, told)
             database = Database(url)
-            write(build(database, policy, NOW), folder / f"{count}.html")
+            found = build(database, policy, NOW)
             database.close()
+        return found
+
+    return review
+
+
+@pytest.fixture(scope="module")
+def written(reviewed: Callable[[dict[str, str]], Review], tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The pages of portfolios of so many models."""
+    folder = tmp_path_factory.mktemp("reviews")
+    for count in COUNTS:
+        write(reviewed(actions(count)), folder / f"{count}.html")
     return {count: folder / f"{count}.html" for count in COUNTS}
 
 
@@ -99,8 +111,22 @@ def test_it_fits_the_width_of_a_screen(opened: Opened, width: int):
 
 
 def test_it_prints_on_two_sheets_of_a4(opened: Opened, browser: Browser):
-    page = browser.new_page()  # as a reader opens it: what is folded stays folded
-    page.goto(opened.page.url)
+    assert_two_sheets(browser, opened.page.url)
+
+
+def test_a_crowd_of_long_names_prints_on_two_sheets_of_a4(
+    reviewed: Callable[[dict[str, str]], Review], browser: Browser, tmp_path: Path
+):
+    found = reviewed(crowd())
+    undrawn = replace(found, models=tuple(replace(model, detail=None) for model in found.models))  # not on paper anyway
+    write(undrawn, tmp_path / "crowd.html")
+    assert_two_sheets(browser, (tmp_path / "crowd.html").as_uri())
+
+
+def assert_two_sheets(browser: Browser, url: str) -> None:
+    """As a reader prints it: what is folded stays folded."""
+    page = browser.new_page()
+    page.goto(url)
     pdf = page.pdf(prefer_css_page_size=True)
     page.close()
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 2
@@ -108,19 +134,23 @@ def test_it_prints_on_two_sheets_of_a4(opened: Opened, browser: Browser):
     assert sizes == {A4}
 
 
-def test_fourteen_models_that_need_a_person_are_printed_and_how_many_are_elsewhere(pages: dict[int, Opened]):
+def test_twelve_models_that_need_a_person_are_printed_and_how_many_are_elsewhere(pages: dict[int, Opened]):
     page = pages[100].page
     page.emulate_media(media="print")
     urgent = [model["name"] for model in pages[100].document["models"] if model["advice"]["needs_person"]]
     section = page.locator("section[aria-labelledby=needs-you]")
     rows = section.locator("article h3, table:not(.loss) tbody th").all()
     seen = [row.inner_text() for row in rows if row.is_visible()]
-    told = section.get_by_text("Two more models: on the screen and in the JSON.").is_visible()
+    told = section.get_by_text("Four more models: on the screen and in the JSON.").is_visible()
     page.emulate_media(media="screen")
     assert len(urgent) == 16
-    assert seen == urgent[:14]
+    assert seen == [on_paper(name) for name in urgent[:12]]
     assert told
     assert [row.inner_text() for row in rows if row.is_visible()] == urgent
+
+
+def on_paper(name: str) -> str:
+    return name if len(name) <= 36 else f"{name[:20]}…{name[-14:]}"
 
 
 def test_text_stands_out_from_what_is_behind_it(opened: Opened):
@@ -194,9 +224,11 @@ def test_the_page_says_what_the_json_says(twelve: Opened):
     page, models = twelve.page, {model["name"]: model for model in twelve.document["models"]}
     for article in page.locator("article").all():
         model = models[article.locator("h3").inner_text()]
-        shares = (model["last_7_days"]["wape"], model["expected"]["wape"], model["last_7_days"]["wape_naive"])
-        told = [text.split("\n")[0] for text in article.locator(".loss td").all_inner_texts()]
-        assert told == [f"{100 * share:.1f} %" for share in shares]
+        ours, naive, expected = model["last_7_days"]["wape"], model["last_7_days"]["wape_naive"], model["expected"]
+        times = expected["ratio"] or model["last_28_days"]["wape"] / expected["wape"]
+        told = [text.split("\n")[0].strip() for text in article.locator(".loss td").all_inner_texts()]
+        estimate = [f"{100 * expected['estimate']:.1f} %"] if model["waiting"]["forecasts"] else []
+        assert told == [f"{100 * ours:.1f} %", f"{times:.1f} ×", *estimate, f"{100 * naive:.1f} %"]
         assert (promise := model["advice"]["promise"]) is None or f"Saves {promise['money']:.0f} EUR a week" in (
             article.inner_text()
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops.monitoring.review.document import Advice, Decided, Drifted, Promise
+from mlops.monitoring.review.document import Advice, Check, Decided, Drifted, Promise
 
 __all__ = ["advice"]
 
@@ -15,18 +15,19 @@ SHOWN = 3
 Row = Mapping[str, Any]
 
 
-def advice(row: Row, drifted: Sequence[Drifted], as_of: datetime) -> Advice:
-    """What to do, with a person where the check is overdue, or asks for something and nobody has decided against it."""
+def advice(row: Row, drifted: Sequence[Drifted], check: Check | None, as_of: datetime) -> Advice:
+    """What to do: with a person where a check is overdue or broke, or asks for what nobody has decided against."""
     action, overdue = row["action"] or "unchecked", _is_overdue(row, as_of)
-    reasons = tuple(_reasons(row, action, as_of, overdue=overdue))
+    broken = check is not None and check.state == "failed"
+    reasons = (*_broken(check), *_reasons(row, action, as_of, overdue=overdue))
     decision = _decision(row, action)
     return Advice(
         action=action,
         why=_sentence(reasons[0]) if reasons else "",
         reasons=reasons,
         features=_features(drifted),
-        needs_person=overdue or (action in ASKS and not _is_held(decision, as_of)),
-        commands=tuple(_commands(row, action, drifted, overdue=overdue)),
+        needs_person=overdue or broken or (action in ASKS and not _is_held(decision, as_of)),
+        commands=tuple(_commands(row, action, drifted, overdue=overdue or broken)),
         recommendation_id=row["recommendation_id"],
         checked_at=row["checked_at"],
         since=None if action == "none" else row["since"],
@@ -36,6 +37,11 @@ def advice(row: Row, drifted: Sequence[Drifted], as_of: datetime) -> Advice:
         decision=decision,
         verdict=row["verdict"],
     )
+
+
+def _broken(check: Check | None) -> Iterator[str]:
+    if check is not None and check.state == "failed":
+        yield f"its check of {check.as_of:%Y-%m-%d} failed: {check.problem}"
 
 
 def _is_overdue(row: Row, as_of: datetime) -> bool:
@@ -87,9 +93,10 @@ def _looks(drifted: Sequence[Drifted]) -> Sequence[str]:
 
 
 def _features(drifted: Sequence[Drifted]) -> tuple[str, ...]:
-    """Features and broken columns or series by name, each once, the clearest first."""
+    """Features and broken columns or series by name, the clearest first; then the slices in which something drifted."""
     named = (one.place or one.subject for one in drifted if one.kind in ("feature", "concept", "data"))
-    return tuple(dict.fromkeys(name for name in named if name))
+    slices = (one.slice for one in drifted)
+    return tuple(dict.fromkeys(name for name in (*named, *slices) if name))
 
 
 def _promise(row: Row) -> Promise | None:

@@ -15,6 +15,7 @@ __all__ = [
     "Budget",
     "Challenger",
     "Change",
+    "Check",
     "Decided",
     "Detail",
     "Drifted",
@@ -27,6 +28,7 @@ __all__ = [
     "Place",
     "Promise",
     "Review",
+    "Saving",
     "Step",
     "Version",
     "Waiting",
@@ -64,12 +66,29 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """The WAPE that the backtest had, for the same calendar where the check measured that (`same_calendar`)."""
+    """What the loss is held against, as far as it was measured; each with its interval.
+
+    `wape` is the whole backtest's. `ratio` is how many times the loss of the last four weeks is that of the backtest on
+    the same weekdays and holidays. `estimate` is the WAPE that the newest week's forecasts are expected to have, for
+    which no outcome is needed.
+    """
 
     wape: float | None = None
-    low: float | None = None
-    high: float | None = None
-    same_calendar: bool = False
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    estimate: float | None = None
+    estimate_low: float | None = None
+    estimate_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The newest check as of its time: judged, unlabelled, unjudged or failed; and if not judged, why."""
+
+    as_of: datetime
+    state: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +134,14 @@ class AliasMove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drifted:
-    """A finding of the newest check beyond its limit; `series_id` and `place` when it is about a series."""
+    """A finding of the newest check beyond its limit; `series_id` and `place` when it is about a series.
+
+    `slice` is the part of the series that it is about, as `route_type=urban`; empty for all of them.
+    """
 
     kind: str
     subject: str
+    slice: str
     detail: str
     statistic: float | None
     threshold: float | None
@@ -159,14 +182,20 @@ class Place(Accuracy):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """What acting saves, in `currency` per week with its interval, for `weeks` weeks, and what it costs once."""
+class Saving:
+    """What other forecasts save or would have saved, in `currency` per week with its interval; from so many `days`."""
 
     money: float
     money_low: float
     money_high: float
     currency: str
     days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise(Saving):
+    """What acting saves for `weeks` weeks, and what it costs once."""
+
     weeks: int
     cost: float
 
@@ -259,7 +288,7 @@ class HealthNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenger:
-    """The version beside the champion: what both backtests promised, and how both did on the same days since."""
+    """The version beside the champion: its backtest, how both did on the same days, and what it would have saved."""
 
     version: int
     kind: str | None
@@ -268,6 +297,7 @@ class Challenger:
     forecasts: int = 0
     wape: float | None = None
     wape_champion: float | None = None
+    saves: Saving | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +327,7 @@ class Model:
     trained_to: datetime | None
     champion_since: datetime
     advice: Advice
+    check: Check | None
     expected: Expected
     promised: Accuracy
     last_7_days: Accuracy
@@ -308,6 +339,15 @@ class Model:
     impact: Impact | None
     challenger: Challenger | None
     detail: Detail | None
+
+    @property
+    def times(self) -> float | None:
+        """How many times the backtest's its loss is: on the same calendar where that was measured, else in all."""
+        if self.expected.ratio is not None:
+            return self.expected.ratio
+        if self.last_28_days.wape is None or not self.expected.wape:
+            return None
+        return self.last_28_days.wape / self.expected.wape
 
 
 @dataclass(frozen=True, slots=True)

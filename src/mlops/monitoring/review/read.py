@@ -1,13 +1,11 @@
-"""Reads a weekly review from the database: set work in SQL, one query per question for all champions at once."""
+"""Makes a weekly review of what the database knows; everything is read in one transaction."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from mlops.db import Database, Transaction
+from mlops.db import Database
 from mlops.errors import NothingToDo, UnknownName
 from mlops.monitoring.business import Costs
 from mlops.monitoring.health import Part
@@ -21,6 +19,7 @@ from mlops.monitoring.review.document import (
     Advice,
     AliasMove,
     Challenger,
+    Check,
     Decided,
     Detail,
     Drifted,
@@ -32,14 +31,14 @@ from mlops.monitoring.review.document import (
     OpenAlert,
     Place,
     Review,
+    Saving,
     Step,
     Version,
     Waiting,
     Week,
 )
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from mlops.monitoring.review.facts import Facts, challenger_of, read_facts
+from mlops.monitoring.review.rows import Row, all_of, one_of
 
 __all__ = ["build"]
 
@@ -53,7 +52,6 @@ CALENDARS = {
     "weekly": ("7 days", 4, timedelta(weeks=52)),
     "monthly": ("1 month", 12, timedelta(weeks=156)),
 }
-Row = Mapping[str, Any]
 
 
 def build(database: Database, policy: Policy, as_of: datetime, *, model: str | None = None) -> Review:
@@ -68,7 +66,7 @@ def build(database: Database, policy: Policy, as_of: datetime, *, model: str | N
         if not now:
             raise _nothing(as_of)
         then = [row for row in then if model in (None, row["name"])]
-        return _review(_Facts.read(transaction, now, policy, as_of), then, model)
+        return _review(read_facts(transaction, now, policy, as_of), then, model)
 
 
 def _only(rows: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
@@ -87,67 +85,11 @@ def _nothing(as_of: datetime) -> NothingToDo:
     )
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """The rows of every query about the champions, by the model or version that they are about."""
-
-    transaction: Transaction
-    as_of: datetime
-    policy: Policy
-    champions: Sequence[Row]
-    replayed: list[int]
-    accuracy: Mapping[tuple[int, int], Row]
-    waiting: Mapping[int, Row]
-    findings: Mapping[int, Sequence[Row]]
-    impact: Mapping[int, Row]
-    health: Mapping[tuple[str, int], Row]
-    aliases: Mapping[int, Sequence[AliasMove]]
-    versions: Mapping[int, Sequence[Row]]
-    checks: Mapping[int, Sequence[Row]]
-    challengers: Mapping[int, Row]
-
-    @classmethod
-    def read(cls, transaction: Transaction, rows: Sequence[Row], policy: Policy, as_of: datetime) -> "_Facts":
-        versions = {"version_ids": [row["version_id"] for row in rows], "as_of": as_of}
-        replayed = [row["model_id"] for row in rows if row["replayed"]]
-        models = {"model_ids": [row["model_id"] for row in rows], "replayed": replayed, "as_of": as_of}
-        aliases = _grouped(transaction.rows("review_aliases", **models), "model_id")
-        moves = {model: _all(AliasMove, found) for model, found in aliases.items()}
-        beside = ((row["version_id"], _challenger(moves.get(row["model_id"], ()))) for row in rows)
-        pairs = {version: move.version_id for version, move in beside if move is not None}
-        priced = {"model_ids": models["model_ids"], "granularities": [row["granularity"] or "daily" for row in rows]}
-        ask = transaction.rows
-        return cls(
-            transaction=transaction,
-            as_of=as_of,
-            policy=policy,
-            champions=rows,
-            replayed=replayed,
-            accuracy=_by(ask("review_accuracy", **versions), lambda row: (row["version_id"], row["days"])),
-            waiting=_by(ask("review_waiting", **versions), lambda row: row["version_id"]),
-            findings=_grouped(ask("review_findings", **versions), "version_id"),
-            impact=_by(ask("review_impact", as_of=as_of, **priced), lambda row: row["model_id"]),
-            health=_by(_champions(ask("model_health", as_of=as_of)), lambda row: (row["name"], row["version"])),
-            aliases=moves,
-            versions=_grouped(ask("review_versions", **models), "model_id"),
-            checks=_grouped(ask("review_checks", **models), "model_id"),
-            challengers=_by(
-                ask("review_challengers", champions=list(pairs), challengers=list(pairs.values()), as_of=as_of),
-                lambda row: row["version_id"],
-            ),
-        )
-
-    @property
-    def about_models(self) -> dict[str, Any]:
-        """What queries about all champions are asked with."""
-        return {"model_ids": [row["model_id"] for row in self.champions], "replayed": self.replayed}
-
-
-def _review(facts: _Facts, then: Sequence[Row], model: str | None) -> Review:
+def _review(facts: Facts, then: Sequence[Row], model: str | None) -> Review:
     as_of, since, ask = facts.as_of, facts.as_of - WEEK, facts.transaction.rows
     advised = sorted(((row, _advice(facts, row)) for row in facts.champions), key=_urgency)
     models = [_model(facts, row, found, detailed=place < DETAILED) for place, (row, found) in enumerate(advised)]
-    alarms = ask("review_alarms", **facts.about_models, as_of=as_of, since=year_of(as_of))
+    alarms = ask("review_alarms", since=year_of(as_of), **facts.about_models)
     decided = ask("review_decisions", replayed=facts.replayed, since=since, as_of=as_of)
     realised = ask("review_realised", since=as_of - TRACK_RECORD, as_of=as_of)
     alerts = ask("review_open_alerts", as_of=as_of)
@@ -157,11 +99,11 @@ def _review(facts: _Facts, then: Sequence[Row], model: str | None) -> Review:
         counts={action: sum(one.advice.action == action for one in models) for action in ACTIONS},
         changes=tuple(changes(models, then, _weeks_by_name(facts), _moves_by_name(facts), since)),
         models=tuple(models),
-        decisions=_all(Decided, _about(decided, model)),
+        decisions=all_of(Decided, _about(decided, model)),
         kept=tuple(_kept(row) for row in _about(realised, model)),
         budget=budget(alarms, as_of, models=len(models), per_model=facts.policy.alarms_per_year),
         impact=_total([one.impact for one in models if one.impact is not None]),
-        alerts=_all(OpenAlert, _about(alerts, model)),
+        alerts=all_of(OpenAlert, _about(alerts, model)),
     )
 
 
@@ -177,40 +119,46 @@ def _urgency(one: tuple[Row, Advice]) -> tuple[bool, int, float, str]:
     return not found.needs_person, list(ACTIONS).index(found.action), -saved, row["name"]
 
 
-def _advice(facts: _Facts, row: Row) -> Advice:
-    return advice(row, _all(Drifted, facts.findings.get(row["version_id"], ())), facts.as_of)
+def _advice(facts: Facts, row: Row) -> Advice:
+    drifted = all_of(Drifted, facts.findings.get(row["version_id"], ()))
+    return advice(row, drifted, _check(facts.measured.get(row["version_id"])), facts.as_of)
 
 
-def _model(facts: _Facts, row: Row, found: Advice, *, detailed: bool) -> Model:
+def _check(row: Row | None) -> Check | None:
+    return None if row is None else one_of(Check, row)
+
+
+def _model(facts: Facts, row: Row, found: Advice, *, detailed: bool) -> Model:
     version, aliases = row["version_id"], facts.aliases.get(row["model_id"], ())
-    return _of(
+    return one_of(
         Model,
         row,
         advice=found,
-        expected=_expected(row),
-        promised=_of(Accuracy, row),
-        last_7_days=_of(Accuracy, facts.accuracy.get((version, 7), {})),
-        last_28_days=_of(Accuracy, facts.accuracy.get((version, 28), {})),
-        waiting=_of(Waiting, facts.waiting.get(version, {})),
-        drifted=_all(Drifted, facts.findings.get(version, ())),
+        check=_check(facts.measured.get(version)),
+        expected=_expected(row, facts.measured.get(version)),
+        promised=one_of(Accuracy, row),
+        last_7_days=one_of(Accuracy, facts.accuracy.get((version, 7), {})),
+        last_28_days=one_of(Accuracy, facts.accuracy.get((version, 28), {})),
+        waiting=one_of(Waiting, facts.waiting.get(version, {})),
+        drifted=all_of(Drifted, facts.findings.get(version, ())),
         health=_health(facts.health.get((row["name"], row["version"]))),
         impact=_impact(facts.impact.get(row["model_id"]), row["metric_type"], facts.policy.costs),
-        challenger=_beside(facts, row, _challenger(aliases)),
+        challenger=_beside(facts, row, challenger_of(aliases)),
         detail=_detail(facts, row) if detailed else None,
     )
 
 
-def _expected(row: Row) -> Expected:
-    """Of the same calendar as the check measured it, else of the whole backtest."""
-    evidence = row["evidence"] or {}
-    if evidence.get("wape_expected") is None:
-        return Expected(wape=row["wape"])
-    low, high = evidence.get("wape_expected_low"), evidence.get("wape_expected_high")
-    return Expected(wape=evidence["wape_expected"], low=low, high=high, same_calendar=True)
+def _expected(row: Row, check: Row | None) -> Expected:
+    """What the newest check measured against the backtest; the rule is told in docs/how-to/monitor.md."""
+    measured = check["measured"] if check is not None else {}
+    names = (("ratio", "loss_ratio"), ("estimate", "expected_wape"))
+    sides = ("", "_low", "_high")
+    values = {f"{ours}{side}": measured.get(f"{theirs}{side}") for ours, theirs in names for side in sides}
+    return Expected(wape=row["wape"], **values)
 
 
 def _health(row: Row | None) -> HealthNow | None:
-    return None if row is None else _of(HealthNow, row, parts=tuple(Part(**part) for part in row["parts"]))
+    return None if row is None else one_of(HealthNow, row, parts=tuple(Part(**part) for part in row["parts"]))
 
 
 def _impact(row: Row | None, metric_type: str | None, costs: Costs) -> Impact | None:
@@ -237,23 +185,31 @@ def _total(impacts: Sequence[Impact]) -> Impact | None:
     return Impact(currency=impacts[0].currency, weeks=max(one.weeks for one in impacts), **sums)
 
 
-def _challenger(aliases: Iterable[AliasMove]) -> AliasMove | None:
-    return next((move for move in aliases if move.alias == "challenger" and move.until is None), None)
-
-
-def _beside(facts: _Facts, row: Row, move: AliasMove | None) -> Challenger | None:
+def _beside(facts: Facts, row: Row, move: AliasMove | None) -> Challenger | None:
     """The challenger, unless it is the champion's own version."""
     if move is None or move.version_id == row["version_id"]:
         return None
     versions = facts.versions.get(row["model_id"], ())
     known = next((one for one in versions if one["version"] == move.version), {"kind": None, "wape": None})
-    paired = facts.challengers.get(move.version_id, {})
-    return _of(
-        Challenger, paired, version=move.version, kind=known["kind"], since=move.moved_at, promised=known["wape"]
+    return one_of(
+        Challenger,
+        facts.paired.get(move.version_id, {}),
+        version=move.version,
+        kind=known["kind"],
+        since=move.moved_at,
+        promised=known["wape"],
+        saves=_saves(facts.measured.get(move.version_id), row["version_id"]),
     )
 
 
-def _detail(facts: _Facts, row: Row) -> Detail:
+def _saves(check: Row | None, champion: int) -> Saving | None:
+    """Of its newest check, unless that held it against another champion."""
+    if check is None or check["comparison"] is None or check["compared_with"] != champion:
+        return None
+    return one_of(Saving, check["comparison"])
+
+
+def _detail(facts: Facts, row: Row) -> Detail:
     step, cycle, reach = CALENDARS[row["granularity"] or "daily"]
     ask, as_of, aliases = facts.transaction.rows, facts.as_of, facts.aliases.get(row["model_id"], ())
     plotted = {"model_id": row["model_id"], "as_of": as_of}
@@ -262,7 +218,7 @@ def _detail(facts: _Facts, row: Row) -> Detail:
         weeks=_weeks(accuracy, facts.checks.get(row["model_id"], ())),
         versions=tuple(_version(one, aliases) for one in facts.versions.get(row["model_id"], ())),
         aliases=tuple(aliases),
-        totals=_all(Step, ask("review_totals", start=as_of - reach, summed=row["aggregate"] == "sum", **plotted)),
+        totals=all_of(Step, ask("review_totals", start=as_of - reach, summed=row["aggregate"] == "sum", **plotted)),
         largest=_places(ask("review_largest", start=as_of - reach / 2, **plotted)),
     )
 
@@ -272,56 +228,29 @@ def _weeks(accuracy: Sequence[Row], checks: Sequence[Row]) -> tuple[Week, ...]:
     found: dict[datetime, dict[str, Any]] = {}
     for row in (*accuracy, *checks):
         found.setdefault(row["week"], {}).update(row)
-    return tuple(_of(Week, found[week]) for week in sorted(found))
+    return tuple(one_of(Week, found[week]) for week in sorted(found))
 
 
 def _version(row: Row, aliases: Sequence[AliasMove]) -> Version:
     names = sorted(move.alias for move in aliases if move.until is None and move.version == row["version"])
-    return _of(Version, row, aliases=tuple(names))
+    return one_of(Version, row, aliases=tuple(names))
 
 
 def _places(rows: Sequence[Row]) -> tuple[Place, ...]:
     """Rows of steps as one Place per series; the columns about the whole series are the same on each of its rows."""
     grouped = (list(group) for _, group in groupby(rows, key=lambda row: row["series_id"]))
-    return tuple(_of(Place, steps[0], steps=_all(Step, steps)) for steps in grouped)
+    return tuple(one_of(Place, steps[0], steps=all_of(Step, steps)) for steps in grouped)
 
 
 def _kept(row: Row) -> Kept:
     found = {name: row[name]["money"] for name in ("promised", "realised")}
     bounds = {f"{name}_{side}": row[name][f"money_{side}"] for name in found for side in ("low", "high")}
-    return _of(Kept, {**row, **found}, currency=row["realised"]["currency"], **bounds)
+    return one_of(Kept, {**row, **found}, currency=row["realised"]["currency"], **bounds)
 
 
-def _weeks_by_name(facts: _Facts) -> dict[str, Sequence[Week]]:
+def _weeks_by_name(facts: Facts) -> dict[str, Sequence[Week]]:
     return {row["name"]: _weeks((), facts.checks.get(row["model_id"], ())) for row in facts.champions}
 
 
-def _moves_by_name(facts: _Facts) -> dict[str, Sequence[AliasMove]]:
+def _moves_by_name(facts: Facts) -> dict[str, Sequence[AliasMove]]:
     return {row["name"]: facts.aliases.get(row["model_id"], ()) for row in facts.champions}
-
-
-def _champions(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row["alias"] == "champion"]
-
-
-T = TypeVar("T", bound="DataclassInstance")
-
-
-def _of(shape: type[T], row: Row, /, **more: Any) -> T:
-    """A dataclass from the columns of a row that are its fields, and from what else is given."""
-    return shape(**{field.name: row[field.name] for field in fields(shape) if field.name in row} | more)
-
-
-def _all(kind: type[T], rows: Sequence[Row]) -> tuple[T, ...]:
-    return tuple(_of(kind, row) for row in rows)
-
-
-def _by(rows: Sequence[Row], key: Callable[[Row], Any]) -> dict[Any, Row]:
-    return {key(row): row for row in rows}
-
-
-def _grouped(rows: Sequence[Row], column: str) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row[column]].append(row)
-    return dict(found)

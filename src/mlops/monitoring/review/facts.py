@@ -1,0 +1,85 @@
+"""What the database knows about champions: one query per question for all of them at once, kept by what it is about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from mlops.db import Transaction
+from mlops.monitoring.policy import Policy
+from mlops.monitoring.review.document import AliasMove
+from mlops.monitoring.review.rows import Row, all_of, by, grouped
+
+__all__ = ["Facts", "challenger_of", "read_facts"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Rows by model or version, as known at `as_of`; `replayed` models have a past that is younger than the review."""
+
+    transaction: Transaction
+    as_of: datetime
+    policy: Policy
+    champions: Sequence[Row]
+    replayed: list[int]
+    aliases: Mapping[int, Sequence[AliasMove]]
+    accuracy: Mapping[tuple[int, int], Row]
+    waiting: Mapping[int, Row]
+    findings: Mapping[int, Sequence[Row]]
+    measured: Mapping[int, Row]
+    impact: Mapping[int, Row]
+    health: Mapping[tuple[str, int], Row]
+    versions: Mapping[int, Sequence[Row]]
+    checks: Mapping[int, Sequence[Row]]
+    paired: Mapping[int, Row]
+
+    @property
+    def about_models(self) -> dict[str, Any]:
+        """What queries about all champions are asked with."""
+        models = [row["model_id"] for row in self.champions]
+        return {"model_ids": models, "replayed": self.replayed, "as_of": self.as_of}
+
+
+def read_facts(transaction: Transaction, champions: Sequence[Row], policy: Policy, as_of: datetime) -> Facts:
+    """Ask everything about these rows of `review_champions`."""
+    ask, version_of, model_of = transaction.rows, itemgetter("version_id"), itemgetter("model_id")
+    replayed = [row["model_id"] for row in champions if row["replayed"]]
+    models = {"model_ids": [row["model_id"] for row in champions], "as_of": as_of}
+    numbers = [row["version_id"] for row in champions]
+    versions = {"version_ids": numbers, "as_of": as_of}
+    moves = grouped(ask("review_aliases", replayed=replayed, **models), "model_id")
+    aliases = {model: all_of(AliasMove, found) for model, found in moves.items()}
+    pairs = _pairs(champions, aliases)
+    served = {"version_ids": [*numbers, *pairs.values()], "as_of": as_of}
+    granularities = [row["granularity"] or "daily" for row in champions]
+    health = [row for row in ask("model_health", as_of=as_of) if row["alias"] == "champion"]
+    both = {"champions": list(pairs), "challengers": list(pairs.values())}
+    return Facts(
+        transaction=transaction,
+        as_of=as_of,
+        policy=policy,
+        champions=champions,
+        replayed=replayed,
+        aliases=aliases,
+        accuracy=by(ask("review_accuracy", **versions), itemgetter("version_id", "days")),
+        waiting=by(ask("review_waiting", **versions), version_of),
+        findings=grouped(ask("review_findings", **versions), "version_id"),
+        measured=by(ask("review_measured", **served), version_of),
+        impact=by(ask("review_impact", granularities=granularities, **models), model_of),
+        health=by(health, itemgetter("name", "version")),
+        versions=grouped(ask("review_versions", replayed=replayed, **models), "model_id"),
+        checks=grouped(ask("review_checks", replayed=replayed, **models), "model_id"),
+        paired=by(ask("review_challengers", as_of=as_of, **both), version_of),
+    )
+
+
+def challenger_of(aliases: Iterable[AliasMove]) -> AliasMove | None:
+    """Where the alias points, if anywhere."""
+    return next((move for move in aliases if move.alias == "challenger" and move.until is None), None)
+
+
+def _pairs(champions: Sequence[Row], aliases: Mapping[int, Sequence[AliasMove]]) -> dict[int, int]:
+    """The challenger of each champion that has one of its own."""
+    beside = ((row["version_id"], challenger_of(aliases.get(row["model_id"], ()))) for row in champions)
+    return {version: move.version_id for version, move in beside if move is not None and move.version_id != version}
