@@ -19,6 +19,7 @@ Flags = NDArray[np.bool_]
 LIMIT = 6.0  # −log10 of a chance: one in a million tallies and weeks
 VANISHED_LIMIT = 4.0
 RARELY = 0.002
+OFTEN = 0.5  # categories may repeat themselves, in some seasons more than in others
 NEW = 1e-5  # the rate of categories never seen before: one misspelt row is noise, two in a week are a new category
 RECENT_WEEKS = 26
 
@@ -101,11 +102,15 @@ def _tallies(spec: MonitorSpec) -> tuple[Tally, ...]:
     columns = (*spec.numeric, *spec.categorical, spec.prediction)
     return (
         *(Tally(name, f"values of {name} are missing") for name in columns),
-        *(Tally(name, f"values of {name} are the same as the one before them") for name in columns),
+        *(_stale(name, OFTEN if name in spec.categorical else RARELY) for name in columns),
         *(Tally(name, f"rows of {name} have a category that the history never had", NEW) for name in spec.categorical),
         Tally("rows", "rows are copies of another row"),
         Tally("rows", f"rows of a {spec.entity} and day did not come"),
     )
+
+
+def _stale(name: str, rarest: float) -> Tally:
+    return Tally(name, f"values of {name} are the same as the one before them", rarest)
 
 
 def _daily(rows: Rows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
