@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -135,6 +136,26 @@ def test_the_dashboard_shows_the_weeks_and_the_statistics(mlops, home, routes, c
     drawn = {value.metric_labels["name"] for panel in shown.panels for value in panel.values}
     assert {"drifted", "drifted.feature", "wape", "wape_promised", "coverage_80", "feature.log_level"} <= drawn
     assert set(shown.tabs[0].panels) == {panel.id for panel in shown.panels}
+
+
+def test_evidentlys_own_ui_reads_the_workspace(mlops, home, routes, champion):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently.ui.service.app import create_app, get_config
+        from litestar.testing import TestClient
+
+    check(routes, 1, wape=0.1)
+    check(routes, 2, wape=0.2)
+    mlops("review", "--evidently")
+    wape = {"tags": [], "metadata": {}, "metric": "evidently:metric_v2:Precomputed", "metric_labels": {"name": "wape"}}
+    with TestClient(create_app(get_config(workspace=str(home.root / "evidently")))) as ui:
+        (project,) = ui.get("/api/projects").json()
+        reports = ui.get(f"/api/projects/{project['id']}/snapshots").json()
+        address = f"/api/v2/snapshots/{project['id']}/data_series_batch"
+        (series,) = ui.post(address, json={"series_filter": [wape]}).json()["series"]
+    assert project["name"] == "demand"
+    assert {report["metadata"]["model"] for report in reports} == {"demand v1"}
+    assert series["values"] == [0.1, 0.2]
 
 
 def test_only_what_was_known_is_in_the_workspace(mlops, home, routes, champion):
