@@ -1,11 +1,14 @@
 """What monitoring many champions costs: one weekly run of 100 models, and 52 weeks of them replayed.
 
-    python -m benchmarks.monitoring.scale --models 100 --weeks 52
-    python -m benchmarks.monitoring.scale --models 100 --weeks 1 --profile
+    python -m benchmarks.monitoring.scale --models 100
+    MLOPS_PARALLEL=serial python -m benchmarks.monitoring.scale --models 10 --profile
 
 Run it at the root of the repository. The place with its champions and a year of forecasts is made once, below --home
 (not counted; an interrupted set-up goes on where it was), and every measurement works on a copy of its database. Models
 are small, as most are: the ten routes of a simulated company, two years of history, forecasts of 28 days each week.
+
+`first` is a weekly run whose worker processes have to import everything first, `next` that of the week after, `replay`
+52 weeks at once. CPU seconds are those of this process: all but Postgres' with MLOPS_PARALLEL=serial.
 """
 
 import argparse
@@ -13,12 +16,13 @@ import cProfile
 import json
 import pstats
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import psycopg
 
 from mlops.config import Settings, room
@@ -44,70 +48,79 @@ COPY = "mlops_scale_copy"
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--models", type=int, default=100)
-    options.add_argument("--weeks", type=int, default=52, help="how many weeks are replayed; the last is of --week")
-    options.add_argument("--week", type=int, default=52, help="the last week, counted from the training on")
-    options.add_argument("--kind", default="naive", help="the experiment's kind: naive, lean, …")
+    options.add_argument("--weeks", type=int, default=52, help="how many are replayed")
+    options.add_argument("--only", default="first,next,replay", help="with commas, of: first, next, replay")
+    options.add_argument("--kind", default="naive", help="of every champion: naive, lean, …")
     options.add_argument("--home", type=Path, default=Path("/tmp/mlops-scale"), help="where the place is kept")
     options.add_argument("--profile", action="store_true", help="print where the time goes, too")
     chosen = options.parse_args()
     home = Settings(home=chosen.home / chosen.kind, mlflow_tracking_uri=None, database_url=None)
+    set_up(home, chosen.kind, chosen.models)
+    spans = {"first": [26], "next": [27], "replay": list(range(53 - chosen.weeks, 53))}
+    for name in chosen.only.split(","):
+        with copied(home, chosen.models) as url:
+            found = measure(url, home, spans[name], chosen.models, chosen.profile)
+        print(json.dumps({"what": name, "models": chosen.models, "weeks": len(spans[name])} | found), flush=True)
+
+
+def set_up(home: Settings, kind: str, models: int) -> None:
+    """Series, a champion and a year of forecasts with their outcomes for every model, as far as they are not there."""
+    done = home.root / "done"
+    missing = [number for number in range(models) if not (done / f"{number:03d}").exists()]
+    if not missing:
+        return
     database = open_database(home, checked=False)
     database.upgrade()
-    set_up(database, home, chosen.kind, chosen.models)
-    with copied(database) as url:
-        seconds = replay(
-            url, home, chosen.models, range(chosen.week - chosen.weeks + 1, chosen.week + 1), chosen.profile
-        )
-    print(json.dumps({"models": chosen.models, "weeks": chosen.weeks, "kind": chosen.kind, **seconds}))
-
-
-def set_up(database: Database, home: Settings, kind: str, models: int) -> None:
-    """Series, a champion and a year of forecasts with their outcomes for every model, as far as they are not there."""
     store = open_store(home, database.url)
-    done = home.root / "done"
     done.mkdir(exist_ok=True)
-    for number in range(models):
-        mark = done / f"{number:03d}"
-        if not mark.exists():
-            _model(database, store, home, kind, number)
-            mark.touch()
-            print(f"set up {mark.name}", flush=True)
-    match(database, TRAINED + 53 * WEEK)
+    for number in missing:
+        _model(database, store, home, kind, number)
+        (done / f"{number:03d}").touch()
+        print(f"set up {number + 1} of {models}", flush=True)
+    database.close()
 
 
-def replay(url: str, home: Settings, models: int, weeks: range, profile: bool) -> dict[str, float]:
-    """Seconds of `mlops monitor run`, without its imports, for every week in turn."""
-    database = Database(url)
-    store = open_store(home, url)
-    policy = read_policy(room("monitoring") / "policy.toml")
-    watch, actions = cProfile.Profile(), pd.Series(dtype=float)
+def measure(url: str, home: Settings, weeks: Sequence[int], models: int, profile: bool) -> dict[str, Any]:
+    """Seconds of checking every champion in each of the weeks, and what was recommended how often."""
+    database, watch = Database(url), cProfile.Profile()
+    store, policy = open_store(home, url), read_policy(room("monitoring") / "policy.toml")
+    times = [TRAINED + week * WEEK for week in weeks]
     began, cpu = time.perf_counter(), time.process_time()
     if profile:
         watch.enable()
-    for week in weeks:
-        checked = job.run(database, store, policy, TRAINED + week * WEEK)
-        assert len(checked) == models, f"{len(checked)} of {models} models were checked in week {week}"
-        actions = actions.add(pd.Series([one.recommendation.action for one in checked]).value_counts(), fill_value=0)
+    checked = job.replay(database, store, policy, times)
     watch.disable()
     found = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
     if profile:
         pstats.Stats(watch).sort_stats("cumulative").print_stats(70)
     database.close()
-    return {name: round(value, 1) for name, value in found.items()} | {"actions": actions.astype(int).to_dict()}
+    assert len(checked) == models * len(weeks), f"{len(checked)} checks of {models} models in {len(weeks)} weeks"
+    said = {"actions": Counter(one.asks for one in checked), "states": Counter(one.state for one in checked)}
+    return {name: round(value, 1) for name, value in found.items()} | said
 
 
 @contextmanager
-def copied(database: Database) -> Iterator[str]:
-    """The address of a copy of the database, so that what a measurement writes is gone afterwards."""
-    name, other = (database.url.rpartition("/")[2].partition("?")[0], COPY)
-    database.close()
-    place = database.url.replace(f"/{name}", "/postgres", 1)
-    with psycopg.connect(place, autocommit=True) as connection:
-        connection.execute(f'drop database if exists "{other}" with (force)')
+def copied(home: Settings, models: int) -> Iterator[str]:
+    """The address of a copy of the database with the first champions alone; what is written into it is gone later."""
+    url = open_database(home, checked=False).url
+    name = url.rpartition("/")[2].partition("?")[0]
+    copy = url.replace(f"/{name}", f"/{COPY}", 1)
+    with psycopg.connect(url.replace(f"/{name}", "/postgres", 1), autocommit=True) as connection:
+        connection.execute(f'drop database if exists "{COPY}" with (force)')
         connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
-        connection.execute(f'create database "{other}" template "{name}" strategy file_copy')
-        yield database.url.replace(f"/{name}", f"/{other}", 1)
-        connection.execute(f'drop database "{other}" with (force)')
+        connection.execute(f'create database "{COPY}" template "{name}" strategy file_copy')
+        database = Database(copy)
+        database.upgrade()
+        with psycopg.connect(copy) as kept:
+            kept.execute(
+                "delete from analytics.model_aliases a using analytics.registered_models m"
+                " where m.model_id = a.model_id and (a.alias <> 'champion' or m.name >= %s)",
+                [f"demand-{models:03d}"],
+            )
+        match(database, TRAINED + 53 * WEEK)
+        database.close()
+        yield copy
+        connection.execute(f'drop database "{COPY}" with (force)')
 
 
 def _model(database: Database, store: Store, home: Settings, kind: str, number: int) -> None:

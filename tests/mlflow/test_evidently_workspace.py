@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 from mlops.config import room
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
+from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.record import Check, record
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.checks import attach
+from mlops.tracking.checks import CHECKS, attach
 from mlops.tracking.store import Store
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -46,9 +48,37 @@ def test_a_snapshot_lies_with_the_models_run_and_a_repeated_check_replaces_it(ro
     run = champion.version.run_id
     for text in ('{"a": 1}', '{"a": 2}'):
         assert attach(store, run, NEW_YEAR, text) is None
-    (artifact,) = store.client.list_artifacts(run, "monitoring/evidently")
-    assert artifact.path == "monitoring/evidently/2020-01-01.json"
-    assert json.loads(Path(store.client.download_artifacts(run, artifact.path)).read_text()) == {"a": 2}
+    kept = store.client.download_artifacts(run, "monitoring/evidently/2020-01-01.json")
+    assert json.loads(Path(kept).read_text()) == {"a": 2}
+
+
+def test_a_check_leaves_its_snapshot_in_postgres_and_with_the_run(routes, store: Store, champion):
+    at = NEW_YEAR + 2 * WEEK
+    predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, decompose=False)
+    match(routes, at)
+    policy = read_policy(room("monitoring") / "policy.toml")
+    for _ in range(2):
+        (checked,) = job.run(routes, store, policy, at)
+    with routes.transaction() as transaction:
+        stored = transaction.value("snapshot_of", version_id=checked.version_id, as_of=at)
+    run = champion.version.run_id
+    kept = Path(store.client.download_artifacts(run, f"{CHECKS}/2020-01-15.json")).read_text()
+    assert json.loads(kept) == json.loads(stored)
+
+
+def test_artifacts_that_can_not_be_written_break_no_check(routes, store: Store, champion, caplog):
+    at = NEW_YEAR + 2 * WEEK
+    predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, decompose=False)
+    match(routes, at)
+    folder = Path(store.client.get_run(champion.version.run_id).info.artifact_uri.removeprefix("file://"))
+    shutil.rmtree(folder / "monitoring", ignore_errors=True)
+    (folder / "monitoring").write_text("in the way")
+    try:
+        (checked,) = job.run(routes, store, read_policy(room("monitoring") / "policy.toml"), at)
+    finally:
+        (folder / "monitoring").unlink()
+    assert checked.state == "judged"
+    assert "is in Postgres only" in caplog.text
 
 
 @pytest.mark.parametrize("run", ["0" * 32, None, "../../etc"])
@@ -106,6 +136,26 @@ def test_the_dashboard_shows_the_weeks_and_the_statistics(mlops, home, routes, c
     drawn = {value.metric_labels["name"] for panel in shown.panels for value in panel.values}
     assert {"drifted", "drifted.feature", "wape", "wape_promised", "coverage_80", "feature.log_level"} <= drawn
     assert set(shown.tabs[0].panels) == {panel.id for panel in shown.panels}
+
+
+def test_evidentlys_own_ui_reads_the_workspace(mlops, home, routes, champion):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently.ui.service.app import create_app, get_config
+        from litestar.testing import TestClient
+
+    check(routes, 1, wape=0.1)
+    check(routes, 2, wape=0.2)
+    mlops("review", "--evidently")
+    wape = {"tags": [], "metadata": {}, "metric": "evidently:metric_v2:Precomputed", "metric_labels": {"name": "wape"}}
+    with TestClient(create_app(get_config(workspace=str(home.root / "evidently")))) as ui:
+        (project,) = ui.get("/api/projects").json()
+        reports = ui.get(f"/api/projects/{project['id']}/snapshots").json()
+        address = f"/api/v2/snapshots/{project['id']}/data_series_batch"
+        (series,) = ui.post(address, json={"series_filter": [wape]}).json()["series"]
+    assert project["name"] == "demand"
+    assert {report["metadata"]["model"] for report in reports} == {"demand v1"}
+    assert series["values"] == [0.1, 0.2]
 
 
 def test_only_what_was_known_is_in_the_workspace(mlops, home, routes, champion):

@@ -18,6 +18,7 @@ from mlops.monitoring.check import check
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Reading
 from mlops.monitoring.record import Check, record, record_failure
+from mlops.tracking.checks import attach
 from mlops.tracking.store import Store, open_store
 
 __all__ = ["Checked", "drill_down", "replay", "run"]
@@ -147,7 +148,7 @@ def _checked(database: Database, store: Store, policy: Policy, reading: Reading,
     """A check that is recorded, or why there is none."""
     version = reading.version
     try:
-        return _recorded(database, policy, check(database, store, policy, reading, as_of))
+        return _recorded(database, store, policy, check(database, store, policy, reading, as_of))
     except Exception as error:  # one version that can't be checked stops no other
         if not isinstance(error, MlopsError):
             log.exception("the check of %s version %s broke", version["name"], version["version"])
@@ -156,9 +157,19 @@ def _checked(database: Database, store: Store, policy: Policy, reading: Reading,
     return _told(Check(version, as_of, Findings(), None, {}, "failed", problem), None, None)
 
 
-def _recorded(database: Database, policy: Policy, check: Check) -> Checked:
+def _recorded(database: Database, store: Store, policy: Policy, check: Check) -> Checked:
     number, standing = record(database, policy, check)
+    _attach(database, store, check)
     return _told(check, number, standing)
+
+
+def _attach(database: Database, store: Store, check: Check) -> None:
+    """Keep the snapshot that stands with the model's run, too; the check stands without."""
+    with database.transaction() as transaction:
+        snapshot = transaction.value("snapshot_of", **check.key)
+    why = attach(store, check.version["run_id"], check.as_of, snapshot) if snapshot else None
+    if why:
+        log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)
 
 
 def _told(check: Check, number: int | None, standing: Recommendation | None) -> Checked:
