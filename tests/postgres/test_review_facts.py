@@ -13,7 +13,7 @@ from mlops.db import Database
 from mlops.errors import UnknownName
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, write
-from mlops.monitoring.review.document import Alarm
+from mlops.monitoring.review.decisions import Alarm
 
 POLICY = read_policy(room("monitoring") / "policy.toml")
 WEEK = 7 * DAY

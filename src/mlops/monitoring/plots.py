@@ -18,7 +18,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlops.monitoring.review.document import AliasMove, Detail, Model, Step, Week
+    from mlops.monitoring.review.document import Model
+    from mlops.monitoring.review.history import AliasMove, Detail, Step, Week
 
 __all__ = ["accuracy", "coverage", "largest", "totals"]
 
