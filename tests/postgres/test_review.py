@@ -21,7 +21,7 @@ from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, file_name, write
-from mlops.monitoring.review.document import Detail
+from mlops.monitoring.review.history import Detail
 
 POLICY = read_policy(room("monitoring") / "policy.toml")
 AS_OF = datetime(2020, 3, 30, tzinfo=UTC)

@@ -13,7 +13,7 @@ from mlops.db import Database
 from mlops.errors import UnknownName
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, write
-from mlops.monitoring.review.document import Alarm
+from mlops.monitoring.review.decisions import Alarm
 
 POLICY = read_policy(room("monitoring") / "policy.toml")
 WEEK = 7 * DAY
@@ -303,6 +303,42 @@ def test_the_loss_is_held_against_the_same_calendar_where_that_was_measured(serv
     assert (found.times, found.expected.ratio_low, found.expected.ratio_high) == (1.9, 1.6, 2.3)
     assert (found.expected.estimate, found.expected.wape) == (0.12, 0.1)
     assert model(served_database, NOW - DAY).expected.ratio is None  # it was not known yet
+
+
+def test_a_slice_that_drifted_is_named(served: Served, served_database: Database):
+    version = served.healthy()
+    served.one(
+        "insert into analytics.model_performance_tracking (version_id, as_of, window_start, window_end, kind, subject,"
+        " slice, statistic, threshold, drifted, detail) values (%s, %s, %s, %s, 'concept', '', 'route_type=urban', 5,"
+        " 4, true, 'predictions are too low')",
+        version,
+        NOW,
+        NOW - WEEK,
+        NOW,
+    )
+    found = model(served_database)
+    assert [(one.kind, one.slice) for one in found.drifted] == [("concept", "route_type=urban")]
+    assert found.advice.features == ("route_type=urban",)
+
+
+def test_a_champion_that_has_forecast_nothing_has_a_page_that_says_so(
+    served: Served, served_database: Database, tmp_path: Path
+):
+    served.model()
+    found = review(served_database)
+    write(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert found.models[0].advice.why == "No check has seen it, though it is champion since 2024-03-01."
+    assert found.impact is None
+    assert "No outcome of the last weeks is known." in page
+    assert "demand needs you" in page
+
+
+def test_when_nothing_needs_anybody_the_page_says_so(served: Served, served_database: Database, tmp_path: Path):
+    served.healthy("glass")
+    served.healthy("paper")
+    write(review(served_database), tmp_path / "page.html")
+    assert "<h1>Nothing needs you this week</h1>" in (tmp_path / "page.html").read_text()
 
 
 def test_health_comes_with_its_parts(served: Served, served_database: Database):

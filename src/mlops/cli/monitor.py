@@ -133,8 +133,19 @@ def _expected(values: dict[str, float]) -> str:
 
 
 def _print_review(found: "Review", page: Path) -> None:
+    urgent = [model for model in found.models if model.advice.needs_person]
+    calm = [model for model in found.models if not model.advice.needs_person and model.advice.action == "none"]
     for model in found.models:
-        _print_model(model)
+        if model not in calm or len(found.models) == 1:
+            _print_model(model)
+    if len(found.models) > 1:
+        _say(f"{len(urgent)} of {len(found.models)} models need somebody, {len(calm)} are in order")
+    if found.impact is not None:
+        _say(
+            f"forecast errors cost {found.impact.week:,.0f} {found.impact.currency} this week,"
+            f" {found.impact.usual:,.0f} in a usual one"
+        )
+    _say(f"{found.budget.spent} of {found.budget.allowed:g} false alarms of the year are spent")
     _say(f"\n[bold]Since {found.since:%Y-%m-%d}[/]")
     for text in [change.text for change in found.changes] or ["nothing changed"]:
         _say(f"  {escape(text)}")

@@ -18,14 +18,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from mlops.monitoring.review.document import AliasMove, Detail, Model, Step, Week
+    from mlops.monitoring.review.document import Model
+    from mlops.monitoring.review.history import AliasMove, Detail, Step, Week
 
 __all__ = ["accuracy", "coverage", "largest", "totals"]
 
 WIDTH, HEIGHT = 460, 240  # points; the page scales them
 NEWEST_WEEKS = 52
 FIRST_MONDAY = 4  # days from 1970-01-01
-INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
+INK, SOFT, RULE, PAPER = "#1f2933", "#5a6572", "#e2dfd8", "#fbfaf7"
 BLUE, BAND_80, BAND_95 = "#1d5f91", "#a5c6df", "#dae8f2"
 GREY, ALARM = "#7b838d", "#a33b1b"
 STYLE: dict[Any, Any] = {
@@ -184,13 +185,15 @@ def _mark(axes: Axes, place: float, name: str, gid: str, **style: Any) -> None:
     """A thin line from bottom to top with its name."""
     line: dict[str, Any] = {"color": INK, "linewidth": 0.7} | style
     axes.axvline(place, gid=gid, **line)
-    _say(axes, place, name, -28 if gid == "onset" else -15)
+    _say(axes, place, name, -28 if gid == "onset" else -15, left=gid == "onset")
 
 
-def _say(axes: Axes, place: float, words: str, below: int) -> None:
+def _say(axes: Axes, place: float, words: str, below: int, *, left: bool = False) -> None:
     """Words beside a place, so many points below the upper end of the axes."""
-    across = axes.get_xaxis_transform()
-    axes.annotate(words, (place, 1), (4, below), xycoords=across, textcoords="offset points", va="top", fontsize=9.5)
+    at: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
+    offset, side = (-4, "right") if left else (4, "left")
+    said = axes.annotate(words, (place, 1), (offset, below), ha=side, fontsize=9.5, **at)
+    said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
 def _draw_coverage(figure: Figure, weeks: Sequence["Week"]) -> None:
@@ -225,7 +228,7 @@ def _one(figure: Figure) -> Axes:
 
 
 def _legend(axes: Axes) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.04), ncols=4)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.04), ncols=5, handlelength=1.4, columnspacing=0.9)
 
 
 def _in_percent(axes: Axes) -> None:

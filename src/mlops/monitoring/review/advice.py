@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops.monitoring.review.document import Advice, Check, Decided, Drifted, Promise
+from mlops.monitoring.review.decisions import Decided, Promise
+from mlops.monitoring.review.document import Advice, Check, Drifted
 
 __all__ = ["advice"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.monitoring.review.document import Alarm, Budget
+from mlops.monitoring.review.decisions import Alarm, Budget
 
 __all__ = ["budget", "year_of"]
 

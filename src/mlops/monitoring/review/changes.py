@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mlops.monitoring.review.document import ACTIONS, AliasMove, Change, Model, Week
+from mlops.monitoring.review.decisions import Change
+from mlops.monitoring.review.document import ACTIONS, Model
+from mlops.monitoring.review.history import AliasMove, Week
 
 __all__ = ["changes"]
 

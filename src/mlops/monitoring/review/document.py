@@ -4,35 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.monitoring.health import Part
+from mlops.monitoring.review.decisions import Budget, Change, Decided, Kept, OpenAlert, Promise, Saving
+from mlops.monitoring.review.history import Accuracy, Detail
 
 __all__ = [
     "ACTIONS",
     "SCHEMA",
-    "Accuracy",
     "Advice",
-    "Alarm",
-    "AliasMove",
-    "Budget",
     "Challenger",
-    "Change",
     "Check",
-    "Decided",
-    "Detail",
     "Drifted",
     "Expected",
     "HealthNow",
     "Impact",
-    "Kept",
     "Model",
-    "OpenAlert",
-    "Place",
-    "Promise",
     "Review",
-    "Saving",
-    "Step",
-    "Version",
     "Waiting",
-    "Week",
 ]
 
 SCHEMA = "mlops.review/2"
@@ -46,22 +33,6 @@ ACTIONS = {
     "none": "nothing to do",
 }
 """What may be recommended, in words, the most urgent first; `unchecked` is a champion that no check has seen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracy:
-    """How good forecasts were beside the seasonal naive; None where nothing is known."""
-
-    forecasts: int | None = None
-    wape: float | None = None
-    wape_naive: float | None = None
-    coverage_80: float | None = None
-    coverage_95: float | None = None
-
-    @property
-    def beaten(self) -> bool:
-        """Whether the seasonal naive was better."""
-        return self.wape is not None and self.wape_naive is not None and self.wape_naive < self.wape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,47 +63,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Week(Accuracy):
-    """The week that begins on the Monday `week`: all versions that were served, the newest check, what came of it."""
-
-    week: datetime
-    version: int | None = None
-    checked_at: datetime | None = None
-    checked: int = 0
-    drifted: int = 0
-    onset: bool = False
-    action: str | None = None
-    verdict: str | None = None
-    retrained_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A registered version: what it was trained on, what its backtest promised, and the aliases that point at it."""
-
-    version: int
-    kind: str | None
-    known_at: datetime | None
-    trained_from: datetime | None
-    trained_to: datetime | None
-    registered_at: datetime
-    wape: float | None
-    aliases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AliasMove:
-    """From `moved_at` until `until` (None: still) an alias points at `version`; before that it pointed at `before`."""
-
-    alias: str
-    version_id: int
-    version: int
-    before: int | None
-    moved_at: datetime
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Drifted:
     """A finding of the newest check beyond its limit; `series_id` and `place` when it is about a series.
 
@@ -157,68 +87,6 @@ class Waiting:
     forecasts: int = 0
     series: int = 0
     oldest: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A forecast and its outcome; a total has no interval, for the sum of bounds is no bound of the sum."""
-
-    ds: datetime
-    outcome: float | None
-    y_hat: float
-    lo_80: float | None = None
-    hi_80: float | None = None
-    lo_95: float | None = None
-    hi_95: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place(Accuracy):
-    """One of the largest series: how good its freshest forecasts were, step by step."""
-
-    series_id: int
-    place: str
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """What other forecasts save or would have saved, in `currency` per week with its interval; from so many `days`."""
-
-    money: float
-    money_low: float
-    money_high: float
-    currency: str
-    days: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise(Saving):
-    """What acting saves for `weeks` weeks, and what it costs once."""
-
-    weeks: int
-    cost: float
-
-    @property
-    def total(self) -> float:
-        """What is saved over all the weeks."""
-        return self.money * self.weeks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What somebody decided about a recommendation, and why."""
-
-    model: str
-    version: int
-    recommendation_id: int
-    action: str
-    decision: str
-    decided_by: str
-    decided_at: datetime
-    reason: str
-    until: datetime | None
-    verdict: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,17 +169,6 @@ class Challenger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
-    """The history of a model, and its forecasts against outcomes."""
-
-    weeks: tuple[Week, ...]
-    versions: tuple[Version, ...]
-    aliases: tuple[AliasMove, ...]
-    totals: tuple[Step, ...]
-    largest: tuple[Place, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One champion: what it is, what should be done and why, how good it was, and its history."""
 
@@ -348,86 +205,6 @@ class Model:
         if self.last_28_days.wape is None or not self.expected.wape:
             return None
         return self.last_28_days.wape / self.expected.wape
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something that was different at the review a week earlier."""
-
-    model: str
-    kind: str
-    before: str | None
-    after: str | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What acting saved in the weeks after, beside what was promised: money per week, each with its interval."""
-
-    model: str
-    recommendation_id: int
-    action: str
-    replaced: int
-    version: int | None
-    realised_at: datetime
-    currency: str
-    promised: float
-    promised_low: float
-    promised_high: float
-    realised: float
-    realised_low: float
-    realised_high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """An unbroken run of weekly checks in which a model drifted: whether somebody was called, and what became of it.
-
-    `verdict` is acted, accepted, dismissed, nothing (it went without anybody doing anything), or open.
-    """
-
-    model: str
-    began: datetime
-    last: datetime
-    checks: int
-    called: bool
-    verdict: str
-
-    @property
-    def false(self) -> bool:
-        """Whether it is spent from the budget."""
-        return self.verdict in ("dismissed", "nothing")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """False alarms of the calendar year that began at `since`, against what the policy allows for all its models."""
-
-    since: datetime
-    per_model: float
-    allowed: float
-    spent: int
-    dismissed: int
-    without_consequence: int
-    justified: int
-    open: int
-    alarms: tuple[Alarm, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAlert:
-    """An alert that was open, and who answers for it."""
-
-    alert_id: int
-    kind: str
-    subject: str
-    model: str | None
-    severity: str
-    message: str
-    todo: str
-    owner: str | None
-    opened_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

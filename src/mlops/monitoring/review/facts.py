@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops.db import Transaction
 from mlops.monitoring.policy import Policy
-from mlops.monitoring.review.document import AliasMove
+from mlops.monitoring.review.history import AliasMove
 from mlops.monitoring.review.rows import Row, all_of, by, grouped
 
 __all__ = ["Facts", "challenger_of", "read_facts"]

@@ -13,31 +13,22 @@ from mlops.monitoring.policy import Policy
 from mlops.monitoring.review.advice import advice
 from mlops.monitoring.review.budget import budget, year_of
 from mlops.monitoring.review.changes import changes
+from mlops.monitoring.review.decisions import Decided, Kept, OpenAlert, Saving
 from mlops.monitoring.review.document import (
     ACTIONS,
-    Accuracy,
     Advice,
-    AliasMove,
     Challenger,
     Check,
-    Decided,
-    Detail,
     Drifted,
     Expected,
     HealthNow,
     Impact,
-    Kept,
     Model,
-    OpenAlert,
-    Place,
     Review,
-    Saving,
-    Step,
-    Version,
     Waiting,
-    Week,
 )
 from mlops.monitoring.review.facts import Facts, challenger_of, read_facts
+from mlops.monitoring.review.history import Accuracy, AliasMove, Detail, Place, Step, Version, Week
 from mlops.monitoring.review.rows import Row, all_of, one_of
 
 __all__ = ["build"]
