@@ -1,4 +1,4 @@
-"""False alarms of slices, and of how many shifts in one slice are found and named: `python benchmarks/monitoring/slices.py`.
+"""False alarms of slices, and how many shifts of one slice are named: `python benchmarks/monitoring/slices.py`.
 
 A model of 12 series whose errors share a part by day; 20 weeks of backtest, 26 of use. Quiet models with 0, 2 and 15
 slices: alarm episodes per model-year of the whole and of slices, with the 95 % interval of Poisson counts. Then a shift
@@ -68,9 +68,8 @@ def main() -> None:
         for what, column in (("whole", 1), ("slices", 2)):
             total = sum(one[column] for one in found if one[0] == count)
             low, high = stats.chi2.ppf([0.025, 0.975], [2 * total, 2 * total + 2]) / 2 / years
-            print(
-                f"{count:2} slices, {what:6}: {total / years:.2f} episodes a year ({low if total else 0:.2f} to {high:.2f})"
-            )
+            rates = f"{total / years:.2f} episodes a year ({low if total else 0:.2f} to {high:.2f})"
+            print(f"{count:2} slices, {what:6}: {rates}")
     days = parallel.run(shifted_life, list(seeds))
     known = sorted(one for one in days if one is not None)
     print(

@@ -1,6 +1,7 @@
 """The monitoring job on a real registry: who is checked, what is said of what can't be judged, and what stops whom."""
 
 import json
+import pickle
 import runpy
 import sys
 from collections.abc import Callable
@@ -288,6 +289,19 @@ def test_a_week_checked_by_two_at_once_is_written_once(
         )[0]
         == (len(results[0][0].findings.details),) * 2
     )
+
+
+def test_what_a_worker_is_given_travels_and_is_enough(
+    routes: Database, store: Store, champion: Trained, policy: Policy
+):
+    end = serve(routes, store)
+    here = job.run(routes, store, policy, end)
+    with routes.transaction() as transaction:
+        (version,) = transaction.rows("served_versions", as_of=end)
+    place = job._Place(routes.url, store.uri, store.artifacts.parent, policy, (end,))
+    there = pickle.loads(pickle.dumps(job._elsewhere(*pickle.loads(pickle.dumps((place, version))))))
+    job._opened.cache_clear()
+    assert there == here
 
 
 def test_weeks_in_one_go_are_the_weeks_one_by_one(routes: Database, store: Store, champion: Trained, policy: Policy):

@@ -34,7 +34,6 @@ __all__ = ["check"]
 
 LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held against
 NEWEST = 4  # weeks whose outcomes say how wide intervals should be
-UNLABELLED = "no outcome of the week is known"
 
 
 def check(database: Database, store: Store, policy: Policy, reading: Reading, as_of: datetime) -> Check:
@@ -53,27 +52,23 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
         weeks = list(reading.weeks(known))
     except HistoryTooShort as error:
         return _too_short(database, store, policy, reading, known, faults, error)
-    newest = weeks[-1]
-    weeks[-1] = replace(newest, findings=Findings.of((*newest.findings.details, *faults)))
-    labelled = bool(newest.rows["outcome"].notna().any())
+    weeks[-1] = replace(weeks[-1], findings=Findings.of((*weeks[-1].findings.details, *faults)))
+    state, problem = _state(weeks[-1])
     advice: Recommendation | None = None
     if version["alias"] == "champion":
-        found = [week.findings for week in weeks]
-        rows = pd.concat([week.rows for week in weeks[-NEWEST:]])
-        judged = _recommended(database, store, policy, version, as_of, found, newest=rows, labels_missing=not labelled)
-        advice = replace(judged, onset=_onset(judged, reading.baseline, reading.featured(known)))
-    saved, rival = _compared(database, policy, reading, known)
-    return Check(
-        version,
-        as_of,
-        weeks[-1].findings,
-        advice,
-        _measured(policy, reading, known, newest),
-        "judged" if labelled else "unlabelled",
-        "" if labelled else UNLABELLED,
-        saved,
-        rival,
-    )
+        advice = _advised(database, store, policy, reading, known, weeks, labels_missing=state == "unlabelled")
+    measured = _measured(policy, reading, known, weeks[-1])
+    compared = _compared(database, policy, reading, known)
+    return Check(version, as_of, weeks[-1].findings, advice, measured, state, problem, *compared)
+
+
+def _state(newest: Week) -> tuple[str, str]:
+    """Whether a week was judged, and why not."""
+    if newest.rows.empty:
+        return "unjudged", "none of its forecasts is of a day of the week"
+    if newest.rows["outcome"].isna().all():
+        return "unlabelled", "no outcome of the week is known"
+    return "judged", ""
 
 
 def _nothing_past(version: Mapping[str, Any], as_of: datetime, faults: Sequence[Finding], policy: Policy) -> Check:
@@ -106,6 +101,24 @@ def _too_short(
             advice = Recommendation("watch", (why,))
     rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
     return Check(version, as_of, found, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
+
+
+def _advised(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    reading: Reading,
+    known: Known,
+    weeks: Sequence[Week],
+    *,
+    labels_missing: bool,
+) -> Recommendation:
+    """What the champion's weeks call for, and since when its errors are larger."""
+    found, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
+    advice = _recommended(
+        database, store, policy, reading.version, known.as_of, found, newest=rows, labels_missing=labels_missing
+    )
+    return replace(advice, onset=_onset(advice, reading.baseline, reading.featured(known)))
 
 
 def _recommended(

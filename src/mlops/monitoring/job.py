@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from mlops.tracking.store import Store, open_store
 
 __all__ = ["Checked", "drill_down", "replay", "run"]
 
-FEW = 8  # versions that are checked sooner here than workers have begun
+FEW = 24  # versions that are checked sooner here than workers have begun
 Done = Callable[["Checked"], None]
 log = logging.getLogger(__name__)
 
@@ -128,12 +129,14 @@ def _all(
 
 
 def _elsewhere(place: _Place, version: Mapping[str, Any]) -> list[Checked]:
-    database = Database(place.database)
-    try:
-        store = open_store(Settings(home=place.home, mlflow_tracking_uri=place.store), place.database)
-        return _life(database, store, place.policy, place.times, version)
-    finally:
-        database.close()
+    database, store = _opened(place.database, place.store, place.home)
+    return _life(database, store, place.policy, place.times, version)
+
+
+@cache
+def _opened(database: str, store: str, home: Path) -> tuple[Database, Store]:
+    """A worker's own connections, which it keeps for the next version."""
+    return Database(database), open_store(Settings(home=home, mlflow_tracking_uri=store), database)
 
 
 def _life(

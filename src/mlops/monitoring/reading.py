@@ -12,6 +12,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import NothingToDo
 from mlops.features.build import history, values
+from mlops.forecasting.calendar import Calendar
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
 from mlops.monitoring.weekly import Life, Week, first_week
@@ -79,13 +80,17 @@ class Reading:
     @cached_property
     def baseline(self) -> pd.DataFrame:
         """The freshest forecast of every series and day of the backtest, with features."""
-        ordered = self.backtest.sort_values("cutoff")
-        return ordered.drop_duplicates(["series_id", "ds"], keep="last").sort_values(KEYS, ignore_index=True)
+        ordered = self.backtest.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last")
+        return self._with_features(ordered.sort_values(KEYS), self.version["as_of"] or datetime.now(UTC))
 
     @cached_property
     def backtest(self) -> pd.DataFrame:
-        """Every forecast of the backtest, with features, and the naive from the same cutoff if that was kept."""
-        return self._with_features(self._scaled(self._tables), self.version["as_of"] or datetime.now(UTC))
+        """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
+        rows, country = self._scaled(self._tables), self._country
+        freq = {"hourly": "h", "weekly": "W", "monthly": "MS"}.get(
+            self.version["lineage"]["selection"]["granularity"], "D"
+        )
+        return rows.assign(holiday=Calendar.of(country).count(pd.DatetimeIndex(rows["ds"]), freq) > 0)
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -121,10 +126,15 @@ class Reading:
         return rows.assign(outcome=rows["y"], target=rows["y"] / scale, prediction=rows["y_hat"] / scale)
 
     def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
-        lineage, country = self.version["lineage"], self.version["params"].get("country")
+        lineage = self.version["lineage"]
         observed = history(self._database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
         rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.features, None if country == "None" else country)
+        return values(observed, rows, self._policy.features, self._country)
+
+    @property
+    def _country(self) -> str | None:
+        country = self.version["params"].get("country")
+        return None if country == "None" else country
 
 
 def _aware(time: pd.Timestamp) -> datetime:

@@ -69,7 +69,7 @@ class Life:
     ) -> None:
         """`backtest` has forecasts from further ahead, too, from which the expected loss is learned."""
         self._baseline, self._policy, self._slices = baseline, policy, slices
-        self.estimate, self._said = _estimate(baseline, baseline if backtest is None else backtest, policy.features)
+        self.estimate, self._said = _estimate(baseline, baseline if backtest is None else backtest)
         self._weeks: list[Week] = []
         self._seen = 0
         self._begin()
@@ -107,7 +107,7 @@ class Life:
         found = (
             *without_hard_weeks(self._monitored(window), self._baseline, past),
             *self._prediction.check(window),
-            *(self._slice_watch.check(window) if self._slice_watch is not None else ()),
+            *self._sliced(window, past),
             against_naive(past, self._budget["naive"]),
             against_promise(self._baseline, window, self._budget["coverage"]),
             all_at_once(self._baseline, window),
@@ -117,6 +117,19 @@ class Life:
     def _monitored(self, window: pd.DataFrame) -> tuple[Finding, ...]:
         """Of a week without forecasts nothing: that none came is not for these monitors to say."""
         return self._monitor.check(window).details if len(window) else ()
+
+    def _sliced(self, window: pd.DataFrame, past: pd.DataFrame) -> Iterator[Finding]:
+        """Of every slice; whether its week was hard for the naive, too, is asked of its own series."""
+        if self._slice_watch is None:
+            return
+        found = self._slice_watch.check(window)
+        for one in self._slices:
+            mine = tuple(finding for finding in found if finding.slice == one.name)
+            if not any(finding.drifted for finding in mine):
+                yield from mine
+                continue
+            baseline, rows = (frame[frame["series_id"].isin(one.series)] for frame in (self._baseline, past))
+            yield from without_hard_weeks(mine, baseline, rows)
 
 
 def _spec(policy: Policy, alarms_per_year: float) -> MonitorSpec:
@@ -133,13 +146,13 @@ def _spec(policy: Policy, alarms_per_year: float) -> MonitorSpec:
 
 
 def _estimate(
-    baseline: pd.DataFrame, backtest: pd.DataFrame, features: Sequence[str]
+    baseline: pd.DataFrame, backtest: pd.DataFrame
 ) -> tuple[LossEstimate | None, npt.NDArray[np.float64] | None]:
     """The expected loss and what it says of the baseline's rows; none where the backtest is too short or bare."""
     if "horizon" not in backtest or backtest["lo_80"].isna().all():
         return None, None
     try:
-        estimate, said = fit_loss_estimate(backtest, features)
+        estimate, said = fit_loss_estimate(backtest)
     except HistoryTooShort:
         return None, None
     by_row = backtest.assign(said=said).set_index(["series_id", "ds", "cutoff"])["said"]
