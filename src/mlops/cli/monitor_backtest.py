@@ -36,7 +36,7 @@ def backtest(
     refit_weeks: Annotated[int, typer.Option(help="Weeks after which the model's recipe is fitted anew.", min=1)] = 13,
     as_of: AsOf = "now",
     budgets: Annotated[str, typer.Option(help="Alarms a year to compare with the policy's.")] = "0.25,0.5,1,2,4",
-    lives: Annotated[int, typer.Option(help="How often each kind of change is tried.", min=2)] = 20,
+    lives: Annotated[int, typer.Option(help="How often each kind of change is tried.", min=2)] = 10,
     changes: Annotated[float, typer.Option(help="True changes a year that you expect.", min=0)] = 1.0,
     seed: Annotated[int, typer.Option(help="Where the random days of changes begin.", min=0)] = 0,
     file: FromFile = "",
