@@ -26,7 +26,6 @@ from mlops.cli import (
     lineage,
     model,
     monitor,
-    monitor_backtest,
     promotion,
     recommendations,
     registry,
@@ -75,7 +74,6 @@ features.app.command()(feature_reports.importance)
 features.app.command()(feature_reports.impact)
 features.app.command("export-feast")(exports.export_feast)
 monitor.app.command()(health_of_models.health)
-monitor.app.command()(monitor_backtest.backtest)
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(forecast.backtest)

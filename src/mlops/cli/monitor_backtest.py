@@ -31,12 +31,12 @@ SHOWN = 3
 
 def backtest(
     uri: Annotated[str, typer.Argument(metavar="[URI]", help="models:/NAME@ALIAS or models:/NAME/VERSION")] = "",
-    weeks: Annotated[int, typer.Option(help="Newest weeks that are replayed.", min=1)] = 52,
+    weeks: Annotated[int, typer.Option(help="Newest weeks that are replayed.", min=9)] = 52,
     fit_weeks: Annotated[int, typer.Option(help="Weeks before them that the monitor is fitted on.", min=13)] = 52,
     refit_weeks: Annotated[int, typer.Option(help="Weeks after which the model's recipe is fitted anew.", min=1)] = 13,
     as_of: AsOf = "now",
     budgets: Annotated[str, typer.Option(help="Alarms a year to compare with the policy's.")] = "0.25,0.5,1,2,4",
-    lives: Annotated[int, typer.Option(help="How often each kind of change is tried.", min=2)] = 20,
+    lives: Annotated[int, typer.Option(help="How often each kind of change is tried.", min=2)] = 10,
     changes: Annotated[float, typer.Option(help="True changes a year that you expect.", min=0)] = 1.0,
     seed: Annotated[int, typer.Option(help="Where the random days of changes begin.", min=0)] = 0,
     file: FromFile = "",
@@ -59,9 +59,10 @@ def backtest(
 
     if bool(uri) == bool(file):
         raise typer.BadParameter("expected a model's URI or --file, one of them")
+    asked = _budgets(budgets)
     policy = read_policy(room("monitoring") / "policy.toml")
     with progress() as bar:
-        task = bar.add_task("forecasting the past", total=None, note="")
+        task = bar.add_task("reading", total=None, note="")
 
         def told(what: str) -> "Told":
             def say(done: int, of: int) -> None:
@@ -82,7 +83,7 @@ def backtest(
             case,
             policy,
             unit,
-            budgets=_budgets(budgets),
+            budgets=asked,
             per_change=lives,
             changes_per_year=changes,
             seed=seed,
@@ -113,10 +114,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _budgets(text: str) -> tuple[float, ...]:
+    from mlops.monitoring.tradeoff import check_budgets
+
     try:
-        return tuple(float(one) for one in _names(text))
+        found = tuple(float(one) for one in _names(text))
     except ValueError as error:
         raise BadInput(f"--budgets {text!r} is no list of numbers; expected alarms a year, as 0.5,1,2") from error
+    check_budgets(found)
+    return found
 
 
 def _print(found: "Backtest", page: Path | None) -> None:

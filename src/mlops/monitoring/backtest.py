@@ -46,6 +46,11 @@ class Backtest:
         """A change for people."""
         return CHANGES[change].words
 
+    def changes(self) -> str:
+        """How many true changes a year are expected."""
+        count = self.question.changes_per_year
+        return f"{_number(count)} true {'change' if count == 1 else 'changes'}"
+
     def said(self) -> str:
         """What was replayed, on what."""
         case = self.case
@@ -73,7 +78,7 @@ class Backtest:
         """Which budget costs least, how sure that is, and what it rests on."""
         best, budgets = self.tradeoff.best, self.tradeoff.budgets
         yield (
-            f"With {_changes(self.question.changes_per_year)} a year a budget of {best.budget:g} costs"
+            f"With {self.changes()} a year a budget of {best.budget:g} costs"
             f" least, in {best.best_in:.0%} of resamples{_as_good(best.as_good)}."
         )
         if len(best.by_changes) > 1:
@@ -119,7 +124,7 @@ def backtest(
     unit: UnitCost,
     *,
     budgets: tuple[float, ...] = BUDGETS,
-    per_change: int = 20,
+    per_change: int = 10,
     changes_per_year: float = 1.0,
     seed: int = 0,
     told: Told = lambda *_: None,
@@ -159,10 +164,6 @@ def _check(week: Checked, loss: float) -> dict[str, Any]:
 
 def _alarms(count: float) -> str:
     return f"{_number(count)} {'alarm' if count == 1 else 'alarms'}"
-
-
-def _changes(count: float) -> str:
-    return f"{_number(count)} true {'change' if count == 1 else 'changes'}"
 
 
 def _number(value: float) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "Question",
     "Total",
     "Tradeoff",
+    "check_budgets",
     "envelope",
     "lives",
     "tradeoff",
@@ -70,9 +71,7 @@ class Question:
     changes_per_year: float = 1.0
 
     def __post_init__(self) -> None:
-        wrong = [budget for budget in self.budgets if not 0 < budget < math.inf]
-        if wrong or not self.budgets:
-            raise BadInput(f"a budget is {(*wrong, 'missing')[0]}; expected numbers of alarms a year above 0, as 0.5,1")
+        check_budgets(self.budgets)
         if not 0 <= self.changes_per_year < math.inf:
             raise BadInput(f"changes_per_year is {self.changes_per_year}; it may not be below 0")
 
@@ -152,6 +151,13 @@ class _Track:
 
     weeks: tuple[Checked, ...]
     delays: Array
+
+
+def check_budgets(budgets: Sequence[float]) -> None:
+    """Raise BadInput where there is none, or one is no number above 0."""
+    wrong = [budget for budget in budgets if not 0 < budget < math.inf]
+    if wrong or not budgets:
+        raise BadInput(f"a budget is {(*wrong, 'missing')[0]}; expected numbers of alarms a year above 0, as 0.5,1")
 
 
 def lives(case: Case, per_change: int, seed: int = 0) -> tuple[Life, ...]:
