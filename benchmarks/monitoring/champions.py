@@ -16,7 +16,7 @@ from benchmarks.monitoring.feeds import Feed
 from joblib import Memory
 
 from mlops.domain.findings import Findings, Recommendation
-from mlops.errors import HistoryTooShort, MlopsError
+from mlops.errors import MlopsError
 from mlops.features.build import values
 from mlops.forecasting import forecaster
 from mlops.forecasting.backtest import backtest, origins
@@ -33,6 +33,9 @@ __all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mon
 
 DAY, WEEK = pd.Timedelta(days=1), pd.Timedelta(days=7)
 HORIZON, CYCLE = 28, 7
+
+Judged = tuple[Findings, pd.DataFrame]
+"""The findings of a week, with its rows."""
 
 
 class Version(NamedTuple):
@@ -58,7 +61,7 @@ class Shelf:
     feed: Feed
     recipe: Recipe
     folder: Path
-    _lives: dict[Version, list[tuple[Findings, pd.DataFrame]]] = field(default_factory=dict)
+    _careers: "dict[Version, Career]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         memory = Memory(self.folder / self.feed.name.replace("/", " "), verbose=0)
@@ -91,13 +94,45 @@ class Shelf:
         """Forecasts of the newest days by a kind that was fitted on what came before them."""
         return self._held(self.feed, kind, monday, days)
 
-    def life(self, version: Version, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
-        """The findings of the version's first weeks in use, with the rows of each; judged in growing stretches."""
-        known = self._lives.get(version, [])
-        if len(known) < weeks:
-            stretch = max(weeks, len(known) + max(8, len(known) // 4))
-            known = self._lives[version] = _judged(self, version, stretch, policy)
-        return known[:weeks]
+    def judged(self, version: Version, weeks: int, policy: Policy) -> list[Judged]:
+        """What was found in the version's first weeks in use, as far as there are outcomes."""
+        if version not in self._careers:
+            self._careers[version] = Career(self, version, policy)
+        return self._careers[version].until(weeks)
+
+
+class Career:
+    """A version in use since its birthday, judged week by week as a check on each Monday would have."""
+
+    def __init__(self, shelf: Shelf, version: Version, policy: Policy) -> None:
+        self._shelf, self._version, self._policy = shelf, version, policy
+        baseline = shelf.baseline(version)
+        self._size = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
+        self._observed = shelf.feed.frame[shelf.feed.frame["series_id"].isin(self._size.index)]
+        self._rows, self._weeks = pd.DataFrame(), list[Judged]()
+        self._life = Life(self._with_features(baseline), policy)
+
+    def until(self, weeks: int) -> list[Judged]:
+        """The first weeks."""
+        while len(self._weeks) < weeks:
+            self._weeks.append(self._next())
+        return self._weeks[:weeks]
+
+    def _next(self) -> Judged:
+        """The newest week of a check at its end."""
+        begin = self._version.born + len(self._weeks) * WEEK
+        fresh = self._with_features(live(self._shelf, [(self._version, begin)]))
+        self._rows = pd.concat([self._rows, fresh], ignore_index=True)
+        as_of = (begin + WEEK).tz_localize("UTC").to_pydatetime()
+        start = first_week(self._version.born, as_of)
+        newest = self._life.until(self._rows[self._rows["ds"] >= start], start, as_of)[-1]
+        return newest.findings, newest.rows
+
+    def _with_features(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """With the watched features; targets and forecasts over each series' usual size."""
+        scale = frame["series_id"].map(self._size).fillna(1.0)
+        scaled = frame.assign(outcome=frame["y"], target=frame["y"] / scale, prediction=frame["y_hat"] / scale)
+        return values(self._observed, scaled.reset_index(drop=True), self._policy.features, self._shelf.feed.country)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +163,8 @@ class State:
         return [found for found, _ in self._life]
 
     @property
-    def _life(self) -> list[tuple[Findings, pd.DataFrame]]:
-        age = (self.monday - self.champion.born) // WEEK
-        return self.shelf.life(self.champion, age, self.policy)
+    def _life(self) -> list[Judged]:
+        return self.shelf.judged(self.champion, (self.monday - self.champion.born) // WEEK, self.policy)
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -232,39 +266,6 @@ def live(shelf: Shelf, issues: list[tuple[Version, pd.Timestamp]]) -> pd.DataFra
     before = pd.MultiIndex.from_arrays([found["series_id"], found["ds"] - back])
     found["naive"] = every.reindex(before).to_numpy()
     return found.sort_values(["series_id", "ds"], ignore_index=True)
-
-
-def _judged(shelf: Shelf, version: Version, weeks: int, policy: Policy) -> list[tuple[Findings, pd.DataFrame]]:
-    """The first weeks of a version in use, as far as there are outcomes."""
-    at, last = version.born, shelf.feed.frame["ds"].max() + DAY
-    weeks = max(1, min(weeks, (last - at) // WEEK))
-    rows = live(shelf, [(version, at + week * WEEK) for week in range(weeks)])
-    baseline = shelf.baseline(version)
-    observed = shelf.feed.frame[shelf.feed.frame["series_id"].isin(baseline["series_id"])]
-    size = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
-    both = [_with_features(frame, observed, size, policy, shelf.feed.country) for frame in (baseline, rows)]
-    try:
-        life = Life(both[0], policy)
-    except HistoryTooShort:
-        return [(Findings(), rows)] * weeks
-    return [_week(life, both[1], at, at + week * WEEK) for week in range(1, weeks + 1)]
-
-
-def _week(life: Life, rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> tuple[Findings, pd.DataFrame]:
-    """The newest week of a check at `end`, with its rows."""
-    as_of = end.tz_localize("UTC").to_pydatetime()
-    start = first_week(begin, as_of)
-    newest = life.until(rows[(rows["ds"] >= start) & (rows["ds"] < end)], start, as_of)[-1]
-    return newest.findings, newest.rows
-
-
-def _with_features(
-    frame: pd.DataFrame, observed: pd.DataFrame, size: "pd.Series[float]", policy: Policy, country: str | None
-) -> pd.DataFrame:
-    """With the watched features; targets and forecasts over each series' usual size."""
-    scale = frame["series_id"].map(size).fillna(1.0)
-    scaled = frame.assign(outcome=frame["y"], target=frame["y"] / scale, prediction=frame["y_hat"] / scale)
-    return values(observed, scaled.reset_index(drop=True), policy.features, country)
 
 
 def _train(feed: Feed, version: Version) -> Forecaster:

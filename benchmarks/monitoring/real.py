@@ -58,11 +58,12 @@ EVENTS = {
     "nn5": (),
 }
 LIVES = {
-    "auckland": ("2020-01-01", "2025-12-31", "2023-01-01"),
-    "austin": ("2012-01-01", "2016-12-31", "2012-01-01"),
-    "nn5": ("1997-06-01", "1998-05-17", "1997-06-01"),
+    "auckland, lockdowns": ("auckland", "2020-01-01", "2022-12-31"),
+    "auckland, quiet years": ("auckland", "2023-01-01", "2025-12-31"),
+    "austin": ("austin", "2012-01-01", "2016-12-31"),
+    "nn5": ("nn5", "1997-06-01", "1998-05-17"),
 }
-"""The first champion's birthday, the last Monday, and since when the feed is said to be quiet."""
+"""Feed, the first Monday after which the first champion is trained, and the last Monday."""
 
 
 def flagged(weeks: Sequence[Week], event: Event) -> dict[str, object]:
@@ -79,13 +80,12 @@ def alarmed(week: Week) -> bool:
     return week.findings is not None and any(one.drifted for one in week.findings.details)
 
 
-def quiet(weeks: Sequence[Week], since: pd.Timestamp, events: Sequence[Event]) -> dict[str, object]:
+def alarms(weeks: Sequence[Week], events: Sequence[Event]) -> dict[str, object]:
     """Alarm episodes a year, all of them and those that no known event explains."""
-    judged = [week for week in weeks if week.monday > since]
-    told = [alarmed(week) for week in judged]
-    echo = [any(one.first < week.monday <= one.first + LASTS for one in events) for week in judged]
-    years, calm = len(judged) / 52, [now for now, known in zip(told, echo, strict=True) if not known]
-    subjects = pd.Series([name for week in judged for name in _subjects(week)], dtype=object).value_counts()
+    told = [alarmed(week) for week in weeks]
+    echo = [any(one.first < week.monday <= one.first + LASTS for one in events) for week in weeks]
+    years, calm = len(weeks) / 52, [now for now, known in zip(told, echo, strict=True) if not known]
+    subjects = pd.Series([name for week in weeks for name in _subjects(week)], dtype=object).value_counts()
     rate = poisson(episodes(told), years)
     return {
         "years": round(years, 2),
@@ -93,7 +93,7 @@ def quiet(weeks: Sequence[Week], since: pd.Timestamp, events: Sequence[Event]) -
         "a year": [round(x, 2) for x in (rate.value, rate.low, rate.high)],
         "beside events": episodes(calm),
         "alarmed weeks": sum(told),
-        "asked to act": sum(week.advice is not None and week.advice.action in ASKS for week in judged),
+        "asked to act": sum(week.advice is not None and week.advice.action in ASKS for week in weeks),
         "findings": subjects.to_dict(),
     }
 
@@ -104,8 +104,10 @@ def _subjects(week: Week) -> Iterator[str]:
 
 
 def lives(name: str, kind: str, policy: Policy, data: Path, folder: Path, each: bool) -> Iterator[dict[str, object]]:
-    """One model of all series, or one of each, from the feed's first champion on."""
-    everything, days = feed(name, data), mondays(*LIVES[name][:2])
+    """One model of all series, or one of each."""
+    source, first, last = LIVES[name]
+    everything, days = feed(source, data), mondays(first, last)
+    events = [event for event in EVENTS[source] if days[0] < event.first < days[-1]]
     feeds = [everything]
     if each:
         known = everything.known(days[0])["series_id"].unique()
@@ -114,11 +116,12 @@ def lives(name: str, kind: str, policy: Policy, data: Path, folder: Path, each: 
         weeks = list(play(Shelf(one, Recipe(kind), folder), policy, days, ours))
         retrained = [str(week.monday.date()) for week in weeks if week.retrained]
         yield {
+            "life": name,
             "feed": one.name,
             "kind": kind,
             "retrained": retrained,
-            "quiet": quiet(weeks, pd.Timestamp(LIVES[name][2]), EVENTS[name]),
-            "events": [flagged(weeks, event) for event in EVENTS[name]],
+            "alarms": alarms(weeks, events),
+            "events": [flagged(weeks, event) for event in events],
         }
 
 
@@ -126,13 +129,13 @@ def main() -> None:
     """Print a JSON document per life."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--feeds", default="auckland,austin,nn5")
+    parser.add_argument("--only", default="", help="lives whose name contains this")
     parser.add_argument("--kind", default="lightgbm", help="of the first champion")
     parser.add_argument("--each", action="store_true", help="a model for each series, in place of one for all")
     parser.add_argument("--shelf", type=Path, default=Path("/tmp/mlops-shelf"), help="keeps fits and forecasts")
     chosen = parser.parse_args()
     policy = read_policy(Path("monitoring/policy.toml"))
-    for name in chosen.feeds.split(","):
+    for name in (one for one in LIVES if chosen.only in one):
         for life in lives(name, chosen.kind, policy, chosen.data, chosen.shelf, chosen.each):
             print(json.dumps(life, indent=1), flush=True)
 
