@@ -94,10 +94,10 @@ class Reading:
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
-        run = self.version["run_id"]
-        rows = read_table(self.store, run, "backtest").rename(columns={"step": "horizon"})
+        run, lineage = self.version["run_id"], self.version["lineage"]
+        rows = read_table(self.store, run, "backtest", lineage=lineage).rename(columns={"step": "horizon"})
         try:
-            naive = read_table(self.store, run, "backtest_naive")[[*KEYS, "y_hat"]]
+            naive = read_table(self.store, run, "backtest_naive", lineage=lineage)[[*KEYS, "y_hat"]]
         except NothingToDo:
             return rows
         return rows.merge(naive.rename(columns={"y_hat": "naive"}), on=KEYS, how="left")

@@ -111,7 +111,7 @@ def _own(
     if datetime.fromisoformat(lineage["as_of"]) > as_of:
         return None
     try:
-        table = read_table(store, version.run_id, "backtest")
+        table = read_table(store, version.run_id, "backtest", lineage=lineage)
     except NothingToDo:
         return None
     days = (table["ds"].max() - table["ds"].min()).days + 1
