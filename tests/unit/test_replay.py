@@ -116,7 +116,8 @@ def test_what_a_copy_sees_the_other_does_not(quiet: Life, policy: Policy):
     watch, undisturbed = case.fit(case, 1.0), replay_of(case, policy)
     branch, wild = copy(watch), case.live.assign(num_01=1e3, y=1e3)
     for week in range(4):
-        branch.check(wild, case.between(case.end(week) - pd.Timedelta(weeks=1), case.end(week), wild))
+        end = case.end(week)
+        branch.check(wild, case.between(end - pd.Timedelta(weeks=1), end, wild), end)
     assert list(replayed(case, watch, policy.terms)) == undisturbed
 
 

@@ -37,15 +37,27 @@ Told = Callable[[int, int], None]
 """Hears how many of how many are done."""
 WEEK = pd.Timedelta(weeks=1)
 DAYS_OF_YEAR = 365.25
+URGENCY = ("investigate_data", "prove", "watch", "none")
 CALM_WEEKS = 2
 """Alarms with so many calm weeks between them, or fewer, are one episode."""
 
 
 class Watch(Protocol):
-    """A fitted monitor; a shallow copy of it goes its own way from there."""
+    """A fitted monitor; a copy of it goes its own way from there.
 
-    def check(self, seen: pd.DataFrame, window: pd.DataFrame) -> Findings:
-        """What the rows of the newest week show; `seen` are the live rows up to its end."""
+    One that `begins_anew` now and then has a `steady` twin, which never does: what two of its copies find can be
+    compared whenever they were made.
+    """
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it forgets what it has seen, now and then."""
+
+    def steady(self) -> "Watch":
+        """As it was fitted, never to begin anew."""
+
+    def check(self, seen: pd.DataFrame, window: pd.DataFrame, end: pd.Timestamp) -> Findings:
+        """What the rows of the week before `end` show; `seen` are the live rows of this week and earlier ones."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ class Case:
     weeks: int
     fit: Callable[["Case", float], Watch]
     size: str | None = None
+    looks_back: int = 9
+    """Weeks of rows that a check may look back on."""
 
     @property
     def years(self) -> float:
@@ -157,10 +171,19 @@ class MonitorWatch:
         """The monitor of the history of a case."""
         return cls(fit_monitor(case.history, replace(case.spec, alarms_per_year=alarms_per_year)))
 
+    @property
+    def begins_anew(self) -> bool:
+        """Never."""
+        return False
+
+    def steady(self) -> "MonitorWatch":
+        """Itself."""
+        return self
+
     def __copy__(self) -> "MonitorWatch":
         return MonitorWatch(copy(self._monitor))
 
-    def check(self, seen: pd.DataFrame, window: pd.DataFrame) -> Findings:  # noqa: ARG002  others look further back
+    def check(self, seen: pd.DataFrame, window: pd.DataFrame, end: pd.Timestamp) -> Findings:  # noqa: ARG002
         """What the monitor says."""
         return self._monitor.check(window)
 
@@ -192,7 +215,8 @@ def replayed(case: Case, watch: Watch, terms: Terms) -> Iterator[Checked]:
     found: list[Findings] = []
     for week in range(case.weeks):
         seen = case.between(case.start, case.end(week))
-        found.append(watch.check(seen, case.between(case.end(week) - WEEK, case.end(week))))
+        window = case.between(case.end(week) - WEEK, case.end(week))
+        found.append(watch.check(seen, window, case.end(week)))
         proof = asks_for_proof(found, terms)
         action = recommend(found[-terms.of :], terms).action
         broken = action == "investigate_data"
@@ -214,32 +238,24 @@ def episodes(weeks: Sequence[Checked]) -> tuple[Episode, ...]:
 
 def drifted(findings: Findings) -> frozenset[str]:
     """What drifted, by kind and subject."""
-    return frozenset(_name(one) for one in findings.details if one.drifted)
+    return frozenset(one.name for one in findings.details if one.drifted)
+
+
+def _clearness(finding: Finding) -> float:
+    return float(np.nan_to_num(finding.clearness, nan=0.0))
 
 
 def _episode(weeks: Sequence[Checked]) -> Episode:
     clearest: dict[str, float] = {}
     for one in (finding for week in weeks for finding in week.findings.details if finding.drifted):
-        clearest[_name(one)] = max(clearest.get(_name(one), 0.0), _clearness(one))
+        clearest[one.name] = max(clearest.get(one.name, 0.0), _clearness(one))
     first = max((one for one in weeks[0].findings.details if one.drifted), key=_clearness)
     return Episode(
         begins=weeks[0].end,
         ends=weeks[-1].end,
         weeks=len(weeks),
         drifted=tuple(sorted(clearest, key=lambda name: -clearest[name])),
-        sentence=first.detail or _name(first),
+        sentence=first.detail or first.name,
         action=min((week.action for week in weeks), key=URGENCY.index),
         needs_person=any(week.needs_person for week in weeks),
     )
-
-
-URGENCY = ("investigate_data", "prove", "watch", "none")
-
-
-def _name(finding: Finding) -> str:
-    return f"{finding.kind}.{finding.subject}".rstrip(".")
-
-
-def _clearness(finding: Finding) -> float:
-    ratio = finding.statistic / finding.threshold if finding.threshold > 0 else finding.statistic
-    return float(np.nan_to_num(ratio, nan=0.0))

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 
@@ -17,11 +17,11 @@ from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.holdout import ISSUE
 from mlops.forecasting.panel import Panel
-from mlops.monitoring.coverage import against_promise
-from mlops.monitoring.monitor import FEWEST_DAYS, Monitor, MonitorSpec, fit_monitor
+from mlops.monitoring.monitor import FEWEST_DAYS, MonitorSpec
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay import Case, Told, refuse_short, split
-from mlops.monitoring.skill import against_naive
+from mlops.monitoring.slices import Slice, choose
+from mlops.monitoring.weekly import Life, first_week
 from mlops.series.quality import usable
 from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import ModelVersion, resolve
@@ -30,6 +30,13 @@ from mlops.tracking.store import Store
 
 __all__ = ["ChampionWatch", "Reach", "of_model"]
 
+SEASONAL: dict[str, tuple[pd.DateOffset, int]] = {
+    "hourly": (pd.DateOffset(hours=1), 24),
+    "daily": (pd.DateOffset(days=1), 7),
+    "weekly": (pd.DateOffset(days=7), 4),
+    "monthly": (pd.DateOffset(months=1), 12),
+}
+"""A step, and the steps of the cycle that the naive repeats, as for forecasts that were issued."""
 DAYS_A_STEP = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 30.44}
 
 
@@ -43,25 +50,36 @@ class Reach:
 
 
 class ChampionWatch:
-    """What a weekly check of a champion looks at: a monitor, the naive, and the promise of the intervals."""
+    """What `mlops monitor run` keeps of a served version, and what it finds from week to week."""
 
-    def __init__(self, monitor: Monitor, baseline: pd.DataFrame, alarms_per_year: float) -> None:
-        self._monitor, self._baseline, self._alarms_per_year = monitor, baseline, alarms_per_year
-
-    @classmethod
-    def fit(cls, case: Case, alarms_per_year: float) -> Self:
-        """The watch of a case whose rows have intervals (`lo_80, hi_80`), `outcome, y_hat` and `naive`."""
-        spec = replace(case.spec, alarms_per_year=alarms_per_year)
-        return cls(fit_monitor(case.history, spec), case.history, alarms_per_year)
+    def __init__(self, life: Life, begin: pd.Timestamp, *, begins_anew: bool = True) -> None:
+        self._life, self._begin, self.begins_anew = life, begin, begins_anew
 
     def __copy__(self) -> "ChampionWatch":
-        return ChampionWatch(copy(self._monitor), self._baseline, self._alarms_per_year)
+        return ChampionWatch(deepcopy(self._life), self._begin, begins_anew=self.begins_anew)
 
-    def check(self, seen: pd.DataFrame, window: pd.DataFrame) -> Findings:
-        """What `monitoring.weekly` finds in a week."""
-        found = self._monitor.check(window)
-        compared = against_naive(seen, self._alarms_per_year)
-        return Findings((*found.details, compared, against_promise(self._baseline, window, self._alarms_per_year)))
+    def steady(self) -> "ChampionWatch":
+        """A watch that goes on from the first week, where the job begins anew every quarter."""
+        return ChampionWatch(deepcopy(self._life), self._begin, begins_anew=False)
+
+    def check(self, seen: pd.DataFrame, window: pd.DataFrame, end: pd.Timestamp) -> Findings:  # noqa: ARG002
+        """What the weekly check at `end` finds in its newest week."""
+        as_of = end.tz_localize("UTC").to_pydatetime()
+        start = first_week(self._begin, as_of) if self.begins_anew else self._begin
+        return self._life.until(seen[seen["ds"] >= start], start, as_of)[-1].findings
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How a served version is watched at a budget of alarms a year."""
+
+    policy: Policy
+    slices: tuple[Slice, ...]
+
+    def __call__(self, case: Case, alarms_per_year: float) -> ChampionWatch:
+        return ChampionWatch(
+            Life(case.history, replace(self.policy, alarms_per_year=alarms_per_year), self.slices), case.start
+        )
 
 
 def of_model(
@@ -90,7 +108,18 @@ def of_model(
     spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"
-    return Case(title, source, spec, before, live, start, reach.weeks, ChampionWatch.fit, size="size"), selection
+    fit = _Fit(policy, _slices(database, policy, before))
+    return Case(
+        title, source, spec, before, live, start, reach.weeks, fit, size="size", looks_back=reach.weeks
+    ), selection
+
+
+def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple[Slice, ...]:
+    """The parts of the series that a check judges, too."""
+    series = [int(one) for one in baseline["series_id"].unique()]
+    with database.transaction() as transaction:
+        places = transaction.frame("series_slices", series_ids=series, by=list(policy.slices.by))
+    return choose(places, baseline, policy.slices)
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:
@@ -151,15 +180,6 @@ def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
     return forecasts.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last").reset_index(drop=True)
 
 
-SEASONAL: dict[str, tuple[pd.DateOffset, int]] = {
-    "hourly": (pd.DateOffset(hours=1), 24),
-    "daily": (pd.DateOffset(days=1), 7),
-    "weekly": (pd.DateOffset(days=7), 4),
-    "monthly": (pd.DateOffset(months=1), 12),
-}
-"""A step, and the steps of the cycle that the naive repeats, as for forecasts that were issued."""
-
-
 def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: str) -> pd.DataFrame:
     """Forecasts beside the seasonal naive from the same cutoff: the newest value of the cycle that was known there."""
     step, cycle = SEASONAL[granularity]
@@ -172,9 +192,10 @@ def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: st
 
 
 def _sized(rows: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
-    """Rows with target and prediction over each series' usual size, so that all count."""
+    """Rows with target and prediction over each series' usual size, so that all count, as a check scales them."""
     usual = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
     size = rows["series_id"].map(usual).fillna(1.0)
+    rows = rows.rename(columns={"step": "horizon"})
     return rows.assign(size=size, outcome=rows["y"], target=rows["y"] / size, prediction=rows["y_hat"] / size)
 
 

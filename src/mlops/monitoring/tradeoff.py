@@ -41,8 +41,6 @@ BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Alarms a year."""
 WATCHED_WEEKS = 8
 """For so long after its onset a change may be found; and a change that is not found costs as much as one found then."""
-LOOKED_BACK = 9
-"""Weeks before an onset that a check may look back on."""
 PRICED_WEEKS = 26
 """On so many weeks before the replay it is measured what a change costs."""
 DRAWS = 2_000
@@ -190,13 +188,22 @@ def _track(shared: tuple[Question, Usual], budget: float) -> _Track:
     """The replay at a budget, and every life from the week of its onset on."""
     question, sizes = shared
     case = question.case
-    watch, before, weeks = case.fit(case, budget), list[Watch](), list[Checked]()
-    replay = replayed(case, watch, question.terms)
-    for _ in range(case.weeks):
+    watch = case.fit(case, budget)
+    steady = watch.steady()
+    before, quiet = _branches(question, steady)
+    weeks = list(replayed(case, watch, question.terms)) if watch.begins_anew else quiet
+    delays = [_delay(case, sizes, life, before[case.week_of(life.onset)], quiet) for life in question.lives]
+    return _Track(tuple(weeks), np.array(delays))
+
+
+def _branches(question: Question, watch: Watch) -> tuple[list[Watch], list[Checked]]:
+    """The replay of a watch, and what the watch was before each week."""
+    before, weeks = list[Watch](), list[Checked]()
+    replay = replayed(question.case, watch, question.terms)
+    for _ in range(question.case.weeks):
         before.append(copy(watch))
         weeks.append(next(replay))
-    delays = [_delay(case, sizes, life, before[case.week_of(life.onset)], weeks) for life in question.lives]
-    return _Track(tuple(weeks), np.array(delays))
+    return before, weeks
 
 
 def _delay(case: Case, sizes: Usual, life: Life, before: Watch, quiet: Sequence[Checked]) -> float:
@@ -204,7 +211,7 @@ def _delay(case: Case, sizes: Usual, life: Life, before: Watch, quiet: Sequence[
     rows, watch, first = _changed(case, sizes, life), copy(before), case.week_of(life.onset)
     for week in range(first, first + WATCHED_WEEKS):
         end = case.end(week)
-        found = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows))
+        found = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows), end)
         if drifted(found) - drifted(quiet[week].findings):
             return float((end - life.onset).days)
     return math.inf
@@ -212,7 +219,7 @@ def _delay(case: Case, sizes: Usual, life: Life, before: Watch, quiet: Sequence[
 
 def _changed(case: Case, sizes: Usual, life: Life) -> pd.DataFrame:
     """The live rows around an onset, changed from it on."""
-    before = case.between(life.onset - LOOKED_BACK * WEEK, life.onset)
+    before = case.between(life.onset - case.looks_back * WEEK, life.onset)
     after = case.between(life.onset, life.onset + (WATCHED_WEEKS + 1) * WEEK)
     known = before if len(before) else case.history
     changed = inject(after, known, life.change, sizes, np.random.default_rng(life.seed))
