@@ -63,7 +63,7 @@ class Reading:
     def weeks(self, known: Known) -> Sequence[Week]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(pd.Timestamp(known.last["forecast_from"]).tz_convert("UTC").tz_localize(None), known.as_of)
-        return self.life.until(self.featured(known), start, known.as_of)
+        return self.life.until(self.featured(known), start, known.as_of, self._policy.terms.of)
 
     def featured(self, known: Known) -> pd.DataFrame:
         """What is live with the watched features, and over the usual size of each series."""

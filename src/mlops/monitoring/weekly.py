@@ -74,16 +74,20 @@ class Life:
         self._seen = 0
         self._begin()
 
-    def until(self, live: pd.DataFrame, start: pd.Timestamp, as_of: datetime) -> Sequence[Week]:
+    def until(
+        self, live: pd.DataFrame, start: pd.Timestamp, as_of: datetime, newest: int | None = None
+    ) -> Sequence[Week]:
         """The weeks from `start` to `as_of`, oldest first; `live` has nothing of before and after.
 
-        A week is not judged again, unless rows of its time have changed or the weeks begin elsewhere.
+        A week is not judged again, unless rows of its time have changed or the weeks begin elsewhere. Of weeks before
+        the `newest` (None: all are new) only what monitors need to remember is judged: the rest costs as much.
         """
         ends = list(pd.date_range(start, _naive(as_of), freq="7D")[1:])
         if not self._goes_on(live, ends):
             self._begin()
+        wanted = set(ends if newest is None else ends[-newest:])
         for end in ends[len(self._weeks) :]:
-            self._weeks.append(self._judged(live[live["ds"] < end], end))
+            self._weeks.append(self._judged(live[live["ds"] < end], end, whole=end in wanted))
         self._seen = _digest(live, ends[-1])
         return self._weeks
 
@@ -102,27 +106,22 @@ class Life:
         known = [week.end for week in self._weeks]
         return known == ends[: len(known)] and self._seen == _digest(live, known[-1])
 
-    def _judged(self, past: pd.DataFrame, end: pd.Timestamp) -> Week:
+    def _judged(self, past: pd.DataFrame, end: pd.Timestamp, *, whole: bool) -> Week:
         window = past[past["ds"] >= end - WEEK]
+        remembering = (*self._monitored(window), *self._prediction.check(window), *self._sliced(window))
+        if not whole:
+            return Week(end, Findings.of(remembering), window)
         found = (
-            *without_hard_weeks(self._monitored(window), self._baseline, past),
-            *self._prediction.check(window),
-            *self._sliced(window, past),
+            *self._without_hard_weeks(remembering, past),
             against_naive(past, self._budget["naive"]),
             against_promise(self._baseline, window, self._budget["coverage"]),
             all_at_once(self._baseline, window),
         )
         return Week(end, Findings.of(found), window)
 
-    def _monitored(self, window: pd.DataFrame) -> tuple[Finding, ...]:
-        """Of a week without forecasts nothing: that none came is not for these monitors to say."""
-        return self._monitor.check(window).details if len(window) else ()
-
-    def _sliced(self, window: pd.DataFrame, past: pd.DataFrame) -> Iterator[Finding]:
-        """Of every slice; whether its week was hard for the naive, too, is asked of its own series."""
-        if self._slice_watch is None:
-            return
-        found = self._slice_watch.check(window)
+    def _without_hard_weeks(self, found: Sequence[Finding], past: pd.DataFrame) -> Iterator[Finding]:
+        """Whether the week was hard for the naive, too, is asked of the series of each slice."""
+        yield from without_hard_weeks(tuple(one for one in found if not one.slice), self._baseline, past)
         for one in self._slices:
             mine = tuple(finding for finding in found if finding.slice == one.name)
             if not any(finding.drifted for finding in mine):
@@ -130,6 +129,13 @@ class Life:
                 continue
             baseline, rows = (frame[frame["series_id"].isin(one.series)] for frame in (self._baseline, past))
             yield from without_hard_weeks(mine, baseline, rows)
+
+    def _monitored(self, window: pd.DataFrame) -> tuple[Finding, ...]:
+        """Of a week without forecasts nothing: that none came is not for these monitors to say."""
+        return self._monitor.check(window).details if len(window) else ()
+
+    def _sliced(self, window: pd.DataFrame) -> tuple[Finding, ...]:
+        return self._slice_watch.check(window) if self._slice_watch is not None else ()
 
 
 def _spec(policy: Policy, alarms_per_year: float) -> MonitorSpec:
