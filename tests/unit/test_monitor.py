@@ -234,6 +234,15 @@ def test_broken_data_is_a_fault_that_names_the_subject(lives, fault):
     assert monitor.check(week).data_faults == {subject}
 
 
+def test_a_column_that_changes_once_a_week_is_not_stale():
+    frame = life(5, 730 + 70)
+    issue = (frame["ds"] - START).dt.days // 7
+    frame["x3"] = frame.groupby(["route", issue])["x3"].transform("first")
+    history, weeks = split(frame, 730)
+    monitor = fit_monitor(history, SPEC)
+    assert [monitor.check(week).data_faults for week in weeks] == [frozenset()] * len(weeks)
+
+
 def test_a_few_missing_values_every_week_are_a_fault_in_the_end_and_none_once_they_are_back(lives):
     monitor, weeks = lives
     for week in weeks[:3]:

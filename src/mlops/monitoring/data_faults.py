@@ -20,17 +20,22 @@ LIMIT = 6.0  # −log10 of a chance: one in a million tallies and weeks
 VANISHED_LIMIT = 4.0
 RARELY = 0.002
 OFTEN = 0.5  # categories may repeat themselves, in some seasons more than in others
+STANDING = 0.6  # what is usually as it was the row before changes from time to time, as once a week: no week can tell
 NEW = 1e-5  # the rate of categories never seen before: one misspelt row is noise, two in a week are a new category
 RECENT_WEEKS = 26
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Something that is counted: the subject it speaks of, and the words for too many."""
+    """Something that is counted: the subject it speaks of, and the words for too many.
+
+    Its usual rate is taken as at least `rarest`; where it is above `highest`, too many says nothing.
+    """
 
     subject: str
     words: str
     rarest: float = RARELY
+    highest: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class DataFaults:
         went, chances = np.hsplit(recent, 2)
         strange, places = self.usual.surprise(went, chances)
         for number, (tally, statistic, place) in enumerate(zip(self.tallies, strange, places, strict=True)):
+            if self.usual.rate[place, number] > tally.highest:
+                continue
             days = SPANS[place]
             times, of = went[-days:, number].sum(), chances[-days:, number].sum()
             detail = (
@@ -110,7 +117,7 @@ def _tallies(spec: MonitorSpec) -> tuple[Tally, ...]:
 
 
 def _stale(name: str, rarest: float) -> Tally:
-    return Tally(name, f"values of {name} are the same as the one before them", rarest)
+    return Tally(name, f"values of {name} are the same as the one before them", rarest, STANDING)
 
 
 def _daily(rows: Rows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
