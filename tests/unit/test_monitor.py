@@ -116,6 +116,17 @@ def test_a_feature_that_varies_more_is_found(lives):
     assert "x1" in findings.features
 
 
+def test_a_season_that_grows_is_found_and_named(quiet):
+    history, weeks = split(quiet, 730)
+    wave = history.groupby(history["ds"].dt.dayofyear)["x2"].mean().rolling(61, center=True, min_periods=1).mean()
+    monitor, details = fit_monitor(history, SPEC), []
+    for week in weeks[:16]:
+        stronger = 1.5 * week["ds"].dt.dayofyear.map(wave - wave.mean())
+        details += monitor.check(week.assign(x2=week["x2"] + stronger)).details
+    assert any(f.drifted and "the season of x2 is" in f.detail for f in details)
+    assert not any(f.drifted and "season" in f.detail and f.subject != "x2" for f in details)
+
+
 def test_shares_of_a_category_that_move_are_found(lives):
     monitor, weeks = lives
     for week in weeks[:4]:

@@ -11,6 +11,8 @@ from mlops.monitoring.spec import Array
 __all__ = ["CalendarFit", "design", "fit_calendar", "harmonics_for"]
 
 DAYS_OF_YEAR = 365.25
+TINY = 1e-12
+NO_WAVES = 7  # the last columns of the design: six weekdays and the holiday flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,13 @@ class CalendarFit:
     def residuals(self, matrix: Array, daily: Array) -> Array:
         """What the calendar leaves of each daily number."""
         return daily - matrix @ self.coefficients
+
+    def side(self, matrix: Array) -> Array:
+        """To which side of its mean the time of the year takes each daily number: −1 to 1, 0 where it crosses over."""
+        waves = slice(1, matrix.shape[1] - NO_WAVES)
+        season = matrix[:, waves] @ self.coefficients[waves]
+        mean_square = (self.coefficients[waves] ** 2).sum(axis=0) / 2
+        return np.asarray(season / np.sqrt(season**2 + mean_square + TINY))
 
 
 def harmonics_for(days: int) -> int:

@@ -20,6 +20,7 @@ BUDGET: dict[Family, float] = {
     "spread": 0.07,
     "swing": 0.15,
     "share": 0.12,
+    "season": 0.15,
     "error": 0.10,
     "product": 0.14,
     "performance": 0.04,
@@ -37,14 +38,15 @@ class Calibration:
 
     calendar: CalendarFit
     reach: Array
+    seasons: int
     contrasts: tuple[Contrast, ...]
     scale: Array
     above: Array
     below: Array
 
     def residuals(self, matrix: Array, daily: Array) -> Array:
-        """What the calendar leaves of each day, pulled in to the reach of a quiet day."""
-        return np.clip(self.calendar.residuals(matrix, daily), -self.reach, self.reach)
+        """What the calendar leaves of each day, pulled in to the reach of a quiet day; then the seasons."""
+        return _left(self.calendar, matrix, daily, self.reach, self.seasons)
 
     def newest(self, values: Array, calm: Array) -> Array:
         """Standardised contrasts that end on the last day, one row per window."""
@@ -62,11 +64,10 @@ def baseline_days(days: int) -> int:
 def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_per_year: float) -> Calibration:
     """Scales from the history's own autocorrelation, corrected by windows held out of the calendar fit."""
     calendar = fit_calendar(matrix, daily)
-    left = calendar.residuals(matrix, daily)
-    reach = _reach(left)
-    left = np.clip(left, -reach, reach)
+    reach, seasons = _reach(calendar.residuals(matrix, daily)), sum(channel.family == "season" for channel in channels)
+    left = _left(calendar, matrix, daily, reach, seasons)
     contrasts = _contrasts(channels, len(daily))
-    quiet = _held_out(matrix, daily, reach, contrasts)
+    quiet = _held_out(matrix, daily, reach, seasons, contrasts)
     families = np.array([channel.family for channel in channels])
     variance = np.array([_variance(left, q, c, families) for q, c in zip(quiet, contrasts, strict=True)])
     scale = np.sqrt(variance) + SMALLEST_SCALE
@@ -74,9 +75,10 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     limits = limits * _tails(quiet / scale[:, None, :], families, len(daily))
     averaging = scale / (_deviation(left) + SMALLEST_SCALE)
     lean, tails = _moment(left, 3) * averaging, (_moment(left, 4) - 3) * averaging**2
-    return Calibration(
-        calendar, reach, contrasts, scale, above=_bent(limits, lean, tails), below=_bent(limits, -lean, tails)
-    )
+    above, below = _bent(limits, lean, tails), _bent(limits, -lean, tails)
+    season = families == "season"  # takes the longest window to show; its tails come and go with the wave
+    above[:, season], above[-1, season] = np.inf, limits[season]
+    return Calibration(calendar, reach, seasons, contrasts, scale, above, below)
 
 
 def _contrasts(channels: Sequence[Channel], days: int) -> tuple[Contrast, ...]:
@@ -93,13 +95,19 @@ def _reach(left: Array) -> Array:
     return np.where(reach > SMALLEST_SCALE, reach, np.inf)  # a constant that changes is no outlier
 
 
-def _held_out(matrix: Array, daily: Array, reach: Array, contrasts: Sequence[Contrast]) -> Array:
+def _left(calendar: CalendarFit, matrix: Array, daily: Array, reach: Array, seasons: int) -> Array:
+    """What a calendar leaves, within reach; then of the first columns how far that is to the side of their season."""
+    left = np.clip(calendar.residuals(matrix, daily), -reach, reach)
+    return np.hstack([left, left[:, :seasons] * calendar.side(matrix)[:, :seasons]])
+
+
+def _held_out(matrix: Array, daily: Array, reach: Array, seasons: int, contrasts: Sequence[Contrast]) -> Array:
     """The contrasts on every day of the history, by a calendar that was fitted without the days of their window."""
-    found = np.full((len(contrasts), *daily.shape), np.nan)
+    found = np.full((len(contrasts), len(daily), daily.shape[1] + seasons), np.nan)
     for block in _blocks(len(daily)):
         seen = daily.copy()
         seen[max(block.start - max(WINDOWS), 0) : block.stop] = np.nan
-        left = np.clip(fit_calendar(matrix, seen).residuals(matrix, daily), -reach, reach)
+        left = _left(fit_calendar(matrix, seen), matrix, daily, reach, seasons)
         for place, contrast in enumerate(contrasts):
             found[place, block] = contrast.over(left)[block]
     for place, contrast in enumerate(contrasts):
@@ -159,7 +167,8 @@ def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: 
     sizes = pd.Series([channel.family for channel in channels]).value_counts()
     present = sum(BUDGET[family] for family in sizes.index)
     independent = INDEPENDENT if harmonics_for(days) else 1.0  # unknown seasons alarm in every window
-    tests = sizes * CHECKS_PER_YEAR * len(WINDOWS) * independent
+    windows = {family: 1 if family == "season" else len(WINDOWS) for family in sizes.index}
+    tests = {family: size * CHECKS_PER_YEAR * windows[family] * independent for family, size in sizes.items()}
     share = {family: alarms_per_year * BUDGET[family] / present / tests[family] for family in sizes.index}
     sides = np.array([1 if channel.one_sided else 2 for channel in channels])
     chance = np.array([share[channel.family] for channel in channels]) / sides

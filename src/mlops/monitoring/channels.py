@@ -12,7 +12,7 @@ from mlops.monitoring.spec import Array
 
 __all__ = ["Channel", "EntityCentres", "Family", "daily_means", "spread_of"]
 
-Family = Literal["level", "spread", "swing", "share", "error", "product", "performance"]
+Family = Literal["level", "spread", "swing", "share", "season", "error", "product", "performance"]
 FEWEST_ROWS = 20  # an entity seen less often has no mean worth subtracting
 ROUNDING = 1e-9
 
@@ -29,8 +29,8 @@ class Channel:
 
     @property
     def one_sided(self) -> bool:
-        """Whether only a rise is bad: an error that shrinks is no fault."""
-        return self.family == "performance"
+        """Whether only a rise counts: an error that shrinks is no fault, and a season that fades moves the level."""
+        return self.family in ("performance", "season")
 
     @property
     def local(self) -> bool:

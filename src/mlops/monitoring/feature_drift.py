@@ -9,7 +9,7 @@ from mlops.monitoring.calendar_fit import CalendarFit, design, fit_calendar
 from mlops.monitoring.channels import Channel, EntityCentres, daily_means, spread_of
 from mlops.monitoring.spec import Array, MonitorSpec, Rows
 
-__all__ = ["FeatureDrift", "fit_feature_drift"]
+__all__ = ["FeatureDrift", "fit_feature_drift", "season_of"]
 
 FEWEST_IN_WEEK = 3.0  # rows; a rarer category has no share worth judging
 CROWD = 4  # rows a day
@@ -82,6 +82,12 @@ def _spread(name: str) -> Channel:
 def _swing(name: str) -> Channel:
     further, closer = (f"{name} strays {{}} {way} its calendar than usual" for way in ("further from", "less from"))
     return Channel("feature", name, "swing", further, closer)
+
+
+def season_of(name: str) -> Channel:
+    """The channel that asks whether a feature strays to the side of its calendar to which the season takes it."""
+    stronger, weaker = (f"the season of {name} is {{}} {word} than in the history" for word in ("stronger", "weaker"))
+    return Channel("feature", name, "season", stronger, weaker)
 
 
 def _share(column: str, name: str) -> Channel:

@@ -14,7 +14,7 @@ from mlops.monitoring.calibrate import baseline_days, calibrate
 from mlops.monitoring.channels import Channel
 from mlops.monitoring.concept_drift import ConceptDrift, fit_concept_drift
 from mlops.monitoring.data_faults import DataFaults, fit_data_faults, no_rows
-from mlops.monitoring.feature_drift import FeatureDrift, fit_feature_drift
+from mlops.monitoring.feature_drift import FeatureDrift, fit_feature_drift, season_of
 from mlops.monitoring.performance_drift import PerformanceDrift, fit_performance_drift
 from mlops.monitoring.spec import Array, MonitorSpec, Rows, read_rows
 from mlops.monitoring.tallies import LONGEST
@@ -42,7 +42,9 @@ class Reference:
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        return tuple(channel for part in self.parts for channel in part.channels)
+        """Those of the parts, then the seasons of the numeric columns, which are made of the levels."""
+        daily = tuple(channel for part in self.parts for channel in part.channels)
+        return daily + (tuple(map(season_of, self.spec.numeric)) if self.harmonics else ())
 
     def daily(self, rows: Rows) -> tuple[pd.DatetimeIndex, Array, Array]:
         """Every day from the first to the last row, its place in the calendar, and its channels."""
