@@ -72,10 +72,14 @@ class Outcome:
 
 
 def outcome(shelf: Shelf, policy: Policy, days: pd.DatetimeIndex, decide: Decide) -> Outcome:
-    """Play a policy and sum up what it served: the newest forecast of every series and day."""
+    """Play a policy and sum up what it served: the newest forecast of every day, of the first champion's series.
+
+    Later champions know series that the first had not; a policy must not be judged by those that only it serves.
+    """
     weeks = list(play(shelf, policy, days, decide))
     champions = [week.champion for week in weeks]  # of the week that ends on that Monday
     served = live(shelf, list(zip(champions, days[:-1], strict=True))).dropna(subset=["y"])
+    served = served[served["series_id"].isin(shelf.model(weeks[0].champion).known)]
     unit = policy.costs.unit(shelf.feed.metric_type)
     table = pd.DataFrame(
         {
