@@ -58,6 +58,9 @@ select model_id, 'champion', version_id from analytics.model_versions"""
 CHECKED = """;
 insert into analytics.evidently_snapshots (version_id, as_of, snapshot)
 select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"""
+KNOWN = """
+update analytics.model_prediction_results set outcome_recorded_at = target_at
+ where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"step": timedelta(days=1), "cycle": 7}
@@ -130,7 +133,7 @@ READS = {
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(days=42), "end_at": NOW}, months=3
     ),
     "review_waiting": Read({"version_ids": [1], "as_of": NOW}, why="the whole life of one version"),
-    "review_accuracy": Read({"version_ids": [1], "as_of": NOW}, months=3),
+    "review_accuracy": Read({"version_ids": [1], "as_of": datetime(2024, 8, 1, tzinfo=UTC)}, months=3, before=KNOWN),
     "review_impact": Read(
         {"model_ids": [1], "granularities": ["daily"], "as_of": NOW}, why="34 weeks, if monthly", before=SERVED
     ),

@@ -141,7 +141,7 @@ def _draw_accuracy(figure: Figure, model: "Model", weeks: Sequence["Week"]) -> N
     axes.set_ylim(0, top)
     _name_peak(axes, at, ours)
     _mark_drift(axes, [week.week for week in weeks if week.onset])
-    _mark_retrainings(axes, [week.week for week in weeks if week.retrained_at])
+    _mark_retrainings(axes, [week.week for week in weeks if week.verdict])
     _mark_onset(axes, model, weeks[0].week)
     for move in _promotions(model, weeks[0].week):
         _mark(axes, _day(move.moved_at), f"v{move.version}", "promotion")
@@ -153,7 +153,7 @@ def _name_peak(axes: Axes, at: Numbers, values: Numbers) -> None:
     """The figure of the highest point where it lies beyond the axis."""
     peak = int(np.nanargmax(values))
     if values[peak] > axes.get_ylim()[1]:
-        _say(axes, at[peak], f"↑ {100 * values[peak]:.0f} %", -2)
+        _say(axes, at[peak], f"↑ {100 * values[peak]:.0f} %", -2, left=True)
 
 
 def _mark_drift(axes: Axes, began: Sequence[datetime]) -> None:
