@@ -14,6 +14,7 @@ are small, as most are: the ten routes of a simulated company, two years of hist
 import argparse
 import cProfile
 import json
+import os
 import pstats
 import time
 from collections import Counter
@@ -42,7 +43,7 @@ from mlops.training.spec import params_file
 TRAINED = datetime(2025, 1, 1, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
 COMPANY = Company(customers=60, routes=10, years=3.0, country="NZ")
-COPY = "mlops_scale_copy"
+COPY = f"mlops_scale_{os.getpid()}"
 
 
 def main() -> None:

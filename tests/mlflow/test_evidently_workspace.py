@@ -121,7 +121,8 @@ def test_a_corrected_check_takes_the_place_of_its_run(mlops, home, routes, champ
     (run,) = workspace.list_runs(project.id)
     values = {one.display_name: one.value for one in workspace.get_run(project.id, run).metric_results.values()}
     assert values["wape"] == 0.3
-    assert values["wape_promised"] == pytest.approx(champion.metrics["wape"])
+    assert values["promised_wape"] == pytest.approx(champion.metrics["wape"])
+    assert workspace.get_run(project.id, run).tags == ["champion"]
     assert values["drifted.feature"] == 0
 
 
@@ -134,7 +135,7 @@ def test_the_dashboard_shows_the_weeks_and_the_statistics(mlops, home, routes, c
     shown = project.dashboard.model()
     assert project.name == "demand"
     drawn = {value.metric_labels["name"] for panel in shown.panels for value in panel.values}
-    assert {"drifted", "drifted.feature", "wape", "wape_promised", "coverage_80", "feature.log_level"} <= drawn
+    assert {"drifted", "drifted.feature", "wape", "promised_wape", "coverage_80", "feature.log_level"} <= drawn
     assert set(shown.tabs[0].panels) == {panel.id for panel in shown.panels}
 
 

@@ -11,10 +11,12 @@ with warnings.catch_warnings():
     from evidently.sdk.models import DashboardModel, DashboardPanelPlot, DashboardTabModel, PanelMetric
     from evidently.sdk.panels import bar_plot_panel, counter_panel, line_plot_panel
 
-__all__ = ["DRIFTED", "NOMINAL", "PROMISED", "dashboard"]
+__all__ = ["CHAMPION", "DRIFTED", "NOMINAL", "PROMISED", "dashboard"]
 
-DRIFTED, PROMISED, NOMINAL = "drifted", "wape_promised", "coverage_nominal"
-"""Numbers that a run of the workspace has beside those of its check; `drifted.KIND` counts the findings of a kind."""
+DRIFTED, PROMISED, NOMINAL = "drifted", "promised_wape", "coverage_nominal"
+"""Numbers that a run of the workspace has, also where its check has not; `drifted.KIND` counts findings of a kind."""
+CHAMPION = "champion"
+"""The tag of runs that are drawn: two versions in one line would be none."""
 WORDS = {"feature": "features", "concept": "concept", "data": "data faults"}
 COUNTERS = {
     "health": "Health, of 100",
@@ -70,7 +72,7 @@ def _kind(name: str) -> str:
 
 
 def _value(name: str, legend: str) -> PanelMetric:
-    return PanelMetric(metric="Precomputed", metric_labels={"name": name}, legend=legend)
+    return PanelMetric(metric="Precomputed", metric_labels={"name": name}, legend=legend, tags=[CHAMPION])
 
 
 def _id(*words: object) -> UUID:

@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mlops.db import Database
 from mlops.errors import NothingToDo
-from mlops.monitoring.evidently.dashboard import DRIFTED, NOMINAL, PROMISED, dashboard
+from mlops.monitoring.evidently.dashboard import CHAMPION, DRIFTED, NOMINAL, PROMISED, dashboard
 from mlops.monitoring.evidently.precomputed import measured
 
 with warnings.catch_warnings():
@@ -82,26 +82,30 @@ def _project(workspace: Workspace, path: Path, rows: Sequence[Row]) -> int:
 
 
 def _document(row: Row) -> Document:
-    """The snapshot of a check, with what is only known beside it: the promise, the health, the count of findings."""
+    """The snapshot of a check, with what is only known beside it: the health, the count of findings, by which alias."""
     document: Document = json.loads(row["snapshot"])
-    beside = json.loads(measured(_beside(row), name=document["name"], as_of=row["as_of"]))
+    there = {result["display_name"] for result in document["metric_results"].values()}
+    numbers = {name: value for name, value in _beside(row).items() if name not in there}
+    beside = json.loads(measured(numbers, name=document["name"], as_of=row["as_of"]))
     document["metric_results"] = beside["metric_results"] | document["metric_results"]
     document["top_level_metrics"] = beside["top_level_metrics"] + document["top_level_metrics"]
     document["widgets"] = beside["widgets"] + document["widgets"]
+    document["tags"] = [row["alias"]]
     document["metadata"] = {name: _text(value) for name, value in document["metadata"].items()}
     return document
 
 
 def _beside(row: Row) -> dict[str, float]:
     drifted = row["drifted"] or {}
-    known = {"health": row["health"], PROMISED: row["wape_promised"], NOMINAL: LEVEL, DRIFTED: sum(drifted.values())}
+    known = {"health": row["health"], PROMISED: row["promised_wape"], NOMINAL: LEVEL, DRIFTED: sum(drifted.values())}
     counts = {f"{DRIFTED}.{kind}": count for kind, count in sorted(drifted.items())}
     return {name: float(value) for name, value in (known | counts).items() if value is not None}
 
 
 def _show(workspace: Workspace, project: UUID, documents: Iterable[Document]) -> bool:
     """Write the dashboard if it differs; whether it did. Statistics that were always 0 make no line."""
-    results = [result for one in documents for result in one["metric_results"].values()]
+    drawn = [one for one in documents if CHAMPION in one["tags"]]
+    results = [result for one in drawn for result in one["metric_results"].values()]
     moved = {result["display_name"] for result in results if result["tests"] and result["value"]}
     wanted = dashboard(project, {result["display_name"] for result in results}, moved)
     if workspace.get_dashboard(project) == wanted:
