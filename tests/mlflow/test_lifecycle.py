@@ -204,6 +204,19 @@ def test_data_faults_are_not_retrained_away(routes: Database, store: Store, cham
         retrain(routes, store, number + 1, Rule())
 
 
+def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, store: Store, champion: Trained):
+    with routes.transaction() as transaction:
+        version = transaction.one("live_version", name="demand", version=1)["version_id"]
+    found = Recommendation("investigate_data", ("all series fell",), cause=("performance.upheaval",))
+    findings = Findings((Finding("performance", "upheaval", 2.0, 1.0, True, "all series fell"),))
+    row = {"version_id": version, "name": "demand", "version": 1}
+    number, _ = record(routes, _policy(), Check(row, NEW_YEAR, findings, found, {}))
+    with pytest.raises(Refused, match="all series fell.*--force"):
+        retrain(routes, store, number, Rule())
+    with pytest.raises(Refused, match="comparing on them would be unfair"):  # it goes on, and finds nothing newer
+        retrain(routes, store, number, Rule(), as_of=NEW_YEAR, force=True)
+
+
 def test_a_new_process_loads_the_champion_with_nothing_but_the_tracking_uri(
     home: Settings, store: Store, champion: Trained
 ):

@@ -84,7 +84,7 @@ def retrain(
     by, now = who(by), as_of or datetime.now(UTC)
     with _alone(database, recommendation_id):
         sync(store, database)
-        row = _recommendation(database, recommendation_id)
+        row = _recommendation(database, recommendation_id, force=force)
         if row["status"] == "done":
             return _as_recorded(store, row)
         champion = _subject(store, row)
@@ -95,7 +95,7 @@ def retrain(
         else:
             result = _train(database, store, row, champion, rule, as_of, say)
         if result.promoted and row["action"] != "rollback":
-            _still_to_be_acted_on(_recommendation(database, recommendation_id), now, force=force)
+            _still_to_be_acted_on(_recommendation(database, recommendation_id, force=force), now, force=force)
             result = _promote(database, store, result, recommendation_id, rule)
         sync(store, database)
         _close(database, recommendation_id, result)
@@ -244,17 +244,18 @@ def _promote(database: Database, store: Store, won: Retrained, recommendation_id
     return won
 
 
-def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any]:
+def _recommendation(database: Database, recommendation_id: int, *, force: bool) -> dict[str, Any]:
     with database.transaction() as transaction:
         row = transaction.one("recommendation", recommendation_id=recommendation_id)
         if row is None:
             there = transaction.rows("recommendations_to_act_on")
             ids = ", ".join(f"{one['recommendation_id']} ({one['action']})" for one in there) or "none"
             raise NothingToDo(f"there is no recommendation {recommendation_id}; open ones: {ids}")
-    if row["action"] == "investigate_data":
+    if row["action"] == "investigate_data" and not (force and _is_break(row)):
+        otherwise = "; if the data is right and the world has changed, say --force" if _is_break(row) else ""
         raise Refused(
             f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row['reasons'])};"
-            " a model trained on broken data would learn the fault"
+            f" a model trained on broken data would learn the fault{otherwise}"
         )
     if row["action"] != "rollback" and "recipe" not in (row["lineage"] or {}):
         raise Refused(
@@ -262,6 +263,11 @@ def _recommendation(database: Database, recommendation_id: int) -> dict[str, Any
             " train it where it comes from, and promote that version"
         )
     return row
+
+
+def _is_break(row: dict[str, Any]) -> bool:
+    """Whether forecasts failed at once while no column or series looks broken: the data may well be right."""
+    return bool(row["cause"]) and all(one.startswith("performance.") for one in row["cause"])
 
 
 def _still_champion(store: Store, version: ModelVersion) -> None:
