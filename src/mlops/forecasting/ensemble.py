@@ -143,7 +143,7 @@ class Auto(Forecaster):
 
     def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
         """Weights (origins + 1 × series × members × steps), the last member being the refuge, and their tape."""
-        season, tapes = panel.season, [member.tape(panel).of(panel.ids) for member in self.members.values()]
+        season, tapes = panel.season, [self._tape_of(member, panel) for member in self.members.values()]
         plain = self._refuge.tape(panel).of(panel.ids)
         forecasts = np.stack([tape.y_hat for tape in (*tapes, plain)], axis=2).astype(float)
         weights = weigh(tapes, season.cycle)
@@ -162,6 +162,10 @@ class Auto(Forecaster):
             if rows.any():
                 found[rows, column] = member.point(panel.take(rows), horizon)
         return found
+
+    def _tape_of(self, member: Forecaster, panel: Panel) -> Tape:
+        """What a member would have forecast; NaN for series that it can't know."""
+        return member.tape(panel.take(self._rows(member, panel))).of(panel.ids)
 
     def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
         """The series that a member can forecast."""
