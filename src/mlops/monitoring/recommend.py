@@ -303,9 +303,9 @@ def _break(week: Findings) -> tuple[str, ...]:
     """What broke, and what a person has to find out."""
     told = (one.detail for one in _drifted(week) if _name(one) in BREAKS)
     return (
-        "the week is beyond anything that the backtest has seen: find out whether the feed or the world has changed;"
-        " name an event of the world as such, so that the next one is foreseen",
         *told,
+        "that is beyond anything that the backtest has seen: find out whether the feed or the world has changed;"
+        " name an event of the world as such, so that the next one is foreseen",
     )
 
 
