@@ -61,12 +61,13 @@ def _distribution_functions(reference: npt.ArrayLike, current: npt.ArrayLike) ->
     first, second = (np.sort(_present(sample).astype(float)) for sample in (reference, current))
     if not len(first) or not len(second):
         return np.arange(2.0), NOTHING, NOTHING
-    points = np.sort(np.concatenate([first, second]), kind="stable")
-    return points, _part_below(first, points), _part_below(second, points)
-
-
-def _part_below(sample: Array, points: Array) -> Array:
-    return np.asarray(np.searchsorted(sample, points, side="right") / len(sample))
+    both = np.concatenate([first, second])
+    order = np.argsort(both, kind="stable")
+    points = both[order]
+    last = np.append(points[1:] != points[:-1], True)  # of equal points: both samples have all of theirs by then
+    below = np.cumsum(order < len(first))
+    under = np.arange(1, len(both) + 1) - below
+    return points[last], (below / len(first))[last], (under / len(second))[last]
 
 
 def _shares(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Array, Array]:
