@@ -95,7 +95,6 @@ def test_training_by_command_registers_a_challenger(mlops, champion, routes: Dat
         (("retrain", "77"), "there is no recommendation 77; open ones: none"),
         (("features", "show", "lag_11"), "did you mean 'lag_1'"),
         (("series", "ingest", "/nowhere.csv"), "/nowhere.csv"),
-        (("monitor", "run", *AT), "mlops outcomes match"),
         (("db", "stop"), "MLOPS_DATABASE_URL"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",

@@ -66,7 +66,12 @@ def test_a_quiet_life_is_quiet(found: Backtest):
 
 @pytest.mark.parametrize(
     ("kind", "size", "asks"),
-    [("concept_level", 2.5, "prove"), ("new_category", 0.2, "investigate_data"), ("mix", 0.4, "watch")],
+    [
+        ("concept_level", 1.3, "prove"),
+        ("concept_level", 2.5, "investigate_data"),
+        ("new_category", 0.2, "investigate_data"),
+        ("mix", 0.4, "watch"),
+    ],
 )
 def test_a_life_that_changes_is_in_alarm_after_its_onset_and_not_before(
     policy: Policy, kind: str, size: float, asks: str
