@@ -211,7 +211,7 @@ def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, stor
     findings = Findings((Finding("performance", "upheaval", 2.0, 1.0, True, "all series fell"),))
     row = {"version_id": version, "name": "demand", "version": 1}
     number, _ = record(routes, _policy(), Check(row, NEW_YEAR, findings, found, {}))
-    with pytest.raises(Refused, match="all series fell.*--force"):
+    with pytest.raises(Refused, match=r"all series fell.*--force"):
         retrain(routes, store, number, Rule())
     with pytest.raises(Refused, match="comparing on them would be unfair"):  # it goes on, and finds nothing newer
         retrain(routes, store, number, Rule(), as_of=NEW_YEAR, force=True)
