@@ -72,6 +72,16 @@ def test_training_by_command_registers_a_challenger(mlops, champion, routes: Dat
     assert [row["aliases"] for row in json.loads(out)] == [["champion"], ["challenger"]]
 
 
+def test_a_champion_without_a_forecast_is_told_as_not_judged(mlops, champion, routes):
+    code, out, _ = mlops("monitor", "run", *AT)
+    assert code == 0, out
+    assert "none of its forecasts is of a day that is past" in out
+    code, out, _ = mlops("monitor", "run", *AT, "--json")
+    (checked,) = json.loads(out)
+    assert (checked["state"], checked["recommendation"]["action"]) == ("unjudged", "none")
+    assert "wape" not in checked["values"]
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
