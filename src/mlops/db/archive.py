@@ -23,6 +23,7 @@ from psycopg import sql
 from mlops.db.engine import Database, Transaction
 from mlops.db.retry import retrying
 from mlops.errors import BadInput, Refused
+from mlops.files import placed
 
 __all__ = ["Archive", "Month", "Restored", "archive", "restore"]
 
@@ -127,7 +128,7 @@ def _write(transaction: Transaction, month: Month, path: Path, schema: pa.Schema
         left.unlink()
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with placed(part), part.open("wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
                 for batch in _batches(transaction, source, schema):
                     writer.write_table(batch)
