@@ -10,6 +10,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 import mlflow
+from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound
 from mlops.tracking.store import Store
@@ -162,7 +163,7 @@ def _quoted(text: str) -> str:
 def _absent(error: MlflowException, uri: str) -> None:
     """DatabaseUnavailable when an error says anything but that there is no such thing."""
     if error.error_code not in ABSENT:
-        raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_line(str(error))}") from error
+        raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_sentence(error)}") from error
 
 
 def _what_there_is(store: Store, name: str) -> str:
