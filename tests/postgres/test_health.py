@@ -222,6 +222,10 @@ def test_archives_that_are_gone_or_altered_are_named_and_bad_when_nothing_else_h
     assert told()["status"] == "ok"
     file.write_bytes(b"1234")
     assert (told()["status"], told()["figure"]) == ("watch", f"{file} was altered: it had 5 bytes and has 4")
+    file.write_bytes(b"12346")
+    ask(database, "alter table analytics.partition_archives add column if not exists problem text")
+    ask(database, "update analytics.partition_archives set problem = 'has another checksum'")
+    assert (told()["status"], told()["figure"]) == ("watch", f"{file} has another checksum")
     ask(database, "update analytics.partition_archives set dropped_at = now()")
     file.unlink()
     assert (told()["status"], told()["figure"]) == ("bad", f"{file} is gone")

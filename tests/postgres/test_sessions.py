@@ -114,7 +114,8 @@ def test_every_function_that_is_set_is_pinned_against_its_callers_session(databa
             """select p.oid::regprocedure::text from pg_proc p
                 where p.pronamespace = 'analytics'::regnamespace
                   and (p.proconfig is not null or strpos(p.prosrc, chr(92)) > 0)
-                  and coalesce(p.proconfig, '{}') @> '{standard_conforming_strings=on,quote_all_identifiers=off}' is false"""
+                  and not coalesce(p.proconfig, '{}') @> %s""",
+            [["standard_conforming_strings=on", "quote_all_identifiers=off"]],
         ).fetchall()
     assert loose == []
 

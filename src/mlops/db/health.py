@@ -79,7 +79,7 @@ def version(number: int, *, embedded: bool = False) -> Check:
 def archives(files: Iterable[Mapping[str, Any]]) -> Check:
     """Whether the archives are where they were written, and as large; bad when one of them alone holds its month."""
     there = list(files)
-    lost = [(one, why) for one in there if (why := _lost(Path(one["path"]), one["bytes"]))]
+    lost = [(one, why) for one in there if (why := _lost(Path(one["path"]), one["bytes"]) or one["problem"])]
     if not lost:
         return Check("archives", "ok", "every file is where it was written" if there else "none yet")
     only = [one for one in lost if one[0]["only_there"]]
@@ -89,7 +89,7 @@ def archives(files: Iterable[Mapping[str, Any]]) -> Check:
         "archives",
         "bad" if only else "watch",
         "; ".join(told) + more,
-        "bring the file back from a backup: the month is nowhere else"
+        "bring the file back from a backup: the month is nowhere else (or run this where the archives lie)"
         if only
         else "the month is still in the database, and mlops db maintain archives it anew",
     )
