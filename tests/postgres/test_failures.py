@@ -255,23 +255,15 @@ def test_what_mlflow_wraps_is_told_and_nothing_of_it_is_logged_as_a_traceback(
         ask(url, f"alter database {name} set lock_timeout = '100ms'")
         monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
         monkeypatch.setenv("MLOPS_DATABASE_URL", url)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         context.settings.cache_clear()
         context.store.cache_clear()
         forget()
         with psycopg.connect(url) as other:
-            other.execute(
-                "lock table mlflow.registered_models, mlflow.registered_model_aliases in access exclusive mode"
-            )
+            other.execute("lock table mlflow.registered_models, mlflow.registered_model_aliases, mlflow.model_versions")
             said = refused(mlops, "predict", "models:/demand@champion")
         assert "the registry can't say what models:/demand@champion is: another session holds a lock" in said
         assert "lock_timeout" in said
-        ask(url, f"alter database {name} set default_transaction_read_only = on")
-        context.store.cache_clear()
-        forget()
-        store = context.store()
-        with pytest.raises(Exception, match="read-only") as raised:
-            store.client.create_registered_model("new")
-        assert str(explained(raised.value)).startswith("the database takes no writes (cannot execute INSERT")
         context.store.cache_clear()
         forget()
         context.settings.cache_clear()
