@@ -57,29 +57,37 @@ def database_of(settings: Settings) -> Database:
 
 
 def partition(
-    month: str, *, rows: int = 9, size: int = 0, order: float | None = None, until: datetime | None = None
+    month: str,
+    *,
+    rows: int = 9,
+    size: int = 0,
+    order: float | None = None,
+    until: datetime | None = None,
+    parent: str = METRICS,
 ) -> Partition:
     lower = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
     upper = lower.replace(year=lower.year + lower.month // 12, month=lower.month % 12 + 1)
-    return Partition(METRICS, f"p{month}", lower, upper, rows, size, order, until)
+    return Partition(parent, f"{parent}_p{month}", lower, upper, rows, size, order, until)
 
 
 # what is due
 
 
 def test_months_ahead_are_due_from_this_one_on():
-    acts = plan([Policy(METRICS, 2, None, True)], [partition("2026-04")], NOW)
+    acts = plan([Policy(METRICS, 2, None, True, METRICS)], [partition("2026-04")], NOW)
     assert [act.detail for act in acts] == ["2026-03", "2026-05"]
 
 
 def test_the_turn_of_the_year_is_counted_through():
     acts = plan(
-        [Policy(METRICS, 1, 12, False)], [partition("2024-11"), partition("2024-12")], datetime(2025, 12, 5, tzinfo=UTC)
+        [Policy(METRICS, 1, 12, False, METRICS)],
+        [partition("2024-11"), partition("2024-12")],
+        datetime(2025, 12, 5, tzinfo=UTC),
     )
     assert [(act.act, act.what, act.detail) for act in acts] == [
         ("make", METRICS, "2025-12"),
         ("make", METRICS, "2026-01"),
-        ("drop", "p2024-11", ""),
+        ("drop", f"{METRICS}_p2024-11", ""),
     ]
 
 
@@ -89,12 +97,12 @@ def test_an_old_month_is_archived_before_it_is_dropped_and_a_restored_one_waits(
         partition("2020-02", until=NOW.replace(day=30)),
         partition("2020-03", until=NOW.replace(year=2027)),
     ]
-    acts = plan([Policy(METRICS, 0, 24, True)], [*months, partition("2026-03")], NOW)
+    acts = plan([Policy(METRICS, 0, 24, True, METRICS)], [*months, partition("2026-03")], NOW)
     assert [(act.act, act.what) for act in acts] == [
-        ("archive", "p2020-01"),
-        ("drop", "p2020-01"),
-        ("archive", "p2020-02"),
-        ("drop", "p2020-02"),
+        ("archive", f"{METRICS}_p2020-01"),
+        ("drop", f"{METRICS}_p2020-01"),
+        ("archive", f"{METRICS}_p2020-02"),
+        ("drop", f"{METRICS}_p2020-02"),
     ]
 
 
@@ -107,7 +115,7 @@ def test_a_large_closed_month_out_of_order_is_due_and_no_other():
         partition("2025-11", size=size),
         partition("2026-03", size=size, order=0.2),
     ]
-    assert plan([], months, NOW) == [Act("cluster", "p2026-01"), Act("cluster", "p2025-11")]
+    assert plan([], months, NOW) == [Act("cluster", f"{METRICS}_p2026-01"), Act("cluster", f"{METRICS}_p2025-11")]
 
 
 # doing it

@@ -119,14 +119,15 @@ def restore_archive(
     days: Annotated[int, typer.Option("--days", min=1, help="Retention leaves the month alone for so long.")] = 30,
     as_json: Json = False,
 ) -> None:
-    """Bring an archived month back, exactly; a month that is there gets only the rows that it lacks."""
+    """Bring an archived month back, exactly, with what belongs to it; a month that is there gets what it lacks."""
     from mlops.db.archive import restore
 
     done = restore(database(), file, days=days)
 
     def text() -> None:
-        there = f", {done.there:,} were there" if done.there else ""
-        print(f"{done.partition}: {done.restored:,} rows restored{there}; kept until {done.until:%Y-%m-%d}")  # noqa: T201
+        for one in (done, *done.family):
+            there = f", {one.there:,} were there" if one.there else ""
+            print(f"{one.partition}: {one.restored:,} rows restored{there}; kept until {one.until:%Y-%m-%d}")  # noqa: T201
 
     emit(done, as_json=as_json, text=text)
 

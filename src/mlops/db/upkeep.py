@@ -1,7 +1,7 @@
 """What monthly partitions need every night: decided from what is there, done one transaction at a time."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,12 +21,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is to be done for one table; `keep_months` None keeps everything."""
+    """What is to be done for one table; `keep_months` None keeps everything.
+
+    Tables of one family (that of the table `family`) have one retention: a month goes with all of them or stays.
+    """
 
     parent: str
     premake_months: int
     keep_months: int | None
     archive: bool
+    family: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,9 @@ class Upkeep:
 
 def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
     """What is due, from the catalogue alone; whether an archive still holds its month is seen only when it is done."""
-    there = list(partitions)
-    acts = [
-        act for policy in policies for act in _due(policy, [one for one in there if one.parent == policy.parent], now)
-    ]
+    rules, there = list(policies), list(partitions)
+    acts = [act for policy in rules for act in _missing(policy, there, now)]
+    acts += [act for policy in rules for month in _old(policy, rules, there, now) for act in _leaving(policy, month)]
     gone = {act.what for act in acts if act.act in ("archive", "drop")}
     return acts + [Act("cluster", one.partition) for one in _unordered(there, now) if one.partition not in gone]
 
@@ -102,26 +105,41 @@ def maintain(
         return Upkeep((*acts, *_analyze(database, acts)))
 
 
-def _due(policy: Policy, partitions: list[Partition], now: datetime) -> Iterator[Act]:
-    lowest = {one.lower_bound.astimezone(UTC) for one in partitions}
+def _missing(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Act]:
+    """The months from this one on that are to be made."""
+    lowest = {one.lower_bound.astimezone(UTC) for one in partitions if one.parent == policy.parent}
     for ahead in range(policy.premake_months + 1):
         month = _month(now, ahead)
         if month not in lowest:
             yield Act("make", policy.parent, f"{month:%Y-%m}")
-    for one in _old(policy, partitions, now):
-        if policy.archive and one.rows != 0:
-            yield Act("archive", one.partition)
-        yield Act("drop", one.partition)
 
 
-def _old(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
-    """Months that end before the kept ones and are not restored for now."""
-    if policy.keep_months is None:
-        return
+def _leaving(policy: Policy, month: Sequence[Partition]) -> Iterator[Act]:
+    """What is due for a month of a family that is not kept any more."""
+    yield from (Act("archive", one.partition) for one in month if policy.archive and one.rows != 0)
+    yield from (Act("drop", one.partition) for one in month)
+
+
+def _old(
+    policy: Policy, policies: Sequence[Policy], partitions: Iterable[Partition], now: datetime
+) -> list[list[Partition]]:
+    """By the table that gives a family its name: its months that end before the kept ones and are not restored for now.
+
+    A month is the partitions of all tables of the family, the first one's first.
+    """
+    if policy.keep_months is None or policy.family != policy.parent:
+        return []
+    family = [one.parent for one in policies if one.family == policy.family]
     kept_from = _month(now, -policy.keep_months)
+    months: dict[datetime, list[Partition]] = {}
     for one in partitions:
-        if one.upper_bound <= kept_from and (one.restored_until is None or one.restored_until <= now):
-            yield one
+        if one.parent in family and one.upper_bound <= kept_from:
+            months.setdefault(one.lower_bound, []).append(one)
+    return [
+        sorted(months[begin], key=lambda one: family.index(one.parent))
+        for begin in sorted(months)
+        if all(one.restored_until is None or one.restored_until <= now for one in months[begin])
+    ]
 
 
 def _unordered(partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
@@ -174,14 +192,14 @@ def _refreshed(database: Database) -> list[Act]:
 def _retain(database: Database, folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
     policies, partitions = _read(database)
     for policy in policies:
-        old = list(_old(policy, (one for one in partitions if one.parent == policy.parent), datetime.now(UTC)))
-        for one in old if policy.archive else ():
-            say(f"archive of {one.partition}")
-            yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
-            yield from (
-                act for act in _tried("drop", one.partition, partial(_dropped, database, policy)) if not act.problem
-            )
-        if old:
+        months = _old(policy, policies, partitions, datetime.now(UTC))
+        for month in months if policy.archive else ():
+            for one in month:
+                say(f"archive of {one.partition}")
+                yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
+            drop = partial(_dropped, database, policy)
+            yield from (act for act in _tried("drop", month[0].partition, drop) if not act.problem)
+        if months:
             say(f"retention of {policy.parent}")
             yield from _tried("drop", f"old months of {policy.parent}", partial(_dropped, database, policy, last=True))
 
