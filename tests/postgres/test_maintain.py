@@ -17,6 +17,7 @@ from mlops.db.upkeep import Act, Partition, Policy, maintain, plan
 
 METRICS = "analytics.time_series_metrics"
 NOW = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+NOTHING = "nothing to do\nhistory before 2020-03 is read from 2 archive files\n"
 
 
 @pytest.fixture
@@ -124,13 +125,16 @@ def test_a_large_closed_month_out_of_order_is_due_and_no_other():
 def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Settings, mlops):
     code, out, err = mlops("db", "maintain")
     assert code == 0, err
-    done = [line.split(" ")[0] for line in out.splitlines()]
+    *lines, border = out.splitlines()
+    assert border == "history before 2020-03 is read from 2 archive files"
+    done = [line.split(" ")[0] for line in lines]
     assert [act for act in done if act != "refresh"] == ["make"] * 4 + ["archive", "drop"] * 2 + ["cluster"]
     assert "archive of analytics.time_series_metrics_p2020_01" in err
     assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2
-    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    assert mlops("db", "maintain")[:2] == (0, NOTHING)
     code, out, _ = mlops("db", "maintain", "--json")
-    assert (code, json.loads(out)) == (0, {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []})
+    nothing = {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []}
+    assert (code, json.loads(out)) == (0, nothing | {"border": {"month": "2020-03-01T00:00:00+00:00", "files": 2}})
 
 
 def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(grown: Settings, mlops):
@@ -181,7 +185,7 @@ def test_the_second_of_two_runs_at_once_does_nothing(
         assert mlops("db", "maintain")[:2] == (0, "another maintenance is at work; nothing was done\n")
         go_on.set()
         assert not first.result(timeout=60).failed
-    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    assert mlops("db", "maintain")[:2] == (0, NOTHING)
     database.close()
 
 
@@ -222,7 +226,8 @@ def test_a_month_is_restored_by_its_file(grown: Settings, mlops):
     assert (code, out.split(";")[0]) == (0, "analytics.time_series_metrics_p2020_02: 9 rows restored")
     document = json.loads(mlops("db", "restore-archive", file, "--json")[1])
     assert (document["restored"], document["there"]) == (0, 9)
-    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    nothing = "nothing to do\nhistory before 2020-02 is read from 1 archive file\n"
+    assert mlops("db", "maintain")[:2] == (0, nothing)
     code, out, err = mlops("db", "restore-archive", file.parent / "none.parquet", "--json")
     assert (code, json.loads(out)["error"]) == (1, "BadInput")
     assert "there is no file" in err

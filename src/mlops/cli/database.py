@@ -104,8 +104,19 @@ def maintain(
         for act in done.acts:
             print(f"would {act}" if dry_run else str(act))  # noqa: T201  one line per thing, however narrow the terminal
 
+        if done.border is not None:
+            files = f"{done.border.files:,} archive file{'' if done.border.files == 1 else 's'}"
+            print(f"history before {done.border.month:%Y-%m} is read from {files}")  # noqa: T201
+
     emit(
-        {"dry_run": dry_run, "alone": done.alone, "failed": done.failed, "scored": scored, "acts": done.acts},
+        {
+            "dry_run": dry_run,
+            "alone": done.alone,
+            "failed": done.failed,
+            "scored": scored,
+            "acts": done.acts,
+            "border": done.border,
+        },
         as_json=as_json,
         text=text,
     )

@@ -8,12 +8,12 @@ Rows lie in the order of the primary key, so that who asks for some series reads
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psycopg
 import pyarrow as pa
@@ -25,7 +25,7 @@ from mlops.db.engine import Database, Transaction
 from mlops.db.retry import retrying
 from mlops.errors import BadInput, Refused
 
-__all__ = ["Archive", "Month", "Restored", "archive", "check_schema", "checksum", "load", "opened", "restore"]
+__all__ = ["Archive", "Month", "Restored", "archive", "checksum", "opened", "restore"]
 
 MARK = b"mlops_archive"
 FORMAT = 1
@@ -208,7 +208,7 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
             sql.SQL("create temporary table {} (like {} including generated) on commit drop").format(rehearsal, source)
         )
         with pq.ParquetFile(part) as file:
-            load(cursor, rehearsal, file.schema_arrow.names, _groups(file))
+            _load(cursor, rehearsal, file)
             wanted = _facts(file, part)
     found = transaction.one("archive_content", table="pg_temp.rehearsal", columns=None)
     assert found is not None
@@ -264,7 +264,7 @@ def _found(other: dict[str, Any], beside: Path) -> Path:
 
 def _brought_back(transaction: Transaction, record: dict[str, Any], path: Path, days: int, until: datetime) -> Restored:
     with opened(path) as file:
-        check_schema(transaction, record["parent"], file, path)
+        _check_schema(transaction, record["parent"], file, path)
         table = _standalone(transaction, record, file)
     done = transaction.one("archive_attach", archive_id=record["archive_id"], table=table, days=days)
     assert done is not None
@@ -290,7 +290,7 @@ def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
     return record
 
 
-def check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, path: Path) -> None:
+def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, path: Path) -> None:
     """Refuse a file whose columns the table no longer has, or one without a column that a row needs."""
     now = {row["name"]: row for row in transaction.rows("archive_columns", table=parent)}
     then = _facts(file, path)["columns"]
@@ -314,7 +314,7 @@ def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.Parqu
                 sql.Identifier(*names), _identifier(transaction, record["parent"])
             )
         )
-        load(cursor, sql.Identifier(*names), file.schema_arrow.names, _groups(file))
+        _load(cursor, sql.Identifier(*names), file)
     table = ".".join(names)
     found = transaction.one("archive_content", table=table, columns=file.schema_arrow.names)
     if found is None or found["digest"] != record["digest"]:
@@ -322,12 +322,13 @@ def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.Parqu
     return table
 
 
-def load(cursor: psycopg.Cursor[Any], table: sql.Composable, columns: Sequence[str], parts: Iterable[pa.Table]) -> None:
-    """COPY the rows of all parts, one part in memory at a time."""
-    with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(table, _names(columns))) as copy:
-        for part in parts:
+def _load(cursor: psycopg.Cursor[Any], table: sql.Composable, file: pq.ParquetFile) -> None:
+    """COPY every row of the file; one row group at a time is in memory."""
+    names = _names(file.schema_arrow.names)
+    with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(table, names)) as copy:
+        for group in _groups(file):
             written = BytesIO()
-            arrow_csv.write_csv(part, written, arrow_csv.WriteOptions(include_header=False))
+            arrow_csv.write_csv(group, written, arrow_csv.WriteOptions(include_header=False))
             copy.write(written.getbuffer())
 
 
@@ -351,11 +352,12 @@ def _schema(month: Month, columns: list[dict[str, Any]], content: dict[str, Any]
     return pa.schema(fields, metadata={MARK: json.dumps(facts).encode()})
 
 
-def opened(path: Path) -> pq.ParquetFile:
+def opened(file: Path | BinaryIO) -> pq.ParquetFile:
     """A Parquet file; anything else is refused."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
+        path = file if isinstance(file, Path) else file.name
         raise Refused(f"{path} is not a Parquet file, so it is no archive of ours: {error}") from error
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mlops.db.archive import Month, archive
+from mlops.db.archived import Border, archive_border, verify
 from mlops.db.engine import Database
 
 __all__ = ["Act", "Partition", "Policy", "Upkeep", "maintain", "plan"]
@@ -68,10 +70,14 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What a run of maintenance did; `alone` is False when another one was at work and nothing was done."""
+    """What a run of maintenance did; `alone` is False when another one was at work and nothing was done.
+
+    `border` says from where on history is in the database; None when nothing is archived.
+    """
 
     acts: tuple[Act, ...]
     alone: bool = True
+    border: Border | None = None
 
     @property
     def failed(self) -> bool:
@@ -97,12 +103,12 @@ def maintain(
     """
     if dry_run:
         policies, partitions = _read(database)
-        return Upkeep(tuple(plan(policies, partitions, datetime.now(UTC))))
+        return Upkeep(tuple(plan(policies, partitions, datetime.now(UTC))), border=archive_border(database))
     with database.alone("maintenance") as free:
         if not free:
             return Upkeep((), alone=False)
-        acts = [act for step in (_premake, _refresh, _retain, _cluster) for act in step(database, folder, say)]
-        return Upkeep((*acts, *_analyze(database, acts)))
+        acts = [act for step in (_premake, _refresh, _retain, _verify, _cluster) for act in step(database, folder, say)]
+        return Upkeep((*acts, *_analyze(database, acts)), border=archive_border(database))
 
 
 def _missing(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Act]:
@@ -217,6 +223,20 @@ def _dropped(database: Database, policy: Policy, *, last: bool = False) -> list[
     return [Act("drop", row["partition"], row["reason"]) for row in rows if row["dropped"]] + [
         Act("drop", row["partition"], problem=row["reason"]) for row in left if last
     ]
+
+
+def _verify(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+    """Whether archives still are what was written; months are read from them."""
+    with database.transaction() as transaction:
+        due = transaction.rows("archives_to_verify")
+    for one in due:
+        say(f"verification of {one['path']}")
+        yield from _tried("verify", one["partition"], partial(_verified, database, one))
+
+
+def _verified(database: Database, archive: dict[str, Any]) -> list[Act]:
+    problem = verify(database, archive)
+    return [] if problem is None else [Act("verify", archive["partition"], problem=problem)]
 
 
 def _cluster(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
