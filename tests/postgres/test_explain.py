@@ -190,7 +190,6 @@ ELSEWHERE = {
     "archive_attach": "attaches a partition, reads the rows of that month alone",
     "archive_content": "reads the rows of one month alone",
     "upkeep_analyze": "samples all tables",
-    "upkeep_cluster": "reads the rows of one month alone",
     "upkeep_drop": "drops months; reads those to see that their archives hold them",
     "upkeep_partitions": "reads the catalogue",
     "upkeep_premake": "makes partitions, reads none",

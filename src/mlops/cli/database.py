@@ -87,7 +87,7 @@ def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is due.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make months ahead, refresh views, archive and drop old months, order closed ones; safe to run at any time."""
+    """Make months ahead, refresh views, archive and drop old months, verify archives; safe to run at any time."""
     from mlops.db.upkeep import maintain as upkeep
     from mlops.series.rescore import rescore
 

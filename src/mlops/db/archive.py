@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -352,7 +352,7 @@ def _schema(month: Month, columns: list[dict[str, Any]], content: dict[str, Any]
     return pa.schema(fields, metadata={MARK: json.dumps(facts).encode()})
 
 
-def opened(file: Path | BinaryIO) -> pq.ParquetFile:
+def opened(file: Path | BufferedReader) -> pq.ParquetFile:
     """A Parquet file; anything else is refused."""
     try:
         return pq.ParquetFile(file)

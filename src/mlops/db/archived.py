@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +157,7 @@ def _verified(path: Path, month: dict[str, Any]) -> Iterator[pq.ParquetFile]:
             yield file
 
 
-def _compare(handle: BinaryIO, path: Path, month: dict[str, Any]) -> None:
+def _compare(handle: BufferedReader, path: Path, month: dict[str, Any]) -> None:
     is_now = os.fstat(handle.fileno())
     key = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns, month["sha256"])
     if key in VERIFIED:

@@ -14,10 +14,6 @@ from mlops.db.engine import Database
 
 __all__ = ["Act", "Partition", "Policy", "Upkeep", "maintain", "plan"]
 
-OBSERVATIONS = "analytics.time_series_metrics"
-ORDERED = 0.95  # the correlation above which rows lie in order
-WORTH_ORDERING_BYTES = 2 * 2**20  # smaller months are read in one go anyway
-
 log = logging.getLogger(__name__)
 
 
@@ -37,15 +33,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A month as the catalogue knows it; `rows` is an estimate, `in_order` runs from 0 to 1, None is not known."""
+    """A month as the catalogue knows it; `rows` is an estimate, None is not known."""
 
     parent: str
     partition: str
     lower_bound: datetime
     upper_bound: datetime
     rows: int | None
-    bytes: int
-    in_order: float | None
     restored_until: datetime | None
 
     @property
@@ -89,9 +83,8 @@ def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datet
     """What is due, from the catalogue alone; whether an archive still holds its month is seen only when it is done."""
     rules, there = list(policies), list(partitions)
     acts = [act for policy in rules for act in _missing(policy, there, now)]
-    acts += [act for policy in rules for month in _old(policy, rules, there, now) for act in _leaving(policy, month)]
-    gone = {act.what for act in acts if act.act in ("archive", "drop")}
-    return acts + [Act("cluster", one.partition) for one in _unordered(there, now) if one.partition not in gone]
+    months = [(policy, month) for policy in rules for month in _old(policy, rules, there, now)]
+    return acts + [act for policy, month in months for act in _leaving(policy, month)]
 
 
 def maintain(
@@ -107,7 +100,7 @@ def maintain(
     with database.alone("maintenance") as free:
         if not free:
             return Upkeep((), alone=False)
-        acts = [act for step in (_premake, _refresh, _retain, _verify, _cluster) for act in step(database, folder, say)]
+        acts = [act for step in (_premake, _refresh, _retain, _verify) for act in step(database, folder, say)]
         return Upkeep((*acts, *_analyze(database, acts)), border=archive_border(database))
 
 
@@ -146,14 +139,6 @@ def _old(
         for begin in sorted(months)
         if all(one.restored_until is None or one.restored_until <= now for one in months[begin])
     ]
-
-
-def _unordered(partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
-    """Months of observations that are over and whose rows lie in the order of their arrival."""
-    for one in partitions:
-        closed = one.parent == OBSERVATIONS and one.upper_bound <= now and one.bytes >= WORTH_ORDERING_BYTES
-        if closed and (one.in_order is None or one.in_order < ORDERED):
-            yield one
 
 
 def _month(now: datetime, ahead: int) -> datetime:
@@ -239,20 +224,8 @@ def _verified(database: Database, archive: dict[str, Any]) -> list[Act]:
     return [] if problem is None else [Act("verify", archive["partition"], problem=problem)]
 
 
-def _cluster(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
-    for one in _unordered(_read(database)[1], datetime.now(UTC)):
-        say(f"order of {one.partition}")
-        yield from _tried("cluster", one.partition, partial(_clustered, database, one))
-
-
-def _clustered(database: Database, one: Partition) -> list[Act]:
-    with database.transaction() as transaction:
-        clustered = transaction.value("upkeep_cluster", partition=one.partition)
-    return [Act("cluster", one.partition)] if clustered else []
-
-
 def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
-    if any(act.act in ("make", "archive", "drop", "cluster") for act in acts):
+    if any(act.act in ("make", "archive", "drop") for act in acts):
         yield from _tried("analyze", "partitioned tables", partial(_analyzed, database))
 
 
