@@ -1,8 +1,8 @@
 """What it costs to read history across the border of retention.
 
 Run by hand: python benchmarks/store/archived.py --out archived.json
-An embedded server gets 500 hourly series for 24 months (8.6 million rows). The same histories are read while all of it is
-in Postgres and after 12 months were archived and dropped, and must be equal. Medians of three.
+An embedded server gets 500 hourly series for 24 months (8.6 million rows). The same histories are read while all of it
+is in Postgres and after 12 months were archived and dropped, and must be equal. Medians of three.
 """
 
 import argparse

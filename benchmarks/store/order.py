@@ -3,7 +3,8 @@
 Run by hand: python benchmarks/store/order.py --out order.json
 An embedded server gets 500 hourly series for 24 months (8.8 million rows) and 2,740 daily ones (2 million), as they
 arrive: a day at a time, or an hour at a time. Each is read as it came, then after CLUSTER by the primary key; cold
-means a restarted server whose files the system has forgotten. Reads are the median of nine (cold: three), ingest of three.
+means a restarted server whose files the system has forgotten. Reads are the median of nine (cold: three),
+ingest of three.
 """
 
 import argparse

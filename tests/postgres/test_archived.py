@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +79,7 @@ def read_all(database: Database, folder: Path) -> dict[str, Any]:
         found[f"features, {name}"] = build.build(database, FEATURES, as_of or datetime.now(UTC)).frame
         found[f"next rows, {name}"] = online.next_rows(database, FEATURES, as_of or datetime.now(UTC))
     found["history since"] = read.history(database, series_ids=[1, 3], as_of=AFTER, start=BORDER + timedelta(days=9))
+    found["history of one"] = read.history(database, series_ids=[1], as_of=AFTER)
     export.export(database, folder / "all.parquet")
     found["export"] = pd.read_parquet(folder / "all.parquet")
     seasonality.store_profiles(database)
@@ -203,6 +205,42 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
             assert connection.execute(oldest).fetchone()[0] < timedelta(days=30)
     assert max(per_night) == 3
     assert sum(per_night) >= 12
+
+
+def somebody_waits(database: Database) -> bool:
+    with psycopg.connect(database.url) as connection:
+        return bool(connection.execute("select 1 from pg_locks where not granted").fetchall())
+
+
+@pytest.mark.parametrize("change", ["dropped", "restored"])
+def test_a_month_is_not_changed_under_a_reader_who_knows_where_it_is(kept: Kept, change: str):
+    """Between looking and reading it would be read nowhere, or twice."""
+    oldest, end = files(kept)[0], FIRST + pd.DateOffset(months=1) - pd.Timedelta("1us")
+
+    def of_the_month(found: pd.DataFrame) -> list[float]:
+        return found[found["ds"] <= end.tz_localize(None)]["y"].tolist()
+
+    rows = of_the_month(kept.before["history of one"])
+
+    def drop() -> None:
+        with psycopg.connect(kept.database.url) as connection:
+            connection.execute(
+                "update analytics.partition_archives set restored_until = now() where restored_at < now()"
+            )
+            connection.execute("select * from analytics.drop_old_partitions()")
+
+    if change == "dropped":
+        restore(kept.database, oldest)
+    work = drop if change == "dropped" else lambda: restore(kept.database, oldest)
+    with ThreadPoolExecutor(1) as pool:
+        with kept.database.transaction() as transaction:
+            archived.read_archived(transaction, [1], end=end.to_pydatetime())
+            other = pool.submit(work)
+            while not somebody_waits(kept.database):
+                assert not other.done(), other.result()
+            found = transaction.frame("history", series_ids=[1], as_of=AFTER, start=None)
+        other.result(timeout=60)
+    assert of_the_month(found) == of_the_month(read.history(kept.database, series_ids=[1], as_of=AFTER)) == rows
 
 
 def test_a_restored_month_is_read_from_the_database(kept: Kept, tmp_path: Path):

@@ -242,6 +242,8 @@ begin
             for position in 1 .. cardinality(family) loop
                 execute format('lock table only %s in access exclusive mode', family[position]);
             end loop;
+            -- whoever has looked which months are archived reads them there and the others here: not while that changes
+            lock table analytics.partition_archives in access exclusive mode;
             for position in 1 .. cardinality(doomed) loop
                 insert into analytics.partition_log (parent, partition, action, bytes)
                 values (parents[position], doomed[position], 'dropped', pg_total_relation_size(doomed[position]));

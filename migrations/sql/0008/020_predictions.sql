@@ -108,7 +108,7 @@ declare
     versions    bigint[];
     series      bigint[];
 begin
-    select * into strict archive from analytics.partition_archives a where a.archive_id = p_archive_id for update;
+    select * into strict archive from analytics.partition_archives a where a.archive_id = p_archive_id;
     partition := archive.partition; restored := archive.rows; there := 0;
     select n.nspname, c.relname into strict schema_name, table_name
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = p_table;
@@ -122,6 +122,8 @@ begin
         end;
     end if;
     execute format('lock table only %s in share update exclusive mode', archive.parent);
+    -- whoever has looked which months are archived reads them there and the others here: not while that changes
+    lock table analytics.partition_archives in access exclusive mode;
     if exists (select from analytics.month_partitions(archive.parent) m where m.lower_bound = archive.lower_bound) then
         select string_agg(quote_ident(attname), ', ' order by attnum) into columns
           from pg_attribute where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = '';

@@ -245,8 +245,9 @@ def _restore(database: Database, path: Path, days: int) -> Restored:
             there = _found(other, path)
             files[other["archive_id"]] = _recorded(transaction, there), there
         until = datetime.now(UTC) + timedelta(days=days)
-        # in one order, so that two who bring back the same family wait for each other
-        done = {key: _brought_back(transaction, *files[key], days, until) for key in sorted(files)}
+        tables = {key: _loaded(transaction, *files[key]) for key in files}
+        # in one order, so that two who bring back the same family wait for each other; from here on readers wait, too
+        done = {key: _attached(transaction, key, tables[key], days, until) for key in sorted(tables)}
     return replace(done.pop(record["archive_id"]), family=tuple(done.values()))
 
 
@@ -262,11 +263,14 @@ def _found(other: dict[str, Any], beside: Path) -> Path:
     return found
 
 
-def _brought_back(transaction: Transaction, record: dict[str, Any], path: Path, days: int, until: datetime) -> Restored:
+def _loaded(transaction: Transaction, record: dict[str, Any], path: Path) -> str:
     with opened(path) as file:
         _check_schema(transaction, record["parent"], file, path)
-        table = _standalone(transaction, record, file)
-    done = transaction.one("archive_attach", archive_id=record["archive_id"], table=table, days=days)
+        return _standalone(transaction, record, file)
+
+
+def _attached(transaction: Transaction, archive_id: int, table: str, days: int, until: datetime) -> Restored:
+    done = transaction.one("archive_attach", archive_id=archive_id, table=table, days=days)
     assert done is not None
     return Restored(**done, until=until)
 

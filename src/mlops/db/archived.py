@@ -56,7 +56,8 @@ def read_archived(
     """Let the queries of this transaction that follow read archived months of some series as if they were there.
 
     Needed are those between `start` and `end`, and with `as_of` also what was recorded after it. Where no archived
-    month is needed this costs one look at the list of archives. Refused when a file is missing or was altered.
+    month is needed this costs one look at the list of archives. Refused when a file is missing or was altered. Until
+    the transaction ends no month is dropped or restored, which would be read nowhere or twice.
     """
     months = transaction.rows("archived_months", start=start, end=end, as_of=as_of)
     if not months and not transaction.reads_archives:
