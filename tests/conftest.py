@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from hypothesis import settings
+from tests.campaign import USUAL
 
 from mlops.config import Settings
 from mlops.db import Database
@@ -26,6 +28,7 @@ ROOM = 4 << 30  # bytes that are free there, or the server's files lie on disk
 os.environ["MLOPS_PARALLEL"] = "serial"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each core has a worker of its own
+settings.register_profile("campaign", max_examples=20 * USUAL, deadline=None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
