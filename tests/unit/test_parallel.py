@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mlops import parallel
 from mlops.errors import BadInput, Refused
@@ -24,16 +26,24 @@ SEEDS = list(range(12))
 MATRIX = np.random.default_rng(0).normal(size=(400, 400))  # more than a megabyte: joblib maps it into memory
 
 
-@pytest.fixture
-def cluster() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def threads() -> Iterator[None]:
+    """Processes that are started take as many threads as this machine has, which other tests keep them from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OMP_NUM_THREADS")
+        patch.delenv("OPENBLAS_NUM_THREADS")
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(threads: None) -> Iterator[str]:
     """The address of a scheduler with two worker processes, each restarted when it dies."""
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as started:
+    with _cluster(2) as started:
         yield started.scheduler_address
 
 
 @pytest.fixture(params=["serial", "loky", "dask"])
-def where(request: pytest.FixtureRequest) -> str:
+def where(request: pytest.FixtureRequest, threads: None) -> str:
     """Every place to work."""
     return str(request.getfixturevalue("cluster") if request.param == "dask" else request.param)
 
@@ -45,6 +55,12 @@ def test_results_are_in_order_and_equal_to_one_process(where: str):
 def test_every_job_is_delivered_once_with_what_it_shares(where: str):
     found = sorted(parallel.jobs(_shifted, SEEDS, where, shared=100))
     assert found == [(number, 100 + number) for number in SEEDS]
+
+
+def test_a_call_runs_on_one_thread(where: str):
+    with threadpool_limits(2):
+        found = dict(parallel.jobs(_threads, SEEDS[:2], where, shared=None))
+    assert found == {0: {1}, 1: {1}}
 
 
 @pytest.mark.parametrize("offset", [0, 1, 8, 22])
@@ -107,8 +123,7 @@ def test_a_worker_that_is_killed_costs_no_result(where: str, tmp_path: Path):
 
 
 def test_on_a_cluster_of_one_a_killed_worker_loses_what_is_shared_and_no_result(tmp_path: Path):
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as alone:
+    with _cluster(1) as alone:
         found = list(parallel.jobs(_dying_once, SEEDS, alone.scheduler_address, shared=tmp_path / "killed"))
     assert sorted(found) == [(number, 2 * number) for number in SEEDS]
     assert (tmp_path / "killed").exists()
@@ -148,10 +163,9 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_cluster_without_workers_is_said(monkeypatch: pytest.MonkeyPatch):
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     monkeypatch.setattr(parallel, "PATIENCE", "1s")
     with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
+        _cluster(0) as empty,
         pytest.raises(Refused, match="has no worker; start some with `dask worker tcp://"),
     ):
         parallel.run(abs, ITEMS, empty.scheduler_address)
@@ -169,6 +183,19 @@ def test_the_setting_says_where(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLOPS_PARALLEL", "spark")
     with pytest.raises(BadInput, match="'spark' is not a place to work"):
         parallel.run(abs, [-1.0])
+
+
+def _cluster(workers: int) -> AbstractContextManager[Any]:
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    found: AbstractContextManager[Any] = distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=":0"
+    )
+    return found
+
+
+def _threads(_: None, item: int) -> set[int]:
+    """How many threads each library of this process takes for a sum."""
+    return {found["num_threads"] for found in threadpool_info()}
 
 
 def _shifted(shared: int, item: int) -> int:
