@@ -4,9 +4,11 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -273,17 +275,17 @@ def test_what_mlflow_wraps_is_told_and_nothing_of_it_is_logged_as_a_traceback(
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def own_server() -> Iterator[Server]:
     """A server that may be killed."""
-    folder = tmp_path_factory.mktemp("own")
-    for place in (folder, *folder.parents[:3]):
-        place.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="mlops-test-"))
+    folder.chmod(0o755)
     server = Server(folder / "postgres", settings={"fsync": "off", "shared_buffers": "32MB"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mlops.db.embedded.INITDB", (*_initdb(), "--no-sync"))
         server.start()
     yield server
     server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _initdb() -> tuple[str, ...]:

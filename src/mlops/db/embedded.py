@@ -457,7 +457,9 @@ def _log(place: Path) -> str:
 
 
 def _last_words(text: str) -> str:
-    """The line that says why a program of PostgreSQL gave up, else the last one."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    grave = [line for line in lines if re.search(r"\b(PANIC|FATAL|error):", line)]
-    return re.sub(r"^.*?(?=\b(?:PANIC|FATAL|error):)", "", (grave or lines or [""])[-1])
+    """The line with which a program of PostgreSQL gave up, and the one before, which often says why; else the last."""
+    found = [line.strip() for line in text.split("\n") if line.strip()]  # a path may hold other ends of lines
+    lines = [re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line) for line in found]
+    grave = [number for number, line in enumerate(lines) if re.search(r"\b(PANIC|FATAL|error):", line)]
+    told = lines[max(grave[-1] - 1, 0) : grave[-1] + 1] if grave else lines[-1:]
+    return "; ".join(told)
