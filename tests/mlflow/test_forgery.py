@@ -39,6 +39,7 @@ from mlops.training import promote as promotion
 from mlops.training.promote import check, promote
 from mlops.training.reproduce import reproduce
 from mlops.training.spec import params_file
+from mlops.training.train import trained_for
 
 CHAMPION = "models:/demand@champion"
 AS_OF = datetime(2020, 1, 10, tzinfo=UTC)
@@ -493,3 +494,12 @@ def test_a_model_is_loaded_when_nothing_of_it_is_run(tmp_path: Path, flavors: ob
     (tmp_path / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
     found = refusal(tmp_path)
     assert found is why is None or why in found
+
+
+def test_a_version_with_the_tags_of_a_retraining_that_nobody_made_is_not_taken_for_one(
+    routes: Database, store: Store, champion: Trained
+):
+    first = store.client.get_model_version("demand", "1")
+    tags = dict(first.tags) | {"mlops.request": "tuesday", "mlops.wape_challenger": "0.001", "mlops.wape_champion": "1"}
+    store.client.create_model_version("demand", first.source, first.run_id, tags=tags)
+    assert trained_for(routes, store, "demand", "tuesday") is None

@@ -16,7 +16,6 @@ __all__ = [
     "ModelVersion",
     "add_version",
     "alias_of",
-    "find_by_tag",
     "move_champion",
     "resolve",
 ]
@@ -91,21 +90,9 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
         return None
 
 
-def find_by_tag(store: Store, name: str, key: str, value: str) -> ModelVersion | None:
-    """The newest version of a name with this tag."""
-    found = store.client.search_model_versions(f"name = {_quoted(name)} and tags.`{key}` = {_quoted(value)}")
-    newest = max(found, key=lambda version: int(version.version), default=None)
-    return None if newest is None else _of(newest)
-
-
 def _of(found: Any) -> ModelVersion:
     created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
     return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
-
-
-def _quoted(text: str) -> str:
-    """A text as MLflow's filters take it; they know no way to write one with both quotes."""
-    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _absent(error: MlflowException, uri: str) -> None:
