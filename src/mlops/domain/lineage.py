@@ -98,8 +98,8 @@ def parse(text: object) -> dict[str, Any]:
 
 
 def claims_training(document: Mapping[str, Any]) -> bool:
-    """Whether a lineage says what only `mlops train` says of its models: by which recipe, of which series."""
-    return "recipe" in document or "selection" in document
+    """Whether a lineage says what only `mlops train` says of its models: a recipe, or digests of a backtest."""
+    return "recipe" in document or bool(document.get("tables"))
 
 
 def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
