@@ -9,7 +9,10 @@ from tests.postgres.served import Served
 
 from mlops.db import Database
 
-EMPTY = "truncate analytics.registered_models, analytics.series, analytics.alerts cascade"
+EMPTY = """
+set session_replication_role = replica;  -- the record refuses to be emptied
+truncate analytics.registered_models, analytics.series, analytics.alerts cascade;
+reset session_replication_role"""
 
 
 @pytest.fixture(scope="session")
