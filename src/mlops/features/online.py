@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.db import Database
+from mlops.db import Database, Transaction
+from mlops.db.archived import border, read_archived
 from mlops.db.binary import elements, table
 from mlops.domain.canonical import canonical_json
 from mlops.domain.features import FeatureSet
@@ -46,8 +47,9 @@ def next_rows(
     NothingToDo when no series has an observation.
     """
     with database.transaction() as transaction:
-        places = series_of(transaction, feature_set.selection)
-        newest = transaction.frame("feature_newest", series_ids=[one["series_id"] for one in places], as_of=as_of)
+        newest = _newest(
+            transaction, [one["series_id"] for one in series_of(transaction, feature_set.selection)], as_of
+        )
     if newest.empty:
         raise nothing(feature_set.selection, as_of)
     parts = []
@@ -119,6 +121,19 @@ def latest(
     if oldest is not None:
         _fresh(frame, series, oldest, name)
     return frame
+
+
+def _newest(transaction: Transaction, series: list[int], as_of: datetime) -> pd.DataFrame:
+    """`series_id, observed_at` of the newest observation of each series, wherever it ended."""
+    newest, until = transaction.frame("feature_newest", series_ids=series, as_of=as_of), border(transaction)
+    if until is None:
+        return newest
+    done = newest[newest["observed_at"] >= pd.Timestamp(until).tz_localize(None)]
+    ended = sorted(set(series) - set(done["series_id"]))
+    if not ended:
+        return newest
+    read_archived(transaction, ended)
+    return pd.concat([done, transaction.frame("feature_newest", series_ids=ended, as_of=as_of)], ignore_index=True)
 
 
 def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mlops.db import Database
+from mlops.db.archived import read_archived
 from mlops.domain.lineage import changed_files
 from mlops.features.digest import Fingerprint
 
@@ -38,6 +39,7 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
         return
     times = pd.DatetimeIndex(missing["ds"]).tz_localize("UTC").to_pydatetime()
     with database.transaction() as transaction:
+        read_archived(transaction, missing["series_id"].tolist(), start=times.min(), end=times.max())
         rows = transaction.rows(
             "lost_observations",
             series_ids=missing["series_id"].tolist(),
