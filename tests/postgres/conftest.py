@@ -9,7 +9,8 @@ from tests.postgres.served import Served
 
 from mlops.db import Database
 
-EMPTY = "truncate analytics.registered_models, analytics.series, analytics.alerts cascade"
+SERVED = "analytics.registered_models, analytics.series, analytics.model_prediction_results, analytics.alerts"
+EMPTY = f"truncate {SERVED} cascade"
 
 
 @pytest.fixture(scope="session")
