@@ -10,7 +10,10 @@ from tests.postgres.served import Served
 from mlops.db import Database
 
 SERVED = "analytics.registered_models, analytics.series, analytics.model_prediction_results, analytics.alerts"
-EMPTY = f"truncate {SERVED} cascade"
+EMPTY = f"""
+set session_replication_role = replica;  -- the record refuses to be emptied
+truncate {SERVED} cascade;
+reset session_replication_role"""
 
 
 @pytest.fixture(scope="session")

@@ -119,8 +119,9 @@ READS = {
     "series_export": Read({"series_ids": FEW}, why=ALL),
     "ingest_around": Read(months=2, before=SPANS),
     "ingest_collided": Read(months=1, before=CHANGES + ";\n" + CHANGES.replace("changes", "arriving")),
-    "ingest_lock_changed": Read(months=1, before=CHANGES),
+    "ingest_changed": Read(months=1, before=CHANGES),
     "rescore": Read(months=1, before=CHANGES),
+    "rescore_lock": Read(months=1, before=CHANGES),
     "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
     "live_predictions": Read(
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(weeks=13), **SEASON},
@@ -196,7 +197,11 @@ ELSEWHERE = {
     "stage_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
     "ingest_insert": "writes by the primary key",
-    "ingest_correct": "updates the rows that ingest_lock_changed found, by their key; see test_ingest",
+    "ingest_lock_changed": "locks the rows that ingest_changed found, by their key",
+    "ingest_correct": "updates the rows that ingest_changed found, by their key; see test_ingest",
+    "hold_months": "locks the parents, reads none",
+    "hold_prediction_months": "locks the parent, reads none",
+    "quality_lock": "locks rows by their key",
 }
 
 

@@ -167,7 +167,7 @@ def test_a_drop_waits_for_a_reader_only_so_long_and_new_readers_pass(february: D
         reader.execute("select count(*) from analytics.time_series_metrics")
         drop = pool.submit(sql, february, "select * from analytics.drop_old_partitions()")
         time.sleep(0.5)
-        with session(february, "statement_timeout=2s") as other:
+        with session(february, "statement_timeout=30s") as other:
             assert other.execute("select count(*) from analytics.time_series_metrics").fetchone() == (97 * 300,)
         assert not drop.done()
         reader.rollback()

@@ -56,7 +56,7 @@ def next_rows(
     for some in _alike(newest):
         parts.append(_next(database, feature_set, as_of, some))
         tell(sum(map(len, parts)), len(newest))
-    return pd.concat(parts).sort_values("series_id", ignore_index=True)
+    return pd.concat(parts).sort_values("series_id", kind="stable", ignore_index=True)
 
 
 def refresh(
@@ -140,7 +140,7 @@ def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Series that ended at about the same time together: for those that go on little has to be read."""
     ordered = newest.sort_values(["observed_at", "series_id"], ascending=[False, True])
     for begin in range(0, len(ordered), TOGETHER):
-        yield ordered.iloc[begin : begin + TOGETHER].sort_values("series_id")
+        yield ordered.iloc[begin : begin + TOGETHER].sort_values("series_id", kind="stable")
 
 
 def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: pd.DataFrame) -> pd.DataFrame:

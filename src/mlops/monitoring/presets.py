@@ -12,6 +12,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.features.build import history, values
+from mlops.files import whole, write_whole
 from mlops.tracking.registry import resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -63,10 +64,11 @@ def presets(
         _featured(database, version, rows, features, as_of)[columns] for rows in (windows.reference, windows.current)
     )
     found = classic(reference, current, name=f"{name} v{version['version']}", as_of=as_of)
-    folder.mkdir(parents=True, exist_ok=True)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
-    save_html(found.snapshot, html)
-    html.with_suffix(".json").write_text(found.snapshot, encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(html) as unfinished:
+        save_html(found.snapshot, unfinished)
+    write_whole(html.with_suffix(".json"), found.snapshot)
     said = (windows.words, found.columns, found.drifted, found.left_out)
     return Page(name, version["version"], *said, html, html.with_suffix(".json"))
 
@@ -106,8 +108,9 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
         served = transaction.frame("live_predictions", **key, step="1 day", cycle=7)
     if served.empty:
         raise NothingToDo(f"{version['name']} has forecast no day before {as_of:%Y-%m-%d}")
-    tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"]).sort_values("cutoff")
-    tested = tested[tested["ds"] < served["ds"].min()].drop_duplicates(["series_id", "ds"], keep="last")
+    tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"])
+    tested = tested[tested["ds"] < served["ds"].min()].sort_values("cutoff", kind="stable")
+    tested = tested.drop_duplicates(["series_id", "ds"], keep="last")
     columns = ["series_id", "ds", "cutoff", "y", "y_hat"]
     both: pd.DataFrame = pd.concat([tested[columns], served[columns]], ignore_index=True)
     return both

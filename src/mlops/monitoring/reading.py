@@ -80,7 +80,7 @@ class Reading:
     @cached_property
     def baseline(self) -> pd.DataFrame:
         """The freshest forecast of every series and day of the backtest, with features."""
-        ordered = self.backtest.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last")
+        ordered = self.backtest.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
         return self._with_features(ordered.sort_values(KEYS), self.version["as_of"] or datetime.now(UTC))
 
     @cached_property
@@ -133,8 +133,8 @@ class Reading:
 
     @property
     def _country(self) -> str | None:
-        country = self.version["params"].get("country")
-        return None if country == "None" else country
+        country: str | None = (self.version["lineage"].get("recipe") or {}).get("country")
+        return country
 
 
 def _aware(time: pd.Timestamp) -> datetime:
