@@ -1,5 +1,6 @@
 """Who may serve: promotion by gates and rollback, on record before the alias moves."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -15,7 +16,7 @@ from mlops.cli.output import console
 from mlops.db import Database
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, add_version, alias_of, find_by_tag, resolve
+from mlops.tracking.registry import ModelVersion, add_version, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
@@ -232,15 +233,19 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
         row = transaction.one("live_version", name="demand", version=1)
     assert row is not None
     made, foreign = Contender(champion.version, row), Contender(champion.version, row | {"lineage": {"recipe": {}}})
-    for ours, theirs in ((foreign, made), (made, foreign)):
+    for ours, theirs, why in (
+        (foreign, made, "the lineage of version 1 has no digest of the table 'backtest'"),
+        (made, foreign, "version 1 was not trained by `mlops train`"),
+    ):
         found = contest(routes, store, ours, theirs)
         assert (found.champion, found.first) == (None, False)
-        assert "version 1 was not trained by `mlops train`" in found.on
+        assert why in found.on
     run = store.client.create_run(store.experiment("demand")).info.run_id
     pd.DataFrame({"series_id": [1]}).to_parquet(tmp_path / "backtest.parquet")
     store.client.log_artifact(run, str(tmp_path / "backtest.parquet"))
-    older = row | {"lineage": {name: one for name, one in row["lineage"].items() if name != "tables"}}
-    found = contest(routes, store, Contender(replace(champion.version, run_id=run), older), None)
+    tables = {"backtest": hashlib.sha256((tmp_path / "backtest.parquet").read_bytes()).hexdigest()}
+    other = row | {"lineage": row["lineage"] | {"tables": tables}}
+    found = contest(routes, store, Contender(replace(champion.version, run_id=run), other), None)
     assert f"'backtest' of run {run} has no column cutoff, ds, y, y_hat" in found.on
 
 
@@ -279,7 +284,7 @@ def test_a_backtest_that_was_written_over_wins_nothing_and_loses_nothing(
 def test_a_name_with_a_quote_is_registered_and_found(store: Store, champion: Trained):
     first = champion.version
     added = add_version(store, "Ulm's demand", first.run_id, first.source, {"mlops.request": "Ulm"})
-    assert find_by_tag(store, "Ulm's demand", "mlops.request", "Ulm") == added
+    assert resolve(store, "models:/Ulm's demand/1") == added
 
 
 def test_a_model_that_was_changed_since_it_was_mirrored_fails_the_gate_of_lineage(

@@ -9,7 +9,7 @@ from typing import Any
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
-__all__ = ["LINEAGE_KEY", "LINEAGE_TAG", "LINEAGE_VERSION", "Lineage", "changed_files", "parse"]
+__all__ = ["LINEAGE_KEY", "LINEAGE_TAG", "LINEAGE_VERSION", "Lineage", "changed_files", "claims_training", "parse"]
 
 LINEAGE_VERSION = 2
 """The format of the document; 1 had no such number, and neither inputs, columns, environment, code nor files."""
@@ -95,6 +95,11 @@ def parse(text: object) -> dict[str, Any]:
         raise ValueError("the lineage is not canonical JSON: sorted keys, no spaces, each key once, ASCII, no NUL")
     _check(document)
     return document
+
+
+def claims_training(document: Mapping[str, Any]) -> bool:
+    """Whether a lineage says what only `mlops train` says of its models: a recipe, or digests of a backtest."""
+    return "recipe" in document or bool(document.get("tables"))
 
 
 def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

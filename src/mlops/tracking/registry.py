@@ -1,17 +1,14 @@
 """The model registry: versions, aliases and URIs (`models:/demand@champion`, `models:/demand/3`)."""
 
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-import mlflow
 from mlops.db.failures import one_sentence
-from mlops.domain.canonical import one_line
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound
 from mlops.tracking.store import Store
 
@@ -19,29 +16,29 @@ __all__ = [
     "ModelVersion",
     "add_version",
     "alias_of",
-    "find_by_tag",
-    "load_model",
     "move_champion",
-    "refuses_without_pickle",
     "resolve",
-    "signature_of",
 ]
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a name, version or alias that is not there."""
-PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model, as MLflow knows it."""
+    """One version of a registered model, as MLflow knows it.
+
+    A name that was deleted and made again counts from 1 again, so it is `created_at` that tells versions apart.
+    """
 
     name: str
     version: int
     run_id: str
     source: str
     tags: Mapping[str, str]
+    created_at: datetime
 
     @property
     def uri(self) -> str:
@@ -93,71 +90,9 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
         return None
 
 
-def find_by_tag(store: Store, name: str, key: str, value: str) -> ModelVersion | None:
-    """The newest version of a name with this tag."""
-    found = store.client.search_model_versions(f"name = {_quoted(name)} and tags.`{key}` = {_quoted(value)}")
-    newest = max(found, key=lambda version: int(version.version), default=None)
-    return None if newest is None else _of(newest)
-
-
-def load_model(version: ModelVersion) -> Any:
-    """The model as MLflow's pyfunc."""
-    try:
-        return mlflow.pyfunc.load_model(version.uri)
-    except (MlflowException, OSError) as error:
-        raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
-
-
-def signature_of(version: ModelVersion) -> dict[str, dict[str, str]]:
-    """What a model takes and gives: `required` and `optional` inputs, `outputs`, `params`, by name; empty for none."""
-    try:
-        found = mlflow.models.get_model_info(version.uri).signature
-    except (MlflowException, OSError):
-        return {}
-    if found is None or found.inputs is None:
-        return {}
-    columns = [(column.name or "", _type(column), column.required) for column in found.inputs.inputs]
-    return {
-        "required": {name: kind for name, kind, required in columns if required},
-        "optional": {name: kind for name, kind, required in columns if not required},
-        "outputs": {column.name or "": _type(column) for column in (found.outputs.inputs if found.outputs else ())},
-        "params": {param.name: str(param.dtype) for param in (found.params.params if found.params else ())},
-    }
-
-
-def refuses_without_pickle(version: ModelVersion) -> str | None:
-    """Why a model can't be loaded where unpickling is forbidden; None when it can."""
-    with _pickle_forbidden():
-        try:
-            mlflow.pyfunc.load_model(version.uri)
-        except Exception as error:  # noqa: BLE001  a model is code of its own and may raise anything
-            return one_line(f"{type(error).__name__}: {error}")
-    return None
-
-
-@contextmanager
-def _pickle_forbidden() -> Iterator[None]:
-    before = os.environ.get(PICKLE)
-    os.environ[PICKLE] = "false"
-    try:
-        yield
-    finally:
-        del os.environ[PICKLE]
-        if before is not None:
-            os.environ[PICKLE] = before
-
-
-def _type(column: Any) -> str:
-    return str(getattr(column.type, "name", column.type))
-
-
 def _of(found: Any) -> ModelVersion:
-    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags))
-
-
-def _quoted(text: str) -> str:
-    """A text as MLflow's filters take it; they know no way to write one with both quotes."""
-    return f'"{text}"' if "'" in text else f"'{text}'"
+    created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
+    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
 
 
 def _absent(error: MlflowException, uri: str) -> None:

@@ -18,13 +18,14 @@ from mlops.domain.forecasts import wape
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, load_model, resolve
+from mlops.tracking.checked import anchor_of, load
+from mlops.tracking.registry import ModelVersion, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
 from mlops.training.data import read_data
 from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
-from mlops.training.train import REQUEST_TAG, Say, train
+from mlops.training.train import Say, train, trained_for
 
 __all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
 
@@ -86,7 +87,7 @@ def retrain(
         sync(store, database)
         row = _recommendation(database, recommendation_id, force=force)
         if row["status"] == "done":
-            return _as_recorded(store, row)
+            return _as_recorded(database, store, row)
         champion = _subject(store, row)
         _still_to_be_acted_on(row, now, force=force)
         _accept(database, row, by)
@@ -123,14 +124,14 @@ def _train(
     say: Say,
 ) -> Retrained:
     when, request = as_of or row["as_of"], f"recommendation {row['recommendation_id']}"
-    version = find_by_tag(store, row["name"], REQUEST_TAG, request)
+    version = trained_for(database, store, row["name"], request)
     if version is None:
         _still_champion(store, champion)
         spec = _spec(row, when, request)
         tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
         tags |= _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    return judge(version, champion, rule)
+    return replace(judge(_as_anchored(database, version), champion, rule), version=version)
 
 
 def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
@@ -157,7 +158,7 @@ def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: 
     return Retrained(before, champion.version, ours, theirs, None, True, verdict)
 
 
-def _as_recorded(store: Store, row: dict[str, Any]) -> Retrained:
+def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retrained:
     """What came of a recommendation; NothingToDo when the version that did is gone."""
     try:
         version = resolve(store, f"models:/{row['name']}/{row['retrained_version']}")
@@ -165,7 +166,7 @@ def _as_recorded(store: Store, row: dict[str, Any]) -> Retrained:
         raise NothingToDo(
             f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
         ) from error
-    figures = (*_proof(row), None) if row["action"] == "rollback" else _figures(version)
+    figures = (*_proof(row), None) if row["action"] == "rollback" else _figures(_as_anchored(database, version))
     return Retrained(version, row["version"], *figures, row["promoted"], row["verdict"])
 
 
@@ -182,6 +183,17 @@ def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
 def _proof(row: dict[str, Any]) -> tuple[float, float]:
     """WAPE of the version before and of the champion, as a recommendation to roll back rests on them."""
     return row["evidence"]["proof.predecessor.wape"], row["evidence"]["proof.predecessor.wape_champion"]
+
+
+def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
+    """A version with the tags that its training recorded; anybody may write others to the registry."""
+    tags = anchor_of(database, version)["tags"] or {}
+    if not {OURS, THEIRS} <= tags.keys():
+        raise Refused(
+            f"no comparison of {version.uri} with a champion is on record, so there is nothing to decide by; compare it"
+            f" with `mlops registry promote {version.uri}`"
+        )
+    return replace(version, tags=tags)
 
 
 def _figures(version: ModelVersion) -> tuple[float, float, float | None]:
@@ -295,7 +307,7 @@ def _compare(
         raise Refused(
             f"{champion.uri} was trained on the newest {rule.holdout_days} days; comparing on them would be unfair"
         )
-    model = load_model(champion)
+    model = load(database, champion)
     judged = held.judged(
         ours=held.of_recipe(spec.kind, spec.forecaster_params),
         theirs=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),
