@@ -208,8 +208,10 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
 
 
 def somebody_waits(database: Database) -> bool:
+    waiting = """select 1 from pg_locks l join pg_database d on d.oid = l.database
+                  where not granted and datname = current_database()"""
     with psycopg.connect(database.url) as connection:
-        return bool(connection.execute("select 1 from pg_locks where not granted").fetchall())
+        return bool(connection.execute(waiting).fetchall())
 
 
 @pytest.mark.parametrize("change", ["dropped", "restored"])

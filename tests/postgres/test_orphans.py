@@ -96,7 +96,9 @@ def test_of_a_prediction_and_the_delete_of_its_series_at_once_one_is_refused(pre
     with ThreadPoolExecutor(1) as pool, session(predicted) as one:
         one.execute(begins)
         other = pool.submit(sql, predicted, follows)
-        while not sql(predicted, "select 1 from pg_stat_activity where wait_event_type = 'Lock'"):
+        while not sql(
+            predicted, "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        ):
             assert not other.done()
         one.commit()
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
