@@ -51,6 +51,7 @@ def tracking_uri(settings: Settings, database_url: str) -> str:
 def open_store(settings: Settings, database_url: str) -> Store:
     """The store of these settings, made when it is new; MLflow's fluent functions use it from here on."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # there one JSON document may stand alone
     for name in ("mlflow", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(settings, database_url)
