@@ -9,7 +9,10 @@ from tests.postgres.served import Served
 
 from mlops.db import Database
 
-EMPTY = "truncate analytics.registered_models, analytics.series, analytics.alerts cascade"
+EMPTY = """set session_replication_role = replica;
+truncate analytics.registered_models, analytics.series, analytics.alerts cascade;
+set session_replication_role = origin"""
+"""Past the triggers that refuse it."""
 
 
 @pytest.fixture(scope="session")

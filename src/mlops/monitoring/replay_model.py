@@ -12,6 +12,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.findings import Findings
+from mlops.domain.lineage import trained_here
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
@@ -125,7 +126,7 @@ def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple
 def _lineage(version: ModelVersion) -> dict[str, Any]:
     read = read_lineage(version)
     lineage: dict[str, Any] = read.get("lineage") or {}
-    if not {"recipe", "selection", "series"} <= lineage.keys():
+    if not trained_here(lineage):
         why = read.get("lineage_problem") or "it was not trained by `mlops train`"
         raise Refused(
             f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"

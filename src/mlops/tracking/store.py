@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db.snapshot import snapshot
 from mlops.errors import DatabaseUnavailable
+from mlops.tracking.artifact_hosts import ArtifactHosts, guard
 
 __all__ = ["Store", "open_store", "tracking_uri"]
 
@@ -60,6 +61,7 @@ def open_store(settings: Settings, database_url: str) -> Store:
             pass
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    guard(ArtifactHosts.of(settings.artifact_hosts, uri))
     try:
         _make_tables(uri, settings.artifacts)
         store = Store(uri, settings.artifacts)
