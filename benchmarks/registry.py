@@ -38,9 +38,9 @@ STEPS = (  # what is done, how the registry is read, what changes before
 )
 CHANGES = {
     "empty": """
-        set session_replication_role = replica;
+        set local session_replication_role = replica;  -- the record refuses to be emptied
         truncate analytics.registered_models cascade;
-        set session_replication_role = origin;
+        set local session_replication_role = origin;
         update analytics.registry_mirror set registry = null, adopted_at = null""",
     "some": """
         update mlflow.model_version_tags set value = clock_timestamp()::text

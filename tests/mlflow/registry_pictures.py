@@ -110,6 +110,7 @@ def rows(url: str, query: str, parameters: Any = None) -> list[dict[str, Any]]:
 def forget_everything(url: str) -> None:
     """Empty the registry, its runs and the mirror; much faster than a new database."""
     with psycopg.connect(url) as connection:
+        connection.execute("set local session_replication_role = replica")  # the record refuses to be emptied
         connection.execute("; ".join(f"delete from {table}" for table in TABLES))
         connection.execute("update analytics.registry_mirror set registry = null, adopted_at = null, synced_at = null")
 
@@ -118,7 +119,7 @@ TABLES = [
     *(f"mlflow.{name}" for name in ("registered_model_aliases", "registered_model_tags", "model_version_tags")),
     *(f"mlflow.{name}" for name in ("model_versions", "registered_models", "input_tags", "inputs", "datasets")),
     *(f"mlflow.{name}" for name in ("metrics", "latest_metrics", "params", "tags", "runs")),
-    *(f"analytics.{name}" for name in ("model_version_features", "model_aliases", "model_versions")),
+    *(f"analytics.{name}" for name in ("model_anchors", "model_version_features", "model_aliases", "model_versions")),
     *(f"analytics.{name}" for name in ("registered_model_names", "registered_models", "model_feature_store")),
     "analytics.dirty_sources",
 ]

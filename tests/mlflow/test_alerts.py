@@ -74,7 +74,7 @@ def test_model_files_that_are_gone_open_an_alert_and_come_back_resolve_it(
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [
-        ("artifacts/forecaster/booster.txt", "tree", "twig", "its file forecaster/booster.txt was "),
+        ("artifacts/forecaster/booster.txt", "tree", "twig", "its file artifacts/forecaster/booster.txt was "),
         ("MLmodel", '"rows":', '"rows":1', "the lineage in the model has the digest "),
     ],
     ids=["a file", "the lineage"],

@@ -20,8 +20,9 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.db.engine import Transaction
 from mlops.errors import DatabaseUnavailable, Refused
-from mlops.tracking import mirror_lineage, read_api
+from mlops.tracking import checked, mirror_lineage, read_api, verify
 from mlops.tracking.bridge import sync
+from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store, open_store, tracking_uri
 
 HOWS = pytest.mark.parametrize("how", ["api", "sql"])
@@ -385,12 +386,12 @@ def test_files_of_a_version_that_claims_nothing_are_read_once(
     sync(store, database)
     client.set_model_version_tag("foreign", "1", "some", "tag")
     sync(store, database)
-    assert read == [("foreign", "1")]
+    assert read == [("foreign", 1)]
     (row,) = rows(database.url, "select lineage_state, lineage_problem from analytics.model_versions")
     assert row["lineage_state"] == "incomplete"
     client.set_model_version_tag("foreign", "1", "mlops.lineage_sha256", "now it claims one")
     sync(store, database)
-    assert read == [("foreign", "1")] * 2
+    assert read == [("foreign", 1)] * 2
 
 
 def test_files_that_could_not_be_read_are_tried_again_a_few_in_a_sync(
@@ -403,7 +404,7 @@ def test_files_that_could_not_be_read_are_tried_again_a_few_in_a_sync(
     for number in range(1, 6):
         client.create_model_version("foreign", (tmp_path / str(number)).as_uri())
     assert sync(store, database).waiting == 2
-    assert read == [("foreign", "5"), ("foreign", "4"), ("foreign", "3")], "the newest first"
+    assert read == [("foreign", 5), ("foreign", 4), ("foreign", 3)], "the newest first"
     assert sync(store, database).waiting == 0
     assert len(read) == 3 + 2 + 2
     for number in range(1, 6):
@@ -449,14 +450,14 @@ def test_features_are_inferred_from_a_signature_when_all_inputs_are_features(
 def test_a_definition_that_arrives_later_completes_the_lineage_and_importance_follows_the_run(
     store: Store, database: Database, model: str
 ):
+    store.client.delete_model_version("a", "2")
     sync(store, database)
     execute(
         database,
-        "delete from analytics.model_versions where version = 2; update analytics.model_versions set lineage ="
+        "update analytics.model_versions set lineage ="
         """ '{"features": {"lag_7": {"version": 3, "definition_sha256": "three"}}}',"""
         " lineage_problem = 'a declared feature is not in the feature store'",
     )
-    store.client.delete_model_version("a", "2")
     execute(database, FEATURE % ("3", "'three'"))
     sync(store, database)
     found = {"version": 3, "origin": "declared", "importance": None, "lineage_state": "complete"}
@@ -569,13 +570,14 @@ def terminate_before(monkeypatch: pytest.MonkeyPatch, database: Database, query:
     return terminated
 
 
-def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Which versions' files were read, in order."""
-    read, reading = [], mirror_lineage.read_lineage
+    read, reading = [], checked.fetch
 
-    def noting(version: Any) -> dict[str, Any]:
+    def noting(version: ModelVersion, folder: Path) -> Path:
         read.append((version.name, version.version))
-        return reading(version)
+        return reading(version, folder)
 
-    monkeypatch.setattr(mirror_lineage, "read_lineage", noting)
+    for module in (mirror_lineage, verify):
+        monkeypatch.setattr(module, "fetch", noting)
     return read

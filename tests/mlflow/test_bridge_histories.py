@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -351,8 +352,9 @@ def test_after_each_sync_of_any_history_the_mirror_is_the_registry(
 ):
     monkeypatch.setattr(Histories, "store", place[0], raising=False)
     monkeypatch.setattr(Histories, "database", place[1], raising=False)
+    monkeypatch.setattr(mirror_lineage, "fetch", lambda *_: Path())
     monkeypatch.setattr(
-        mirror_lineage, "read_lineage", lambda _: {"lineage_state": "incomplete", "lineage_problem": "none"}
+        mirror_lineage, "read_lineage", lambda *_: {"lineage_state": "incomplete", "lineage_problem": "none"}
     )
     options = settings(
         max_examples=HISTORIES,

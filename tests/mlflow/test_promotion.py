@@ -1,5 +1,6 @@
 """Who may serve: promotion by gates and rollback, on record before the alias moves."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -316,15 +317,19 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
         row = transaction.one("live_version", name="demand", version=1)
     assert row is not None
     made, foreign = Contender(champion.version, row), Contender(champion.version, row | {"lineage": {"recipe": {}}})
-    for ours, theirs in ((foreign, made), (made, foreign)):
+    for ours, theirs, why in (
+        (foreign, made, "the lineage of version 1 has no digest of the table 'backtest'"),
+        (made, foreign, "version 1 was not trained by `mlops train`"),
+    ):
         found = contest(routes, store, ours, theirs)
         assert (found.champion, found.first) == (None, False)
-        assert "version 1 was not trained by `mlops train`" in found.on
+        assert why in found.on
     run = store.client.create_run(store.experiment("demand")).info.run_id
     pd.DataFrame({"series_id": [1]}).to_parquet(tmp_path / "backtest.parquet")
     store.client.log_artifact(run, str(tmp_path / "backtest.parquet"))
-    older = row | {"lineage": {name: one for name, one in row["lineage"].items() if name != "tables"}}
-    found = contest(routes, store, Contender(replace(champion.version, run_id=run), older), None)
+    tables = {"backtest": hashlib.sha256((tmp_path / "backtest.parquet").read_bytes()).hexdigest()}
+    other = row | {"lineage": row["lineage"] | {"tables": tables}}
+    found = contest(routes, store, Contender(replace(champion.version, run_id=run), other), None)
     assert f"'backtest' of run {run} has no column cutoff, ds, y, y_hat" in found.on
 
 

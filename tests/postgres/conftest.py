@@ -9,10 +9,10 @@ from tests.postgres.served import Served
 
 from mlops.db import Database
 
-EMPTY = """set session_replication_role = replica;
+EMPTY = """
+set session_replication_role = replica;  -- the record refuses to be emptied
 truncate analytics.registered_models, analytics.series, analytics.alerts cascade;
-set session_replication_role = origin"""
-"""Past the triggers that refuse it."""
+reset session_replication_role"""
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from mlops.db import Database
 
 KEPT = {
     "ingest_batches",
+    "model_anchors",
     "model_aliases",
     "model_feature_store",
     "model_prediction_results",
@@ -20,6 +21,7 @@ KEPT = {
     "retraining_recommendations",
     "time_series_revisions",
 }
+REFUSAL = r"is kept for ever|stand as they were recorded"
 PROMISES = r"never (rewritten|a row lost|deleted)|append-only"
 """Words of a table's comment by which it belongs among them."""
 
@@ -28,7 +30,7 @@ def refusing(database: Database) -> set[str]:
     with psycopg.connect(database.url) as connection:
         rows = connection.execute(
             "select c.relname from pg_trigger t join pg_class c on c.oid = t.tgrelid"
-            " where t.tgname = 'refuse_truncate' and not c.relispartition"
+            " where t.tgname in ('refuse_truncate', 'keep_record') and not c.relispartition"
         )
         return {name for (name,) in rows}
 
@@ -37,7 +39,7 @@ def test_every_table_that_is_kept_for_ever_refuses_truncate(database: Database):
     assert refusing(database) == KEPT
     with psycopg.connect(database.url, autocommit=True) as connection:
         for table in sorted(KEPT):
-            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=r"is kept for ever and can't be"):
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=REFUSAL):
                 connection.execute(f"truncate analytics.{table} cascade")
         promised = connection.execute(
             "select relname from pg_class where relnamespace = 'analytics'::regnamespace and relkind in ('r', 'p')"

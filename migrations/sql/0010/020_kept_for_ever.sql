@@ -24,7 +24,7 @@ revoke execute on function analytics.keep_for_ever from public;
 select analytics.keep_for_ever(kept::regclass)
   from unnest(array[
        'analytics.promotions', 'analytics.recommendation_decisions', 'analytics.retraining_recommendations',
-       'analytics.registered_models', 'analytics.registered_model_names', 'analytics.model_versions', 'analytics.model_aliases',
+       'analytics.registered_models', 'analytics.registered_model_names', 'analytics.model_aliases',
        'analytics.model_feature_store', 'analytics.model_prediction_results', 'analytics.time_series_revisions',
        'analytics.partition_log', 'analytics.partition_archives', 'analytics.ingest_batches']) as kept;
 select analytics.keep_for_ever(m.partition)

@@ -66,6 +66,8 @@ def _print_lineage(document: dict[str, Any]) -> None:
     )
     if document["lineage_problem"]:
         console.print(f"[red]{escape(document['lineage_problem'])}[/]", soft_wrap=True)
+    if document["changed"]:
+        console.print(f"[red]changed since it was recorded: {escape(document['changed'])}[/]", soft_wrap=True)
     if facts:
         for name, value in _lines(document["run_id"], facts, document["lineage_sha256"]):
             console.print(f"  [bold]{name:12}[/] {escape(value)}", highlight=False, soft_wrap=True)
@@ -144,3 +146,5 @@ def _compared(done: "Reproduction") -> Iterator[tuple[str, str]]:
         apart = f"at most {done.largest:.2g} of the mean apart, {done.tolerance:g} is allowed"
         equal = "equal bit for bit" if done.largest == 0 else apart
         yield "forecasts", f"{done.forecasts:,} with their bounds, {equal}"
+    if done.backtest:
+        yield "backtest", f"{done.backtest:,} forecasts of it and its baselines, made again"

@@ -44,7 +44,7 @@ def list_versions(as_json: Json = False) -> None:
                 aliases,
                 as_of,
                 *figures,
-                row["lineage_state"],
+                "[red]changed[/]" if row["changed"] else row["lineage_state"],
             )
         console.print(shown if rows else "no version is in the mirror; train one, or run `mlops registry sync`")
 

@@ -73,11 +73,16 @@ def _version(found: dict[str, Any]) -> list[str]:
 
 
 def _made_from(found: dict[str, Any]) -> list[str]:
-    if found["lineage_problem"]:
-        return [f"lineage {found['lineage_state']}: {found['lineage_problem']}"]
+    problem = [f"lineage {found['lineage_state']}: {found['lineage_problem']}"] if found["lineage_problem"] else []
+    if found["changed"]:
+        problem.append(f"changed since it was recorded: {found['changed']}")
+    if found["training_data_sha256"] is None:
+        return problem
     features = [f"{one['feature']}@{one['version']}" for one in found["features"]]
+    series = f" of {found['training_series']} series" if found["training_series"] is not None else ""
     return [
-        f"{found['training_rows']:,} observations of {found['training_series']} series,"
+        *problem,
+        f"{found['training_rows']:,} observations{series},"
         f" {_time(found['trained_from'])} to {_time(found['trained_to'])}, as known {_time(found['known_at'])}",
         f"content {found['training_data_sha256']}",
         f"code mlops {found['code_version']}, lineage {found['lineage_sha256']}",

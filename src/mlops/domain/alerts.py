@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Alert", "Reviewed"]
+__all__ = ["Alert", "Look", "Reviewed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,15 @@ class Alert:
     severity: str
     message: str
     todo: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where the files of a version should be, and whether they are there."""
+
+    version_id: int
+    place: str
+    there: bool
 
 
 @dataclass(frozen=True, slots=True)

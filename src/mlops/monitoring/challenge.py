@@ -21,7 +21,8 @@ from mlops.monitoring.policy import SAME, Policy
 from mlops.monitoring.recommend import Proof
 from mlops.monitoring.shadow import FEWEST, Issue, terms_of
 from mlops.series.quality import usable
-from mlops.tracking.registry import load_model, resolve
+from mlops.tracking.checked import load
+from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
 __all__ = ["challenge", "prove"]
@@ -37,7 +38,7 @@ def challenge(
     try:
         held = _held_out(database, policy, champion, as_of)
         recipe = champion["lineage"]["recipe"]
-        model = load_model(resolve(store, f"models:/{champion['name']}/{champion['version']}"))
+        model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_recipe("naive", _arguments(recipe | {"params": {}}))
         found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}

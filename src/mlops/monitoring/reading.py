@@ -133,8 +133,8 @@ class Reading:
 
     @property
     def _country(self) -> str | None:
-        country = self.version["params"].get("country")
-        return None if country == "None" else country
+        country: str | None = (self.version["lineage"].get("recipe") or {}).get("country")
+        return country
 
 
 def _aware(time: pd.Timestamp) -> datetime:

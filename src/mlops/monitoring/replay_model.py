@@ -24,7 +24,6 @@ from mlops.monitoring.replay import Case, Told, refuse_short, split
 from mlops.monitoring.slices import Slice, choose
 from mlops.monitoring.weekly import Life, first_week
 from mlops.series.quality import usable
-from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -97,7 +96,7 @@ def of_model(
     `told` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
     """
     version = resolve(store, uri)
-    lineage = _lineage(version)
+    lineage = _lineage(database, version)
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
@@ -123,11 +122,15 @@ def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple
     return choose(places, baseline, policy.slices)
 
 
-def _lineage(version: ModelVersion) -> dict[str, Any]:
-    read = read_lineage(version)
-    lineage: dict[str, Any] = read.get("lineage") or {}
+def _lineage(database: Database, version: ModelVersion) -> dict[str, Any]:
+    """The lineage as it was anchored, whatever the model says now."""
+    with database.transaction() as transaction:
+        row = transaction.one("live_version", name=version.name, version=version.version)
+    if row is None or row["created_at"] != version.created_at:
+        raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
+    lineage: dict[str, Any] = row["lineage"] or {}
     if not trained_here(lineage):
-        why = read.get("lineage_problem") or "it was not trained by `mlops train`"
+        why = row["lineage_problem"] or "it was not trained by `mlops train`"
         raise Refused(
             f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"
         )

@@ -14,7 +14,8 @@ from mlops.monitoring.business import benefit
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.recommend import Proof
 from mlops.series.quality import usable
-from mlops.tracking.registry import load_model, resolve
+from mlops.tracking.checked import load
+from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
 __all__ = ["FEWEST", "Issue", "overshadow", "predecessor", "shadowed", "terms_of"]
@@ -64,7 +65,7 @@ def shadowed(
         )
     if rows["ds"].dt.normalize().nunique() < FEWEST[served["lineage"]["selection"]["granularity"]]:
         return None
-    model = load_model(resolve(store, f"models:/{other['name']}/{other['version']}"))
+    model = load(database, resolve(store, f"models:/{other['name']}/{other['version']}"))
     parts = [_from(database, model, other, issue) for _, issue in rows.groupby(["issued_at", "cutoff"])]
     judged = rows.rename(columns={"y_hat": "served"}).merge(
         pd.concat(parts), on=["series_id", "ds", "cutoff"], how="inner"

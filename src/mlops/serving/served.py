@@ -14,12 +14,13 @@ from mlops.features.build import history
 from mlops.forecasting.base import Forecaster
 from mlops.series.quality import usable
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, load_model, resolve
+from mlops.tracking.checked import load
+from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
 
 __all__ = ["Served", "served"]
 
-LOADED: dict[tuple[str, str], Any] = {}
+LOADED: dict[tuple[str, str, datetime], Any] = {}
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ def served(database: Database, store: Store, uri: str, *, horizon: int | None = 
     """The model that a URI means, with what was known of its series at `as_of`.
 
     Raises ModelNotFound, BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows
-    more than `as_of`, or was not trained by `mlops train`).
+    more than `as_of`, was not trained by `mlops train`, or its files are not those that were anchored).
     """
     version = resolve(store, uri)
     mirrored = _mirrored(database, store, version)
     _not_from_the_future(version, mirrored["as_of"], as_of)
-    model = _model(store.uri, version)
+    model = _model(database, version)
     steps = _checked(horizon, model)
     observed, refused = _recent(database, mirrored, as_of)
     selection = Selection(**mirrored["lineage"]["selection"])
@@ -62,8 +63,9 @@ def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[s
     for attempt in (1, 2):
         with database.transaction() as transaction:
             row = transaction.one("live_version", name=version.name, version=version.version)
-        if row is not None:
+        if row is not None and row["created_at"] == version.created_at:
             break
+        row = None
         if attempt == 1:
             sync(store, database)
     if row is None or row["lineage"] is None:
@@ -85,13 +87,13 @@ def _not_from_the_future(version: ModelVersion, knows: datetime, as_of: datetime
         )
 
 
-def _model(store_uri: str, version: ModelVersion) -> Any:
-    """The loaded model; a version's files never change, so the newest few stay loaded."""
-    key = (store_uri, version.source)
+def _model(database: Database, version: ModelVersion) -> Any:
+    """The loaded model; what was compared with its anchor when it was loaded never changes, so the newest few stay."""
+    key = (database.url, version.uri, version.created_at)
     if key not in LOADED:
         while len(LOADED) >= 4:
             LOADED.pop(next(iter(LOADED)))
-        LOADED[key] = load_model(version)
+        LOADED[key] = load(database, version)
     return LOADED[key]
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from mlops.db import Database
-from mlops.domain.alerts import Alert, Reviewed
-from mlops.tracking.model_files import Look
+from mlops.domain.alerts import Alert, Look, Reviewed
 
 __all__ = ["Alert", "Reviewed", "review"]
 

@@ -2,12 +2,15 @@
 
 It compares everything on every run (aliases and tags move no timestamp in MLflow, so nothing else is reliable), in one
 transaction and under one lock, and writes only what differs: repeated, concurrent and killed runs are safe. What
-disappears from the registry keeps its row. The files of new versions are read afterwards, when the lock is free.
+disappears from the registry keeps its row. The files of new versions are read afterwards, when the lock is free. A
+version that is registered here is anchored in the transaction that mirrors it: nobody sees it without its anchor.
 """
 
+import json
+import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,9 +26,11 @@ from mlops.tracking.identity import Known, Seen, recognise
 from mlops.tracking.mirror_lineage import mirror_lineage
 from mlops.tracking.read_api import ByApi, reachable
 from mlops.tracking.read_sql import ByQuery
+from mlops.tracking.registry import ModelVersion, add_version
+from mlops.tracking.runs import Logged
 from mlops.tracking.store import Store
 
-__all__ = ["How", "Synced", "sync"]
+__all__ = ["How", "Synced", "register", "sync"]
 
 How = Literal["api", "sql"]
 PASSWORD = re.compile(r"(?<=://)[^/@]*@|(?<=[?&])password=[^&]*&?")
@@ -71,8 +76,53 @@ def sync(store: Store, database: Database, *, how: How | None = None, adopt: boo
     this is another registry than the mirror follows, unless `adopt`; DatabaseUnavailable when it can't be read. Either
     way nothing was written.
     """
+    return _sync(store, database, how, adopt, None)
+
+
+def register(store: Store, database: Database, name: str, logged: Logged, tags: Mapping[str, str]) -> ModelVersion:
+    """Register a model that was logged here as the next version of a name and its challenger, mirror and anchor it.
+
+    What is anchored is what this process knows of it; nothing is read back from the store. Raises what `sync` raises:
+    then the version may be registered without an anchor, which is a claim that nobody here can vouch for.
+    """
+    new = _New(store, name, logged, {**tags, **logged.lineage.tags()})
+    _sync(store, database, None, False, new)
+    return new.version()
+
+
+@dataclass(slots=True)
+class _New:
+    """A version to be registered, once, however often the transaction around it has to be tried."""
+
+    store: Store
+    name: str
+    logged: Logged
+    tags: Mapping[str, str]
+    added: ModelVersion | None = None
+
+    def version(self) -> ModelVersion:
+        if self.added is None:
+            self.added = add_version(self.store, self.name, self.logged.run_id, self.logged.model_uri, self.tags)
+        return self.added
+
+    def anchor(self) -> dict[str, Any]:
+        """The document that `anchor_trained` takes."""
+        version, logged = self.version(), self.logged
+        return {
+            "name": version.name,
+            "version": version.version,
+            "created_at": version.created_at.isoformat(),
+            "lineage": json.loads(logged.lineage.to_json()),
+            "lineage_sha256": logged.lineage.sha256,
+            "files": dict(logged.files),
+            "metrics": {name: value for name, value in logged.metrics.items() if math.isfinite(value)},
+            "tags": dict(self.tags),
+        }
+
+
+def _sync(store: Store, database: Database, how: How | None, adopt: bool, new: _New | None) -> Synced:
     try:
-        synced, touched = again_when_lost(lambda: _mirror(store, database, how, adopt))
+        synced, touched = again_when_lost(lambda: _mirror(store, database, how, adopt, new))
         waiting = mirror_lineage(database, touched)
     except Exception as error:
         with suppress(Exception), database.transaction() as transaction:
@@ -81,11 +131,17 @@ def sync(store: Store, database: Database, *, how: How | None = None, adopt: boo
     return Synced(**synced, waiting=waiting)
 
 
-def _mirror(store: Store, database: Database, how: How | None, adopt: bool) -> tuple[dict[str, Any], list[int]]:
+def _mirror(
+    store: Store, database: Database, how: How | None, adopt: bool, new: _New | None
+) -> tuple[dict[str, Any], list[int]]:
     began = time.monotonic()
     with database.transaction() as transaction:
         transaction.lock("registry mirror")  # before reading, or a slower reader would write back an older state
         transaction.run("registry_tables")
+        if new is not None:
+            with _registry(store, how) as registry:
+                _guard(transaction, _identity(registry, store), store, adopt)
+            new.version()
         with _registry(store, how) as registry:
             identity = _identity(registry, store)
             _guard(transaction, identity, store, adopt)
@@ -93,6 +149,8 @@ def _mirror(store: Store, database: Database, how: How | None, adopt: bool) -> t
         at = transaction.value("registry_read_at")
         _recognise(transaction)
         touched = _write(transaction, at)
+        if new is not None:
+            touched = [*touched, transaction.value("anchor_trained", document=new.anchor(), at=at)]
         changed = {f"{row['what']} {row['change']}": row["rows"] for row in transaction.rows("registry_changes")}
         live = transaction.one(
             "mirror_synced",

@@ -27,9 +27,10 @@ from mlops.errors import BadInput
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
 from mlops.tracking.environment import code, environment
 
-__all__ = ["LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
+__all__ = ["CARRIES_NONE", "LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
 
 UNREADABLE = "files can't be read"
+CARRIES_NONE = "the model carries no lineage"
 logger = logging.getLogger(__name__)
 
 
@@ -75,15 +76,16 @@ def declare(
         raise BadInput(str(error)) from error
 
 
-def read_lineage(version: Any) -> dict[str, Any]:
+def read_lineage(version: Any, model: Path | None = None) -> dict[str, Any]:
     """The lineage that the model of a version carries, as columns of `model_versions`, and what is wrong with it.
 
     It is complete when it is whole, has the digest that the version's tag says, and agrees with the model's signature
     and with the dataset of its run. A model without lineage whose inputs are named has them as `inferred`: names that
-    may be those of features, which nobody declared. Never raises, whatever the model holds.
+    may be those of features, which nobody declared. `model` is where its files lie, when they have been brought here.
+    Never raises, whatever the model holds.
     """
     try:
-        carried = _carried(version)
+        carried = _carried(f"models:/{version.name}/{version.version}" if model is None else str(model))
     except (MlflowException, OSError) as error:
         return _incomplete(f"the model's {UNREADABLE}: {error}")
     except Exception as error:  # anything may stand in a file that somebody else wrote
@@ -93,7 +95,7 @@ def read_lineage(version: Any) -> dict[str, Any]:
         return _incomplete(f"the model's {UNREADABLE}: {why}")
     if carried.text is None:
         inferred = {"inferred": list(carried.names)} if carried.names else {}
-        return _incomplete("the model carries no lineage") | inferred
+        return _incomplete(CARRIES_NONE) | inferred
     try:
         document = parse(carried.text)
         _agrees(document, carried, version)
@@ -117,8 +119,8 @@ class _Carried:
         return sha256(self.text)
 
 
-def _carried(version: Any) -> _Carried:
-    model = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+def _carried(place: str) -> _Carried:
+    model = mlflow.models.get_model_info(place)
     text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
     inputs, outputs = (model.signature.inputs, model.signature.outputs) if model.signature else (None, None)
     names = [one.name for one in inputs.inputs] if inputs else []

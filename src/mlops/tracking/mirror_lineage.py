@@ -1,12 +1,22 @@
-"""Reads the lineage that model files carry into the mirror: each version's files once, outside of any transaction."""
+"""Reads the lineage that model files carry into the mirror: each version's files once, outside of any transaction.
+
+What was read first is the anchor of a version that no training has anchored. A version that has an anchor is compared
+with it when it is read again; what is other is recorded, and never takes the place of what was anchored.
+"""
 
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
 
-from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
-
 from mlops.db import Database
-from mlops.tracking.lineage import UNREADABLE, read_lineage
+from mlops.domain.canonical import one_line
+from mlops.domain.lineage import claims_training
+from mlops.errors import ModelNotFound
+from mlops.tracking.checked import digests, fetch
+from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, read_lineage
+from mlops.tracking.registry import ModelVersion
+from mlops.tracking.verify import verify
 
 __all__ = ["mirror_lineage"]
 
@@ -30,43 +40,48 @@ def _read(database: Database, *, claiming: bool, most: int, again: int, touched:
     with database.transaction() as transaction:
         asked = {"claiming": claiming, "most": most, "again": again, "unreadable": f"%{UNREADABLE}%"}
         unread = transaction.rows("mirrored_unread", **asked)
-    read = [_lineage(row) for row in unread]  # files may be far away, so no lock and no transaction is held
-    news = [found for row, found in zip(unread, read, strict=True) if not row["again"] or not _unreadable(found)]
+    anchored, new = [one for one in unread if one["files"] is not None], [one for one in unread if one["files"] is None]
+    for row in anchored:
+        verify(database, row)
+    read = [_found(row) for row in new]  # files may be far away, so no lock and no transaction is held
+    news = [found for row, found in zip(new, read, strict=True) if not row["again"] or not _unreadable(found)]
     with database.transaction() as transaction:
+        if anchored:
+            transaction.run("mirror_read", versions=[row["version_id"] for row in anchored])
         if news:
+            transaction.run("anchor_found", document={"versions": news})
             transaction.run("mirror_lineage", document={"versions": news})
-        versions = {
-            *touched,
-            *(row["version_id"] for row in news),
-            *(transaction.value("mirrored_without_edges") or ()),
-        }
+        waited = transaction.value("mirrored_without_edges") or ()
+        versions = {*touched, *(row["version_id"] for row in news), *waited}
         if versions:
             transaction.run("mirror_features", versions=sorted(versions))
             transaction.run("mirror_lineage_state", versions=sorted(versions))
             transaction.run("keep_importance")
-    return len(read)
+    return len(unread)
 
 
-def _lineage(row: dict[str, Any]) -> dict[str, Any]:
+def _found(row: dict[str, Any]) -> dict[str, Any]:
+    """What a version's model says of itself, and the digests of its files, unless something contradicts it."""
     key = {"version_id": row["version_id"], "seen_at": row["seen_at"].isoformat()}
+    version = ModelVersion(row["name"], row["version"], row["run_id"], row["source"], row["tags"], row["created_at"])
     try:
-        return key | read_lineage(_version(row))
+        with tempfile.TemporaryDirectory() as folder:
+            model = fetch(version, Path(folder))
+            found = read_lineage(version, model)
+            if found["lineage_state"] == "complete":
+                return key | found | {"claims": claims_training(found["lineage"]), "files": digests(model)}
+            carries_none = found["lineage_problem"] == CARRIES_NONE
+            return key | found | ({"claims": False, "files": digests(model)} if carries_none else {})
+    except ModelNotFound as error:
+        return key | _incomplete(str(error))
     except Exception as error:  # one odd file never stops the others
         log.info("the files of %s version %s", row["name"], row["version"], exc_info=True)
-        return key | {"lineage_state": "incomplete", "lineage_problem": f"the model's {UNREADABLE}: {error!r}"}
+        return key | _incomplete(repr(error))
+
+
+def _incomplete(why: str) -> dict[str, Any]:
+    return {"lineage_state": "incomplete", "lineage_problem": one_line(f"the model's {UNREADABLE}: {why}")}
 
 
 def _unreadable(found: dict[str, Any]) -> bool:
     return UNREADABLE in (found.get("lineage_problem") or "")
-
-
-def _version(row: dict[str, Any]) -> ModelVersion:
-    return ModelVersion(
-        row["name"],
-        str(row["version"]),
-        int(row["created_at"].timestamp() * 1000),
-        source=row["source"],
-        run_id=row["run_id"],
-        status=row["status"],
-        tags=[ModelVersionTag(key, value) for key, value in row["tags"].items()],  # type: ignore[no-untyped-call]
-    )

@@ -4,30 +4,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException
 
 import mlflow
 from mlops.db import Database
+from mlops.domain.alerts import Look
+from mlops.tracking.checked import MODEL_FILE
 from mlops.tracking.store import Store
 from mlops.tracking.verify import verify
 
 __all__ = ["Look", "Looking", "look", "look_within"]
 
-MODEL_FILE = "MLmodel"
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Where the files of a version should be, and whether they are there."""
-
-    version_id: int
-    place: str
-    there: bool
 
 
 def look(store: Store, database: Database) -> Iterator[Look]:

@@ -1,15 +1,14 @@
 """The model registry: versions, aliases and URIs (`models:/demand@champion`, `models:/demand/3`)."""
 
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-import mlflow
 from mlops.domain.canonical import one_line
 from mlops.errors import BadInput, DatabaseUnavailable, MlopsError, ModelNotFound, Refused
 from mlops.tracking.store import Store
@@ -20,33 +19,34 @@ __all__ = [
     "alias_of",
     "fail_run",
     "find_by_tag",
-    "load_model",
     "move_champion",
-    "refuses_without_pickle",
     "resolve",
-    "signature_of",
 ]
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a name, version or alias that is not there."""
 AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 """What its client says of a server that does not answer, or that fails."""
-PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model, as MLflow knows it."""
+    """One version of a registered model, as MLflow knows it.
+
+    A name that was deleted and made again counts from 1 again, so it is `created_at` that tells versions apart.
+    """
 
     name: str
     version: int
     run_id: str
     source: str
     tags: Mapping[str, str]
+    created_at: datetime
 
     @property
     def uri(self) -> str:
@@ -124,53 +124,6 @@ def find_by_tag(store: Store, name: str, key: str, value: str) -> ModelVersion |
     return None if newest is None else _of(newest)
 
 
-def load_model(version: ModelVersion) -> Any:
-    """The model as MLflow's pyfunc."""
-    try:
-        return mlflow.pyfunc.load_model(version.uri)
-    except (MlflowException, OSError) as error:
-        raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
-
-
-def signature_of(version: ModelVersion) -> dict[str, dict[str, str]]:
-    """What a model takes and gives: `required` and `optional` inputs, `outputs`, `params`, by name; empty for none."""
-    try:
-        found = mlflow.models.get_model_info(version.uri).signature
-    except (MlflowException, OSError):
-        return {}
-    if found is None or found.inputs is None:
-        return {}
-    columns = [(column.name or "", _type(column), column.required) for column in found.inputs.inputs]
-    return {
-        "required": {name: kind for name, kind, required in columns if required},
-        "optional": {name: kind for name, kind, required in columns if not required},
-        "outputs": {column.name or "": _type(column) for column in (found.outputs.inputs if found.outputs else ())},
-        "params": {param.name: str(param.dtype) for param in (found.params.params if found.params else ())},
-    }
-
-
-def refuses_without_pickle(version: ModelVersion) -> str | None:
-    """Why a model can't be loaded where unpickling is forbidden; None when it can."""
-    with _pickle_forbidden():
-        try:
-            mlflow.pyfunc.load_model(version.uri)
-        except Exception as error:  # noqa: BLE001  a model is code of its own and may raise anything
-            return one_line(f"{type(error).__name__}: {error}")
-    return None
-
-
-@contextmanager
-def _pickle_forbidden() -> Iterator[None]:
-    before = os.environ.get(PICKLE)
-    os.environ[PICKLE] = "false"
-    try:
-        yield
-    finally:
-        del os.environ[PICKLE]
-        if before is not None:
-            os.environ[PICKLE] = before
-
-
 def _made(store: Store, name: str) -> bool:
     """Make a registered model unless there is one of this name; whether it is new."""
     try:
@@ -200,12 +153,9 @@ def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
     return True
 
 
-def _type(column: Any) -> str:
-    return str(getattr(column.type, "name", column.type))
-
-
 def _of(found: Any) -> ModelVersion:
-    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags))
+    created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
+    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
 
 
 def _quoted(text: str) -> str:

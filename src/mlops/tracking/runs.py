@@ -14,36 +14,26 @@ from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.models.signature import infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import mlflow
 from mlops.domain.canonical import one_line
 from mlops.domain.lineage import Lineage
-from mlops.errors import ModelNotFound, NothingToDo, Refused
+from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
+from mlops.tracking.checked import digests
 from mlops.tracking.dataset import log_dataset
 from mlops.tracking.lineage import declare
-from mlops.tracking.registry import ModelVersion, fail_run
+from mlops.tracking.registry import fail_run
 from mlops.tracking.store import Store
 
-__all__ = [
-    "ARTIFACTS",
-    "Logged",
-    "ReportRecord",
-    "RunRecord",
-    "file_digests",
-    "log_report",
-    "log_run",
-    "model_files",
-    "read_table",
-]
+__all__ = ["Logged", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
 
 SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
 CODE = Path(pyfunc.__file__)
-ARTIFACTS = "artifacts"  # MLflow's name for the files that a model is made of
 MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophet", "holidays")
 
 
@@ -67,11 +57,17 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Logged:
-    """A run, its model and the lineage that the model carries."""
+    """A run, its model, the lineage that the model carries, and what else will be held against it.
+
+    `files` are digests of the whole model as it was on this machine, before any store had it; `metrics` what was
+    measured.
+    """
 
     run_id: str
     model_uri: str
     lineage: Lineage
+    files: Mapping[str, str]
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -92,16 +88,18 @@ def log_run(store: Store, record: RunRecord) -> Logged:
     with _run(store, record.experiment) as run, tempfile.TemporaryDirectory() as name:
         folder, signature = Path(name), _signature(record.forecaster)
         _write_files(record, folder)
-        files = _digests(CODE.parent, CODE.name) | _digests(folder, "**/*")
+        files = _of_each({CODE.name: CODE.read_bytes()}) | digests(folder)
         tables = {name: _parquet(table) for name, table in record.tables.items()}
         lineage = declare(signature, files=files, tables=_of_each(tables), **record.lineage)
         mlflow.set_tags(dict(record.tags) | lineage.tags())
         mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
-        mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
+        metrics = {name: float(value) for name, value in record.metrics.items() if value == value}
+        mlflow.log_metrics(metrics)
         mlflow.log_text(lineage.to_json(), "lineage.json")
         log_dataset(record.experiment, lineage)
         _log_files({f"{name}.parquet": content for name, content in tables.items()})
-        return Logged(run.info.run_id, _log_model(record, folder, signature, lineage), lineage)
+        model_uri, whole = _log_model(record, folder, signature, lineage)
+        return Logged(run.info.run_id, model_uri, lineage, whole, metrics)
 
 
 def log_report(store: Store, record: ReportRecord) -> str:
@@ -140,24 +138,6 @@ def _download(store: Store, run_id: str, name: str) -> bytes:
         except (MlflowException, OSError) as error:
             raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
         return Path(path).read_bytes()
-
-
-def model_files(version: ModelVersion, folder: Path) -> Path:
-    """Bring a version's model into a folder; where it lies there. Raises ModelNotFound when it can't be read."""
-    try:
-        return Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
-    except (MlflowException, OSError) as error:
-        raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
-
-
-def file_digests(model: Path) -> dict[str, str]:
-    """SHA-256 of the files that make a model's forecasts, as the lineage names them: its code, and what that reads."""
-    return _digests(model, "*.py") | _digests(model / ARTIFACTS, "**/*")
-
-
-def _digests(folder: Path, pattern: str) -> dict[str, str]:
-    paths = sorted(path for path in folder.glob(pattern) if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 @contextmanager
@@ -201,9 +181,30 @@ def _write_files(record: RunRecord, folder: Path) -> None:
         (folder / "training" / name).write_bytes(content)
 
 
-def _log_model(record: RunRecord, folder: Path, signature: ModelSignature, lineage: Lineage) -> str:
-    logged = mlflow.pyfunc.log_model(
+class _Keeping:
+    """What MLflow takes for a flavour: it saves as pyfunc does, and keeps the digests of what was saved."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def save_model(self, *, path: str, validate_serving_input: bool, **saved: Any) -> None:
+        """Save into a folder; that the input is not served once more is what keeps MLflow from rewriting a file."""
+        assert not validate_serving_input
+        mlflow.pyfunc.save_model(path=path, **saved)
+        self.files = digests(Path(path))
+
+
+def _log_model(
+    record: RunRecord, folder: Path, signature: ModelSignature, lineage: Lineage
+) -> tuple[str, dict[str, str]]:
+    """The URI of the model in the store, and the digests of its files as they were before they went there."""
+    keeping = _Keeping()
+    logged = Model.log(
+        None,
+        keeping,
         name="model",
+        flavor_name="pyfunc.ModelFromCode",
+        validate_serving_input=False,
         python_model=str(CODE),
         artifacts={path.name: str(path) for path in sorted(folder.iterdir()) if any(path.iterdir())},
         signature=signature,
@@ -211,7 +212,7 @@ def _log_model(record: RunRecord, folder: Path, signature: ModelSignature, linea
         metadata=lineage.metadata(),
         pip_requirements=[f"{name}=={installed(name)}" for name in MODEL_REQUIREMENTS],
     )
-    return str(logged.model_uri)
+    return str(logged.model_uri), keeping.files
 
 
 def _signature(forecaster: Forecaster) -> ModelSignature:

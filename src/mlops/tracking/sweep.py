@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlops.db import Database
+from mlops.domain.alerts import Look
 from mlops.tracking.alerts import Reviewed, review
 from mlops.tracking.bridge import Synced, sync
-from mlops.tracking.model_files import Look
 from mlops.tracking.store import Store
 
 __all__ = ["Swept", "differences", "goes_on", "sweep"]

@@ -15,9 +15,11 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.lineage import trained_here
-from mlops.errors import MlopsError, NothingToDo
+from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.forecasting.backtest import backtest
-from mlops.tracking.registry import ModelVersion, load_model
+from mlops.series.read import history
+from mlops.tracking.checked import load
+from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 from mlops.training.data import read_data
@@ -49,8 +51,8 @@ def contest(
     first = champion is None
     try:
         tables = {
-            "ours": _forecasts(store, ours, "backtest"),
-            "naive": _forecasts(store, ours, "backtest_naive"),
+            "ours": _forecasts(database, store, ours, "backtest"),
+            "naive": _forecasts(database, store, ours, "backtest_naive"),
         }
     except MlopsError as error:
         return Comparison(None, None, None, str(error), first)
@@ -85,7 +87,7 @@ def _of_champion(
             database, ours, champion, unseen
         ), f"{len(unseen)} folds after version {_number(champion)} was trained"
     try:
-        own = _forecasts(store, champion, "backtest")
+        own = _forecasts(database, store, champion, "backtest")
     except MlopsError:
         own = mine.iloc[:0]
     if len(own.merge(mine[KEYS], on=KEYS)) >= ENOUGH * len(mine):
@@ -95,19 +97,45 @@ def _of_champion(
     return _recipe(database, ours, champion, folds), f"the champion's recipe on the same {len(folds)} folds"
 
 
-def _forecasts(store: Store, contender: Contender, name: str) -> pd.DataFrame:
-    """A backtest of a version; NothingToDo when it is gone, or none of ours, Refused when it was changed."""
-    table = read_table(store, contender.version.run_id, name, lineage=contender.row["lineage"])
+def _forecasts(database: Database, store: Store, contender: Contender, name: str) -> pd.DataFrame:
+    """A backtest of a version; NothingToDo when it is gone, or none of ours, Refused when it can't be believed.
+
+    It has to be the table whose digest was anchored, and its outcomes have to be what was observed.
+    """
+    lineage = contender.row["lineage"]
+    if contender.row["lineage_state"] == "claimed":
+        raise Refused(f"the backtest of version {_number(contender)} is only claimed, and nothing is anchored of it")
+    if name not in (lineage.get("tables") or {}):
+        raise NothingToDo(f"the lineage of version {_number(contender)} has no digest of the table {name!r}")
+    table = read_table(store, contender.version.run_id, name, lineage=lineage)
     missing = sorted({*KEYS, "y", "y_hat"} - set(table))
     if missing:
         raise NothingToDo(f"the table {name!r} of run {contender.version.run_id} has no column {', '.join(missing)}")
+    _observed(database, contender, table, name)
     return table
+
+
+def _observed(database: Database, contender: Contender, table: pd.DataFrame, name: str) -> None:
+    """Refused when a table has outcomes that are not the observations known when its model was trained."""
+    row, told = contender.row, table.loc[table["y"].notna(), ["series_id", "ds", "y"]].drop_duplicates()
+    start = told["ds"].min().tz_localize("UTC").to_pydatetime() if len(told) else None
+    known = history(database, series_ids=row["lineage"]["series"], as_of=row["as_of"], start=start)
+    both = told.merge(known.rename(columns={"y": "known"}), on=["series_id", "ds"], how="left")
+    wrong = both[both["y"] != both["known"]]
+    if wrong.empty:
+        return
+    one = wrong.iloc[0]
+    was = "nothing is known of it" if pd.isna(one["known"]) else f"it was {one['known']:g}"
+    raise Refused(
+        f"{len(wrong):,} outcomes in the table {name!r} of version {_number(contender)} are not what was observed:"
+        f" series {one['series_id']} on {one['ds']:%Y-%m-%d %H:%M} is {one['y']:g} there, and {was}"
+    )
 
 
 def _itself(database: Database, ours: Contender, champion: Contender, folds: list[pd.Timestamp]) -> pd.DataFrame:
     frame = _known_to(database, ours)
     frame = frame[frame["series_id"].isin(champion.row["lineage"]["series"])]
-    model = load_model(champion.version)
+    model = load(database, champion.version)
     parts: list[pd.DataFrame] = [model.predict(frame[frame["ds"] <= fold]) for fold in folds]
     return pd.concat(parts, ignore_index=True)
 

@@ -8,12 +8,24 @@ from typing import Any, Literal
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.lineage import changed_files
 from mlops.features.digest import Fingerprint
 
-__all__ = ["Difference", "code", "definitions", "environment", "files", "holidays", "lost", "values"]
+__all__ = ["Difference", "code", "definitions", "environment", "holidays", "lost", "values"]
 
-What = Literal["file", "data", "feature", "retraining", "forecast", "library", "machine", "code", "holidays"]
+What = Literal[
+    "lineage",
+    "file",
+    "metric",
+    "table",
+    "data",
+    "feature",
+    "retraining",
+    "forecast",
+    "library",
+    "machine",
+    "code",
+    "holidays",
+]
 FIRST = 5
 """How many of a kind are told one by one."""
 KEYS = ["series_id", "month"]
@@ -25,11 +37,6 @@ class Difference:
 
     what: What
     message: str
-
-
-def files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
-    """Files of the model that are not as the training wrote them."""
-    return (Difference("file", message) for message in changed_files(then, now))
 
 
 def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator[Difference]:

@@ -17,14 +17,8 @@ from mlops.db import Database
 from mlops.domain.sentence import sentence
 from mlops.errors import BadInput, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import (
-    ModelVersion,
-    alias_of,
-    move_champion,
-    refuses_without_pickle,
-    resolve,
-    signature_of,
-)
+from mlops.tracking.checked import anchor_of, signature_of, why_not_loaded
+from mlops.tracking.registry import ModelVersion, alias_of, move_champion, resolve
 from mlops.tracking.store import Store
 from mlops.tracking.verify import contradiction
 from mlops.training import gates
@@ -171,8 +165,8 @@ def rollback(
 ) -> Promotion:
     """Make the champion before this one champion again; a second rollback goes one further back.
 
-    Raises NothingToDo when there is none, Refused when its files can't be loaded (`force` ignores that), or when it is
-    not the version `to`, if that is given.
+    Raises NothingToDo when there is none, Refused when its files can't be loaded or are not those that were anchored
+    (`force` ignores that), or when it is not the version `to`, if that is given.
     """
     reason, by = _sentence("reason", reason), who(by)
     with _alone(database, name):
@@ -181,7 +175,7 @@ def rollback(
         if to not in (None, target):
             raise Refused(f"a rollback of {name} would bring version {target} back, not version {to}")
         version = resolve(store, f"models:/{name}/{target}")
-        loads = gates.loads(refuses_without_pickle(version))
+        loads = gates.loads(why_not_loaded(database, version))
         if not (loads.passed or force):
             raise Refused(f"{version.uri} was champion before, but can't be loaded: {loads.found}")
         decision = _Decision("rollback", by, reason, [loads], not loads.passed, recommendation_id)
@@ -207,21 +201,23 @@ def structure(database: Database, version: ModelVersion, champion: ModelVersion 
     """The gates that ask nothing about accuracy: lineage, signature, loads."""
     return (
         gates.lineage(*_lineage(database, version)),
-        gates.signature(signature_of(version), None if champion is None else signature_of(champion)),
-        gates.loads(refuses_without_pickle(version)),
+        gates.signature(
+            signature_of(database, version), None if champion is None else signature_of(database, champion)
+        ),
+        gates.loads(why_not_loaded(database, version)),
     )
 
 
 def _lineage(database: Database, version: ModelVersion) -> tuple[str, str | None]:
-    """State of the lineage and what is wrong with it: as mirrored, unless the model was changed since."""
-    row = _row(database, version)
-    if row["lineage_state"] != "complete":
-        return row["lineage_state"], row["lineage_problem"]
+    """State of the lineage and what is wrong with it: as anchored, unless something of the model is other since."""
+    anchor = anchor_of(database, version)
+    if anchor["lineage_state"] != "complete":
+        return anchor["lineage_state"], anchor["lineage_problem"]
     try:
-        problem = contradiction(version, row["lineage_sha256"])
+        problem = anchor["altered"] or contradiction(version, anchor)
     except ModelNotFound as error:
         problem = str(error)
-    return ("incomplete", problem) if problem else ("complete", None)
+    return ("changed", problem) if problem else ("complete", None)
 
 
 def _target(database: Database, store: Store, name: str) -> int:
@@ -279,7 +275,7 @@ def _promotion(row: dict[str, Any], version: ModelVersion) -> Promotion:
 def _row(database: Database, version: ModelVersion) -> dict[str, Any]:
     with database.transaction() as transaction:
         row = transaction.one("live_version", name=version.name, version=version.version)
-    if row is None:
+    if row is None or row["created_at"] != version.created_at:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
     return row
 

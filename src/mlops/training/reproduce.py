@@ -1,10 +1,10 @@
-"""A model rebuilt from its lineage: the same data as they were known then, the same recipe, the same forecasts?
+"""A model rebuilt from its lineage: the data as they were known then, the same recipe; the same forecasts and backtest?
 
 Nothing is written: no run, no version, no tag. A verdict holds for the code, libraries and machine that gave it.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,21 +16,24 @@ import pandas as pd
 import mlops
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.lineage import LINEAGE_TAG
 from mlops.errors import MlopsError, Refused
 from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.store import define
 from mlops.forecasting import forecaster
+from mlops.forecasting.backtest import scores
 from mlops.forecasting.design import FEATURES
 from mlops.series.read import history
+from mlops.tracking.checked import ARTIFACTS, changed, digests, fetch, load_from
 from mlops.tracking.environment import code, environment, installed
-from mlops.tracking.lineage import read_lineage
-from mlops.tracking.registry import ModelVersion, load_model, resolve
-from mlops.tracking.runs import ARTIFACTS, file_digests, model_files
+from mlops.tracking.registry import ModelVersion, resolve
+from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 from mlops.training import differences
 from mlops.training.differences import Difference
 from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
+from mlops.training.train import backtests
 
 __all__ = ["ELSEWHERE", "Reproduction", "reproduce"]
 
@@ -64,17 +67,24 @@ class Reproduction:
     content_now: str | None
     forecasts: int
     largest: float | None
+    backtest: int
+    """Forecasts of the backtest, and of the baselines' beside it, that were made again."""
     tolerance: float
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """A version as its training left it."""
+    """A version as its training left it: `lineage` and `metrics` as anchored, `model` its files, which are those."""
 
     version: ModelVersion
     lineage: dict[str, Any]
-    folder: Path
+    metrics: dict[str, float]
+    model: Path
     record: Record
+
+    @property
+    def folder(self) -> Path:
+        return self.model / ARTIFACTS
 
     @property
     def spec(self) -> TrainingSpec:
@@ -101,47 +111,80 @@ class _Compared:
 def reproduce(
     database: Database, store: Store, uri: str, *, tolerance: float | None = None, say: Say = lambda _: None
 ) -> Reproduction:
-    """Train a version again on what was known then, and compare data and forecasts with those of its training.
+    """Train a version again on what was known then, and compare data, forecasts and backtest with those of then.
 
-    All forecasts of its whole horizon count, for every series, within `tolerance` relative to a series' mean forecast
-    (None: 0 on the same machine with the same libraries, else ELSEWHERE). Raises Refused for a version whose lineage is
-    incomplete, or that `mlops train` did not make.
+    All forecasts of its whole horizon count, for every series, and all of its backtest, within `tolerance` relative to
+    a series' mean forecast (None: 0 on the same machine with the same libraries, else ELSEWHERE). What it was is what
+    was anchored; nothing of its files is loaded when one of them is another. Raises Refused for a version whose lineage
+    is incomplete, or that `mlops train` did not make.
     """
     version = resolve(store, uri)
-    lineage = _lineage(version)
+    row = _recorded(database, version)
+    lineage = row["lineage"]
     say("reading the model")
     with tempfile.TemporaryDirectory() as name:
-        model = model_files(version, Path(name))
-        broken = tuple(differences.files(lineage["files"], file_digests(model)))
+        model = fetch(version, Path(name))
+        broken = tuple(Difference("file", message) for message in changed(row["files"], digests(model)))
         if broken:
             return _result(version, lineage, broken, tolerance=tolerance or 0.0)
-        folder = model / ARTIFACTS
-        return _rebuilt(database, _Trained(version, lineage, folder, Record.read(folder / "training")), tolerance, say)
+        record = Record.read(model / ARTIFACTS / "training")
+        trained = _Trained(version, lineage, row["metrics"], model, record)
+        return _rebuilt(database, store, trained, list(_told_otherwise(version, row)), tolerance, say)
 
 
-def _lineage(version: ModelVersion) -> dict[str, Any]:
-    found = read_lineage(version)
-    if found["lineage_state"] != "complete":
-        raise Refused(f"{version.uri} can't be rebuilt: {found['lineage_problem']}")
-    lineage: dict[str, Any] = found["lineage"]
+def _recorded(database: Database, version: ModelVersion) -> dict[str, Any]:
+    """The version as it was anchored."""
+    with database.transaction() as transaction:
+        anchor = transaction.one(
+            "version_anchor", name=version.name, version=version.version, created_at=version.created_at
+        )
+        row = transaction.one("live_version", name=version.name, version=version.version)
+    if anchor is None or row is None:
+        raise Refused(f"{version.uri} can't be rebuilt: it is not in the mirror; run `mlops registry sync`")
+    if row["lineage"] is None or anchor["files"] is None:
+        raise Refused(f"{version.uri} can't be rebuilt: {row['lineage_problem'] or 'nothing is anchored of its files'}")
+    lineage: dict[str, Any] = row["lineage"]
     if lineage.get("lineage_version", 1) < 2:
         raise Refused(f"{version.uri} was trained before mlops kept a record of its training data; train it again")
     if "recipe" not in lineage or "training/observations.parquet" not in lineage["files"]:
         raise Refused(f"{version.uri} was not made by `mlops train`, so there is no recipe to rebuild it by")
-    return lineage
+    return row | anchor
 
 
-def _rebuilt(database: Database, trained: _Trained, tolerance: float | None, say: Say) -> Reproduction:
+def _told_otherwise(version: ModelVersion, row: Mapping[str, Any]) -> Iterator[Difference]:
+    """What the registry says of the version now, and was not so when it was anchored."""
+    if row["lineage_state"] == "claimed":
+        yield Difference("lineage", row["lineage_problem"])
+    tag = version.tags.get(LINEAGE_TAG)
+    if tag != row["lineage_sha256"]:
+        said = "has no tag of its lineage" if tag is None else f"has the tag of a lineage {tag[:12]}…"
+        yield Difference("lineage", f"the version {said}, and {row['lineage_sha256'][:12]}… was anchored")
+    elif row["altered"]:
+        yield Difference("metric", row["altered"])
+
+
+def _rebuilt(
+    database: Database,
+    store: Store,
+    trained: _Trained,
+    found: list[Difference],
+    tolerance: float | None,
+    say: Say,
+) -> Reproduction:
     say("reading what was known")
     frame = _read(database, trained)
     now = fingerprint(frame)
-    found = [*_data(database, trained, frame, now), *_features(trained)]
+    found += [*_data(database, trained, frame, now), *_features(trained)]
     say(f"training {trained.lineage['recipe']['kind']} again on {len(frame):,} observations")
-    compared, since = _Compared(0, None), tuple(_since(trained))
+    compared, tested, since = _Compared(0, None), 0, tuple(_since(trained))
     allowed = _allowed(since) if tolerance is None else tolerance
     try:
         compared = _compared(trained, frame)
         found += _forecasts(compared, allowed)
+        if not {one.what for one in found} & {"data", "feature", "forecast"}:  # else another backtest says nothing more
+            say("making the backtest again")
+            tested, others = _backtest(store, trained, frame, allowed)
+            found += others
     except (MlopsError, OSError, ValueError, TypeError, KeyError) as error:  # other data, code or libraries
         found.append(Difference("retraining", f"the recipe can't be followed: {type(error).__name__}: {error}"))
     return _result(
@@ -151,6 +194,7 @@ def _rebuilt(database: Database, trained: _Trained, tolerance: float | None, say
         tolerance=allowed,
         changed_since=since,
         compared=compared,
+        tested=tested,
         content_now=now.sha256,
         corrected_since=_corrected(database, trained),
     )
@@ -195,10 +239,14 @@ def _compared(trained: _Trained, frame: pd.DataFrame) -> _Compared:
     """The whole horizon from the end of the training data, of every series; the model is asked as serving asks it."""
     spec, asked = trained.spec, pd.DataFrame({"series_id": trained.lineage["series"]})
     rebuilt = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
-    then = load_model(trained.version).predict(asked, params={"horizon": spec.horizon})
-    now = rebuilt.predict(spec.horizon)
-    both = then.merge(now, on=KEYS, how="outer", suffixes=("_then", "_now"), indicator=True)
-    figures = [name for name in then.columns if name not in (*KEYS, "cutoff")]
+    then = load_from(trained.model, trained.version).predict(asked, params={"horizon": spec.horizon})
+    return _side_by_side(then, rebuilt.predict(spec.horizon), KEYS)
+
+
+def _side_by_side(then: pd.DataFrame, now: pd.DataFrame, keys: list[str]) -> _Compared:
+    """Two frames of forecasts with the same columns, row by row; a row that only one of them has is infinitely far."""
+    both = then.merge(now, on=keys, how="outer", suffixes=("_then", "_now"))
+    figures = [name for name in then.columns if name not in (*keys, "cutoff")]
     was, has = (both[[f"{name}_{when}" for name in figures]].to_numpy(dtype=float) for when in ("then", "now"))
     scale = both["series_id"].map(then["y_hat"].abs().groupby(then["series_id"]).mean()).to_numpy(dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -213,11 +261,36 @@ def _compared(trained: _Trained, frame: pd.DataFrame) -> _Compared:
     return _Compared(len(both), float(apart.max()), where)
 
 
-def _forecasts(compared: _Compared, allowed: float) -> Iterator[Difference]:
+def _backtest(store: Store, trained: _Trained, frame: pd.DataFrame, allowed: float) -> tuple[int, list[Difference]]:
+    """How many forecasts were made again, and what is other in the tables of the run, or in what they measured."""
+    count, found = 0, list[Difference]()
+    for name, made in backtests(trained.spec, frame).items():
+        try:
+            then = read_table(store, trained.version.run_id, name, lineage=trained.lineage)
+        except MlopsError as error:
+            found.append(Difference("table", str(error)))
+            continue
+        compared = _side_by_side(then, made[[*then.columns]], [*KEYS, "cutoff"])
+        count += compared.forecasts
+        found += _forecasts(compared, allowed, f"of the table {name!r} ", "table")
+        if name == "backtest":
+            found += _measured(trained.metrics, scores(made), allowed)
+    return count, found
+
+
+def _measured(then: Mapping[str, float], now: Mapping[str, float], allowed: float) -> Iterator[Difference]:
+    for name, value in now.items():
+        if name in then and abs(then[name] - value) > allowed * max(1.0, abs(value)):
+            yield Difference("metric", f"{name} was recorded as {then[name]:.10g}, and its backtest makes {value:.10g}")
+
+
+def _forecasts(
+    compared: _Compared, allowed: float, of: str = "", what: Literal["forecast", "table"] = "forecast"
+) -> Iterator[Difference]:
     if compared.largest is not None and compared.largest > allowed:
         yield Difference(
-            "forecast",
-            f"forecasts differ by up to {compared.largest:.3g} of a series' mean forecast, {allowed:g} is allowed:"
+            what,
+            f"forecasts {of}differ by up to {compared.largest:.3g} of a series' mean forecast, {allowed:g} is allowed:"
             f" {compared.where}",
         )
 
@@ -256,6 +329,7 @@ def _result(
     tolerance: float,
     changed_since: tuple[Difference, ...] = (),
     compared: _Compared = _Compared(0, None),
+    tested: int = 0,
     content_now: str | None = None,
     corrected_since: int = 0,
 ) -> Reproduction:
@@ -271,5 +345,6 @@ def _result(
         content_now=content_now,
         forecasts=compared.forecasts,
         largest=compared.largest,
+        backtest=tested,
         tolerance=tolerance,
     )

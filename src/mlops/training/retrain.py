@@ -18,7 +18,8 @@ from mlops.domain.forecasts import wape
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, load_model, resolve
+from mlops.tracking.checked import anchor_of, load
+from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
 from mlops.training.data import read_data
@@ -86,7 +87,7 @@ def retrain(
         sync(store, database)
         row = _recommendation(database, recommendation_id, force=force)
         if row["status"] == "done":
-            return _as_recorded(store, row)
+            return _as_recorded(database, store, row)
         champion = _subject(store, row)
         _still_to_be_acted_on(row, now, force=force)
         _accept(database, row, by)
@@ -130,7 +131,7 @@ def _train(
         tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
         tags |= _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    return judge(version, champion, rule)
+    return judge(_as_anchored(database, version), champion, rule)
 
 
 def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
@@ -157,7 +158,7 @@ def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: 
     return Retrained(before, champion.version, ours, theirs, None, True, verdict)
 
 
-def _as_recorded(store: Store, row: dict[str, Any]) -> Retrained:
+def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retrained:
     """What came of a recommendation; NothingToDo when the version that did is gone."""
     try:
         version = resolve(store, f"models:/{row['name']}/{row['retrained_version']}")
@@ -165,7 +166,7 @@ def _as_recorded(store: Store, row: dict[str, Any]) -> Retrained:
         raise NothingToDo(
             f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
         ) from error
-    figures = (*_proof(row), None) if row["action"] == "rollback" else _figures(version)
+    figures = (*_proof(row), None) if row["action"] == "rollback" else _figures(_as_anchored(database, version))
     return Retrained(version, row["version"], *figures, row["promoted"], row["verdict"])
 
 
@@ -182,6 +183,17 @@ def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
 def _proof(row: dict[str, Any]) -> tuple[float, float]:
     """WAPE of the version before and of the champion, as a recommendation to roll back rests on them."""
     return row["evidence"]["proof.predecessor.wape"], row["evidence"]["proof.predecessor.wape_champion"]
+
+
+def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
+    """A version with the tags that its training recorded; anybody may write others to the registry."""
+    tags = anchor_of(database, version)["tags"] or {}
+    if not {OURS, THEIRS} <= tags.keys():
+        raise Refused(
+            f"{version.uri} has the tag of a retraining, and no comparison of it is on record; delete that version, and"
+            " retrain again"
+        )
+    return replace(version, tags=tags)
 
 
 def _figures(version: ModelVersion) -> tuple[float, float, float | None]:
@@ -295,7 +307,7 @@ def _compare(
         raise Refused(
             f"{champion.uri} was trained on the newest {rule.holdout_days} days; comparing on them would be unfair"
         )
-    model = load_model(champion)
+    model = load(database, champion)
     judged = held.judged(
         ours=held.of_recipe(spec.kind, spec.forecaster_params),
         theirs=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),

@@ -13,16 +13,17 @@ from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
+from mlops.tracking.bridge import register as register_version
 from mlops.tracking.bridge import sync
 from mlops.tracking.environment import installed
-from mlops.tracking.registry import ModelVersion, add_version, find_by_tag
+from mlops.tracking.registry import ModelVersion, find_by_tag
 from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, read_data, select
 from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
 
-__all__ = ["Trained", "train"]
+__all__ = ["BASELINES", "Trained", "backtests", "train"]
 
 BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
@@ -48,23 +49,22 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     done = spec.request and find_by_tag(store, spec.name, REQUEST_TAG, spec.request)
     if done:
         sync(store, database)
-        return Trained(done, _metrics(store, done), read_table(store, done.run_id, "excluded_series"), repeated=True)
+        return _done(database, store, done)
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
     data = read_data(database, selection, spec.as_of)
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
     say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
-    tested = _backtests(spec, frame)
+    tested = backtests(spec, frame)
     say(f"fitting {spec.kind} on {len(frame):,} observations")
     fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
     say("logging and registering")
     version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store)
-    sync(store, database)
     return Trained(version, metrics, data.excluded_frame)
 
 
-def _backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The forecasts of the model and of every baseline from the same origins, by table name."""
+def backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
     cutoffs = origins(frame, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
     common = {"country": spec.country, "horizon": spec.horizon}
     tested = {
@@ -112,7 +112,7 @@ def _register(
         training=record.files(),
     )
     logged = log_run(store, run)
-    return add_version(store, spec.name, logged.run_id, logged.model_uri, tags | logged.lineage.tags()), metrics
+    return register_version(store, database, spec.name, logged, tags), metrics
 
 
 def _record(spec: TrainingSpec, data: TrainingData) -> Record:
@@ -138,9 +138,14 @@ def _lineage(
     }
 
 
-def _metrics(store: Store, version: ModelVersion) -> dict[str, float]:
-    logged: dict[str, float] = store.client.get_run(version.run_id).data.metrics
-    return {name: value for name, value in logged.items() if not name.startswith("importance.")}
+def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
+    """What an earlier call has trained, as it was recorded."""
+    with database.transaction() as transaction:
+        row = transaction.one("live_version", name=version.name, version=version.version) or {}
+    metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("importance.")}
+    return Trained(
+        version, metrics, read_table(store, version.run_id, "excluded_series", lineage=row["lineage"]), repeated=True
+    )
 
 
 def _week(granularity: str) -> int:

@@ -16,7 +16,7 @@ create temporary table if not exists model_changes (
 create temporary table if not exists version_changes (
     change text, version_id bigint, model_id bigint, name text, version int, created_at timestamptz, description text, stage text,
     status text, source text, logged_model_id text, kind text, tags jsonb, run_id text, run_state text, run_name text, run_user text,
-    experiment text, run_began_at timestamptz, run_ended_at timestamptz, params jsonb, metrics jsonb, run_tags jsonb, datasets jsonb, other_files boolean
+    experiment text, run_began_at timestamptz, run_ended_at timestamptz, params jsonb, metrics jsonb, run_tags jsonb, datasets jsonb, altered text, other_files boolean
 ) on commit delete rows;
 create temporary table if not exists alias_changes (
     change text, model_id bigint, alias text, version_id bigint

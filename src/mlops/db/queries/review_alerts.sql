@@ -1,12 +1,17 @@
--- opens, keeps and resolves the alerts about aliases, as the mirror and a look at model files say; those that were opened or resolved
+-- opens, keeps and resolves the alerts about aliases and changed versions, as the mirror and a look at model files say; those that
+-- were opened or resolved
 with pointed as (
     select a.model_id, a.alias, a.version_id, a.valid_from, m.name, v.version, v.run_id, v.run_state, v.lineage_state,
-           v.lineage_read_at, v.lineage_problem, v.verified_problem, format('models:/%s@%s', m.name, a.alias) as subject,
+           v.lineage_read_at, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
            case when a.alias = 'champion' then 'critical' else 'warning' end as severity
       from analytics.model_aliases a
       join analytics.registered_models m using (model_id)
       join analytics.model_versions v using (version_id)
      where a.valid_to is null
+), changed as (
+    select version_id, name, version, concat_ws('; ', verified_problem, altered) as problem
+      from analytics.model_versions
+     where deleted_at is null and (verified_problem is not null or altered is not null)
 ), files as (
     select version_id, there, place from jsonb_to_recordset(cast(:document as jsonb) -> 'files') as f (version_id bigint, there boolean, place text)
 ), found as (
@@ -23,15 +28,16 @@ with pointed as (
            jsonb_build_object('version', version, 'place', place)
       from pointed join files using (version_id) where not there
     union all
-    select 'model_changed', subject, severity, version_id,
-           format('it is version %s, which is not what its training wrote any more: %s', version, verified_problem),
-           format('do not trust its forecasts; bring its files back from a backup, or another version: mlops registry rollback %s', name),
-           jsonb_build_object('version', version, 'problem', verified_problem)
-      from pointed where verified_problem is not null
+    select 'model_changed', coalesce(p.subject, format('models:/%s/%s', c.name, c.version)), coalesce(p.severity, 'warning'), version_id,
+           format('version %s is not what was recorded of it: %s', c.version, c.problem),
+           format('find out who wrote that; bring it back as it was, or another version: mlops registry rollback %s', c.name),
+           jsonb_build_object('version', c.version, 'problem', c.problem)
+      from changed c left join pointed p using (version_id)
     union all
     select 'lineage_incomplete', subject, severity, version_id,
            format('it is version %s, and what that was made of is not known: %s', version, coalesce(lineage_problem, 'no lineage')),
-           'train a version with mlops train, which keeps its lineage in the model, and promote that',
+           case when lineage_state = 'claimed' then format('if it is none of yours, find out who registered it, and mlops registry rollback %s', name)
+                else 'train a version with mlops train, which keeps its lineage in the model, and promote that' end,
            jsonb_build_object('version', version, 'problem', lineage_problem)
       from pointed where lineage_state <> 'complete' and lineage_read_at is not null  -- else it waits to be read
     union all

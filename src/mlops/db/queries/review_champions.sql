@@ -24,7 +24,7 @@ with entries as (
      order by m.model_id, m.valid_from desc
 )
 select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
-       v.name, v.version, v.kind, v.as_of as known_at, v.trained_from, v.trained_to, v.lineage_problem,
+       v.name, v.version, v.kind, v.as_of as known_at, v.trained_from, v.trained_to, case when v.lineage_state = 'incomplete' then v.lineage_problem end as lineage_problem,
        v.lineage -> 'selection' ->> 'granularity' as granularity, t.name as metric_type, t.unit, t.aggregate,
        jsonb_array_length(v.lineage -> 'series') as series,
        (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,

@@ -1,2 +1,4 @@
--- records that a version was compared with its lineage, and what was other
-update analytics.model_versions set verified_at = clock_timestamp(), verified_problem = :problem where version_id = :version_id
+-- records that a version was compared with its anchor, and what was other
+update analytics.model_versions
+   set verified_at = clock_timestamp(), verified_problem = :problem
+ where version_id = :version_id
