@@ -16,6 +16,7 @@ import mlflow
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput
+from mlops.tracking import mirror_lineage
 from mlops.tracking.artifact_hosts import ArtifactHosts, guard
 from mlops.tracking.bridge import sync
 from mlops.tracking.store import Store, open_store
@@ -208,12 +209,32 @@ def test_a_listed_host_is_asked_without_our_token_and_its_redirects_are_not_foll
     store = open_store(home.model_copy(update={"artifact_hosts": place}), routes.url)
     foreign(store, f"{stranger.address}/model")
     sync(store, routes)
-    assert len(stranger.asked) == 2, "a listing, and the file"
+    assert "MLmodel" in problem(routes), "it tells of no files"
     assert {asked.get("authorization") for asked in stranger.asked} == {None}
     stranger.redirect = stranger.address.replace("127.0.0.1", "localhost") + "/elsewhere"
     with pytest.raises(MlflowException, match="redirects to another address"):
         mlflow.models.get_model_info("models:/foreign/1")
     assert not [asked for asked in stranger.asked if "elsewhere" in asked["path"]]
+
+
+def test_a_host_that_hangs_is_waited_for_once_and_holds_no_other_up(
+    home: Settings, routes: Database, stranger: Stranger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mirror_lineage, "SECONDS", 2)
+    stranger.answer.clear()
+    store = open_store(home.model_copy(update={"artifact_hosts": urlsplit(stranger.address).netloc}), routes.url)
+    foreign(store, tmp_path.as_uri(), "here")
+    for number in range(30):
+        foreign(store, f"{stranger.address}/{number}", f"far {number}")
+    sync(store, routes, foreign=False)
+    assert stranger.asked == [], "on the way to something else nobody is asked"
+    first = sync(store, routes)
+    assert len(stranger.asked) == 1
+    assert first.waiting == 31 - 25, "so many are looked at in one sync"
+    assert "its host did not answer in time" in problem(routes, "far 29")
+    sync(store, routes)
+    assert "MLmodel" in problem(routes, "here"), "what lies here was read"
+    stranger.answer.set()
 
 
 def test_the_tracking_server_is_sent_its_token_and_its_other_ports_are_not(

@@ -156,11 +156,11 @@ def test_a_rollback_that_was_interrupted_after_the_alias_moved_goes_no_further_b
         promotion.promote(routes, store, version.uri, kind, margin=0.02, force=True)
     synced = []
 
-    def dies_after_the_alias(*given: object) -> None:
+    def dies_after_the_alias(*given: object, **options: object) -> None:
         synced.append(given)
         if len(synced) == 2:
             raise ConnectionError
-        sync(*given)
+        sync(*given, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(promotion, "sync", dies_after_the_alias)
@@ -255,6 +255,28 @@ def test_trace_names_the_decision_that_was_in_force_when_the_forecast_was_issued
     assert reason(beside) is None, "version 1 was not champion any more"
     assert reason(past_us) is None, "nobody had decided for version 2 yet"
     assert reason(recorded) == "on record afterwards"
+
+
+def test_what_syncs_on_its_way_reads_no_file_of_a_version_that_claims_no_lineage(
+    routes: Database, store: Store, champion: Trained, mlops
+):
+    store.client.create_registered_model("stranger")
+    store.client.create_model_version("stranger", "file:///nowhere/model")
+
+    def read() -> bool:
+        with psycopg.connect(routes.url) as connection:
+            query = "select lineage_read_at is not null from analytics.model_versions where name = 'stranger'"
+            return connection.execute(query).fetchone()[0]
+
+    promotion.promote(routes, store, CHAMPION, "again", margin=0.02, force=True)
+    _trained(routes, store, "naive", NEW_YEAR)
+    predict(routes, store, "models:/demand/2", as_of=NEW_YEAR, horizon=1)
+    promotion.promote(routes, store, "models:/demand/2", "try", margin=0.02, force=True)
+    promotion.rollback(routes, store, "demand", "back")
+    assert mlops("registry", "lineage", CHAMPION)[0] == 0
+    assert not read()
+    assert mlops("registry", "sync")[0] == 0
+    assert read()
 
 
 def _behind(mlops) -> list[tuple[int, str | None]]:

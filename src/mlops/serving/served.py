@@ -67,7 +67,7 @@ def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[s
             break
         row = None
         if attempt == 1:
-            sync(store, database)
+            sync(store, database, foreign=False)
     if row is None or row["lineage"] is None:
         why = "it is not in the mirror" if row is None else row["lineage_problem"] or "it has no lineage"
         raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")

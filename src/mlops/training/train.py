@@ -48,7 +48,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     """
     done = spec.request and find_by_tag(store, spec.name, REQUEST_TAG, spec.request)
     if done:
-        sync(store, database)
+        sync(store, database, foreign=False)
         return _done(database, store, done)
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
