@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
 import mlflow
@@ -46,11 +47,20 @@ def with_a_prediction(database: Database, store: Store, folder: Path) -> None:
 
 
 def with_a_better_challenger(database: Database, store: Store, folder: Path) -> None:
-    """A place in which the challenger is better than the champion."""
+    """A place in which the challenger is better than the champion, and a supplier's model is registered."""
     spec = TrainingSpec.from_toml(params_file("lightgbm"), {"weeks": "14", "country": "US"}, as_of=NEW_YEAR)
     worse = train(replace(spec, kind="naive", params={}), database, store)
     promote(database, store, worse.version.uri, "to be replaced", margin=0.02, force=True)
     store.client.set_registered_model_alias("demand", "challenger", "1")
+    x = pd.DataFrame({"load": [1.0, 2.0, 3.0]})
+    mlflow.set_experiment(experiment_id=store.experiment("tonnage"))
+    mlflow.sklearn.log_model(
+        LinearRegression().fit(x, x["load"]),
+        name="model",
+        signature=infer_signature(x, np.ones(3)),
+        pip_requirements=[],
+        registered_model_name="tonnage",
+    )
 
 
 def with_routes_until_today(database: Database, store: Store, folder: Path) -> None:

@@ -42,5 +42,6 @@ begin
     return null;
 end $$;
 comment on function analytics.keep_new_partition is 'Lets TRUNCATE of a new month be refused where it is of the whole table.';
+revoke execute on function analytics.keep_new_partition from public;
 create trigger keep_new_partition after insert on analytics.partition_log
     for each row when (new.action in ('made', 'restored', 'clustered')) execute function analytics.keep_new_partition();

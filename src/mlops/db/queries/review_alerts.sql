@@ -40,6 +40,7 @@ with pointed as (
                 else 'train a version with mlops train, which keeps its lineage in the model, and promote that' end,
            jsonb_build_object('version', version, 'problem', lineage_problem)
       from pointed where lineage_state <> 'complete' and lineage_read_at is not null  -- else it waits to be read
+       and not analytics.gate_does_not_apply(version_id, 'lineage')
     union all
     select 'alias_unrecorded', subject, 'warning', version_id,
            format('it is version %s since %s, and no decision is on record', version, to_char(valid_from at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
