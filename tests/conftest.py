@@ -1,6 +1,7 @@
 """A real Postgres (embedded, or MLOPS_TEST_DATABASE_URL) and a real MLflow store, fresh for every test."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from hypothesis import settings
+from tests.campaign import USUAL
 
 from mlops.config import Settings
 from mlops.db import Database
@@ -33,8 +36,12 @@ SERVER_SETTINGS = {
     "MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES": "0",
 }
 """Of the MLflow server of the tests: deliveries to this machine, at once and without trying again."""
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes that are free there, or the server's files lie on disk
 os.environ["MLOPS_PARALLEL"] = "serial"
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each core has a worker of its own
+settings.register_profile("campaign", max_examples=20 * USUAL, deadline=None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,7 +56,7 @@ def server_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="mlops-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="mlops-test-", dir=_roomy(), ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the server's own user must be able to enter it when root runs the tests
         server = Server(Path(folder) / "postgres", settings={"fsync": "off", "shared_buffers": "64MB"})
         server.start()
@@ -58,8 +65,14 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_database(server_url: str) -> NewDatabase:
+def new_database(server_url: str) -> Iterator[NewDatabase]:
     """Makes a database that lives as long as a block: (name, url)."""
+
+    done: list[str] = []  # databases whose sessions were ended: while one is ending, dropping waits for 0.1 s
+
+    def drop(connection: psycopg.Connection) -> None:
+        while done:
+            connection.execute(f'drop database "{done.pop()}" with (force)')
 
     @contextmanager
     def make(what: str, template: str = "template1") -> Iterator[tuple[str, str]]:
@@ -67,11 +80,15 @@ def new_database(server_url: str) -> NewDatabase:
         with psycopg.connect(server_url, autocommit=True) as connection:
             _free(connection, template)
             connection.execute(f'create database "{name}" template "{template}" strategy file_copy')  # a third cheaper
+            drop(connection)
         yield name, _address(server_url, name)
         with psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f'drop database "{name}" with (force)')
+            _free(connection, name)
+            done.append(name)
 
-    return make
+    yield make
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        drop(connection)
 
 
 @pytest.fixture(scope="session")
@@ -209,6 +226,11 @@ def _wait_for(process: subprocess.Popen[bytes], address: str, log: Path) -> None
         time.sleep(0.2)
 
 
+def _roomy() -> Path | None:
+    """Where the server's files are to lie: in memory where there is plenty, else with all temporary files."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+
+
 def _address(server_url: str, name: str) -> str:
     """The address of another database of the same server."""
     scheme, _, rest = server_url.partition("://")
@@ -216,10 +238,10 @@ def _address(server_url: str, name: str) -> str:
     return f"{scheme}://{place.partition('/')[0]}/{name}{mark}{query}"
 
 
-def _free(connection: psycopg.Connection, template: str) -> None:
-    """A template must have no connections, and MLflow keeps a pool."""
-    if template != "template1":
-        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [template])
+def _free(connection: psycopg.Connection, name: str) -> None:
+    """End a database's sessions: a template must have none, and MLflow keeps a pool."""
+    if name != "template1":
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
 
 
 def _forget(context: object) -> None:

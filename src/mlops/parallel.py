@@ -1,9 +1,14 @@
 """The only place that knows an executor: this machine's cores by joblib, or a Dask cluster by its address.
 
-Wherever work is done, its results are equal bit for bit: each call runs on one thread, because the sums of a threaded
-BLAS depend on the number of its threads. A worker that dies costs time and no result.
+Wherever work is done, its results are equal bit for bit. Each call runs on one thread, because the sums of a threaded
+BLAS depend on the number of its threads. What a call is given, and what it returns, has travelled by pickle even when
+it stays in this process, so its arrays have one layout everywhere: contiguous, aligned, and read-only, because workers
+share them. numpy takes other kernels for an array at an odd address than for one that it allocated itself, and BLAS
+has others for a strided one: their last bits differ. A worker that dies costs time and no result.
 """
 
+import io
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from mlops.config import Settings
 from mlops.errors import BadInput, Refused
@@ -27,6 +35,7 @@ CHUNKS = 32  # of `run`: enough to keep workers busy until the end, few enough t
 ATTEMPTS = 3  # to finish what dead workers left
 PATIENCE = "30s"  # for a scheduler and its first worker
 SAME = ("mlops", "numpy", "pandas", "lightgbm", "prophet")  # libraries whose version can change a result
+ALIGNMENT = 16  # bytes: what numpy's own allocator gives, and joblib's memory maps
 _on_worker: ContextVar[bool] = ContextVar("on_worker", default=False)
 
 
@@ -35,11 +44,13 @@ def run(function: Callable[[In], Out], items: Sequence[In], where: str | None = 
 
     "loky" is this machine's cores, "serial" this process, "tcp://host:port" or "tls://…" a Dask scheduler. Fewer than
     64 items are done here. What `function` raises is raised; Refused says that workers keep dying or can't be reached.
+    The arrays of an item are read-only.
     """
     if _resolved(where) == "serial" or len(items) < WORTH_IT:
-        return _each(function, items)
-    size = -(-len(items) // CHUNKS)
-    chunks = [items[start : start + size] for start in range(0, len(items), size)]
+        where, chunks = "serial", [items]
+    else:
+        size = -(-len(items) // CHUNKS)
+        chunks = [items[start : start + size] for start in range(0, len(items), size)]
     found = dict(jobs(_each, chunks, where, shared=function))
     return [result for number in range(len(chunks)) for result in found[number]]
 
@@ -49,21 +60,21 @@ def jobs(
 ) -> Iterator[tuple[int, Out]]:
     """`(number, function(shared, items[number]))` as they finish, for few calls of seconds each.
 
-    `shared` is what every call reads; it travels to a worker once. Arguments and results travel by pickle: make them
-    arrays, or frames of many series, never a frame for each series.
+    `shared` is what every call reads; it travels to a worker once, and its arrays are read-only. Arguments and results
+    travel by pickle: make them arrays, or frames of many series, never a frame for each series.
     """
-    where = _resolved(where)
+    where, packed = _resolved(where), _Packed.of(shared)
+    missing = {number: _Packed.of(item) for number, item in enumerate(items)}
     if where == "serial" or len(items) < 2:
-        for number, item in enumerate(items):
-            yield number, _alone(function, shared, item)
+        for number, item in missing.items():
+            yield number, _call(function, packed, item).content()
         return
     stream = _on_dask if where.startswith(("tcp://", "tls://")) else _on_loky
-    missing = dict(enumerate(items))
     for _ in range(ATTEMPTS):
         try:
-            for number, result in stream(function, missing, shared, where):
+            for number, result in stream(function, missing, packed, where):
                 del missing[number]
-                yield number, result
+                yield number, result.content()
         except _WorkerLost:
             continue
         return
@@ -105,26 +116,72 @@ def _resolved(where: str | None) -> str:
     return where
 
 
+class _Packed(Generic[Out]):
+    """A pickled object, its large buffers apart: how arguments and results travel, and what gives them one layout."""
+
+    __slots__ = ("_buffers", "_content", "_pickle")
+
+    def __init__(self, pickled: bytes, buffers: list[npt.NDArray[np.uint8]]) -> None:
+        self._pickle, self._buffers = pickled, buffers
+        self._content: list[Out] = []
+
+    @classmethod
+    def of(cls, content: Out) -> "_Packed[Out]":
+        """The arrays in `content` are not copied, unless they are not contiguous."""
+        import cloudpickle
+
+        class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # the base class has no types
+            def reducer_override(self, found: Any) -> Any:
+                """Take a strided array as a contiguous one: only those travel apart, and are laid out alike."""
+                if type(found) is np.ndarray and not (found.flags.c_contiguous or found.flags.f_contiguous):
+                    return found.copy().__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+                return super().reducer_override(found)
+
+        pickled, buffers = io.BytesIO(), list[pickle.PickleBuffer]()
+        Pickler(pickled, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append).dump(content)
+        return cls(pickled.getvalue(), [np.frombuffer(buffer.raw(), np.uint8) for buffer in buffers])
+
+    def content(self) -> Out:
+        """The object, the same at every call in this process."""
+        if not self._content:
+            self._content.append(pickle.loads(self._pickle, buffers=[_aligned(one) for one in self._buffers]))  # noqa: S301  we packed it
+        return self._content[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Packed, (self._pickle, self._buffers)
+
+
+def _aligned(buffer: npt.NDArray[np.uint8]) -> memoryview:
+    """The bytes, read-only, at an address where numpy itself could have put them."""
+    if buffer.ctypes.data % ALIGNMENT:
+        room = np.empty(len(buffer) + ALIGNMENT, np.uint8)
+        start = -room.ctypes.data % ALIGNMENT
+        room[start : start + len(buffer)] = buffer
+        buffer = room[start : start + len(buffer)]
+    return buffer.data.toreadonly()
+
+
 def _each(function: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
+    return [function(item) for item in items]
+
+
+def _call(function: Callable[[Shared, In], Out], shared: _Packed[Shared], item: _Packed[In]) -> _Packed[Out]:
     with _one_thread():
-        return [function(item) for item in items]
+        return _Packed.of(function(shared.content(), item.content()))
 
 
-def _alone(function: Callable[[Shared, In], Out], shared: Shared, item: In) -> Out:
-    with _one_thread():
-        return function(shared, item)
-
-
-def _at_work(function: Callable[[Shared, In], Out], shared: Shared, item: In) -> Out:
+def _at_work(function: Callable[[Shared, In], Out], shared: _Packed[Shared], item: _Packed[In]) -> _Packed[Out]:
     """A call on a worker."""
     mark = _on_worker.set(True)
     try:
-        return _alone(function, shared, item)
+        return _call(function, shared, item)
     finally:
         _on_worker.reset(mark)
 
 
-def _numbered(function: Callable[[Shared, In], Out], shared: Shared, number: int, item: In) -> tuple[int, Out]:
+def _numbered(
+    function: Callable[[Shared, In], Out], shared: _Packed[Shared], number: int, item: _Packed[In]
+) -> tuple[int, _Packed[Out]]:
     return number, _at_work(function, shared, item)
 
 
@@ -139,8 +196,8 @@ def _one_thread() -> Any:
 
 
 def _on_loky(
-    function: Callable[[Shared, In], Out], missing: Mapping[int, In], shared: Shared, _: str
-) -> Iterator[tuple[int, Out]]:
+    function: Callable[[Shared, In], Out], missing: Mapping[int, _Packed[In]], shared: _Packed[Shared], _: str
+) -> Iterator[tuple[int, _Packed[Out]]]:
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
     count = max(2, min(cpu_count(), len(missing)))  # of one joblib makes none: what kills its worker would kill us
@@ -154,8 +211,8 @@ def _on_loky(
 
 
 def _on_dask(
-    function: Callable[[Shared, In], Out], missing: Mapping[int, In], shared: Shared, address: str
-) -> Iterator[tuple[int, Out]]:
+    function: Callable[[Shared, In], Out], missing: Mapping[int, _Packed[In]], shared: _Packed[Shared], address: str
+) -> Iterator[tuple[int, _Packed[Out]]]:
     import dask
     from distributed import CancelledError, Client, KilledWorker
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import psycopg
 import pytest
 
 from mlops.cli import context
@@ -104,6 +106,50 @@ def test_origins_see_what_was_known_then_and_the_newest_values_on_demand(
     assert known["values"] == "as they were known at each origin"
     then, today = (found["overall"][1]["bias"] for found in (known, newest))
     assert today < then, "of today's values, a week of a tenth pulls the mean down"
+
+
+def test_a_backtest_is_equal_after_its_history_was_archived_and_dropped(
+    mlops, routes: Database, champion, daily_series: Path, tmp_path: Path
+):
+    """Corrections that became known after some origins lie in the archived months, too."""
+    history = pd.read_csv(daily_series)
+    late = history[pd.to_datetime(history["observed_at"]).dt.day == 9]
+    correction = tmp_path / "corrected.csv"
+    late.assign(value=late["value"] * 1.7).to_csv(correction, index=False)
+    ingest(routes, correction, known_at="now")
+    with psycopg.connect(routes.url) as connection:  # each became known twenty days later
+        connection.execute(
+            "update analytics.time_series_metrics m set recorded_at = m.observed_at + interval '20 days'"
+            " from analytics.time_series_revisions r where (r.series_id, r.observed_at) = (m.series_id, m.observed_at)"
+        )
+        connection.execute(
+            "update analytics.time_series_revisions set superseded_at = observed_at + interval '20 days'"
+        )
+    arguments = (
+        "backtest",
+        "smoothing",
+        "--kinds",
+        "average",
+        "--origins",
+        "4",
+        "--horizon",
+        "14",
+        "--no-log",
+        "--json",
+    )
+
+    def figures(*more: str) -> dict[str, Any]:
+        found = json.loads(mlops(*arguments, *more)[1])
+        for row in found["overall"]:
+            row.pop("cpu_seconds")
+        return found
+
+    before = figures()
+    assert before["overall"] != figures("--values", "newest")["overall"], "some origins knew of no correction"
+    assert mlops("db", "maintain")[0] == 0
+    with psycopg.connect(routes.url) as connection:
+        assert connection.execute("select count(*) from analytics.time_series_metrics").fetchone() == (0,)
+    assert figures() == before
 
 
 def test_the_stores_labels_and_routes_are_ways_to_add_up(mlops, routes: Database, champion, store: Store):

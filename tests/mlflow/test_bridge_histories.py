@@ -1,12 +1,9 @@
 """Random histories of a real registry, with crashes in the middle of a sync: after a sync the mirror is the registry.
 
-A few short ones in the suite. Many, before a change of the bridge is believed:
-
-    MLOPS_LONG=1000 pytest -s tests/mlflow/test_bridge_histories.py
+A few short ones in the suite. Many, before a change of the bridge is believed: `make campaign`.
 """
 
 import itertools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from tests.campaign import examples
 from tests.mlflow.registry_pictures import forget_everything, mirror, registry, rows
 
 from mlflow import MlflowClient
@@ -28,7 +26,7 @@ from mlops.tracking import mirror_lineage
 from mlops.tracking.bridge import sync
 from mlops.tracking.store import Store, open_store
 
-HISTORIES = int(os.environ.get("MLOPS_LONG", "8"))
+HISTORIES = examples(6)
 NAMES = ["a", "b", "c", "d"]
 ALIASES = st.sampled_from(["champion", "challenger"])
 TEXTS = st.sampled_from(["", "one", "two", "drei €", 'a "quoted"\n\\N'])
@@ -346,6 +344,7 @@ def place(
         database.close()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # stages are an older way, and still there
 def test_after_each_sync_of_any_history_the_mirror_is_the_registry(
     place: tuple[Store, Database], monkeypatch: pytest.MonkeyPatch

@@ -39,6 +39,7 @@ from mlops.training import promote as promotion
 from mlops.training.promote import check, promote
 from mlops.training.reproduce import reproduce
 from mlops.training.spec import params_file
+from mlops.training.train import trained_for
 
 CHAMPION = "models:/demand@champion"
 AS_OF = datetime(2020, 1, 10, tzinfo=UTC)
@@ -124,7 +125,10 @@ def test_a_forged_backtest_with_lineage_tag_and_metric_to_match_changes_no_recor
         document["metadata"]["feature_lineage"], tables=was["tables"] | {"backtest": digest}
     )
     document["metadata"]["feature_lineage"] = lineage
-    (files / "MLmodel").write_text(yaml.safe_dump(document))
+    (tmp_path / "MLmodel").write_text(yaml.safe_dump(document))
+    model_id = champion.version.source.removeprefix("models:/")
+    store.client.log_model_artifact(model_id, str(tmp_path / "MLmodel"))
+    assert (files / "MLmodel").read_text() == (tmp_path / "MLmodel").read_text(), "anybody may write over it"
     write(store, lineage_sha256)
 
     told = alerts(store, routes)[f"model_changed {CHAMPION}"]
@@ -322,6 +326,28 @@ def test_a_copied_lineage_tag_runs_nothing_in_predict_explain_promote_or_reprodu
     assert not payload.exists()
 
 
+@pytest.mark.parametrize("without", [("recipe", "tables"), ("recipe",)], ids=["declared", "with a backtest"])
+def test_a_lineage_that_claims_less_than_a_training_does_serves_and_wins_nothing_either(
+    routes: Database, store: Store, champion: Trained, tmp_path: Path, without: tuple[str, ...]
+):
+    place = Path(unquote(urlparse(store.client.get_model_version_download_uri("demand", "1")).path))
+    shutil.copytree(place, tmp_path / "model")
+    document = yaml.safe_load((tmp_path / "model" / "MLmodel").read_text())
+    facts = json.loads(document["metadata"]["feature_lineage"])
+    text = canonical_json({name: one for name, one in facts.items() if name not in without})
+    document["metadata"]["feature_lineage"] = text
+    (tmp_path / "model" / "MLmodel").write_text(yaml.safe_dump(document))
+    store.client.create_registered_model("other")
+    store.client.create_model_version(
+        "other", (tmp_path / "model").as_uri(), champion.version.run_id, tags={LINEAGE_TAG: sha256(text)}
+    )
+    sync(store, routes)
+    with pytest.raises(Refused, match=r"other/1 is not loaded: .*if you trust it, put that on record"):
+        predict(routes, store, "models:/other/1", as_of=AS_OF)
+    with pytest.raises(Refused, match=r"naive: the (lineage|backtest) of version 1 "):
+        promote(routes, store, "models:/other/1", "the first", margin=0.02)
+
+
 @pytest.mark.parametrize("forge", [_pickled, _swapped, _other_code, _code_folder, _own_loader])
 def test_files_that_were_put_into_an_anchored_model_are_not_run(
     routes: Database, store: Store, champion: Trained, files: Path, tmp_path: Path, forge
@@ -493,3 +519,12 @@ def test_a_model_is_loaded_when_nothing_of_it_is_run(tmp_path: Path, flavors: ob
     (tmp_path / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
     found = refusal(tmp_path)
     assert found is why is None or why in found
+
+
+def test_a_version_with_the_tags_of_a_retraining_that_nobody_made_is_not_taken_for_one(
+    routes: Database, store: Store, champion: Trained
+):
+    first = store.client.get_model_version("demand", "1")
+    tags = dict(first.tags) | {"mlops.request": "tuesday", "mlops.wape_challenger": "0.001", "mlops.wape_champion": "1"}
+    store.client.create_model_version("demand", first.source, first.run_id, tags=tags)
+    assert trained_for(routes, store, "demand", "tuesday") is None

@@ -122,6 +122,16 @@ def test_trace_prints_the_chain_from_a_prediction_to_its_raw_months(
     }
     assert (months["2019-05"]["known"], months["2019-05"]["corrected"]) == (31, 1)
     assert sum(month["known"] for month in found["months"]) == 365
+    with psycopg.connect(routes.url) as connection:
+        keep = "update analytics.partition_policy set keep_months = null where parent = %s::regclass"
+        connection.execute(keep, ["analytics.model_prediction_results"])
+    assert mlops("db", "maintain")[0] == 0
+    counts = ("known", "corrected", "later")
+    archived = json.loads(mlops("registry", "trace", number, "--json")[1])["months"]
+    assert [[one[name] for name in counts] for one in archived] == [
+        [one[name] for name in counts] for one in found["months"]
+    ]
+    assert all(one["archive"].endswith(".parquet") for one in archived)
     text = mlops("registry", "trace", number)[1]
     assert "promoted by tester: the first" in text
     assert "2019-05" in text

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from sklearn.linear_model import LinearRegression
+from tests.campaign import examples
 
 import mlflow
 from mlops.db import Database
@@ -164,7 +165,7 @@ def test_whatever_stands_in_the_metadata_is_never_an_exception(store: Store, cop
     wrong = st.tuples(st.sampled_from(sorted(good)), value).map(lambda pair: json.dumps(good | {pair[0]: pair[1]}))
     anything = st.recursive(value, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner))
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         part=wrong.map(lambda text: {"metadata": {"feature_lineage": text}})
         | anything.map(lambda metadata: {"metadata": metadata})

@@ -18,7 +18,7 @@ from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingTo
 from mlops.serving.predict import predict
 from mlops.tracking.alerts import review
 from mlops.tracking.bridge import sync
-from mlops.tracking.registry import ModelVersion, add_version, alias_of, find_by_tag, resolve
+from mlops.tracking.registry import ModelVersion, add_version, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
@@ -390,7 +390,7 @@ def test_a_backtest_that_was_written_over_wins_nothing_and_loses_nothing(
 def test_a_name_with_a_quote_is_registered_and_found(store: Store, champion: Trained):
     first = champion.version
     added = add_version(store, "Ulm's demand", first.run_id, first.source, {"mlops.request": "Ulm"})
-    assert find_by_tag(store, "Ulm's demand", "mlops.request", "Ulm") == added
+    assert resolve(store, "models:/Ulm's demand/1") == added
 
 
 def test_a_model_that_was_changed_since_it_was_mirrored_fails_the_gate_of_lineage(

@@ -112,7 +112,19 @@ def test_what_became_of_the_data_is_told_exactly(routes: Database, store: Store,
     assert found.content_now not in (None, found.content_then)
 
 
-def test_a_month_that_was_archived_is_brought_back_by_the_command_it_names(
+def test_a_model_is_rebuilt_from_archived_months(mlops, routes: Database, store: Store, champion: Trained):
+    staged = "insert into analytics.time_series_staging (series_id, observed_at, value) values (2, '2019-08-09', 7)"
+    execute(routes, staged)
+    assert mlops("db", "maintain")[0] == 0
+    assert execute(routes, "select from analytics.time_series_metrics") == 0
+    found = reproduce(routes, store, URI)
+    assert (found.verdict, found.corrected_since) == ("reproduced", 1)
+    execute(routes, "update analytics.partition_archives set path = path || '.gone' where lower_bound = '2019-04-01'")
+    with pytest.raises(Refused, match=r"history of 2019-04 is in the archive .* can't be read"):
+        reproduce(routes, store, URI)
+
+
+def test_a_month_that_somebody_dropped_by_hand_is_brought_back_by_the_command_it_names(
     mlops, routes: Database, store: Store, champion: Trained, tmp_path: Path
 ):
     april = (datetime(2019, 4, 1, tzinfo=UTC), datetime(2019, 5, 1, tzinfo=UTC))

@@ -5,6 +5,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.db import Database
 from mlops.db.binary import elements, encode, table
@@ -29,7 +30,7 @@ def connection(new_database):
         yield connection
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(*(values for _, _, values in COLUMNS.values())), min_size=1, max_size=20))
 def test_what_is_copied_in_comes_out_the_same(connection, rows):
     arrays = {

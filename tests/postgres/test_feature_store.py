@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.db import Database
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
@@ -70,7 +71,9 @@ EVENTS = st.lists(
     min_size=5,
     max_size=90,
 )
-quickly = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quickly = settings(
+    max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 class Place:

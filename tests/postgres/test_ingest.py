@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.db import Database
 from mlops.db.retry import retrying
@@ -102,7 +103,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
 def test_ingesting_twice_is_ingesting_once(database: Database, write, rows: list[tuple[str, int, float, str]]):
     file = write(

@@ -13,10 +13,11 @@ import pytest
 from mlops.config import Settings
 from mlops.db import Database, upkeep
 from mlops.db.archive import restore
-from mlops.db.upkeep import Act, Partition, Policy, maintain, plan
+from mlops.db.upkeep import Partition, Policy, maintain, plan
 
 METRICS = "analytics.time_series_metrics"
 NOW = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+NOTHING = "nothing to do\nhistory before 2020-03 is read from 2 archive files\n"
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def sql(url: str, statement: str) -> list[tuple]:
 
 @pytest.fixture
 def grown(home: Settings) -> Settings:
-    """Two old months, and one that is over, kept and out of order."""
+    """Two old months, and one that is over and kept."""
     assert home.database_url is not None
     sql(
         home.database_url,
@@ -57,29 +58,35 @@ def database_of(settings: Settings) -> Database:
 
 
 def partition(
-    month: str, *, rows: int = 9, size: int = 0, order: float | None = None, until: datetime | None = None
+    month: str,
+    *,
+    rows: int = 9,
+    until: datetime | None = None,
+    parent: str = METRICS,
 ) -> Partition:
     lower = datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
     upper = lower.replace(year=lower.year + lower.month // 12, month=lower.month % 12 + 1)
-    return Partition(METRICS, f"p{month}", lower, upper, rows, size, order, until)
+    return Partition(parent, f"{parent}_p{month}", lower, upper, rows, until)
 
 
 # what is due
 
 
 def test_months_ahead_are_due_from_this_one_on():
-    acts = plan([Policy(METRICS, 2, None, True)], [partition("2026-04")], NOW)
+    acts = plan([Policy(METRICS, 2, None, True, METRICS)], [partition("2026-04")], NOW)
     assert [act.detail for act in acts] == ["2026-03", "2026-05"]
 
 
 def test_the_turn_of_the_year_is_counted_through():
     acts = plan(
-        [Policy(METRICS, 1, 12, False)], [partition("2024-11"), partition("2024-12")], datetime(2025, 12, 5, tzinfo=UTC)
+        [Policy(METRICS, 1, 12, False, METRICS)],
+        [partition("2024-11"), partition("2024-12")],
+        datetime(2025, 12, 5, tzinfo=UTC),
     )
     assert [(act.act, act.what, act.detail) for act in acts] == [
         ("make", METRICS, "2025-12"),
         ("make", METRICS, "2026-01"),
-        ("drop", "p2024-11", ""),
+        ("drop", f"{METRICS}_p2024-11", ""),
     ]
 
 
@@ -89,25 +96,13 @@ def test_an_old_month_is_archived_before_it_is_dropped_and_a_restored_one_waits(
         partition("2020-02", until=NOW.replace(day=30)),
         partition("2020-03", until=NOW.replace(year=2027)),
     ]
-    acts = plan([Policy(METRICS, 0, 24, True)], [*months, partition("2026-03")], NOW)
+    acts = plan([Policy(METRICS, 0, 24, True, METRICS)], [*months, partition("2026-03")], NOW)
     assert [(act.act, act.what) for act in acts] == [
-        ("archive", "p2020-01"),
-        ("drop", "p2020-01"),
-        ("archive", "p2020-02"),
-        ("drop", "p2020-02"),
+        ("archive", f"{METRICS}_p2020-01"),
+        ("drop", f"{METRICS}_p2020-01"),
+        ("archive", f"{METRICS}_p2020-02"),
+        ("drop", f"{METRICS}_p2020-02"),
     ]
-
-
-def test_a_large_closed_month_out_of_order_is_due_and_no_other():
-    size = upkeep.WORTH_ORDERING_BYTES
-    months = [
-        partition("2026-01", size=size, order=0.2),
-        partition("2026-02", size=size, order=1.0),
-        partition("2025-12", size=size - 1, order=0.2),
-        partition("2025-11", size=size),
-        partition("2026-03", size=size, order=0.2),
-    ]
-    assert plan([], months, NOW) == [Act("cluster", "p2026-01"), Act("cluster", "p2025-11")]
 
 
 # doing it
@@ -116,13 +111,16 @@ def test_a_large_closed_month_out_of_order_is_due_and_no_other():
 def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Settings, mlops):
     code, out, err = mlops("db", "maintain")
     assert code == 0, err
-    done = [line.split(" ")[0] for line in out.splitlines()]
-    assert [act for act in done if act != "refresh"] == ["make"] * 4 + ["archive", "drop"] * 2 + ["cluster"]
+    *lines, border = out.splitlines()
+    assert border == "history before 2020-03 is read from 2 archive files"
+    done = [line.split(" ")[0] for line in lines]
+    assert [act for act in done if act != "refresh"] == ["make"] * 4 + ["archive", "drop"] * 2
     assert "archive of analytics.time_series_metrics_p2020_01" in err
     assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2
-    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    assert mlops("db", "maintain")[:2] == (0, NOTHING)
     code, out, _ = mlops("db", "maintain", "--json")
-    assert (code, json.loads(out)) == (0, {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []})
+    nothing = {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []}
+    assert (code, json.loads(out)) == (0, nothing | {"border": {"month": "2020-03-01T00:00:00+00:00", "files": 2}})
 
 
 def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(grown: Settings, mlops):
@@ -132,7 +130,6 @@ def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(grown: Settings
     assert code == 0
     assert "would archive analytics.time_series_metrics_p2020_01\n" in out
     assert "would drop analytics.time_series_metrics_p2020_02\n" in out
-    assert "would cluster analytics.time_series_metrics_p2" in out
     assert sql(grown.database_url, "select count(*) from pg_class") == before
     assert not grown.archive.exists()
 
@@ -144,7 +141,7 @@ def test_an_archive_that_fails_is_told_and_the_other_steps_are_done(grown: Setti
     assert code == 1
     assert "could not archive analytics.time_series_metrics_p2020_01: [Errno 17] File exists" in out
     assert "could not drop analytics.time_series_metrics_p2020_01: not archived" in out
-    assert "\ncluster analytics.time_series_metrics_p2" in out
+    assert "\nmake analytics.time_series_metrics: 4 months" in out
     assert grown.database_url is not None
     assert sql(
         grown.database_url, "select count(*) from analytics.time_series_metrics where observed_at < '2021-01-01'"
@@ -173,7 +170,7 @@ def test_the_second_of_two_runs_at_once_does_nothing(
         assert mlops("db", "maintain")[:2] == (0, "another maintenance is at work; nothing was done\n")
         go_on.set()
         assert not first.result(timeout=60).failed
-    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    assert mlops("db", "maintain")[:2] == (0, NOTHING)
     database.close()
 
 
@@ -214,7 +211,8 @@ def test_a_month_is_restored_by_its_file(grown: Settings, mlops):
     assert (code, out.split(";")[0]) == (0, "analytics.time_series_metrics_p2020_02: 9 rows restored")
     document = json.loads(mlops("db", "restore-archive", file, "--json")[1])
     assert (document["restored"], document["there"]) == (0, 9)
-    assert mlops("db", "maintain")[:2] == (0, "nothing to do\n")
+    nothing = "nothing to do\nhistory before 2020-02 is read from 1 archive file\n"
+    assert mlops("db", "maintain")[:2] == (0, nothing)
     code, out, err = mlops("db", "restore-archive", file.parent / "none.parquet", "--json")
     assert (code, json.loads(out)["error"]) == (1, "BadInput")
     assert "there is no file" in err
@@ -246,7 +244,7 @@ def test_an_owner_who_is_no_superuser_is_enough(new_database, tmp_path: Path):
                 sql(url, f"insert into analytics.time_series_metrics (series_id, observed_at, value) select {rows}")
             done = maintain(database, tmp_path)
             assert [act.problem for act in done.acts if act.problem] == []
-            assert {act.act for act in done.acts} >= {"make", "archive", "drop", "cluster"}
+            assert {act.act for act in done.acts} >= {"make", "archive", "drop"}
             restore(database, next(tmp_path.glob("*.parquet")))
             assert maintain(database, tmp_path).acts == ()
             database.close()

@@ -55,7 +55,7 @@ def test_a_writer_writes_and_a_reader_reads_meanwhile(before: Database):
         writer.execute("insert into analytics.time_series_metrics values (1000, '2020-02-01', 1)")
         upgrade = pool.submit(before.upgrade)
         try:
-            with psycopg.connect(before.url, autocommit=True, options="-cstatement_timeout=2s") as other:
+            with psycopg.connect(before.url, autocommit=True, options="-cstatement_timeout=30s") as other:
                 for number in range(10):
                     other.execute(
                         f"insert into analytics.time_series_metrics values ({2000 + number}, '2020-01-01', 1)"

@@ -403,3 +403,20 @@ def test_the_json_has_the_schema_that_is_documented(served: Served, served_datab
 
 def paths(document: dict[str, Any], prefix: str = "") -> list[str]:
     return [f"{prefix}{name}" for name in document]
+
+
+def test_verdicts_of_a_week_are_told_in_the_order_of_its_checks(served: Served, served_database: Database):
+    """Whatever the order in which their rows lie; of two versions checked at once the newer one is the week's."""
+    older, newer = served.model(alias="challenger"), served.model()
+    told = {(newer, NOW): "third", (older, NOW): "second", (older, NOW - DAY): "first"}
+    for (version, at), verdict in told.items():
+        served.one(
+            "update analytics.retraining_recommendations set status = 'done', decided_at = as_of, verdict = %s"
+            " where recommendation_id = %s",
+            verdict,
+            served.check(version, "retrain", at=at),
+        )
+    with served_database.transaction() as transaction:
+        ids = [served.one("select model_id from analytics.registered_models")]
+        (week,) = transaction.rows("review_checks", model_ids=ids, replayed=[], as_of=NOW)
+    assert (week["verdict"], week["version"]) == ("first; second; third", 2)

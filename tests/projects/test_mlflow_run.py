@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+import mlflow
 from mlops.cli import app
 from mlops.config import Settings
 from mlops.db import Database
@@ -63,18 +64,29 @@ def test_parameters_of_an_entry_point_have_their_value_in_params_toml_only(name:
 
 
 @pytest.mark.parametrize("name", experiments())
-def test_a_project_run_registers_a_version_with_its_run(home: Settings, daily_series: Path, name: str):
+def test_a_project_run_registers_a_version_with_its_run(
+    home: Settings, daily_series: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
     database = Database(home.database_url)
     ingest(database, daily_series, known_at="observed")
     store = open_store(home, database.url)
-    change = ["-P", CHANGES[name]]
-    done = _mlflow_run(store.uri, name, "-P", "as_of=2020-01-01", "-P", "weeks=1", *change)
-    assert done.returncode == 0, done.stderr
+    changed, value = CHANGES[name].split("=")
+    for variable, found in _environment(store.uri).items():
+        monkeypatch.setenv(variable, found)
+    submitted = mlflow.projects.run(  # what `mlflow run` calls; its own process is that of the test below
+        str(ROOT),
+        entry_point=name,
+        parameters={"as_of": "2020-01-01", "weeks": "1", changed: value},
+        experiment_name="demand",
+        env_manager="local",
+    )
+    assert submitted.get_status() == "FINISHED"
     version = store.client.get_model_version_by_alias("demand", "challenger")
     run = store.client.get_run(version.run_id)
+    assert run.info.run_id == submitted.run_id
     assert run.info.status == "FINISHED"
     assert run.data.params["kind"] == name
-    assert run.data.params[CHANGES[name].split("=")[0]].strip("[]'") == CHANGES[name].split("=")[1]
+    assert run.data.params[changed].strip("[]'") == value
     assert run.data.metrics["wape"] < 0.3
     with database.transaction() as transaction:
         assert [row["lineage_state"] for row in transaction.rows("list_versions")] == ["complete"]
@@ -111,6 +123,10 @@ def test_a_parameter_that_does_not_exist_is_refused_with_the_choices(home: Setti
 def _mlflow_run(uri: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", name, "--env-manager", "local"]
     command += ["--experiment-name", "demand", *arguments]
+    return subprocess.run(command, env=os.environ | _environment(uri), capture_output=True, text=True, check=False)
+
+
+def _environment(uri: str) -> dict[str, str]:
+    """What the project's own process is to find: the store, and the python of this one."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PATH": path}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return {"MLFLOW_TRACKING_URI": uri, "PATH": path}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import GRANULARITIES
@@ -133,7 +134,7 @@ KINDS = ["healthy", "small counts", "three values", "mostly zero", "walk", "stan
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 999),
@@ -159,14 +160,14 @@ def test_a_look_back_gives_the_results_of_the_whole_history(
     same(whole, part, slice(cut, None), slice(context, None))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.sampled_from(KINDS), st.integers(0, 999), st.integers(1, 150), st.sampled_from(GRANULARITIES))
 def test_the_future_changes_nothing(kind: str, seed: int, size: int, granularity: str):
     y = shape(kind, 200, seed)
     same(judged(y[:size], granularity), judged(y, granularity), slice(None), slice(0, size))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(KINDS), st.integers(1, 99), st.sampled_from(GRANULARITIES)), min_size=1, max_size=6
@@ -186,7 +187,7 @@ def test_series_are_judged_by_themselves_whatever_stands_beside(chosen: list[tup
         same(judged(y, granularity), together, slice(None), slice(end - len(y), end))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=False), max_size=120), st.sampled_from(GRANULARITIES))
 def test_whatever_comes_has_a_quality_from_0_to_1_and_a_finite_score_or_none(y: list[float], granularity: str):
     if y:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from tests.campaign import examples
 
 from mlops.errors import BadInput, HistoryTooShort, UnknownName
 from mlops.forecasting import KINDS, forecaster
@@ -51,7 +52,9 @@ def subject(weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=4, deadline=None, suppress_health_check=NEVER, derandomize=True, phases=[Phase.generate])
+@settings(
+    max_examples=examples(4), deadline=None, suppress_health_check=NEVER, derandomize=True, phases=[Phase.generate]
+)
 @given(back=st.integers(30, 90), seed=st.integers(0, 2**31), factor=st.floats(-2, 50))
 def test_nothing_after_the_cutoff_changes_a_forecast(
     kind: str, promoted: pd.DataFrame, back: int, seed: int, factor: float
@@ -129,7 +132,7 @@ def test_mase_of_the_naive_over_its_own_history_is_one():
     assert scores(tested)["mase"] == pytest.approx(1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_adding_up_never_makes_forecasts_of_counts_less_accurate(seed: int):
     """The absolute value of a sum is at most the sum of absolute values."""

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.errors import BadInput
 from mlops.features.digest import Fingerprint, digest, fingerprint
@@ -34,7 +35,7 @@ OTHER = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(frame=LONG, random=st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_columns_does_not_count(frame: pd.DataFrame, random):
     rows, columns = list(range(len(frame))), list(frame.columns)
@@ -45,7 +46,7 @@ def test_the_order_of_rows_and_columns_does_not_count(frame: pd.DataFrame, rando
     assert digest(shuffled.drop(columns="ds")) == digest(frame.drop(columns="ds")), "without keys, too"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(frame=LONG, data=st.data())
 def test_any_changed_cell_is_another_digest(frame: pd.DataFrame, data):
     row, name = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.sampled_from(list(OTHER)))
@@ -56,7 +57,7 @@ def test_any_changed_cell_is_another_digest(frame: pd.DataFrame, data):
         assert digest(changed.drop(columns="ds")) != digest(frame.drop(columns="ds"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(frame=LONG, data=st.data())
 def test_a_row_a_name_or_a_type_less_or_other_is_another_digest(frame: pd.DataFrame, data):
     row, name = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.sampled_from(list(OTHER)))
@@ -67,7 +68,7 @@ def test_a_row_a_name_or_a_type_less_or_other_is_another_digest(frame: pd.DataFr
     assert digest(frame.astype({"rain": "float64"})) != digest(frame)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(frame=LONG, data=st.data())
 def test_a_change_is_found_in_its_series_and_month(frame: pd.DataFrame, data):
     row = data.draw(st.integers(0, len(frame) - 1))
@@ -80,7 +81,7 @@ def test_a_change_is_found_in_its_series_and_month(frame: pd.DataFrame, data):
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(frame=LONG)
 def test_the_parts_prove_themselves_by_the_digest(frame: pd.DataFrame):
     found = fingerprint(frame)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tests.campaign import examples
 
 from mlops.cli.output import plain
 from mlops.domain.features import FeatureDefinition
@@ -58,7 +59,7 @@ frames = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(frames, st.sampled_from(["float64", "float32", "int64", "bool", "category"]))
 def test_whatever_the_numbers_the_laws_hold(rows: pd.DataFrame, dtype: str):
     found = one(rows, definition=definition(dtype=dtype))
@@ -78,7 +79,7 @@ def test_whatever_the_numbers_the_laws_hold(rows: pd.DataFrame, dtype: str):
     assert list(below(found, Limits(0, 0, 0, 0))) == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(frames, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_is_of_no_account(rows: pd.DataFrame, random: Any):
     order = list(range(len(rows)))
@@ -86,7 +87,7 @@ def test_the_order_of_the_rows_is_of_no_account(rows: pd.DataFrame, random: Any)
     assert one(rows) == one(rows.iloc[order])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(arrays.arrays(np.float64, st.integers(0, 40), elements=st.floats(allow_nan=False)))
 def test_edges_rise_and_every_value_has_one_bin(values: np.ndarray):
     laid = edges(values)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.series.grid import NETWORKS, RHYTHMS, Grid, centre, medians, robust_scale
 
@@ -21,7 +22,7 @@ def test_a_network_sorts_all_zeros_and_ones_and_so_everything(many: int):
         assert values == sorted(values)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sampled_from(sorted(NETWORKS)), st.data())
 def test_a_median_leaves_out_what_is_missing(many: int, data: st.DataObject):
     values = np.array(data.draw(st.lists(st.lists(SOME, min_size=many, max_size=many), min_size=1, max_size=9))).T
@@ -30,7 +31,7 @@ def test_a_median_leaves_out_what_is_missing(many: int, data: st.DataObject):
     np.testing.assert_array_equal(found, wanted)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(SOME, min_size=1, max_size=90), st.lists(SOME, min_size=1, max_size=90))
 def test_what_is_computed_of_a_series_does_not_depend_on_its_neighbours(one: list[float], other: list[float]):
     def computed(*series: list[float]) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.domain.forecasts import coverage
 from mlops.forecasting import forecaster
@@ -93,7 +94,7 @@ def test_a_shock_widens_every_series_within_two_weeks():
     assert (widths(panel(shocked)) > 2 * widths(panel(quiet)).mean()).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     levels=st.lists(st.integers(1, 99), min_size=2, max_size=4, unique=True),
     seed=st.integers(0, 1000),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.domain.metric_types import METRIC_TYPES
 from mlops.series.judge import AROUND, SeriesFacts, judge
@@ -55,7 +56,7 @@ FIGURES = st.builds(lambda value: {"value": value}, st.sampled_from([1.0, 2.0, 5
 ENTRIES = st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 90)), FIGURES, min_size=1, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(new=ENTRIES, old=ENTRIES)
 def test_every_row_is_new_or_a_correction_or_the_same(new, old):
     found = judged(new, old)
@@ -67,7 +68,7 @@ def test_every_row_is_new_or_a_correction_or_the_same(new, old):
     assert set(found.dirty["series_id"].tolist()) == touched
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(ENTRIES)
 def test_what_is_stored_already_changes_nothing(rows):
     found = judged(rows, rows)

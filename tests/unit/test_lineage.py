@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
@@ -67,7 +68,7 @@ def test_what_a_format_requires_must_be_there(name: str):
             parse(short)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(value=JSON, name=st.sampled_from(sorted(DOCUMENT)))
 def test_a_value_of_another_kind_is_refused_by_its_name_or_is_one_of_its_kind(value: object, name: str):
     try:
@@ -79,7 +80,7 @@ def test_a_value_of_another_kind_is_refused_by_its_name_or_is_one_of_its_kind(va
     json.dumps(found, ensure_ascii=False).encode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(text=st.text(max_size=40) | JSON.map(lambda value: json.dumps(value)) | st.binary(max_size=9) | JSON)
 def test_anything_else_is_a_value_error(text: object):
     with pytest.raises(ValueError, match="lineage"):

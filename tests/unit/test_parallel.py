@@ -8,10 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mlops import parallel
 from mlops.errors import BadInput, Refused
@@ -22,16 +26,24 @@ SEEDS = list(range(12))
 MATRIX = np.random.default_rng(0).normal(size=(400, 400))  # more than a megabyte: joblib maps it into memory
 
 
-@pytest.fixture
-def cluster() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def threads() -> Iterator[None]:
+    """Processes that are started take as many threads as this machine has, which other tests keep them from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OMP_NUM_THREADS")
+        patch.delenv("OPENBLAS_NUM_THREADS")
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(threads: None) -> Iterator[str]:
     """The address of a scheduler with two worker processes, each restarted when it dies."""
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as started:
+    with _cluster(2) as started:
         yield started.scheduler_address
 
 
 @pytest.fixture(params=["serial", "loky", "dask"])
-def where(request: pytest.FixtureRequest) -> str:
+def where(request: pytest.FixtureRequest, threads: None) -> str:
     """Every place to work."""
     return str(request.getfixturevalue("cluster") if request.param == "dask" else request.param)
 
@@ -45,12 +57,48 @@ def test_every_job_is_delivered_once_with_what_it_shares(where: str):
     assert found == [(number, 100 + number) for number in SEEDS]
 
 
-def test_linear_algebra_is_equal_bit_for_bit(where: str):
-    expected = [_solve(MATRIX, seed) for seed in SEEDS]
+def test_a_call_runs_on_one_thread(where: str):
+    with threadpool_limits(2):
+        found = dict(parallel.jobs(_threads, SEEDS[:2], where, shared=None))
+    assert found == {0: {1}, 1: {1}}
+
+
+@pytest.mark.parametrize("offset", [0, 1, 8, 22])
+def test_linear_algebra_is_equal_bit_for_bit_wherever_the_array_lay(where: str, offset: int):
     with parallel._one_thread():
         expected = [_solve(MATRIX, seed) for seed in SEEDS]
-    found = dict(parallel.jobs(_solve, SEEDS, where, shared=MATRIX))
+    found = dict(parallel.jobs(_solve, SEEDS, where, shared=_at(offset, MATRIX)))
     assert all((found[number] == expected[number]).all() for number in range(len(SEEDS)))
+
+
+def test_sums_of_a_strided_array_are_equal_bit_for_bit(where: str):
+    strided = MATRIX[::3, ::2]
+    with parallel._one_thread():
+        expected = [_sums(strided.copy(), number) for number in range(2)]
+    found = dict(parallel.jobs(_sums, range(2), where, shared=strided))
+    assert [found[number].tobytes() for number in range(2)] == [sums.tobytes() for sums in expected]
+
+
+@pytest.mark.parametrize("size", [1, 500_000], ids=["small", "mapped"])
+def test_arrays_are_aligned_contiguous_and_read_only_wherever_a_call_is_made(where: str, size: int):
+    """A worker that got another layout would take other kernels of numpy and BLAS."""
+    odd = _at(3, np.arange(float(size)))
+    shared = {
+        "odd": odd,
+        "strided": np.arange(2.0 * size)[::2],
+        "frame": pd.DataFrame({"y": odd, "x": odd}),
+        "none": odd[:0],
+    }
+    for _, layouts in parallel.jobs(_layouts, [odd, [odd]], where, shared=shared):
+        assert set(layouts) == {(True, True, False)}
+
+
+def test_what_a_call_returns_is_laid_out_alike_everywhere(where: str):
+    for _, found in parallel.jobs(
+        _sum, [_at(5, np.ones(1000)), np.ones(2000)[::2]], where, shared=_at(7, np.ones(1000))
+    ):
+        assert _layout(found) == (True, True, False)
+        assert (found == 2).all()
 
 
 def test_what_a_call_raises_is_raised(where: str):
@@ -75,8 +123,7 @@ def test_a_worker_that_is_killed_costs_no_result(where: str, tmp_path: Path):
 
 
 def test_on_a_cluster_of_one_a_killed_worker_loses_what_is_shared_and_no_result(tmp_path: Path):
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as alone:
+    with _cluster(1) as alone:
         found = list(parallel.jobs(_dying_once, SEEDS, alone.scheduler_address, shared=tmp_path / "killed"))
     assert sorted(found) == [(number, 2 * number) for number in SEEDS]
     assert (tmp_path / "killed").exists()
@@ -88,9 +135,9 @@ def test_a_job_that_kills_every_worker_is_refused_with_the_usual_reason():
 
 
 def test_the_last_job_that_is_missing_is_not_done_in_this_process():
-    found = list(parallel._on_loky(_whereabouts, {7: 0}, None, ""))
-    assert found[0][0] == 7
-    assert found[0][1] != os.getpid()
+    [(number, found)] = parallel._on_loky(_whereabouts, {7: parallel._Packed.of(0)}, parallel._Packed.of(None), "")
+    assert number == 7
+    assert found.content() != os.getpid()
 
 
 def test_workers_of_the_command_line_one_of_them_killed_from_outside(tmp_path: Path):
@@ -116,10 +163,9 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_cluster_without_workers_is_said(monkeypatch: pytest.MonkeyPatch):
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     monkeypatch.setattr(parallel, "PATIENCE", "1s")
     with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty,
+        _cluster(0) as empty,
         pytest.raises(Refused, match="has no worker; start some with `dask worker tcp://"),
     ):
         parallel.run(abs, ITEMS, empty.scheduler_address)
@@ -139,12 +185,54 @@ def test_the_setting_says_where(monkeypatch: pytest.MonkeyPatch):
         parallel.run(abs, [-1.0])
 
 
+def _cluster(workers: int) -> AbstractContextManager[Any]:
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    found: AbstractContextManager[Any] = distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=":0"
+    )
+    return found
+
+
+def _threads(_: None, item: int) -> set[int]:
+    """How many threads each library of this process takes for a sum."""
+    return {found["num_threads"] for found in threadpool_info()}
+
+
 def _shifted(shared: int, item: int) -> int:
     return shared + item
 
 
 def _solve(matrix: np.ndarray, seed: int) -> np.ndarray:
     return np.linalg.solve(matrix @ matrix.T, np.random.default_rng(seed).normal(size=len(matrix)))
+
+
+def _at(offset: int, array: np.ndarray) -> np.ndarray:
+    """A copy whose address is `offset` bytes past a multiple of 64."""
+    room = np.empty(array.nbytes + 128, np.uint8)
+    start = -room.ctypes.data % 64 + offset
+    found = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    found[:] = array
+    assert found.ctypes.data % 64 == offset
+    return found
+
+
+def _layout(array: np.ndarray) -> tuple[bool, bool, bool]:
+    """Whether it is aligned, contiguous and writeable."""
+    contiguous = array.flags.c_contiguous or array.flags.f_contiguous
+    return array.flags.aligned and array.ctypes.data % 16 == 0, contiguous, array.flags.writeable
+
+
+def _layouts(shared: dict[str, Any], item: Any) -> list[tuple[bool, bool, bool]]:
+    arrays = [shared["odd"], shared["strided"], shared["none"], shared["frame"]["y"].to_numpy()]
+    return [_layout(array) for array in (*arrays, item[0] if isinstance(item, list) else item)]
+
+
+def _sums(shared: np.ndarray, axis: int) -> np.ndarray:
+    return shared.sum(axis=axis)
+
+
+def _sum(shared: np.ndarray, item: np.ndarray) -> np.ndarray:
+    return shared + item
 
 
 def _inverse(item: float) -> float:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.domain.metric_types import MetricType
 from mlops.series.quality import Thresholds, assess, score, usable
@@ -155,7 +156,7 @@ def test_zeros_of_the_night_are_no_flat_line_and_a_sensor_that_dies_by_day_is():
 VALUES = st.lists(st.one_of(st.sampled_from([0.0, 5.0, 100.0]), st.floats(-1e6, 1e6)), min_size=1, max_size=120)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(past=VALUES, future=VALUES, other=VALUES)
 def test_the_future_changes_no_score(past: list[float], future: list[float], other: list[float]):
     one, two = (score(series([*past, *after])).to_numpy()[: len(past)] for after in (future, other))
@@ -163,7 +164,7 @@ def test_the_future_changes_no_score(past: list[float], future: list[float], oth
     np.testing.assert_array_equal(one, score(series(past)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(VALUES)
 def test_a_score_is_from_0_to_1(y: list[float]):
     scores = score(series(y))

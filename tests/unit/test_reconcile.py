@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from tests.campaign import examples
 
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting import forecaster
@@ -59,7 +60,7 @@ METHOD = st.sampled_from(METHODS)
 
 
 @given(values=ANY, method=METHOD)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_every_total_is_the_sum_of_its_series_and_nothing_is_negative(values: list[float], method: str):
     found = reconcile(forecasts(values), GROUPS, method, variance=VARIANCE)
     assert sums(found).abs().to_numpy().max() <= 1e-9 * max(1.0, found["y_hat"].max())
@@ -69,7 +70,7 @@ def test_every_total_is_the_sum_of_its_series_and_nothing_is_negative(values: li
 
 
 @given(values=st.lists(st.floats(0.1, 1e6), min_size=5 * STEPS, max_size=5 * STEPS), method=METHOD)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_forecasts_that_agree_stay_as_they_are(values: list[float], method: str):
     series = np.array(values).reshape(5, STEPS)
     of = GROUPS["series_id"].tolist()
@@ -83,7 +84,7 @@ def test_forecasts_that_agree_stay_as_they_are(values: list[float], method: str)
 
 
 @given(values=ANY, method=METHOD, seed=st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_order_of_rows_and_series_changes_nothing(values: list[float], method: str, seed: int):
     given_ones, random = forecasts(values), np.random.default_rng(seed)
     mixed = given_ones.iloc[random.permutation(len(given_ones))]

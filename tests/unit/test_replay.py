@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from tests.campaign import examples
 
 from mlops.cli import context
 from mlops.config import room
@@ -244,7 +245,7 @@ def test_the_interval_of_a_rate_is_the_exact_one():
     st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=6, unique=True),
     st.floats(0, 50),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_the_budget_named_for_a_number_of_changes_costs_least(lines: list[tuple[float, float]], changes: float):
     alarms, waiting = (np.array(part) for part in zip(*lines, strict=True))
     steps = envelope(alarms, waiting)

@@ -10,6 +10,7 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 from typer.testing import CliRunner, Result
 
 from mlops.cli.simulate import simulate
@@ -46,7 +47,7 @@ def true(books: Books) -> pd.DataFrame:
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 def test_the_same_seed_gives_the_same_bytes(seed, tmp_path_factory):
     company = Company(customers=12, routes=3, years=0.3)
     folders = [tmp_path_factory.mktemp("books") for _ in range(2)]
@@ -107,7 +108,7 @@ def test_the_weight_of_a_route_is_the_sum_of_its_customers(true):
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 def test_waste_is_collected_or_still_in_a_container(seed):
     weather, fleets, contracts, wastes, chance = streams(seed, 5)
     happenings = draw_happenings(SMALL, weather)

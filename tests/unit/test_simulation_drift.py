@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from tests.campaign import examples
 
 from mlops.errors import BadInput, UnknownName
 from mlops.monitoring import MonitorSpec, fit_monitor
@@ -30,7 +31,7 @@ def after(of: Life, days: int = 0) -> pd.DataFrame:
 
 
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from([None, *KINDS]))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 def test_the_same_seed_gives_the_same_bytes(seed, kind):
     first, again = (life(kind, SMALL, seed) for _ in range(2))
     assert first.frame.to_csv().encode() == again.frame.to_csv().encode()
@@ -43,7 +44,7 @@ def test_another_seed_gives_another_life():
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(seed=st.integers(0, 999), onset=st.integers(0, 89), ramp=st.integers(0, 40))
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=examples(2), deadline=None)
 def test_before_its_onset_a_shift_changes_nothing_and_then_something(kind, seed, onset, ramp):
     quiet, shifted = (simulate_life(SMALL, seed, shift) for shift in (None, Shift(kind, onset, ramp_days=ramp)))
     before = shifted.truth.onset
@@ -178,7 +179,7 @@ def test_a_quiet_life_has_an_empty_truth():
 
 
 @given(day=st.integers(60, 199), seed=st.integers(0, 99))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_a_prediction_knows_no_outcome_of_the_last_week_or_later(day, seed):
     rng = np.random.default_rng(seed)
     inputs = rng.standard_normal((200, 3, 4))
@@ -205,7 +206,7 @@ def test_predictions_are_good_but_not_better_than_the_noise():
 
 
 @given(phi=st.floats(0, 0.95), seed=st.integers(0, 99))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_persistence_keeps_the_variance_and_has_its_coefficient(phi, seed):
     steps = persistent(np.random.default_rng(seed).standard_normal((400, 300)), phi)
     assert steps[-1].var() == pytest.approx(1.0, abs=0.4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.series import spool
 from mlops.series.spool import ROW, Shelf, Spool, settle
@@ -26,7 +27,7 @@ def records(entries: list[tuple[int, int, float, float]]) -> np.ndarray:
     return rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(chunks=st.lists(ENTRIES, max_size=5), batch_rows=st.integers(1, 50))
 def test_batches_hold_every_row_once_sorted_and_no_series_is_in_two(chunks, batch_rows, monkeypatch_module):
     monkeypatch_module.setattr(spool, "BATCH_ROWS", batch_rows)
@@ -47,7 +48,7 @@ def test_batches_hold_every_row_once_sorted_and_no_series_is_in_two(chunks, batc
     assert len(set().union(*seen)) == sum(map(len, seen))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(ENTRIES)
 def test_each_series_and_time_is_taken_once_unless_its_rows_disagree(entries):
     rows = records(entries)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.errors import BadInput, UnknownName
 from mlops.features import feature
@@ -54,7 +55,7 @@ PANDAS = {
 
 
 @pytest.mark.parametrize("text", PANDAS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(values=gaps.filter(lambda values: not np.isnan(values).all()))
 def test_what_pandas_says(text: str, values: list[float]):
     begin = int(np.flatnonzero(~np.isnan(values))[0])  # a series begins with its first value
@@ -67,7 +68,7 @@ def test_what_pandas_says(text: str, values: list[float]):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(window=st.integers(1, 40), stride=st.integers(1, 4), seed=st.integers(0, 9))
 def test_a_window_is_put_together_from_all_of_its_steps_once(window: int, stride: int, seed: int):
     values = np.random.default_rng(seed).integers(0, 1000, (2, (window - 1) * stride + 9)).astype(float)
@@ -78,7 +79,7 @@ def test_a_window_is_put_together_from_all_of_its_steps_once(window: int, stride
 
 
 @pytest.mark.parametrize("name", ["rolling_mean", "rolling_sum", "rolling_std", "rolling_median", "rolling_max"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(seed=st.integers(0, 99), cut=st.integers(1, 60), missing=st.sets(st.integers(0, 99), max_size=5))
 def test_where_an_array_begins_is_no_matter(name: str, seed: int, cut: int, missing: set[int]):
     whole = np.random.default_rng(seed).normal(1000, 300, (2, 100))

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.monitoring.upheaval import all_at_once
 from mlops.monitoring.widening import widening
@@ -87,7 +88,7 @@ def test_too_little_is_not_judged():
 
 
 @given(size=st.floats(0.01, 1000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_neither_units_nor_the_sizes_of_series_matter(size):
     week = fallen(QUIET, SINCE_THURSDAY, 0.3)
     money = ["outcome", "y_hat"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.campaign import examples
 
 from mlops.domain.series import LONG_COLUMNS, REQUIRED
 from mlops.errors import BadInput
@@ -158,7 +159,7 @@ def test_all_columns_of_the_long_format_are_known():
 TEXT = st.one_of(st.none(), st.text(max_size=8), st.sampled_from(["", "1", "-1", "nan", "{}", "daily", *GOOD.values()]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(LONG_COLUMNS, TEXT)), min_size=1, max_size=5))
 def test_every_row_is_either_good_or_refused_with_a_reason(rows: list[dict[str, str | None]]):
     frame = pd.DataFrame(rows, dtype=object).assign(line=range(2, 2 + len(rows)))

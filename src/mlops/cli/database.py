@@ -87,7 +87,7 @@ def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is due.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make months ahead, refresh views, archive and drop old months, order closed ones; safe to run at any time."""
+    """Make months ahead, refresh views, archive and drop old months, verify archives; safe to run at any time."""
     from mlops.db.upkeep import maintain as upkeep
     from mlops.series.rescore import rescore
 
@@ -104,8 +104,19 @@ def maintain(
         for act in done.acts:
             print(f"would {act}" if dry_run else str(act))  # noqa: T201  one line per thing, however narrow the terminal
 
+        if done.border is not None:
+            files = f"{done.border.files:,} archive file{'' if done.border.files == 1 else 's'}"
+            print(f"history before {done.border.month:%Y-%m} is read from {files}")  # noqa: T201
+
     emit(
-        {"dry_run": dry_run, "alone": done.alone, "failed": done.failed, "scored": scored, "acts": done.acts},
+        {
+            "dry_run": dry_run,
+            "alone": done.alone,
+            "failed": done.failed,
+            "scored": scored,
+            "acts": done.acts,
+            "border": done.border,
+        },
         as_json=as_json,
         text=text,
     )
@@ -119,14 +130,15 @@ def restore_archive(
     days: Annotated[int, typer.Option("--days", min=1, help="Retention leaves the month alone for so long.")] = 30,
     as_json: Json = False,
 ) -> None:
-    """Bring an archived month back, exactly; a month that is there gets only the rows that it lacks."""
+    """Bring an archived month back, exactly, with what belongs to it; a month that is there gets what it lacks."""
     from mlops.db.archive import restore
 
     done = restore(database(), file, days=days)
 
     def text() -> None:
-        there = f", {done.there:,} were there" if done.there else ""
-        print(f"{done.partition}: {done.restored:,} rows restored{there}; kept until {done.until:%Y-%m-%d}")  # noqa: T201
+        for one in (done, *done.family):
+            there = f", {one.there:,} were there" if one.there else ""
+            print(f"{one.partition}: {one.restored:,} rows restored{there}; kept until {one.until:%Y-%m-%d}")  # noqa: T201
 
     emit(done, as_json=as_json, text=text)
 

@@ -328,7 +328,7 @@ def _overall(report: "Report") -> Table:
     """The candidates by accuracy, the best first."""
     shown = table("", "WAPE", "MASE", "bias", "in 80 %", "in 95 %", "pinball 80", "pinball 95", "CPU s")
     _right(shown)
-    ranked = report.overall.sort_values("wape")
+    ranked = report.overall.sort_values("wape", kind="stable")
     for place, row in enumerate(ranked.itertuples()):
         shown.add_row(
             f"{row.candidate}",
@@ -363,7 +363,7 @@ def _worst(report: "Report") -> Table:
     mine = report.by_series[report.by_series["candidate"] == report.asked]
     shown = table("series", "WAPE", "bias", "in 80 %", title="the least accurate series")
     _right(shown)
-    for row in mine.sort_values("wape", ascending=False).head(WORST).itertuples():
+    for row in mine.sort_values("wape", ascending=False, kind="stable").head(WORST).itertuples():
         shown.add_row(f"{row.name}", f"{row.wape:.1%}", f"{row.bias:+.1%}", f"{row.coverage_80:.1%}")
     return shown
 

@@ -1,5 +1,6 @@
 """`mlops registry trace`: a prediction back to its raw data and on to what it caused."""
 
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -19,12 +20,17 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """Follow a prediction back to the months of its raw observations and on to what monitoring made of it."""
+    from mlops.db.archived import read_archived
+
     with database().transaction() as transaction:
         found = transaction.one("trace_prediction", prediction_id=prediction_id)
         if found is None:
             newest = transaction.value("newest_prediction")
             there = f"the newest is {newest}" if newest else "none is stored; make some with `mlops predict URI`"
             raise NothingToDo(f"there is no prediction {prediction_id}; {there}")
+        since = min(found["trained_from"] or found["cutoff"], found["cutoff"]).astimezone(UTC)
+        first = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        read_archived(transaction, [found["series_id"]], start=first, end=found["cutoff"])
         found["months"] = transaction.rows("trace_months", prediction_id=prediction_id)
     emit(found, as_json=as_json, text=lambda: _print(found))
 

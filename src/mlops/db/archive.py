@@ -2,15 +2,16 @@
 
 The proof is a rehearsal: the finished file is read from the disk and copied into a temporary table, whose digest,
 made by the server, must be that of the month. Nothing is recorded before, and without the record nothing is dropped.
+Rows lie in the order of the primary key, so that who asks for some series reads only a part of the file.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from mlops.db.engine import Database, Transaction
 from mlops.db.retry import retrying
 from mlops.errors import BadInput, Refused
 
-__all__ = ["Archive", "Month", "Restored", "archive", "restore"]
+__all__ = ["Archive", "Month", "Restored", "archive", "checksum", "opened", "restore"]
 
 MARK = b"mlops_archive"
 FORMAT = 1
@@ -67,12 +68,16 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What became of the rows of an archive; retention leaves the month alone until `until`."""
+    """What became of the rows of an archive; retention leaves the month alone until `until`.
+
+    `family` is what came back with it: the same month of the tables that belong together.
+    """
 
     partition: str
     restored: int
     there: int
     until: datetime
+    family: tuple["Restored", ...] = ()
 
 
 def archive(database: Database, month: Month, folder: Path) -> Archive | None:
@@ -81,11 +86,18 @@ def archive(database: Database, month: Month, folder: Path) -> Archive | None:
     Writers of the month wait meanwhile, readers don't. Whatever fails leaves the month and its records as they were.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with database.transaction() as transaction:
+        newest = transaction.one("archive_newest", parent=month.parent, lower_bound=month.lower_bound)
+    if newest is not None and newest["away"]:  # the month was made anew for late rows: they join those of the archive
+        restore(database, Path(newest["path"]), days=1)
     return retrying(lambda: _archive(database, month, folder))
 
 
 def restore(database: Database, path: Path, *, days: int = 30) -> Restored:
-    """Bring the rows of an archive back, exactly; where the month is there, only the rows that it lacks."""
+    """Bring the rows of an archive back, exactly; where the month is there, only the rows that it lacks.
+
+    The month of every table of the family comes back in the same transaction, or none does.
+    """
     if days < 1:
         raise BadInput(f"a month is restored for at least 1 day, not for {days}")
     path = path.expanduser().resolve()
@@ -106,7 +118,8 @@ def _archive(database: Database, month: Month, folder: Path) -> Archive | None:
             return None
         path = folder / f"{_stem(month)}_{content['digest'][:12]}.parquet"
         columns = transaction.rows("archive_columns", table=month.partition)
-        sha256 = _write(transaction, month, path, _schema(month, columns, content), source)
+        ordered = _ordered(source, columns)
+        sha256 = _write(transaction, month, path, _schema(month, columns, content), ordered, source)
         done = Archive(month, path, sha256, content["rows"], content["digest"], path.stat().st_size)
         _record(transaction, done)
     return done
@@ -118,10 +131,23 @@ def _is_held(transaction: Transaction, month: Month, digest: str) -> bool:
     if newest is None or newest["digest"] != digest:
         return False
     path = Path(newest["path"])
-    return path.is_file() and _sha256(path) == newest["sha256"]
+    return path.is_file() and checksum(path) == newest["sha256"]
 
 
-def _write(transaction: Transaction, month: Month, path: Path, schema: pa.Schema, source: sql.Composable) -> str:
+def _ordered(source: sql.Composable, columns: list[dict[str, Any]]) -> sql.Composable:
+    """A table in the order of its primary key, if it has one."""
+    key = sorted((row for row in columns if row["key"] is not None), key=lambda row: row["key"])
+    return sql.SQL("{} order by {}").format(source, _names(row["name"] for row in key)) if key else source
+
+
+def _write(
+    transaction: Transaction,
+    month: Month,
+    path: Path,
+    schema: pa.Schema,
+    ordered: sql.Composable,
+    source: sql.Composable,
+) -> str:
     """The checksum of the finished file; until it is proven it is called .part, and leftovers of killed runs go."""
     for left in path.parent.glob(f"{_stem(month)}_*.part"):
         left.unlink()
@@ -129,7 +155,7 @@ def _write(transaction: Transaction, month: Month, path: Path, schema: pa.Schema
     try:
         with part.open("wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for batch in _batches(transaction, source, schema):
+                for batch in _batches(transaction, ordered, schema):
                     writer.write_table(batch)
             file.flush()
             os.fsync(file.fileno())
@@ -142,10 +168,9 @@ def _write(transaction: Transaction, month: Month, path: Path, schema: pa.Schema
     return sha256
 
 
-def _batches(transaction: Transaction, source: sql.Composable, schema: pa.Schema) -> Iterator[pa.Table]:
+def _batches(transaction: Transaction, ordered: sql.Composable, schema: pa.Schema) -> Iterator[pa.Table]:
     """The rows in blocks of some megabytes; the protocol sends whole rows, so a block ends with one."""
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in schema.names)
-    query = sql.SQL("copy (select {} from only {}) to stdout (format csv)").format(names, source)
+    query = sql.SQL("copy (select {} from only {}) to stdout (format csv)").format(_names(schema.names), ordered)
     block = bytearray()
     with transaction.cursor() as cursor, cursor.copy(query) as copy:
         for row in copy:
@@ -177,7 +202,7 @@ def _parsed(block: bytearray, schema: pa.Schema) -> pa.Table:
 
 def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
     """The checksum of a file from which exactly the rows of `source` can be had back, in a rehearsal."""
-    sha256, rehearsal = _sha256(part), sql.Identifier("rehearsal")
+    sha256, rehearsal = checksum(part), sql.Identifier("rehearsal")
     with transaction.cursor() as cursor:
         cursor.execute(
             sql.SQL("create temporary table {} (like {} including generated) on commit drop").format(rehearsal, source)
@@ -215,20 +240,47 @@ def _restore(database: Database, path: Path, days: int) -> Restored:
     with database.transaction() as transaction:
         transaction.rows("archive_formats")
         record = _recorded(transaction, path)
-        with _opened(path) as file:
-            _check_schema(transaction, record["parent"], file, path)
-            table = _standalone(transaction, record, file)
-        done = transaction.one("archive_attach", archive_id=record["archive_id"], table=table, days=days)
-        assert done is not None
-    return Restored(**done, until=datetime.now(UTC) + timedelta(days=days))
+        files = {record["archive_id"]: (record, path)}
+        for other in transaction.rows("archive_family", archive_id=record["archive_id"]):
+            there = _found(other, path)
+            files[other["archive_id"]] = _recorded(transaction, there), there
+        until = datetime.now(UTC) + timedelta(days=days)
+        tables = {key: _loaded(transaction, *files[key]) for key in files}
+        # in one order, so that two who bring back the same family wait for each other; from here on readers wait, too
+        done = {key: _attached(transaction, key, tables[key], days, until) for key in sorted(tables)}
+    return replace(done.pop(record["archive_id"]), family=tuple(done.values()))
+
+
+def _found(other: dict[str, Any], beside: Path) -> Path:
+    """Where the archive of another table of the family lies: where it was written, or beside the one that is there."""
+    places = Path(other["path"]), beside.with_name(Path(other["path"]).name)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise Refused(
+            f"{beside.name} is brought back together with {other['partition']}, and {places[0]} is not there;"
+            " nothing was restored, take the file from a backup"
+        )
+    return found
+
+
+def _loaded(transaction: Transaction, record: dict[str, Any], path: Path) -> str:
+    with opened(path) as file:
+        _check_schema(transaction, record["parent"], file, path)
+        return _standalone(transaction, record, file)
+
+
+def _attached(transaction: Transaction, archive_id: int, table: str, days: int, until: datetime) -> Restored:
+    done = transaction.one("archive_attach", archive_id=archive_id, table=table, days=days)
+    assert done is not None
+    return Restored(**done, until=until)
 
 
 def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
     """What this database knows of the file; an altered or unknown one is refused."""
-    sha256 = _sha256(path)
+    sha256 = checksum(path)
     record = transaction.one("archive_of_file", sha256=sha256, path=str(path))
     if record is None:
-        with _opened(path) as file:
+        with opened(path) as file:
             facts = _facts(file, path)
         raise Refused(
             f"{path} holds {facts['partition']}, but this database did not write it (sha256 {sha256[:12]}…) or it was "
@@ -276,7 +328,7 @@ def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.Parqu
 
 def _load(cursor: psycopg.Cursor[Any], table: sql.Composable, file: pq.ParquetFile) -> None:
     """COPY every row of the file; one row group at a time is in memory."""
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in file.schema_arrow.names)
+    names = _names(file.schema_arrow.names)
     with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(table, names)) as copy:
         for group in _groups(file):
             written = BytesIO()
@@ -304,10 +356,12 @@ def _schema(month: Month, columns: list[dict[str, Any]], content: dict[str, Any]
     return pa.schema(fields, metadata={MARK: json.dumps(facts).encode()})
 
 
-def _opened(path: Path) -> pq.ParquetFile:
+def opened(file: Path | BufferedReader) -> pq.ParquetFile:
+    """A Parquet file; anything else is refused."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
+        path = file if isinstance(file, Path) else file.name
         raise Refused(f"{path} is not a Parquet file, so it is no archive of ours: {error}") from error
 
 
@@ -325,11 +379,16 @@ def _identifier(transaction: Transaction, table: str) -> sql.Identifier:
     return sql.Identifier(place["schema"], place["name"])
 
 
+def _names(columns: Iterable[str]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+
+
 def _stem(month: Month) -> str:
     return f"{month.parent.rpartition('.')[2]}_{month.lower_bound.astimezone(UTC):%Y-%m}"
 
 
-def _sha256(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """The sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

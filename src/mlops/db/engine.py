@@ -1,5 +1,6 @@
 """A database and its transactions; every statement is a file in `queries/`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -25,6 +26,8 @@ NAME = "mlops"
 TIMESTAMPTZ = 1184  # its number in pg_type
 # many partitions make plans look dear enough for JIT, which then costs more than the query
 OPTIONS = "-ctimezone=UTC -cjit=off"
+# the tables themselves; a name in quotes stands for the table's partitions and archives
+OBSERVED = re.compile(r"(?<!')\banalytics\.(time_series_metrics|time_series_revisions)\b")
 
 
 class Transaction:
@@ -32,6 +35,17 @@ class Transaction:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._reads_archives = False
+
+    @property
+    def reads_archives(self) -> bool:
+        """Whether queries read `archived_metrics` and `archived_revisions` beside observations and corrections."""
+        return self._reads_archives
+
+    def read_archives(self) -> None:
+        """From now on queries of this transaction read these two temporary tables, too; both are empty."""
+        self.run("archived_emptied" if self._reads_archives else "archived_tables")
+        self._reads_archives = True
 
     def run(self, query: str, **parameters: Any) -> int:
         """Execute; how many rows were touched."""
@@ -80,7 +94,7 @@ class Transaction:
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
         with _refusals():
-            return self._connection.execute(statement(query), parameters)
+            return self._connection.execute(statement(query, archives=self._reads_archives), parameters)
 
     def _driver(self) -> psycopg.Connection[Any]:
         connection = self._connection.connection.driver_connection
@@ -173,9 +187,10 @@ def open_database(settings: Settings, *, checked: bool = True) -> Database:
 
 
 @cache
-def statement(query: str) -> sa.TextClause:
-    """The statement of `queries/<query>.sql`."""
-    return sa.text(files("mlops.db").joinpath("queries", f"{query}.sql").read_text(encoding="utf-8"))
+def statement(query: str, *, archives: bool = False) -> sa.TextClause:
+    """The statement of `queries/<query>.sql`; with `archives` it reads the views that show archived months, too."""
+    text = files("mlops.db").joinpath("queries", f"{query}.sql").read_text(encoding="utf-8")
+    return sa.text(OBSERVED.sub(r"pg_temp.\1", text) if archives else text)
 
 
 def _embedded(settings: Settings) -> Database:

@@ -116,7 +116,7 @@ def _memory(machine: Machine) -> Iterator[Setting]:
     )
     upkeep = _clamp(memory // 16, 16 * MB, 2 * GB)
     yield Setting(
-        "maintenance_work_mem", _size(upkeep), "building the indexes of a month when it is ordered or restored"
+        "maintenance_work_mem", _size(upkeep), "building the indexes of a month when it is loaded or restored"
     )
 
 

@@ -1,45 +1,45 @@
 """What monthly partitions need every night: decided from what is there, done one transaction at a time."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mlops.db.archive import Month, archive
+from mlops.db.archived import Border, archive_border, verify
 from mlops.db.engine import Database
 
 __all__ = ["Act", "Partition", "Policy", "Upkeep", "maintain", "plan"]
-
-OBSERVATIONS = "analytics.time_series_metrics"
-ORDERED = 0.95  # the correlation above which rows lie in order
-WORTH_ORDERING_BYTES = 2 * 2**20  # smaller months are read in one go anyway
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is to be done for one table; `keep_months` None keeps everything."""
+    """What is to be done for one table; `keep_months` None keeps everything.
+
+    Tables of one family (that of the table `family`) have one retention: a month goes with all of them or stays.
+    """
 
     parent: str
     premake_months: int
     keep_months: int | None
     archive: bool
+    family: str
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A month as the catalogue knows it; `rows` is an estimate, `in_order` runs from 0 to 1, None is not known."""
+    """A month as the catalogue knows it; `rows` is an estimate, None is not known."""
 
     parent: str
     partition: str
     lower_bound: datetime
     upper_bound: datetime
     rows: int | None
-    bytes: int
-    in_order: float | None
     restored_until: datetime | None
 
     @property
@@ -64,10 +64,14 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What a run of maintenance did; `alone` is False when another one was at work and nothing was done."""
+    """What a run of maintenance did; `alone` is False when another one was at work and nothing was done.
+
+    `border` says from where on history is in the database; None when nothing is archived.
+    """
 
     acts: tuple[Act, ...]
     alone: bool = True
+    border: Border | None = None
 
     @property
     def failed(self) -> bool:
@@ -77,12 +81,10 @@ class Upkeep:
 
 def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
     """What is due, from the catalogue alone; whether an archive still holds its month is seen only when it is done."""
-    there = list(partitions)
-    acts = [
-        act for policy in policies for act in _due(policy, [one for one in there if one.parent == policy.parent], now)
-    ]
-    gone = {act.what for act in acts if act.act in ("archive", "drop")}
-    return acts + [Act("cluster", one.partition) for one in _unordered(there, now) if one.partition not in gone]
+    rules, there = list(policies), list(partitions)
+    acts = [act for policy in rules for act in _missing(policy, there, now)]
+    months = [(policy, month) for policy in rules for month in _old(policy, rules, there, now)]
+    return acts + [act for policy, month in months for act in _leaving(policy, month)]
 
 
 def maintain(
@@ -94,42 +96,49 @@ def maintain(
     """
     if dry_run:
         policies, partitions = _read(database)
-        return Upkeep(tuple(plan(policies, partitions, datetime.now(UTC))))
+        return Upkeep(tuple(plan(policies, partitions, datetime.now(UTC))), border=archive_border(database))
     with database.alone("maintenance") as free:
         if not free:
             return Upkeep((), alone=False)
-        acts = [act for step in (_premake, _refresh, _retain, _cluster) for act in step(database, folder, say)]
-        return Upkeep((*acts, *_analyze(database, acts)))
+        acts = [act for step in (_premake, _refresh, _retain, _verify) for act in step(database, folder, say)]
+        return Upkeep((*acts, *_analyze(database, acts)), border=archive_border(database))
 
 
-def _due(policy: Policy, partitions: list[Partition], now: datetime) -> Iterator[Act]:
-    lowest = {one.lower_bound.astimezone(UTC) for one in partitions}
+def _missing(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Act]:
+    """The months from this one on that are to be made."""
+    lowest = {one.lower_bound.astimezone(UTC) for one in partitions if one.parent == policy.parent}
     for ahead in range(policy.premake_months + 1):
         month = _month(now, ahead)
         if month not in lowest:
             yield Act("make", policy.parent, f"{month:%Y-%m}")
-    for one in _old(policy, partitions, now):
-        if policy.archive and one.rows != 0:
-            yield Act("archive", one.partition)
-        yield Act("drop", one.partition)
 
 
-def _old(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
-    """Months that end before the kept ones and are not restored for now."""
-    if policy.keep_months is None:
-        return
+def _leaving(policy: Policy, month: Sequence[Partition]) -> Iterator[Act]:
+    """What is due for a month of a family that is not kept any more."""
+    yield from (Act("archive", one.partition) for one in month if policy.archive and one.rows != 0)
+    yield from (Act("drop", one.partition) for one in month)
+
+
+def _old(
+    policy: Policy, policies: Sequence[Policy], partitions: Iterable[Partition], now: datetime
+) -> list[list[Partition]]:
+    """By the table that gives a family its name: its months that end before the kept ones and are not restored for now.
+
+    A month is the partitions of all tables of the family, the first one's first.
+    """
+    if policy.keep_months is None or policy.family != policy.parent:
+        return []
+    family = [one.parent for one in policies if one.family == policy.family]
     kept_from = _month(now, -policy.keep_months)
+    months: dict[datetime, list[Partition]] = {}
     for one in partitions:
-        if one.upper_bound <= kept_from and (one.restored_until is None or one.restored_until <= now):
-            yield one
-
-
-def _unordered(partitions: Iterable[Partition], now: datetime) -> Iterator[Partition]:
-    """Months of observations that are over and whose rows lie in the order of their arrival."""
-    for one in partitions:
-        closed = one.parent == OBSERVATIONS and one.upper_bound <= now and one.bytes >= WORTH_ORDERING_BYTES
-        if closed and (one.in_order is None or one.in_order < ORDERED):
-            yield one
+        if one.parent in family and one.upper_bound <= kept_from:
+            months.setdefault(one.lower_bound, []).append(one)
+    return [
+        sorted(months[begin], key=lambda one: family.index(one.parent))
+        for begin in sorted(months)
+        if all(one.restored_until is None or one.restored_until <= now for one in months[begin])
+    ]
 
 
 def _month(now: datetime, ahead: int) -> datetime:
@@ -174,14 +183,14 @@ def _refreshed(database: Database) -> list[Act]:
 def _retain(database: Database, folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
     policies, partitions = _read(database)
     for policy in policies:
-        old = list(_old(policy, (one for one in partitions if one.parent == policy.parent), datetime.now(UTC)))
-        for one in old if policy.archive else ():
-            say(f"archive of {one.partition}")
-            yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
-            yield from (
-                act for act in _tried("drop", one.partition, partial(_dropped, database, policy)) if not act.problem
-            )
-        if old:
+        months = _old(policy, policies, partitions, datetime.now(UTC))
+        for month in months if policy.archive else ():
+            for one in month:
+                say(f"archive of {one.partition}")
+                yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
+            drop = partial(_dropped, database, policy)
+            yield from (act for act in _tried("drop", month[0].partition, drop) if not act.problem)
+        if months:
             say(f"retention of {policy.parent}")
             yield from _tried("drop", f"old months of {policy.parent}", partial(_dropped, database, policy, last=True))
 
@@ -201,20 +210,22 @@ def _dropped(database: Database, policy: Policy, *, last: bool = False) -> list[
     ]
 
 
-def _cluster(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
-    for one in _unordered(_read(database)[1], datetime.now(UTC)):
-        say(f"order of {one.partition}")
-        yield from _tried("cluster", one.partition, partial(_clustered, database, one))
-
-
-def _clustered(database: Database, one: Partition) -> list[Act]:
+def _verify(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+    """Whether archives still are what was written; months are read from them."""
     with database.transaction() as transaction:
-        clustered = transaction.value("upkeep_cluster", partition=one.partition)
-    return [Act("cluster", one.partition)] if clustered else []
+        due = transaction.rows("archives_to_verify")
+    for one in due:
+        say(f"verification of {one['path']}")
+        yield from _tried("verify", one["partition"], partial(_verified, database, one))
+
+
+def _verified(database: Database, archive: dict[str, Any]) -> list[Act]:
+    problem = verify(database, archive)
+    return [] if problem is None else [Act("verify", archive["partition"], problem=problem)]
 
 
 def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
-    if any(act.act in ("make", "archive", "drop", "cluster") for act in acts):
+    if any(act.act in ("make", "archive", "drop") for act in acts):
         yield from _tried("analyze", "partitioned tables", partial(_analyzed, database))
 
 

@@ -112,8 +112,8 @@ def trained_here(lineage: Mapping[str, Any] | None) -> bool:
 
 
 def claims_training(document: Mapping[str, Any]) -> bool:
-    """Whether a lineage says what only `mlops train` says of its models: by which recipe."""
-    return "recipe" in document
+    """Whether a lineage says what only `mlops train` says of its models: a recipe, or digests of a backtest."""
+    return "recipe" in document or bool(document.get("tables"))
 
 
 def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

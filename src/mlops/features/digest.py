@@ -147,6 +147,8 @@ def _texts(column: pd.Series) -> list[Words]:
 
 def _told(value: object, column: str) -> str:
     """Type and text of a value of an object column."""
+    if isinstance(value, set | frozenset):  # the order of its values is another in every process
+        return f"{type(value).__name__}({','.join(sorted(_told(one, column) for one in value))})"
     if isinstance(value, dict | list | tuple):
         inner = value.items() if isinstance(value, dict) else value
         return f"{type(value).__name__}({','.join(_told(one, column) for one in inner)})"

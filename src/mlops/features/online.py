@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.db import Database
+from mlops.db import Database, Transaction
+from mlops.db.archived import border, read_archived
 from mlops.db.binary import elements, table
 from mlops.domain.canonical import canonical_json
 from mlops.domain.features import FeatureSet
@@ -46,15 +47,16 @@ def next_rows(
     NothingToDo when no series has an observation.
     """
     with database.transaction() as transaction:
-        places = series_of(transaction, feature_set.selection)
-        newest = transaction.frame("feature_newest", series_ids=[one["series_id"] for one in places], as_of=as_of)
+        newest = _newest(
+            transaction, [one["series_id"] for one in series_of(transaction, feature_set.selection)], as_of
+        )
     if newest.empty:
         raise nothing(feature_set.selection, as_of)
     parts = []
     for some in _alike(newest):
         parts.append(_next(database, feature_set, as_of, some))
         tell(sum(map(len, parts)), len(newest))
-    return pd.concat(parts).sort_values("series_id", ignore_index=True)
+    return pd.concat(parts).sort_values("series_id", kind="stable", ignore_index=True)
 
 
 def refresh(
@@ -121,11 +123,24 @@ def latest(
     return frame
 
 
+def _newest(transaction: Transaction, series: list[int], as_of: datetime) -> pd.DataFrame:
+    """`series_id, observed_at` of the newest observation of each series, wherever it ended."""
+    newest, until = transaction.frame("feature_newest", series_ids=series, as_of=as_of), border(transaction)
+    if until is None:
+        return newest
+    done = newest[newest["observed_at"] >= pd.Timestamp(until).tz_localize(None)]
+    ended = sorted(set(series) - set(done["series_id"]))
+    if not ended:
+        return newest
+    read_archived(transaction, ended)
+    return pd.concat([done, transaction.frame("feature_newest", series_ids=ended, as_of=as_of)], ignore_index=True)
+
+
 def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Series that ended at about the same time together: for those that go on little has to be read."""
     ordered = newest.sort_values(["observed_at", "series_id"], ascending=[False, True])
     for begin in range(0, len(ordered), TOGETHER):
-        yield ordered.iloc[begin : begin + TOGETHER].sort_values("series_id")
+        yield ordered.iloc[begin : begin + TOGETHER].sort_values("series_id", kind="stable")
 
 
 def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: pd.DataFrame) -> pd.DataFrame:

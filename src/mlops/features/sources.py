@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.db.archived import read_archived
 from mlops.db.binary import elements
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.errors import BadInput
@@ -64,7 +65,9 @@ def read_sources(
         ids = np.array([place["series_id"] for place in places], dtype=np.int64)
 
         def known(these: Iterable[int]) -> list[dict[str, Any]]:
-            return transaction.rows("feature_history", series_ids=list(these), as_of=as_of, start=since)
+            chosen = list(these)
+            read_archived(transaction, chosen, start=since)
+            return transaction.rows("feature_history", series_ids=chosen, as_of=as_of, start=since)
 
         own = _long(known(ids.tolist()), ids, selection.granularity)
         observed: dict[Key, Observed] = {(selection.metric_type, "series", None): own}

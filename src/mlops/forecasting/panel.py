@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
 
 from mlops.errors import BadInput, NothingToDo
 
@@ -203,7 +204,7 @@ def _covariates(
 
 def _naive(ds: pd.Series) -> pd.Series:
     """Times in UTC, without their zone."""
-    times = pd.to_datetime(ds)
+    times = ds if is_datetime64_any_dtype(ds) else pd.to_datetime(ds)
     return times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
 
 

@@ -109,8 +109,9 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
         served = transaction.frame("live_predictions", **key, step="1 day", cycle=7)
     if served.empty:
         raise NothingToDo(f"{version['name']} has forecast no day before {as_of:%Y-%m-%d}")
-    tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"]).sort_values("cutoff")
-    tested = tested[tested["ds"] < served["ds"].min()].drop_duplicates(["series_id", "ds"], keep="last")
+    tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"])
+    tested = tested[tested["ds"] < served["ds"].min()].sort_values("cutoff", kind="stable")
+    tested = tested.drop_duplicates(["series_id", "ds"], keep="last")
     columns = ["series_id", "ds", "cutoff", "y", "y_hat"]
     both: pd.DataFrame = pd.concat([tested[columns], served[columns]], ignore_index=True)
     return both

@@ -80,7 +80,7 @@ class Reading:
     @cached_property
     def baseline(self) -> pd.DataFrame:
         """The freshest forecast of every series and day of the backtest, with features."""
-        ordered = self.backtest.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last")
+        ordered = self.backtest.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
         return self._with_features(ordered.sort_values(KEYS), self.version["as_of"] or datetime.now(UTC))
 
     @cached_property

@@ -181,7 +181,11 @@ def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The freshest forecast of every series and time."""
-    return forecasts.sort_values("cutoff").drop_duplicates(["series_id", "ds"], keep="last").reset_index(drop=True)
+    return (
+        forecasts.sort_values("cutoff", kind="stable")
+        .drop_duplicates(["series_id", "ds"], keep="last")
+        .reset_index(drop=True)
+    )
 
 
 def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: str) -> pd.DataFrame:

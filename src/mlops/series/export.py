@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from mlops.db import Database
+from mlops.db.archived import read_archived
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, NothingToDo, UnknownName
 
@@ -73,7 +74,9 @@ def _selected(database: Database, metric_type: str | None, wanted: Sequence[int]
 def _frames(database: Database, ids: list[int]) -> Iterator[pd.DataFrame]:
     with database.transaction() as transaction:
         for begin in range(0, len(ids), SERIES_AT_ONCE):
-            yield transaction.frame("series_export", series_ids=ids[begin : begin + SERIES_AT_ONCE])[list(LONG_COLUMNS)]
+            some = ids[begin : begin + SERIES_AT_ONCE]
+            read_archived(transaction, some)
+            yield transaction.frame("series_export", series_ids=some)[list(LONG_COLUMNS)]
 
 
 def _write_csv(path: Path, frames: Iterator[pd.DataFrame], opener: Callable[..., Any] = open) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
+from mlops.db.archived import read_archived
 from mlops.errors import UnknownName
 
 __all__ = ["history", "latest", "list_series", "show_series"]
@@ -52,18 +53,21 @@ def history(
 ) -> pd.DataFrame:
     """`series_id, ds, y, quality_score` as it was known at `as_of` (now if None), oldest first.
 
-    A corrected value is the one that stood then. A score that may rest on anything recorded later is missing.
+    A corrected value is the one that stood then. A score that may rest on anything recorded later is missing. Months
+    that are archived and dropped are read from their files; Refused when one of those is missing or was altered.
     """
+    as_of = as_of or datetime.now(UTC)
     with database.transaction() as transaction:
-        return transaction.frame(
-            "history",
+        chosen = transaction.rows(
+            "series_chosen",
             series_ids=None if series_ids is None else list(series_ids),
             metric_type=metric_type,
             granularity=granularity,
             labels=labels or None,
-            as_of=as_of or datetime.now(UTC),
-            start=start,
         )
+        ids = [row["series_id"] for row in chosen]
+        read_archived(transaction, ids, start=start, as_of=as_of)
+        return transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
 
 
 def _ids(rows: list[dict[str, Any]]) -> list[str]:

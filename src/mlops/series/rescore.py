@@ -1,11 +1,13 @@
 """Quality and anomalies of what came in by SQL: scored afterwards, from the marks that the staging table leaves."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays
+from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
 from mlops.series.quality import LOOK_BACK, Thresholds, assess
 from mlops.series.store import read_around
@@ -18,12 +20,16 @@ SERIES_AT_ONCE = 500
 def rescore(database: Database) -> int:
     """Score the marked series from their marks on; how many observations got another score. Two at once are safe."""
     changed = 0
-    while True:
-        with database.transaction() as transaction:
-            marked = transaction.rows("take_unscored", most=SERIES_AT_ONCE)
-            if not marked:
-                return changed
-            changed += _rescore(transaction, marked)
+    while (scored := retrying(partial(_some, database))) is not None:
+        changed += scored
+    return changed
+
+
+def _some(database: Database) -> int | None:
+    """Of some marked series, how many observations got another score; None when no series is marked any more."""
+    with database.transaction() as transaction:
+        marked = transaction.rows("take_unscored", most=SERIES_AT_ONCE)
+        return _rescore(transaction, marked) if marked else None
 
 
 def _rescore(transaction: Transaction, marked: list[dict[str, Any]]) -> int:
@@ -58,4 +64,6 @@ def _rescore(transaction: Transaction, marked: list[dict[str, Any]]) -> int:
             "anomaly_score": found.anomaly_score[mine],
         },
     )
-    return transaction.run("rescore")
+    transaction.run("rescore_lock")
+    rescored: int = transaction.value("rescore")
+    return rescored

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlops.db import Database, Transaction
+from mlops.db.archived import read_archived
 from mlops.db.binary import elements
 from mlops.domain.metric_types import Season
 from mlops.series.grid import Flags, Floats, Places, periods
@@ -101,6 +102,7 @@ def store_profiles(database: Database, *, metric_type: str | None = None) -> dic
     for kind, rows in groupby(chosen, key=lambda row: (row["granularity"], tuple(row["seasons"]))):
         for ids in _chunks([row["series_id"] for row in rows], SERIES_AT_ONCE[kind[0]]):
             with database.transaction() as transaction:
+                read_archived(transaction, ids)
                 histories = transaction.rows("profile_values", series_ids=ids)
                 documents = _documents(histories, *kind)
                 written += _write(transaction, documents)

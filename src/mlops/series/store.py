@@ -72,7 +72,8 @@ class Months:
         return len(alone)
 
     def _make(self, transaction: Transaction, months: npt.NDArray[Any]) -> None:
-        missing = [month for month in months if month not in self._tables]
+        # asked anew for each batch: retention may have taken a month since the last one
+        missing = [month for month in months if self._tables.get(month, METRICS) == METRICS]
         if not missing:
             return
         dates = [month.astype("datetime64[D]").item() for month in missing]
@@ -131,6 +132,7 @@ def store(
     another attempt, after it was prepared again) such rows become corrections instead, which is slower.
     """
     inserted = corrected = 0
+    transaction.run("hold_months")
     changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
     if changing:
         transaction.run("ingest_tables")
@@ -140,7 +142,9 @@ def store(
         transaction.copy_arrays("changes", judged.changes)
         transaction.copy_arrays("scores", judged.rescored)
         corrected = _correct(transaction, database)
-        transaction.run("quality_update")
+        if len(judged.rescored["series_id"]):
+            transaction.run("quality_lock")
+            transaction.run("quality_update")
     if len(judged.dirty["series_id"]):
         transaction.copy_arrays("analytics.dirty_days", judged.dirty)
     return inserted, corrected
@@ -163,6 +167,7 @@ def _correct(transaction: Transaction, database: Database) -> int:
     if not months:
         return 0
     ensure_months(database, REVISIONS, months)
+    transaction.run("ingest_changed")
     transaction.run("ingest_lock_changed")
     corrected: int = transaction.value("ingest_correct")
     return corrected

@@ -71,7 +71,7 @@ def explain(
     table = pd.DataFrame({"part": sums.index, "component": [forecaster.component(part) for part in sums.index]})
     forecast = float(rows["y_hat"].sum())
     table = table.assign(contribution=sums.to_numpy(), share=sums.to_numpy() / forecast if forecast else float("nan"))
-    table = table.sort_values("contribution", key=abs, ascending=False, ignore_index=True)
+    table = table.sort_values("contribution", key=abs, ascending=False, ignore_index=True, kind="stable")
     cutoff, first, last = (_utc(stamp) for stamp in (rows["cutoff"].max(), rows["ds"].min(), rows["ds"].max()))
     return Explanation(found.version, cutoff, first, last, tuple(known[one] for one in chosen), forecast, table)
 

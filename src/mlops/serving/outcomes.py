@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.db import Database
+from mlops.db.retry import retrying
 
 __all__ = ["Matched", "match"]
 
@@ -21,7 +22,12 @@ def match(database: Database, as_of: datetime) -> Matched:
 
     An observation of quality 0 (a dead sensor) is no outcome. Repeating it changes nothing.
     """
+    return retrying(lambda: _match(database, as_of))
+
+
+def _match(database: Database, as_of: datetime) -> Matched:
     with database.transaction() as transaction:
-        matched = transaction.run("match_outcomes", as_of=as_of)
-        waiting = transaction.value("waiting_predictions", as_of=as_of)
+        transaction.lock("outcomes")  # one after the other: nobody waits for a row in the middle of the statement
+        matched: int = transaction.value("match_outcomes", as_of=as_of)
+        waiting: int = transaction.value("waiting_predictions", as_of=as_of)
     return Matched(matched, waiting)

@@ -82,6 +82,7 @@ def _as_json(forecasts: pd.DataFrame) -> list[str]:
 def _write(database: Database, forecasts: pd.DataFrame) -> int:
     """Store what is new, in one transaction; how many rows that were."""
     with database.transaction() as transaction:
+        transaction.run("hold_prediction_months")
         transaction.value(
             "ensure_partitions",
             table=PREDICTIONS,

@@ -153,7 +153,8 @@ def _mirror(
         _recognise(transaction)
         touched = _write(transaction, at)
         if new is not None:
-            touched = [*touched, transaction.value("anchor_trained", document=new.anchor(), at=at)]
+            anchored = transaction.rows("anchor_trained", document=new.anchor(), at=at)
+            touched = [*touched, *(row["version_id"] for row in anchored)]
         changed = {f"{row['what']} {row['change']}": row["rows"] for row in transaction.rows("registry_changes")}
         live = transaction.one(
             "mirror_synced",

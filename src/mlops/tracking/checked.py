@@ -58,14 +58,15 @@ def checked_files(database: Database, version: ModelVersion, folder: Path, *, un
     """Bring a version's model into an empty folder; where it lies there, its files compared with their anchor.
 
     Raises ModelNotFound when it can't be read. Raises Refused when a file is another one than was anchored, which is
-    recorded and opens an alert; when nothing is anchored; and for a version that only claims to be made by `mlops
-    train`, unless somebody has decided to promote it (or `undecided`, for who is about to decide).
+    recorded and opens an alert; when nothing is anchored; and for a version that no training here has anchored, unless
+    somebody has decided to promote it (or `undecided`, for who is about to decide).
     """
     anchor = anchor_of(database, version)
-    if anchor["lineage_state"] == "claimed" and not (undecided or anchor["decided"]):
+    if anchor["anchored_by"] == "sync" and not (undecided or anchor["decided"]):
+        why = anchor["lineage_problem"] or "no training here has made it"
         raise Refused(
-            f"{version.uri} is not loaded: {anchor['lineage_problem']}; if you trust it, put that on record with"
-            f" `mlops registry promote {version.uri} --force`"
+            f"{version.uri} is not loaded: {why}; if you trust it, put that on record with"
+            f" `mlops registry promote {version.uri}`"
         )
     if anchor["files"] is None:
         why = anchor["lineage_problem"] or "nothing was recorded of its files"

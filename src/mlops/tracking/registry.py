@@ -18,7 +18,6 @@ __all__ = [
     "add_version",
     "alias_of",
     "fail_run",
-    "find_by_tag",
     "move_champion",
     "resolve",
 ]
@@ -115,13 +114,6 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
     except MlflowException as error:
         _absent(error, f"models:/{name}@{alias}")
         return None
-
-
-def find_by_tag(store: Store, name: str, key: str, value: str) -> ModelVersion | None:
-    """The newest version of a name with this tag."""
-    found = store.client.search_model_versions(f"name = {_quoted(name)} and tags.`{key}` = {_quoted(value)}")
-    newest = max(found, key=lambda version: int(version.version), default=None)
-    return None if newest is None else _of(newest)
 
 
 def _made(store: Store, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mlops.db import Database
+from mlops.db.archived import read_archived
 from mlops.features.digest import Fingerprint
 
 __all__ = ["Difference", "code", "definitions", "environment", "holidays", "lost", "values"]
@@ -45,6 +46,7 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
         return
     times = pd.DatetimeIndex(missing["ds"]).tz_localize("UTC").to_pydatetime()
     with database.transaction() as transaction:
+        read_archived(transaction, missing["series_id"].tolist(), start=times.min(), end=times.max())
         rows = transaction.rows(
             "lost_observations",
             series_ids=missing["series_id"].tolist(),

@@ -134,7 +134,7 @@ def _draw_levels(figure: Figure, report: Report) -> None:
 
 def _draw_forecasts(figure: Figure, report: Report) -> None:
     """Three of the worst, the middle and the best series, each from the newest origin."""
-    rows = _asked(report, report.by_series).dropna(subset="wape").sort_values("wape", ascending=False)
+    rows = _asked(report, report.by_series).dropna(subset="wape").sort_values("wape", ascending=False, kind="stable")
     middle = max(0, len(rows) // 2 - 1)
     groups = {"worst": rows.iloc[:3], "middle": rows.iloc[middle : middle + 3], "best": rows.iloc[-3:]}
     panes = figure.subplots(3, 3, squeeze=False)
@@ -152,9 +152,9 @@ def _draw_forecasts(figure: Figure, report: Report) -> None:
 def _draw_forecast(axes: Axes, report: Report, series: Any) -> None:
     mine = _asked(report, report.forecasts)
     mine = mine[mine["series_id"] == series]
-    mine = mine[mine["cutoff"] == mine["cutoff"].max()].sort_values("ds")
+    mine = mine[mine["cutoff"] == mine["cutoff"].max()].sort_values("ds", kind="stable")
     seen = report.subject.outcomes
-    seen = seen[seen["series_id"] == series].sort_values("ds")
+    seen = seen[seen["series_id"] == series].sort_values("ds", kind="stable")
     before = seen[seen["ds"] <= mine["cutoff"].iloc[0]].tail(SEEN_BEFORE * len(mine))
     for level, colour in ((95, BAND_95), (80, BAND_80)):
         low, high = mine[f"lo_{level}"], mine[f"hi_{level}"]

@@ -15,6 +15,7 @@ import pandas as pd
 
 import mlops
 from mlops.db import Database
+from mlops.db.archived import read_archived
 from mlops.domain.features import Selection
 from mlops.domain.lineage import LINEAGE_TAG
 from mlops.errors import MlopsError, Refused
@@ -306,13 +307,11 @@ def _since(trained: _Trained) -> Iterator[Difference]:
 
 
 def _corrected(database: Database, trained: _Trained) -> int:
+    series, first, last = trained.lineage["series"], trained.at("trained_from"), trained.at("trained_to")
     with database.transaction() as transaction:
+        read_archived(transaction, series, start=first, end=last)
         found: int = transaction.value(
-            "corrected_since",
-            series_ids=trained.lineage["series"],
-            first=trained.at("trained_from"),
-            last=trained.at("trained_to"),
-            as_of=trained.at("as_of"),
+            "corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
         )
     return found
 

@@ -19,13 +19,13 @@ from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refus
 from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
 from mlops.tracking.checked import anchor_of, load
-from mlops.tracking.registry import ModelVersion, alias_of, find_by_tag, resolve
+from mlops.tracking.registry import ModelVersion, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
 from mlops.training.data import read_data
 from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
-from mlops.training.train import REQUEST_TAG, Say, train
+from mlops.training.train import Say, train, trained_for
 
 __all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
 
@@ -124,14 +124,14 @@ def _train(
     say: Say,
 ) -> Retrained:
     when, request = as_of or row["as_of"], f"recommendation {row['recommendation_id']}"
-    version = find_by_tag(store, row["name"], REQUEST_TAG, request)
+    version = trained_for(database, store, row["name"], request)
     if version is None:
         _still_champion(store, champion)
         spec = _spec(row, when, request)
         tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
         tags |= _compare(database, champion, row, spec, rule, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    return judge(_as_anchored(database, version), champion, rule)
+    return replace(judge(_as_anchored(database, version), champion, rule), version=version)
 
 
 def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
@@ -190,8 +190,8 @@ def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
     tags = anchor_of(database, version)["tags"] or {}
     if not {OURS, THEIRS} <= tags.keys():
         raise Refused(
-            f"{version.uri} has the tag of a retraining, and no comparison of it is on record; delete that version, and"
-            " retrain again"
+            f"no comparison of {version.uri} with a champion is on record, so there is nothing to decide by; compare it"
+            f" with `mlops registry promote {version.uri}`"
         )
     return replace(version, tags=tags)
 

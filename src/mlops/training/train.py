@@ -16,14 +16,14 @@ from mlops.forecasting.base import Forecaster
 from mlops.tracking.bridge import register as register_version
 from mlops.tracking.bridge import sync
 from mlops.tracking.environment import installed
-from mlops.tracking.registry import ModelVersion, find_by_tag
+from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, read_data, select
 from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
 
-__all__ = ["BASELINES", "Trained", "backtests", "train"]
+__all__ = ["BASELINES", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
 
 BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
@@ -46,9 +46,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
 
     Raises NothingToDo without usable series and HistoryTooShort when there is too little for one backtest origin.
     """
-    done = spec.request and find_by_tag(store, spec.name, REQUEST_TAG, spec.request)
-    if done:
-        sync(store, database, foreign=False)
+    if spec.request and (done := trained_for(database, store, spec.name, spec.request)):
         return _done(database, store, done)
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
@@ -61,6 +59,14 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say("logging and registering")
     version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store)
     return Trained(version, metrics, data.excluded_frame)
+
+
+def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
+    """The newest version of a name that was trained for a request, as anchored: anybody may write tags."""
+    sync(store, database, foreign=False)
+    with database.transaction() as transaction:
+        row = transaction.one("version_of_request", name=name, request=request)
+    return None if row is None else resolve(store, f"models:/{name}/{row['version']}")
 
 
 def backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -141,7 +147,8 @@ def _lineage(
 def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
     """What an earlier call has trained, as it was recorded."""
     with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version) or {}
+        row = transaction.one("live_version", name=version.name, version=version.version)
+    assert row is not None
     metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("importance.")}
     return Trained(
         version, metrics, read_table(store, version.run_id, "excluded_series", lineage=row["lineage"]), repeated=True

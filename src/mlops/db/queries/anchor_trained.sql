@@ -7,6 +7,7 @@ with made as (
 ), anchored as (
     insert into analytics.model_anchors (version_id, anchored_by, lineage_sha256, files, metrics, tags)
     select version_id, 'training', lineage_sha256, files, metrics, tags from made
+        on conflict (version_id) do nothing  -- when the transaction was done, and only the word of it was lost
 )
 update analytics.model_versions v
    set lineage = m.lineage, lineage_sha256 = m.lineage_sha256, lineage_state = 'complete', lineage_problem = null,

@@ -3,10 +3,11 @@ with lost as (
     select series_id, observed_at, date_trunc('month', observed_at) as month
       from unnest(cast(:series_ids as bigint[]), cast(:times as timestamptz[])) as lost (series_id, observed_at)
 ), months as (
-    select month, p.lower_bound is not null as there, a.path
+    select month, p.lower_bound is not null or r.lower_bound is not null as there, a.path
       from (select distinct month from lost) m
       left join analytics.month_partitions('analytics.time_series_metrics') p on p.lower_bound = m.month
-      left join lateral (
+      left join analytics.archived_months r on r.parent = 'analytics.time_series_metrics'::regclass and r.lower_bound = m.month
+      left join lateral (  -- without its record: somebody dropped the month by hand
            select path from analytics.partition_archives
             where parent = 'analytics.time_series_metrics'::regclass and lower_bound = m.month
             order by archive_id desc limit 1) a on true

@@ -12,10 +12,11 @@ with checks as (
      where v.model_id = any(:model_ids) and r.as_of <= :as_of and r.replaced_by is null
 ), judged as (
     select *, drifted > 0 and lag(drifted, 1, 0::bigint) over (partition by version_id order by as_of) = 0 as onset,
-           string_agg(verdict, '; ') filter (where retrained_at <= :as_of) over (partition by model_id, week) as verdicts,
+           string_agg(verdict, '; ') filter (where retrained_at <= :as_of)
+               over (partition by model_id, week order by as_of, version rows between unbounded preceding and unbounded following) as verdicts,
            max(retrained_at) filter (where retrained_at <= :as_of) over (partition by model_id, week) as newest_retraining
       from checks
 )
 select distinct on (model_id, week) model_id, week, version, as_of as checked_at, action, checked, drifted,
        bool_or(onset) over (partition by model_id, week) as onset, verdicts as verdict, newest_retraining as retrained_at
-  from judged order by model_id, week, as_of desc
+  from judged order by model_id, week, as_of desc, version desc

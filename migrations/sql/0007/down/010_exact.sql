@@ -1,0 +1,1 @@
+drop function analytics.lock_observations, analytics.expect_rows;

@@ -1,0 +1,103 @@
+create or replace function analytics.route_staging() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC'
+as $$
+declare
+    wrong    record;
+    arrivals bigint;
+    taken    bigint;
+    inserted bigint;
+    months   date[];
+    starts   timestamptz[];
+begin
+    select count(*) into arrivals from arrived;
+    if arrivals = 0 then
+        return null;
+    end if;
+
+    -- one row that can't be taken refuses the whole statement
+    select a.series_id, a.observed_at, a.value, s.series_id is null as unknown, s.metric_type, s.granularity, t.min_value, t.max_value into wrong
+      from arrived a
+      left join analytics.series s using (series_id)
+      left join analytics.metric_types t on t.name = s.metric_type
+     where s.series_id is null or not (a.value > '-infinity' and a.value < 'infinity')
+        or a.value < t.min_value or a.value > t.max_value or a.value_lower > a.value or a.value_upper < a.value
+        or (s.granularity, a.observed_at) in (  -- judged once for each time that occurs
+            select k.granularity, k.observed_at
+              from (select distinct d.granularity, b.observed_at from arrived b join analytics.series d using (series_id)) k
+             where k.observed_at <> date_trunc(case k.granularity when 'hourly' then 'hour' when 'monthly' then 'month' else 'day' end, k.observed_at))
+     limit 1;
+    if found then
+        raise exception 'series %, % UTC, value %: %', wrong.series_id, wrong.observed_at at time zone 'UTC', wrong.value,
+              case when wrong.unknown then 'there is no such series'
+                   else format('%s %s takes %s to %s, value_lower <= value <= value_upper, at the beginning of its period in UTC',
+                               wrong.granularity, wrong.metric_type, coalesce(wrong.min_value::text, 'any value'), coalesce(wrong.max_value::text, 'any value')) end
+              using errcode = 'check_violation', hint = 'nothing of this statement was stored; correct the row'
+                                                        || case when wrong.unknown then ', or make the series with analytics.series_for' else '' end;
+    end if;
+
+    select array_agg(distinct date_trunc('month', observed_at)::date order by date_trunc('month', observed_at)::date) into months from (select distinct observed_at from arrived) times;
+    starts := months::timestamptz[];  -- both ascend
+    perform analytics.ensure_partitions(months);
+
+    -- new rows, in key order so that two writers wait for each other and never lock up
+    with rows as materialized (
+        select distinct on (width_bucket(observed_at, starts), series_id, observed_at)
+               series_id, observed_at, value, value_lower, value_upper, quality_score
+          from arrived order by width_bucket(observed_at, starts), series_id, observed_at
+    ), stored as (
+        insert into analytics.time_series_metrics (series_id, observed_at, value, value_lower, value_upper, quality_score)
+        select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1) from rows
+        on conflict (series_id, observed_at) do nothing
+        returning 1
+    ), dirty as (
+        insert into analytics.dirty_days (series_id, first_day, last_day)
+        select series_id, min(observed_at)::date, max(observed_at)::date from rows group by series_id
+    ), unscored as (
+        insert into analytics.unscored (series_id, since)
+        select series_id, min(observed_at) from rows group by series_id having bool_or(quality_score is null)
+    )
+    select (select count(*) from rows), (select count(*) from stored) into taken, inserted;
+
+    if taken < arrivals then
+        select series_id, observed_at into wrong from arrived group by 1, 2
+        having min(value) <> max(value) or min(value_lower) is distinct from max(value_lower) or min(value_upper) is distinct from max(value_upper)
+        limit 1;
+        if found then
+            raise exception 'series %, % UTC: rows of this statement disagree', wrong.series_id, wrong.observed_at at time zone 'UTC'
+                  using errcode = 'cardinality_violation', hint = 'nothing of this statement was stored; keep one of them';
+        end if;
+    end if;
+
+    -- what says something else than what is stored corrects it, and the old value is kept
+    if inserted < taken then
+        perform analytics.ensure_partitions(months, 'analytics.time_series_revisions');
+        with changed as materialized (
+            select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at, a.value as new_value,
+                   case when a.value = m.value then coalesce(a.value_lower, m.value_lower) else a.value_lower end as new_lower,
+                   case when a.value = m.value then coalesce(a.value_upper, m.value_upper) else a.value_upper end as new_upper,
+                   coalesce(a.quality_score, m.quality_score) as new_score,
+                   greatest(statement_timestamp(), m.recorded_at + interval '1 microsecond') as known_at
+              from arrived a
+              join analytics.time_series_metrics m on m.series_id = a.series_id and m.observed_at = a.observed_at
+             where m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
+               and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from
+                   (a.value, coalesce(a.value_lower, m.value_lower), coalesce(a.value_upper, m.value_upper), coalesce(a.quality_score, m.quality_score))
+             order by m.series_id, m.observed_at
+               for update of m
+        ), corrected as (
+            update analytics.time_series_metrics m
+               set value = c.new_value, value_lower = c.new_lower, value_upper = c.new_upper, quality_score = c.new_score, recorded_at = c.known_at
+              from changed c
+             where m.series_id = c.series_id and m.observed_at = c.observed_at
+               and m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
+            returning m.series_id, m.observed_at
+        )
+        insert into analytics.time_series_revisions (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
+        select c.series_id, c.observed_at, c.value, c.value_lower, c.value_upper, c.recorded_at, c.known_at
+          from changed c join corrected using (series_id, observed_at)
+        on conflict (series_id, observed_at, superseded_at) do nothing;
+    end if;
+
+    delete from analytics.time_series_staging;  -- only this transaction's rows are visible to it
+    return null;
+end $$;

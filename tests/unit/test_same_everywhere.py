@@ -1,0 +1,64 @@
+"""A training is the same whatever the process: its hash seed, its threads, the order of its rows."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from mlops.features.digest import digest
+from mlops.monitoring.replay_model import _freshest
+
+TRAINING = """
+import hashlib, json, sys, tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from mlops.features.digest import digest, fingerprint
+from mlops.forecasting import forecaster
+
+frame = pd.read_parquet(sys.argv[1]).sample(frac=1, random_state=int(sys.argv[2]))
+settings = {"lightgbm": {"trees": 10}}
+model = forecaster("auto")(freq="D", country="US", horizon=7, settings=settings).fit(frame)
+with tempfile.TemporaryDirectory() as name:
+    model.save(Path(name))
+    files = {
+        str(path.relative_to(name)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(Path(name).rglob("*"))
+        if path.is_file()
+    }
+odd = pd.DataFrame({"x": [{"a", "b", "c"}, frozenset({"one", "two", "three"}), [{"x", "y", "z"}]]})
+print(json.dumps([fingerprint(frame).facts, files, digest(model.predict(7)), digest(odd)], sort_keys=True))
+"""
+
+
+def test_a_training_is_the_same_under_any_hash_seed_number_of_threads_and_order_of_rows(
+    weekly_pattern: pd.DataFrame, tmp_path
+):
+    weekly_pattern.to_parquet(tmp_path / "series.parquet")
+    trained = []
+    for seed, threads in (("1", "1"), ("2", "4")):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        environment |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        command = [sys.executable, "-c", TRAINING, str(tmp_path / "series.parquet"), seed]
+        trained.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+    one, other = (process.communicate()[0] for process in trained)
+    assert [process.returncode for process in trained] == [0, 0]
+    assert one == other
+
+
+def test_of_equally_fresh_forecasts_the_order_stays():
+    """More than sixteen of them: fewer are sorted stably on every processor."""
+    rows = pd.DataFrame(
+        {"series_id": range(200, 0, -1), "ds": pd.Timestamp("2020-01-02"), "cutoff": pd.Timestamp("2020-01-01")}
+    )
+    older = rows.assign(cutoff=pd.Timestamp("2019-12-01"))
+    assert _freshest(pd.concat([rows, older]))["series_id"].tolist() == rows["series_id"].tolist()
+
+
+@pytest.mark.parametrize(("one", "other"), [({1}, {2}), ({1}, frozenset({1})), ({1, 2}, {1}), ({1}, {"1"})], ids=str)
+def test_sets_are_told_apart(one: object, other: object):
+    first, second = (pd.DataFrame({"x": pd.Series([value], dtype=object)}) for value in (one, other))
+    assert digest(first) != digest(second)
