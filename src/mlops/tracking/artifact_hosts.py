@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
@@ -129,7 +130,7 @@ BUCKETS = frozenset({"s3", "gs", "wasbs"})
 
 def guard(hosts: ArtifactHosts) -> None:
     """Have MLflow make no repository of files in this process to which `hosts` objects; the newest call counts."""
-    registry = artifact_repository_registry._artifact_repository_registry  # it has no other door
+    registry: Any = artifact_repository_registry._artifact_repository_registry  # it has no other door
     for scheme, made in registry.get_registered_artifact_repositories().items():
         original = made.original if isinstance(made, _Guarded) else made
         if scheme not in FREE:
@@ -146,13 +147,14 @@ class _Guarded:
     def __call__(self, artifact_uri: str, **given: Any) -> Any:
         objection = self.hosts.objection(artifact_uri)
         if objection is not None:
-            raise MlflowException(f"nothing is fetched from there: {objection}", error_code="PERMISSION_DENIED")
+            raise MlflowException(f"nothing is fetched from there: {objection}", error_code=PERMISSION_DENIED)
         scheme = urlsplit(artifact_uri).scheme
         if scheme in PORTS:
             return _Http(artifact_uri, self.hosts.is_tracking(artifact_uri), **given)
         if scheme == "mlflow-artifacts" and not self.hosts.is_tracking(artifact_uri):
             tracking = given.get("tracking_uri") or self.hosts.tracking.geturl()
-            return _Http(MlflowArtifactsRepository.resolve_uri(artifact_uri, tracking), False, **given)
+            resolved = MlflowArtifactsRepository.resolve_uri(artifact_uri, tracking)  # type: ignore[no-untyped-call]
+            return _Http(resolved, False, **given)
         return self.original(artifact_uri, **given)
 
 
@@ -160,16 +162,16 @@ class _Http(HttpArtifactRepository):
     """Files of an MLflow server by HTTP: without its token unless it is the tracking server, and without redirects."""
 
     def __init__(self, artifact_uri: str, tracking: bool, **given: Any) -> None:
-        super().__init__(artifact_uri, **given)
+        super().__init__(artifact_uri, **given)  # type: ignore[no-untyped-call]
         self._tracking = tracking
 
     @property
-    def _host_creds(self) -> MlflowHostCreds:
+    def _host_creds(self) -> Any:
         return self._credentials(self.artifact_uri)
 
-    def _credentials(self, address: str) -> MlflowHostCreds:
+    def _credentials(self, address: str) -> Any:
         if self._tracking:
-            return get_default_host_creds(address)
+            return get_default_host_creds(address)  # type: ignore[no-untyped-call]
         return MlflowHostCreds(host=address)  # type: ignore[no-untyped-call]
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
@@ -196,11 +198,12 @@ class _Http(HttpArtifactRepository):
             for chunk in answer.iter_content(chunk_size=CHUNK_BYTES):
                 file.write(chunk)
 
-    def _get(self, credentials: MlflowHostCreds, endpoint: str, **given: Any) -> Any:
+    def _get(self, credentials: Any, endpoint: str, **given: Any) -> Any:
         bounds = {} if self._tracking else {"timeout": TIMEOUT_SECONDS, "max_retries": RETRIES}
-        answer = http_request(credentials, endpoint, "GET", allow_redirects=False, **bounds, **given)
+        given |= {"allow_redirects": False} | bounds
+        answer = http_request(credentials, endpoint, "GET", **given)  # type: ignore[no-untyped-call]
         if answer.is_redirect or answer.is_permanent_redirect:
-            raise MlflowException("it redirects to another address, which is not followed", "PERMISSION_DENIED")
+            raise MlflowException("it redirects to another address, which is not followed", PERMISSION_DENIED)
         answer.raise_for_status()
         return answer
 
