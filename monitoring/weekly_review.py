@@ -13,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops.cli.context import moment
+from mlops.cli.edge import edge
 from mlops.cli.output import progress
 from mlops.config import Settings
 from mlops.db import Database, open_database
-from mlops.errors import MlopsError
+from mlops.db.failures import explained, one_sentence
 from mlops.monitoring import job, review
 from mlops.monitoring.alert_policy import read_alert_policy
 from mlops.monitoring.alerts import deliver, review_alerts
@@ -39,11 +40,10 @@ class Failures(list[str]):
         """A step whose failure is told at the end and stops no other."""
         try:
             yield
-        except MlopsError as error:
-            self.append(f"{step}: {error}")
         except Exception as error:
-            logging.getLogger(__name__).exception("%s broke", step)
-            self.append(f"{step}: {type(error).__name__}: {error}")
+            if explained(error) is None:
+                logging.getLogger(__name__).exception("%s broke", step)
+            self.append(f"{step}: {one_sentence(error)}")
 
 
 def main() -> None:
@@ -52,10 +52,7 @@ def main() -> None:
     parser.add_argument("--as-of", default="now", help="know only what was recorded by this date or time (UTC)")
     parser.add_argument("--policy", type=Path, default=POLICY, help="what the team tolerates (policy.toml beside this)")
     arguments = parser.parse_args()
-    try:
-        failures = week(arguments.policy, moment(arguments.as_of))
-    except MlopsError as error:
-        sys.exit(f"weekly review: {error}")
+    failures = week(arguments.policy, moment(arguments.as_of))
     for sentence in failures:
         print(f"weekly review: {sentence}", file=sys.stderr)
     sys.exit(1 if failures else 0)
@@ -109,4 +106,5 @@ def alert(database: Database, settings: Settings, path: Path, as_of: datetime) -
 
 
 if __name__ == "__main__":
-    main()
+    with edge("weekly review"):
+        main()

@@ -4,12 +4,14 @@ Which models are served, and how far ahead, is decided here.
 """
 
 import argparse
+import logging
 import sys
 from datetime import UTC, datetime
 
+from mlops.cli.edge import edge
 from mlops.config import Settings
 from mlops.db import open_database
-from mlops.errors import MlopsError
+from mlops.db.failures import explained, one_sentence
 from mlops.serving.predict import predict
 from mlops.tracking.store import open_store
 
@@ -28,9 +30,11 @@ def main() -> None:
         try:
             issued = predict(database, store, uri, horizon=horizon, as_of=as_of)
             print(f"{uri}: {issued.stored} new forecasts by version {issued.version.version}")
-        except MlopsError as error:  # one model that can't be served stops no other
+        except Exception as error:  # one model that can't be served stops no other
             refused += 1
-            print(f"{uri}: {error}", file=sys.stderr)
+            if explained(error) is None:
+                logging.getLogger(__name__).exception("%s broke", uri)
+            print(f"{uri}: {one_sentence(error)}", file=sys.stderr)
     sys.exit(1 if refused else 0)
 
 
@@ -40,4 +44,5 @@ def _time(text: str) -> datetime:
 
 
 if __name__ == "__main__":
-    main()
+    with edge("predict_daily"):
+        main()

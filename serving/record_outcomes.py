@@ -3,6 +3,7 @@
 import argparse
 from datetime import UTC, datetime
 
+from mlops.cli.edge import edge
 from mlops.config import Settings
 from mlops.db import open_database
 from mlops.serving.outcomes import match
@@ -21,4 +22,5 @@ def _time(text: str) -> datetime:
 
 
 if __name__ == "__main__":
-    main()
+    with edge("record_outcomes"):
+        main()

@@ -87,11 +87,18 @@ class DatabaseUnavailable(MlopsError, ConnectionError):
 class NotMigrated(MlopsError):
     """The schema is missing or of another version."""
 
-    def __init__(self, found: str | None, want: str) -> None:
-        self.found, self.want = found, want
-        super().__init__(
-            f"the database is at schema version {found or 'none'}, this program needs {want}; run `mlops db upgrade`"
-        )
+    def __init__(self, found: str | None, want: str, *, newer: bool = False) -> None:
+        self.found, self.want, self.newer = found, want, newer
+        if newer:
+            super().__init__(
+                f"the database is at schema version {found}, this program knows versions up to {want}; nothing was"
+                " changed; upgrade the program to the release that made the schema (`mlops --version` there)"
+            )
+        else:
+            super().__init__(
+                f"the database is at schema version {found or 'none'}, this program needs {want};"
+                " run `mlops db upgrade`"
+            )
 
 
 class Refused(MlopsError):

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from mlops.config import Settings
 from mlops.errors import BadInput, Refused
 
-__all__ = ["ahead", "jobs", "run"]
+__all__ = ["ahead", "jobs", "one_thread", "run"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -102,6 +103,15 @@ def ahead(function: Callable[[In], Out], items: Iterable[In], threads: int = 1) 
                 future.cancel()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """BLAS and OpenMP work on one thread in the block, or in the function that this decorates."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
+
 class _WorkerLost(Exception):
     """Workers died; what they had not delivered is to be done again."""
 
@@ -166,7 +176,7 @@ def _each(function: Callable[[In], Out], items: Sequence[In]) -> list[Out]:
 
 
 def _call(function: Callable[[Shared, In], Out], shared: _Packed[Shared], item: _Packed[In]) -> _Packed[Out]:
-    with _one_thread():
+    with one_thread():
         return _Packed.of(function(shared.content(), item.content()))
 
 
@@ -187,12 +197,6 @@ def _numbered(
 
 def _itself(shared: Shared) -> Shared:
     return shared
-
-
-def _one_thread() -> Any:
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1)
 
 
 def _on_loky(

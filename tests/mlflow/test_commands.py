@@ -130,15 +130,14 @@ def test_a_user_without_rights_is_told_which_right_is_missing(mlops, new_databas
     with new_database("locked", template=migrated) as (_, url), psycopg.connect(url, autocommit=True) as owner:
         owner.execute("drop role if exists stranger")
         owner.execute("create role stranger")
-        monkeypatch.setenv("MLOPS_DATABASE_URL", url)
-        monkeypatch.setattr("mlops.db.engine.OPTIONS", "-ctimezone=UTC -crole=stranger")
+        monkeypatch.setenv("MLOPS_DATABASE_URL", f"{url}{'&' if '?' in url else '?'}options=-crole%3Dstranger")
         try:
             code, out, err = mlops("registry", "history", "demand")
         finally:
             owner.execute("drop role stranger")
     assert code == 1
     assert "permission denied for schema analytics" in err
-    assert "let its owner grant it" in err
+    assert "let the owner of the schema grant it" in err
     assert "Traceback" not in out + err
 
 

@@ -9,9 +9,10 @@ from tests.postgres.served import Served
 
 from mlops.db import Database
 
-EMPTY = """
+SERVED = "analytics.registered_models, analytics.series, analytics.model_prediction_results, analytics.alerts"
+EMPTY = f"""
 set session_replication_role = replica;  -- the record refuses to be emptied
-truncate analytics.registered_models, analytics.series, analytics.alerts cascade;
+truncate {SERVED} cascade;
 reset session_replication_role"""
 
 

@@ -208,8 +208,10 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
 
 
 def somebody_waits(database: Database) -> bool:
+    waiting = """select 1 from pg_locks l join pg_database d on d.oid = l.database
+                  where not granted and datname = current_database()"""
     with psycopg.connect(database.url) as connection:
-        return bool(connection.execute("select 1 from pg_locks where not granted").fetchall())
+        return bool(connection.execute(waiting).fetchall())
 
 
 @pytest.mark.parametrize("change", ["dropped", "restored"])
@@ -266,12 +268,21 @@ ACROSS = {
 }
 WITHIN = {
     **dict.fromkeys(
-        ["ingest_collided", "ingest_correct", "ingest_insert", "ingest_lock_changed", "quality_update", "rescore"],
+        [
+            "ingest_collided",
+            "ingest_correct",
+            "ingest_changed",
+            "ingest_insert",
+            "quality_update",
+            "rescore",
+            "rescore_lock",
+        ],
         "writes, and an archived month takes nothing until it is restored",
     ),
     **dict.fromkeys(["series_list", "series_show", "series_latest"], "shows what is in the database"),
     **dict.fromkeys(["silent_series", "review_accuracy"], "looks back some weeks from the time that it is about"),
     "archived_tables": "puts archived months beside the tables",
+    "hold_months": "locks the months that are written to, reads no row",
     "ingest_around": "scores arriving rows by those before them; rows of an archived month are refused",
     "live_predictions": "the naive beside forecasts that are kept as long as observations",
     "weekly_accuracy": "the naive beside forecasts that are kept as long as observations",

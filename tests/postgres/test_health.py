@@ -1,7 +1,15 @@
 """Health finds what is wrong, says what to do, and costs next to nothing."""
 
-from collections.abc import Callable
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,8 +17,11 @@ import pytest
 from tests.postgres.served import DAY, NOW, Served
 
 from mlops.config import Settings
-from mlops.db import Database
+from mlops.db import Database, embedded, health
+from mlops.db.embedded import Server
+from mlops.db.upkeep import maintain
 
+MB, GB = 2**20, 2**30
 Mlops = Callable[..., tuple[int, str, str]]
 CHECKS = [
     "newest observation",
@@ -27,6 +38,11 @@ CHECKS = [
     "slow statements",
     "lineage",
     "alerts",
+    "invalid indexes",
+    "long transactions",
+    "transaction ids",
+    "replication slots",
+    "autovacuum",
 ]
 BATCH = """insert into analytics.ingest_batches (source, adapter, sha256, status, read, inserted, corrected,
                                                  unchanged, refused, started_at, finished_at)
@@ -61,6 +77,207 @@ def test_a_missing_month_is_seen_until_it_is_made(database: Database):
     assert check(database, name)[0] == "watch"
     ask(database, "select analytics.ensure_partitions(now(), now() + interval '6 months')")
     assert check(database, name)[:2] == ("ok", "7 months, this one included")
+
+
+def test_a_missing_current_month_is_bad_though_later_ones_are_there(database: Database):
+    name = "partitions ahead: time_series_metrics"
+    ask(database, "select analytics.ensure_partitions(now() + interval '1 month', now() + interval '3 months')")
+    status, figure, advice = check(database, name)
+    assert (status, "is missing, of the months after it 3 are there" in figure) == ("bad", True)
+    assert f"this month ({datetime.now(UTC):%Y-%m})" in figure
+    assert advice.startswith("run mlops db maintain, which makes it")
+    maintain(database, Path())
+    assert check(database, name)[0] == "ok"
+
+
+def test_an_index_whose_building_broke_off_is_named_and_one_that_partitions_lack(database: Database):
+    assert check(database, "invalid indexes") == ("ok", "none", "")
+    ask(database, "insert into analytics.routes (route_id, name) values ('R1', 'same'), ('R2', 'same')")
+    with psycopg.connect(database.url, autocommit=True) as connection, pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("create unique index concurrently broken on analytics.routes (name)")
+    status, figure, advice = check(database, "invalid indexes")
+    assert (status, figure) == ("bad", "analytics.broken")
+    assert advice.endswith("reindex index concurrently analytics.broken, or drop it")
+    ask(database, "drop index analytics.broken")
+    ask(database, "select analytics.ensure_partitions('2024-01-01Z', '2024-02-01Z')")
+    ask(database, "create index half on only analytics.time_series_metrics (recorded_at)")
+    ask(database, "create index half_january on analytics.time_series_metrics_p2024_01 (recorded_at)")
+    ask(database, "alter index analytics.half attach partition analytics.half_january")
+    assert check(database, "invalid indexes")[:2] == ("watch", "analytics.half (1 partitions lack it)")
+
+
+def test_sessions_that_hold_a_transaction_open_are_named_with_how_to_end_them(database: Database):
+    def told(limits: str) -> tuple[str, str, str]:
+        server = f"select status, figure, advice from analytics.check_server_health({limits})"
+        return ask(database, f"{server} where check_name = 'long transactions'")[0]
+
+    with psycopg.connect(database.url, application_name="forgotten") as idle:
+        idle.execute("select 1")
+        status, figure, advice = told("p_idle => '0 s'")
+        assert status == "watch"
+        assert figure.startswith("idle in a transaction for 0 s (pid ")
+        assert figure.endswith(", forgotten)")
+        assert advice.endswith(f"if nobody needs it: select pg_terminate_backend({idle.info.backend_pid})")
+        assert check(database, "long transactions") == ("ok", "none", "")
+    with psycopg.connect(database.url, autocommit=True) as busy, ThreadPoolExecutor(1) as aside:
+        slow = aside.submit(busy.execute, "select pg_sleep(60)")
+        while not told("p_long => '0 s'")[1].startswith("at work for"):
+            time.sleep(0.01)
+        busy.cancel_safe()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            slow.result()
+
+
+def test_an_inactive_slot_is_named_with_what_it_keeps(database: Database):
+    slot = f"forgotten_{os.getpid()}"
+    ask(database, f"select pg_create_physical_replication_slot('{slot}', true)")
+    try:
+        status, figure, advice = check(database, "replication slots")
+        assert status == "watch"
+        assert re.search(rf"{slot} is inactive and keeps \d+ \w+ of WAL", figure)
+        assert "pg_drop_replication_slot" in advice
+    finally:
+        ask(database, f"select pg_drop_replication_slot('{slot}')")
+
+
+def test_tables_that_autovacuum_leaves_alone_are_named(database: Database):
+    assert check(database, "autovacuum") == ("ok", "on", "")
+    ask(database, "alter table analytics.customers set (autovacuum_enabled = false)")
+    assert check(database, "autovacuum") == (
+        "watch",
+        "off for analytics.customers",
+        "alter table analytics.customers reset (autovacuum_enabled)",
+    )
+
+
+def test_a_server_without_autovacuum_and_with_old_transaction_ids_is_told(scratch_server: Server):
+    with psycopg.connect(scratch_server.url(), autocommit=True) as connection:
+        connection.execute("create database old")
+    database = Database(scratch_server.url("old"))
+    database.upgrade()
+    assert check(database, "transaction ids")[0] == "ok"
+    database.close()
+    scratch_server.stop()
+    run, place = scratch_server._user.run, scratch_server.data
+    run(scratch_server._bin / "pg_resetwal", "-f", "-x", "700000000", "-D", place)
+    run("/bin/sh", "-c", "dd if=/dev/zero of=$0/pg_xact/029B bs=256k count=1 2>&1", place)
+    without = Server(place, settings={"fsync": "off", "shared_buffers": "32MB", "autovacuum": "off"})
+    without.start()
+    status, figure, advice = check(database, "transaction ids")
+    assert status == "watch"
+    assert figure.startswith("33 % of the way to wraparound")
+    assert "vacuum (freeze) in database" in advice
+    assert check(database, "autovacuum")[:2] == ("bad", "off for the whole server")
+    database.close()
+    without.stop()
+
+
+@pytest.fixture
+def scratch_server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that is spoilt by its test."""
+    folder = Path(tempfile.mkdtemp(prefix="mlops-test-"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(embedded, "INITDB", (*embedded.INITDB, "--no-sync"))
+    server = Server(folder / "postgres", settings={"fsync": "off", "shared_buffers": "32MB"})
+    yield server.start()
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "words"),
+    [
+        (180006, "watch", "18.6 lacks published security fixes, as of "),
+        (180007, "ok", "18.7 has all published security fixes, as of "),
+        (150099, "ok", "15.99 has all"),
+        (140025, "watch", "14.25 gets no security fixes any more"),
+        (190000, "watch", "19.0 is newer than this program knows"),
+    ],
+)
+def test_a_server_without_published_security_fixes_is_told(number: int, status: str, words: str):
+    told = health.version(number)
+    assert (told.status, told.figure.startswith(words)) == (status, True)
+    assert told.advice or status == "ok"
+    assert health.AS_OF in told.figure
+
+
+ARCHIVED = """insert into analytics.partition_archives
+                     (parent, partition, lower_bound, upper_bound, path, sha256, rows, digest, bytes, dropped_at)
+              values ('analytics.time_series_metrics', 'p', '2020-01-01Z', '2020-02-01Z', %s, repeat('0', 64), 1,
+                      repeat('0', 64), 5, %s)"""
+
+
+def test_archives_that_are_gone_or_altered_are_named_and_bad_when_nothing_else_holds_the_month(
+    home: Settings, mlops: Mlops, tmp_path: Path
+):
+    database, file = Database(str(home.database_url)), tmp_path / "january.parquet"
+
+    def told() -> dict[str, str]:
+        _, out, _ = mlops("health", "--json")
+        return next(one for one in json.loads(out) if one["check_name"] == "archives")
+
+    assert (told()["status"], told()["figure"]) == ("ok", "none yet")
+    file.write_bytes(b"12345")
+    ask(database, ARCHIVED, str(file), None)
+    assert told()["status"] == "ok"
+    file.write_bytes(b"1234")
+    assert (told()["status"], told()["figure"]) == ("watch", f"{file} was altered: it had 5 bytes and has 4")
+    file.write_bytes(b"12346")
+    ask(database, "update analytics.partition_archives set problem = 'has another checksum', verified_at = now()")
+    assert (told()["status"], told()["figure"]) == ("watch", f"{file} has another checksum")
+    ask(database, "update analytics.partition_archives set dropped_at = now()")
+    file.unlink()
+    assert (told()["status"], told()["figure"]) == ("bad", f"{file} is gone")
+    assert "nowhere else" in told()["advice"]
+    assert mlops("health")[0] == 1
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "files", "status"),
+    [
+        (900 * MB, 100 * GB, 1.0, "bad"),
+        (4 * GB, 20 * GB, 1.0, "watch"),
+        (30 * GB, 1000 * GB, 1.0, "watch"),
+        (60 * GB, 1000 * GB, None, "ok"),
+        (60 * GB, 100 * GB, 0.01, "watch"),
+    ],
+)
+def test_a_disk_that_fills_up_is_told(free: int, size: int, files: float | None, status: str):
+    told = health._disk(health.Disk(("home", "data"), Path("/srv"), free, size, files))
+    assert (told.check_name, told.status) == ("disk: home, data", status)
+    assert "free at /srv" in told.figure
+
+
+def test_the_disk_of_the_home_is_looked_at_before_the_home_is_made(home: Settings, mlops: Mlops):
+    _, out, _ = mlops("health", "--json")
+    found = [one for one in json.loads(out) if one["check_name"].startswith("disk")]
+    assert [one["check_name"] for one in found] == ["disk: home, archive"]
+
+
+def test_an_ordinary_role_is_told_what_it_may_not_see(database: Database):
+    role = f"ordinary_{os.getpid()}"
+    ask(
+        database,
+        f"""create role {role};
+            grant usage on schema analytics to {role};
+            grant select on all tables in schema analytics to {role}""",
+    )
+    try:
+        with psycopg.connect(database.url), psycopg.connect(database.url) as other:
+            other.execute(f"set role {role}")
+            rows = {row[0]: row[1:] for row in other.execute("select * from analytics.check_system_health()")}
+        assert set(CHECKS) <= set(rows)
+        assert "of other roles are not visible to this role" in rows["long transactions"][1]
+        assert rows["long transactions"][2] == f"to see them: grant pg_read_all_stats to {role}"
+        ask(database, f"revoke select on analytics.alerts from {role}")
+        with psycopg.connect(database.url) as other:
+            other.execute(f"set role {role}")
+            rows = {row[0]: row[1:] for row in other.execute("select * from analytics.check_system_health()")}
+        assert rows["data"][:2] == ("watch", "not visible to this role")
+        assert rows["autovacuum"][0] == "ok"
+    finally:
+        ask(database, f"drop owned by {role}; drop role {role}")
 
 
 def test_the_newest_observation_is_found_behind_empty_months(database: Database):

@@ -11,6 +11,18 @@ from mlops.db import Database, migrate
 from mlops.errors import DatabaseUnavailable, NotMigrated
 
 CATALOGUE = Path(__file__).with_name("catalogue.sql")
+MIRRORED = """
+insert into analytics.registered_models (name, created_at) values ('demand', now());
+insert into analytics.model_versions
+       (model_id, name, version, created_at, status, lineage, lineage_sha256, lineage_state, lineage_problem, metrics,
+        tags)
+select m.model_id, m.name, v.*
+  from analytics.registered_models m
+ cross join (values
+       (1, now(), 'READY', '{"recipe": {}, "files": {"pyfunc.py": "b", "forecaster/booster.txt": "c"}}'::jsonb,
+        repeat('a', 64), 'complete', null, '{"wape": 0.1}'::jsonb,
+        '{"mlops.kind": "lean", "mlops.promoted_because": "so", "x": "y"}'::jsonb),
+       (2, now(), 'READY', null, null, 'incomplete', 'none', '{}', '{}')) v"""
 
 
 @pytest.fixture
@@ -38,6 +50,31 @@ def test_going_down_restores_exactly_what_was_there(empty: Database, version: st
     empty.upgrade()
     assert empty.upgrade(version) == version
     assert _catalogue(empty) == before
+
+
+def test_versions_of_before_are_anchored_as_the_mirror_showed_them(empty: Database):
+    empty.upgrade("0008")
+    with psycopg.connect(empty.url, autocommit=True) as connection:
+        connection.execute(MIRRORED)
+        empty.upgrade()
+        found = connection.execute(
+            "select v.version, a.anchored_by, a.lineage_sha256, a.files, a.metrics, a.tags"
+            " from analytics.model_anchors a join analytics.model_versions v using (version_id)"
+        ).fetchall()
+        assert found == [
+            (
+                1,
+                "migration",
+                "a" * 64,
+                {"pyfunc.py": "b", "artifacts/forecaster/booster.txt": "c"},
+                {"wape": 0.1},
+                {"mlops.kind": "lean"},
+            )
+        ]
+        connection.execute("update analytics.model_versions set lineage_state = 'claimed' where version = 2")
+        empty.upgrade("0008")
+        states = connection.execute("select lineage_state from analytics.model_versions order by version").fetchall()
+    assert states == [("complete",), ("incomplete",)]
 
 
 def test_migrating_twice_is_migrating_once(database: Database):

@@ -65,7 +65,7 @@ def test_a_call_runs_on_one_thread(where: str):
 
 @pytest.mark.parametrize("offset", [0, 1, 8, 22])
 def test_linear_algebra_is_equal_bit_for_bit_wherever_the_array_lay(where: str, offset: int):
-    with parallel._one_thread():
+    with parallel.one_thread():
         expected = [_solve(MATRIX, seed) for seed in SEEDS]
     found = dict(parallel.jobs(_solve, SEEDS, where, shared=_at(offset, MATRIX)))
     assert all((found[number] == expected[number]).all() for number in range(len(SEEDS)))
@@ -73,7 +73,7 @@ def test_linear_algebra_is_equal_bit_for_bit_wherever_the_array_lay(where: str, 
 
 def test_sums_of_a_strided_array_are_equal_bit_for_bit(where: str):
     strided = MATRIX[::3, ::2]
-    with parallel._one_thread():
+    with parallel.one_thread():
         expected = [_sums(strided.copy(), number) for number in range(2)]
     found = dict(parallel.jobs(_sums, range(2), where, shared=strided))
     assert [found[number].tobytes() for number in range(2)] == [sums.tobytes() for sums in expected]

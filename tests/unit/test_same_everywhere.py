@@ -4,10 +4,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mlops.features.digest import digest
+from mlops.forecasting.naive import SeasonalNaive
+from mlops.forecasting.panel import Floats, Panel
 from mlops.monitoring.replay_model import _freshest
 
 TRAINING = """
@@ -62,3 +66,30 @@ def test_of_equally_fresh_forecasts_the_order_stays():
 def test_sets_are_told_apart(one: object, other: object):
     first, second = (pd.DataFrame({"x": pd.Series([value], dtype=object)}) for value in (one, other))
     assert digest(first) != digest(second)
+
+
+class Watching(SeasonalNaive):
+    """Counts the threads on which it works."""
+
+    def _fit(self, panel: Panel) -> None:
+        super()._fit(panel)
+        self.threads = [_threads()]
+
+    def _predict(self, panel: Panel, horizon: int) -> Floats:
+        self.threads.append(_threads())
+        return super()._predict(panel, horizon)
+
+
+def test_a_model_is_fitted_and_forecasts_on_one_thread_however_many_there_are():
+    """The sums of a threaded BLAS depend on their number: a model fitted elsewhere would have other last digits."""
+    ds = pd.date_range("2024-01-01", periods=60)
+    frame = pd.DataFrame({"series_id": 1, "ds": ds, "y": np.arange(60.0)})
+    with threadpool_limits(2):
+        model = Watching(freq="D", country=None).fit(frame)
+        model.predict(7)
+    assert len(model.threads) > 1
+    assert set(model.threads) == {1}
+
+
+def _threads() -> int:
+    return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")

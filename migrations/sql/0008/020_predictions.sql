@@ -81,13 +81,13 @@ create trigger keep_named after delete on analytics.series
     for each row execute function analytics.keep_what_predictions_name();
 create trigger keep_named_id after update of series_id on analytics.series
     for each row when (old.series_id is distinct from new.series_id) execute function analytics.keep_what_predictions_name();
-create trigger keep_all_named before truncate on analytics.series
+create trigger keep_all_named after truncate on analytics.series
     for each statement execute function analytics.keep_what_predictions_name();
 create trigger keep_named after delete on analytics.model_versions
     for each row execute function analytics.keep_what_predictions_name();
 create trigger keep_named_id after update of version_id on analytics.model_versions
     for each row when (old.version_id is distinct from new.version_id) execute function analytics.keep_what_predictions_name();
-create trigger keep_all_named before truncate on analytics.model_versions
+create trigger keep_all_named after truncate on analytics.model_versions
     for each statement execute function analytics.keep_what_predictions_name();
 
 comment on function analytics.check_new_predictions is 'Refuses predictions of a version or series that is not there.';

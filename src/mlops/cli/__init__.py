@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 refused with a reason, 2 misused. No heavy library is imported before a command runs.
 """
 
-import json
 import signal
 import sys
 import threading
@@ -34,7 +33,7 @@ from mlops.cli import (
     trace,
     watch,
 )
-from mlops.errors import MlopsError
+from mlops.cli.edge import edge
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -105,17 +104,14 @@ def options(
 
 
 def main() -> None:
-    """Run a command; what is refused becomes one sentence, unless --debug asks for the traceback."""
+    """Run a command; whatever ends it becomes one sentence, unless --debug asks for the traceback."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     before, hook = signal.signal(signal.SIGINT, _interrupt), sys.unraisablehook
     sys.unraisablehook = _interrupt_again
     try:
-        app(arguments)
-    except MlopsError as error:
-        if debug:
-            raise
-        _refuse(error, as_json="--json" in arguments)
+        with edge("mlops", debug=debug, as_json="--json" in arguments):
+            app(arguments)
     except Interrupted:
         print("mlops: interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(130)
@@ -140,10 +136,3 @@ def _interrupt_again(lost: "UnraisableHookArgs") -> None:
     main = threading.main_thread().ident
     if main is not None:
         threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
-
-
-def _refuse(error: MlopsError, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}, indent=2))  # noqa: T201
-    print(f"mlops: {error}", file=sys.stderr)  # noqa: T201
-    sys.exit(1)

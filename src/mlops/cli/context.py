@@ -19,10 +19,17 @@ EARLIEST, LONGEST_DAYS = 1900, 36_525
 
 @cache
 def settings() -> "Settings":
-    """The settings, read once."""
+    """The settings, read once; a home that is a file is refused before anything is done."""
     from mlops.config import Settings
 
-    return Settings()
+    found = Settings()
+    file = next((place for place in (found.root, *found.root.parents) if place.exists()), found.root)
+    if file.exists() and not file.is_dir():
+        raise BadInput(
+            f"MLOPS_HOME is {found.root}, but {file} is a file; nothing was done;"
+            " set MLOPS_HOME to a folder, or to one that can be made"
+        )
+    return found
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,7 @@ from mlops.cli.output import console, emit, logs, table
 from mlops.errors import Refused
 
 if TYPE_CHECKING:
+    from mlops.db.health import Check
     from mlops.db.tune import Advice
 
 __all__ = ["app", "health"]
@@ -167,10 +168,11 @@ def tune(
 
 def health(as_json: Json = False) -> None:
     """Check the system: one line per check, the worst first, with what to do; exit 1 when something is bad."""
-    with database().transaction() as transaction:
-        rows = transaction.rows("check_system_health")
+    from mlops.db.health import checks
+
+    rows = checks(database(), settings())
     emit(rows, as_json=as_json, text=lambda: _tell_health(rows))
-    if any(row["status"] == "bad" for row in rows):
+    if any(row.status == "bad" for row in rows):
         raise typer.Exit(1)
 
 
@@ -179,15 +181,18 @@ def _line(one: "Advice") -> str:
     return f"{one.name:38} {change:24} {one.reason}" + (" (needs a restart)" if one.restart and not one.fits else "")
 
 
-def _tell_health(rows: list[dict[str, Any]]) -> None:
+def _tell_health(rows: list["Check"]) -> None:
+    """One line a check, what is not fine first and with what to do."""
     shown = table("", "")
     shown.show_header = False
-    for row in sorted(rows, key=lambda row: list(COLOURS).index(row["status"])):
-        name, figure, advice = (escape(row[part]) for part in ("check_name", "figure", "advice"))
-        advised = f"\n  → {advice}" if advice else ""
-        shown.add_row(f"[{COLOURS[row['status']]}]{row['status']}[/]", f"[bold]{name}[/]  {figure}{advised}")
+    for status, colour in COLOURS.items():
+        for row in (row for row in rows if row.status == status):
+            name, figure, advice = (escape(part) for part in (row.check_name, row.figure, row.advice))
+            fine = status == "ok"
+            told = f"{name}  [dim]{figure}[/]" if fine else f"[bold]{name}[/]  {figure}\n  → {advice}"
+            shown.add_row(f"[{colour}]{status}[/]", told)
     console.print(shown, highlight=False)
-    counts = Counter(row["status"] for row in rows)
+    counts = Counter(row.status for row in rows)
     console.print("\n" + ", ".join(f"[{colour}]{counts[status]} {status}[/]" for status, colour in COLOURS.items()))
 
 

@@ -122,8 +122,9 @@ class Teller:
             raise problem  # waiting would not help
         now = time.monotonic()
         if self._failing_since is None or now - self._said_at > REMIND_SECONDS:
-            words = str(problem).strip().splitlines() or [type(problem).__name__]
-            _say(f"{_now()} the sync fails and is tried again: {words[0]}", sys.stderr)
+            from mlops.db.failures import one_sentence
+
+            _say(f"{_now()} the sync fails and is tried again: {one_sentence(problem)}", sys.stderr)
             self._said_at = now
         self._failing_since = self._failing_since or now
 

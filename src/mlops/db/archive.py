@@ -24,6 +24,7 @@ from psycopg import sql
 from mlops.db.engine import Database, Transaction
 from mlops.db.retry import retrying
 from mlops.errors import BadInput, Refused
+from mlops.files import placed
 
 __all__ = ["Archive", "Month", "Restored", "archive", "checksum", "opened", "restore"]
 
@@ -153,7 +154,7 @@ def _write(
         left.unlink()
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with placed(part), part.open("wb") as file:
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
                 for batch in _batches(transaction, ordered, schema):
                     writer.write_table(batch)

@@ -230,7 +230,10 @@ class Server:
     def _await(self, deadline: float) -> None:
         while not self._accepts():
             if not self._postmasters():
-                raise DatabaseUnavailable(f"the server of {self._place} did not start:\n{_tail(self._place)}")
+                raise DatabaseUnavailable(
+                    f"the server of {self._place} did not start: {_last_words(_log(self._place))}; no committed row is"
+                    f" lost; correct what it says and start again, its whole log is {self._place / 'server.log'}"
+                )
             self._pause(deadline)
 
     def _settled(self, deadline: float) -> bool:
@@ -249,8 +252,9 @@ class Server:
         """Wait a moment; past the deadline give up, but leave the server to its recovery for the next start."""
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(
-                f"the server of {self._place} still starts after {self._start_timeout_seconds} s; "
-                f"wait and start again; its log ends:\n{_tail(self._place)}"
+                f"the server of {self._place} still starts after {self._start_timeout_seconds} s; no committed row is"
+                f" lost; wait and start again; the last of its log {self._place / 'server.log'} is:"
+                f" {_last_words(_log(self._place))}"
             )
         time.sleep(0.05)
 
@@ -330,7 +334,10 @@ class _OsUser:
         """What the command printed."""
         done = self._act(command, text)
         if done.returncode:
-            raise DatabaseUnavailable(f"{command[0]} failed with exit status {done.returncode}:\n{done.stderr[-2000:]}")
+            raise DatabaseUnavailable(
+                f"{Path(command[0]).name} failed: {_last_words(done.stderr) or f'exit status {done.returncode}'}; what"
+                " was there before is as it was; correct what it says, then run the same command again"
+            )
         return done.stdout
 
     def succeeds(self, *command: str | Path) -> bool:
@@ -442,8 +449,17 @@ def _remove(folder: Path) -> None:
         time.sleep(0.05)
 
 
-def _tail(place: Path) -> str:
+def _log(place: Path) -> str:
     try:
-        return os.fsdecode((place / "server.log").read_bytes()[-2000:])
+        return os.fsdecode((place / "server.log").read_bytes()[-20_000:])
     except OSError:
-        return "(no log)"
+        return "there is no log"
+
+
+def _last_words(text: str) -> str:
+    """The line with which a program of PostgreSQL gave up, and the one before, which often says why; else the last."""
+    found = [line.strip() for line in text.split("\n") if line.strip()]  # a path may hold other ends of lines
+    lines = [re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line) for line in found]
+    grave = [number for number, line in enumerate(lines) if re.search(r"\b(PANIC|FATAL|error):", line)]
+    told = lines[max(grave[-1] - 1, 0) : grave[-1] + 1] if grave else lines[-1:]
+    return "; ".join(told)

@@ -14,9 +14,10 @@ from psycopg.types.json import JsonbDumper
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mlops.config import Settings
-from mlops.db import migrate
+from mlops.db import migrate, session
 from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
+from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
 from mlops.errors import DatabaseUnavailable, NotMigrated, Refused
 
@@ -24,8 +25,6 @@ __all__ = ["Database", "Transaction", "open_database"]
 
 NAME = "mlops"
 TIMESTAMPTZ = 1184  # its number in pg_type
-# many partitions make plans look dear enough for JIT, which then costs more than the query
-OPTIONS = "-ctimezone=UTC -cjit=off"
 # the tables themselves; a name in quotes stands for the table's partitions and archives
 OBSERVED = re.compile(r"(?<!')\banalytics\.(time_series_metrics|time_series_revisions)\b")
 
@@ -103,20 +102,16 @@ class Transaction:
 
 
 class Database:
-    """One PostgreSQL database; `url` is what psql takes, `options` (ours if None) are set on every connection."""
+    """One PostgreSQL database; `url` is what psql takes. Without `pinned` its sessions are set as the server says."""
 
-    def __init__(self, url: str, *, options: str | None = None) -> None:
+    def __init__(self, url: str, *, pinned: bool = True) -> None:
         self.url = url
-        self._engine = _engine(url, OPTIONS if options is None else options)
+        self._engine = _engine(url, pinned=pinned)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Everything inside happens, or nothing does."""
-        try:
-            connection = self._engine.connect()
-        except OperationalError as error:
-            raise DatabaseUnavailable(_unreachable(self.url, error)) from error
-        with connection, connection.begin():
+        with self._connect() as connection, connection.begin():
             yield Transaction(connection)
 
     def version(self) -> str | None:
@@ -125,7 +120,10 @@ class Database:
             return migrate.version(connection)
 
     def upgrade(self, to: str = "head") -> str:
-        """Migrate up (or down) to a version; the version reached. Two at once wait for each other."""
+        """Migrate up (or down) to a version; the version reached. Two at once wait for each other.
+
+        What the schema can't be in is refused before anything is written.
+        """
         with self._connect() as connection:
             return migrate.migrate(connection, to)
 
@@ -133,7 +131,7 @@ class Database:
         """Raise NotMigrated unless the schema is of this program's version."""
         found = self.version()
         if found != migrate.head():
-            raise NotMigrated(found, migrate.head())
+            raise NotMigrated(found, migrate.head(), newer=migrate.is_newer(found))
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
@@ -164,7 +162,8 @@ class Database:
         try:
             connection = self._engine.connect()
         except OperationalError as error:
-            raise DatabaseUnavailable(_unreachable(self.url, error)) from error
+            shown = sa.make_url(self.url).render_as_string(hide_password=True)
+            raise unreachable("can't reach the database", shown, error) from error
         with connection:
             yield connection
 
@@ -204,12 +203,17 @@ def _embedded(settings: Settings) -> Database:
     return Database(server.url(NAME))
 
 
-def _engine(url: str, options: str) -> sa.Engine:
+def _engine(url: str, *, pinned: bool) -> sa.Engine:
     scheme, _, rest = url.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
         raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
-    engine = sa.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, connect_args={"options": options})
+    address = sa.make_url(f"postgresql+psycopg://{rest}")
+    theirs = address.query.get("options", "")
+    given = session.arguments(theirs if isinstance(theirs, str) else " ".join(theirs)) if pinned else {}
+    engine = sa.create_engine(address, pool_pre_ping=True, connect_args=given)
     sa.event.listen(engine, "connect", _adapt)
+    if pinned:
+        sa.event.listen(engine, "connect", session.settle)
     return engine
 
 
@@ -225,22 +229,11 @@ def _refusals() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.errors.ObjectNotInPrerequisiteState):
-            raise Refused(_refusal(error.orig)) from error
+            hint = error.orig.diag.message_hint
+            said = error.orig.diag.message_primary or str(error.orig)
+            raise Refused(said + (f"; {hint}" if hint else "")) from error
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-            advice = "the database's user lacks that right: let its owner grant it, or correct MLOPS_DATABASE_URL"
-            raise Refused(f"{_refusal(error.orig)}; {advice}") from error
+            known = explained(error)
+            assert known is not None
+            raise known from error
         raise
-
-
-def _refusal(error: psycopg.Error) -> str:
-    hint = error.diag.message_hint
-    return (error.diag.message_primary or str(error)) + (f"; {hint}" if hint else "")
-
-
-def _unreachable(url: str, error: OperationalError) -> str:
-    cause = str(error.orig).strip().splitlines()
-    shown = sa.make_url(url).render_as_string(hide_password=True)
-    return (
-        f"can't reach the database at {shown}: {cause[0] if cause else 'no reason given'};"
-        " run `mlops db start`, or correct MLOPS_DATABASE_URL"
-    )

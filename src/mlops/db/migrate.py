@@ -11,8 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from mlops.config import room
+from mlops.errors import NotMigrated, Refused
 
-__all__ = ["head", "history", "migrate", "version"]
+__all__ = ["head", "history", "is_newer", "migrate", "version"]
+
+OLDEST_SERVER = 15
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
 
@@ -30,6 +33,11 @@ def history() -> list[str]:
     return sorted(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
+def is_newer(found: str | None) -> bool:
+    """Whether a version of the schema was made by a later program than this one."""
+    return found is not None and found not in history()
+
+
 def version(connection: sa.Connection) -> str | None:
     """The version that the database has, or None before the first migration."""
     context = MigrationContext.configure(
@@ -41,8 +49,12 @@ def version(connection: sa.Connection) -> str | None:
 def migrate(connection: sa.Connection, to: str = "head") -> str:
     """Go up or down to version `to` ("head", "base" or a number) and return it."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    _refuse_unfit(connection)
     _wait_for_turn(connection)
     try:
+        found = version(connection)
+        if is_newer(found):
+            raise NotMigrated(found, head(), newer=True)
         connection.execute(sa.text("create schema if not exists analytics"))
         connection.execute(sa.text("create schema if not exists mlflow"))
         connection.commit()
@@ -62,6 +74,26 @@ def migrate(connection: sa.Connection, to: str = "head") -> str:
         connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": LOCK})
         connection.commit()
     return reached
+
+
+def _refuse_unfit(connection: sa.Connection) -> None:
+    """Refuse what a migration would fail on half way, while nothing is written."""
+    name, encoding, server = connection.execute(
+        sa.text(
+            "select datname, pg_encoding_to_char(encoding), current_setting('server_version_num')::int / 10000"
+            " from pg_database where datname = current_database()"
+        )
+    ).one()
+    connection.rollback()
+    if encoding != "UTF8":
+        raise Refused(
+            f"the database {name} has the encoding {encoding}, which can't hold every text; nothing was written;"
+            f" make one that can: create database {name}_utf8 encoding 'UTF8' template template0"
+        )
+    if server < OLDEST_SERVER:
+        raise Refused(
+            f"the server is PostgreSQL {server}; nothing was written; PostgreSQL {OLDEST_SERVER} to 18 will do"
+        )
 
 
 def _wait_for_turn(connection: sa.Connection) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
+import sqlalchemy as sa
 
 from mlops.db.engine import statement
+from mlops.db.failures import NOTHING, unreachable
 from mlops.db.listen import address
 from mlops.db.retry import retrying
-from mlops.errors import DatabaseUnavailable, Refused
+from mlops.errors import Refused
 
 __all__ = ["CHANNEL", "install", "remove", "silent"]
 
@@ -86,8 +88,7 @@ def _alone(url: str) -> Iterator[psycopg.Connection]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise Refused(f"{error.diag.message_primary}; do it as the owner of MLflow's tables") from error
     except psycopg.OperationalError as error:
-        if isinstance(error, psycopg.errors.LockNotAvailable):
+        if error.sqlstate is not None:  # it was reached, and said no
             raise
-        raise DatabaseUnavailable(
-            f"can't reach the registry's database: {str(error).strip().splitlines()[0]}"
-        ) from error
+        shown = sa.make_url(address(url)).render_as_string(hide_password=True)
+        raise unreachable("can't reach the registry's database", shown, error, safe=NOTHING) from error

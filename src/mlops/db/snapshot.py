@@ -7,10 +7,12 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from mlops.db import session
 from mlops.db.engine import Transaction, statement
-from mlops.errors import DatabaseUnavailable
+from mlops.db.failures import NOTHING, unreachable
 
 __all__ = ["Snapshot", "snapshot"]
 
@@ -46,28 +48,25 @@ class Snapshot:
 def snapshot(address: str) -> Iterator[Snapshot]:
     """The database at an address as psql, SQLAlchemy or MLflow take it; DatabaseUnavailable if unreachable."""
     url = sa.make_url(address).set(drivername="postgresql")
-    if "connect_timeout" not in url.query:
-        url = url.update_query_dict({"connect_timeout": CONNECT_SECONDS})
+    given = session.arguments(str(url.query.get("options", "")), without=("search_path",))
+    seconds = str(url.query.get("connect_timeout", CONNECT_SECONDS))
+    place = url.difference_update_query(["connect_timeout"])
+    shown = place.render_as_string(hide_password=True)
     try:
-        connection = psycopg.connect(url.render_as_string(hide_password=False), row_factory=dict_row)
+        named = make_conninfo(place.render_as_string(hide_password=False), connect_timeout=seconds, **given)
+        connection = psycopg.connect(named, row_factory=dict_row)
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(_unreachable(url, error)) from error
+        raise unreachable("can't read the registry", shown, error, safe=NOTHING) from error
     with connection:
+        session.settle(connection)
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         try:
-            connection.execute("set local time zone 'UTC'")
             yield Snapshot(connection)
         except psycopg.OperationalError as error:
             if not connection.broken:  # somebody else's error
                 raise
-            raise DatabaseUnavailable(_unreachable(url, error)) from error
-
-
-def _unreachable(url: sa.URL, error: psycopg.OperationalError) -> str:
-    cause = str(error).strip().splitlines() or ["no reason given"]
-    shown = url.difference_update_query(["connect_timeout"]).render_as_string(hide_password=True)
-    return f"can't read the registry at {shown}: {cause[0]}; nothing was written"
+            raise unreachable("can't read the registry", shown, error, safe=NOTHING) from error
 
 
 def _text(query: str) -> sql.SQL:

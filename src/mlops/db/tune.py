@@ -78,7 +78,7 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
 def advise(database: Database, machine: Machine) -> list[Advice]:
     """Every setting beside its value of today."""
     wanted = recommend(machine)
-    plain = Database(database.url, options="")  # without our own settings of a session
+    plain = Database(database.url, pinned=False)  # without our own settings of a session
     with plain.transaction() as transaction:
         rows = transaction.rows("tune_settings", names=[one.name for one in wanted])
     plain.close()

@@ -11,6 +11,7 @@ from typing import Any
 from mlops.db.archive import Month, archive
 from mlops.db.archived import Border, archive_border, verify
 from mlops.db.engine import Database
+from mlops.db.failures import one_sentence
 
 __all__ = ["Act", "Partition", "Policy", "Upkeep", "maintain", "plan"]
 
@@ -241,8 +242,7 @@ def _tried(act: str, what: str, work: Callable[[], list[Act]]) -> list[Act]:
         return work()
     except Exception as error:  # at a job's edge: one step never stops the others
         log.debug("%s %s", act, what, exc_info=True)
-        cause = str(getattr(error, "orig", None) or error).strip()
-        return [Act(act, what, problem=cause.splitlines()[0] if cause else type(error).__name__)]
+        return [Act(act, what, problem=one_sentence(error))]
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import BadInput, NothingToDo, Refused
+from mlops.files import write_whole
 
 __all__ = ["BuiltSet", "Service", "export", "render"]
 
@@ -77,11 +78,8 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
     if foreign:
         raise Refused(f"{foreign} was not written by this command and would be overwritten; choose another folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for path, text in paths.items():
-            unfinished = path.with_name(f".{path.name}.unfinished")
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
+            write_whole(path, text)
     except OSError as error:
         raise BadInput(f"can't be written: {error.strerror}; give another folder", where=str(folder)) from error
     return list(paths)

@@ -16,6 +16,7 @@ from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
+from mlops.parallel import one_thread
 
 __all__ = ["COMPONENTS", "Forecaster", "read_card"]
 
@@ -76,6 +77,7 @@ class Forecaster(ABC):
         """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all."""
         return self.fit_panel(Panel.of(frame, self.freq, self.covariates))
 
+    @one_thread()
     def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
         """`fit` on a panel; `origins` are the positions to rehearse from (None: those of `rehearsals`)."""
         origins = rehearsals(panel) if origins is None else origins
@@ -88,6 +90,7 @@ class Forecaster(ABC):
         self._history = panel.last(self._memory(panel))
         return self
 
+    @one_thread()
     def predict(
         self,
         horizon: int,
@@ -114,6 +117,7 @@ class Forecaster(ABC):
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
         return _long(panel, horizon, {"y_hat": y_hat, **bounds, **components})
 
+    @one_thread()
     def explain(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
     ) -> pd.DataFrame:
@@ -122,6 +126,7 @@ class Forecaster(ABC):
         parts = self.parts(panel, horizon)
         return _long(panel, horizon, {"y_hat": _sum(parts), **parts})
 
+    @one_thread()
     def decompose(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
     ) -> pd.DataFrame:

@@ -3,8 +3,11 @@
 What a channel raises names the host and never an address's path, a secret or a password.
 """
 
+import errno
+import fcntl
 import json
 import logging
+import os
 import smtplib
 import ssl
 import time
@@ -22,6 +25,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from mlops.config import Settings
 from mlops.domain.signature import sign
 from mlops.errors import Refused
+from mlops.files import placed
 from mlops.monitoring.alert_policy import Channel
 
 __all__ = ["Message", "send"]
@@ -81,11 +85,16 @@ def _to_log(_channel: Channel, message: Message, _settings: Settings) -> None:
 
 
 def _to_file(channel: Channel, message: Message, settings: Settings) -> None:
-    """One line by one write at the end of the file, so that lines of two processes do not mix."""
+    """One whole line at the end of the file, or nothing; lines of two processes do not mix."""
     path = settings.root / Path(channel.options["path"]).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as file:
-        file.write(json.dumps(message.document(), ensure_ascii=False).encode() + b"\n")
+    line = json.dumps(message.document(), ensure_ascii=False).encode() + b"\n"
+    with placed(path), path.open("ab", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = file.seek(0, os.SEEK_END)
+        if file.write(line) != len(line):  # a disk that fills up takes a part of it
+            file.truncate(before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _to_webhook(channel: Channel, message: Message, settings: Settings) -> None:

@@ -5,6 +5,7 @@ import math
 from datetime import date, datetime
 from pathlib import Path
 
+from mlops.files import write_whole
 from mlops.monitoring import backtest_plots
 from mlops.monitoring.backtest import ACTIONS, Backtest
 from mlops.monitoring.tradeoff import WATCHED_WEEKS
@@ -33,10 +34,9 @@ def write(found: Backtest, path: Path) -> None:
         infinite=math.inf,
         watched=WATCHED_WEEKS,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
     document = json.dumps(found.document(), indent=2, ensure_ascii=False, default=_plain)
-    path.with_suffix(".json").write_text(document + "\n", encoding="utf-8")
+    write_whole(path.with_suffix(".json"), document + "\n")
 
 
 def _plain(value: object) -> str:

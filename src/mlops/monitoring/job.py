@@ -11,9 +11,10 @@ from typing import Any
 from mlops import parallel
 from mlops.config import Settings
 from mlops.db import Database
+from mlops.db.failures import explained, one_sentence
 from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
-from mlops.errors import MlopsError
+from mlops.files import whole
 from mlops.monitoring import evidently
 from mlops.monitoring.check import check
 from mlops.monitoring.policy import Policy
@@ -95,10 +96,11 @@ def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
     """Write the Evidently page of one check: every statistic with its test."""
     with database.transaction() as transaction:
         snapshot = transaction.value("snapshot_of", version_id=checked.version_id, as_of=checked.as_of)
-    folder.mkdir(parents=True, exist_ok=True)
     role = "" if checked.champion else f"-{checked.alias}"
     page = folder / f"drift-{checked.name}{role}-{checked.as_of:%Y-%m-%d}.html"
-    evidently.save_html(snapshot, page)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(page) as unfinished:
+        evidently.save_html(snapshot, unfinished)
     return page
 
 
@@ -153,9 +155,9 @@ def _checked(database: Database, store: Store, policy: Policy, reading: Reading,
     try:
         return _recorded(database, store, policy, check(database, store, policy, reading, as_of))
     except Exception as error:  # one version that can't be checked stops no other
-        if not isinstance(error, MlopsError):
+        if explained(error) is None:
             log.exception("the check of %s version %s broke", version["name"], version["version"])
-        problem = one_line(str(error) if isinstance(error, MlopsError) else f"{type(error).__name__}: {error}")
+        problem = one_line(one_sentence(error))
     record_failure(database, version, as_of, problem)
     return _told(Check(version, as_of, Findings(), None, {}, "failed", problem), None, None)
 

@@ -13,6 +13,7 @@ from mlops.domain.features import Selection
 from mlops.domain.lineage import trained_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.features.build import history, values
+from mlops.files import whole, write_whole
 from mlops.tracking.registry import resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -64,10 +65,11 @@ def presets(
         _featured(database, version, rows, features, as_of)[columns] for rows in (windows.reference, windows.current)
     )
     found = classic(reference, current, name=f"{name} v{version['version']}", as_of=as_of)
-    folder.mkdir(parents=True, exist_ok=True)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
-    save_html(found.snapshot, html)
-    html.with_suffix(".json").write_text(found.snapshot, encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(html) as unfinished:
+        save_html(found.snapshot, unfinished)
+    write_whole(html.with_suffix(".json"), found.snapshot)
     said = (windows.words, found.columns, found.drifted, found.left_out)
     return Page(name, version["version"], *said, html, html.with_suffix(".json"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from mlops.files import placed
 from mlops.series.adapters import REFUSED_COLUMNS
 
 __all__ = ["Refusals"]
@@ -19,15 +20,18 @@ class Refusals:
     """How many `rows` were refused, the `first` reasons, and all of them in chunks."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(prefix="mlops-refused-", dir=folder)  # noqa: SIM115  closed by __exit__
+        self._folder = folder or Path(tempfile.gettempdir())
+        with placed(self._folder):
+            self._file = tempfile.TemporaryFile(prefix="mlops-refused-", dir=folder)  # noqa: SIM115  closed by __exit__
         self._writer = pa.ipc.new_stream(self._file, SCHEMA)
         self.rows = 0
         self.first = pd.DataFrame(columns=list(REFUSED_COLUMNS))
         """The first reasons by line and column, at most SHOWN."""
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
-        self._file.close()
+        with placed(self._folder):
+            self._writer.close()
+            self._file.close()
 
     def add(self, reasons: pd.DataFrame, rows: int) -> None:
         """Keep the reasons (at least one per row) why this many rows were refused."""
@@ -35,14 +39,16 @@ class Refusals:
             return
         self.rows += rows
         storable = _storable(reasons[list(REFUSED_COLUMNS)])
-        self._writer.write_table(pa.Table.from_pandas(storable, SCHEMA, preserve_index=False))
+        with placed(self._folder):
+            self._writer.write_table(pa.Table.from_pandas(storable, SCHEMA, preserve_index=False))
         known = storable if self.first.empty else pd.concat([self.first, storable])
         self.first = known.sort_values(["line", "column_name"], kind="stable")[:SHOWN]
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         """All reasons, in the order in which they came; nothing can be added any more."""
-        self._writer.close()
-        self._file.seek(0)
+        with placed(self._folder):
+            self._writer.close()
+            self._file.seek(0)
         for batch in pa.ipc.open_stream(self._file):
             yield batch.to_pandas()
 

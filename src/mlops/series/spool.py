@@ -4,6 +4,7 @@ Rows are gathered in blocks of series, because all that is judged about a row (i
 beside the other rows of its series. The files have no name: whatever ends this process, nothing is left behind.
 """
 
+import errno
 import os
 import tempfile
 from collections import defaultdict
@@ -14,6 +15,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from mlops.files import placed
 
 __all__ = ["ROW", "Rows", "Settled", "Shelf", "Spool", "settle"]
 
@@ -49,7 +52,9 @@ class Shelf:
     """Arrays of rows in a file without a name, got back by the number under which they were put."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(prefix="mlops-spool-", dir=folder)  # noqa: SIM115  closed by __exit__
+        self._folder = folder or Path(tempfile.gettempdir())
+        with placed(self._folder):
+            self._file = tempfile.TemporaryFile(prefix="mlops-spool-", dir=folder)  # noqa: SIM115  closed by __exit__
         self._places: list[tuple[int, int]] = []
         self._end = 0
 
@@ -64,7 +69,11 @@ class Shelf:
 
     def put(self, rows: Rows) -> int:
         """Keep rows; their number."""
-        os.pwrite(self._file.fileno(), rows.tobytes(), self._end)
+        left, at = memoryview(rows.tobytes()), self._end
+        while left:  # a disk that fills up takes a part of it, and refuses only the rest
+            with placed(self._folder):
+                done = os.pwrite(self._file.fileno(), left, at)
+            left, at = left[done:], at + done
         self._places.append((self._end, rows.nbytes))
         self._end += rows.nbytes
         return len(self._places) - 1
@@ -73,8 +82,15 @@ class Shelf:
         """Rows that were put, or a part of them."""
         offset, size = self._places[number]
         begin, end, _ = part.indices(size // ROW.itemsize)
-        data = os.pread(self._file.fileno(), (end - begin) * ROW.itemsize, offset + begin * ROW.itemsize)
-        return np.frombuffer(data, dtype=ROW)
+        rows = np.empty(max(end - begin, 0), dtype=ROW)
+        left, at = rows.view(np.uint8).data, offset + begin * ROW.itemsize
+        while left:
+            with placed(self._folder):
+                done = os.preadv(self._file.fileno(), [left], at)
+            if not done:
+                raise OSError(errno.EIO, "rows that were written are gone", str(self._folder))
+            left, at = left[done:], at + done
+        return rows
 
 
 class Spool(Shelf):

@@ -10,6 +10,7 @@ from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, H
 from requests import RequestException
 
 from mlops.errors import BadInput, Refused
+from mlops.files import whole
 
 __all__ = ["send", "write"]
 
@@ -20,10 +21,9 @@ SECONDS = 10.0
 def write(events: Iterable[RunEvent], path: Path) -> int:
     """Write the events to a file, one JSON document a line; how many there are. The file is whole or as it was."""
     lines = [Serde.to_json(event) + "\n" for event in events]
-    unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        unfinished.write_text("".join(lines), encoding="utf-8")
-        unfinished.replace(path)
+        with whole(path) as unfinished:
+            unfinished.write_text("".join(lines), encoding="utf-8")
     except OSError as error:
         raise BadInput(
             f"can't be written: {error.strerror}; give a file in a folder that exists", where=str(path)

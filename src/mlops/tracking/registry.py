@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
 from mlops.errors import BadInput, DatabaseUnavailable, MlopsError, ModelNotFound, Refused
 from mlops.tracking.store import Store
@@ -158,7 +159,7 @@ def _quoted(text: str) -> str:
 def _absent(error: MlflowException, uri: str) -> None:
     """DatabaseUnavailable when an error says anything but that there is no such thing."""
     if error.error_code not in ABSENT:
-        raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_line(str(error))}") from error
+        raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_sentence(error)}") from error
 
 
 def _what_there_is(store: Store, name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 from mlops.config import Settings
+from mlops.db.failures import one_sentence
 from mlops.db.snapshot import snapshot
 from mlops.errors import DatabaseUnavailable
 from mlops.tracking.artifact_hosts import ArtifactHosts, guard
@@ -55,6 +56,7 @@ def open_store(settings: Settings, database_url: str) -> Store:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # there one JSON document may stand alone
     for name in ("mlflow", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs with traceback what it then raises
     uri = tracking_uri(settings, database_url)
     if uri.startswith("postgres"):
         with snapshot(uri):  # MLflow tries for a hundred seconds and then speaks in SQLAlchemy's words
@@ -67,7 +69,7 @@ def open_store(settings: Settings, database_url: str) -> Store:
         store = Store(uri, settings.artifacts)
         store.client.search_experiments(max_results=1)
     except mlflow.exceptions.MlflowException as error:
-        raise DatabaseUnavailable(f"can't open the MLflow store: {str(error).splitlines()[0]}") from error
+        raise DatabaseUnavailable(f"can't open the MLflow store: {one_sentence(error)}") from error
     return store
 
 

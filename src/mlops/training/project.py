@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import open_database
-from mlops.errors import BadInput, MlopsError
+from mlops.db.failures import explained
+from mlops.errors import BadInput
 from mlops.tracking.store import open_store
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import train
@@ -24,8 +25,11 @@ def run(params: Path, arguments: Sequence[str]) -> None:
         settings = Settings()
         database = open_database(settings)
         trained = train(spec, database, open_store(settings, database.url), _say)
-    except MlopsError as error:
-        _say(f"refused: {error}")
+    except Exception as error:
+        known = explained(error)
+        if known is None:
+            raise
+        _say(f"refused: {known}")
         sys.exit(1)
     figures = trained.metrics
     baselines = f"seasonal naive {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}"

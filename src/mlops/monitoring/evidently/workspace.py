@@ -17,6 +17,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mlops.db import Database
 from mlops.errors import NothingToDo
+from mlops.files import write_whole
 from mlops.monitoring.evidently.dashboard import CHAMPION, DRIFTED, NOMINAL, PROMISED, dashboard
 from mlops.monitoring.evidently.precomputed import measured
 
@@ -124,8 +125,7 @@ def _write(path: Path, document: Document) -> bool:
     except ValueError as error:
         LOG.warning("left out of Evidently's workspace: %s of %s: %s", document.get("name"), path.stem, error)
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return True
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlops.files import write_whole
 from mlops.monitoring import plots
 from mlops.monitoring.review.document import ACTIONS, Model, Review
 
@@ -18,9 +19,8 @@ def file_name(as_of: datetime) -> str:
 
 def write(review: Review, path: Path) -> None:
     """Write the page to `path` and the same facts as JSON beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(review, _drill_downs(review, path.parent)), encoding="utf-8")
-    path.with_suffix(".json").write_text(as_json(review) + "\n", encoding="utf-8")
+    write_whole(path, page(review, _drill_downs(review, path.parent)))
+    write_whole(path.with_suffix(".json"), as_json(review) + "\n")
 
 
 def page(review: Review, drill_downs: dict[str, str] | None = None) -> str:

