@@ -40,6 +40,7 @@ CHANGES = {
     "empty": """
         set local session_replication_role = replica;  -- the record refuses to be emptied
         truncate analytics.registered_models cascade;
+        set local session_replication_role = origin;
         update analytics.registry_mirror set registry = null, adopted_at = null""",
     "some": """
         update mlflow.model_version_tags set value = clock_timestamp()::text

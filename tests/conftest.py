@@ -2,8 +2,13 @@
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -23,6 +28,14 @@ from mlops.db.embedded import Server
 NewDatabase = Callable[..., AbstractContextManager[tuple[str, str]]]
 
 NUMBERS = count(1)
+SERVER_SETTINGS = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+    "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+    "MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES": "0",
+}
+"""Of the MLflow server of the tests: deliveries to this machine, at once and without trying again."""
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30  # bytes that are free there, or the server's files lie on disk
 os.environ["MLOPS_PARALLEL"] = "serial"
@@ -129,6 +142,36 @@ def home(
         _forget(context)
 
 
+@pytest.fixture(scope="session")
+def mlflow_server(
+    new_database: NewDatabase, with_mlflow: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of an MLflow server of one worker, with a registry of its own; it may deliver webhooks to here."""
+    with new_database("server", template=with_mlflow) as (_, url):
+        store = "postgresql+psycopg" + url[url.index("://") :] + ("&" if "?" in url else "?")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        folder = tmp_path_factory.mktemp("server")
+        options = {
+            "--host": "127.0.0.1",
+            "--port": str(port),
+            "--workers": "1",
+            "--backend-store-uri": store + "options=-csearch_path%3Dmlflow",
+            "--artifacts-destination": (folder / "artifacts").as_uri(),
+        }
+        command = [sys.executable, "-m", "mlflow", "server", *(word for option in options.items() for word in option)]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | SERVER_SETTINGS, start_new_session=True
+            )
+        try:
+            _wait_for(process, f"http://127.0.0.1:{port}/health", folder / "log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 @pytest.fixture
 def mlops(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process: (exit code, stdout, stderr)."""
@@ -168,6 +211,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data (../shared/data) is not on this machine")
     return folder
+
+
+def _wait_for(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    """Until an MLflow server answers; it imports for half a minute on a busy machine."""
+    end = time.monotonic() + 300
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=10):
+                return
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+        time.sleep(0.2)
 
 
 def _roomy() -> Path | None:

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("MLFLOW_TRACKING_URI", "mlflow_tracking_uri")
     )
     """MLflow's store; None means schema ``mlflow`` of the same database."""
+    artifact_hosts: str = ""
+    """Hosts, by commas, that files of models may be fetched from beside MLflow's server: ``host``, ``s3://bucket`` …"""
     parallel: str = "loky"
     """``loky`` (this machine's cores), ``serial``, or a Dask scheduler's address (``tcp://host:port``)."""
     webhook_secret: SecretStr | None = None

@@ -15,6 +15,8 @@ import pytest
 from mlops.cli.output import console
 from mlops.db import Database
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingToDo, Refused
+from mlops.serving.predict import predict
+from mlops.tracking.alerts import review
 from mlops.tracking.bridge import sync
 from mlops.tracking.registry import ModelVersion, add_version, alias_of, resolve
 from mlops.tracking.store import Store
@@ -154,11 +156,11 @@ def test_a_rollback_that_was_interrupted_after_the_alias_moved_goes_no_further_b
         promotion.promote(routes, store, version.uri, kind, margin=0.02, force=True)
     synced = []
 
-    def dies_after_the_alias(*given: object) -> None:
+    def dies_after_the_alias(*given: object, **options: object) -> None:
         synced.append(given)
         if len(synced) == 2:
             raise ConnectionError
-        sync(*given)
+        sync(*given, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(promotion, "sync", dies_after_the_alias)
@@ -182,6 +184,110 @@ def test_a_champion_set_past_the_gates_is_shown_as_such_and_can_be_rolled_back(
     code, out, _ = mlops("registry", "rollback", "demand", "--reason", "nobody decided it", "--by", "anna", "--json")
     done = json.loads(out)
     assert (code, done["version"]["version"], done["action"], done["decided_by"]) == (0, 1, "rollback", "anna")
+
+
+def test_an_old_decision_for_the_same_version_is_no_decision_for_what_was_done_past_it_since(
+    routes: Database, store: Store, champion: Trained, mlops
+):
+    _copies(store, champion, 1)
+    for number in "21":  # away from the champion of the first decision and back, past us
+        store.client.set_registered_model_alias("demand", "champion", number)
+        sync(store, routes)
+    review(routes, [])
+    assert [alert[1] for alert in _open_alerts(routes)] == ["alias_unrecorded"]
+    assert _behind(mlops) == [(1, None), (2, None), (1, "the first")]
+    code, _, err = mlops("registry", "promote", "models:/demand/1", "--reason", "on record", "--force")
+    assert code == 0, err
+    assert [row[:2] for row in _promotions(routes)] == [(1, "promote"), (1, "promote")]
+    assert _behind(mlops) == [(1, "on record"), (2, None), (1, "the first")]
+    review(routes, [])
+    assert _open_alerts(routes) == []
+    mlops("registry", "promote", "models:/demand/1", "--reason", "once more", "--force")
+    assert len(_promotions(routes)) == 2, "that is on record"
+
+
+def test_a_decision_that_waits_while_somebody_moves_the_alias_past_it_is_made_anew(
+    routes: Database, store: Store, champion: Trained, mlops, monkeypatch: pytest.MonkeyPatch
+):
+    _copies(store, champion, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(promotion, "move_champion", _died)
+        with pytest.raises(ConnectionError):
+            promotion.promote(routes, store, "models:/demand/2", "waits", margin=0.02, force=True)
+    store.client.set_registered_model_alias("demand", "champion", "3")
+    promotion.promote(routes, store, "models:/demand/2", "made anew", margin=0.02, force=True)
+    assert _behind(mlops) == [(2, "made anew"), (3, None), (1, "the first")]
+
+
+def test_an_alias_that_was_taken_away_and_given_back_needs_a_decision_of_its_own(
+    routes: Database, store: Store, champion: Trained, mlops
+):
+    store.client.delete_registered_model_alias("demand", "champion")
+    sync(store, routes)
+    store.client.set_registered_model_alias("demand", "champion", "1")
+    sync(store, routes)
+    assert _behind(mlops) == [(1, None), (1, "the first")]
+
+
+def test_trace_names_the_decision_that_was_in_force_when_the_forecast_was_issued(
+    routes: Database, store: Store, champion: Trained, mlops
+):
+    _copies(store, champion, 1)
+
+    def forecast(version: int, day: int) -> int:
+        as_of = datetime(2020, 1, day, tzinfo=UTC)
+        predict(routes, store, f"models:/demand/{version}", as_of=as_of, horizon=1)
+        with psycopg.connect(routes.url) as connection:
+            return connection.execute("select max(prediction_id) from analytics.model_prediction_results").fetchone()[0]
+
+    decided = forecast(1, 1)
+    store.client.set_registered_model_alias("demand", "champion", "2")
+    sync(store, routes)
+    beside, past_us = forecast(1, 2), forecast(2, 2)
+    promotion.promote(routes, store, "models:/demand/2", "on record afterwards", margin=0.02, force=True)
+    recorded = forecast(2, 3)
+
+    def reason(number: int) -> str | None:
+        traced = json.loads(mlops("registry", "trace", number, "--json")[1])["promotion"]
+        return None if traced is None else traced["reason"]
+
+    assert reason(decided) == "the first"
+    assert reason(beside) is None, "version 1 was not champion any more"
+    assert reason(past_us) is None, "nobody had decided for version 2 yet"
+    assert reason(recorded) == "on record afterwards"
+
+
+def test_what_syncs_on_its_way_reads_no_file_of_a_version_that_claims_no_lineage(
+    routes: Database, store: Store, champion: Trained, mlops
+):
+    store.client.create_registered_model("stranger")
+    store.client.create_model_version("stranger", "file:///nowhere/model")
+
+    def read() -> bool:
+        with psycopg.connect(routes.url) as connection:
+            query = "select lineage_read_at is not null from analytics.model_versions where name = 'stranger'"
+            return connection.execute(query).fetchone()[0]
+
+    promotion.promote(routes, store, CHAMPION, "again", margin=0.02, force=True)
+    _trained(routes, store, "naive", NEW_YEAR)
+    predict(routes, store, "models:/demand/2", as_of=NEW_YEAR, horizon=1)
+    promotion.promote(routes, store, "models:/demand/2", "try", margin=0.02, force=True)
+    promotion.rollback(routes, store, "demand", "back")
+    assert mlops("registry", "lineage", CHAMPION)[0] == 0
+    assert not read()
+    assert mlops("registry", "sync")[0] == 0
+    assert read()
+
+
+def _behind(mlops) -> list[tuple[int, str | None]]:
+    """Versions that were champion, the newest first, each with the reason on record."""
+    rows = json.loads(mlops("registry", "history", "demand", "--json")[1])
+    return [(row["version"], row["reason"]) for row in rows if row["alias"] == "champion"]
+
+
+def _open_alerts(routes: Database) -> list[tuple]:
+    with psycopg.connect(routes.url) as connection:
+        return connection.execute("select alert_id, kind from analytics.alerts where resolved_at is null").fetchall()
 
 
 @pytest.mark.parametrize("reason", ["", " \n", "a\0b", "half a \ud800 pair", "x" * 5001])

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
@@ -22,6 +22,8 @@ from mlops.db import Database
 from mlops.errors import BadInput, Refused
 from mlops.tracking.store import Store, open_store
 from mlops.tracking.webhooks import EVENTS, register
+from mlops.web import server as listening
+from mlops.web import webhooks
 from mlops.web.server import parse_address, serving
 from mlops.web.signature import TOLERANCE_SECONDS, objection, sign
 from mlops.web.webhooks import MOST_BYTES, PATH, webhook_app
@@ -98,6 +100,8 @@ def test_a_signed_delivery_is_taken_and_is_one_hint(hook: Endpoint):
         ({"body": b"{"}, 400, "not an event"),
         ({"body": b"[" * 100_000}, 400, "not an event"),
         ({"body": b"\xff"}, 400, "not an event"),
+        ({"body": b'{"entity": "\\ud800", "action": "created"}'}, 400, "not an event"),
+        ({"body": b'{"entity": "model\\u0000", "action": "created"}'}, 400, "not an event"),
         ({"body": b'{"entity": "model_version"}'}, 400, "not an event"),
         ({"body": b'{"entity": 1, "action": {}}'}, 400, "not an event"),
         ({"id": "x" * 201}, 400, "longer than 200"),
@@ -110,6 +114,37 @@ def test_what_is_refused_says_why_and_is_no_hint(hook: Endpoint, change: dict, s
     assert answer.status_code == status
     assert reason in answer.json()["error"]
     assert hook.hints == []
+
+
+def test_idle_connections_hold_no_delivery_up_and_are_closed(hook: Endpoint, monkeypatch: pytest.MonkeyPatch):
+    place = hook.url.removeprefix("http://").partition("/")[0].split(":")
+    monkeypatch.setattr(listening, "IDLE_SECONDS", 1)
+    head = b"POST /webhooks/mlflow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    begun = [b"", b"POST /webhooks/mlflow HTT", head, head + b'{"entity":']
+    with ExitStack() as stack:
+        for number in range(listening.MOST_CONNECTIONS + 10):
+            idle = stack.enter_context(socket.create_connection((place[0], int(place[1])), timeout=20))
+            idle.sendall(begun[number % 2])
+        assert hook.post().status_code == 202
+        assert idle.recv(1) == b"", "the newest is closed, too, when nothing comes"
+        for number in range(listening.MOST_CONNECTIONS + 10):
+            half = stack.enter_context(socket.create_connection((place[0], int(place[1])), timeout=20))
+            half.sendall(begun[2 + number % 2])
+        assert hook.post().status_code == 202
+    assert hook.hints == ["webhook"] * 2
+
+
+def test_a_body_that_does_not_come_is_waited_for_no_longer_than_ten_seconds(
+    hook: Endpoint, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(webhooks, "BODY_SECONDS", 0.1)
+    place = hook.url.removeprefix("http://").partition("/")[0].split(":")
+    with socket.create_connection((place[0], int(place[1])), timeout=20) as slow:
+        slow.sendall(b"POST /webhooks/mlflow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        slow.sendall(b"Content-Length: 100\r\n\r\n{")
+        answer = b"".join(iter(lambda: slow.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not come within" in answer
 
 
 def test_a_replay_is_refused_after_a_restart_and_by_another_process_too(database: Database):

@@ -25,7 +25,7 @@ def lineage(uri: Uri, as_json: Json = False) -> None:
     from mlops.tracking import registry as models
 
     version = models.resolve(store(), uri)
-    bridge.sync(store(), database())
+    bridge.sync(store(), database(), foreign=False)
     with database().transaction() as transaction:
         row = transaction.one("lineage", name=version.name, version=version.version)
         features = transaction.rows("lineage_features", name=version.name, version=version.version)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "promote", "rollback"]
 
+MARKS = {True: "[green]holds[/]", False: "[red]forced[/]", None: "[dim]n/a[/]"}
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Uri = Annotated[str, typer.Argument(help="models:/NAME@ALIAS or models:/NAME/VERSION")]
 Name = Annotated[str, typer.Argument(help="A registered model.")]
@@ -31,7 +32,8 @@ def promote(
     """Make a version the champion of its name, if it passes every gate.
 
     Gates: better than the champion by the margin of monitoring/policy.toml on the same folds, not worse than the
-    seasonal naive, lineage complete, signature compatible, loads with pickle forbidden.
+    seasonal naive, lineage complete, signature compatible, loads with pickle forbidden. Those that can't
+    apply to a model of another library are recorded as such.
     """
     from mlops.config import room
     from mlops.training.promote import margin_of
@@ -90,7 +92,7 @@ def _print(done: "Promotion") -> None:
     console.print(f"{uri} is version {done.version.version}{before}", highlight=False)
     shown = table("", "gate", "found")
     for gate in done.gates:
-        shown.add_row("[green]holds[/]" if gate.passed else "[red]forced[/]", gate.gate, escape(gate.found))
+        shown.add_row(MARKS[gate.passed], gate.gate, escape(gate.found))
     console.print(shown)
     console.print(escape(f"decided by {done.decided_by}: {done.reason}"), highlight=False)
 

@@ -9,7 +9,16 @@ from typing import Any
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
-__all__ = ["LINEAGE_KEY", "LINEAGE_TAG", "LINEAGE_VERSION", "Lineage", "changed_files", "claims_training", "parse"]
+__all__ = [
+    "LINEAGE_KEY",
+    "LINEAGE_TAG",
+    "LINEAGE_VERSION",
+    "Lineage",
+    "changed_files",
+    "claims_training",
+    "parse",
+    "trained_here",
+]
 
 LINEAGE_VERSION = 2
 """The format of the document; 1 had no such number, and neither inputs, columns, environment, code nor files."""
@@ -95,6 +104,11 @@ def parse(text: object) -> dict[str, Any]:
         raise ValueError("the lineage is not canonical JSON: sorted keys, no spaces, each key once, ASCII, no NUL")
     _check(document)
     return document
+
+
+def trained_here(lineage: Mapping[str, Any] | None) -> bool:
+    """Whether a document says that `mlops train` made the model: only then it is known how its inputs are made."""
+    return lineage is not None and lineage.keys() >= {"recipe", "selection", "series"}
 
 
 def claims_training(document: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.domain.forecasts import coverage, wape
+from mlops.domain.lineage import trained_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.business import benefit
 from mlops.monitoring.challenge import challenge
@@ -39,8 +40,8 @@ NEWEST = 4  # weeks whose outcomes say how wide intervals should be
 def check(database: Database, store: Store, policy: Policy, reading: Reading, as_of: datetime) -> Check:
     """What was known of the version at `as_of` (aware), judged; what can't be judged says why."""
     version = reading.version
-    if not (version["lineage"] or {}).get("selection"):
-        why = "its lineage names no series; register models with `mlops train`"
+    if not trained_here(version["lineage"]):
+        why = "its lineage names no recipe and no series; register models with `mlops train`"
         return Check(
             version, as_of, Findings(), _of_champion(version, Recommendation("watch", (why,))), {}, "unjudged", why
         )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.lineage import trained_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.features.build import history, values
 from mlops.files import whole, write_whole
@@ -96,8 +97,10 @@ def _champion(database: Database, store: Store, name: str) -> Mapping[str, Any]:
     found = resolve(store, f"models:/{name}@champion")
     with database.transaction() as transaction:
         row = transaction.one("live_version", name=name, version=found.version)
-    if row is None or not (row["lineage"] or {}).get("selection"):
-        raise ModelNotFound(f"the mirror knows no lineage of {found.uri}; run `mlops registry sync`")
+    if row is None or not trained_here(row["lineage"]):
+        raise ModelNotFound(
+            f"the mirror knows no series of {found.uri}; `mlops train` declares them, `mlops registry sync` reads them"
+        )
     return row
 
 

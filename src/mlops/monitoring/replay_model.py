@@ -12,6 +12,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.findings import Findings
+from mlops.domain.lineage import trained_here
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
@@ -128,7 +129,7 @@ def _lineage(database: Database, version: ModelVersion) -> dict[str, Any]:
     if row is None or row["created_at"] != version.created_at:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
     lineage: dict[str, Any] = row["lineage"] or {}
-    if not {"recipe", "selection", "series"} <= lineage.keys():
+    if not trained_here(lineage):
         why = row["lineage_problem"] or "it was not trained by `mlops train`"
         raise Refused(
             f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.lineage import trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.features.build import history
 from mlops.forecasting.base import Forecaster
@@ -45,7 +46,7 @@ def served(database: Database, store: Store, uri: str, *, horizon: int | None = 
     """The model that a URI means, with what was known of its series at `as_of`.
 
     Raises ModelNotFound, BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows
-    more than `as_of`, or its files are not those that were anchored).
+    more than `as_of`, was not trained by `mlops train`, or its files are not those that were anchored).
     """
     version = resolve(store, uri)
     mirrored = _mirrored(database, store, version)
@@ -66,10 +67,15 @@ def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[s
             break
         row = None
         if attempt == 1:
-            sync(store, database)
-    if row is None or row["lineage"] is None or "selection" not in row["lineage"]:
-        why = "it is not in the mirror" if row is None else row["lineage_problem"] or "its lineage names no series"
+            sync(store, database, foreign=False)
+    if row is None or row["lineage"] is None:
+        why = "it is not in the mirror" if row is None else row["lineage_problem"] or "it has no lineage"
         raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")
+    if not trained_here(row["lineage"]):
+        raise Refused(
+            f"{version.uri} was not trained by `mlops train`, so it is not known how its inputs are made of a series'"
+            " history; ask it with MLflow where its features are built, as docs/how-to/features.md says under Serve"
+        )
     return row
 
 

@@ -69,14 +69,17 @@ class Registry(Protocol):
         """Fill the temporary tables seen_models, seen_versions and seen_runs."""
 
 
-def sync(store: Store, database: Database, *, how: How | None = None, adopt: bool = False) -> Synced:
+def sync(
+    store: Store, database: Database, *, how: How | None = None, adopt: bool = False, foreign: bool = True
+) -> Synced:
     """Mirror the whole registry: models, versions, aliases, runs, and the features that versions were trained with.
 
     It is read by SQL where its tables can be reached, else by MLflow's API; `how` asks for one of them. Refused when
     this is another registry than the mirror follows, unless `adopt`; DatabaseUnavailable when it can't be read. Either
-    way nothing was written.
+    way nothing was written. Without `foreign` no files are read of versions that claim no lineage: what is done on the
+    way to something else waits for no stranger's store.
     """
-    return _sync(store, database, how, adopt, None)
+    return _sync(store, database, how, adopt, None, foreign=foreign)
 
 
 def register(store: Store, database: Database, name: str, logged: Logged, tags: Mapping[str, str]) -> ModelVersion:
@@ -86,7 +89,7 @@ def register(store: Store, database: Database, name: str, logged: Logged, tags: 
     then the version may be registered without an anchor, which is a claim that nobody here can vouch for.
     """
     new = _New(store, name, logged, {**tags, **logged.lineage.tags()})
-    _sync(store, database, None, False, new)
+    _sync(store, database, None, False, new, foreign=False)
     return new.version()
 
 
@@ -120,10 +123,10 @@ class _New:
         }
 
 
-def _sync(store: Store, database: Database, how: How | None, adopt: bool, new: _New | None) -> Synced:
+def _sync(store: Store, database: Database, how: How | None, adopt: bool, new: _New | None, *, foreign: bool) -> Synced:
     try:
         synced, touched = again_when_lost(lambda: _mirror(store, database, how, adopt, new))
-        waiting = mirror_lineage(database, touched)
+        waiting = mirror_lineage(database, touched, foreign=foreign)
     except Exception as error:
         with suppress(Exception), database.transaction() as transaction:
             transaction.run("mirror_failed", failure=str(error)[:1000])

@@ -36,6 +36,7 @@ __all__ = [
     "checked_files",
     "digests",
     "fetch",
+    "foreign_library",
     "load",
     "load_from",
     "refusal",
@@ -105,7 +106,8 @@ def load_from(model: Path, version: ModelVersion) -> Any:
     if why is not None:
         raise Refused(f"{version.uri} is not loaded: {why}; nothing of it was run")
     try:
-        with _pickle_forbidden():
+        # MLflow takes skops for a pickle, for a model may list types to trust; `refusal` has compared these with ours
+        with _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
             return mlflow.pyfunc.load_model(str(model))
     except (MlflowException, OSError) as error:
         raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
@@ -175,8 +177,7 @@ def refusal(model: Path) -> str | None:
     loaded whose library reads a format that runs nothing.
     """
     try:
-        flavors = yaml.safe_load((model / MODEL_FILE).read_text(encoding="utf-8"))["flavors"]
-        found = dict(flavors["python_function"])
+        flavors, found = _function(model)
     except (OSError, ValueError, TypeError, LookupError, RecursionError, yaml.YAMLError) as error:
         return f"its {MODEL_FILE} tells no flavour python_function ({one_line(f'{type(error).__name__}: {error}')})"
     if found.get("code"):
@@ -184,36 +185,61 @@ def refusal(model: Path) -> str | None:
     loader = found.get("loader_module")
     if loader in OUR_LOADERS:
         return _refusal_of_code(model, found)
-    if loader in FORMATS and Path(str(found.get("data"))).parent != Path():
-        return f"its data {one_line(repr(found['data']))} are not beside its {MODEL_FILE}"  # another one would be read
     if loader in FORMATS:
-        return FORMATS[loader](flavors)
+        library = dict(flavors.get(loader.removeprefix("mlflow.")) or {})
+        for place in (one.get(name) for one in (found, library) for name in ("data", "model_path", "pickled_model")):
+            if Path(str(place)).name != str(place):  # another file would be read than those that were compared
+                return f"its data {one_line(repr(place))} are not beside its {MODEL_FILE}"
+        return FORMATS[loader](library)
     return f"its loader {one_line(repr(loader))} may run code or unpickle"
+
+
+def foreign_library(database: Database, version: ModelVersion) -> str | None:
+    """Whose model a version is that was not made here, as `lightgbm`; None when its code is ours, or is not known."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            loader = _function(_model_file(database, version, folder))[1].get("loader_module")
+        except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
+            return None
+    return str(loader).removeprefix("mlflow.") if loader in FORMATS else None
 
 
 def signature_of(database: Database, version: ModelVersion) -> Signature:
     """What a model takes and gives: `required` and `optional` inputs, `outputs`, `params`, by name.
 
-    Empty when it has none, or when its MLmodel can't be read or is not the one that was anchored.
+    Empty when it has none, or when its MLmodel can't be read or is not the one that was anchored. What has no name, as
+    the columns of an array, is known by its place.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            said = anchor_of(database, version)["files"] or {}
-            path = Path(mlflow.artifacts.download_artifacts(f"{version.uri}/{MODEL_FILE}", dst_path=folder))
-            if said.get(MODEL_FILE) not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
-                return {}
-            found = mlflow.models.get_model_info(str(path.parent)).signature
+            found = mlflow.models.get_model_info(str(_model_file(database, version, folder))).signature
         except (MlopsError, MlflowException, OSError):
             return {}
     if found is None or found.inputs is None:
         return {}
-    columns = [(column.name or "", _type(column), column.required) for column in found.inputs.inputs]
+    columns = [_column(column, place) for place, column in enumerate(found.inputs.inputs)]
+    given = [_column(column, place) for place, column in enumerate(found.outputs.inputs if found.outputs else ())]
     return {
         "required": {name: kind for name, kind, required in columns if required},
         "optional": {name: kind for name, kind, required in columns if not required},
-        "outputs": {column.name or "": _type(column) for column in (found.outputs.inputs if found.outputs else ())},
+        "outputs": {name: kind for name, kind, _ in given},
         "params": {param.name: str(param.dtype) for param in (found.params.params if found.params else ())},
     }
+
+
+def _model_file(database: Database, version: ModelVersion, folder: str) -> Path:
+    """Bring a version's MLmodel into a folder, which is returned; Refused when it is not the one that was anchored."""
+    said = anchor_of(database, version)["files"] or {}
+    path = Path(mlflow.artifacts.download_artifacts(f"{version.uri}/{MODEL_FILE}", dst_path=folder))
+    if said.get(MODEL_FILE) not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
+        raise Refused(f"the {MODEL_FILE} of {version.uri} is not the one that was anchored")
+    return path.parent
+
+
+def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The flavours of a model in a folder, and that by which MLflow's pyfunc loads it."""
+    flavors = dict(yaml.safe_load((model / MODEL_FILE).read_text(encoding="utf-8"))["flavors"])
+    return flavors, dict(flavors["python_function"])
 
 
 def _tell(database: Database, version_id: int, problem: str) -> None:
@@ -244,8 +270,8 @@ def _refusal_of_code(model: Path, found: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _of_lightgbm(flavors: Mapping[str, Any]) -> str | None:
-    kind = dict(flavors.get("lightgbm") or {}).get("model_class", "lightgbm.basic.Booster")
+def _of_lightgbm(library: Mapping[str, Any]) -> str | None:
+    kind = library.get("model_class", "lightgbm.basic.Booster")
     return None if kind == "lightgbm.basic.Booster" else f"its {one_line(repr(kind))} is pickled"
 
 
@@ -253,20 +279,56 @@ def _of_prophet(_: Mapping[str, Any]) -> str | None:
     return None
 
 
-FORMATS = {"mlflow.lightgbm": _of_lightgbm, "mlflow.prophet": _of_prophet}
+def _of_xgboost(library: Mapping[str, Any]) -> str | None:
+    kind = library.get("model_class", "xgboost.core.Booster")
+    return None if kind in XGBOOST else f"its class {one_line(repr(kind))} is none of XGBoost"
+
+
+def _of_sklearn(library: Mapping[str, Any]) -> str | None:
+    if library.get("serialization_format") != "skops":
+        return "its scikit-learn model is pickled; MLflow writes one without by serialization_format='skops'"
+    asked = library.get("skops_trusted_types") or []
+    unknown = [one for one in asked if one not in TRUSTED] if isinstance(asked, list) else [asked]
+    return f"it wants the types {one_line(repr(unknown))} to be trusted, which may run code" if unknown else None
+
+
+SKLEARN = "mlflow.sklearn"
+KINDS = ("Model", "Regressor", "Classifier", "Ranker", "RFRegressor", "RFClassifier")
+XGBOOST = frozenset({"xgboost.core.Booster", *(f"xgboost.sklearn.XGB{kind}" for kind in KINDS)})
+TRUSTED = frozenset(
+    {
+        "numpy.dtype",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.tree._tree.Tree",
+    }
+)
+"""Types that skops does not know and that only hold numbers; whatever else a model wants trusted is refused."""
+FORMATS = {
+    "mlflow.lightgbm": _of_lightgbm,
+    "mlflow.prophet": _of_prophet,
+    SKLEARN: _of_sklearn,
+    "mlflow.xgboost": _of_xgboost,
+}
 """Loaders of MLflow that read a format which runs nothing (text, JSON), with what has to hold of their flavour."""
 
 
 @contextmanager
-def _pickle_forbidden() -> Iterator[None]:
+def _deserialization(*, allowed: bool) -> Iterator[None]:
     before = os.environ.get(PICKLE)
-    os.environ[PICKLE] = "false"
+    os.environ[PICKLE] = "true" if allowed else "false"
     try:
         yield
     finally:
         del os.environ[PICKLE]
         if before is not None:
             os.environ[PICKLE] = before
+
+
+def _column(column: Any, place: int) -> tuple[str, str, bool]:
+    return column.name or str(place), _type(column), bool(getattr(column, "required", True))
 
 
 def _type(column: Any) -> str:

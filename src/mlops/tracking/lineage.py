@@ -5,7 +5,7 @@ A model of your own declares its lineage in three steps, all in one run:
     lineage = declare(signature, label="y", features=…, as_of=…, trained_from=…, trained_to=…, **content(frame))
     log_dataset("my model", lineage)
     logged = mlflow.sklearn.log_model(model, name="model", signature=signature, metadata=lineage.metadata())
-    client.create_model_version("my model", logged.model_uri, run_id, tags=lineage.tags())
+    mlflow.register_model(logged.model_uri, "my model", tags=lineage.tags())
 """
 
 import logging

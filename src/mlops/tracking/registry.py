@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,19 +10,26 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from mlops.db.failures import one_sentence
-from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound
+from mlops.domain.canonical import one_line
+from mlops.errors import BadInput, DatabaseUnavailable, MlopsError, ModelNotFound, Refused
 from mlops.tracking.store import Store
 
 __all__ = [
     "ModelVersion",
     "add_version",
     "alias_of",
+    "fail_run",
     "move_champion",
     "resolve",
 ]
 
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for a name, version or alias that is not there."""
+AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+"""What its client says of a server that does not answer, or that fails."""
+FAILED_BECAUSE = "mlops.failed_because"
+"""The tag of a run that was marked as failed here."""
+LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
 
@@ -61,15 +69,34 @@ def resolve(store: Store, uri: str) -> ModelVersion:
 
 
 def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersion:
-    """Register a logged model as the next version of a name and as its challenger."""
+    """Register a logged model as the next version of a name and as its challenger.
+
+    Refused with MLflow's reason when it takes none, DatabaseUnavailable when it does not answer. Then nothing of it is
+    left in the registry, and the run is marked as failed with the reason.
+    """
+    made, added = False, None
     try:
-        store.client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags))
-    store.client.set_registered_model_alias(name, "challenger", added.version)
-    return resolve(store, f"models:/{name}/{added.version}")
+        made = _made(store, name)
+        added = store.client.create_model_version(
+            name, model_uri, run_id, tags=dict(tags), model_id=_logged_model(model_uri)
+        )
+        store.client.set_registered_model_alias(name, "challenger", added.version)
+        return resolve(store, f"models:/{name}/{added.version}")
+    except (MlflowException, MlopsError, OSError) as error:
+        reason = f"MLflow did not register the model of run {run_id} as {name}: {one_line(str(error))}"
+        left = "" if _undone(store, name, added, made=made) else f"; look for what is left of it in {name}"
+        fail_run(store, run_id, reason)
+        failed = f"{reason}; the run is kept and marked as failed{left}"
+        if isinstance(error, MlflowException) and error.error_code not in AWAY:
+            raise Refused(failed) from error
+        raise DatabaseUnavailable(failed) from error
+
+
+def fail_run(store: Store, run_id: str, reason: str) -> None:
+    """Mark a run as failed, with the reason as its tag `mlops.failed_because`; nothing when MLflow is away."""
+    with suppress(MlflowException, OSError):
+        store.client.set_tag(run_id, FAILED_BECAUSE, one_line(reason))
+        store.client.set_terminated(run_id, "FAILED")
 
 
 def move_champion(store: Store, version: ModelVersion, reason: str) -> None:
@@ -90,9 +117,43 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
         return None
 
 
+def _made(store: Store, name: str) -> bool:
+    """Make a registered model unless there is one of this name; whether it is new."""
+    try:
+        store.client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return False
+    return True
+
+
+def _logged_model(model_uri: str) -> str | None:
+    """The id in `models:/m-…`: an MLflow server registers such a model only when it is named besides."""
+    found = LOGGED_MODEL.fullmatch(model_uri)
+    return None if found is None else found["model_id"]
+
+
+def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
+    """Take back a registration that broke off; False when that failed, too. A model with other versions stays."""
+    try:
+        if added is not None:
+            store.client.delete_model_version(name, added.version)
+        if made and not store.client.search_model_versions(f"name = {_quoted(name)}", max_results=1):
+            store.client.delete_registered_model(name)
+    except (MlflowException, OSError):
+        return False
+    return True
+
+
 def _of(found: Any) -> ModelVersion:
     created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
     return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
+
+
+def _quoted(text: str) -> str:
+    """A text as MLflow's filters take it; they know no way to write one with both quotes."""
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _absent(error: MlflowException, uri: str) -> None:

@@ -19,6 +19,7 @@ from mlflow.models.signature import infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import mlflow
+from mlops.domain.canonical import one_line
 from mlops.domain.lineage import Lineage
 from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
@@ -26,6 +27,7 @@ from mlops.tracking import pyfunc
 from mlops.tracking.checked import digests
 from mlops.tracking.dataset import log_dataset
 from mlops.tracking.lineage import declare
+from mlops.tracking.registry import fail_run
 from mlops.tracking.store import Store
 
 __all__ = ["Logged", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
@@ -140,14 +142,14 @@ def _download(store: Store, run_id: str, name: str) -> bytes:
 
 @contextmanager
 def _run(store: Store, experiment: str) -> Iterator[mlflow.ActiveRun]:
-    """The run that `mlflow run` has begun for us, else a new one."""
+    """The run that `mlflow run` has begun for us, else a new one; what breaks it off is told by its tags."""
     begun = os.environ.get("MLFLOW_RUN_ID")
-    if begun:
-        with mlflow.start_run(run_id=begun) as run:
+    with mlflow.start_run(run_id=begun or None, experiment_id=None if begun else store.experiment(experiment)) as run:
+        try:
             yield run
-    else:
-        with mlflow.start_run(experiment_id=store.experiment(experiment)) as run:
-            yield run
+        except Exception as error:
+            fail_run(store, run.info.run_id, f"{type(error).__name__}: {one_line(str(error))}")
+            raise
 
 
 def _log_files(files: Mapping[str, bytes]) -> None:

@@ -11,6 +11,7 @@ from mlops.config import Settings
 from mlops.db.failures import one_sentence
 from mlops.db.snapshot import snapshot
 from mlops.errors import DatabaseUnavailable
+from mlops.tracking.artifact_hosts import ArtifactHosts, guard
 
 __all__ = ["Store", "open_store", "tracking_uri"]
 
@@ -52,6 +53,7 @@ def tracking_uri(settings: Settings, database_url: str) -> str:
 def open_store(settings: Settings, database_url: str) -> Store:
     """The store of these settings, made when it is new; MLflow's fluent functions use it from here on."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # there one JSON document may stand alone
     for name in ("mlflow", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs with traceback what it then raises
@@ -61,6 +63,7 @@ def open_store(settings: Settings, database_url: str) -> Store:
             pass
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    guard(ArtifactHosts.of(settings.artifact_hosts, uri))
     try:
         _make_tables(uri, settings.artifacts)
         store = Store(uri, settings.artifacts)

@@ -14,6 +14,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
+from mlops.domain.lineage import trained_here
 from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.forecasting.backtest import backtest
 from mlops.series.read import history
@@ -28,7 +29,6 @@ from mlops.training.spec import TrainingSpec
 __all__ = ["Contender", "contest"]
 
 KEYS = ["series_id", "cutoff", "ds"]
-TRAINED = {"recipe", "selection", "series"}  # what a lineage says when `mlops train` made the model
 ENOUGH = 0.5  # of our rows that the champion's own backtest must have, to stand for it
 
 
@@ -77,7 +77,7 @@ def _of_champion(
 ) -> tuple[pd.DataFrame, str]:
     """The champion's forecasts `series_id, cutoff, ds, y_hat` on our folds, and in words where they come from."""
     for one in (ours, champion):
-        if not set(one.row["lineage"] or {}) >= TRAINED:
+        if not trained_here(one.row["lineage"]):
             raise NothingToDo(f"version {_number(one)} was not trained by `mlops train`")
     trained_to = pd.Timestamp(champion.row["trained_to"]).tz_convert("UTC").tz_localize(None)
     unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)

@@ -6,7 +6,20 @@ Pure: what is compared has been measured elsewhere.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["GATES", "Comparison", "Gate", "better", "failed", "lineage", "loads", "naive", "signature"]
+__all__ = [
+    "GATES",
+    "Comparison",
+    "Gate",
+    "better",
+    "failed",
+    "foreign_accuracy",
+    "foreign_champion",
+    "foreign_lineage",
+    "lineage",
+    "loads",
+    "naive",
+    "signature",
+]
 
 Signature = Mapping[str, dict[str, str]]
 GATES = ("better", "naive", "lineage", "signature", "loads")
@@ -15,10 +28,10 @@ GATES = ("better", "naive", "lineage", "signature", "loads")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition: whether it holds, what was found, and what had to be found."""
+    """One condition: whether it holds (None: it does not apply), what was found, and what had to be found."""
 
     gate: str
-    passed: bool
+    passed: bool | None
     found: str
     expected: str
 
@@ -38,9 +51,32 @@ class Comparison:
     """Whether the name has no champion but this version."""
 
 
+BETTER = "a WAPE lower than the champion's by more than {:.0%} on the same folds"
+NAIVE = "a WAPE not above the seasonal naive's"
+LINEAGE = "complete lineage in the model"
+
+
+def foreign_accuracy(library: str, margin: float) -> tuple[Gate, Gate]:
+    """The gates `better` and `naive` of a model of another library that was not trained here: they do not apply."""
+    why = f"does not apply: a model of {library} that was not trained here has no backtest on our folds"
+    return Gate("better", None, why, BETTER.format(margin)), Gate("naive", None, why, NAIVE)
+
+
+def foreign_champion(library: str, margin: float) -> Gate:
+    """The gate `better` where the champion is such a model: it does not apply, and `naive` still does."""
+    why = f"does not apply: the champion is a model of {library} that was not trained here, without a backtest"
+    return Gate("better", None, why, BETTER.format(margin))
+
+
+def foreign_lineage(library: str, files: int) -> Gate:
+    """The gate `lineage` of such a model that declares none: it does not apply, for its files are what is on record."""
+    why = f"does not apply: a model of {library} that declares no lineage; its {files} files are as first recorded"
+    return Gate("lineage", None, why, LINEAGE)
+
+
 def better(measured: Comparison, margin: float) -> Gate:
     """Whether the WAPE is below the champion's by more than the part `margin` of it; the first champion need not."""
-    expected = f"a WAPE lower than the champion's by more than {margin:.0%} on the same folds"
+    expected = BETTER.format(margin)
     if measured.first:
         return Gate("better", True, "there is no other champion", expected)
     if measured.ours is None or measured.champion is None:
@@ -52,7 +88,7 @@ def better(measured: Comparison, margin: float) -> Gate:
 
 def naive(measured: Comparison) -> Gate:
     """Whether the WAPE is at most the seasonal naive's: of two bad models the better one is still bad."""
-    expected = "a WAPE not above the seasonal naive's"
+    expected = NAIVE
     if measured.ours is None or measured.naive is None:
         return Gate("naive", False, measured.on, expected)
     found = f"WAPE {measured.ours:.3f}, the naive's {measured.naive:.3f}"
@@ -61,7 +97,7 @@ def naive(measured: Comparison) -> Gate:
 
 def lineage(state: str, problem: str | None) -> Gate:
     """Whether it is known what the version was made from."""
-    return Gate("lineage", state == "complete", problem or state, "complete lineage in the model")
+    return Gate("lineage", state == "complete", problem or state, LINEAGE)
 
 
 def signature(ours: Signature, champion: Signature | None) -> Gate:
@@ -92,8 +128,8 @@ def loads(problem: str | None) -> Gate:
 
 
 def failed(gates: Sequence[Gate]) -> tuple[Gate, ...]:
-    """The gates that do not hold."""
-    return tuple(gate for gate in gates if not gate.passed)
+    """The gates that do not hold; one that does not apply is none of them."""
+    return tuple(gate for gate in gates if gate.passed is False)
 
 
 def _differ(words: str, wanted: Mapping[str, str], there: Mapping[str, str]) -> list[str]:

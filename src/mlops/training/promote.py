@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from mlops.db import Database
+from mlops.domain.lineage import trained_here
 from mlops.domain.sentence import sentence
 from mlops.errors import BadInput, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
-from mlops.tracking.checked import anchor_of, signature_of, why_not_loaded
+from mlops.tracking.checked import anchor_of, foreign_library, signature_of, why_not_loaded
+from mlops.tracking.lineage import CARRIES_NONE
 from mlops.tracking.registry import ModelVersion, alias_of, move_champion, resolve
 from mlops.tracking.store import Store
 from mlops.tracking.verify import contradiction
@@ -93,7 +95,7 @@ def promote(
     """
     version, reason, by = resolve(store, uri), _sentence("reason", reason), who(by)
     with _alone(database, version.name):
-        sync(store, database)
+        sync(store, database, foreign=False)
         found = check(database, store, version, margin, say)
         return _decide(database, store, version, reason, found, by=by, force=force)
 
@@ -170,7 +172,7 @@ def rollback(
     """
     reason, by = _sentence("reason", reason), who(by)
     with _alone(database, name):
-        sync(store, database)
+        sync(store, database, foreign=False)
         target = _target(database, store, name)
         if to not in (None, target):
             raise Refused(f"a rollback of {name} would bring version {target} back, not version {to}")
@@ -189,18 +191,29 @@ def check(
     now = alias_of(store, version.name, "champion")
     champion = None if now is None or now.version == version.version else now
     ours = _row(database, version)
+    library = _foreign(database, version, ours)
+    if library is not None:
+        return (*gates.foreign_accuracy(library, margin), *structure(database, version, champion))
+    theirs = None if champion is None else _row(database, champion)
+    beside = None if champion is None or theirs is None else _foreign(database, champion, theirs)
     if ours["lineage"] is None:
         measured = gates.Comparison(None, None, None, "without lineage its backtest can't be trusted", champion is None)
     else:
-        theirs = None if champion is None else Contender(champion, _row(database, champion))
-        measured = contest(database, store, Contender(version, ours), theirs, say)
-    return (gates.better(measured, margin), gates.naive(measured), *structure(database, version, champion))
+        other = None if champion is None or theirs is None or beside is not None else Contender(champion, theirs)
+        measured = contest(database, store, Contender(version, ours), other, say)
+    better = gates.better(measured, margin) if beside is None else gates.foreign_champion(beside, margin)
+    return (better, gates.naive(measured), *structure(database, version, champion))
+
+
+def _foreign(database: Database, version: ModelVersion, row: dict[str, Any]) -> str | None:
+    """Whose model a version is, if it was not trained here and is read by another library."""
+    return None if trained_here(row["lineage"]) else foreign_library(database, version)
 
 
 def structure(database: Database, version: ModelVersion, champion: ModelVersion | None) -> tuple[Gate, ...]:
     """The gates that ask nothing about accuracy: lineage, signature, loads."""
     return (
-        gates.lineage(*_lineage(database, version)),
+        _lineage_gate(database, version),
         gates.signature(
             signature_of(database, version), None if champion is None else signature_of(database, champion)
         ),
@@ -208,16 +221,20 @@ def structure(database: Database, version: ModelVersion, champion: ModelVersion 
     )
 
 
-def _lineage(database: Database, version: ModelVersion) -> tuple[str, str | None]:
-    """State of the lineage and what is wrong with it: as anchored, unless something of the model is other since."""
+def _lineage_gate(database: Database, version: ModelVersion) -> Gate:
+    """What is known of the lineage: as anchored, unless something of the model is other since."""
     anchor = anchor_of(database, version)
-    if anchor["lineage_state"] != "complete":
-        return anchor["lineage_state"], anchor["lineage_problem"]
+    library = foreign_library(database, version) if anchor["lineage_problem"] == CARRIES_NONE else None
+    if anchor["lineage_state"] != "complete" and library is None:
+        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor["files"] is None else None
+        return gates.lineage(anchor["lineage_state"], anchor["lineage_problem"] or unread)
     try:
         problem = anchor["altered"] or contradiction(version, anchor)
     except ModelNotFound as error:
         problem = str(error)
-    return ("changed", problem) if problem else ("complete", None)
+    if library is not None and problem is None:
+        return gates.foreign_lineage(library, len(anchor["files"] or ()))
+    return gates.lineage("changed" if problem else "complete", problem)
 
 
 def _target(database: Database, store: Store, name: str) -> int:
@@ -252,7 +269,7 @@ def _move(database: Database, store: Store, version: ModelVersion, decision: _De
         assert row is not None
         assert row["version"] == version.version
     move_champion(store, version, row["reason"])
-    sync(store, database)
+    sync(store, database, foreign=False)
     with database.transaction() as transaction:
         transaction.run("promotion_applied", promotion_id=row["promotion_id"])
     return _promotion(row, version)

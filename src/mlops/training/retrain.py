@@ -84,7 +84,7 @@ def retrain(
     """
     by, now = who(by), as_of or datetime.now(UTC)
     with _alone(database, recommendation_id):
-        sync(store, database)
+        sync(store, database, foreign=False)
         row = _recommendation(database, recommendation_id, force=force)
         if row["status"] == "done":
             return _as_recorded(database, store, row)
@@ -98,7 +98,7 @@ def retrain(
         if result.promoted and row["action"] != "rollback":
             _still_to_be_acted_on(_recommendation(database, recommendation_id, force=force), now, force=force)
             result = _promote(database, store, result, recommendation_id, rule)
-        sync(store, database)
+        sync(store, database, foreign=False)
         _close(database, recommendation_id, result)
     return result
 

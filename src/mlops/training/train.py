@@ -63,7 +63,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
 
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
     """The newest version of a name that was trained for a request, as anchored: anybody may write tags."""
-    sync(store, database)
+    sync(store, database, foreign=False)
     with database.transaction() as transaction:
         row = transaction.one("version_of_request", name=name, request=request)
     return None if row is None else resolve(store, f"models:/{name}/{row['version']}")

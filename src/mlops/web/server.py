@@ -1,5 +1,6 @@
-"""An application served from a thread of this process."""
+"""An application served from a thread of this process, to whoever can reach it: idle connections hold nobody up."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -8,12 +9,17 @@ from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mlops.errors import BadInput, Refused
 
 __all__ = ["parse_address", "serving"]
 
 STOP_SECONDS = 5
+IDLE_SECONDS = 10
+"""For which a connection may stay without having sent the head of a request; a delivery sends it at once."""
+MOST_CONNECTIONS = 64
+"""At most so many stay open: a new one takes the place of the one that has been waited for longest."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -38,9 +44,10 @@ def serving(app: FastAPI, host: str, port: int) -> Iterator[str]:
         access_log=False,
         server_header=False,
         lifespan="off",
-        timeout_keep_alive=5,
         timeout_graceful_shutdown=STOP_SECONDS,
-        limit_concurrency=64,
+        http=Impatient,
+        headers=[("Connection", "close")],
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="webhooks", daemon=True)
@@ -54,3 +61,30 @@ def serving(app: FastAPI, host: str, port: int) -> Iterator[str]:
         server.should_exit = True
         thread.join(STOP_SECONDS)
         listener.close()
+
+
+class Impatient(H11Protocol):
+    """A connection for one request, which is closed when that does not come, or when newer ones need its place."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count it, and give it its time."""
+        super().connection_made(transport)
+        self.since = self.loop.time()
+        self._deadline = self.loop.call_later(IDLE_SECONDS, self._give_up)
+        if len(self.connections) > MOST_CONNECTIONS:
+            waiting = [one for one in self.connections if isinstance(one, Impatient) and one.waits]
+            min(waiting, key=lambda one: one.since).transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget its time."""
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def waits(self) -> bool:
+        """Whether some of its request has still to come; what has come whole is answered."""
+        return self.cycle is None or self.cycle.more_body
+
+    def _give_up(self) -> None:
+        if self.cycle is None:  # else the application knows how long it waits for the body
+            self.transport.abort()

@@ -1,5 +1,6 @@
 """Where MLflow's webhooks arrive: a delivery that is signed, new and of now is a hint that the registry has changed."""
 
+import asyncio
 import json
 import logging
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from mlops.db import Database
 from mlops.errors import DatabaseUnavailable
@@ -17,6 +19,8 @@ __all__ = ["MOST_BYTES", "PATH", "webhook_app"]
 
 PATH = "/webhooks/mlflow"
 MOST_BYTES = 2**20
+BODY_SECONDS = 10
+"""In which a body must have come; MLflow sends its few hundred bytes with the head."""
 LONGEST_ID = 200
 
 log = logging.getLogger(__name__)
@@ -33,7 +37,7 @@ class Refusal(Exception):
 def webhook_app(
     secret: str, database: Database, hint: Callable[[str], None], *, clock: Callable[[], float] = time.time
 ) -> FastAPI:
-    """One endpoint, `POST /webhooks/mlflow`: 202 calls `hint`; 400, 401, 409, 413 and 503 say why not, in JSON.
+    """One endpoint, `POST /webhooks/mlflow`: 202 calls `hint`; 400, 401, 408, 409, 413, 503 say why not, in JSON.
 
     A delivery is remembered in the database before it is answered, so none counts twice, even after a restart. When
     the database can't be reached the answer is 503, after which MLflow delivers the same again.
@@ -60,15 +64,21 @@ def webhook_app(
 
 
 async def _body(request: Request) -> bytes:
-    """The body, read no further than what is allowed."""
+    """The body, read no further and for no longer than what is allowed."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refusal(400, f"the content is {kind or 'of no type'}; expected application/json")
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise Refusal(413, f"the body is larger than {MOST_BYTES:,} bytes")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise Refusal(413, f"the body is larger than {MOST_BYTES:,} bytes")
+    except TimeoutError as error:
+        raise Refusal(408, f"the body did not come within {BODY_SECONDS} seconds") from error
+    except ClientDisconnect as error:
+        raise Refusal(400, "the connection was closed before the body had come") from error
     return bytes(body)
 
 
@@ -79,9 +89,14 @@ def _event(body: bytes) -> str:
     except (ValueError, RecursionError):
         document = None
     match document:
-        case {"entity": str(entity), "action": str(action)}:
+        case {"entity": str(entity), "action": str(action)} if _is_text(entity + action):
             return f"{entity}.{action}"
     raise Refusal(400, "the body is not an event of MLflow: a JSON object with entity and action")
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text can be written anywhere: JSON can spell half a surrogate pair."""
+    return text.isprintable()
 
 
 def _remember(database: Database, delivery_id: str) -> None:

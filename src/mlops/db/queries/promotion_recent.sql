@@ -8,6 +8,7 @@ with recorded as (
        and p.promotion_id = (select max(n.promotion_id) from analytics.promotions n
                               where n.model_id = p.model_id and n.alias = p.alias and n.applied_at is not null)
        and p.action = 'promote'
+       and exists (select from analytics.alias_decisions d where d.promotion_id = p.promotion_id and d.valid_to is null)
 )
 select r.since, v.version_id, v.name, v.version, v.as_of as knows, v.lineage
   from recorded r join analytics.model_versions v on v.version_id = r.from_version_id

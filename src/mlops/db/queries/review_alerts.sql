@@ -1,10 +1,10 @@
 -- opens, keeps and resolves the alerts about aliases and changed versions, as the mirror and a look at model files say; those that
 -- were opened or resolved
 with pointed as (
-    select a.model_id, a.alias, a.version_id, a.valid_from, a.before_from, m.name, v.version, v.run_id, v.run_state, v.lineage_state,
+    select a.model_id, a.alias, a.version_id, a.valid_from, m.name, v.version, v.run_id, v.run_state, v.lineage_state,
            v.lineage_read_at, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
            case when a.alias = 'champion' then 'critical' else 'warning' end as severity
-      from (select *, lag(valid_from) over (partition by model_id, alias order by valid_from) as before_from from analytics.model_aliases) a
+      from analytics.model_aliases a
       join analytics.registered_models m using (model_id)
       join analytics.model_versions v using (version_id)
      where a.valid_to is null
@@ -40,17 +40,16 @@ with pointed as (
                 else 'train a version with mlops train, which keeps its lineage in the model, and promote that' end,
            jsonb_build_object('version', version, 'problem', lineage_problem)
       from pointed where lineage_state <> 'complete' and lineage_read_at is not null  -- else it waits to be read
+       and not analytics.gate_does_not_apply(version_id, 'lineage')
     union all
-    -- on record is a decision for this version, taken while the version before it stood, or afterwards
     select 'alias_unrecorded', subject, 'warning', version_id,
            format('it is version %s since %s, and no decision is on record', version, to_char(valid_from at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
            format('if it is meant, put it on record: mlops registry promote models:/%s/%s --reason ...; if not: mlops registry rollback %s', name, version, name),
            jsonb_build_object('version', version, 'since', valid_from)
       from pointed p
      where alias = 'champion'
-       and not exists (select from analytics.promotions d
-                        where d.model_id = p.model_id and d.alias = p.alias and d.version_id = p.version_id
-                          and d.decided_at > coalesce(p.before_from, '-infinity'))
+       and not exists (select from analytics.alias_decisions d
+                        where d.model_id = p.model_id and d.alias = p.alias and d.valid_to is null and d.promotion_id is not null)
 ), opened as (  -- one that stays as it is is written once an hour, so that seen_at tells that somebody still looks
     insert into analytics.alerts as a (kind, subject, severity, version_id, message, todo, details)
     select kind, subject, severity, version_id, message, todo, details from found

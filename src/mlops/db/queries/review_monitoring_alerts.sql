@@ -46,6 +46,7 @@ with limits as (
            format('mlops predict %s, and plan it', c.subject), jsonb_build_object('version', c.version, 'forecast_until', c.forecast_until)
       from champions c
      where coalesce(c.forecast_until, c.alias_since) < :as_of - 2 * c.step
+       and not analytics.gate_does_not_apply(c.version_id, 'naive')  -- such a champion serves elsewhere
 ), owned as (
     select f.*, coalesce(f.owner, o.owners ->> substring(f.subject from '^models:/(.*)@[^@]*$'), o.owners ->> 'default') as answers
       from found f cross join (select cast(:document as jsonb) -> 'owners' as owners) o

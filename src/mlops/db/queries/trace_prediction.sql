@@ -13,8 +13,10 @@ select p.prediction_id, p.series_id, s.metric_type, p.issued_at, p.cutoff, p.tar
          where e.version_id = v.version_id) as features,
        (select jsonb_build_object('promotion_id', d.promotion_id, 'decided_at', d.decided_at, 'decided_by', d.decided_by,
                                   'reason', d.reason, 'forced', d.forced)
-          from analytics.promotions d
-         where d.version_id = v.version_id and d.applied_at <= p.created_at order by d.promotion_id desc limit 1) as promotion,
+          from analytics.alias_decisions a join analytics.promotions d using (promotion_id)
+         where a.version_id = v.version_id and a.alias = 'champion' and a.decided_at <= p.created_at
+           and a.valid_from <= p.created_at and coalesce(a.valid_to, 'infinity') > p.created_at
+         order by promotion_id desc limit 1) as promotion,
        r.recommendation_id, r.as_of as recommended_at, r.action as recommendation, r.reasons, r.status, r.verdict,
        (select coalesce(jsonb_agg(jsonb_build_object('kind', t.kind, 'subject', t.subject, 'detail', t.detail) order by t.kind, t.subject), '[]')
           from analytics.recommendation_findings l join analytics.model_performance_tracking t using (finding_id)
