@@ -225,7 +225,12 @@ def test_archives_that_are_gone_or_altered_are_named_and_bad_when_nothing_else_h
     file.write_bytes(b"12346")
     ask(database, "update analytics.partition_archives set problem = 'has another checksum', verified_at = now()")
     assert (told()["status"], told()["figure"]) == ("watch", f"{file} has another checksum")
-    ask(database, "update analytics.partition_archives set dropped_at = now()")
+    ask(database, "update analytics.partition_archives set dropped_at = now(), problem = null")
+    file.write_bytes(b"12345")
+    border = "history before 2020-02 is read from 1"
+    assert (told()["status"], told()["figure"]) == ("ok", f"every file is where it was written; {border}")
+    ask(database, "update analytics.partition_archives set verified_at = now() - interval '40 days'")
+    assert (told()["status"], told()["figure"]) == ("watch", f"1 not verified for a month; {border}")
     file.unlink()
     assert (told()["status"], told()["figure"]) == ("bad", f"{file} is gone")
     assert "nowhere else" in told()["advice"]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,14 @@ def version(number: int, *, embedded: bool = False) -> Check:
 
 
 def archives(files: Iterable[Mapping[str, Any]]) -> Check:
-    """Whether the archives are where they were written, and as large; bad when one of them alone holds its month."""
+    """Whether the archives are where they were written, and as large; bad when one of them alone holds its month.
+
+    Says, too, from which month on history is read from them.
+    """
     there = list(files)
     lost = [(one, why) for one in there if (why := _lost(Path(one["path"]), one["bytes"]) or one["problem"])]
     if not lost:
-        return Check("archives", "ok", "every file is where it was written" if there else "none yet")
+        return _kept(there)
     only = [one for one in lost if one[0]["only_there"]]
     told = [f"{one['path']} {why}" for one, why in (only or lost)[:NAMED]]
     more = f" and {len(lost) - len(told)} more" if len(lost) > len(told) else ""
@@ -105,6 +109,19 @@ def disks(settings: Settings) -> list[Disk]:
         place = next(one for one in (wanted, *wanted.parents) if one.exists())
         found.setdefault(place.stat().st_dev, (place, []))[1].append(name)
     return [_measured(place, tuple(names)) for place, names in found.values()]
+
+
+def _kept(archived: list[Mapping[str, Any]]) -> Check:
+    """What archives that are all there are for, and whether they have been verified."""
+    if not archived:
+        return Check("archives", "ok", "none yet")
+    ends = [one["read_until"] for one in archived if one["only_there"] and one["read_until"]]
+    border = f"; history before {max(ends).astimezone(UTC):%Y-%m} is read from {len(ends):,}" if ends else ""
+    overdue = sum(one["only_there"] and one["unverified"] for one in archived)
+    if overdue:
+        advice = "run mlops db maintain, which compares them with their checksums, and plan it daily"
+        return Check("archives", "watch", f"{overdue:,} not verified for a month{border}", advice)
+    return Check("archives", "ok", f"every file is where it was written{border}")
 
 
 def _seen(transaction: Transaction) -> Iterator[Check]:
