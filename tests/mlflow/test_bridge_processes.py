@@ -28,7 +28,7 @@ class Place:
     "What sync takes of a store when it reads by SQL; MLflow's own has threads, which a fork would not have."
     uri = sys.argv[2]
 
-bridge.mirror_lineage = lambda database, touched: 0
+bridge.mirror_lineage = lambda database, touched, foreign: 0
 random.seed(7)
 for _ in range(int(sys.argv[3])):
     told, tell = os.pipe()
@@ -44,7 +44,8 @@ for _ in range(int(sys.argv[3])):
             bridge.sync(Place(), database, how="sql")
             os.write(1, b">")
             os.write(tell, b"one is done")
-    os.read(told, 1)
+    os.close(tell)  # or nobody would hear that the child has died
+    assert os.read(told, 1), "the first sync failed"
     time.sleep(random.uniform(0.01, 0.15))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
