@@ -144,6 +144,7 @@ def test_inputs_that_nobody_declared_are_inferred_and_stay_incomplete(copied):
 
 
 def test_files_that_are_gone_or_broken_are_told(store: Store, copied, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("WARNING", "mlops.tracking")  # a watcher in the same process is quieter
     version = copied()
     (tmp_path / "copy" / "MLmodel").write_text("- what: [is this")
     assert "can't be read: " in read_lineage(version)["lineage_problem"]

@@ -185,6 +185,8 @@ ELSEWHERE = {
     "attach_month": "attaches a partition, reads the rows of that month alone",
     "months_there": "reads the catalogue",
     "closed_months": "reads the list of archives",
+    "archive_files": "reads the list of archives",
+    "review_alerts": "asks the gates of promotions, no partition",
     "archived_months": "reads the list of archives",
     "archived_until": "reads the list of archives",
     "archived_tables": "makes tables and views, reads none",

@@ -78,7 +78,8 @@ def test_an_orphan_is_refused(predicted: Database, statement: str, says: str):
 
 def test_what_no_prediction_names_may_go(predicted: Database):
     sql(predicted, "delete from analytics.series where series_id = 2")
-    sql(predicted, f"truncate analytics.series, {RESULTS}")
+    sql(predicted, f"delete from {RESULTS}")
+    sql(predicted, "truncate analytics.series cascade")
 
 
 @pytest.mark.parametrize(
