@@ -22,6 +22,7 @@ from mlops.features.transformations import parse
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.series import read
 
 __all__ = ["Built", "build", "from_frame", "history", "values"]
@@ -170,7 +171,14 @@ def history(
 
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
-    panel, calendar = Panel.of(observed), Calendar.of(country)
+    panels = Panels.of(observed)
+    parts = [_values(panel, wanted[wanted["series_id"].isin(panel.ids)], names, country) for panel in panels.parts]
+    unknown = wanted[~wanted["series_id"].isin(panels.ids)].assign(**dict.fromkeys(names, np.nan), holiday=False)
+    return pd.concat([*parts, unknown]).loc[wanted.index]
+
+
+def _values(panel: Panel, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
+    calendar = Calendar.of(country)
     origin = panel.index.searchsorted(pd.DatetimeIndex(wanted["cutoff"]), side="right") - 1
     steps = _steps(panel, wanted) if len(wanted) else np.zeros(0, np.int64)
     design, table = Design(panel, calendar, int(max(steps, default=1))), np.full((len(wanted), len(names)), np.nan)
@@ -181,13 +189,11 @@ def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], c
         rows = np.flatnonzero((steps == step) & (series >= 0))
         origins, place = np.unique(origin[rows], return_inverse=True)
         table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
-    flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.freq) > 0
+    flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.granularity) > 0
     return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
 
 
 def _steps(panel: Panel, wanted: pd.DataFrame) -> npt.NDArray[np.int64]:
     """How many steps each row lies after its cutoff."""
-    last = max(panel.index[-1], wanted["ds"].max())
-    index = pd.date_range(panel.index[0], last, freq=panel.freq)
-    target, cutoff = (index.searchsorted(pd.DatetimeIndex(wanted[name]), side="right") for name in ("ds", "cutoff"))
-    return np.asarray(target - cutoff, np.int64)
+    target, cutoff = (panel.granularity.number(wanted[name].to_numpy()) for name in ("ds", "cutoff"))
+    return target - cutoff

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.features.cells import Cells, Floats, Number
 from mlops.forecasting.calendar import Calendar
 
@@ -162,7 +163,7 @@ def hour(steps: Steps) -> Floats:
 
 def holiday(steps: Steps, country: str) -> Floats:
     """How many days of the step are public holidays of a country (ISO code): 0 or 1 for days and hours."""
-    return Calendar.of(country).count(steps.times, FREQUENCIES[steps.granularity])
+    return Calendar.of(country).count(steps.times, GRANULARITIES[steps.granularity])
 
 
 def steps_to_holiday(steps: Steps, country: str, most: int = 14) -> Floats:

@@ -22,6 +22,7 @@ from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.design import FEATURES as OWN
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 
 __all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
 
@@ -190,7 +191,10 @@ def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime
 
 def _own(observed: pd.DataFrame, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
     """The direct model's own features, one step ahead, of every observation; `value` is the observation itself."""
-    panel = Panel.of(observed)
+    return pd.concat([_own_of(panel, names, country, start) for panel in Panels.of(observed).parts], ignore_index=True)
+
+
+def _own_of(panel: Panel, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
     design, origins = Design(panel, Calendar.of(country), 1), np.arange(len(panel.index) - 1)
     if "smoothed" in names:
         design.smooth(origins)

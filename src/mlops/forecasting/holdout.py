@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.forecasting.backtest import backtest, origins
+from mlops.forecasting.panels import Panels
 
 __all__ = ["Holdout", "hold_out"]
 
@@ -56,5 +57,5 @@ def hold_out(frame: pd.DataFrame, granularity: str, days: int, horizon: int) -> 
     """Hold the newest `days` out, in whole issues of forecasts; HistoryTooShort where too little is left to fit on."""
     wanted = max(STEPS_A_DAY.get(granularity, 0) * days, FEWEST)
     steps = min(ISSUE[granularity], horizon)
-    cutoffs = origins(frame, max(1, wanted // steps), every=steps, horizon=steps)
+    cutoffs = origins(Panels.of(frame, granularity), max(1, wanted // steps), every=steps, horizon=steps)
     return Holdout(frame, tuple(cutoffs), steps)

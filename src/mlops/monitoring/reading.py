@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo
 from mlops.features.build import history, values
 from mlops.forecasting.calendar import Calendar
@@ -87,10 +88,8 @@ class Reading:
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
         rows, country = self._scaled(self._tables), self._country
-        freq = {"hourly": "h", "weekly": "W", "monthly": "MS"}.get(
-            self.version["lineage"]["selection"]["granularity"], "D"
-        )
-        return rows.assign(holiday=Calendar.of(country).count(pd.DatetimeIndex(rows["ds"]), freq) > 0)
+        step = GRANULARITIES[self.version["lineage"]["selection"]["granularity"]]
+        return rows.assign(holiday=Calendar.of(country).count(pd.DatetimeIndex(rows["ds"]), step) > 0)
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
