@@ -12,6 +12,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity, named
 from mlops.errors import BadInput, NothingToDo
 from mlops.features.definitions import check
 from mlops.features.digest import Fingerprint, fingerprint
@@ -24,7 +25,7 @@ from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.series import read
 
-__all__ = ["Built", "build", "from_frame", "history", "values"]
+__all__ = ["Built", "build", "from_frame", "history", "on_holiday", "values"]
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,8 @@ def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
 def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:
     """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
     source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
-    ids, observed = observed_of(frame, granularity)
-    grid = Grid(granularity, len(ids), {(source, "series", None): observed})
+    ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
+    grid = Grid(GRANULARITIES[granularity], anchors, {(source, "series", None): observed})
     return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
 
 
@@ -171,8 +172,10 @@ def history(
 def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
     panel, calendar = Panel.of(observed), Calendar.of(country)
+    granularity = named(panel.freq)
+    assert granularity is not None
     origin = panel.index.searchsorted(pd.DatetimeIndex(wanted["cutoff"]), side="right") - 1
-    steps = _steps(panel, wanted) if len(wanted) else np.zeros(0, np.int64)
+    steps = _steps(granularity, wanted) if len(wanted) else np.zeros(0, np.int64)
     design, table = Design(panel, calendar, int(max(steps, default=1))), np.full((len(wanted), len(names)), np.nan)
     if "smoothed" in names:
         design.smooth(np.unique(origin))
@@ -181,13 +184,22 @@ def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], c
         rows = np.flatnonzero((steps == step) & (series >= 0))
         origins, place = np.unique(origin[rows], return_inverse=True)
         table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
-    flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.freq) > 0
+    flags = on_holiday(wanted["ds"], granularity, calendar)
     return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
 
 
-def _steps(panel: Panel, wanted: pd.DataFrame) -> npt.NDArray[np.int64]:
+def on_holiday(ds: "pd.Series[pd.Timestamp]", granularity: Granularity, calendar: Calendar) -> npt.NDArray[np.bool_]:
+    """Whether each step has a named day; steps begin at the times, which may come in any order and more than once."""
+    if ds.empty:
+        return np.zeros(0, dtype=bool)
+    begin = ds.to_numpy("datetime64[us]")
+    end = granularity.moved(begin, 1) - np.timedelta64(1, "us") if granularity.counted else begin
+    first, last = begin.astype("datetime64[D]"), end.astype("datetime64[D]")
+    named_days = np.unique(calendar.days(first.min().item(), last.max().item())["ds"].to_numpy("datetime64[D]"))
+    return np.asarray(np.searchsorted(named_days, last, side="right") > np.searchsorted(named_days, first))
+
+
+def _steps(granularity: Granularity, wanted: pd.DataFrame) -> npt.NDArray[np.int64]:
     """How many steps each row lies after its cutoff."""
-    last = max(panel.index[-1], wanted["ds"].max())
-    index = pd.date_range(panel.index[0], last, freq=panel.freq)
-    target, cutoff = (index.searchsorted(pd.DatetimeIndex(wanted[name]), side="right") for name in ("ds", "cutoff"))
-    return np.asarray(target - cutoff, np.int64)
+    target, cutoff = (granularity.number(wanted[name].to_numpy()) for name in ("ds", "cutoff"))
+    return np.asarray(target - cutoff)

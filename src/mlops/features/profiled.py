@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.db import Database, Transaction
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.domain.profiles import FeatureProfile, Window
 from mlops.errors import NothingToDo, UnknownName
@@ -24,14 +25,6 @@ from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 
 __all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
-
-LOOK_BACK = {
-    "hourly": timedelta(days=56),
-    "daily": timedelta(days=364),
-    "weekly": timedelta(days=1092),
-    "monthly": timedelta(days=1826),
-}
-"""How much history before the window is read: what the window is held against, and its pattern in time."""
 
 UNNAMED = "features"
 FEWEST_EDGES = 2
@@ -63,14 +56,16 @@ class Profiled:
 
 
 def profile_features(
-    database: Database, known: Declared, name: str, as_of: datetime, *, days: int = 28
+    database: Database, known: Declared, name: str, as_of: datetime, *, days: int | None = None
 ) -> list[Profiled]:
     """The profiles of a feature set, a feature (NAME or NAME@VERSION) or the features of a model's champion; kept.
 
-    The window is the last `days` whole days by `as_of`, and values are those that were known then. Repeating it changes
-    nothing. Raises UnknownName with what there is, and NothingToDo when nothing at all was recorded by `as_of`.
+    The window is the last `days` whole days by `as_of` (None: as many as the granularity needs, 28 for days), and
+    values are those that were known then. Repeating it changes nothing. Raises UnknownName with what there is, and
+    NothingToDo when nothing at all was recorded by `as_of`.
     """
-    asked, window = subject(database, known, name), Window.before(as_of, days)
+    asked = subject(database, known, name)
+    window = Window.before(as_of, days or GRANULARITIES[asked.selection.granularity].recent_days)
     frame, versions = _values(database, asked, window, as_of)
     with database.transaction() as transaction:
         metric_types = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
@@ -153,8 +148,11 @@ def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selec
 def _values(
     database: Database, asked: Subject, window: Window, as_of: datetime
 ) -> tuple[pd.DataFrame, Mapping[str, int]]:
-    """The frame of window and history, and the version of each feature."""
-    start = window.start - LOOK_BACK[asked.selection.granularity]
+    """The frame of window and history, and the version of each feature.
+
+    The window is held against the history, which also shows the pattern in time.
+    """
+    start = window.start - timedelta(days=GRANULARITIES[asked.selection.granularity].profile_days)
     own = [one.name for one in asked.definitions if one.name in OWN]
     rest = tuple(one for one in asked.definitions if one.name not in OWN)
     frames, versions = [], dict(asked.versions)

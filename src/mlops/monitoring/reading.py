@@ -10,8 +10,9 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
-from mlops.features.build import history, values
+from mlops.features.build import history, on_holiday, values
 from mlops.forecasting.calendar import Calendar
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
@@ -22,13 +23,6 @@ from mlops.tracking.store import Store
 __all__ = ["Known", "Reading"]
 
 KEYS = ["series_id", "ds", "cutoff"]
-SEASONAL: dict[str, dict[str, Any]] = {
-    "hourly": {"step": "1 hour", "cycle": 24},
-    "daily": {"step": "1 day", "cycle": 7},
-    "weekly": {"step": "7 days", "cycle": 4},
-    "monthly": {"step": "1 month", "cycle": 12},
-}
-"""What the seasonal naive repeats, by granularity."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,8 @@ class Reading:
             last = transaction.one("last_forecast", **key) or {}
             begin = last["forecast_from"] or as_of
             start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
-            season = SEASONAL[self.version["lineage"]["selection"]["granularity"]]
-            live = transaction.frame("live_predictions", **key, **season, start=_aware(start))
+            naive = {"cycle": self._granularity.block_interval, "steps": self._granularity.block}
+            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start))
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
@@ -86,11 +80,8 @@ class Reading:
     @cached_property
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
-        rows, country = self._scaled(self._tables), self._country
-        freq = {"hourly": "h", "weekly": "W", "monthly": "MS"}.get(
-            self.version["lineage"]["selection"]["granularity"], "D"
-        )
-        return rows.assign(holiday=Calendar.of(country).count(pd.DatetimeIndex(rows["ds"]), freq) > 0)
+        rows = self._scaled(self._tables)
+        return rows.assign(holiday=on_holiday(rows["ds"], self._granularity, Calendar.of(self._country)))
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -130,6 +121,10 @@ class Reading:
         observed = history(self._database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
         rows = rows.reset_index(drop=True)
         return values(observed, rows, self._policy.features, self._country)
+
+    @property
+    def _granularity(self) -> Granularity:
+        return GRANULARITIES[self.version["lineage"]["selection"]["granularity"]]
 
     @property
     def _country(self) -> str | None:
