@@ -25,7 +25,7 @@ from mlops.features.sources import observed_of
 from mlops.features.transformations import TRANSFORMATIONS, parse
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.design import FEATURES, Design
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 
 STORED = Path(__file__).with_name("feature_fingerprints.json")
 DIGITS = 4
@@ -85,7 +85,7 @@ def of_transformations() -> dict[str, str]:
 
 
 def of_the_direct_model() -> dict[str, str]:
-    known = Panel.of(panel())
+    known = Panels.of(panel()).one
     design, origins = Design(known, Calendar.of("US"), 10), np.array([30, 400, 770, 789])
     matrices = [design.matrix(list(FEATURES), origins, step) for step in (1, 5, 10)]
     values = np.concatenate(matrices).T

@@ -20,11 +20,11 @@ from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.accuracy import by_level, table
 from mlops.forecasting.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
 from mlops.forecasting.calendar import Event
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.training.backtest import candidate, run, so_far
 from mlops.training.frames import read_frame
 from mlops.training.spec import TrainingSpec, experiments, params_file
-from mlops.training.subject import Defaults, Plan, Subject, from_file
+from mlops.training.subject import Plan, Subject, from_file
 
 FAST: dict[str, dict[str, Any]] = {"lightgbm": {"trees": 20}, "auto": {"settings": {"lightgbm": {"trees": 20}}}}
 HORIZON = 14
@@ -84,10 +84,10 @@ def test_what_was_known_of_an_event_does_change_a_forecast(promoted: pd.DataFram
 
 def test_an_origin_sees_the_values_that_stood_then(promoted: pd.DataFrame):
     cutoffs = [pd.Timestamp("2022-10-02"), pd.Timestamp("2022-10-30")]
-    panel = Panel.of(promoted)
+    panel = Panels.of(promoted)
     before = promoted[promoted["ds"] <= cutoffs[0]]
     wrong = before.assign(y=before["y"].where(before["ds"] < "2022-09-26", 1000.0))
-    as_known = AsKnown({cutoffs[0]: Panel.of(wrong), cutoffs[1]: Newest(panel).at(cutoffs[1])})
+    as_known = AsKnown({cutoffs[0]: Panels.of(wrong), cutoffs[1]: Newest(panel).at(cutoffs[1])})
     naive = Candidate("naive", "naive", {"horizon": HORIZON})
     first, second = compare([naive], as_known, cutoffs, 7, where="serial")
     assert (first.forecasts["y_hat"] == 1000).all(), "the value was corrected only later"
@@ -97,7 +97,7 @@ def test_an_origin_sees_the_values_that_stood_then(promoted: pd.DataFrame):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_processes_compute_what_one_process_computes(kind: str, promoted: pd.DataFrame):
-    past, cutoffs = Newest(Panel.of(promoted)), origins(promoted, 4, every=28, horizon=HORIZON)
+    past, cutoffs = Newest(Panels.of(promoted)), origins(promoted, 4, every=28, horizon=HORIZON)
     candidates = [Candidate(kind, kind, FAST.get(kind, {})), Candidate("baseline", "average")]
     found = {
         where: sorted(
@@ -198,12 +198,6 @@ def test_every_experiment_has_parameters_that_its_kind_takes(experiment: str):
     spec = TrainingSpec.from_toml(params_file(experiment))
     made = forecaster(spec.kind)(**spec.forecaster_params)
     assert {name: made.params[name] for name in spec.params} == dict(spec.params)
-
-
-def test_the_defaults_have_a_horizon_for_every_frequency():
-    from mlops.forecasting.panel import SEASONS
-
-    assert set(Defaults.read().horizon) == set(SEASONS)
 
 
 def test_origins_stay_out_of_the_first_third(weekly_pattern: pd.DataFrame):

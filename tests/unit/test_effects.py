@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.effects import Effects, measure
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 
 FIRST = date(2022, 1, 3)
 STRIKES = (40, 97, 171, 252, 333, 398, 470, 541, 602, 677)
@@ -47,7 +48,7 @@ def simulated(
 
 
 def effects_of(frame: pd.DataFrame, events: Iterable[Event], freq: str = "D") -> Effects:
-    return measure(Panel.of(frame, freq), Calendar.of(None, events))
+    return measure(Panels.of(frame, freq).one, Calendar.of(None, events))
 
 
 def row_of(found: Effects, name: str) -> pd.Series:
@@ -118,7 +119,7 @@ def test_two_names_on_the_same_days_share_their_effect():
     assert found.common[0] == pytest.approx(found.common[1])
     ahead = Calendar.of(None, [event("strike", 710), event("storm", 710)])
     index = pd.date_range(FIRST + timedelta(days=700), periods=28)
-    assert found.multiplier(ahead, index, "D")[:, 10] == pytest.approx(0.6, abs=0.04)
+    assert found.multiplier(ahead, index, GRANULARITIES["daily"])[:, 10] == pytest.approx(0.6, abs=0.04)
 
 
 def test_a_name_that_also_falls_alone_keeps_its_own_effect():
@@ -165,8 +166,8 @@ def test_two_holidays_in_one_week_are_not_counted_twice():
         for week in christmas
         for day, name in enumerate(("Christmas Day", "Boxing Day"))
     ]
-    found = measure(Panel.of(frame, "W-MON"), Calendar.of(None, both))
-    again = found.multiplier(Calendar.of(None, both), ds, "W-MON")
+    found = measure(Panels.of(frame, "W-MON").one, Calendar.of(None, both))
+    again = found.multiplier(Calendar.of(None, both), ds, GRANULARITIES["weekly"])
     assert again[0, christmas] == pytest.approx(0.7, abs=0.05), "together they take 30 %, not twice that"
 
 
@@ -207,7 +208,7 @@ def test_a_series_that_was_never_observed_on_a_named_day_has_the_common_effect()
 def test_without_named_days_nothing_is_changed():
     found = effects_of(simulated([]), [])
     assert found.table().empty
-    assert (found.multiplier(Calendar(), pd.date_range(FIRST, periods=5), "D") == 1).all()
+    assert (found.multiplier(Calendar(), pd.date_range(FIRST, periods=5), GRANULARITIES["daily"]) == 1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

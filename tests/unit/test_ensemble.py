@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops.domain.forecasts import wape
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
 from mlops.forecasting import forecaster
 from mlops.forecasting.panel import Panel
@@ -15,7 +16,7 @@ from mlops.forecasting.weights import blend, refuge, shares, weigh
 
 RANDOM = np.random.default_rng(5)
 INDEX = pd.date_range("2023-01-02", periods=300)
-PANEL = Panel(pd.Index(list("abcdef")), INDEX, 100 + RANDOM.normal(0, 5, (6, 300)), "D")
+PANEL = Panel(pd.Index(list("abcdef")), INDEX, 100 + RANDOM.normal(0, 5, (6, 300)), GRANULARITIES["daily"])
 
 
 def guess(error: np.ndarray | float, seed: int = 0) -> Tape:
@@ -82,7 +83,7 @@ def test_there_is_no_refuge_in_quiet_times_and_one_in_a_shock_that_the_naive_has
 def test_a_lockdown_is_forecast_by_the_naive_within_two_weeks():
     y = 100 + RANDOM.normal(0, 4, (8, 300))
     y[:, -14:] *= 0.1
-    frame = Panel(pd.Index(range(8)), INDEX, y, "D").frame()
+    frame = Panel(pd.Index(range(8)), INDEX, y, GRANULARITIES["daily"]).frame()
     made = forecaster("lean")().fit(frame).predict(7)
     assert made["y_hat"].mean() == pytest.approx(10, abs=5)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.campaign import examples
 
 from mlops.domain.forecasts import coverage
+from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting import forecaster
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.panel import Panel
@@ -19,7 +20,7 @@ RANDOM = np.random.default_rng(11)
 
 def panel(y: np.ndarray) -> Panel:
     index = pd.date_range("2023-01-02", periods=y.shape[1])
-    return Panel(pd.Index([f"s{n}" for n in range(len(y))]), index, y, "D")
+    return Panel(pd.Index([f"s{n}" for n in range(len(y))]), index, y, GRANULARITIES["daily"])
 
 
 def tape(of: Panel, guess: np.ndarray | float) -> Tape:

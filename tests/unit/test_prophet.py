@@ -16,11 +16,12 @@ from prophet.make_holidays import make_holidays_df
 from prophet.serialize import model_to_json
 
 import prophet
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting import load, map_solver
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.map_solver import FIRST, Prior, maximise
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.forecasting.prophet import Prophet
 from mlops.forecasting.prophet_design import holiday_columns
 
@@ -170,7 +171,7 @@ def test_what_does_not_converge_goes_to_stan_and_is_named(
     monkeypatch.setattr(map_solver, "MOST", 1)
     frame = _frame("D", steps=120)
     fitted = Prophet(freq="D", horizon=28)
-    fitted.fit_panel(Panel.of(frame, "D"), range(100, 101))
+    fitted.fit_panel(Panels.of(frame, "D").one, range(100, 101))
     assert "did not converge for full, gaps, late; Stan fits them" in caplog.text
     assert set(fitted.solver.values()) == {"stan"}
     expected = fitted.model("full").predict(fitted.frame_ahead("full", 28))["yhat"]
@@ -241,7 +242,7 @@ def test_an_exact_fit_by_too_many_terms_is_named(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_rehearsal_is_the_forecast_of_a_model_that_was_fitted_at_most_four_origins_before():
-    panel = Panel.of(_frame("D"), "D")
+    panel = Panels.of(_frame("D"), "D").one
     fitted = Prophet(freq="D", country="US").fit_panel(panel)
     steps = panel.index.get_indexer(fitted._tape.origins) + 1
     alone = Prophet(freq="D", country="US")
@@ -301,7 +302,7 @@ def test_a_covariate_that_is_not_known_ahead_is_asked_for():
 def test_holidays_have_prophets_names_and_days(country: str):
     index = pd.date_range("2019-01-01", "2022-12-31")
     theirs = make_holidays_df([2019, 2020, 2021, 2022], country)
-    ours = holiday_columns(Calendar(country), index, "D")
+    ours = holiday_columns(Calendar(country), index, GRANULARITIES["daily"])
     expected = {(str(day.date()), name) for day, name in theirs.itertuples(index=False)}
     assert {(str(day.date()), name) for name, flags in ours.items() for day in index[flags > 0]} == expected
 

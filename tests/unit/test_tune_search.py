@@ -53,8 +53,10 @@ def test_the_winner_refitted_has_the_recorded_score(tuned: Tuned, subject: tuple
     data, plan = subject
     best = Candidate("again", "prophet", FIRST | dict(tuned.best.params))
     before = data.outcomes[data.outcomes["ds"] <= tuned.held_out_from]
-    assert tuple(wapes(best, before, tuned.cutoffs, plan.horizon, data.freq)) == tuned.best.by_origin
-    assert wapes(best, data.outcomes, [tuned.held_out_from], plan.horizon, data.freq) == [tuned.held_out["tuned"]]
+    assert tuple(wapes(best, before, tuned.cutoffs, plan.horizon, data.granularity)) == tuned.best.by_origin
+    assert wapes(best, data.outcomes, [tuned.held_out_from], plan.horizon, data.granularity) == [
+        tuned.held_out["tuned"]
+    ]
 
 
 def test_the_search_begins_with_the_parameters_that_are_there(tuned: Tuned):

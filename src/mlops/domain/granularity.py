@@ -37,6 +37,8 @@ class Granularity:
     name: str
     alias: str
     """pandas' offset alias, without an anchor."""
+    words: tuple[str, str]
+    """A step, and a block of steps, for people."""
     seconds: int = 0
     months: int = 0
     cycles: tuple[int, ...] = ()
@@ -65,8 +67,6 @@ class Granularity:
     """Days without any observation after which a series has ended."""
     plotted: int = 52
     """Steps of forecasts and outcomes that a plot shows."""
-    words: tuple[str, str] = ("step", "cycle")
-    """A step and a block in words."""
     anchor: int = 0
 
     def __str__(self) -> str:
@@ -231,15 +231,18 @@ class Granularity:
         return replace(self, anchor=shift)
 
     def per_step(self, starts: Times, days: Times) -> npt.NDArray[np.float64]:
-        """How many of `days` (dates, each once) lie in each of the consecutive steps that begin at `starts`.
+        """How many of `days` (dates, each once) lie in each of the steps that begin at `starts`, in any order.
 
         Of steps within a day it is 1 in every step of the date.
         """
         if not self.counted:
             return np.isin(starts.astype("datetime64[D]"), days.astype("datetime64[D]")).astype(float)
-        place = self.number(days) - self.number(starts[:1])
-        inside = place[(place >= 0) & (place < len(starts))]
-        return np.bincount(inside, minlength=len(starts)).astype(float)
+        if not len(days):
+            return np.zeros(len(starts))
+        numbers, many = np.unique(self.number(days), return_counts=True)
+        wanted = self.number(starts)
+        place = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
+        return np.where(numbers[place] == wanted, many[place], 0).astype(float)
 
     @property
     def _plain(self) -> np.datetime64:
@@ -255,40 +258,42 @@ GRANULARITIES: dict[str, Granularity] = {
     one.name: one
     for one in (
         Granularity(
-            "15min", "15min", seconds=900, cycles=(96, 672), block=96, year=34_944, horizon=192, issue=672, every=96,
-            span=2_016, window=672, profile_days=28, plotted=288, words=("quarter-hour", "day"),
+            "15min", "15min", ("quarter hour", "day"), seconds=900, cycles=(96, 672), block=96, year=34_944,
+            horizon=192, issue=672, every=96, span=2_016, window=672, profile_days=28, plotted=288,
         ),
         Granularity(
-            "30min", "30min", seconds=1_800, cycles=(48, 336), block=48, year=17_472, horizon=96, issue=336, every=48,
-            span=1_008, window=336, profile_days=56, plotted=240, words=("half-hour", "day"),
+            "30min", "30min", ("half hour", "day"), seconds=1_800, cycles=(48, 336), block=48, year=17_472,
+            horizon=96, issue=336, every=48, span=1_008, window=336, profile_days=56, plotted=240,
         ),
         Granularity(
-            "hourly", "h", seconds=HOUR, cycles=(24, 168), block=24, year=8_736, horizon=168, issue=168, every=24,
-            span=504, window=168, profile_days=56, plotted=240, words=("hour", "day"),
+            "hourly", "h", ("hour", "day"), seconds=HOUR, cycles=(24, 168), block=24, year=8_736,
+            horizon=168, issue=168, every=24, span=504, window=168, profile_days=56, plotted=240,
         ),
         Granularity(
-            "daily", "D", seconds=DAY, cycles=(7,), block=7, year=364, horizon=28, issue=7, every=7, span=84,
-            compared=6, window=28, plotted=70, words=("day", "week"),
+            "daily", "D", ("day", "week"), seconds=DAY, cycles=(7,), block=7, year=364,
+            horizon=28, issue=7, every=7, span=84, compared=6, window=28, plotted=70,
         ),
         Granularity(
-            "business_daily", "B", cycles=(5,), block=5, year=260, horizon=20, issue=5, every=5, span=60,
-            compared=6, window=20, plotted=50, words=("day", "week"),
+            "business_daily", "B", ("day", "week"), cycles=(5,), block=5, year=260,
+            horizon=20, issue=5, every=5, span=60, compared=6, window=20, plotted=50,
         ),
         Granularity(
-            "weekly", "W", seconds=WEEK, block=4, year=52, horizon=13, issue=4, every=2, span=26, compared=6,
-            recent_days=56, profile_days=1_092, ended_days=400, words=("week", "4 weeks"),
+            "weekly", "W", ("week", "4 weeks"), seconds=WEEK, block=4, year=52,
+            horizon=13, issue=4, every=2, span=26, compared=6,
+            recent_days=56, profile_days=1_092, ended_days=400,
         ),
         Granularity(
-            "monthly", "MS", months=1, cycles=(12,), block=12, year=12, horizon=12, issue=3, span=18,
-            recent_days=240, profile_days=1_826, ended_days=1_900, plotted=36, words=("month", "year"),
+            "monthly", "MS", ("month", "year"), months=1, cycles=(12,), block=12, year=12,
+            horizon=12, issue=3, span=18, recent_days=240, profile_days=1_826, ended_days=1_900, plotted=36,
         ),
         Granularity(
-            "quarterly", "QS", months=3, cycles=(4,), block=4, year=4, horizon=4, span=8, window=8,
-            recent_days=720, profile_days=3_652, ended_days=1_900, plotted=24, words=("quarter", "year"),
+            "quarterly", "QS", ("quarter", "year"), months=3, cycles=(4,), block=4, year=4,
+            horizon=4, span=8, window=8, recent_days=720, profile_days=3_652, ended_days=1_900, plotted=24,
         ),
         Granularity(
-            "yearly", "YS", months=12, block=2, horizon=3, span=6, window=6,
-            recent_days=2_920, profile_days=7_305, ended_days=3_652, plotted=16, words=("year", "2 years"),
+            "yearly", "YS", ("year", "2 years"), months=12, block=2,
+            horizon=3, span=6, window=6, recent_days=2_920, profile_days=7_305, ended_days=3_652,
+            plotted=16,
         ),
     )
 }  # fmt: skip

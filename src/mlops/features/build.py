@@ -12,17 +12,20 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
-from mlops.domain.granularity import GRANULARITIES, Granularity, named
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
+from mlops.features.cells import Floats
 from mlops.features.definitions import check
 from mlops.features.digest import Fingerprint, fingerprint
-from mlops.features.grid import Grid, Observed, Wanted
+from mlops.features.grid import Grid, Observed, Times, Wanted
 from mlops.features.sources import observed_of, read_sources, wanted
 from mlops.features.store import register
 from mlops.features.transformations import parse
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import wall
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.series import read
 
 __all__ = ["Built", "build", "from_frame", "history", "on_holiday", "values"]
@@ -169,37 +172,46 @@ def history(
     return frame
 
 
-def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
+def values(
+    observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None, granularity: str
+) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
-    panel, calendar = Panel.of(observed), Calendar.of(country)
-    granularity = named(panel.freq)
-    assert granularity is not None
-    origin = panel.index.searchsorted(pd.DatetimeIndex(wanted["cutoff"]), side="right") - 1
-    steps = _steps(granularity, wanted) if len(wanted) else np.zeros(0, np.int64)
-    design, table = Design(panel, calendar, int(max(steps, default=1))), np.full((len(wanted), len(names)), np.nan)
-    if "smoothed" in names:
-        design.smooth(np.unique(origin))
-    series = panel.ids.get_indexer(pd.Index(wanted["series_id"]))
-    for step in np.unique(steps):
-        rows = np.flatnonzero((steps == step) & (series >= 0))
-        origins, place = np.unique(origin[rows], return_inverse=True)
-        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
-    flags = on_holiday(wanted["ds"], granularity, calendar)
+    calendar, local = Calendar.of(country), wanted["ds"].to_numpy("datetime64[ns]").copy()
+    table = np.full((len(wanted), len(names)), np.nan)
+    for panel in Panels.of(observed, granularity).parts:
+        rows = np.flatnonzero(wanted["series_id"].isin(panel.ids))
+        if len(rows):
+            local[rows] = wall(local[rows], panel.zone)
+            cutoff = wall(wanted["cutoff"].to_numpy("datetime64[ns]")[rows], panel.zone)
+            table[rows] = _values(panel, wanted["series_id"].iloc[rows], local[rows], cutoff, names, calendar)
+    flags = on_holiday(local, GRANULARITIES[granularity], calendar)
     return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
 
 
-def on_holiday(ds: "pd.Series[pd.Timestamp]", granularity: Granularity, calendar: Calendar) -> npt.NDArray[np.bool_]:
-    """Whether each step has a named day; steps begin at the times, which may come in any order and more than once."""
-    if ds.empty:
+def _values(
+    panel: Panel, ids: "pd.Series[int]", ds: Times, cutoff: Times, names: Sequence[str], calendar: Calendar
+) -> Floats:
+    """A row per series, time and cutoff, by the clock of the panel."""
+    number = panel.granularity.number
+    first = int(number(panel.index[:1].to_numpy())[0])
+    origin = np.clip(number(cutoff) - first, -1, len(panel.index) - 1)
+    steps = number(ds) - number(cutoff)
+    design, table = Design(panel, calendar, int(max(steps))), np.full((len(ds), len(names)), np.nan)
+    if "smoothed" in names:
+        design.smooth(np.unique(origin))
+    series = panel.ids.get_indexer(pd.Index(ids))
+    for step in np.unique(steps):
+        rows = np.flatnonzero(steps == step)
+        origins, place = np.unique(origin[rows], return_inverse=True)
+        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
+    return table
+
+
+def on_holiday(begin: Times, granularity: Granularity, calendar: Calendar) -> npt.NDArray[np.bool_]:
+    """Whether each step has a named day; steps begin at these local times, in any order and more than once."""
+    if not len(begin):
         return np.zeros(0, dtype=bool)
-    begin = ds.to_numpy("datetime64[us]")
     end = granularity.moved(begin, 1) - np.timedelta64(1, "us") if granularity.counted else begin
     first, last = begin.astype("datetime64[D]"), end.astype("datetime64[D]")
-    named_days = np.unique(calendar.days(first.min().item(), last.max().item())["ds"].to_numpy("datetime64[D]"))
-    return np.asarray(np.searchsorted(named_days, last, side="right") > np.searchsorted(named_days, first))
-
-
-def _steps(granularity: Granularity, wanted: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """How many steps each row lies after its cutoff."""
-    target, cutoff = (granularity.number(wanted[name].to_numpy()) for name in ("ds", "cutoff"))
-    return np.asarray(target - cutoff)
+    days = np.unique(calendar.days(first.min().item(), last.max().item())["ds"].to_numpy("datetime64[D]"))
+    return np.asarray(np.searchsorted(days, last, side="right") > np.searchsorted(days, first))

@@ -164,7 +164,7 @@ def hour(steps: Steps) -> Floats:
 
 def holiday(steps: Steps, country: str) -> Floats:
     """How many days of the step are public holidays of a country (ISO code): 0 or 1 for days and hours."""
-    return Calendar.of(country).count(steps.times, steps.granularity.offset)
+    return Calendar.of(country).count(steps.times, steps.granularity)
 
 
 def steps_to_holiday(steps: Steps, country: str, most: int = 14) -> Floats:

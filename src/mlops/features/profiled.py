@@ -20,9 +20,11 @@ from mlops.features.definitions import Declared
 from mlops.features.impact import versioned
 from mlops.features.profile import profile
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import instants
 from mlops.forecasting.design import FEATURES as OWN
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 
 __all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
 
@@ -157,7 +159,7 @@ def _values(
     rest = tuple(one for one in asked.definitions if one.name not in OWN)
     frames, versions = [], dict(asked.versions)
     if own:
-        frames.append(_own(history(database, asked.selection, as_of), own, asked.country, start))
+        frames.append(_own(asked, history(database, asked.selection, as_of), own, start))
     if rest:
         built = _built(database, FeatureSet(asked.name, asked.selection, rest), as_of, start, window.end)
         frames.append(built.frame.drop(columns="y"))
@@ -186,15 +188,19 @@ def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime
         return None
 
 
-def _own(observed: pd.DataFrame, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
+def _own(asked: Subject, observed: pd.DataFrame, names: Sequence[str], start: datetime) -> pd.DataFrame:
     """The direct model's own features, one step ahead, of every observation; `value` is the observation itself."""
-    panel = Panel.of(observed)
+    panels = Panels.of(observed, asked.selection.granularity)
+    return pd.concat([_own_of(panel, names, asked.country, start) for panel in panels.parts], ignore_index=True)
+
+
+def _own_of(panel: Panel, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
     design, origins = Design(panel, Calendar.of(country), 1), np.arange(len(panel.index) - 1)
     if "smoothed" in names:
         design.smooth(origins)
     frame = pd.DataFrame(design.matrix(names, origins, 1).astype(float), columns=list(names))
     frame.insert(0, "series_id", np.repeat(panel.ids.to_numpy(), len(origins)))
-    frame.insert(1, "ds", np.tile(panel.index[1:].to_numpy(), len(panel.ids)))
+    frame.insert(1, "ds", np.tile(instants(panel.index[1:].to_numpy(), panel.zone), len(panel.ids)))
     y = panel.y[:, 1:].ravel()
     frame = frame.assign(value=y) if "value" in names else frame
     frame = frame[~np.isnan(y)]

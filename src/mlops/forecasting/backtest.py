@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops import parallel
 from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
+from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.forecasting import forecaster
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.panels import Panels, restamped
 
 __all__ = [
     "AsKnown",
@@ -45,29 +48,29 @@ class Candidate:
 class Past(Protocol):
     """What was known at a cutoff."""
 
-    def at(self, cutoff: pd.Timestamp) -> Panel:
-        """The panel that ends with the newest step known at a cutoff."""
+    def at(self, cutoff: pd.Timestamp) -> Panels:
+        """The panels that end with the newest step known at a cutoff."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
     """The past with the values that it has today."""
 
-    panel: Panel
+    panels: Panels
 
-    def at(self, cutoff: pd.Timestamp) -> Panel:
+    def at(self, cutoff: pd.Timestamp) -> Panels:
         """The steps up to the cutoff."""
-        return self.panel.until(int(self.panel.index.searchsorted(cutoff, side="right")))
+        return self.panels.until(cutoff)
 
 
 @dataclass(frozen=True, slots=True)
 class AsKnown:
-    """A panel for each cutoff, with the values that stood then."""
+    """Panels for each cutoff, with the values that stood then."""
 
-    panels: Mapping[pd.Timestamp, Panel]
+    panels: Mapping[pd.Timestamp, Panels]
 
-    def at(self, cutoff: pd.Timestamp) -> Panel:
-        """The panel of this cutoff."""
+    def at(self, cutoff: pd.Timestamp) -> Panels:
+        """The panels of this cutoff."""
         return self.panels[cutoff]
 
 
@@ -97,7 +100,9 @@ def backtest(
     `scale` is the mean absolute error of the seasonal naive up to the cutoff, by which MASE divides. `progress` is told
     how many cutoffs are done.
     """
-    past = Newest(Panel.of(frame, params.get("freq"), params.get("covariates") or ()))
+    if labels_ends(params.get("freq") or ""):
+        frame = restamped(frame, params["freq"])
+    past = Newest(Panels.of(frame, params.get("freq"), params.get("covariates") or ()))
     parts, done = [], 0
     for one in compare(
         [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, where="serial"
@@ -136,19 +141,18 @@ def with_outcomes(forecasts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def origins(
-    frame: pd.DataFrame, count: int, *, every: int, horizon: int, freq: str | None = None
-) -> list[pd.Timestamp]:
-    """The newest `count` cutoffs, `every` steps apart, the last one `horizon` steps before the end of the frame.
+def origins(series: Panels | pd.DataFrame, count: int, *, every: int, horizon: int) -> tuple[pd.Timestamp, ...]:
+    """The newest `count` cutoffs, `every` steps apart, the last one `horizon` steps before the end of the series.
 
     Fewer where the first third of the history would be touched; HistoryTooShort where none is left.
     """
-    index = Panel.of(frame, freq).index
+    panels = series if isinstance(series, Panels) else Panels.of(series)
+    index = panels.steps
     last = len(index) - 1 - horizon
     found = [index[last - every * back] for back in range(count) if last - every * back >= len(index) // 3]
     if not found:
-        raise HistoryTooShort(frame["series_id"].iloc[0], len(index), 2 * horizon)
-    return found[::-1]
+        raise HistoryTooShort(panels.ids[0], len(index), 2 * horizon)
+    return tuple(found[::-1])
 
 
 def scores(forecasts: pd.DataFrame) -> dict[str, float]:
@@ -174,40 +178,49 @@ class _Job:
 def _do(past: Past, job: _Job) -> Done:
     """Fit at the first cutoff, forecast from all."""
     begun, first = time.process_time(), past.at(job.cutoffs[0])
-    params = _known(job.candidate.params, first)
+    params = _known(job.candidate.params, first.granularity, job.cutoffs[0])
     fitted = forecaster(job.candidate.kind)(**params).fit(_seen(first, job.horizon))
     parts = []
     for cutoff in job.cutoffs:
-        panel = past.at(cutoff)
+        panels = past.at(cutoff)
         if not fitted.knows_new_series:
-            panel = panel.take(panel.ids.isin(fitted.known))
-        forecasts = fitted.predict(job.horizon, LEVELS, history=_seen(panel, job.horizon))
-        scale = pd.Series(_naive_error(panel), index=panel.ids)
+            panels = panels.take(fitted.known)
+        forecasts = fitted.predict(job.horizon, LEVELS, history=_seen(panels, job.horizon))
+        scale = pd.concat([pd.Series(_naive_error(part), index=part.ids) for part in panels.parts])
         parts.append(forecasts.assign(scale=forecasts["series_id"].map(scale)))
     return Done(job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun)
 
 
-def _known(params: Mapping[str, Any], panel: Panel) -> dict[str, Any]:
+def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Timestamp) -> dict[str, Any]:
     """The arguments without the events that nobody had announced by the cutoff."""
-    found = dict(params) | {"freq": panel.freq}
+    found = dict(params) | {"freq": granularity.name}
     if params.get("events"):
-        found["events"] = Calendar.of(None, params["events"]).announced_by(panel.cutoff).events
+        found["events"] = Calendar.of(None, params["events"]).announced_by(cutoff).events
     return found
 
 
-def _seen(panel: Panel, horizon: int) -> pd.DataFrame:
-    """The panel as a frame; with covariates also the steps that are forecast, and no later ones, without their `y`."""
+def _seen(panels: Panels, horizon: int) -> pd.DataFrame:
+    """The panels as a frame; with covariates also the steps that are forecast, and no later ones, without their `y`."""
+    return pd.concat([_seen_of(panel, horizon) for panel in panels.parts], ignore_index=True)
+
+
+def _seen_of(panel: Panel, horizon: int) -> pd.DataFrame:
     if not panel.extra:
         return panel.frame()
-    index = panel.index.append(panel.future(horizon))
-    columns = {"series_id": panel.ids.repeat(len(index)), "ds": np.tile(index.to_numpy(), len(panel.ids))}
-    for name, values in {"y": panel.y, **panel.extra}.items():
-        known = values[:, : len(index)]
-        columns[name] = np.pad(known, ((0, 0), (0, len(index) - known.shape[1])), constant_values=np.nan).ravel()
-    return pd.DataFrame(columns)
+    ahead, steps = panel.ahead_of(horizon)
+    past = panel.frame(gaps=True)
+    known = {name: _known_at(panel.extra[name], len(panel.index) + steps).ravel() for name in panel.extra}
+    keys = {"series_id": panel.ids.repeat(horizon), "ds": np.tile(ahead.to_numpy(), len(panel.ids)), "y": np.nan}
+    return pd.concat([past, pd.DataFrame(keys | known)], ignore_index=True)
+
+
+def _known_at(values: Floats, steps: npt.NDArray[np.int64]) -> Floats:
+    """A covariate at steps; NaN after what is known."""
+    wide = np.pad(values, ((0, 0), (0, max(int(steps.max()) + 1 - values.shape[1], 0))), constant_values=np.nan)
+    return np.asarray(wide[:, steps])
 
 
 def _naive_error(panel: Panel) -> Floats:
     """Mean absolute difference to the same place in the cycle before, by series (Hyndman and Koehler, 2006)."""
-    cycle = panel.season.cycle
+    cycle = panel.granularity.block
     return np.asarray(pd.DataFrame(np.abs(panel.y[:, cycle:] - panel.y[:, :-cycle])).mean(axis=1))

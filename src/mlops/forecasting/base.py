@@ -2,19 +2,22 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.forecasts import LEVELS
 from mlops.errors import BadHorizon, HistoryTooShort, UnknownName
 from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.clock import longest_shift
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.panels import Panels
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 
@@ -27,9 +30,13 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 class Forecaster(ABC):
     """A model of many series.
 
-    `freq` is a pandas offset alias (None: inferred from the data), `country` an ISO code for public holidays (None:
-    none), `horizon` the farthest step that can be asked for; intervals are calibrated that far. `events` are the user's
-    own named days, `covariates` names of further columns whose values are known ahead.
+    `freq` is the name of a granularity or pandas' offset alias (None: inferred from the data, `forecasting.panels`),
+    `country` an ISO code for public holidays, `US` or with a subdivision `US-CA` (None: none), `horizon` the farthest
+    step that can be asked for; intervals are calibrated that far. `events` are the user's own named days, `covariates`
+    names of further columns whose values are known ahead.
+
+    Series that begin their weeks on different days, or live by different clocks, are fitted apart: each such group has
+    a forecaster of its own inside of this one.
     """
 
     kind: ClassVar[str]
@@ -54,6 +61,7 @@ class Forecaster(ABC):
         self.covariates = tuple(covariates)
         self._history: Panel
         self._tape: Tape
+        self._apart: tuple[Self, ...] = ()
 
     @property
     def params(self) -> dict[str, Any]:
@@ -65,25 +73,53 @@ class Forecaster(ABC):
 
     @property
     def importance(self) -> dict[str, float]:
-        """Share of each feature in what the model has learned, summing to 1; empty where the kind can't say."""
-        return {}
+        """Share of each feature in what the model has learned, summing to 1; empty where the kind can't say.
+
+        Of series that are apart it is the mean over them.
+        """
+        found: dict[str, float] = {}
+        for one in self._apart:
+            for name, share in one.importance.items():
+                found[name] = found.get(name, 0.0) + share * len(one.known) / len(self.known)
+        return found
 
     @property
     def known(self) -> pd.Index:
         """The series that it was trained on."""
+        if self._apart:
+            return self._apart[0].known.append([one.known for one in self._apart[1:]])
         return self._history.ids
 
+    @property
+    def tapes(self) -> tuple[Tape, ...]:
+        """What it would have forecast before the end of its training, one for each group of series that is apart."""
+        return tuple(one._tape for one in self._apart) or (self._tape,)
+
     def fit(self, frame: pd.DataFrame) -> Self:
-        """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all."""
-        return self.fit_panel(Panel.of(frame, self.freq, self.covariates))
+        """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all.
+
+        `ds` is the beginning of each step, in UTC; a column `time_zone` says by which clock hours repeat.
+        """
+        panels = Panels.of(frame, self.freq, self.covariates)
+        self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
+        if not self._apart:
+            return self.fit_panel(panels.parts[0])
+        self.features = tuple(dict.fromkeys(name for one in self._apart for name in one.features))
+        return self
+
+    def _like(self, panel: Panel) -> Self:
+        """An unfitted forecaster for one panel, with room for the steps that its clock may skip."""
+        spare = longest_shift(panel.zone) // pd.Timedelta(seconds=panel.granularity.seconds or 1)
+        params = self.params | {"freq": str(panel.granularity), "horizon": self.horizon + int(spare)}
+        return type(self)(**params)
 
     @one_thread()
     def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
         """`fit` on a panel; `origins` are the positions to rehearse from (None: those of `rehearsals`)."""
         origins = rehearsals(panel) if origins is None else origins
-        if not origins or origins[0] + 1 < 2 * panel.season.cycle:
+        if not origins or origins[0] + 1 < 2 * panel.granularity.block:
             longest = int((~np.isnan(panel.y)).sum(axis=1).max())
-            raise HistoryTooShort(panel.ids[0], longest, 3 * panel.season.cycle + 3)
+            raise HistoryTooShort(panel.ids[0], longest, panel.granularity.need)
         self._tape = self._rehearse(panel, origins)
         if self.refit:
             self._fit(panel)
@@ -107,7 +143,39 @@ class Forecaster(ABC):
         would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
         `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
         """
-        panel = self._panel(horizon, history, future)
+        return self._each(
+            horizon,
+            history,
+            future,
+            lambda model, panel, steps: model._bounded(panel, steps, levels, decompose=decompose),
+        )
+
+    @one_thread()
+    def explain(
+        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`."""
+
+        def makings(model: "Forecaster", panel: Panel, steps: int) -> dict[str, Floats]:
+            parts = model.parts(panel, steps)
+            return {"y_hat": _sum(parts), **parts}
+
+        return self._each(horizon, history, future, makings)
+
+    @one_thread()
+    def decompose(
+        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """`explain` gathered into the COMPONENTS, in units of the series."""
+
+        def gathered(model: "Forecaster", panel: Panel, steps: int) -> dict[str, Floats]:
+            parts = model.parts(panel, steps)
+            return {"y_hat": _sum(parts), **model._gathered(parts)}
+
+        return self._each(horizon, history, future, gathered)
+
+    def _bounded(self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool) -> dict[str, Floats]:
+        """Point forecasts, bounds, and components where they are asked for."""
         components: dict[str, Floats] = {}
         if decompose:
             parts, tape = self.composed(panel, horizon)
@@ -115,30 +183,28 @@ class Forecaster(ABC):
         else:
             y_hat, tape = self.forecast(panel, horizon)
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
-        return _long(panel, horizon, {"y_hat": y_hat, **bounds, **components})
+        return {"y_hat": y_hat, **bounds, **components}
 
-    @one_thread()
-    def explain(
-        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+    def _each(
+        self,
+        horizon: object,
+        history: pd.DataFrame | None,
+        future: pd.DataFrame | None,
+        columns: "Callable[[Forecaster, Panel, int], dict[str, Floats]]",
     ) -> pd.DataFrame:
-        """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`."""
-        panel = self._panel(horizon, history, future)
-        parts = self.parts(panel, horizon)
-        return _long(panel, horizon, {"y_hat": _sum(parts), **parts})
-
-    @one_thread()
-    def decompose(
-        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
-        """`explain` gathered into the COMPONENTS, in units of the series."""
-        panel = self._panel(horizon, history, future)
-        parts = self.parts(panel, horizon)
-        return _long(panel, horizon, {"y_hat": _sum(parts), **self._gathered(parts)})
+        """The columns of every panel's forecasts, each by the forecaster that knows its clock and weekday."""
+        found = []
+        for model, panel in self._asked(horizon, history, future):
+            at, steps = panel.ahead_of(int(horizon))  # type: ignore[call-overload]
+            found.append(_long(panel, at, steps, columns(model, panel, int(steps.max()) + 1)))
+        together = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
+        return together.fillna(dict.fromkeys(together.columns[4:], 0.0)) if len(found) > 1 else together
 
     def with_calendar(self, calendar: Calendar) -> Self:
         """The same fitted model under another calendar of named days; this one stays as it is."""
         other = copy(self)
         other.calendar = calendar
+        other._apart = tuple(one.with_calendar(calendar) for one in self._apart)
         return other
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
@@ -175,7 +241,7 @@ class Forecaster(ABC):
         """What would have been forecast: the rehearsals, and after the training every few steps of newer history."""
         tape = self._tape.judged_by(panel)
         first = int(panel.index.get_indexer(self._history.index[-1:])[0])
-        newest, every = len(panel.index) - 1, panel.season.every
+        newest, every = len(panel.index) - 1, panel.granularity.every
         if first < 0 or newest <= first:
             return tape
         since = range(first, newest, every)[-12:]
@@ -184,8 +250,16 @@ class Forecaster(ABC):
     def save(self, folder: Path) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
         folder.mkdir(parents=True, exist_ok=True)
-        card = {"kind": self.kind, "params": self.params, "fitted_freq": self._history.freq}
+        card: dict[str, Any] = {"kind": self.kind, "params": self.params}
+        if self._apart:
+            card["apart"] = len(self._apart)
+            for number, one in enumerate(self._apart):
+                one.save(folder / f"part-{number}")
+        else:
+            card |= {"fitted_freq": str(self._history.granularity), "zone": self._history.zone}
         (folder / "forecaster.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        if self._apart:
+            return
         self._history.frame().to_parquet(folder / "history.parquet", index=False)
         self._tape.save(folder)
         self._save(folder)
@@ -195,8 +269,11 @@ class Forecaster(ABC):
         """The fitted forecaster that `save` wrote."""
         card = read_card(folder)
         self = cls(**card["params"])
+        self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
+        if self._apart:
+            return self
         frame = pd.read_parquet(folder / "history.parquet")
-        self._history = Panel.of(frame, card["fitted_freq"], self.covariates)
+        self._history = Panels.of(frame, card["fitted_freq"], self.covariates).one
         self._tape = Tape.load(folder)
         self._load(folder)
         return self
@@ -221,7 +298,7 @@ class Forecaster(ABC):
 
     def _memory(self, panel: Panel) -> int:
         """How many steps of history a prediction looks back on."""
-        return panel.season.year + 13 * panel.season.cycle
+        return panel.granularity.year + 13 * panel.granularity.block
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Forecasts from the origins by a model that was fitted on what the first of them knew."""
@@ -236,17 +313,33 @@ class Forecaster(ABC):
         """Point forecasts from a past origin; NaN where nobody wrote down what has to be known ahead."""
         return self.point(panel, horizon)
 
-    def _panel(self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
+    def _asked(
+        self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None
+    ) -> "list[tuple[Forecaster, Panel]]":
+        """The panels to forecast, and the forecaster of each."""
         self._check_horizon(horizon)
-        frame = self._history.frame() if history is None and future is not None else history
-        if frame is None:
-            return self._history
-        panel = Panel.of(frame, self._history.freq, self.covariates, future)
+        models = self._apart or (self,)
+        if history is None and future is None:
+            return [(one, one._history) for one in models]
+        frame = pd.concat([one._history.frame() for one in models], ignore_index=True) if history is None else history
+        panels = Panels.of(frame, models[0]._history.granularity.name, self.covariates, future)
         if not self.knows_new_series:
-            unknown = panel.ids.difference(self.known)
+            unknown = panels.ids.difference(self.known)
             if len(unknown):
                 raise UnknownName("series", unknown[0], map(str, self.known))
-        return panel
+        return [(self._for(part), part) for part in panels.parts]
+
+    def _for(self, panel: Panel) -> "Forecaster":
+        """The forecaster of the panel's clock and weekday; of one that was never seen, that of most series."""
+        if not self._apart:
+            return self
+        key = (panel.zone, panel.granularity)
+        alike = [one for one in self._apart if (one._history.zone, one._history.granularity) == key]
+        return alike[0] if alike else max(self._apart, key=lambda one: len(one.known))
+
+    def _panel(self, horizon: int, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
+        """The only panel of `_asked`."""
+        return self._asked(horizon, history, future)[0][1]
 
     def _gathered(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Parts summed by component; a component without a part is zero."""
@@ -262,7 +355,7 @@ class Forecaster(ABC):
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Kind, parameters and frequency of a saved forecaster."""
+    """Kind, parameters and granularity of a saved forecaster."""
     card: dict[str, Any] = json.loads((folder / "forecaster.json").read_text(encoding="utf-8"))
     return card
 
@@ -277,10 +370,12 @@ def _means(panel: Panel) -> Floats:
     return np.asarray(np.nansum(panel.y, axis=1) / np.maximum(seen.sum(axis=1), 1))[:, None]
 
 
-def _long(panel: Panel, horizon: int, columns: dict[str, Floats]) -> pd.DataFrame:
+def _long(
+    panel: Panel, at: pd.DatetimeIndex, steps: npt.NDArray[np.int64], columns: Mapping[str, Floats]
+) -> pd.DataFrame:
     keys = {
-        "series_id": panel.ids.repeat(horizon),
-        "ds": np.tile(panel.future(horizon).to_numpy(), len(panel.ids)),
-        "cutoff": panel.cutoff,
+        "series_id": panel.ids.repeat(len(at)),
+        "ds": np.tile(at.to_numpy(), len(panel.ids)),
+        "cutoff": panel.newest,
     }
-    return pd.DataFrame(keys | {name: np.asarray(values, float).ravel() for name, values in columns.items()})
+    return pd.DataFrame(keys | {name: np.asarray(values, float)[:, steps].ravel() for name, values in columns.items()})

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 
 __all__ = ["Calendar", "Event", "read_events"]
 
+Floats = npt.NDArray[np.float64]
 COLUMNS = "event,first[,last[,announced]]"
 
 
@@ -68,7 +70,11 @@ def read_events(path: Path) -> tuple[Event, ...]:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Named days: the public holidays of a country (ISO code; None for none) and events."""
+    """Named days: events, and the public holidays of a country (ISO code, also of a subdivision: `US-CA`; None: none).
+
+    A day on which several public holidays fall is one day off: each of its names counts for a share of it, so that
+    their effects are not added up. An event comes on top of a holiday.
+    """
 
     country: str | None = None
     events: tuple[Event, ...] = ()
@@ -84,72 +90,73 @@ class Calendar:
         known = tuple(event for event in self.events if event.announced is None or event.announced <= cutoff.date())
         return replace(self, events=known)
 
+    @property
+    def own(self) -> frozenset[str]:
+        """The names of the events."""
+        return frozenset(event.name for event in self.events)
+
     def days(self, first: date, last: date) -> pd.DataFrame:
-        """`ds, name` of every named day from `first` to `last`, in order."""
-        rows = [(day, name) for day, name in _public(self.country, first.year, last.year) if first <= day <= last]
+        """`ds, name, share` of every name of every day from `first` to `last`, in order; the share is 1 for events."""
+        shares: dict[tuple[date, str], float] = {}
+        for day, names in _public(self.country, first.year, last.year):
+            if first <= day <= last:
+                shares |= {(day, name): 1 / len(names) for name in names}
         for event in self.events:
             span = pd.date_range(max(event.first, first), min(event.last, last))
-            rows += [(day.date(), event.name) for day in span]
-        frame = pd.DataFrame(sorted(set(rows)), columns=["ds", "name"])
-        return frame.assign(ds=pd.to_datetime(frame["ds"]))
+            shares |= {(day.date(), event.name): 1.0 for day in span}
+        rows = [(day, name, share) for (day, name), share in sorted(shares.items())]
+        frame = pd.DataFrame(rows, columns=["ds", "name", "share"])
+        return frame.assign(ds=pd.to_datetime(frame["ds"]), share=frame["share"].astype(float))
 
-    def counts(self, index: pd.DatetimeIndex, freq: str) -> dict[str, npt.NDArray[np.float64]]:
-        """Per name, how many of its days lie in each step of `index` (for days and hours: 0 or 1)."""
-        if not len(index):
-            return {}
-        return dict(_counts(self, freq, index.to_numpy().astype("datetime64[ns]").tobytes()))
+    def counts(self, index: pd.DatetimeIndex, granularity: Granularity) -> dict[str, Floats]:
+        """Per name, how many of its days (or shares of days) lie in each of the steps of `index`.
 
-    def count(self, index: pd.DatetimeIndex, freq: str) -> npt.NDArray[np.float64]:
-        """How many named days lie in each step."""
-        return np.asarray(sum(self.counts(index, freq).values(), np.zeros(len(index))))
+        Of days and shorter steps it is 1, the share of the name, or 0.
+        """
+        return dict(self._found(index, granularity)[0]) if len(index) else {}
+
+    def count(self, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
+        """How many named days lie in each of the steps; a day with several names is one."""
+        return self._found(index, granularity)[1] if len(index) else np.zeros(0)
+
+    def _found(self, index: pd.DatetimeIndex, granularity: Granularity) -> "tuple[Mapping[str, Floats], Floats]":
+        return _counts(self, granularity, index.to_numpy().astype("datetime64[ns]").tobytes())
 
 
 @lru_cache(maxsize=256)
-def _counts(calendar: Calendar, freq: str, times: bytes) -> Mapping[str, npt.NDArray[np.float64]]:
-    """What `Calendar.counts` says of the times; models ask for the same steps again and again."""
-    index = pd.DatetimeIndex(np.frombuffer(times, dtype="datetime64[ns]"))
-    named = calendar.days(*_span(index, freq))
-    found = {str(name): _per_step(index, freq, pd.DatetimeIndex(days)) for name, days in named.groupby("name")["ds"]}
-    for count in found.values():
+def _counts(calendar: Calendar, granularity: Granularity, times: bytes) -> tuple[Mapping[str, Floats], Floats]:
+    """What `Calendar.counts` and `count` say of the times; models ask for the same steps again and again."""
+    starts = np.frombuffer(times, dtype="datetime64[ns]")
+    end = granularity.after(starts.max(), 1)[0] - np.timedelta64(1, "us")
+    named = calendar.days(*(pd.Timestamp(one).date() for one in (starts.min(), end)))
+    found = {}
+    for name, days in named.groupby("name"):
+        at, share = days["ds"].to_numpy(), days["share"].to_numpy()
+        found[str(name)] = sum(
+            (size * granularity.per_step(starts, at[share == size]) for size in np.unique(share)), np.zeros(len(starts))
+        )
+    together = granularity.per_step(starts, np.unique(named["ds"].to_numpy()))
+    for count in (*found.values(), together):
         count.setflags(write=False)
-    return {name: count for name, count in found.items() if count.any()}
-
-
-def _per_step(index: pd.DatetimeIndex, freq: str, days: pd.DatetimeIndex) -> npt.NDArray[np.float64]:
-    if freq.split("-")[0] not in ("W", "MS"):
-        return np.asarray(index.normalize().isin(days), dtype=float)
-    starts = _starts(index, freq)
-    place = np.searchsorted(starts.to_numpy(), days.to_numpy(), side="right") - 1
-    inside = (place >= 0) & (days < _ends(starts[-1:], freq)[0])
-    return np.bincount(place[inside], minlength=len(index)).astype(float)
-
-
-def _starts(index: pd.DatetimeIndex, freq: str) -> pd.DatetimeIndex:
-    """The first day of each step: a Monday names the week that it begins, another weekday the week that it ends."""
-    ends_week = freq.startswith("W") and freq != "W-MON"
-    return index.normalize() - pd.Timedelta(days=6) if ends_week else index.normalize()
-
-
-def _ends(starts: pd.DatetimeIndex, freq: str) -> pd.DatetimeIndex:
-    return starts + (pd.Timedelta(days=7) if freq.startswith("W") else pd.offsets.MonthBegin(1))
-
-
-def _span(index: pd.DatetimeIndex, freq: str) -> tuple[date, date]:
-    first, last = _starts(index[:1], freq)[0], index[-1]
-    if freq.split("-")[0] in ("W", "MS"):
-        last = _ends(_starts(index[-1:], freq), freq)[0] - pd.Timedelta(days=1)
-    return first.date(), last.date()
+    return {name: count for name, count in found.items() if count.any()}, together
 
 
 @lru_cache(maxsize=64)
-def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, str]]:
+def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, tuple[str, ...]]]:
+    """The public holidays of years, by day in order, each with its names: in English where they are translated."""
     if country is None:
         return ()
+    code, _, part = country.partition("-")
     try:
-        found = holidays.country_holidays(country, years=range(first, last + 1))
+        found = holidays.country_holidays(
+            code, subdiv=part or None, years=range(first, last + 1), expand=False, language="en_US"
+        )
     except NotImplementedError as error:
-        raise UnknownName("country", country, holidays.list_supported_countries()) from error
-    return tuple(sorted(found.items()))
+        known = holidays.list_supported_countries()
+        if code in known:
+            raise UnknownName(f"part of {code}", part, known[code]) from error
+        raise UnknownName("country", code, known) from error
+    return tuple((day, tuple(sorted(set(found.get_list(day))))) for day in sorted(found))
 
 
 def _event(row: Mapping[str, str | None], path: Path, line: int) -> Event:

@@ -17,26 +17,34 @@ import numpy as np
 import pandas as pd
 
 from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 
 __all__ = ["conditions"]
 
 
 def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
     """`series_id, condition, observed, zeros, first, last` of each series in a frame `series_id, ds, y`."""
-    panel = Panel.of(frame, freq)
+    panels = Panels.of(frame, freq)
+    found = pd.concat([_of(panel) for panel in panels.parts], ignore_index=True)
+    missing = pd.Index(frame["series_id"].unique()).difference(panels.ids)
+    nothing = pd.DataFrame({"series_id": missing, "condition": "no data", "observed": 0, "zeros": 0})
+    return pd.concat([found, nothing], ignore_index=True) if len(nothing) else found
+
+
+def _of(panel: Panel) -> pd.DataFrame:
     seen, steps = ~np.isnan(panel.y), panel.y.shape[1]
     first, last = seen.argmax(axis=1), steps - 1 - seen[:, ::-1].argmax(axis=1)
     count, zeros = seen.sum(axis=1), (panel.y == 0).sum(axis=1)
     constant = np.nanmax(panel.y, axis=1) == np.nanmin(panel.y, axis=1)
     quiet = steps - 1 - last
     cases = {
-        "ended": quiet >= min(4 * panel.season.cycle, panel.season.year // 2),
+        "ended": quiet >= min(4 * panel.granularity.block, panel.granularity.year // 2),
         "short": panel.short,
         "constant": constant,
         "intermittent": 2 * zeros >= count,
         "late": first >= steps // 2,
     }
-    found = pd.DataFrame(
+    return pd.DataFrame(
         {
             "series_id": panel.ids,
             "condition": np.select(list(cases.values()), list(cases), "regular"),
@@ -46,6 +54,3 @@ def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
             "last": panel.index[last],
         }
     )
-    missing = pd.Index(frame["series_id"].unique()).difference(panel.ids)
-    nothing = pd.DataFrame({"series_id": missing, "condition": "no data", "observed": 0, "zeros": 0})
-    return pd.concat([found, nothing], ignore_index=True) if len(nothing) else found

@@ -31,7 +31,7 @@ class Design:
         self._smoothed: dict[int, npt.NDArray[np.float32]] = {}
         self._sums = np.pad(np.nan_to_num(panel.y), ((0, 0), (1, 0))).cumsum(axis=1)
         self._counts = np.pad((~np.isnan(panel.y)).astype(float), ((0, 0), (1, 0))).cumsum(axis=1)
-        cycle = panel.season.cycle
+        cycle = panel.granularity.block
         seen = np.arange(panel.y.shape[1])
         own_scale = self.mean(seen[-1:], 52 * cycle)
         self._floor = np.maximum(np.nan_to_num(np.abs(own_scale)) * 0.05, 1e-9)
@@ -45,9 +45,9 @@ class Design:
 
     def level(self, origins: Ints) -> Floats:
         """Mean of the newest four cycles at each origin, of a year where there is nothing in them; never zero."""
-        recent = self.mean(origins, 4 * self.panel.season.cycle)
+        recent = self.mean(origins, 4 * self.panel.granularity.block)
         if np.isnan(recent).any():
-            recent = np.where(np.isnan(recent), self.mean(origins, self.panel.season.year), recent)
+            recent = np.where(np.isnan(recent), self.mean(origins, self.panel.granularity.year), recent)
         recent = np.nan_to_num(np.abs(recent))
         return np.asarray(np.maximum(recent, self._floor))
 
@@ -82,12 +82,12 @@ class Design:
     def calendar(self) -> pd.DatetimeIndex:
         """The panel's steps and a year of steps after them."""
         index = self.panel.index
-        return pd.DatetimeIndex(index.append(self.panel.future(self.panel.season.year + 31)))
+        return pd.DatetimeIndex(index.append(self.panel.future(self.panel.granularity.year + 31)))
 
     @cached_property
     def holidays(self) -> Floats:
         """How many days of each step of `calendar` are public holidays or events."""
-        return self.known.count(self.calendar, self.panel.freq)
+        return self.known.count(self.calendar, self.panel.granularity)
 
     @cached_property
     def to_holiday(self) -> Floats:
@@ -116,7 +116,7 @@ class Point:
     @cached_property
     def seasons(self) -> Floats:
         """The newest eight seen values of the target's place in the cycle, newest first, over the level."""
-        cycle = self.design.panel.season.cycle
+        cycle = self.design.panel.granularity.block
         first = self.origins + self.step - cycle * -(-self.step // cycle)
         return np.stack([self.design.value(first - cycle * back) / self.level for back in range(8)])
 
@@ -131,17 +131,17 @@ class Point:
 
     def mean(self, cycles: int) -> Floats:
         """Mean of the newest `cycles` cycles, over the level."""
-        return np.asarray(self.design.mean(self.origins, cycles * self.design.panel.season.cycle) / self.level)
+        return np.asarray(self.design.mean(self.origins, cycles * self.design.panel.granularity.block) / self.level)
 
     def year_ago(self, shift: int = 0) -> Floats:
         """The value a year before the target, over the level; never after the origin."""
-        position = np.minimum(self.origins + self.step - self.design.panel.season.year + shift, self.origins)
+        position = np.minimum(self.origins + self.step - self.design.panel.granularity.year + shift, self.origins)
         return np.asarray(self.design.value(position) / self.level)
 
     def index_a_year_ago(self) -> Floats:
         """The value a year before the target, over the level a year before the origin."""
-        season = self.design.panel.season
-        before = self.design.mean(self.origins - season.year, 4 * season.cycle)
+        season = self.design.panel.granularity
+        before = self.design.mean(self.origins - season.year, 4 * season.block)
         return np.asarray(self.year_ago() * self.level / np.where(before > 0, before, np.nan))
 
     def smoothed(self) -> Floats:
@@ -150,10 +150,10 @@ class Point:
 
     def growth_a_year_ago(self) -> Floats:
         """How the cycle around the target stood to the four cycles before its origin, a year ago."""
-        season = self.design.panel.season
-        around = np.minimum(self.origins + self.step - season.year + season.cycle // 2, self.origins)
-        before = self.design.mean(self.origins - season.year, 4 * season.cycle)
-        return np.asarray(self.design.mean(around, season.cycle) / np.where(before > 0, before, np.nan))
+        season = self.design.panel.granularity
+        around = np.minimum(self.origins + self.step - season.year + season.block // 2, self.origins)
+        before = self.design.mean(self.origins - season.year, 4 * season.block)
+        return np.asarray(self.design.mean(around, season.block) / np.where(before > 0, before, np.nan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
+from mlops.domain.granularity import Granularity
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
 
@@ -18,7 +19,7 @@ PRIOR = 2.0  # days that the common effect counts for in that of a series, and f
 ROUNDS = 6
 NO_PRIOR = 1e-6  # names that always fall together are given equal shares
 MOST = 5.0
-HOURS = 24
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,20 @@ class Effects:
     occurrences: tuple[tuple["Occurrence", ...], ...]
     """By name, each stretch of consecutive steps on which any series was observed."""
 
-    def multiplier(self, calendar: Calendar, index: pd.DatetimeIndex, freq: str) -> Floats:
+    def multiplier(self, calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
         """What each step (columns) of each series (rows) is multiplied by; names that were not measured do nothing.
 
-        The factors of several names multiply; the days of one name in a week add up.
+        The effects of public holidays add up, by their shares of a day and by the days of a week; events multiply.
         """
-        found = np.ones((len(self.factor), len(index)))
-        for name, count in calendar.counts(index, freq).items():
+        found, off = np.ones((len(self.factor), len(index))), np.zeros((len(self.factor), len(index)))
+        for name, count in calendar.counts(index, granularity).items():
             if name in self.names:
-                on, factor = np.flatnonzero(count), self.factor[:, self.names.index(name)]
-                found[:, on] *= np.maximum(1 + count[on] * (factor[:, None] - 1), 0.0)
-        return found
+                on, effect = np.flatnonzero(count), self.factor[:, self.names.index(name)] - 1
+                if name in calendar.own:
+                    found[:, on] *= np.maximum(1 + count[on] * effect[:, None], 0.0)
+                else:
+                    off[:, on] += count[on] * effect[:, None]
+        return found * np.maximum(1 + off, 0.0)
 
     def table(self) -> pd.DataFrame:
         """One row per name, the largest effect first; effects are parts of the usual value: -0.2 is 20 % less.
@@ -101,19 +105,21 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     Names that share a step (a strike on a holiday, two holidays in a week) are measured together: least squares of the
     product of their factors, by Gauss-Newton steps, each step of the panel weighted by what it would have been.
     """
-    counts = {} if panel.freq == "MS" else calendar.announced_by(panel.cutoff).counts(panel.index, panel.freq)
+    known = calendar.announced_by(panel.cutoff)
+    counts = {} if panel.granularity.months else known.counts(panel.index, panel.granularity)
     names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
+    own = np.array([name in known.own for name in names], dtype=bool)
     named = np.asarray(of_names.any(axis=0))
     steps = np.flatnonzero(named)
     y, usual, of_names = panel.y[:, steps], usual_values(panel, without=named)[:, steps], of_names[:, steps]
     seen = ~np.isnan(y) & ~np.isnan(usual) & (usual > 0)
     would, change = np.where(seen, usual, 0.0), np.where(seen, y - usual, 0.0)
-    day = HOURS if panel.freq == "h" else 1
-    common = _common(would, change, of_names, PRIOR / 4 * day)
+    day = max(round(1 / panel.granularity.days), 1)
+    common = _common(would, change, of_names, own, PRIOR / 4 * day)
     observed = (seen.astype(float) @ (of_names > 0).T) > 0
-    effect = np.where(observed, _own(would, change, seen, of_names, common, day), common)
-    plain = _common(would, change, of_names, NO_PRIOR)
-    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, plain, day)
+    effect = np.where(observed, _own(would, change, seen, of_names, own, common, day), common)
+    plain = _common(would, change, of_names, own, NO_PRIOR)
+    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, _others(plain, of_names, own), day)
     return Effects(panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences)
 
 
@@ -122,7 +128,7 @@ def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False)
 
     NaN where nothing was observed.
     """
-    shift = {"h": 7 * HOURS, "W": 1}.get(panel.freq.split("-")[0], panel.season.cycle)
+    shift = panel.granularity.longest
     plain = np.where(without, np.nan, panel.y)
     steps = plain.shape[1]
     total, count = np.zeros(plain.shape), np.zeros(plain.shape)
@@ -138,24 +144,22 @@ def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _common(would: Floats, change: Floats, of_names: Floats, prior: float) -> Floats:
+def _common(would: Floats, change: Floats, of_names: Floats, own: Flags, prior: float) -> Floats:
     """By name, the effect on the sum of all series, shrunk as by `prior` steps without one."""
     total, effect = would.sum(axis=0), np.zeros(len(of_names))
     weight = total / max(total.sum() / max((total > 0).sum(), 1), 1e-12)
     ratio = change.sum(axis=0) / np.maximum(total, 1e-12)
     for _ in range(ROUNDS):
-        slope, offset = _line(effect, of_names)
+        slope, offset = _line(effect, of_names, own)
         left = (slope * weight) @ slope.T + prior * np.eye(len(of_names))
         effect = np.clip(np.linalg.solve(left, (slope * weight) @ (ratio - offset)), -1, MOST - 1)
     return effect
 
 
-def _own(
-    would: Floats, change: Floats, seen: npt.NDArray[np.bool_], of_names: Floats, common: Floats, day: int
-) -> Floats:
+def _own(would: Floats, change: Floats, seen: Flags, of_names: Floats, own: Flags, common: Floats, day: int) -> Floats:
     """Series × names, the effects on each series: as `_common`, in one step from that and shrunk towards it."""
     on, count = (of_names > 0).astype(float).T, len(of_names)
-    slope, offset = _line(common, of_names)
+    slope, offset = _line(common, of_names, own)
     once = (would @ on) / np.maximum(seen.astype(float) @ on, 1)  # of a usual step of the name
     prior = np.where(once > 0, PRIOR * day * once, 1.0)
     pairs = (slope[:, None, :] * slope).reshape(count * count, slope.shape[1])
@@ -164,17 +168,23 @@ def _own(
     return np.asarray(np.linalg.solve(left, right[..., None])[..., 0])
 
 
-def _line(effect: Floats, of_names: Floats) -> tuple[Floats, Floats]:
+def _line(effect: Floats, of_names: Floats, own: Flags) -> tuple[Floats, Floats]:
     """Names × steps and steps: the change of a step by all its names, as slopes of the effects and what they leave."""
-    slope = of_names * _others(effect, of_names)
-    whole = np.prod(1 + of_names * effect[:, None], axis=0) - 1
+    slope = of_names * _others(effect, of_names, own)
+    factor = 1 + of_names * effect[:, None]
+    whole = np.prod(factor[own], axis=0) * (1 + effect[~own] @ of_names[~own]) - 1
     return slope, whole - effect @ slope
 
 
-def _others(effect: Floats, of_names: Floats) -> Floats:
-    """Names × steps, the factor by which the other names change a step; never near zero, for it is divided by."""
+def _others(effect: Floats, of_names: Floats, own: Flags) -> Floats:
+    """Names × steps, the factor by which the other causes change a step; never near zero, for it is divided by.
+
+    The public holidays of a step are one cause, each event is one.
+    """
+    off = np.maximum(1 + effect[~own] @ of_names[~own], 0.05)
     factor = np.maximum(1 + of_names * effect[:, None], 0.05)
-    return np.asarray(np.prod(factor, axis=0) / factor)
+    events = np.prod(factor[own], axis=0)
+    return np.asarray(np.where(own[:, None], off * events / factor, events))
 
 
 def _occurrences(
@@ -183,13 +193,13 @@ def _occurrences(
     would: Floats,
     change: Floats,
     of_names: Floats,
-    effect: Floats,
+    of_others: Floats,
     day: int,
 ) -> tuple[tuple[Occurrence, ...], ...]:
     """By name, its stretches; the effects of other names on the same steps are taken out."""
     happened = (would + change).sum(axis=0)
     found = []
-    for count, others in zip(of_names, _others(effect, of_names), strict=True):
+    for count, others in zip(of_names, of_others, strict=True):
         base = would.sum(axis=0) * others
         on = np.flatnonzero((count > 0) & (base > 0))
         stretches = np.split(np.arange(len(on)), np.flatnonzero(np.diff(steps[on]) > 1) + 1)

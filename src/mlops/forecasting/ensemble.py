@@ -63,6 +63,8 @@ class Auto(Forecaster):
 
     @property
     def importance(self) -> dict[str, float]:
+        if self._apart:
+            return super().importance
         found = [member.importance for member in self.members.values() if member.importance]
         return found[0] if found else {}
 
@@ -143,12 +145,12 @@ class Auto(Forecaster):
 
     def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
         """Weights (origins + 1 × series × members × steps), the last member being the refuge, and their tape."""
-        season, tapes = panel.season, [self._tape_of(member, panel) for member in self.members.values()]
+        season, tapes = panel.granularity, [self._tape_of(member, panel) for member in self.members.values()]
         plain = self._refuge.tape(panel).of(panel.ids)
         forecasts = np.stack([tape.y_hat for tape in (*tapes, plain)], axis=2).astype(float)
-        weights = weigh(tapes, season.cycle)
+        weights = weigh(tapes, season.block)
         first = replace(plain, y_hat=blend(forecasts[:, :, :-1], weights[:-1]).astype(np.float32))
-        part = refuge(first, plain, season.cycle, season.every)[:, :, None, None]
+        part = refuge(first, plain, season.block, season.every)[:, :, None, None]
         rest = np.broadcast_to(part, (*part.shape[:3], weights.shape[3]))
         weights = np.concatenate([weights * (1 - part), rest], axis=2)
         return weights, replace(plain, y_hat=blend(forecasts, weights[:-1]).astype(np.float32))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting.backtest import backtest, origins
+from mlops.forecasting.panels import Panels
 
 __all__ = ["Holdout", "hold_out"]
 
@@ -55,5 +56,5 @@ def hold_out(frame: pd.DataFrame, granularity: str, days: int, horizon: int) -> 
     step = GRANULARITIES[granularity]
     wanted = max(round(days / step.days), FEWEST)
     steps = min(step.issue, horizon)
-    cutoffs = origins(frame, max(1, wanted // steps), every=steps, horizon=steps)
+    cutoffs = origins(Panels.of(frame, granularity), max(1, wanted // steps), every=steps, horizon=steps)
     return Holdout(frame, tuple(cutoffs), steps)

@@ -119,7 +119,7 @@ class Hybrid(Forecaster):
 
     def _ratios(self, panel: Panel, origins: Sequence[int], horizon: int) -> list[Floats]:
         """How outcomes will stand to Prophet's forecasts (series × steps), from how they stood to its fit."""
-        wanted = CYCLES * max(panel.season.cycle, panel.season.every) + origins[-1] - origins[0]
+        wanted = CYCLES * max(panel.granularity.block, panel.granularity.every) + origins[-1] - origins[0]
         start = max(origins[0] + 1 - wanted, 1)
         steps = len(panel.index) - start
         known = [_from(panel, name, start, steps) for name in self.covariates]
@@ -128,11 +128,11 @@ class Hybrid(Forecaster):
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
         reach = pd.DatetimeIndex(panel.index[start:].append(panel.future(horizon)))
         at = [origin - start for origin in origins]
-        found = smooth(ratio, panel.places(reach), at, horizon, panel.season.cycle)
+        found = smooth(ratio, panel.places(reach), at, horizon, panel.granularity.block)
         return [np.where(np.isnan(self._units_of(panel)), 1.0, one) for one in found]
 
     def _memory(self, panel: Panel) -> int:
-        return (CYCLES + 1) * max(panel.season.cycle, panel.season.every) + panel.season.span
+        return (CYCLES + 1) * max(panel.granularity.block, panel.granularity.every) + panel.granularity.span
 
     def _save(self, folder: Path) -> None:
         np.savez(folder / "units.npz", unit=self._unit)

@@ -48,7 +48,7 @@ class Intervals:
     def of(cls, tape: Tape, panel: Panel, *, never_negative: npt.NDArray[np.bool_]) -> "Intervals":
         """From a tape, for the series of `panel`."""
         tape = tape.of(panel.ids)
-        errors, places, cycle = tape.errors, _places(tape, panel), panel.season.cycle
+        errors, places, cycle = tape.errors, _places(tape, panel), panel.granularity.block
         growth = _growth(np.abs(errors))
         size = np.abs(errors) / growth
         ratio = np.full(errors.shape, np.nan)
@@ -58,7 +58,7 @@ class Intervals:
         relative = _relative(tape.y_hat, tape.level[:, :, None])
         power = _power(ratio, relative)
         scale = _scale(size, places, cycle)
-        shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.season.every)
+        shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.granularity.every)
         return cls(scale, growth, power, _quantiles(ratio / relative**power), shock, never_negative)
 
     def bounds(self, panel: Panel, y_hat: Floats, levels: Sequence[int]) -> dict[str, Floats]:
@@ -81,7 +81,7 @@ class Intervals:
 def _places(tape: Tape, panel: Panel) -> npt.NDArray[np.int64]:
     """The place in the cycle of each origin's targets (origins × steps)."""
     steps = tape.y.shape[2]
-    ahead = [pd.date_range(origin, periods=steps + 1, freq=panel.freq)[1:] for origin in tape.origins]
+    ahead = [pd.DatetimeIndex(panel.granularity.after(origin.to_datetime64(), steps)) for origin in tape.origins]
     return np.stack([panel.places(index) for index in ahead])
 
 

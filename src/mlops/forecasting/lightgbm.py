@@ -78,10 +78,10 @@ class LightGBM(Forecaster):
         return (*self.features, *self.covariates)
 
     def _fit(self, panel: Panel) -> None:
-        years = panel.y.shape[1] / panel.season.year
+        years = panel.y.shape[1] / panel.granularity.year
         self.features = tuple(name for name in self._wanted if years >= FEATURES[name].years)
         x, y, target = self._table(panel)
-        trees = self._stopped(x, y, target < panel.y.shape[1] - panel.season.span) if self.patience else self.trees
+        trees = self._stopped(x, y, target < panel.y.shape[1] - panel.granularity.span) if self.patience else self.trees
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
@@ -144,7 +144,7 @@ class LightGBM(Forecaster):
         rows = min(max(wanted, few), most)
         panel = panel.take(np.arange(0, len(panel.ids), max(1, wanted // rows)))
         design, steps = Design(panel, self.calendar, self.horizon), panel.y.shape[1]
-        start = min(4 * panel.season.cycle, steps // 3)
+        start = min(4 * panel.granularity.block, steps // 3)
         every = max(1, -(-len(panel.ids) * (steps - start) * self.horizon // rows))
         origins = [np.arange(start + step % every, steps - step, every) for step in range(1, self.horizon + 1)]
         if not any(len(some) for some in origins):
@@ -197,7 +197,7 @@ def _at(values: Floats, positions: Ints) -> Floats:
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:
     """The series (a column) that say nothing to the trees: not one value in the newest four cycles."""
-    return np.asarray(np.isnan(panel.y[:, -4 * panel.season.cycle :]).all(axis=1, keepdims=True))
+    return np.asarray(np.isnan(panel.y[:, -4 * panel.granularity.block :]).all(axis=1, keepdims=True))
 
 
 def _smoothed(design: Design, horizon: int) -> Floats:

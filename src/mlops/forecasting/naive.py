@@ -55,7 +55,7 @@ class MovingAverage(_Baseline):
 
 def _cycles(panel: Panel, count: int) -> Floats:
     """The newest cycles: series × cycles × places, the last place being that of the cutoff."""
-    cycle = panel.season.cycle
+    cycle = panel.granularity.block
     tail = panel.y[:, -count * cycle :]
     missing = -tail.shape[1] % cycle
     padded = np.hstack([np.full((len(tail), missing), np.nan), tail])
@@ -64,4 +64,4 @@ def _cycles(panel: Panel, count: int) -> Floats:
 
 def _repeat(panel: Panel, cycle: Floats, horizon: int) -> Floats:
     filled = np.where(np.isnan(cycle), panel.level()[:, None], cycle)
-    return filled[:, np.arange(horizon) % panel.season.cycle]
+    return filled[:, np.arange(horizon) % panel.granularity.block]

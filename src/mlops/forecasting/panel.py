@@ -1,46 +1,28 @@
 """Many series on one regular calendar: the array that every model kind works on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype
 
-from mlops.errors import BadInput, NothingToDo
+from mlops.domain.granularity import Granularity
+from mlops.errors import BadInput
+from mlops.forecasting.clock import UTC, instants, wall
 
-__all__ = ["SEASONS", "Panel", "Season", "infer_freq"]
+__all__ = ["Floats", "Panel"]
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Season:
-    """How many steps a cycle (a week of days, a day of hours) and a year have, and how models are rehearsed.
-
-    Rehearsals are forecasts from past origins, `every` steps apart, over the newest `span` steps.
-    """
-
-    cycle: int
-    year: int
-    every: int
-    span: int
-
-
-SEASONS = {
-    "h": Season(24, 8736, 24, 504),
-    "D": Season(7, 364, 7, 84),
-    "B": Season(5, 260, 5, 60),
-    "W": Season(4, 52, 2, 26),
-    "MS": Season(12, 12, 1, 18),
-}
-"""By pandas offset alias without its anchor. The year of days is 52 weeks, so that weekdays meet."""
-
-
-@dataclass(frozen=True, slots=True)
 class Panel:
     """`y` has one row per series and one column per step of `index`; NaN where nothing was observed.
+
+    `index` has the beginnings of the steps, without a gap: dates, or for steps within a day what a clock in `zone`
+    shows, so that a rhythm of the day stays where it is when the clock changes. `end` is the instant of the newest
+    step (None: the step itself), which matters where the clock shows an hour twice.
 
     `extra` holds covariates that are known ahead, by name: one row per series, one column per step of `index` and then
     of as many steps after it as are known.
@@ -49,49 +31,42 @@ class Panel:
     ids: pd.Index
     index: pd.DatetimeIndex
     y: Floats
-    freq: str
+    granularity: Granularity
     extra: Mapping[str, Floats] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        frame: pd.DataFrame,
-        freq: str | None = None,
-        covariates: Sequence[str] = (),
-        future: pd.DataFrame | None = None,
-    ) -> "Panel":
-        """The panel of a long frame `series_id, ds, y`; every series ends at the newest `ds` of the frame.
-
-        `covariates` names further columns; `future` (`series_id, ds` and the same columns) has their values ahead.
-        """
-        whole, frame = frame, _checked(frame)
-        freq = freq or infer_freq(frame["ds"])
-        index = pd.date_range(frame["ds"].min(), frame["ds"].max(), freq=freq)
-        wide = frame.pivot(index="series_id", columns="ds", values="y")
-        off = pd.DatetimeIndex(wide.columns).difference(index)
-        if len(off):
-            raise BadInput(f"{off[0]} is not on the calendar of frequency {freq!r}; pass freq=, or align the times")
-        wide = wide.reindex(columns=index)
-        panel = cls(wide.index, index, wide.to_numpy(dtype=float), freq)
-        return replace(panel, extra=_covariates(panel, whole, covariates, future)) if covariates else panel
-
-    @property
-    def season(self) -> Season:
-        """Cycle and year of this panel's frequency."""
-        return SEASONS[self.freq.split("-")[0]]
+    zone: str = UTC
+    end: pd.Timestamp | None = None
 
     @property
     def cutoff(self) -> pd.Timestamp:
         """The newest step."""
         return self.index[-1]
 
+    @property
+    def newest(self) -> pd.Timestamp:
+        """The instant (UTC) at which the newest step begins."""
+        return self.end or pd.Timestamp(instants(self.index[-1:].to_numpy(), self.zone)[0])
+
     def future(self, horizon: int) -> pd.DatetimeIndex:
         """The `horizon` steps after the cutoff."""
-        return pd.date_range(self.cutoff, periods=horizon + 1, freq=self.freq)[1:]
+        return pd.DatetimeIndex(self.granularity.after(self.cutoff.to_datetime64(), horizon).astype("datetime64[ns]"))
+
+    def ahead_of(self, horizon: int) -> tuple[pd.DatetimeIndex, npt.NDArray[np.int64]]:
+        """The instants of the `horizon` steps after the newest one, and which of the steps of `future` each is.
+
+        An hour that the clock shows twice is two instants of one step; one that it skips is a step without an instant.
+        """
+        if self.zone == UTC:
+            return self.future(horizon), np.arange(horizon)
+        every = np.timedelta64(self.granularity.seconds, "s")
+        at = self.newest.to_datetime64() + every * np.arange(1, horizon + 1)
+        number = self.granularity.number(wall(at, self.zone))
+        ahead = number - self.granularity.number(self.index[-1:].to_numpy()) - 1
+        return pd.DatetimeIndex(at), np.maximum(ahead, 0)
 
     def until(self, steps: int) -> "Panel":
         """The first `steps` steps; of covariates what is known ahead stays."""
-        return replace(self, index=self.index[:steps], y=self.y[:, :steps])
+        end = self.end if steps >= len(self.index) else None
+        return replace(self, index=self.index[:steps], y=self.y[:, :steps], end=end)
 
     def last(self, steps: int) -> "Panel":
         """The newest `steps` steps."""
@@ -116,17 +91,17 @@ class Panel:
         return values
 
     def places(self, index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-        """The place of each step in its cycle: hour, weekday or month; 0 for weeks."""
-        kind = self.freq.split("-")[0]
-        of = {"h": index.hour, "D": index.dayofweek, "B": index.dayofweek, "MS": index.month - 1}
-        return np.asarray(of.get(kind, np.zeros(len(index))), dtype=np.int64)
+        """The place of each step in its cycle: hour of the day, weekday, month or quarter of the year; 0 for others."""
+        if self.granularity.cycle in (5, 7):
+            return np.asarray(index.dayofweek, dtype=np.int64)
+        return self.granularity.number(index.to_numpy()) % self.granularity.cycle
 
     def level(self) -> Floats:
         """Mean absolute value of each series over its newest four cycles, at least a tenth of that over everything.
 
         With nothing in the newest four cycles it is that of as many values before; 0 for a series of zeros.
         """
-        cycles = 4 * self.season.cycle
+        cycles = 4 * self.granularity.block
         recent, whole = _mean_abs(self.y[:, -cycles:]), _mean_abs(self.y)
         ended = np.isnan(self.y[:, -cycles:]).all(axis=1)
         if ended.any():
@@ -143,69 +118,21 @@ class Panel:
     @property
     def short(self) -> npt.NDArray[np.bool_]:
         """Which series have too few values for more than a mean: fewer than two cycles, or 14."""
-        return np.asarray((~np.isnan(self.y)).sum(axis=1) < min(2 * self.season.cycle, 14))
+        return np.asarray((~np.isnan(self.y)).sum(axis=1) < min(2 * self.granularity.block, 14))
 
-    def frame(self) -> pd.DataFrame:
-        """Back to the long frame, without the gaps."""
-        series, step = np.nonzero(~np.isnan(self.y))
+    def frame(self, *, gaps: bool = False) -> pd.DataFrame:
+        """Back to the long frame, without the gaps (but for what covariates say in them); with `time_zone` if local."""
+        series, step = np.nonzero(~np.isnan(self.y) | gaps)
         keys = {"series_id": self.ids[series], "ds": self.index[step], "y": self.y[series, step]}
-        return pd.DataFrame(keys | {name: values[series, step] for name, values in self.extra.items()})
+        found = pd.DataFrame(keys | {name: values[series, step] for name, values in self.extra.items()})
+        return found if self.zone == UTC else self._instants_of(found)
 
-
-def infer_freq(ds: pd.Series) -> str:
-    """The offset alias that most steps follow: hourly, daily, weekdays, weekly or month starts."""
-    times = pd.DatetimeIndex(np.sort(ds.unique()))
-    if len(times) < 2:
-        raise BadInput("the frequency of one single time can't be inferred; pass freq=")
-    step = pd.Series(times).diff().mode()[0]
-    if step <= pd.Timedelta(hours=1):
-        return "h"
-    if step <= pd.Timedelta(days=1):
-        return "B" if len(times) > 10 and not (times.dayofweek >= 5).any() else "D"
-    if step <= pd.Timedelta(days=7):
-        return f"W-{times[-1].strftime('%a').upper()}"
-    return "MS"
-
-
-def _checked(frame: pd.DataFrame) -> pd.DataFrame:
-    missing = {"series_id", "ds", "y"} - set(frame.columns)
-    if missing:
-        raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected series_id, ds, y")
-    frame = frame.loc[frame["y"].notna(), ["series_id", "ds", "y"]]
-    if frame.empty:
-        raise NothingToDo("there is no observation to work on; every y is missing")
-    frame = frame.assign(ds=_naive(frame["ds"]))
-    twice = frame.duplicated(["series_id", "ds"])
-    if twice.any():
-        row = frame[twice].iloc[0]
-        raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one")
-    return frame
-
-
-def _covariates(
-    panel: Panel, frame: pd.DataFrame, names: Sequence[str], future: pd.DataFrame | None
-) -> dict[str, Floats]:
-    """Each covariate on the panel's steps and those that `future` knows; NaN where neither frame says it."""
-    columns = ["series_id", "ds", *names]
-    parts = [frame] if future is None else [frame, future]
-    for part in parts:
-        missing = set(columns) - set(part.columns)
-        if missing:
-            raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
-    rows = pd.concat([part[columns] for part in parts])
-    rows = rows.assign(ds=_naive(rows["ds"])).drop_duplicates(["series_id", "ds"], keep="last")
-    last = max(rows["ds"].max(), panel.cutoff)
-    steps = pd.date_range(panel.index[0], last, freq=panel.freq)
-    keys = rows.set_index(["series_id", "ds"])
-    return {
-        name: keys[name].unstack("ds").reindex(index=panel.ids, columns=steps).to_numpy(dtype=float) for name in names
-    }
-
-
-def _naive(ds: pd.Series) -> pd.Series:
-    """Times in UTC, without their zone."""
-    times = ds if is_datetime64_any_dtype(ds) else pd.to_datetime(ds)
-    return times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
+    def _instants_of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Local rows at their instants: two where the clock shows an hour twice and both have been."""
+        first, second = (instants(rows["ds"].to_numpy(), self.zone, second=second) for second in (False, True))
+        again = (second > first) & (second <= self.newest.to_datetime64())
+        twice = pd.concat([rows.assign(ds=first), rows[again].assign(ds=second[again])])
+        return twice.sort_values(["series_id", "ds"], ignore_index=True, kind="stable").assign(time_zone=self.zone)
 
 
 def _mean_abs(y: Floats) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mlops import parallel
+from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Calendar, Event
@@ -21,7 +22,6 @@ from mlops.forecasting.prophet_design import (
     Layout,
     Recipe,
     Seasonality,
-    counted,
     event_days,
     holiday_columns,
     layout,
@@ -179,8 +179,8 @@ class Prophet(Forecaster):
             raise BadInput(f"series {first!r} has an infinite y; drop or mend it")
         known = self.calendar.announced_by(panel.cutoff)
         series = observe(panel, self.recipe, _by_series("floor", self.recipe.floor, panel.ids))
-        named = holiday_columns(known, panel.index, panel.freq)
-        terms = self._terms(series, named, panel.freq)
+        named = holiday_columns(known, panel.index, panel.granularity)
+        terms = self._terms(series, named, panel.granularity)
         problem = Problem(panel, series, self.recipe, terms, matrix(terms, panel.index, named))
         if self._for_stan:
             fit = problem.unsolved()
@@ -211,7 +211,7 @@ class Prophet(Forecaster):
     def _evaluate(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """The parts of the forecast, given the covariates of its steps (each series × steps)."""
         fit, steps = self._fit_of(), panel.future(horizon)
-        named = holiday_columns(self.calendar.announced_by(panel.cutoff), steps, panel.freq)
+        named = holiday_columns(self.calendar.announced_by(panel.cutoff), steps, panel.granularity)
         shared = matrix(self._layout, steps, named)
         if not panel.ids.equals(self._ids):
             fit = fit.of(np.array([self._row(one) for one in panel.ids]))
@@ -257,7 +257,7 @@ class Prophet(Forecaster):
             if name in RESERVED or name in built_in or "_delim_" in name or taken.count(name) > 1:
                 raise BadInput(f"an event or covariate can't be called {name!r} here: the name is taken; rename it")
 
-    def _terms(self, series: list[Observed | None], named: Mapping[str, Floats], freq: str) -> Layout:
+    def _terms(self, series: list[Observed | None], named: Mapping[str, Floats], granularity: Granularity) -> Layout:
         seasons: dict[str, Seasonality] = {}
         for without in {one.without for one in series if one is not None}:
             seasons |= {one.name: one for one in self.recipe.seasons(without)}
@@ -266,7 +266,7 @@ class Prophet(Forecaster):
         if both:
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
         ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
-        return layout(self.recipe, ordered, named, counted=counted(freq), regressors=self.covariates)
+        return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=self.covariates)
 
     def _fit_by_stan(self, problem: Problem, fit: Fit) -> dict[int, str]:
         """Fill the rows of `fit` that are Stan's; the models as JSON by row."""
@@ -289,7 +289,11 @@ class Prophet(Forecaster):
 
     def _plan(self, panel: Panel) -> "_Plan":
         return _Plan(
-            self.recipe, self.calendar.announced_by(panel.cutoff), self.covariates, self._layout.holidays, panel.freq
+            self.recipe,
+            self.calendar.announced_by(panel.cutoff),
+            self.covariates,
+            self._layout.holidays,
+            panel.granularity,
         )
 
     def _fit_of(self) -> Fit:
@@ -331,7 +335,7 @@ class _Plan:
     calendar: Calendar
     covariates: tuple[str, ...]
     holidays: tuple[str, ...]
-    freq: str
+    granularity: Granularity
 
     def model(self) -> "prophet.Prophet":
         """A model that is not fitted yet."""
@@ -340,11 +344,11 @@ class _Plan:
         _silence()
         recipe, days = self.recipe, event_days(self.calendar)
         given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
-        model = prophet.Prophet(**given, holidays=None if days.empty or counted(self.freq) else days)
+        model = prophet.Prophet(**given, holidays=None if days.empty or self.granularity.counted else days)
         for one in recipe.custom:
             model.add_seasonality(**asdict(one))
         by_count: dict[str, Any] = {"standardize": False, "mode": recipe.holidays_mode}
-        if counted(self.freq):
+        if self.granularity.counted:
             for name in self.holidays:
                 model.add_regressor(name, **by_count)
         elif self.calendar.country is not None:
@@ -393,8 +397,8 @@ class _Plan:
         self, panel: Panel, row: int, index: pd.DatetimeIndex, columns: dict[str, Floats], calendar: Calendar
     ) -> pd.DataFrame:
         found = pd.DataFrame({"ds": index} | columns)
-        if counted(self.freq):
-            named = calendar.counts(index, self.freq)
+        if self.granularity.counted:
+            named = holiday_columns(calendar, index, self.granularity)
             counts = {name: named.get(name, np.zeros(len(index))) for name in self.holidays}
             found = pd.concat([found, pd.DataFrame(counts)], axis=1)
         ids = panel.ids[row : row + 1]

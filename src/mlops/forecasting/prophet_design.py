@@ -5,15 +5,14 @@ Everything here is computed as Prophet's `fit` computes it (its forecaster.py), 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-import holidays
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats
@@ -24,7 +23,6 @@ __all__ = [
     "Recipe",
     "Seasonality",
     "Term",
-    "counted",
     "event_days",
     "holiday_columns",
     "layout",
@@ -34,7 +32,7 @@ __all__ = [
 ]
 
 DAY = 86_400 * 10**9  # nanoseconds
-EPOCH = date(1970, 1, 1).toordinal()
+MONTHS_OF_YEAR = 12
 MODES = ("additive", "multiplicative")
 GROWTHS = ("linear", "flat", "logistic")
 RESERVED = ("ds", "y", "trend", "holidays", "zeros", "yhat", "cap", "floor", "y_scaled", "cap_scaled", "t", "limit")
@@ -257,25 +255,12 @@ def layout(
     return Layout(seasonalities, named, counted, regressors, ordered)
 
 
-def counted(freq: str) -> bool:
-    """Whether a step is so long that holidays are counted in it rather than dated."""
-    return freq.split("-")[0] in ("W", "MS")
+def holiday_columns(calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity) -> dict[str, Floats]:
+    """Per named day that `index` meets: its share of each date, or how many of its days lie in each longer step.
 
-
-def holiday_columns(calendar: Calendar, index: pd.DatetimeIndex, freq: str) -> dict[str, Floats]:
-    """Per named day that `index` meets: 1 on its dates, or how many of its days lie in each week or month."""
-    if counted(freq):
-        return calendar.counts(index, freq)
-    dates = nanoseconds(index) // DAY
-    days: dict[str, list[int]] = {}
-    for year in range(index[0].year, index[-1].year + 1):
-        for day, name in _public(calendar.country, year):
-            days.setdefault(name, []).append(day)
-    for event in calendar.events:
-        first, last = (one.toordinal() - EPOCH for one in (event.first, event.last))
-        days.setdefault(event.name, []).extend(range(max(first, int(dates[0])), min(last, int(dates[-1])) + 1))
-    met = {name: np.isin(dates, found).astype(float) for name, found in sorted(days.items())}
-    return {name: flags for name, flags in met.items() if flags.any()}
+    None for years: each has the same days.
+    """
+    return {} if granularity.months >= MONTHS_OF_YEAR else dict(sorted(calendar.counts(index, granularity).items()))
 
 
 def event_days(calendar: Calendar) -> pd.DataFrame:
@@ -297,15 +282,6 @@ def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) 
         elif term.part not in terms.regressors and term.name in named:
             found[:, place.start] = named[term.name]
     return found
-
-
-@lru_cache(maxsize=512)
-def _public(country: str | None, year: int) -> tuple[tuple[int, str], ...]:
-    """Days (since 1970) and names as Prophet's `add_country_holidays` knows them: in English, each name by itself."""
-    if country is None:
-        return ()
-    found = getattr(holidays, country)(expand=False, language="en_US", years=year)
-    return tuple((day.toordinal() - EPOCH, name) for day in found for name in found.get_list(day))
 
 
 def _numbered(one: Seasonality) -> tuple[str, ...]:

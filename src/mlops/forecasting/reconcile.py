@@ -1,7 +1,7 @@
 """Forecasts of series and of their totals that agree: a route, a site and the whole are the sums of their parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,8 @@ import pandas as pd
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.effects import usual_values
-from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.panel import Floats
+from mlops.forecasting.panels import Panels
 from mlops.forecasting.tape import Tape
 
 __all__ = ["ALL", "METHODS", "error_variance", "reconcile", "totals"]
@@ -30,8 +31,8 @@ def totals(frame: pd.DataFrame, groups: pd.DataFrame, *, freq: str | None = None
 
     Raises BadInput for a series without a group, or an id that a total would have, too.
     """
-    panel = Panel.of(frame, freq)
-    panel = Panel(panel.ids.astype(str), panel.index, panel.y, panel.freq)
+    panel = Panels.of(frame, freq).one
+    panel = replace(panel, ids=panel.ids.astype(str))
     sums = Sums.of(panel.ids, groups)
     usual = usual_values(panel)
     alive = ~np.isnan(panel.y) | (_between(panel.y) & ~np.isnan(usual))
@@ -39,9 +40,8 @@ def totals(frame: pd.DataFrame, groups: pd.DataFrame, *, freq: str | None = None
     whole, observed = sums.of_series @ filled, sums.of_series @ np.where(np.isnan(panel.y), 0.0, np.abs(panel.y))
     y = np.where(observed >= LEAST * (sums.of_series @ np.abs(filled)), whole, np.nan)
     y[(sums.of_series @ ~np.isnan(panel.y)) == 0] = np.nan
-    return Panel(
-        pd.Index([*panel.ids, *sums.names], name="series_id"), panel.index, np.vstack([panel.y, y]), panel.freq
-    ).frame()
+    ids = pd.Index([*panel.ids, *sums.names], name="series_id")
+    return replace(panel, ids=ids, y=np.vstack([panel.y, y])).frame()
 
 
 def reconcile(
@@ -87,7 +87,7 @@ def reconcile(
 
 def error_variance(fitted: Forecaster) -> dict[str, float]:
     """By series id as text, the mean squared error of the forecasts that a fitted model had rehearsed."""
-    return variances(fitted._tape)
+    return {name: value for tape in fitted.tapes for name, value in variances(tape).items()}
 
 
 def variances(tape: Tape) -> dict[str, float]:

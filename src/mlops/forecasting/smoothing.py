@@ -51,9 +51,9 @@ class Smoothing(Forecaster):
         """Level and trend are what is left when season and named days are taken out by their factors."""
         y_hat = self._predict(panel, horizon)
         calendar = self.calendar.announced_by(panel.cutoff)
-        factor = measure(panel, calendar).multiplier(calendar, panel.future(horizon), panel.freq)
+        factor = measure(panel, calendar).multiplier(calendar, panel.future(horizon), panel.granularity)
         plain = y_hat / np.maximum(factor, 0.05)
-        cycle = min(panel.season.cycle, horizon)
+        cycle = min(panel.granularity.block, horizon)
         trend = np.array([np.convolve(row, np.ones(cycle) / cycle, mode="valid") for row in plain])
         trend = np.pad(trend, ((0, 0), (cycle // 2, horizon - trend.shape[1] - cycle // 2)), mode="edge")
         return {"trend": trend, "weekly": plain - trend, "holidays": y_hat - plain}
@@ -73,13 +73,13 @@ def smoothed(
     Only the effects of named days are measured once, in `effects_of` (None: in the whole panel).
     """
     known = effects_of or panel
-    skipped = max(0, origins[0] + 1 - MEMORY * panel.season.cycle)
+    skipped = max(0, origins[0] + 1 - MEMORY * panel.granularity.block)
     origins, panel = [origin - skipped for origin in origins], panel.last(len(panel.index) - skipped)
     calendar, reach = calendar.announced_by(known.cutoff), pd.DatetimeIndex(panel.index.append(panel.future(horizon)))
-    factor = measure(known, calendar).multiplier(calendar, reach, panel.freq)
+    factor = measure(known, calendar).multiplier(calendar, reach, panel.granularity)
     plain = panel.y / np.maximum(factor[:, : panel.y.shape[1]], 0.05)
-    if not panel.freq.startswith("W"):  # a week with a holiday still tells something, such a day does not
-        plain = np.where(calendar.count(panel.index, panel.freq) > 0, np.nan, plain)
+    if not panel.granularity.counted:  # a week with a holiday still tells something, such a day does not
+        plain = np.where(calendar.count(panel.index, panel.granularity) > 0, np.nan, plain)
     lowest = np.where(np.isnan(plain), np.inf, plain).min(axis=1, keepdims=True)
     base = np.where(lowest < 0, known.level()[:, None] - lowest, 0.0)  # a season of factors needs numbers above zero
     plain, scale = plain + base, np.where(known.level() > 0, known.level(), 1.0)[:, None]
@@ -87,7 +87,7 @@ def smoothed(
     found = np.empty((len(origins), len(plain), horizon))
     for start in range(0, len(plain), BATCH):
         rows = slice(start, start + BATCH)
-        found[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.season.cycle)
+        found[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.granularity.block)
     for number, origin in enumerate(origins):
         found[number] = (found[number] * scale - base) * factor[:, origin + 1 : origin + 1 + horizon]
     return found

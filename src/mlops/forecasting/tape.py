@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.granularity import Granularity
 from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.panels import granularity_of
 
 __all__ = ["Tape", "rehearsals", "rehearse"]
 
@@ -26,7 +28,7 @@ class Tape:
 
     ids: pd.Index
     origins: pd.DatetimeIndex
-    freq: str
+    granularity: Granularity
     y_hat: Single
     y: Single
     level: Single
@@ -34,8 +36,8 @@ class Tape:
     @property
     def positions(self) -> Ints:
         """The steps from the first origin to each."""
-        steps = pd.date_range(self.origins[0], self.origins[-1], freq=self.freq)
-        return np.asarray(steps.get_indexer(self.origins))
+        number = self.granularity.number(self.origins.to_numpy())
+        return number - number[:1]
 
     def known_at(self, origin: int) -> npt.NDArray[np.bool_]:
         """Which outcomes (origins × steps) lay before that origin (its number; the number of origins means now)."""
@@ -57,7 +59,7 @@ class Tape:
         names = ("y_hat", "y", "level")
         joined = {name: np.concatenate([getattr(mine, name), getattr(theirs, name)])[-KEPT:] for name in names}
         origins = pd.DatetimeIndex(mine.origins.append(theirs.origins))[-KEPT:]
-        return Tape(ids, origins, self.freq, **joined)
+        return Tape(ids, origins, self.granularity, **joined)
 
     def of(self, ids: pd.Index) -> "Tape":
         """The tape of these series; NaN for those that it doesn't know."""
@@ -67,7 +69,7 @@ class Tape:
         known = row >= 0
         level = np.where(known, self.level[:, row], np.nan)
         y_hat, y = (np.where(known[:, None], array[:, row], np.nan) for array in (self.y_hat, self.y))
-        return Tape(ids, self.origins, self.freq, y_hat, y, level)
+        return Tape(ids, self.origins, self.granularity, y_hat, y, level)
 
     def judged_by(self, panel: Panel) -> "Tape":
         """The tape with the outcomes that `panel` knows by now."""
@@ -83,7 +85,9 @@ class Tape:
         """Write plain arrays and the ids."""
         origins = self.origins.to_numpy().astype("datetime64[ns]")
         arrays = folder / "tape.npz"
-        np.savez_compressed(arrays, origins=origins, freq=self.freq, y_hat=self.y_hat, y=self.y, level=self.level)
+        np.savez_compressed(
+            arrays, origins=origins, freq=str(self.granularity), y_hat=self.y_hat, y=self.y, level=self.level
+        )
         self.ids.to_frame(name="series_id").to_parquet(folder / "tape.parquet", index=False)
 
     @classmethod
@@ -92,12 +96,12 @@ class Tape:
         ids = pd.Index(pd.read_parquet(folder / "tape.parquet")["series_id"])
         with np.load(folder / "tape.npz", allow_pickle=False) as arrays:
             origins = pd.DatetimeIndex(arrays["origins"])
-            return cls(ids, origins, str(arrays["freq"]), arrays["y_hat"], arrays["y"], arrays["level"])
+            return cls(ids, origins, granularity_of(str(arrays["freq"])), arrays["y_hat"], arrays["y"], arrays["level"])
 
 
 def rehearsals(panel: Panel) -> range:
     """Positions of the newest steps that each rehearsal may see, oldest first; at most a third of the history."""
-    season, steps = panel.season, panel.y.shape[1]
+    season, steps = panel.granularity, panel.y.shape[1]
     span = min(season.span, steps // 3) // season.every * season.every
     return range(steps - 1 - span, steps - 1, season.every)
 
@@ -113,4 +117,4 @@ def rehearse(panel: Panel, origins: range, horizon: int, predict: Callable[[Pane
         seen = panel.y[:, origin + 1 : origin + 1 + horizon]
         y[row, :, : seen.shape[1]] = seen
         level[row] = past.level()
-    return Tape(panel.ids, panel.index[list(origins)], panel.freq, y_hat, y, level)
+    return Tape(panel.ids, panel.index[list(origins)], panel.granularity, y_hat, y, level)

@@ -38,7 +38,7 @@ def what_if(
         raise BadInput("nothing is changed; pass events= or changed=")
     base = fitted.predict(horizon, (), history=history, future=future)
     cutoff = pd.Timestamp(base["cutoff"].iloc[0])
-    first = _first_day_after(cutoff, base["ds"].iloc[0])
+    first = base["ds"].min().date()
     calendar, notes = fitted.calendar, []
     if events is not None:
         wanted = [Event.of(event) for event in events]
@@ -54,13 +54,6 @@ def what_if(
         )
     found.attrs["notes"] = notes
     return found
-
-
-def _first_day_after(cutoff: pd.Timestamp, first_step: pd.Timestamp) -> date:
-    """The first day of the first step ahead; a week that is named by its end begins six days before."""
-    days = (first_step.normalize() - cutoff.normalize()).days
-    ends_week = days == 7 and cutoff.dayofweek != 0  # of days and hours the steps are closer, of months farther apart
-    return (first_step - timedelta(days=6 if ends_week else 0)).date()
 
 
 def _unseen(calendar: Calendar, wanted: Iterable[Event], cutoff: pd.Timestamp, first: date) -> list[str]:

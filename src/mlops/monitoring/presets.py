@@ -128,6 +128,7 @@ def _featured(
     if rows.empty:
         return rows.reindex(columns=[*rows, *features])
     lineage = version["lineage"]
-    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
-    found: pd.DataFrame = values(observed, rows, features, (lineage.get("recipe") or {}).get("country"))
+    selection, country = Selection(**lineage["selection"]), (lineage.get("recipe") or {}).get("country")
+    observed = history(database, selection, as_of, series=lineage["series"])
+    found: pd.DataFrame = values(observed, rows, features, country, selection.granularity)
     return found

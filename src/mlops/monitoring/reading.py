@@ -81,7 +81,7 @@ class Reading:
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
         rows = self._scaled(self._tables)
-        return rows.assign(holiday=on_holiday(rows["ds"], self._granularity, Calendar.of(self._country)))
+        return rows.assign(holiday=on_holiday(rows["ds"].to_numpy(), self._granularity, Calendar.of(self._country)))
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -117,10 +117,10 @@ class Reading:
         return rows.assign(outcome=rows["y"], target=rows["y"] / scale, prediction=rows["y_hat"] / scale)
 
     def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
-        lineage = self.version["lineage"]
-        observed = history(self._database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+        selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
+        observed = history(self._database, selection, as_of, series=series)
         rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.features, self._country)
+        return values(observed, rows, self._policy.features, self._country, selection.granularity)
 
     @property
     def _granularity(self) -> Granularity:

@@ -17,7 +17,7 @@ from mlops.domain.lineage import trained_here
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.monitoring.monitor import FEWEST_DAYS, MonitorSpec
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay import Case, Told, refuse_short, split
@@ -95,7 +95,7 @@ def of_model(
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
-    rows = values(observed, _sized(rows, baseline), policy.features, country)
+    rows = values(observed, _sized(rows, baseline), policy.features, country, selection.granularity)
     spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"
@@ -154,12 +154,12 @@ def _anew(
     steps = min(granularity.issue, recipe["horizon"])
     issue_days = steps * granularity.days
     count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
-    cutoffs = origins(frame, count, every=steps, horizon=steps)
+    cutoffs = origins(Panels.of(frame, granularity), count, every=steps, horizon=steps)
     refuse_short(len(cutoffs) * issue_days, reach.weeks)
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], _arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    for one in compare([asked], Newest(Panel.of(frame)), cutoffs, steps, refit_every=refit):
+    for one in compare([asked], Newest(Panels.of(frame, granularity)), cutoffs, steps, refit_every=refit):
         done.append(one.forecasts)
         told(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))

@@ -9,9 +9,8 @@ import pandas as pd
 from mlops.domain.forecasts import wape
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting import KINDS
-from mlops.forecasting.accuracy import CYCLES, by_level, table
+from mlops.forecasting.accuracy import by_level, table
 from mlops.forecasting.backtest import Candidate, Done, compare, with_outcomes
-from mlops.forecasting.panel import SEASONS
 from mlops.training.spec import TrainingSpec, experiments, params_file
 from mlops.training.subject import Plan, Subject
 
@@ -74,10 +73,10 @@ def run(
     judged = _common(_judged(finished, subject))
     parts = {one.name: judged[judged["candidate"] == one.name] for one in candidates}
     segments = [name for name in subject.segments.columns if name != "series_id"]
-    base = subject.freq.split("-")[0]
     seconds = pd.Series([one.seconds for one in finished]).groupby([one.candidate for one in finished]).sum()
     levels = {
-        name: by_level(part, segments, cycle=SEASONS[base].cycle, words=CYCLES[base]) for name, part in parts.items()
+        name: by_level(part, segments, cycle=subject.granularity.block, words=subject.granularity.words)
+        for name, part in parts.items()
     }
     return Report(
         candidates=tuple(candidates),

@@ -11,7 +11,7 @@ from mlops.features.build import history
 from mlops.features.names import names
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.effects import measure
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.series.quality import usable
 from mlops.training.data import select
 
@@ -29,14 +29,18 @@ def effects(
 ) -> pd.DataFrame:
     """The table of `forecasting.effects.Effects` over the usable history that was known at `as_of`, series by name.
 
-    A series without recent data is left out, measured from the newest observation of all. Empty when none of the days
-    lies in the data, as for months. Raises NothingToDo, BadInput (which metric type?) and UnknownName (a country).
+    A series without recent data is left out, measured from the newest observation of all; of series that begin their
+    weeks on different days, or live by different clocks, the largest group that agrees is measured. Empty when none of
+    the days lies in the data, as for months.
+
+    Raises NothingToDo, BadInput (which metric type?) and UnknownName (a country).
     """
     selection = select(database, metric_type, granularity, {})
     observed = history(database, selection, as_of)
     frame, excluded = usable(observed, end=observed["ds"].max())
     if frame.empty:
         raise NothingToDo(f"none of {len(excluded)} series can be measured; the first: {excluded[0].reason}")
-    found, known = measure(Panel.of(frame), Calendar.of(country, events)).table(), names(database, selection)
+    panel, known = Panels.of(frame, granularity).main, names(database, selection)
+    found = measure(panel, Calendar.of(country, events)).table()
     named = {column: found[column].map(known) for column in ("lowest_series", "highest_series")}
     return found.assign(**named)

@@ -69,7 +69,7 @@ def holidays(
     """The public holidays of the years from `first` to `horizon` steps after `last`, name by day."""
     end = last + horizon * GRANULARITIES[granularity].longest_step
     found = Calendar.of(country).days(first.replace(month=1, day=1).date(), end.replace(month=12, day=31).date())
-    return {f"{day:%Y-%m-%d}": str(name) for day, name in zip(found["ds"], found["name"], strict=True)}
+    return {f"{day:%Y-%m-%d}": "; ".join(names) for day, names in found.groupby("ds")["name"]}
 
 
 def _packed(observations: pd.DataFrame) -> bytes:

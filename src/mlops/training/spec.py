@@ -73,7 +73,7 @@ class TrainingSpec:
     @property
     def forecaster_params(self) -> dict[str, Any]:
         """Arguments of the forecaster's constructor."""
-        common = {"country": self.country, "horizon": self.horizon}
+        common = {"freq": self.granularity, "country": self.country, "horizon": self.horizon}
         return dict(self.params) | common | ({"events": list(self.events)} if self.events else {})
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 from mlops.config import room
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import NothingToDo
 from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels, restamped
 from mlops.training.data import read_data
 from mlops.training.frames import read_frame
 
@@ -31,7 +32,6 @@ class Defaults:
     refit_every: int
     baselines: tuple[str, ...]
     goal: float
-    horizon: dict[str, int]
 
     @classmethod
     def read(cls) -> "Defaults":
@@ -42,7 +42,7 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many origins, how far apart, how far ahead; 0 means as in the defaults of the data's frequency."""
+    """How many origins, how far apart, how far ahead; 0 means as is usual for the granularity of the data."""
 
     origins: int
     refit_every: int
@@ -50,9 +50,9 @@ class Plan:
     every: int = 0
     horizon: int = 0
 
-    def for_freq(self, freq: str, horizons: dict[str, int]) -> "Plan":
+    def of(self, granularity: Granularity) -> "Plan":
         """The plan with every number."""
-        horizon = self.horizon or horizons[freq.split("-")[0]]
+        horizon = self.horizon or granularity.horizon
         return Plan(self.origins, self.refit_every, self.goal, self.every or horizon, horizon)
 
 
@@ -66,7 +66,7 @@ class Subject:
     past: Past
     cutoffs: tuple[pd.Timestamp, ...]
     outcomes: pd.DataFrame
-    freq: str
+    granularity: Granularity
     segments: pd.DataFrame
     source: str
     values: str
@@ -79,12 +79,14 @@ def from_file(
 ) -> tuple[Subject, Plan]:
     """The series of a CSV or Parquet file, with the values that it has; `segments` names columns to add up by."""
     frame = read_frame(path, covariates, segments)
-    panel = Panel.of(frame, freq, covariates)
-    plan = plan.for_freq(panel.freq, Defaults.read().horizon)
-    cutoffs = origins(frame, plan.origins, every=plan.every, horizon=plan.horizon, freq=panel.freq)
+    frame = restamped(frame, freq) if freq and labels_ends(freq) else frame
+    panels = Panels.of(frame, freq, covariates)
+    plan = plan.of(panels.granularity)
+    cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
     found = frame.drop_duplicates("series_id")[["series_id", *segments]]
-    names = {series: str(series) for series in panel.ids}
-    return Subject(Newest(panel), tuple(cutoffs), frame, panel.freq, found, str(path), "of the file", names), plan
+    names = {series: str(series) for series in panels.ids}
+    source = str(path)
+    return Subject(Newest(panels), cutoffs, frame, panels.granularity, found, source, "of the file", names), plan
 
 
 def from_database(
@@ -100,27 +102,27 @@ def from_database(
     been recorded by the end of its last step, else the values of `as_of` up to it.
     """
     data = read_data(database, selection, as_of, ended=True)
-    newest = Panel.of(data.frame)
-    plan = plan.for_freq(newest.freq, Defaults.read().horizon)
-    cutoffs = origins(data.frame, plan.origins, every=plan.every, horizon=plan.horizon, freq=newest.freq)
+    newest = Panels.of(data.frame, selection.granularity)
+    plan = plan.of(newest.granularity)
+    cutoffs = origins(newest, plan.origins, every=plan.every, horizon=plan.horizon)
     past: Past = Newest(newest)
     if as_known:
         panels = []
         for cutoff in cutoffs:
             say(f"reading what was known at the end of {cutoff:%Y-%m-%d}")
-            panels.append(_as_known(database, selection, cutoff, newest.freq))
-        past, cutoffs = AsKnown({panel.cutoff: panel for panel in panels}), [panel.cutoff for panel in panels]
+            panels.append(_as_known(database, selection, cutoff, newest.granularity))
+        past, cutoffs = AsKnown({one.steps[-1]: one for one in panels}), tuple(one.steps[-1] for one in panels)
     values = "as they were known at each origin" if as_known else f"known at {as_of:%Y-%m-%d %H:%M} UTC"
     source = f"{selection.granularity} {selection.metric_type}"
     segments = _segments(database, selection, set(data.frame["series_id"]))
-    return Subject(past, tuple(cutoffs), data.frame, newest.freq, segments, source, values, data.names), plan
+    return Subject(past, cutoffs, data.frame, newest.granularity, segments, source, values, data.names), plan
 
 
-def _as_known(database: Database, selection: Selection, cutoff: pd.Timestamp, freq: str) -> Panel:
-    """The panel of what was recorded by the end of the step that begins at `cutoff`."""
-    moment = pd.date_range(cutoff, periods=2, freq=freq)[1].to_pydatetime().replace(tzinfo=UTC)
+def _as_known(database: Database, selection: Selection, cutoff: pd.Timestamp, step: Granularity) -> Panels:
+    """The panels of what was recorded by the end of the step that begins at `cutoff`."""
+    moment = pd.Timestamp(step.after(cutoff.to_datetime64(), 1)[0]).to_pydatetime().replace(tzinfo=UTC)
     try:
-        return Panel.of(read_data(database, selection, moment).frame, freq)
+        return Panels.of(read_data(database, selection, moment).frame, step.name)
     except NothingToDo as error:
         raise NothingToDo(
             f"at the end of {cutoff:%Y-%m-%d} nothing could be learned from: {error}; when history was brought in"

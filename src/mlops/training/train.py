@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.granularity import GRANULARITIES
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.panels import Panels
 from mlops.tracking.bridge import register as register_version
 from mlops.tracking.bridge import sync
 from mlops.tracking.environment import installed
@@ -71,8 +73,10 @@ def trained_for(database: Database, store: Store, name: str, request: str) -> Mo
 
 def backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
-    cutoffs = origins(frame, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
-    common = {"country": spec.country, "horizon": spec.horizon}
+    cutoffs = origins(
+        Panels.of(frame, spec.granularity), spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon
+    )
+    common = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
     tested = {
         "backtest": backtest(
             spec.kind, spec.forecaster_params, frame, cutoffs, spec.horizon, refit_every=spec.refit_every
@@ -157,7 +161,8 @@ def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
 
 def _week(granularity: str) -> int:
     """Steps between two backtest origins: a week of hours or days, else one step."""
-    return {"hourly": 168, "daily": 7}.get(granularity, 1)
+    step = GRANULARITIES[granularity]
+    return 1 if step.counted else step.issue
 
 
 def _aware(time: pd.Timestamp) -> datetime:

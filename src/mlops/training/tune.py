@@ -15,10 +15,11 @@ import pandas as pd
 
 from mlops.config import room
 from mlops.domain.forecasts import wape
+from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting import forecaster
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panels import Panels
 from mlops.training.subject import Plan, Subject
 
 __all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "tunable", "tune", "wapes"]
@@ -126,10 +127,11 @@ def tune(
     ends the search early and keeps what was tried; before the first trial is complete it is raised.
     """
     last, before = subject.cutoffs[-1], subject.outcomes[subject.outcomes["ds"] <= subject.cutoffs[-1]]
-    cutoffs = tuple(origins(before, plan.origins, every=plan.every, horizon=plan.horizon, freq=subject.freq))
+    panels = Panels.of(before, subject.granularity.name)
+    cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
 
     def judge(params: Mapping[str, Any], cutoff: pd.Timestamp) -> float:
-        return wapes(_with(candidate, params), before, [cutoff], plan.horizon, subject.freq)[0]
+        return wapes(_with(candidate, params), before, [cutoff], plan.horizon, subject.granularity)[0]
 
     search = _Search(candidate, space, judge, cutoffs)
     interrupted = search.run(budget, told)
@@ -137,21 +139,21 @@ def tune(
     best = min(complete, key=lambda trial: trial.value)
     held = {"tuned": best.params, "default": complete[0].params}
     scored = {
-        name: wapes(_with(candidate, params), subject.outcomes, [last], plan.horizon, subject.freq)[0]
+        name: wapes(_with(candidate, params), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
         for name, params in held.items()
     }
     common = {name: candidate.params.get(name) for name in ("country", "horizon")}
-    naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.freq)[0]
+    naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
     return Tuned(
         candidate, best, complete[0], tuple(search.trials), cutoffs, last, scored | {"naive": naive}, interrupted
     )
 
 
 def wapes(
-    candidate: Candidate, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], horizon: int, freq: str
+    candidate: Candidate, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], horizon: int, step: Granularity
 ) -> list[float]:
     """WAPE of a candidate from each cutoff, fitted anew at each."""
-    past = Newest(Panel.of(frame, freq, candidate.params.get("covariates") or ()))
+    past = Newest(Panels.of(frame, step.name, candidate.params.get("covariates") or ()))
     found = []
     for done in compare([candidate], past, cutoffs, horizon, where="serial"):
         judged = with_outcomes(done.forecasts, frame)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.simulation.processes import Array, Rng
@@ -73,7 +74,7 @@ class Happenings:
 def draw_happenings(company: Company, rng: Rng) -> Happenings:
     """Storms of one to three days, more in winter; strikes of two to five days at one site."""
     days = company.days
-    holiday = Calendar.of(company.country).count(days.tz_localize(None), "D") > 0
+    holiday = Calendar.of(company.country).count(days.tz_localize(None), GRANULARITIES["daily"]) > 0
     storm, strike = np.zeros(len(days)), np.zeros((len(days), company.sites), dtype=bool)
     events = []
     winter = 1 + 0.6 * np.cos(2 * np.pi * (days.dayofyear.to_numpy(float) - 200) / 365.25)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
 from mlops.forecasting.calendar import Calendar
 from mlops.simulation.processes import Rng
@@ -80,7 +81,7 @@ def draw_days(world: World, rng: Rng) -> Days:
     """Days from anywhere in 2020 on, so that a change can fall into any season."""
     start = EARLIEST + pd.Timedelta(days=int(rng.integers(0, 365)))
     index = pd.date_range(start, periods=world.live_from + world.live_days, freq="D")
-    holiday = np.minimum(Calendar(world.country).count(index.tz_localize(None), "D"), 1.0)
+    holiday = np.minimum(Calendar(world.country).count(index.tz_localize(None), GRANULARITIES["daily"]), 1.0)
     return Days(index, holiday, _storms(rng, len(index), world.storms_per_year))
 
 

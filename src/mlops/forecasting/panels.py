@@ -1,0 +1,352 @@
+"""A long frame becomes panels: one for all series whose steps begin together, on one clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
+
+from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends, named, table
+from mlops.errors import BadInput, NothingToDo
+from mlops.forecasting.clock import UTC, wall
+from mlops.forecasting.panel import Floats, Panel
+
+__all__ = ["Panels", "granularity_of", "infer", "restamped"]
+
+ENOUGH, DENSE = 8, 0.7
+"""Observations of a series, and the share of its steps that they are, from which its granularity is taken."""
+COARSEST_FIRST = tuple(reversed(GRANULARITIES))
+Flags = npt.NDArray[np.bool_]
+Times = npt.NDArray[np.datetime64]
+EPOCH = np.datetime64("1970-01-05", "ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Panels of one granularity; more than one where series begin their weeks on different days or live by two clocks.
+
+    All end with the step that had begun at the newest time of the frame.
+    """
+
+    parts: tuple[Panel, ...]
+
+    @classmethod
+    def of(
+        cls,
+        frame: pd.DataFrame,
+        freq: str | None = None,
+        covariates: Sequence[str] = (),
+        future: pd.DataFrame | None = None,
+    ) -> "Panels":
+        """The panels of a frame `series_id, ds, y`, `ds` being the beginning of each step (UTC).
+
+        `freq` is the name of a granularity or pandas' alias (None: inferred, series by series). A column `time_zone`
+        (IANA, one per series) says by which clock a series of hours or shorter steps lives; else it is UTC.
+        `covariates` names further columns; `future` (`series_id, ds` and the same columns) has their values ahead.
+
+        Raises BadInput for a time that does not begin a step, naming it.
+        """
+        rows = _checked(frame)
+        step = granularity_of(freq) if freq else infer(rows)
+        known = _with_covariates(rows, frame, covariates, future)
+        if freq and labels_ends(freq):
+            rows, known = (part.assign(ds=step.floor(part["ds"].to_numpy())) for part in (rows, known))
+        zones = _zones(rows, frame, step)
+        local = rows["ds"].to_numpy() if zones is None else _by_zone(rows["ds"], zones)
+        anchors = _anchors(rows, local, step, fixed=bool(freq) and ("-" in str(freq) or "@" in str(freq)))
+        newest = rows["ds"].max()
+        keys = pd.DataFrame({"zone": UTC if zones is None else zones, "anchor": anchors})
+        parts = []
+        for zone, anchor in sorted(set(zip(keys["zone"], keys["anchor"].tolist(), strict=True))):
+            chosen = ((keys["zone"] == zone) & (keys["anchor"] == anchor)).to_numpy()
+            part = rows[chosen].assign(ds=local[chosen])
+            panel = _panel(part, replace(step, anchor=anchor), zone, newest)
+            ahead = known[known["series_id"].isin(panel.ids)]
+            parts.append(replace(panel, extra=_extra(panel, ahead, covariates)) if len(covariates) else panel)
+        return cls(tuple(parts))
+
+    @property
+    def granularity(self) -> Granularity:
+        """That of all series; the anchor is that of the largest panel."""
+        return self.main.granularity
+
+    @property
+    def main(self) -> Panel:
+        """The panel with most series."""
+        return max(self.parts, key=lambda part: len(part.ids))
+
+    @property
+    def ids(self) -> pd.Index:
+        """All series."""
+        return self.parts[0].ids.append([part.ids for part in self.parts[1:]])
+
+    @property
+    def steps(self) -> pd.DatetimeIndex:
+        """The instants at which the steps of the largest panel begin: where a backtest may begin its forecasts."""
+        main = self.main
+        first = main.until(1).newest.to_datetime64()
+        if main.zone == UTC:
+            return main.index
+        every = np.timedelta64(main.granularity.seconds, "s")
+        return pd.DatetimeIndex(np.arange(first, main.newest.to_datetime64() + every, every))
+
+    @property
+    def one(self) -> Panel:
+        """The only panel; BadInput where there are several."""
+        if len(self.parts) > 1:
+            first, second = (f"{part.ids[0]!r} ({part.granularity.offset}, {part.zone})" for part in self.parts[:2])
+            raise BadInput(f"series {first} and {second} don't share their steps; work on them apart")
+        return self.parts[0]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one panel by UTC."""
+        return len(self.parts) == 1 and self.parts[0].zone == UTC
+
+    def until(self, cutoff: pd.Timestamp) -> "Panels":
+        """The steps that had begun at an instant; series that began later are gone with their panel."""
+        kept = []
+        for part in self.parts:
+            shown = wall(np.array([cutoff.to_datetime64()]), part.zone)[0]
+            steps = int(part.index.searchsorted(shown, side="right"))
+            if steps:
+                cut = part.until(steps)
+                kept.append(cut if part.zone == UTC else replace(cut, end=min(cutoff, part.newest)))
+        return Panels(tuple(kept))
+
+    def take(self, ids: pd.Index) -> "Panels":
+        """Some of the series."""
+        parts = (part.take(np.asarray(part.ids.isin(ids))) for part in self.parts)
+        return Panels(tuple(part for part in parts if len(part.ids)))
+
+    def frame(self) -> pd.DataFrame:
+        """Back to the long frame, without the gaps."""
+        return pd.concat([part.frame() for part in self.parts], ignore_index=True)
+
+
+def granularity_of(text: str) -> Granularity:
+    """The granularity of a name or of pandas' alias; BadInput with the table for another text."""
+    found = named(text)
+    if found is None:
+        raise BadInput(f"there is no granularity {text!r}; {table()}")
+    return found
+
+
+def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataFrame:
+    """A frame whose `ds` name the last day of each step, as `resample("W")` and `resample("ME")` label them.
+
+    The result names each step by its beginning, as everything here does. Of weeks the day is the one before the next
+    week begins; of steps within a day, the end is where the next step begins. `stamp="begin"` changes nothing.
+    """
+    step = granularity_of(freq)
+    if stamp not in ("begin", "end"):
+        raise BadInput(f"stamp = {stamp!r} is unknown; expected begin or end")
+    if stamp == "begin":
+        return frame
+    ds = naive(frame["ds"])
+    if step.months:
+        return frame.assign(ds=step.floor(ds.to_numpy()))
+    if not step.seconds:
+        return frame
+    inside = pd.Timedelta(days=1) if step.dated else pd.Timedelta(0)
+    return frame.assign(ds=ds + inside - pd.Timedelta(seconds=step.seconds))
+
+
+def infer(frame: pd.DataFrame) -> Granularity:
+    """The granularity that every series of a frame `series_id, ds` shows, without its anchor.
+
+    That of a series is the longest whose steps begin at all its times. A series with few observations, or gaps in most
+    steps, does not say what it is; it only has to fit. BadInput where series differ, or nothing fits.
+    """
+    shown = _shown(frame)
+    says = shown[(shown["count"] >= ENOUGH) & (shown["share"] >= DENSE)]
+    says = says if len(says) else shown[(shown["count"] >= 2) & (shown["share"] >= DENSE)]
+    if len(says):
+        names = [name for name in COARSEST_FIRST if (says["name"] == name).any()]
+        if "daily" in names:  # some series never had a weekend
+            names = [name for name in names if name != "business_daily"]
+        if len(names) > 1:
+            first, second = (f"{says.index[says['name'] == name][0]!r} {name}" for name in names[:2])
+            raise BadInput(
+                f"series have different steps: {first}, {second}; work on them apart, or say which steps all of them"
+                " have (freq=, --granularity): what is missing is a gap then"
+            )
+        return GRANULARITIES[names[0]]
+    several = shown[shown["count"] >= 2]
+    if several.empty:
+        raise BadInput(f"the steps of single times can't be inferred; say what they are (freq=): {table()}")
+    if several["name"].isna().any():
+        first = several.index[several["name"].isna()][0]
+        raise BadInput(f"the times of series {first!r} don't begin steps of any granularity; {table()}")
+    names = [name for name in COARSEST_FIRST if (several["name"] == name).any()]
+    finest = GRANULARITIES[names[-1]]
+    if (several["apart"] > 1).all():
+        first = several.index[0]
+        raise BadInput(
+            f"the times of series {first!r} are {several['apart'].iloc[0]} {finest.name} steps apart, which is no"
+            f" granularity; {table()}; with freq={finest.name!r} the steps between are gaps"
+        )
+    return finest
+
+
+def naive(ds: pd.Series) -> pd.Series:
+    """Times in UTC, without their zone."""
+    times = ds if is_datetime64_any_dtype(ds) else pd.to_datetime(ds)
+    times = times.dt.tz_convert(UTC).dt.tz_localize(None) if times.dt.tz is not None else times
+    return times.astype("datetime64[ns]")
+
+
+def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """By series: `count` of times, `name` of their granularity, `share` of its steps, by how many they are `apart`."""
+    times = frame[["series_id", "ds"]].drop_duplicates().sort_values(["series_id", "ds"], kind="stable")
+    at, ids = times["ds"].to_numpy(), times["series_id"].to_numpy()
+    begins = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    count = np.diff(np.r_[begins, len(ids)])
+    first = np.repeat(at[begins], count)
+    found = pd.DataFrame({"name": None, "share": 0.0, "apart": 1}, index=pd.Index(ids[begins], name="series_id"))
+    found["name"] = found["name"].astype(object)
+    open_ = np.ones(len(begins), bool)
+    for name in COARSEST_FIRST:
+        fits = np.logical_and.reduceat(_fits(at, first, GRANULARITIES[name]), begins)
+        number = GRANULARITIES[name].number(at if not GRANULARITIES[name].seconds else EPOCH + (at - first))
+        steps = np.maximum.reduceat(number, begins) - np.minimum.reduceat(number, begins) + 1
+        share = count / steps
+        if name == "business_daily":
+            fits &= (count > 10) & (share >= DENSE)
+        new = fits & open_
+        apart = np.r_[1, np.diff(number)]
+        apart[begins] = 0
+        found.loc[new, "name"], found.loc[new, "share"] = name, share[new]
+        found.loc[new, "apart"] = np.gcd.reduceat(apart, begins)[new]
+        open_ &= ~fits
+    return found.assign(count=count)
+
+
+def _fits(at: Times, first: Times, step: Granularity) -> Flags:
+    """Whether each time begins a step, as the first time of its series does."""
+    if step.seconds:
+        return np.asarray((at - first) % np.timedelta64(step.seconds, "s") == np.timedelta64(0))
+    if not step.months:
+        return np.asarray(step.floor(at) == at)
+    months, of_first = (one.astype("datetime64[M]") for one in (at, first))
+    apart = (months - of_first).astype(np.int64)
+    return np.asarray((months == at) & (apart % step.months == 0))
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    missing = {"series_id", "ds", "y"} - set(frame.columns)
+    if missing:
+        raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected series_id, ds, y")
+    rows = frame.loc[frame["y"].notna(), ["series_id", "ds", "y"]]
+    if rows.empty:
+        raise NothingToDo("there is no observation to work on; every y is missing")
+    rows = rows.assign(ds=naive(rows["ds"]))
+    twice = rows.duplicated(["series_id", "ds"])
+    if twice.any():
+        row = rows[twice].iloc[0]
+        raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one")
+    return rows
+
+
+def _zones(rows: pd.DataFrame, frame: pd.DataFrame, step: Granularity) -> npt.NDArray[np.object_] | None:
+    """The zone of each row; None where it changes nothing."""
+    if step.dated or "time_zone" not in frame.columns:
+        return None
+    zones = frame.loc[rows.index, "time_zone"].fillna(UTC)
+    several = zones.groupby(rows["series_id"]).nunique()
+    if (several > 1).any():
+        first = several.index[several > 1][0]
+        both = sorted(zones[rows["series_id"] == first].unique())[:2]
+        raise BadInput(f"series {first!r} has two time zones, {both[0]} and {both[1]}; a series lives by one clock")
+    return None if (zones == UTC).all() else zones.to_numpy(dtype=object)
+
+
+def _by_zone(ds: pd.Series, zones: npt.NDArray[np.object_]) -> npt.NDArray[np.datetime64]:
+    local = ds.to_numpy().copy()
+    for zone in set(zones):
+        at = zones == zone
+        local[at] = wall(local[at], zone)
+    return local
+
+
+def _anchors(rows: pd.DataFrame, local: Times, step: Granularity, *, fixed: bool) -> npt.NDArray[np.int64]:
+    """The anchor of each row's series; BadInput for a time that doesn't begin a step of its series."""
+    at, first = rows["ds"].to_numpy(), _first(rows, rows["ds"].to_numpy())
+    if fixed:
+        first = np.repeat(step.start(np.zeros(1, np.int64)), len(rows))
+    begins = _fits(at, first, step)  # of instants: a clock may be put forward by half a step
+    if not begins.all():
+        row = int(np.flatnonzero(~begins)[0])
+        raise BadInput(_off(rows.iloc[row], step, first[row]))
+    if step.months:
+        return np.asarray(first.astype("datetime64[M]").astype(np.int64) % step.months)
+    if not step.seconds:
+        return np.zeros(len(rows), np.int64)
+    origin = GRANULARITIES[step.name].start(np.zeros(1, np.int64))[0]
+    shown = _first(rows, local) if not step.dated else first
+    return np.asarray((shown - origin).astype("timedelta64[s]").astype(np.int64) % step.seconds)
+
+
+def _first(rows: pd.DataFrame, at: Times) -> Times:
+    """For each row the earliest time of its series."""
+    return pd.Series(at).groupby(rows["series_id"].to_numpy()).transform("min").to_numpy()
+
+
+def _off(row: pd.Series, step: Granularity, first: np.datetime64) -> str:
+    """What is wrong with a time that begins no step."""
+    at, ended = row["ds"], ""
+    if step.months:
+        last = (at + pd.Timedelta(days=1)).day == 1
+        ended = "; these are last days: name freq='ME' or its like, or turn them with restamped()" if last else ""
+        begins = "00:00 of the first day of a month" if step.months == 1 else "the first day of a step"
+        return f"series {row['series_id']!r}: {at} does not begin a {step.name} step ({begins}){ended}"
+    if not step.seconds:
+        return f"series {row['series_id']!r}: {at} is not 00:00 of a weekday, as business_daily steps are"
+    return (
+        f"series {row['series_id']!r}: {at} does not begin a {step.name} step, as {pd.Timestamp(first)} does;"
+        " align the times, or say which steps they are (freq=, --granularity)"
+    )
+
+
+def _panel(part: pd.DataFrame, step: Granularity, zone: str, newest: pd.Timestamp) -> Panel:
+    number = step.number(part["ds"].to_numpy())
+    shown = wall(np.array([newest.to_datetime64()]), zone)
+    index = pd.DatetimeIndex(step.start(np.arange(number.min(), step.number(shown)[0] + 1)).astype("datetime64[ns]"))
+    rows = pd.DataFrame(
+        {"series_id": part["series_id"].to_numpy(), "at": number - number.min(), "y": part["y"].to_numpy()}
+    )
+    if zone != UTC:  # an hour that the clock shows twice is one step
+        rows = rows.groupby(["series_id", "at"], as_index=False, sort=False).mean()
+    wide = rows.pivot(index="series_id", columns="at", values="y").reindex(columns=range(len(index)))
+    end = newest if zone != UTC else None
+    return Panel(wide.index, index, wide.to_numpy(dtype=float), step, zone=zone, end=end)
+
+
+def _with_covariates(
+    rows: pd.DataFrame, frame: pd.DataFrame, names: Sequence[str], future: pd.DataFrame | None
+) -> pd.DataFrame:
+    """`series_id, ds` and the covariates, of both frames."""
+    if not len(names):
+        return rows[["series_id", "ds"]]
+    columns = ["series_id", "ds", *names]
+    parts = [frame] if future is None else [frame, future]
+    for part in parts:
+        missing = set(columns) - set(part.columns)
+        if missing:
+            raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
+    known = pd.concat([part[columns] for part in parts])
+    return known.assign(ds=naive(known["ds"])).drop_duplicates(["series_id", "ds"], keep="last")
+
+
+def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
+    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame says it."""
+    shown = known.assign(ds=wall(known["ds"].to_numpy(), panel.zone))
+    number = panel.granularity.number(shown["ds"].to_numpy())
+    first = int(panel.granularity.number(panel.index[:1].to_numpy())[0])
+    steps = range(max(int(number.max()) - first + 1, len(panel.index)))
+    keyed = shown.assign(at=number - first).groupby(["series_id", "at"])[list(names)].mean()
+    return {
+        name: keyed[name].unstack("at").reindex(index=panel.ids, columns=steps).to_numpy(dtype=float) for name in names
+    }
