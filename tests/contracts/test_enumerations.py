@@ -9,6 +9,7 @@ import pytest
 
 from mlops.config import room
 from mlops.db import Database
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,26 @@ def test_metric_types_in_the_database_are_those_of_the_domain(database: Database
         ).fetchall()
     assert len(stored) == 16
     assert {MetricType(*row[:5], tuple(row[5]), *row[6:]) for row in stored} == set(METRIC_TYPES.values())
+
+
+def test_granularities_in_the_database_are_those_of_the_domain(database: Database):
+    import psycopg
+
+    with psycopg.connect(database.url) as connection:
+        stored = connection.execute(
+            "select name, seconds, months, dated, mean_days, cycle, recent_days, ended_days from analytics.granularities"
+            " order by position"
+        ).fetchall()
+        steps = [(one.name, one.interval) for one in GRANULARITIES.values()]
+        equal = [
+            connection.execute("select step = %s::interval from analytics.granularities where name = %s", (step, name))
+            for name, step in steps
+        ]
+        assert [row.fetchone() for row in equal] == [(True,)] * len(steps)
+    assert stored == [
+        (one.name, one.seconds, one.months, one.dated, one.days, one.block, one.recent_days, one.ended_days)
+        for one in GRANULARITIES.values()
+    ]
 
 
 def test_each_migration_owns_its_sql():

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from mlops.domain.canonical import sha256
+from mlops.domain.granularity import GRANULARITIES
 from mlops.features import feature
 from mlops.features.build import from_frame
 from mlops.features.grid import Grid
@@ -77,8 +78,8 @@ def panel() -> pd.DataFrame:
 
 def of_transformations() -> dict[str, str]:
     frame = panel()
-    ids, observed = observed_of(frame, "daily")
-    grid = Grid("daily", len(ids), {("y", "series", None): observed}, lambda _: ("paper", "glass", None))
+    _, observed, anchors = observed_of(frame, GRANULARITIES["daily"])
+    grid = Grid(GRANULARITIES["daily"], anchors, {("y", "series", None): observed}, lambda _: ("paper", "glass", None))
     values = grid.table(observed, [(parse(text), "y", "series") for text in TEXTS])
     return {str(parse(text)): fingerprint(row) for text, row in zip(TEXTS, values, strict=True)}
 

@@ -63,7 +63,7 @@ update analytics.model_prediction_results set outcome_recorded_at = target_at
  where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
-SEASON = {"step": timedelta(days=1), "cycle": 7}
+SEASON = {"cycle": timedelta(days=7), "steps": 7}
 READS = {
     "aggregate": Read(
         {

@@ -3,7 +3,7 @@
 import ast
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from mlops.config import Settings
 from mlops.db import Database
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.features import day_of_week, feature, lag
 from mlops.features.definitions import declared
 from mlops.features.feast import BuiltSet, Service, render
@@ -138,6 +139,16 @@ def test_whatever_a_team_writes_the_file_says_it():
     assert fields(made["class_view"])["class"]["tags"]["max_value"] == "6"
     assert ast.unparse(made["class_view"]["ttl"]) == "timedelta(hours=1, seconds=-1)"
     assert len([one for one in made.values() if one["of"] == "FeatureService"]) == 2, "two names stay two"
+
+
+@pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
+def test_a_row_is_for_its_own_step_and_not_for_a_gap_after_it(one: Granularity):
+    built = BuiltSet("short", "collection_weight", one.name, (), {})
+    ttl = ast.unparse(calls(render([built], [], "postgresql://me@db/x")["features.py"])["short_view"]["ttl"])
+    length, _ = ttl.removeprefix("timedelta(").split(", ")
+    unit, count = length.split("=")
+    assert ttl.endswith(", seconds=-1)")
+    assert timedelta(**{unit: int(count)}) == one.longest_step
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def place(new_database: Any, migrated: str) -> Iterator[Place]:
         database = Database(url)
         made = Place(database)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(offline.TOGETHER, "daily", 2)  # so that a build of three series has two parts
+            patch.setattr(offline, "ROWS", 1_500)  # so that a build of three series has two parts
             yield made
         made.connection.close()
         database.close()

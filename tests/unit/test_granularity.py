@@ -1,5 +1,6 @@
 """The table of granularities: steps that are numbers, pandas' aliases, and days in steps."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -95,3 +96,37 @@ def test_every_day_lies_in_one_step(one: Granularity):
         assert counts.sum() == np.is_busday(days).sum()
     else:
         assert counts.sum() == len(days) * round(1 / one.days)
+
+
+@ALL
+@given(at=TIMES, count=some.integers(-40, 40))
+def test_a_time_moves_by_steps_and_keeps_its_place_in_them(one: Granularity, at: datetime, count: int):
+    moment = one.floor(np.array([at], dtype="datetime64[us]")) + np.timedelta64(90, "s")
+    moved = one.moved(moment, count)
+    assert (one.number(moved) - one.number(moment) == count).all()
+    assert (moved - one.floor(moved) == np.timedelta64(90, "s")).all()
+    assert (one.moved(moved, np.array([-count])) == moment).all()
+
+
+@ALL
+def test_steps_of_every_anchor_begin_with_their_times(one: Granularity):
+    first = one.floor(np.array(["2023-11-20"], dtype="datetime64[us]"))
+    unit = np.timedelta64(1, "M") if one.months else np.timedelta64(1, "D" if one.dated else "s")
+    for shift in range(0, one.anchors, max(one.anchors // 7, 1)):
+        at = (first.astype("datetime64[M]") if one.months else first) + shift * unit
+        anchored = replace(one, anchor=int(one.anchor_of(at.astype("datetime64[us]"))[0]))
+        assert (anchored.floor(at) == at).all()
+
+
+@ALL
+def test_a_block_is_as_long_in_postgres_as_in_steps(one: Granularity):
+    since = np.array(["2024-01-01"], dtype="datetime64[us]")
+    count, unit = one.block_interval.split()
+    ahead = pd.Timestamp(since[0]) + pd.DateOffset(**{unit: int(count)})
+    assert ahead == pd.Timestamp(one.moved(since, one.block)[0])
+
+
+@ALL
+def test_two_models_are_compared_on_two_weeks_or_eight_steps(one: Granularity):
+    assert one.compared_least == {True: 14, False: 8}[one.days <= 1] if one.seconds else one.compared_least >= 8
+    assert one.per_week == pytest.approx(min(one.per_year * 7 / 365.25, 7))

@@ -95,7 +95,7 @@ def effects(
     events: Annotated[Path | None, typer.Option(help=f"CSV of your own days: {COLUMNS}.", show_default=False)] = None,
     country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
     metric_type: Annotated[str, typer.Option(help="What is measured; the only one with data when left out.")] = "",
-    granularity: Annotated[str, typer.Option(help="hourly, daily or weekly.")] = "daily",
+    granularity: Annotated[str, typer.Option(help="Of the series: hourly, daily, weekly …")] = "daily",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:

@@ -28,8 +28,13 @@ def profile(
     ],
     as_of: AsOf = None,
     days: Annotated[
-        int, typer.Option(min=1, max=LONGEST_DAYS, help="How many whole days before that are profiled.")
-    ] = 28,
+        int | None,
+        typer.Option(
+            min=1,
+            max=LONGEST_DAYS,
+            help="How many whole days before that are profiled; 28 when left out, more for weeks and longer steps.",
+        ),
+    ] = None,
     limit: Annotated[
         list[str] | None, typer.Option(help="The least share of a quality, like completeness=0.9; may be repeated.")
     ] = None,

@@ -91,7 +91,7 @@ def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
 def phases(database: Database) -> list[dict[str, Any]]:
     """WAPE of all stored forecasts and of the seasonal naive, before, in and after the lockdown."""
     with database.transaction() as transaction:
-        weeks = transaction.rows("weekly_accuracy", name=MODEL, as_of=MONDAYS[-1], step="1 day", cycle=7)
+        weeks = transaction.rows("weekly_accuracy", name=MODEL, as_of=MONDAYS[-1], cycle="7 days", steps=7)
     found = []
     for name, (start, end) in PHASES.items():
         inside = [week for week in weeks if start <= week["week"] < end]

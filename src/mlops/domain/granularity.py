@@ -65,6 +65,8 @@ class Granularity:
     """Days over which features are profiled."""
     ended_days: int = 120
     """Days without any observation after which a series has ended."""
+    plotted: int = 52
+    """Steps of forecasts and outcomes that a plot shows."""
     anchor: int = 0
 
     def __str__(self) -> str:
@@ -96,6 +98,11 @@ class Granularity:
         return self.cycles[0] if self.cycles else 1
 
     @property
+    def season(self) -> int:
+        """Steps after which a pattern comes again: the shortest cycle, or a year where nothing repeats within one."""
+        return self.cycles[0] if self.cycles else self.year
+
+    @property
     def longest(self) -> int:
         """The longest cycle within a year, or one step."""
         return self.cycles[-1] if self.cycles else 1
@@ -121,6 +128,35 @@ class Granularity:
     def interval(self) -> str:
         """A step as PostgreSQL's interval; of weekdays, a day."""
         return f"{self.months} months" if self.months else f"{self.seconds or DAY} seconds"
+
+    @property
+    def block_interval(self) -> str:
+        """A block as PostgreSQL's interval: how far the seasonal naive looks back at least; of weekdays, a week."""
+        if not self.seconds and not self.months:
+            return "7 days"
+        return f"{self.months * self.block} months" if self.months else f"{self.seconds * self.block} seconds"
+
+    @property
+    def anchors(self) -> int:
+        """How many anchors there are: weekdays, months of a quarter or a year, seconds of a step within a day, or 1."""
+        if not self.dated:
+            return self.seconds
+        return self.months or max(self.seconds // DAY, 1)
+
+    @property
+    def per_week(self) -> float:
+        """How many periods a week has that are steps, or days of shorter steps."""
+        return 7 / max(self.days, 1.0)
+
+    @property
+    def compared_least(self) -> int:
+        """Such periods on which two models are compared at least: two weeks of them, and eight."""
+        return max(round(2 * self.per_week), 8)
+
+    @property
+    def least(self) -> int:
+        """Observations without which a fitted model forecasts nothing of a series: 28, or fewer three blocks."""
+        return min(self.need, 28)
 
     @property
     def need(self) -> int:
@@ -165,6 +201,27 @@ class Granularity:
         """The beginnings of the `count` steps after the one of `last`."""
         return self.start(int(self.number(np.asarray(last))) + np.arange(1, count + 1))
 
+    def moved(self, at: Times, steps: Numbers | int) -> Times:
+        """Each time so many steps later (before, if negative), as far from the beginning of its step as it was."""
+        at = at.astype("datetime64[us]")
+        if self.months:
+            month = at.astype("datetime64[M]")
+            return np.asarray((month + np.asarray(steps) * self.months).astype("datetime64[us]") + (at - month))
+        if not self.seconds:
+            number = self.number(at)
+            return np.asarray(self.start(number + steps) + (at - self.start(number)))
+        return np.asarray(at + np.asarray(steps, dtype=np.int64) * self.seconds * SECOND)
+
+    def anchor_of(self, at: Times) -> Numbers:
+        """The anchor of steps that begin when each time does; weeks begin with a day, and days at 00:00."""
+        if self.anchors == 1:
+            return np.zeros(len(at), dtype=np.int64)
+        if self.months:
+            return np.asarray(at.astype("datetime64[M]").astype(np.int64) % self.months)
+        unit = DAY if self.dated else 1
+        since = (at.astype("datetime64[us]") - self._plain).astype(np.int64) // 1_000_000
+        return np.asarray(since % self.seconds // unit * unit)
+
     def anchored(self, at: Time) -> "Granularity":
         """This granularity with the anchor of a time: steps that begin when that does."""
         if self.seconds:
@@ -202,23 +259,23 @@ GRANULARITIES: dict[str, Granularity] = {
     for one in (
         Granularity(
             "15min", "15min", ("quarter hour", "day"), seconds=900, cycles=(96, 672), block=96, year=34_944,
-            horizon=192, issue=672, every=96, span=2_016, window=672, profile_days=28,
+            horizon=192, issue=672, every=96, span=2_016, window=672, profile_days=28, plotted=288,
         ),
         Granularity(
             "30min", "30min", ("half hour", "day"), seconds=1_800, cycles=(48, 336), block=48, year=17_472,
-            horizon=96, issue=336, every=48, span=1_008, window=336, profile_days=56,
+            horizon=96, issue=336, every=48, span=1_008, window=336, profile_days=56, plotted=240,
         ),
         Granularity(
             "hourly", "h", ("hour", "day"), seconds=HOUR, cycles=(24, 168), block=24, year=8_736,
-            horizon=168, issue=168, every=24, span=504, window=168, profile_days=56,
+            horizon=168, issue=168, every=24, span=504, window=168, profile_days=56, plotted=240,
         ),
         Granularity(
             "daily", "D", ("day", "week"), seconds=DAY, cycles=(7,), block=7, year=364,
-            horizon=28, issue=7, every=7, span=84, compared=6, window=28,
+            horizon=28, issue=7, every=7, span=84, compared=6, window=28, plotted=70,
         ),
         Granularity(
             "business_daily", "B", ("day", "week"), cycles=(5,), block=5, year=260,
-            horizon=20, issue=5, every=5, span=60, compared=6, window=20,
+            horizon=20, issue=5, every=5, span=60, compared=6, window=20, plotted=50,
         ),
         Granularity(
             "weekly", "W", ("week", "4 weeks"), seconds=WEEK, block=4, year=52,
@@ -227,15 +284,16 @@ GRANULARITIES: dict[str, Granularity] = {
         ),
         Granularity(
             "monthly", "MS", ("month", "year"), months=1, cycles=(12,), block=12, year=12,
-            horizon=12, issue=3, span=18, recent_days=240, profile_days=1_826, ended_days=1_900,
+            horizon=12, issue=3, span=18, recent_days=240, profile_days=1_826, ended_days=1_900, plotted=36,
         ),
         Granularity(
             "quarterly", "QS", ("quarter", "year"), months=3, cycles=(4,), block=4, year=4,
-            horizon=4, span=8, window=8, recent_days=720, profile_days=3_652, ended_days=1_900,
+            horizon=4, span=8, window=8, recent_days=720, profile_days=3_652, ended_days=1_900, plotted=24,
         ),
         Granularity(
             "yearly", "YS", ("year", "2 years"), months=12, block=2,
             horizon=3, span=6, window=6, recent_days=2_920, profile_days=7_305, ended_days=3_652,
+            plotted=16,
         ),
     )
 }  # fmt: skip

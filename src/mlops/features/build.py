@@ -12,20 +12,23 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
+from mlops.features.cells import Floats
 from mlops.features.definitions import check
 from mlops.features.digest import Fingerprint, fingerprint
-from mlops.features.grid import Grid, Observed, Wanted
+from mlops.features.grid import Grid, Observed, Times, Wanted
 from mlops.features.sources import observed_of, read_sources, wanted
 from mlops.features.store import register
 from mlops.features.transformations import parse
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import wall
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.forecasting.panels import Panels
 from mlops.series import read
 
-__all__ = ["Built", "build", "from_frame", "history", "values"]
+__all__ = ["Built", "build", "from_frame", "history", "on_holiday", "values"]
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,8 @@ def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
 def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:
     """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
     source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
-    ids, observed = observed_of(frame, granularity)
-    grid = Grid(granularity, len(ids), {(source, "series", None): observed})
+    ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
+    grid = Grid(GRANULARITIES[granularity], anchors, {(source, "series", None): observed})
     return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
 
 
@@ -169,31 +172,46 @@ def history(
     return frame
 
 
-def values(observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
+def values(
+    observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None, granularity: str
+) -> pd.DataFrame:
     """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
-    panels = Panels.of(observed)
-    parts = [_values(panel, wanted[wanted["series_id"].isin(panel.ids)], names, country) for panel in panels.parts]
-    unknown = wanted[~wanted["series_id"].isin(panels.ids)].assign(**dict.fromkeys(names, np.nan), holiday=False)
-    return pd.concat([*parts, unknown]).loc[wanted.index]
-
-
-def _values(panel: Panel, wanted: pd.DataFrame, names: Sequence[str], country: str | None) -> pd.DataFrame:
-    calendar = Calendar.of(country)
-    origin = panel.index.searchsorted(pd.DatetimeIndex(wanted["cutoff"]), side="right") - 1
-    steps = _steps(panel, wanted) if len(wanted) else np.zeros(0, np.int64)
-    design, table = Design(panel, calendar, int(max(steps, default=1))), np.full((len(wanted), len(names)), np.nan)
-    if "smoothed" in names:
-        design.smooth(np.unique(origin))
-    series = panel.ids.get_indexer(pd.Index(wanted["series_id"]))
-    for step in np.unique(steps):
-        rows = np.flatnonzero((steps == step) & (series >= 0))
-        origins, place = np.unique(origin[rows], return_inverse=True)
-        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
-    flags = calendar.count(pd.DatetimeIndex(wanted["ds"]), panel.granularity) > 0
+    calendar, local = Calendar.of(country), wanted["ds"].to_numpy("datetime64[ns]").copy()
+    table = np.full((len(wanted), len(names)), np.nan)
+    for panel in Panels.of(observed, granularity).parts:
+        rows = np.flatnonzero(wanted["series_id"].isin(panel.ids))
+        if len(rows):
+            local[rows] = wall(local[rows], panel.zone)
+            cutoff = wall(wanted["cutoff"].to_numpy("datetime64[ns]")[rows], panel.zone)
+            table[rows] = _values(panel, wanted["series_id"].iloc[rows], local[rows], cutoff, names, calendar)
+    flags = on_holiday(local, GRANULARITIES[granularity], calendar)
     return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
 
 
-def _steps(panel: Panel, wanted: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """How many steps each row lies after its cutoff."""
-    target, cutoff = (panel.granularity.number(wanted[name].to_numpy()) for name in ("ds", "cutoff"))
-    return target - cutoff
+def _values(
+    panel: Panel, ids: "pd.Series[int]", ds: Times, cutoff: Times, names: Sequence[str], calendar: Calendar
+) -> Floats:
+    """A row per series, time and cutoff, by the clock of the panel."""
+    number = panel.granularity.number
+    first = int(number(panel.index[:1].to_numpy())[0])
+    origin = np.clip(number(cutoff) - first, -1, len(panel.index) - 1)
+    steps = number(ds) - number(cutoff)
+    design, table = Design(panel, calendar, int(max(steps))), np.full((len(ds), len(names)), np.nan)
+    if "smoothed" in names:
+        design.smooth(np.unique(origin))
+    series = panel.ids.get_indexer(pd.Index(ids))
+    for step in np.unique(steps):
+        rows = np.flatnonzero(steps == step)
+        origins, place = np.unique(origin[rows], return_inverse=True)
+        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
+    return table
+
+
+def on_holiday(begin: Times, granularity: Granularity, calendar: Calendar) -> npt.NDArray[np.bool_]:
+    """Whether each step has a named day; steps begin at these local times, in any order and more than once."""
+    if not len(begin):
+        return np.zeros(0, dtype=bool)
+    end = granularity.moved(begin, 1) - np.timedelta64(1, "us") if granularity.counted else begin
+    first, last = begin.astype("datetime64[D]"), end.astype("datetime64[D]")
+    days = np.unique(calendar.days(first.min().item(), last.max().item())["ds"].to_numpy("datetime64[D]"))
+    return np.asarray(np.searchsorted(days, last, side="right") > np.searchsorted(days, first))

@@ -11,6 +11,7 @@ from runpy import run_path
 
 from mlops.config import room
 from mlops.domain.features import FeatureDefinition, FeatureSet
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, MlopsError, UnknownName
 from mlops.features.transformations import Transformation, newest, parse, sources
 from mlops.forecasting.design import FEATURES as OWN
@@ -72,6 +73,7 @@ def feature(
         raise BadInput(f"feature {name!r}: {whole} is computed from values; name their metric type with source=")
     _choice(name, "entity", entity, ENTITIES)
     _choice(name, "dtype", dtype, DTYPES)
+    _choice(name, "granularity", granularity, list(GRANULARITIES))
     for _, across in sources(whole):
         if (across is None) != (entity == "series"):
             needed = 'needs across=, like across="sum"' if across is None else "takes no across="

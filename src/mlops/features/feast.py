@@ -8,12 +8,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition, Selection
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, Refused
 from mlops.files import write_whole
 
@@ -21,7 +23,7 @@ __all__ = ["BuiltSet", "Service", "export", "render"]
 
 MARK = "Written by `mlops features export-feast`, which writes it anew: what is changed here is lost."
 TYPES = {"float64": "Float64", "float32": "Float32"}
-TTL = {"hourly": "hours=1", "daily": "days=1", "weekly": "days=7", "monthly": "days=31"}
+UNITS = ("days", "hours", "minutes")
 PASSWORD = "PGPASSWORD"  # noqa: S105  a variable's name
 
 
@@ -144,7 +146,7 @@ def _view(one: BuiltSet) -> str:
 {one.name}_view = FeatureView(
     name={_text(one.name)},
     entities=[series],
-    ttl=timedelta({TTL[one.granularity]}, seconds=-1),  # a row is for its own step, not for a gap after it
+    ttl=timedelta({_longest_step(one.granularity)}, seconds=-1),  # a row is for its own step, not for a gap after it
     schema=[
         Field(name="series_id", dtype=Int64),
 {fields}    ],
@@ -153,6 +155,12 @@ def _view(one: BuiltSet) -> str:
     tags={_tags(tags)},
 )
 """
+
+
+def _longest_step(granularity: str) -> str:
+    step = GRANULARITIES[granularity].longest_step
+    unit = next(unit for unit in UNITS if not step % timedelta(**{unit: 1}))
+    return f"{unit}={step // timedelta(**{unit: 1})}"
 
 
 def _field(definition: FeatureDefinition, version: int) -> str:

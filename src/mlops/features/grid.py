@@ -1,23 +1,22 @@
 """Observations of many series on their steps, and features of any rows of them, a few series at a time.
 
-A step is an hour, a day, a week (from Monday) or a month, counted from 1970; where two series stand in the array and
-where the array begins changes nothing about their features.
+Steps are counted from 1970. Weeks, and quarters and years, begin with each series' own weekday or month; where two
+series stand in the array and where the array begins changes nothing about their features.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats
 from mlops.features.kernels import Steps
-from mlops.features.transformations import Transformation, compute, room
+from mlops.features.transformations import Transformation, compute, dated, room
 
-__all__ = ["Grid", "Ints", "Observed", "Times", "Wanted", "step_of", "time_of"]
+__all__ = ["Grid", "Ints", "Observed", "Times", "Wanted", "anchors_of", "step_of", "time_of"]
 
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
@@ -48,10 +47,13 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What features of some series are computed from: observations by (metric type, entity, across), and labels."""
+    """What features of some series are computed from: observations by (metric type, entity, across), and labels.
 
-    granularity: str
-    series: int
+    `anchors` has that of each series' steps.
+    """
+
+    granularity: Granularity
+    anchors: Ints
     observed: Mapping[tuple[str, str, str | None], Observed]
     texts: Callable[[str], Sequence[str | None]] = lambda _: ()
 
@@ -63,9 +65,9 @@ class Grid:
         begin, end = self._span(rows)
         before = max((room(one) for one, _, _ in wanted), default=0)
         done = 0
-        for first in range(0, self.series, TOGETHER):
+        for first in range(0, len(self.anchors), TOGETHER):
             some = rows.between(first, first + TOGETHER)
-            part = _Part(self, first, min(TOGETHER, self.series - first), begin, end, before)
+            part = _Part(self, first, self.anchors[first : first + TOGETHER], begin, end, before)
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 for place, one in enumerate(wanted):
                     part.fill(found[place, done : done + len(some.row)], some, one)
@@ -84,17 +86,26 @@ class _Part:
 
     grid: Grid
     first: int
-    series: int
+    anchors: Ints
     begin: int
     end: int
     room: int
     own: tuple[str | None, str] = (None, "series")
+    anchor: int = 0
+    """The anchor of the series that are computed now."""
     _cells: dict[tuple[str, str, str | None], Cells] = field(default_factory=dict)
+    _steps: dict[int, Steps] = field(default_factory=dict)
 
-    @cached_property
+    @property
+    def series(self) -> int:
+        return len(self.anchors)
+
+    @property
     def steps(self) -> Steps:
-        times = time_of(np.arange(self.begin, self.end), self.grid.granularity)
-        return Steps(pd.DatetimeIndex(times), self.grid.granularity)
+        if self.anchor not in self._steps:
+            anchored = replace(self.grid.granularity, anchor=self.anchor)
+            self._steps[self.anchor] = Steps.between(self.begin, self.end, anchored)
+        return self._steps[self.anchor]
 
     def cells(self, metric_type: str | None, across: str | None) -> Cells:
         key = (metric_type or str(self.own[0]), self.own[1], across)
@@ -109,12 +120,23 @@ class _Part:
         """Write the values of some rows."""
         transformation, metric_type, entity = wanted
         self.own = (metric_type, entity)
-        found = compute(transformation, self)
-        whole = np.broadcast_to(found, (self.series, self.end - self.begin))
+        whole = self._whole(transformation)
         if len(into) == whole.size:
             into.reshape(whole.shape)[:] = whole
         else:
             into[:] = whole[rows.row - self.first, rows.step - self.begin]
+
+    def _whole(self, transformation: Transformation) -> Floats:
+        """A value per series and step; where the calendar counts, by series that begin their steps alike."""
+        shape = (self.series, self.end - self.begin)
+        anchors = np.unique(self.anchors) if dated(transformation) else self.anchors[:1]
+        self.anchor = int(anchors[0])
+        whole = np.broadcast_to(compute(transformation, self), shape)
+        for anchor in anchors[1:]:
+            self.anchor = int(anchor)
+            alike = (self.anchors == anchor)[:, None]
+            whole = np.where(alike, compute(transformation, self), whole)
+        return whole
 
     def _placed(self, observed: Observed) -> Cells:
         some = observed.between(self.first, self.first + self.series)
@@ -129,19 +151,35 @@ class _Part:
         return Cells(values)
 
 
-def step_of(ds: Times, granularity: str) -> Ints:
-    """The step that each time (UTC) lies in."""
-    if granularity == "weekly":
-        return np.floor_divide(ds.astype("datetime64[D]").astype(np.int64) + MONDAY, 7)
-    return ds.astype(UNITS[granularity]).view(np.int64)
+def anchors_of(ds: Times, row: Ints, many: int, granularity: Granularity) -> Ints:
+    """The anchor of each of `many` series, whose times are in order; the usual one where its times differ in it."""
+    found = np.zeros(many, dtype=np.int64)
+    if granularity.anchors == 1 or not len(ds):
+        return found
+    anchor = granularity.anchor_of(ds)
+    begins = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+    least, most = (of.reduceat(anchor, begins) for of in (np.minimum, np.maximum))
+    found[row[begins]] = np.where(least == most, least, 0)
+    return found
 
 
-def time_of(step: Ints, granularity: str) -> Times:
-    """The time at which each step begins."""
-    if granularity == "weekly":
-        return (step * 7 - MONDAY).astype("datetime64[D]").astype("datetime64[ns]")
-    return step.astype(UNITS[granularity]).astype("datetime64[ns]")
+def step_of(ds: Times, granularity: Granularity, anchors: Ints | int = 0) -> Ints:
+    """The step that each time (UTC) lies in, where steps have one anchor or each time its own."""
+    if granularity.anchors == 1:
+        return granularity.number(ds)
+    each = np.broadcast_to(anchors, ds.shape)
+    found = np.empty(ds.shape, dtype=np.int64)
+    for anchor in np.unique(each):
+        rows = each == anchor
+        found[rows] = replace(granularity, anchor=int(anchor)).number(ds[rows])
+    return found
 
 
-UNITS = {"hourly": "datetime64[h]", "daily": "datetime64[D]", "monthly": "datetime64[M]"}
-MONDAY = 3  # 1970-01-01 was a Thursday
+def time_of(step: Ints, granularity: Granularity, anchors: Ints | int = 0) -> Times:
+    """The time at which each step begins, where steps have one anchor or each its own."""
+    each = np.broadcast_to(anchors, step.shape)
+    found = np.empty(step.shape, dtype="datetime64[ns]")
+    for anchor in np.unique(each):
+        rows = each == anchor
+        found[rows] = replace(granularity, anchor=int(anchor)).start(step[rows])
+    return found

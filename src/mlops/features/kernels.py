@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats, Number
 from mlops.forecasting.calendar import Calendar
-
-FREQUENCIES = {"hourly": "h", "daily": "D", "weekly": "W-MON", "monthly": "MS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +22,17 @@ class Steps:
     """The times (UTC) at which steps begin, and how long they are."""
 
     times: pd.DatetimeIndex
-    granularity: str
+    granularity: Granularity
+
+    @classmethod
+    def between(cls, begin: int, end: int, granularity: Granularity) -> "Steps":
+        """The steps with the numbers from `begin` to before `end`."""
+        return cls(pd.DatetimeIndex(granularity.start(np.arange(begin, end))).as_unit("ns"), granularity)
 
     def longer(self, before: int, after: int) -> "Steps":
         """With some steps more on both sides."""
-        freq = FREQUENCIES[self.granularity]
-        first = pd.date_range(end=self.times[0], periods=before + 1, freq=freq)[0]
-        last = pd.date_range(self.times[-1], periods=after + 1, freq=freq)[-1]
-        return Steps(pd.date_range(first, last, freq=freq), self.granularity)
+        begin = int(self.granularity.number(self.times[:1].to_numpy())[0])
+        return Steps.between(begin - before, begin + len(self.times) + after, self.granularity)
 
 
 def value(cells: Cells) -> Floats:
@@ -163,7 +164,7 @@ def hour(steps: Steps) -> Floats:
 
 def holiday(steps: Steps, country: str) -> Floats:
     """How many days of the step are public holidays of a country (ISO code): 0 or 1 for days and hours."""
-    return Calendar.of(country).count(steps.times, GRANULARITIES[steps.granularity])
+    return Calendar.of(country).count(steps.times, steps.granularity)
 
 
 def steps_to_holiday(steps: Steps, country: str, most: int = 14) -> Floats:

@@ -13,6 +13,7 @@ from mlops.db.binary import elements, table
 from mlops.db.retry import retrying
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
 from mlops.features.build import Built, nothing, rows
 from mlops.features.definitions import check
@@ -23,8 +24,8 @@ from mlops.features.store import register
 __all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read"]
 
 Tell = Callable[[int, int, int], None]
-TOGETHER = {"hourly": 25, "daily": 500, "weekly": 2_000, "monthly": 5_000}
-"""Series that are built and written together, so that no more than about 400,000 rows are in memory."""
+ROWS, YEARS, FEWEST = 400_000, 2, 200
+"""About so many rows are in memory, if a series has so many years, and so many steps at least."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.Da
     selection = request.feature_set.selection
     with database.transaction() as transaction:
         ids = [one["series_id"] for one in series_of(transaction, selection)]
-    written, size = 0, TOGETHER[selection.granularity]
+    written, size = 0, _together(GRANULARITIES[selection.granularity])
     for begin in range(0, len(ids), size):
         some = ids[begin : begin + size]
         frame = rows(database, request.feature_set, request.as_of, start=request.start, end=request.end, series=some)
@@ -203,6 +204,11 @@ def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.Da
             yield frame
         written += len(frame)
         tell(written, begin + len(some), len(ids))
+
+
+def _together(granularity: Granularity) -> int:
+    """How many series are built and written together."""
+    return max(int(ROWS / max(YEARS * granularity.per_year, FEWEST)), 1)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from mlops.domain.features import FeatureSet
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import framed, nothing
 from mlops.features.definitions import check
-from mlops.features.grid import Observed, step_of, time_of
+from mlops.features.grid import Observed, step_of
 from mlops.features.sources import read_sources, series_of
 from mlops.features.store import register
 
@@ -148,10 +148,10 @@ def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: 
     ids = [int(one) for one in newest["series_id"]]
     found = read_sources(database, feature_set, as_of, start=start, series=ids)
     observed = newest["observed_at"].to_numpy("datetime64[ns]")
-    granularity = feature_set.selection.granularity
-    step = step_of(observed, granularity)
-    ds = np.asarray(observed + (time_of(step + 1, granularity) - time_of(step, granularity)), dtype="datetime64[ns]")
-    rows = Observed(np.searchsorted(found.ids, newest["series_id"]), step + 1, ds, np.full(len(ds), np.nan))
+    granularity, place = found.grid.granularity, np.searchsorted(found.ids, newest["series_id"])
+    step = step_of(observed, granularity, found.grid.anchors[place])
+    ds = granularity.moved(observed, 1).astype("datetime64[ns]")
+    rows = Observed(place, step + 1, ds, np.full(len(ds), np.nan))
     frame = framed(found.ids, found.grid, rows, replace(feature_set, label="value"), labelled=False).drop(columns="y")
     frame.insert(1, "observed_at", observed)
     return frame

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from mlops.domain.features import FeatureDefinition
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
 from mlops.domain.profiles import Bounds, Distribution, FeatureProfile, Pattern, Quality, Window
 from mlops.errors import BadInput
 from mlops.features.histogram import edges as laid
 from mlops.features.histogram import histogram
-from mlops.features.profile_rows import SEASONS, STEPS, Column, Rows, share
+from mlops.features.profile_rows import Column, Rows, share
 from mlops.series.grid import Flags
 
 __all__ = ["profile"]
@@ -49,7 +50,7 @@ def profile(
         raise BadInput(f"a window from {window.start} to {window.end} has nothing in it; give it one day or more")
     known = frame[frame["ds"] < _naive(as_of)]
     rows = {
-        kind: Rows.of(known, kind, _naive(window.start), _naive(window.end))
+        kind: Rows.of(known, GRANULARITIES[kind], _naive(window.start), _naive(window.end))
         for kind in {definition.granularity for definition in definitions}
     }
     kept = edges or {}
@@ -83,7 +84,7 @@ class _Subject:
             window=window,
             as_of=as_of,
             series=rows.many,
-            expected=rows.many * rows.steps,
+            expected=rows.expected,
             quality=self.quality(as_of),
             distribution=self.distribution(edges) if self.column.numeric else self.categories(),
             pattern=self.pattern(),
@@ -99,9 +100,8 @@ class _Subject:
             "repeated": None if self.earlier is None else rows.repeated(self.definition.name, column, self.earlier),
         }
         asked = [ok for ok in checks.values() if ok is not None]
-        expected = rows.many * rows.steps
         return Quality(
-            completeness=share(expected - self.missing, expected),
+            completeness=share(rows.expected - self.missing, rows.expected),
             accuracy=self._share(_within(column, bounds)),
             consistency=self._share(np.logical_and.reduce(asked)),
             bounds=bounds,
@@ -151,14 +151,14 @@ class _Subject:
         """The calendar, the trend and the season."""
         rows, column = self.rows, self.column
         times = pd.DatetimeIndex(rows.at)
-        hours = rows.means(column, times.hour.to_numpy(), 24) if rows.granularity == "hourly" else ()
+        hours = () if rows.granularity.dated else rows.means(column, times.hour.to_numpy(), 24)
         return Pattern(
             since=_aware(rows.at[column.finite].min()) if column.finite.any() else None,
             by_hour=hours,
             by_weekday=rows.means(column, times.dayofweek.to_numpy(), 7),
             by_month=rows.means(column, times.month.to_numpy() - 1, 12),
             trend=_number(rows.trend(column)),
-            season=SEASONS[rows.granularity],
+            season=rows.granularity.season,
             autocorrelation=_number(rows.autocorrelation(column)),
         )
 
@@ -174,14 +174,14 @@ class _Subject:
     @property
     def missing(self) -> int:
         """Expected keys without a value."""
-        return max(self.rows.many * self.rows.steps - self.rows.filled(self.column), 0)
+        return max(self.rows.expected - self.rows.filled(self.column), 0)
 
     def _share(self, ok: Flags) -> float | None:
         """Of the values of the window, how many are `ok`."""
         return share(int(ok[self.there].sum()), int(self.there.sum()))
 
     def _ages(self, as_of: pd.Timestamp) -> dict[str, Any]:
-        newest, step = self.rows.newest(self.column), STEPS[self.rows.granularity]
+        newest, step = self.rows.newest(self.column), self.rows.granularity.longest_step
         allowed = max([step, *(source.late_after for source in self.sources)])
         age = np.datetime64(as_of, "us") - np.timedelta64(step) - newest
         fresh = int((age <= np.timedelta64(allowed)).sum())  # NaT, of a series without a value, is not

@@ -1,7 +1,7 @@
 """The rows of a frame of features, sorted once, and what can be asked of a column of it. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -11,22 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.features import FeatureDefinition
-from mlops.series.grid import Flags, Floats, Places, Times, periods
+from mlops.domain.granularity import Granularity
+from mlops.features.grid import anchors_of, step_of
+from mlops.series.grid import Flags, Floats, Places, Times
 
-__all__ = ["SEASONS", "STEPS", "Column", "Rows", "share"]
+__all__ = ["Column", "Rows", "share"]
 
 FENCE, FEWEST = 3.0, 8
 """Tukey's outer fence, in interquartile ranges (Exploratory Data Analysis, 1977, 2D), and the values that it needs."""
 CLOSED_AFTER = 14
 """Days that a frame has before a weekday without any row counts as closed."""
-STEPS = {
-    "hourly": timedelta(hours=1),
-    "daily": timedelta(days=1),
-    "weekly": timedelta(days=7),
-    "monthly": timedelta(days=31),
-}
-SEASONS = {"hourly": 24, "daily": 7, "weekly": 52, "monthly": 12}
-"""Steps after which a pattern comes again."""
 PRECISION = 1e-6
 """Values closer than this (relative) are the same: a float32 has seven digits."""
 THURSDAY = 3
@@ -55,7 +49,7 @@ class Rows:
     """The rows of a frame (n), sorted by series and time; `inside` are those of the window that begins at `start`."""
 
     frame: pd.DataFrame
-    granularity: str
+    granularity: Granularity
     series: Places
     many: int
     """How many series there are."""
@@ -63,26 +57,28 @@ class Rows:
     period: Places
     start: np.datetime64
     inside: Flags
-    steps: int
-    """How many periods of the window are expected of each series."""
+    expected: int
+    """How many periods of the window are expected of all series."""
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, granularity: str, start: pd.Timestamp, end: pd.Timestamp) -> "Rows":
+    def of(cls, frame: pd.DataFrame, granularity: Granularity, start: pd.Timestamp, end: pd.Timestamp) -> "Rows":
         """The rows of a frame `series_id, ds, …` (naive UTC); the window is from `start` until before `end`."""
         names, codes = np.unique(frame["series_id"].to_numpy(), return_inverse=True)
         at = frame["ds"].to_numpy().astype("datetime64[us]")
         order = np.lexsort((at, codes))
         at, first, last = at[order], np.datetime64(start, "us"), np.datetime64(end, "us")
+        series = codes[order].astype(np.int64)
+        anchors = anchors_of(at, series, len(names), granularity)
         return cls(
             frame=frame.iloc[order],
             granularity=granularity,
-            series=codes[order].astype(np.int64),
+            series=series,
             many=len(names),
             at=at,
-            period=periods(at, granularity),
+            period=step_of(at, granularity, anchors[series]),
             start=first,
             inside=(at >= first) & (at < last),
-            steps=_steps(at, first, last, granularity),
+            expected=sum(_expected(at, first, last, granularity, anchors)),
         )
 
     def column(self, definition: FeatureDefinition) -> Column:
@@ -187,7 +183,7 @@ class Rows:
         """One number per series and period, with a season between two series."""
         if not len(self.period):
             return self.period
-        stride = int(self.period.max() - self.period.min()) + SEASONS[self.granularity] + 1
+        stride = int(self.period.max() - self.period.min()) + self.granularity.season + 1
         return np.asarray(self.series * stride + self.period - self.period.min())
 
     @cached_property
@@ -204,8 +200,8 @@ class Rows:
     @cached_property
     def _a_season_apart(self) -> tuple[Places, Places]:
         """The places of rows and of those a season before them."""
-        before = np.searchsorted(self._keys, self._keys - SEASONS[self.granularity])
-        found = np.flatnonzero(self._keys[before] == self._keys - SEASONS[self.granularity])
+        before = np.searchsorted(self._keys, self._keys - self.granularity.season)
+        found = np.flatnonzero(self._keys[before] == self._keys - self.granularity.season)
         return found, before[found]
 
 
@@ -214,15 +210,22 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _steps(at: Times, start: np.datetime64, end: np.datetime64, granularity: str) -> int:
-    """How many periods begin from `start` until before `end`; of days, those on weekdays that are ever open."""
+def _expected(
+    at: Times, start: np.datetime64, end: np.datetime64, granularity: Granularity, anchors: Places
+) -> Iterator[int]:
+    """How many periods begin from `start` until before `end`, of the series with each anchor.
+
+    Of days, those on weekdays that are ever open.
+    """
     begun = np.array([start - np.timedelta64(1, "us"), end - np.timedelta64(1, "us")])  # before each
-    first, last = periods(begun, granularity)
-    if granularity != "daily":
-        return int(last - first)
-    days = np.unique(periods(at, "daily"))
-    opened = np.unique((days + THURSDAY) % 7) if len(days) >= CLOSED_AFTER else np.arange(7)
-    return int(np.isin((np.arange(first + 1, last + 1) + THURSDAY) % 7, opened).sum())
+    for anchor, many in zip(*np.unique(anchors, return_counts=True), strict=True):
+        first, last = replace(granularity, anchor=int(anchor)).number(begun)
+        days = np.arange(first + 1, last + 1)
+        if granularity.longest_step == timedelta(days=1):
+            seen = np.unique(granularity.number(at))
+            opened = np.unique((seen + THURSDAY) % 7) if len(seen) >= CLOSED_AFTER else np.arange(7)
+            days = days[np.isin((days + THURSDAY) % 7, opened)]
+        yield int(many) * len(days)
 
 
 def _kind(dtype: str) -> "np.dtype[Any] | None":

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.db import Database, Transaction
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.domain.profiles import FeatureProfile, Window
 from mlops.errors import NothingToDo, UnknownName
@@ -19,20 +20,13 @@ from mlops.features.definitions import Declared
 from mlops.features.impact import versioned
 from mlops.features.profile import profile
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import instants
 from mlops.forecasting.design import FEATURES as OWN
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.forecasting.panels import Panels
 
 __all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
-
-LOOK_BACK = {
-    "hourly": timedelta(days=56),
-    "daily": timedelta(days=364),
-    "weekly": timedelta(days=1092),
-    "monthly": timedelta(days=1826),
-}
-"""How much history before the window is read: what the window is held against, and its pattern in time."""
 
 UNNAMED = "features"
 FEWEST_EDGES = 2
@@ -64,14 +58,16 @@ class Profiled:
 
 
 def profile_features(
-    database: Database, known: Declared, name: str, as_of: datetime, *, days: int = 28
+    database: Database, known: Declared, name: str, as_of: datetime, *, days: int | None = None
 ) -> list[Profiled]:
     """The profiles of a feature set, a feature (NAME or NAME@VERSION) or the features of a model's champion; kept.
 
-    The window is the last `days` whole days by `as_of`, and values are those that were known then. Repeating it changes
-    nothing. Raises UnknownName with what there is, and NothingToDo when nothing at all was recorded by `as_of`.
+    The window is the last `days` whole days by `as_of` (None: as many as the granularity needs, 28 for days), and
+    values are those that were known then. Repeating it changes nothing. Raises UnknownName with what there is, and
+    NothingToDo when nothing at all was recorded by `as_of`.
     """
-    asked, window = subject(database, known, name), Window.before(as_of, days)
+    asked = subject(database, known, name)
+    window = Window.before(as_of, days or GRANULARITIES[asked.selection.granularity].recent_days)
     frame, versions = _values(database, asked, window, as_of)
     with database.transaction() as transaction:
         metric_types = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
@@ -154,13 +150,16 @@ def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selec
 def _values(
     database: Database, asked: Subject, window: Window, as_of: datetime
 ) -> tuple[pd.DataFrame, Mapping[str, int]]:
-    """The frame of window and history, and the version of each feature."""
-    start = window.start - LOOK_BACK[asked.selection.granularity]
+    """The frame of window and history, and the version of each feature.
+
+    The window is held against the history, which also shows the pattern in time.
+    """
+    start = window.start - timedelta(days=GRANULARITIES[asked.selection.granularity].profile_days)
     own = [one.name for one in asked.definitions if one.name in OWN]
     rest = tuple(one for one in asked.definitions if one.name not in OWN)
     frames, versions = [], dict(asked.versions)
     if own:
-        frames.append(_own(history(database, asked.selection, as_of), own, asked.country, start))
+        frames.append(_own(asked, history(database, asked.selection, as_of), own, start))
     if rest:
         built = _built(database, FeatureSet(asked.name, asked.selection, rest), as_of, start, window.end)
         frames.append(built.frame.drop(columns="y"))
@@ -189,9 +188,10 @@ def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime
         return None
 
 
-def _own(observed: pd.DataFrame, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
+def _own(asked: Subject, observed: pd.DataFrame, names: Sequence[str], start: datetime) -> pd.DataFrame:
     """The direct model's own features, one step ahead, of every observation; `value` is the observation itself."""
-    return pd.concat([_own_of(panel, names, country, start) for panel in Panels.of(observed).parts], ignore_index=True)
+    panels = Panels.of(observed, asked.selection.granularity)
+    return pd.concat([_own_of(panel, names, asked.country, start) for panel in panels.parts], ignore_index=True)
 
 
 def _own_of(panel: Panel, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
@@ -200,7 +200,7 @@ def _own_of(panel: Panel, names: Sequence[str], country: str | None, start: date
         design.smooth(origins)
     frame = pd.DataFrame(design.matrix(names, origins, 1).astype(float), columns=list(names))
     frame.insert(0, "series_id", np.repeat(panel.ids.to_numpy(), len(origins)))
-    frame.insert(1, "ds", np.tile(panel.index[1:].to_numpy(), len(panel.ids)))
+    frame.insert(1, "ds", np.tile(instants(panel.index[1:].to_numpy(), panel.zone), len(panel.ids)))
     y = panel.y[:, 1:].ravel()
     frame = frame.assign(value=y) if "value" in names else frame
     frame = frame[~np.isnan(y)]

@@ -13,8 +13,9 @@ from mlops.db import Database, Transaction
 from mlops.db.archived import read_archived
 from mlops.db.binary import elements
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
-from mlops.features.grid import Grid, Ints, Observed, Wanted, step_of, time_of
+from mlops.features.grid import Grid, Ints, Observed, Wanted, anchors_of, step_of, time_of
 from mlops.features.transformations import parse, reach, sources
 
 __all__ = ["Sources", "observed_of", "read_sources", "series_of", "wanted"]
@@ -56,10 +57,10 @@ def read_sources(
     series: Sequence[int] | None = None,
 ) -> Sources:
     """Everything that rows from `start` on look at; with a window without an end, everything there is."""
-    selection = feature_set.selection
+    selection, granularity = feature_set.selection, GRANULARITIES[feature_set.selection.granularity]
     asked = [wanted(one) for one in feature_set.features]
     label: Wanted = (parse(feature_set.label), selection.metric_type, "series")
-    since = None if start is None else _since(start, selection.granularity, [*asked, label])
+    since = None if start is None else _since(start, granularity, [*asked, label])
     with database.transaction() as transaction:
         places = series_of(transaction, selection, series)
         ids = np.array([place["series_id"] for place in places], dtype=np.int64)
@@ -69,15 +70,15 @@ def read_sources(
             read_archived(transaction, chosen, start=since)
             return transaction.rows("feature_history", series_ids=chosen, as_of=as_of, start=since)
 
-        own = _long(known(ids.tolist()), ids, selection.granularity)
+        own, anchors = _long(known(ids.tolist()), ids, granularity)
         observed: dict[Key, Observed] = {(selection.metric_type, "series", None): own}
         for key in sorted({key for one in asked for key in _keys(one)} - set(observed), key=str):
             metric_type, entity, across = key
             links = transaction.rows("feature_sources", series_ids=ids.tolist(), metric_type=metric_type, entity=entity)
             found = known({link["source_id"] for link in links})
-            observed[key] = _linked(found, links, ids, selection.granularity, across)
+            observed[key] = _linked(found, links, ids, granularity, anchors, across)
     texts = [place["labels"] for place in places]
-    grid = Grid(selection.granularity, len(ids), observed, lambda key: [_said(one.get(key)) for one in texts])
+    grid = Grid(granularity, anchors, observed, lambda key: [_said(one.get(key)) for one in texts])
     return Sources(ids, own, grid)
 
 
@@ -99,36 +100,43 @@ def _keys(one: Wanted) -> set[Key]:
     return {(str(of or own), entity, across) for of, across in sources(transformation)}
 
 
-def _since(start: datetime, granularity: str, asked: Sequence[Wanted]) -> datetime | None:
+def _since(start: datetime, granularity: Granularity, asked: Sequence[Wanted]) -> datetime | None:
     back = [reach(transformation) for transformation, _, _ in asked]
     if any(one is None for one in back):
         return None
-    first = step_of(np.array([_utc(start)]), granularity) - max(one or 0 for one in back)
+    more = granularity.anchors > 1  # the step of a series may begin before the usual one
+    first = step_of(np.array([_utc(start)]), granularity) - max(one or 0 for one in back) - more
     return pd.Timestamp(time_of(first, granularity)[0], tz="UTC").to_pydatetime()
 
 
-def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: str) -> Observed:
-    """Histories, an array per series, one after the other; BadInput for two values in one step."""
+def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) -> tuple[Observed, Ints]:
+    """Histories, an array per series, one after the other, and their anchors; BadInput for two values in one step."""
     ds = [elements(row["ds"], "datetime64[us]").astype("datetime64[ns]") for row in found]
     y = [elements(row["y"], "float64") for row in found]
     place = np.searchsorted(ids, [row["series_id"] for row in found])
     row = np.repeat(place, [len(one) for one in ds]).astype(np.int64)
     times = np.concatenate(ds) if ds else np.array([], dtype="datetime64[ns]")
     values = np.concatenate(y) if y else np.array([])
-    return checked(Observed(row, step_of(times, granularity), times, values), ids, granularity)
+    anchors = anchors_of(times, row, len(ids), granularity)
+    observed = Observed(row, step_of(times, granularity, anchors[row]), times, values)
+    return checked(observed, ids, granularity), anchors
 
 
-def observed_of(frame: pd.DataFrame, granularity: str) -> tuple[npt.NDArray[Any], Observed]:
-    """The series ids of a frame `series_id, ds, y`, and its observations in order."""
+def observed_of(frame: pd.DataFrame, granularity: Granularity) -> tuple[npt.NDArray[Any], Observed, Ints]:
+    """The series ids of a frame `series_id, ds, y`, its observations in order, and the anchors of the series."""
     codes, ids = _codes(frame["series_id"].to_numpy())
     ds, y = frame["ds"].to_numpy("datetime64[ns]"), frame["y"].to_numpy(float)
-    observed = Observed(codes, step_of(ds, granularity), ds, y)
+    observed = Observed(codes, granularity.number(ds), ds, y)
     if np.isnan(y.sum()):
         observed = observed.where(~np.isnan(y))
     key = (observed.row << 32) + observed.step
-    if len(key) > 1 and np.diff(key).min() <= 0:
-        observed = checked(observed.where(np.argsort(key, kind="stable")), ids, granularity)
-    return ids, observed
+    ordered = len(key) < 2 or np.diff(key).min() > 0
+    if not ordered:
+        observed = observed.where(np.argsort(key, kind="stable"))
+    anchors = anchors_of(observed.ds, observed.row, len(ids), granularity)
+    if anchors.any():
+        observed = replace(observed, step=step_of(observed.ds, granularity, anchors[observed.row]))
+    return ids, observed if ordered else checked(observed, ids, granularity), anchors
 
 
 def _codes(series: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
@@ -138,7 +146,7 @@ def _codes(series: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
     return np.repeat(place.astype(np.int64), np.diff(np.r_[begins, len(series)])), ids
 
 
-def checked(observed: Observed, ids: npt.NDArray[Any], granularity: str) -> Observed:
+def checked(observed: Observed, ids: npt.NDArray[Any], granularity: Granularity) -> Observed:
     """The same, unless a series has two values in one step."""
     twice = np.flatnonzero((np.diff(observed.row) == 0) & (np.diff(observed.step) == 0))
     if len(twice):
@@ -154,18 +162,24 @@ def _linked(
     found: Sequence[dict[str, Any]],
     links: Sequence[dict[str, Any]],
     ids: Ints,
-    granularity: str,
+    granularity: Granularity,
+    anchors: Ints,
     across: str | None,
 ) -> Observed:
-    """Of each series, what the series that measure its place say together, in the order of their ids."""
+    """Of each series, what the series that measure its place say together, in the order of their ids.
+
+    What a source says of its step belongs to the series' step in which that ends, so that no lag sees ahead.
+    """
     own = np.array(sorted({link["source_id"] for link in links}), dtype=np.int64)
-    sources = _long(found, own, granularity)
+    sources, begin_with = _long(found, own, granularity)
+    closed = time_of(sources.step + 1, granularity, begin_with[sources.row]) - np.timedelta64(1, "us")
     ends = np.searchsorted(sources.row, np.arange(len(own) + 1))
     parts = []
     for link in links:
         begin, end = ends[place := int(np.searchsorted(own, link["source_id"]))], ends[place + 1]
-        row = np.full(end - begin, np.searchsorted(ids, link["series_id"]))
-        parts.append((row, sources.step[begin:end], sources.ds[begin:end], sources.y[begin:end]))
+        series = int(np.searchsorted(ids, link["series_id"]))
+        step = step_of(closed[begin:end], granularity, int(anchors[series]))
+        parts.append((np.full(end - begin, series), step, sources.ds[begin:end], sources.y[begin:end]))
     if not parts:
         return sources
     row, step, ds, y = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -26,6 +26,7 @@ __all__ = [
     "Part",
     "Transformation",
     "compute",
+    "dated",
     "newest",
     "parse",
     "reach",
@@ -205,6 +206,12 @@ def newest(transformation: Transformation, metric_type: str, own: str | None) ->
     """
     shifts = [kind.shift(**given) for kind, given in _leaves(transformation) if (given.get("of") or own) == metric_type]
     return min(shifts, default=None)
+
+
+def dated(transformation: Transformation) -> bool:
+    """Whether it looks at the calendar."""
+    inner = (one for one in transformation.given.values() if isinstance(one, Transformation))
+    return TRANSFORMATIONS[transformation.name].needs == "times" or any(map(dated, inner))
 
 
 def sources(transformation: Transformation) -> set[tuple[str | None, str | None]]:

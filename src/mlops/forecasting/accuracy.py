@@ -7,16 +7,11 @@ import numpy as np
 import pandas as pd
 
 from mlops.domain.forecasts import LEVELS
+from mlops.domain.granularity import GRANULARITIES
 
 __all__ = ["CYCLES", "by_level", "table"]
 
-CYCLES = {
-    "h": ("hour", "day"),
-    "D": ("day", "week"),
-    "B": ("day", "week"),
-    "W": ("week", "4 weeks"),
-    "MS": ("month", "year"),
-}
+CYCLES = {one.alias: one.words for one in GRANULARITIES.values()}
 """A step and a cycle of steps in words, by frequency without its anchor."""
 
 

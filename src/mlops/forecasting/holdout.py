@@ -9,15 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.panels import Panels
 
 __all__ = ["Holdout", "hold_out"]
 
 Predict = Callable[[pd.DataFrame, int], pd.DataFrame]
-STEPS_A_DAY = {"hourly": 24, "daily": 1}
-ISSUE = {"hourly": 168, "daily": 7, "weekly": 4, "monthly": 3}
-"""Steps from one cutoff to the next, as forecasts are issued."""
 FEWEST = 12
 """Steps that are held out at least: months and weeks are long."""
 
@@ -55,7 +53,8 @@ class Holdout:
 
 def hold_out(frame: pd.DataFrame, granularity: str, days: int, horizon: int) -> Holdout:
     """Hold the newest `days` out, in whole issues of forecasts; HistoryTooShort where too little is left to fit on."""
-    wanted = max(STEPS_A_DAY.get(granularity, 0) * days, FEWEST)
-    steps = min(ISSUE[granularity], horizon)
+    step = GRANULARITIES[granularity]
+    wanted = max(round(days / step.days), FEWEST)
+    steps = min(step.issue, horizon)
     cutoffs = origins(Panels.of(frame, granularity), max(1, wanted // steps), every=steps, horizon=steps)
     return Holdout(frame, tuple(cutoffs), steps)

@@ -17,7 +17,7 @@ __all__ = ["Panels", "granularity_of", "infer", "restamped"]
 
 ENOUGH, DENSE = 8, 0.7
 """Observations of a series, and the share of its steps that they are, from which its granularity is taken."""
-COARSEST_FIRST = ("yearly", "quarterly", "monthly", "weekly", "business_daily", "daily", "hourly", "30min", "15min")
+COARSEST_FIRST = tuple(reversed(GRANULARITIES))
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.datetime64]
 EPOCH = np.datetime64("1970-01-05", "ns")
@@ -165,8 +165,8 @@ def infer(frame: pd.DataFrame) -> Granularity:
     says = says if len(says) else shown[(shown["count"] >= 2) & (shown["share"] >= DENSE)]
     if len(says):
         names = [name for name in COARSEST_FIRST if (says["name"] == name).any()]
-        if names == ["business_daily", "daily"]:  # some series never had a weekend
-            names = ["daily"]
+        if "daily" in names:  # some series never had a weekend
+            names = [name for name in names if name != "business_daily"]
         if len(names) > 1:
             first, second = (f"{says.index[says['name'] == name][0]!r} {name}" for name in names[:2])
             raise BadInput(

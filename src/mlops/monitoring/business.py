@@ -12,15 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.findings import Benefit
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
 from mlops.forecasting import paired
 from mlops.forecasting.paired import Estimate
 
-__all__ = ["WEEKLY", "Costs", "UnitCost", "benefit", "money", "spent"]
+__all__ = ["Costs", "UnitCost", "benefit", "money", "spent"]
 
 Floats = npt.NDArray[np.float64]
-WEEKLY = {"hourly": 7.0, "daily": 7.0, "weekly": 1.0, "monthly": 12 / 52.18}
-"""Periods a week, by granularity; hours are added up to days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def money(y: npt.ArrayLike, y_hat: npt.ArrayLike, unit: UnitCost) -> Floats:
 def spent(judged: pd.DataFrame, model: str, unit: UnitCost, granularity: str, confidence: float) -> Estimate:
     """Money per week that the errors of one model cost; `judged` has `ds, y` and a column of forecasts per model."""
     daily = pd.Series(money(judged["y"], judged[model], unit)).groupby(_periods(judged)).sum()
-    return paired.mean(np.asarray(daily, dtype=float), confidence).times(WEEKLY[granularity])
+    return paired.mean(np.asarray(daily, dtype=float), confidence).times(GRANULARITIES[granularity].per_week)
 
 
 def benefit(
@@ -100,14 +99,14 @@ def benefit(
     daily = daily.groupby(_periods(judged)).sum()
     error, size, saved = (np.asarray(daily[name], dtype=float) for name in ("error", "size", "money"))
     wape = paired.ratio(error, size, confidence)
-    weekly = paired.mean(saved, confidence).times(WEEKLY[granularity])
+    weekly = paired.mean(saved, confidence).times(GRANULARITIES[granularity].per_week)
     return Benefit(
         wape.value, wape.low, wape.high, weekly.value, weekly.low, weekly.high, currency=currency, days=len(daily)
     )
 
 
 def _periods(judged: pd.DataFrame) -> npt.NDArray[np.datetime64]:
-    """The day of each row; rows of a week or a month have one day already."""
+    """The day of each row; hours are added up to days, rows of longer steps have one day already."""
     return np.asarray(judged["ds"].dt.normalize())
 
 

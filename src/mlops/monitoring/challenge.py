@@ -19,7 +19,7 @@ from mlops.forecasting.holdout import Holdout, hold_out
 from mlops.monitoring.business import benefit
 from mlops.monitoring.policy import SAME, Policy
 from mlops.monitoring.recommend import Proof
-from mlops.monitoring.shadow import FEWEST, Issue, terms_of
+from mlops.monitoring.shadow import Issue, comparable, terms_of
 from mlops.series.quality import usable
 from mlops.tracking.checked import load
 from mlops.tracking.registry import resolve
@@ -104,7 +104,7 @@ def _proof(
     terms: Mapping[str, Any],
 ) -> Proof | None:
     judged = held.judged(ours=ours, theirs=theirs, naive=naive)
-    if judged["ds"].dt.normalize().nunique() < FEWEST[terms["granularity"]]:
+    if not comparable(judged, terms["granularity"]):
         return None
     return Proof(
         benefit=benefit(judged, "ours", "theirs", **terms),

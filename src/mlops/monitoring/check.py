@@ -24,7 +24,7 @@ from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Known, Reading
 from mlops.monitoring.recommend import advise, recommend
 from mlops.monitoring.record import Check
-from mlops.monitoring.shadow import FEWEST, predecessor, terms_of
+from mlops.monitoring.shadow import comparable, predecessor, terms_of
 from mlops.monitoring.silence import silent
 from mlops.monitoring.skill import against_backtest
 from mlops.monitoring.weekly import Week
@@ -165,7 +165,7 @@ def _compared(database: Database, policy: Policy, reading: Reading, known: Known
         theirs[["series_id", "ds", "y_hat"]].rename(columns={"y_hat": "champion"}), on=["series_id", "ds"]
     )
     judged = judged.dropna()
-    if judged["ds"].dt.normalize().nunique() < FEWEST[version["lineage"]["selection"]["granularity"]]:
+    if not comparable(judged, version["lineage"]["selection"]["granularity"]):
         return None, None
     return benefit(judged, "y_hat", "champion", **terms_of(policy, version)), champion
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.features.build import history, values
@@ -107,8 +108,9 @@ def _champion(database: Database, store: Store, name: str) -> Mapping[str, Any]:
 def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_of: datetime) -> pd.DataFrame:
     """The freshest forecast of every series and day that has come: of the backtest, and since then those served."""
     key = {"version_id": version["version_id"], "as_of": as_of, "start": datetime(1970, 1, 1, tzinfo=UTC)}
+    granularity = GRANULARITIES[version["lineage"]["selection"]["granularity"]]
     with database.transaction() as transaction:
-        served = transaction.frame("live_predictions", **key, step="1 day", cycle=7)
+        served = transaction.frame("live_predictions", **key, cycle=granularity.block_interval, steps=granularity.block)
     if served.empty:
         raise NothingToDo(f"{version['name']} has forecast no day before {as_of:%Y-%m-%d}")
     tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"])
@@ -126,6 +128,7 @@ def _featured(
     if rows.empty:
         return rows.reindex(columns=[*rows, *features])
     lineage = version["lineage"]
-    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
-    found: pd.DataFrame = values(observed, rows, features, (lineage.get("recipe") or {}).get("country"))
+    selection, country = Selection(**lineage["selection"]), (lineage.get("recipe") or {}).get("country")
+    observed = history(database, selection, as_of, series=lineage["series"])
+    found: pd.DataFrame = values(observed, rows, features, country, selection.granularity)
     return found

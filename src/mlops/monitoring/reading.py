@@ -10,9 +10,9 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
-from mlops.features.build import history, values
+from mlops.features.build import history, on_holiday, values
 from mlops.forecasting.calendar import Calendar
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
@@ -23,13 +23,6 @@ from mlops.tracking.store import Store
 __all__ = ["Known", "Reading"]
 
 KEYS = ["series_id", "ds", "cutoff"]
-SEASONAL: dict[str, dict[str, Any]] = {
-    "hourly": {"step": "1 hour", "cycle": 24},
-    "daily": {"step": "1 day", "cycle": 7},
-    "weekly": {"step": "7 days", "cycle": 4},
-    "monthly": {"step": "1 month", "cycle": 12},
-}
-"""What the seasonal naive repeats, by granularity."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +50,8 @@ class Reading:
             last = transaction.one("last_forecast", **key) or {}
             begin = last["forecast_from"] or as_of
             start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
-            season = SEASONAL[self.version["lineage"]["selection"]["granularity"]]
-            live = transaction.frame("live_predictions", **key, **season, start=_aware(start))
+            naive = {"cycle": self._granularity.block_interval, "steps": self._granularity.block}
+            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start))
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
@@ -87,9 +80,8 @@ class Reading:
     @cached_property
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
-        rows, country = self._scaled(self._tables), self._country
-        step = GRANULARITIES[self.version["lineage"]["selection"]["granularity"]]
-        return rows.assign(holiday=Calendar.of(country).count(pd.DatetimeIndex(rows["ds"]), step) > 0)
+        rows = self._scaled(self._tables)
+        return rows.assign(holiday=on_holiday(rows["ds"].to_numpy(), self._granularity, Calendar.of(self._country)))
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -125,10 +117,14 @@ class Reading:
         return rows.assign(outcome=rows["y"], target=rows["y"] / scale, prediction=rows["y_hat"] / scale)
 
     def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
-        lineage = self.version["lineage"]
-        observed = history(self._database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+        selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
+        observed = history(self._database, selection, as_of, series=series)
         rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.features, self._country)
+        return values(observed, rows, self._policy.features, self._country, selection.granularity)
+
+    @property
+    def _granularity(self) -> Granularity:
+        return GRANULARITIES[self.version["lineage"]["selection"]["granularity"]]
 
     @property
     def _country(self) -> str | None:

@@ -12,11 +12,11 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.findings import Findings
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
-from mlops.forecasting.holdout import ISSUE
 from mlops.forecasting.panels import Panels
 from mlops.monitoring.monitor import FEWEST_DAYS, MonitorSpec
 from mlops.monitoring.policy import Policy
@@ -29,15 +29,6 @@ from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
 __all__ = ["ChampionWatch", "Reach", "of_model"]
-
-SEASONAL: dict[str, tuple[pd.DateOffset, int]] = {
-    "hourly": (pd.DateOffset(hours=1), 24),
-    "daily": (pd.DateOffset(days=1), 7),
-    "weekly": (pd.DateOffset(days=7), 4),
-    "monthly": (pd.DateOffset(months=1), 12),
-}
-"""A step, and the steps of the cycle that the naive repeats, as for forecasts that were issued."""
-DAYS_A_STEP = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 30.44}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +93,9 @@ def of_model(
     own = _own(store, version, lineage, reach, as_of)
     forecasts = _anew(observed, lineage, reach, as_of, told) if own is None else own
     source = _words(own is None, forecasts, reach)
-    rows = _with_naive(forecasts, observed, selection.granularity)
+    rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
-    rows = values(observed, _sized(rows, baseline), policy.features, country)
+    rows = values(observed, _sized(rows, baseline), policy.features, country, selection.granularity)
     spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"
@@ -155,13 +146,13 @@ def _anew(
     observed: pd.DataFrame, lineage: Mapping[str, Any], reach: Reach, as_of: datetime, told: Told
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
-    recipe, granularity = lineage["recipe"], lineage["selection"]["granularity"]
+    recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
     frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
     if frame.empty:
         raise NothingToDo("no series of the model has enough usable history to forecast its past")
     frame = frame.drop(columns="quality_score")
-    steps = min(ISSUE[granularity], recipe["horizon"])
-    issue_days = steps * DAYS_A_STEP[granularity]
+    steps = min(granularity.issue, recipe["horizon"])
+    issue_days = steps * granularity.days
     count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
     cutoffs = origins(Panels.of(frame, granularity), count, every=steps, horizon=steps)
     refuse_short(len(cutoffs) * issue_days, reach.weeks)
@@ -188,15 +179,13 @@ def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: str) -> pd.DataFrame:
+def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: Granularity) -> pd.DataFrame:
     """Forecasts beside the seasonal naive from the same cutoff: the newest value of the cycle that was known there."""
-    step, cycle = SEASONAL[granularity]
-    parts = []
-    for number, rows in forecasts.groupby("step"):
-        back = math.ceil(int(str(number)) / cycle) * cycle
-        parts.append(rows.assign(known=rows["ds"] - step * back))
+    forecasts = forecasts.sort_values("step", kind="stable", ignore_index=True)
+    back = -(-forecasts["step"].to_numpy() // granularity.block) * granularity.block
+    at = granularity.moved(forecasts["ds"].to_numpy(), -back).astype("datetime64[ns]")
     known = observed[["series_id", "ds", "y"]].rename(columns={"ds": "known", "y": "naive"})
-    return pd.concat(parts).merge(known, on=["series_id", "known"], how="left").drop(columns="known")
+    return forecasts.assign(known=at).merge(known, on=["series_id", "known"], how="left").drop(columns="known")
 
 
 def _sized(rows: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:

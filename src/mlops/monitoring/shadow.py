@@ -9,6 +9,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
+from mlops.domain.granularity import GRANULARITIES
 from mlops.features.build import history
 from mlops.monitoring.business import benefit
 from mlops.monitoring.policy import Policy
@@ -18,10 +19,7 @@ from mlops.tracking.checked import load
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
-__all__ = ["FEWEST", "Issue", "overshadow", "predecessor", "shadowed", "terms_of"]
-
-FEWEST = {"hourly": 14, "daily": 14, "weekly": 8, "monthly": 8}
-"""Days, weeks or months on which two versions are compared at least."""
+__all__ = ["Issue", "comparable", "overshadow", "predecessor", "shadowed", "terms_of"]
 
 Issue = Mapping[str, Any]
 """A row of `analytics.model_versions`: `version_id, name, version, lineage`."""
@@ -57,13 +55,13 @@ def shadowed(
 ) -> pd.DataFrame | None:
     """`series_id, ds, y, served, other`: what `served` forecast from `start` to `end`, and what `other` would have.
 
-    Outcomes are those known at `as_of`. None where there are fewer than FEWEST days of them.
+    Outcomes are those known at `as_of`. None where there are too few of them.
     """
     with database.transaction() as transaction:
         rows = transaction.frame(
             "served_forecasts", version_id=served["version_id"], start=start, end_at=end, as_of=as_of
         )
-    if rows["ds"].dt.normalize().nunique() < FEWEST[served["lineage"]["selection"]["granularity"]]:
+    if not comparable(rows, served["lineage"]["selection"]["granularity"]):
         return None
     model = load(database, resolve(store, f"models:/{other['name']}/{other['version']}"))
     parts = [_from(database, model, other, issue) for _, issue in rows.groupby(["issued_at", "cutoff"])]
@@ -71,6 +69,11 @@ def shadowed(
         pd.concat(parts), on=["series_id", "ds", "cutoff"], how="inner"
     )
     return None if judged.empty else judged[["series_id", "ds", "y", "served", "other"]].dropna()
+
+
+def comparable(judged: pd.DataFrame, granularity: str) -> bool:
+    """Whether rows with a time `ds` are of enough days, or of longer steps, for two models to be compared on them."""
+    return bool(judged["ds"].dt.normalize().nunique() >= GRANULARITIES[granularity].compared_least)
 
 
 def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
@@ -93,6 +96,7 @@ def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -
         issued.to_pydatetime().replace(tzinfo=UTC),
         series=version["lineage"]["series"],
     )
-    frame, _ = usable(observed[observed["ds"] <= cutoff], end=cutoff, need=28)
+    need = GRANULARITIES[version["lineage"]["selection"]["granularity"]].least
+    frame, _ = usable(observed[observed["ds"] <= cutoff], end=cutoff, need=need)
     found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
     return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})

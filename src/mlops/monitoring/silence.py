@@ -6,15 +6,12 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.findings import Finding
+from mlops.domain.granularity import GRANULARITIES, Granularity
 
 __all__ = ["silent"]
 
-LOOK_BACK = {"hourly": 120, "daily": 120, "weekly": 400, "monthly": 1_900}
-"""Days: a series without any observation in them has ended, which is no fault any more."""
-STEP = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0, "monthly": 31.0}
 GRACE = 2.0
 """Steps that forecasts may lie behind: the newest one has ended, the next is being issued."""
-DAY = 86_400.0
 
 
 def silent(
@@ -23,15 +20,16 @@ def silent(
     """The findings about series that are silent and about forecasts that are not issued, as known at `as_of`.
 
     `last` is the row of query `last_forecast`. A feed of which every series is silent is one finding, not one for each.
+    A series without any observation for so long that it has ended is no fault any more.
     """
     lineage = version["lineage"]
-    granularity = lineage["selection"]["granularity"]
+    granularity = GRANULARITIES[lineage["selection"]["granularity"]]
     with database.transaction() as transaction:
         rows = transaction.rows(
             "silent_series",
             series_ids=list(lineage["series"]),
             as_of=as_of,
-            start=as_of - timedelta(days=LOOK_BACK[granularity]),
+            start=as_of - timedelta(days=granularity.ended_days),
         )
     return (*_feeds(rows, len(lineage["series"])), _issued(version, last, granularity, as_of))
 
@@ -57,10 +55,10 @@ def _feed(row: Mapping[str, Any]) -> Finding:
     return Finding("data", str(row["series_id"]), _ratio(row), 1.0, True, detail)
 
 
-def _issued(version: Mapping[str, Any], last: Mapping[str, Any], granularity: str, as_of: datetime) -> Finding:
+def _issued(version: Mapping[str, Any], last: Mapping[str, Any], granularity: Granularity, as_of: datetime) -> Finding:
     until = last["forecast_until"]
     since = until if until is not None else version["alias_since"]
-    behind = (as_of - since).total_seconds() / DAY / STEP[granularity]
+    behind = (as_of - since) / granularity.longest_step
     if until is None:
         detail = f"nothing has been forecast, although it is served since {since:%Y-%m-%d}"
     else:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.features.build import history
@@ -109,9 +110,10 @@ def _checked(horizon: int | None, model: Any) -> int:
 
 def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tuple[pd.DataFrame, dict[int, str]]:
     """Usable history of the model's series, and the series that have none."""
-    lineage = mirrored["lineage"]
-    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
-    frame, excluded = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), need=28)
+    lineage, end = mirrored["lineage"], pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
+    selection = Selection(**lineage["selection"])
+    observed = history(database, selection, as_of, series=lineage["series"])
+    frame, excluded = usable(observed, end=end, need=GRANULARITIES[selection.granularity].least)
     refused = {int(one.series_id): one.reason for one in excluded}
     refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
     if frame.empty:

@@ -5,7 +5,6 @@ It holds which observations were learned from, and never their values: those sta
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -13,13 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.features.digest import Fingerprint, fingerprint
 from mlops.forecasting.calendar import Calendar
 
 __all__ = ["Record", "holidays"]
 
-STEPS = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
-LONGEST = timedelta(days=31)
 DELTAS = dict.fromkeys(("series_id", "ds"), "DELTA_BINARY_PACKED")
 """A regular series takes a few bytes this way, however long it is."""
 
@@ -69,7 +67,7 @@ def holidays(
     country: str | None, first: pd.Timestamp, last: pd.Timestamp, horizon: int, granularity: str
 ) -> dict[str, str]:
     """The public holidays of the years from `first` to `horizon` steps after `last`, name by day."""
-    end = last + horizon * STEPS.get(granularity, LONGEST)
+    end = last + horizon * GRANULARITIES[granularity].longest_step
     found = Calendar.of(country).days(first.replace(month=1, day=1).date(), end.replace(month=12, day=31).date())
     return {f"{day:%Y-%m-%d}": "; ".join(names) for day, names in found.groupby("ds")["name"]}
 

@@ -1,13 +1,12 @@
 -- how good the forecasts of versions for the last 7 and 28 days were, and the seasonal naive from the same cutoffs
 with served as (
-    select v.version_id, c.step, c.cycle
+    select v.version_id, c.cycle as steps, case when c.seconds = 0 and c.months = 0 then interval '7 days' else c.step * c.cycle end as cycle  -- five weekdays are a week
       from analytics.model_versions v
-      join (values ('hourly', interval '1 hour', 24), ('daily', interval '1 day', 7), ('weekly', interval '7 days', 4), ('monthly', interval '1 month', 12))
-           as c (granularity, step, cycle) on c.granularity = coalesce(v.lineage -> 'selection' ->> 'granularity', 'daily')
+      join analytics.granularities c on c.name = coalesce(v.lineage -> 'selection' ->> 'granularity', 'daily')
      where v.version_id = any(:version_ids)
 ), forecasts as materialized (  -- when the naive looks back to is known before the join, so that its month is found by it
     select p.version_id, p.series_id, p.target_at, p.outcome, p.y_hat, p.lo_80, p.hi_80, p.lo_95, p.hi_95,
-           p.target_at - s.step * (ceil(p.horizon / s.cycle::float8) * s.cycle) as naive_at
+           p.target_at - s.cycle * ceil(p.horizon / s.steps::float8) as naive_at
       from served s join analytics.model_prediction_results p using (version_id)
      where p.outcome_recorded_at <= :as_of and p.issued_at <= :as_of and p.target_at >= :as_of - interval '28 days' and p.target_at < :as_of
 ), judged as (

@@ -1,8 +1,8 @@
 -- by model, the units that its freshest forecasts were short of the outcome and over it: in the last 7 days, and in so many weeks
-with calendar (granularity, weeks) as (values ('hourly', 4), ('daily', 4), ('weekly', 8), ('monthly', 34)
-), asked as (
-    select m.model_id, c.weeks
-      from unnest(cast(:model_ids as bigint[]), cast(:granularities as text[])) as m (model_id, granularity) join calendar c using (granularity)
+with asked as (
+    select m.model_id, c.recent_days / 7 as weeks
+      from unnest(cast(:model_ids as bigint[]), cast(:granularities as text[])) as m (model_id, granularity)
+      join analytics.granularities c on c.name = m.granularity
 ), freshest as (
     select distinct on (p.series_id, p.target_at, a.model_id) a.model_id, a.weeks, p.target_at, p.outcome - p.y_hat as short
       from asked a
@@ -11,7 +11,7 @@ with calendar (granularity, weeks) as (values ('hourly', 4), ('daily', 4), ('wee
       join (select version_id, min(valid_from) as since, max(coalesce(valid_to, 'infinity')) as until, min(min(valid_from)) over (partition by model_id) as first
               from analytics.model_aliases where alias = 'champion' group by model_id, version_id) c on c.version_id = p.version_id  -- what a challenger forecasts is nobody's plan
      where p.outcome_recorded_at <= :as_of and p.issued_at <= :as_of
-       and p.target_at >= :as_of - make_interval(weeks => a.weeks) and p.target_at >= :as_of - interval '34 weeks' and p.target_at < :as_of
+       and p.target_at >= :as_of - make_interval(weeks => a.weeks) and p.target_at >= :as_of - make_interval(weeks => (select max(weeks) from asked)) and p.target_at < :as_of
        and (c.since <= :as_of or c.first > :as_of)  -- younger than the review are they all when the past is replayed
      order by p.series_id, p.target_at, a.model_id, p.cutoff desc, p.issued_at >= c.since and p.issued_at < c.until desc, p.version_id desc
 )

@@ -10,12 +10,12 @@ select v.version_id, v.name, v.version, v.kind, v.run_id, v.params, v.metrics, v
        c.version_id as champion_id
   from aliased a
   join analytics.model_versions v using (version_id)
+  left join analytics.granularities g on g.name = v.lineage -> 'selection' ->> 'granularity'
   left join analytics.model_aliases c on c.model_id = a.model_id and c.alias = 'champion' and c.valid_to is null
  where v.deleted_at is null and coalesce(v.as_of <= :as_of, true)
    and (a.alias = 'champion'
         or exists (select from analytics.model_prediction_results p
                     where p.version_id = v.version_id and p.issued_at <= :as_of
                       and p.target_at >= cast(:as_of as timestamptz)
-                          - case v.lineage -> 'selection' ->> 'granularity' when 'monthly' then interval '240 days' when 'weekly' then interval '56 days'
-                            else interval '28 days' end))
+                          - make_interval(days => coalesce(g.recent_days, 28))))
  order by v.name, a.alias <> 'champion', a.alias <> 'challenger', a.alias

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from mlops.db import Database
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
 from mlops.monitoring.business import Costs
 from mlops.monitoring.health import Part
@@ -36,13 +37,6 @@ __all__ = ["build"]
 WEEK = timedelta(days=7)
 TRACK_RECORD = timedelta(days=28)  # promises that came true, or not, are shown for four weeks
 DETAILED = 8  # models with their plots and history: the most urgent; `mlops review --model` shows another
-# By granularity: the length of a step, the steps of a cycle as in forecasting.panel, how far back the plots reach.
-CALENDARS = {
-    "hourly": ("1 hour", 24, timedelta(days=10)),
-    "daily": ("1 day", 7, timedelta(weeks=10)),
-    "weekly": ("7 days", 4, timedelta(weeks=52)),
-    "monthly": ("1 month", 12, timedelta(weeks=156)),
-}
 
 
 def build(database: Database, policy: Policy, as_of: datetime, *, model: str | None = None) -> Review:
@@ -201,10 +195,12 @@ def _saves(check: Row | None, champion: int) -> Saving | None:
 
 
 def _detail(facts: Facts, row: Row) -> Detail:
-    step, cycle, reach = CALENDARS[row["granularity"] or "daily"]
+    granularity = GRANULARITIES[row["granularity"] or "daily"]
+    reach = timedelta(days=granularity.plotted * granularity.days)
     ask, as_of, aliases = facts.transaction.rows, facts.as_of, facts.aliases.get(row["model_id"], ())
     plotted = {"model_id": row["model_id"], "as_of": as_of}
-    accuracy = ask("weekly_accuracy", name=row["name"], as_of=as_of, step=step, cycle=cycle)
+    naive = {"cycle": granularity.block_interval, "steps": granularity.block}
+    accuracy = ask("weekly_accuracy", name=row["name"], as_of=as_of, **naive)
     return Detail(
         weeks=_weeks(accuracy, facts.checks.get(row["model_id"], ())),
         versions=tuple(_version(one, aliases) for one in facts.versions.get(row["model_id"], ())),

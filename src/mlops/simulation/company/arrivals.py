@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.simulation.company.plan import Whole
 from mlops.simulation.processes import Array, Rng
 
 __all__ = ["Arrivals", "arrive"]
 
 LATE_SHARE, CORRECTED_SHARE = 0.01, 0.005
-PERIOD_DAYS = {"daily": 1, "monthly": 31}
+PERIOD_DAYS = {name: one.longest_step.days for name, one in GRANULARITIES.items()}
 
 
 @dataclass(frozen=True, slots=True)
