@@ -79,7 +79,7 @@ begin
                 or not exists (  -- a day of which a part was dropped keeps the summary that it has
                    select from analytics.daily_metrics_summary k join analytics.daily_metrics_summary gone using (series_id)
                     where k.series_id = n.series_id and k.day = n.day and k.observations > n.observations
-                      and gone.day between n.day - 1 and n.day + 1 and not chunk.covered @> gone.day)
+                      and gone.day between n.day - 1 and n.day + 1 and not chunk.covered @> gone.day and gone.refreshed_at < now())
         ), stored as (
             insert into analytics.daily_metrics_summary as d
                    (series_id, day, observations, value, value_sum, value_mean, value_min, value_max, value_last, quality, anomalies)
