@@ -43,6 +43,7 @@ class LightGBM(Forecaster):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
+        absence: str = "nothing",
         features: Sequence[str] = DEFAULT_FEATURES,
         trees: int = 150,
         learning_rate: float = 0.08,
@@ -54,7 +55,9 @@ class LightGBM(Forecaster):
         refit: bool = True,
         seed: int = 0,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        super().__init__(
+            freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
+        )
         self.features = self._wanted = check_features(features)
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective
