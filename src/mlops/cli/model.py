@@ -77,7 +77,7 @@ def predict(
             f" by {issued.version.uri}; {issued.stored:,} are new"
         )
         if issued.closed:
-            console.print(f"  {issued.closed:,} steps are left out: their series is never served on such days or months")
+            console.print(f"  {issued.closed:,} steps are left out: days or months on which a series is never served")
         for series, reason in issued.refused.items():
             console.print(f"  not served: series {series}: {reason}")
 
