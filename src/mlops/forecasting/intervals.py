@@ -80,9 +80,9 @@ class Intervals:
 
 def _places(tape: Tape, panel: Panel) -> npt.NDArray[np.int64]:
     """The place in the cycle of each origin's targets (origins × steps)."""
-    steps = tape.y.shape[2]
-    ahead = [pd.date_range(origin, periods=steps + 1, freq=panel.freq)[1:] for origin in tape.origins]
-    return np.stack([panel.places(index) for index in ahead])
+    steps, positions = tape.y.shape[2], tape.positions
+    reach = pd.date_range(tape.origins[0], periods=int(positions[-1]) + steps + 1, freq=panel.freq)
+    return panel.places(reach)[positions[:, None] + np.arange(1, steps + 1)]
 
 
 def _growth(size: Floats) -> Floats:
