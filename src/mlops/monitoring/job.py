@@ -15,7 +15,6 @@ from mlops.db.failures import explained, one_sentence
 from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.files import whole
-from mlops.monitoring import evidently
 from mlops.monitoring.check import check
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Reading
@@ -109,6 +108,8 @@ def replay(
 
 def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
     """Write the Evidently page of one check: every statistic with its test."""
+    from mlops.monitoring import evidently
+
     with database.transaction() as transaction:
         snapshot = transaction.value("snapshot_of", version_id=checked.version_id, as_of=checked.as_of)
     role = "" if checked.champion else f"-{checked.alias}"
