@@ -138,7 +138,7 @@ class LightGBM(Forecaster):
         """Features and covariates; NaN for a covariate that is not known, which a forecast has ruled out before."""
         x = design.matrix(self.features, origins, step)
         known = [_at(design.panel.extra[name], origins + step).ravel() for name in self.covariates]
-        return np.column_stack([x, *known]).astype(np.float32)
+        return np.column_stack([x, *known]).astype(np.float32) if known else x
 
     def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
         """Features, targets and their positions, of past origins and all steps ahead."""
