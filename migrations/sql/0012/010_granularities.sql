@@ -31,7 +31,7 @@ insert into analytics.granularities (name, position, step, seconds, months, date
     ('weekly',         6, '7 days',     604800,  0, true,  7,                     4,   56,  400),
     ('monthly',        7, '1 month',         0,  1, true,  30.4375,              12,  240, 1900),
     ('quarterly',      8, '3 months',        0,  3, true,  91.3125,               4,  720, 1900),
-    ('yearly',         9, '1 year',          0, 12, true,  365.25,                2, 2920, 3652);
+    ('yearly',         9, '1 year',          0, 12, true,  365.25,                2, 2920, 5478);
 
 alter table analytics.series
     drop constraint series_granularity_check,

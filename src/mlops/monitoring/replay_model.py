@@ -154,12 +154,12 @@ def _anew(
     steps = min(granularity.issue, recipe["horizon"])
     issue_days = steps * granularity.days
     count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
-    cutoffs = origins(Panels.of(frame, granularity), count, every=steps, horizon=steps)
+    cutoffs = origins(Panels.of(frame, granularity.name), count, every=steps, horizon=steps)
     refuse_short(len(cutoffs) * issue_days, reach.weeks)
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], _arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    for one in compare([asked], Newest(Panels.of(frame, granularity)), cutoffs, steps, refit_every=refit):
+    for one in compare([asked], Newest(Panels.of(frame, granularity.name)), cutoffs, steps, refit_every=refit):
         done.append(one.forecasts)
         told(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
