@@ -41,8 +41,8 @@ def test_granularities_in_the_database_are_those_of_the_domain(database: Databas
 
     with psycopg.connect(database.url) as connection:
         stored = connection.execute(
-            "select name, seconds, months, dated, mean_days, cycle, recent_days, ended_days from analytics.granularities"
-            " order by position"
+            "select name, seconds, months, dated, mean_days, cycle, recent_days, ended_days, begins"
+            " from analytics.granularities order by position"
         ).fetchall()
         steps = [(one.name, one.interval) for one in GRANULARITIES.values()]
         equal = [
@@ -51,7 +51,7 @@ def test_granularities_in_the_database_are_those_of_the_domain(database: Databas
         ]
         assert [row.fetchone() for row in equal] == [(True,)] * len(steps)
     assert stored == [
-        (one.name, one.seconds, one.months, one.dated, one.days, one.block, one.recent_days, one.ended_days)
+        (one.name, one.seconds, one.months, one.dated, one.days, one.block, one.recent_days, one.ended_days, one.begins)
         for one in GRANULARITIES.values()
     ]
 

@@ -18,7 +18,7 @@ START = datetime(2024, 1, 30, tzinfo=UTC)
 METRICS = {"collection_weight": "sum", "contamination_rate": "mean", "container_fill_level": "last"}
 
 SCRATCH = """
-select m.series_id, (m.observed_at at time zone 'UTC')::date as day, count(*)::int as observations,
+select m.series_id, (m.observed_at at time zone s.time_zone)::date as day, count(*)::int as observations,
        case t.aggregate when 'sum' then sum(m.value) when 'mean' then avg(m.value) when 'max' then max(m.value)
                         else (array_agg(m.value order by m.observed_at desc))[1] end as value,
        sum(m.value), avg(m.value), min(m.value), max(m.value), (array_agg(m.value order by m.observed_at desc))[1],
@@ -98,6 +98,78 @@ def test_a_day_is_a_utc_day_whatever_the_session_says(database: Database):
         (date(2024, 2, 29), 1.0),
         (date(2024, 3, 1), 2.0),
     ]
+
+
+def hours(database: Database, series_id: int, first: datetime, count: int, *, first_value: int = 0) -> None:
+    for hour in range(count):
+        store_at = first + timedelta(hours=hour)
+        with psycopg.connect(database.url) as connection:
+            store(connection, series_id, store_at, first_value + hour)
+    ask(database, "select analytics.mark_dirty(%s, %s, %s)", [series_id], date(2024, 1, 1), date(2024, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "day", "long"),
+    [
+        ("Europe/Berlin", datetime(2024, 3, 30, 20, tzinfo=UTC), date(2024, 3, 31), 23),
+        ("Europe/Berlin", datetime(2024, 10, 26, 20, tzinfo=UTC), date(2024, 10, 27), 25),
+        ("America/New_York", datetime(2024, 3, 10, 0, tzinfo=UTC), date(2024, 3, 10), 23),
+        ("America/New_York", datetime(2024, 11, 3, 0, tzinfo=UTC), date(2024, 11, 3), 25),
+        (
+            "America/Havana",
+            datetime(2024, 11, 3, 0, tzinfo=UTC),
+            date(2024, 11, 3),
+            25,
+        ),  # repeats the hour after midnight
+        ("Africa/Cairo", datetime(2024, 4, 25, 18, tzinfo=UTC), date(2024, 4, 26), 23),  # skips it
+        ("Asia/Kolkata", datetime(2024, 1, 31, 12, 30, tzinfo=UTC), date(2024, 2, 1), 24),
+        ("Pacific/Auckland", datetime(2024, 5, 31, 6, tzinfo=UTC), date(2024, 6, 1), 24),
+    ],
+)
+def test_a_day_has_the_hours_of_its_own_clock(database: Database, zone: str, start: datetime, day: date, long: int):
+    series = add_series(database, time_zone=zone)
+    hours(database, series, start, 48)
+    refresh(database)
+    assert_true_to_observations(database)
+    assert ask(database, "select observations from analytics.daily_metrics_summary where day = %s", day) == [(long,)]
+    ask(
+        database,
+        "insert into analytics.dirty_days (series_id, first_day, last_day) values (%s, %s, %s)",
+        series,
+        day,
+        day,
+    )
+    assert refresh(database) == 0
+
+
+def test_a_dated_value_is_of_its_date_whatever_the_zone(database: Database):
+    series = add_series(database, time_zone="America/New_York")
+    ask(database, "update analytics.series set granularity = 'daily' where series_id = %s", series)
+    observe(database, series, datetime(2024, 3, 1, tzinfo=UTC), 1)
+    refresh(database)
+    assert ask(database, "select day, value from analytics.daily_metrics_summary") == [(date(2024, 3, 1), 1.0)]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+def test_a_local_day_of_which_a_part_was_dropped_keeps_its_summary(database: Database, zone: str):
+    series = add_series(database, time_zone=zone)
+    hours(database, series, datetime(2024, 1, 30, tzinfo=UTC), 96)
+    refresh(database)
+    days = "select day, observations from analytics.daily_metrics_summary order by day"
+    before = ask(database, days)
+    assert len(before) == 5
+    ask(database, "drop table analytics.time_series_metrics_p2024_01")
+    ask(database, "select analytics.mark_dirty(%s, %s, %s)", [series], date(2024, 1, 1), date(2024, 12, 31))
+    refresh(database)
+    assert ask(database, days) == before
+
+
+def test_the_first_hours_of_the_first_month_may_be_of_the_day_before(database: Database):
+    series = add_series(database, time_zone="America/New_York")
+    hours(database, series, datetime(2024, 2, 1, tzinfo=UTC), 24)
+    refresh(database)
+    days = "select day, observations from analytics.daily_metrics_summary order by day"
+    assert ask(database, days) == [(date(2024, 1, 31), 5), (date(2024, 2, 1), 19)]
 
 
 @pytest.mark.parametrize(

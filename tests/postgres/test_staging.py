@@ -66,7 +66,7 @@ def test_a_correction_keeps_the_old_value_as_a_revision(sql, route):
     [
         ("2024-01-31T00:00:00Z", -1, "collection_weight takes 0 to any value"),
         ("2024-01-31T00:00:00Z", "nan", "collection_weight takes 0 to any value"),
-        ("2024-01-31T06:00:00Z", 1, "at the beginning of its period in UTC"),
+        ("2024-01-31T06:00:00Z", 1, "granularity daily carries 00:00 UTC of its local date"),
         ("9999-12-31T00:00:00Z", 1, "month 9999-12 is out of range"),
     ],
 )
@@ -76,6 +76,73 @@ def test_one_row_that_cannot_be_taken_refuses_the_statement(sql, route, day, val
     with pytest.raises(psycopg.Error, match=message):
         sql.execute(insert, {"route": route, "day": day, "value": value})
     assert stored(sql) == []
+
+
+@pytest.mark.parametrize(
+    ("granularity", "zone", "right", "wrong", "message"),
+    [
+        ("15min", None, "2024-01-31T06:45:00Z", "2024-01-31T06:50:00Z", "a full quarter of an hour.* UTC it is 06:50"),
+        ("30min", "Asia/Kathmandu", "2024-01-31T06:15:00Z", "2024-01-31T06:30:00Z", "Asia/Kathmandu it is 12:15"),
+        ("hourly", None, "2024-01-31T06:00:00Z", "2024-01-31T06:30:00Z", "name the series' time_zone"),
+        ("hourly", "Asia/Kolkata", "2024-01-31T06:30:00Z", "2024-01-31T06:00:00Z", "Asia/Kolkata it is 11:30"),
+        ("daily", "Asia/Kolkata", "2024-01-31T00:00:00Z", "2024-01-30T18:30:00Z", "00:00 UTC of its local date"),
+        ("business_daily", None, "2024-02-02T00:00:00Z", "2024-02-03T00:00:00Z", "Monday to Friday"),
+        ("weekly", None, "2024-02-04T00:00:00Z", "2024-02-12T00:00:00Z", "begin on a Sunday, and this is a Monday"),
+        ("monthly", None, "2024-02-01T00:00:00Z", "2024-03-02T00:00:00Z", "first day of its month"),
+        ("quarterly", None, "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z", "one that begins in February"),
+        ("yearly", None, "2024-07-01T00:00:00Z", "2025-01-01T00:00:00Z", "one that begins in July"),
+    ],
+)
+def test_a_step_begins_by_the_clock_and_the_anchor_of_its_series(sql, granularity, zone, right, wrong, message):
+    series = one(
+        sql,
+        "select analytics.series_for('revenue', %s, site_id => 'S', time_zone => %s)",
+        granularity,
+        zone,
+    )
+    sql.execute(INSERT, (series, right, 1))
+    with pytest.raises(psycopg.errors.CheckViolation, match=message):
+        sql.execute(INSERT, (series, wrong, 2))
+    assert [value for _, value in stored(sql)] == [1]
+
+
+def test_a_series_that_is_told_its_zone_is_summarised_by_local_days(sql):
+    asked = "select analytics.series_for('collection_count', 'hourly', site_id => 'S', time_zone => %s)"
+    series = one(sql, asked, None)
+    for hour in ("2024-07-01T03:00:00Z", "2024-07-01T05:00:00Z"):  # 23:00 and 1:00 in New York
+        sql.execute(INSERT, (series, hour, 1))
+    days = "select day::text, value from analytics.daily_metrics_summary order by day"
+    one(sql, "select analytics.refresh_daily_summary()")
+    assert sql.execute(days).fetchall() == [("2024-07-01", 2)]
+    assert one(sql, asked, "America/New_York") == series
+    one(sql, "select analytics.refresh_daily_summary()")
+    assert sql.execute(days).fetchall() == [("2024-06-30", 1), ("2024-07-01", 1)]
+    with pytest.raises(psycopg.Error, match="is of America/New_York, and not of UTC"):
+        one(sql, asked, "UTC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "message"),
+    [
+        ("Asia/Kolkata", r"can't be of Asia/Kolkata: its value of 2024-07-01 03:00 UTC is then at 08:30"),
+        ("CET", "'CET' is not a time zone"),
+        ("Europe/Nowhere", "'Europe/Nowhere' is not a time zone"),
+        ("Foo5", "'Foo5' is not a time zone"),
+    ],
+)
+def test_a_zone_that_does_not_fit_is_refused(sql, zone, message):
+    asked = "select analytics.series_for('collection_count', 'hourly', site_id => 'S', time_zone => %s)"
+    sql.execute(INSERT, (one(sql, asked, None), "2024-07-01T03:00:00Z", 1))
+    with pytest.raises(psycopg.Error, match=message):
+        one(sql, asked, zone)
+    if "/K" not in zone:
+        with pytest.raises(psycopg.Error, match=message):
+            one(sql, asked.replace("'S'", "'other'"), zone)
+
+
+def test_an_unknown_granularity_is_refused_with_those_there_are(sql):
+    with pytest.raises(psycopg.Error, match=r"(?s)no granularity '6h'.*15min, 30min, hourly, daily"):
+        one(sql, "select analytics.series_for('collection_weight', '6h')")
 
 
 def test_rows_of_one_statement_that_disagree_are_refused(sql, route):

@@ -39,6 +39,8 @@ class Granularity:
     """pandas' offset alias, without an anchor."""
     words: tuple[str, str]
     """A step, and a block of steps, for people."""
+    begins: str
+    """Which time a value carries: the beginning of its step, in words."""
     seconds: int = 0
     months: int = 0
     cycles: tuple[int, ...] = ()
@@ -258,40 +260,50 @@ GRANULARITIES: dict[str, Granularity] = {
     one.name: one
     for one in (
         Granularity(
-            "15min", "15min", ("quarter hour", "day"), seconds=900, cycles=(96, 672), block=96, year=34_944,
+            "15min", "15min", ("quarter hour", "day"), "a full quarter of an hour by the clock of its time zone",
+            seconds=900, cycles=(96, 672), block=96, year=34_944,
             horizon=192, issue=672, every=96, span=2_016, window=672, profile_days=28, plotted=288,
         ),
         Granularity(
-            "30min", "30min", ("half hour", "day"), seconds=1_800, cycles=(48, 336), block=48, year=17_472,
+            "30min", "30min", ("half hour", "day"), "a full or half hour by the clock of its time zone",
+            seconds=1_800, cycles=(48, 336), block=48, year=17_472,
             horizon=96, issue=336, every=48, span=1_008, window=336, profile_days=56, plotted=240,
         ),
         Granularity(
-            "hourly", "h", ("hour", "day"), seconds=HOUR, cycles=(24, 168), block=24, year=8_736,
+            "hourly", "h", ("hour", "day"), "a full hour by the clock of its time zone",
+            seconds=HOUR, cycles=(24, 168), block=24, year=8_736,
             horizon=168, issue=168, every=24, span=504, window=168, profile_days=56, plotted=240,
         ),
         Granularity(
-            "daily", "D", ("day", "week"), seconds=DAY, cycles=(7,), block=7, year=364,
+            "daily", "D", ("day", "week"), "00:00 UTC of its local date",
+            seconds=DAY, cycles=(7,), block=7, year=364,
             horizon=28, issue=7, every=7, span=84, compared=6, window=28, plotted=70,
         ),
         Granularity(
-            "business_daily", "B", ("day", "week"), cycles=(5,), block=5, year=260,
+            "business_daily", "B", ("day", "week"), "00:00 UTC of its local date, Monday to Friday",
+            cycles=(5,), block=5, year=260,
             horizon=20, issue=5, every=5, span=60, compared=6, window=20, plotted=50,
         ),
         Granularity(
-            "weekly", "W", ("week", "4 weeks"), seconds=WEEK, block=4, year=52,
+            "weekly", "W", ("week", "4 weeks"),
+            "00:00 UTC of the local date on which its week begins, always the same weekday",
+            seconds=WEEK, block=4, year=52,
             horizon=13, issue=4, every=2, span=26, compared=6,
             recent_days=56, profile_days=1_092, ended_days=400,
         ),
         Granularity(
-            "monthly", "MS", ("month", "year"), months=1, cycles=(12,), block=12, year=12,
+            "monthly", "MS", ("month", "year"), "00:00 UTC of the first day of its month",
+            months=1, cycles=(12,), block=12, year=12,
             horizon=12, issue=3, span=18, recent_days=240, profile_days=1_826, ended_days=1_900, plotted=36,
         ),
         Granularity(
-            "quarterly", "QS", ("quarter", "year"), months=3, cycles=(4,), block=4, year=4,
+            "quarterly", "QS", ("quarter", "year"), "00:00 UTC of the first day of its quarter",
+            months=3, cycles=(4,), block=4, year=4,
             horizon=4, span=8, window=8, recent_days=720, profile_days=3_652, ended_days=1_900, plotted=24,
         ),
         Granularity(
-            "yearly", "YS", ("year", "2 years"), months=12, block=2,
+            "yearly", "YS", ("year", "2 years"), "00:00 UTC of the first day of its year",
+            months=12, block=2,
             horizon=3, span=6, window=6, recent_days=2_920, profile_days=7_305, ended_days=5_478,
             plotted=16,
         ),

@@ -322,6 +322,10 @@ class Forecaster(ABC):
         if history is None and future is None:
             return [(one, one._history) for one in models]
         frame = pd.concat([one._history.frame() for one in models], ignore_index=True) if history is None else history
+        if self._apart and "time_zone" not in frame.columns:
+            zones = {series: one._history.zone for one in self._apart for series in one.known}
+            usual = max(self._apart, key=lambda one: len(one.known))._history.zone
+            frame = frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
         panels = Panels.of(frame, models[0]._history.granularity.name, self.covariates, future)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)

@@ -38,19 +38,24 @@ class Effects:
     """By name, each stretch of consecutive steps on which any series was observed."""
 
     def multiplier(self, calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
-        """What each step (columns) of each series (rows) is multiplied by; names that were not measured do nothing.
+        """What each step (columns) of each series (rows) is multiplied by; events that were not measured do nothing.
 
-        The effects of public holidays add up, by their shares of a day and by the days of a week; events multiply.
+        The effects of public holidays add up, by their shares of a day and by the days of a week; one that was not
+        measured is as the others of its step. Events multiply.
         """
         found, off = np.ones((len(self.factor), len(index))), np.zeros((len(self.factor), len(index)))
+        days, measured = np.zeros(len(index)), np.zeros(len(index))
         for name, count in calendar.counts(index, granularity).items():
+            public = name not in calendar.own
+            days += count * public
             if name in self.names:
                 on, effect = np.flatnonzero(count), self.factor[:, self.names.index(name)] - 1
-                if name in calendar.own:
-                    found[:, on] *= np.maximum(1 + count[on] * effect[:, None], 0.0)
-                else:
+                if public:
+                    measured += count
                     off[:, on] += count[on] * effect[:, None]
-        return found * np.maximum(1 + off, 0.0)
+                else:
+                    found[:, on] *= np.maximum(1 + count[on] * effect[:, None], 0.0)
+        return found * np.maximum(1 + off * (days / np.where(measured > 0, measured, 1.0)), 0.0)
 
     def table(self) -> pd.DataFrame:
         """One row per name, the largest effect first; effects are parts of the usual value: -0.2 is 20 % less.
@@ -145,15 +150,27 @@ def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False)
 
 
 def _common(would: Floats, change: Floats, of_names: Floats, own: Flags, prior: float) -> Floats:
-    """By name, the effect on the sum of all series, shrunk as by `prior` steps without one."""
+    """By name, the effect on the sum of all series, shrunk as by `prior` steps.
+
+    Events are shrunk towards no effect, public holidays towards their mean (which is shrunk towards none): a day off
+    that was seen once is most likely like the others.
+    """
     total, effect = would.sum(axis=0), np.zeros(len(of_names))
     weight = total / max(total.sum() / max((total > 0).sum(), 1), 1e-12)
     ratio = change.sum(axis=0) / np.maximum(total, 1e-12)
     for _ in range(ROUNDS):
         slope, offset = _line(effect, of_names, own)
         left = (slope * weight) @ slope.T + prior * np.eye(len(of_names))
-        effect = np.clip(np.linalg.solve(left, (slope * weight) @ (ratio - offset)), -1, MOST - 1)
+        usual = np.where(own, 0.0, _usual(effect[~own], (of_names * weight)[~own].sum(axis=1)))
+        right = (slope * weight) @ (ratio - offset) + prior * usual
+        effect = np.clip(np.linalg.solve(left, right), -1, MOST - 1)
     return effect
+
+
+def _usual(effect: Floats, days: Floats) -> float:
+    """The mean effect of names that were seen on so many days, each counting for at most one; shrunk towards none."""
+    weight = np.minimum(days, 1.0)
+    return float(weight @ effect / (weight.sum() + PRIOR))
 
 
 def _own(would: Floats, change: Floats, seen: Flags, of_names: Floats, own: Flags, common: Floats, day: int) -> Floats:

@@ -53,7 +53,7 @@ class Panels:
         known = _with_covariates(rows, frame, covariates, future)
         if freq and labels_ends(freq):
             rows, known = (part.assign(ds=step.floor(part["ds"].to_numpy())) for part in (rows, known))
-        zones = _zones(rows, frame, step)
+        zones = _zones(rows, step)
         local = rows["ds"].to_numpy() if zones is None else _by_zone(rows["ds"], zones)
         anchors = _anchors(rows, local, step, fixed=bool(freq) and ("-" in str(freq) or "@" in str(freq)))
         newest = rows["ds"].max()
@@ -239,7 +239,8 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     missing = {"series_id", "ds", "y"} - set(frame.columns)
     if missing:
         raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected series_id, ds, y")
-    rows = frame.loc[frame["y"].notna(), ["series_id", "ds", "y"]]
+    kept = ["series_id", "ds", "y", *(name for name in ("time_zone",) if name in frame.columns)]
+    rows = frame.loc[frame["y"].notna(), kept].reset_index(drop=True)
     if rows.empty:
         raise NothingToDo("there is no observation to work on; every y is missing")
     rows = rows.assign(ds=naive(rows["ds"]))
@@ -250,11 +251,11 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _zones(rows: pd.DataFrame, frame: pd.DataFrame, step: Granularity) -> npt.NDArray[np.object_] | None:
+def _zones(rows: pd.DataFrame, step: Granularity) -> npt.NDArray[np.object_] | None:
     """The zone of each row; None where it changes nothing."""
-    if step.dated or "time_zone" not in frame.columns:
+    if step.dated or "time_zone" not in rows.columns:
         return None
-    zones = frame.loc[rows.index, "time_zone"].fillna(UTC)
+    zones = rows["time_zone"].fillna(UTC)
     several = zones.groupby(rows["series_id"]).nunique()
     if (several > 1).any():
         first = several.index[several > 1][0]

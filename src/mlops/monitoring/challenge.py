@@ -12,6 +12,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_here
 from mlops.errors import MlopsError, Refused
 from mlops.features.build import history
@@ -70,7 +71,8 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     if not trained_here(lineage):
         raise Refused(f"version {champion['version']} was not trained by `mlops train`, so its recipe is not known")
     observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
-    frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    need = GRANULARITIES[lineage["selection"]["granularity"]].need
+    frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), need=need)
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")

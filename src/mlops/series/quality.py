@@ -134,9 +134,10 @@ def score(frame: pd.DataFrame) -> "pd.Series[float]":
     return pd.Series(found, index=frame.index, name="quality_score")
 
 
-def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int = 180) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
+def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     """The rows up to `end` to learn from (an outage is missing, not zero), and the series left out with their reasons.
 
+    A series needs so many usable observations (`Granularity.need` for a training, `least` for a forecast).
     A `quality_score` in the frame counts where it is the lower one.
     """
     known = frame[(frame["ds"] <= end) & frame["y"].notna()].sort_values(["series_id", "ds"])

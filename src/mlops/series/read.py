@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.db.archived import read_archived
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
 
 __all__ = ["history", "latest", "list_series", "show_series"]
@@ -53,6 +54,8 @@ def history(
 ) -> pd.DataFrame:
     """`series_id, ds, y, quality_score` as it was known at `as_of` (now if None), oldest first.
 
+    Of steps within a day there is a column `time_zone`, too, where a series lives by another clock than UTC.
+
     A corrected value is the one that stood then. A score that may rest on anything recorded later is missing. Months
     that are archived and dropped are read from their files; Refused when one of those is missing or was altered.
     """
@@ -67,7 +70,9 @@ def history(
         )
         ids = [row["series_id"] for row in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
-        return transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
+        found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
+    local = {row["series_id"]: row["time_zone"] for row in chosen if not GRANULARITIES[row["granularity"]].dated}
+    return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
 
 
 def _ids(rows: list[dict[str, Any]]) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo
 from mlops.features.build import history
 from mlops.features.names import names
@@ -37,7 +38,7 @@ def effects(
     """
     selection = select(database, metric_type, granularity, {})
     observed = history(database, selection, as_of)
-    frame, excluded = usable(observed, end=observed["ds"].max())
+    frame, excluded = usable(observed, end=observed["ds"].max(), need=GRANULARITIES[granularity].need)
     if frame.empty:
         raise NothingToDo(f"none of {len(excluded)} series can be measured; the first: {excluded[0].reason}")
     panel, known = Panels.of(frame, granularity).main, names(database, selection)

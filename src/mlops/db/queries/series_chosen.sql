@@ -1,5 +1,5 @@
 -- the ids of a selection of series
-select series_id from analytics.series
+select series_id, granularity, time_zone from analytics.series
  where (cast(:metric_type as text) is null or metric_type = :metric_type)
    and (cast(:granularity as text) is null or granularity = :granularity)
    and (cast(:labels as jsonb) is null or labels @> :labels)

@@ -1,0 +1,160 @@
+-- The staging door as it was: steps by UTC, days by UTC.
+
+create or replace function analytics.route_staging() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set standard_conforming_strings = on set quote_all_identifiers = off
+as $$
+declare
+    wrong    record;
+    arrivals bigint;
+    taken    bigint;
+    inserted bigint;
+    months   date[];
+    starts   timestamptz[];
+    keys     bigint[];
+    times    timestamptz[];
+begin
+    select count(*) into arrivals from arrived;
+    if arrivals = 0 then
+        return null;
+    end if;
+
+    -- one row that can't be taken refuses the whole statement
+    select a.series_id, a.observed_at, a.value, s.series_id is null as unknown, s.metric_type, s.granularity, t.min_value, t.max_value into wrong
+      from arrived a
+      left join analytics.series s using (series_id)
+      left join analytics.metric_types t on t.name = s.metric_type
+     where s.series_id is null or not (a.value > '-infinity' and a.value < 'infinity')
+        or a.value < t.min_value or a.value > t.max_value or a.value_lower > a.value or a.value_upper < a.value
+        or (s.granularity, a.observed_at) in (  -- judged once for each time that occurs
+            select k.granularity, k.observed_at
+              from (select distinct d.granularity, b.observed_at from arrived b join analytics.series d using (series_id)) k
+             where k.observed_at <> date_trunc(case k.granularity when 'hourly' then 'hour' when 'monthly' then 'month' else 'day' end, k.observed_at))
+     limit 1;
+    if found then
+        raise exception 'series %, % UTC, value %: %', wrong.series_id, wrong.observed_at at time zone 'UTC', wrong.value,
+              case when wrong.unknown then 'there is no such series'
+                   else format('%s %s takes %s to %s, value_lower <= value <= value_upper, at the beginning of its period in UTC',
+                               wrong.granularity, wrong.metric_type, coalesce(wrong.min_value::text, 'any value'), coalesce(wrong.max_value::text, 'any value')) end
+              using errcode = 'check_violation', hint = 'nothing of this statement was stored; correct the row'
+                                                        || case when wrong.unknown then ', or make the series with analytics.series_for' else '' end;
+    end if;
+
+    select array_agg(distinct date_trunc('month', observed_at)::date order by date_trunc('month', observed_at)::date) into months from (select distinct observed_at from arrived) times;
+    starts := months::timestamptz[];  -- both ascend
+    -- no month that is there, or is made now, goes before this transaction ends
+    lock table only analytics.time_series_metrics, only analytics.time_series_revisions in row exclusive mode;
+    perform analytics.ensure_partitions(months);
+
+    -- new rows, in key order so that two writers wait for each other and never lock up
+    with rows as materialized (
+        select distinct on (width_bucket(observed_at, starts), series_id, observed_at)
+               series_id, observed_at, value, value_lower, value_upper, quality_score
+          from arrived order by width_bucket(observed_at, starts), series_id, observed_at
+    ), stored as (
+        insert into analytics.time_series_metrics (series_id, observed_at, value, value_lower, value_upper, quality_score)
+        select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1) from rows
+        on conflict (series_id, observed_at) do nothing
+        returning 1
+    ), dirty as (
+        insert into analytics.dirty_days (series_id, first_day, last_day)
+        select series_id, min(observed_at)::date, max(observed_at)::date from rows group by series_id
+    ), unscored as (
+        insert into analytics.unscored (series_id, since)
+        select series_id, min(observed_at) from rows group by series_id having bool_or(quality_score is null)
+    )
+    select (select count(*) from rows), (select count(*) from stored) into taken, inserted;
+
+    if taken < arrivals then
+        select series_id, observed_at into wrong from arrived group by 1, 2
+        having min(value) <> max(value) or min(value_lower) is distinct from max(value_lower) or min(value_upper) is distinct from max(value_upper)
+        limit 1;
+        if found then
+            raise exception 'series %, % UTC: rows of this statement disagree', wrong.series_id, wrong.observed_at at time zone 'UTC'
+                  using errcode = 'cardinality_violation', hint = 'nothing of this statement was stored; keep one of them';
+        end if;
+    end if;
+
+    -- what says something else than what is stored corrects it, and the old value is kept
+    if inserted < taken then
+        select array_agg(m.series_id), array_agg(m.observed_at) into keys, times
+          from arrived a
+          join analytics.time_series_metrics m on m.series_id = a.series_id and m.observed_at = a.observed_at
+         where m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
+           and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from
+               (a.value, coalesce(a.value_lower, m.value_lower), coalesce(a.value_upper, m.value_upper), coalesce(a.quality_score, m.quality_score));
+    end if;
+    if cardinality(keys) > 0 then
+        perform analytics.ensure_partitions(months, 'analytics.time_series_revisions');
+        perform analytics.lock_observations(keys, times);
+        with changed as materialized (  -- as they stand now that they are locked
+            select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at, a.value as new_value,
+                   case when a.value = m.value then coalesce(a.value_lower, m.value_lower) else a.value_lower end as new_lower,
+                   case when a.value = m.value then coalesce(a.value_upper, m.value_upper) else a.value_upper end as new_upper,
+                   coalesce(a.quality_score, m.quality_score) as new_score,
+                   greatest(statement_timestamp(), m.recorded_at + interval '1 microsecond') as known_at
+              from unnest(keys, times) k (series_id, observed_at)
+              join arrived a on a.series_id = k.series_id and a.observed_at = k.observed_at
+              join analytics.time_series_metrics m on m.series_id = k.series_id and m.observed_at = k.observed_at
+             where m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
+               and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from
+                   (a.value, coalesce(a.value_lower, m.value_lower), coalesce(a.value_upper, m.value_upper), coalesce(a.quality_score, m.quality_score))
+        ), corrected as (
+            update analytics.time_series_metrics m
+               set value = c.new_value, value_lower = c.new_lower, value_upper = c.new_upper, quality_score = c.new_score, recorded_at = c.known_at
+              from changed c
+             where m.series_id = c.series_id and m.observed_at = c.observed_at
+               and m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
+            returning m.series_id, m.observed_at
+        ), kept as (
+            insert into analytics.time_series_revisions (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
+            select c.series_id, c.observed_at, c.value, c.value_lower, c.value_upper, c.recorded_at, c.known_at
+              from changed c join corrected using (series_id, observed_at)
+            returning 1
+        )
+        select analytics.expect_rows((select count(*) from kept), (select count(*) from changed), 'analytics.time_series_metrics') into taken;
+    end if;
+
+    delete from analytics.time_series_staging;  -- only this transaction's rows are visible to it
+    return null;
+end $$;
+
+drop function analytics.series_for(text, text, text, text, text, text, text, jsonb, int, text);
+create function analytics.series_for(
+    metric_type text,
+    granularity text  default 'daily',
+    customer_id text  default null,
+    route_id    text  default null,
+    vehicle_id  text  default null,
+    driver_id   text  default null,
+    site_id     text  default null,
+    labels      jsonb default '{}',
+    tenant_id   int   default 1
+) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
+as $$
+declare
+    found_id bigint;
+begin
+    for attempt in 1 .. 2 loop
+        select s.series_id into found_id from analytics.series s
+         where s.tenant_id = series_for.tenant_id and s.metric_type = series_for.metric_type and s.granularity = series_for.granularity
+           and s.customer_id is not distinct from series_for.customer_id and s.route_id is not distinct from series_for.route_id
+           and s.vehicle_id is not distinct from series_for.vehicle_id and s.driver_id is not distinct from series_for.driver_id
+           and s.site_id is not distinct from series_for.site_id and s.labels = series_for.labels;
+        exit when found_id is not null;
+        -- somebody else may add the same at this moment: then the second look finds it
+        insert into analytics.series as s (tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels)
+        values (series_for.tenant_id, series_for.metric_type, series_for.granularity, series_for.customer_id, series_for.route_id,
+                series_for.vehicle_id, series_for.driver_id, series_for.site_id, series_for.labels)
+        on conflict on constraint series_identity do nothing
+        returning s.series_id into found_id;
+        exit when found_id is not null;
+    end loop;
+    return found_id;
+exception when foreign_key_violation then
+    raise exception 'metric type % is not declared', quote_literal(series_for.metric_type)
+          using errcode = 'foreign_key_violation',
+                hint = 'declare it with: insert into analytics.metric_types (name, unit, aggregate) values (...)';
+end $$;
+comment on function analytics.series_for is 'The id of a series by what it is; a series that is not there yet is made.';
+revoke execute on function analytics.series_for from public;
