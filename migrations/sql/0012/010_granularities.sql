@@ -33,7 +33,7 @@ insert into analytics.granularities (name, position, step, seconds, months, date
     ('weekly',         6, '7 days',     604800,  0, true,  7,                     4,   56,  400, '00:00 UTC of the local date on which its week begins, always the same weekday'),
     ('monthly',        7, '1 month',         0,  1, true,  30.4375,              12,  240, 1900, '00:00 UTC of the first day of its month'),
     ('quarterly',      8, '3 months',        0,  3, true,  91.3125,               4,  720, 1900, '00:00 UTC of the first day of its quarter'),
-    ('yearly',         9, '1 year',          0, 12, true,  365.25,                2, 2920, 3652, '00:00 UTC of the first day of its year');
+    ('yearly',         9, '1 year',          0, 12, true,  365.25,                2, 2920, 5478, '00:00 UTC of the first day of its year');
 
 alter table analytics.series
     drop constraint series_granularity_check,

@@ -304,7 +304,7 @@ GRANULARITIES: dict[str, Granularity] = {
         Granularity(
             "yearly", "YS", ("year", "2 years"), "00:00 UTC of the first day of its year",
             months=12, block=2,
-            horizon=3, span=6, window=6, recent_days=2_920, profile_days=7_305, ended_days=3_652,
+            horizon=3, span=6, window=6, recent_days=2_920, profile_days=7_305, ended_days=5_478,
             plotted=16,
         ),
     )

@@ -213,14 +213,14 @@ def share(part: float, whole: float) -> float | None:
 def _expected(
     at: Times, start: np.datetime64, end: np.datetime64, granularity: Granularity, anchors: Places
 ) -> Iterator[int]:
-    """How many periods begin from `start` until before `end`, of the series with each anchor.
+    """How many periods begin from `start` on and have ended by `end`, of the series with each anchor.
 
     Of days, those on weekdays that are ever open.
     """
-    begun = np.array([start - np.timedelta64(1, "us"), end - np.timedelta64(1, "us")])  # before each
+    begun = np.array([start - np.timedelta64(1, "us"), end])
     for anchor, many in zip(*np.unique(anchors, return_counts=True), strict=True):
         first, last = replace(granularity, anchor=int(anchor)).number(begun)
-        days = np.arange(first + 1, last + 1)
+        days = np.arange(first + 1, last)
         if granularity.longest_step == timedelta(days=1):
             seen = np.unique(granularity.number(at))
             opened = np.unique((seen + THURSDAY) % 7) if len(seen) >= CLOSED_AFTER else np.arange(7)

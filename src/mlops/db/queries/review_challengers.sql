@@ -1,13 +1,18 @@
--- how good challengers were beside their champions over the last 28 days: the freshest forecasts of both for the same series and times
+-- how good challengers were beside their champions over the recent days of their granularity (28 of days): the freshest forecasts of both
+-- for the same series and times
 with pairs as (
-    select * from unnest(cast(:champions as bigint[]), cast(:challengers as bigint[])) as p (champion, challenger)
+    select p.champion, p.challenger, coalesce(g.recent_days, 28) as days
+      from unnest(cast(:champions as bigint[]), cast(:challengers as bigint[])) as p (champion, challenger)
+      join analytics.model_versions v on v.version_id = p.champion
+      left join analytics.granularities g on g.name = v.lineage -> 'selection' ->> 'granularity'
 ), freshest as materialized (
     select distinct on (version_id, series_id, target_at) version_id, series_id, target_at, y_hat,
            case when outcome_recorded_at <= :as_of then outcome end as outcome
-      from (select champion as version_id from pairs union select challenger from pairs) asked
+      from (select champion as version_id, days from pairs union select challenger, days from pairs) asked
       join analytics.model_prediction_results using (version_id)
      where issued_at <= :as_of
-       and target_at >= :as_of - interval '28 days' and target_at < :as_of
+       and target_at >= :as_of - make_interval(days => (select max(days) from pairs)) and target_at >= :as_of - make_interval(days => days)
+       and target_at < :as_of
      order by version_id, series_id, target_at, cutoff desc
 )
 select p.challenger as version_id, count(*) as forecasts,

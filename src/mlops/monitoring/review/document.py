@@ -189,6 +189,8 @@ class Model:
     promised: Accuracy
     last_7_days: Accuracy
     last_28_days: Accuracy
+    recent_days: int
+    """How many the 28 days are: more where steps are longer than a day."""
     waiting: Waiting
     checked: int
     drifted: tuple[Drifted, ...]

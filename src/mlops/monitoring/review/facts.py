@@ -24,7 +24,7 @@ class Facts:
     champions: Sequence[Row]
     replayed: list[int]
     aliases: Mapping[int, Sequence[AliasMove]]
-    accuracy: Mapping[tuple[int, int], Row]
+    accuracy: Mapping[tuple[int, bool], Row]
     waiting: Mapping[int, Row]
     findings: Mapping[int, Sequence[Row]]
     measured: Mapping[int, Row]
@@ -62,7 +62,7 @@ def read_facts(transaction: Transaction, champions: Sequence[Row], policy: Polic
         champions=champions,
         replayed=replayed,
         aliases=aliases,
-        accuracy=by(ask("review_accuracy", **versions), itemgetter("version_id", "days")),
+        accuracy=by(ask("review_accuracy", **versions), itemgetter("version_id", "recent")),
         waiting=by(ask("review_waiting", **versions), version_of),
         findings=grouped(ask("review_findings", **versions), "version_id"),
         measured=by(ask("review_measured", **served), version_of),
