@@ -82,7 +82,7 @@ def _places(tape: Tape, panel: Panel) -> npt.NDArray[np.int64]:
     """The place in the cycle of each origin's targets (origins × steps)."""
     steps, positions = tape.y.shape[2], tape.positions
     reach = panel.granularity.after(tape.origins[0].to_datetime64(), int(positions[-1]) + steps)
-    return panel.places(pd.DatetimeIndex(reach))[positions[:, None] + np.arange(steps)]
+    return np.asarray(panel.places(pd.DatetimeIndex(reach))[positions[:, None] + np.arange(steps)])
 
 
 def _growth(size: Floats) -> Floats:
