@@ -3,8 +3,8 @@
     python -m benchmarks.forecasting.public_tables FOLDER [--kinds naive,auto] [--tables tourism_yearly] [--test]
 
 The tables are JSON lines `id, start, horizon, train, test`. Their published errors are those of the test part: it is
-scored with --test, once, when nothing is chosen any more. All series are brought to one end, so that they can be forecast as one panel; what their
-stamps say of the season is lost with it.
+scored with --test, once, when nothing is chosen any more. All series are brought to one end, so that they can be
+forecast as one panel; what their stamps say of the season is lost with it.
 """
 
 import argparse

@@ -24,6 +24,8 @@ SERVED = 0.3
 """Share of its open days that a series has values on, from which a month without any means something."""
 TIMES = 2
 """How often a month has passed without a value, the last times it came."""
+RARE = 0.05
+"""Share of the other months that may be without any value: where outages are common, a month without is one, too."""
 
 Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -91,6 +93,7 @@ def _months(days: npt.NDArray[np.datetime64], seen: Flags, expected: Flags) -> F
         last = np.flatnonzero((month == number) & whole)[-TIMES:]
         if len(last) == TIMES:
             found[:, number] = (came[:, last] == 0).all(axis=1) & (passed[:, last] > 0).all(axis=1)
-    few = found.any(axis=1) & ((share < SERVED) | ~alive)
-    found[few] = False
+    empty = (came == 0) & (passed > 0) & whole & ~found[:, month]
+    often = empty.sum(axis=1) > RARE * ((passed > 0) & whole & ~found[:, month]).sum(axis=1)
+    found[(share < SERVED) | ~alive | often] = False
     return found
