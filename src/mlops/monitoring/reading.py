@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
@@ -14,6 +16,7 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.features.build import history, on_holiday, values
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import wall
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
 from mlops.monitoring.weekly import Life, Week, first_week
@@ -81,7 +84,7 @@ class Reading:
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
         rows = self._scaled(self._tables)
-        return rows.assign(holiday=on_holiday(rows["ds"].to_numpy(), self._granularity, Calendar.of(self._country)))
+        return rows.assign(holiday=on_holiday(self._local(rows), self._granularity, Calendar.of(self._country)))
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -121,6 +124,20 @@ class Reading:
         observed = history(self._database, selection, as_of, series=series)
         rows = rows.reset_index(drop=True)
         return values(observed, rows, self._policy.features, self._country, selection.granularity)
+
+    def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
+        """What the clock of each row's series shows when its step begins."""
+        local = rows["ds"].to_numpy("datetime64[ns]").copy()
+        if self._granularity.dated:
+            return local
+        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels"))
+        with self._database.transaction() as transaction:
+            chosen = transaction.rows("series_chosen", series_ids=list(self.version["lineage"]["series"]), **asked)
+        zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")
+        for zone in zones.unique():
+            alike = (zones == zone).to_numpy()
+            local[alike] = wall(local[alike], zone)
+        return local
 
     @property
     def _granularity(self) -> Granularity:
