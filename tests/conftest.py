@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -104,8 +105,11 @@ def migrated(new_database: NewDatabase) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def with_mlflow(new_database: NewDatabase, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a migrated template database that has MLflow's tables too."""
+    from mlflow.store.db import utils
+
     from mlops.tracking.store import open_store
 
+    utils._get_latest_schema_revision = cache(utils._get_latest_schema_revision)  # it reads a hundred files each time
     with new_database("mlflow", template=migrated) as (name, url):
         open_store(Settings(home=tmp_path_factory.mktemp("home"), mlflow_tracking_uri=None), url)
         yield name

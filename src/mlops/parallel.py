@@ -9,21 +9,26 @@ has others for a strided one: their last bits differ. A worker that dies costs t
 
 import io
 import pickle
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mlops.config import Settings
 from mlops.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["ahead", "jobs", "one_thread", "run"]
 
@@ -103,12 +108,18 @@ def ahead(function: Callable[[In], Out], items: Iterable[In], threads: int = 1) 
                 future.cancel()
 
 
+@lru_cache(maxsize=1)
+def _pools(_modules: int) -> "ThreadpoolController":
+    """The pools of threads of this process; finding them takes milliseconds, and more come with modules only."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """BLAS and OpenMP work on one thread in the block, or in the function that this decorates."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with _pools(len(sys.modules)).limit(limits=1):
         yield
 
 

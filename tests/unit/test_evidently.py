@@ -1,6 +1,7 @@
 """Findings through Evidently's door: strict JSON with tests, and a page."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -72,7 +73,9 @@ def test_a_week_without_findings_is_a_snapshot_too():
 
 def test_monitoring_does_not_load_evidently_and_evidently_does_not_track():
     code = (
-        "import os, sys, mlops.monitoring; assert 'evidently' not in sys.modules;"
-        "import mlops.monitoring.evidently; assert os.environ['DO_NOT_TRACK'] == '1'"
+        "import os, sys, mlops.monitoring.job; assert 'evidently' not in sys.modules;"
+        "assert 'DO_NOT_TRACK' not in os.environ; import mlops.monitoring.evidently;"
+        "from evidently.telemetry import event_logger; assert not event_logger.is_enabled()"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "DO_NOT_TRACK"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

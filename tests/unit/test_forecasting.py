@@ -14,7 +14,7 @@ from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import COMPONENTS, Forecaster
 
-COLUMNS = ["series_id", "ds", "cutoff", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95"]
+COLUMNS = ["series_id", "ds", "cutoff", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95", "closed"]
 PARAMS = {"lightgbm": {"trees": 60}, "auto": {"settings": {"lightgbm": {"trees": 60}}}}
 
 

@@ -76,6 +76,8 @@ def predict(
             f"{len(shown):,} forecasts of {shown['series_id'].nunique()} series from {issued.cutoff:%Y-%m-%d}"
             f" by {issued.version.uri}; {issued.stored:,} are new"
         )
+        if issued.closed:
+            console.print(f"  {issued.closed:,} steps are left out: days or months on which a series is never served")
         for series, reason in issued.refused.items():
             console.print(f"  not served: series {series}: {reason}")
 
@@ -123,6 +125,8 @@ def match(as_of: AsOf = "now", as_json: Json = False) -> None:
 
     matched = run(database(), moment(as_of))
     text = f"{matched.matched:,} predictions got their outcome, {matched.waiting:,} still wait"
+    if matched.overdue:
+        text += f", {matched.overdue:,} of them for more than four weeks: perhaps nothing will ever judge them"
     emit(matched, as_json=as_json, text=lambda: console.print(text))
 
 

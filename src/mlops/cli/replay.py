@@ -81,11 +81,12 @@ def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in ACTED_ON]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], rule, as_of=row["as_of"], say=say)
+    readings: job.Readings = {}
     for monday in MONDAYS:
         if done is not None and monday <= done:
             continue
         say(f"{monday:%d %b %Y}")
-        yield _week(database, store, policy, rule, monday, say)
+        yield _week(database, store, policy, rule, monday, say, readings)
 
 
 def phases(database: Database) -> list[dict[str, Any]]:
@@ -104,9 +105,11 @@ def phases(database: Database) -> list[dict[str, Any]]:
     return found
 
 
-def _week(database: Database, store: Store, policy: Any, rule: Rule, monday: datetime, say: Say) -> Week:
+def _week(
+    database: Database, store: Store, policy: Any, rule: Rule, monday: datetime, say: Say, readings: job.Readings
+) -> Week:
     matched = match(database, monday)
-    checks = job.run(database, store, policy, monday)
+    checks = job.run(database, store, policy, monday, readings=readings)
     checked = next((one for one in checks if one.name == MODEL and one.champion), None)
     retrained = None
     if checked is not None and checked.recommendation_id is not None and checked.asks in ACTED_ON:

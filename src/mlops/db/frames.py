@@ -19,7 +19,7 @@ def as_frame(columns: Sequence[str], rows: Iterable[Sequence[Any]], times: Colle
     """A frame; the columns named in `times` are turned into naive UTC."""
     frame = pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
     for name in times:
-        frame[name] = pd.to_datetime(frame[name], utc=True).dt.tz_localize(None).astype("datetime64[ns]")
+        frame[name] = pd.to_datetime(frame[name], utc=True, cache=False).dt.tz_localize(None).astype("datetime64[ns]")
     return frame
 
 

@@ -137,8 +137,9 @@ def compare(
 def with_outcomes(forecasts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Forecasts joined with what happened (`y`, NaN where nothing is known) and the number of the `step`."""
     joined = forecasts.merge(frame[["series_id", "ds", "y"]], on=["series_id", "ds"], how="left")
-    joined["step"] = joined.groupby(["series_id", "cutoff"])["ds"].rank(method="first").astype(int)
-    return joined
+    if "step" not in joined:
+        joined["step"] = joined.groupby(["series_id", "cutoff"])["ds"].rank(method="first").astype(int)
+    return joined[[*(name for name in joined.columns if name not in ("step", "y")), "step", "y"]]
 
 
 def origins(series: Panels | pd.DataFrame, count: int, *, every: int, horizon: int) -> tuple[pd.Timestamp, ...]:
@@ -187,7 +188,10 @@ def _do(past: Past, job: _Job) -> Done:
             panels = panels.take(fitted.known)
         forecasts = fitted.predict(job.horizon, LEVELS, history=_seen(panels, job.horizon))
         scale = pd.concat([pd.Series(_naive_error(part), index=part.ids) for part in panels.parts])
-        parts.append(forecasts.assign(scale=forecasts["series_id"].map(scale)))
+        forecasts = forecasts.assign(
+            scale=forecasts["series_id"].map(scale), step=forecasts.groupby("series_id").cumcount() + 1
+        )
+        parts.append(forecasts[~forecasts["closed"]].drop(columns="closed"))  # nothing will come to judge them by
     return Done(job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun)
 
 

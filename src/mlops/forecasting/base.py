@@ -18,11 +18,13 @@ from mlops.forecasting.clock import longest_shift
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels
+from mlops.forecasting.service import closed
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 
 __all__ = ["COMPONENTS", "Forecaster", "read_card"]
 
+ABSENCE = ("nothing", "zero")
 COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 """What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
 
@@ -33,7 +35,8 @@ class Forecaster(ABC):
     `freq` is the name of a granularity or pandas' offset alias (None: inferred from the data, `forecasting.panels`),
     `country` an ISO code for public holidays, `US` or with a subdivision `US-CA` (None: none), `horizon` the farthest
     step that can be asked for; intervals are calibrated that far. `events` are the user's own named days, `covariates`
-    names of further columns whose values are known ahead.
+    names of further columns whose values are known ahead. `absence` says what a step without service means: "nothing",
+    or "zero", which is then its forecast.
 
     Series that begin their weeks on different days, or live by different clocks, are fitted apart: each such group has
     a forecaster of its own inside of this one.
@@ -55,10 +58,14 @@ class Forecaster(ABC):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
+        absence: str = "nothing",
     ) -> None:
         self.freq, self.country, self.horizon = freq, country, horizon
         self.calendar = Calendar.of(country, events)
         self.covariates = tuple(covariates)
+        self.absence = absence
+        if absence not in ABSENCE:
+            raise UnknownName("absence", absence, ABSENCE)
         self._history: Panel
         self._tape: Tape
         self._apart: tuple[Self, ...] = ()
@@ -69,6 +76,7 @@ class Forecaster(ABC):
         given: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
         if self.calendar.events:
             given["events"] = [event.to_json() for event in self.calendar.events]
+        given |= {"absence": self.absence} if self.absence != "nothing" else {}
         return given | ({"covariates": list(self.covariates)} if self.covariates else {})
 
     @property
@@ -138,7 +146,8 @@ class Forecaster(ABC):
     ) -> pd.DataFrame:
         """Forecasts for the `horizon` steps after the newest step of `history` (None: of the training data).
 
-        One row per series and step: `series_id, ds, cutoff, y_hat` and `lo_<level>, hi_<level>` per level in per cent.
+        One row per series and step: `series_id, ds, cutoff, y_hat`, `lo_<level>, hi_<level>` per level in per cent, and
+        `closed`: a weekday or month in which the series never has a value, so that no outcome will come of it.
         `future` (`series_id, ds` and the covariates) says what is known ahead. Newer history is also used to judge what
         would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
         `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
@@ -154,13 +163,16 @@ class Forecaster(ABC):
     def explain(
         self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
     ) -> pd.DataFrame:
-        """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`."""
+        """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`.
+
+        Closed steps have none.
+        """
 
         def makings(model: "Forecaster", panel: Panel, steps: int) -> dict[str, Floats]:
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return self._each(horizon, history, future, makings)
+        return _opened(self._each(horizon, history, future, makings))
 
     @one_thread()
     def decompose(
@@ -172,7 +184,7 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
-        return self._each(horizon, history, future, gathered)
+        return _opened(self._each(horizon, history, future, gathered))
 
     def _bounded(self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool) -> dict[str, Floats]:
         """Point forecasts, bounds, and components where they are asked for."""
@@ -196,9 +208,18 @@ class Forecaster(ABC):
         found = []
         for model, panel in self._asked(horizon, history, future):
             at, steps = panel.ahead_of(int(horizon))  # type: ignore[call-overload]
-            found.append(_long(panel, at, steps, columns(model, panel, int(steps.max()) + 1)))
-        together = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
-        return together.fillna(dict.fromkeys(together.columns[4:], 0.0)) if len(found) > 1 else together
+            ahead = int(steps.max()) + 1
+            shut = closed(panel, panel.future(ahead))
+            numbers = columns(model, panel, ahead)
+            if self.absence == "zero":
+                numbers = {name: np.where(shut, 0.0, values) for name, values in numbers.items()}
+            rows = _long(panel, at, steps, numbers)
+            rows.insert(sum(name not in COMPONENTS for name in rows.columns), "closed", shut[:, steps].ravel())
+            found.append(rows)
+        if len(found) == 1:
+            return found[0]
+        together = pd.concat(found, ignore_index=True)  # a part that one forecaster has and another has not is zero
+        return together.fillna(dict.fromkeys(together.columns[4:], 0.0))
 
     def with_calendar(self, calendar: Calendar) -> Self:
         """The same fitted model under another calendar of named days; this one stays as it is."""
@@ -362,6 +383,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Kind, parameters and granularity of a saved forecaster."""
     card: dict[str, Any] = json.loads((folder / "forecaster.json").read_text(encoding="utf-8"))
     return card
+
+
+def _opened(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of open steps, without the mark."""
+    return rows[~rows["closed"]].drop(columns="closed").reset_index(drop=True)
 
 
 def _sum(parts: Mapping[str, Floats]) -> Floats:

@@ -29,6 +29,7 @@ class Design:
     def __init__(self, panel: Panel, known: Calendar, horizon: int) -> None:
         self.panel, self.known, self.horizon = panel, known.announced_by(panel.cutoff), horizon
         self._smoothed: dict[int, npt.NDArray[np.float32]] = {}
+        self._seen: tuple[Ints, dict[str, Floats]] = np.empty(0, np.int64), {}
         self._sums = np.pad(np.nan_to_num(panel.y), ((0, 0), (1, 0))).cumsum(axis=1)
         self._counts = np.pad((~np.isnan(panel.y)).astype(float), ((0, 0), (1, 0))).cumsum(axis=1)
         cycle = panel.granularity.block
@@ -38,10 +39,17 @@ class Design:
 
     def matrix(self, names: Sequence[str], origins: Ints, step: int) -> npt.NDArray[np.float32]:
         """Features shaped (series × origins, names); `origins` are positions of the newest step that may be seen."""
-        point = Point(self, origins, step)
-        shape = (len(self.panel.ids), len(origins))
-        columns = [np.broadcast_to(FEATURES[name].compute(point), shape).ravel() for name in names]
-        return np.column_stack(columns).astype(np.float32)
+        point = Point(self, origins, step, self._seen_at(origins))
+        found = np.empty((len(self.panel.ids), len(origins), len(names)), np.float32)
+        for column, name in enumerate(names):
+            found[:, :, column] = FEATURES[name].compute(point)
+        return found.reshape(-1, len(names))
+
+    def _seen_at(self, origins: Ints) -> dict[str, Floats]:
+        """What was computed of these origins for another step already; only the last origins' is kept."""
+        if self._seen[0] is not origins:
+            self._seen = origins, {}
+        return self._seen[1]
 
     def level(self, origins: Ints) -> Floats:
         """Mean of the newest four cycles at each origin, of a year where there is nothing in them; never zero."""
@@ -107,18 +115,22 @@ class Point:
     design: Design
     origins: Ints
     step: int
+    seen: dict[str, Floats]
+    """What doesn't depend on the step, by name."""
 
-    @cached_property
+    @property
     def level(self) -> Floats:
         """The level at the origins."""
-        return self.design.level(self.origins)
+        return self._once("level", lambda: self.design.level(self.origins))
 
     @cached_property
     def seasons(self) -> Floats:
         """The newest eight seen values of the target's place in the cycle, newest first, over the level."""
         cycle = self.design.panel.granularity.block
         first = self.origins + self.step - cycle * -(-self.step // cycle)
-        return np.stack([self.design.value(first - cycle * back) / self.level for back in range(8)])
+        values = self.design.value((first - cycle * np.arange(8)[:, None]).ravel())
+        values = values.reshape(len(values), 8, -1).transpose(1, 0, 2)
+        return np.asarray(np.ascontiguousarray(values) / self.level)
 
     @property
     def targets(self) -> pd.DatetimeIndex:
@@ -127,11 +139,20 @@ class Point:
 
     def lag(self, back: int) -> Floats:
         """The value `back` steps before the origin, over the level."""
-        return np.asarray(self.design.value(self.origins - back) / self.level)
+        return self._once(f"lag {back}", lambda: self.design.value(self.origins - back) / self.level)
 
     def mean(self, cycles: int) -> Floats:
         """Mean of the newest `cycles` cycles, over the level."""
-        return np.asarray(self.design.mean(self.origins, cycles * self.design.panel.granularity.block) / self.level)
+        length = cycles * self.design.panel.granularity.block
+        return self._once(f"mean {cycles}", lambda: self.design.mean(self.origins, length) / self.level)
+
+    def before(self) -> Floats:
+        """The level a year before the origin; NaN where it is not above zero."""
+        return self._once("before", self._before)
+
+    def log_level(self) -> Floats:
+        """Logarithm of the level."""
+        return self._once("log_level", lambda: np.log1p(self.level))
 
     def year_ago(self, shift: int = 0) -> Floats:
         """The value a year before the target, over the level; never after the origin."""
@@ -140,9 +161,7 @@ class Point:
 
     def index_a_year_ago(self) -> Floats:
         """The value a year before the target, over the level a year before the origin."""
-        season = self.design.panel.granularity
-        before = self.design.mean(self.origins - season.year, 4 * season.block)
-        return np.asarray(self.year_ago() * self.level / np.where(before > 0, before, np.nan))
+        return np.asarray(self.year_ago() * self.level / self.before())
 
     def smoothed(self) -> Floats:
         """The forecast by exponential smoothing, over the level."""
@@ -152,8 +171,17 @@ class Point:
         """How the cycle around the target stood to the four cycles before its origin, a year ago."""
         season = self.design.panel.granularity
         around = np.minimum(self.origins + self.step - season.year + season.block // 2, self.origins)
+        return np.asarray(self.design.mean(around, season.block) / self.before())
+
+    def _before(self) -> Floats:
+        season = self.design.panel.granularity
         before = self.design.mean(self.origins - season.year, 4 * season.block)
-        return np.asarray(self.design.mean(around, season.block) / np.where(before > 0, before, np.nan))
+        return np.where(before > 0, before, np.nan)
+
+    def _once(self, name: str, compute: Callable[[], Floats]) -> Floats:
+        if name not in self.seen:
+            self.seen[name] = compute()
+        return self.seen[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +283,7 @@ FEATURES = {
         component="holidays",
     ),
     "step": Feature("how many steps ahead", lambda at: np.full(1, float(at.step)), source=False),
-    "log_level": Feature("logarithm of the level", lambda at: np.log1p(at.level)),
+    "log_level": Feature("logarithm of the level", Point.log_level),
 }
 """Features by name; the words are part of the recorded definition, so a changed meaning is a new version."""
 

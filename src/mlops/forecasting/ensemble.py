@@ -39,10 +39,13 @@ class Auto(Forecaster):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
+        absence: str = "nothing",
         members: Sequence[str] = ("smoothing", "lightgbm", "hybrid"),
         settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        super().__init__(
+            freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
+        )
         from mlops.forecasting import forecaster
 
         self.settings = {kind: dict(given) for kind, given in (settings or {}).items()}

@@ -43,9 +43,12 @@ class Hybrid(Forecaster):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
+        absence: str = "nothing",
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        super().__init__(
+            freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
+        )
         self.settings = dict(settings or {})
         self.prophet = Prophet(**super().params, **self.settings)
         self._unit: Floats

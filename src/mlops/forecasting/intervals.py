@@ -80,9 +80,9 @@ class Intervals:
 
 def _places(tape: Tape, panel: Panel) -> npt.NDArray[np.int64]:
     """The place in the cycle of each origin's targets (origins × steps)."""
-    steps = tape.y.shape[2]
-    ahead = [pd.DatetimeIndex(panel.granularity.after(origin.to_datetime64(), steps)) for origin in tape.origins]
-    return np.stack([panel.places(index) for index in ahead])
+    steps, positions = tape.y.shape[2], tape.positions
+    reach = panel.granularity.after(tape.origins[0].to_datetime64(), int(positions[-1]) + steps)
+    return np.asarray(panel.places(pd.DatetimeIndex(reach))[positions[:, None] + np.arange(steps)])
 
 
 def _growth(size: Floats) -> Floats:

@@ -43,6 +43,7 @@ class LightGBM(Forecaster):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
+        absence: str = "nothing",
         features: Sequence[str] = DEFAULT_FEATURES,
         trees: int = 150,
         learning_rate: float = 0.08,
@@ -54,7 +55,9 @@ class LightGBM(Forecaster):
         refit: bool = True,
         seed: int = 0,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        super().__init__(
+            freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
+        )
         self.features = self._wanted = check_features(features)
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective
@@ -135,7 +138,7 @@ class LightGBM(Forecaster):
         """Features and covariates; NaN for a covariate that is not known, which a forecast has ruled out before."""
         x = design.matrix(self.features, origins, step)
         known = [_at(design.panel.extra[name], origins + step).ravel() for name in self.covariates]
-        return np.column_stack([x, *known]).astype(np.float32)
+        return np.column_stack([x, *known]).astype(np.float32) if known else x
 
     def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
         """Features, targets and their positions, of past origins and all steps ahead."""

@@ -76,6 +76,7 @@ class Prophet(Forecaster):
         horizon: int = 28,
         events: Iterable[Event | Mapping[str, Any]] = (),
         covariates: Sequence[str] = (),
+        absence: str = "nothing",
         growth: str = "linear",
         cap: float | Mapping[str, float] | None = None,
         floor: float | Mapping[str, float] | None = None,
@@ -92,7 +93,9 @@ class Prophet(Forecaster):
         holidays_prior_scale: float = 10.0,
         mcmc_samples: int = 0,
     ) -> None:
-        super().__init__(freq=freq, country=country, horizon=horizon, events=events, covariates=covariates)
+        super().__init__(
+            freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
+        )
         self.recipe = Recipe(
             growth=growth,
             cap=cap,

@@ -98,27 +98,37 @@ def smooth(y: Floats, places: npt.NDArray[np.int64], origins: Sequence[int], hor
     wanted, found = set(origins), []
     alpha, gamma = GRID.T
     level = np.repeat(_first_level(y, cycle)[:, None], len(GRID), axis=1)
-    season = np.repeat(_first_season(y, places, cycle)[:, None, :], len(GRID), axis=1)
+    season = np.repeat(_first_season(y, places, cycle).T[:, :, None], len(GRID), axis=2)  # place × series × grid
     cost, usual = np.full(level.shape, 1e-3), np.full((len(y), 1), 0.2)
+    values = np.ascontiguousarray(y.T)[:, :, None]
+    observed = ~np.isnan(values)
+    whole = np.asarray(np.all(observed, axis=(1, 2)))
     levels: deque[Floats] = deque(maxlen=2 * cycle)
     for step in range(max(origins) + 1):
-        factor, seen = season[:, :, places[step]], ~np.isnan(y[:, step, None])
-        value = np.where(seen, y[:, step, None], level * factor)
+        value, seen = values[step], None if whole[step] else observed[step]
+        factor = season[places[step]]
+        expected = level * factor
+        if seen is not None:
+            value = np.where(seen, value, expected)
         for lag in (cycle, 2 * cycle):
             if len(levels) >= lag:
-                cost += np.where(seen, np.abs(value - levels[-lag] * factor), 0.0)
+                miss = np.abs(value - levels[-lag] * factor)
+                cost += miss if seen is None else np.where(seen, miss, 0.0)
         cost *= FORGET
-        error = value - level * factor
-        size = np.abs(error).mean(axis=1, keepdims=True)
-        usual = np.where(seen, 0.97 * usual + 0.03 * np.minimum(size, 3 * usual), usual)
-        error = np.clip(error, -CLIP * usual, CLIP * usual)
-        season[:, :, places[step]] = np.clip(factor + gamma * error / np.maximum(level, 1e-3), 0.0, 10.0)
+        error = value - expected
+        size = np.add.reduce(np.abs(error), axis=1, keepdims=True) / len(GRID)
+        moved = 0.97 * usual + 0.03 * np.minimum(size, 3 * usual)
+        usual = moved if seen is None else np.where(seen, moved, usual)
+        most = CLIP * usual
+        error = np.minimum(np.maximum(error, -most), most)
+        changed = factor + gamma * error / np.maximum(level, 1e-3)
+        factor[:] = np.minimum(np.maximum(changed, 0.0), 10.0)  # it is a part of season
         level = np.maximum(level + alpha * error / np.maximum(factor, 0.1), 1e-6)
         levels.append(level)
         if step in wanted:
             weight = cost**-SHARPNESS
             weight = weight / weight.sum(axis=1, keepdims=True)
-            profile = np.einsum("sg,sg,sgp->sp", weight, level, season)
+            profile = np.einsum("sg,sg,sgp->sp", weight, level, np.ascontiguousarray(season.transpose(1, 2, 0)))
             found.append(profile[:, places[step + 1 : step + 1 + horizon]])
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class Tape:
     y: Single
     level: Single
 
-    @property
+    @cached_property
     def positions(self) -> Ints:
         """The steps from the first origin to each."""
         number = self.granularity.number(self.origins.to_numpy())

@@ -36,7 +36,7 @@ def what_if(
     """
     if events is None and changed is None:
         raise BadInput("nothing is changed; pass events= or changed=")
-    base = fitted.predict(horizon, (), history=history, future=future)
+    base = _open(fitted.predict(horizon, (), history=history, future=future))
     cutoff = pd.Timestamp(base["cutoff"].iloc[0])
     first = base["ds"].min().date()
     calendar, notes = fitted.calendar, []
@@ -46,7 +46,7 @@ def what_if(
         notes = [f"the model has never seen {name!r}: it is left out of the what-if" for name in unseen]
         calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)
     ahead = future if changed is None else _replaced(fitted, future, changed)
-    other = fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead)
+    other = _open(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead))
     found = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
     if not notes and not found["difference"].any():
         notes.append(
@@ -54,6 +54,11 @@ def what_if(
         )
     found.attrs["notes"] = notes
     return found
+
+
+def _open(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """The forecasts of steps that are not closed."""
+    return forecasts[~forecasts["closed"]].drop(columns="closed").reset_index(drop=True)
 
 
 def _unseen(calendar: Calendar, wanted: Iterable[Event], cutoff: pd.Timestamp, first: date) -> list[str]:

@@ -15,7 +15,6 @@ from mlops.db.failures import explained, one_sentence
 from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.files import whole
-from mlops.monitoring import evidently
 from mlops.monitoring.check import check
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Reading
@@ -27,6 +26,8 @@ __all__ = ["Checked", "drill_down", "replay", "run"]
 
 FEW = 24  # versions that are checked sooner here than workers have begun
 Done = Callable[["Checked"], None]
+Readings = dict[int, Reading]
+"""By the id of the version."""
 log = logging.getLogger(__name__)
 
 
@@ -63,18 +64,31 @@ class Checked:
 
 
 def run(
-    database: Database, store: Store, policy: Policy, as_of: datetime, *, done: Done = lambda _: None
+    database: Database,
+    store: Store,
+    policy: Policy,
+    as_of: datetime,
+    *,
+    done: Done = lambda _: None,
+    readings: Readings | None = None,
 ) -> list[Checked]:
     """Check every served version on what was known at `as_of`, by name, champions first; `done` is told of each.
 
     One that can't be checked is `failed` and stops no other. Repeating it for the same time changes nothing that was
-    written, unless data came or the policy changed; several processes at once write the same.
+    written, unless data came or the policy changed; several processes at once write the same. Who checks week after
+    week by one policy gives the same `readings` each time: what they have read is not read again.
     """
-    return replay(database, store, policy, [as_of], done=done)
+    return replay(database, store, policy, [as_of], done=done, readings=readings)
 
 
 def replay(
-    database: Database, store: Store, policy: Policy, times: Sequence[datetime], *, done: Done = lambda _: None
+    database: Database,
+    store: Store,
+    policy: Policy,
+    times: Sequence[datetime],
+    *,
+    done: Done = lambda _: None,
+    readings: Readings | None = None,
 ) -> list[Checked]:
     """The checks of several times, in their order, of the versions that are served at the last of them.
 
@@ -85,7 +99,7 @@ def replay(
         transaction.run("close_of_replaced")
         versions = transaction.rows("served_versions", as_of=times[-1])
     found: dict[int, list[Checked]] = {}
-    for number, checks in _all(database, store, policy, times, versions):
+    for number, checks in _all(database, store, policy, times, versions, {} if readings is None else readings):
         found[number] = checks
         for one in checks:
             done(one)
@@ -94,6 +108,8 @@ def replay(
 
 def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
     """Write the Evidently page of one check: every statistic with its test."""
+    from mlops.monitoring import evidently
+
     with database.transaction() as transaction:
         snapshot = transaction.value("snapshot_of", version_id=checked.version_id, as_of=checked.as_of)
     role = "" if checked.champion else f"-{checked.alias}"
@@ -121,10 +137,16 @@ def _all(
     policy: Policy,
     times: Sequence[datetime],
     versions: Sequence[Mapping[str, Any]],
+    readings: Readings,
 ) -> Iterator[tuple[int, list[Checked]]]:
     if len(versions) < FEW or Settings().parallel == "serial":
         for number, version in enumerate(versions):
-            yield number, _life(database, store, policy, times, version)
+            reading = readings.setdefault(version["version_id"], Reading(database, store, policy, version))
+            reading.version = version  # its aliases may have moved since
+            checks = _life(database, store, policy, times, reading)
+            if any(one.state == "failed" for one in checks):
+                del readings[version["version_id"]]  # it may have broken in the middle
+            yield number, checks
         return
     place = _Place(database.url, store.uri, store.artifacts.parent, policy, tuple(times))
     yield from parallel.jobs(_elsewhere, versions, shared=place)
@@ -132,7 +154,7 @@ def _all(
 
 def _elsewhere(place: _Place, version: Mapping[str, Any]) -> list[Checked]:
     database, store = _opened(place.database, place.store, place.home)
-    return _life(database, store, place.policy, place.times, version)
+    return _life(database, store, place.policy, place.times, Reading(database, store, place.policy, version))
 
 
 @cache
@@ -142,10 +164,9 @@ def _opened(database: str, store: str, home: Path) -> tuple[Database, Store]:
 
 
 def _life(
-    database: Database, store: Store, policy: Policy, times: Sequence[datetime], version: Mapping[str, Any]
+    database: Database, store: Store, policy: Policy, times: Sequence[datetime], reading: Reading
 ) -> list[Checked]:
     """The checks of one version."""
-    reading = Reading(database, store, policy, version)
     return [_checked(database, store, policy, reading, as_of) for as_of in times]
 
 

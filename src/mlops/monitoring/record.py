@@ -7,7 +7,6 @@ from typing import Any
 
 from mlops.db import Database, Transaction
 from mlops.domain.findings import Benefit, Findings, Recommendation
-from mlops.monitoring import evidently
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.recommend import RULE_VERSION, Decision, hold
 
@@ -51,6 +50,8 @@ def record(database: Database, policy: Policy, check: Check) -> tuple[int | None
     Repeating a check changes nothing. Where a later check of the same week recommends otherwise, because data came or
     the rules changed, the earlier recommendation is superseded by a new one; what was acted on already stands as it is.
     """
+    from mlops.monitoring import evidently
+
     title = f"{check.version['name']} v{check.version['version']}"
     snapshot = evidently.snapshot(check.findings, model=title, as_of=check.as_of, values=check.values)
     with database.transaction() as transaction:

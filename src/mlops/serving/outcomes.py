@@ -11,10 +11,14 @@ __all__ = ["Matched", "match"]
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """How many predictions got an outcome (or a corrected one), and how many still wait."""
+    """How many predictions got an outcome (or a corrected one), and how many still wait.
+
+    `overdue` are those that have waited for more than four weeks: perhaps nothing will ever come to judge them by.
+    """
 
     matched: int
     waiting: int
+    overdue: int
 
 
 def match(database: Database, as_of: datetime) -> Matched:
@@ -29,5 +33,6 @@ def _match(database: Database, as_of: datetime) -> Matched:
     with database.transaction() as transaction:
         transaction.lock("outcomes")  # one after the other: nobody waits for a row in the middle of the statement
         matched: int = transaction.value("match_outcomes", as_of=as_of)
-        waiting: int = transaction.value("waiting_predictions", as_of=as_of)
-    return Matched(matched, waiting)
+        row = transaction.one("waiting_predictions", as_of=as_of)
+    assert row is not None
+    return Matched(matched, row["waiting"], row["overdue"])

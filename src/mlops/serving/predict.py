@@ -25,12 +25,16 @@ DIGITS = 6
 
 @dataclass(frozen=True)
 class Issued:
-    """Forecasts of one call: how many rows are new, and which series could not be served and why."""
+    """Forecasts of one call: how many rows are new, and which series could not be served and why.
+
+    `closed` counts the steps in which a series is never served: they are neither stored nor shown.
+    """
 
     version: ModelVersion
     cutoff: datetime
     frame: pd.DataFrame
     stored: int
+    closed: int
     refused: dict[int, str]
     request_id: str
 
@@ -51,21 +55,23 @@ def predict(
     what `served` raises.
     """
     found, began = served(database, store, uri, horizon=horizon, as_of=as_of), time.perf_counter()
-    forecasts = found.forecaster.predict(found.steps, history=found.observed, decompose=decompose)
+    steps = found.forecaster.predict(found.steps, history=found.observed, decompose=decompose)
+    steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)
+    forecasts = steps[~steps["closed"]].drop(columns="closed").reset_index(drop=True)
     request_id = uuid4().hex
     stamped = forecasts.drop(columns=list(COMPONENTS), errors="ignore").assign(
         version_id=found.version_id,
         issued_at=as_of.astimezone(UTC).replace(tzinfo=None),
-        horizon=forecasts.groupby("series_id").cumcount() + 1,
         execution_ms=(time.perf_counter() - began) * 1000,
         memory_mb=_memory_mb(),
         request_id=request_id,
     )
     if decompose:
         stamped["decomposition"] = _as_json(forecasts)
-    cutoff = forecasts["cutoff"].max().tz_localize("UTC").to_pydatetime()
+    cutoff = steps["cutoff"].max().tz_localize("UTC").to_pydatetime()
     stored = _write(database, stamped.rename(columns={"ds": "target_at"}))
-    return Issued(found.version, cutoff, forecasts, stored, found.refused, request_id)
+    shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
+    return Issued(found.version, cutoff, shown, stored, closed, found.refused, request_id)
 
 
 def _as_json(forecasts: pd.DataFrame) -> list[str]:
@@ -81,6 +87,8 @@ def _as_json(forecasts: pd.DataFrame) -> list[str]:
 
 def _write(database: Database, forecasts: pd.DataFrame) -> int:
     """Store what is new, in one transaction; how many rows that were."""
+    if forecasts.empty:
+        return 0
     with database.transaction() as transaction:
         transaction.run("hold_prediction_months")
         transaction.value(

@@ -238,7 +238,8 @@ def _model_file(database: Database, version: ModelVersion, folder: str) -> Path:
 
 def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The flavours of a model in a folder, and that by which MLflow's pyfunc loads it."""
-    flavors = dict(yaml.safe_load((model / MODEL_FILE).read_text(encoding="utf-8"))["flavors"])
+    document = yaml.load((model / MODEL_FILE).read_text(encoding="utf-8"), yaml.CSafeLoader)  # a tenth of the time
+    flavors = dict(document["flavors"])
     return flavors, dict(flavors["python_function"])
 
 

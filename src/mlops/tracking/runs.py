@@ -208,7 +208,10 @@ def _log_model(
         python_model=str(CODE),
         artifacts={path.name: str(path) for path in sorted(folder.iterdir()) if any(path.iterdir())},
         signature=signature,
-        input_example=(pd.DataFrame({"series_id": record.forecaster.known[:2]}), {"horizon": 7}),
+        input_example=(
+            pd.DataFrame({"series_id": record.forecaster.known[:2]}),
+            {"horizon": min(7, record.forecaster.horizon)},
+        ),
         metadata=lineage.metadata(),
         pip_requirements=[f"{name}=={installed(name)}" for name in MODEL_REQUIREMENTS],
     )

@@ -9,7 +9,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db.failures import one_sentence
-from mlops.db.snapshot import snapshot
+from mlops.db.snapshot import Snapshot, snapshot
 from mlops.errors import DatabaseUnavailable
 from mlops.tracking.artifact_hosts import ArtifactHosts, guard
 
@@ -57,20 +57,27 @@ def open_store(settings: Settings, database_url: str) -> Store:
     for name in ("mlflow", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs with traceback what it then raises
-    uri = tracking_uri(settings, database_url)
+    uri, made = tracking_uri(settings, database_url), False
     if uri.startswith("postgres"):
-        with snapshot(uri):  # MLflow tries for a hundred seconds and then speaks in SQLAlchemy's words
-            pass
+        with snapshot(uri) as registry:  # MLflow tries for a hundred seconds and then speaks in SQLAlchemy's words
+            made = _is_made(registry)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     guard(ArtifactHosts.of(settings.artifact_hosts, uri))
     try:
-        _make_tables(uri, settings.artifacts)
+        if not made:
+            _make_tables(uri, settings.artifacts)
         store = Store(uri, settings.artifacts)
         store.client.search_experiments(max_results=1)
     except mlflow.exceptions.MlflowException as error:
         raise DatabaseUnavailable(f"can't open the MLflow store: {one_sentence(error)}") from error
     return store
+
+
+def _is_made(registry: Snapshot) -> bool:
+    """Whether MLflow has made its tables and, at last, an experiment; its client looks at their version itself."""
+    known = registry.one("registry_is_known") or {}
+    return bool(known["known"]) and registry.one("registry_identity") is not None
 
 
 def _make_tables(uri: str, artifacts: Path) -> None:

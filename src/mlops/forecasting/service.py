@@ -1,0 +1,96 @@
+"""When a series is served at all: the weekdays and months in which it never has a value, learnt from its own past.
+
+A step outside of its service is closed: no outcome will ever come of it, so a forecast there can't be judged.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import bdtr
+
+from mlops.forecasting.panel import Panel
+
+__all__ = ["closed"]
+
+WEEKS = 26
+"""The newest weeks that say which weekdays are served: a plan may change."""
+FEWEST = 8
+"""Times that a weekday has come by before it can be called closed."""
+STRAY = 20
+"""A closed weekday may have one value in so many."""
+CHANCE = 1e-3
+"""Of so few values on a weekday, were it served as the most served one is (two standard errors less than that)."""
+SERVED = 0.3
+"""Share of its open days that a series has values on, from which a month without any means something."""
+TIMES = 2
+"""How often a month has passed without a value, the last times it came."""
+
+Flags = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+
+
+def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Flags:
+    """Which steps `ahead` (series × steps) are closed, by what the panel knows at its end.
+
+    A weekday is closed when almost nothing came on it in the newest 26 weeks while others were served, beyond chance
+    (binomial); a month when nothing came the last two times. A series without a pattern is always open. By the panel's
+    clock; quarters and years are always open.
+    """
+    found = np.zeros((len(panel.ids), len(ahead)), dtype=bool)
+    if not len(panel.index):
+        return found
+    days, seen = _daily(panel)
+    if not panel.granularity.counted:
+        shut = _weekdays(days, seen)
+        found |= shut[:, ahead.dayofweek]
+        weekday = pd.DatetimeIndex(days).dayofweek
+        seen, expected = seen, ~shut[:, weekday]
+    else:
+        expected = np.ones_like(seen)
+    if panel.granularity.months <= 1:
+        found |= _months(days, seen, expected & _since_first(seen))[:, ahead.month - 1]
+    return found
+
+
+def _daily(panel: Panel) -> tuple[npt.NDArray[np.datetime64], Flags]:
+    """The dates of the panel (of longer steps: their first), and on which of them a series has a value."""
+    seen, dates = ~np.isnan(panel.y), panel.index.to_numpy().astype("datetime64[D]")
+    begins = np.flatnonzero(np.r_[True, dates[1:] != dates[:-1]])
+    return dates[begins], np.logical_or.reduceat(seen, begins, axis=1) if len(begins) < len(dates) else seen
+
+
+def _since_first(seen: Flags) -> Flags:
+    """From the first value of each series on."""
+    return np.asarray(np.maximum.accumulate(seen, axis=1))
+
+
+def _weekdays(days: npt.NDArray[np.datetime64], seen: Flags) -> Flags:
+    """Series × weekdays from Monday: which are closed."""
+    expected = _since_first(seen)[:, -7 * WEEKS :]
+    here = (pd.DatetimeIndex(days[-7 * WEEKS :]).dayofweek.to_numpy()[:, None] == np.arange(7)).astype(float)
+    came, passed = seen[:, -7 * WEEKS :] @ here, expected @ here
+    times = np.maximum(passed, 1)
+    shares = np.minimum(came / times, 0.95)
+    usual = (shares - 2 * np.sqrt(shares * (1 - shares) / times)).max(axis=1, keepdims=True).clip(0)
+    few = (passed >= FEWEST) & (came <= passed // STRAY)
+    return np.asarray(few & (bdtr(came, times.astype(int), usual) < CHANCE))
+
+
+def _months(days: npt.NDArray[np.datetime64], seen: Flags, expected: Flags) -> Flags:
+    """Series × months from January: which are closed."""
+    months = days.astype("datetime64[M]")
+    begins = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
+    came, passed = (np.add.reduceat(one.astype(np.int64), begins, axis=1) for one in (seen & expected, expected))
+    month = months[begins].astype(np.int64) % 12
+    whole = np.ones(len(begins), dtype=bool)
+    whole[[0, -1]] = False  # what is not over, or began before the panel, says nothing
+    found = np.zeros((len(seen), 12), dtype=bool)
+    share = came.sum(axis=1) / np.maximum(passed.sum(axis=1), 1)
+    alive = came[:, -13:].any(axis=1)
+    for number in range(12):
+        last = np.flatnonzero((month == number) & whole)[-TIMES:]
+        if len(last) == TIMES:
+            found[:, number] = (came[:, last] == 0).all(axis=1) & (passed[:, last] > 0).all(axis=1)
+    few = found.any(axis=1) & ((share < SERVED) | ~alive)
+    found[few] = False
+    return found
