@@ -117,6 +117,13 @@ def test_it_is_judged_or_a_sentence_says_why_not(lives: dict[str, Life], one: Gr
     ]
 
 
+@pytest.mark.parametrize("name", ["weekly", "monthly"])
+def test_a_step_of_several_days_is_judged_in_the_week_in_which_it_ends(lives: dict[str, Life], name: str):
+    checked = lives[name].checked
+    assert checked.state == "judged", "the week ended on Saturday, the month on Friday; NOW is Monday"
+    assert checked.values["wape"] < 0.1
+
+
 @pytest.mark.parametrize("one", STEPS.values(), ids=str)
 def test_the_review_says_how_good_it_was(lives: dict[str, Life], one: Granularity):
     found = lives[one.name].model.last_28_days

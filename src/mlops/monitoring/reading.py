@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.clock import wall
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
-from mlops.monitoring.weekly import Life, Week, first_week
+from mlops.monitoring.weekly import Life, Week, ended, first_week
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
@@ -54,13 +54,15 @@ class Reading:
             begin = last["forecast_from"] or as_of
             start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
             naive = {"cycle": self._granularity.block_interval, "steps": self._granularity.block}
-            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start))
+            earlier = self._granularity.longest_step if self._granularity.counted else timedelta(0)  # and ends later
+            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start) - earlier)
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(pd.Timestamp(known.last["forecast_from"]).tz_convert("UTC").tz_localize(None), known.as_of)
-        return self.life.until(self.featured(known), start, known.as_of, self._policy.terms.of)
+        live = ended(self.featured(known), self._granularity)
+        return self.life.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
     def featured(self, known: Known) -> pd.DataFrame:
         """What is live with the watched features, and over the usual size of each series."""
@@ -104,7 +106,8 @@ class Reading:
     @cached_property
     def life(self) -> Life:
         """The version's monitors."""
-        return Life(self.baseline, self._policy, self.slices, self.backtest)
+        baseline, backtest = (ended(rows, self._granularity) for rows in (self.baseline, self.backtest))
+        return Life(baseline, self._policy, self.slices, backtest)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
