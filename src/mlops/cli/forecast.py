@@ -26,12 +26,18 @@ __all__ = ["backtest", "tune"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
 FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with series_id, ds, y in place of the database.")]
-Freq = Annotated[str, typer.Option(help="h, D, B, W-MON … or MS, with --file; inferred when left out.")]
 Country = Annotated[str, typer.Option(help="ISO code for public holidays.")]
 Events = Annotated[str, typer.Option("--events", help="CSV of your own days: event,first[,last[,announced]].")]
 Covariate = Annotated[list[str], typer.Option(help="A column of the file that is known ahead.")]
 MetricType = Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")]
-Granularity = Annotated[str, typer.Option(help="hourly, daily, weekly or monthly series of the database.")]
+Granularity = Annotated[
+    str,
+    typer.Option(
+        "--granularity",
+        "--freq",
+        help="daily, weekly … or pandas' alias; of a file inferred when left out, of the database daily.",
+    ),
+]
 Label = Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")]
 WORST = 5
 
@@ -53,13 +59,12 @@ def backtest(
     horizon: Annotated[int, typer.Option(help="Steps ahead; by frequency when left out.", min=0)] = 0,
     refit_every: Annotated[int, typer.Option(help="Origins that one fit serves.", min=0)] = 0,
     file: FromFile = "",
-    freq: Freq = "",
     country: Country = "",
     events: Events = "",
     covariate: Covariate = [],  # noqa: B006
     segment: Annotated[list[str], typer.Option(help="A column of the file by which series are added up.")] = [],  # noqa: B006
     metric_type: MetricType = "",
-    granularity: Granularity = "daily",
+    granularity: Granularity = "",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
     values: Annotated[
@@ -82,7 +87,7 @@ def backtest(
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
         if file:
-            subject, plan = _from_file(file, plan, freq, covariate, segment)
+            subject, plan = _from_file(file, plan, granularity, covariate, segment)
         else:
             subject, plan = _from_database(
                 plan, metric_type, granularity, label, as_of, values, lambda note: bar.update(task, note=note)
@@ -121,12 +126,11 @@ def tune(
     horizon: Annotated[int, typer.Option(help="Steps ahead; by frequency when left out.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Where the search begins.")] = 0,
     file: FromFile = "",
-    freq: Freq = "",
     country: Country = "",
     events: Events = "",
     covariate: Covariate = [],  # noqa: B006
     metric_type: MetricType = "",
-    granularity: Granularity = "daily",
+    granularity: Granularity = "",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
     change: Annotated[list[str], typer.Option("--set", help="Begin with this in place of params.toml.")] = [],  # noqa: B006
@@ -146,7 +150,7 @@ def tune(
     with progress() as bar:
         task = bar.add_task(f"tune {kind}", total=None, note="reading")
         if file:
-            subject, plan = _from_file(file, plan, freq, covariate, [])
+            subject, plan = _from_file(file, plan, granularity, covariate, [])
         else:
             subject, plan = _from_database(
                 plan, metric_type, granularity, label, as_of, Values.NEWEST, lambda note: bar.update(task, note=note)
@@ -184,11 +188,11 @@ def pairs(given: list[str], option: str) -> dict[str, str]:
 
 
 def _from_file(
-    file: str, plan: "Plan", freq: str, covariates: list[str], segments: list[str]
+    file: str, plan: "Plan", granularity: str, covariates: list[str], segments: list[str]
 ) -> "tuple[Subject, Plan]":
     from mlops.training.subject import from_file
 
-    return from_file(Path(file), plan, freq=freq or None, covariates=covariates, segments=segments)
+    return from_file(Path(file), plan, freq=granularity or None, covariates=covariates, segments=segments)
 
 
 def _from_database(
@@ -197,7 +201,7 @@ def _from_database(
     from mlops.training.data import select
     from mlops.training.subject import from_database
 
-    selection = select(database(), metric_type, granularity, pairs(label, "--label"))
+    selection = select(database(), metric_type, granularity or "daily", pairs(label, "--label"))
     return from_database(database(), selection, plan, moment(as_of), as_known=values is Values.KNOWN, say=say)
 
 

@@ -22,7 +22,11 @@ def train(
     ],
     name: Annotated[str, typer.Option(help="Registered model; params.toml says it when this is left out.")] = "",
     metric_type: Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")] = "",
-    country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
+    granularity: Annotated[
+        str,
+        typer.Option(help="Which steps: daily, weekly … or pandas' alias; params.toml says it when this is left out."),
+    ] = "",
+    country: Annotated[str, typer.Option(help="ISO code for public holidays, also of a part: US-CA.")] = "",
     horizon: Annotated[int, typer.Option(help="Steps ahead; 0 means as in params.toml.", min=0)] = 0,
     label: Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")] = [],  # noqa: B006
     change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
@@ -34,7 +38,13 @@ def train(
     from mlops.training import train as run
     from mlops.training.spec import params_file
 
-    options = {"name": name, "metric_type": metric_type, "country": country, "horizon": str(horizon or "")}
+    options = {
+        "name": name,
+        "metric_type": metric_type,
+        "granularity": granularity,
+        "country": country,
+        "horizon": str(horizon or ""),
+    }
     changes = {key: value for key, value in options.items() if value} | pairs(change, "--set")
     spec = TrainingSpec.from_toml(params_file(experiment), changes, as_of=moment(as_of), labels=pairs(label, "--label"))
     with progress() as bar:

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["Action", "Benefit", "Finding", "FindingKind", "Findings", "Recommendation"]
+__all__ = ["FEWEST_DAYS", "Action", "Benefit", "Finding", "FindingKind", "Findings", "Recommendation"]
 
+FEWEST_DAYS = 90
+"""Days of a backtest from which a monitor can be fitted."""
 FindingKind = Literal["feature", "concept", "performance", "prediction", "data"]
 Action = Literal["none", "watch", "investigate_data", "retrain", "rollback"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlops.domain.findings import Finding, Findings
+from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.calendar_fit import design, harmonics_for
 from mlops.monitoring.calibrate import baseline_days, calibrate
@@ -21,8 +21,6 @@ from mlops.monitoring.tallies import LONGEST
 from mlops.monitoring.windows import WINDOWS
 
 __all__ = ["Monitor", "MonitorSpec", "fit_monitor"]
-
-FEWEST_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)

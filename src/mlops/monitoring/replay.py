@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mlops.domain.findings import Finding, Findings
+from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import Refused
-from mlops.monitoring.monitor import FEWEST_DAYS, Monitor, fit_monitor
+from mlops.monitoring.monitor import Monitor, fit_monitor
 from mlops.monitoring.recommend import Terms, asks_for_proof, recommend
 from mlops.monitoring.spec import Array, MonitorSpec
 

@@ -11,14 +11,14 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.findings import Findings
+from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.panels import Panels
-from mlops.monitoring.monitor import FEWEST_DAYS, MonitorSpec
+from mlops.monitoring.monitor import MonitorSpec
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay import Case, Told, refuse_short, split
 from mlops.monitoring.slices import Slice, choose

@@ -11,6 +11,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo
 from mlops.features.build import history
 from mlops.features.names import names
+from mlops.forecasting.panels import granularity_of
 from mlops.series.quality import Exclusion, usable
 
 __all__ = ["TrainingData", "read_data", "select"]
@@ -34,7 +35,11 @@ class TrainingData:
 
 
 def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:
-    """A selection of series; an empty metric type means the only one that has data."""
+    """A selection of series; an empty metric type means the only one that has data.
+
+    `granularity` is a name or pandas' alias; BadInput for another text.
+    """
+    granularity = granularity_of(granularity).name
     with database.transaction() as transaction:
         there = [row["metric_type"] for row in transaction.rows("metric_types_with_data", granularity=granularity)]
     if metric_type and metric_type in there:

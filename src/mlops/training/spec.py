@@ -10,6 +10,7 @@ from typing import Any
 from mlops.config import room
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.calendar import read_events
+from mlops.forecasting.panels import granularity_of
 
 __all__ = ["TrainingSpec", "experiments", "params_file"]
 
@@ -38,20 +39,25 @@ class TrainingSpec:
     def from_toml(
         cls, path: Path, changes: Mapping[str, str] | None = None, *, as_of: datetime | None = None, **more: Any
     ) -> "TrainingSpec":
-        """The spec of a `params.toml`; `changes` replaces values by their key, given as text."""
+        """The spec of a `params.toml`; `changes` replaces values by their key, given as text.
+
+        With another granularity the horizon is the usual one of that, unless it is changed, too.
+        """
         document = _read(path)
         for key, text in (changes or {}).items():
             _change(document, key, text, path)
         experiment, data, backtest = document["experiment"], document["data"], document["backtest"]
+        step = granularity_of(data["granularity"])
+        other = "granularity" in (changes or {}) and "horizon" not in (changes or {})
         return cls(
             name=experiment["name"],
             kind=experiment["kind"],
             owner=experiment["owner"],
             country=experiment["country"] or None,
-            horizon=experiment["horizon"],
+            horizon=step.horizon if other else experiment["horizon"],
             events=_events(experiment.get("events", ""), path),
             metric_type=data["metric_type"],
-            granularity=data["granularity"],
+            granularity=step.name,
             params=document["params"],
             backtest_weeks=backtest["weeks"],
             refit_every=backtest["refit_every"],

@@ -1,6 +1,7 @@
 """One training: from the spec to a registered version, with its backtest against the baselines."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.granularity import GRANULARITIES
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
@@ -27,6 +29,7 @@ from mlops.training.spec import TrainingSpec
 
 __all__ = ["BASELINES", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
 
+log = logging.getLogger(__name__)
 BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
 Say = Callable[[str], None]
@@ -40,6 +43,8 @@ class Trained:
     metrics: dict[str, float]
     excluded: pd.DataFrame
     """`series_id, name, reason` of the series that were left out."""
+    notes: tuple[str, ...] = ()
+    """What will not work for this version, and what to do about it."""
     repeated: bool = False
 
 
@@ -54,13 +59,17 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
     data = read_data(database, selection, spec.as_of)
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
+    cutoffs = _cutoffs(spec, frame)
+    notes = _short(spec, cutoffs)
+    for note in notes:
+        log.warning(note)
     say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
-    tested = backtests(spec, frame)
+    tested = backtests(spec, frame, cutoffs)
     say(f"fitting {spec.kind} on {len(frame):,} observations")
     fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
     say("logging and registering")
     version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store)
-    return Trained(version, metrics, data.excluded_frame)
+    return Trained(version, metrics, data.excluded_frame, notes)
 
 
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
@@ -71,11 +80,29 @@ def trained_for(database: Database, store: Store, name: str, request: str) -> Mo
     return None if row is None else resolve(store, f"models:/{name}/{row['version']}")
 
 
-def backtests(spec: TrainingSpec, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
-    cutoffs = origins(
-        Panels.of(frame, spec.granularity), spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon
+def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
+    panels = Panels.of(frame, spec.granularity)
+    return origins(panels, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
+
+
+def _short(spec: TrainingSpec, cutoffs: Sequence[pd.Timestamp]) -> tuple[str, ...]:
+    """In words, when the backtest will be too short for a monitor."""
+    step = GRANULARITIES[spec.granularity]
+    days = round((cutoffs[-1] - cutoffs[0]).days + spec.horizon * step.days)
+    if days >= FEWEST_DAYS:
+        return ()
+    more = "more origins (--set weeks=)" if len(cutoffs) >= spec.backtest_weeks else "more history"
+    return (
+        f"the backtest covers {days} days, and a monitor is fitted on {FEWEST_DAYS} or more:"
+        f" `mlops monitor run` can't watch this version; it needs {more}",
     )
+
+
+def backtests(
+    spec: TrainingSpec, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
+    cutoffs = cutoffs or _cutoffs(spec, frame)
     common = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
     tested = {
         "backtest": backtest(
