@@ -20,7 +20,7 @@ from mlops.domain.canonical import sha256
 from mlops.domain.granularity import GRANULARITIES
 from mlops.features import feature
 from mlops.features.build import from_frame
-from mlops.features.grid import Grid
+from mlops.features.grid import Clock, Grid
 from mlops.features.sources import observed_of
 from mlops.features.transformations import TRANSFORMATIONS, parse
 from mlops.forecasting.calendar import Calendar
@@ -79,7 +79,12 @@ def panel() -> pd.DataFrame:
 def of_transformations() -> dict[str, str]:
     frame = panel()
     _, observed, anchors = observed_of(frame, GRANULARITIES["daily"])
-    grid = Grid(GRANULARITIES["daily"], anchors, {("y", "series", None): observed}, lambda _: ("paper", "glass", None))
+    grid = Grid(
+        GRANULARITIES["daily"],
+        [Clock(int(one)) for one in anchors],
+        {("y", "series", None): observed},
+        lambda _: ("paper", "glass", None),
+    )
     values = grid.table(observed, [(parse(text), "y", "series") for text in TEXTS])
     return {str(parse(text)): fingerprint(row) for text, row in zip(TEXTS, values, strict=True)}
 

@@ -216,6 +216,24 @@ def test_another_series_of_the_place_is_seen_when_its_own_week_has_ended(place: 
     assert set(found["ds"].to_numpy() - ended) == {np.timedelta64(1, "D")}, "as soon as it has ended"
 
 
+@pytest.mark.parametrize("name", ["15min", "hourly"])
+def test_hours_weekdays_and_holidays_are_those_of_the_clock_of_the_series(place: Place, name: str):
+    known = place.of(GRANULARITIES[name])[0]
+    update = "update analytics.series set time_zone = %s where series_id = %s"
+    place.connection.execute(update, ["America/New_York", known.series_id])
+    try:
+        asked = a_set(GRANULARITIES[name], t.hour(), t.day_of_week(), t.day_of_month())
+        found = build(place.database, asked, NOW).frame
+    finally:
+        place.connection.execute(update, ["UTC", known.series_id])
+    for number, frame in found.groupby("series_id"):
+        zone = "America/New_York" if number == known.series_id else "UTC"
+        local = frame["ds"].dt.tz_localize("UTC").dt.tz_convert(zone).dt
+        assert frame["x0"].tolist() == local.hour.tolist()
+        assert frame["x1"].tolist() == local.dayofweek.tolist()
+        assert frame["x2"].tolist() == local.day.tolist()
+
+
 # Profiles
 
 

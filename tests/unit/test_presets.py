@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.monitoring.presets import same_season
 
@@ -130,3 +131,15 @@ def test_without_a_year_the_weeks_before_are_the_reference_and_that_is_said():
     assert found.reference["ds"].max() == pd.Timestamp("2024-05-05")
     assert len(found.reference) == 84
     assert "twelve weeks before" in found.words
+
+
+@pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
+def test_both_windows_hold_enough_steps_of_every_granularity(one: Granularity):
+    end = int(one.number(np.array([AS_OF.replace(tzinfo=None)], dtype="datetime64[us]"))[0])
+    count = int(6 * one.recent_days / one.days) + 1
+    rows = pd.DataFrame({"ds": pd.DatetimeIndex(one.start(np.arange(end - count, end)))})
+    found = same_season(rows, AS_OF, one)
+    assert len(found.current) >= 7
+    assert len(found.reference) >= 2 * len(found.current) - 1
+    assert found.reference["ds"].max() < found.current["ds"].min()
+    assert found.words

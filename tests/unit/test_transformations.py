@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.features import feature
 from mlops.features import transformations as t
-from mlops.features.build import from_frame
+from mlops.features.build import from_frame, on_holiday
 from mlops.features.cells import Cells, fold
 from mlops.features.transformations import TRANSFORMATIONS, Transformation, parse, reach
+from mlops.forecasting.calendar import Calendar
 
 DS = pd.date_range("2024-01-01", periods=60)
 gaps = st.lists(st.floats(-1e9, 1e9) | st.just(np.nan) | st.just(0.0), min_size=2, max_size=60)
@@ -134,6 +136,39 @@ def test_steps_are_those_of_the_granularity(granularity: str, times: list[str], 
     frame = pd.DataFrame({"series_id": 1, "ds": pd.to_datetime(times), "y": [1.0, 2.0, 3.0]})
     made = from_frame(frame, [a_feature("x", t.lag(1))], granularity)
     assert made["x"].tolist() == pytest.approx(found, nan_ok=True)
+
+
+@pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
+def test_a_lag_is_one_step_of_every_granularity(one: Granularity):
+    first = one.number(np.array(["2023-11-20"], dtype="datetime64[us]"))
+    times = one.start(first + np.array([0, 1, 2, 4]))
+    frame = pd.DataFrame({"series_id": 1, "ds": times, "y": [1.0, 2.0, 3.0, 5.0]})
+    made = from_frame(frame, [a_feature("x", t.lag(1)), a_feature("since", t.steps_since_observed())], one.name)
+    assert made["x"].tolist() == pytest.approx([np.nan, 1, 2, np.nan], nan_ok=True)
+    assert made["since"].tolist()[1:] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("alias", ["W-MON", "W-TUE", "W-WED", "W-THU", "W-FRI", "W-SAT", "W-SUN"])
+def test_christmas_is_in_the_week_that_the_series_itself_has(alias: str):
+    own = pd.DataFrame({"series_id": 1, "ds": pd.date_range("2023-11-20", periods=8, freq=alias), "y": 1.0})
+    other = pd.DataFrame({"series_id": 2, "ds": pd.date_range("2023-11-20", periods=8, freq="W-MON"), "y": 1.0})
+    wanted = [a_feature("holiday", t.holiday("DE")), a_feature("weekday", t.day_of_week())]
+    made = from_frame(pd.concat([own, other]), wanted, "weekly")
+    mine = made[made["series_id"] == 1]
+    days = pd.to_datetime(["2023-12-25", "2023-12-26", "2024-01-01"])
+    for ds, found in zip(mine["ds"], mine["holiday"], strict=True):
+        assert found == ((days >= ds) & (days < ds + pd.Timedelta(days=7))).sum(), ds
+    assert set(mine["weekday"]) == {own["ds"].iloc[0].dayofweek}
+
+
+@pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
+def test_a_step_is_a_holiday_when_a_named_day_is_in_it_whatever_the_order_of_rows(one: Granularity):
+    at = np.array(["2023-12-23T10:30"], dtype="datetime64[us]")
+    starts = one.start(one.number(at) + np.array([3, 0, 1, 1, -1, 2]))
+    calendar = Calendar.of("DE")
+    flags = on_holiday(starts, one, calendar)
+    assert (flags == (calendar.count(pd.DatetimeIndex(starts), one) > 0)).all()
+    assert not len(on_holiday(starts[:0], one, calendar))
 
 
 def test_a_frame_may_come_in_any_order():

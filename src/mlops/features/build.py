@@ -17,7 +17,7 @@ from mlops.errors import BadInput, NothingToDo
 from mlops.features.cells import Floats
 from mlops.features.definitions import check
 from mlops.features.digest import Fingerprint, fingerprint
-from mlops.features.grid import Grid, Observed, Times, Wanted
+from mlops.features.grid import Clock, Grid, Observed, Times, Wanted
 from mlops.features.sources import observed_of, read_sources, wanted
 from mlops.features.store import register
 from mlops.features.transformations import parse
@@ -129,7 +129,8 @@ def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granu
     """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
     source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
     ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
-    grid = Grid(GRANULARITIES[granularity], anchors, {(source, "series", None): observed})
+    clocks = [Clock(int(anchor)) for anchor in anchors]
+    grid = Grid(GRANULARITIES[granularity], clocks, {(source, "series", None): observed})
     return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
 
 

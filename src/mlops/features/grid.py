@@ -6,7 +6,7 @@ series stand in the array and where the array begins changes nothing about their
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats
 from mlops.features.kernels import Steps
 from mlops.features.transformations import Transformation, compute, dated, room
+from mlops.forecasting.clock import UTC
 
-__all__ = ["Grid", "Ints", "Observed", "Times", "Wanted", "anchors_of", "step_of", "time_of"]
+__all__ = ["Clock", "Grid", "Ints", "Observed", "Times", "Wanted", "anchors_of", "step_of", "time_of"]
 
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
@@ -45,15 +46,25 @@ class Observed:
         return Observed(self.row[chosen], self.step[chosen], self.ds[chosen], self.y[chosen])
 
 
+class Clock(NamedTuple):
+    """The anchor of a series' steps, and its time zone."""
+
+    anchor: int
+    zone: str = UTC
+
+
+USUAL = Clock(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """What features of some series are computed from: observations by (metric type, entity, across), and labels.
 
-    `anchors` has that of each series' steps.
+    `clocks` has how each series begins its steps, and by which clock its calendar goes.
     """
 
     granularity: Granularity
-    anchors: Ints
+    clocks: Sequence[Clock]
     observed: Mapping[tuple[str, str, str | None], Observed]
     texts: Callable[[str], Sequence[str | None]] = lambda _: ()
 
@@ -65,9 +76,9 @@ class Grid:
         begin, end = self._span(rows)
         before = max((room(one) for one, _, _ in wanted), default=0)
         done = 0
-        for first in range(0, len(self.anchors), TOGETHER):
+        for first in range(0, len(self.clocks), TOGETHER):
             some = rows.between(first, first + TOGETHER)
-            part = _Part(self, first, self.anchors[first : first + TOGETHER], begin, end, before)
+            part = _Part(self, first, self.clocks[first : first + TOGETHER], begin, end, before)
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 for place, one in enumerate(wanted):
                     part.fill(found[place, done : done + len(some.row)], some, one)
@@ -86,26 +97,26 @@ class _Part:
 
     grid: Grid
     first: int
-    anchors: Ints
+    clocks: Sequence[Clock]
     begin: int
     end: int
     room: int
     own: tuple[str | None, str] = (None, "series")
-    anchor: int = 0
-    """The anchor of the series that are computed now."""
+    clock: Clock = USUAL
+    """That of the series that are computed now."""
     _cells: dict[tuple[str, str, str | None], Cells] = field(default_factory=dict)
-    _steps: dict[int, Steps] = field(default_factory=dict)
+    _steps: dict[Clock, Steps] = field(default_factory=dict)
 
     @property
     def series(self) -> int:
-        return len(self.anchors)
+        return len(self.clocks)
 
     @property
     def steps(self) -> Steps:
-        if self.anchor not in self._steps:
-            anchored = replace(self.grid.granularity, anchor=self.anchor)
-            self._steps[self.anchor] = Steps.between(self.begin, self.end, anchored)
-        return self._steps[self.anchor]
+        if self.clock not in self._steps:
+            anchored = replace(self.grid.granularity, anchor=self.clock.anchor)
+            self._steps[self.clock] = Steps.between(self.begin, self.end, anchored, self.clock.zone)
+        return self._steps[self.clock]
 
     def cells(self, metric_type: str | None, across: str | None) -> Cells:
         key = (metric_type or str(self.own[0]), self.own[1], across)
@@ -127,14 +138,13 @@ class _Part:
             into[:] = whole[rows.row - self.first, rows.step - self.begin]
 
     def _whole(self, transformation: Transformation) -> Floats:
-        """A value per series and step; where the calendar counts, by series that begin their steps alike."""
+        """A value per series and step; where the calendar counts, by series that live by the same clock."""
         shape = (self.series, self.end - self.begin)
-        anchors = np.unique(self.anchors) if dated(transformation) else self.anchors[:1]
-        self.anchor = int(anchors[0])
+        self.clock, *others = sorted(set(self.clocks)) if dated(transformation) else self.clocks[:1]
         whole = np.broadcast_to(compute(transformation, self), shape)
-        for anchor in anchors[1:]:
-            self.anchor = int(anchor)
-            alike = (self.anchors == anchor)[:, None]
+        for clock in others:
+            self.clock = clock
+            alike = np.array([one == clock for one in self.clocks])[:, None]
             whole = np.where(alike, compute(transformation, self), whole)
         return whole
 

@@ -15,24 +15,31 @@ import pandas as pd
 from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats, Number
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import UTC, wall
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The times (UTC) at which steps begin, and how long they are."""
+    """The times (UTC) at which steps begin, how long they are, and by which clock their calendar goes."""
 
     times: pd.DatetimeIndex
     granularity: Granularity
+    zone: str = UTC
 
     @classmethod
-    def between(cls, begin: int, end: int, granularity: Granularity) -> "Steps":
+    def between(cls, begin: int, end: int, granularity: Granularity, zone: str = UTC) -> "Steps":
         """The steps with the numbers from `begin` to before `end`."""
-        return cls(pd.DatetimeIndex(granularity.start(np.arange(begin, end))).as_unit("ns"), granularity)
+        return cls(pd.DatetimeIndex(granularity.start(np.arange(begin, end))).as_unit("ns"), granularity, zone)
+
+    @property
+    def local(self) -> pd.DatetimeIndex:
+        """What the clock shows; a step of a day or longer carries its local date already."""
+        return self.times if self.granularity.dated else pd.DatetimeIndex(wall(self.times.to_numpy(), self.zone))
 
     def longer(self, before: int, after: int) -> "Steps":
         """With some steps more on both sides."""
         begin = int(self.granularity.number(self.times[:1].to_numpy())[0])
-        return Steps.between(begin - before, begin + len(self.times) + after, self.granularity)
+        return Steps.between(begin - before, begin + len(self.times) + after, self.granularity, self.zone)
 
 
 def value(cells: Cells) -> Floats:
@@ -139,32 +146,32 @@ def steps_since_nonzero(cells: Cells, most: int = 365) -> Floats:
 
 def day_of_week(steps: Steps) -> Floats:
     """The weekday, Monday 0."""
-    return steps.times.dayofweek.to_numpy(dtype=float)
+    return steps.local.dayofweek.to_numpy(dtype=float)
 
 
 def day_of_month(steps: Steps) -> Floats:
     """The day of the month, from 1."""
-    return steps.times.day.to_numpy(dtype=float)
+    return steps.local.day.to_numpy(dtype=float)
 
 
 def day_of_year(steps: Steps) -> Floats:
     """The day of the year, from 1."""
-    return steps.times.dayofyear.to_numpy(dtype=float)
+    return steps.local.dayofyear.to_numpy(dtype=float)
 
 
 def month(steps: Steps) -> Floats:
     """The month, January 1."""
-    return steps.times.month.to_numpy(dtype=float)
+    return steps.local.month.to_numpy(dtype=float)
 
 
 def hour(steps: Steps) -> Floats:
-    """The hour of the day in UTC."""
-    return steps.times.hour.to_numpy(dtype=float)
+    """The hour of the day."""
+    return steps.local.hour.to_numpy(dtype=float)
 
 
 def holiday(steps: Steps, country: str) -> Floats:
     """How many days of the step are public holidays of a country (ISO code): 0 or 1 for days and hours."""
-    return Calendar.of(country).count(steps.times, steps.granularity)
+    return Calendar.of(country).count(steps.local, steps.granularity)
 
 
 def steps_to_holiday(steps: Steps, country: str, most: int = 14) -> Floats:

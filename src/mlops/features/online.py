@@ -149,7 +149,7 @@ def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: 
     found = read_sources(database, feature_set, as_of, start=start, series=ids)
     observed = newest["observed_at"].to_numpy("datetime64[ns]")
     granularity, place = found.grid.granularity, np.searchsorted(found.ids, newest["series_id"])
-    step = step_of(observed, granularity, found.grid.anchors[place])
+    step = step_of(observed, granularity, np.array([clock.anchor for clock in found.grid.clocks])[place])
     ds = granularity.moved(observed, 1).astype("datetime64[ns]")
     rows = Observed(place, step + 1, ds, np.full(len(ds), np.nan))
     frame = framed(found.ids, found.grid, rows, replace(feature_set, label="value"), labelled=False).drop(columns="y")

@@ -213,14 +213,16 @@ def share(part: float, whole: float) -> float | None:
 def _expected(
     at: Times, start: np.datetime64, end: np.datetime64, granularity: Granularity, anchors: Places
 ) -> Iterator[int]:
-    """How many periods begin from `start` on and have ended by `end`, of the series with each anchor.
+    """How many periods begin from `start` until before `end`, of the series with each anchor.
 
-    Of days, those on weekdays that are ever open.
+    Of days, those on weekdays that are ever open. One that has not ended by `end` counts once it has a value anywhere.
     """
-    begun = np.array([start - np.timedelta64(1, "us"), end])
+    begun = np.array([start - np.timedelta64(1, "us"), end - np.timedelta64(1, "us"), end])
     for anchor, many in zip(*np.unique(anchors, return_counts=True), strict=True):
-        first, last = replace(granularity, anchor=int(anchor)).number(begun)
-        days = np.arange(first + 1, last)
+        anchored = replace(granularity, anchor=int(anchor))
+        first, last, after = anchored.number(begun)
+        open_ = last == after and not ((anchored.number(at) == last) & (at < end)).any()
+        days = np.arange(first + 1, last + 1 - open_)
         if granularity.longest_step == timedelta(days=1):
             seen = np.unique(granularity.number(at))
             opened = np.unique((seen + THURSDAY) % 7) if len(seen) >= CLOSED_AFTER else np.arange(7)

@@ -15,7 +15,7 @@ from mlops.db.binary import elements
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
-from mlops.features.grid import Grid, Ints, Observed, Wanted, anchors_of, step_of, time_of
+from mlops.features.grid import Clock, Grid, Ints, Observed, Wanted, anchors_of, step_of, time_of
 from mlops.features.transformations import parse, reach, sources
 
 __all__ = ["Sources", "observed_of", "read_sources", "series_of", "wanted"]
@@ -78,14 +78,15 @@ def read_sources(
             found = known({link["source_id"] for link in links})
             observed[key] = _linked(found, links, ids, granularity, anchors, across)
     texts = [place["labels"] for place in places]
-    grid = Grid(granularity, anchors, observed, lambda key: [_said(one.get(key)) for one in texts])
+    clocks = [Clock(int(anchor), place["time_zone"]) for anchor, place in zip(anchors, places, strict=True)]
+    grid = Grid(granularity, clocks, observed, lambda key: [_said(one.get(key)) for one in texts])
     return Sources(ids, own, grid)
 
 
 def series_of(
     transaction: Transaction, selection: Selection, series: Sequence[int] | None = None
 ) -> list[dict[str, Any]]:
-    """`series_id` and `labels` (its place among them) of a selection's series, or of those of them that are named."""
+    """`series_id, time_zone, labels` (with its place) of a selection's series, or of those of them that are named."""
     return transaction.rows(
         "feature_series",
         metric_type=selection.metric_type,

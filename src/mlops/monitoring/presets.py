@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.features.build import history, values
@@ -21,9 +21,10 @@ from mlops.tracking.store import Store
 
 __all__ = ["Page", "Windows", "presets", "same_season"]
 
-CURRENT, AROUND, BEFORE = timedelta(days=28), timedelta(days=14), timedelta(days=84)
+AROUND, BEFORE = 0.5, 3  # of the current window
 YEAR = timedelta(days=364)  # whole weeks, so that weekdays meet
 LEAST = 0.5  # of a season's days
+DAILY = GRANULARITIES["daily"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def presets(
     from mlops.monitoring.evidently.presets import classic
 
     version = _champion(database, store, name)
-    windows = same_season(_forecasts(database, store, version, as_of), as_of)
+    windows = same_season(
+        _forecasts(database, store, version, as_of),
+        as_of,
+        GRANULARITIES[version["lineage"]["selection"]["granularity"]],
+    )
     columns = [*features, "target", "prediction"]
     reference, current = (
         _featured(database, version, rows, features, as_of)[columns] for rows in (windows.reference, windows.current)
@@ -75,19 +80,23 @@ def presets(
     return Page(name, version["version"], *said, html, html.with_suffix(".json"))
 
 
-def same_season(rows: pd.DataFrame, as_of: datetime) -> Windows:
+def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = DAILY) -> Windows:
     """The four weeks before `as_of`, and the same a year earlier with two more on either side; by `ds` (UTC, naive).
 
     Where fewer than half of those days have rows, the twelve weeks before the four take their place: no season is
-    quiet then.
+    quiet then. Of longer steps the recent days of the granularity are the four weeks.
     """
+    length = timedelta(days=granularity.recent_days)
+    around, before = length * AROUND, length * BEFORE
     end = pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
-    begin = end - CURRENT
-    current, season = _between(rows, begin, end), _between(rows, begin - YEAR - AROUND, end - YEAR + AROUND)
-    if season["ds"].dt.normalize().nunique() >= LEAST * (CURRENT + 2 * AROUND).days:
+    begin = end - length
+    current, season = _between(rows, begin, end), _between(rows, begin - YEAR - around, end - YEAR + around)
+    periods = (length + 2 * around).days / max(granularity.days, 1)
+    if length + around < YEAR and season["ds"].dt.normalize().nunique() >= LEAST * periods:
         return Windows(season, current, "the same season a year earlier")
-    before = "the twelve weeks before, as no forecasts of a year earlier are known"
-    return Windows(_between(rows, begin - BEFORE, begin), current, before)
+    span = "twelve weeks" if granularity.recent_days == DAILY.recent_days else f"{before.days} days"
+    words = f"the {span} before, as no forecasts of a year earlier are known"
+    return Windows(_between(rows, begin - before, begin), current, words)
 
 
 def _between(rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:

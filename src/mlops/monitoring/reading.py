@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
@@ -14,9 +16,10 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.features.build import history, on_holiday, values
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.clock import wall
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
-from mlops.monitoring.weekly import Life, Week, first_week
+from mlops.monitoring.weekly import Life, Week, ended, first_week
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
@@ -51,13 +54,15 @@ class Reading:
             begin = last["forecast_from"] or as_of
             start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
             naive = {"cycle": self._granularity.block_interval, "steps": self._granularity.block}
-            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start))
+            earlier = self._granularity.longest_step if self._granularity.counted else timedelta(0)  # and ends later
+            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start) - earlier)
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(pd.Timestamp(known.last["forecast_from"]).tz_convert("UTC").tz_localize(None), known.as_of)
-        return self.life.until(self.featured(known), start, known.as_of, self._policy.terms.of)
+        live = ended(self.featured(known), self._granularity)
+        return self.life.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
     def featured(self, known: Known) -> pd.DataFrame:
         """What is live with the watched features, and over the usual size of each series."""
@@ -81,7 +86,7 @@ class Reading:
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
         rows = self._scaled(self._tables)
-        return rows.assign(holiday=on_holiday(rows["ds"].to_numpy(), self._granularity, Calendar.of(self._country)))
+        return rows.assign(holiday=on_holiday(self._local(rows), self._granularity, Calendar.of(self._country)))
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -101,7 +106,8 @@ class Reading:
     @cached_property
     def life(self) -> Life:
         """The version's monitors."""
-        return Life(self.baseline, self._policy, self.slices, self.backtest)
+        baseline, backtest = (ended(rows, self._granularity) for rows in (self.baseline, self.backtest))
+        return Life(baseline, self._policy, self.slices, backtest)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -121,6 +127,20 @@ class Reading:
         observed = history(self._database, selection, as_of, series=series)
         rows = rows.reset_index(drop=True)
         return values(observed, rows, self._policy.features, self._country, selection.granularity)
+
+    def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
+        """What the clock of each row's series shows when its step begins."""
+        local = rows["ds"].to_numpy("datetime64[ns]").copy()
+        if self._granularity.dated:
+            return local
+        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels"))
+        with self._database.transaction() as transaction:
+            chosen = transaction.rows("series_chosen", series_ids=list(self.version["lineage"]["series"]), **asked)
+        zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")
+        for zone in zones.unique():
+            alike = (zones == zone).to_numpy()
+            local[alike] = wall(local[alike], zone)
+        return local
 
     @property
     def _granularity(self) -> Granularity:

@@ -22,7 +22,7 @@ from mlops.monitoring.monitor import MonitorSpec
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay import Case, Told, refuse_short, split
 from mlops.monitoring.slices import Slice, choose
-from mlops.monitoring.weekly import Life, first_week
+from mlops.monitoring.weekly import Life, ended, first_week
 from mlops.series.quality import usable
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_table
@@ -96,6 +96,7 @@ def of_model(
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
     rows = values(observed, _sized(rows, baseline), policy.features, country, selection.granularity)
+    rows = ended(rows, GRANULARITIES[selection.granularity])
     spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"

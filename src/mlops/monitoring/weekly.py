@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.findings import Finding, Findings
+from mlops.domain.granularity import Granularity
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.coverage import against_promise
 from mlops.monitoring.loss_estimate import LossEstimate, fit_loss_estimate
@@ -22,7 +23,7 @@ from mlops.monitoring.skill import against_naive, without_hard_weeks
 from mlops.monitoring.slices import Slice, SliceWatch
 from mlops.monitoring.upheaval import all_at_once
 
-__all__ = ["Life", "Week", "first_week", "weekly"]
+__all__ = ["Life", "Week", "ended", "first_week", "weekly"]
 
 WEEK = timedelta(days=7)
 EPOCH = 13
@@ -47,6 +48,14 @@ def weekly(
     start = first_week(live["ds"].min(), as_of)
     for week in Life(baseline, policy, slices).until(live[live["ds"] >= start], start, as_of):
         yield week.findings, week.rows
+
+
+def ended(rows: pd.DataFrame, granularity: Granularity) -> pd.DataFrame:
+    """Rows with `ds` on the last day of their step: a step of several days is judged in the week in which it ends."""
+    if not granularity.counted:
+        return rows
+    ends = granularity.moved(rows["ds"].to_numpy(), 1) - np.timedelta64(1, "D")
+    return rows.assign(ds=ends.astype("datetime64[ns]"))
 
 
 def first_week(begin: pd.Timestamp, as_of: datetime) -> pd.Timestamp:

@@ -1,5 +1,5 @@
--- the series of a selection with their labels and places: what features are built for
-select series_id, labels || jsonb_strip_nulls(jsonb_build_object(
+-- the series of a selection with their clocks, labels and places: what features are built for
+select series_id, time_zone, labels || jsonb_strip_nulls(jsonb_build_object(
            'customer_id', customer_id, 'route_id', route_id, 'vehicle_id', vehicle_id, 'driver_id', driver_id,
            'site_id', site_id, 'tenant_id', tenant_id::text)) as labels
   from analytics.series

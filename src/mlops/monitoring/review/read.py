@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from mlops.db import Database
-from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo, UnknownName
 from mlops.monitoring.business import Costs
 from mlops.monitoring.health import Part
@@ -124,7 +124,7 @@ def _model(facts: Facts, row: Row, found: Advice, *, detailed: bool) -> Model:
         promised=one_of(Accuracy, row),
         last_7_days=one_of(Accuracy, facts.accuracy.get((version, False), {})),
         last_28_days=one_of(Accuracy, facts.accuracy.get((version, True), {})),
-        recent_days=GRANULARITIES[row["granularity"] or "daily"].recent_days,
+        recent_days=_granularity(row).recent_days,
         waiting=one_of(Waiting, facts.waiting.get(version, {})),
         drifted=all_of(Drifted, facts.findings.get(version, ())),
         health=_health(facts.health.get((row["name"], row["version"]))),
@@ -195,8 +195,13 @@ def _saves(check: Row | None, champion: int) -> Saving | None:
     return one_of(Saving, check["comparison"])
 
 
+def _granularity(row: Row) -> Granularity:
+    """That of the champion's series; days where its lineage names none that is known."""
+    return GRANULARITIES.get(row["granularity"], GRANULARITIES["daily"])
+
+
 def _detail(facts: Facts, row: Row) -> Detail:
-    granularity = GRANULARITIES[row["granularity"] or "daily"]
+    granularity = _granularity(row)
     reach = timedelta(days=granularity.plotted * granularity.days)
     ask, as_of, aliases = facts.transaction.rows, facts.as_of, facts.aliases.get(row["model_id"], ())
     plotted = {"model_id": row["model_id"], "as_of": as_of}
