@@ -314,3 +314,17 @@ def test_what_is_served_is_looked_for_over_the_recent_days_of_its_granularity(pl
     finally:
         place.connection.execute("update analytics.model_aliases set alias = 'champion'")
     assert served == set(place.versions.values())
+
+
+def test_forecasts_are_missed_two_steps_after_the_newest_and_not_before(place: Place):
+    limits = {"health_below": 0, "overdue_days": 9_999, "labels_missing_days": 9_999}
+    document = {"limits": limits, "owners": {"default": "ops"}}
+    with place.database.transaction() as transaction:
+        kinds = {row["kind"] for row in transaction.rows("review_monitoring_alerts", as_of=NOW, document=document)}
+    assert "forecasts_missing" not in kinds
+    later = NOW + 3 * GRANULARITIES["yearly"].longest_step
+    with place.database.transaction() as transaction:
+        opened = transaction.rows("review_monitoring_alerts", as_of=later, document=document)
+    assert {row["subject"] for row in opened if row["kind"] == "forecasts_missing"} == {
+        f"models:/{name}@champion" for name in GRANULARITIES
+    }

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.forecasting import paired
 from mlops.forecasting.holdout import hold_out
@@ -181,6 +182,16 @@ def test_a_holdout_is_made_of_whole_issues(granularity: str, horizon: int, steps
     frame = pd.DataFrame({"series_id": 1, "ds": ds, "y": 1.0})
     held = hold_out(frame, granularity, 14, horizon)
     assert (held.steps, len(held.cutoffs)) == (steps, count)
+
+
+@pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
+def test_a_holdout_is_two_weeks_or_twelve_steps_of_every_granularity(one: Granularity):
+    starts = one.start(np.arange(60 if one.months else 2_200))
+    held = hold_out(pd.DataFrame({"series_id": 1, "ds": starts, "y": 1.0}), one.name, 14, one.horizon)
+    steps = held.steps * len(held.cutoffs)
+    assert held.steps == min(one.issue, one.horizon)
+    assert steps >= 12 or steps * one.days == 14
+    assert steps * one.days >= 14
 
 
 def test_too_short_a_history_can_not_be_held_out():

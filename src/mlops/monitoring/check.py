@@ -15,6 +15,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.domain.forecasts import coverage, wape
+from mlops.domain.granularity import Granularity
 from mlops.domain.lineage import trained_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.business import benefit
@@ -54,7 +55,7 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
     except HistoryTooShort as error:
         return _too_short(database, store, policy, reading, known, faults, error)
     weeks[-1] = replace(weeks[-1], findings=Findings.of((*weeks[-1].findings.details, *faults)))
-    state, problem = _state(weeks[-1])
+    state, problem = _state(weeks[-1], reading.granularity)
     advice: Recommendation | None = None
     if version["alias"] == "champion":
         advice = _advised(database, store, policy, reading, known, weeks, labels_missing=state == "unlabelled")
@@ -63,10 +64,11 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
     return Check(version, as_of, weeks[-1].findings, advice, measured, state, problem, *compared)
 
 
-def _state(newest: Week) -> tuple[str, str]:
+def _state(newest: Week, granularity: Granularity) -> tuple[str, str]:
     """Whether a week was judged, and why not."""
     if newest.rows.empty:
-        return "unjudged", "none of its forecasts is of a day of the week"
+        of = f"of a {granularity.words[0]} that ended in the week" if granularity.counted else "of a day of the week"
+        return "unjudged", f"none of its forecasts is {of}"
     if newest.rows["outcome"].isna().all():
         return "unlabelled", "no outcome of the week is known"
     return "judged", ""

@@ -53,15 +53,15 @@ class Reading:
             last = transaction.one("last_forecast", **key) or {}
             begin = last["forecast_from"] or as_of
             start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
-            naive = {"cycle": self._granularity.block_interval, "steps": self._granularity.block}
-            earlier = self._granularity.longest_step if self._granularity.counted else timedelta(0)  # and ends later
+            naive = {"cycle": self.granularity.block_interval, "steps": self.granularity.block}
+            earlier = self.granularity.longest_step if self.granularity.counted else timedelta(0)  # and ends later
             live = transaction.frame("live_predictions", **key, **naive, start=_aware(start) - earlier)
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(pd.Timestamp(known.last["forecast_from"]).tz_convert("UTC").tz_localize(None), known.as_of)
-        live = ended(self.featured(known), self._granularity)
+        live = ended(self.featured(known), self.granularity)
         return self.life.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
     def featured(self, known: Known) -> pd.DataFrame:
@@ -86,7 +86,7 @@ class Reading:
     def backtest(self) -> pd.DataFrame:
         """Every forecast of the backtest, and the naive from the same cutoff if that was kept."""
         rows = self._scaled(self._tables)
-        return rows.assign(holiday=on_holiday(self._local(rows), self._granularity, Calendar.of(self._country)))
+        return rows.assign(holiday=on_holiday(self._local(rows), self.granularity, Calendar.of(self._country)))
 
     @cached_property
     def _tables(self) -> pd.DataFrame:
@@ -106,7 +106,7 @@ class Reading:
     @cached_property
     def life(self) -> Life:
         """The version's monitors."""
-        baseline, backtest = (ended(rows, self._granularity) for rows in (self.baseline, self.backtest))
+        baseline, backtest = (ended(rows, self.granularity) for rows in (self.baseline, self.backtest))
         return Life(baseline, self._policy, self.slices, backtest)
 
     @cached_property
@@ -131,7 +131,7 @@ class Reading:
     def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
         """What the clock of each row's series shows when its step begins."""
         local = rows["ds"].to_numpy("datetime64[ns]").copy()
-        if self._granularity.dated:
+        if self.granularity.dated:
             return local
         asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels"))
         with self._database.transaction() as transaction:
@@ -143,7 +143,8 @@ class Reading:
         return local
 
     @property
-    def _granularity(self) -> Granularity:
+    def granularity(self) -> Granularity:
+        """That of the version's series."""
         return GRANULARITIES[self.version["lineage"]["selection"]["granularity"]]
 
     @property

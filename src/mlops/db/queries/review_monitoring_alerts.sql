@@ -2,8 +2,10 @@
 with limits as (
     select * from jsonb_to_record(cast(:document as jsonb) -> 'limits') as l (health_below float8, overdue_days float8, labels_missing_days float8)
 ), champions as materialized (
-    select h.*, v.lineage -> 'recipe' ->> 'owner' as owner, format('models:/%s@%s', h.name, h.alias) as subject
+    select h.*, case when g.seconds = 0 and g.months = 0 then interval '3 days' else h.step end as longest_step,  -- a weekend may follow a weekday
+           v.lineage -> 'recipe' ->> 'owner' as owner, format('models:/%s@%s', h.name, h.alias) as subject
       from analytics.health_of_models(cast(:as_of as timestamptz)) h join analytics.model_versions v using (version_id)
+      left join analytics.granularities g on g.name = v.lineage -> 'selection' ->> 'granularity'
      where h.alias = 'champion'
 ), found as (
     -- somebody has to decide; what is accepted, put off or dismissed is decided
@@ -45,7 +47,7 @@ with limits as (
                 else format('version %s has forecast nothing beyond %s', c.version, to_char(c.forecast_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')) end,
            format('mlops predict %s, and plan it', c.subject), jsonb_build_object('version', c.version, 'forecast_until', c.forecast_until)
       from champions c
-     where coalesce(c.forecast_until, c.alias_since) < :as_of - 2 * c.step
+     where coalesce(c.forecast_until, c.alias_since) < :as_of - 2 * c.longest_step
        and not analytics.gate_does_not_apply(c.version_id, 'naive')  -- such a champion serves elsewhere
 ), owned as (
     select f.*, coalesce(f.owner, o.owners ->> substring(f.subject from '^models:/(.*)@[^@]*$'), o.owners ->> 'default') as answers
