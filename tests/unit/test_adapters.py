@@ -276,7 +276,7 @@ def test_eighteen_sensors_of_2019_are_fit_to_learn_from(shared_data: Path):
     ds = pd.to_datetime(rows["observed_at"]).dt.tz_localize(None)
     frame = pd.DataFrame({"series_id": codes, "ds": ds, "y": rows["value"]})
     assert len(sites) == 21
-    kept, excluded = usable(frame, end=pd.Timestamp("2019-12-31"), need=180)
+    kept, excluded = usable(frame, "daily", end=pd.Timestamp("2019-12-31"), need=180)
     assert kept["series_id"].nunique() == 18
     assert [(sites[one.series_id], one.reason) for one in excluded] == [
         ("107 Quay Street", "dead: the last 28 observations are all 0")

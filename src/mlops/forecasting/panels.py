@@ -135,23 +135,22 @@ def granularity_of(text: str) -> Granularity:
 
 
 def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataFrame:
-    """A frame whose `ds` name the last day of each step, as `resample("W")` and `resample("ME")` label them.
+    """A frame whose `ds` label the end of each step, as `resample("W")` and `resample("ME")` do, by the beginnings.
 
-    The result names each step by its beginning, as everything here does. Of weeks the day is the one before the next
-    week begins; of steps within a day, the end is where the next step begins. `stamp="begin"` changes nothing.
+    Steps longer than a day are labelled by their last date, days and shorter ones by the time at which they are over.
+    `stamp="begin"` changes nothing. BadInput for a time at which no step ends.
     """
     step = granularity_of(freq)
     if stamp not in ("begin", "end"):
         raise BadInput(f"stamp = {stamp!r} is unknown; expected begin or end")
     if stamp == "begin":
         return frame
-    ds = naive(frame["ds"])
-    if step.months:
-        return frame.assign(ds=step.floor(ds.to_numpy()))
-    if not step.seconds:
-        return frame
-    inside = pd.Timedelta(days=1) if step.dated else pd.Timedelta(0)
-    return frame.assign(ds=ds + inside - pd.Timedelta(seconds=step.seconds))
+    ends = naive(frame["ds"])
+    begins = step.begun(ends.to_numpy())
+    if np.isnat(begins).any():
+        first = ends.iloc[int(np.flatnonzero(np.isnat(begins))[0])]
+        raise BadInput(f"no {step.name} step ends on {first}; expected last dates of steps")
+    return frame.assign(ds=begins.astype("datetime64[ns]"))
 
 
 def infer(frame: pd.DataFrame) -> Granularity:
