@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype
 
 from mlops.errors import BadInput, NothingToDo
+from mlops.tables import refuse_infinite, times
 
 __all__ = ["SEASONS", "Panel", "Season", "infer_freq"]
 
@@ -174,7 +174,10 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.loc[frame["y"].notna(), ["series_id", "ds", "y"]]
     if frame.empty:
         raise NothingToDo("there is no observation to work on; every y is missing")
-    frame = frame.assign(ds=_naive(frame["ds"]))
+    frame = frame.assign(ds=times(frame["ds"]), y=_finite(frame, "y"))
+    for key in ("series_id", "ds"):
+        if frame[key].isna().any():
+            raise BadInput(f"a row with a y has no {key}; fill it in, or leave the row out")
     twice = frame.duplicated(["series_id", "ds"])
     if twice.any():
         row = frame[twice].iloc[0]
@@ -193,7 +196,8 @@ def _covariates(
         if missing:
             raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
     rows = pd.concat([part[columns] for part in parts])
-    rows = rows.assign(ds=_naive(rows["ds"])).drop_duplicates(["series_id", "ds"], keep="last")
+    rows = rows.assign(ds=times(rows["ds"]), **{name: _finite(rows, name) for name in names})
+    rows = rows.drop_duplicates(["series_id", "ds"], keep="last")
     last = max(rows["ds"].max(), panel.cutoff)
     steps = pd.date_range(panel.index[0], last, freq=panel.freq)
     keys = rows.set_index(["series_id", "ds"])
@@ -202,10 +206,14 @@ def _covariates(
     }
 
 
-def _naive(ds: pd.Series) -> pd.Series:
-    """Times in UTC, without their zone."""
-    times = ds if is_datetime64_any_dtype(ds) else pd.to_datetime(ds)
-    return times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
+def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
+    """A column as floats; BadInput with series and time where it is no number or infinite."""
+    try:
+        found = frame[name].astype(float)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{name} holds something that is no number: {error}") from error
+    refuse_infinite(found.to_numpy(), frame, name, of="series_id", at="ds")
+    return found
 
 
 def _mean_abs(y: Floats) -> Floats:
