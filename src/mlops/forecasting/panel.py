@@ -10,7 +10,7 @@ import pandas as pd
 from mlops.errors import BadInput, NothingToDo
 from mlops.tables import refuse_infinite, times
 
-__all__ = ["SEASONS", "Panel", "Season", "infer_freq"]
+__all__ = ["SEASONS", "SMALLEST_LEVEL", "Panel", "Season", "infer_freq"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,6 +36,9 @@ SEASONS = {
     "MS": Season(12, 12, 1, 18),
 }
 """By pandas offset alias without its anchor. The year of days is 52 weeks, so that weekdays meet."""
+
+
+SMALLEST_LEVEL = 1e-290  # parts of a smaller one are no normal numbers any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,11 @@ class Panel:
             newest = seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] <= cycles)
             recent[ended] = _mean_abs(np.where(newest, self.y[ended], np.nan))
         return np.maximum(recent, 0.1 * whole)
+
+    def unit(self) -> Floats:
+        """What the values of each series are divided by: its level, or 1 where that is zero (or no normal number)."""
+        level = self.level()
+        return np.where(level > SMALLEST_LEVEL, level, 1.0)
 
     @property
     def never_negative(self) -> npt.NDArray[np.bool_]:
