@@ -211,7 +211,7 @@ def test_days_are_summed_over_the_outlier_flag_and_the_site(tmp_path: Path):
 
 def test_a_weight_that_is_no_number_names_its_line(tmp_path: Path):
     path = write(tmp_path / "loads.csv", LOADS.replace(",1000,", ",heavy,"))
-    with pytest.raises(BadInput, match=r"loads\.csv, line 2: column pounds: found 'heavy'"):
+    with pytest.raises(BadInput, match=r"loads\.csv, line 2: pounds = 'heavy' is not a number"):
         read("austin", path)
 
 

@@ -209,7 +209,7 @@ def _record_unread(database: Database, delivery: Delivery, error: BadInput) -> N
             "ingest_refuse_file",
             sha256=delivery.sha256,
             line=error.line or 0,
-            reason=str(error),
+            reason=str(error).replace("\0", "�"),  # as Postgres holds none
             source=delivery.source,
         )
         _record_batch(transaction, delivery, "refused", counts)

@@ -26,6 +26,7 @@ Bounds = dict[str, tuple[float, float]]
 
 LONGEST_NAME, LONGEST_LABELS = 200, 500  # bytes; together they must fit into one entry of the index series_identity
 NUL = "\0"
+ENDLESS = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,9 @@ def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.D
 
 
 def _as_json(row: dict[Any, Any]) -> str:
-    return json.dumps({name: value for name, value in row.items() if pd.notna(value)}, default=str)
+    """JSON knows no infinite numbers: they are texts in it."""
+    said = {name: value for name, value in row.items() if pd.notna(value)}
+    return json.dumps({name: str(value) if value in ENDLESS else value for name, value in said.items()}, default=str)
 
 
 def _tenant(text: str) -> tuple[int, str | None]:
