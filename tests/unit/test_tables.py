@@ -248,11 +248,11 @@ def test_hours_of_two_offsets_are_the_instants_that_they_name():
 @pytest.mark.parametrize(("name", "value"), [("series_id", None), ("ds", pd.NaT)])
 def test_a_row_without_a_series_or_a_time_is_refused(name: str, value: object):
     with pytest.raises(BadInput, match=f"a row with a y has no {name}"):
-        Panel.of(frame(**{name: value}))
+        Panels.of(frame(**{name: value}))
 
 
 def test_what_is_no_time_or_no_number_is_refused_in_one_sentence():
     with pytest.raises(BadInput, match=r"^ds = 'soon' is not a time; expected 2020-03-23"):
-        Panel.of(frame().astype({"ds": str}).replace({"ds": {"2022-01-03": "soon"}}))
+        Panels.of(frame().astype({"ds": str}).replace({"ds": {"2022-01-03": "soon"}}))
     with pytest.raises(BadInput, match=r"y holds something that is no number: .*'many'"):
-        Panel.of(frame().astype({"y": object}).replace({"y": {100.0: "many"}}))
+        Panels.of(frame().astype({"y": object}).replace({"y": {100.0: "many"}}))
