@@ -27,7 +27,7 @@ class Feed:
 
     def known(self, at: pd.Timestamp, need: int = 180) -> pd.DataFrame:
         """`series_id, ds, y` of what was usable at the beginning of the day `at`; a series needs so many days."""
-        frame, _ = usable(self.frame[self.frame["ds"] < at], end=at, need=need)
+        frame, _ = usable(self.frame[self.frame["ds"] < at], "daily", end=at, need=need)
         return frame[["series_id", "ds", "y"]]
 
     def of(self, series: "pd.Index[str]") -> "Feed":

@@ -30,7 +30,7 @@ def test_metric_types_in_the_database_are_those_of_the_domain(database: Database
     with psycopg.connect(database.url) as connection:
         stored = connection.execute(
             "select name, unit, aggregate, min_value, max_value, seasons, flat_after, jump_limit, late_after,"
-            " anomaly_limit from analytics.metric_types"
+            " anomaly_limit, absence from analytics.metric_types"
         ).fetchall()
     assert len(stored) == 16
     assert {MetricType(*row[:5], tuple(row[5]), *row[6:]) for row in stored} == set(METRIC_TYPES.values())

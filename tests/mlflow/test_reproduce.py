@@ -73,7 +73,9 @@ def test_a_score_that_is_made_later_does_not_change_what_was_learned_from(routes
     assert execute(routes, f"update analytics.time_series_metrics set quality_score = 0 where {june}") == 30
     trained = train(TrainingSpec.from_toml(params_file("lightgbm"), SMALL, as_of=NEW_YEAR), routes, store)
     execute(routes, f"update analytics.time_series_metrics set quality_score = 1 where {june}")
-    known, _ = usable(history(routes, Selection("collection_weight"), NEW_YEAR), end=pd.Timestamp(2020, 1, 1), need=180)
+    known, _ = usable(
+        history(routes, Selection("collection_weight"), NEW_YEAR), "daily", end=pd.Timestamp(2020, 1, 1), need=180
+    )
     assert len(known) == 4 * 365, "what is judged as usable now is more than what was"
     found = reproduce(routes, store, trained.version.uri)
     assert found.verdict == "reproduced", found.differences

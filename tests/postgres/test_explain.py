@@ -204,6 +204,8 @@ ELSEWHERE = {
     "hold_months": "locks the parents, reads none",
     "hold_prediction_months": "locks the parent, reads none",
     "quality_lock": "locks rows by their key",
+    "series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",
+    "unknown_time_zones": "asks a function about names, reads no table",
 }
 
 

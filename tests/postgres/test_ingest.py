@@ -18,11 +18,13 @@ from tests.campaign import examples
 
 from mlops.db import Database
 from mlops.db.retry import retrying
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, UnknownName
 from mlops.series.export import export
 from mlops.series.ingest import ingest
 from mlops.series.quality import score
 from mlops.series.read import history, list_series, show_series
+from mlops.series.seasonality import store_profiles
 
 START = pd.Timestamp("2024-01-30", tz="UTC")
 
@@ -189,7 +191,7 @@ BAD_ROWS = {
         {"value": -5},
         "found '-5'; the value is outside the bounds of collection_weight (0 to no limit)",
     ),
-    "no granularity of ours": ({"granularity": "yearly"}, "a granularity is one of hourly, daily, weekly, monthly"),
+    "no granularity of ours": ({"granularity": "6h"}, "there is no such granularity; expected one of 15min (15min)"),
     "labels that are no object": ({"labels": "[]"}, "labels are a JSON object"),
     "a name that no index can hold": ({"route_id": "x" * 3000}, "a name has at most 200 bytes"),
     "a character that Postgres can't hold": ({"route_id": "x\0y"}, "a name can't hold the character NUL"),
@@ -285,6 +287,133 @@ def test_a_file_that_is_not_the_long_format_is_refused_and_recorded(
         assert message in str(refused.value)
     assert ask(database, "select status, read from analytics.ingest_batches") == [("refused", 0)] * 2
     assert len(ask(database, "select from analytics.refused_rows")) == 1
+
+
+# time: a step begins by the clock of its series, always on the same weekday
+
+
+def hourly(stamps: Sequence[str], **columns: object) -> list[dict[str, object]]:
+    common = {"metric_type": "route_duration", "granularity": "hourly", "value": 5}
+    return [common | {"observed_at": stamp} | columns for stamp in stamps]
+
+
+def zones(database: Database) -> list[tuple[Any, ...]]:
+    return ask(database, "select time_zone, anchor from analytics.series order by series_id")
+
+
+def days(database: Database) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database.url) as connection:
+        connection.execute("select analytics.refresh_daily_summary()")
+    return ask(database, "select day::text, observations from analytics.daily_metrics_summary order by day")
+
+
+def test_hours_of_a_half_hour_zone_are_taken_and_get_their_zone_when_it_is_named(database: Database, write):
+    offset = write(*hourly([f"2024-01-01T{hour:02}:00:00+05:30" for hour in range(24)]), name="offset.csv")
+    local = write(*hourly([f"2024-01-01T{hour:02}:00:00" for hour in range(24)]), name="local.csv")
+    assert counts(ingest(database, offset)) == (24, 24, 0, 0, 0)
+    assert zones(database) == [("UTC", 1800)]
+    assert len(days(database)) == 2
+    other = write(*hourly(["2024-01-02T00:00:00Z"]), name="other.csv")
+    [reason] = ingest(database, other).reasons
+    assert "begin at :30, and this one at :00; name the zone" in str(reason)
+    assert counts(ingest(database, local, timezone="Asia/Kolkata")) == (24, 0, 0, 24, 0)
+    assert zones(database) == [("Asia/Kolkata", 0)]
+    assert days(database) == [("2024-01-01", 24)]
+    again = write(*hourly(["2024-01-01T18:30:00Z"], time_zone="Asia/Kolkata"), name="again.csv")
+    assert counts(ingest(database, again)) == (1, 1, 0, 0, 0)
+
+
+def test_a_zone_other_than_the_stored_one_is_refused_with_both(database: Database, write):
+    file = write(*hourly(["2024-01-01T00:00:00"]))
+    ingest(database, file, timezone="Europe/Berlin")
+    report = ingest(database, file, timezone="Europe/Paris")
+    assert report.status == "refused"
+    assert "the series is of Europe/Berlin, and the file says Europe/Paris" in str(report.reasons[0])
+    assert zones(database) == [("Europe/Berlin", 0)]
+    both = [
+        *hourly(["2024-01-02T00:00:00"], time_zone="Europe/Berlin"),
+        *hourly(["2024-01-03"], time_zone="Asia/Tokyo"),
+    ]
+    report = ingest(database, write(*both), on_error="quarantine")
+    assert counts(report) == (2, 1, 0, 0, 1)
+    assert "the file says Europe/Berlin and Asia/Tokyo for the same series" in str(report.reasons[0])
+
+
+def test_a_zone_by_whose_clock_the_stored_hours_are_not_full_is_refused(database: Database, write):
+    ingest(database, write(*hourly(["2024-01-01T00:00:00Z"])))
+    report = ingest(database, write(*hourly(["2024-01-02T00:00:00"])), timezone="Asia/Kolkata")
+    assert "that of 2024-01-01T00:00 UTC would be at 05:30" in str(report.reasons[0])
+    assert zones(database) == [("UTC", 0)]
+
+
+def test_a_series_that_gets_its_zone_later_is_summarised_and_scored_anew(database: Database, write):
+    ingest(database, write(*hourly(["2024-07-01T03:00:00Z", "2024-07-01T05:00:00Z"])))
+    assert days(database) == [("2024-07-01", 2)]
+    report = ingest(database, write(*hourly(["2024-07-01T02:00:00"])), timezone="America/New_York")
+    assert counts(report) == (1, 1, 0, 0, 0)
+    assert days(database) == [("2024-06-30", 1), ("2024-07-01", 2)]
+    assert ask(database, "select count(*) from analytics.unscored") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "first", "other", "words"),
+    [
+        ("weekly", "2024-01-07", "2024-01-15", "the weeks of this series begin on a Sun, and this is a Mon"),
+        ("quarterly", "2024-02-01", "2024-04-01", "begin in Feb or May or Aug or Nov, and this one in Jan or Apr"),
+        ("yearly", "2023-07-01", "2024-01-01", "its steps begin in Jul, and this one in Jan"),
+    ],
+)
+def test_a_series_keeps_its_weekday_and_its_month(database: Database, write, granularity, first, other, words):
+    rows = [{"granularity": granularity, "observed_at": f"{day}T00:00:00Z"} for day in (first, other)]
+    report = ingest(database, write(*rows), on_error="quarantine")
+    assert counts(report) == (2, 1, 0, 0, 1)
+    assert words in str(report.reasons[0])
+    report = ingest(database, write(rows[1]))
+    assert report.status == "refused"
+    assert words in str(report.reasons[0])
+    assert "line 2, column observed_at: found '" + other in str(report.reasons[0])
+
+
+def test_weeks_of_several_series_may_begin_on_different_weekdays(database: Database, write):
+    weeks = [(site, start) for site, start in (("a", "2024-01-01"), ("b", "2024-01-06"), ("c", "2024-01-07"))]
+    rows = [
+        {"granularity": "W", "site_id": site, "observed_at": f"{at:%Y-%m-%dT00:00:00Z}"}
+        for site, start in weeks
+        for at in pd.date_range(start, periods=10, freq="7D")
+    ]
+    assert counts(ingest(database, write(*rows))) == (30, 30, 0, 0, 0)
+    assert ask(database, "select granularity, anchor / 86400 from analytics.series order by site_id") == [
+        ("weekly", 0), ("weekly", 5), ("weekly", 6),
+    ]  # fmt: skip
+
+
+def test_a_file_labelled_at_the_end_is_turned(database: Database, write):
+    rows = [{"granularity": "ME", "observed_at": f"2024-{month}"} for month in ("01-31", "02-29")]
+    assert ingest(database, write(*rows), timezone="America/New_York").status == "refused"
+    report = ingest(database, write(*rows), timezone="America/New_York", stamp="end")
+    assert report.inserted == 2
+    query = "select granularity, time_zone, (observed_at at time zone 'UTC')::date::text from analytics.time_series"
+    assert ask(database, f"{query} order by 3") == [
+        ("monthly", "America/New_York", "2024-01-01"), ("monthly", "America/New_York", "2024-02-01"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRANULARITIES)
+def test_every_granularity_is_stored_scored_exported_and_taken_again(database: Database, write, name: str):
+    step = GRANULARITIES[name]
+    rows = [
+        {"granularity": name, "observed_at": f"{at.astype('datetime64[s]')}Z", "value": 5 + place % 7, "site_id": site}
+        for site in "ab"
+        for place, at in enumerate(step.after(np.datetime64("1980-01-01", "us"), 40))
+    ]
+    file = write(*rows)
+    assert counts(ingest(database, file, timezone="Europe/Berlin", known_at="observed")) == (80, 80, 0, 0, 0)
+    assert store_profiles(database) == {"series": 2, "written": 2}
+    assert len(days(database)) > 0
+    out = file.with_name("out.csv")
+    assert export(database, out) == 80
+    assert pd.read_csv(out)["time_zone"].eq("Europe/Berlin").all()
+    assert counts(ingest(database, out)) == (80, 0, 0, 80, 0)
 
 
 def test_misuse_is_refused_before_anything_is_read(database: Database, write):

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from mlops.db import Database
+from mlops.series import seasonality
 from mlops.series.ingest import ingest
-from mlops.series.seasonality import SERIES_AT_ONCE, store_profiles
+from mlops.series.seasonality import store_profiles
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_an_unchanged_profile_is_not_written_again(weekly_routes: Database, tmp_
 
 def test_a_profile_does_not_depend_on_the_series_read_with_it(weekly_routes: Database, monkeypatch: pytest.MonkeyPatch):
     store_profiles(weekly_routes)
-    monkeypatch.setitem(SERIES_AT_ONCE, "daily", 1)
+    monkeypatch.setattr(seasonality, "MOST_AT_ONCE", 1)
     assert store_profiles(weekly_routes) == {"series": 3, "written": 0}
 
 

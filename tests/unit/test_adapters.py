@@ -211,7 +211,7 @@ def test_days_are_summed_over_the_outlier_flag_and_the_site(tmp_path: Path):
 
 def test_a_weight_that_is_no_number_names_its_line(tmp_path: Path):
     path = write(tmp_path / "loads.csv", LOADS.replace(",1000,", ",heavy,"))
-    with pytest.raises(BadInput, match=r"loads\.csv, line 2: column pounds: found 'heavy'"):
+    with pytest.raises(BadInput, match=r"loads\.csv, line 2: pounds = 'heavy' is not a number"):
         read("austin", path)
 
 
@@ -276,7 +276,7 @@ def test_eighteen_sensors_of_2019_are_fit_to_learn_from(shared_data: Path):
     ds = pd.to_datetime(rows["observed_at"]).dt.tz_localize(None)
     frame = pd.DataFrame({"series_id": codes, "ds": ds, "y": rows["value"]})
     assert len(sites) == 21
-    kept, excluded = usable(frame, end=pd.Timestamp("2019-12-31"), need=180)
+    kept, excluded = usable(frame, "daily", end=pd.Timestamp("2019-12-31"), need=180)
     assert kept["series_id"].nunique() == 18
     assert [(sites[one.series_id], one.reason) for one in excluded] == [
         ("107 Quay Street", "dead: the last 28 observations are all 0")

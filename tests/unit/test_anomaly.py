@@ -6,18 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
-from mlops.domain.series import GRANULARITIES
 from mlops.series.quality import LOOK_BACK, Assessment, Thresholds, assess
 
-HOURS = {"hourly": 1, "daily": 24, "weekly": 168}
 DAYS = np.arange(400)
 
 
 def stamps(periods: np.ndarray, granularity: str = "daily") -> np.ndarray:
-    if granularity == "monthly":
-        return (np.datetime64("1990-01", "M") + periods).astype("datetime64[us]")
-    return np.datetime64("2023-01-02", "us") + periods * np.timedelta64(HOURS[granularity], "h")
+    step = GRANULARITIES[granularity]
+    return step.start(step.number(np.datetime64("1990-01-01", "us")) + periods)
 
 
 def judged(
@@ -130,6 +128,7 @@ def shape(kind: str, size: int, seed: int) -> np.ndarray:
     }[kind]
 
 
+NAMES = st.sampled_from(sorted(GRANULARITIES))
 KINDS = ["healthy", "small counts", "three values", "mostly zero", "walk", "stands still"]
 
 
@@ -161,7 +160,7 @@ def test_a_look_back_gives_the_results_of_the_whole_history(
 
 
 @settings(max_examples=examples(40), deadline=None)
-@given(st.sampled_from(KINDS), st.integers(0, 999), st.integers(1, 150), st.sampled_from(GRANULARITIES))
+@given(st.sampled_from(KINDS), st.integers(0, 999), st.integers(1, 150), NAMES)
 def test_the_future_changes_nothing(kind: str, seed: int, size: int, granularity: str):
     y = shape(kind, 200, seed)
     same(judged(y[:size], granularity), judged(y, granularity), slice(None), slice(0, size))
@@ -170,7 +169,9 @@ def test_the_future_changes_nothing(kind: str, seed: int, size: int, granularity
 @settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(KINDS), st.integers(1, 99), st.sampled_from(GRANULARITIES)), min_size=1, max_size=6
+        st.tuples(st.sampled_from(KINDS), st.integers(1, 99), NAMES),
+        min_size=1,
+        max_size=6,
     )
 )
 def test_series_are_judged_by_themselves_whatever_stands_beside(chosen: list[tuple[str, int, str]]):
@@ -188,7 +189,7 @@ def test_series_are_judged_by_themselves_whatever_stands_beside(chosen: list[tup
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=False), max_size=120), st.sampled_from(GRANULARITIES))
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=False), max_size=120), NAMES)
 def test_whatever_comes_has_a_quality_from_0_to_1_and_a_finite_score_or_none(y: list[float], granularity: str):
     if y:
         found = judged(y, granularity)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
-from mlops.series.grid import NETWORKS, RHYTHMS, Grid, centre, medians, robust_scale
+from mlops.domain.granularity import GRANULARITIES
+from mlops.series.grid import NETWORKS, Grid, centre, medians, robust_scale
 
 SOME = st.one_of(st.just(np.nan), st.sampled_from([0.0, 1.0]), st.floats(-1e6, 1e6))
 
@@ -47,7 +48,7 @@ def test_what_is_computed_of_a_series_does_not_depend_on_its_neighbours(one: lis
 
 def test_the_same_weekday_is_found_across_gaps():
     days = np.array([0, 1, 2, 7, 9, 14, 21, 28])
-    grid = Grid(np.zeros(8, dtype=np.int64), days, RHYTHMS["daily"])
+    grid = Grid(np.zeros(8, dtype=np.int64), days, GRANULARITIES["daily"])
     middle, newest = grid.same_phase(np.arange(8.0))
     np.testing.assert_array_equal(newest, [np.nan, np.nan, np.nan, 0, 2, 3, 5, 6])
     np.testing.assert_array_equal(middle, [np.nan] * 6 + [3, 4])
@@ -56,4 +57,4 @@ def test_the_same_weekday_is_found_across_gaps():
 def grid_of(*series: list[float]) -> Grid:
     lengths = [len(values) for values in series]
     period = np.concatenate([np.arange(length) for length in lengths])
-    return Grid(np.repeat(np.arange(len(series)), lengths), period, RHYTHMS["daily"])
+    return Grid(np.repeat(np.arange(len(series)), lengths), period, GRANULARITIES["daily"])

@@ -1,5 +1,7 @@
 """Intervals: they cover what they say, follow step, place and size, and widen when forecasts begin to fail."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,6 +88,39 @@ def test_a_lopsided_error_makes_a_lopsided_interval():
     y_hat = np.full((40, HORIZON), 110.0)
     found = Intervals.of(tape(of, 110.0), of, never_negative=of.never_negative).bounds(of, y_hat, [80])
     assert (found["hi_80"] - y_hat).mean() > 2 * (y_hat - found["lo_80"]).mean()
+
+
+@pytest.mark.parametrize("case", ["usual", "short", "still", "a growing one", "below zero"])
+def test_no_bound_lies_beyond_what_the_history_of_its_series_supports(case: str):
+    y = noise(steps=STEPS)
+    lowest, highest = y[0].min(), y[0].max()
+    move = highest - lowest
+    if case == "short":
+        y[0, :-5] = np.nan
+        move = highest = np.nanmax(y[0])
+        lowest = np.nanmin(y[0])
+    elif case == "still":
+        y[0], lowest, highest, move = 100.0, 100.0, 100.0, 10.0
+    elif case == "a growing one":
+        y[0] = np.arange(STEPS) + 1.0
+        lowest, highest, move = 1, STEPS, STEPS - 1
+    elif case == "below zero":
+        y[0] -= 500
+        lowest, highest = lowest - 500, highest - 500
+    of = panel(y)
+    y_hat = np.repeat(np.nanmean(y, axis=1, keepdims=True), HORIZON, axis=1)
+    found = Intervals.of(tape(of, 100.0), of, never_negative=of.never_negative)
+    shocked = replace(found, shock=np.full(len(y), 1000.0))  # errors, step, size and shock can multiply to anything
+    bounds = shocked.bounds(of, y_hat, [95])
+    assert bounds["hi_95"][0] == pytest.approx(np.full(HORIZON, highest + move))
+    least = lowest - move if case == "below zero" else max(lowest - move, 0)
+    assert bounds["lo_95"][0] == pytest.approx(np.full(HORIZON, least), abs=1e-9)
+
+
+def test_a_forecast_beyond_its_limits_is_its_own_bound():
+    of = panel(noise())
+    found = Intervals.of(tape(of, 100.0), of, never_negative=of.never_negative)
+    assert (found.bounds(of, np.full((40, HORIZON), 5000.0), [95])["hi_95"] == 5000).all()
 
 
 def test_a_shock_widens_every_series_within_two_weeks():

@@ -320,6 +320,67 @@ def test_empty_and_constant_columns_are_no_alarm_until_they_change(quiet):
     assert monitor.check(weeks[1].assign(x6=1e6 + 1)).features == {"x6"}
 
 
+def stepped(first: str, days: int, rng: np.random.Generator, **features: object) -> pd.DataFrame:
+    """Five routes whose errors never change, with features that a test decides."""
+    ds = pd.date_range(first, periods=days).repeat(5)
+    rows = pd.DataFrame({"ds": ds, "route": [f"r{n}" for n in range(5)] * days, "fleet": 3.0, "crew": "A"})
+    y_hat = 100 + 10 * (rows["ds"].dt.dayofweek < 5) + rng.normal(0, 3, len(rows))
+    return rows.assign(y_hat=y_hat, y=y_hat + rng.normal(0, 8, len(rows)), **features)
+
+
+CONSTANT = MonitorSpec("ds", "route", ("fleet",), ("crew",), "y", "y_hat")
+HISTORIES = {
+    "a constant": {},
+    "a constant of each route": {"fleet": lambda rows: rows["route"].str[1].astype(float) + 2},
+    "a constant but for a day": {"fleet": lambda rows: 3 + 0.5 * (rows["ds"] == "2022-05-05")},
+    "a constant but for three days": {"fleet": lambda rows: 3 + 0.5 * rows["ds"].between("2022-05-01", "2022-05-03")},
+}
+STEPS = {
+    "for all": lambda rows: np.ones(len(rows)),
+    "for one route": lambda rows: 1.0 * (rows["route"] == "r2"),
+    "for some rows": lambda rows: 1.0 * (np.arange(len(rows)) % 3 == 0),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("history", HISTORIES)
+def test_a_feature_that_was_constant_and_changes_is_drift_of_the_feature_and_of_nothing_else(history: str, step: str):
+    others = set()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        monitor = fit_monitor(stepped("2022-01-03", 7 * 78, rng, **HISTORIES[history]), CONSTANT)
+        for week in pd.date_range("2023-07-03", periods=6, freq="7D"):
+            rows = stepped(week, 7, rng, **HISTORIES[history])
+            found = monitor.check(rows.assign(fleet=rows["fleet"] + STEPS[step](rows)))
+            assert found.features == {"fleet"}
+            others |= {(one.kind, one.detail) for one in found.details if one.drifted and one.kind != "feature"}
+            assert all(abs(one.statistic) <= max(100, 2 * one.threshold) for one in found.details if one.drifted)
+    assert others == set()
+
+
+def test_a_constant_that_changes_is_told_in_words():
+    rng = np.random.default_rng(1)
+    monitor = fit_monitor(stepped("2022-01-03", 7 * 78, rng), CONSTANT)
+    found = monitor.check(stepped("2023-07-03", 7, rng, fleet=4.0, crew="B"))
+    told = {one.subject: one for one in found.details if one.drifted and one.kind == "feature"}
+    assert told["fleet"].detail == (
+        "fleet is far above what the calendar predicts over the last 7 days; it never changed in the history"
+    )
+    assert told["fleet"].statistic == 100
+    assert told["crew"].detail.startswith("'A' in crew is far rarer than the calendar predicts over the last 7 days")
+    assert not any(one.kind == "concept" and one.subject == "fleet" for one in found.details)
+
+
+def test_the_level_of_a_feature_that_has_moved_far_is_no_change_of_its_coefficient():
+    found = []
+    for seed in range(3):
+        history, weeks = split(life(seed, 730 + 7 * 12), 730)
+        monitor = fit_monitor(history, SPEC)
+        found += [monitor.check(week.assign(x3=week["x3"] + 8)) for week in weeks]
+    assert sum(bool(one.concept) for one in found) <= 1
+    assert all("x3" in one.features for one in found)
+
+
 def test_a_history_without_outcomes_can_still_watch_features(quiet):
     history, weeks = split(quiet.assign(y=np.nan), 730)
     monitor = fit_monitor(history, SPEC)

@@ -3,9 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.campaign import examples
 
+from mlops.errors import BadInput
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.condition import conditions
+from mlops.forecasting.limits import limits
+from mlops.forecasting.panels import Panels
 
 DAYS, HORIZON = 420, 14
 DS = pd.date_range("2023-01-02", periods=DAYS)
@@ -74,6 +80,103 @@ def test_an_intermittent_series_stays_within_what_it_was(forecasts: pd.DataFrame
 def test_the_size_of_the_numbers_does_not_matter(forecasts: pd.DataFrame):
     for name, factor in (("huge", 1e9), ("tiny", 1e-9)):
         np.testing.assert_allclose(forecasts.loc[name, "y_hat"] / factor, forecasts.loc["regular", "y_hat"], rtol=0.1)
+
+
+LOCAL = ("naive", "average", "smoothing", "prophet", "hybrid")
+"""Kinds that learn nothing from other series, but for the widths of intervals and the effects of named days."""
+STEPS = 180
+SMALL = {"lightgbm": {"trees": 15, "origins": 3}, "auto": {"settings": {"lightgbm": {"trees": 15, "origins": 3}}}}
+SMALL |= {"lean": {"settings": {"lightgbm": {"trees": 15, "origins": 3}}}}
+ODD = {
+    "1e-13": lambda regular, _: regular * 1e-15,
+    "1e17": lambda regular, _: regular * 1e15,
+    "constant": lambda regular, _: np.full_like(regular, 7.0),
+    "a constant of 1e17": lambda regular, _: np.full_like(regular, 1e17),
+    "a constant below zero": lambda regular, _: np.full_like(regular, -3.0),
+    "zeros": lambda regular, _: np.zeros_like(regular),
+    "subnormal": lambda regular, _: np.full_like(regular, 5e-324),
+    "below zero": lambda regular, _: regular - 500,
+    "around zero": lambda regular, _: regular - 100,
+    "counts": lambda regular, random: random.poisson(0.3, len(regular)).astype(float),
+    "one spike": lambda regular, _: np.where(np.arange(len(regular)) == 100, 1e6, regular),
+    "one point": lambda regular, _: np.where(np.arange(len(regular)) == 50, regular, np.nan),
+    "one point at the end": lambda regular, _: np.where(np.arange(len(regular)) == len(regular) - 1, regular, np.nan),
+    "a gap": lambda regular, _: np.where(
+        (np.arange(len(regular)) < 20) | (np.arange(len(regular)) > 155), regular, np.nan
+    ),
+    "ended in zeros": lambda regular, _: np.where(np.arange(len(regular)) < 130, regular, 0.0),
+    "began in zeros": lambda regular, _: np.where(np.arange(len(regular)) < 150, 0.0, regular),
+}
+
+
+def odd(names: list[str], seed: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    week = np.array([1.2, 1.0, 1.0, 1.1, 1.4, 0.7, 0.6])[np.arange(STEPS) % 7]
+    return {name: ODD[name](100 * week * random.normal(1, 0.05, STEPS), random) for name in names}
+
+
+def long(chosen: dict[str, np.ndarray]) -> pd.DataFrame:
+    ds = pd.date_range("2023-01-02", periods=STEPS)
+    return pd.concat([pd.DataFrame({"series_id": name, "ds": ds, "y": y}) for name, y in chosen.items()])
+
+
+def fitted(kind: str, chosen: dict[str, np.ndarray]) -> pd.DataFrame:
+    made = forecaster(kind)(freq="D", horizon=7, **SMALL.get(kind, {})).fit(long(chosen))
+    return made.predict(7).set_index("series_id")
+
+
+panels = given(
+    names=st.lists(st.sampled_from(sorted(ODD)), min_size=2, max_size=7, unique=True), seed=st.integers(0, 1000)
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=examples(3), deadline=None)
+@example(names=sorted(ODD), seed=0)
+@panels
+def test_among_odd_series_each_stays_within_the_limits_of_its_own_history(kind: str, names: list[str], seed: int):
+    chosen = odd(names, seed)
+    regular = odd(["1e17"], seed + 1)["1e17"] / 1e15
+    forecasts = fitted(kind, chosen | {"regular": regular})
+    assert forecasts.loc["regular", "y_hat"].mean() == pytest.approx(100, rel=0.2)
+    for name, y in chosen.items():
+        found = forecasts.loc[[name], ["lo_95", "lo_80", "y_hat", "hi_80", "hi_95"]].to_numpy()
+        lowest, highest = (float(bound[0, 0]) for bound in limits(Panels.of(long({name: y}), "D").one))
+        assert np.isfinite(found).all()
+        assert (np.diff(found, axis=1) >= 0).all()
+        if forecaster(kind).extrapolates:
+            lowest, highest = np.minimum(lowest, found[:, 2]), np.maximum(highest, found[:, 2])
+        tiny = 1e-12 * np.nanmax(np.abs(y))
+        assert (found >= np.asarray(lowest)[..., None] - tiny).all()
+        assert (found <= np.asarray(highest)[..., None] + tiny).all()
+
+
+@pytest.mark.parametrize("kind", LOCAL)
+@settings(max_examples=examples(3), deadline=None)
+@example(names=sorted(ODD), seed=0)
+@panels
+def test_a_kind_that_learns_from_each_series_alone_forecasts_it_as_if_it_were_alone(
+    kind: str, names: list[str], seed: int
+):
+    chosen = odd(names, seed)
+    clock = {"clock": np.arange(STEPS) % 7 + 1.0}  # some series end early: all panels have the same days
+    forecasts = fitted(kind, chosen | clock)["y_hat"]
+    for name, y in chosen.items():
+        alone = fitted(kind, {name: y} | clock).loc[name, "y_hat"].to_numpy()
+        np.testing.assert_allclose(forecasts[name].to_numpy(), alone, rtol=1e-6, atol=1e-9 * np.nanmax(np.abs(y)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["constant", "zeros", "a constant below zero", "below zero"])
+def test_an_odd_series_alone_is_forecast(kind: str, name: str):
+    (y,) = odd([name], 5).values()
+    forecasts = fitted(kind, {name: y})
+    assert forecasts["y_hat"].between(y.min() - 1e-9, y.max() + 1e-9).all()
+
+
+def test_what_is_too_little_for_the_trees_is_refused_in_a_sentence():
+    with pytest.raises(BadInput, match="no series has a value after the beginning of its history"):
+        fitted("lightgbm", {"a gap": np.where(np.arange(STEPS) % 179 < 10, 1.0, np.nan)})
 
 
 @pytest.mark.parametrize("kind", KINDS)

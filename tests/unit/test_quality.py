@@ -174,7 +174,7 @@ def test_a_score_is_from_0_to_1(y: list[float]):
 
 def test_nothing_has_no_scores():
     assert score(series([])).empty
-    assert usable(series([]), end=END, need=180)[0].empty
+    assert usable(series([]), "daily", end=END, need=180)[0].empty
 
 
 @pytest.mark.parametrize(
@@ -193,30 +193,30 @@ def test_nothing_has_no_scores():
 )
 def test_a_series_is_left_out_with_its_reason(frame: pd.DataFrame, reason: str):
     end = END if reason[0] != "h" or len(frame) == 90 else frame["ds"].max()
-    kept, excluded = usable(pd.concat([frame, series(healthy(seed=5), 2)]), end=end, need=180)
+    kept, excluded = usable(pd.concat([frame, series(healthy(seed=5), 2)]), "daily", end=end, need=180)
     assert [(one.series_id, one.reason) for one in excluded] == [(1, reason)]
     assert kept["series_id"].unique().tolist() == [2]
 
 
 def test_an_outage_is_missing_and_not_zero_demand():
-    kept, excluded = usable(series(with_values(healthy(), slice(200, 210), 0)), end=END, need=180)
+    kept, excluded = usable(series(with_values(healthy(), slice(200, 210), 0)), "daily", end=END, need=180)
     assert not excluded
     assert len(kept) == 392
     assert (kept["y"] == 0).sum() == 2
 
 
 def test_what_comes_after_the_end_is_not_used():
-    kept, _ = usable(series(healthy()), end=START + pd.Timedelta(days=299), need=180)
+    kept, _ = usable(series(healthy()), "daily", end=START + pd.Timedelta(days=299), need=180)
     assert kept["ds"].max() == START + pd.Timedelta(days=299)
 
 
 def test_a_lower_score_of_the_sender_counts():
     frame = series(healthy()).assign(quality_score=None)
     frame.loc[5, "quality_score"] = 0.0
-    kept, _ = usable(frame, end=END, need=180)
+    kept, _ = usable(frame, "daily", end=END, need=180)
     assert len(kept) == 399
 
 
 def test_a_monthly_series_is_not_stale_within_its_own_rhythm():
     frame = series(healthy(200), freq="MS")
-    assert usable(frame, end=frame["ds"].max() + pd.Timedelta(days=60), need=180)[1] == ()
+    assert usable(frame, "daily", end=frame["ds"].max() + pd.Timedelta(days=60), need=180)[1] == ()

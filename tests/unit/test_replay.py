@@ -317,7 +317,7 @@ BROKEN: dict[str, tuple[Broken, str]] = {
         lambda rows: rows.assign(y=rows["y"].astype(str).where(rows.index != 1, "many")),
         "line 3: y = 'many'",
     ),
-    "numbers for times": (lambda rows: rows.assign(ds=1), "ds holds int64, which is no time"),
+    "numbers for times": (lambda rows: rows.assign(ds=1), "line 2: ds = '1' is not a time"),
     "no rows": (lambda rows: rows.head(0), "has no rows"),
 }
 
@@ -333,7 +333,7 @@ def test_a_file_that_cannot_be_taken_is_refused_with_its_place(quiet: Life, tmp_
 
 @pytest.mark.parametrize("name", ["absent.csv", "broken.parquet"])
 def test_a_file_that_cannot_be_read_is_named(quiet: Life, tmp_path: Path, name: str):
-    (tmp_path / "broken.parquet").write_bytes(b"PAR0")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(BadInput, match=f"{name}: can't be read"):
         of_file(tmp_path / name, spec_of(quiet), WEEKS)
 

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from mlops.series.seasonality import CANDIDATES, Panel, profile
+from mlops.domain.granularity import GRANULARITIES
+from mlops.series.seasonality import Panel, candidates, profile
 
 MONDAY = int(np.datetime64("2023-01-02", "D").astype(int))
 DAYS = np.arange(800)
 
 
 def daily(values: np.ndarray, start: int = MONDAY) -> Panel:
-    return Panel(np.atleast_2d(np.asarray(values, dtype=float)), start, "daily")
+    return Panel(np.atleast_2d(np.asarray(values, dtype=float)), start, GRANULARITIES["daily"])
 
 
 def noise(sigma: float, size: int) -> np.ndarray:
@@ -50,7 +51,9 @@ def test_each_granularity_has_its_seasons(granularity: str, season: str, length:
     periods = np.arange(int(8 * length))
     start = {"hourly": MONDAY * 24, "weekly": 2713, "monthly": 600}[granularity]
     phase = (periods - (peak if granularity != "weekly" else 2)) / length * 2 * np.pi
-    [found] = profile(Panel(100 + 30 * np.cos(phase)[None] + noise(0.01, len(periods)), start, granularity))
+    [found] = profile(
+        Panel(100 + 30 * np.cos(phase)[None] + noise(0.01, len(periods)), start, GRANULARITIES[granularity])
+    )
     assert found.seasons[season].found
     assert found.seasons[season].peak == peak
 
@@ -109,6 +112,14 @@ def test_a_constant_has_no_season():
 
 
 def test_every_granularity_has_candidates():
-    from mlops.domain.series import GRANULARITIES
-
-    assert tuple(CANDIDATES) == GRANULARITIES
+    found = {name: candidates(one) for name, one in GRANULARITIES.items()}
+    assert {name: tuple(seasons) for name, seasons in found.items()} == {
+        **dict.fromkeys(("15min", "30min", "hourly"), ("day", "week", "year")),
+        **dict.fromkeys(("daily", "business_daily"), ("week", "month", "year")),
+        **dict.fromkeys(("weekly", "monthly", "quarterly"), ("year",)),
+        "yearly": (),
+    }
+    assert found["hourly"] == {"day": 24, "week": 168, "year": 8766}
+    assert found["daily"] == {"week": 7, "month": 30.4375, "year": 365.25}
+    assert found["business_daily"]["week"] == 5
+    assert found["monthly"] == {"year": 12}

@@ -29,6 +29,13 @@ class OnError(StrEnum):
     quarantine = "quarantine"
 
 
+class Stamp(StrEnum):
+    """Which end of its step a time names."""
+
+    begin = "begin"
+    end = "end"
+
+
 class KnownAt(StrEnum):
     """When a new observation became known."""
 
@@ -41,7 +48,12 @@ def ingest(
     file: Annotated[Path, typer.Argument(help="The file; `auckland` with --adapter auckland means the demo's data.")],
     adapter: Annotated[str, typer.Option(help="The file's format: long, austin or auckland.")] = "long",
     on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
-    timezone: Annotated[str | None, typer.Option(help="Zone of times that name none, like Pacific/Auckland.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Zone of the series, and of times without offset, like Pacific/Auckland.")
+    ] = None,
+    stamp: Annotated[
+        Stamp, typer.Option(help="Times name the beginning of their step, or (as of pandas' resample) its end.")
+    ] = Stamp.begin,
     known_at: Annotated[
         KnownAt, typer.Option(help="Known now, or (for a history to be replayed) when its own period ended.")
     ] = KnownAt.now,
@@ -71,6 +83,7 @@ def ingest(
             adapter=adapter,
             on_error=on_error.value,
             timezone=timezone,
+            stamp=stamp.value,
             known_at=known_at.value,
             by=by,
             backfill=backfill,
@@ -113,7 +126,8 @@ def show(
     found = read.show_series(database(), series_id)
 
     def text() -> None:
-        console.print(f"[bold]{found['metric_type']}[/] ({found['unit']}), {found['granularity']}, {_where(found)}")
+        what = f"[bold]{found['metric_type']}[/] ({found['unit']}), {found['granularity']}, {found['time_zone']}"
+        console.print(f"{what}, {_where(found)}")
         span = f", {found['first']:%Y-%m-%d} to {found['last']:%Y-%m-%d}" if found["observations"] else ""
         console.print(f"{found['observations']:,} observations{span}, {found['corrections']:,} corrections")
         latest = table("observed at", "value", "quality", "recorded at")

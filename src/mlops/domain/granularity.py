@@ -224,6 +224,23 @@ class Granularity:
         since = (at.astype("datetime64[us]") - self._plain).astype(np.int64) // 1_000_000
         return np.asarray(since % self.seconds // unit * unit)
 
+    def begun(self, ends: Times) -> Times:
+        """The beginnings of steps that are named by their end, NaT where no step ends.
+
+        Steps longer than a day are named by their last date, as pandas' `resample("W")` and `resample("ME")` do; days
+        and shorter ones by the time at which they are over.
+        """
+        at = ends.astype("datetime64[us]")
+        if self.counted:
+            after = at.astype("datetime64[D]") + 1
+            if not self.months:
+                return np.asarray(at - (self.seconds - DAY) * SECOND)
+            month = after.astype("datetime64[M]")
+            whole = (month.astype("datetime64[D]") == after) & (at == at.astype("datetime64[D]"))
+            found = (month - self.months).astype("datetime64[us]")
+            return np.where(whole, found, np.datetime64("NaT", "us"))
+        return np.asarray(at - self.seconds * SECOND) if self.seconds else self.start(self.number(at) - 1)
+
     def anchored(self, at: Time) -> "Granularity":
         """This granularity with the anchor of a time: steps that begin when that does."""
         if self.seconds:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "MetricType", "Season"]
+__all__ = ["METRIC_TYPES", "Absence", "MetricType", "Season"]
 
+Absence = Literal["nothing", "zero"]
 Season = Literal["day", "week", "month", "year"]
 
 
@@ -14,7 +15,8 @@ class MetricType:
     """A kind of measurement: its unit, how it adds up over time, the values that are possible, and what is unusual.
 
     Equal values from the `flat_after`-th in a row on are a flat line; `jump_limit` and `anomaly_limit` are robust
-    standard deviations; what comes later than `late_after` its period's end is stale.
+    standard deviations; what comes later than `late_after` its period's end is stale. `absence` is what a step without
+    service means: zero of what is counted or weighed, or nothing where there was nothing to measure.
     """
 
     name: str
@@ -27,6 +29,7 @@ class MetricType:
     jump_limit: float = 8
     late_after: timedelta = timedelta(days=7)
     anomaly_limit: float = 5.5
+    absence: Absence = "nothing"
 
 
 DAY: tuple[Season, ...] = ("day", "week")
@@ -38,21 +41,21 @@ LATER = timedelta(days=30)
 METRIC_TYPES = {
     metric.name: metric
     for metric in (
-        MetricType("waste_volume", "m3", "sum", 0),
-        MetricType("collection_weight", "kg", "sum", 0),
-        MetricType("collection_count", "count", "sum", 0),
-        MetricType("missed_collections", "count", "sum", 0, flat_after=7, jump_limit=12),
+        MetricType("waste_volume", "m3", "sum", 0, absence="zero"),
+        MetricType("collection_weight", "kg", "sum", 0, absence="zero"),
+        MetricType("collection_count", "count", "sum", 0, absence="zero"),
+        MetricType("missed_collections", "count", "sum", 0, flat_after=7, jump_limit=12, absence="zero"),
         MetricType("container_fill_level", "percent", "last", 0, 100, seasons=DAY, flat_after=7, jump_limit=12),
         MetricType("contamination_rate", "percent", "mean", 0, 100),
         MetricType("route_duration", "minutes", "sum", 0, seasons=DAY_YEAR),
         MetricType("route_distance", "km", "sum", 0),
         MetricType("route_efficiency", "percent", "mean", 0),
-        MetricType("fuel_consumption", "litres", "sum", 0, seasons=MONTH),
+        MetricType("fuel_consumption", "litres", "sum", 0, seasons=MONTH, absence="zero"),
         MetricType("vehicle_utilization", "percent", "mean", 0, 100, seasons=WEEK),
         MetricType("driver_efficiency", "percent", "mean", 0, seasons=WEEK),
         MetricType("service_delay", "minutes", "mean", seasons=DAY),
-        MetricType("customer_activity", "count", "sum", 0, seasons=DAY_YEAR),
+        MetricType("customer_activity", "count", "sum", 0, seasons=DAY_YEAR, absence="zero"),
         MetricType("customer_satisfaction", "score", "mean", 0, 10, flat_after=7, late_after=LATER),
-        MetricType("revenue", "money", "sum", seasons=MONTH, late_after=LATER),
+        MetricType("revenue", "money", "sum", seasons=MONTH, late_after=LATER, absence="zero"),
     )
 }

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
-    "GRANULARITIES",
     "IDENTITY",
     "LONG_COLUMNS",
     "NUMBERS",
@@ -20,9 +19,9 @@ PLACE = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 IDENTITY = ("tenant_id", "metric_type", "granularity", *PLACE, "labels")
 """What tells one series from another."""
 NUMBERS = ("value", "value_lower", "value_upper", "quality_score")
-LONG_COLUMNS = (*REQUIRED, *PLACE, "tenant_id", "granularity", "value_lower", "value_upper", "quality_score", "labels")
-"""The long format: one row is one observation. Daily, weekly and monthly values carry 00:00 UTC of their first date."""
-GRANULARITIES = ("hourly", "daily", "weekly", "monthly")
+LONG_COLUMNS = (*REQUIRED, *PLACE, "tenant_id", "granularity", "time_zone", *NUMBERS[1:], "labels")
+"""The long format: one row is one observation. A value carries the beginning of its step; one of a day or longer 00:00
+UTC of the local date on which that begins. The time zone is not a part of what tells series apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mlops.errors import BadHorizon, HistoryTooShort, UnknownName
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.clock import longest_shift
 from mlops.forecasting.intervals import Intervals
+from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.service import closed
@@ -47,6 +48,8 @@ class Forecaster(ABC):
     """Names of the inputs, as in `forecasting.design.FEATURES`."""
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
+    extrapolates: ClassVar[bool] = False
+    """Whether point forecasts may leave what the history of their series supports (`forecasting.limits`)."""
     refit: bool = True
     """Whether it is fitted again on everything after its rehearsals; else the rehearsed model is kept."""
 
@@ -233,22 +236,24 @@ class Forecaster(ABC):
         return self.point(panel, horizon), self.tape(panel)
 
     def point(self, panel: Panel, horizon: int) -> Floats:
-        """Point forecasts (series × steps), never below zero where the series never was; the mean of short series."""
-        y_hat = np.where(panel.short[:, None], _means(panel), self._predict(panel, horizon))
-        return np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat)
+        """Point forecasts (series × steps) within the limits of their series; the mean of short series.
+
+        Never below zero where the series never was, also of a kind that `extrapolates`.
+        """
+        return self._limited(np.where(panel.short[:, None], _means(panel), self._predict(panel, horizon)), panel)
 
     def parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Named contributions (series × steps) that sum to the point forecast.
 
-        `mean` is all that there is of short series, `limit` is what keeps a forecast above zero.
+        `mean` is all that there is of short series, `limit` is what keeps a forecast above zero, and within the limits
+        of its series.
         """
         short = panel.short[:, None]
         parts = {name: np.where(short, 0.0, part) for name, part in self._parts(panel, horizon).items()}
         if short.any():
             parts["mean"] = np.repeat(np.where(short, _means(panel), 0.0), horizon, axis=1)
         total = _sum(parts)
-        below = np.where(panel.never_negative[:, None], np.maximum(total, 0) - total, 0.0)
-        return parts | {"limit": below}
+        return parts | {"limit": self._limited(total, panel) - total}
 
     def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], Tape]:
         """`forecast`, with the parts in place of the point forecasts."""
@@ -333,6 +338,11 @@ class Forecaster(ABC):
     def _at_last(self, panel: Panel, horizon: int) -> Floats:
         """Point forecasts from a past origin; NaN where nobody wrote down what has to be known ahead."""
         return self.point(panel, horizon)
+
+    def _limited(self, y_hat: Floats, panel: Panel) -> Floats:
+        if self.extrapolates:
+            return np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat)
+        return within(y_hat, panel)
 
     def _asked(
         self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None

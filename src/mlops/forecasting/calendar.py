@@ -15,6 +15,7 @@ import pandas as pd
 
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
+from mlops.tables import check_text, file_format, refuse_nul
 
 __all__ = ["Calendar", "Event", "read_events"]
 
@@ -56,7 +57,12 @@ class Event:
 
 def read_events(path: Path) -> tuple[Event, ...]:
     """The events of a CSV file with the header `event,first[,last[,announced]]`, dates as 2020-03-26."""
+    if file_format(path) != "csv":
+        raise BadInput(f"is no plain CSV; expected CSV with {COLUMNS}", where=str(path))
     try:
+        data = path.read_bytes()
+        check_text(data, str(path))
+        refuse_nul(data, str(path))
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = {"event", "first"} - set(reader.fieldnames or ())
@@ -64,7 +70,7 @@ def read_events(path: Path) -> tuple[Event, ...]:
                 found = ",".join(reader.fieldnames or ()) or "nothing"
                 raise BadInput(f"the header is {found}; expected {COLUMNS}", where=str(path))
             return tuple(_event(row, path, line) for line, row in enumerate(reader, start=2))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, csv.Error) as error:
         raise BadInput(f"can't be read: {error}; expected CSV with {COLUMNS}", where=str(path)) from error
 
 

@@ -15,12 +15,13 @@ import pandas as pd
 
 from mlops.errors import UnknownName
 from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.panel import SMALLEST_LEVEL, Floats, Panel
 from mlops.forecasting.smoothing import smoothed
 
 __all__ = ["DEFAULT_FEATURES", "FEATURES", "Design", "Feature"]
 
 Ints = npt.NDArray[np.int64]
+LARGEST = 1e30  # a ratio that a float of 32 bits can hold; trees only ask which is larger
 
 
 class Design:
@@ -35,14 +36,14 @@ class Design:
         cycle = panel.granularity.block
         seen = np.arange(panel.y.shape[1])
         own_scale = self.mean(seen[-1:], 52 * cycle)
-        self._floor = np.maximum(np.nan_to_num(np.abs(own_scale)) * 0.05, 1e-9)
+        self._floor = np.maximum(np.nan_to_num(np.abs(own_scale)) * 0.05, SMALLEST_LEVEL)
 
     def matrix(self, names: Sequence[str], origins: Ints, step: int) -> npt.NDArray[np.float32]:
         """Features shaped (series × origins, names); `origins` are positions of the newest step that may be seen."""
         point = Point(self, origins, step, self._seen_at(origins))
         found = np.empty((len(self.panel.ids), len(origins), len(names)), np.float32)
         for column, name in enumerate(names):
-            found[:, :, column] = FEATURES[name].compute(point)
+            found[:, :, column] = np.clip(FEATURES[name].compute(point), -LARGEST, LARGEST)
         return found.reshape(-1, len(names))
 
     def _seen_at(self, origins: Ints) -> dict[str, Floats]:

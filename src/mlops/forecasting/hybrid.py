@@ -11,6 +11,7 @@ import pandas as pd
 
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet import Prophet
 from mlops.forecasting.smoothing import smooth
@@ -67,7 +68,7 @@ class Hybrid(Forecaster):
         return other
 
     def _fit(self, panel: Panel) -> None:
-        self._unit = np.where(panel.never_negative, np.maximum(panel.level(), 1e-9), np.nan)
+        self._unit = np.where(panel.never_negative, panel.unit(), np.nan)
         unit = self._unit[:, None]
         logarithm = np.log(np.maximum(panel.y, 0.0) / unit + OFFSET)
         self.prophet._fit(replace(panel, y=np.where(np.isnan(unit), panel.y, logarithm)))
@@ -103,7 +104,7 @@ class Hybrid(Forecaster):
 
         def forecast(past: Panel, horizon: int) -> Floats:
             ahead = [_from(panel, name, len(past.index), horizon) for name in self.covariates]
-            return self._prophets(past, horizon, ahead) * next(ratios)
+            return within(self._prophets(past, horizon, ahead) * next(ratios), past)
 
         return rehearse(panel, origins, self.horizon, forecast)
 
@@ -127,7 +128,7 @@ class Hybrid(Forecaster):
         steps = len(panel.index) - start
         known = [_from(panel, name, start, steps) for name in self.covariates]
         fitted = self._prophets(panel.until(start), steps, known)
-        base = np.maximum(fitted, LEAST * np.maximum(panel.level(), 1e-9)[:, None])
+        base = np.maximum(fitted, LEAST * panel.unit()[:, None])
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
         reach = pd.DatetimeIndex(panel.index[start:].append(panel.future(horizon)))
         at = [origin - start for origin in origins]

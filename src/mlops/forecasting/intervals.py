@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.forecasting.limits import limits
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
 
@@ -29,6 +30,10 @@ class Intervals:
     errors, and grows with a power of the forecast; the quantiles are signed, so the two sides may differ. Each error is
     measured by the scale of the errors from all other origins, so that the quantiles cover what the scale misses. When
     the newest outcomes fell far outside of what was usual, the scale grows by as much.
+
+    Scale, step, forecast and shock multiply, and their quantiles are those of all series: a series that was once a
+    hundred times its usual size could get bounds that nothing in it has ever come near. So no bound lies beyond
+    what the series' own history supports (`forecasting.limits`), unless the forecast itself does.
     """
 
     scale: Floats
@@ -68,13 +73,15 @@ class Intervals:
         base = _positive(panel.level())[:, None]
         scale = base * self.shock[:, None] * self.scale[:, places] * self.growth[:horizon]
         scale = scale * _relative(y_hat, base) ** self.power
+        lowest, highest = limits(panel)
+        lowest, highest = np.minimum(lowest, y_hat), np.maximum(highest, y_hat)
         found: dict[str, Floats] = {}
         for level in levels:
             tail = (1 - level / 100) / 2
             low, high = np.interp([tail, 1 - tail], GRID, self.quantiles)
             lower, upper = y_hat + min(low, 0.0) * scale, y_hat + max(high, 0.0) * scale
             lower = np.where(self.never_negative[:, None], np.minimum(np.maximum(lower, 0.0), y_hat), lower)
-            found |= {f"lo_{level}": lower, f"hi_{level}": upper}
+            found |= {f"lo_{level}": np.maximum(lower, lowest), f"hi_{level}": np.minimum(upper, highest)}
         return found
 
 
@@ -111,7 +118,7 @@ def _scale(size: Floats, places: npt.NDArray[np.int64], kinds: int) -> Floats:
 
 def _relative(y_hat: npt.NDArray[np.floating], level: npt.NDArray[np.floating]) -> Floats:
     """Forecasts over the level, within bounds that no power makes extreme."""
-    return np.asarray(np.clip(np.abs(y_hat.astype(float)) / np.maximum(level, 1e-9), 0.05, 20.0))
+    return np.asarray(np.clip(np.abs(y_hat.astype(float)) / np.maximum(level.astype(float), 1e-300), 0.05, 20.0))
 
 
 def _positive(level: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """One LightGBM for all series: direct, the step ahead is a feature (the only door to lightgbm)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Event
 from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, Ints, check_features
+from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape, rehearse
 
@@ -29,8 +31,9 @@ class LightGBM(Forecaster):
     learn them from. The training table has about `origins` rows for each series and step ahead,
     within ROWS: they lie evenly over the history, and of very many series some are taken. With `patience`, trees are
     added until the newest part of the history has not become better for so many trees. Without `refit` the model of the
-    rehearsals is kept, which has learned from all but the newest weeks: half the cost, and measured as good. Runs with
-    the same data, parameters and library are equal bit for bit.
+    rehearsals is kept, which has learned from all but the newest weeks: half the cost, and measured as good. Of series
+    that fall below zero it learns what they are above their lowest value. Runs with the same data, parameters and
+    library are equal bit for bit.
     """
 
     kind = "lightgbm"
@@ -81,6 +84,7 @@ class LightGBM(Forecaster):
         return (*self.features, *self.covariates)
 
     def _fit(self, panel: Panel) -> None:
+        panel, _ = _lifted(panel, panel)
         years = panel.y.shape[1] / panel.granularity.year
         self.features = tuple(name for name in self._wanted if years >= FEATURES[name].years)
         x, y, target = self._table(panel)
@@ -88,16 +92,18 @@ class LightGBM(Forecaster):
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
+        panel, base = _lifted(panel, panel)
         design, x, level = self._ahead(panel, horizon)
         y_hat = np.asarray(self._booster.predict(x)).reshape(len(panel.ids), horizon) * level
-        return np.where(_quiet(panel), _smoothed(design, horizon), y_hat)
+        return np.asarray(np.where(_quiet(panel), _smoothed(design, horizon), y_hat) - base)
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
+        panel, base = _lifted(panel, panel)
         design, x, level = self._ahead(panel, horizon)
         shares = np.asarray(self._booster.predict(x, pred_contrib=True)).reshape(len(panel.ids), horizon, -1)
         shares = np.where(_quiet(panel)[:, :, None], 0.0, shares * level[:, :, None])
         found = dict(zip([*self._names, "average"], np.moveaxis(shares, 2, 0), strict=True))
-        found["average"] = np.where(_quiet(panel), _smoothed(design, horizon), found["average"])
+        found["average"] = np.where(_quiet(panel), _smoothed(design, horizon), found["average"]) - base
         return found
 
     def component(self, part: str) -> str:
@@ -116,15 +122,16 @@ class LightGBM(Forecaster):
 
     def _from(self, panel: Panel, origins: range) -> Tape:
         """One design serves all origins: what it says of an origin is what was seen there."""
-        first, at = panel.until(origins[0] + 1), np.asarray(origins)
-        design = Design(panel, self.calendar, self.horizon)
-        design.smooth(at, effects_of=first)
+        at = np.asarray(origins)
+        lifted, base = _lifted(panel, panel.until(origins[0] + 1))
+        design = Design(lifted, self.calendar, self.horizon)
+        design.smooth(at, effects_of=lifted.until(origins[0] + 1))
         x = np.stack([self._features(design, at, step) for step in range(1, self.horizon + 1)], axis=1)
         shape = (len(panel.ids), len(at), self.horizon)
         ratio = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]))).reshape(shape)
         y_hat = (ratio * design.level(at)[:, :, None]).transpose(1, 0, 2)
-        forecasts = iter(np.where(first.never_negative[:, None], np.maximum(y_hat, 0), y_hat))
-        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
+        forecasts = iter(y_hat - base)
+        return rehearse(panel, origins, self.horizon, lambda past, _horizon: within(next(forecasts), past))
 
     def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Matrix, Floats]:
         """A design, its features of the steps after the panel (series × steps), and the level of each series."""
@@ -161,6 +168,8 @@ class LightGBM(Forecaster):
                 targets.append(np.tile(some + step, len(panel.ids)))
         x, y, target = np.concatenate(xs), np.concatenate(ys), np.concatenate(targets)
         seen = ~np.isnan(y)
+        if not seen.any():
+            raise BadInput("no series has a value after the beginning of its history; pass a longer one")
         return x[seen], y[seen], target[seen]
 
     def _dataset(self, x: Matrix, y: Floats) -> lgb.Dataset:
@@ -199,8 +208,20 @@ def _at(values: Floats, positions: Ints) -> Floats:
 
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:
-    """The series (a column) that say nothing to the trees: not one value in the newest four cycles."""
-    return np.asarray(np.isnan(panel.y[:, -4 * panel.granularity.block :]).all(axis=1, keepdims=True))
+    """The series (a column) that say nothing to the trees: constants, and not one value in the newest four cycles."""
+    first = np.fmax.reduce(panel.y, axis=1, keepdims=True)
+    constant = (np.isnan(panel.y) | (panel.y == first)).all(axis=1, keepdims=True)
+    return np.asarray(constant | np.isnan(panel.y[:, -4 * panel.granularity.block :]).all(axis=1, keepdims=True))
+
+
+def _lifted(panel: Panel, known: Panel) -> tuple[Panel, Floats]:
+    """The panel with series that fall below zero in `known` moved above it, and by how much (series × 1).
+
+    A ratio to a level says nothing of what may be zero or change its sign.
+    """
+    lowest = np.fmin.reduce(known.y, axis=1)
+    base = np.where(lowest < 0, known.level() - lowest, 0.0)[:, None]
+    return replace(panel, y=panel.y + base), base
 
 
 def _smoothed(design: Design, horizon: int) -> Floats:

@@ -11,9 +11,12 @@ from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput
 from mlops.forecasting.clock import UTC, instants, wall
 
-__all__ = ["Floats", "Panel"]
+__all__ = ["SMALLEST_LEVEL", "Floats", "Panel"]
 
 Floats = npt.NDArray[np.float64]
+
+
+SMALLEST_LEVEL = 1e-290  # parts of a smaller one are no normal numbers any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,11 @@ class Panel:
             newest = seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] <= cycles)
             recent[ended] = _mean_abs(np.where(newest, self.y[ended], np.nan))
         return np.maximum(recent, 0.1 * whole)
+
+    def unit(self) -> Floats:
+        """What the values of each series are divided by: its level, or 1 where that is zero (or no normal number)."""
+        level = self.level()
+        return np.where(level > SMALLEST_LEVEL, level, 1.0)
 
     @property
     def never_negative(self) -> npt.NDArray[np.bool_]:

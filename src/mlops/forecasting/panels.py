@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype
 
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends, named, table
 from mlops.errors import BadInput, NothingToDo
 from mlops.forecasting.clock import UTC, wall
 from mlops.forecasting.panel import Floats, Panel
+from mlops.tables import refuse_infinite, times
 
 __all__ = ["Panels", "granularity_of", "infer", "restamped"]
 
@@ -135,23 +135,22 @@ def granularity_of(text: str) -> Granularity:
 
 
 def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataFrame:
-    """A frame whose `ds` name the last day of each step, as `resample("W")` and `resample("ME")` label them.
+    """A frame whose `ds` label the end of each step, as `resample("W")` and `resample("ME")` do, by the beginnings.
 
-    The result names each step by its beginning, as everything here does. Of weeks the day is the one before the next
-    week begins; of steps within a day, the end is where the next step begins. `stamp="begin"` changes nothing.
+    Steps longer than a day are labelled by their last date, days and shorter ones by the time at which they are over.
+    `stamp="begin"` changes nothing. BadInput for a time at which no step ends.
     """
     step = granularity_of(freq)
     if stamp not in ("begin", "end"):
         raise BadInput(f"stamp = {stamp!r} is unknown; expected begin or end")
     if stamp == "begin":
         return frame
-    ds = naive(frame["ds"])
-    if step.months:
-        return frame.assign(ds=step.floor(ds.to_numpy()))
-    if not step.seconds:
-        return frame
-    inside = pd.Timedelta(days=1) if step.dated else pd.Timedelta(0)
-    return frame.assign(ds=ds + inside - pd.Timedelta(seconds=step.seconds))
+    ends = times(frame["ds"]).astype("datetime64[ns]")
+    begins = step.begun(ends.to_numpy())
+    if np.isnat(begins).any():
+        first = ends.iloc[int(np.flatnonzero(np.isnat(begins))[0])]
+        raise BadInput(f"no {step.name} step ends on {first}; expected last dates of steps")
+    return frame.assign(ds=begins.astype("datetime64[ns]"))
 
 
 def infer(frame: pd.DataFrame) -> Granularity:
@@ -191,17 +190,10 @@ def infer(frame: pd.DataFrame) -> Granularity:
     return finest
 
 
-def naive(ds: pd.Series) -> pd.Series:
-    """Times in UTC, without their zone."""
-    times = ds if is_datetime64_any_dtype(ds) else pd.to_datetime(ds)
-    times = times.dt.tz_convert(UTC).dt.tz_localize(None) if times.dt.tz is not None else times
-    return times.astype("datetime64[ns]")
-
-
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     """By series: `count` of times, `name` of their granularity, `share` of its steps, by how many they are `apart`."""
-    times = frame[["series_id", "ds"]].drop_duplicates().sort_values(["series_id", "ds"], kind="stable")
-    at, ids = times["ds"].to_numpy(), times["series_id"].to_numpy()
+    stamps = frame[["series_id", "ds"]].drop_duplicates().sort_values(["series_id", "ds"], kind="stable")
+    at, ids = stamps["ds"].to_numpy(), stamps["series_id"].to_numpy()
     begins = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
     count = np.diff(np.r_[begins, len(ids)])
     first = np.repeat(at[begins], count)
@@ -243,7 +235,10 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame.loc[frame["y"].notna(), kept].reset_index(drop=True)
     if rows.empty:
         raise NothingToDo("there is no observation to work on; every y is missing")
-    rows = rows.assign(ds=naive(rows["ds"]))
+    rows = rows.assign(ds=times(rows["ds"]).astype("datetime64[ns]"), y=_finite(rows, "y"))
+    for key in ("series_id", "ds"):
+        if rows[key].isna().any():
+            raise BadInput(f"a row with a y has no {key}; fill it in, or leave the row out")
     twice = rows.duplicated(["series_id", "ds"])
     if twice.any():
         row = rows[twice].iloc[0]
@@ -338,7 +333,20 @@ def _with_covariates(
         if missing:
             raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
     known = pd.concat([part[columns] for part in parts])
-    return known.assign(ds=naive(known["ds"])).drop_duplicates(["series_id", "ds"], keep="last")
+    known = known.assign(
+        ds=times(known["ds"]).astype("datetime64[ns]"), **{name: _finite(known, name) for name in names}
+    )
+    return known.drop_duplicates(["series_id", "ds"], keep="last")
+
+
+def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
+    """A column as floats; BadInput with series and time where it is no number or infinite."""
+    try:
+        found = frame[name].astype(float)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{name} holds something that is no number: {error}") from error
+    refuse_infinite(found.to_numpy(), frame, name, of="series_id", at="ds")
+    return found
 
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:

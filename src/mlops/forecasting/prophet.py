@@ -67,6 +67,7 @@ class Prophet(Forecaster):
 
     kind = "prophet"
     knows_new_series = False
+    extrapolates = True
 
     def __init__(
         self,
@@ -209,7 +210,7 @@ class Prophet(Forecaster):
         """From past origins: NaN where nobody wrote down a covariate, which is mostly where y is missing, too."""
         ahead = [_known_ahead(panel, name, horizon) for name in self.covariates]
         y_hat = np.sum(list(self._evaluate(panel, horizon, ahead).values()), axis=0)
-        return np.asarray(np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat))
+        return self._limited(y_hat, panel)
 
     def _evaluate(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """The parts of the forecast, given the covariates of its steps (each series × steps)."""

@@ -112,6 +112,7 @@ def _weights(total: Floats, count: Floats) -> Floats:
     pooled = total.sum(axis=0) / count.sum()
     covariance = (total + OWN_PRIOR * pooled) / (count + OWN_PRIOR)[:, None, None]
     ridge = EQUAL * np.einsum("smm->s", covariance) / members
+    ridge = np.where(ridge > 0, ridge, 1.0)  # nobody has erred yet: equal weights
     covariance = covariance + ridge[:, None, None] * np.eye(members)
     weight = np.linalg.solve(covariance, np.ones((len(total), members, 1)))[..., 0]
     for _ in range(members - 1):  # drop what would be negative, and solve again for the rest

@@ -43,6 +43,8 @@ class Calibration:
     scale: Array
     above: Array
     below: Array
+    still: NDArray[np.bool_]
+    """Which channels never changed in the history but by rounding: of these no scale is known."""
 
     def residuals(self, matrix: Array, daily: Array) -> Array:
         """What the calendar leaves of each day, pulled in to the reach of a quiet day; then the seasons."""
@@ -78,7 +80,8 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     above, below = _bent(limits, lean, tails), _bent(limits, -lean, tails)
     season = families == "season"  # takes the longest window to show; its tails come and go with the wave
     above[:, season], above[-1, season] = np.inf, limits[season]
-    return Calibration(calendar, reach, seasons, contrasts, scale, above, below)
+    still = _deviation(left) < SMALLEST_SCALE
+    return Calibration(calendar, reach, seasons, contrasts, scale, above, below, still)
 
 
 def _contrasts(channels: Sequence[Channel], days: int) -> tuple[Contrast, ...]:

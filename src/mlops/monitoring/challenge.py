@@ -12,7 +12,6 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_here
 from mlops.errors import MlopsError, Refused
 from mlops.features.build import history
@@ -71,12 +70,12 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     if not trained_here(lineage):
         raise Refused(f"version {champion['version']} was not trained by `mlops train`, so its recipe is not known")
     observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
-    need = GRANULARITIES[lineage["selection"]["granularity"]].need
-    frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), need=need)
+    granularity = lineage["selection"]["granularity"]
+    frame, _ = usable(observed, granularity, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
-    held = hold_out(frame, lineage["selection"]["granularity"], policy.holdout_days, lineage["recipe"]["horizon"])
+    held = hold_out(frame, granularity, policy.holdout_days, lineage["recipe"]["horizon"])
     if pd.Timestamp(champion["trained_to"]).tz_convert("UTC").tz_localize(None) > held.begins:
         raise Refused(
             f"version {champion['version']} was itself trained on days after {held.begins:%Y-%m-%d}, on which it would"

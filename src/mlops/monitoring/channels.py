@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlops.domain.findings import FindingKind
 from mlops.monitoring.spec import Array
 
-__all__ = ["Channel", "EntityCentres", "Family", "daily_means", "spread_of"]
+__all__ = ["ROUNDING", "Channel", "EntityCentres", "Family", "daily_means", "spread_of"]
 
 Family = Literal["level", "spread", "swing", "share", "season", "error", "product", "performance"]
 FEWEST_ROWS = 20  # an entity seen less often has no mean worth subtracting
@@ -31,6 +31,11 @@ class Channel:
     def one_sided(self) -> bool:
         """Whether only a rise counts: an error that shrinks is no fault, and a season that fades moves the level."""
         return self.family in ("performance", "season")
+
+    @property
+    def secondary(self) -> bool:
+        """Whether it is made of other channels: what never changed in the history says nothing about it."""
+        return self.family in ("product", "season")
 
     @property
     def local(self) -> bool:

@@ -22,6 +22,9 @@ from mlops.monitoring.windows import WINDOWS
 
 __all__ = ["Monitor", "MonitorSpec", "fit_monitor"]
 
+MOST = 100.0
+"""Sigmas that a finding tells (or twice its limit): beyond them the scale of a quiet history says nothing any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -75,6 +78,9 @@ class Monitor:
         self._recent = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days).iloc[-self._kept :]
         self._calm = self._recent.copy()
         self._counted = reference.faults.daily(history).iloc[-LONGEST:]
+        self._still = self._calibration.still
+        secondary = np.array([channel.secondary for channel in self._channels])
+        self._unknown = self._still & secondary
 
     def check(self, window: pd.DataFrame) -> Findings:
         """What the newest rows show, drifted or not; rows of a day that was seen before replace it."""
@@ -96,7 +102,7 @@ class Monitor:
     def _judge(self) -> Iterator[Finding]:
         z = self._calibration.newest(self._recent.to_numpy(), self._calm.to_numpy())
         one_sided = np.array([channel.one_sided for channel in self._channels])
-        statistic = np.where(one_sided, z, np.abs(z))
+        statistic = np.where(self._unknown, np.nan, np.where(one_sided, z, np.abs(z)))
         limit = np.where((z < 0) & ~one_sided, self._calibration.below, self._calibration.above)
         self._calm_down(statistic > limit)
         for kind, subject in dict.fromkeys((c.kind, c.subject) for c in self._channels):
@@ -110,10 +116,16 @@ class Monitor:
         column = members[member]
         channel, value, threshold = self._channels[column], statistic[window, column], limit[window, column]
         words = channel.above if z[window, column] >= 0 else channel.below
-        detail = f"{words.format(f'{abs(value):.1f} sigma')} over the last {WINDOWS[window]} days"
         if np.isnan(value):
             detail = "not judged: too few days have values"
-        return Finding(channel.kind, channel.subject, float(value), float(threshold), bool(value > threshold), detail)
+        elif self._still[column]:
+            detail = f"{words.format('far')} over the last {WINDOWS[window]} days; it never changed in the history"
+        else:
+            size = f"more than {MOST:.0f} sigma" if abs(value) > MOST else f"{abs(value):.1f} sigma"
+            detail = f"{words.format(size)} over the last {WINDOWS[window]} days"
+        most = max(MOST, 2 * threshold)
+        drifted, told = bool(value > threshold), float(np.clip(value, -most, most))
+        return Finding(channel.kind, channel.subject, told, float(threshold), drifted, detail)
 
     def _calm_down(self, alarmed: NDArray[np.bool_]) -> None:
         """Days in alarm enter the yardstick as what the yardstick said, so that a drift never becomes the norm."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from mlops import tables
 from mlops.errors import BadInput
 from mlops.monitoring.replay import Case, MonitorWatch, split
 from mlops.monitoring.spec import MonitorSpec
@@ -19,33 +20,26 @@ def of_file(path: Path, spec: MonitorSpec, weeks: int) -> Case:
     """The rows of a CSV or Parquet file with the columns of `spec`; its newest `weeks` are replayed.
 
     Without `spec.entity` ("") all rows are of one entity. Times become naive UTC; a text without zone is UTC. Raises
-    BadInput for what can't be read, Refused where fewer than 90 days are left to fit on.
+    BadInput for what can't be read or is no finite number, Refused where fewer than 90 days are left to fit on.
     """
-    frame = _read(path)
+    frame, where = tables.read_table(path, "a time, a target and a forecast"), str(path)
+    if frame.empty:
+        raise BadInput("has no rows", where=where)
     if not spec.entity:
         spec = _of_one_entity(spec)
         frame = frame.assign(**{ONE_ENTITY: ONE_ENTITY})
     _refuse_absent(frame, spec, path)
-    rows = frame[list(dict.fromkeys(spec.columns))].assign(**{spec.time: _times(frame[spec.time], path)})
+    rows = frame[list(dict.fromkeys(spec.columns))].assign(**{spec.time: tables.times(frame[spec.time], where)})
     for name in (spec.target, spec.prediction, *spec.numeric):
-        rows[name] = _numbers(frame[name], path)
+        rows[name] = tables.numbers(frame[name], where)
+    if spec.holiday is not None:
+        rows[spec.holiday] = _flags(frame[spec.holiday])
     history, live, start = split(rows.dropna(subset=[spec.time]), spec.time, weeks)
     return Case(path.name, "forecasts of the file", spec, history, live, start, weeks, MonitorWatch.fit)
 
 
 def _of_one_entity(spec: MonitorSpec) -> MonitorSpec:
     return replace(spec, entity=ONE_ENTITY)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    parquet = path.suffix in (".parquet", ".pq")
-    try:
-        frame = pd.read_parquet(path) if parquet else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"can't be read: {error}; expected CSV or Parquet", where=str(path)) from error
-    if frame.empty:
-        raise BadInput("has no rows", where=str(path))
-    return frame
 
 
 def _refuse_absent(frame: pd.DataFrame, spec: MonitorSpec, path: Path) -> None:
@@ -59,24 +53,11 @@ def _refuse_absent(frame: pd.DataFrame, spec: MonitorSpec, path: Path) -> None:
         )
 
 
-def _times(given: "pd.Series[pd.Timestamp]", path: Path) -> "pd.Series[pd.Timestamp]":
-    """Naive UTC; a missing time stays missing."""
-    text = given.dtype == object
-    if not text and not pd.api.types.is_datetime64_any_dtype(given):
-        raise BadInput(f"{given.name} holds {given.dtype}, which is no time; expected 2020-03-23", where=str(path))
-    times = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601" if text else None)
-    _refuse_first(given, times.isna(), "is not a time; expected 2020-03-23 or 2020-03-23T06:00:00+00:00", path)
-    return times.dt.tz_localize(None)
-
-
-def _numbers(given: "pd.Series[float]", path: Path) -> "pd.Series[float]":
-    numbers = pd.to_numeric(given, errors="coerce").astype(float)
-    _refuse_first(given, numbers.isna(), "is not a number", path)
-    return numbers
-
-
-def _refuse_first(given: "pd.Series[Any]", lost: "pd.Series[bool]", why: str, path: Path) -> None:
-    bad = (lost & given.notna()).to_numpy(bool)
-    if bad.any():
-        row = int(bad.argmax())
-        raise BadInput(f"{given.name} = {given.iloc[row]!r} {why}", where=str(path), line=row + 2)
+def _flags(given: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Texts of flags and numbers as what they spell; a name stays one."""
+    if given.dtype != object:
+        return given
+    spelled = given.where(~given.isin(tables.MISSING))
+    numbers = pd.to_numeric(spelled, errors="coerce")
+    flags = spelled.map({"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0})
+    return spelled.where(numbers.isna(), numbers).where(flags.isna(), flags)

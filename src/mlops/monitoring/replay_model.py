@@ -148,7 +148,7 @@ def _anew(
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
-    frame, _ = usable(observed, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None), need=granularity.need)
+    frame, _ = usable(observed, granularity.name, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
     if frame.empty:
         raise NothingToDo("no series of the model has enough usable history to forecast its past")
     frame = frame.drop(columns="quality_score")

@@ -96,7 +96,8 @@ def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -
         issued.to_pydatetime().replace(tzinfo=UTC),
         series=version["lineage"]["series"],
     )
-    need = GRANULARITIES[version["lineage"]["selection"]["granularity"]].least
-    frame, _ = usable(observed[observed["ds"] <= cutoff], end=cutoff, need=need)
+    granularity = version["lineage"]["selection"]["granularity"]
+    need = GRANULARITIES[granularity].least
+    frame, _ = usable(observed[observed["ds"] <= cutoff], granularity, end=cutoff, need=need)
     found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
     return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlops.errors import BadInput
+from mlops.tables import refuse_infinite
 
 __all__ = ["Array", "MonitorSpec", "Rows", "read_rows"]
 
@@ -56,21 +57,26 @@ class Rows:
 
 
 def read_rows(frame: pd.DataFrame, spec: MonitorSpec) -> Rows:
-    """The rows of any frame that has the columns of `spec`; rows without a time are left out."""
+    """The rows of any frame that has the columns of `spec`; rows without a time are left out.
+
+    Raises BadInput for a column that is absent and, with entity and time, for a number that is infinite.
+    """
     absent = [name for name in spec.columns if name not in frame.columns]
     if absent:
         raise BadInput(f"the frame lacks the column(s) {', '.join(map(repr, absent))}; it has {list(frame.columns)}")
     day = _days(frame[spec.time])
     timed = ~np.isnat(day)
     frame = frame[timed]
-    prediction = _numbers(frame[spec.prediction])
+    prediction, target, *numeric = (
+        _numbers(frame, name, spec) for name in (spec.prediction, spec.target, *spec.numeric)
+    )
     return Rows(
         day=pd.DatetimeIndex(day[timed]),
         entity=_text(frame[spec.entity]),
-        numeric=_side_by_side([_numbers(frame[name]) for name in spec.numeric], len(frame), float),
+        numeric=_side_by_side(numeric, len(frame), float),
         categorical=_side_by_side([_text(frame[name]) for name in spec.categorical], len(frame), object),
         prediction=prediction,
-        error=_numbers(frame[spec.target]) - prediction,
+        error=target - prediction,
         holiday=_flags(frame[spec.holiday]) if spec.holiday is not None else np.zeros(len(frame), bool),
     )
 
@@ -86,11 +92,13 @@ def _days(times: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
     return np.asarray(days[codes], dtype="datetime64[ns]")
 
 
-def _numbers(column: "pd.Series[float]") -> Array:
-    """The column as floats; what is no finite number is NaN."""
+def _numbers(frame: pd.DataFrame, name: str, spec: MonitorSpec) -> Array:
+    """The column as floats; what is no number is NaN."""
+    column = frame[name]
     numbers = pd.to_numeric(column, errors="coerce") if column.dtype != "category" else _uncategorised(column)
-    values = numbers.to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), values, np.nan)
+    values = np.asarray(numbers.to_numpy(dtype=float, na_value=np.nan), dtype=float)
+    refuse_infinite(values, frame, name, of=spec.entity, at=spec.time)
+    return values
 
 
 def _uncategorised(column: "pd.Series[float]") -> "pd.Series[float]":

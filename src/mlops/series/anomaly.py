@@ -44,7 +44,7 @@ def _newest_level(grid: Grid, residuals: Floats) -> Floats:
 def _or_neighbours(grid: Grid, trusted: Floats, expected: Floats) -> Floats:
     """Where the past is long enough but its phases are not (a route served on any day): the median of the last six."""
     rows = np.arange(len(trusted))
-    reach = grid.rhythm.season * grid.rhythm.seasons
+    reach = grid.granularity.longest * grid.granularity.compared
     poor: Places = np.flatnonzero(np.isnan(expected) & (rows - grid.first >= max(reach, NEIGHBOURS)))
     if not len(poor):
         return expected

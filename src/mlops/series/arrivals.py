@@ -1,6 +1,6 @@
 """The rows of one file, checked and on disk: what can be stored in batches, and what was refused."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from mlops.parallel import ahead
 from mlops.series.adapters import Chunk
 from mlops.series.refusals import Refusals
 from mlops.series.spool import ROW, Rows, Shelf, Spool, settle
+from mlops.series.steps import Clock, off_step
 from mlops.series.validate import Checked, Rules, check_columns, validate
 
 __all__ = ["Arrivals"]
@@ -27,6 +28,7 @@ class Arrivals:
         self._source = source
         self._spool, self.batches, self.refusals = Spool(folder), Shelf(folder), Refusals(folder)
         self._keys: dict[tuple[Any, ...], int] = {}
+        self._zones: dict[int, str] = {}
         self.read = self.repeated = 0
         self.notes: tuple[str, ...] = ()
 
@@ -44,8 +46,13 @@ class Arrivals:
 
     @property
     def series(self) -> pd.DataFrame:
-        """The series of the file, one row each; the number of the row is the `key` of the rows in `batches`."""
-        return pd.DataFrame(list(self._keys), columns=list(IDENTITY))
+        """The series of the file, one row each; the number of the row is the `key` of the rows in `batches`.
+
+        `time_zone` is the zone that the file names for it, or None.
+        """
+        series = pd.DataFrame(list(self._keys), columns=list(IDENTITY))
+        zones = [self._zones.get(key) for key in range(len(series))]
+        return series.assign(time_zone=np.array([*zones, None], dtype=object)[:-1])
 
     def take(self, chunks: Iterable[Chunk], rules: Rules, progress: Callable[[int], None] | None = None) -> None:
         """Check every chunk and keep its rows; the columns of the file must be known."""
@@ -62,12 +69,20 @@ class Arrivals:
             if progress is not None:
                 progress(self.read)
 
-    def settle(self) -> None:
-        """Sort all rows into batches; what is there twice is taken once, what disagrees is refused."""
+    def settle(self, clocks: Sequence[Clock] | None = None) -> None:
+        """Sort all rows into batches; what is there twice is taken once, what disagrees is refused.
+
+        So are rows that begin no step by the clock of their series, one for each of `series`.
+        """
         disagreeing = []
         for kept, settled in ahead(settle, self._spool.batches()):
             self.repeated += settled.repeated
             disagreeing.append(settled.disagreeing)
+            if clocks is not None and len(kept):
+                bad, reasons = off_step(kept, clocks)
+                if reasons:
+                    self._refuse_rows(kept[bad], reasons)
+                    kept = kept[~bad]
             if len(kept):
                 self.batches.put(kept)
         clash = np.concatenate([*disagreeing, np.empty(0, ROW)])
@@ -78,9 +93,40 @@ class Arrivals:
 
     def _take(self, checked: Checked) -> None:
         self._refuse(checked.refused, checked.count)
-        self.read += len(checked.good)
-        if len(checked.good):
-            self._spool.add(_records(checked.good, self._numbered(checked.good)))
+        good = checked.good
+        self.read += len(good)
+        if len(good):
+            keys = self._numbered(good)
+            rows = _records(good, keys)
+            other = self._otherwise_zoned(good["time_zone"].cat, keys)
+            if other.any():
+                zones = [self._zones[key] for key in keys[other].tolist()]
+                said = good["time_zone"].astype(object)[other].tolist()
+                why = "the file says {} and {} for the same series; a series has one time zone"
+                self._refuse_rows(
+                    rows[other], [why.format(*both) for both in zip(zones, said, strict=True)], "time_zone"
+                )
+                rows = rows[~other]
+            self._spool.add(rows)
+
+    def _otherwise_zoned(self, zone: Any, keys: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Which rows name another zone than the first row of their series that names one."""
+        codes, names = np.asarray(zone.codes, dtype=np.int64), list(zone.categories)
+        pairs = keys * np.int64(len(names) + 1) + codes + 1
+        wrong = []
+        for pair in np.unique(pairs).tolist() if names else ():
+            key, code = divmod(pair, len(names) + 1)
+            if code and self._zones.setdefault(key, names[code - 1]) != names[code - 1]:
+                wrong.append(pair)
+        return np.isin(pairs, wrong)
+
+    def _refuse_rows(self, rows: Rows, reasons: Sequence[str], column: str = "observed_at") -> None:
+        """Refuse rows that have been understood, each for its reason."""
+        series = self.series
+        found = np.datetime_as_string(rows["at"].astype("datetime64[s]"), timezone="UTC")
+        raw = [_raw(row, series) for row in rows]
+        entries = {"line": rows["line"], "column_name": column, "found": found, "reason": reasons, "raw": raw}
+        self.refusals.add(pd.DataFrame(entries), len(rows))
 
     def _refuse(self, refused: pd.DataFrame, rows: int) -> None:
         self.read += rows

@@ -5,7 +5,7 @@ Whatever can be judged once per distinct text is: a file of a million rows holds
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as arrow
 
-__all__ = ["Column", "Rows", "Verdict", "also", "constant", "numbers", "times", "words"]
+from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.series.clock import UTC, local_times
+
+__all__ = ["Column", "Rows", "Stamp", "Verdict", "also", "constant", "numbers", "times", "words"]
 
 Rows = npt.NDArray[Any]
 """One entry per row."""
 
 PATTERN = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?"
+OFFSET = r" ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
 AWARE = r".*[T ]\d\d:.*(?:Z|[+-]\d\d(?::?\d\d)?)"
 EARLIEST = np.datetime64("1970-01-01", "us")
+ANY = Granularity("any", "", ("day", "day"), "any time", seconds=86_400)
+"""What times are held against where the granularity is not known: they are as good as a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Column:
     reasons: Rows | None = None
 
 
+Stamp = Literal["begin", "end"]
+"""Which end of its step a time names."""
 Verdict = tuple[Any, str | None]
 """The value of a text, or the reason why there is none."""
 
@@ -66,19 +74,30 @@ def numbers(raw: "pd.Series[Any]", *, required: bool) -> Column:
 
 
 def times(
-    raw: "pd.Series[Any]", granularity: pd.Categorical, *, latest: np.datetime64, timezone: str | None = None
+    raw: "pd.Series[Any]",
+    granularity: pd.Categorical,
+    zone: pd.Categorical,
+    *,
+    latest: np.datetime64,
+    stamp: Stamp = "begin",
 ) -> Column:
-    """UTC times without a zone of their own, in microseconds.
+    """The UTC times at which steps begin, without a zone of their own, in microseconds.
 
-    Without `timezone` a stamp must say its offset. With it an hourly stamp without offset is local time, and a daily,
-    weekly or monthly one means its date as it is written.
+    Where no `zone` is named a stamp must say its offset, and hours are full by the clock that it writes. With one an
+    hour without offset is local time, and hours are full by the zone's clock; without offset a day or longer means its
+    date as it is written.
     """
     codes, distinct = _factorized(raw)
-    kinds = [*granularity.categories, None]
-    judged = [_judged([*distinct, None], kind, latest, timezone) for kind in kinds]
-    rows = np.asarray(granularity.codes, dtype=np.int64) * (len(distinct) + 1) + codes  # -1 counts from the end
-    values = np.concatenate([values for values, _ in judged])
-    return Column(values[rows], _picked(np.concatenate([reasons for _, reasons in judged]), rows))
+    steps, zones = [*granularity.categories, None], [*zone.categories, None]
+    kinds = np.asarray(granularity.codes, dtype=np.int64) % len(steps) * len(zones) + zone.codes % len(zones)
+    there = np.flatnonzero(np.bincount(kinds, minlength=1))
+    kind = np.searchsorted(there, np.arange(len(steps) * len(zones)))[kinds]
+    judged = [
+        _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp) for one in there
+    ]
+    rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)  # -1 counts from the end
+    values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in judged)])
+    return Column(values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in judged)]), rows))
 
 
 def also(column: Column, *rules: tuple[Rows, str]) -> Column:
@@ -92,38 +111,67 @@ def also(column: Column, *rules: tuple[Rows, str]) -> Column:
     return Column(column.values, found)
 
 
-def _judged(texts: Sequence[Any], kind: str | None, latest: np.datetime64, timezone: str | None) -> tuple[Rows, Rows]:
-    """The time of each text for series of a granularity, or the reason why it is none."""
-    raw = pd.Series(texts, dtype=object)
+def _judged(
+    texts: Sequence[Any], name: str | None, zone: str | None, latest: np.datetime64, stamp: Stamp
+) -> tuple[Rows, Rows]:
+    """The time of each text for series of a granularity and zone, or the reason why it is none."""
+    raw, step = pd.Series(texts, dtype=object), GRANULARITIES.get(name or "", ANY)
     formed, aware = (raw.str.fullmatch(form, na=False).to_numpy(dtype=bool) for form in (PATTERN, AWARE))
     written = _parse(raw.where(formed))
-    values = _localized(written, timezone) if timezone is not None and kind == "hourly" else written
+    values = _localized(written, zone) if zone is not None and not step.dated else written
     values = np.where(aware, written, values)
+    begins, real = values.copy(), ~np.isnat(values)
+    if stamp == "end" and step is not ANY:
+        begins[real] = step.begun(values[real])
     outside = (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
+    own = np.where(aware, _parse(raw.where(formed & aware).str.replace(OFFSET, "", regex=True)), written)
+    unaligned, carries = _unaligned(begins, step, zone, own)
+    twice = (
+        np.isnat(values) & ~np.isnat(_localized(written, zone, ambiguous=np.zeros(len(written), dtype=bool)))
+        if zone
+        else np.isnat(values)
+    )
     column = also(
-        Column(values),
+        Column(begins),
         (raw.isna().to_numpy(), "nothing is there; write a time like 2024-01-31T00:00:00Z"),
         (~formed, "that is not a time; write it like 2024-01-31T00:00:00Z"),
         (outside, f"the time is outside 1970-01-01 to {latest.astype('datetime64[D]')}; correct it"),
         (
-            formed & ~aware & (timezone is None),
+            formed & ~aware & (zone is None),
             "the time has no zone; write it like 2024-01-31T00:00:00Z, or name the zone (--timezone UTC)",
         ),
         (np.isnat(written), "there is no such date or time; correct it"),
-        (np.isnat(values), f"that time comes twice or never in {timezone}; write its offset"),
-        _unaligned(values, kind),
+        (np.isnat(values) & twice, f"that time comes twice in {zone}: the clock is set back; write its offset"),
+        (np.isnat(values), f"that time never comes in {zone}: the clock is set forward; write its offset"),
+        (
+            np.isnat(begins),
+            f"no step of granularity {step.name} ends on that date; a time is read as the end of its step",
+        ),
+        (unaligned, carries),
     )
     reasons = column.reasons
-    return values, np.full(len(values), None, dtype=object) if reasons is None else reasons
+    return begins, np.full(len(begins), None, dtype=object) if reasons is None else reasons
 
 
-def _unaligned(values: Rows, kind: str | None) -> tuple[Rows, str]:
-    """Stamps that are not the beginning of their hour, day or month."""
-    unit, text = {
-        "hourly": ("h", "an hourly value carries the full hour (minutes and seconds 00)"),
-        "monthly": ("M", "a monthly value carries 00:00 UTC of the first day of its month"),
-    }.get(kind or "", ("D", "a daily or weekly value carries 00:00 UTC of its (first) date"))
-    return values != values.astype(f"datetime64[{unit}]"), text
+def _unaligned(values: Rows, step: Granularity, zone: str | None, written: Rows) -> tuple[Rows, str]:
+    """Times that begin no step of that granularity, whichever the anchor of its series; and what one carries.
+
+    Hours are full by the clock of their zone, or where none is named by the one that was `written`.
+    """
+    carries = f"a value of granularity {step.name} carries {step.begins}"
+    if step is ANY:
+        return np.zeros(len(values), dtype=bool), carries
+    if not step.dated:
+        clock = written if zone is None else local_times(values, zone)
+        ask = "name that zone (--timezone, or the column time_zone)" if zone in (None, UTC) else f"here that of {zone}"
+        return clock.astype("datetime64[us]").astype(np.int64) % (step.seconds * 1_000_000) != 0, f"{carries}; {ask}"
+    dates = values.astype("datetime64[D]")
+    off = values != dates
+    if step.months:
+        off |= dates != dates.astype("datetime64[M]")
+    elif not step.seconds:
+        off |= ~np.isnat(dates) & ~np.is_busday(np.where(np.isnat(dates), EARLIEST.astype("datetime64[D]"), dates))
+    return off, carries if not step.counted else f"{carries}; --stamp end takes times that name the last date instead"
 
 
 def _factorized(raw: "pd.Series[Any]") -> tuple[Rows, "pd.Index[Any]"]:
@@ -160,8 +208,8 @@ def _parse(texts: "pd.Series[Any]") -> Rows:
     return _naive(pd.Series(pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")))
 
 
-def _localized(written: Rows, timezone: str) -> Rows:
-    local = pd.DatetimeIndex(written).tz_localize(timezone, ambiguous="NaT", nonexistent="NaT")
+def _localized(written: Rows, timezone: str, *, ambiguous: Any = "NaT") -> Rows:
+    local = pd.DatetimeIndex(written).tz_localize(timezone, ambiguous=ambiguous, nonexistent="NaT")
     return _naive(local.tz_convert("UTC").to_series())
 
 

@@ -74,7 +74,6 @@ def _believe(needed: Places, run: Places, length: Places, flat_after: Places, kn
 def _spare_the_usual(flat: Flags, grid: Grid, y: Floats, run: Places) -> None:
     """Take away rows whose value the same phase had a season before, when that was before the run."""
     rows = np.flatnonzero(flat)
-    wanted = grid.key[rows] - grid.rhythm.season
-    then = np.searchsorted(grid.key, wanted)
-    usual = (grid.key[then] == wanted) & (y[then] == y[rows]) & (then < run[rows])
+    then, there = grid.season_before(rows)
+    usual = there & (y[then] == y[rows]) & (then < run[rows])
     flat[rows[usual]] = False

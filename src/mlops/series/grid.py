@@ -7,14 +7,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.series.clock import UTC, local_times
+
 __all__ = [
-    "RHYTHMS",
     "ROOM",
     "Flags",
     "Floats",
     "Grid",
     "Places",
-    "Rhythm",
     "Times",
     "centre",
     "medians",
@@ -51,38 +52,28 @@ NETWORKS: dict[int, tuple[tuple[int, int], ...]] = {
 """Comparisons that sort 3, 4, 6 or 7 values (Knuth, The Art of Computer Programming 3, section 5.3.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How a granularity repeats: every `season` periods; values of the last `seasons` seasons are compared.
-
-    Completeness counts the observations in the `window` periods before.
-    """
-
-    season: int
-    seasons: int
-    window: int
-
-
-RHYTHMS = {
-    "hourly": Rhythm(168, 3, 168),
-    "daily": Rhythm(7, 6, 28),
-    "weekly": Rhythm(1, 6, 12),
-    "monthly": Rhythm(12, 3, 12),
-}
-
-
 @dataclass(frozen=True)
 class Grid:
-    """The rows of some series of one granularity, n rows sorted by series and time.
+    """The rows of some series of one granularity and time zone, n rows sorted by series and time.
 
-    `series` (n) counts the series from 0, `period` (n) counts hours, days, weeks or months. A value is *placed* (size)
-    when ROOM empty places stand before each series; what is computed from placed values (size - ROOM) has lost the
-    first room.
+    `series` (n) counts the series from 0, `period` (n) counts steps as they pass. `shift` (n) is how many steps the
+    local clock is ahead of that count: phases are local, while an hour that the clock repeats or skips is neither two
+    nor a gap. A value is *placed* (size) when ROOM empty places stand before each series; what is computed from placed
+    values (size - ROOM) has lost the first room.
     """
 
     series: Places
     period: Places
-    rhythm: Rhythm
+    granularity: Granularity
+    shift: Places | None = None
+
+    @classmethod
+    def of(cls, series: Places, at: Times, granularity: Granularity, zone: str = UTC) -> "Grid":
+        """The grid of rows at these UTC times, by the clock of a zone."""
+        period = granularity.number(at)
+        if zone == UTC or granularity.dated:
+            return cls(series, period, granularity)
+        return cls(series, period, granularity, granularity.number(local_times(at, zone)) - period)
 
     @cached_property
     def place(self) -> Places:
@@ -119,9 +110,10 @@ class Grid:
     def same_phase(self, values: Floats) -> tuple[Floats, Floats]:
         """The median of the same phase in the last seasons and its newest value, each (n); NaN where there is none.
 
-        A phase is a weekday, an hour of the week, a month. What is further back than so many rows is not looked at.
+        A phase is a weekday, an hour of the local week, a month. What is further back than so many rows is not
+        looked at.
         """
-        most, reach = self.rhythm.seasons, self.rhythm.season * self.rhythm.seasons
+        most, reach = self.granularity.compared, self.granularity.longest * self.granularity.compared
         order, place = self._by_phase
         filled, row = np.full(place[-1] + 1, np.inf), np.full(place[-1] + 1, -reach - 1)
         filled[place], row[place] = np.where(np.isnan(values), np.inf, values)[order], order
@@ -134,23 +126,29 @@ class Grid:
         found[:, order] = middle[place - most], np.where(np.isinf(newest), np.nan, newest)[place - most]
         return found[0], found[1]
 
+    def season_before(self, rows: Places) -> tuple[Places, Flags]:
+        """The rows at the same local time one season before these rows, and whether there are any."""
+        wanted = self.key[rows] - self.granularity.longest
+        then = np.searchsorted(self.key, wanted)
+        if self.shift is not None:  # the clock was changed since: so many steps away
+            wanted = wanted + self.shift[rows] - self.shift[np.maximum(then, self.first[rows])]
+            then = np.searchsorted(self.key, wanted)
+        return then, self.key[then] == wanted
+
     @cached_property
     def _by_phase(self) -> tuple[Places, Places]:
         """The rows in the order of series, phase and time, and their places with room for the shifts, each (n)."""
-        season = self.rhythm.season
-        key = self.series * season + self.period % season
+        season = self.granularity.longest
+        key = self.series * season + (self.period if self.shift is None else self.period + self.shift) % season
         # 16 bits are sorted by radix, which is much faster
         order = np.argsort(key.astype(np.uint16) if key[-1] < 2**16 - season else key, kind="stable")
         group = np.cumsum(np.r_[True, np.diff(key[order]) != 0])
-        return order, np.arange(len(key)) + self.rhythm.seasons * group
+        return order, np.arange(len(key)) + self.granularity.compared * group
 
 
 def periods(at: Times, granularity: str) -> Places:
-    """The number of the hour, day, week or month of each stamp; weeks begin on a Thursday."""
-    if granularity == "monthly":
-        return at.astype("datetime64[M]").astype(np.int64)
-    hours = at.astype("datetime64[h]").astype(np.int64)
-    return np.floor_divide(hours, {"hourly": 1, "daily": 24, "weekly": 168}[granularity])
+    """The number of the step of each stamp; weeks begin on a Monday."""
+    return GRANULARITIES[granularity].number(at)
 
 
 def medians(columns: Sequence[Floats], *, fewest: int = 1) -> Floats:

@@ -1,7 +1,6 @@
 """Files in: read, check, store exactly once; a refused file leaves no observation, an interrupted one goes on."""
 
 import hashlib
-import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,11 @@ from mlops.errors import BadInput
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.adapters import locate
 from mlops.series.arrivals import Arrivals
+from mlops.series.clock import NOT_A_ZONE, zone_named
+from mlops.series.columns import Stamp
 from mlops.series.load import Load, Stored
-from mlops.series.store import know
+from mlops.series.steps import Clock
+from mlops.series.store import clocks_of, know
 from mlops.series.validate import Rules
 
 __all__ = ["IngestReport", "KnownAt", "OnError", "Progress", "ingest"]
@@ -41,6 +43,7 @@ class Delivery:
     by: str | None
     on_error: OnError
     timezone: str | None
+    stamp: Stamp
     known_at: KnownAt
     backfill: bool
     spool: Path | None
@@ -60,6 +63,7 @@ def ingest(
     adapter: str = "long",
     on_error: OnError = "refuse",
     timezone: str | None = None,
+    stamp: Stamp = "begin",
     known_at: KnownAt = "now",
     by: str | None = None,
     backfill: bool = False,
@@ -71,7 +75,8 @@ def ingest(
     A row that can't be taken refuses the whole file, or with `on_error="quarantine"` only itself. What differs from a
     stored observation corrects it, and the old value is kept as a revision. `known_at="observed"` says that every new
     observation became known when its period ended, for histories that are to be replayed. `timezone` is the zone of
-    stamps that name none, `by` a grouping that the adapter offers.
+    series, and so of stamps without an offset, for which the file names none; `stamp="end"` says that times name the
+    end of their steps, as those of pandas' `resample("W")` do. `by` is a grouping that the adapter offers.
 
     A file is stored in transactions of about 160,000 rows, and an interrupted one goes on after the last of them when
     it is sent again. `backfill` makes it one transaction instead, in which months that have no partition yet are
@@ -84,40 +89,50 @@ def ingest(
     adapter_named(adapter)
     file = locate(path, adapter)
     delivery = Delivery(
-        file, _sha256(file), adapter, by, on_error, _zone(timezone), known_at,
+        file, _sha256(file), adapter, by, on_error, _zone(timezone), stamp, known_at,
         backfill, spool, datetime.now(UTC), progress or (lambda *_: None),
     )  # fmt: skip
     if spool is not None:
         spool.mkdir(parents=True, exist_ok=True)
     with Arrivals(delivery.source, spool) as arrivals:
         try:
-            metrics = _read(database, delivery, arrivals)
+            metrics, clocks = _read(database, delivery, arrivals)
         except BadInput as error:
             _record_unread(database, delivery, error)
             raise
         refused = arrivals.refusals.rows and on_error == "refuse"
-        stored = Stored() if refused or not arrivals.good else _store(database, delivery, arrivals, metrics)
+        stored = Stored() if refused or not arrivals.good else _store(database, delivery, arrivals, metrics, clocks)
         return _record(database, delivery, arrivals, stored)
 
 
-def _read(database: Database, delivery: Delivery, arrivals: Arrivals) -> dict[str, MetricType]:
-    """Check all rows; the declared metric types."""
+def _read(
+    database: Database, delivery: Delivery, arrivals: Arrivals
+) -> tuple[dict[str, MetricType], list[Clock] | None]:
+    """Check all rows; the declared metric types, and the clocks of the series where they matter."""
     with database.transaction() as transaction:
         metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
         closed = {row["month"]: row["path"] for row in transaction.rows("closed_months")}
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
-    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone)
+    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp)
     chunks = adapter_named(delivery.adapter)(delivery.path, by=delivery.by)
     arrivals.take(chunks, rules, lambda rows: delivery.progress("reading", rows, None))
     if arrivals.read == 0:
         raise BadInput("holds no rows, only a header; send a file with observations", where=delivery.source)
-    arrivals.settle()
-    return metrics
-
-
-def _store(database: Database, delivery: Delivery, arrivals: Arrivals, metrics: dict[str, MetricType]) -> Stored:
     with database.transaction() as transaction:
-        known = know(transaction, arrivals.series, metrics)
+        clocks = clocks_of(transaction, arrivals.series)
+    arrivals.settle(clocks)
+    return metrics, clocks
+
+
+def _store(
+    database: Database,
+    delivery: Delivery,
+    arrivals: Arrivals,
+    metrics: dict[str, MetricType],
+    clocks: list[Clock] | None,
+) -> Stored:
+    with database.transaction() as transaction:
+        known = know(transaction, arrivals.series, metrics, clocks)
     load = Load(database, arrivals.batches, known, replayed=delivery.known_at == "observed")
 
     def tell(rows: int) -> None:
@@ -194,7 +209,7 @@ def _record_unread(database: Database, delivery: Delivery, error: BadInput) -> N
             "ingest_refuse_file",
             sha256=delivery.sha256,
             line=error.line or 0,
-            reason=str(error),
+            reason=str(error).replace("\0", "�"),  # as Postgres holds none
             source=delivery.source,
         )
         _record_batch(transaction, delivery, "refused", counts)
@@ -209,7 +224,7 @@ def _sha256(path: Path) -> str:
 
 
 def _zone(name: str | None) -> str | None:
-    try:
-        return name if name is None else zoneinfo.ZoneInfo(name).key
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInput(f"{name!r} is not a time zone; write it like Pacific/Auckland or UTC") from error
+    found = None if name is None else zone_named(name)
+    if name is not None and found is None:
+        raise BadInput(f"{name!r} {NOT_A_ZONE}")
+    return found

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops.db.binary import Arrays
+from mlops.domain.granularity import GRANULARITIES
+from mlops.series.clock import UTC, local_times
 from mlops.series.quality import Thresholds, assess
 from mlops.series.spool import SECOND_BITS, Rows
 
@@ -28,7 +30,6 @@ AROUND = {
 """What is read of the stored observations around a batch; a missing number is NaN."""
 FIGURES = ("value", "value_lower", "value_upper", "quality_score")
 SECOND = np.timedelta64(1, "s")
-LENGTHS = {"hourly": np.timedelta64(1, "h"), "daily": np.timedelta64(1, "D"), "weekly": np.timedelta64(7, "D")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def judge(
         _by_month({name: column[new] for name, column in columns.items()}),
         {name: column[changed] for name, column in columns.items() if name != "recorded_at"},
         {name: columns[name][again] for name in ("series_id", "observed_at", "quality_score")},
-        _dirty(columns["series_id"][touched], both.at[touched]),
+        _dirty(columns["series_id"][touched], both.at[touched], facts.thresholds.clock[both.code[touched]]),
     )
 
 
@@ -185,10 +186,11 @@ def _inside(both: _Together) -> Flags:
 
 def _ends(at: Times, granularity: npt.NDArray[Any]) -> Times:
     """The ends of the periods that begin at these times."""
-    ends = ((at.astype("datetime64[M]") + 1).astype("datetime64[us]")).copy()
-    for name, length in LENGTHS.items():
-        own = granularity == name
-        ends[own] = at[own] + length
+    ends = at.copy()
+    for name in set(granularity):
+        step, own = GRANULARITIES[name], granularity == name
+        months = at[own].astype("datetime64[M]") + step.months
+        ends[own] = months if step.months else at[own] + np.timedelta64(step.seconds or 86_400, "s")
     return ends
 
 
@@ -199,9 +201,21 @@ def _by_month(columns: Arrays) -> Arrays:
     return {name: column[order] for name, column in columns.items() if name not in needless}
 
 
-def _dirty(series_id: Ints, at: Times) -> Arrays:
-    """From the first to the last day of each series; both are sorted."""
+def _dirty(series_id: Ints, at: Times, clock: npt.NDArray[Any]) -> Arrays:
+    """From the first to the last local day of each series; rows are sorted by series and time."""
     begins = np.flatnonzero(np.r_[True, np.diff(series_id) != 0][: len(series_id)])
     ends = np.r_[begins[1:], len(series_id)][: len(begins)] - 1
-    days = at.astype("datetime64[D]")
-    return {"series_id": series_id[begins], "first_day": days[begins], "last_day": days[ends]}
+    return {
+        "series_id": series_id[begins],
+        "first_day": _days(at[begins], clock[begins]),
+        "last_day": _days(at[ends], clock[ends]),
+    }
+
+
+def _days(at: Times, clock: npt.NDArray[Any]) -> Times:
+    """The local dates of these times."""
+    local = at.copy()
+    for zone in set(clock) - {UTC}:
+        local[clock == zone] = local_times(at[clock == zone], zone)
+    days: Times = local.astype("datetime64[D]")
+    return days

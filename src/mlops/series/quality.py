@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
-from mlops.domain.series import GRANULARITIES
 from mlops.series.anomaly import DEPTH, surprise
+from mlops.series.clock import UTC
 from mlops.series.flat import standing_still
-from mlops.series.grid import RHYTHMS, ROOM, Flags, Floats, Grid, Places, Times, centre, periods, robust_scale
+from mlops.series.grid import ROOM, Flags, Floats, Grid, Places, Times, centre, robust_scale
 
 __all__ = ["LOOK_BACK", "WINDOW", "Assessment", "Exclusion", "Thresholds", "assess", "score", "usable"]
 
@@ -24,13 +25,14 @@ WINDOW = ROOM
 LONGEST_FLAT_AFTER = 20
 """The check of `analytics.metric_types.flat_after`."""
 LOOK_BACK = {
-    name: max(2 * ROOM, LONGEST_FLAT_AFTER * 2 + ROOM, 2 * rhythm.window, rhythm.season * rhythm.seasons + DEPTH)
-    for name, rhythm in RHYTHMS.items()
+    name: max(2 * ROOM, LONGEST_FLAT_AFTER * 2 + ROOM, 2 * one.window, one.longest * one.compared + DEPTH)
+    for name, one in GRANULARITIES.items()
 }
 """Observations before the first new one with which the results are those of the whole history.
 
 A changed observation may change the results of as many after it, and of the flat line that it stands in or ends.
 """
+STEPS = tuple(GRANULARITIES.values())
 PLACES, PHASES = 32_768, 65_000
 """A block that stays in a processor's cache, and whose phases can be sorted by radix."""
 
@@ -54,19 +56,28 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What the rows of each series are held against, (series) each; `step` is a place in GRANULARITIES."""
+    """What the rows of each series are held against, (series) each.
+
+    `step` is a place in GRANULARITIES; `clock` is the time zone of hours and shorter steps, UTC for longer ones.
+    """
 
     step: npt.NDArray[np.int8]
+    clock: npt.NDArray[Any]
     flat_after: Places
     jump_limit: Floats
     late_after_seconds: Floats
     anomaly_limit: Floats
 
     @classmethod
-    def of(cls, metrics: Sequence[MetricType], granularities: Sequence[str]) -> "Thresholds":
-        """The thresholds of series that measure these metric types, one of each per series."""
+    def of(
+        cls, metrics: Sequence[MetricType], granularities: Sequence[str], zones: Sequence[str] | None = None
+    ) -> "Thresholds":
+        """The thresholds of series that measure these metric types, one of each per series; without zones in UTC."""
+        steps, named = [GRANULARITIES[name] for name in granularities], zones or [UTC] * len(granularities)
+        clocks = [UTC if step.dated else zone for step, zone in zip(steps, named, strict=True)]
         return cls(
-            np.array([GRANULARITIES.index(name) for name in granularities], dtype=np.int8),
+            np.array([STEPS.index(step) for step in steps], dtype=np.int8),
+            np.array(clocks, dtype=object),
             np.array([metric.flat_after for metric in metrics], dtype=np.int64),
             np.array([metric.jump_limit for metric in metrics], dtype=np.float64),
             np.array([metric.late_after.total_seconds() for metric in metrics], dtype=np.float64),
@@ -109,39 +120,50 @@ def assess(
     if len(starts) - 1 != len(thresholds.step):
         raise ValueError(f"there are {len(starts) - 1} series and thresholds of {len(thresholds.step)}")
     with np.errstate(all="ignore"):  # unknown values are NaN and compare as false; the largest floats overflow
-        for step, chosen in _blocks(starts, thresholds.step):
+        for step, clock, chosen in _blocks(starts, thresholds):
             rows, lengths = _rows_of(starts, chosen)
             number = np.repeat(np.arange(len(lengths)), lengths)
-            grid = Grid(number, periods(at[rows], GRANULARITIES[step]), RHYTHMS[GRANULARITIES[step]])
+            grid = Grid.of(number, at[rows], STEPS[step], clock)
             quality, surprised = _judge(grid, y[rows], late[rows], known_quality[rows], thresholds.part(chosen))
             found.quality[rows], found.anomaly_score[rows] = quality, surprised
             found.is_anomaly[rows] = surprised > thresholds.anomaly_limit[chosen][number]
     return found
 
 
-def score(frame: pd.DataFrame) -> "pd.Series[float]":
+def score(frame: pd.DataFrame, *, granularity: str | None = None) -> "pd.Series[float]":
     """The quality of rows `series_id, ds, y`: 0 for a flat line, 0.5 for a jump or beyond the robust range, else to 1.
 
-    A row knows only the rows before it. The granularity is told by the first stamps; when a row arrived is not known.
+    A row knows only the rows before it. Without a granularity it is told by the first stamps of each series; a column
+    `time_zone` says whose clock hours follow (else UTC). When a row arrived is not known.
     """
     codes, _ = pd.factorize(frame["series_id"])
     order = np.lexsort((frame["ds"].to_numpy(), codes))
     series, at, y = codes[order], frame["ds"].to_numpy().astype("datetime64[us]")[order], frame["y"].to_numpy()[order]
     steps = _granularities(series, at)
-    thresholds = Thresholds.of([MetricType("any", "any", "sum")] * len(steps), steps)
+    if granularity is not None:
+        steps = [granularity] * len(steps)
+    zones = None
+    if "time_zone" in frame.columns:
+        zones = (
+            frame["time_zone"].to_numpy(dtype=object)[order][np.r_[True, np.diff(series) != 0][: len(series)]].tolist()
+        )
+    thresholds = Thresholds.of([MetricType("any", "any", "sum")] * len(steps), steps, zones)
     found = np.empty(len(frame))
     found[order] = assess(series, at, y.astype(np.float64), thresholds).quality
     return pd.Series(found, index=frame.index, name="quality_score")
 
 
-def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
+def usable(
+    frame: pd.DataFrame, granularity: str, *, end: pd.Timestamp, need: int | None = None
+) -> tuple[pd.DataFrame, tuple[Exclusion, ...]]:
     """The rows up to `end` to learn from (an outage is missing, not zero), and the series left out with their reasons.
 
-    A series needs so many usable observations (`Granularity.need` for a training, `least` for a forecast).
-    A `quality_score` in the frame counts where it is the lower one.
+    A series needs so many usable observations (None: `Granularity.need`, as for a training). A `quality_score` in the
+    frame counts where it is the lower one.
     """
+    need = GRANULARITIES[granularity].need if need is None else need
     known = frame[(frame["ds"] <= end) & frame["y"].notna()].sort_values(["series_id", "ds"])
-    scores = score(known)
+    scores = score(known, granularity=granularity)
     if "quality_score" in known.columns:
         scores = scores.clip(upper=known["quality_score"].astype("float64").fillna(1.0))
     good = scores > 0
@@ -153,15 +175,16 @@ def usable(frame: pd.DataFrame, *, end: pd.Timestamp, need: int) -> tuple[pd.Dat
     return known[kept].reset_index(drop=True), out
 
 
-def _blocks(starts: Places, steps: npt.NDArray[np.int8]) -> Iterator[tuple[int, Places]]:
-    """The numbers of series that are judged together: of one granularity, about PLACES rows with their room."""
-    for step in np.unique(steps):
-        chosen = np.flatnonzero(steps == step)
-        places = np.cumsum(starts[chosen + 1] - starts[chosen] + ROOM)
-        most = PHASES // RHYTHMS[GRANULARITIES[step]].season
-        cuts = places // PLACES + np.arange(len(chosen)) // most
-        for block in np.split(chosen, np.flatnonzero(np.diff(cuts)) + 1):
-            yield int(step), block
+def _blocks(starts: Places, thresholds: Thresholds) -> Iterator[tuple[int, str, Places]]:
+    """The numbers of series that are judged together: of one granularity and clock, about PLACES rows with room."""
+    for step in np.unique(thresholds.step):
+        of_step = thresholds.step == step
+        for clock in sorted(set(thresholds.clock[of_step])):
+            chosen = np.flatnonzero(of_step & (thresholds.clock == clock))
+            places = np.cumsum(starts[chosen + 1] - starts[chosen] + ROOM)
+            cuts = places // PLACES + np.arange(len(chosen)) // (PHASES // STEPS[step].longest)
+            for block in np.split(chosen, np.flatnonzero(np.diff(cuts)) + 1):
+                yield int(step), clock, block
 
 
 def _rows_of(starts: Places, chosen: Places) -> tuple[Any, Places]:
@@ -214,7 +237,7 @@ def _complete(grid: Grid) -> Floats:
     """
     if grid.dense:
         return np.ones(len(grid.series))
-    window = grid.rhythm.window
+    window = grid.granularity.window
     rows = np.arange(len(grid.series))
     counts = rows - np.maximum(np.searchsorted(grid.key, grid.key - window), grid.first)
     earlier = np.full((4, len(rows)), 0)
@@ -232,12 +255,14 @@ def _punctual(late: Floats, late_after: Floats) -> Floats:
 
 
 def _granularities(series: Places, at: Times) -> list[str]:
-    """The granularity of each series by the middle one of its first gaps; daily where there is none."""
+    """The longest granularity of which half a step is below the middle one of a series' first gaps; else daily."""
+    known = [name for name, one in GRANULARITIES.items() if one.seconds or one.months]
+    halves = [GRANULARITIES[name].days * 12 for name in known]
     hours = np.diff(at) / np.timedelta64(1, "h")
     starts = np.r_[np.flatnonzero(np.r_[True, np.diff(series) != 0][: len(series)]), len(series)]
     gaps = [hours[begin : end - 1][:WINDOW] for begin, end in pairwise(starts)]
     steps = np.array([np.median(gap) if len(gap) else 24 for gap in gaps])
-    return [GRANULARITIES[place] for place in np.searchsorted([12, 24 * 3.5, 24 * 20], steps, side="right")]
+    return [known[place] for place in np.maximum(np.searchsorted(halves, steps) - 1, 0)]
 
 
 def _states(known: pd.DataFrame, good: "pd.Series[bool]") -> pd.DataFrame:

@@ -49,7 +49,9 @@ def _rescore(transaction: Transaction, marked: list[dict[str, Any]]) -> int:
     mine = stored["observed_at"] >= since[place]
     there = np.unique(place)
     thresholds = Thresholds.of(
-        [metrics[marked[one]["metric_type"]] for one in there], [marked[one]["granularity"] for one in there]
+        [metrics[marked[one]["metric_type"]] for one in there],
+        [marked[one]["granularity"] for one in there],
+        [marked[one]["time_zone"] for one in there],
     )
     known = np.where(mine, np.nan, stored["quality_score"])
     found = assess(stored["series_id"], stored["observed_at"], stored["value"], thresholds, known_quality=known)

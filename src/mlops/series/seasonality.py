@@ -1,7 +1,7 @@
 """Which seasons series have, how strong they are and when they peak; many series at once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -10,22 +10,19 @@ import numpy as np
 from mlops.db import Database, Transaction
 from mlops.db.archived import read_archived
 from mlops.db.binary import elements
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season
-from mlops.series.grid import Flags, Floats, Places, periods
+from mlops.series.clock import UTC, local_times
+from mlops.series.grid import Flags, Floats, Places
 
-__all__ = ["CANDIDATES", "VERSION", "Panel", "Profile", "SeasonFound", "profile", "store_profiles"]
+__all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_profiles"]
 
-VERSION = 1
+VERSION = 2
 """Raised when the method changes, so that every profile is written anew."""
-SERIES_AT_ONCE = {"hourly": 25, "daily": 250, "weekly": 1000, "monthly": 1000}
-CANDIDATES: dict[str, dict[Season, float]] = {
-    "hourly": {"day": 24, "week": 168, "year": 8766},
-    "daily": {"week": 7, "month": 30.4375, "year": 365.25},
-    "weekly": {"year": 52.1786},
-    "monthly": {"year": 12},
-}
-"""Length of each season in periods."""
-PER_YEAR = {"hourly": 8766.0, "daily": 365.25, "weekly": 52.1786, "monthly": 12.0}
+VALUES_AT_ONCE = 220_000
+"""Values of a year that are profiled at once, of at most MOST_AT_ONCE series."""
+MOST_AT_ONCE = 1000
+DAYS: dict[Season, float] = {"day": 1, "week": 7, "month": 30.4375, "year": 365.25}
 FEWEST_CYCLES = {"day": 7.0, "week": 5.0, "month": 6.0, "year": 1.95}
 """Seasons that a history must hold before one is looked for."""
 LEAST_STRENGTH, LEAST_AGREEMENT = 0.1, 0.7
@@ -35,11 +32,15 @@ STEADY, EVEN = 1.32, 0.49
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Histories side by side: `values` (series, periods) from the period `start` on, NaN where nothing was observed."""
+    """Histories side by side: `values` (series, steps) from the step `start` on, NaN where nothing was observed.
+
+    Steps are counted as they pass; `clock` is the time zone whose hours and weekdays they follow.
+    """
 
     values: Floats
     start: int
-    granularity: str
+    granularity: Granularity
+    clock: str = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class SeasonFound:
     """One season that was looked for: the share of variance it explains, whether it is believed, and its shape.
 
     `index` is the mean of each phase over the mean of all: hour 0 to 23, Monday to Sunday, day 1 to 31, January to
-    December (hours of the week for hourly series); None where a phase was never observed. `peak` is the place of the
-    largest.
+    December (hours of the local week for hourly series); None where a phase was never observed. `peak` is the place of
+    the largest.
     """
 
     found: bool
@@ -71,6 +72,19 @@ class Profile:
     seasons: dict[Season, SeasonFound]
 
 
+def candidates(granularity: Granularity) -> dict[Season, float]:
+    """The seasons that a granularity can show, with their lengths in steps; days of the month of whole days alone."""
+    days = granularity.days
+    shown: dict[Season, bool] = {
+        "day": not granularity.dated,
+        "week": days < 7,
+        "month": granularity.dated and days < 7,
+        "year": granularity.per_year >= 4,
+    }
+    lengths = {season: DAYS[season] / days for season, there in shown.items() if there}
+    return {season: round(length) if season in ("day", "week") else length for season, length in lengths.items()}
+
+
 def profile(panel: Panel, seasons: Sequence[Season] = ("day", "week", "month", "year")) -> list[Profile]:
     """The profile of each series of a panel; every series must have an observation.
 
@@ -81,7 +95,7 @@ def profile(panel: Panel, seasons: Sequence[Season] = ("day", "week", "month", "
     there = ~np.isnan(panel.values)
     rest, slopes = _detrended(panel.values, there)
     found: dict[Season, list[SeasonFound | None]] = {}
-    for season, length in CANDIDATES[panel.granularity].items():
+    for season, length in candidates(panel.granularity).items():
         if season in seasons:
             rest, found[season] = _season(panel, rest, there, season, length)
     return [
@@ -99,15 +113,27 @@ def store_profiles(database: Database, *, metric_type: str | None = None) -> dic
     with database.transaction() as transaction:
         chosen = transaction.rows("profile_series", metric_type=metric_type)
     done = written = 0
-    for kind, rows in groupby(chosen, key=lambda row: (row["granularity"], tuple(row["seasons"]))):
-        for ids in _chunks([row["series_id"] for row in rows], SERIES_AT_ONCE[kind[0]]):
+    for (name, clock, anchor, *seasons), rows in groupby(chosen, key=_kind):
+        kind = replace(GRANULARITIES[name], anchor=anchor)
+        for ids in _chunks([row["series_id"] for row in rows], _at_once(kind)):
             with database.transaction() as transaction:
                 read_archived(transaction, ids)
                 histories = transaction.rows("profile_values", series_ids=ids)
-                documents = _documents(histories, *kind)
+                documents = _documents(histories, kind, clock, seasons)
                 written += _write(transaction, documents)
             done += len(documents)
     return {"series": done, "written": written}
+
+
+def _kind(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What is the same of series that are profiled together."""
+    step = GRANULARITIES[row["granularity"]]
+    clock, anchor = (UTC, row["anchor"] or 0) if step.dated else (row["time_zone"], 0)
+    return (step.name, clock, anchor, *row["seasons"])
+
+
+def _at_once(granularity: Granularity) -> int:
+    return max(1, min(MOST_AT_ONCE, int(VALUES_AT_ONCE / granularity.per_year)))
 
 
 def _write(transaction: Transaction, documents: dict[int, Any]) -> int:
@@ -159,22 +185,22 @@ def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole
 
 
 def _phases(panel: Panel, season: Season) -> Places:
-    """The phase of each period of the panel, (periods): hour, weekday from Monday, day of the month or month from 0."""
-    number: Places = panel.start + np.arange(panel.values.shape[1])
-    if panel.granularity == "monthly":
-        return number % 12
-    hours = number * {"hourly": 1, "daily": 24, "weekly": 168}[panel.granularity]
-    if season == "day":
-        return hours % 24
-    if season == "week":
-        return (hours + 72) % 168 if panel.granularity == "hourly" else (hours // 24 + 3) % 7
-    days = hours.astype("datetime64[h]").astype("datetime64[D]")
-    months = days.astype("datetime64[M]")
-    if season == "month":
-        within: Places = (days - months.astype("datetime64[D]")).astype(np.int64)
-        return within
-    month: Places = months.astype(np.int64)
-    return month % 12
+    """The phase of each step, (steps): its place in the local day, in the week from Monday, in the month; the month."""
+    step = panel.granularity
+    local = local_times(step.start(panel.start + np.arange(panel.values.shape[1])), panel.clock)
+    months, days = local.astype("datetime64[M]"), local.astype("datetime64[D]")
+    phase: Places
+    if season == "year":
+        phase = months.astype(np.int64) % 12
+    elif season == "month":
+        phase = (days - months.astype("datetime64[D]")).astype(np.int64)
+    else:
+        weekday = (days.astype(np.int64) + 3) % 7
+        within = np.zeros_like(weekday) if step.dated else (local - days).astype("timedelta64[s]").astype(np.int64)
+        phase = within // (step.seconds or 1)
+        if season == "week":
+            phase = phase + weekday * (1 if step.dated else 86_400 // step.seconds)
+    return phase
 
 
 def _without_level(rest: Floats, there: Flags, length: int) -> Floats:
@@ -253,7 +279,7 @@ def _described(panel: Panel, place: int, slope: float, seasons: dict[Season, Sea
         mean=_rounded(values.mean()),
         zero_share=_rounded((values == 0).mean()),
         pattern=_pattern(values),
-        trend_per_year=_rounded(slope * PER_YEAR[panel.granularity]),
+        trend_per_year=_rounded(slope * panel.granularity.per_year),
         seasons=seasons,
     )
 
@@ -278,17 +304,19 @@ def _chunks(ids: list[int], size: int) -> Iterator[list[int]]:
         yield ids[begin : begin + size]
 
 
-def _documents(histories: list[dict[str, Any]], granularity: str, seasons: Sequence[Season]) -> dict[int, Any]:
+def _documents(
+    histories: list[dict[str, Any]], granularity: Granularity, clock: str, seasons: Sequence[Season]
+) -> dict[int, Any]:
     """series_id -> what is stored of it, as JSON holds it."""
     if not histories:
         return {}
     at = [elements(row["observed_at"], "datetime64[us]").astype("datetime64[s]") for row in histories]
-    places = [periods(stamps, granularity) for stamps in at]
+    places = [granularity.number(stamps) for stamps in at]
     start = min(int(place[0]) for place in places)
     values = np.full((len(at), max(int(place[-1]) for place in places) - start + 1), np.nan)
     for row, (place, history) in enumerate(zip(places, histories, strict=True)):
         values[row, place - start] = elements(history["value"], "float64")
-    found_of_all = profile(Panel(values, start, granularity), seasons)
+    found_of_all = profile(Panel(values, start, granularity, clock), seasons)
     return {
         history["series_id"]: {
             "version": VERSION,

@@ -1,6 +1,6 @@
 """Batches of arrived rows into Postgres: exactly once, corrections kept as revisions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +12,14 @@ from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
+from mlops.errors import BadInput
+from mlops.series.clock import NOT_A_ZONE, UTC, local_times
 from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
 from mlops.series.quality import LOOK_BACK, Thresholds
 from mlops.series.spool import Rows
+from mlops.series.steps import Clock, has_anchor
 
-__all__ = ["Known", "Months", "know", "prepare", "read_around", "store"]
+__all__ = ["Known", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
 
 METRICS = "analytics.time_series_metrics"
 REVISIONS = "analytics.time_series_revisions"
@@ -97,20 +100,74 @@ class Months:
         return runs
 
 
-def know(transaction: Transaction, series: pd.DataFrame, metrics: Mapping[str, MetricType]) -> Known:
-    """The series of a file (one row per identity); those that are not there yet are made."""
-    transaction.run("series_tables")
-    transaction.copy("wanted_series", series.assign(key=np.arange(len(series))))
-    transaction.run("series_plan")
-    before = {row["key"] for row in transaction.rows("series_wanted")}
+def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[Clock] | None:
+    """By what the steps of each series of a file begin, by what is stored of it and by the zone that the file names.
+
+    None where no row can differ from that: dates of days or months, and no zone.
+    """
+    zones = sorted(set(series["time_zone"].dropna()) - {UTC})
+    if not zones and not any(has_anchor(name) for name in set(series["granularity"])):
+        return None
+    for row in transaction.rows("unknown_time_zones", names=zones):
+        raise BadInput(f"{row['name']!r} {NOT_A_ZONE} (the server does not know it)")
+    _want(transaction, series.assign(anchor=None))
+    stored = {row["key"]: row for row in transaction.rows("series_clocks")}
+    told = zip(series["granularity"], series["time_zone"], strict=True)
+    return [_clock(name, zone, stored.get(key)) for key, (name, zone) in enumerate(told)]
+
+
+def know(
+    transaction: Transaction,
+    series: pd.DataFrame,
+    metrics: Mapping[str, MetricType],
+    clocks: Sequence[Clock] | None = None,
+) -> Known:
+    """The series of a file (one row per identity); those that are not there yet are made, with these clocks."""
+    if clocks is not None:
+        zones = [zone if one.why is None else None for zone, one in zip(series["time_zone"], clocks, strict=True)]
+        anchors = [one.anchor if one.why is None and has_anchor(one.granularity.name) else None for one in clocks]
+        series = series.assign(time_zone=np.array(zones, object), anchor=np.array(anchors, object))
+    _want(transaction, series)
+    wanted = transaction.rows("series_wanted")
+    before = {row["key"] for row in wanted}
     transaction.run("series_add")
-    ids = np.array([row["series_id"] for row in transaction.rows("series_wanted")], dtype=np.int64)
+    if clocks is not None and wanted:
+        transaction.run("series_told")
+    wanted = transaction.rows("series_wanted")
+    ids = np.array([row["series_id"] for row in wanted], dtype=np.int64)
     distinct, first = np.unique(ids, return_index=True)
     own = series.iloc[first]
     granularity = own["granularity"].to_numpy(dtype=object)
-    thresholds = Thresholds.of([metrics[name] for name in own["metric_type"]], granularity.tolist())
+    stored = [wanted[place]["time_zone"] for place in first.tolist()]
+    thresholds = Thresholds.of([metrics[name] for name in own["metric_type"]], granularity.tolist(), stored)
     new = ~np.isin(np.arange(len(ids)), list(before))
     return Known(ids, new, SeriesFacts(distinct, granularity, thresholds))
+
+
+def _want(transaction: Transaction, series: pd.DataFrame) -> None:
+    transaction.run("series_tables")
+    transaction.copy("wanted_series", series.assign(key=np.arange(len(series))))
+    transaction.run("series_plan")
+
+
+def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None) -> Clock:
+    """The clock of a series, if anything is stored of it, and the zone that a file names."""
+    if stored is None or zone is None or zone == stored["time_zone"]:
+        of_before = stored or {"time_zone": zone, "anchor": None}
+        return Clock.of(granularity, of_before["time_zone"], of_before["anchor"])
+    clock = Clock.of(granularity, zone, stored["anchor"])
+    if stored["time_zone"] != UTC:
+        clock.why = (
+            f"the series is of {stored['time_zone']}, and the file says {zone}; leave the zone out, or correct the one"
+            " of the series in analytics.series"
+        )
+    elif stored["off"] is not None:
+        off = np.array([stored["off"].replace(tzinfo=None)], dtype="datetime64[us]")
+        clock.why = (
+            f"the stored values of the series are not of {zone}: that of {off[0].astype('datetime64[m]')} UTC would be"
+            f" at {str(local_times(off, zone)[0])[11:16]}; leave the zone out, or send them anew as another series"
+        )
+    return clock
 
 
 def prepare(database: Database, rows: Rows, known: Known, *, replayed: bool) -> Judged:

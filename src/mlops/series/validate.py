@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops.domain.granularity import named, table
 from mlops.domain.metric_types import MetricType
-from mlops.domain.series import GRANULARITIES, LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
+from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS
-from mlops.series.columns import Column, Rows, Verdict, also, constant, numbers, times, words
+from mlops.series.clock import NOT_A_ZONE, zone_named
+from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
 
@@ -24,21 +26,28 @@ Bounds = dict[str, tuple[float, float]]
 
 LONGEST_NAME, LONGEST_LABELS = 200, 500  # bytes; together they must fit into one entry of the index series_identity
 NUL = "\0"
+ENDLESS = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What rows are held against; `timezone` is the zone of stamps that name none."""
+    """What rows are held against; `timezone` is of rows that name none, `stamp` is which end of a step is named."""
 
     bounds: Bounds
     latest: np.datetime64
     timezone: str | None = None
     closed: Mapping[Any, str] = field(default_factory=dict)
     """Months that are archived and gone, with the file that would bring them back."""
+    stamp: Stamp = "begin"
 
     @classmethod
     def of(
-        cls, metrics: Iterable[MetricType], latest: np.datetime64, closed: Mapping[datetime, str], timezone: str | None
+        cls,
+        metrics: Iterable[MetricType],
+        latest: np.datetime64,
+        closed: Mapping[datetime, str],
+        timezone: str | None,
+        stamp: Stamp = "begin",
     ) -> "Rules":
         """The rules of these metric types; `closed` maps the beginnings of archived months to their files."""
         months = {np.datetime64(f"{month.astimezone(UTC):%Y-%m}", "M"): path for month, path in closed.items()}
@@ -49,7 +58,7 @@ class Rules:
             )
             for metric in metrics
         }
-        return cls(bounds, latest.astype("datetime64[us]"), timezone, months)
+        return cls(bounds, latest.astype("datetime64[us]"), timezone, months, stamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +85,18 @@ def check_columns(names: Sequence[str], where: str) -> None:
 def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
     """A chunk (columns of the long format and `line`) parted into typed rows and refused ones.
 
-    Typed rows have every column of a series' identity as a categorical, `observed_at` as UTC without a zone in
-    microseconds, and floats.
+    Typed rows have every column of a series' identity and `time_zone` as a categorical, `observed_at` as UTC without a
+    zone in microseconds, and floats.
     """
     frame = frame.reset_index(drop=True)
     columns = {**_identity(frame, rules), **{name: _number(frame, name) for name in NUMBERS}}
-    columns["observed_at"] = _times(frame, columns["granularity"].values, rules)
+    columns["observed_at"] = times(
+        frame["observed_at"],
+        columns["granularity"].values,
+        columns["time_zone"].values,
+        latest=rules.latest,
+        stamp=rules.stamp,
+    )
     columns["observed_at"] = _open(columns["observed_at"], rules)
     columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
     columns["value_lower"], columns["value_upper"] = _around(columns)
@@ -105,6 +120,7 @@ def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, Column]:
         "granularity": _words(frame, "granularity", _granularity, absent=("daily", None)),
         **{name: _words(frame, name, _name, absent=(None, None)) for name in PLACE},
         "labels": _words(frame, "labels", _labels, absent=("{}", None)),
+        "time_zone": _words(frame, "time_zone", _zone, absent=(rules.timezone, None)),
     }
 
 
@@ -122,10 +138,6 @@ def _number(frame: pd.DataFrame, name: str) -> Column:
         return column
     outside = (column.values < 0) | (column.values > 1)
     return also(column, (outside, "a quality score is from 0 to 1"))
-
-
-def _times(frame: pd.DataFrame, granularity: pd.Categorical, rules: Rules) -> Column:
-    return times(frame["observed_at"], granularity, latest=rules.latest, timezone=rules.timezone)
 
 
 def _open(times: Column, rules: Rules) -> Column:
@@ -186,7 +198,9 @@ def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.D
 
 
 def _as_json(row: dict[Any, Any]) -> str:
-    return json.dumps({name: value for name, value in row.items() if pd.notna(value)}, default=str)
+    """JSON knows no infinite numbers: they are texts in it."""
+    said = {name: value for name, value in row.items() if pd.notna(value)}
+    return json.dumps({name: str(value) if value in ENDLESS else value for name, value in said.items()}, default=str)
 
 
 def _tenant(text: str) -> tuple[int, str | None]:
@@ -198,8 +212,14 @@ def _tenant(text: str) -> tuple[int, str | None]:
     return (int(number), None) if whole else (0, "a tenant is a whole number from 1 on")
 
 
-def _granularity(text: str) -> tuple[str, str | None]:
-    return text, None if text in GRANULARITIES else f"a granularity is one of {', '.join(GRANULARITIES)}"
+def _granularity(text: str) -> Verdict:
+    found = named(text)
+    return (None, f"there is no such granularity; {table()}") if found is None else (found.name, None)
+
+
+def _zone(text: str) -> Verdict:
+    found = zone_named(text)
+    return found, f"that {NOT_A_ZONE}" if found is None else None
 
 
 def _name(text: str) -> tuple[str, str | None]:

@@ -113,7 +113,7 @@ def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tu
     lineage, end = mirrored["lineage"], pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
     selection = Selection(**lineage["selection"])
     observed = history(database, selection, as_of, series=lineage["series"])
-    frame, excluded = usable(observed, end=end, need=GRANULARITIES[selection.granularity].least)
+    frame, excluded = usable(observed, selection.granularity, end=end, need=GRANULARITIES[selection.granularity].least)
     refused = {int(one.series_id): one.reason for one in excluded}
     refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
     if frame.empty:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo
 from mlops.features.build import history
 from mlops.features.names import names
@@ -60,7 +59,7 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     """
     observed = history(database, selection, as_of)
     end = observed["ds"].max() if ended else pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
-    frame, excluded = usable(observed, end=end, need=GRANULARITIES[selection.granularity].need)
+    frame, excluded = usable(observed, selection.granularity, end=end)
     known, found = set(observed["series_id"]), names(database, selection)
     unknown = [series for series in found if series not in known]
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"

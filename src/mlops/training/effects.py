@@ -6,7 +6,6 @@ from datetime import datetime
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo
 from mlops.features.build import history
 from mlops.features.names import names
@@ -38,10 +37,10 @@ def effects(
     """
     selection = select(database, metric_type, granularity, {})
     observed = history(database, selection, as_of)
-    frame, excluded = usable(observed, end=observed["ds"].max(), need=GRANULARITIES[granularity].need)
+    frame, excluded = usable(observed, selection.granularity, end=observed["ds"].max())
     if frame.empty:
         raise NothingToDo(f"none of {len(excluded)} series can be measured; the first: {excluded[0].reason}")
-    panel, known = Panels.of(frame, granularity).main, names(database, selection)
+    panel, known = Panels.of(frame, selection.granularity).main, names(database, selection)
     found = measure(panel, Calendar.of(country, events)).table()
     named = {column: found[column].map(known) for column in ("lowest_series", "highest_series")}
     return found.assign(**named)

@@ -1,6 +1,6 @@
 -- adds the wanted series that are not known yet; another session may add the same at this moment
-insert into analytics.series (tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels)
-select tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels
+insert into analytics.series (tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels, time_zone, anchor)
+select tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels, coalesce(time_zone, 'UTC'), anchor
   from wanted_series w
  where not exists (
        select from analytics.series s

@@ -4,6 +4,6 @@ with chosen as (
 ), taken as (
     delete from analytics.unscored u using chosen c where u.series_id = c.series_id returning u.series_id, u.since
 )
-select t.series_id, s.metric_type, s.granularity, min(t.since) as since
+select t.series_id, s.metric_type, s.granularity, s.time_zone, min(t.since) as since
   from taken t join analytics.series s using (series_id)
- group by t.series_id, s.metric_type, s.granularity order by t.series_id
+ group by t.series_id, s.metric_type, s.granularity, s.time_zone order by t.series_id

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mlops import tables
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import Chunk
 
@@ -36,13 +37,12 @@ def auckland_path() -> Path:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    try:
-        hourly = pd.read_csv(path, encoding="utf-8-sig")
-    except (ValueError, OSError, EOFError) as error:
-        raise BadInput(f"can't be read: {error}; expected the hourly counts as CSV", where=str(path)) from error
-    missing = [name for name in CALENDAR if name not in hourly.columns]
+    texts, where = tables.read_table(path, EXPECTED), str(path)
+    missing = [name for name in CALENDAR if name not in texts.columns]
     if missing:
-        raise BadInput(f"column {missing[0]!r} is missing; expected {EXPECTED}", where=str(path))
+        raise BadInput(f"column {missing[0]!r} is missing; expected {EXPECTED}", where=where)
+    counts = {name: tables.numbers(texts[name], where) for name in texts.columns if name not in CALENDAR}
+    hourly = pd.DataFrame({name: texts[name] for name in CALENDAR} | counts)
     return hourly.assign(line=hourly.index + 2)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mlops import tables
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import Chunk
 
@@ -50,10 +51,7 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
 
 def _read(path: Path) -> pd.DataFrame:
     """Either layout as date, load_type, route_type, route_id, loads, pounds, line."""
-    try:
-        table = pd.read_csv(path, encoding="utf-8-sig", dtype=str)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadInput(f"can't be read: {error}; expected a CSV of loads", where=str(path)) from error
+    table = tables.read_table(path, "the columns of loads or of days")
     table["line"] = table.index + 2
     if set(PER_LOAD) <= set(table.columns):
         table = table.drop_duplicates("load_id", keep="first").rename(columns=PER_LOAD).assign(loads="1")
@@ -61,22 +59,13 @@ def _read(path: Path) -> pd.DataFrame:
         table = table.rename(columns=PER_DAY)
     else:
         raise BadInput(_neither(table), where=str(path))
-    return table.assign(**{name: _numbers(table, name, path) for name in ("loads", "pounds")})
+    return table.assign(**{name: tables.numbers(table[name], str(path)) for name in ("loads", "pounds")})
 
 
 def _neither(table: pd.DataFrame) -> str:
     loads = ", ".join(name for name in PER_LOAD if name not in table.columns)
     days = ", ".join(name for name in PER_DAY if name not in table.columns)
     return f"is neither a table of loads (without {loads}) nor of days (without {days})"
-
-
-def _numbers(table: pd.DataFrame, name: str, path: Path) -> "pd.Series[float]":
-    numbers = pd.to_numeric(table[name], errors="coerce")
-    wrong = numbers.isna() & table[name].notna()
-    if wrong.any():
-        row = table[wrong].iloc[0]
-        raise BadInput(f"column {name}: found {row[name]!r}, expected a number", where=str(path), line=int(row["line"]))
-    return numbers
 
 
 def _summed(loads: pd.DataFrame, grouping: list[str]) -> pd.DataFrame:

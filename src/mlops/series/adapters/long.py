@@ -17,6 +17,7 @@ import pyarrow.parquet as parquet
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS, Chunk
+from mlops.tables import check_text, file_format
 
 __all__ = ["chunks"]
 
@@ -33,6 +34,8 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
         raise UnknownName("grouping", by, ())
     try:
         yield from _chunks(path)
+    except UnicodeDecodeError as error:  # Arrow shows a broken line as text before it is known to be any
+        raise BadInput("holds bytes that are not UTF-8; save the file as UTF-8", where=str(path)) from error
     except MemoryError:  # Arrow's own is an ArrowException too, and nothing is wrong with the file
         raise
     except (pa.ArrowException, EOFError, zlib.error, OSError) as error:
@@ -42,43 +45,47 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
-    with path.open("rb") as file:
-        magic = file.read(6)
-    if magic[:4] == b"PAR1":
-        return _typed(parquet.ParquetFile(path).iter_batches(batch_size=ROWS))
-    if magic == b"ARROW1":
+    found = file_format(path)
+    if found == "parquet":
+        return _typed(parquet.ParquetFile(path).iter_batches(batch_size=ROWS), str(path))
+    if found == "arrow":
         reader = pa.ipc.open_file(path)
-        return _typed(reader.get_batch(number) for number in range(reader.num_record_batches))
-    return _csv(cast(IO[bytes], gzip.open(path)) if magic[:2] == b"\x1f\x8b" else path.open("rb"))
+        return _typed((reader.get_batch(number) for number in range(reader.num_record_batches)), str(path))
+    return _csv(cast(IO[bytes], gzip.open(path)) if found == "gzip" else path.open("rb"), str(path))
 
 
-def _typed(batches: Iterable[Any]) -> Iterator[Chunk]:
+def _typed(batches: Iterable[Any], where: str) -> Iterator[Chunk]:
     """Batches whose columns have types of their own; everything but numbers becomes text."""
     done = 0
     for batch in batches:
         names = batch.schema.names
-        columns = [_plain(name, column) for name, column in zip(names, batch.columns, strict=True)]
+        columns = [_plain(name, column, where) for name, column in zip(names, batch.columns, strict=True)]
         rows = pa.Table.from_arrays(columns, names=names).to_pandas()
         rows["line"] = np.arange(done + 1, done + 1 + len(rows))
         done += len(rows)
         yield Chunk(rows)
 
 
-def _plain(name: str, column: Any) -> Any:
+def _plain(name: str, column: Any, where: str) -> Any:
     if name in NUMBERS and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return column
-    if pa.types.is_nested(column.type):
-        column = pa.array([value and json.dumps(dict(value)) for value in column.to_pylist()], pa.string())
-    elif pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    text = column.cast(pa.string())
+    try:
+        if name == "labels" and (pa.types.is_struct(column.type) or pa.types.is_map(column.type)):
+            texts = [value and json.dumps(dict(value)) for value in column.to_pylist()]
+            column = pa.array(texts, pa.string())
+        elif pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        text = column.cast(pa.string())
+    except (TypeError, pa.ArrowException) as error:
+        expected = "a JSON object, a struct or a map" if name == "labels" else "one text, number or time a row"
+        raise BadInput(f"column {name!r} holds {column.type}; expected {expected}", where=where) from error
     return text if name in NUMBERS else text.dictionary_encode()
 
 
-def _csv(file: IO[bytes]) -> Iterator[Chunk]:
+def _csv(file: IO[bytes], where: str) -> Iterator[Chunk]:
     """Rows as text; a line with a wrong number of fields is refused by itself, and blank lines are passed over."""
     broken: list[Any] = []
-    watched, line, told = _Watched(file), 1, 0
+    watched, line, told = _Watched(file, where), 1, 0
     with file:
         reader = _reader(watched, broken)
         for batch in reader:
@@ -141,19 +148,29 @@ def _reason(row: Any, *, cut: bool) -> str:
 
 
 class _Watched:
-    """A file that remembers whether the last line that was read from it had an end."""
+    """A file that is UTF-8 as far as it was read, and whether the last line of that had an end."""
 
     closed = False
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        self._file, self._where = file, where
+        self._line, self._cut = 1, b""
         self.ended = True
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
+        self._check(data)
         if data:
             self.ended = data.endswith((b"\n", b"\r"))
         return data
+
+    def _check(self, data: bytes) -> None:
+        """Whole lines are checked at once: a character that a block cuts in two is no fault."""
+        text = self._cut + data
+        whole = text.rfind(b"\n") + 1 if data else len(text)
+        check_text(text[:whole], self._where, line=self._line)
+        self._line += text.count(b"\n", 0, whole)
+        self._cut = text[whole:]
 
     def close(self) -> None:
         self.closed = True

@@ -1,0 +1,1 @@
+alter table analytics.metric_types drop column absence;

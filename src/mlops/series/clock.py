@@ -1,0 +1,36 @@
+"""The clocks of series: which time zones there are, and UTC as a local clock shows it. Pure."""
+
+import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["NOT_A_ZONE", "UTC", "local_times", "zone_named"]
+
+Times = npt.NDArray[np.datetime64]
+
+UTC = "UTC"
+SAME_AS_UTC = ("Etc/UTC", "Etc/GMT", "GMT", "Zulu")
+SHAPE = re.compile(r"UTC|Etc/[A-Z][A-Za-z]+|Etc/GMT[+-][0-9]{1,2}|[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+")
+"""Names of places, as `analytics.is_time_zone` takes them: to the server CET is an abbreviation without summer time."""
+NOT_A_ZONE = "is not a time zone; write it like Pacific/Auckland or UTC"
+
+
+def zone_named(name: str) -> str | None:
+    """The IANA name of a time zone, or None for another text; what is always UTC is called UTC."""
+    if name in SAME_AS_UTC:
+        return UTC
+    try:
+        return ZoneInfo(name).key if SHAPE.fullmatch(name) else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def local_times(at: Times, zone: str) -> Times:
+    """UTC times as the clock of a zone shows them: an hour that it repeats comes twice, one that it skips never."""
+    if zone == UTC or not len(at):
+        return at
+    local = pd.DatetimeIndex(at).tz_localize(UTC).tz_convert(zone).tz_localize(None)
+    return local.to_numpy().astype(at.dtype)

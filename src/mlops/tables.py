@@ -1,0 +1,233 @@
+"""Tables that anybody sends: a file told by its first bytes and read whole, and its columns as numbers, times, names.
+
+What can't be taken raises BadInput with the place, what was found, what is expected and what to do.
+"""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from mlops.errors import BadInput
+
+__all__ = [
+    "MISSING",
+    "check_text",
+    "file_format",
+    "names",
+    "numbers",
+    "read_table",
+    "refuse_infinite",
+    "refuse_nul",
+    "times",
+]
+
+FileFormat = Literal["csv", "gzip", "parquet", "arrow"]
+EXPECTED = "expected CSV (UTF-8, gzipped or not), Parquet or an Arrow file"
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+"""How files of others write that a number is not there; a name is never missing but by being empty."""
+HEAD = 4096  # bytes of a file that tell what it is
+
+FORMATS: Mapping[bytes, FileFormat] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\x1f\x8b": "gzip"}
+UNREAD = {
+    b"PK\x03\x04": "is a zip archive (or a workbook): unpack it, or save the sheet as CSV, and send that file",
+    b"PK\x05\x06": "is an empty zip archive: send the file that belongs in it",
+    b"BZh": "is compressed by bzip2: unpack it, or compress it by gzip",
+    b"\xfd7zXZ": "is compressed by xz: unpack it, or compress it by gzip",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd: unpack it, or compress it by gzip",
+    b"\xff\xff\xff\xff": "is an Arrow stream, without the end that an Arrow file has: write it by pyarrow.ipc.new_file",
+    b"\xff\xfe\x00\x00": "is text in UTF-32: save it as UTF-8",
+    b"\x00\x00\xfe\xff": "is text in UTF-32: save it as UTF-8",
+    b"\xff\xfe": "is text in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "is text in UTF-16: save it as UTF-8",
+}
+"""Files that are told from their first bytes and not read, longer marks before shorter ones."""
+
+
+def file_format(path: Path) -> FileFormat:
+    """What a file is, told from its first bytes; BadInput for what is no table that is read here."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        found = _format(head, path)
+        if found == "gzip":
+            with gzip.open(path) as inner:
+                if _format(_some(inner), path) != "csv":
+                    raise BadInput(f"is gzipped, but holds no CSV; unpack it; {EXPECTED}", where=str(path))
+    except OSError as error:
+        raise BadInput(f"can't be read: {error.strerror or error}; {EXPECTED}", where=str(path)) from error
+    return found
+
+
+def check_text(data: bytes, where: str, *, line: int = 1) -> None:
+    """Raise BadInput unless the bytes, which begin on that line, are UTF-8."""
+    if data.isascii():
+        return
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"found the byte 0x{data[error.start]:02x}, which is not UTF-8 (it may be Latin-1 or Windows-1252);"
+            " save the file as UTF-8",
+            where=where,
+            line=line + data.count(b"\n", 0, error.start),
+        ) from error
+
+
+def refuse_nul(data: bytes, where: str) -> None:
+    """Raise BadInput where a text holds the character NUL."""
+    at = data.find(b"\0")
+    if at >= 0:
+        line = 1 + data.count(b"\n", 0, at)
+        raise BadInput("found the character NUL, which no text holds; take it out", where=where, line=line)
+
+
+def read_table(path: Path, expected: str) -> pd.DataFrame:
+    """A file read whole: of CSV every cell is text (NaN where it is empty), else columns have the file's own types.
+
+    `expected` says in a refusal which columns there should be.
+    """
+    found = file_format(path)
+    try:
+        if found == "parquet":
+            return pd.DataFrame(parquet.read_table(path).to_pandas())
+        if found == "arrow":
+            return pd.DataFrame(pa.ipc.open_file(path).read_all().to_pandas())
+        data = path.read_bytes()
+        return _csv(gzip.decompress(data) if found == "gzip" else data, path)
+    except BadInput:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise BadInput(f"can't be read: {said[0]}; {EXPECTED} with {expected}", where=str(path)) from error
+
+
+def names(given: "pd.Series[Any]", where: str) -> "pd.Series[str]":
+    """A column of names as text, and `NA` or `nan` is one; BadInput for the first that is missing."""
+    _refuse_nested(given, where)
+    missing = (given.isna() | (given.astype(object) == "")).to_numpy(bool)
+    _refuse_first(given, missing, "is missing; every row names its series", where)
+    return given.astype(str)
+
+
+def numbers(given: "pd.Series[Any]", where: str) -> "pd.Series[float]":
+    """A column as floats, NaN where nothing is there (MISSING); BadInput for the first that is no finite number."""
+    _refuse_nested(given, where)
+    texts = _is_text(given)
+    absent = given.isna() | given.isin(MISSING) if texts else given.isna()
+    try:
+        found = pd.to_numeric(given.where(~absent) if texts else given, errors="coerce").astype(float)
+    except (TypeError, ValueError):  # times, intervals
+        found = pd.Series(np.nan, given.index)
+    _refuse_first(given, (found.isna() & ~absent).to_numpy(bool), "is not a number", where)
+    _refuse_first(given, np.isinf(found.to_numpy()), "is infinite; correct it, or leave it out", where)
+    return found
+
+
+def times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]":
+    """A column of times, or of texts like 2020-03-23T06:00+02:00, as naive UTC; NaT where nothing is there.
+
+    A text without an offset is UTC. Midnights of several offsets are refused: nobody can say of which days they are.
+    """
+    if pd.api.types.is_datetime64_any_dtype(given):
+        return given.dt.tz_convert("UTC").dt.tz_localize(None) if given.dt.tz is not None else given
+    if not _is_text(given):
+        raise BadInput(f"{given.name} holds {given.dtype}, which is no time; expected 2020-03-23", where=where)
+    _refuse_nested(given, where)
+    _refuse_two_midnights(given, where)
+    found = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
+    lost = (found.isna() & given.notna()).to_numpy(bool)
+    _refuse_first(given, lost, "is not a time; expected 2020-03-23 or 2020-03-23T06:00:00+00:00", where)
+    return found.dt.tz_localize(None)
+
+
+def refuse_infinite(values: npt.NDArray[Any], frame: pd.DataFrame, name: str, *, of: str, at: str) -> None:
+    """BadInput when a value of the frame's column `name` is infinite; `of` and `at` are the columns that say where."""
+    bad = np.isinf(values)
+    if bad.any():
+        row = frame.iloc[int(bad.argmax())]
+        whose = f"{of.removesuffix('_id')} {row[of]!r}"
+        raise BadInput(f"{whose} has an infinite {name} at {row[at]}; correct it, or leave it out")
+
+
+def _format(head: bytes, path: Path) -> FileFormat:
+    for mark, found in FORMATS.items():
+        if head.startswith(mark):
+            return found
+    for mark, what in UNREAD.items():
+        if head.startswith(mark):
+            raise BadInput(f"{what}; {EXPECTED}", where=str(path))
+    zeros = [place % 2 for place, byte in enumerate(head) if not byte]
+    if len(zeros) > len(head) / 4 and len(set(zeros)) == 1:
+        raise BadInput(f"is text in UTF-16 without a mark: save it as UTF-8; {EXPECTED}", where=str(path))
+    if zeros and not _begins_in_utf8(head):
+        raise BadInput(f"is no text; {EXPECTED}", where=str(path))
+    return "csv"
+
+
+def _begins_in_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _some(inner: gzip.GzipFile) -> bytes:
+    """The first bytes of what is compressed; what breaks off is told by who reads it to its end."""
+    try:
+        return inner.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def _csv(data: bytes, path: Path) -> pd.DataFrame:
+    check_text(data, str(path))
+    refuse_nul(data, str(path))
+    frame = pd.read_csv(BytesIO(data), dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise BadInput("its lines have more fields than its header; name every column", where=str(path))
+    return frame
+
+
+def _refuse_two_midnights(given: "pd.Series[Any]", where: str) -> None:
+    """Texts of days with an offset are instants: by several offsets they are no calendar of days."""
+    texts = pd.Series(given.dropna().unique(), dtype=object).astype(str)
+    parts = texts.str.extract(r"[T ](?P<clock>[\d:.]+) *(?P<offset>Z|[+-]\d\d(?::?\d\d)?)$")
+    clocks, offsets = parts["clock"].dropna(), sorted(parts["offset"].dropna().unique())
+    if len(offsets) > 1 and clocks.str.fullmatch(r"00:00(:00(\.0+)?)?").all():
+        raise BadInput(
+            f"{given.name} has midnights of {len(offsets)} offsets ({', '.join(offsets[:3])}), which are no calendar of"
+            " days; write a day as its date (2020-03-23), or times in UTC",
+            where=where,
+        )
+
+
+def _is_text(given: "pd.Series[Any]") -> bool:
+    return bool(pd.api.types.is_object_dtype(given) or pd.api.types.is_string_dtype(given))
+
+
+def _refuse_nested(given: "pd.Series[Any]", where: str) -> None:
+    """Lists, arrays and mappings are no single values."""
+    if given.dtype == object:
+        nested = given.map(lambda one: isinstance(one, list | tuple | dict | set | np.ndarray)).to_numpy(bool)
+        if nested.any():
+            kind = type(given.iloc[int(nested.argmax())]).__name__
+            what = "lists" if kind in ("list", "tuple", "ndarray", "set") else "mappings"
+            raise BadInput(f"column {given.name!r} holds {what}; expected one value a row", where=where)
+
+
+def _refuse_first(given: "pd.Series[Any]", bad: npt.NDArray[np.bool_], why: str, where: str) -> None:
+    """BadInput for the first bad row; in a file, which has a header, with its line."""
+    if bad.any():
+        row = int(bad.argmax())
+        raise BadInput(f"{given.name} = {given.iloc[row]!r} {why}", where=where, line=row + 2 if where else None)
