@@ -89,13 +89,14 @@ def times(
     """
     codes, distinct = _factorized(raw)
     steps, zones = [*granularity.categories, None], [*zone.categories, None]
-    kinds = np.asarray(granularity.codes, dtype=np.int64) % len(steps) * len(zones) + zone.codes % len(zones)
+    of_step, of_zone, codes = (np.asarray(one, dtype=np.int64) for one in (granularity.codes, zone.codes, codes))
+    kinds = of_step % len(steps) * len(zones) + of_zone % len(zones)  # -1 counts from the end
     there = np.flatnonzero(np.bincount(kinds, minlength=1))
     kind = np.searchsorted(there, np.arange(len(steps) * len(zones)))[kinds]
     judged = [
         _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp) for one in there
     ]
-    rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)  # -1 counts from the end
+    rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)
     values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in judged)])
     return Column(values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in judged)]), rows))
 
@@ -123,14 +124,12 @@ def _judged(
     begins, real = values.copy(), ~np.isnat(values)
     if stamp == "end" and step is not ANY:
         begins[real] = step.begun(values[real])
-    outside = (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
+    outside = (begins < EARLIEST) | (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
     own = np.where(aware, _parse(raw.where(formed & aware).str.replace(OFFSET, "", regex=True)), written)
     unaligned, carries = _unaligned(begins, step, zone, own)
-    twice = (
-        np.isnat(values) & ~np.isnat(_localized(written, zone, ambiguous=np.zeros(len(written), dtype=bool)))
-        if zone
-        else np.isnat(values)
-    )
+    nowhere = np.isnat(values)
+    standing = np.zeros(len(written), dtype=bool)  # of a time that comes twice, the second
+    twice = nowhere & ~np.isnat(_localized(written, zone, ambiguous=standing)) if zone else nowhere
     column = also(
         Column(begins),
         (raw.isna().to_numpy(), "nothing is there; write a time like 2024-01-31T00:00:00Z"),
@@ -141,8 +140,8 @@ def _judged(
             "the time has no zone; write it like 2024-01-31T00:00:00Z, or name the zone (--timezone UTC)",
         ),
         (np.isnat(written), "there is no such date or time; correct it"),
-        (np.isnat(values) & twice, f"that time comes twice in {zone}: the clock is set back; write its offset"),
-        (np.isnat(values), f"that time never comes in {zone}: the clock is set forward; write its offset"),
+        (twice, f"that time comes twice in {zone}: the clock is set back; write its offset"),
+        (nowhere, f"that time never comes in {zone}: the clock is set forward; write its offset"),
         (
             np.isnat(begins),
             f"no step of granularity {step.name} ends on that date; a time is read as the end of its step",
