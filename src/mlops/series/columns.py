@@ -80,12 +80,13 @@ def times(
     *,
     latest: np.datetime64,
     stamp: Stamp = "begin",
+    clocks: Sequence[str] = (),
 ) -> Column:
     """The UTC times at which steps begin, without a zone of their own, in microseconds.
 
-    Where no `zone` is named a stamp must say its offset, and hours are full by the clock that it writes. With one an
-    hour without offset is local time, and hours are full by the zone's clock; without offset a day or longer means its
-    date as it is written.
+    Where no `zone` is named a stamp must say its offset, and hours are full by the clock that it writes or by one of
+    `clocks`. With one an hour without offset is local time, and hours are full by the zone's clock; without offset a
+    day or longer means its date as it is written.
     """
     codes, distinct = _factorized(raw)
     steps, zones = [*granularity.categories, None], [*zone.categories, None]
@@ -94,7 +95,8 @@ def times(
     there = np.flatnonzero(np.bincount(kinds, minlength=1))
     kind = np.searchsorted(there, np.arange(len(steps) * len(zones)))[kinds]
     judged = [
-        _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp) for one in there
+        _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp, clocks)
+        for one in there
     ]
     rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)
     values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in judged)])
@@ -113,7 +115,12 @@ def also(column: Column, *rules: tuple[Rows, str]) -> Column:
 
 
 def _judged(
-    texts: Sequence[Any], name: str | None, zone: str | None, latest: np.datetime64, stamp: Stamp
+    texts: Sequence[Any],
+    name: str | None,
+    zone: str | None,
+    latest: np.datetime64,
+    stamp: Stamp,
+    clocks: Sequence[str],
 ) -> tuple[Rows, Rows]:
     """The time of each text for series of a granularity and zone, or the reason why it is none."""
     raw, step = pd.Series(texts, dtype=object), GRANULARITIES.get(name or "", ANY)
@@ -126,7 +133,8 @@ def _judged(
         begins[real] = step.begun(values[real])
     outside = (begins < EARLIEST) | (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
     own = np.where(aware, _parse(raw.where(formed & aware).str.replace(OFFSET, "", regex=True)), written)
-    unaligned, carries = _unaligned(begins, step, zone, own)
+    shown = [local_times(begins, one) for one in ([zone] if zone else clocks)] if not step.dated else []
+    unaligned, carries = _unaligned(begins, step, zone, shown if zone else [own, *shown])
     nowhere = np.isnat(values)
     standing = np.zeros(len(written), dtype=bool)  # of a time that comes twice, the second
     twice = nowhere & ~np.isnat(_localized(written, zone, ambiguous=standing)) if zone else nowhere
@@ -152,18 +160,18 @@ def _judged(
     return begins, np.full(len(begins), None, dtype=object) if reasons is None else reasons
 
 
-def _unaligned(values: Rows, step: Granularity, zone: str | None, written: Rows) -> tuple[Rows, str]:
+def _unaligned(values: Rows, step: Granularity, zone: str | None, shown: Sequence[Rows]) -> tuple[Rows, str]:
     """Times that begin no step of that granularity, whichever the anchor of its series; and what one carries.
 
-    Hours are full by the clock of their zone, or where none is named by the one that was `written`.
+    Hours are full as one of the clocks has `shown` them.
     """
     carries = f"a value of granularity {step.name} carries {step.begins}"
     if step is ANY:
         return np.zeros(len(values), dtype=bool), carries
     if not step.dated:
-        clock = written if zone is None else local_times(values, zone)
         ask = "name that zone (--timezone, or the column time_zone)" if zone in (None, UTC) else f"here that of {zone}"
-        return clock.astype("datetime64[us]").astype(np.int64) % (step.seconds * 1_000_000) != 0, f"{carries}; {ask}"
+        over = [clock.astype("datetime64[us]").astype(np.int64) % (step.seconds * 1_000_000) for clock in shown]
+        return np.all([left != 0 for left in over], axis=0), f"{carries}; {ask}"
     dates = values.astype("datetime64[D]")
     off = values != dates
     if step.months:

@@ -112,8 +112,9 @@ def _read(
     with database.transaction() as transaction:
         metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
         closed = {row["month"]: row["path"] for row in transaction.rows("closed_months")}
+        zones = [row["time_zone"] for row in transaction.rows("series_zones")]
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
-    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp)
+    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp, zones)
     chunks = adapter_named(delivery.adapter)(delivery.path, by=delivery.by)
     arrivals.take(chunks, rules, lambda rows: delivery.progress("reading", rows, None))
     if arrivals.read == 0:

@@ -38,6 +38,8 @@ class Rules:
     closed: Mapping[Any, str] = field(default_factory=dict)
     """Months that are archived and gone, with the file that would bring them back."""
     stamp: Stamp = "begin"
+    clocks: tuple[str, ...] = ()
+    """Time zones of stored series, by whose clocks hours may be full where a row names none."""
 
     @classmethod
     def of(
@@ -47,6 +49,7 @@ class Rules:
         closed: Mapping[datetime, str],
         timezone: str | None,
         stamp: Stamp = "begin",
+        clocks: Iterable[str] = (),
     ) -> "Rules":
         """The rules of these metric types; `closed` maps the beginnings of archived months to their files."""
         months = {np.datetime64(f"{month.astimezone(UTC):%Y-%m}", "M"): path for month, path in closed.items()}
@@ -57,7 +60,7 @@ class Rules:
             )
             for metric in metrics
         }
-        return cls(bounds, latest.astype("datetime64[us]"), timezone, months, stamp)
+        return cls(bounds, latest.astype("datetime64[us]"), timezone, months, stamp, tuple(clocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
         columns["time_zone"].values,
         latest=rules.latest,
         stamp=rules.stamp,
+        clocks=rules.clocks,
     )
     columns["observed_at"] = _open(columns["observed_at"], rules)
     columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
