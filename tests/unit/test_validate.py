@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops.domain.clock import zone_named
 from mlops.domain.series import LONG_COLUMNS, REQUIRED
 from mlops.errors import BadInput
-from mlops.series.clock import zone_named
 from mlops.series.validate import Rules, check_columns, validate
 
 BOUNDS = {"collection_weight": (0.0, np.inf), "contamination_rate": (0.0, 100.0), "revenue": (-np.inf, np.inf)}

@@ -10,13 +10,13 @@ from typing import Literal
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.adapters import locate
 from mlops.series.arrivals import Arrivals
-from mlops.series.clock import NOT_A_ZONE, zone_named
 from mlops.series.columns import Stamp
 from mlops.series.load import Load, Stored
 from mlops.series.steps import Clock

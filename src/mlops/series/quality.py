@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import UTC
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.series.anomaly import DEPTH, surprise
-from mlops.series.clock import UTC
 from mlops.series.flat import standing_still
 from mlops.series.grid import ROOM, Flags, Floats, Grid, Places, Times, centre, robust_scale
 

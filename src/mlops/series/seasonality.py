@@ -10,9 +10,9 @@ import numpy as np
 from mlops.db import Database, Transaction
 from mlops.db.archived import read_archived
 from mlops.db.binary import elements
+from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season
-from mlops.series.clock import UTC, local_times
 from mlops.series.grid import Flags, Floats, Places
 
 __all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_profiles"]

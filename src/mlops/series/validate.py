@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.granularity import named, table
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS
-from mlops.series.clock import NOT_A_ZONE, zone_named
 from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
