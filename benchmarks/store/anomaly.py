@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from mlops.config import Settings
 from mlops.db import open_database
 from mlops.db.embedded import server_for
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.series.quality import Thresholds, assess
 from mlops.series.seasonality import Panel, profile, store_profiles
@@ -95,7 +96,7 @@ def seasons_in_noise() -> dict[str, dict[str, int]]:
         values = np.random.default_rng(0).normal(size=(1000, 730))
         for day in range(1, 730):
             values[:, day] += memory * values[:, day - 1]
-        profiles = profile(Panel(values, 18_000, "daily"))
+        profiles = profile(Panel(values, 18_000, GRANULARITIES["daily"]))
         found[name] = {
             season: sum(one.seasons[season].found for one in profiles) for season in ("week", "month", "year")
         }
@@ -142,7 +143,7 @@ def _fill(connection: psycopg.Connection, y: np.ndarray) -> None:
 def weekly_seasons(data: Path) -> None:
     """On how many of the NN5 series a weekly season is found, and CPU time."""
     begin = time.process_time()
-    found = profile(Panel(nn5(data), int(np.datetime64("1996-03-18", "D").astype(int)), "daily"))
+    found = profile(Panel(nn5(data), int(np.datetime64("1996-03-18", "D").astype(int)), GRANULARITIES["daily"]))
     took = (time.process_time() - begin) / len(found) * 1000
     print(
         f"weekly season found in {sum(one.seasons['week'].found for one in found)} of {len(found)}, {took:.2f} ms each"

@@ -286,6 +286,7 @@ WITHIN = {
     "ingest_around": "scores arriving rows by those before them; rows of an archived month are refused",
     "live_predictions": "the naive beside forecasts that are kept as long as observations",
     "weekly_accuracy": "the naive beside forecasts that are kept as long as observations",
+    "series_clocks": "a zone that comes late fits archived hours as it fits those that are there",
     "match_outcomes": "matches when outcomes arrive, long before their month is old",
     "upkeep_analyze": "samples all tables",
 }

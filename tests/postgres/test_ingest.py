@@ -323,6 +323,15 @@ def test_hours_of_a_half_hour_zone_are_taken_and_get_their_zone_when_it_is_named
     assert counts(ingest(database, again)) == (1, 1, 0, 0, 0)
 
 
+def test_hours_in_utc_are_full_by_the_clock_that_is_stored_of_their_series(database: Database, write):
+    local = write(*hourly(["2024-01-01T00:00:00"]))
+    assert ingest(database, local, timezone="Asia/Kathmandu").inserted == 1
+    in_utc = write(*hourly(["2023-12-31T19:15:00Z"]), name="utc.csv")
+    assert ingest(database, in_utc).inserted == 1
+    report = ingest(database, write(*hourly(["2023-12-31T20:00:00Z"])))
+    assert "begin at :00 by the clock of Asia/Kathmandu, and this one at :45" in str(report.reasons[0])
+
+
 def test_a_zone_other_than_the_stored_one_is_refused_with_both(database: Database, write):
     file = write(*hourly(["2024-01-01T00:00:00"]))
     ingest(database, file, timezone="Europe/Berlin")

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES
 from mlops.series.judge import AROUND, SeriesFacts, judge
 from mlops.series.quality import Thresholds
@@ -97,11 +98,15 @@ def test_a_late_row_that_fills_a_gap_is_less_trusted_and_a_history_brought_in_wh
     assert (judged(days).new["quality_score"][:50] == 1).all()
 
 
-@pytest.mark.parametrize(("granularity", "hours"), [("hourly", 1), ("daily", 24), ("weekly", 168), ("monthly", 744)])
-def test_replayed_rows_became_known_when_their_period_ended(granularity: str, hours: int):
+HOURS = {"15min": 0.25, "30min": 0.5, "hourly": 1, "daily": 24, "business_daily": 24, "weekly": 168}
+HOURS |= {"monthly": 744, "quarterly": 91 * 24, "yearly": 366 * 24}
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_replayed_rows_became_known_when_their_period_ended(granularity: str):
     rows = arrived({(0, 0): {"value": 1.0}})
     found = judge(rows, IDS[:1], facts(granularity), stored({}), NOW, replayed=True)
-    assert found.new["recorded_at"][0] == START + np.timedelta64(hours, "h")
+    assert found.new["recorded_at"][0] == START + np.timedelta64(int(HOURS[granularity] * 60), "m")
     planned = arrived({(0, 5000): {"value": 1.0}})
     assert judge(planned, IDS[:1], facts(), stored({}), NOW, replayed=True).new["recorded_at"][0] == NOW
 
@@ -119,3 +124,13 @@ def test_a_correction_scores_the_rows_after_it_anew():
 def test_scores_that_a_file_brings_stand():
     found = judged({(0, day): {"value": 0.0, "quality_score": 0.25} for day in range(40)})
     assert set(found.new["quality_score"].tolist()) == {0.25}
+
+
+def test_the_days_that_are_summarised_anew_are_local():
+    thresholds = Thresholds.of([METRIC_TYPES["collection_weight"]] * 2, ["hourly", "daily"], ["America/New_York"] * 2)
+    known = SeriesFacts(np.array([1, 2]), np.array(["hourly", "daily"], dtype=object), thresholds)
+    rows = arrived({(0, 0): {"value": 1.0}, (0, 1): {"value": 1.0}, (1, 0): {"value": 1.0}})
+    nothing = {name: np.empty(0, dtype=dtype) for name, dtype in AROUND.items()}
+    dirty = judge(rows, known.series_id[rows["key"]], known, nothing, NOW).dirty
+    assert dirty["first_day"].astype(str).tolist() == ["2023-12-31", "2024-01-01"]
+    assert dirty["last_day"].astype(str).tolist() == ["2024-01-01", "2024-01-01"]

@@ -220,3 +220,54 @@ def test_a_lower_score_of_the_sender_counts():
 def test_a_monthly_series_is_not_stale_within_its_own_rhythm():
     frame = series(healthy(200), freq="MS")
     assert usable(frame, "daily", end=frame["ds"].max() + pd.Timedelta(days=60), need=180)[1] == ()
+
+
+CHANGES = [
+    pytest.param(zone, change, id=f"{zone} {change}")
+    for zone, changes in {
+        "Europe/Berlin": ("2024-03-31", "2024-10-27"),
+        "America/New_York": ("2024-03-10", "2024-11-03"),
+    }.items()
+    for change in changes
+]
+
+
+def rhythm(zone: str, change: str, freq: str = "h", level: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Times in UTC around a change of the clock, and values that follow its hours: opened at 8, closed at 18."""
+    middle = pd.Timestamp(change)
+    local = pd.date_range(middle - pd.Timedelta(days=40), middle + pd.Timedelta(days=40), freq=freq, tz=zone)
+    noise = np.random.default_rng(3).normal(1, 0.05, len(local))
+    opened = (local.hour >= 8) & (local.hour < 18)
+    return local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]"), np.where(opened, 100 * noise, level)
+
+
+def judged_by(clock: str, at: np.ndarray, y: np.ndarray, granularity: str = "hourly"):
+    thresholds = Thresholds.of([MetricType("any", "any", "sum", flat_after=4)], [granularity], [clock])
+    return assess(np.zeros(len(y), dtype=np.int64), at, y, thresholds)
+
+
+@pytest.mark.parametrize(("granularity", "freq"), [("hourly", "h"), ("30min", "30min"), ("15min", "15min")])
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_a_rhythm_of_the_day_keeps_its_hours_when_the_clock_changes(zone, change, granularity: str, freq: str):
+    at, y = rhythm(zone, change, freq, level=10.0)
+    y[y == 10.0] += np.random.default_rng(4).normal(0, 0.5, (y == 10.0).sum())
+    local = judged_by(zone, at, y, granularity)
+    assert not local.is_anomaly.any()
+    assert local.quality.min() == 1
+    assert judged_by("UTC", at, y, granularity).is_anomaly.sum() > 5
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_nights_of_zeros_are_no_flat_line_when_the_clock_changes(zone, change):
+    at, y = rhythm(zone, change)
+    assert (judged_by(zone, at, y).quality[200:] == 1).all()
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_an_hour_that_comes_twice_or_never_is_no_gap_and_an_hour_that_is_missing_is(zone, change):
+    at, y = rhythm(zone, change, level=10.0)
+    y += np.random.default_rng(4).normal(0, 0.5, len(y))
+    assert judged_by(zone, at, y).quality.min() == 1
+    there = np.ones(len(y), dtype=bool)
+    there[900:905] = False
+    assert judged_by(zone, at[there], y[there]).quality.min() < 1

@@ -1,6 +1,9 @@
 """Which seasons are found, and which are not there."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlops.domain.granularity import GRANULARITIES
@@ -123,3 +126,32 @@ def test_every_granularity_has_candidates():
     assert found["daily"] == {"week": 7, "month": 30.4375, "year": 365.25}
     assert found["business_daily"]["week"] == 5
     assert found["monthly"] == {"year": 12}
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def test_a_day_peaks_at_its_local_hour_all_year(zone: str):
+    local = pd.date_range("2023-01-01", "2024-12-31", freq="h", tz=zone)
+    at = local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]")
+    step = GRANULARITIES["hourly"].anchored(at[0])
+    start = int(step.number(at[:1])[0])
+    y = 100 + 50.0 * (local.hour == 8) + 30.0 * ((local.weekday == 4) & (local.hour == 17)) + noise(1, len(local))
+    panel = Panel(np.asarray(y)[None], start, step, zone)
+    [found] = profile(panel)
+    assert (found.missing, found.longest_gap) == (0, 0)
+    assert (found.seasons["day"].found, found.seasons["day"].peak) == (True, 8)
+    assert found.seasons["week"].found
+    assert found.seasons["week"].index[4 * 24 + 17] == pytest.approx(1.27, abs=0.02)
+    if zone != "Asia/Kolkata":  # by a clock of its own the peak is two half ones
+        [by_utc] = profile(Panel(panel.values, start, step))
+        assert by_utc.seasons["day"].strength < 0.7 * found.seasons["day"].strength
+
+
+def test_weeks_of_a_series_that_begin_on_a_sunday_lie_in_their_own_months():
+    step = replace(GRANULARITIES["weekly"], anchor=6 * 86_400)
+    sundays = pd.date_range("2019-01-06", periods=300, freq="W-SUN")
+    y = 100 + 50.0 * (sundays.month == 6) + noise(1, 300)
+    start = int(step.number(sundays.to_numpy("datetime64[us]")[:1])[0])
+    [found] = profile(Panel(np.asarray(y)[None], start, step))
+    index = found.seasons["year"].index
+    assert (found.seasons["year"].peak, index[4], index[6]) == (5, pytest.approx(index[0], abs=0.01), index[6])
+    assert index[6] == pytest.approx(index[0], abs=0.01)

@@ -1,6 +1,7 @@
 """Which rows of the long format are taken, and what the others are told."""
 
 import json
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops.domain.clock import zone_named
 from mlops.domain.series import LONG_COLUMNS, REQUIRED
 from mlops.errors import BadInput
 from mlops.series.validate import Rules, check_columns, validate
@@ -181,6 +183,17 @@ def test_what_pandas_labels_at_the_end_is_turned_into_beginnings(alias: str):
 def test_days_and_shorter_steps_end_when_they_are_over(granularity: str, stamp: str, begins: str | None):
     checked = validate(row(granularity=granularity, observed_at=stamp), Rules(BOUNDS, RULES.latest, stamp="end"))
     assert checked.good["observed_at"].tolist() == ([] if begins is None else [pd.Timestamp(begins)])
+
+
+@pytest.mark.parametrize("many", [126, 127, 128, 129, 255, 256])
+def test_any_number_of_times_and_zones_is_read(many: int):
+    days = pd.date_range("2023-01-01", periods=many).strftime("%Y-%m-%dT00:00:00Z")
+    zones = sorted(name for name in available_timezones() if zone_named(name) == name)[:many]
+    frame = pd.DataFrame({**GOOD, "observed_at": days, "time_zone": zones, "line": range(many)})
+    frame = frame.astype({"observed_at": "category", "time_zone": "category"})
+    good = validate(frame, RULES).good
+    assert good["time_zone"].tolist() == zones
+    assert good["observed_at"].tolist() == pd.date_range("2023-01-01", periods=many).tolist()
 
 
 def test_an_hour_that_the_clock_skips_or_repeats_is_refused():

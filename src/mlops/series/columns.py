@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as arrow
 
+from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.series.clock import UTC, local_times
 
 __all__ = ["Column", "Rows", "Stamp", "Verdict", "also", "constant", "numbers", "times", "words"]
 
@@ -80,22 +80,25 @@ def times(
     *,
     latest: np.datetime64,
     stamp: Stamp = "begin",
+    clocks: Sequence[str] = (),
 ) -> Column:
     """The UTC times at which steps begin, without a zone of their own, in microseconds.
 
-    Where no `zone` is named a stamp must say its offset, and hours are full by the clock that it writes. With one an
-    hour without offset is local time, and hours are full by the zone's clock; without offset a day or longer means its
-    date as it is written.
+    Where no `zone` is named a stamp must say its offset, and hours are full by the clock that it writes or by one of
+    `clocks`. With one an hour without offset is local time, and hours are full by the zone's clock; without offset a
+    day or longer means its date as it is written.
     """
     codes, distinct = _factorized(raw)
     steps, zones = [*granularity.categories, None], [*zone.categories, None]
-    kinds = np.asarray(granularity.codes, dtype=np.int64) % len(steps) * len(zones) + zone.codes % len(zones)
+    of_step, of_zone, codes = (np.asarray(one, dtype=np.int64) for one in (granularity.codes, zone.codes, codes))
+    kinds = of_step % len(steps) * len(zones) + of_zone % len(zones)  # -1 counts from the end
     there = np.flatnonzero(np.bincount(kinds, minlength=1))
     kind = np.searchsorted(there, np.arange(len(steps) * len(zones)))[kinds]
     judged = [
-        _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp) for one in there
+        _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp, clocks)
+        for one in there
     ]
-    rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)  # -1 counts from the end
+    rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)
     values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in judged)])
     return Column(values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in judged)]), rows))
 
@@ -112,7 +115,12 @@ def also(column: Column, *rules: tuple[Rows, str]) -> Column:
 
 
 def _judged(
-    texts: Sequence[Any], name: str | None, zone: str | None, latest: np.datetime64, stamp: Stamp
+    texts: Sequence[Any],
+    name: str | None,
+    zone: str | None,
+    latest: np.datetime64,
+    stamp: Stamp,
+    clocks: Sequence[str],
 ) -> tuple[Rows, Rows]:
     """The time of each text for series of a granularity and zone, or the reason why it is none."""
     raw, step = pd.Series(texts, dtype=object), GRANULARITIES.get(name or "", ANY)
@@ -123,14 +131,13 @@ def _judged(
     begins, real = values.copy(), ~np.isnat(values)
     if stamp == "end" and step is not ANY:
         begins[real] = step.begun(values[real])
-    outside = (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
+    outside = (begins < EARLIEST) | (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
     own = np.where(aware, _parse(raw.where(formed & aware).str.replace(OFFSET, "", regex=True)), written)
-    unaligned, carries = _unaligned(begins, step, zone, own)
-    twice = (
-        np.isnat(values) & ~np.isnat(_localized(written, zone, ambiguous=np.zeros(len(written), dtype=bool)))
-        if zone
-        else np.isnat(values)
-    )
+    shown = [local_times(begins, one) for one in ([zone] if zone else clocks)] if not step.dated else []
+    unaligned, carries = _unaligned(begins, step, zone, shown if zone else [own, *shown])
+    nowhere = np.isnat(values)
+    standing = np.zeros(len(written), dtype=bool)  # of a time that comes twice, the second
+    twice = nowhere & ~np.isnat(_localized(written, zone, ambiguous=standing)) if zone else nowhere
     column = also(
         Column(begins),
         (raw.isna().to_numpy(), "nothing is there; write a time like 2024-01-31T00:00:00Z"),
@@ -141,8 +148,8 @@ def _judged(
             "the time has no zone; write it like 2024-01-31T00:00:00Z, or name the zone (--timezone UTC)",
         ),
         (np.isnat(written), "there is no such date or time; correct it"),
-        (np.isnat(values) & twice, f"that time comes twice in {zone}: the clock is set back; write its offset"),
-        (np.isnat(values), f"that time never comes in {zone}: the clock is set forward; write its offset"),
+        (twice, f"that time comes twice in {zone}: the clock is set back; write its offset"),
+        (nowhere, f"that time never comes in {zone}: the clock is set forward; write its offset"),
         (
             np.isnat(begins),
             f"no step of granularity {step.name} ends on that date; a time is read as the end of its step",
@@ -153,18 +160,18 @@ def _judged(
     return begins, np.full(len(begins), None, dtype=object) if reasons is None else reasons
 
 
-def _unaligned(values: Rows, step: Granularity, zone: str | None, written: Rows) -> tuple[Rows, str]:
+def _unaligned(values: Rows, step: Granularity, zone: str | None, shown: Sequence[Rows]) -> tuple[Rows, str]:
     """Times that begin no step of that granularity, whichever the anchor of its series; and what one carries.
 
-    Hours are full by the clock of their zone, or where none is named by the one that was `written`.
+    Hours are full as one of the clocks has `shown` them.
     """
     carries = f"a value of granularity {step.name} carries {step.begins}"
     if step is ANY:
         return np.zeros(len(values), dtype=bool), carries
     if not step.dated:
-        clock = written if zone is None else local_times(values, zone)
         ask = "name that zone (--timezone, or the column time_zone)" if zone in (None, UTC) else f"here that of {zone}"
-        return clock.astype("datetime64[us]").astype(np.int64) % (step.seconds * 1_000_000) != 0, f"{carries}; {ask}"
+        over = [clock.astype("datetime64[us]").astype(np.int64) % (step.seconds * 1_000_000) for clock in shown]
+        return np.all([left != 0 for left in over], axis=0), f"{carries}; {ask}"
     dates = values.astype("datetime64[D]")
     off = values != dates
     if step.months:

@@ -10,13 +10,13 @@ from typing import Literal
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.adapters import locate
 from mlops.series.arrivals import Arrivals
-from mlops.series.clock import NOT_A_ZONE, zone_named
 from mlops.series.columns import Stamp
 from mlops.series.load import Load, Stored
 from mlops.series.steps import Clock
@@ -112,8 +112,9 @@ def _read(
     with database.transaction() as transaction:
         metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
         closed = {row["month"]: row["path"] for row in transaction.rows("closed_months")}
+        zones = [row["time_zone"] for row in transaction.rows("series_zones")]
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
-    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp)
+    rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp, zones)
     chunks = adapter_named(delivery.adapter)(delivery.path, by=delivery.by)
     arrivals.take(chunks, rules, lambda rows: delivery.progress("reading", rows, None))
     if arrivals.read == 0:

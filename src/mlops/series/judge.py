@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops.db.binary import Arrays
+from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES
-from mlops.series.clock import UTC, local_times
 from mlops.series.quality import Thresholds, assess
 from mlops.series.spool import SECOND_BITS, Rows
 

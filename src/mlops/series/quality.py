@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import UTC
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.series.anomaly import DEPTH, surprise
-from mlops.series.clock import UTC
 from mlops.series.flat import standing_still
 from mlops.series.grid import ROOM, Flags, Floats, Grid, Places, Times, centre, robust_scale
 
@@ -202,20 +202,25 @@ def _judge(grid: Grid, y: Floats, late: Floats, known: Floats, thresholds: Thres
     trusted = np.where(np.where(np.isnan(known), flat, known == 0), np.nan, y)
     expected, same = grid.same_phase(trusted)
     limit = thresholds.jump_limit[grid.series]
-    odd = _out_of_range(grid, y, trusted, limit) | _jumped(grid, y, trusted, same, limit)
+    odd = _out_of_range(grid, y, trusted, same, limit) | _jumped(grid, y, trusted, same, limit)
     quality = np.where(odd, BEYOND, 1.0) * _complete(grid) * _punctual(late, thresholds.late_after_seconds[grid.series])
     quality[flat | np.isnan(y)] = 0.0
     return quality, surprise(grid, y, trusted, expected)
 
 
-def _out_of_range(grid: Grid, y: Floats, trusted: Floats, limit: Floats) -> Flags:
-    """Rows further from the centre of the 28 before than `limit` robust standard deviations of those."""
+def _out_of_range(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats) -> Flags:
+    """Rows further from the centre of the 28 before than `limit` robust standard deviations of those.
+
+    Where those are less than a day, and so know nothing of the hour at which it opens, also from the same hour before.
+    """
     placed = grid.placed(trusted)
     middle = centre(placed)
     away = placed
     away[ROOM:] = np.abs(placed[ROOM:] - middle)
     spread = grid.rows(np.maximum(robust_scale(away), NARROWEST * np.abs(middle)))
     beyond: Flags = np.abs(y - grid.rows(middle)) > limit * spread
+    if grid.granularity.cycle > ROOM:
+        beyond &= np.abs(y - same) > limit * np.maximum(spread, NARROWEST * np.abs(same))
     return beyond
 
 
@@ -226,6 +231,8 @@ def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats)
     scale = grid.rows(robust_scale(steps))
     before = placed[grid.place - 1]
     scale = np.maximum(scale, NARROWEST * np.abs(before))
+    if grid.granularity.cycle > ROOM:  # a night's steps say nothing of the size of the morning's
+        scale = np.fmax(scale, NARROWEST * np.abs(same))
     jumped: Flags = (np.abs(y - before) > limit * scale) & (np.abs(y - same) > limit * scale)
     return jumped
 

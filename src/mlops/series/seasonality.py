@@ -10,9 +10,9 @@ import numpy as np
 from mlops.db import Database, Transaction
 from mlops.db.archived import read_archived
 from mlops.db.binary import elements
+from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season
-from mlops.series.clock import UTC, local_times
 from mlops.series.grid import Flags, Floats, Places
 
 __all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_profiles"]
@@ -128,8 +128,8 @@ def store_profiles(database: Database, *, metric_type: str | None = None) -> dic
 def _kind(row: dict[str, Any]) -> tuple[Any, ...]:
     """What is the same of series that are profiled together."""
     step = GRANULARITIES[row["granularity"]]
-    clock, anchor = (UTC, row["anchor"] or 0) if step.dated else (row["time_zone"], 0)
-    return (step.name, clock, anchor, *row["seasons"])
+    clock = UTC if step.dated else row["time_zone"]
+    return (step.name, clock, row["anchor"] or 0, *row["seasons"])
 
 
 def _at_once(granularity: Granularity) -> int:
@@ -311,6 +311,8 @@ def _documents(
     if not histories:
         return {}
     at = [elements(row["observed_at"], "datetime64[us]").astype("datetime64[s]") for row in histories]
+    if not granularity.dated:  # the full hour of half-hour zones
+        granularity = granularity.anchored(at[0][0])
     places = [granularity.number(stamps) for stamps in at]
     start = min(int(place[0]) for place in places)
     values = np.full((len(at), max(int(place[-1]) for place in places) - start + 1), np.nan)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import DAY, GRANULARITIES, MONTHS, WEEKDAYS, Granularity
-from mlops.series.clock import UTC, local_times
 from mlops.series.spool import Rows
 
 __all__ = ["Clock", "has_anchor", "off_step"]

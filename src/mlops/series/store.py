@@ -11,9 +11,9 @@ import pandas as pd
 from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
+from mlops.domain.clock import NOT_A_ZONE, UTC, local_times
 from mlops.domain.metric_types import MetricType
 from mlops.errors import BadInput
-from mlops.series.clock import NOT_A_ZONE, UTC, local_times
 from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
 from mlops.series.quality import LOOK_BACK, Thresholds
 from mlops.series.spool import Rows

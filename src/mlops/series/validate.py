@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.granularity import named, table
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS
-from mlops.series.clock import NOT_A_ZONE, zone_named
 from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
@@ -39,6 +39,8 @@ class Rules:
     closed: Mapping[Any, str] = field(default_factory=dict)
     """Months that are archived and gone, with the file that would bring them back."""
     stamp: Stamp = "begin"
+    clocks: tuple[str, ...] = ()
+    """Time zones of stored series, by whose clocks hours may be full where a row names none."""
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class Rules:
         closed: Mapping[datetime, str],
         timezone: str | None,
         stamp: Stamp = "begin",
+        clocks: Iterable[str] = (),
     ) -> "Rules":
         """The rules of these metric types; `closed` maps the beginnings of archived months to their files."""
         months = {np.datetime64(f"{month.astimezone(UTC):%Y-%m}", "M"): path for month, path in closed.items()}
@@ -58,7 +61,7 @@ class Rules:
             )
             for metric in metrics
         }
-        return cls(bounds, latest.astype("datetime64[us]"), timezone, months, stamp)
+        return cls(bounds, latest.astype("datetime64[us]"), timezone, months, stamp, tuple(clocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
         columns["time_zone"].values,
         latest=rules.latest,
         stamp=rules.stamp,
+        clocks=rules.clocks,
     )
     columns["observed_at"] = _open(columns["observed_at"], rules)
     columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
