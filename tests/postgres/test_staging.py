@@ -66,6 +66,7 @@ def test_a_correction_keeps_the_old_value_as_a_revision(sql, route):
     [
         ("2024-01-31T00:00:00Z", -1, "collection_weight takes 0 to any value"),
         ("2024-01-31T00:00:00Z", "nan", "collection_weight takes 0 to any value"),
+        ("2024-01-31T00:00:00Z", "infinity", "series 1, 2024-01-31 00:00:00 UTC, value Infinity"),
         ("2024-01-31T06:00:00Z", 1, "at the beginning of its period in UTC"),
         ("9999-12-31T00:00:00Z", 1, "month 9999-12 is out of range"),
     ],

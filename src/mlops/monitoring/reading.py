@@ -19,7 +19,7 @@ from mlops.monitoring.weekly import Life, Week, first_week
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Known", "Reading"]
+__all__ = ["Known", "Reading", "usual_size"]
 
 KEYS = ["series_id", "ds", "cutoff"]
 SEASONAL: dict[str, dict[str, Any]] = {
@@ -104,8 +104,7 @@ class Reading:
 
     @cached_property
     def _size(self) -> "pd.Series[float]":
-        """The usual size of each series."""
-        return self._tables.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
+        return usual_size(self._tables)
 
     @cached_property
     def life(self) -> Life:
@@ -135,6 +134,12 @@ class Reading:
     def _country(self) -> str | None:
         country: str | None = (self.version["lineage"].get("recipe") or {}).get("country")
         return country
+
+
+def usual_size(baseline: pd.DataFrame) -> "pd.Series[float]":
+    """The mean absolute outcome of each series, by which what is judged is divided; 1 for a series of zeros."""
+    size = baseline["y"].abs().groupby(baseline["series_id"]).mean()
+    return size.where(size > 0, 1.0)
 
 
 def _aware(time: pd.Timestamp) -> datetime:
