@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops.domain.clock import instants, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.forecasting import KINDS, forecaster, load
-from mlops.forecasting.clock import instants, wall
 from mlops.forecasting.panels import Panels, infer, restamped
 
 ZONES = ("UTC", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
@@ -24,7 +24,7 @@ def frame_of(
     """A series with a rhythm of its cycle, by the clock of a zone; it ends with the step that holds noon of `last`."""
     end = step.floor(instants(np.array([f"{last}T12:00"], dtype="datetime64[ns]"), zone))[0]
     at = step.start(step.number(end) - np.arange(steps)[::-1]).astype("datetime64[ns]")
-    shown = wall(at, zone) if not step.dated else at
+    shown = local_times(at, zone) if not step.dated else at
     place = step.number(shown) % max(step.cycle, 1)
     y = 100 + 40 * np.sin(2 * np.pi * place / max(step.cycle, 2)) + np.random.default_rng(0).normal(0, 1, steps)
     return pd.DataFrame({"series_id": series, "ds": at, "y": y}).assign(time_zone=zone)
@@ -52,7 +52,7 @@ def test_hours_are_forecast_by_the_clock_of_their_zone(kind: str, zone: str):
     frame = frame_of(GRANULARITIES["hourly"], 24 * 40, zone=zone)
     found = forecaster(kind)(horizon=30, **cheap(kind)).fit(frame).predict(24)
     assert found["ds"].tolist() == pd.date_range(frame["ds"].max(), periods=25, freq="h")[1:].tolist()
-    expected = 100 + 40 * np.sin(2 * np.pi * pd.DatetimeIndex(wall(found["ds"].to_numpy(), zone)).hour / 24)
+    expected = 100 + 40 * np.sin(2 * np.pi * pd.DatetimeIndex(local_times(found["ds"].to_numpy(), zone)).hour / 24)
     assert np.abs(found["y_hat"] - expected).mean() < 8
 
 
@@ -66,13 +66,13 @@ def test_a_rhythm_of_the_day_keeps_its_hours_when_the_clock_changes(kind: str, s
     model = forecaster(kind)(horizon=horizon, **cheap(kind)).fit(frame)
     found = model.predict(horizon)
     assert (found["ds"] == step.after(frame["ds"].max().to_datetime64(), horizon)).all()
-    place = step.number(wall(found["ds"].to_numpy(), zone)) % step.cycle
+    place = step.number(local_times(found["ds"].to_numpy(), zone)) % step.cycle
     assert np.abs(found["y_hat"] - (100 + 40 * np.sin(2 * np.pi * place / step.cycle))).mean() < 3
     late = frame_of(
         step, 24 * step.cycle, last=(pd.Timestamp(day) + pd.Timedelta(days=2)).strftime("%Y-%m-%d"), zone=zone
     )
     again = model.predict(step.cycle, history=late)
-    place = step.number(wall(again["ds"].to_numpy(), zone)) % step.cycle
+    place = step.number(local_times(again["ds"].to_numpy(), zone)) % step.cycle
     assert again["ds"].min() > late["ds"].max()
     assert np.abs(again["y_hat"] - (100 + 40 * np.sin(2 * np.pi * place / step.cycle))).mean() < 3
 

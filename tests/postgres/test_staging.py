@@ -67,6 +67,7 @@ def test_a_correction_keeps_the_old_value_as_a_revision(sql, route):
         ("2024-01-31T00:00:00Z", -1, "collection_weight takes 0 to any value"),
         ("2024-01-31T00:00:00Z", "nan", "collection_weight takes 0 to any value"),
         ("2024-01-31T06:00:00Z", 1, "granularity daily carries 00:00 UTC of its local date"),
+        ("2024-01-31T00:00:00Z", "infinity", "series 1, 2024-01-31 00:00:00 UTC, value Infinity"),
         ("9999-12-31T00:00:00Z", 1, "month 9999-12 is out of range"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from mlops.domain.findings import Findings
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.monitoring import Monitor, MonitorSpec, fit_monitor
+from mlops.monitoring.reading import usual_size
 
 FEATURES = tuple(f"x{k}" for k in range(8))
 CREWS = ("crew", "depot")
@@ -401,3 +402,9 @@ def test_a_monitor_fitted_again_accepts_the_new_world(lives, quiet):
     history, weeks = split(moved, 730 + 7 * 20)
     monitor = fit_monitor(history, SPEC)
     assert not any("x0" in monitor.check(week).features for week in weeks)
+
+
+def test_series_of_any_sign_and_size_count_the_same():
+    y = np.array([3.0, 5.0, -3.0, 3.0, 0.0, 0.0, 2e-13, 4e-13])
+    found = usual_size(pd.DataFrame({"series_id": np.repeat(list("abcd"), 2), "y": y}))
+    assert found.to_dict() == pytest.approx({"a": 4, "b": 3, "c": 1, "d": 3e-13}, rel=1e-12)

@@ -85,8 +85,8 @@ def test_the_size_of_the_numbers_does_not_matter(forecasts: pd.DataFrame):
 LOCAL = ("naive", "average", "smoothing", "prophet", "hybrid")
 """Kinds that learn nothing from other series, but for the widths of intervals and the effects of named days."""
 STEPS = 180
-SMALL = {"lightgbm": {"trees": 15, "origins": 3}, "auto": {"settings": {"lightgbm": {"trees": 15, "origins": 3}}}}
-SMALL |= {"lean": {"settings": {"lightgbm": {"trees": 15, "origins": 3}}}}
+SMALL = {"lightgbm": {"trees": 40, "origins": 3}, "auto": {"settings": {"lightgbm": {"trees": 40, "origins": 3}}}}
+SMALL |= {"lean": {"settings": {"lightgbm": {"trees": 40, "origins": 3}}}}
 ODD = {
     "1e-13": lambda regular, _: regular * 1e-15,
     "1e17": lambda regular, _: regular * 1e15,
@@ -138,7 +138,7 @@ def test_among_odd_series_each_stays_within_the_limits_of_its_own_history(kind: 
     chosen = odd(names, seed)
     regular = odd(["1e17"], seed + 1)["1e17"] / 1e15
     forecasts = fitted(kind, chosen | {"regular": regular})
-    assert forecasts.loc["regular", "y_hat"].mean() == pytest.approx(100, rel=0.2)
+    assert forecasts.loc["regular", "y_hat"].mean() == pytest.approx(100, rel=0.25)
     for name, y in chosen.items():
         found = forecasts.loc[[name], ["lo_95", "lo_80", "y_hat", "hi_80", "hi_95"]].to_numpy()
         lowest, highest = (float(bound[0, 0]) for bound in limits(Panels.of(long({name: y}), "D").one))
@@ -146,7 +146,7 @@ def test_among_odd_series_each_stays_within_the_limits_of_its_own_history(kind: 
         assert (np.diff(found, axis=1) >= 0).all()
         if forecaster(kind).extrapolates:
             lowest, highest = np.minimum(lowest, found[:, 2]), np.maximum(highest, found[:, 2])
-        tiny = 1e-12 * np.nanmax(np.abs(y))
+        tiny = 1e-12 * np.nanmax(np.abs(y)) + 1e-300  # what is smaller are no normal numbers
         assert (found >= np.asarray(lowest)[..., None] - tiny).all()
         assert (found <= np.asarray(highest)[..., None] + tiny).all()
 

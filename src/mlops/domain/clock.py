@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["NOT_A_ZONE", "UTC", "local_times", "zone_named"]
+__all__ = ["NOT_A_ZONE", "UTC", "instants", "local_times", "longest_shift", "zone_named"]
 
 Times = npt.NDArray[np.datetime64]
 
@@ -34,3 +34,20 @@ def local_times(at: Times, zone: str) -> Times:
         return at
     local = pd.DatetimeIndex(at).tz_localize(UTC).tz_convert(zone).tz_localize(None)
     return local.to_numpy().astype(at.dtype)
+
+
+def instants(shown: Times, zone: str, *, second: bool = False) -> Times:
+    """The UTC times at which the clock of a zone shows these, the second time where it shows them twice.
+
+    What it skips counts as what it shows after.
+    """
+    if zone == UTC:
+        return shown
+    index = pd.DatetimeIndex(shown)
+    local = index.tz_localize(zone, ambiguous=np.full(len(index), not second), nonexistent="shift_forward")
+    return local.tz_convert(UTC).tz_localize(None).to_numpy().astype(shown.dtype)
+
+
+def longest_shift(zone: str) -> pd.Timedelta:
+    """How far the clock of a zone may be put forward at once."""
+    return pd.Timedelta(0) if zone == UTC else pd.Timedelta(hours=1)

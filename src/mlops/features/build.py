@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.clock import local_times
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
@@ -22,7 +23,6 @@ from mlops.features.sources import observed_of, read_sources, wanted
 from mlops.features.store import register
 from mlops.features.transformations import parse
 from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.clock import wall
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel
 from mlops.forecasting.panels import Panels
@@ -182,8 +182,8 @@ def values(
     for panel in Panels.of(observed, granularity).parts:
         rows = np.flatnonzero(wanted["series_id"].isin(panel.ids))
         if len(rows):
-            local[rows] = wall(local[rows], panel.zone)
-            cutoff = wall(wanted["cutoff"].to_numpy("datetime64[ns]")[rows], panel.zone)
+            local[rows] = local_times(local[rows], panel.zone)
+            cutoff = local_times(wanted["cutoff"].to_numpy("datetime64[ns]")[rows], panel.zone)
             table[rows] = _values(panel, wanted["series_id"].iloc[rows], local[rows], cutoff, names, calendar)
     flags = on_holiday(local, GRANULARITIES[granularity], calendar)
     return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mlops.domain.clock import UTC
 from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats
 from mlops.features.kernels import Steps
 from mlops.features.transformations import Transformation, compute, dated, room
-from mlops.forecasting.clock import UTC
 
 __all__ = ["Clock", "Grid", "Ints", "Observed", "Times", "Wanted", "anchors_of", "step_of", "time_of"]
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats, Number
 from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.clock import UTC, wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Steps:
     @property
     def local(self) -> pd.DatetimeIndex:
         """What the clock shows; a step of a day or longer carries its local date already."""
-        return self.times if self.granularity.dated else pd.DatetimeIndex(wall(self.times.to_numpy(), self.zone))
+        return self.times if self.granularity.dated else pd.DatetimeIndex(local_times(self.times.to_numpy(), self.zone))
 
     def longer(self, before: int, after: int) -> "Steps":
         """With some steps more on both sides."""

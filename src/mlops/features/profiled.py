@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.domain.clock import instants
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
@@ -20,7 +21,6 @@ from mlops.features.definitions import Declared
 from mlops.features.impact import versioned
 from mlops.features.profile import profile
 from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.clock import instants
 from mlops.forecasting.design import FEATURES as OWN
 from mlops.forecasting.design import Design
 from mlops.forecasting.panel import Panel

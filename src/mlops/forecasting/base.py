@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import longest_shift
 from mlops.domain.forecasts import LEVELS
 from mlops.errors import BadHorizon, HistoryTooShort, UnknownName
 from mlops.forecasting.calendar import Calendar, Event
-from mlops.forecasting.clock import longest_shift
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel

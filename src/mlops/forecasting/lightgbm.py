@@ -32,8 +32,8 @@ class LightGBM(Forecaster):
     within ROWS: they lie evenly over the history, and of very many series some are taken. With `patience`, trees are
     added until the newest part of the history has not become better for so many trees. Without `refit` the model of the
     rehearsals is kept, which has learned from all but the newest weeks: half the cost, and measured as good. Of series
-    that fall below zero it learns what they are above their lowest value. Runs with the same data, parameters and
-    library are equal bit for bit.
+    that fall below zero it learns what they are above their lowest value; of constants it learns nothing. Runs with the
+    same data, parameters and library are equal bit for bit.
     """
 
     kind = "lightgbm"
@@ -150,6 +150,8 @@ class LightGBM(Forecaster):
     def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
         """Features, targets and their positions, of past origins and all steps ahead."""
         few, most = ROWS
+        moving = ~_constant(panel)[:, 0]
+        panel = panel.take(moving) if moving.any() else panel
         wanted = self.origins * self.horizon * len(panel.ids)
         rows = min(max(wanted, few), most)
         panel = panel.take(np.arange(0, len(panel.ids), max(1, wanted // rows)))
@@ -209,9 +211,15 @@ def _at(values: Floats, positions: Ints) -> Floats:
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:
     """The series (a column) that say nothing to the trees: constants, and not one value in the newest four cycles."""
-    first = np.fmax.reduce(panel.y, axis=1, keepdims=True)
-    constant = (np.isnan(panel.y) | (panel.y == first)).all(axis=1, keepdims=True)
-    return np.asarray(constant | np.isnan(panel.y[:, -4 * panel.granularity.block :]).all(axis=1, keepdims=True))
+    return np.asarray(
+        _constant(panel) | np.isnan(panel.y[:, -4 * panel.granularity.block :]).all(axis=1, keepdims=True)
+    )
+
+
+def _constant(panel: Panel) -> npt.NDArray[np.bool_]:
+    """The series (a column) that have never changed."""
+    highest = np.fmax.reduce(panel.y, axis=1, keepdims=True)
+    return np.asarray((np.isnan(panel.y) | (panel.y == highest)).all(axis=1, keepdims=True))
 
 
 def _lifted(panel: Panel, known: Panel) -> tuple[Panel, Floats]:

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import UTC, instants, local_times
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput
-from mlops.forecasting.clock import UTC, instants, wall
 
 __all__ = ["SMALLEST_LEVEL", "Floats", "Panel"]
 
@@ -62,7 +62,7 @@ class Panel:
             return self.future(horizon), np.arange(horizon)
         every = np.timedelta64(self.granularity.seconds, "s")
         at = self.newest.to_datetime64() + every * np.arange(1, horizon + 1)
-        number = self.granularity.number(wall(at, self.zone))
+        number = self.granularity.number(local_times(at, self.zone))
         ahead = number - self.granularity.number(self.index[-1:].to_numpy()) - 1
         return pd.DatetimeIndex(at), np.maximum(ahead, 0)
 

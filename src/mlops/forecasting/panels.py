@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import NOT_A_ZONE, UTC, local_times, zone_named
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends, named, table
 from mlops.errors import BadInput, NothingToDo
-from mlops.forecasting.clock import UTC, wall
 from mlops.forecasting.panel import Floats, Panel
 from mlops.tables import refuse_infinite, times
 
@@ -109,7 +109,7 @@ class Panels:
         """The steps that had begun at an instant; series that began later are gone with their panel."""
         kept = []
         for part in self.parts:
-            shown = wall(np.array([cutoff.to_datetime64()]), part.zone)[0]
+            shown = local_times(np.array([cutoff.to_datetime64()]), part.zone)[0]
             steps = int(part.index.searchsorted(shown, side="right"))
             if steps:
                 cut = part.until(steps)
@@ -256,6 +256,11 @@ def _zones(rows: pd.DataFrame, step: Granularity) -> npt.NDArray[np.object_] | N
         first = several.index[several > 1][0]
         both = sorted(zones[rows["series_id"] == first].unique())[:2]
         raise BadInput(f"series {first!r} has two time zones, {both[0]} and {both[1]}; a series lives by one clock")
+    known = {name: zone_named(str(name)) for name in zones.unique()}
+    for name, zone in known.items():
+        if zone is None:
+            raise BadInput(f"time_zone = {name!r} {NOT_A_ZONE}")
+    zones = zones.map(known)
     return None if (zones == UTC).all() else zones.to_numpy(dtype=object)
 
 
@@ -263,7 +268,7 @@ def _by_zone(ds: pd.Series, zones: npt.NDArray[np.object_]) -> npt.NDArray[np.da
     local = ds.to_numpy().copy()
     for zone in set(zones):
         at = zones == zone
-        local[at] = wall(local[at], zone)
+        local[at] = local_times(local[at], zone)
     return local
 
 
@@ -308,7 +313,7 @@ def _off(row: pd.Series, step: Granularity, first: np.datetime64) -> str:
 
 def _panel(part: pd.DataFrame, step: Granularity, zone: str, newest: pd.Timestamp) -> Panel:
     number = step.number(part["ds"].to_numpy())
-    shown = wall(np.array([newest.to_datetime64()]), zone)
+    shown = local_times(np.array([newest.to_datetime64()]), zone)
     index = pd.DatetimeIndex(step.start(np.arange(number.min(), step.number(shown)[0] + 1)).astype("datetime64[ns]"))
     rows = pd.DataFrame(
         {"series_id": part["series_id"].to_numpy(), "at": number - number.min(), "y": part["y"].to_numpy()}
@@ -351,7 +356,7 @@ def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
     """Each covariate on the panel's steps and those that are known ahead; NaN where no frame says it."""
-    shown = known.assign(ds=wall(known["ds"].to_numpy(), panel.zone))
+    shown = known.assign(ds=local_times(known["ds"].to_numpy(), panel.zone))
     number = panel.granularity.number(shown["ds"].to_numpy())
     first = int(panel.granularity.number(panel.index[:1].to_numpy())[0])
     steps = range(max(int(number.max()) - first + 1, len(panel.index)))

@@ -83,15 +83,13 @@ def smoothed(
     lowest = np.where(np.isnan(plain), np.inf, plain).min(axis=1, keepdims=True)
     base = np.where(lowest < 0, known.level()[:, None] - lowest, 0.0)  # a season of factors needs numbers above zero
     plain, scale = plain + base, known.unit()[:, None]
-    anything = np.logical_or.accumulate(np.nan_to_num(panel.y) != 0, axis=1)
     places = panel.places(reach)
     found = np.empty((len(origins), len(plain), horizon))
     for start in range(0, len(plain), BATCH):
         rows = slice(start, start + BATCH)
         found[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.granularity.block)
     for number, origin in enumerate(origins):
-        forecast = (found[number] * scale - base) * factor[:, origin + 1 : origin + 1 + horizon]
-        found[number] = np.where(anything[:, [origin]], forecast, 0.0)
+        found[number] = (found[number] * scale - base) * factor[:, origin + 1 : origin + 1 + horizon]
     return found
 
 

@@ -11,19 +11,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.clock import local_times
 from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.features.build import history, on_holiday, values
 from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.clock import wall
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
 from mlops.monitoring.weekly import Life, Week, ended, first_week
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Known", "Reading"]
+__all__ = ["Known", "Reading", "usual_size"]
 
 KEYS = ["series_id", "ds", "cutoff"]
 
@@ -100,8 +100,7 @@ class Reading:
 
     @cached_property
     def _size(self) -> "pd.Series[float]":
-        """The usual size of each series."""
-        return self._tables.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
+        return usual_size(self._tables)
 
     @cached_property
     def life(self) -> Life:
@@ -139,7 +138,7 @@ class Reading:
         zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")
         for zone in zones.unique():
             alike = (zones == zone).to_numpy()
-            local[alike] = wall(local[alike], zone)
+            local[alike] = local_times(local[alike], zone)
         return local
 
     @property
@@ -151,6 +150,12 @@ class Reading:
     def _country(self) -> str | None:
         country: str | None = (self.version["lineage"].get("recipe") or {}).get("country")
         return country
+
+
+def usual_size(baseline: pd.DataFrame) -> "pd.Series[float]":
+    """The mean absolute outcome of each series, by which what is judged is divided; 1 for a series of zeros."""
+    size = baseline["y"].abs().groupby(baseline["series_id"]).mean()
+    return size.where(size > 0, 1.0)
 
 
 def _aware(time: pd.Timestamp) -> datetime:

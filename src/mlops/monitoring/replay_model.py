@@ -20,6 +20,7 @@ from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with
 from mlops.forecasting.panels import Panels
 from mlops.monitoring.monitor import MonitorSpec
 from mlops.monitoring.policy import Policy
+from mlops.monitoring.reading import usual_size
 from mlops.monitoring.replay import Case, Told, refuse_short, split
 from mlops.monitoring.slices import Slice, choose
 from mlops.monitoring.weekly import Life, ended, first_week
@@ -191,8 +192,7 @@ def _with_naive(forecasts: pd.DataFrame, observed: pd.DataFrame, granularity: Gr
 
 def _sized(rows: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """Rows with target and prediction over each series' usual size, so that all count, as a check scales them."""
-    usual = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
-    size = rows["series_id"].map(usual).fillna(1.0)
+    size = rows["series_id"].map(usual_size(baseline)).fillna(1.0)
     rows = rows.rename(columns={"step": "horizon"})
     return rows.assign(size=size, outcome=rows["y"], target=rows["y"] / size, prediction=rows["y_hat"] / size)
 
