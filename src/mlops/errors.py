@@ -69,7 +69,8 @@ class HistoryTooShort(MlopsError, ValueError):
 
     def __init__(self, series_id: object, got: int, need: int) -> None:
         self.series_id, self.got, self.need = series_id, got, need
-        super().__init__(f"series {series_id!r} has {got} observations; {need} are needed")
+        whose = repr(series_id) if isinstance(series_id, str) else str(series_id)
+        super().__init__(f"series {whose} has {got} observations; {need} are needed")
 
 
 class NothingToDo(MlopsError):

@@ -17,7 +17,7 @@ def test_a_week_by_commands(mlops, routes: Database, champion):
     assert code == 0
     assert json.loads(out)["stored"] == 112
     code, out, _ = mlops("outcomes", "match", "--as-of", "2020-01-08", "--json")
-    assert json.loads(out) == {"matched": 28, "waiting": 0}
+    assert json.loads(out) == {"matched": 28, "waiting": 0, "overdue": 0}
     code, out, _ = mlops("monitor", "run", "--as-of", "2020-01-08", "--html", "--json")
     assert code == 0
     assert "<html" in next(Path(os.environ["MLOPS_HOME"]).glob("reports/drift-demand-*.html")).read_text()
@@ -101,7 +101,7 @@ def test_a_champion_without_a_forecast_is_told_as_not_judged(mlops, champion, ro
         (("train", "lightgm"), "did you mean 'lightgbm'"),
         (("train", "lightgbm", "--metric-type", "revenue"), "there is collection_weight"),
         (("train", "lightgbm", "--as-of", "1999-01-01"), "no daily collection_weight was recorded by 1999-01-01"),
-        (("train", "lightgbm", "--as-of", "2019-02-01"), "can be trained on"),
+        (("train", "lightgbm", "--as-of", "2019-01-15"), "can be trained on"),
         (("retrain", "77"), "there is no recommendation 77; open ones: none"),
         (("features", "show", "lag_11"), "did you mean 'lag_1'"),
         (("series", "ingest", "/nowhere.csv"), "/nowhere.csv"),

@@ -7,6 +7,8 @@ import weakref
 import pytest
 
 from mlops import cli
+from mlops.cli import Interrupted
+from mlops.cli.edge import edge
 
 
 class Thing:
@@ -29,3 +31,11 @@ def test_ctrl_c_in_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyPatch, caps
     assert fallen, "the interrupt fell into the callback"
     assert stopped.value.code == 130
     assert capsys.readouterr().err == "mlops: interrupted; run the same command again to go on\n"
+
+
+def test_an_interruption_is_one_though_cleaning_up_after_it_fails():
+    with pytest.raises(Interrupted), edge("mlops"):
+        try:
+            raise Interrupted
+        finally:
+            raise RuntimeError("the connection is in use")

@@ -28,10 +28,20 @@ def edge(program: str, *, debug: bool = False, as_json: bool = False) -> Iterato
         finally:
             sys.stdout.flush()  # here, so that a full disk behind a redirection is told too
     except Exception as error:  # noqa: BLE001  the edge
+        interruption = _interruption(error)
+        if interruption is not None:
+            raise interruption from None
         _tell(program, error, as_json=as_json)
         sys.exit(1)
     finally:
         logging.setLogRecordFactory(make)
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    """What interrupted the command, when cleaning up after it is what failed."""
+    while isinstance(error, Exception):
+        error = error.__context__
+    return error
 
 
 def _tell(program: str, error: Exception, *, as_json: bool) -> None:

@@ -57,6 +57,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
         return _done(database, store, done)
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
+    spec = _with_absence(spec, database, selection.metric_type)
     data = read_data(database, selection, spec.as_of)
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
     cutoffs = _cutoffs(spec, frame)
@@ -70,6 +71,15 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say("logging and registering")
     version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store)
     return Trained(version, metrics, data.excluded_frame, notes)
+
+
+def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
+    """The spec, with what a step without service means for its metric type; it is part of the recipe."""
+    with database.transaction() as transaction:
+        known = {row["name"]: row["absence"] for row in transaction.rows("metric_types")}
+    if known[metric_type] == "nothing":
+        return spec
+    return replace(spec, params={"absence": known[metric_type], **spec.params})
 
 
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
