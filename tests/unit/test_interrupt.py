@@ -34,8 +34,11 @@ def test_ctrl_c_in_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_an_interruption_is_one_though_cleaning_up_after_it_fails():
-    with pytest.raises(Interrupted), edge("mlops"):
+    def command() -> None:
         try:
             raise Interrupted
         finally:
             raise RuntimeError("the connection is in use")
+
+    with pytest.raises(Interrupted), edge("mlops"):
+        command()
