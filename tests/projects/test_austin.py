@@ -39,9 +39,8 @@ def test_a_citys_collection_streams_go_through_the_whole_lifecycle(mlops, home: 
 
     for week in range(4):
         day = WAIT + timedelta(weeks=week)
-        assert run("predict", "models:/demand@champion", "--horizon", 28, "--as-of", day)["stored"] == 9 * 24, (
-            "no Sundays"
-        )
+        issued = run("predict", "models:/demand@champion", "--horizon", 28, "--as-of", day)
+        assert (issued["stored"], issued["closed"]) == (9 * 24, 9 * 4), "no Sundays"
         run("outcomes", "match", "--as-of", day + timedelta(weeks=1))
         checked = run("monitor", "run", "--as-of", day + timedelta(weeks=1))
     checked = checked[0] if isinstance(checked, list) else checked["checked"][0]
