@@ -454,3 +454,13 @@ def _same(ours: Any, stans: Any) -> bool:
 
 def _shapes(model: prophet.Prophet) -> dict[str, tuple[int, ...]]:
     return {name: np.asarray(values).shape for name, values in model.params.items()}
+
+
+def test_a_genuine_model_knows_the_holidays_of_a_part_of_a_country():
+    frame = _frame("D", steps=800)
+    fitted = Prophet(freq="D", country="US-CA", horizon=28).fit(frame)
+    assert "holiday: Cesar Chavez Day" in fitted.explain(1).columns
+    model = fitted.model("full")
+    expected = model.predict(fitted.frame_ahead("full", 28))["yhat"].to_numpy()
+    ours = fitted.predict(28)
+    assert_allclose(ours.loc[ours["series_id"] == "full", "y_hat"], np.maximum(expected, 0), rtol=1e-6)

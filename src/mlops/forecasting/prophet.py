@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Prophet"]
 
 log = logging.getLogger(__name__)
+YEARS_AHEAD = pd.DateOffset(years=10)  # for which a genuine model knows the holidays of a part of a country
 REFIT = 4  # origins; on NN5 every fourth costs 1 % of accuracy against every one, never 8 %
 PASSED = (
     "growth",
@@ -341,12 +342,17 @@ class _Plan:
     holidays: tuple[str, ...]
     granularity: Granularity
 
-    def model(self) -> "prophet.Prophet":
-        """A model that is not fitted yet."""
+    def model(self, frame: pd.DataFrame) -> "prophet.Prophet":
+        """A model that is not fitted yet, for the history `frame`."""
         import prophet
 
         _silence()
         recipe, days = self.recipe, event_days(self.calendar)
+        country = self.calendar.country
+        if country is not None and "-" in country:  # Prophet knows whole countries only
+            first, last = frame["ds"].min(), frame["ds"].max() + YEARS_AHEAD
+            public = Calendar(country).days(first.date(), last.date()).rename(columns={"name": "holiday"})
+            days = pd.concat([days, public[["ds", "holiday"]]], ignore_index=True).drop_duplicates()
         given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
         model = prophet.Prophet(**given, holidays=None if days.empty or self.granularity.counted else days)
         for one in recipe.custom:
@@ -355,8 +361,8 @@ class _Plan:
         if self.granularity.counted:
             for name in self.holidays:
                 model.add_regressor(name, **by_count)
-        elif self.calendar.country is not None:
-            model.add_country_holidays(self.calendar.country)
+        elif country is not None and "-" not in country:
+            model.add_country_holidays(country)
         for name in self.covariates:
             model.add_regressor(name)
         return model
@@ -373,7 +379,7 @@ class _Plan:
 
     def solved(self, frame: pd.DataFrame, weights: Weights) -> "prophet.Prophet":
         """A model as its own `fit` leaves it, with these parameters instead of an optimiser's."""
-        model = self.model()
+        model = self.model(frame)
         model.stan_backend = cast("Any", _Solved(weights))
         model.fit(frame)
         model.stan_backend = None  # as in a model that was read from a file
@@ -383,7 +389,7 @@ class _Plan:
         """A model that Stan fitted, as JSON, and its (mean) parameters; or why it could not."""
         from prophet.serialize import model_to_json
 
-        model = self.model()
+        model = self.model(frame)
         try:
             model.fit(frame)
         except RuntimeError as error:
