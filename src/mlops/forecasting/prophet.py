@@ -352,7 +352,8 @@ class _Plan:
         if country is not None and "-" in country:  # Prophet knows whole countries only
             first, last = frame["ds"].min(), frame["ds"].max() + YEARS_AHEAD
             public = Calendar(country).days(first.date(), last.date()).rename(columns={"name": "holiday"})
-            days = pd.concat([days, public[["ds", "holiday"]]], ignore_index=True).drop_duplicates()
+            parts = [part for part in (days, public[["ds", "holiday"]]) if len(part)]
+            days = pd.concat(parts, ignore_index=True).drop_duplicates() if parts else days
         given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
         model = prophet.Prophet(**given, holidays=None if days.empty or self.granularity.counted else days)
         for one in recipe.custom:
