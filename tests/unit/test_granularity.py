@@ -95,3 +95,15 @@ def test_every_day_lies_in_one_step(one: Granularity):
         assert counts.sum() == np.is_busday(days).sum()
     else:
         assert counts.sum() == len(days) * round(1 / one.days)
+
+
+@ALL
+def test_a_step_is_found_by_its_end(one: Granularity):
+    starts = one.after(np.datetime64("2023-12-01", "us"), 40)
+    next_ones = one.start(one.number(starts) + 1)
+    ends = next_ones - np.timedelta64(1, "D") if one.counted else next_ones
+    assert one.begun(ends).tolist() == starts.tolist()
+
+
+def test_a_date_on_which_no_month_ends_begins_nothing():
+    assert np.isnat(GRANULARITIES["monthly"].begun(np.array(["2024-02-28"], dtype="datetime64[us]"))).all()
