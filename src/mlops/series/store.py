@@ -135,9 +135,7 @@ def know(
         transaction.run("series_told")
     wanted = transaction.rows("series_wanted")
     if clocks is not None and any(_otherwise(one, row) for one, row in zip(clocks, wanted, strict=True)):
-        raise BadInput(
-            "another file told a series another clock meanwhile; nothing was stored, send it again"
-        )
+        raise BadInput("another file told a series another clock meanwhile; nothing was stored, send it again")
     ids = np.array([row["series_id"] for row in wanted], dtype=np.int64)
     distinct, first = np.unique(ids, return_index=True)
     own = series.iloc[first]
