@@ -9,7 +9,7 @@ import pytest
 
 from mlops.config import room
 from mlops.db import Database
-from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,12 @@ def test_granularities_in_the_database_are_those_of_the_domain(database: Databas
         (one.name, one.seconds, one.months, one.dated, one.days, one.block, one.recent_days, one.ended_days, one.begins)
         for one in GRANULARITIES.values()
     ]
+
+
+@pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
+def test_the_data_format_says_what_a_value_of_each_granularity_carries(one: Granularity):
+    rows = [line for line in (ROOT / "docs/data-format.md").read_text().splitlines() if line.startswith(f"| `{one}` |")]
+    assert [row.split(" | ")[2].removesuffix(" |") for row in rows] == [one.begins]
 
 
 def test_each_migration_owns_its_sql():

@@ -20,6 +20,7 @@ from mlops.db import Database
 from mlops.db.retry import retrying
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.series import ingest as ingest_module
 from mlops.series.export import export
 from mlops.series.ingest import ingest
 from mlops.series.quality import score
@@ -381,6 +382,23 @@ def test_a_series_keeps_its_weekday_and_its_month(database: Database, write, gra
     assert report.status == "refused"
     assert words in str(report.reasons[0])
     assert "line 2, column observed_at: found '" + other in str(report.reasons[0])
+
+
+def test_a_clock_that_somebody_else_tells_meanwhile_is_not_overridden(database: Database, write, monkeypatch):
+    rows = [{"granularity": "weekly", "observed_at": f"{day}T00:00:00Z"} for day in ("2024-01-07", "2024-01-15")]
+    first, second = (write(row, name=f"{place}.csv") for place, row in enumerate(rows))
+    looked = ingest_module.clocks_of
+
+    def overtaken(*given: Any) -> Any:
+        found = looked(*given)
+        monkeypatch.setattr(ingest_module, "clocks_of", looked)
+        ingest(database, second)
+        return found
+
+    monkeypatch.setattr(ingest_module, "clocks_of", overtaken)
+    with pytest.raises(BadInput, match="another clock meanwhile; nothing was stored, send it again"):
+        ingest(database, first)
+    assert "begin on a Mon, and this is a Sun" in str(ingest(database, first).reasons[0])
 
 
 def test_weeks_of_several_series_may_begin_on_different_weekdays(database: Database, write):

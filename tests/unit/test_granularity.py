@@ -130,3 +130,15 @@ def test_a_block_is_as_long_in_postgres_as_in_steps(one: Granularity):
 def test_two_models_are_compared_on_two_weeks_or_eight_steps(one: Granularity):
     assert one.compared_least == {True: 14, False: 8}[one.days <= 1] if one.seconds else one.compared_least >= 8
     assert one.per_week == pytest.approx(min(one.per_year * 7 / 365.25, 7))
+
+
+@ALL
+def test_a_step_is_found_by_its_end(one: Granularity):
+    starts = one.after(np.datetime64("2023-12-01", "us"), 40)
+    next_ones = one.start(one.number(starts) + 1)
+    ends = next_ones - np.timedelta64(1, "D") if one.counted else next_ones
+    assert one.begun(ends).tolist() == starts.tolist()
+
+
+def test_a_date_on_which_no_month_ends_begins_nothing():
+    assert np.isnat(GRANULARITIES["monthly"].begun(np.array(["2024-02-28"], dtype="datetime64[us]"))).all()

@@ -52,10 +52,10 @@ begin
     loop
         perform analytics.create_monthly_partition(chunk.month, 'analytics.daily_metrics_summary');
         with spans as (
-            select *, make_interval(hours => 3 * (clock <> 'UTC')::int) as repeated  -- a clock may repeat the hour after midnight
+            select *, clock <> 'UTC' as local, make_interval(hours => 3 * (clock <> 'UTC')::int) as repeated  -- a clock may repeat the hour after midnight
               from unnest(chunk.series_ids, chunk.first_days, chunk.end_days, chunk.clocks) s (series_id, first_day, end_day, clock)
         ), days as materialized (
-            select m.series_id, d.day, s.clock <> 'UTC' as local, count(*)::int as observations,
+            select m.series_id, d.day, bool_or(s.local) as local, count(*)::int as observations,
                    sum(analytics.tame(m.value) order by m.observed_at desc) as value_sum,  -- in one order: the same numbers, the same sum
                    min(m.value) as value_min, max(m.value) as value_max,
                    (array_agg(m.value order by m.observed_at desc))[1] as value_last,
@@ -65,11 +65,11 @@ begin
                 on m.series_id = s.series_id
                and m.observed_at >= s.first_day::timestamp at time zone s.clock - s.repeated
                and m.observed_at < s.end_day::timestamp at time zone s.clock + s.repeated
-             cross join lateral (select (m.observed_at at time zone s.clock)::date as day) d
+             cross join lateral (select case when s.local then (m.observed_at at time zone s.clock)::date else m.observed_at::date end as day) d
              where m.observed_at >= chunk.first_day::timestamptz - chunk.around  -- prunes, and says how few
                and m.observed_at < chunk.end_day::timestamptz + chunk.around
-               and d.day >= s.first_day and d.day < s.end_day
-             group by 1, 2, 3
+               and (not s.local or d.day >= s.first_day and d.day < s.end_day)
+             group by 1, 2
         ), tamed as (
             select series_id, day, observations, analytics.tame(value_sum) as value_sum, analytics.tame(value_sum / observations) as value_mean,
                    analytics.tame(value_min) as value_min, analytics.tame(value_max) as value_max, analytics.tame(value_last) as value_last,

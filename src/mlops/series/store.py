@@ -134,6 +134,8 @@ def know(
     if clocks is not None and wanted:
         transaction.run("series_told")
     wanted = transaction.rows("series_wanted")
+    if clocks is not None and any(_otherwise(one, row) for one, row in zip(clocks, wanted, strict=True)):
+        raise BadInput("another file told a series another clock meanwhile; nothing was stored, send it again")
     ids = np.array([row["series_id"] for row in wanted], dtype=np.int64)
     distinct, first = np.unique(ids, return_index=True)
     own = series.iloc[first]
@@ -168,6 +170,12 @@ def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None)
             f" at {str(local_times(off, zone)[0])[11:16]}; leave the zone out, or send them anew as another series"
         )
     return clock
+
+
+def _otherwise(clock: Clock, stored: Mapping[str, Any]) -> bool:
+    """Whether a series has another clock by now than the one by which its rows were judged."""
+    known = clock.why is None and clock.anchor is not None and has_anchor(clock.granularity.name)
+    return known and (clock.zone, clock.anchor) != (stored["time_zone"], stored["anchor"])
 
 
 def prepare(database: Database, rows: Rows, known: Known, *, replayed: bool) -> Judged:
