@@ -148,8 +148,8 @@ class Auto(Forecaster):
 
     def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
         """Weights (origins + 1 × series × members × steps), the last member being the refuge, and their tape."""
-        season, tapes = panel.granularity, [self._tape_of(member, panel) for member in self.members.values()]
-        plain = self._refuge.tape(panel).of(panel.ids)
+        season, plain = panel.granularity, self._refuge.tape(panel).of(panel.ids)
+        tapes = [self._tape_of(member, panel, plain) for member in self.members.values()]
         forecasts = np.stack([tape.y_hat for tape in (*tapes, plain)], axis=2).astype(float)
         weights = weigh(tapes, season.block)
         first = replace(plain, y_hat=blend(forecasts[:, :, :-1], weights[:-1]).astype(np.float32))
@@ -168,9 +168,12 @@ class Auto(Forecaster):
                 found[rows, column] = member.point(panel.take(rows), horizon)
         return found
 
-    def _tape_of(self, member: Forecaster, panel: Panel) -> Tape:
-        """What a member would have forecast; NaN for series that it can't know."""
-        return member.tape(panel.take(self._rows(member, panel))).of(panel.ids)
+    def _tape_of(self, member: Forecaster, panel: Panel, plain: Tape) -> Tape:
+        """What a member would have forecast, from the origins of a plain tape; NaN for series that it can't know."""
+        rows = self._rows(member, panel)
+        if not rows.any():
+            return replace(plain, y_hat=np.full_like(plain.y_hat, np.nan))
+        return member.tape(panel.take(rows)).of(panel.ids)
 
     def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
         """The series that a member can forecast."""

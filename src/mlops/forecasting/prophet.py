@@ -219,7 +219,7 @@ class Prophet(Forecaster):
         named = holiday_columns(self.calendar.announced_by(panel.cutoff), steps, panel.granularity)
         shared = matrix(self._layout, steps, named)
         if not panel.ids.equals(self._ids):
-            fit = fit.of(np.array([self._row(one) for one in panel.ids]))
+            fit = fit.of(np.array([self._row(one) for one in panel.ids], dtype=np.int64))
         return fit.parts(self._layout, nanoseconds(steps), shared, ahead)
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
