@@ -1,6 +1,7 @@
 """The clocks of series: which time zones there are, and UTC as a local clock shows it. Pure."""
 
 import re
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -48,6 +49,9 @@ def instants(shown: Times, zone: str, *, second: bool = False) -> Times:
     return local.tz_convert(UTC).tz_localize(None).to_numpy().astype(shown.dtype)
 
 
+@lru_cache(maxsize=1024)
 def longest_shift(zone: str) -> pd.Timedelta:
-    """How far the clock of a zone may be put forward at once."""
-    return pd.Timedelta(0) if zone == UTC else pd.Timedelta(hours=1)
+    """How far the clock of a zone was or will be put forward at once since 1970: a day where it skipped a date."""
+    months = np.arange("1970-01", "2038-01", dtype="datetime64[M]").astype("datetime64[ns]")
+    ahead = local_times(months, zone) - months
+    return pd.Timedelta(max(np.diff(ahead).max(), np.timedelta64(0)))

@@ -11,20 +11,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import longest_shift
+from mlops.domain.clock import UTC, longest_shift
 from mlops.domain.forecasts import LEVELS
+from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, HistoryTooShort, UnknownName
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.panels import Panels
+from mlops.forecasting.panels import Panels, granularity_of
 from mlops.forecasting.service import closed
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 
 __all__ = ["COMPONENTS", "Forecaster", "read_card"]
 
+HOUR = pd.Timedelta(hours=1)
 ABSENCE = ("nothing", "zero")
 COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 """What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
@@ -102,6 +104,11 @@ class Forecaster(ABC):
         return self._history.ids
 
     @property
+    def remembered(self) -> pd.DataFrame:
+        """The observations that it keeps to forecast from: `series_id, ds, y`, the covariates, `time_zone` if local."""
+        return pd.concat([one._history.frame() for one in self._apart or (self,)], ignore_index=True)
+
+    @property
     def tapes(self) -> tuple[Tape, ...]:
         """What it would have forecast before the end of its training, one for each group of series that is apart."""
         return tuple(one._tape for one in self._apart) or (self._tape,)
@@ -120,8 +127,10 @@ class Forecaster(ABC):
 
     def _like(self, panel: Panel) -> Self:
         """An unfitted forecaster for one panel, with room for the steps that its clock may skip."""
-        spare = longest_shift(panel.zone) // pd.Timedelta(seconds=panel.granularity.seconds or 1)
-        params = self.params | {"freq": str(panel.granularity), "horizon": self.horizon + int(spare)}
+        spare = 0
+        if not panel.granularity.dated:  # it may be asked for a new series in another zone, too
+            spare = max(longest_shift(panel.zone), HOUR) // pd.Timedelta(seconds=panel.granularity.seconds)
+        params = self.params | {"freq": str(panel.granularity), "horizon": self.horizon + spare}
         return type(self)(**params)
 
     @one_thread()
@@ -211,6 +220,7 @@ class Forecaster(ABC):
         found = []
         for model, panel in self._asked(horizon, history, future):
             at, steps = panel.ahead_of(int(horizon))  # type: ignore[call-overload]
+            steps = np.minimum(steps, model.horizon - 1)  # only of a series whose clock skips more than those known
             ahead = int(steps.max()) + 1
             shut = closed(panel, panel.future(ahead))
             numbers = columns(model, panel, ahead)
@@ -282,11 +292,12 @@ class Forecaster(ABC):
             for number, one in enumerate(self._apart):
                 one.save(folder / f"part-{number}")
         else:
-            card |= {"fitted_freq": str(self._history.granularity), "zone": self._history.zone}
+            ends = {"last": self._history.cutoff.isoformat(), "newest": self._history.newest.isoformat()}
+            card |= {"fitted_freq": str(self._history.granularity), "zone": self._history.zone, **ends}
         (folder / "forecaster.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
         if self._apart:
             return
-        self._history.frame().to_parquet(folder / "history.parquet", index=False)
+        self._history.long().to_parquet(folder / "history.parquet", index=False)
         self._tape.save(folder)
         self._save(folder)
 
@@ -299,7 +310,13 @@ class Forecaster(ABC):
         if self._apart:
             return self
         frame = pd.read_parquet(folder / "history.parquet")
-        self._history = Panels.of(frame, card["fitted_freq"], self.covariates).one
+        self._history = Panel.of_long(
+            frame,
+            granularity_of(card["fitted_freq"]),
+            zone=card.get("zone", UTC),
+            last=card.get("last"),
+            newest=card.get("newest"),
+        )
         self._tape = Tape.load(folder)
         self._load(folder)
         return self
@@ -352,12 +369,13 @@ class Forecaster(ABC):
         models = self._apart or (self,)
         if history is None and future is None:
             return [(one, one._history) for one in models]
-        frame = pd.concat([one._history.frame() for one in models], ignore_index=True) if history is None else history
+        frame = self.remembered if history is None else history
         if self._apart and "time_zone" not in frame.columns:
             zones = {series: one._history.zone for one in self._apart for series in one.known}
             usual = max(self._apart, key=lambda one: len(one.known))._history.zone
             frame = frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
-        panels = Panels.of(frame, models[0]._history.granularity.name, self.covariates, future)
+        said = self.freq if self.freq and labels_ends(self.freq) else models[0]._history.granularity.name
+        panels = Panels.of(frame, said, self.covariates, future)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):

@@ -34,6 +34,7 @@ def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
 def _of(panel: Panel) -> pd.DataFrame:
     seen, steps = ~np.isnan(panel.y), panel.y.shape[1]
     first, last = seen.argmax(axis=1), steps - 1 - seen[:, ::-1].argmax(axis=1)
+    at, place = panel.by_the_clock()
     count, zeros = seen.sum(axis=1), (panel.y == 0).sum(axis=1)
     constant = np.nanmax(panel.y, axis=1) == np.nanmin(panel.y, axis=1)
     quiet = steps - 1 - last
@@ -50,7 +51,7 @@ def _of(panel: Panel) -> pd.DataFrame:
             "condition": np.select(list(cases.values()), list(cases), "regular"),
             "observed": count,
             "zeros": zeros,
-            "first": panel.index[first],
-            "last": panel.index[last],
+            "first": at[np.searchsorted(place, first)],
+            "last": at[np.searchsorted(place, last, side="right") - 1],
         }
     )

@@ -66,6 +66,17 @@ class Panel:
         ahead = number - self.granularity.number(self.index[-1:].to_numpy()) - 1
         return pd.DatetimeIndex(at), np.maximum(ahead, 0)
 
+    def by_the_clock(self) -> tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]:
+        """The instants from the first step to the newest one, and the place in `index` of the step of each."""
+        if self.zone == UTC:
+            return self.index.to_numpy(), np.arange(len(self.index))
+        every, newest = np.timedelta64(self.granularity.seconds, "s"), self.newest.to_datetime64()
+        first = instants(self.index[:1].to_numpy(), self.zone)[0]
+        at = newest - every * np.arange((newest - first) // every + 2)[::-1]
+        number = self.granularity.number(np.r_[self.index[:1].to_numpy(), local_times(at, self.zone)])
+        place = number[1:] - number[0]
+        return at[place >= 0], place[place >= 0]
+
     def until(self, steps: int) -> "Panel":
         """The first `steps` steps; of covariates what is known ahead stays."""
         end = self.end if steps >= len(self.index) else None
@@ -128,19 +139,52 @@ class Panel:
         """Which series have too few values for more than a mean: fewer than two cycles, or 14."""
         return np.asarray((~np.isnan(self.y)).sum(axis=1) < min(2 * self.granularity.block, 14))
 
+    def long(self) -> pd.DataFrame:
+        """Every series and step, also of covariates that are known ahead, as `of_long` reads them."""
+        width = max(len(self.index), *(values.shape[1] for values in self.extra.values()), 0)
+        at = np.concatenate([self.index.to_numpy(), self.future(max(width - len(self.index), 0)).to_numpy()])
+        columns = {"y": self.y, **self.extra}
+        wide = {name: np.full((len(self.ids), width), np.nan) for name in columns}
+        for name, values in columns.items():
+            wide[name][:, : values.shape[1]] = values
+        keys = {"series_id": self.ids.repeat(width), "ds": np.tile(at, len(self.ids))}
+        return pd.DataFrame(keys | {name: values.ravel() for name, values in wide.items()})
+
+    @classmethod
+    def of_long(
+        cls,
+        rows: pd.DataFrame,
+        step: Granularity,
+        *,
+        zone: str = UTC,
+        last: str | None = None,
+        newest: str | None = None,
+    ) -> "Panel":
+        """The panel whose rows `long` gave; `last` is its newest step and `newest` the instant of that.
+
+        Rows may be missing, as of models that were saved before there was a row of every step.
+        """
+        number = step.number(rows["ds"].to_numpy())
+        first, ids = int(number.min()), pd.Index(rows["series_id"].unique(), name="series_id")
+        wide = {}
+        for name in rows.columns.difference(["series_id", "ds", "time_zone"]):
+            values = np.full((len(ids), int(number.max()) - first + 1), np.nan)
+            values[ids.get_indexer(rows["series_id"]), number - first] = rows[name].to_numpy(float)
+            wide[name] = values
+        final = int(step.number(np.array([last], dtype="datetime64[ns]"))[0]) if last else int(number.max())
+        index = pd.DatetimeIndex(step.start(np.arange(first, final + 1)).astype("datetime64[ns]"))
+        y = wide.pop("y")[:, : len(index)]
+        end = pd.Timestamp(newest).as_unit("ns") if newest and zone != UTC else None
+        return cls(ids, index, y, step, wide, zone=zone, end=end)
+
     def frame(self, *, gaps: bool = False) -> pd.DataFrame:
         """Back to the long frame, without the gaps (but for what covariates say in them); with `time_zone` if local."""
-        series, step = np.nonzero(~np.isnan(self.y) | gaps)
-        keys = {"series_id": self.ids[series], "ds": self.index[step], "y": self.y[series, step]}
+        at, place = self.by_the_clock()
+        series, row = np.nonzero(~np.isnan(self.y[:, place]) | gaps)
+        step = place[row]
+        keys = {"series_id": self.ids[series], "ds": at[row], "y": self.y[series, step]}
         found = pd.DataFrame(keys | {name: values[series, step] for name, values in self.extra.items()})
-        return found if self.zone == UTC else self._instants_of(found)
-
-    def _instants_of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Local rows at their instants: two where the clock shows an hour twice and both have been."""
-        first, second = (instants(rows["ds"].to_numpy(), self.zone, second=second) for second in (False, True))
-        again = (second > first) & (second <= self.newest.to_datetime64())
-        twice = pd.concat([rows.assign(ds=first), rows[again].assign(ds=second[again])])
-        return twice.sort_values(["series_id", "ds"], ignore_index=True, kind="stable").assign(time_zone=self.zone)
+        return found if self.zone == UTC else found.assign(time_zone=self.zone)
 
 
 def _mean_abs(y: Floats) -> Floats:

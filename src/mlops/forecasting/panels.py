@@ -21,6 +21,7 @@ COARSEST_FIRST = tuple(reversed(GRANULARITIES))
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.datetime64]
 EPOCH = np.datetime64("1970-01-05", "ns")
+CERTAIN_DAY = np.datetime64("2020-01-01", "ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,19 @@ class Panels:
         step = granularity_of(freq) if freq else infer(rows)
         known = _with_covariates(rows, frame, covariates, future)
         if freq and labels_ends(freq):
-            rows, known = (part.assign(ds=step.floor(part["ds"].to_numpy())) for part in (rows, known))
+            rows, known = (_begun(part, step) for part in (rows, known))
+            _refuse_twice(rows)
         zones = _zones(rows, step)
         local = rows["ds"].to_numpy() if zones is None else _by_zone(rows["ds"], zones)
-        anchors = _anchors(rows, local, step, fixed=bool(freq) and ("-" in str(freq) or "@" in str(freq)))
+        anchors = _anchors(rows, zones, step, fixed=bool(freq) and ("-" in str(freq) or "@" in str(freq)))
         newest = rows["ds"].max()
         keys = pd.DataFrame({"zone": UTC if zones is None else zones, "anchor": anchors})
         parts = []
         for zone, anchor in sorted(set(zip(keys["zone"], keys["anchor"].tolist(), strict=True))):
             chosen = ((keys["zone"] == zone) & (keys["anchor"] == anchor)).to_numpy()
             part = rows[chosen].assign(ds=local[chosen])
-            panel = _panel(part, replace(step, anchor=anchor), zone, newest)
+            end = newest if zone == UTC else _at_most(newest, rows["ds"][chosen].max(), step)
+            panel = _panel(part, replace(step, anchor=anchor), zone, end)
             ahead = known[known["series_id"].isin(panel.ids)]
             parts.append(replace(panel, extra=_extra(panel, ahead, covariates)) if len(covariates) else panel)
         return cls(tuple(parts))
@@ -85,12 +88,7 @@ class Panels:
     @property
     def steps(self) -> pd.DatetimeIndex:
         """The instants at which the steps of the largest panel begin: where a backtest may begin its forecasts."""
-        main = self.main
-        first = main.until(1).newest.to_datetime64()
-        if main.zone == UTC:
-            return main.index
-        every = np.timedelta64(main.granularity.seconds, "s")
-        return pd.DatetimeIndex(np.arange(first, main.newest.to_datetime64() + every, every))
+        return pd.DatetimeIndex(self.main.by_the_clock()[0])
 
     @property
     def one(self) -> Panel:
@@ -109,11 +107,12 @@ class Panels:
         """The steps that had begun at an instant; series that began later are gone with their panel."""
         kept = []
         for part in self.parts:
-            shown = local_times(np.array([cutoff.to_datetime64()]), part.zone)[0]
+            end = cutoff if part.zone == UTC else min(_at_most(cutoff, part.newest, part.granularity), part.newest)
+            shown = local_times(np.array([end.to_datetime64()]), part.zone)[0]
             steps = int(part.index.searchsorted(shown, side="right"))
             if steps:
                 cut = part.until(steps)
-                kept.append(cut if part.zone == UTC else replace(cut, end=min(cutoff, part.newest)))
+                kept.append(cut if part.zone == UTC else replace(cut, end=end))
         return Panels(tuple(kept))
 
     def take(self, ids: pd.Index) -> "Panels":
@@ -181,6 +180,8 @@ def infer(frame: pd.DataFrame) -> Granularity:
         raise BadInput(f"the times of series {first!r} don't begin steps of any granularity; {table()}")
     names = [name for name in COARSEST_FIRST if (several["name"] == name).any()]
     finest = GRANULARITIES[names[-1]]
+    if finest.name == "daily" and (frame["ds"] + pd.Timedelta(days=1)).dt.day.eq(1).all():
+        raise BadInput(_off(frame.iloc[0], GRANULARITIES["monthly"], frame["ds"].min()))
     if (several["apart"] > 1).all():
         first = several.index[0]
         raise BadInput(
@@ -239,11 +240,28 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     for key in ("series_id", "ds"):
         if rows[key].isna().any():
             raise BadInput(f"a row with a y has no {key}; fill it in, or leave the row out")
+    _refuse_twice(rows)
+    return rows
+
+
+def _refuse_twice(rows: pd.DataFrame) -> None:
     twice = rows.duplicated(["series_id", "ds"])
     if twice.any():
         row = rows[twice].iloc[0]
         raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one")
-    return rows
+
+
+def _begun(rows: pd.DataFrame, step: Granularity) -> pd.DataFrame:
+    """Rows whose times are last days of steps, at the beginnings of these; first days of months stay."""
+    at = rows["ds"].to_numpy()
+    begins = np.where(at.astype("datetime64[M]") == at, at, step.begun(at).astype("datetime64[ns]"))
+    lost = np.isnat(begins) & ~np.isnat(at)
+    if lost.any():
+        row = rows.iloc[int(lost.argmax())]
+        raise BadInput(
+            f"series {row['series_id']!r}: {row['ds']} is neither the first nor the last day of a {step.name} step"
+        )
+    return rows.assign(ds=begins)
 
 
 def _zones(rows: pd.DataFrame, step: Granularity) -> npt.NDArray[np.object_] | None:
@@ -272,8 +290,14 @@ def _by_zone(ds: pd.Series, zones: npt.NDArray[np.object_]) -> npt.NDArray[np.da
     return local
 
 
-def _anchors(rows: pd.DataFrame, local: Times, step: Granularity, *, fixed: bool) -> npt.NDArray[np.int64]:
-    """The anchor of each row's series; BadInput for a time that doesn't begin a step of its series."""
+def _anchors(
+    rows: pd.DataFrame, zones: npt.NDArray[np.object_] | None, step: Granularity, *, fixed: bool
+) -> npt.NDArray[np.int64]:
+    """The anchor of each row's series; BadInput for a time that doesn't begin a step of its series.
+
+    Of steps within a day it is by the clock of one certain day: some clocks are put forward by half a step, and the
+    anchor of a series must not depend on when its history begins.
+    """
     at, first = rows["ds"].to_numpy(), _first(rows, rows["ds"].to_numpy())
     if fixed:
         first = np.repeat(step.start(np.zeros(1, np.int64)), len(rows))
@@ -286,8 +310,17 @@ def _anchors(rows: pd.DataFrame, local: Times, step: Granularity, *, fixed: bool
     if not step.seconds:
         return np.zeros(len(rows), np.int64)
     origin = GRANULARITIES[step.name].start(np.zeros(1, np.int64))[0]
-    shown = _first(rows, local) if not step.dated else first
+    shown = first
+    if zones is not None:
+        every = np.timedelta64(step.seconds, "s")
+        shown = _by_zone(pd.Series(CERTAIN_DAY + (first - CERTAIN_DAY) % every), zones)
     return np.asarray((shown - origin).astype("timedelta64[s]").astype(np.int64) % step.seconds)
+
+
+def _at_most(cutoff: pd.Timestamp, known: pd.Timestamp, step: Granularity) -> pd.Timestamp:
+    """The newest instant until the cutoff that is whole steps away from a known one."""
+    every = pd.Timedelta(seconds=step.seconds)
+    return known + (cutoff - known) // every * every
 
 
 def _first(rows: pd.DataFrame, at: Times) -> Times:
@@ -355,12 +388,22 @@ def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
 
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
-    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame says it."""
+    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame says it.
+
+    Of a step that the clock skips nobody can say it: it is as in the step before.
+    """
     shown = known.assign(ds=local_times(known["ds"].to_numpy(), panel.zone))
     number = panel.granularity.number(shown["ds"].to_numpy())
     first = int(panel.granularity.number(panel.index[:1].to_numpy())[0])
     steps = range(max(int(number.max()) - first + 1, len(panel.index)))
     keyed = shown.assign(at=number - first).groupby(["series_id", "at"])[list(names)].mean()
-    return {
+    found = {
         name: keyed[name].unstack("at").reindex(index=panel.ids, columns=steps).to_numpy(dtype=float) for name in names
     }
+    if panel.zone != UTC:
+        ahead = panel.ahead_of(max(len(steps) - len(panel.index), 1))[1] + len(panel.index)
+        skipped = np.setdiff1d(steps, np.r_[panel.by_the_clock()[1], ahead])
+        for values in found.values():
+            for at in skipped[skipped > 0]:
+                values[:, at] = values[:, at - 1]
+    return found

@@ -21,7 +21,7 @@ from mlops.domain.lineage import LINEAGE_TAG
 from mlops.errors import MlopsError, Refused
 from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.store import define
-from mlops.forecasting import forecaster
+from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import scores
 from mlops.forecasting.design import FEATURES
 from mlops.series.read import history
@@ -225,7 +225,7 @@ def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Finge
 
 def _remembered(trained: _Trained, frame: pd.DataFrame) -> pd.DataFrame:
     """`series_id, ds, was, now` of the values that the model keeps to forecast from and that are other ones."""
-    kept = pd.read_parquet(trained.folder / "forecaster" / "history.parquet").rename(columns={"y": "was"})
+    kept = load(trained.folder / "forecaster").remembered.rename(columns={"y": "was"})
     both = kept.merge(frame.rename(columns={"y": "now"}), on=KEYS)
     return both.loc[both["was"] != both["now"], [*KEYS, "was", "now"]]
 
