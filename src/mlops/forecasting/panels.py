@@ -204,8 +204,8 @@ def _refuse_ends(frame: pd.DataFrame) -> None:
     days = frame["ds"].drop_duplicates()
     if len(days) > 2 and days.dt.is_month_end.all() and (days == days.dt.normalize()).all():
         raise BadInput(
-            f"the times, such as {days.iloc[0]:%Y-%m-%d}, are last days of months, and here a time names the beginning of"
-            " its step; say freq='ME', 'QE' or 'YE' (--granularity ME), or turn them with restamped()"
+            f"the times, such as {days.iloc[0]:%Y-%m-%d}, are last days of months, and here a time names the beginning"
+            " of its step; say freq='ME', 'QE' or 'YE' (--granularity ME), or turn them with restamped()"
         )
 
 
