@@ -151,3 +151,18 @@ def test_least_history_is_the_granularitys(kind: str, step: Granularity):
     assert len(forecaster(kind)(horizon=1, freq=step.name, **cheap(kind)).fit(enough).predict(1)) == 1
     with pytest.raises(HistoryTooShort, match=f"{step.need}"):
         forecaster(kind)(horizon=1, freq=step.name, **cheap(kind)).fit(enough.iloc[step.block :])
+
+
+@pytest.mark.parametrize("freq", ["ME", "QE"])
+def test_labels_of_the_end_are_not_taken_for_days(freq: str):
+    frame = pd.DataFrame({"series_id": "a", "ds": pd.date_range("2015-01-31", periods=40, freq=freq), "y": 1.0})
+    with pytest.raises(BadInput, match=r"are last days of months.*--granularity ME"):
+        infer(frame)
+
+
+def test_times_that_begin_hardly_any_step_of_what_they_fit_are_not_guessed():
+    frame = pd.DataFrame(
+        {"series_id": "a", "ds": pd.date_range("2015-01-15", periods=40, freq="MS") + pd.Timedelta("14D")}
+    )
+    with pytest.raises(BadInput, match="begin steps of daily, but hardly any"):
+        infer(frame)

@@ -15,6 +15,8 @@ from mlops.tables import refuse_infinite, times
 
 __all__ = ["Panels", "granularity_of", "infer", "restamped"]
 
+SPARSEST = 0.15
+"""The least share of its steps that the densest series must have; with less nobody can say what the steps are."""
 ENOUGH, DENSE = 8, 0.7
 """Observations of a series, and the share of its steps that they are, from which its granularity is taken."""
 COARSEST_FIRST = tuple(reversed(GRANULARITIES))
@@ -180,8 +182,13 @@ def infer(frame: pd.DataFrame) -> Granularity:
         raise BadInput(f"the times of series {first!r} don't begin steps of any granularity; {table()}")
     names = [name for name in COARSEST_FIRST if (several["name"] == name).any()]
     finest = GRANULARITIES[names[-1]]
-    if finest.name == "daily" and (frame["ds"] + pd.Timedelta(days=1)).dt.day.eq(1).all():
-        raise BadInput(_off(frame.iloc[0], GRANULARITIES["monthly"], frame["ds"].min()))
+    _refuse_ends(frame)
+    if several["share"].max() < SPARSEST:
+        first = several["share"].idxmax()
+        raise BadInput(
+            f"the times of series {first!r} begin steps of {finest.name}, but hardly any: {several['share'].max():.0%};"
+            f" say which steps they are (freq={finest.name!r} if the others are gaps): {table()}"
+        )
     if (several["apart"] > 1).all():
         first = several.index[0]
         raise BadInput(
@@ -189,6 +196,16 @@ def infer(frame: pd.DataFrame) -> Granularity:
             f" granularity; {table()}; with freq={finest.name!r} the steps between are gaps"
         )
     return finest
+
+
+def _refuse_ends(frame: pd.DataFrame) -> None:
+    """BadInput where every time is the last day of a month: then it labels the end of a step."""
+    days = frame["ds"].drop_duplicates()
+    if len(days) > 2 and days.dt.is_month_end.all() and (days == days.dt.normalize()).all():
+        raise BadInput(
+            f"the times, such as {days.iloc[0]:%Y-%m-%d}, are last days of months, and here a time names the beginning"
+            " of its step; say freq='ME', 'QE' or 'YE' (--granularity ME), or turn them with restamped()"
+        )
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
