@@ -17,6 +17,7 @@ The command line prints the message, exits with 1 and shows a traceback only wit
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "BadHorizon",
@@ -34,6 +35,16 @@ __all__ = [
 
 class MlopsError(Exception):
     """Something was refused, with a reason that a person can act on."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Workers hand it on as it is: the message is not made again from itself."""
+        return _as_it_was, (type(self), self.args, vars(self))
+
+
+def _as_it_was(kind: type[MlopsError], args: tuple[Any, ...], state: dict[str, Any]) -> MlopsError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class BadInput(MlopsError, ValueError):
