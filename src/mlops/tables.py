@@ -22,6 +22,7 @@ from mlops.errors import BadInput
 __all__ = [
     "MISSING",
     "check_text",
+    "days_or_times",
     "file_format",
     "names",
     "numbers",
@@ -148,6 +149,15 @@ def times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]"
     lost = (found.isna() & given.notna()).to_numpy(bool)
     _refuse_first(given, lost, "is not a time; expected 2020-03-23 or 2020-03-23T06:00:00+00:00", where)
     return found.dt.tz_localize(None)
+
+
+def days_or_times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]":
+    """`times`, but of a column in a time zone that has nothing but its midnights the local dates: they are days."""
+    if isinstance(given.dtype, pd.DatetimeTZDtype):
+        shown = given.dt.tz_localize(None)
+        if (shown.isna() | (shown == shown.dt.normalize())).all():
+            return shown
+    return times(given, where)
 
 
 def refuse_infinite(values: npt.NDArray[Any], frame: pd.DataFrame, name: str, *, of: str, at: str) -> None:

@@ -1,5 +1,6 @@
 """A model that was saved, asked anew or given a new series is on the clock and weekday of each series."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pandas as pd
 import pytest
 
 from mlops.domain.clock import local_times, longest_shift
-from mlops.errors import BadInput
+from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotMigrated, UnknownName
 from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.panels import Panels, infer
+from mlops.training.frames import read_frame
 
 LORD_HOWE = "Australia/Lord_Howe"
 
@@ -165,3 +167,49 @@ def test_last_days_of_months_are_not_taken_for_days(alias: str):
     at = pd.date_range("2000-01-31", periods=30, freq=alias)
     with pytest.raises(BadInput, match="last days"):
         infer(pd.DataFrame({"series_id": "a", "ds": at, "y": 1.0}))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize(("freq", "name"), [("D", "daily"), ("W-MON", "weekly"), ("MS", "monthly")])
+def test_midnights_of_a_time_zone_are_its_days(zone: str, freq: str, name: str):
+    at = pd.date_range("2018-01-01", periods=60, freq=freq)
+    frame = pd.DataFrame({"series_id": "a", "ds": at, "y": np.arange(60.0)})
+    local = frame.assign(ds=at.tz_localize(zone))
+    panel = Panels.of(local).one
+    assert (panel.granularity.name, panel.index.tolist()) == (name, at.tolist())
+    cutoffs = origins(local, 2, every=1, horizon=3)
+    found = backtest("naive", {"horizon": 3}, local, cutoffs, 3)
+    pd.testing.assert_frame_equal(found, backtest("naive", {"horizon": 3}, frame, cutoffs, 3))
+    with pytest.raises(BadInput, match="does not begin"):
+        Panels.of(local.assign(ds=local["ds"] + pd.Timedelta(hours=7) * (local.index == 3)), name)
+
+
+def test_midnights_of_hours_are_instants():
+    frame = hours("a", "Europe/Berlin", "2024-11-20 23:00")
+    model = forecaster("lightgbm")(horizon=1, covariates=["price"], trees=5).fit(frame.assign(price=1.0))
+    ahead = pd.DataFrame({"series_id": "a", "ds": [pd.Timestamp("2024-11-21 01:00", tz="Europe/Berlin")], "price": 1.0})
+    assert model.predict(1, future=ahead)["ds"].tolist() == [pd.Timestamp("2024-11-21")]
+    with pytest.raises(BadInput, match="not known"):
+        model.predict(1, future=ahead.assign(ds=[pd.Timestamp("2024-11-21", tz="Europe/Berlin")]))
+
+
+def test_the_clock_of_a_file_is_read_without_being_asked_for(tmp_path: Path):
+    frame = hours("a", "America/New_York", "2024-11-20 23:00")
+    for name, write in {"a.csv": frame.to_csv, "a.parquet": frame.to_parquet}.items():
+        write(tmp_path / name, index=False)
+        assert Panels.of(read_frame(tmp_path / name)).one.zone == "America/New_York"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnknownName("country", "ZZ", ["US"]),
+        BadInput("is odd", where="a.csv", line=3),
+        BadHorizon(9, 7),
+        HistoryTooShort("a", 3, 21),
+        NotMigrated("0011", "0012"),
+    ],
+)
+def test_what_a_worker_refuses_reaches_the_caller_as_it_is(error: MlopsError):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

@@ -21,6 +21,7 @@ from mlops.forecasting import forecaster
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels, restamped
+from mlops.tables import days_or_times, times
 
 __all__ = [
     "AsKnown",
@@ -102,7 +103,9 @@ def backtest(
     """
     if labels_ends(params.get("freq") or ""):
         frame = restamped(frame, params["freq"])
-    past = Newest(Panels.of(frame, params.get("freq"), params.get("covariates") or ()))
+    panels = Panels.of(frame, params.get("freq"), params.get("covariates") or ())
+    past, read = Newest(panels), days_or_times if panels.granularity.dated else times
+    frame = frame.assign(ds=read(frame["ds"]).astype("datetime64[ns]"))
     parts, done = [], 0
     for one in compare(
         [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, where="serial"

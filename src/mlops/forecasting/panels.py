@@ -11,7 +11,7 @@ from mlops.domain.clock import NOT_A_ZONE, UTC, local_times, zone_named
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends, named, table
 from mlops.errors import BadInput, NothingToDo
 from mlops.forecasting.panel import Floats, Panel
-from mlops.tables import refuse_infinite, times
+from mlops.tables import days_or_times, refuse_infinite, times
 
 __all__ = ["Panels", "granularity_of", "infer", "restamped"]
 
@@ -51,9 +51,10 @@ class Panels:
 
         Raises BadInput for a time that does not begin a step, naming it.
         """
-        rows = _checked(frame)
-        step = granularity_of(freq) if freq else infer(rows)
-        known = _with_covariates(rows, frame, covariates, future)
+        said = granularity_of(freq) if freq else None
+        rows = _checked(frame, days=said is None or said.dated)
+        step = said or infer(rows)
+        known = _with_covariates(rows, frame, covariates, future, days=step.dated)
         if freq and labels_ends(freq):
             rows, known = (_begun(part, step) for part in (rows, known))
             _refuse_twice(rows)
@@ -146,7 +147,7 @@ def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataF
         raise BadInput(f"stamp = {stamp!r} is unknown; expected begin or end")
     if stamp == "begin":
         return frame
-    ends = times(frame["ds"]).astype("datetime64[ns]")
+    ends = (days_or_times if step.dated else times)(frame["ds"]).astype("datetime64[ns]")
     begins = step.begun(ends.to_numpy())
     if np.isnat(begins).any():
         first = ends.iloc[int(np.flatnonzero(np.isnat(begins))[0])]
@@ -245,7 +246,8 @@ def _fits(at: Times, first: Times, step: Granularity) -> Flags:
     return np.asarray((months == at) & (apart % step.months == 0))
 
 
-def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+def _checked(frame: pd.DataFrame, *, days: bool) -> pd.DataFrame:
+    """The rows with a value; `days` whether midnights of a time zone may be its days."""
     missing = {"series_id", "ds", "y"} - set(frame.columns)
     if missing:
         raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected series_id, ds, y")
@@ -253,7 +255,8 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame.loc[frame["y"].notna(), kept].reset_index(drop=True)
     if rows.empty:
         raise NothingToDo("there is no observation to work on; every y is missing")
-    rows = rows.assign(ds=times(rows["ds"]).astype("datetime64[ns]"), y=_finite(rows, "y"))
+    read = days_or_times if days else times
+    rows = rows.assign(ds=read(rows["ds"]).astype("datetime64[ns]"), y=_finite(rows, "y"))
     for key in ("series_id", "ds"):
         if rows[key].isna().any():
             raise BadInput(f"a row with a y has no {key}; fill it in, or leave the row out")
@@ -376,7 +379,7 @@ def _panel(part: pd.DataFrame, step: Granularity, zone: str, newest: pd.Timestam
 
 
 def _with_covariates(
-    rows: pd.DataFrame, frame: pd.DataFrame, names: Sequence[str], future: pd.DataFrame | None
+    rows: pd.DataFrame, frame: pd.DataFrame, names: Sequence[str], future: pd.DataFrame | None, *, days: bool
 ) -> pd.DataFrame:
     """`series_id, ds` and the covariates, of both frames."""
     if not len(names):
@@ -387,10 +390,9 @@ def _with_covariates(
         missing = set(columns) - set(part.columns)
         if missing:
             raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
-    known = pd.concat([part[columns] for part in parts])
-    known = known.assign(
-        ds=times(known["ds"]).astype("datetime64[ns]"), **{name: _finite(known, name) for name in names}
-    )
+    read = days_or_times if days else times
+    known = pd.concat([part[columns].assign(ds=read(part["ds"]).astype("datetime64[ns]")) for part in parts])
+    known = known.assign(**{name: _finite(known, name) for name in names})
     return known.drop_duplicates(["series_id", "ds"], keep="last")
 
 
