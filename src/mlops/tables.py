@@ -154,7 +154,7 @@ def times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]"
 def days_or_times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]":
     """`times`, but of a column in a time zone that has nothing but its midnights the local dates: they are days."""
     if isinstance(given.dtype, pd.DatetimeTZDtype):
-        shown = given.dt.tz_localize(None)
+        shown: pd.Series[pd.Timestamp] = given.dt.tz_localize(None)
         if (shown.isna() | (shown == shown.dt.normalize())).all():
             return shown
     return times(given, where)

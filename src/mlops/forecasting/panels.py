@@ -185,7 +185,7 @@ def infer(frame: pd.DataFrame) -> Granularity:
     finest = GRANULARITIES[names[-1]]
     _refuse_ends(frame)
     if several["share"].max() < SPARSEST:
-        first = several["share"].idxmax()
+        first = several.index[int(several["share"].argmax())]
         raise BadInput(
             f"the times of series {first!r} begin steps of {finest.name}, but hardly any: {several['share'].max():.0%};"
             f" say which steps they are (freq={finest.name!r} if the others are gaps): {table()}"

@@ -20,9 +20,9 @@ ZONE = "time_zone"
 def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[str] = ()) -> pd.DataFrame:
     """`series_id` (text), `ds` (naive UTC), `y` and the named further columns, in the order of the file.
 
-    A column `time_zone` is taken without being named, where the file has one; without a value it is UTC. A missing `y` is
-    NaN, a missing segment is "none". Raises BadInput for what can't be read, a column that is missing, and a name, time
-    or finite number that is none, with its line.
+    A column `time_zone` is taken without being named, where the file has one; without a value it is UTC. A missing `y`
+    is NaN, a missing segment is "none". Raises BadInput for what can't be read, a column that is missing, and a name,
+    time or finite number that is none, with its line.
     """
     frame, where = tables.read_table(path, EXPECTED), str(path)
     wanted = [*KEYS, *covariates, *segments]
