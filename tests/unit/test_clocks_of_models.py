@@ -13,6 +13,7 @@ from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.panels import Panels, infer
+from mlops.tracking.runs import _signature
 from mlops.training.frames import read_frame
 
 LORD_HOWE = "Australia/Lord_Howe"
@@ -213,3 +214,8 @@ def test_the_clock_of_a_file_is_read_without_being_asked_for(tmp_path: Path):
 def test_what_a_worker_refuses_reaches_the_caller_as_it_is(error: MlopsError):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_mlflow_hands_on_the_clock_of_newer_history():
+    model = forecaster("naive")(horizon=7).fit(weeks("a", "2018-01-01", 60))
+    assert "time_zone" in _signature(model).inputs.input_names()
