@@ -219,3 +219,15 @@ def test_what_a_worker_refuses_reaches_the_caller_as_it_is(error: MlopsError):
 def test_mlflow_hands_on_the_clock_of_newer_history():
     model = forecaster("naive")(horizon=7).fit(weeks("a", "2018-01-01", 60))
     assert "time_zone" in _signature(model).inputs.input_names()
+
+
+@pytest.mark.parametrize("freq", ["D", "B", "W-MON"])
+def test_months_without_service_are_closed_also_from_the_end_of_the_training(freq: str):
+    at = pd.date_range("2019-01-01", "2023-06-20", freq=freq)
+    at = at[~at.month.isin([7, 8])]
+    frame = pd.DataFrame({"series_id": "a", "ds": at, "y": 100.0 + np.arange(len(at)) % 5})
+    model = forecaster("naive")(horizon=20, freq=freq).fit(frame)
+    found = model.predict(20)
+    assert (found["closed"] == found["ds"].dt.month.isin([7, 8])).all()
+    assert found["closed"].any()
+    assert (found["closed"] == model.predict(20, history=frame)["closed"]).all()

@@ -20,7 +20,7 @@ from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels, granularity_of
-from mlops.forecasting.service import closed
+from mlops.forecasting.service import closed, memory
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 
@@ -143,7 +143,7 @@ class Forecaster(ABC):
         self._tape = self._rehearse(panel, origins)
         if self.refit:
             self._fit(panel)
-        self._history = panel.last(self._memory(panel))
+        self._history = panel.last(max(self._memory(panel), memory(panel)))
         return self
 
     @one_thread()

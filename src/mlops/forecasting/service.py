@@ -3,14 +3,17 @@
 A step outside of its service is closed: no outcome will ever come of it, so a forecast there can't be judged.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import bdtr
 
+from mlops.domain.granularity import DAYS_OF_YEAR
 from mlops.forecasting.panel import Panel
 
-__all__ = ["closed"]
+__all__ = ["closed", "memory"]
 
 WEEKS = 26
 """The newest weeks that say which weekdays are served: a plan may change."""
@@ -22,6 +25,8 @@ CHANCE = 1e-3
 """Of so few values on a weekday, were it served as the most served one is (two standard errors less than that)."""
 SERVED = 0.3
 """Share of its open days that a series has values on, from which a month without any means something."""
+REMEMBERED = 12 * 2 + 3
+"""Months in which every month has been whole twice."""
 TIMES = 2
 """How often a month has passed without a value, the last times it came."""
 RARE = 0.05
@@ -52,6 +57,19 @@ def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Flags:
     if panel.granularity.months <= 1:
         found |= _months(days, seen, expected & _since_first(seen))[:, ahead.month - 1]
     return found
+
+
+def memory(panel: Panel) -> int:
+    """How many steps of history say what is closed: more than two years where a month is, else none."""
+    if not len(panel.index) or panel.granularity.months > 1:
+        return 0
+    days, seen = _daily(panel)
+    expected = np.ones_like(seen)
+    if not panel.granularity.counted:
+        expected = ~_weekdays(days, seen)[:, pd.DatetimeIndex(days).dayofweek]
+    if not _months(days, seen, expected & _since_first(seen)).any():
+        return 0
+    return math.ceil(REMEMBERED * DAYS_OF_YEAR / 12 / panel.granularity.days)
 
 
 def _daily(panel: Panel) -> tuple[npt.NDArray[np.datetime64], Flags]:
