@@ -13,6 +13,7 @@ from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.panels import Panels, infer
+from mlops.forecasting.whatif import what_if
 from mlops.tracking.runs import _signature
 from mlops.training.frames import read_frame
 
@@ -231,3 +232,11 @@ def test_months_without_service_are_closed_also_from_the_end_of_the_training(fre
     assert (found["closed"] == found["ds"].dt.month.isin([7, 8])).all()
     assert found["closed"].any()
     assert (found["closed"] == model.predict(20, history=frame)["closed"]).all()
+
+
+def test_a_what_if_of_closed_days_only_is_empty():
+    at = pd.date_range("2019-01-01", "2023-05-31")
+    at = at[~at.month.isin([6, 7, 8])]
+    model = forecaster("naive")(horizon=7).fit(pd.DataFrame({"series_id": "a", "ds": at, "y": 1.0 + at.dayofweek}))
+    assert model.predict(7)["closed"].all()
+    assert what_if(model, 7, events=[]).empty

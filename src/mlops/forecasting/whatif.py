@@ -36,9 +36,9 @@ def what_if(
     """
     if events is None and changed is None:
         raise BadInput("nothing is changed; pass events= or changed=")
-    base = _open(fitted.predict(horizon, (), history=history, future=future))
-    cutoff = pd.Timestamp(base["cutoff"].iloc[0])
-    first = base["ds"].min().date()
+    every = fitted.predict(horizon, (), history=history, future=future)
+    base, cutoff = _open(every), pd.Timestamp(every["cutoff"].iloc[0])
+    first = every["ds"].min().date()
     calendar, notes = fitted.calendar, []
     if events is not None:
         wanted = [Event.of(event) for event in events]
