@@ -218,8 +218,10 @@ def test_what_a_worker_refuses_reaches_the_caller_as_it_is(error: MlopsError):
 
 
 def test_mlflow_hands_on_the_clock_of_newer_history():
-    model = forecaster("naive")(horizon=7).fit(weeks("a", "2018-01-01", 60))
-    assert "time_zone" in _signature(model).inputs.input_names()
+    local = forecaster("naive")(horizon=7).fit(hours("a", "Asia/Kolkata", "2024-01-01 00:30"))
+    assert "time_zone" in _signature(local).inputs.input_names()
+    plain = forecaster("naive")(horizon=7).fit(weeks("a", "2018-01-01", 60))
+    assert "time_zone" not in _signature(plain).inputs.input_names()
 
 
 @pytest.mark.parametrize("freq", ["D", "B", "W-MON"])

@@ -109,6 +109,11 @@ class Forecaster(ABC):
         return pd.concat([one._history.frame() for one in self._apart or (self,)], ignore_index=True)
 
     @property
+    def local(self) -> bool:
+        """Whether a series that it was trained on lives by another clock than UTC."""
+        return any(one._history.zone != UTC for one in self._apart)
+
+    @property
     def tapes(self) -> tuple[Tape, ...]:
         """What it would have forecast before the end of its training, one for each group of series that is apart."""
         return tuple(one._tape for one in self._apart) or (self._tape,)

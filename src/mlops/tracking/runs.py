@@ -228,7 +228,7 @@ def _signature(forecaster: Forecaster) -> ModelSignature:
             ColSpec(series_id.type, "series_id"),
             ColSpec("datetime", "ds", required=False),
             ColSpec("double", "y", required=False),
-            ColSpec("string", "time_zone", required=False),
+            *([ColSpec("string", "time_zone", required=False)] if forecaster.local else []),
         ]
     )
     params = ParamSchema([ParamSpec("horizon", "long", forecaster.horizon), ParamSpec("decompose", "boolean", False)])
