@@ -152,8 +152,10 @@ def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, 
     """The public holidays of years, by day in order, each with its names: in English where they are translated."""
     if country is None:
         return ()
-    code, _, part = country.partition("-")
+    code, dash, part = country.partition("-")
     try:
+        if dash and not part:
+            raise NotImplementedError(country)
         found = holidays.country_holidays(
             code, subdiv=part or None, years=range(first, last + 1), expand=False, language="en_US"
         )

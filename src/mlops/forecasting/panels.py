@@ -324,7 +324,7 @@ def _anchors(
     begins = _fits(at, first, step)  # of instants: a clock may be put forward by half a step
     if not begins.all():
         row = int(np.flatnonzero(~begins)[0])
-        raise BadInput(_off(rows.iloc[row], step, first[row]))
+        raise BadInput(_off(rows.iloc[row], step, step.floor(first[row : row + 1])[0]))
     if step.months:
         return np.asarray(first.astype("datetime64[M]").astype(np.int64) % step.months)
     if not step.seconds:
@@ -358,8 +358,9 @@ def _off(row: pd.Series, step: Granularity, first: np.datetime64) -> str:
         return f"series {row['series_id']!r}: {at} does not begin a {step.name} step ({begins}){ended}"
     if not step.seconds:
         return f"series {row['series_id']!r}: {at} is not 00:00 of a weekday, as business_daily steps are"
+    near = pd.Timestamp(step.floor(np.array([at.to_datetime64()]))[0] if step.anchor else first)
     return (
-        f"series {row['series_id']!r}: {at} does not begin a {step.name} step, as {pd.Timestamp(first)} does;"
+        f"series {row['series_id']!r}: {at} does not begin a step of granularity {step}, as {near} does;"
         " align the times, or say which steps they are (freq=, --granularity)"
     )
 
