@@ -242,3 +242,13 @@ def test_a_what_if_of_closed_days_only_is_empty():
     model = forecaster("naive")(horizon=7).fit(pd.DataFrame({"series_id": "a", "ds": at, "y": 1.0 + at.dayofweek}))
     assert model.predict(7)["closed"].all()
     assert what_if(model, 7, events=[]).empty
+
+
+def test_a_cutoff_between_two_equal_hours_of_the_clock_knows_the_first_only():
+    first, second = pd.Timestamp("2023-10-29 00:00"), pd.Timestamp("2023-10-29 01:00")
+    frame = hours("a", "Europe/Berlin", "2023-11-05")
+    frame.loc[frame["ds"] == first, "y"], frame.loc[frame["ds"] == second, "y"] = 11.0, 99.0
+    past = Panels.of(frame, "hourly").until(first).frame()
+    assert past["ds"].max() == first
+    assert past["y"].iloc[-1] == 11.0
+    assert Panels.of(frame.sample(frac=1, random_state=1), "hourly").until(first).frame().equals(past)

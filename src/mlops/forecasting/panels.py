@@ -66,7 +66,9 @@ class Panels:
         parts = []
         for zone, anchor in sorted(set(zip(keys["zone"], keys["anchor"].tolist(), strict=True))):
             chosen = ((keys["zone"] == zone) & (keys["anchor"] == anchor)).to_numpy()
-            part = rows[chosen].assign(ds=local[chosen])
+            part = (
+                rows[chosen].assign(ds=local[chosen], instant=rows["ds"][chosen]).sort_values("instant", kind="stable")
+            )
             end = newest if zone == UTC else _at_most(newest, rows["ds"][chosen].max(), step)
             panel = _panel(part, replace(step, anchor=anchor), zone, end)
             ahead = known[known["series_id"].isin(panel.ids)]
@@ -372,8 +374,10 @@ def _panel(part: pd.DataFrame, step: Granularity, zone: str, newest: pd.Timestam
     rows = pd.DataFrame(
         {"series_id": part["series_id"].to_numpy(), "at": number - number.min(), "y": part["y"].to_numpy()}
     )
-    if zone != UTC:  # an hour that the clock shows twice is one step
-        rows = rows.groupby(["series_id", "at"], as_index=False, sort=False).mean()
+    if (
+        zone != UTC
+    ):  # an hour that the clock shows twice is one step, by its first time: what follows was not known then
+        rows = rows.drop_duplicates(["series_id", "at"])
     wide = rows.pivot(index="series_id", columns="at", values="y").reindex(columns=range(len(index)))
     end = newest if zone != UTC else None
     return Panel(wide.index, index, wide.to_numpy(dtype=float), step, zone=zone, end=end)
