@@ -36,6 +36,7 @@ FileFormat = Literal["csv", "gzip", "parquet", "arrow"]
 EXPECTED = "expected CSV (UTF-8, gzipped or not), Parquet or an Arrow file"
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 """How files of others write that a number is not there; a name is never missing but by being empty."""
+MIDNIGHT = r"00:00(:00(\.0+)?)?"
 HEAD = 4096  # bytes of a file that tell what it is
 
 FORMATS: Mapping[bytes, FileFormat] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\x1f\x8b": "gzip"}
@@ -152,12 +153,17 @@ def times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]"
 
 
 def days_or_times(given: "pd.Series[Any]", where: str = "") -> "pd.Series[pd.Timestamp]":
-    """`times`, but of a column in a time zone that has nothing but its midnights the local dates: they are days."""
+    """`times`, but midnights of one time zone or offset, and nothing else, are the local dates: they are days."""
     if isinstance(given.dtype, pd.DatetimeTZDtype):
         shown: pd.Series[pd.Timestamp] = given.dt.tz_localize(None)
         if (shown.isna() | (shown == shown.dt.normalize())).all():
             return shown
-    return times(given, where)
+    found = times(given, where)
+    if _is_text(given) and len(given):
+        clocks, offsets = _offsets(given)
+        if len(offsets) == 1 and not clocks.isna().any() and clocks.str.fullmatch(MIDNIGHT).all():
+            return times(given.str.slice(0, len("2020-03-23")), where)
+    return found
 
 
 def refuse_infinite(values: npt.NDArray[Any], frame: pd.DataFrame, name: str, *, of: str, at: str) -> None:
@@ -209,12 +215,17 @@ def _csv(data: bytes, path: Path) -> pd.DataFrame:
     return frame
 
 
-def _refuse_two_midnights(given: "pd.Series[Any]", where: str) -> None:
-    """Texts of days with an offset are instants: by several offsets they are no calendar of days."""
+def _offsets(given: "pd.Series[Any]") -> tuple["pd.Series[Any]", list[str]]:
+    """The time of day of each distinct text that writes an offset (else missing), and the offsets."""
     texts = pd.Series(given.dropna().unique(), dtype=object).astype(str)
     parts = texts.str.extract(r"[T ](?P<clock>[\d:.]+) *(?P<offset>Z|[+-]\d\d(?::?\d\d)?)$")
-    clocks, offsets = parts["clock"].dropna(), sorted(parts["offset"].dropna().unique())
-    if len(offsets) > 1 and clocks.str.fullmatch(r"00:00(:00(\.0+)?)?").all():
+    return parts["clock"], sorted(parts["offset"].dropna().unique())
+
+
+def _refuse_two_midnights(given: "pd.Series[Any]", where: str) -> None:
+    """Texts of days with an offset are instants: by several offsets they are no calendar of days."""
+    clocks, offsets = _offsets(given)
+    if len(offsets) > 1 and clocks.dropna().str.fullmatch(MIDNIGHT).all():
         raise BadInput(
             f"{given.name} has midnights of {len(offsets)} offsets ({', '.join(offsets[:3])}), which are no calendar of"
             " days; write a day as its date (2020-03-23), or times in UTC",

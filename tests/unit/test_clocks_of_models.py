@@ -252,3 +252,12 @@ def test_a_cutoff_between_two_equal_hours_of_the_clock_knows_the_first_only():
     assert past["ds"].max() == first
     assert past["y"].iloc[-1] == 11.0
     assert Panels.of(frame.sample(frac=1, random_state=1), "hourly").until(first).frame().equals(past)
+
+
+@pytest.mark.parametrize("offset", ["+01:00", "-05:00", "+0530"])
+def test_text_midnights_of_one_offset_are_its_days(offset: str):
+    days = pd.date_range("2022-01-03", periods=60)
+    frame = pd.DataFrame({"series_id": "a", "ds": days.strftime("%Y-%m-%dT00:00:00") + offset, "y": 1.0})
+    panel = Panels.of(frame).one
+    assert panel.granularity.name == "daily"
+    assert panel.index.equals(days)

@@ -20,7 +20,7 @@ from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels, granularity_of
-from mlops.forecasting.service import closed, memory
+from mlops.forecasting.service_calendar import closed, memory
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 

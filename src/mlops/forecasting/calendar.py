@@ -153,17 +153,18 @@ def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, 
     if country is None:
         return ()
     code, dash, part = country.partition("-")
+    known = holidays.list_supported_countries()
+    if code not in known:
+        raise UnknownName("country", code, known)
+    unknown = UnknownName(f"part of {code}", part, known[code])
+    if dash and not part:
+        raise unknown
     try:
-        if dash and not part:
-            raise NotImplementedError(country)
         found = holidays.country_holidays(
             code, subdiv=part or None, years=range(first, last + 1), expand=False, language="en_US"
         )
     except NotImplementedError as error:
-        known = holidays.list_supported_countries()
-        if code in known:
-            raise UnknownName(f"part of {code}", part, known[code]) from error
-        raise UnknownName("country", code, known) from error
+        raise unknown from error
     return tuple((day, tuple(sorted(set(found.get_list(day))))) for day in sorted(found))
 
 

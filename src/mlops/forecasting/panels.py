@@ -374,9 +374,7 @@ def _panel(part: pd.DataFrame, step: Granularity, zone: str, newest: pd.Timestam
     rows = pd.DataFrame(
         {"series_id": part["series_id"].to_numpy(), "at": number - number.min(), "y": part["y"].to_numpy()}
     )
-    if (
-        zone != UTC
-    ):  # an hour that the clock shows twice is one step, by its first time: what follows was not known then
+    if zone != UTC:  # an hour that the clock shows twice is one step, by the first time: the second was not known then
         rows = rows.drop_duplicates(["series_id", "at"])
     wide = rows.pivot(index="series_id", columns="at", values="y").reindex(columns=range(len(index)))
     end = newest if zone != UTC else None

@@ -47,15 +47,13 @@ def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Flags:
     if not len(panel.index):
         return found
     days, seen = _daily(panel)
+    expected = _since_first(seen)
     if not panel.granularity.counted:
         shut = _weekdays(days, seen)
         found |= shut[:, ahead.dayofweek]
-        weekday = pd.DatetimeIndex(days).dayofweek
-        seen, expected = seen, ~shut[:, weekday]
-    else:
-        expected = np.ones_like(seen)
+        expected &= ~shut[:, pd.DatetimeIndex(days).dayofweek]
     if panel.granularity.months <= 1:
-        found |= _months(days, seen, expected & _since_first(seen))[:, ahead.month - 1]
+        found |= _months(days, seen, expected)[:, ahead.month - 1]
     return found
 
 
@@ -67,7 +65,7 @@ def memory(panel: Panel) -> int:
     expected = np.ones_like(seen)
     if not panel.granularity.counted:
         expected = ~_weekdays(days, seen)[:, pd.DatetimeIndex(days).dayofweek]
-    if not _months(days, seen, expected & _since_first(seen)).any():
+    if not _months(days, seen, expected).any():
         return 0
     return math.ceil(REMEMBERED * DAYS_OF_YEAR / 12 / panel.granularity.days)
 

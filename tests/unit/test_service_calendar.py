@@ -6,7 +6,7 @@ import pytest
 
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.panels import Panels
-from mlops.forecasting.service import closed
+from mlops.forecasting.service_calendar import closed
 
 DAYS = pd.date_range("2021-01-01", "2023-12-31")
 AHEAD = pd.date_range("2024-01-01", periods=366)
