@@ -13,7 +13,7 @@ import pytest
 from mlops.config import Settings, room
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.forecasting.panels import granularity_of
+from mlops.forecasting.stamps import granularity_of
 from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model

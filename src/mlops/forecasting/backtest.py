@@ -20,7 +20,8 @@ from mlops.errors import HistoryTooShort
 from mlops.forecasting import forecaster
 from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.panels import Panels, restamped
+from mlops.forecasting.panels import Panels
+from mlops.forecasting.stamps import restamped
 from mlops.tables import days_or_times, times
 
 __all__ = [

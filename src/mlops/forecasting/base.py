@@ -19,8 +19,9 @@ from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.panels import Panels, granularity_of
+from mlops.forecasting.panels import Panels
 from mlops.forecasting.service_calendar import closed, memory
+from mlops.forecasting.stamps import granularity_of
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 
@@ -35,7 +36,7 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 class Forecaster(ABC):
     """A model of many series.
 
-    `freq` is the name of a granularity or pandas' offset alias (None: inferred from the data, `forecasting.panels`),
+    `freq` is the name of a granularity or pandas' offset alias (None: inferred from the data, `forecasting.stamps`),
     `country` an ISO code for public holidays, `US` or with a subdivision `US-CA` (None: none), `horizon` the farthest
     step that can be asked for; intervals are calibrated that far. `events` are the user's own named days, `covariates`
     names of further columns whose values are known ahead. `absence` says what a step without service means: "nothing",

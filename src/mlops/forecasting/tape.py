@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops.domain.granularity import Granularity
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.panels import granularity_of
+from mlops.forecasting.stamps import granularity_of
 
 __all__ = ["Tape", "rehearsals", "rehearse"]
 

@@ -10,7 +10,7 @@ from mlops.domain.features import Selection
 from mlops.errors import BadInput, NothingToDo
 from mlops.features.build import history
 from mlops.features.names import names
-from mlops.forecasting.panels import granularity_of
+from mlops.forecasting.stamps import granularity_of
 from mlops.series.quality import Exclusion, usable
 
 __all__ = ["TrainingData", "read_data", "select"]

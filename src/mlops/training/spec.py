@@ -10,7 +10,7 @@ from typing import Any
 from mlops.config import room
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.calendar import read_events
-from mlops.forecasting.panels import granularity_of
+from mlops.forecasting.stamps import granularity_of
 
 __all__ = ["TrainingSpec", "experiments", "params_file"]
 

@@ -15,7 +15,8 @@ from mlops.domain.features import Selection
 from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import NothingToDo
 from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
-from mlops.forecasting.panels import Panels, restamped
+from mlops.forecasting.panels import Panels
+from mlops.forecasting.stamps import restamped
 from mlops.training.data import read_data
 from mlops.training.frames import read_frame
 
