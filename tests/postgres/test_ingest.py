@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -665,3 +666,35 @@ def test_a_refused_row_makes_the_command_exit_1(home, mlops, write):
         assert code == 1
         assert "line 3, column value: found '-5'" in printed.replace("\n", " ")
     assert mlops("series", "ingest", file.with_name("nowhere.csv"))[0] == 1
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "there already, without a zone"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_writers_that_name_a_series_two_zones_at_once_one_is_refused(
+    database: Database, write, order: int, there: bool
+):
+    zones = ["Europe/Berlin", "America/New_York"][::order]
+    if there:
+        ingest(database, write({"granularity": "hourly", "observed_at": "2023-12-01T00:00:00Z"}, name="utc.csv"))
+    hours = [f"2024-01-0{day}T{hour:02}:00:00" for day in range(1, 5) for hour in range(24)]
+    files = [
+        write(*({"granularity": "hourly", "observed_at": at} for at in hours), name=f"{place}.csv")
+        for place in range(len(zones))
+    ]
+    together = Barrier(len(zones))
+
+    def one(zone: str, file: Path) -> str:
+        together.wait()
+        try:
+            return ingest(database, file, timezone=zone).status
+        except BadInput as error:
+            return str(error)
+
+    with ThreadPoolExecutor(len(zones)) as pool:
+        said = list(pool.map(one, zones, files))
+    taken = [zone for zone, status in zip(zones, said, strict=True) if status == "stored"]
+    assert len(taken) == 1, said
+    query = (
+        "select s.time_zone, count(*)::int from analytics.series s join analytics.time_series_metrics using (series_id)"
+    )
+    assert ask(database, f"{query} group by 1") == [(taken[0], len(hours) + there)]
