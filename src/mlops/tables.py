@@ -65,6 +65,8 @@ def file_format(path: Path) -> FileFormat:
             with gzip.open(path) as inner:
                 if _format(_some(inner), path) != "csv":
                     raise BadInput(f"is gzipped, but holds no CSV; unpack it; {EXPECTED}", where=str(path))
+    except FileNotFoundError as error:
+        raise BadInput(f"no such file; a path is looked up from {Path.cwd()}", where=str(path)) from error
     except OSError as error:
         raise BadInput(f"can't be read: {error.strerror or error}; {EXPECTED}", where=str(path)) from error
     return found

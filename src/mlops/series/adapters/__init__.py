@@ -54,7 +54,8 @@ def locate(path: Path | str, name: str) -> Path:
         return find()
     if not found.is_file():
         hint = f"; for the data of the wheel use the adapter {str(path)!r}" if str(path) in INSTALLED else ""
-        what = "is a folder, not a file" if found.is_dir() else "no such file"
+        missing = f"no such file; a path is looked up from {Path.cwd()}"
+        what = "is a folder, not a file; name a file in it" if found.is_dir() else missing
         raise BadInput(what + hint, where=str(path))
     return found
 
