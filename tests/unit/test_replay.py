@@ -331,10 +331,12 @@ def test_a_file_that_cannot_be_taken_is_refused_with_its_place(quiet: Life, tmp_
         of_file(path, spec_of(quiet), WEEKS)
 
 
-@pytest.mark.parametrize("name", ["absent.csv", "broken.parquet"])
-def test_a_file_that_cannot_be_read_is_named(quiet: Life, tmp_path: Path, name: str):
+@pytest.mark.parametrize(
+    ("name", "why"), [("absent.csv", "no such file; a path is looked up from"), ("broken.parquet", "can't be read")]
+)
+def test_a_file_that_cannot_be_read_is_named(quiet: Life, tmp_path: Path, name: str, why: str):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
-    with pytest.raises(BadInput, match=f"{name}: can't be read"):
+    with pytest.raises(BadInput, match=f"{name}: {why}"):
         of_file(tmp_path / name, spec_of(quiet), WEEKS)
 
 
@@ -374,7 +376,7 @@ def test_a_person_reads_tables(mlops, file: Path):
     [
         ((), 2, "one of them"),
         (("models:/demand@champion", "--file", "x.csv"), 2, "one of them"),
-        (("--file", "x.csv"), 1, "x.csv: can't be read"),
+        (("--file", "x.csv"), 1, "x.csv: no such file; a path is looked up from"),
         (("--file", "FILE", "--target", "tons"), 1, "has no column 'tons'"),
         (("--file", "FILE", "--budgets", "few"), 1, "'few' is no list of numbers"),
         (("--file", "FILE", "--budgets", "0"), 1, "a budget is 0.0"),
