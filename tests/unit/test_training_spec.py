@@ -47,5 +47,5 @@ def test_a_bad_calendar_says_what_is_wrong_with_it(tmp_path: Path, text: str, wo
 
 
 def test_a_calendar_that_is_not_there_is_named():
-    with pytest.raises(BadInput, match=r"nowhere\.csv: can't be read"):
+    with pytest.raises(BadInput, match=r"nowhere\.csv: no such file; a path is looked up from"):
         TrainingSpec.from_toml(params_file("lean"), {"events": "/nowhere.csv"})
