@@ -39,6 +39,7 @@ class Stamp(StrEnum):
 class KnownAt(StrEnum):
     """When a new observation became known."""
 
+    auto = "auto"
     now = "now"
     observed = "observed"
 
@@ -55,8 +56,12 @@ def ingest(
         Stamp, typer.Option(help="Times name the beginning of their step, or (as of pandas' resample) its end.")
     ] = Stamp.begin,
     known_at: Annotated[
-        KnownAt, typer.Option(help="Known now, or (for a history to be replayed) when its own period ended.")
-    ] = KnownAt.now,
+        KnownAt,
+        typer.Option(
+            help="When new rows became known: now, when their own period ended (observed), or (auto) the latter in the"
+            " first file of a series and now in those after it."
+        ),
+    ] = KnownAt.auto,
     by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="One transaction; new months are loaded alone and attached whole.")
