@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops.config import Settings
-from mlops.errors import BadInput, Refused
+from mlops.errors import Misused, Refused
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -133,7 +133,7 @@ def _resolved(where: str | None) -> str:
         return "serial"
     where = where or Settings().parallel
     if where not in ("serial", "loky") and not where.startswith(("tcp://", "tls://")):
-        raise BadInput(f"MLOPS_PARALLEL = {where!r} is not a place to work; expected loky, serial or tcp://host:port")
+        raise Misused(f"MLOPS_PARALLEL = {where!r} is not a place to work; expected loky, serial or tcp://host:port")
     return where
 
 
