@@ -26,10 +26,11 @@ from typing import Any
 
 import psycopg
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database, open_database
 from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
+from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -84,7 +85,7 @@ def set_up(home: Settings, kind: str, models: int) -> None:
 def measure(url: str, home: Settings, weeks: Sequence[int], models: int, profile: bool) -> dict[str, Any]:
     """Seconds of checking every champion in each of the weeks, and what was recommended how often."""
     database, watch = Database(url), cProfile.Profile()
-    store, policy = open_store(home, url), read_policy(room("monitoring") / "policy.toml")
+    store, policy = open_store(home, url), read_policy(policy_file())
     times = [TRAINED + week * WEEK for week in weeks]
     began, cpu = time.perf_counter(), time.process_time()
     if profile:

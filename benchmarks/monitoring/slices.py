@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.unit.test_slices import LIVE, SLICES, judged, later, quiet
 
 from mlops import parallel
-from mlops.config import room
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly import weekly
+from mlops.project import policy_file
 
 COUNTS = (0, 2, len(SLICES))
 
@@ -31,7 +31,7 @@ def alarms(count: int, seed: int, shift: float = 0.0) -> list[tuple[bool, set[st
         moved = live["series_id"].isin(SLICES[4].series) & (live["ds"] >= live["ds"].min() + pd.Timedelta(weeks=4))
         live = judged(live.assign(y=live["y"] + moved * shift))
     as_of = live["ds"].max().to_pydatetime().replace(tzinfo=UTC) + pd.Timedelta(days=1)
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
     found = []
     for findings, _ in weekly(quiet(seed, 20), live, policy, as_of, SLICES[:count]):
         drifted = [one for one in findings.details if one.drifted]

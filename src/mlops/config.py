@@ -1,4 +1,4 @@
-"""Settings, read once from the environment, and the place of the rooms in which the team decides."""
+"""Settings, read once from the environment."""
 
 from functools import cached_property
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Settings", "room"]
+__all__ = ["Settings"]
 
 
 class Settings(BaseSettings):
@@ -16,6 +16,8 @@ class Settings(BaseSettings):
 
     home: Path = Path(".mlops")
     """Folder of the embedded server, MLflow's artifacts and the written pages."""
+    project: Path | None = None
+    """The team's project; None means the working folder if it is one, else the package's own files."""
     database_url: str | None = None
     """A PostgreSQL 15 to 18 server (``postgresql://user@host/name``); None means the embedded one."""
     mlflow_tracking_uri: str | None = Field(
@@ -56,9 +58,3 @@ class Settings(BaseSettings):
     def reports(self) -> Path:
         """Where weekly reviews and drill-down pages are written."""
         return self.root / "reports"
-
-
-def room(name: str) -> Path:
-    """The folder `training`, `monitoring` or `migrations`: of the checkout, else as packed into the wheel."""
-    packed = Path(__file__).parent / "rooms" / name
-    return packed if packed.is_dir() else Path(__file__).parents[2] / name

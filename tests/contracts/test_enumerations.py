@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
+from mlops.project import bundled
 
 ROOT = Path(__file__).parents[2]
 QUERIES = sorted((ROOT / "src" / "mlops" / "db" / "queries").glob("*.sql"))
@@ -63,8 +63,8 @@ def test_the_data_format_says_what_a_value_of_each_granularity_carries(one: Gran
 
 
 def test_each_migration_owns_its_sql():
-    versions = {path.name[:4] for path in (room("migrations") / "versions").glob("*.py")}
-    assert versions == {path.name for path in (room("migrations") / "sql").iterdir()}
+    versions = {path.name[:4] for path in (bundled("migrations") / "versions").glob("*.py")}
+    assert versions == {path.name for path in (bundled("migrations") / "sql").iterdir()}
 
 
 def test_help_is_fast_to_import():

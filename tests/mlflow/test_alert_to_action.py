@@ -9,19 +9,20 @@ import pytest
 from pydantic import SecretStr
 from tests.postgres.sinks import Http, http
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
 from mlops.monitoring.alerts import deliver, review_alerts
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.record import Check, record
+from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained
 from mlops.training.promote import promote
 
-POLICY = room("monitoring") / "policy.toml"
+POLICY = policy_file()
 NOW = datetime.now(UTC) - timedelta(minutes=1)
 FAULT = Findings((Finding("data", "R1", 9.0, 4.0, True, "series R1 is dead"),))
 

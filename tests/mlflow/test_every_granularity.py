@@ -10,7 +10,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.forecasting.stamps import granularity_of
@@ -18,6 +18,7 @@ from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model
 from mlops.monitoring.review import build as review
+from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import Issued, predict
 from mlops.tracking.store import Store, open_store
@@ -54,7 +55,7 @@ class Life:
 
 @pytest.fixture(scope="module")
 def lives(new_database: Any, with_mlflow: str, tmp_path_factory: Any) -> Iterator[dict[str, Life]]:
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
     with new_database("every_granularity", template=with_mlflow) as (_, url):
         database = Database(url)
         store = open_store(Settings(home=tmp_path_factory.mktemp("artifacts"), mlflow_tracking_uri=None), url)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.record import Check, record
+from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.checks import CHECKS, attach
@@ -35,7 +35,7 @@ def check(database: Database, week: int, *, wape: float = 0.1) -> dict:
         )
     )
     found = Check(version, NEW_YEAR + week * WEEK, findings, Recommendation("none"), {"wape": wape, "coverage_80": 0.7})
-    record(database, read_policy(room("monitoring") / "policy.toml"), found)
+    record(database, read_policy(policy_file()), found)
     return version
 
 
@@ -56,7 +56,7 @@ def test_a_check_leaves_its_snapshot_in_postgres_and_with_the_run(routes, store:
     at = NEW_YEAR + 2 * WEEK
     predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, decompose=False)
     match(routes, at)
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
     for _ in range(2):
         (checked,) = job.run(routes, store, policy, at)
     with routes.transaction() as transaction:
@@ -74,7 +74,7 @@ def test_artifacts_that_can_not_be_written_break_no_check(routes, store: Store, 
     shutil.rmtree(folder / "monitoring", ignore_errors=True)
     (folder / "monitoring").write_text("in the way")
     try:
-        (checked,) = job.run(routes, store, read_policy(room("monitoring") / "policy.toml"), at)
+        (checked,) = job.run(routes, store, read_policy(policy_file()), at)
     finally:
         (folder / "monitoring").unlink()
     assert checked.state == "judged"

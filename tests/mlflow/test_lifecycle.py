@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
@@ -19,6 +19,7 @@ from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.realise import realise
 from mlops.monitoring.record import Check, record
+from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -255,4 +256,4 @@ print(json.dumps({"rows": len(forecast), "columns": list(forecast.columns), "ref
 
 
 def _policy():
-    return read_policy(room("monitoring") / "policy.toml")
+    return read_policy(policy_file())

@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.findings import Finding
 from mlops.monitoring import job
 from mlops.monitoring.policy import Policy, read_policy
+from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.bridge import sync
@@ -29,7 +29,7 @@ from mlops.training.promote import promote
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
 ROOT = Path(__file__).parents[2]
-POLICY = room("monitoring") / "policy.toml"
+POLICY = policy_file()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
@@ -14,6 +13,7 @@ from mlops.monitoring import job
 from mlops.monitoring.challenge import challenge
 from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.record import Check, record
+from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
@@ -29,7 +29,7 @@ WEEK = timedelta(weeks=1)
 
 @pytest.fixture
 def policy() -> Policy:
-    return read_policy(room("monitoring") / "policy.toml")
+    return read_policy(policy_file())
 
 
 def open_retraining(database: Database, policy: Policy) -> int:

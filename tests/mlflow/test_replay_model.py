@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import ModelNotFound, Refused
 from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.replay import Case, replayed
 from mlops.monitoring.replay_model import Reach, of_model
 from mlops.monitoring.weekly import weekly
+from mlops.project import policy_file
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store, open_store
 from mlops.training import Trained
@@ -30,7 +31,7 @@ OWN, ANEW = Reach(weeks=4, fitted=13, refit=13), Reach(weeks=12, fitted=26, refi
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return read_policy(room("monitoring") / "policy.toml")
+    return read_policy(policy_file())
 
 
 def test_a_backtest_that_is_long_enough_is_replayed_as_it_is(

@@ -20,15 +20,17 @@ from pydantic import SecretStr
 from tests.postgres.served import DAY, NOW, Served
 from tests.postgres.sinks import Http, Smtp, answering, certificate, http, smtp
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.signature import sign
 from mlops.errors import BadInput, Refused, UnknownName
-from mlops.monitoring import alert_channels, alerts
+from mlops.files import write_whole
+from mlops.monitoring import alert_channels
 from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
 from mlops.monitoring.alerts import deliver, review_alerts, send_test
+from mlops.project import POLICY, policy_file
 
-RULES = read_alert_policy(room("monitoring") / "policy.toml")
+RULES = read_alert_policy(policy_file())
 CHAMPION = "models:/demand@champion"
 SECRET = "s3cret"
 DELIVERERS = """
@@ -585,8 +587,8 @@ def test_without_alerts_in_the_policy_nobody_is_told(tmp_path: Path):
 def test_the_commands_list_deliver_and_try(
     home: Settings, mlops: Callable[..., tuple[int, str, str]], hook: Http, tmp_path: Path, monkeypatch
 ):
-    (tmp_path / "policy.toml").write_text(f'[alerts.channels.ops]\nkind = "webhook"\nurl = "{hook.url}"\n')
-    monkeypatch.setattr(alerts, "room", lambda _: tmp_path)
+    write_whole(tmp_path / POLICY, f'[alerts.channels.ops]\nkind = "webhook"\nurl = "{hook.url}"\n')
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
     with psycopg.connect(home.database_url, autocommit=True) as connection:
         Served(connection).healthy()
     assert mlops("alerts", "deliver", "--as-of", "2024-06-03")[:2] == (0, "ops: 0 sent\n")

@@ -16,7 +16,6 @@ import pandas as pd
 import psycopg
 import pytest
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity, named
 from mlops.features import FeatureSet, Selection, feature, holiday, lag, rolling_mean
@@ -29,6 +28,7 @@ from mlops.features.profiled import profile_features
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import build as review
 from mlops.monitoring.silence import silent
+from mlops.project import bundled, policy_file
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)
 SOURCE = "collection_weight"
@@ -240,7 +240,7 @@ def test_hours_weekdays_and_holidays_are_those_of_the_clock_of_the_series(place:
 @ALL
 def test_a_series_with_all_its_steps_is_complete_and_fresh(place: Place, one: Granularity):
     asked = a_set(one, lag(1))
-    declared, days = Declared(room("training"), {}, {asked.name: asked}), 2 * max(one.longest_step.days, 1)
+    declared, days = Declared(bundled("training"), {}, {asked.name: asked}), 2 * max(one.longest_step.days, 1)
     found = profile_features(place.database, declared, asked.name, NOW, days=days)
     quality, pattern = found[0].profile.quality, found[0].profile.pattern
     assert (quality.completeness, quality.freshness) == (1, 1)
@@ -294,7 +294,7 @@ def test_the_naive_of_the_review_is_as_many_blocks_old_as_the_forecast_needs(pla
 
 
 def test_a_review_of_models_of_every_granularity_says_how_good_each_was(place: Place):
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
     found = {one.name: one for one in review(place.database, policy, NOW).models}
     assert len(found) == len(GRANULARITIES)
     for name, one in GRANULARITIES.items():

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from tests.campaign import examples
 from tests.postgres.served import DAY, NOW, Served
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, UnknownName
 from mlops.monitoring.health import PARTS, Health, Weight, health, read_weights
 from mlops.monitoring.skill import against_naive
+from mlops.project import policy_file
 
-POLICY = room("monitoring") / "policy.toml"
+POLICY = policy_file()
 NO_LABELS = (
     "model_prediction_results set outcome = null, outcome_recorded_at = null, matched_at = null"
     " where series_id = (select min(series_id) from analytics.series)"

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.errors import Refused
 from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.record import Check, record
+from mlops.project import policy_file
 
 MONDAY = datetime(2020, 3, 2, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
@@ -41,7 +41,7 @@ class World:
 
     def __init__(self, database: Database, connection: psycopg.Connection[Any]) -> None:
         self.database, self.connection = database, connection
-        self.policy: Policy = read_policy(room("monitoring") / "policy.toml")
+        self.policy: Policy = read_policy(policy_file())
         model = self.value(
             "insert into analytics.registered_models (name, created_at) values ('demand', now()) returning model_id"
         )

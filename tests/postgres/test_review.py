@@ -16,14 +16,14 @@ import psycopg
 import pytest
 
 from mlops.cli import context
-from mlops.config import room
 from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, file_name, write
 from mlops.monitoring.review.history import Detail
+from mlops.project import policy_file
 
-POLICY = read_policy(room("monitoring") / "policy.toml")
+POLICY = read_policy(policy_file())
 AS_OF = datetime(2020, 3, 30, tzinfo=UTC)
 ODD = 'demand <b>&"'
 SERIES = {ODD: 5, "paper": 2}

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from tests.postgres.served import DAY, NOW, Served
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.errors import UnknownName
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, write
 from mlops.monitoring.review.decisions import Alarm
+from mlops.project import policy_file
 
-POLICY = read_policy(room("monitoring") / "policy.toml")
+POLICY = read_policy(policy_file())
 WEEK = 7 * DAY
 BENEFIT = {"wape": 0.1, "wape_low": 0.05, "wape_high": 0.15, "currency": "EUR", "days": 14}
 

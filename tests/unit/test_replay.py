@@ -16,7 +16,6 @@ from pandas.testing import assert_frame_equal
 from tests.campaign import examples
 
 from mlops.cli import context
-from mlops.config import room
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, Refused, UnknownName
 from mlops.monitoring.backtest import Backtest, backtest
@@ -27,6 +26,7 @@ from mlops.monitoring.replay import CALM_WEEKS, Case, Checked, MonitorWatch, Rat
 from mlops.monitoring.replay_file import of_file
 from mlops.monitoring.spec import MonitorSpec
 from mlops.monitoring.tradeoff import Question, envelope, lives, tradeoff
+from mlops.project import policy_file
 from mlops.simulation.drift import Life, Shift, World, simulate_life
 
 WEEKS = 20
@@ -36,7 +36,7 @@ ONSET_WEEK = 8
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return read_policy(room("monitoring") / "policy.toml")
+    return read_policy(policy_file())
 
 
 @pytest.fixture(scope="module")

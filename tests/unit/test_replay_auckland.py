@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from mlops.config import room
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.replay import Case, Episode, MonitorWatch, episodes, replayed, split
 from mlops.monitoring.spec import MonitorSpec
+from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path, chunks
 
 LOCKDOWN = pd.Timestamp("2020-03-26")
@@ -30,7 +30,7 @@ def alarms(counts: pd.DataFrame, end: str) -> tuple[Episode, ...]:
     rows = (rows / rows.groupby(level=1)["y"].transform("mean").to_numpy()[:, None]).reset_index(names=["ds", "site"])
     history, live, start = split(rows.assign(expected=rows["y_hat"]), "ds", 52)
     case = Case("Auckland", "the mean of four weeks", SPEC, history, live, start, 52, MonitorWatch.fit)
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
     return episodes(list(replayed(case, case.fit(case, policy.alarms_per_year), policy.terms)))
 
 

@@ -8,19 +8,19 @@ import pandas as pd
 import pytest
 from tests.unit.test_slices import BACKTEST, MONDAY, SERIES, judged, quiet
 
-from mlops.config import room
 from mlops.domain.findings import Finding
 from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.skill import against_backtest, without_hard_weeks
 from mlops.monitoring.slices import Slice
 from mlops.monitoring.weekly import weekly
+from mlops.project import policy_file
 
 USE = MONDAY + pd.Timedelta(weeks=BACKTEST)
 
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return read_policy(room("monitoring") / "policy.toml")
+    return read_policy(policy_file())
 
 
 def storm(seed: int, weeks: int, ours: float, naives: float) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def test_without_the_naive_of_the_backtest_nothing_is_excused(policy: Policy):
 
 
 def test_what_is_no_finding_about_the_loss_is_not_touched():
-    found = newest(storm(1, 6, ours=1, naives=1), read_policy(room("monitoring") / "policy.toml"), 1)
+    found = newest(storm(1, 6, ours=1, naives=1), read_policy(policy_file()), 1)
     details = tuple(found.values())
     assert without_hard_weeks(details, quiet(1, BACKTEST), storm(1, 6, 1, 1)) is details
 

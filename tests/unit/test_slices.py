@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.config import room
 from mlops.errors import BadInput
 from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.slices import Slice, SliceWatch, Slicing, choose
 from mlops.monitoring.weekly import Life, first_week, weekly
+from mlops.project import policy_file
 
 MONDAY = pd.Timestamp("2023-01-02")
 BACKTEST, LIVE, SERIES = 20, 26, 12
@@ -23,7 +23,7 @@ SLICES = tuple(
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return read_policy(room("monitoring") / "policy.toml")
+    return read_policy(policy_file())
 
 
 def quiet(seed: int, weeks: int, start: pd.Timestamp = MONDAY) -> pd.DataFrame:
@@ -154,7 +154,7 @@ def test_slices_are_neither_tiny_nor_everything_nor_twice_the_same_series():
 )
 def test_a_wrong_section_is_refused(section: dict[str, object], says: str, tmp_path):
     lines = "".join(f"{name} = {value}\n" for name, value in section.items())
-    text = (room("monitoring") / "policy.toml").read_text()
+    text = (policy_file()).read_text()
     (tmp_path / "policy.toml").write_text(text.replace("[slices]", "[slicing]") + f"\n[slices]\n{lines}")
     with pytest.raises(BadInput, match=says):
         read_policy(tmp_path / "policy.toml")

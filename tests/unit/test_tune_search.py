@@ -2,7 +2,6 @@
 
 import shlex
 import tomllib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.config import room
 from mlops.errors import BadInput, UnknownName
+from mlops.files import write_whole
 from mlops.forecasting.backtest import Candidate
+from mlops.project import POLICY
 from mlops.training import tune as tuning
 from mlops.training.backtest import candidate
 from mlops.training.spec import TrainingSpec, params_file
@@ -152,17 +152,13 @@ def test_every_search_space_has_the_parameters_of_its_experiment(experiment: str
     ids=["name", "value", "section"],
 )
 def test_a_bad_search_space_is_refused(text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "search.toml").write_text(text)
-    monkeypatch.setattr(tuning, "room", _elsewhere(tmp_path))
+    write_whole(tmp_path / POLICY, "")
+    write_whole(tmp_path / "training" / "mine" / "search.toml", text)
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
     with pytest.raises(BadInput, match=words):
         read_space("mine", "lightgbm")
-    with pytest.raises(UnknownName, match="known: mine"):
-        read_space("lightgbm", "lightgbm")
-
-
-def _elsewhere(folder: Path) -> Callable[[str], Path]:
-    return lambda name: folder if name == "training" else room(name)
+    with pytest.raises(UnknownName, match="did you mean 'mine'"):
+        read_space("mines", "lightgbm")
 
 
 def _by_trees(candidate: Candidate, frame: object, cutoffs: list[Any], horizon: int, freq: str) -> list[float]:

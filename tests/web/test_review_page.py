@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 from tests.postgres.portfolio import HOSTILE, LONG, NOW, actions, crowd, fill
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Review, build, write
+from mlops.project import policy_file
 
 COUNTS = (1, 12, 100)
 WIDTHS = (360, 1280)
@@ -38,7 +38,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def reviewed(new_database: Any, migrated: str) -> Callable[[dict[str, str]], Review]:
     """Reviews a portfolio of models, each with what it is told."""
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
 
     def review(told: dict[str, str]) -> Review:
         with new_database("review", template=migrated) as (_, url):

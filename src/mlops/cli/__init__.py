@@ -25,6 +25,7 @@ from mlops.cli import (
     features,
     forecast,
     health_of_models,
+    init,
     lineage,
     model,
     monitor,
@@ -78,6 +79,7 @@ features.app.command()(feature_reports.impact)
 features.app.command("export-feast")(exports.export_feast)
 monitor.app.command()(health_of_models.health)
 app.command()(demo.demo)
+app.command()(init.init)
 app.command()(model.train)
 app.command()(forecast.backtest)
 app.command()(forecast.tune)
@@ -97,12 +99,25 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _project(folder: Path | None) -> None:
+    if folder is not None:
+        os.environ["MLOPS_PROJECT"] = str(folder)  # for the processes that this one starts, too
+
+
 @app.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            callback=_project,
+            help="The project (`mlops init DIR` makes one); MLOPS_PROJECT, or the working folder.",
+        ),
+    ] = None,
 ) -> None:
     """Options of every command."""
 
@@ -111,7 +126,7 @@ def main() -> None:
     """Run a command; whatever ends it becomes one sentence, unless --debug asks for the traceback."""
     _open_streams()
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    arguments = _project_first([argument for argument in sys.argv[1:] if argument != "--debug"])
     before, hook = signal.signal(signal.SIGINT, _interrupt), sys.unraisablehook
     sys.unraisablehook = _interrupt_again
     try:
@@ -143,6 +158,15 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  for as long as we live
             setattr(sys, name, nowhere)
+
+
+def _project_first(arguments: list[str]) -> list[str]:
+    """`--project` belongs to every command: wherever it stands, it is read before the command's own options."""
+    for place, argument in enumerate(arguments):
+        if argument == "--project" or argument.startswith("--project="):
+            end = place + (1 if "=" in argument else 2)
+            return [*arguments[place:end], *arguments[:place], *arguments[end:]]
+    return arguments
 
 
 class Interrupted(BaseException):

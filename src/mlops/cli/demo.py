@@ -53,9 +53,9 @@ def _story(quiet: Callable[[str], None], step: Steps) -> dict[str, Any]:
     db, models = database(), store()
     step("importing the libraries")
     from mlops.cli import replay
-    from mlops.config import room
     from mlops.monitoring import review
     from mlops.monitoring.policy import read_policy
+    from mlops.project import policy_file
 
     step("storing the series")
     quiet(_ingested(replay.store_series(db)))
@@ -73,7 +73,7 @@ def _story(quiet: Callable[[str], None], step: Steps) -> dict[str, Any]:
     step("writing the weekly review")
     last = replay.MONDAYS[-1]
     page = settings().reports / f"review-{last:%Y-%m-%d}.html"
-    review.write(review.build(db, read_policy(room("monitoring") / "policy.toml"), last), page)
+    review.write(review.build(db, read_policy(policy_file()), last), page)
     with db.transaction() as transaction:
         versions = transaction.rows("list_versions")
     return {"weeks": weeks, "phases": replay.phases(db), "versions": versions, "page": str(page)}

@@ -48,11 +48,11 @@ def presets(
     as_json: Json = False,
 ) -> None:
     """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
-    from mlops.config import room
     from mlops.monitoring.policy import read_policy
     from mlops.monitoring.presets import presets as run
+    from mlops.project import policy_file
 
-    features = read_policy(room("monitoring") / "policy.toml").features
+    features = read_policy(policy_file()).features
     with logs.status("Evidently's presets"):
         page = run(database(), store(), features, name, moment(as_of), settings().reports)
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))

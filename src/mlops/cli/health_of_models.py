@@ -23,11 +23,11 @@ def health(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show the health of every champion and served challenger, 0 to 100, part by part; the worst first."""
-    from mlops.config import room
     from mlops.monitoring.health import health as ask
     from mlops.monitoring.health import read_weights
+    from mlops.project import policy_file
 
-    found = ask(database(), read_weights(room("monitoring") / "policy.toml"), moment(as_of))
+    found = ask(database(), read_weights(policy_file()), moment(as_of))
     if not found:
         raise NothingToDo(
             "no model is served: promote a version with `mlops registry promote models:/NAME/VERSION`"

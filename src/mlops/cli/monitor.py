@@ -34,12 +34,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
-    from mlops.config import room
     from mlops.monitoring.job import drill_down
     from mlops.monitoring.job import run as check
     from mlops.monitoring.policy import read_policy
+    from mlops.project import policy_file
 
-    policy, time = read_policy(room("monitoring") / "policy.toml"), moment(as_of)
+    policy, time = read_policy(policy_file()), moment(as_of)
     with progress() as bar:
         task = bar.add_task("checking", total=None, note="")
         checked = check(
@@ -100,11 +100,11 @@ def review(
         return
     if serve:
         raise Misused("--serve shows Evidently's workspace; say --evidently, too")
-    from mlops.config import room
     from mlops.monitoring.policy import read_policy
     from mlops.monitoring.review import build, file_name, write
+    from mlops.project import policy_file
 
-    found = build(database(), read_policy(room("monitoring") / "policy.toml"), moment(as_of), model=model)
+    found = build(database(), read_policy(policy_file()), moment(as_of), model=model)
     page = output or settings().reports / file_name(found.as_of)
     write(found, page)
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))

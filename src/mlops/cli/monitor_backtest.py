@@ -52,17 +52,17 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Replay history before a monitor is switched on: its alarms, their cost, and which budget pays."""
-    from mlops.config import room
     from mlops.monitoring.backtest import backtest as run
     from mlops.monitoring.policy import read_policy
     from mlops.monitoring.replay_model import Reach
     from mlops.monitoring.spec import MonitorSpec
+    from mlops.project import policy_file
 
     if bool(uri) == bool(file):
         raise Misused(f"expected a model's URI or --file, one of them; found {'both' if uri else 'neither'}")
     asked = _budgets(budgets)
     _check_places(uri, file, html)
-    policy = read_policy(room("monitoring") / "policy.toml")
+    policy = read_policy(policy_file())
     with progress() as bar:
         task = bar.add_task("reading", total=None, note="")
 

@@ -35,11 +35,11 @@ def promote(
     seasonal naive, lineage complete, signature compatible, loads with pickle forbidden. Those that can't
     apply to a model of another library are recorded as such.
     """
-    from mlops.config import room
+    from mlops.project import policy_file
     from mlops.training.promote import margin_of
     from mlops.training.promote import promote as run
 
-    margin = margin_of(room("monitoring") / "policy.toml")
+    margin = margin_of(policy_file())
     with progress() as bar:
         task = bar.add_task("asking the gates", total=None, note="")
         done = run(

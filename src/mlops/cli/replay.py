@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
+from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest
 from mlops.serving.outcomes import match
@@ -56,7 +56,7 @@ def store_series(database: Database) -> IngestReport:
 
 
 def train_first(database: Database, store: Store, say: Say) -> Iterator[Trained]:
-    """Prophet, LightGBM and the ensemble on 2019, by the parameters of the room `training`."""
+    """Prophet, LightGBM and the ensemble on 2019, by the parameters of training/."""
     for kind in ("prophet", "lightgbm", "auto"):
         changes = {"name": MODEL, "metric_type": METRIC, "country": "NZ"}
         spec = TrainingSpec.from_toml(params_file(kind), changes, as_of=TRAINED_AT, request=f"demo {kind}")
@@ -75,7 +75,10 @@ def first_champion(database: Database, store: Store, trained: list[Trained]) -> 
 
 def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
     """Every Monday that has not been replayed: match, check, retrain when that is recommended, forecast."""
-    policy, rule = read_policy(room("monitoring") / "policy.toml"), Rule.from_toml(room("monitoring") / "policy.toml")
+    policy, rule = (
+        read_policy(policy_file()),
+        Rule.from_toml(policy_file()),
+    )
     with database.transaction() as transaction:
         done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in ACTED_ON]

@@ -10,8 +10,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from mlops.config import room
 from mlops.errors import NotMigrated, Refused
+from mlops.project import bundled
 
 __all__ = ["head", "history", "is_newer", "migrate", "version"]
 
@@ -105,5 +105,5 @@ def _wait_for_turn(connection: sa.Connection) -> None:
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(room("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(bundled("migrations")).replace("%", "%%"))
     return config

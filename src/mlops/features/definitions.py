@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from runpy import run_path
 
-from mlops.config import room
 from mlops.domain.features import FeatureDefinition, FeatureSet
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, Misused, MlopsError, UnknownName
 from mlops.features.transformations import Transformation, newest, parse, sources
 from mlops.forecasting.design import FEATURES as OWN
+from mlops.project import project_file
 
 __all__ = ["Declared", "check", "declared", "feature", "feature_set"]
 
@@ -105,9 +105,10 @@ def check(feature_set: FeatureSet) -> FeatureSet:
 
 def declared(path: Path | None = None) -> Declared:
     """What a definition file declares; by default training/features.py, and nothing without one."""
-    if path is None and not (room("training") / FILE).exists():
-        return Declared(room("training") / FILE, {}, {})
-    path = path or room("training") / FILE
+    ours = project_file(f"training/{FILE}")
+    if path is None and not ours.exists():
+        return Declared(ours, {}, {})
+    path = path or ours
     names = _run(path)
     features, sets = (_list(names, one, kind, path) for one, kind in _DECLARATIONS.items())
     for one in [*features, *(inside for each in sets for inside in each.features)]:

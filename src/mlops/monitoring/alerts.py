@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.config import Settings, room
+from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.alerts import Alert, Reviewed
 from mlops.errors import Refused
 from mlops.monitoring.alert_channels import Message, send
 from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
+from mlops.project import policy_file
 
 __all__ = ["Delivered", "deliver", "policy", "review_alerts", "send_test"]
 
@@ -32,7 +33,7 @@ class Delivered:
 
 def policy() -> AlertPolicy:
     """`[alerts]` of the team's policy."""
-    return read_alert_policy(room("monitoring") / "policy.toml")
+    return read_alert_policy(policy_file())
 
 
 def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None = None) -> Reviewed:

@@ -43,7 +43,7 @@ class Report:
 
 
 def candidate(name: str, changes: dict[str, str] | None = None) -> Candidate:
-    """A model kind with its own defaults, or an experiment of the room `training` with its params.toml."""
+    """A model kind with its own defaults, or an experiment of the folder training/ with its params.toml."""
     if name in experiments():
         spec = TrainingSpec.from_toml(params_file(name), changes)
         return Candidate(name, spec.kind, dict(spec.params))

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops.config import room
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.calendar import read_events
 from mlops.forecasting.stamps import granularity_of
+from mlops.project import project_file, project_files
 
 __all__ = ["TrainingSpec", "experiments", "params_file"]
 
@@ -84,15 +84,15 @@ class TrainingSpec:
 
 
 def experiments() -> list[str]:
-    """The experiments of the room `training`: its folders with a params.toml."""
-    return sorted(path.parent.name for path in room("training").glob("*/params.toml"))
+    """The experiments of the project and of the package: the folders of training/ with a params.toml."""
+    return sorted(path.parent.name for path in project_files("training/*/params.toml").values())
 
 
 def params_file(experiment: str) -> Path:
     """The params.toml of an experiment."""
     if experiment not in experiments():
         raise UnknownName("experiment", experiment, experiments())
-    return room("training") / experiment / "params.toml"
+    return project_file(f"training/{experiment}/params.toml")
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from mlops.config import room
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import Granularity, labels_ends
@@ -17,6 +16,7 @@ from mlops.errors import NothingToDo
 from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
+from mlops.project import project_file
 from mlops.training.data import read_data
 from mlops.training.frames import read_frame
 
@@ -36,8 +36,8 @@ class Defaults:
 
     @classmethod
     def read(cls) -> "Defaults":
-        """Read the file of the room `training`."""
-        document = tomllib.loads((room("training") / "backtest" / "backtest.toml").read_text(encoding="utf-8"))
+        """Read the file, the project's own or the package's."""
+        document = tomllib.loads(project_file("training/backtest/backtest.toml").read_text(encoding="utf-8"))
         return cls(**{**document, "baselines": tuple(document["baselines"])})
 
 

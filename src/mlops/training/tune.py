@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from mlops.config import room
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting import forecaster
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.panels import Panels
+from mlops.project import project_file, project_files
 from mlops.training.subject import Plan, Subject
 
 __all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "tunable", "tune", "wapes"]
@@ -91,14 +91,14 @@ class Tuned:
 
 def tunable() -> list[str]:
     """The experiments with a search.toml."""
-    return sorted(path.parent.name for path in room("training").glob("*/search.toml"))
+    return sorted(path.parent.name for path in project_files("training/*/search.toml").values())
 
 
 def read_space(experiment: str, kind: str) -> Space:
     """What search.toml of an experiment says; BadInput for a parameter that the kind doesn't have."""
     if experiment not in tunable():
         raise UnknownName("search space (training/*/search.toml) of", experiment, tunable())
-    path = room("training") / experiment / "search.toml"
+    path = project_file(f"training/{experiment}/search.toml")
     try:
         space: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
