@@ -143,7 +143,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     """Run a command; its exit code. What Typer can't take is Misused."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="mlops", standalone_mode=False)
     except USAGE as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
             error.show()

@@ -10,7 +10,7 @@ from rich.markup import escape
 from mlops.cli.context import database, moment
 from mlops.cli.options import LARGEST_ID, AsOfOrNone, DefinitionFile, Json
 from mlops.cli.output import console, emit, progress, table
-from mlops.errors import Misused
+from mlops.errors import Misused, UnknownName
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +71,7 @@ def show_feature(
 
 def _edge(text: str | None) -> str | None:
     """The beginning or end of a window."""
-    moment(text, ahead=True)
+    moment(text, "--start and --end", ahead=True)
     return text
 
 
@@ -115,6 +115,8 @@ def list_builds(
     from mlops.features import offline
 
     rows = offline.builds(database(), name)
+    if name and not rows:
+        _check_set(name)
 
     def text() -> None:
         shown = table("build", "set", "as of", "from", "to", "series", "rows", "size", "used by")
@@ -146,6 +148,16 @@ def drop(
         console.print(f"dropped build {build_id} of {found['feature_set']}, {found['rows']:,} rows{models}")
 
     emit(found, as_json=as_json, text=text)
+
+
+def _check_set(name: str) -> None:
+    """A set of the definition file, or one that was built."""
+    from mlops.features import offline
+    from mlops.features.definitions import declared
+
+    known = {*declared().sets, *(row["feature_set"] for row in offline.builds(database()))}
+    if name not in known:
+        raise UnknownName("feature set", name, known)
 
 
 def _materialise(

@@ -14,7 +14,9 @@ __all__ = ["init"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", callback=folder_to_write, help="The project; `.` for the working folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", callback=folder_to_write, help="The project; `.` for the working folder.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Make a project of your own: policy, parameters, features, settings, scripts for a scheduler.

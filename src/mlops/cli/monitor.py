@@ -73,7 +73,7 @@ def run(
 
 
 def _page(path: Path | None) -> Path | None:
-    return None if path is None else to_write(path, "--output", (".html", ".htm"))
+    return None if path is None else to_write(path, "--output", (".html", ".htm"), made=True)
 
 
 def review(

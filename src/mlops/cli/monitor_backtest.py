@@ -105,7 +105,7 @@ def _check_places(uri: str, file: str, html: Path | None) -> None:
     else:
         model_uri(uri)
     if html is not None:
-        to_write(html, "--html")
+        to_write(html, "--html", made=True)
 
 
 def _of_file(path: Path, spec: "MonitorSpec", weeks: int, policy: "Policy") -> "tuple[Case, UnitCost]":

@@ -71,7 +71,7 @@ def dismiss(
 
 
 def _time(until: str) -> str:
-    moment(until, ahead=True)
+    moment(until, "--until", ahead=True)
     return until
 
 

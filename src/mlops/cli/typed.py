@@ -43,13 +43,15 @@ def to_read(path: Path, option: str = "") -> Path:
     return path
 
 
-def to_write(path: Path, option: str = "", endings: Sequence[str] = ()) -> Path:
-    """A place for a file: no folder is there, one of the endings is its own, and its folder is there or can be made."""
+def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made: bool = False) -> Path:
+    """A place for a file: no folder, with one of the endings, in a folder that is there (`made`: or can be made)."""
     said = f"{option} {path}".strip()
     if endings and not path.name.lower().endswith(tuple(endings)):
         raise Misused(f"{said} does not say which format is wanted; the name must end in {', '.join(endings)}")
     if path.is_dir():
         raise Misused(f"{said} is a folder; name a file in it, like {path / ('out' + (endings[0] if endings else ''))}")
+    if not made and not path.parent.exists():
+        raise Misused(f"{said} can't be written: there is no folder {path.parent}; make it, or name another place")
     _writable(path.parent, said)
     return path
 
