@@ -165,12 +165,17 @@ class Refused(MlopsError):
 
 @contextmanager
 def typed(option: str = "") -> Iterator[None]:
-    """What is refused inside was typed, as the value of `option`: BadInput and ValueError become Misused."""
+    """What is refused inside was typed, as the value of `option`: BadInput and ValueError become Misused.
+
+    What a file holds (BadInput that says where) was not.
+    """
     try:
         yield
     except (Misused, UnknownName, BadHorizon):
         raise
     except ValueError as error:
+        if isinstance(error, BadInput) and error.where:
+            raise
         raise Misused(f"{option}: {error}" if option else str(error)) from error
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from mlops.cli.context import database, settings
 from mlops.cli.options import Json
 from mlops.cli.output import console, emit, logs, table
-from mlops.cli.typed import to_read
+from mlops.cli.typed import file as check_file
 from mlops.errors import Refused
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def maintain(
 
 @app.command("restore-archive")
 def restore_archive(
-    file: Annotated[Path, typer.Argument(callback=to_read, help="An archive that `mlops db maintain` wrote.")],
+    file: Annotated[Path, typer.Argument(callback=check_file, help="An archive that `mlops db maintain` wrote.")],
     days: Annotated[int, typer.Option("--days", min=1, help="Retention leaves the month alone for so long.")] = 30,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from mlops.errors import MlopsError, visible
+from mlops.errors import Misused, MlopsError, quoted, visible
 
 __all__ = ["NO_READER", "edge", "let_go"]
 
@@ -80,7 +80,7 @@ def _in_words(program: str, error: Exception) -> tuple[str, str, int]:
     """The name of an error, its sentence and its exit code."""
     from mlops.db.failures import explained
 
-    known = explained(error)
+    known = explained(error) or _no_text(error)
     if known is not None:
         return type(known).__name__, str(known), known.exit_code
     said = str(error).strip().splitlines()
@@ -91,6 +91,13 @@ def _in_words(program: str, error: Exception) -> tuple[str, str, int]:
         f" `{program} --debug …` shows the traceback, which belongs into a report of the fault",
         MlopsError.exit_code,
     )
+
+
+def _no_text(error: Exception) -> MlopsError | None:
+    """What was typed, when bytes of it are no text: Python carries those as half characters, which nothing takes."""
+    if not isinstance(error, UnicodeEncodeError) or error.reason != "surrogates not allowed":
+        return None
+    return Misused(f"{quoted(error.object)} holds bytes that are no text (UTF-8); write it as UTF-8")
 
 
 def _without_traceback(record: logging.LogRecord) -> logging.LogRecord:

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 import typer
 
+from mlops.cli import typed
 from mlops.cli.context import LONGEST_DAYS, database, settings
 from mlops.cli.options import Json
 from mlops.cli.output import console, emit
-from mlops.cli.typed import folder_to_write, model_name, to_write
+from mlops.cli.typed import to_write
 from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["export_feast", "export_lineage"]
@@ -27,10 +28,6 @@ def _target(given: str) -> str:
     return given
 
 
-def _model(name: str | None) -> str | None:
-    return None if name is None else model_name(name, "--model")
-
-
 def export_lineage(
     target: Annotated[
         str,
@@ -38,7 +35,7 @@ def export_lineage(
             metavar="FILE_OR_URL", callback=_target, help="A file (one JSON document a line), or http(s)://…"
         ),
     ],
-    model: Annotated[str | None, typer.Option(callback=_model, help="Only the versions of this model.")] = None,
+    model: Annotated[str | None, typer.Option(callback=typed.model, help="Only the versions of this model.")] = None,
     days: Annotated[
         int, typer.Option(min=0, max=LONGEST_DAYS, help="Also what was forecast with them in the last days.")
     ] = 0,
@@ -77,7 +74,7 @@ def export_lineage(
 
 
 def export_feast(
-    folder: Annotated[Path, typer.Argument(callback=folder_to_write, help="A folder; Feast's commands are run in it.")],
+    folder: Annotated[Path, typer.Argument(callback=typed.folder, help="A folder; Feast's commands are run in it.")],
     as_json: Json = False,
 ) -> None:
     """Export the feature sets that were built as a Feast repository."""

@@ -7,7 +7,7 @@ import typer
 
 from mlops.cli.options import Json
 from mlops.cli.output import console, emit
-from mlops.cli.typed import folder_to_write
+from mlops.cli.typed import folder as check_folder
 from mlops.project import Created, create
 
 __all__ = ["init"]
@@ -15,7 +15,7 @@ __all__ = ["init"]
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", callback=folder_to_write, help="The project; `.` for the working folder.")
+        Path, typer.Argument(metavar="DIR", callback=check_folder, help="The project; `.` for the working folder.")
     ],
     as_json: Json = False,
 ) -> None:

@@ -12,6 +12,7 @@ from mlops.cli.evidently import presets, workspace
 from mlops.cli.monitor_backtest import backtest
 from mlops.cli.options import AsOf, Json
 from mlops.cli.output import console, emit, logs, progress
+from mlops.cli.typed import model as check_model
 from mlops.cli.typed import to_write
 from mlops.errors import Misused, NothingToDo
 
@@ -83,7 +84,8 @@ def review(
         typer.Option(callback=_page, help="The page; reports/review-DATE.html below MLOPS_HOME when left out."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A page about this model alone, with its history and plots.")
+        str | None,
+        typer.Option(callback=check_model, help="A page about this model alone, with its history and plots."),
     ] = None,
     evidently: Annotated[
         bool, typer.Option("--evidently", help="Build Evidently's workspace of all checks instead.")

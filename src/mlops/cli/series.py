@@ -162,7 +162,9 @@ def export(
         Path, typer.Argument(callback=_export_file, help="Where to; the ending says what: .csv, .csv.gz or .parquet.")
     ],
     metric_type: MetricTypeOption = None,
-    series: Annotated[list[int] | None, typer.Option("--series", help="Only this series; may be repeated.")] = None,
+    series: Annotated[
+        list[int] | None, typer.Option("--series", min=1, max=LARGEST_ID, help="Only this series; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write observations in the long format, which `ingest` takes."""

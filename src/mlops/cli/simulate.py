@@ -11,7 +11,7 @@ from rich.markup import escape
 from mlops.cli.options import Json
 from mlops.cli.output import console, emit, table
 from mlops.cli.typed import country as check_country
-from mlops.cli.typed import folder_to_write
+from mlops.cli.typed import folder as check_folder
 from mlops.errors import typed
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 def simulate(
     folder: Annotated[
-        Path, typer.Argument(callback=folder_to_write, help="Where to; files of the same names are replaced.")
+        Path, typer.Argument(callback=check_folder, help="Where to; files of the same names are replaced.")
     ],
     customers: Annotated[int, typer.Option(help="How many customers.", min=1)] = 100,
     routes: Annotated[int, typer.Option(help="How many routes; each has a vehicle and a driver.", min=1)] = 8,

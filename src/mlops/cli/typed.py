@@ -13,9 +13,11 @@ __all__ = [
     "by",
     "country",
     "definition_file",
-    "folder_to_write",
+    "file",
+    "folder",
     "granularity",
     "metric_type",
+    "model",
     "model_name",
     "model_uri",
     "reason",
@@ -27,11 +29,24 @@ __all__ = [
 NAME = re.compile(r"[^/:@\"'%]*[^/:@\"'%\s.][^/:@\"'%]*")
 """Names that the URIs, filters and files of MLflow's registry take."""
 LONGEST_NAME = 200
+LONGEST_PATH = 500
+"""Of a path that is repeated in a sentence. Chosen, not measured."""
+
+
+def file(path: Path) -> Path:
+    """An argument: a file that is there and may be read."""
+    return to_read(path)
+
+
+def folder(path: Path) -> Path:
+    """An argument: a folder that is there, or can be made."""
+    _writable(path, _shown(path))
+    return path
 
 
 def to_read(path: Path, option: str = "") -> Path:
     """A file that is there and may be read."""
-    said = f"{option} {path}".strip()
+    said = f"{option} {_shown(path)}".strip()
     if path.is_dir():
         raise Misused(f"{said} is a folder, not a file; name a file in it")
     if path.is_symlink() and not path.exists():
@@ -45,7 +60,7 @@ def to_read(path: Path, option: str = "") -> Path:
 
 def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made: bool = False) -> Path:
     """A place for a file: no folder, with one of the endings, in a folder that is there (`made`: or can be made)."""
-    said = f"{option} {path}".strip()
+    said = f"{option} {_shown(path)}".strip()
     if endings and not path.name.lower().endswith(tuple(endings)):
         raise Misused(f"{said} does not say which format is wanted; the name must end in {', '.join(endings)}")
     if path.is_dir():
@@ -53,12 +68,6 @@ def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made:
     if not made and not path.parent.exists():
         raise Misused(f"{said} can't be written: there is no folder {path.parent}; make it, or name another place")
     _writable(path.parent, said)
-    return path
-
-
-def folder_to_write(path: Path, option: str = "") -> Path:
-    """A folder that is there, or can be made."""
-    _writable(path, f"{option} {path}".strip())
     return path
 
 
@@ -78,9 +87,17 @@ def model_uri(uri: str) -> str:
     raise Misused(f"{quoted(uri)} is not a model URI; {meant}expected {FORMS}")
 
 
-def model_name(name: str, option: str = "") -> str:
+def model(name: str | None) -> str | None:
+    """`--model`: a name that a registered model can have, or None."""
+    if name is not None:
+        with typed("--model"):
+            model_name(name)
+    return name
+
+
+def model_name(name: str) -> str:
     """A name that a registered model can have."""
-    said = f"{option} {quoted(name)}".strip()
+    said = quoted(name)
     if NAME.fullmatch(name) and name.isprintable() and len(name) <= LONGEST_NAME:
         return name
     if name.startswith("models:"):
@@ -164,6 +181,12 @@ def _writable(folder: Path, said: str) -> None:
 def _takes_no_writes(folder: Path) -> bool:
     """Whether the file system of a folder is mounted read-only, or holds no files of users (proc)."""
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or folder.absolute().parts[:2] == ("/", "proc")
+
+
+def _shown(path: Path) -> str:
+    """A path, short enough for a sentence."""
+    text = str(path)
+    return text if len(text) <= LONGEST_PATH else f"{text[:120]}… ({len(text):,} characters)"
 
 
 def _beside(path: Path) -> str:
