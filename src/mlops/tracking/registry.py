@@ -1,5 +1,6 @@
 """The model registry: versions, aliases and URIs (`models:/demand@champion`, `models:/demand/3`)."""
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
@@ -32,6 +34,15 @@ FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
 MOST_NAMES = 20
+ABOUT = """Forecasts of `{name}`, trained by `mlops train`. The version with the alias **@champion** is served:
+
+    mlops predict models:/{name}@champion
+
+**@challenger** is the newest that was trained. The page of each version says what it forecasts, what it learned from,
+how good it was on past origins beside the baselines, and how to use it. Every forecast leads back to its version:
+`mlops registry trace`, `mlops registry lineage models:/{name}@champion`.
+"""
+"""The description of a new registered model."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,8 +80,12 @@ def resolve(store: Store, uri: str) -> ModelVersion:
         raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **found.groupdict())}") from error
 
 
-def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersion:
-    """Register a logged model as the next version of a name and as its challenger.
+def add_version(
+    store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str = ""
+) -> ModelVersion:
+    """Register a logged model as the next version of a name and as its challenger; its own page names the version.
+
+    `description` is Markdown, in which {uri} becomes the URI of the version.
 
     Refused with MLflow's reason when it takes none, DatabaseUnavailable when it does not answer. Then nothing of it is
     left in the registry, and the run is marked as failed with the reason.
@@ -78,10 +93,15 @@ def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapp
     made, added = False, None
     try:
         made = _made(store, name)
-        added = store.client.create_model_version(
-            name, model_uri, run_id, tags=dict(tags), model_id=_logged_model(model_uri)
-        )
+        model_id = _logged_model(model_uri)
+        added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags), model_id=model_id)
+        if description:
+            about = description.replace("{uri}", f"models:/{name}/{added.version}")
+            store.client.update_model_version(name, added.version, about)
         store.client.set_registered_model_alias(name, "challenger", added.version)
+        if model_id is not None:
+            versions = json.dumps([{"name": name, "version": int(added.version)}])
+            store.client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: versions})
         return resolve(store, f"models:/{name}/{added.version}")
     except (MlflowException, MlopsError, OSError) as error:
         reason = f"MLflow did not register the model of run {run_id} as {name}: {one_line(str(error))}"
@@ -121,7 +141,7 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
 def _made(store: Store, name: str) -> bool:
     """Make a registered model unless there is one of this name; whether it is new."""
     try:
-        store.client.create_registered_model(name)
+        store.client.create_registered_model(name, description=ABOUT.format(name=name))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -14,6 +14,7 @@ from mlops.db.failures import one_sentence
 from mlops.db.snapshot import Snapshot, snapshot
 from mlops.errors import DatabaseUnavailable, Misused, quoted
 from mlops.tracking.artifact_hosts import ArtifactHosts, guard
+from mlops.tracking.experiment_page import page_tags
 
 __all__ = ["Store", "open_store", "tracking_uri"]
 
@@ -33,7 +34,7 @@ class Store:
         local = not self.uri.startswith(("http://", "https://"))
         location = (self.artifacts / name).as_uri() if local else None
         try:
-            return str(self.client.create_experiment(name, artifact_location=location))
+            return str(self.client.create_experiment(name, artifact_location=location, tags=page_tags(name)))
         except mlflow.exceptions.MlflowException:
             raced = self.client.get_experiment_by_name(name)  # another process was faster
             if raced is None:
