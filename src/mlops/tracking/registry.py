@@ -13,7 +13,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
-from mlops.errors import BadInput, DatabaseUnavailable, MlopsError, ModelNotFound, Refused
+from mlops.domain.model_uri import FORMS, MODEL_URI
+from mlops.errors import DatabaseUnavailable, Misused, MlopsError, ModelNotFound, Refused, nearest, quoted
 from mlops.tracking.store import Store
 
 __all__ = [
@@ -32,6 +33,7 @@ AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
+MOST_NAMES = 20
 ABOUT = """Forecasts of `{name}`, trained by `mlops train`. The version with the alias **@champion** is served:
 
     mlops predict models:/{name}@champion
@@ -42,7 +44,6 @@ how good it was on past origins beside the baselines, and how to use it. Every f
 """
 """The description of a new registered model."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,16 @@ class ModelVersion:
 
 def resolve(store: Store, uri: str) -> ModelVersion:
     """The version that a URI means now; ModelNotFound names what there is instead."""
-    found = URI.fullmatch(uri)
+    found = MODEL_URI.fullmatch(uri)
     if found is None:
-        raise BadInput(f"{uri!r} is not a model URI; expected models:/NAME@ALIAS or models:/NAME/VERSION")
+        raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
     try:
         if found["alias"]:
             return _of(store.client.get_model_version_by_alias(found["name"], found["alias"]))
         return _of(store.client.get_model_version(found["name"], found["version"]))
     except MlflowException as error:
         _absent(error, uri)
-        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, found['name'])}") from error
+        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **found.groupdict())}") from error
 
 
 def add_version(
@@ -182,11 +183,29 @@ def _absent(error: MlflowException, uri: str) -> None:
         raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_sentence(error)}") from error
 
 
-def _what_there_is(store: Store, name: str) -> str:
+def _what_there_is(store: Store, name: str, alias: str | None, version: str | None) -> str:
+    """What was meant perhaps, and what there is: the names, else the versions and aliases of the name."""
     try:
         model = store.client.get_registered_model(name)
     except MlflowException:
         names = [model.name for model in store.client.search_registered_models()]
-        return f"registered models: {', '.join(names) or 'none; train one with `mlops train lightgbm`'}"
+        if not names:
+            return "no model is registered yet; train one with `mlops train lightgbm`"
+        close = nearest(name, names)
+        shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
+        return f"{f'did you mean {close}? ' if close else ''}registered models: {shown}"
     aliases = [f"@{alias} is version {version}" for alias, version in sorted(model.aliases.items())]
-    return f"{name} has {', '.join(aliases) or 'no alias; give one with `mlops registry promote`'}"
+    close = nearest(alias, model.aliases) if alias else None
+    meant = f"did you mean models:/{name}@{close}? " if close else ""
+    known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"
+    return f"{meant}{name} has {known}{_newest(store, name, version)}"
+
+
+def _newest(store: Store, name: str, version: str | None) -> str:
+    """Up to which version there are any, where one was asked for."""
+    if version is None:
+        return ""
+    found = store.client.search_model_versions(
+        f"name = {_quoted(name)}", max_results=1, order_by=["version_number DESC"]
+    )
+    return f"; its newest version is {found[0].version}" if found else "; it has no version"

@@ -5,12 +5,14 @@ import os
 import warnings
 from pathlib import Path
 
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+
 import mlflow
 from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db.failures import one_sentence
 from mlops.db.snapshot import Snapshot, snapshot
-from mlops.errors import DatabaseUnavailable
+from mlops.errors import DatabaseUnavailable, Misused, quoted
 from mlops.tracking.artifact_hosts import ArtifactHosts, guard
 from mlops.tracking.experiment_page import page_tags
 
@@ -70,6 +72,11 @@ def open_store(settings: Settings, database_url: str) -> Store:
             _make_tables(uri, settings.artifacts)
         store = Store(uri, settings.artifacts)
         store.client.search_experiments(max_results=1)
+    except UnsupportedModelRegistryStoreURIException as error:
+        raise Misused(
+            f"MLFLOW_TRACKING_URI is {quoted(uri)}, where MLflow keeps no model registry; expected an MLflow server"
+            " (http://host:5000) or a database (postgresql://user@host/name)"
+        ) from error
     except mlflow.exceptions.MlflowException as error:
         raise DatabaseUnavailable(f"can't open the MLflow store: {one_sentence(error)}") from error
     return store
