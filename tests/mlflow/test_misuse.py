@@ -32,6 +32,49 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("monitor run --as-of", 2, "--as-of needs a value"),
     ("monitor run --html=yes", 2, "--html takes no value"),
     ("review page.html", 2, "review: 'page.html' is one argument too many; …"),
+    # what is to be trained, compared, searched
+    ("train", 2, "train: KIND is missing; see `mlops train --help`"),
+    ("train lgbm", 2, "unknown experiment 'lgbm'; did you mean 'lightgbm'? known: auto, lean, lightgbm, prophet"),
+    ("train lightgbm --set numm_leaves=3", 2, "unknown parameter … 'numm_leaves'; did you mean 'num_leaves'? …"),
+    ("train lightgbm --set num_leaves=many", 2, "--set: num_leaves = 'many' is not a whole number"),
+    ("train lightgbm --set num_leaves=1", 2, "--set: num_leaves = 1 is refused; expected a whole number from 2 up"),
+    ("train lightgbm --set learning_rate=nan", 2, "--set: learning_rate = nan is not a number above 0"),
+    ("train lightgbm --set trees=1 --set trees=2", 2, "--set gives 'trees' two values, '1' and '2'; keep one"),
+    ("train lightgbm --set trees", 2, "--set 'trees' is not of the form key=value; expected one like trees=200"),
+    ("train lightgbm --set events=nope.csv", 2, "…/nope.csv: no such file; a path is looked up from …"),
+    ("train prophet --set seasonality_mode=aditive", 2, "--set: … did you mean additive? expected one of additive, …"),
+    ("train lightgbm --label =paper", 2, "--label '=paper' is not of the form key=value; expected one like …"),
+    ("train lightgbm --label strem=paper", 1, "unknown label of daily collection_weight 'strem'; known: none"),
+    ("train lightgbm --metric-type colection_weight", 2, "… did you mean 'collection_weight'? known: …", ASKS),
+    ("train lightgbm --metric-type revenue", 1, "there is no daily series of 'revenue'; there is collection_weight"),
+    ("train lightgbm --granularity dayly", 2, "there is no granularity 'dayly'; did you mean daily? expected one of …"),
+    ("train lightgbm --country 'New Zealand'", 2, "unknown country 'New Zealand'; did you mean 'NZ'? …"),
+    ("train lightgbm --name a/b", 2, "'a/b' can't be a model's name; …"),
+    ("train lightgbm --horizon 1.5", 2, "train: --horizon '1.5' is not a whole number; see `mlops train --help`"),
+    ("train lightgbm --as-of 2019-01-15", 1, "none of 4 series can be trained on; the first: …"),
+    ("backtest averge", 2, "unknown model kind or experiment 'averge'; did you mean 'average'? known: …"),
+    ("backtest naive --kinds averge", 2, "… did you mean 'average'? known: …"),
+    ("backtest naive --values knwon", 2, "… --values 'knwon' is not one of known, newest (did you mean known?); see …"),
+    ("backtest naive --goal 85", 2, "backtest: --goal '85' is too large; expected 1 or less; see …"),
+    ("backtest naive --file rows.cvs", 2, "--file rows.cvs: no such file; … did you mean rows.csv?"),
+    ("backtest naive --file rows.csv", 1, "rows.csv: has no column 'series_id'; its columns are metric_type, …"),
+    ("backtest naive --events folder", 2, "--events folder is a folder, not a file; name a file in it"),
+    ("tune nive", 2, "unknown model kind or experiment 'nive'; did you mean 'naive'? …"),
+    ("tune lightgbm --seconds nan", 2, "tune: --seconds 'nan' …"),
+    # what is to be forecast and explained
+    ("predict demand", 2, "'demand' is not a model URI; did you mean models:/demand@champion? expected …"),
+    ("predict models:/demand@champion --horizon 0", 2, "…"),
+    ("predict models:/demand@champion --horizon 99 --as-of 2020-01-01", 2, "horizon 99 is refused; …", ASKS),
+    ("predict models:/demand@champion --as-of 2019-06-01", 1, "… would leak the future; use a version that is older"),
+    ("explain models:/demand@champion --date 2024-02-30", 2, "--date: '2024-02-30' is not a day; expected …"),
+    ("explain models:/demand@champion --as-of 2020-01-01 --series R9", 1, "unknown series 'R9'; …"),
+    ("what-if models:/demand@champion", 2, "what-if: --events is missing; see `mlops what-if --help`"),
+    ("what-if models:/demand@champion --events nope.csv", 2, "--events nope.csv: no such file; …"),
+    ("what-if models:/demand@champion --events backwards.csv", 1, "backwards.csv, line 2: event 'strike' ends …"),
+    ("series effects", 2, "no day is named; pass --events FILE, --country CODE or both"),
+    ("series effects --country NZ --granularity hurly", 2, "… did you mean hourly? expected one of …"),
+    ("retrain one", 2, "retrain: ID 'one' is not a whole number; see `mlops retrain --help`"),
+    ("retrain 99", 1, "there is no recommendation 99; open ones: none"),
     # times
     ("monitor run --as-of tomorrow", 2, "--as-of: 'tomorrow' is not a time; expected 2020-03-23 or … or now"),
     ("monitor health --as-of 2024-02-30", 2, "--as-of: '2024-02-30' is a time that no calendar has; expected …"),
@@ -177,6 +220,7 @@ def place(new_database, trained_place, tmp_path_factory: pytest.TempPathFactory)
     (folder / "empty.csv").touch()
     (folder / "binary.csv").write_bytes(bytes(range(256)) * 20)
     (folder / "broken.py").write_text("FEATURES = 3\n")
+    (folder / "backwards.csv").write_text("event,first,last\nstrike,2020-01-05,2020-01-01\n")
     for name in ("folder", "folder.csv", "folder.html"):
         (folder / name).mkdir()
     (folder / "loop").symlink_to("loop")

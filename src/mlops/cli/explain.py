@@ -8,19 +8,20 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
+from mlops.cli.options import AsOf, Json, MetricType, Uri
 from mlops.cli.output import console, emit, table
-from mlops.errors import BadInput
+from mlops.cli.typed import country as check_country
+from mlops.cli.typed import events_file
+from mlops.cli.typed import granularity as check_granularity
+from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["effects", "explain", "what_if"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
-Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")]
 Horizon = Annotated[
-    int | None, typer.Option(help="Steps ahead; the model's own horizon when left out.", show_default=False)
+    int | None, typer.Option(min=1, help="Steps ahead; the model's own horizon when left out.", show_default=False)
 ]
 SHOWN = 15
 """Parts of a forecast; the rest are summed."""
@@ -28,10 +29,17 @@ FORECASTS = ("y_hat", "y_hat_what_if", "difference")
 COLUMNS = "event,first[,last[,announced]]"
 
 
+def _check_day(text: str) -> str:
+    _day(text)
+    return text
+
+
 def explain(
     uri: Uri,
     series: Annotated[str, typer.Option(help="A series by its name or id; all together when left out.")] = "",
-    day: Annotated[str, typer.Option("--date", help="A day that is forecast; all days when left out.")] = "",
+    day: Annotated[
+        str, typer.Option("--date", callback=_check_day, help="A day that is forecast; all days when left out.")
+    ] = "",
     horizon: Horizon = None,
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -63,7 +71,9 @@ def explain(
 
 def what_if(
     uri: Uri,
-    events: Annotated[Path, typer.Option(help=f"CSV of all events of the days ahead: {COLUMNS}.")],
+    events: Annotated[
+        Path, typer.Option(callback=events_file, help=f"CSV of all events of the days ahead: {COLUMNS}.")
+    ],
     horizon: Horizon = None,
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -72,7 +82,8 @@ def what_if(
     from mlops.forecasting.calendar import read_events
     from mlops.serving.explain import suppose
 
-    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of))
+    given = read_events(events)
+    found = suppose(database(), store(), uri, given, horizon=horizon, as_of=moment(as_of))
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
@@ -92,10 +103,14 @@ def what_if(
 
 
 def effects(
-    events: Annotated[Path | None, typer.Option(help=f"CSV of your own days: {COLUMNS}.", show_default=False)] = None,
-    country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
-    metric_type: Annotated[str, typer.Option(help="What is measured; the only one with data when left out.")] = "",
-    granularity: Annotated[str, typer.Option(help="Of the series: hourly, daily, weekly …")] = "daily",
+    events: Annotated[
+        Path | None, typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False)
+    ] = None,
+    country: Annotated[str, typer.Option(callback=check_country, help="ISO code for public holidays.")] = "",
+    metric_type: MetricType = "",
+    granularity: Annotated[
+        str, typer.Option(callback=check_granularity, help="Of the series: hourly, daily, weekly …")
+    ] = "daily",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -104,7 +119,7 @@ def effects(
     from mlops.training.effects import effects as run
 
     if events is None and not country:
-        raise BadInput("no day is named; pass --events FILE, --country CODE or both")
+        raise Misused("no day is named; pass --events FILE, --country CODE or both")
     given = read_events(events) if events is not None else ()
     found = run(
         database(),
@@ -137,7 +152,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(f"{text!r} is not a day; expected one like 2020-03-23") from error
+        raise Misused(f"--date: {quoted(text)} is not a day; expected one like 2020-03-23") from error
 
 
 def _places(largest: float) -> int:

@@ -11,8 +11,22 @@ import typer
 from rich.table import Table
 
 from mlops.cli.context import database, moment, settings, store
+from mlops.cli.options import (
+    AsOf,
+    Country,
+    Covariate,
+    Events,
+    FromFile,
+    Granularity,
+    Json,
+    Label,
+    MetricType,
+    Segment,
+    Set,
+    pairs,
+)
 from mlops.cli.output import console, emit, logs, progress, table
-from mlops.errors import BadInput
+from mlops.errors import typed
 
 if TYPE_CHECKING:
     from mlops.forecasting.backtest import Candidate, Done
@@ -23,22 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest", "tune"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
-FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with series_id, ds, y in place of the database.")]
-Country = Annotated[str, typer.Option(help="ISO code for public holidays.")]
-Events = Annotated[str, typer.Option("--events", help="CSV of your own days: event,first[,last[,announced]].")]
-Covariate = Annotated[list[str], typer.Option(help="A column of the file that is known ahead.")]
-MetricType = Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")]
-Granularity = Annotated[
-    str,
-    typer.Option(
-        "--granularity",
-        "--freq",
-        help="daily, weekly … or pandas' alias; of a file inferred when left out, of the database daily.",
-    ),
-]
-Label = Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")]
 WORST = 5
 
 
@@ -62,7 +60,7 @@ def backtest(
     country: Country = "",
     events: Events = "",
     covariate: Covariate = [],  # noqa: B006
-    segment: Annotated[list[str], typer.Option(help="A column of the file by which series are added up.")] = [],  # noqa: B006
+    segment: Segment = [],  # noqa: B006
     metric_type: MetricType = "",
     granularity: Granularity = "",
     label: Label = [],  # noqa: B006
@@ -70,7 +68,7 @@ def backtest(
     values: Annotated[
         Values, typer.Option(help="Which values origins see: known then, or the newest where history came in later.")
     ] = Values.KNOWN,
-    change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
+    change: Set = [],  # noqa: B006
     goal: Annotated[float, typer.Option(help="Accuracy (1 - WAPE) to aim at, 0.85 for 85 %.", min=0, max=1)] = 0,
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "backtest",
     log: Annotated[bool, typer.Option("--log/--no-log", help="Keep tables and pictures in MLflow.")] = True,
@@ -83,7 +81,8 @@ def backtest(
     defaults = Defaults.read()
     plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal or defaults.goal, every, horizon)
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
-    asked = [candidate(kind, pairs(change, "--set")), *(candidate(other) for other in others)]
+    with typed("--set"):
+        asked = [candidate(kind, pairs(change, "--set")), *(candidate(other) for other in others)]
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
         if file:
@@ -133,7 +132,7 @@ def tune(
     granularity: Granularity = "",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
-    change: Annotated[list[str], typer.Option("--set", help="Begin with this in place of params.toml.")] = [],  # noqa: B006
+    change: Set = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "tuning",
     log: Annotated[bool, typer.Option("--log/--no-log", help="Keep the trials in MLflow.")] = True,
     as_json: Json = False,
@@ -144,7 +143,8 @@ def tune(
     from mlops.training.tune import Budget, read_space
     from mlops.training.tune import tune as run
 
-    asked = candidate(kind, pairs(change, "--set"))
+    with typed("--set"):
+        asked = candidate(kind, pairs(change, "--set"))
     space = read_space(kind, asked.kind)
     plan = Plan(origins, 1, 0, every, horizon)
     with progress() as bar:
@@ -174,17 +174,6 @@ def tune(
             console.print(f"\nall trials: run {run_id} of MLflow experiment {name}", soft_wrap=True)
 
     emit(_tuned_document(found, run_id), as_json=as_json, text=text)
-
-
-def pairs(given: list[str], option: str) -> dict[str, str]:
-    """`key=value` texts as a mapping."""
-    found = {}
-    for text in given:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            raise BadInput(f"{option} {text!r} is not of the form key=value")
-        found[key] = value
-    return found
 
 
 def _from_file(

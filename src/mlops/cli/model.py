@@ -5,15 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from mlops.cli.context import database, moment, store
-from mlops.cli.forecast import pairs
+from mlops.cli.options import AsOf, By, Country, Granularity, Id, Json, Label, MetricType, Set, Uri, changes, pairs
 from mlops.cli.output import console, emit, progress
-from mlops.errors import BadInput
+from mlops.cli.typed import model_name
+from mlops.errors import Misused, quoted, typed
 
 __all__ = ["outcomes", "predict", "retrain", "train"]
 
 outcomes = typer.Typer(help="Outcomes: what really happened.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
 
 
 def train(
@@ -21,15 +20,12 @@ def train(
         str, typer.Argument(metavar="KIND", help="An experiment of the folder training/: prophet, lightgbm …")
     ],
     name: Annotated[str, typer.Option(help="Registered model; params.toml says it when this is left out.")] = "",
-    metric_type: Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")] = "",
-    granularity: Annotated[
-        str,
-        typer.Option(help="Which steps: daily, weekly … or pandas' alias; params.toml says it when this is left out."),
-    ] = "",
-    country: Annotated[str, typer.Option(help="ISO code for public holidays, also of a part: US-CA.")] = "",
+    metric_type: MetricType = "",
+    granularity: Granularity = "",
+    country: Country = "",
     horizon: Annotated[int, typer.Option(help="Steps ahead; 0 means as in params.toml.", min=0)] = 0,
-    label: Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")] = [],  # noqa: B006
-    change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
+    label: Label = [],  # noqa: B006
+    change: Set = [],  # noqa: B006
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -38,15 +34,16 @@ def train(
     from mlops.training import train as run
     from mlops.training.spec import params_file
 
-    options = {
-        "name": name,
-        "metric_type": metric_type,
-        "granularity": granularity,
-        "country": country,
-        "horizon": str(horizon or ""),
-    }
-    changes = {key: value for key, value in options.items() if value} | pairs(change, "--set")
-    spec = TrainingSpec.from_toml(params_file(experiment), changes, as_of=moment(as_of), labels=pairs(label, "--label"))
+    if name:
+        model_name(name)
+    changed = changes(
+        change, name=name, metric_type=metric_type, granularity=granularity, country=country, horizon=horizon
+    )
+    with typed("--set"):
+        spec = TrainingSpec.from_toml(
+            params_file(experiment), changed, as_of=moment(as_of), labels=pairs(label, "--label")
+        )
+        spec.check()
     with progress() as bar:
         task = bar.add_task(f"training {experiment}", total=None, note="")
         trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
@@ -69,7 +66,7 @@ def train(
 
 
 def predict(
-    uri: Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")],
+    uri: Uri,
     horizon: Annotated[str | None, typer.Option(help="Steps ahead; the model's own horizon when left out.")] = None,
     decompose: Annotated[bool, typer.Option(help="Store what each forecast is made of, too.")] = True,
     as_of: AsOf = "now",
@@ -78,7 +75,8 @@ def predict(
     """Forecast every series of a model and store the forecasts."""
     from mlops.serving.predict import predict as run
 
-    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of), decompose=decompose)
+    steps = _whole(horizon)
+    issued = run(database(), store(), uri, horizon=steps, as_of=moment(as_of), decompose=decompose)
 
     def text() -> None:
         shown = issued.frame
@@ -94,14 +92,21 @@ def predict(
     emit(issued, as_json=as_json, text=text)
 
 
+def _time(text: str) -> str:
+    if text:
+        moment(text)
+    return text
+
+
 def retrain(
-    recommendation_id: Annotated[
-        int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops recommendations list`.")
-    ],
+    recommendation_id: Id,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="Train on what was known then; the recommendation's time when left out.")
+        str,
+        typer.Option(
+            "--as-of", callback=_time, help="Train on what was known then; the recommendation's time when left out."
+        ),
     ] = "",
-    by: Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")] = None,
+    by: By = None,
     force: Annotated[
         bool, typer.Option(help="Act although it is expired, dismissed, put off or superseded; that is recorded, too.")
     ] = False,
@@ -147,4 +152,4 @@ def _whole(horizon: str | None) -> Any:
     try:
         return int(horizon)
     except ValueError as error:
-        raise BadInput(f"horizon {horizon!r} is not a whole number") from error
+        raise Misused(f"--horizon {quoted(horizon)} is not a whole number") from error

@@ -13,14 +13,19 @@ __all__ = [
     "by",
     "country",
     "definition_file",
+    "events_file",
+    "events_option",
     "file",
+    "file_option",
     "folder",
     "granularity",
     "metric_type",
+    "metric_type_or_none",
     "model",
     "model_name",
     "model_uri",
     "reason",
+    "table_to_write",
     "time_zone",
     "to_read",
     "to_write",
@@ -28,6 +33,7 @@ __all__ = [
 
 NAME = re.compile(r"[^/:@\"'%]*[^/:@\"'%\s.][^/:@\"'%]*")
 """Names that the URIs, filters and files of MLflow's registry take."""
+TABLES = (".csv", ".csv.gz", ".parquet")
 LONGEST_NAME = 200
 LONGEST_PATH = 500
 """Of a path that is repeated in a sentence. Chosen, not measured."""
@@ -108,6 +114,13 @@ def model_name(name: str) -> str:
     )
 
 
+def metric_type_or_none(name: str) -> str:
+    """A metric type that is declared; empty stays empty."""
+    if name:
+        metric_type(name)
+    return name
+
+
 def by(name: str | None) -> str | None:
     """Who decides, as it can be kept with the decision."""
     return None if name is None else _kept("--by", "name of who decides", name)
@@ -123,6 +136,30 @@ def definition_file(path: Path | None) -> Path | None:
     return None if path is None else to_read(path, "--file")
 
 
+def file_option(text: str) -> str:
+    """`--file`: a file that is there and may be read; empty stays empty."""
+    if text:
+        to_read(Path(text), "--file")
+    return text
+
+
+def events_option(text: str) -> str:
+    """`--events`: a file that is there and may be read; empty stays empty."""
+    if text:
+        to_read(Path(text), "--events")
+    return text
+
+
+def events_file(path: Path | None) -> Path | None:
+    """`--events`: a file that is there and may be read, or None."""
+    return None if path is None else to_read(path, "--events")
+
+
+def table_to_write(path: Path | None) -> Path | None:
+    """`--output`: a place for a table, or None."""
+    return None if path is None else to_write(path, "--output", TABLES)
+
+
 def time_zone(name: str | None) -> str | None:
     """A time zone by its IANA name, or None."""
     from mlops.forecasting.stamps import zone_of
@@ -131,11 +168,12 @@ def time_zone(name: str | None) -> str | None:
 
 
 def granularity(text: str) -> str:
-    """The name of a granularity, from its name or pandas' alias; empty stays empty."""
+    """A granularity, by its name or pandas' alias; empty stays empty."""
     from mlops.forecasting.stamps import granularity_of
 
-    with typed("--granularity"):
-        return granularity_of(text).name if text else text
+    if text:
+        granularity_of(text)
+    return text
 
 
 def country(code: str) -> str:

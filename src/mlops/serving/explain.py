@@ -106,7 +106,7 @@ def _id_of(series: str, known: dict[int, str]) -> int:
             return one
     if series.isdecimal() and int(series) in known:
         return int(series)
-    raise UnknownName("series", series, known.values())
+    raise UnknownName("series", series, known.values(), stored=True)
 
 
 def _on(ds: "pd.Series[pd.Timestamp]", day: date | None) -> "pd.Series[bool]":

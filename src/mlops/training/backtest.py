@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.domain.forecasts import wape
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import Misused, UnknownName
 from mlops.forecasting import KINDS
 from mlops.forecasting.accuracy import by_level, table
 from mlops.forecasting.backtest import Candidate, Done, compare, with_outcomes
@@ -47,12 +47,13 @@ class Report:
 def candidate(name: str, changes: dict[str, str] | None = None) -> Candidate:
     """A model kind with its own defaults, or an experiment of the folder training/ with its params.toml."""
     if name in experiments():
-        spec = TrainingSpec.from_toml(params_file(name), changes)
+        spec = TrainingSpec.from_toml(params_file(name), changes).check()
         return Candidate(name, spec.kind, dict(spec.params))
     if name in KINDS:
         if changes:
             key = next(iter(changes))
-            raise BadInput(f"kind {name!r} has no params.toml in which {key!r} could be changed; see {experiments()}")
+            known = ", ".join(experiments())
+            raise Misused(f"kind {name!r} has no params.toml in which {key!r} could be changed; {known} have one")
         return Candidate(name, name, {})
     raise UnknownName("model kind or experiment", name, {*KINDS, *experiments()})
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from mlops.errors import BadInput, UnknownName
+from mlops.forecasting import forecaster
 from mlops.forecasting.calendar import read_events
 from mlops.forecasting.stamps import granularity_of
 from mlops.project import project_file, project_files
 
 __all__ = ["TrainingSpec", "experiments", "params_file"]
+
+
+TYPES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ class TrainingSpec:
     def from_recipe(cls, name: str, lineage: Mapping[str, Any], *, as_of: datetime, **more: Any) -> "TrainingSpec":
         """The spec that a version was trained with, to be trained again with what was known at another time."""
         return cls(name=name, as_of=as_of, **lineage["selection"], **lineage["recipe"], **more)
+
+    def check(self) -> "TrainingSpec":
+        """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not."""
+        forecaster(self.kind)(**self.forecaster_params)
+        return self
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -130,4 +139,4 @@ def _typed(key: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise BadInput(f"{key} = {text!r} is not of type {kind.__name__}") from error
+        raise BadInput(f"{key} = {text!r} is not {TYPES.get(kind, kind.__name__)}") from error
