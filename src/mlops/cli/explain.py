@@ -2,26 +2,19 @@
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
+from mlops.cli.options import AsOf, Json, ModelFile, OwnHorizon
 from mlops.cli.output import console, emit, table
 from mlops.errors import BadInput
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 __all__ = ["effects", "explain", "what_if"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
 Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")]
-Horizon = Annotated[
-    int | None, typer.Option(help="Steps ahead; the model's own horizon when left out.", show_default=False)
-]
 SHOWN = 15
 """Parts of a forecast; the rest are summed."""
 FORECASTS = ("y_hat", "y_hat_what_if", "difference")
@@ -32,20 +25,30 @@ def explain(
     uri: Uri,
     series: Annotated[str, typer.Option(help="A series by its name or id; all together when left out.")] = "",
     day: Annotated[str, typer.Option("--date", help="A day that is forecast; all days when left out.")] = "",
-    horizon: Horizon = None,
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Show what a forecast is made of, the largest part first."""
     from mlops.serving.explain import explain as run
 
-    found = run(database(), store(), uri, series=series or None, day=_day(day), horizon=horizon, as_of=moment(as_of))
+    found = run(
+        database(),
+        store(),
+        uri,
+        series=series or None,
+        day=_day(day),
+        horizon=horizon,
+        as_of=moment(as_of),
+        file=file,
+    )
 
     def text() -> None:
         what = found.series[0] if len(found.series) == 1 else f"{len(found.series)} series"
         days = f"{found.first:%Y-%m-%d}" + (f" to {found.last:%Y-%m-%d}" if found.last > found.first else "")
         console.print(f"[bold]{escape(what)}[/], {days}, from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
-        shown = _numbers(table("part", "of", "contribution", "share"), after=2)
+        shown = table("part", "of", "contribution", "share")
         rows, places = found.contributions.to_dict("records"), _places(found.forecast)
         for row in rows[:SHOWN]:
             if row["contribution"]:
@@ -64,7 +67,8 @@ def explain(
 def what_if(
     uri: Uri,
     events: Annotated[Path, typer.Option(help=f"CSV of all events of the days ahead: {COLUMNS}.")],
-    horizon: Horizon = None,
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -72,11 +76,11 @@ def what_if(
     from mlops.forecasting.calendar import read_events
     from mlops.serving.explain import suppose
 
-    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of))
+    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of), file=file)
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
-        shown = _numbers(table("series", "forecast", "what if", "difference", ""), after=1)
+        shown = table("series", "forecast", "what if", "difference", "change")
         rows = found.totals[["name", *FORECASTS]].to_dict("records")
         places = _places(found.totals["y_hat"].max())
         for row in [*rows, {"name": "all", **found.totals[list(FORECASTS)].sum()}]:
@@ -116,9 +120,7 @@ def effects(
     )
 
     def text() -> None:
-        shown = _numbers(
-            table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest"), after=1
-        )
+        shown = table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest")
         for row in found.to_dict("records"):
             interval = (
                 f"{row['lo_95']:+.1%} to {row['hi_95']:+.1%}" if row["occurrences"] > 1 else "happened once: none"
@@ -147,10 +149,3 @@ def _places(largest: float) -> int:
 
 def _years(years: list[int]) -> str:
     return f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
-
-
-def _numbers(shown: "Table", *, after: int) -> "Table":
-    """Columns of numbers are read from their right end."""
-    for column in shown.columns[after:]:
-        column.justify = "right"
-    return shown

@@ -1,7 +1,9 @@
-"""What a training may learn from: usable history, and why the rest was left out."""
+"""What a training may learn from: usable history of the database or of a file, and why the rest was left out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -9,28 +11,54 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import BadInput, NothingToDo
 from mlops.features.build import history
-from mlops.features.names import names
+from mlops.forecasting.files import FileSeries
 from mlops.forecasting.stamps import granularity_of
+from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
 
-__all__ = ["TrainingData", "read_data", "select"]
+__all__ = ["TrainingData", "learned", "needs_file", "read_data", "select"]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Usable observations `series_id, ds, y`, and the series that were left out with the reason."""
+    """Usable observations `series_id, ds, y` (and covariates), and the series that were left out with the reason.
 
-    selection: Selection
+    `selection` is None of a file, and `source` says then which file it was: what a lineage keeps in its place.
+    """
+
+    selection: Selection | None
     frame: pd.DataFrame
     excluded: tuple[Exclusion, ...]
 
-    names: dict[int, str]
+    names: Mapping[Any, str]
+    source: Mapping[str, Any] | None = None
 
     @property
     def excluded_frame(self) -> pd.DataFrame:
         """The excluded series as a table."""
         rows = [(one.series_id, self.names.get(one.series_id, ""), one.reason) for one in self.excluded]
         return pd.DataFrame(rows, columns=["series_id", "name", "reason"])
+
+
+def learned(series: FileSeries, covariates: Sequence[str]) -> TrainingData:
+    """What a training takes of a file: every series that has a value."""
+    there = series.frame["y"].notna()
+    empty = sorted(set(series.frame["series_id"]) - set(series.frame.loc[there, "series_id"]))
+    chosen = ~series.frame["series_id"].isin(empty) if covariates else there
+    frame = series.frame[chosen].reset_index(drop=True)
+    excluded = tuple(Exclusion(one, "it has no value") for one in empty)
+    known = {one: str(one) for one in (*series.panels.ids, *empty)}
+    return TrainingData(None, frame, excluded, known, series.facts)
+
+
+def needs_file(covariates: Sequence[str], segments: Sequence[str] = ()) -> None:
+    """BadInput for columns of a file where there is none."""
+    for option, columns in (("--covariate", covariates), ("--segment", segments)):
+        if columns:
+            raise BadInput(
+                f"{option} {columns[0]} names a column of a file, and series of the database have no such columns;"
+                " pass --file FILE"
+            )
 
 
 def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:

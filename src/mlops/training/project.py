@@ -21,7 +21,8 @@ def run(params: Path, arguments: Sequence[str]) -> None:
     try:
         changes = _pairs(arguments)
         as_of = _time(changes.pop("as_of", ""))
-        spec = TrainingSpec.from_toml(params, changes, as_of=as_of)
+        file = changes.pop("file", "")
+        spec = TrainingSpec.from_toml(params, changes, as_of=as_of, file=Path(file) if file else None)
         settings = Settings()
         database = open_database(settings)
         trained = train(spec, database, open_store(settings, database.url), _say)
