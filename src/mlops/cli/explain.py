@@ -8,13 +8,12 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
-from mlops.cli.options import AsOf, Json, ModelFile, OwnHorizon
+from mlops.cli.options import AsOf, Json, ModelFile, OwnHorizon, Uri
 from mlops.cli.output import console, emit, table
 from mlops.errors import BadInput
 
 __all__ = ["effects", "explain", "what_if"]
 
-Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")]
 SHOWN = 15
 """Parts of a forecast; the rest are summed."""
 FORECASTS = ("y_hat", "y_hat_what_if", "difference")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from mlops.cli import typed
 from mlops.cli.context import database, moment
-from mlops.cli.options import AsOf, Json
+from mlops.cli.options import AsOf, FrameFile, Json
 from mlops.cli.output import Columns, console, emit, table
-from mlops.errors import BadInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,10 @@ FEW_SERIES, FEW_STEPS = 5, 3
 MOST_ISSUES = 30
 LEVELS = (80, 95)
 PICTURES = (".png", ".svg")
+
+
+def _picture(path: Path) -> Path:
+    return typed.to_write(path, endings=PICTURES)
 
 
 @app.command("list")
@@ -79,7 +83,7 @@ def list_forecasts(
 
 @app.command("export")
 def export_forecasts(
-    file: Annotated[Path, typer.Argument(help="Where to; the ending says what: .csv, .csv.gz or .parquet.")],
+    file: FrameFile,
     model: Model = "",
     series: SeriesName = "",
     cutoff: Cutoff = "",
@@ -88,10 +92,9 @@ def export_forecasts(
     as_json: Json = False,
 ) -> None:
     """Write stored forecasts with their intervals and outcomes to a file."""
-    from mlops.export import check_ending, write_frame
+    from mlops.export import write_frame
     from mlops.serving.forecasts import forecasts, nothing
 
-    check_ending(file)
     choice = _choice(model, series, cutoff, since, as_of)
     rows = forecasts(database(), choice)
     if rows.empty:
@@ -106,7 +109,10 @@ def export_forecasts(
 
 @app.command("plot")
 def plot_forecast(
-    file: Annotated[Path, typer.Argument(help="Where to; the ending says what: .png or .svg.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", callback=_picture, help="Where to; the ending says what: .png or .svg."),
+    ],
     series: Annotated[str, typer.Option("--series", help="The series, by its name or id.")],
     model: Model = "",
     cutoff: Cutoff = "",
@@ -117,13 +123,10 @@ def plot_forecast(
     from mlops.files import write_whole
     from mlops.serving.forecasts import seen
 
-    kind = file.suffix.lower()
-    if kind not in PICTURES:
-        raise BadInput(f"the name must end in {' or '.join(PICTURES)}", where=str(file))
     found = seen(database(), _choice(model, series, cutoff, "", as_of))
     from mlops.serving.plots import picture
 
-    write_whole(file, picture(found, "svg" if kind == ".svg" else "png"))
+    write_whole(file, picture(found, "svg" if file.suffix.lower() == ".svg" else "png"))
     text = (
         f"{found.series}: {len(found.forecast)} steps from {found.cutoff:%Y-%m-%d} by {found.model},"
         f" {found.forecast['outcome'].notna().sum()} with their outcome, are drawn in {file}"

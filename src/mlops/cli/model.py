@@ -22,6 +22,7 @@ from mlops.cli.options import (
     Output,
     OwnHorizon,
     Set,
+    Uri,
     changes,
     pairs,
 )
@@ -97,7 +98,7 @@ def train(
 
 
 def predict(
-    uri: Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")],
+    uri: Uri,
     horizon: OwnHorizon = None,
     file: ModelFile = None,
     output: Output = None,
@@ -106,11 +107,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Forecast every series of a model, store the forecasts and show the first of them."""
-    from mlops.export import check_ending, write_frame
+    from mlops.export import write_frame
     from mlops.serving.predict import predict as run
 
-    if output is not None:
-        check_ending(output)
     issued = run(
         database(), store(), uri, horizon=horizon, as_of=moment(as_of), decompose=decompose and file is None, file=file
     )

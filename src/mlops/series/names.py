@@ -36,4 +36,4 @@ def find(series: str, known: Mapping[Any, str]) -> Any:
     by_id = {str(one): one for one in known}
     if series in by_id:
         return by_id[series]
-    raise UnknownName("series", series, known.values())
+    raise UnknownName("series", series, known.values(), stored=True)

@@ -163,7 +163,7 @@ def _versions(database: Database, model: str | None) -> dict[int, dict[str, Any]
         rows = transaction.rows("forecast_versions", name=match["name"] if match else None)
         if match and not rows:
             every = {row["name"] for row in transaction.rows("forecast_versions", name=None)}
-            raise UnknownName("model", match["name"], every)
+            raise UnknownName("model", match["name"], every, stored=True)
     if match and match["alias"]:
         rows = [row for row in rows if match["alias"] in row["aliases"]]
     if match and match["version"]:

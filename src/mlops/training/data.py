@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.errors import BadInput, NothingToDo
+from mlops.errors import BadInput, Misused, NothingToDo
 from mlops.features.build import history
 from mlops.forecasting.files import FileSeries
 from mlops.forecasting.stamps import granularity_of
@@ -34,6 +34,11 @@ class TrainingData:
     source: Mapping[str, Any] | None = None
 
     @property
+    def what(self) -> str:
+        """What is forecast, in a word: the metric type, or the name of the file."""
+        return self.selection.metric_type if self.selection is not None else str((self.source or {})["file"])
+
+    @property
     def excluded_frame(self) -> pd.DataFrame:
         """The excluded series as a table."""
         rows = [(one.series_id, self.names.get(one.series_id, ""), one.reason) for one in self.excluded]
@@ -52,10 +57,10 @@ def learned(series: FileSeries, covariates: Sequence[str]) -> TrainingData:
 
 
 def needs_file(covariates: Sequence[str], segments: Sequence[str] = ()) -> None:
-    """BadInput for columns of a file where there is none."""
+    """Misused for columns of a file where there is none."""
     for option, columns in (("--covariate", covariates), ("--segment", segments)):
         if columns:
-            raise BadInput(
+            raise Misused(
                 f"{option} {columns[0]} names a column of a file, and series of the database have no such columns;"
                 " pass --file FILE"
             )

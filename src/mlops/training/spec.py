@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops.domain.granularity import Granularity
 from mlops.domain.lineage import trained_here, why_not_here
-from mlops.errors import BadInput, Refused, UnknownName
+from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.forecasting import KINDS
 from mlops.forecasting.calendar import read_events
 from mlops.forecasting.parameters import nested, parameters
@@ -194,7 +194,7 @@ def _change(document: Document, key: str, text: str, path: Path) -> None:
     if key == "events" and text:
         text = str(Path(text).resolve())  # where the caller stands, not where params.toml does
     if key == "horizon" and text.strip("+0") == "":
-        raise BadInput(f"horizon = {text!r}; expected a whole number of steps from 1", where=_where(path))
+        raise Misused(f"horizon = {text!r}; expected a whole number of steps from 1", where=_where(path))
     for section in document.values():
         if key in section:
             section[key] = _typed(key, text, section[key])
@@ -219,7 +219,7 @@ def _typed(key: str, text: str, now: Any) -> Any:
     try:
         return kind(text)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{key} = {text!r} is not of type {kind.__name__}") from error
+        raise Misused(f"{key} = {text!r} is not of type {kind.__name__}") from error
 
 
 def _plainly(text: str) -> Any:

@@ -8,13 +8,14 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
-from mlops.errors import BadInput
+from mlops.errors import BadInput, Misused
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.parameters import held, nested, parameters, space, tunable
@@ -65,6 +66,7 @@ class Tuned:
     held_out_from: pd.Timestamp
     held_out: Mapping[str, float]
     interrupted: bool
+    began_at: datetime
     data: str = ""
     """The options of `mlops train` that choose the same data."""
 
@@ -95,7 +97,7 @@ def searched(name: str, spec: TrainingSpec) -> Space:
     found = read_space(name, spec.kind)
     space = {path: found[path] for path in held(spec.kind, spec.params, found)}
     if not space:
-        raise BadInput(f"none of {', '.join(found)} belongs to the members {', '.join(spec.params['members'])}")
+        raise Misused(f"none of {', '.join(found)} belongs to the members {', '.join(spec.params['members'])}")
     return space
 
 
@@ -108,7 +110,7 @@ def read_space(name: str, kind: str) -> Space:
     if not path.is_file():
         if not space(kind):
             can = ", ".join(tunable())
-            raise BadInput(f"kind {kind!r} has no parameter that is worth a search; what can be tuned: {can}")
+            raise Misused(f"kind {kind!r} has no parameter that is worth a search; what can be tuned: {can}")
         return space(kind)
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
@@ -147,6 +149,7 @@ def tune(
     The first trial are the candidate's own parameters, so the winner is never worse than they are. A KeyboardInterrupt
     ends the search early and keeps what was tried; before the first trial is complete it is raised.
     """
+    began_at = datetime.now(UTC)
     last, before = subject.cutoffs[-1], subject.outcomes[subject.outcomes["ds"] <= subject.cutoffs[-1]]
     panels = Panels.of(before, subject.granularity.name)
     cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
@@ -165,8 +168,9 @@ def tune(
     }
     common = {name: candidate.params.get(name) for name in ("country", "horizon")}
     naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
+    held_out = scored | {"naive": naive}
     trials = tuple(search.trials)
-    return Tuned(candidate, best, complete[0], trials, cutoffs, last, scored | {"naive": naive}, interrupted, data)
+    return Tuned(candidate, best, complete[0], trials, cutoffs, last, held_out, interrupted, began_at, data)
 
 
 def wapes(
