@@ -2,27 +2,21 @@
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
-from mlops.cli.options import AsOf, Json, MetricType, Uri
+from mlops.cli.options import AsOf, Json, MetricType, ModelFile, OwnHorizon, Uri
 from mlops.cli.output import console, emit, table
 from mlops.cli.typed import country as check_country
 from mlops.cli.typed import events_file
 from mlops.cli.typed import granularity as check_granularity
 from mlops.errors import Misused, quoted
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 __all__ = ["effects", "explain", "what_if"]
 
-Horizon = Annotated[
-    int | None, typer.Option(min=1, help="Steps ahead; the model's own horizon when left out.", show_default=False)
-]
 SHOWN = 15
 """Parts of a forecast; the rest are summed."""
 FORECASTS = ("y_hat", "y_hat_what_if", "difference")
@@ -40,20 +34,30 @@ def explain(
     day: Annotated[
         str, typer.Option("--date", callback=_check_day, help="A day that is forecast; all days when left out.")
     ] = "",
-    horizon: Horizon = None,
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Show what a forecast is made of, the largest part first."""
     from mlops.serving.explain import explain as run
 
-    found = run(database(), store(), uri, series=series or None, day=_day(day), horizon=horizon, as_of=moment(as_of))
+    found = run(
+        database(),
+        store(),
+        uri,
+        series=series or None,
+        day=_day(day),
+        horizon=horizon,
+        as_of=moment(as_of),
+        file=file,
+    )
 
     def text() -> None:
         what = found.series[0] if len(found.series) == 1 else f"{len(found.series)} series"
         days = f"{found.first:%Y-%m-%d}" + (f" to {found.last:%Y-%m-%d}" if found.last > found.first else "")
         console.print(f"[bold]{escape(what)}[/], {days}, from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
-        shown = _numbers(table("part", "of", "contribution", "share"), after=2)
+        shown = table("part", "of", "contribution", "share")
         rows, places = found.contributions.to_dict("records"), _places(found.forecast)
         for row in rows[:SHOWN]:
             if row["contribution"]:
@@ -74,7 +78,8 @@ def what_if(
     events: Annotated[
         Path, typer.Option(callback=events_file, help=f"CSV of all events of the days ahead: {COLUMNS}.")
     ],
-    horizon: Horizon = None,
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -83,11 +88,11 @@ def what_if(
     from mlops.serving.explain import suppose
 
     given = read_events(events)
-    found = suppose(database(), store(), uri, given, horizon=horizon, as_of=moment(as_of))
+    found = suppose(database(), store(), uri, given, horizon=horizon, as_of=moment(as_of), file=file)
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
-        shown = _numbers(table("series", "forecast", "what if", "difference", ""), after=1)
+        shown = table("series", "forecast", "what if", "difference", "change")
         rows = found.totals[["name", *FORECASTS]].to_dict("records")
         places = _places(found.totals["y_hat"].max())
         for row in [*rows, {"name": "all", **found.totals[list(FORECASTS)].sum()}]:
@@ -104,7 +109,8 @@ def what_if(
 
 def effects(
     events: Annotated[
-        Path | None, typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False)
+        Path | None,
+        typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False),
     ] = None,
     country: Annotated[str, typer.Option(callback=check_country, help="ISO code for public holidays.")] = "",
     metric_type: MetricType = "",
@@ -131,9 +137,7 @@ def effects(
     )
 
     def text() -> None:
-        shown = _numbers(
-            table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest"), after=1
-        )
+        shown = table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest")
         for row in found.to_dict("records"):
             interval = (
                 f"{row['lo_95']:+.1%} to {row['hi_95']:+.1%}" if row["occurrences"] > 1 else "happened once: none"
@@ -162,10 +166,3 @@ def _places(largest: float) -> int:
 
 def _years(years: list[int]) -> str:
     return f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
-
-
-def _numbers(shown: "Table", *, after: int) -> "Table":
-    """Columns of numbers are read from their right end."""
-    for column in shown.columns[after:]:
-        column.justify = "right"
-    return shown
