@@ -124,6 +124,8 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("series show R9", 1, "unknown series 'R9'; …"),
     ("features drop newest", 2, "features drop: BUILD 'newest' is not a whole number; see …"),
     ("series show 99", 1, "unknown series '99'; known: 1, 2, 3, 4"),
+    ("series export out.csv --series 0", 2, "series export: --series '0' is too small; …"),
+    ("series export out.csv --series 7 --series 99999999999999999999", 2, "… is too large; …"),
     ("series export out.csv --series 99", 1, "unknown series '99'; known: …"),
     ("features drop 99", 1, "unknown build '99'; known: none"),
     ("registry reproduce models:/demand/1 --tolerance nan", 2, "--tolerance nan is out of range; expected a share …"),

@@ -9,6 +9,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.granularity import GRANULARITIES
+from mlops.errors import UnknownName
 from mlops.series.names import find, names
 
 __all__ = ["check_labels", "history", "latest", "list_series", "show_series"]
