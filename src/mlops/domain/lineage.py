@@ -10,12 +10,14 @@ from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
 __all__ = [
+    "BASELINES",
     "LINEAGE_KEY",
     "LINEAGE_TAG",
     "LINEAGE_VERSION",
     "Lineage",
     "changed_files",
     "claims_training",
+    "learned_nothing",
     "parse",
     "trained_here",
 ]
@@ -28,6 +30,8 @@ LINEAGE_TAG = "mlops.lineage_sha256"
 """The tag of a version, and of its run, with the digest of the document."""
 TIMES = ("as_of", "trained_from", "trained_to")
 MOST_BYTES = 16 * 2**20
+BASELINES = ("naive", "average")
+"""The model kinds that have nothing to learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,11 @@ def parse(text: object) -> dict[str, Any]:
 def trained_here(lineage: Mapping[str, Any] | None) -> bool:
     """Whether a document says that `mlops train` made the model: only then it is known how its inputs are made."""
     return lineage is not None and lineage.keys() >= {"recipe", "selection", "series"}
+
+
+def learned_nothing(lineage: Mapping[str, Any]) -> bool:
+    """Whether a model of `mlops train` is a baseline: it repeats the history that it is given, whatever it has seen."""
+    return lineage["recipe"]["kind"] in BASELINES
 
 
 def claims_training(document: Mapping[str, Any]) -> bool:

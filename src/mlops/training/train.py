@@ -11,6 +11,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.lineage import BASELINES
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
@@ -30,7 +31,6 @@ from mlops.training.spec import TrainingSpec
 __all__ = ["BASELINES", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
 
 log = logging.getLogger(__name__)
-BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
 Say = Callable[[str], None]
 
