@@ -111,11 +111,11 @@ def test_a_champion_without_a_forecast_is_told_as_not_judged(mlops, champion, ro
 )
 def test_what_is_refused_is_one_sentence_with_what_would_do(mlops, champion, routes, command, words):
     code, out, err = mlops(*command)
-    assert code == 1
+    assert code in (1, 2), "which of them is said by test_misuse.py"
     assert words in err
     assert "Traceback" not in out + err
-    code, out, _ = mlops(*command, "--json")
-    assert code == 1
+    again, out, _ = mlops(*command, "--json")
+    assert again == code
     assert words in json.loads(out)["message"]
 
 

@@ -92,6 +92,10 @@ READS = {
         why="what was recorded later than as_of is looked for in all months of the chosen series",
     ),
     "feature_history": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=40)}, months=2),
+    "first_ingest_claim": Read(
+        {"series_ids": FEW, "sha256": "f"},
+        why="any observation will do, whenever it was; the oldest month is asked first",
+    ),
     "lost_observations": Read(
         {
             "series_ids": FEW,

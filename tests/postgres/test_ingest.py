@@ -24,9 +24,11 @@ from mlops.errors import BadInput, NothingToDo, UnknownName
 from mlops.series import ingest as ingest_module
 from mlops.series.export import export
 from mlops.series.ingest import ingest
+from mlops.series.load import Load, Stored
 from mlops.series.quality import score
 from mlops.series.read import history, list_series, show_series
 from mlops.series.seasonality import store_profiles
+from mlops.series.store import Months
 
 START = pd.Timestamp("2024-01-30", tz="UTC")
 
@@ -130,7 +132,7 @@ def test_ingesting_twice_is_ingesting_once(database: Database, write, rows: list
 def test_a_row_that_is_there_twice_is_taken_once(database: Database, write):
     report = ingest(database, write({}, {}, {}))
     assert counts(report) == (3, 1, 0, 2, 0)
-    assert report.notes == ("2 rows repeat another row of the file and were taken once",)
+    assert report.notes[0] == "2 rows repeat another row of the file and were taken once"
 
 
 def test_places_and_labels_tell_series_apart_and_their_writing_does_not(database: Database, write):
@@ -476,7 +478,7 @@ def test_only_months_that_occur_get_a_partition(database: Database, write):
 
 
 def test_a_correction_becomes_a_revision_and_the_old_value_can_be_asked(database: Database, write):
-    ingest(database, write(*daily([1, 2, 3])))
+    ingest(database, write(*daily([1, 2, 3])), known_at="now")
     before = datetime.now(UTC)
     report = ingest(database, write(*daily([1, 20])))
     assert counts(report) == (2, 0, 1, 1, 0)
@@ -534,6 +536,107 @@ def test_a_correction_of_a_replayed_history_became_known_now(database: Database,
         ingest(database, write({"value": value}), known_at="observed")
     assert history(database, as_of=start)["y"].tolist() == [1]
     assert history(database)["y"].tolist() == [2]
+
+
+def recorded(database: Database) -> list[tuple[Any, ...]]:
+    """Site, day, and the day on which each observation became known, or "now"."""
+    return ask(
+        database,
+        "select site_id, observed_at::date::text,"
+        " case when recorded_at > now() - interval '1 hour' then 'now' else recorded_at::date::text end"
+        " from analytics.time_series_metrics join analytics.series using (series_id) order by 1, 2",
+    )
+
+
+def interrupted(database: Database, file: Path, after: int) -> None:
+    """Ingest a file, interrupted when so many of its batches are stored."""
+    part = Load._part
+
+    def some(self: Load, sha256: str, done: dict[str, Stored], months: Months, number: int) -> tuple[int, Stored]:
+        if number >= after:
+            raise KeyboardInterrupt
+        return part(self, sha256, done, months, number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Load, "_part", some)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(database, file)
+
+
+def test_the_first_file_of_a_series_is_its_history_and_says_so(database: Database, write):
+    report = ingest(database, write(*daily([1, 2])))
+    assert recorded(database) == [("a", "2024-01-30", "2024-01-31"), ("a", "2024-01-31", "2024-02-01")]
+    assert (report.backdated, report.backdated_until, report.late) == (2, datetime(2024, 2, 1, tzinfo=UTC), 0)
+    assert report.notes == (
+        "2 new rows count as known since their period ended, the last on 2024-02-01, being the first of their series"
+        " (--known-at now: all became known now)",
+    )
+
+
+def test_what_follows_the_first_file_of_a_series_is_late_and_so_it_is_told(database: Database, write):
+    ingest(database, write(*daily([1])))
+    report = ingest(database, write(*daily([5, 2]), *daily([3], "b")))  # a correction, a late row, another series
+    assert recorded(database) == [
+        ("a", "2024-01-30", "now"),
+        ("a", "2024-01-31", "now"),
+        ("b", "2024-01-30", "2024-01-31"),
+    ]
+    assert (report.corrected, report.backdated, report.late) == (1, 1, 1)
+    assert any("redate --known-at observed" in note for note in report.notes)
+
+
+def test_of_a_first_file_nothing_is_known_before_it_is_sent(database: Database, write):
+    today = pd.Timestamp.now("UTC").normalize()
+    report = ingest(database, write(*daily([1, 2], start=today - pd.Timedelta(days=1))))
+    assert report.backdated == 1  # of today's value the period is not over
+    assert ask(database, "select bool_and(recorded_at <= now()) from analytics.time_series_metrics") == [(True,)]
+
+
+def test_known_now_overrides_the_history_of_a_first_file_and_can_not_be_changed_by_sending_it_again(
+    database: Database, write
+):
+    file = write(*daily([1, 2]))
+    assert ingest(database, file, known_at="now").backdated == 0
+    again = ingest(database, file, known_at="observed")
+    assert counts(again) == (2, 0, 0, 2, 0)
+    assert "mlops series redate" in again.notes[0]
+    assert {when for _, _, when in recorded(database)} == {"now"}
+
+
+@pytest.mark.parametrize("stored", [0, 1])
+def test_an_interrupted_first_file_is_stored_as_if_nothing_had_happened(database: Database, write, monkeypatch, stored):
+    monkeypatch.setattr("mlops.series.spool.BATCH_ROWS", 2)
+    monkeypatch.setattr("mlops.series.spool.BLOCK_BITS", 0)
+    file = write(*daily([1, 2]), *daily([3, 4], "b"))
+    interrupted(database, file, after=stored)
+    assert len(recorded(database)) == 2 * stored
+    report = ingest(database, file)
+    assert (report.inserted, report.backdated, report.backdated_until) == (4, 4, datetime(2024, 2, 1, tzinfo=UTC))
+    assert "now" not in {when for _, _, when in recorded(database)}
+    assert ask(database, "select count(*) from analytics.first_ingests") == [(0,)]
+
+
+def test_another_file_that_comes_first_is_the_first(database: Database, write):
+    left = write(*daily([1, 2]), name="left.csv")
+    interrupted(database, left, after=0)
+    assert ingest(database, write(*daily([1]), name="other.csv")).backdated == 1
+    report = ingest(database, left)
+    assert (report.inserted, report.backdated, report.late) == (1, 0, 1)
+
+
+def test_two_first_files_at_the_same_time_are_both_the_history(database: Database, write):
+    files = [write(*daily(values), name=f"{len(values)}.csv") for values in ([1, 2], [1, 2, 3])]
+    gate = Barrier(2)
+
+    def send(file: Path) -> Any:
+        gate.wait()
+        return ingest(database, file)
+
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(send, files))
+    assert sum(report.inserted for report in reports) == 3
+    assert ask(database, "select count(*) from analytics.time_series_revisions") == [(0,)]
+    assert ask(database, "select count(*) from analytics.first_ingests") == [(0,)]
 
 
 def test_nothing_is_known_before_it_is_sent_not_even_a_plan(database: Database, write):
@@ -665,7 +768,7 @@ def test_a_refused_row_makes_the_command_exit_1(home, mlops, write):
         code, printed, _ = mlops("series", "ingest", file, "--on-error", choice)
         assert code == 1
         assert "line 3, column value: found '-5'" in printed.replace("\n", " ")
-    assert mlops("series", "ingest", file.with_name("nowhere.csv"))[0] == 1
+    assert mlops("series", "ingest", file.with_name("nowhere.csv"))[0] == 2
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there already, without a zone"])

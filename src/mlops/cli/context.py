@@ -1,20 +1,21 @@
 """What a command needs from outside: settings, the database, MLflow's store, a time."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mlops.errors import BadInput
+from mlops.domain import moments
+from mlops.errors import Misused, typed
 
 if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.db import Database
     from mlops.tracking.store import Store
 
-__all__ = ["LONGEST_DAYS", "database", "moment", "settings", "store"]
+__all__ = ["LONGEST_DAYS", "check_time", "database", "moment", "settings", "store"]
 
-EARLIEST, LONGEST_DAYS = 1900, 36_525
-"""The first year of an `--as-of`, and the most `--days` before it: together they stay within Python's calendar."""
+LONGEST_DAYS = 36_525
+"""The most `--days` before a time."""
 
 
 @cache
@@ -25,10 +26,14 @@ def settings() -> "Settings":
     found = Settings()
     file = next((place for place in (found.root, *found.root.parents) if place.exists()), found.root)
     if file.exists() and not file.is_dir():
-        raise BadInput(
+        raise Misused(
             f"MLOPS_HOME is {found.root}, but {file} is a file; nothing was done;"
             " set MLOPS_HOME to a folder, or to one that can be made"
         )
+    if found.parallel not in ("loky", "serial"):  # else the module of workers is not imported for it
+        from mlops.parallel import checked_place
+
+        checked_place(found.parallel)
     return found
 
 
@@ -48,16 +53,13 @@ def store() -> "Store":
     return open_store(settings(), database().url)
 
 
-def moment(text: str | None) -> datetime:
-    """`--as-of` as an aware time: a date means its 00:00 UTC, nothing or "now" means now."""
-    if text is None or text in ("", "now"):
-        return datetime.now(UTC)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"{text!r} is not a time; expected 2020-03-23 or 2020-03-23T06:00:00+00:00") from error
-    if found.tzinfo is None and len(text) > 10:
-        raise BadInput(f"{text!r} has no time zone; expected {text}+00:00 for UTC")
-    if found.year < EARLIEST:
-        raise BadInput(f"{text!r} is before {EARLIEST}; expected a time such as 2020-03-23")
-    return found.replace(tzinfo=found.tzinfo or UTC)
+def moment(text: str | None, option: str = "--as-of", *, ahead: bool = False) -> datetime:
+    """A time that was typed as the value of an option, aware; Misused for a text that is none (`domain.moments`)."""
+    with typed(option):
+        return moments.moment(text, ahead=ahead)
+
+
+def check_time(text: str | None) -> str | None:
+    """The text of a time, checked where the command line is read."""
+    moment(text)
+    return text

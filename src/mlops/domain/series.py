@@ -1,6 +1,7 @@
 """The nouns of what comes in: the long format, a refused row, and what became of a file."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 __all__ = [
@@ -58,6 +59,11 @@ class IngestReport:
     attached: int
     """Months that were loaded alone and attached whole."""
     seconds: float
+    backdated: int = 0
+    """New rows that count as known since their period ended, the last of them at `backdated_until`."""
+    backdated_until: datetime | None = None
+    late: int = 0
+    """New rows that became known now, although their period ended long ago."""
 
     @property
     def rows_per_second(self) -> float:

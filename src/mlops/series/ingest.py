@@ -10,23 +10,23 @@ from typing import Literal
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
+from mlops.forecasting.stamps import zone_of
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.adapters import locate
 from mlops.series.arrivals import Arrivals
 from mlops.series.columns import Stamp
+from mlops.series.judge import LATE
 from mlops.series.load import Load, Stored
 from mlops.series.steps import Clock
-from mlops.series.store import clocks_of, know
+from mlops.series.store import KnownAt, clocks_of, know
 from mlops.series.validate import Rules
 
 __all__ = ["IngestReport", "KnownAt", "OnError", "Progress", "ingest"]
 
 OnError = Literal["refuse", "quarantine"]
-KnownAt = Literal["now", "observed"]
 Progress = Callable[[str, int, int | None], None]
 """Is told what is done, how many rows of it, and of how many if that is known."""
 
@@ -64,7 +64,7 @@ def ingest(
     on_error: OnError = "refuse",
     timezone: str | None = None,
     stamp: Stamp = "begin",
-    known_at: KnownAt = "now",
+    known_at: KnownAt = "auto",
     by: str | None = None,
     backfill: bool = False,
     spool: Path | None = None,
@@ -73,10 +73,13 @@ def ingest(
     """Store the observations of a file, once: the same file again changes nothing.
 
     A row that can't be taken refuses the whole file, or with `on_error="quarantine"` only itself. What differs from a
-    stored observation corrects it, and the old value is kept as a revision. `known_at="observed"` says that every new
-    observation became known when its period ended, for histories that are to be replayed. `timezone` is the zone of
-    series, and so of stamps without an offset, for which the file names none; `stamp="end"` says that times name the
-    end of their steps, as those of pandas' `resample("W")` do. `by` is a grouping that the adapter offers.
+    stored observation corrects it, which becomes known now, and the old value is kept as a revision.
+
+    New observations become known now, but those of the first file of a series, whose period is over, when that ended:
+    they are its history. `known_at="now"` says that also they become known now; `"observed"` that all new observations
+    became known when their period ended. `timezone` is the zone of series, and so of stamps without an offset, for
+    which the file names none; `stamp="end"` says that times name the end of their steps, as those of pandas'
+    `resample("W")` do. `by` is a grouping that the adapter offers.
 
     A file is stored in transactions of about 160,000 rows, and an interrupted one goes on after the last of them when
     it is sent again. `backfill` makes it one transaction instead, in which months that have no partition yet are
@@ -133,8 +136,8 @@ def _store(
     clocks: list[Clock] | None,
 ) -> Stored:
     with database.transaction() as transaction:
-        known = know(transaction, arrivals.series, metrics, clocks)
-    load = Load(database, arrivals.batches, known, replayed=delivery.known_at == "observed")
+        known = know(transaction, arrivals.series, metrics, clocks, sha256=delivery.sha256, known_at=delivery.known_at)
+    load = Load(database, arrivals.batches, known)
 
     def tell(rows: int) -> None:
         delivery.progress("storing", rows, arrivals.good)
@@ -156,16 +159,43 @@ def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: 
             _keep_refused(transaction, delivery, arrivals)
         batch = _record_batch(transaction, delivery, status, counts)
         transaction.run("ingest_forget_parts", sha256=delivery.sha256)
+        transaction.run("first_ingest_done", sha256=delivery.sha256)
     return IngestReport(
         batch_id=batch,
         source=delivery.source,
         status=status,
         reasons=_first_refused(arrivals, delivery),
-        notes=arrivals.notes,
+        notes=arrivals.notes + _dated(stored, delivery.known_at, counts),
         attached=stored.attached,
+        backdated=stored.backdated,
+        backdated_until=stored.backdated_until and stored.backdated_until.replace(tzinfo=UTC),
+        late=stored.late,
         seconds=(datetime.now(UTC) - delivery.started_at).total_seconds(),
         **counts,
     )
+
+
+def _dated(stored: Stored, known_at: KnownAt, counts: dict[str, int]) -> tuple[str, ...]:
+    """When the new rows became known, where that is not now, or may not be what was meant."""
+    found = []
+    if stored.backdated and stored.backdated_until is not None:
+        why = ", being the first of their series (--known-at now: all became known now)" if known_at == "auto" else ""
+        found.append(
+            f"{stored.backdated:,} new rows count as known since their period ended, the last on"
+            f" {stored.backdated_until:%Y-%m-%d}{why}"
+        )
+    if stored.late and known_at == "auto":
+        found.append(
+            f"{stored.late:,} new rows are of periods that ended more than {LATE.astype(int)} days ago and count as"
+            " known now, for their series had observations before; if they are history:"
+            " mlops series redate --known-at observed"
+        )
+    if known_at != "auto" and counts["unchanged"]:
+        found.append(
+            f"{counts['unchanged']:,} rows were there and keep the time at which they became known;"
+            " mlops series redate sets another"
+        )
+    return tuple(found)
 
 
 def _status(arrivals: Arrivals, on_error: OnError) -> Literal["stored", "partly stored", "refused"]:
@@ -225,7 +255,4 @@ def _sha256(path: Path) -> str:
 
 
 def _zone(name: str | None) -> str | None:
-    found = None if name is None else zone_named(name)
-    if name is not None and found is None:
-        raise BadInput(f"{name!r} {NOT_A_ZONE}")
-    return found
+    return None if name is None else zone_of(name)

@@ -12,7 +12,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.series.quality import Thresholds, assess
 from mlops.series.spool import SECOND_BITS, Rows
 
-__all__ = ["AROUND", "Judged", "SeriesFacts", "judge"]
+__all__ = ["AROUND", "LATE", "Judged", "SeriesFacts", "judge"]
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -30,6 +30,8 @@ AROUND = {
 """What is read of the stored observations around a batch; a missing number is NaN."""
 FIGURES = ("value", "value_lower", "value_upper", "quality_score")
 SECOND = np.timedelta64(1, "s")
+LATE = np.timedelta64(31, "D")
+"""A new value that comes this long after its period is told to be late. Chosen, not measured: a month's file passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,19 @@ class SeriesFacts:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows to insert (by month, series and time), to correct, to score anew, and the days whose rollup they change."""
+    """Rows to insert (by month, series and time), to correct, to score anew, and the days whose rollup they change.
+
+    Of those to insert `backdated` became known when their period ended, the last of them at `backdated_until` (None:
+    none did), and `late` ones become known now although that was more than LATE ago.
+    """
 
     new: Arrays
     changes: Arrays
     rescored: Arrays
     dirty: Arrays
+    backdated: int = 0
+    backdated_until: np.datetime64 | None = None
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +84,21 @@ class _Together:
 
 
 def judge(
-    rows: Rows, series_id: Ints, facts: SeriesFacts, around: Arrays, now: np.datetime64, *, replayed: bool = False
+    rows: Rows,
+    series_id: Ints,
+    facts: SeriesFacts,
+    around: Arrays,
+    now: np.datetime64,
+    *,
+    replayed: Flags | bool = False,
 ) -> Judged:
     """Compare rows (`series_id` is that of each) with what is stored `around` them.
 
-    A row without bounds or score says nothing about them. `replayed` rows became known when their period ended, and
-    not at `now`. Scores that the rows of a series bring stand; else each value is judged by those before it.
+    A row without bounds or score says nothing about them. New rows of `replayed` series (one entry for each of the
+    facts, or one for all) became known when their period ended, if that is over, and not at `now`. Scores that the rows
+    of a series bring stand; else each value is judged by those before it.
     """
+    of_series: Flags = np.broadcast_to(np.asarray(replayed, dtype=bool), len(facts.series_id))
     both = _together(rows, series_id, facts, around)
     stands = _stands(both)
     touched = both.arrived & (~both.stored | _differs(stands, both.was))
@@ -90,7 +107,14 @@ def judge(
     brought = _per_series(both, both.arrived & ~np.isnan(both.comes["quality_score"]))
     before = _counted(both, touched) == 0
     known = np.where(before, both.was["quality_score"], np.nan)
-    found = _assessed(both, stands["value"], facts, known, None if replayed else now)
+    ends, past = _ends(both.at, facts.granularity[both.code]), of_series[both.code]
+    found = _assessed(
+        both,
+        stands["value"],
+        facts,
+        known,
+        None if past.all() else np.where(past, np.nan, np.subtract(now, ends) / SECOND),
+    )
 
     quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), found.quality)
     columns: Arrays = {"series_id": facts.series_id[both.code], "observed_at": both.at} | stands
@@ -98,13 +122,17 @@ def judge(
     columns |= {"is_anomaly": found.is_anomaly, "anomaly_score": found.anomaly_score}
     new, changed = touched & ~both.stored, touched & both.stored
     again = both.stored & ~changed & ~before & ~brought & (columns["quality_score"] != both.was["quality_score"])
-    if replayed:
-        columns["recorded_at"] = np.minimum(_ends(both.at, facts.granularity[both.code]), now)
+    if past.any():
+        columns["recorded_at"] = np.where(past, np.minimum(ends, now), now)
+    backdated = new & past & (ends <= now)
     return Judged(
         _by_month({name: column[new] for name, column in columns.items()}),
         {name: column[changed] for name, column in columns.items() if name != "recorded_at"},
         {name: columns[name][again] for name in ("series_id", "observed_at", "quality_score")},
         _dirty(columns["series_id"][touched], both.at[touched], facts.thresholds.clock[both.code[touched]]),
+        int(backdated.sum()),
+        ends[backdated].max() if backdated.any() else None,
+        int((new & ~past & (ends <= now - LATE)).sum()),
     )
 
 
@@ -165,12 +193,12 @@ def _counted(both: _Together, flags: Flags) -> Ints:
     return counted
 
 
-def _assessed(both: _Together, value: Floats, facts: SeriesFacts, known: Floats, now: np.datetime64 | None) -> Any:
+def _assessed(both: _Together, value: Floats, facts: SeriesFacts, known: Floats, waited: Floats | None) -> Any:
+    """Quality and anomalies; `waited` are the seconds from the end of each period until it became known."""
     codes = both.code[np.r_[True, np.diff(both.code) != 0][: len(both.code)]]
     late = None
-    if now is not None and both.stored.any():
-        waited: Times = now - _ends(both.at, facts.granularity[both.code])
-        late = np.where(_inside(both), waited / SECOND, np.nan)
+    if waited is not None and both.stored.any():
+        late = np.where(_inside(both), waited, np.nan)
     return assess(both.code, both.at, value, facts.thresholds.part(codes), late=late, known_quality=known)
 
 

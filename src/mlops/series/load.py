@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
 from itertools import count
 
@@ -23,24 +24,45 @@ Tell = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of rows that can be taken; `attached` months were loaded alone."""
+    """What became of rows that can be taken; `attached` months were loaded alone.
+
+    Of the inserted ones `backdated` became known when their period ended, the last at `backdated_until` (naive UTC),
+    and `late` ones became known now although that was long ago.
+    """
 
     inserted: int = 0
     corrected: int = 0
+    backdated: int = 0
+    backdated_until: datetime | None = None
+    late: int = 0
     attached: int = 0
 
+    @classmethod
+    def of(cls, counts: tuple[int, int], judged: Judged) -> "Stored":
+        """What was inserted and corrected of a batch, and when that became known."""
+        inserted, corrected = counts
+        last = judged.backdated_until
+        until = None if last is None else last.astype("datetime64[us]").item()
+        return cls(inserted, corrected, min(judged.backdated, inserted), until, min(judged.late, inserted))
+
     def __add__(self, other: "Stored") -> "Stored":
-        return Stored(self.inserted + other.inserted, self.corrected + other.corrected, self.attached + other.attached)
+        return Stored(
+            self.inserted + other.inserted,
+            self.corrected + other.corrected,
+            self.backdated + other.backdated,
+            max((one for one in (self.backdated_until, other.backdated_until) if one is not None), default=None),
+            self.late + other.late,
+            self.attached + other.attached,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Batches of whole series and what is known of these; `replayed` rows became known when their period ended."""
+    """Batches of whole series and what is known of these, among it which of them are replayed."""
 
     database: Database
     batches: Shelf
     known: Known
-    replayed: bool
 
     def in_parts(self, sha256: str, tell: Tell) -> Stored:
         """Store each batch by itself, two at a time; those that were stored before an interruption are passed over."""
@@ -67,9 +89,9 @@ class Load:
             contested = next(attempts) > 0
             judged = self._prepared(rows, self.known.by_now() if contested else self.known)
             with self.database.transaction() as transaction:
-                stored = Stored(*store(transaction, self.database, judged, months, contested=contested))
+                stored = Stored.of(store(transaction, self.database, judged, months, contested=contested), judged)
                 if len(self.batches) > 1:
-                    counts = {"inserted": stored.inserted, "corrected": stored.corrected}
+                    counts = {field: count for field, count in asdict(stored).items() if field != "attached"}
                     transaction.run("ingest_part_done", sha256=sha256, part_sha256=name, **counts)
             return stored
 
@@ -81,7 +103,7 @@ class Load:
             months = Months(self.database, alone=True)
 
             def put(rows: int, judged: Judged) -> tuple[int, Stored]:
-                return rows, Stored(*store(transaction, self.database, judged, months, contested=contested))
+                return rows, Stored.of(store(transaction, self.database, judged, months, contested=contested), judged)
 
             prepared = ahead(partial(self._numbered, known), range(len(self.batches)))
             stored = _summed((put(rows, judged) for rows, judged in prepared), tell)
@@ -92,7 +114,7 @@ class Load:
         return len(rows), self._prepared(rows, known)
 
     def _prepared(self, rows: Rows, known: Known) -> Judged:
-        return prepare(self.database, rows, known, replayed=self.replayed)
+        return prepare(self.database, rows, known)
 
     def _again(self, work: Callable[[], Stored]) -> Stored:
         return retrying(work, times=ATTEMPTS, duplicates=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +19,26 @@ from mlops.series.quality import LOOK_BACK, Thresholds
 from mlops.series.spool import Rows
 from mlops.series.steps import Clock, has_anchor
 
-__all__ = ["Known", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
+__all__ = ["Known", "KnownAt", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
 
+KnownAt = Literal["auto", "now", "observed"]
+"""When new observations became known: when their period ended ("observed"), now, or ("auto") the former for the first
+file of a series and the latter for what follows."""
 METRICS = "analytics.time_series_metrics"
 REVISIONS = "analytics.time_series_revisions"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The series of a file: `series_id` and whether it is `new`, by the key of its rows; the facts by series_id."""
+    """The series of a file: `series_id` and whether it is `new`, by the key of its rows; the facts by series_id.
+
+    Of the series that are `replayed` (one entry for each of the facts) new rows became known when their period ended.
+    """
 
     series_id: npt.NDArray[np.int64]
     new: npt.NDArray[np.bool_]
     facts: SeriesFacts
+    replayed: npt.NDArray[np.bool_]
 
     def by_now(self) -> "Known":
         """The same after somebody else may have written to the new ones, too."""
@@ -121,8 +128,15 @@ def know(
     series: pd.DataFrame,
     metrics: Mapping[str, MetricType],
     clocks: Sequence[Clock] | None = None,
+    *,
+    sha256: str,
+    known_at: KnownAt = "auto",
 ) -> Known:
-    """The series of a file (one row per identity); those that are not there yet are made, with these clocks."""
+    """The series of a file (one row per identity); those that are not there yet are made, with these clocks.
+
+    A series without observations takes the file of that digest as its first one. It stays that until it is whole or
+    another one comes first, so that an interrupted file that is sent again is stored as if nothing had happened.
+    """
     if clocks is not None:
         zones = [zone if one.why is None else None for zone, one in zip(series["time_zone"], clocks, strict=True)]
         anchors = [one.anchor if one.why is None and has_anchor(one.granularity.name) else None for one in clocks]
@@ -143,7 +157,11 @@ def know(
     stored = [wanted[place]["time_zone"] for place in first.tolist()]
     thresholds = Thresholds.of([metrics[name] for name in own["metric_type"]], granularity.tolist(), stored)
     new = ~np.isin(np.arange(len(ids)), list(before))
-    return Known(ids, new, SeriesFacts(distinct, granularity, thresholds))
+    replayed = np.full(len(distinct), known_at == "observed")
+    if known_at == "auto":
+        transaction.run("first_ingest_claim", series_ids=distinct.tolist(), sha256=sha256)
+        replayed = np.isin(distinct, [row["series_id"] for row in transaction.rows("first_ingests", sha256=sha256)])
+    return Known(ids, new, SeriesFacts(distinct, granularity, thresholds), replayed)
 
 
 def _want(transaction: Transaction, series: pd.DataFrame) -> None:
@@ -178,14 +196,15 @@ def _otherwise(clock: Clock, stored: Mapping[str, Any]) -> bool:
     return known and (clock.zone, clock.anchor) != (stored["time_zone"], stored["anchor"])
 
 
-def prepare(database: Database, rows: Rows, known: Known, *, replayed: bool) -> Judged:
+def prepare(database: Database, rows: Rows, known: Known) -> Judged:
     """What a batch (whole series, sorted by series and time) would change, by what is stored now."""
     ids = known.series_id[rows["key"]]
-    facts = known.facts.part(np.isin(known.facts.series_id, ids))
+    mine = np.isin(known.facts.series_id, ids)
+    facts = known.facts.part(mine)
     with database.transaction() as transaction:
         now = np.datetime64(transaction.value("now").replace(tzinfo=None), "us")
         around = _around(transaction, rows, known, facts)
-    return judge(rows, ids, facts, around, now, replayed=replayed)
+    return judge(rows, ids, facts, around, now, replayed=known.replayed[mine])
 
 
 def store(

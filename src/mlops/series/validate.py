@@ -5,17 +5,17 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlops.domain.clock import NOT_A_ZONE, zone_named
-from mlops.domain.granularity import named, table
+from mlops.domain.granularity import named
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput, UnknownName, nearest
+from mlops.forecasting.stamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
 from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 
@@ -218,12 +218,12 @@ def _tenant(text: str) -> tuple[int, str | None]:
 
 def _granularity(text: str) -> Verdict:
     found = named(text)
-    return (None, f"there is no such granularity; {table()}") if found is None else (found.name, None)
+    return (None, no_granularity(text)) if found is None else (found.name, None)
 
 
 def _zone(text: str) -> Verdict:
     found = zone_named(text)
-    return found, f"that {NOT_A_ZONE}" if found is None else None
+    return found, f"that {NOT_A_ZONE}{zone_meant(text)}" if found is None else None
 
 
 def _name(text: str) -> tuple[str, str | None]:
@@ -255,8 +255,8 @@ def _refuse_constant(text: str) -> float:
 
 
 def _undeclared(text: str, bounds: Bounds) -> str:
-    close = get_close_matches(text, bounds, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    close = nearest(text, bounds)
+    hint = f"did you mean {close!r}? " if close else ""
     row = "insert into analytics.metric_types (name, unit, aggregate, min_value) values ('NAME', 'UNIT', 'sum', 0)"
     return f"this metric type is not declared; {hint}known: {', '.join(sorted(bounds))}; add one with: {row}"
 

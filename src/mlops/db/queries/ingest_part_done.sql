@@ -1,3 +1,6 @@
 -- remembers that a batch of a file is stored, in the transaction that stores it
-insert into analytics.ingest_progress (sha256, part_sha256, inserted, corrected) values (:sha256, :part_sha256, :inserted, :corrected)
-on conflict (sha256, part_sha256) do update set inserted = excluded.inserted, corrected = excluded.corrected
+insert into analytics.ingest_progress (sha256, part_sha256, inserted, corrected, backdated, backdated_until, late)
+values (:sha256, :part_sha256, :inserted, :corrected, :backdated, cast(:backdated_until as timestamp) at time zone 'UTC', :late)
+on conflict (sha256, part_sha256) do update
+   set inserted = excluded.inserted, corrected = excluded.corrected,
+       backdated = excluded.backdated, backdated_until = excluded.backdated_until, late = excluded.late
