@@ -127,9 +127,10 @@ def plot_forecast(
     from mlops.serving.plots import picture
 
     write_whole(file, picture(found, "svg" if file.suffix.lower() == ".svg" else "png"))
+    since = int((found.observed["ds"] > found.cutoff).sum())
     text = (
-        f"{found.series}: {len(found.forecast)} steps from {found.cutoff:%Y-%m-%d} by {found.model},"
-        f" {found.forecast['outcome'].notna().sum()} with their outcome, are drawn in {file}"
+        f"{found.series}: {len(found.forecast)} steps from {found.cutoff:%Y-%m-%d} by {found.model}, {since} of them"
+        f" observed since, are drawn in {file}"
     )
     document = {"file": file, "model": found.model, "series": found.series, "cutoff": found.cutoff}
     emit(document, as_json=as_json, text=lambda: console.print(text, highlight=False, soft_wrap=True))
