@@ -66,7 +66,7 @@ class Shell:
 
     def script(self, code: str) -> None:
         """Run the lines one by one; what one exports, the next ones have."""
-        for line in re.sub(r"\\\n\s*", " ", code).splitlines():
+        for line in _lines(code):
             if left_out(line, self.place.elsewhere):
                 continue
             for long, short in self.place.shorter.items():
@@ -96,6 +96,20 @@ class Shell:
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         return done.stdout
+
+
+def _lines(code: str) -> Iterator[str]:
+    """A script's lines, those that a backslash or an open quotation mark continues as one."""
+    begun = ""
+    for line in re.sub(r"\\\n\s*", " ", code).splitlines():
+        begun += line
+        try:
+            shlex.split(begun, comments=True)
+        except ValueError:
+            begun += "\n"
+        else:
+            yield begun
+            begun = ""
 
 
 def run_transcript(database: Database, shell: Shell, code: str) -> None:

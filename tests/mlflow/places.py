@@ -164,7 +164,7 @@ def with_a_channel(database: Database, store: Store, folder: Path) -> None:
 
 def with_rows_of_a_model(database: Database, store: Store, folder: Path) -> None:
     """The rows of a model of one's own with its predictions."""
-    random, ds = np.random.default_rng(9), pd.date_range("2024-01-01", periods=7 * 66)
+    random, ds = np.random.default_rng(9), pd.date_range("2024-01-01", periods=7 * 30)
     parts = [
         pd.DataFrame(
             {
@@ -217,6 +217,7 @@ PLACES: dict[str, Place] = {
         {
             "mlops monitor backtest models": "minutes; tests/mlflow/test_replay_model.py replays a model",
         },
+        shorter={"--holiday holiday": "--holiday holiday --weeks 9"},
     ),
     "docs/how-to/backtest.md": Place(with_sales, PROJECT_RUNS, shorter={"--origins 4": "--origins 1"}),
     "docs/how-to/clusters.md": Place(
@@ -257,8 +258,11 @@ PLACES: dict[str, Place] = {
             "select cron.": "it needs the extension pg_cron",
         },
     ),
+    "docs/how-to/mlflow.md": Place(nothing, {"mlflow ui": "it serves until Ctrl-C"}),
     "docs/how-to/model-health.md": Place(with_weeks_of_forecasts),
-    "docs/how-to/monitor.md": Place(with_weeks_of_forecasts, PROJECT_RUNS),
+    "docs/how-to/monitor.md": Place(
+        with_weeks_of_forecasts, PROJECT_RUNS | {"python monitoring/weekly_review.py": "tests/mlflow/test_rooms.py"}
+    ),
     "docs/how-to/partitions-and-retention.md": Place(
         with_a_role,
         {

@@ -109,7 +109,11 @@ def judge(
     known = np.where(before, both.was["quality_score"], np.nan)
     ends, past = _ends(both.at, facts.granularity[both.code]), of_series[both.code]
     found = _assessed(
-        both, stands["value"], facts, known, None if past.all() else np.where(past, np.nan, (now - ends) / SECOND)
+        both,
+        stands["value"],
+        facts,
+        known,
+        None if past.all() else np.where(past, np.nan, np.subtract(now, ends) / SECOND),
     )
 
     quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), found.quality)

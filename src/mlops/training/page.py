@@ -95,7 +95,7 @@ class BacktestPage:
         top = _ceiling(max((float(each.max()) for each in found.values() if len(each)), default=0.0))
         places = dict(zip(along, _across(len(along)), strict=True))
         lines = tuple(
-            Line(name, colour, _points([places[one] for one in each.index], _up(each.to_numpy(np.float64), 0, top)))
+            Line(name, colour, _points([places[one] for one in each.index], _up(np.asarray(each, np.float64), 0, top)))
             for (name, each), colour in zip(found.items(), COLOURS, strict=False)
         )
         shown = {0, len(along) // 2, len(along) - 1} if along else set()
