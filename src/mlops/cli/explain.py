@@ -8,9 +8,12 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
-from mlops.cli.options import AsOf, Json, ModelFile, OwnHorizon, Uri
+from mlops.cli.options import AsOf, Json, MetricType, ModelFile, OwnHorizon, Uri
 from mlops.cli.output import console, emit, table
-from mlops.errors import BadInput
+from mlops.cli.typed import country as check_country
+from mlops.cli.typed import events_file
+from mlops.cli.typed import granularity as check_granularity
+from mlops.errors import Misused, quoted
 
 __all__ = ["effects", "explain", "what_if"]
 
@@ -20,10 +23,17 @@ FORECASTS = ("y_hat", "y_hat_what_if", "difference")
 COLUMNS = "event,first[,last[,announced]]"
 
 
+def _check_day(text: str) -> str:
+    _day(text)
+    return text
+
+
 def explain(
     uri: Uri,
     series: Annotated[str, typer.Option(help="A series by its name or id; all together when left out.")] = "",
-    day: Annotated[str, typer.Option("--date", help="A day that is forecast; all days when left out.")] = "",
+    day: Annotated[
+        str, typer.Option("--date", callback=_check_day, help="A day that is forecast; all days when left out.")
+    ] = "",
     horizon: OwnHorizon = None,
     file: ModelFile = None,
     as_of: AsOf = "now",
@@ -65,7 +75,9 @@ def explain(
 
 def what_if(
     uri: Uri,
-    events: Annotated[Path, typer.Option(help=f"CSV of all events of the days ahead: {COLUMNS}.")],
+    events: Annotated[
+        Path, typer.Option(callback=events_file, help=f"CSV of all events of the days ahead: {COLUMNS}.")
+    ],
     horizon: OwnHorizon = None,
     file: ModelFile = None,
     as_of: AsOf = "now",
@@ -75,7 +87,8 @@ def what_if(
     from mlops.forecasting.calendar import read_events
     from mlops.serving.explain import suppose
 
-    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of), file=file)
+    given = read_events(events)
+    found = suppose(database(), store(), uri, given, horizon=horizon, as_of=moment(as_of), file=file)
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
@@ -95,10 +108,14 @@ def what_if(
 
 
 def effects(
-    events: Annotated[Path | None, typer.Option(help=f"CSV of your own days: {COLUMNS}.", show_default=False)] = None,
-    country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
-    metric_type: Annotated[str, typer.Option(help="What is measured; the only one with data when left out.")] = "",
-    granularity: Annotated[str, typer.Option(help="Of the series: hourly, daily, weekly …")] = "daily",
+    events: Annotated[
+        Path | None, typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False)
+    ] = None,
+    country: Annotated[str, typer.Option(callback=check_country, help="ISO code for public holidays.")] = "",
+    metric_type: MetricType = "",
+    granularity: Annotated[
+        str, typer.Option(callback=check_granularity, help="Of the series: hourly, daily, weekly …")
+    ] = "daily",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -107,7 +124,7 @@ def effects(
     from mlops.training.effects import effects as run
 
     if events is None and not country:
-        raise BadInput("no day is named; pass --events FILE, --country CODE or both")
+        raise Misused("no day is named; pass --events FILE, --country CODE or both")
     given = read_events(events) if events is not None else ()
     found = run(
         database(),
@@ -138,7 +155,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(f"{text!r} is not a day; expected one like 2020-03-23") from error
+        raise Misused(f"--date: {quoted(text)} is not a day; expected one like 2020-03-23") from error
 
 
 def _places(largest: float) -> int:

@@ -29,6 +29,7 @@ from mlops.cli.options import (
     pairs,
 )
 from mlops.cli.output import console, emit, logs, progress, table
+from mlops.errors import typed
 
 if TYPE_CHECKING:
     from mlops.forecasting.backtest import Done
@@ -111,7 +112,8 @@ def backtest(
     goal = defaults.goal if goal is None else goal
     plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0)
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
-    specs = {kind: TrainingSpec.of(kind, changes(change, **data), as_of=known, **more)}
+    with typed("--set"):
+        specs = {kind: TrainingSpec.of(kind, changes(change, **data), as_of=known, **more).check()}
     specs |= {other: TrainingSpec.of(other, changes([], **data), as_of=known, **more) for other in others}
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
@@ -183,13 +185,14 @@ def tune(
         "events": events,
         "covariates": covariate,
     }
-    spec = TrainingSpec.of(
-        kind,
-        changes(change, **data),
-        as_of=moment(as_of),
-        labels=pairs(label, "--label"),
-        file=Path(file) if file else None,
-    )
+    with typed("--set"):
+        spec = TrainingSpec.of(
+            kind,
+            changes(change, **data),
+            as_of=moment(as_of),
+            labels=pairs(label, "--label"),
+            file=Path(file) if file else None,
+        ).check()
     again = _options(file=file, label=label, as_of="" if as_of == "now" else as_of, **data)
     space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, horizon or 0)
     with progress() as bar:

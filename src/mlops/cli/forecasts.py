@@ -31,12 +31,36 @@ Model = Annotated[
 SeriesName = Annotated[
     str, typer.Option("--series", help="A series by its name or id; all when left out.", show_default=False)
 ]
+
+
+def _check_cutoff(text: str) -> str:
+    _cutoffs(text)
+    return text
+
+
+def _check_since(text: str) -> str:
+    if text:
+        moment(text, "--since")
+    return text
+
+
 Cutoff = Annotated[
-    str, typer.Option("--cutoff", help="Only what was forecast from this day, or time.", show_default=False)
+    str,
+    typer.Option(
+        "--cutoff",
+        callback=_check_cutoff,
+        help="Only what was forecast from this day, or time.",
+        show_default=False,
+    ),
 ]
 Since = Annotated[
     str,
-    typer.Option("--since", help="For days since this one; the newest 13 weeks when left out.", show_default=False),
+    typer.Option(
+        "--since",
+        callback=_check_since,
+        help="For days since this one; the newest 13 weeks when left out.",
+        show_default=False,
+    ),
 ]
 FEW_SERIES, FEW_STEPS = 5, 3
 MOST_ISSUES = 30
@@ -139,7 +163,7 @@ def plot_forecast(
 def _choice(model: str, series: str, cutoff: str, since: str, as_of: str) -> "Choice":
     from mlops.serving.forecasts import choose
 
-    known, start = moment(as_of), moment(since) if since else None
+    known, start = moment(as_of), moment(since, "--since") if since else None
     return choose(
         database(), model=model or None, series=series or None, cutoff=_cutoffs(cutoff), since=start, as_of=known
     )
@@ -149,7 +173,7 @@ def _cutoffs(text: str) -> tuple[datetime, datetime] | None:
     """From and to (not included): a day means every cutoff on it."""
     if not text:
         return None
-    first = moment(text)
+    first = moment(text, "--cutoff")
     return first, first + (timedelta(days=1) if len(text) == len("2020-03-23") else timedelta(seconds=1))
 
 

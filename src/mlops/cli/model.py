@@ -9,12 +9,14 @@ from mlops.cli.context import database, moment, store
 from mlops.cli.forecasts import first_steps, rest_of
 from mlops.cli.options import (
     AsOf,
+    By,
     Country,
     Covariate,
     Events,
     FromFile,
     Granularity,
     Horizon,
+    Id,
     Json,
     Label,
     MetricType,
@@ -27,6 +29,8 @@ from mlops.cli.options import (
     pairs,
 )
 from mlops.cli.output import console, emit, progress
+from mlops.cli.typed import model_name
+from mlops.errors import typed
 
 __all__ = ["outcomes", "predict", "retrain", "train"]
 
@@ -57,6 +61,8 @@ def train(
     from mlops.training import train as run
     from mlops.training.train import OF_A_FILE
 
+    if name:
+        model_name(name)
     changed = changes(
         change,
         name=name,
@@ -67,13 +73,14 @@ def train(
         events=events,
         covariates=covariate,
     )
-    spec = TrainingSpec.of(
-        kind,
-        changed,
-        as_of=moment(as_of),
-        labels=pairs(label, "--label"),
-        file=Path(file) if file else None,
-    )
+    with typed("--set"):
+        spec = TrainingSpec.of(
+            kind,
+            changed,
+            as_of=moment(as_of),
+            labels=pairs(label, "--label"),
+            file=Path(file) if file else None,
+        ).check()
     with progress() as bar:
         task = bar.add_task(f"training {kind}", total=None, note="")
         trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
@@ -139,14 +146,21 @@ def predict(
     emit(issued, as_json=as_json, text=text)
 
 
+def _time(text: str) -> str:
+    if text:
+        moment(text)
+    return text
+
+
 def retrain(
-    recommendation_id: Annotated[
-        int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops recommendations list`.")
-    ],
+    recommendation_id: Id,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="Train on what was known then; the recommendation's time when left out.")
+        str,
+        typer.Option(
+            "--as-of", callback=_time, help="Train on what was known then; the recommendation's time when left out."
+        ),
     ] = "",
-    by: Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")] = None,
+    by: By = None,
     force: Annotated[
         bool, typer.Option(help="Act although it is expired, dismissed, put off or superseded; that is recorded, too.")
     ] = False,

@@ -1,6 +1,6 @@
 """What is stored: the series, one series, and observations as they were known at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +9,10 @@ import pandas as pd
 from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.granularity import GRANULARITIES
+from mlops.errors import UnknownName
 from mlops.series.names import find, names
 
-__all__ = ["history", "latest", "list_series", "show_series"]
+__all__ = ["check_labels", "history", "latest", "list_series", "show_series"]
 
 LATEST = 10
 
@@ -36,6 +37,20 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
         latest = transaction.rows("series_latest", series_id=series_id, most=LATEST)
     assert found is not None
     return found | {"name": known[series_id], "latest": latest}
+
+
+def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
+    """UnknownName for a label, or a value of it, that no series of the metric type and granularity has."""
+    if not labels:
+        return
+    with database.transaction() as transaction:
+        rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
+    known = {row["key"]: row["values"] for row in rows}
+    for key, value in labels.items():
+        if key not in known:
+            raise UnknownName(f"label of {granularity} {metric_type}", key, known, stored=True)
+        if str(value) not in known[key]:
+            raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
 
 
 def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:

@@ -9,12 +9,13 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.errors import BadInput, Misused, NothingToDo
+from mlops.errors import Misused, NothingToDo, nearest
 from mlops.features.build import history
 from mlops.forecasting.files import FileSeries
 from mlops.forecasting.stamps import granularity_of
 from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
+from mlops.series.read import check_labels
 
 __all__ = ["TrainingData", "learned", "needs_file", "read_data", "select"]
 
@@ -75,13 +76,17 @@ def select(database: Database, metric_type: str, granularity: str, labels: dict[
     with database.transaction() as transaction:
         there = [row["metric_type"] for row in transaction.rows("metric_types_with_data", granularity=granularity)]
     if metric_type and metric_type in there:
+        check_labels(database, metric_type, granularity, labels)
         return Selection(metric_type, granularity, labels)
     if not there:
         raise NothingToDo(f"there is no {granularity} series yet; bring data in with `mlops series ingest FILE`")
     if metric_type:
-        raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; there is {', '.join(there)}")
+        close = nearest(metric_type, there)
+        meant = f"did you mean {close}? " if close else ""
+        raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; {meant}there is {', '.join(there)}")
     if len(there) > 1:
-        raise BadInput(f"which metric type? choose one with --metric-type: {', '.join(there)}")
+        raise Misused(f"which metric type? choose one with --metric-type: {', '.join(there)}")
+    check_labels(database, there[0], granularity, labels)
     return Selection(there[0], granularity, labels)
 
 

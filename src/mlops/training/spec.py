@@ -11,7 +11,7 @@ from typing import Any
 from mlops.domain.granularity import Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import BadInput, Misused, Refused, UnknownName
-from mlops.forecasting import KINDS
+from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.calendar import read_events
 from mlops.forecasting.parameters import nested, parameters
 from mlops.forecasting.stamps import granularity_of
@@ -29,6 +29,9 @@ DEFAULTS: Document = {
 """What a params.toml leaves out, and all that is said of a kind without one; a `horizon` of 0 is the usual one."""
 ORDINARY = "daily"
 """The granularity of series of the database when nobody says one."""
+
+
+TYPES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,11 @@ class TrainingSpec:
     def at(self, granularity: Granularity) -> "TrainingSpec":
         """The spec for series of a granularity, with its usual horizon where none is said."""
         return replace(self, granularity=granularity.name, horizon=self.horizon or granularity.horizon)
+
+    def check(self) -> "TrainingSpec":
+        """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not."""
+        forecaster(self.kind)(**self.forecaster_params)
+        return self
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -219,7 +227,7 @@ def _typed(key: str, text: str, now: Any) -> Any:
     try:
         return kind(text)
     except (TypeError, ValueError) as error:
-        raise Misused(f"{key} = {text!r} is not of type {kind.__name__}") from error
+        raise BadInput(f"{key} = {text!r} is not {TYPES.get(kind, kind.__name__)}") from error
 
 
 def _plainly(text: str) -> Any:
