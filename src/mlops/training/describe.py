@@ -102,7 +102,7 @@ def _what(spec: TrainingSpec, data: TrainingData, recommendation: str | None) ->
     holidays = f"with the holidays of {spec.country}" if spec.country else "without holidays"
     why = f" Trained because of recommendation {recommendation}." if recommendation else ""
     return (
-        f"**{spec.kind}** forecasts {spec.granularity} `{data.what}`{labels}, {spec.horizon} {step}s"
+        f"{spec.kind} forecasts {spec.granularity} `{data.what}`{labels}, {spec.horizon} {step}s"
         f" ahead, {holidays}. Owner: {spec.owner}.{why}"
     )
 
