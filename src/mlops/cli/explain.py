@@ -109,7 +109,8 @@ def what_if(
 
 def effects(
     events: Annotated[
-        Path | None, typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False)
+        Path | None,
+        typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False),
     ] = None,
     country: Annotated[str, typer.Option(callback=check_country, help="ISO code for public holidays.")] = "",
     metric_type: MetricType = "",

@@ -164,9 +164,8 @@ def _choice(model: str, series: str, cutoff: str, since: str, as_of: str) -> "Ch
     from mlops.serving.forecasts import choose
 
     known, start = moment(as_of), moment(since, "--since") if since else None
-    return choose(
-        database(), model=model or None, series=series or None, cutoff=_cutoffs(cutoff), since=start, as_of=known
-    )
+    cutoffs = _cutoffs(cutoff)
+    return choose(database(), model=model or None, series=series or None, cutoff=cutoffs, since=start, as_of=known)
 
 
 def _cutoffs(text: str) -> tuple[datetime, datetime] | None:

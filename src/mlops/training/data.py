@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.errors import Misused, NothingToDo, nearest
+from mlops.errors import Misused, NothingToDo
 from mlops.features.build import history
 from mlops.forecasting.files import FileSeries
 from mlops.forecasting.stamps import granularity_of
@@ -70,7 +70,7 @@ def needs_file(covariates: Sequence[str], segments: Sequence[str] = ()) -> None:
 def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:
     """A selection of series; an empty metric type means the only one that has data.
 
-    `granularity` is a name or pandas' alias; BadInput for another text.
+    `granularity` is a name or pandas' alias; Misused for another text.
     """
     granularity = granularity_of(granularity).name
     with database.transaction() as transaction:
@@ -81,9 +81,7 @@ def select(database: Database, metric_type: str, granularity: str, labels: dict[
     if not there:
         raise NothingToDo(f"there is no {granularity} series yet; bring data in with `mlops series ingest FILE`")
     if metric_type:
-        close = nearest(metric_type, there)
-        meant = f"did you mean {close}? " if close else ""
-        raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; {meant}there is {', '.join(there)}")
+        raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; there is {', '.join(there)}")
     if len(there) > 1:
         raise Misused(f"which metric type? choose one with --metric-type: {', '.join(there)}")
     check_labels(database, there[0], granularity, labels)

@@ -27,11 +27,10 @@ DEFAULTS: Document = {
     "backtest": {"weeks": 20, "refit_every": 5},
 }
 """What a params.toml leaves out, and all that is said of a kind without one; a `horizon` of 0 is the usual one."""
+TYPES = {int: "a whole number", float: "a number"}
+"""In words what a value is to be."""
 ORDINARY = "daily"
 """The granularity of series of the database when nobody says one."""
-
-
-TYPES = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,8 @@ class TrainingSpec:
 
     def check(self) -> "TrainingSpec":
         """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not."""
-        forecaster(self.kind)(**self.forecaster_params)
+        params = self.candidate_params | ({} if self.horizon else {"horizon": 1})
+        forecaster(self.kind)(**params)
         return self
 
     @property
@@ -220,14 +220,16 @@ def _typed(key: str, text: str, now: Any) -> Any:
     if now in (None, "auto") and not isinstance(now, bool):
         return _plainly(text)
     kind = type(now)
-    if kind is bool and text.lower() in ("true", "false"):
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise Misused(f"{key} = {text!r} is neither true nor false")
         return text.lower() == "true"
     if kind in (list, tuple):
         return [part.strip() for part in text.split(",")]
     try:
         return kind(text)
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{key} = {text!r} is not {TYPES.get(kind, kind.__name__)}") from error
+        raise Misused(f"{key} = {text!r} is not {TYPES.get(kind, kind.__name__)}") from error
 
 
 def _plainly(text: str) -> Any:
