@@ -11,6 +11,7 @@ from mlops.cli import typed
 from mlops.cli.context import database, moment
 from mlops.cli.options import AsOf, FrameFile, Json
 from mlops.cli.output import Columns, console, emit, table
+from mlops.cli.typed import model_or_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ Model = Annotated[
     str,
     typer.Option(
         "--model",
+        callback=model_or_uri,
         help="models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION; all when left out.",
         show_default=False,
     ),
