@@ -144,7 +144,9 @@ READS = {
     "served_versions": Read({"as_of": NOW}, months=3, before=SERVED.replace("champion", "challenger")),
     "silent_series": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=60)}, months=3),
     "served_forecasts": Read(
-        {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(days=42), "end_at": NOW}, months=3
+        {"version_id": 1, "as_of": NOW, "end_at": NOW}
+        | dict.fromkeys(("start", "issued_from"), NOW - timedelta(days=42)),
+        months=3,
     ),
     "review_waiting": Read({"version_ids": [1], "as_of": NOW}, why="the whole life of one version"),
     "review_accuracy": Read({"version_ids": [1], "as_of": datetime(2024, 8, 1, tzinfo=UTC)}, months=3, before=KNOWN),

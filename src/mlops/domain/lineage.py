@@ -10,12 +10,14 @@ from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
 __all__ = [
+    "BASELINES",
     "LINEAGE_KEY",
     "LINEAGE_TAG",
     "LINEAGE_VERSION",
     "Lineage",
     "changed_files",
     "claims_training",
+    "learned_nothing",
     "parse",
     "trained_from_file",
     "trained_here",
@@ -30,6 +32,8 @@ LINEAGE_TAG = "mlops.lineage_sha256"
 """The tag of a version, and of its run, with the digest of the document."""
 TIMES = ("as_of", "trained_from", "trained_to")
 MOST_BYTES = 16 * 2**20
+BASELINES = ("naive", "average")
+"""The model kinds that have nothing to learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,11 @@ def why_not_here(lineage: Mapping[str, Any] | None) -> str:
     if lineage is not None and trained_from_file(lineage):
         return f"it was trained on the file {lineage['source']['file']}, whose series are not in the database"
     return "it was not trained by `mlops train`"
+
+
+def learned_nothing(lineage: Mapping[str, Any]) -> bool:
+    """Whether a model of `mlops train` is a baseline: it repeats the history that it is given, whatever it has seen."""
+    return lineage["recipe"]["kind"] in BASELINES
 
 
 def claims_training(document: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.lineage import BASELINES
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
@@ -33,7 +34,6 @@ from mlops.training.spec import TrainingSpec
 __all__ = ["BASELINES", "OF_A_FILE", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
 
 log = logging.getLogger(__name__)
-BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
 OF_A_FILE = (
     "its data are not in the database: it is forecast with `mlops predict URI --file FILE`, nothing of that is stored,"
