@@ -58,6 +58,7 @@ def test_a_file_needs_no_database_and_leaves_one_run(mlops, file: Path, tmp_path
     assert run.info.run_id == found["run_id"]
     assert run.data.metrics["wape"] == pytest.approx(found["overall"][0]["wape"])
     assert run.data.metrics["naive.wape"] == pytest.approx(found["overall"][1]["wape"])
+    assert run.data.metrics["wape_naive"] == run.data.metrics["naive.wape"]
     assert run.data.metrics["accuracy"] == pytest.approx(1 - run.data.metrics["wape"])
     kept = {item.path for item in store.client.list_artifacts(run.info.run_id)}
     assert {f"{name}.json" for name in TABLES} | PICTURES | {"forecasts.parquet"} == kept

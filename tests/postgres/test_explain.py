@@ -64,6 +64,15 @@ update analytics.model_prediction_results set outcome_recorded_at = target_at
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"cycle": timedelta(days=7), "steps": 7}
+SOME_FORECASTS = {
+    "version_ids": [1],
+    "series_ids": FEW,
+    "start": datetime(2024, 6, 3, tzinfo=UTC),
+    "end_at": datetime(2024, 7, 8, tzinfo=UTC),
+    "cutoff_from": datetime(2024, 6, 3, tzinfo=UTC),
+    "cutoff_to": datetime(2024, 6, 10, tzinfo=UTC),
+    "as_of": NOW,
+}
 READS = {
     "aggregate": Read(
         {
@@ -172,6 +181,9 @@ READS = {
         months=2,
         before=SERVED,
     ),
+    "forecast_newest": Read({"version_ids": [1, 2], "as_of": NOW}, months=4),
+    "forecast_list": Read(SOME_FORECASTS, months=2),
+    "forecast_rows": Read(SOME_FORECASTS, months=2),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {

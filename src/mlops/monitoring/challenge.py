@@ -13,7 +13,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.domain.lineage import learned_nothing, trained_here
+from mlops.domain.lineage import learned_nothing, trained_here, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.features.build import history
 from mlops.forecasting.holdout import Holdout, hold_out
@@ -77,7 +77,7 @@ def prove(
 def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
     lineage = champion["lineage"]
     if not trained_here(lineage):
-        raise Refused(f"version {champion['version']} was not trained by `mlops train`, so its recipe is not known")
+        raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
     observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
     granularity = lineage["selection"]["granularity"]
     frame, _ = usable(observed, granularity, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))

@@ -16,7 +16,7 @@ from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.domain.forecasts import coverage, wape
 from mlops.domain.granularity import Granularity
-from mlops.domain.lineage import trained_here
+from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.business import benefit
 from mlops.monitoring.challenge import challenge
@@ -43,6 +43,9 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
     version = reading.version
     if not trained_here(version["lineage"]):
         why = "its lineage names no recipe and no series; register models with `mlops train`"
+        if trained_from_file(version["lineage"]):
+            ingest = "bring them in with `mlops series ingest` and train on those"
+            why = f"{why_not_here(version['lineage'])}; {ingest}"
         return Check(
             version, as_of, Findings(), _of_champion(version, Recommendation("watch", (why,))), {}, "unjudged", why
         )
