@@ -349,11 +349,14 @@ def test_when_nothing_needs_anybody_the_page_says_so(served: Served, served_data
     ("change", "headline"),
     [
         ({}, "Nothing needs you this week"),
-        ({"stands_in_for": 1}, "The seasonal naive stands in for glass"),
-        ({"last_28_days": Accuracy(wape=0.2, wape_naive=0.1)}, "The seasonal naive was better than glass"),
+        ({"stands_in_for": 1}, "Nothing to decide while the seasonal naive stands in for glass"),
+        (
+            {"last_28_days": Accuracy(wape=0.2, wape_naive=0.1)},
+            "Nothing to decide, but the seasonal naive was better than glass",
+        ),
         (
             {"drifted": (SimpleNamespace(kind="performance", subject="naive"),)},
-            "The seasonal naive was better than glass",
+            "Nothing to decide, but the seasonal naive was better than glass",
         ),
     ],
 )

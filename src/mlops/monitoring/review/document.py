@@ -255,9 +255,9 @@ class Review:
             one = "s" if len(urgent) == 1 else ""
             return f"{_number(len(urgent)).capitalize()} of {_number(len(self.models))} models need{one} you"
         if self.naive_better:
-            return f"The seasonal naive was better than {_some(self.naive_better)}"
+            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}"
         if self.naive_serves:
-            return f"The seasonal naive stands in for {_some(self.naive_serves)}"
+            return f"Nothing to decide while the seasonal naive stands in for {_some(self.naive_serves)}"
         return "Nothing needs you this week"
 
 
