@@ -85,7 +85,11 @@ class HistoryTooShort(MlopsError, ValueError):
 
 
 class NothingToDo(MlopsError):
-    """There is nothing to train on, to predict or to review."""
+    """There is nothing to train on, to predict or to review; `retry_with` are options with which there may be."""
+
+    def __init__(self, message: str, *, retry_with: tuple[str, ...] = ()) -> None:
+        self.retry_with = retry_with
+        super().__init__(message)
 
 
 class ModelNotFound(MlopsError, LookupError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, moment, settings, store
+from mlops.cli.context import AS_OF, database, moment, settings, store
 from mlops.cli.output import console, emit, logs
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["presets", "workspace"]
 
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 HOST = "127.0.0.1"
 WARNING = (
     "These presets know no calendar: on seasonal data they alarm in weeks in which nothing changed"
@@ -55,7 +55,7 @@ def presets(
 
     features = read_policy(policy_file()).features
     with logs.status("Evidently's presets"):
-        page = run(database(), store(), features, name, moment(as_of), settings().reports)
+        page = run(database(), store(), features, name, moment(as_of, model=name), settings().reports)
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, moment, store
+from mlops.cli.context import AS_OF, database, moment, store
 from mlops.cli.output import console, emit, table
 from mlops.errors import BadInput
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["effects", "explain", "what_if"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")]
 Horizon = Annotated[
     int | None, typer.Option(help="Steps ahead; the model's own horizon when left out.", show_default=False)
@@ -39,7 +39,9 @@ def explain(
     """Show what a forecast is made of, the largest part first."""
     from mlops.serving.explain import explain as run
 
-    found = run(database(), store(), uri, series=series or None, day=_day(day), horizon=horizon, as_of=moment(as_of))
+    found = run(
+        database(), store(), uri, series=series or None, day=_day(day), horizon=horizon, as_of=moment(as_of, model=uri)
+    )
 
     def text() -> None:
         what = found.series[0] if len(found.series) == 1 else f"{len(found.series)} series"
@@ -72,7 +74,7 @@ def what_if(
     from mlops.forecasting.calendar import read_events
     from mlops.serving.explain import suppose
 
-    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of))
+    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of, model=uri))
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
@@ -112,7 +114,7 @@ def effects(
         country=country or None,
         metric_type=metric_type,
         granularity=granularity,
-        as_of=moment(as_of),
+        as_of=moment(as_of, metric_type=metric_type, granularity=granularity),
     )
 
     def text() -> None:

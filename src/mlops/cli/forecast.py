@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from mlops.cli.context import database, moment, settings, store
+from mlops.cli.context import AS_OF, database, moment, settings, store
 from mlops.cli.output import console, emit, logs, progress, table
 from mlops.errors import BadInput
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["backtest", "tune"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with series_id, ds, y in place of the database.")]
 Country = Annotated[str, typer.Option(help="ISO code for public holidays.")]
 Events = Annotated[str, typer.Option("--events", help="CSV of your own days: event,first[,last[,announced]].")]
@@ -202,7 +202,8 @@ def _from_database(
     from mlops.training.subject import from_database
 
     selection = select(database(), metric_type, granularity or "daily", pairs(label, "--label"))
-    return from_database(database(), selection, plan, moment(as_of), as_known=values is Values.KNOWN, say=say)
+    at = moment(as_of, metric_type=selection.metric_type, granularity=selection.granularity)
+    return from_database(database(), selection, plan, at, as_known=values is Values.KNOWN, say=say)
 
 
 def _common(country: str, events: str, covariates: list[str], horizon: int) -> dict[str, Any]:

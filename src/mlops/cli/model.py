@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mlops.cli.context import database, moment, store
+from mlops.cli.context import AS_OF, database, moment, store
 from mlops.cli.forecast import pairs
 from mlops.cli.output import console, emit, progress
 from mlops.errors import BadInput
@@ -13,7 +13,7 @@ __all__ = ["outcomes", "predict", "retrain", "train"]
 
 outcomes = typer.Typer(help="Outcomes: what really happened.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 
 
 def train(
@@ -46,7 +46,8 @@ def train(
         "horizon": str(horizon or ""),
     }
     changes = {key: value for key, value in options.items() if value} | pairs(change, "--set")
-    spec = TrainingSpec.from_toml(params_file(experiment), changes, as_of=moment(as_of), labels=pairs(label, "--label"))
+    at = moment(as_of, metric_type=metric_type, granularity=granularity)
+    spec = TrainingSpec.from_toml(params_file(experiment), changes, as_of=at, labels=pairs(label, "--label"))
     with progress() as bar:
         task = bar.add_task(f"training {experiment}", total=None, note="")
         trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
@@ -78,7 +79,7 @@ def predict(
     """Forecast every series of a model and store the forecasts."""
     from mlops.serving.predict import predict as run
 
-    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of), decompose=decompose)
+    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of, model=uri), decompose=decompose)
 
     def text() -> None:
         shown = issued.frame

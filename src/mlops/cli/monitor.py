@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, moment, settings, store
+from mlops.cli.context import AS_OF, database, moment, settings, store
 from mlops.cli.evidently import presets, workspace
 from mlops.cli.monitor_backtest import backtest
 from mlops.cli.output import console, emit, logs, progress
@@ -21,7 +21,7 @@ __all__ = ["app", "review"]
 
 app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 app.command()(backtest)
 app.command()(presets)
 COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
@@ -97,7 +97,7 @@ def review(
     from mlops.monitoring.review import build, file_name, write
     from mlops.project import policy_file
 
-    found = build(database(), read_policy(policy_file()), moment(as_of), model=model)
+    found = build(database(), read_policy(policy_file()), moment(as_of, model=model or ""), model=model)
     page = output or settings().reports / file_name(found.as_of)
     write(found, page)
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))

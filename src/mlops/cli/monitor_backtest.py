@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, moment, store
+from mlops.cli.context import AS_OF, database, moment, store
 from mlops.cli.output import console, emit, logs, progress, table
 from mlops.errors import BadInput
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest"]
 
-AsOf = Annotated[str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")]
+AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with forecasts and outcomes, not a model.")]
 COLOURS = {"investigate_data": "yellow", "prove": "red", "watch": "blue", "none": "green"}
 SHOWN = 3
@@ -77,7 +77,11 @@ def backtest(
             case, unit = _of_file(Path(file), spec, weeks, policy)
         else:
             case, unit = _of_model(
-                uri, Reach(weeks, fit_weeks, refit_weeks), policy, moment(as_of), told("forecasting the past")
+                uri,
+                Reach(weeks, fit_weeks, refit_weeks),
+                policy,
+                moment(as_of, model=uri),
+                told("forecasting the past"),
             )
         found = run(
             case,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -255,10 +256,10 @@ def _refuse_constant(text: str) -> float:
 
 
 def _undeclared(text: str, bounds: Bounds) -> str:
-    close = get_close_matches(text, bounds, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    row = "insert into analytics.metric_types (name, unit, aggregate, min_value) values ('NAME', 'UNIT', 'sum', 0)"
-    return f"this metric type is not declared; {hint}known: {', '.join(sorted(bounds))}; add one with: {row}"
+    close = " or ".join(map(repr, get_close_matches(text, bounds, n=3, cutoff=0.5)))
+    hint = f"did you mean {close}? else " if close else ""
+    add = f"mlops series metric add {shlex.quote(text)} --unit UNIT --aggregate sum"
+    return f"this metric type is not declared; {hint}declare it with: {add}; mlops series metric list shows the others"
 
 
 def _out_of_bounds(name: str, bounds: tuple[float, float]) -> str:

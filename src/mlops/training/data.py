@@ -12,6 +12,7 @@ from mlops.features.build import history
 from mlops.features.names import names
 from mlops.forecasting.stamps import granularity_of
 from mlops.series.quality import Exclusion, usable
+from mlops.series.read import nothing_current
 
 __all__ = ["TrainingData", "read_data", "select"]
 
@@ -65,5 +66,6 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"
     excluded = (*excluded, *(Exclusion(series, why) for series in unknown))
     if frame.empty:
-        raise NothingToDo(f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}")
+        message = f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}"
+        raise nothing_current(database, selection.metric_type, selection.granularity, as_of, message)
     return TrainingData(selection, frame, excluded, found)
