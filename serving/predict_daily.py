@@ -6,8 +6,8 @@ Which models are served, and how far ahead, is decided here.
 import argparse
 import logging
 import sys
-from datetime import UTC, datetime
 
+from mlops.cli.context import moment
 from mlops.cli.edge import edge
 from mlops.config import Settings
 from mlops.db import open_database
@@ -21,8 +21,8 @@ SERVED = {"models:/demand@champion": 28}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--as-of", type=_time, default=datetime.now(UTC), help="UTC if it names no zone")
-    as_of = parser.parse_args().as_of
+    parser.add_argument("--as-of", default="now", help="know only what was recorded by this date or time (UTC)")
+    as_of = moment(parser.parse_args().as_of)
     settings, refused = Settings(), 0
     database = open_database(settings)
     store = open_store(settings, database.url)
@@ -36,11 +36,6 @@ def main() -> None:
                 logging.getLogger(__name__).exception("%s broke", uri)
             print(f"{uri}: {one_sentence(error)}", file=sys.stderr)
     sys.exit(1 if refused else 0)
-
-
-def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=found.tzinfo or UTC)
 
 
 if __name__ == "__main__":

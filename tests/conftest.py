@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+import yaml
 from hypothesis import settings
 from tests.campaign import USUAL
 
@@ -42,6 +43,7 @@ ROOM = 4 << 30  # bytes that are free there, or the server's files lie on disk
 os.environ["MLOPS_PARALLEL"] = "serial"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each core has a worker of its own
+yaml.SafeLoader = yaml.CSafeLoader  # MLflow reads each model's description three times, by a parser written in Python
 settings.register_profile("campaign", max_examples=20 * USUAL, deadline=None)
 
 

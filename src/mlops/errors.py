@@ -2,8 +2,9 @@
 
     MlopsError
     ├── BadInput            a file, row or value that can't be taken (ValueError)
-    ├── UnknownName         a kind, adapter, series, feature … that nobody declared (LookupError)
-    ├── BadHorizon          a horizon that is not a whole number in range (ValueError)
+    │   └── Misused         … because of what was typed                                        exit 2
+    ├── UnknownName         a kind, adapter, metric type … that nobody declared (LookupError)  exit 2
+    ├── BadHorizon          a horizon that is not a whole number in range (ValueError)         exit 2
     ├── HistoryTooShort     a series with too few observations (ValueError)
     ├── NothingToDo         nothing to train on, to predict or to review
     ├── ModelNotFound       a registry URI that leads nowhere (LookupError)
@@ -12,10 +13,17 @@
     └── Refused             an act that the current state does not allow
 
 Each message says what was found and what would do; the facts stay on the error as attributes.
-The command line prints the message, exits with 1 and shows a traceback only with ``--debug``.
+The command line prints the message, exits with `exit_code` and shows a traceback only with ``--debug``.
+
+The exit code says where the fault is. 2: in what was typed (an option, a name that nobody declared, a path that leads
+nowhere, a variable MLOPS_…), which no data can make right; it is found before data are read. 1: in what was found (a
+file's rows, a version or series that is not stored, a gate, a server, a disk); the same command may work tomorrow.
 """
 
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,17 +32,30 @@ __all__ = [
     "BadInput",
     "DatabaseUnavailable",
     "HistoryTooShort",
+    "Misused",
     "MlopsError",
     "ModelNotFound",
     "NotMigrated",
     "NothingToDo",
     "Refused",
     "UnknownName",
+    "nearest",
+    "quoted",
+    "typed",
+    "visible",
 ]
+
+LISTED, SHOWN = 30, 120
+"""How many choices a message lists, and how many characters of what was typed it repeats. Chosen, not measured."""
+TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""Classes of characters that turn the direction of the text after them."""
 
 
 class MlopsError(Exception):
     """Something was refused, with a reason that a person can act on."""
+
+    exit_code: int = 1
+    """2 where the fault is in what was typed."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Workers hand it on as it is: the message is not made again from itself."""
@@ -56,19 +77,46 @@ class BadInput(MlopsError, ValueError):
         super().__init__(f"{place}: {message}" if place else message)
 
 
-class UnknownName(MlopsError, LookupError):
-    """A name that nobody declared."""
+class Misused(BadInput):
+    """What was typed can't be taken, whatever is stored."""
 
-    def __init__(self, what: str, name: object, choices: Iterable[str]) -> None:
+    exit_code = 2
+
+
+class UnknownName(MlopsError, LookupError):
+    """A name that nobody declared, or (`stored`) of something that comes and goes and is not there.
+
+    `known_as` gives further names by which a choice is known: of a country its English name. `hint` says what else
+    would do.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        name: object,
+        choices: Iterable[str],
+        *,
+        known_as: Mapping[str, str] | None = None,
+        stored: bool = False,
+        hint: str = "",
+    ) -> None:
         self.what, self.name, self.choices = what, name, tuple(sorted(choices))
-        close = get_close_matches(str(name), self.choices, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        shown = ", ".join(self.choices[:30]) + (", …" if len(self.choices) > 30 else "")
-        super().__init__(f"unknown {what} {str(name)!r}; {hint}known: {shown or 'none'}")
+        if stored:
+            self.exit_code = 1
+        close = nearest(name, self.choices, known_as)
+        meant = f"did you mean {close!r}? " if close else ""
+        more = len(self.choices) - LISTED
+        shown = ", ".join(map(visible, self.choices[:LISTED])) + (f", … and {more:,} more" if more > 0 else "")
+        known = f"{len(self.choices):,} are known" if close and more > 0 else f"known: {shown or 'none'}"
+        super().__init__(f"unknown {what} {quoted(name)}; {meant}{known}{f'; {hint}' if hint else ''}")
 
 
 class BadHorizon(MlopsError, ValueError):
     """A horizon that is not a whole number in range."""
+
+    exit_code = 2
 
     def __init__(self, horizon: object, most: int) -> None:
         self.horizon, self.most = horizon, most
@@ -119,3 +167,71 @@ class NotMigrated(MlopsError):
 
 class Refused(MlopsError):
     """An act that the current state does not allow."""
+
+
+@contextmanager
+def typed(option: str = "") -> Iterator[None]:
+    """What is refused inside was typed, as the value of `option`: BadInput and ValueError become Misused.
+
+    What a file holds (BadInput that says where) was not.
+    """
+    try:
+        yield
+    except (Misused, UnknownName, BadHorizon):
+        raise
+    except ValueError as error:
+        if isinstance(error, BadInput) and error.where:
+            raise
+        raise Misused(f"{option}: {error}" if option else str(error)) from error
+
+
+def nearest(name: object, choices: Iterable[str], known_as: Mapping[str, str] | None = None) -> str | None:
+    """The choice that a mistyped name most likely means, or None where nothing is like it.
+
+    Neither case nor what parts words makes a difference; a part of the name (`Auckland`), or its beginning, is enough
+    where it fits one choice. `known_as` maps further names to choices.
+    """
+    meant = {_plain(choice): choice for choice in reversed(tuple(choices))}
+    meant |= {_plain(other): choice for other, choice in (known_as or {}).items() if _plain(other) not in meant}
+    wanted = _plain(str(name)[:SHOWN])
+    if len(wanted) < 2:
+        return meant.get(wanted)
+    for fits in (_same, _part, _beginning):
+        found = {choice for plain, choice in meant.items() if fits(wanted, plain)}
+        if len(found) == 1:
+            return found.pop()
+    close = get_close_matches(wanted, meant, n=1)
+    return meant[close[0]] if close else None
+
+
+def quoted(given: object) -> str:
+    """What was typed, in quotes and short enough for a sentence; what no terminal shows is written as its code."""
+    text = str(given)
+    return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}… ({len(text):,} characters)"
+
+
+def visible(text: str, but: str = "") -> str:
+    """A text in which nothing steers the terminal that shows it: control characters, those in `but` apart, as codes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if one in but or not _steers(one) else ascii(one)[1:-1] for one in text)
+
+
+def _steers(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(one) in TURNS
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.split(r"[\W_]+", text.casefold())).strip()
+
+
+def _same(wanted: str, choice: str) -> bool:
+    return wanted == choice
+
+
+def _part(wanted: str, choice: str) -> bool:
+    return choice.endswith(f" {wanted}") or choice.startswith(f"{wanted} ")
+
+
+def _beginning(wanted: str, choice: str) -> bool:
+    return choice.startswith(wanted)

@@ -25,17 +25,18 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops.config import Settings
-from mlops.errors import BadInput, Refused
+from mlops.errors import Misused, Refused, nearest, quoted
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["ahead", "jobs", "one_thread", "run"]
+__all__ = ["ahead", "checked_place", "jobs", "one_thread", "run"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 Shared = TypeVar("Shared")
 
+PLACES = ("loky", "serial")
 WORTH_IT = 64  # a worker process imports for seconds: fewer items than this are faster here
 CHUNKS = 32  # of `run`: enough to keep workers busy until the end, few enough to cost nothing
 ATTEMPTS = 3  # to finish what dead workers left
@@ -131,9 +132,17 @@ def _resolved(where: str | None) -> str:
     """Where to work; on a worker always there, or workers would wait for workers."""
     if _on_worker.get():
         return "serial"
-    where = where or Settings().parallel
-    if where not in ("serial", "loky") and not where.startswith(("tcp://", "tls://")):
-        raise BadInput(f"MLOPS_PARALLEL = {where!r} is not a place to work; expected loky, serial or tcp://host:port")
+    return checked_place(where or Settings().parallel)
+
+
+def checked_place(where: str) -> str:
+    """Where to work: loky, serial or a scheduler's address; Misused for another text."""
+    if where not in PLACES and not where.startswith(("tcp://", "tls://")):
+        close = nearest(where, PLACES)
+        meant = f"did you mean {close}? " if close else ""
+        raise Misused(
+            f"MLOPS_PARALLEL: {quoted(where)} is not a place to work; {meant}expected loky, serial or tcp://host:port"
+        )
     return where
 
 

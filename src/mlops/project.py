@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlops.config import Settings
-from mlops.errors import BadInput
+from mlops.errors import Misused
 from mlops.files import placed, write_whole
 
 __all__ = ["POLICY", "Created", "bundled", "create", "folder", "policy_file", "project_file", "project_files"]
@@ -38,14 +38,14 @@ def bundled(name: str) -> Path:
 
 
 def folder() -> Path | None:
-    """The project in use; None means the package's own files. BadInput if MLOPS_PROJECT names no project."""
+    """The project in use; None means the package's own files. Misused if MLOPS_PROJECT names no project."""
     named = Settings().project
     if named is None:
         return Path.cwd() if Path(POLICY).is_file() else None
     found = named.expanduser().absolute()
     if not (found / POLICY).is_file():
         what = "has no monitoring/policy.toml" if found.is_dir() else "is not a folder"
-        raise BadInput(
+        raise Misused(
             f"the project {found} {what}; name a folder that `mlops init` made, or make it one: mlops init {found}"
         )
     return found
@@ -72,12 +72,12 @@ def project_files(pattern: str) -> dict[str, Path]:
 def create(place: Path) -> Created:
     """Make a folder a project; what is there already is left as it is, so that a repeated call adds what is missing.
 
-    Raises BadInput if the place, or a folder that is needed in it, is a file.
+    Raises Misused if the place, or a folder that is needed in it, is a file.
     """
     project = place.expanduser().absolute()
     blocked = next((one for one in (project, *project.parents) if one.exists()), project)
     if blocked.exists() and not blocked.is_dir():
-        raise BadInput(f"{blocked} is a file; nothing was written; name a folder, or one that can be made")
+        raise Misused(f"{blocked} is a file; nothing was written; name a folder, or one that can be made")
     new: list[str] = []
     same: list[str] = []
     changed: list[str] = []

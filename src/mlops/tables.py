@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from mlops.dialect import UTF8, Dialect, Recoded, decimal_of, recognised, with_points
-from mlops.errors import BadInput
+from mlops.errors import BadInput, Misused
 
 __all__ = [
     "MISSING",
@@ -76,7 +76,10 @@ def file_format(path: Path) -> FileFormat:
                 if _format(_some(inner), path) != "csv":
                     raise BadInput(f"is gzipped, but holds no CSV; unpack it; {EXPECTED}", where=str(path))
     except FileNotFoundError as error:
-        raise BadInput(f"no such file; a path is looked up from {Path.cwd()}", where=str(path)) from error
+        raise Misused(f"no such file; a path is looked up from {Path.cwd()}", where=str(path)) from error
+    except (IsADirectoryError, PermissionError) as error:
+        what = f"can't be read: {error.strerror}; name a file that this user may read"
+        raise Misused(what, where=str(path)) from error
     except OSError as error:
         raise BadInput(f"can't be read: {error.strerror or error}; {EXPECTED}", where=str(path)) from error
     return found

@@ -155,6 +155,6 @@ def test_what_can_not_be_kept_with_a_decision_is_refused_in_a_sentence(
         (("--reason", "x", "--by", " "), "the name of who decides is empty"),
     ):
         code, out, err = mlops("recommendations", "dismiss", number, *words)
-        assert (code, out) == (1, "")
+        assert (code, out) == (2, "")
         assert said in err
     assert rows(routes, "select count(*) from analytics.recommendation_decisions") == [(0,)]

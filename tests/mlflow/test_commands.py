@@ -45,7 +45,7 @@ def test_last_is_the_end_of_the_newest_observation_of_what_a_command_is_about(ml
     code, out, _ = mlops("predict", "models:/demand@champion", "--as-of", "last-4w", "--json")
     assert (code, json.loads(out)["cutoff"][:10]) == (0, "2020-03-03")
     code, _, err = mlops("predict", "models:/demand@champion", "--as-of", "last-4")
-    assert (code, "last (last-4w)" in err) == (1, True)
+    assert (code, "now or last" in err) == (2, True)
 
 
 def test_data_that_ended_long_ago_are_named_with_the_command_that_goes_on(mlops, routes: Database, champion):
@@ -153,11 +153,11 @@ def test_a_champion_without_a_forecast_is_told_as_not_judged(mlops, champion, ro
 )
 def test_what_is_refused_is_one_sentence_with_what_would_do(mlops, champion, routes, command, words):
     code, out, err = mlops(*command)
-    assert code == 1
+    assert code in (1, 2), "which of them is said by test_misuse.py"
     assert words in err
     assert "Traceback" not in out + err
-    code, out, _ = mlops(*command, "--json")
-    assert code == 1
+    again, out, _ = mlops(*command, "--json")
+    assert again == code
     assert words in json.loads(out)["message"]
 
 

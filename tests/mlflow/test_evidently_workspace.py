@@ -7,6 +7,7 @@ import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from mlops.db import Database
@@ -124,6 +125,32 @@ def test_a_corrected_check_takes_the_place_of_its_run(mlops, home, routes, champ
     assert values["promised_wape"] == pytest.approx(champion.metrics["wape"])
     assert workspace.get_run(project.id, run).tags == ["champion"]
     assert values["drifted.feature"] == 0
+
+
+def test_a_counter_shows_0_as_0(mlops, home, routes, champion):
+    """Evidently's counters say "no value" of what JavaScript takes for false, and round the rest to two digits."""
+    from evidently.ui.workspace import Workspace
+
+    check(routes, 1, wape=0.0)
+    mlops("review", "--evidently")
+    workspace = Workspace(str(home.root / "evidently"))
+    (project,) = workspace.list_projects()
+    (run,) = workspace.list_runs(project.id)
+    values = {one.display_name: one.value for one in workspace.get_run(project.id, run).metric_results.values()}
+    assert values["wape"]
+    assert values["drifted"]
+    assert (f"{values['wape']:.2f}", f"{values['drifted']:.2f}") == ("0.00", "0.00")
+
+
+def test_the_pages_of_stored_checks_are_laid_out_anew(mlops, home, routes, champion):
+    check(routes, 4)
+    with psycopg.connect(routes.url) as connection:
+        connection.execute("update analytics.evidently_snapshots set snapshot = snapshot || '{\"widgets\": []}'")
+    mlops("review", "--evidently")
+    (path,) = (home.root / "evidently").rglob("snapshots/*.json")
+    titles = [one["title"] for one in json.loads(path.read_text())["widgets"]]
+    assert titles[1] == "What drifted"
+    assert titles[-1] == "Numbers of the week"
 
 
 def test_the_dashboard_shows_the_weeks_and_the_statistics(mlops, home, routes, champion):

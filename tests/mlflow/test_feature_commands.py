@@ -80,7 +80,7 @@ def test_the_values_for_serving_are_refreshed(mlops, routes: Database, own: Path
     served = online.latest(routes, "mine", [1, 2, 3, 4])
     assert set(served["ds"].astype(str)) == {"2020-01-01"}
     code, _, err = mlops("features", "build", "mine", "--online", "--keep", 1, "--file", own)
-    assert (code, "leave --start, --end and --keep out" in err) == (1, True)
+    assert (code, "leave --start, --end and --keep out" in err) == (2, True)
 
 
 def test_a_changed_definition_is_a_new_version_shown_by_what_it_changed(mlops, routes: Database, own: Path):

@@ -15,6 +15,7 @@ from mlops.features.definitions import declared
 from mlops.features.impact import impact
 from mlops.features.profiled import profile_features
 from mlops.serving.predict import predict
+from mlops.tracking.lineage import read_lineage
 from mlops.tracking.store import Store
 from mlops.training import Trained
 
@@ -46,8 +47,8 @@ def test_importance_and_impact_are_those_of_the_training(
     rows = json.loads(mlops("features", "importance", "--json")[1])
     assert sum(row["share"] for row in rows) == pytest.approx(1)
     first = next(row for row in rows if row["rank"] == 1)
-    gain = store.client.get_run(champion.version.run_id).data.metrics[f"importance.{first['feature']}"]
-    assert first["share"] == pytest.approx(gain)
+    carried = read_lineage(store.client.get_model_version("demand", "1"))["lineage"]["features"]
+    assert first["share"] == pytest.approx(carried[first["feature"]]["importance"])
     predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR, horizon=7)
     found = impact(routes, declared(), first["feature"], None, NEW_YEAR)
     assert (found.forecasts, found.series) == (28, 4)

@@ -59,6 +59,9 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     assert done.wape_challenger == pytest.approx(advice.evidence[f"proof.{advice.challenger}.wape"], abs=1e-6)
     assert done.wape_champion == pytest.approx(advice.evidence[f"proof.{advice.challenger}.wape_champion"], abs=1e-6)
     assert resolve(store, "models:/demand@champion").version == done.version.version == 2
+    run = store.client.get_run(done.version.run_id)
+    assert run.info.run_name.endswith(f"for recommendation {checked.recommendation_id}")
+    assert run.data.tags["mlops.trigger"] == "recommendation"
     again = retrain(routes, store, checked.recommendation_id, Rule(), as_of=monday)
     assert (again.version.uri, again.verdict) == (done.version.uri, done.verdict), "acting twice is acting once"
     _what_it_saved_is_told_four_weeks_later(routes, store, monday, checked.recommendation_id)

@@ -163,5 +163,6 @@ def test_decisions_by_commands(mlops, routes: Database, champion, policy: Policy
 def test_a_decision_that_can_not_be_is_refused_in_a_sentence(mlops, routes, champion, policy, words, said):
     number = open_retraining(routes, policy)
     code, out, err = mlops("recommendations", *(str(word).format(number) for word in words))
-    assert (code, out) == (1, "")
+    assert code in (1, 2), "which of them is said by test_misuse.py"
+    assert out == ""
     assert said in err

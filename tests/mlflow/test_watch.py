@@ -387,7 +387,7 @@ def test_the_command_tells_changes_and_ends_by_signal(store: Store, routes: Data
 
 def test_listening_without_a_secret_is_refused(mlops, store: Store, routes: Database):
     code, _, err = mlops("registry", "sync", "--watch", "--listen", "127.0.0.1:0")
-    assert code == 1
+    assert code == 2
     assert "MLOPS_WEBHOOK_SECRET" in err
 
 

@@ -601,5 +601,5 @@ def test_the_commands_list_deliver_and_try(
     assert "models:/demand@champion  forecasts_missing" in mlops("alerts", "list")[1]
     assert mlops("alerts", "list", "--json")[1] == mlops("registry", "alerts", "--json")[1]
     code, _, err = mlops("alerts", "test", "opps")
-    assert code == 1
+    assert code == 2
     assert "did you mean 'ops'" in err

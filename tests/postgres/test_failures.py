@@ -77,17 +77,17 @@ def forget() -> None:
     context.database.cache_clear()
 
 
-def refused(mlops: Mlops, *command: object) -> str:
+def refused(mlops: Mlops, *command: object, exits: int = 1) -> str:
     """The one sentence of a command that fails, the same with --json."""
     code, out, err = mlops(*command)
-    assert code == 1
+    assert code == exits
     assert out == ""
     assert err.count("\n") == 1, err
     assert err.startswith("mlops: ")
     forget()
     code, out, again = mlops(*command, "--json")
     document = json.loads(out)
-    assert (code, set(document)) == (1, {"error", "message"})
+    assert (code, set(document)) == (exits, {"error", "message"})
     assert again == f"mlops: {document['message']}\n"
     forget()
     return err
@@ -537,7 +537,7 @@ def test_a_home_that_is_a_file_is_told(below: str, mlops: Mlops, tmp_path: Path,
     context.settings.cache_clear()
     forget()
     for command in (("db", "start"), ("db", "status"), ("health",), ("series", "list")):
-        said = refused(mlops, *command)
+        said = refused(mlops, *command, exits=2)
         assert f"MLOPS_HOME is {file / below}" in said
         assert f"{file} is a file" in said
         context.settings.cache_clear()

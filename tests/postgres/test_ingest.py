@@ -886,7 +886,7 @@ def test_a_refused_row_makes_the_command_exit_1(home, mlops, write):
         code, printed, _ = mlops("series", "ingest", file, "--on-error", choice)
         assert code == 1
         assert "line 3, column value: found '-5'" in printed.replace("\n", " ")
-    assert mlops("series", "ingest", file.with_name("nowhere.csv"))[0] == 1
+    assert mlops("series", "ingest", file.with_name("nowhere.csv"))[0] == 2
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there already, without a zone"])

@@ -214,8 +214,8 @@ def test_a_month_is_restored_by_its_file(grown: Settings, mlops):
     nothing = "nothing to do\nhistory before 2020-02 is read from 1 archive file\n"
     assert mlops("db", "maintain")[:2] == (0, nothing)
     code, out, err = mlops("db", "restore-archive", file.parent / "none.parquet", "--json")
-    assert (code, json.loads(out)["error"]) == (1, "BadInput")
-    assert "there is no file" in err
+    assert (code, json.loads(out)["error"]) == (2, "Misused")
+    assert "no such file" in err
 
 
 def test_ingest_into_an_archived_month_is_refused_with_what_to_do(grown: Settings, tmp_path: Path, mlops):

@@ -115,7 +115,7 @@ def test_a_parameter_that_does_not_exist_is_refused_with_the_choices(home: Setti
     done = subprocess.run(
         [sys.executable, script, "--tree", "5"], capture_output=True, text=True, cwd=tmp_path, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "did you mean 'trees'" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -58,6 +58,29 @@ def test_tests_fail_where_findings_drifted(text):
     assert by_metric == {"feature.tonnage": "FAIL", "concept": "SUCCESS", "data.crew ?": "FAIL"}
 
 
+def test_a_page_is_a_few_tables_that_say_what_numbers_mean_and_0_is_a_number(text):
+    from mlops.monitoring.evidently import snapshot
+
+    calm = Finding("data", "feed", 0.0, 1.0, False)
+    document = json.loads(snapshot(Findings((calm,)), model="m", as_of=AS_OF, values={"wape": 0.0, "drifted": 0.0}))
+    first, said, faults, numbers = document["widgets"]
+    assert [(one["label"], one["value"]) for one in first["params"]["counters"]] == [
+        ("WAPE of the week", "0"),
+        ("findings that drifted", "0"),
+    ]
+    assert said["params"]["text"] == "Nothing is above its limit.\n"
+    assert faults["params"]["data"] == [["feed", "share of the series that are silent", "0", "1", "within its limit"]]
+    assert [row[0] for row in numbers["params"]["data"]] == ["wape", "drifted"]
+    assert len(json.loads(text)["widgets"]) <= 8, "not a widget for every number"
+
+
+def test_what_drifted_is_said_sentence_by_sentence(text):
+    (said,) = (one for one in json.loads(text)["widgets"] if one["title"] == "What drifted")
+    assert said["params"]["text"] == (
+        "- tonnage is 5.5 sigma above\n- new category\n\nNot judged: performance, bias.\n"
+    )
+
+
 def test_the_page_is_rendered_from_the_stored_snapshot(text, tmp_path):
     from mlops.monitoring.evidently import save_html
 

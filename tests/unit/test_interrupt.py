@@ -18,7 +18,7 @@ class Thing:
 def test_ctrl_c_in_a_finaliser_is_not_lost(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     fallen = []
 
-    def command(_arguments: list[str]) -> None:
+    def command(_arguments: list[str], **_options: object) -> None:
         thing = Thing()
         watch = weakref.ref(thing, lambda _: (fallen.append(1), signal.raise_signal(signal.SIGINT)))
         del thing  # Python drops what is raised in the callback

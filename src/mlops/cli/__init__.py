@@ -1,6 +1,7 @@
 """The command `mlops`: each command parses, calls one function, prints.
 
-Exit codes: 0 done, 1 refused with a reason, 2 misused. No heavy library is imported before a command runs.
+Exit codes: 0 done, 1 refused with a reason, 2 misused (`mlops.errors` says what is which). No heavy library is
+imported before a command runs.
 """
 
 import os
@@ -38,6 +39,7 @@ from mlops.cli import (
     watch,
 )
 from mlops.cli.edge import edge
+from mlops.cli.usage import USAGE, misused
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -125,19 +127,40 @@ def options(
 
 def main() -> None:
     """Run a command; whatever ends it becomes one sentence, unless --debug asks for the traceback."""
+    _open_streams()
     debug = "--debug" in sys.argv
     arguments = _project_first([argument for argument in sys.argv[1:] if argument != "--debug"])
     before, hook = signal.signal(signal.SIGINT, _interrupt), sys.unraisablehook
     sys.unraisablehook = _interrupt_again
     try:
         with edge("mlops", debug=debug, as_json="--json" in arguments):
-            app(arguments)
+            sys.exit(_run(arguments))
     except Interrupted:
         print("mlops: interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     finally:
         sys.unraisablehook = hook
         signal.signal(signal.SIGINT, before)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command; its exit code. What Typer can't take is Misused."""
+    try:
+        code = app(arguments, prog_name="mlops", standalone_mode=False)
+    except USAGE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+            error.show()
+            return int(error.exit_code)
+        raise misused(error) from None
+    return code if isinstance(code, int) else 0
+
+
+def _open_streams() -> None:
+    """Where the shell closed stdout or stderr (`>&-`), Python has None, which takes no output."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  for as long as we live
+            setattr(sys, name, nowhere)
 
 
 def _project_first(arguments: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from mlops.cli.alerts import alerts
 from mlops.cli.context import database, moment, settings
+from mlops.cli.options import AsOf, Json
 from mlops.cli.output import console, emit
 
 if TYPE_CHECKING:
@@ -17,14 +18,11 @@ __all__ = ["app"]
 
 app = typer.Typer(help="What somebody should look at, and who is told of it.", no_args_is_help=True)
 app.command("list")(alerts)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
 def deliver(
-    as_of: Annotated[
-        str, typer.Option("--as-of", help="Review with what was recorded by this date or time (UTC).")
-    ] = "now",
+    as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Review monitoring's alerts, then send what is new, open still or resolved; exit 1 when a channel is down."""

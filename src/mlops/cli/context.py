@@ -1,27 +1,25 @@
 """What a command needs from outside: settings, the database, MLflow's store, a time."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mlops.errors import BadInput, NothingToDo
+from mlops.domain import moments
+from mlops.errors import Misused, NothingToDo, typed
 
 if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.db import Database
     from mlops.tracking.store import Store
 
-__all__ = ["AS_OF", "LONGEST_DAYS", "database", "moment", "settings", "store"]
+__all__ = ["AS_OF", "LONGEST_DAYS", "check_time", "database", "moment", "settings", "store"]
 
 AS_OF = (
     "Know only what was recorded by this date or time (UTC); last: the end of the newest observation, last-4w: four"
     " weeks before."
 )
-LAST = re.compile(r"last(-(?P<count>\d{1,4})(?P<unit>[dw]))?")
-"""The `--as-of` that means the end of the newest observation, or so many days or weeks before it."""
-EARLIEST, LONGEST_DAYS = 1900, 36_525
-"""The first year of an `--as-of`, and the most `--days` before it: together they stay within Python's calendar."""
+LONGEST_DAYS = 36_525
+"""The most `--days` before a time."""
 
 
 @cache
@@ -32,10 +30,14 @@ def settings() -> "Settings":
     found = Settings()
     file = next((place for place in (found.root, *found.root.parents) if place.exists()), found.root)
     if file.exists() and not file.is_dir():
-        raise BadInput(
+        raise Misused(
             f"MLOPS_HOME is {found.root}, but {file} is a file; nothing was done;"
             " set MLOPS_HOME to a folder, or to one that can be made"
         )
+    if found.parallel not in ("loky", "serial"):  # else the module of workers is not imported for it
+        from mlops.parallel import checked_place
+
+        checked_place(found.parallel)
     return found
 
 
@@ -55,30 +57,34 @@ def store() -> "Store":
     return open_store(settings(), database().url)
 
 
-def moment(text: str | None, *, metric_type: str = "", granularity: str = "", model: str = "") -> datetime:
-    """`--as-of` as an aware time: a date means its 00:00 UTC, nothing or "now" means now.
+def moment(
+    text: str | None,
+    option: str = "--as-of",
+    *,
+    ahead: bool = False,
+    metric_type: str = "",
+    granularity: str = "",
+    model: str = "",
+) -> datetime:
+    """A time that was typed as the value of an option, aware; Misused for a text that is none (`domain.moments`).
 
     "last" means the end of the newest observation, "last-4w" and "last-28d" four weeks before it: of the metric type
     and granularity, where they are named, or of those that a model (its name or URI) was trained on; else of all
     series.
     """
-    if text is None or text in ("", "now"):
-        return datetime.now(UTC)
-    if (last := LAST.fullmatch(text)) is not None:
-        days = int(last["count"] or 0) * (7 if last["unit"] == "w" else 1)
-        return _last(metric_type, granularity, model) - timedelta(days=days)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(
-            f"{text!r} is not a time; expected 2020-03-23, 2020-03-23T06:00:00+00:00, or last (last-4w) for the end of"
-            " the newest observation (four weeks before)"
-        ) from error
-    if found.tzinfo is None and len(text) > 10:
-        raise BadInput(f"{text!r} has no time zone; expected {text}+00:00 for UTC")
-    if found.year < EARLIEST:
-        raise BadInput(f"{text!r} is before {EARLIEST}; expected a time such as 2020-03-23")
-    return found.replace(tzinfo=found.tzinfo or UTC)
+    with typed(option):
+        before = moments.before_last(text)
+        if before is None:
+            return moments.moment(text, ahead=ahead)
+    return _last(metric_type, granularity, model) - before
+
+
+def check_time(text: str | None) -> str | None:
+    """The text of a time, checked where the command line is read."""
+    with typed("--as-of"):
+        if moments.before_last(text) is None:
+            moments.moment(text)
+    return text
 
 
 def _last(metric_type: str, granularity: str, model: str) -> datetime:

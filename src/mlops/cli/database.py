@@ -8,7 +8,9 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, settings
+from mlops.cli.options import Json
 from mlops.cli.output import console, emit, logs, table
+from mlops.cli.typed import file as check_file
 from mlops.errors import Refused
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ __all__ = ["app", "health"]
 app = typer.Typer(
     help="The database: an embedded PostgreSQL, or the server of MLOPS_DATABASE_URL.", no_args_is_help=True
 )
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 COLOURS = {"bad": "red", "watch": "yellow", "ok": "green"}
 
 
@@ -127,7 +128,7 @@ def maintain(
 
 @app.command("restore-archive")
 def restore_archive(
-    file: Annotated[Path, typer.Argument(help="An archive that `mlops db maintain` wrote.")],
+    file: Annotated[Path, typer.Argument(callback=check_file, help="An archive that `mlops db maintain` wrote.")],
     days: Annotated[int, typer.Option("--days", min=1, help="Retention leaves the month alone for so long.")] = 30,
     as_json: Json = False,
 ) -> None:
@@ -154,6 +155,8 @@ def tune(
     """Show (or apply) server settings that fit the machine and this kind of data, each with its reason."""
     from mlops.db import tune as tuning
 
+    if memory is not None:
+        tuning.size_of(memory)
     machine = tuning.machine(database(checked=False), memory, cores)
     advice = tuning.apply(database(), machine) if apply else tuning.advise(database(checked=False), machine)
 

@@ -1,4 +1,7 @@
-"""The edge of the program: what ends a command is told in one sentence, and no traceback leaves it unasked."""
+"""The edge of the program: what ends a command is told in one sentence, and no traceback leaves it unasked.
+
+The exit code is the error's own (`mlops.errors` says which and why): 2 where the fault is in what was typed, else 1.
+"""
 
 import json
 import logging
@@ -9,12 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-__all__ = ["edge"]
+from mlops.errors import Misused, MlopsError, quoted, visible
+
+__all__ = ["NO_READER", "edge", "let_go"]
+
+NO_READER = 141
+"""What a shell shows of a program that SIGPIPE ended, as `mlops … | head -1` ends `cat`."""
 
 
 @contextmanager
 def edge(program: str, *, debug: bool = False, as_json: bool = False) -> Iterator[None]:
-    """Turn whatever is raised inside into a sentence on stderr (with `as_json` also a document) and exit code 1.
+    """Turn whatever is raised inside into a sentence on stderr (with `as_json` also a document) and an exit code.
 
     With `debug` it is raised as it is. Logs of exceptions that a command went on after are one line each, too.
     """
@@ -32,8 +40,10 @@ def edge(program: str, *, debug: bool = False, as_json: bool = False) -> Iterato
         interruption = _interruption(error)
         if interruption is not None:
             raise interruption from None
-        _tell(program, error, as_json=as_json)
-        sys.exit(1)
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # who read our output has read enough
+            let_go(sys.stdout)
+            sys.exit(NO_READER)
+        sys.exit(_tell(program, error, as_json=as_json))
     finally:
         logging.setLogRecordFactory(make)
 
@@ -45,21 +55,29 @@ def _interruption(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _tell(program: str, error: Exception, *, as_json: bool) -> None:
-    name, sentence = _in_words(program, error)
+def _tell(program: str, error: Exception, *, as_json: bool) -> int:
+    """Say what happened; the exit code."""
+    name, sentence, code = _in_words(program, error)
     retry_with: tuple[str, ...] = getattr(error, "retry_with", ())
     if retry_with:
         sentence += f"; repeat the command so: {_repeated(program, retry_with)}"
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         if as_json:
             print(json.dumps({"error": name, "message": sentence}, indent=2))  # noqa: T201
         sys.stdout.flush()
-    with suppress(OSError):
-        print(f"{program}: {sentence}", file=sys.stderr)  # noqa: T201
-    with suppress(OSError, ValueError):  # what could not be written is not tried again at exit
+    with suppress(OSError, ValueError):
+        print(f"{program}: {visible(sentence)}", file=sys.stderr)  # noqa: T201
+    try:
         sys.stdout.flush()
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except (OSError, ValueError):
+        let_go(sys.stdout)
+    return code
+
+
+def let_go(stream: Any) -> None:
+    """What could not be written is not tried again at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _repeated(program: str, options: tuple[str, ...]) -> str:
@@ -74,19 +92,28 @@ def _repeated(program: str, options: tuple[str, ...]) -> str:
     return shlex.join([program, *kept, *options])
 
 
-def _in_words(program: str, error: Exception) -> tuple[str, str]:
-    """The name of an error and its sentence."""
+def _in_words(program: str, error: Exception) -> tuple[str, str, int]:
+    """The name of an error, its sentence and its exit code."""
     from mlops.db.failures import explained
 
-    known = explained(error)
+    known = explained(error) or _no_text(error)
     if known is not None:
-        return type(known).__name__, str(known)
+        return type(known).__name__, str(known), known.exit_code
     said = str(error).strip().splitlines()
     what = f"{type(error).__name__}: {said[0].rstrip('.')}" if said else type(error).__name__
-    return type(error).__name__, (
+    return (
+        type(error).__name__,
         f"{what}; this was not foreseen: an open transaction was rolled back, and what was committed before is kept;"
-        f" `{program} --debug …` shows the traceback, which belongs into a report of the fault"
+        f" `{program} --debug …` shows the traceback, which belongs into a report of the fault",
+        MlopsError.exit_code,
     )
+
+
+def _no_text(error: Exception) -> MlopsError | None:
+    """What was typed, when bytes of it are no text: Python carries those as half characters, which nothing takes."""
+    if not isinstance(error, UnicodeEncodeError) or error.reason != "surrogates not allowed":
+        return None
+    return Misused(f"{quoted(error.object)} holds bytes that are no text (UTF-8); write it as UTF-8")
 
 
 def _without_traceback(record: logging.LogRecord) -> logging.LogRecord:

@@ -3,12 +3,12 @@
 import shlex
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.markup import escape
 
-from mlops.cli.context import AS_OF, database, moment, settings, store
+from mlops.cli.context import database, moment, settings, store
+from mlops.cli.options import AsOf, Json, ModelName
 from mlops.cli.output import console, emit, logs
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["presets", "workspace"]
 
-AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 HOST = "127.0.0.1"
 WARNING = (
     "These presets know no calendar: on seasonal data they alarm in weeks in which nothing changed"
@@ -44,9 +43,9 @@ def workspace(as_of: datetime, *, serve: bool, port: int, as_json: bool) -> None
 
 
 def presets(
-    name: Annotated[str, typer.Argument(metavar="MODEL", help="A registered model that has a champion.")],
+    name: ModelName,
     as_of: AsOf = "now",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
     from mlops.monitoring.policy import read_policy

@@ -3,23 +3,39 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from mlops.cli import typed
 from mlops.cli.context import LONGEST_DAYS, database, settings
+from mlops.cli.options import Json
 from mlops.cli.output import console, emit
-from mlops.errors import Refused
+from mlops.cli.typed import to_write
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["export_feast", "export_lineage"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+def _target(given: str) -> str:
+    scheme, mark, _ = given.partition("://")
+    if not mark:
+        to_write(Path(given))
+    elif scheme not in ("http", "https"):
+        raise Misused(f"{quoted(given)} can't be sent to; expected an address that begins with http:// or https://")
+    elif not urlsplit(given).hostname:
+        raise Misused(f"{quoted(given)} has no host; expected an address such as https://marquez.example:5000")
+    return given
 
 
 def export_lineage(
     target: Annotated[
-        str, typer.Argument(metavar="FILE_OR_URL", help="A file (one JSON document a line), or http(s)://…")
+        str,
+        typer.Argument(
+            metavar="FILE_OR_URL", callback=_target, help="A file (one JSON document a line), or http(s)://…"
+        ),
     ],
-    model: Annotated[str | None, typer.Option(help="Only the versions of this model.")] = None,
+    model: Annotated[str | None, typer.Option(callback=typed.model, help="Only the versions of this model.")] = None,
     days: Annotated[
         int, typer.Option(min=0, max=LONGEST_DAYS, help="Also what was forecast with them in the last days.")
     ] = 0,
@@ -58,7 +74,8 @@ def export_lineage(
 
 
 def export_feast(
-    folder: Annotated[Path, typer.Argument(help="A folder; Feast's commands are run in it.")], as_json: Json = False
+    folder: Annotated[Path, typer.Argument(callback=typed.folder, help="A folder; Feast's commands are run in it.")],
+    as_json: Json = False,
 ) -> None:
     """Export the feature sets that were built as a Feast repository."""
     from mlops.features.feast import export

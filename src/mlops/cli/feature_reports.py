@@ -1,13 +1,13 @@
 """`mlops features profile|importance|impact`: what features are worth, and what rests on them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from mlops.cli.context import LONGEST_DAYS, database, moment
+from mlops.cli.options import AsOfOrNone, DefinitionFile, Json
 from mlops.cli.output import console, emit, table
 
 if TYPE_CHECKING:
@@ -16,17 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["impact", "importance", "profile"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-File = Annotated[Path | None, typer.Option(help="The definition file; training/features.py when left out.")]
-AsOf = Annotated[str | None, typer.Option(help="What was known then, instead of now; a date means its 00:00 UTC.")]
-
 
 def profile(
     name: Annotated[
         str,
         typer.Argument(metavar="SET_OR_FEATURE", help="A feature set, a feature (NAME or NAME@VERSION), or a model."),
     ],
-    as_of: AsOf = None,
+    as_of: AsOfOrNone = None,
     days: Annotated[
         int | None,
         typer.Option(
@@ -39,7 +35,7 @@ def profile(
         list[str] | None, typer.Option(help="The least share of a quality, like completeness=0.9; may be repeated.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a feature is below a limit.")] = False,
-    file: File = None,
+    file: DefinitionFile = None,
     as_json: Json = False,
 ) -> None:
     """Profile features in a window, say which are below a limit, and keep the profiles."""
@@ -48,7 +44,8 @@ def profile(
     from mlops.features.profiled import profile_features
 
     limits = _limits(limit or [])
-    found = profile_features(database(), declared(file), name, moment(as_of), days=days)
+    known = declared(file)
+    found = profile_features(database(), known, name, moment(as_of), days=days)
     findings = {f"{one.name}@{one.version}": list(below(one.profile, limits)) for one in found}
     findings = {feature: said for feature, said in findings.items() if said}
     document = {"profiles": found, "limits": limits, "findings": findings}
@@ -60,15 +57,16 @@ def profile(
 def impact(
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="A feature; any version of it, or one.")],
     days: Annotated[int, typer.Option(min=1, max=LONGEST_DAYS, help="How many days of forecasts are counted.")] = 28,
-    as_of: AsOf = None,
-    file: File = None,
+    as_of: AsOfOrNone = None,
+    file: DefinitionFile = None,
     as_json: Json = False,
 ) -> None:
     """Show where a feature is used and what breaks when it is retired."""
     from mlops.features import impact as features
     from mlops.features.definitions import declared
 
-    found = features.impact(database(), declared(file), *features.versioned(name), moment(as_of), days=days)
+    which, known = features.versioned(name), declared(file)
+    found = features.impact(database(), known, *which, moment(as_of), days=days)
 
     def text() -> None:
         console.print(escape(found.sentence), highlight=False, soft_wrap=True)
@@ -141,7 +139,7 @@ def _limits(given: Sequence[str]) -> "Limits":
     from dataclasses import fields, replace
 
     from mlops.domain.profiles import Limits
-    from mlops.errors import BadInput, UnknownName
+    from mlops.errors import Misused, UnknownName, quoted
 
     limits = Limits()
     for text in given:
@@ -153,7 +151,9 @@ def _limits(given: Sequence[str]) -> "Limits":
         except ValueError:
             least = -1.0
         if not 0 <= least <= 1:
-            raise BadInput(f"{text!r} is not a limit; expected {name}= and a share from 0 to 1, like {name}=0.9")
+            raise Misused(
+                f"--limit {quoted(text)} is not a limit; expected {name}= and a share from 0 to 1, like {name}=0.9"
+            )
         limits = replace(limits, **{name: least})
     return limits
 

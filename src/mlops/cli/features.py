@@ -1,7 +1,6 @@
 """`mlops features …`: the feature store."""
 
 from collections import Counter
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +8,9 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment
+from mlops.cli.options import LARGEST_ID, AsOfOrNone, DefinitionFile, Json
 from mlops.cli.output import console, emit, progress, table
-from mlops.errors import BadInput
+from mlops.errors import Misused, UnknownName
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="The feature store.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 MOST_USERS = 2
-File = Annotated[Path | None, typer.Option(help="The definition file; training/features.py when left out.")]
 
 
 @app.command("list")
-def list_features(file: File = None, as_json: Json = False) -> None:
+def list_features(file: DefinitionFile = None, as_json: Json = False) -> None:
     """List the features with their newest version, and the sets and models that use them."""
     from mlops.features.definitions import declared
     from mlops.features.store import catalogue
@@ -50,7 +48,7 @@ def list_features(file: File = None, as_json: Json = False) -> None:
 
 @app.command("show")
 def show_feature(
-    name: Annotated[str, typer.Argument(help="A feature's name.")], file: File = None, as_json: Json = False
+    name: Annotated[str, typer.Argument(help="A feature's name.")], file: DefinitionFile = None, as_json: Json = False
 ) -> None:
     """Show the versions of a feature: the first one's definition, and what each one after it changed."""
     from mlops.features.definitions import declared
@@ -71,32 +69,41 @@ def show_feature(
     emit(rows, as_json=as_json, text=text)
 
 
+def _edge(text: str | None) -> str | None:
+    """The beginning or end of a window."""
+    moment(text, "--start and --end", ahead=True)
+    return text
+
+
 @app.command()
 def build(
     name: Annotated[str, typer.Argument(metavar="SET", help="A feature set of the definition file.")],
-    as_of: Annotated[str | None, typer.Option(help="Use only what was recorded by this time; now if left out.")] = None,
-    start: Annotated[str | None, typer.Option(help="The first time (UTC) to build.")] = None,
-    end: Annotated[str | None, typer.Option(help="The first time (UTC) to leave out.")] = None,
+    as_of: AsOfOrNone = None,
+    start: Annotated[str | None, typer.Option(callback=_edge, help="The first time (UTC) to build.")] = None,
+    end: Annotated[str | None, typer.Option(callback=_edge, help="The first time (UTC) to leave out.")] = None,
     online: Annotated[
         bool, typer.Option("--online", help="Refresh the values for serving instead: the next row of each series.")
     ] = False,
     keep: Annotated[
         int | None, typer.Option(min=1, help="Drop all but this many newest builds; never one that a model names.")
     ] = None,
-    file: File = None,
+    file: DefinitionFile = None,
     as_json: Json = False,
 ) -> None:
     """Compute a feature set as it was known at a time, and write it down; the same again writes nothing."""
     from mlops.features.definitions import feature_set
 
     if online and (start or end or keep):
-        raise BadInput("--online takes the newest row of each series; leave --start, --end and --keep out")
+        raise Misused("--online takes the newest row of each series; leave --start, --end and --keep out")
     found, at = feature_set(name, file), moment(as_of) if as_of else None
     if online:
         refreshed = _refresh(found, at)
         emit(refreshed, as_json=as_json, text=lambda: _tell_refreshed(refreshed))
     else:
-        _materialise(found, at, moment(start) if start else None, moment(end) if end else None, keep, as_json)
+        first, last = (moment(text, ahead=True) if text else None for text in (start, end))
+        if first and last and first >= last:
+            raise Misused(f"--start {start} is not before --end {end}; swap them")
+        _materialise(found, at, first, last, keep, as_json)
 
 
 @app.command("builds")
@@ -108,6 +115,8 @@ def list_builds(
     from mlops.features import offline
 
     rows = offline.builds(database(), name)
+    if name and not rows:
+        _check_set(name)
 
     def text() -> None:
         shown = table("build", "set", "as of", "from", "to", "series", "rows", "size", "used by")
@@ -123,7 +132,9 @@ def list_builds(
 
 @app.command()
 def drop(
-    build_id: Annotated[int, typer.Argument(metavar="BUILD", help="A number of `mlops features builds`.")],
+    build_id: Annotated[
+        int, typer.Argument(metavar="BUILD", min=1, max=LARGEST_ID, help="A number of `mlops features builds`.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Also when a model was trained on these rows.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -137,6 +148,16 @@ def drop(
         console.print(f"dropped build {build_id} of {found['feature_set']}, {found['rows']:,} rows{models}")
 
     emit(found, as_json=as_json, text=text)
+
+
+def _check_set(name: str) -> None:
+    """A set of the definition file, or one that was built."""
+    from mlops.features import offline
+    from mlops.features.definitions import declared
+
+    known = {*declared().sets, *(row["feature_set"] for row in offline.builds(database()))}
+    if name not in known:
+        raise UnknownName("feature set", name, known)
 
 
 def _materialise(

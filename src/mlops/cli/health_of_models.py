@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment
+from mlops.cli.options import AsOf
 from mlops.cli.output import console, emit, table
 from mlops.errors import NothingToDo
 
@@ -18,9 +19,7 @@ COLOURS = {"good": "green", "watch": "yellow", "bad": "red", "unknown": "magenta
 
 
 def health(
-    as_of: Annotated[
-        str, typer.Option("--as-of", help="Know only what was recorded by this date or time (UTC).")
-    ] = "now",
+    as_of: AsOf = "now",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show the health of every champion and served challenger, 0 to 100, part by part; the worst first."""

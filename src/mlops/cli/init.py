@@ -5,15 +5,19 @@ from typing import Annotated
 
 import typer
 
+from mlops.cli.options import Json
 from mlops.cli.output import console, emit
+from mlops.cli.typed import folder as check_folder
 from mlops.project import Created, create
 
 __all__ = ["init"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The project; `.` for the working folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", callback=check_folder, help="The project; `.` for the working folder.")
+    ],
+    as_json: Json = False,
 ) -> None:
     """Make a project of your own: policy, parameters, features, settings, scripts for a scheduler.
 

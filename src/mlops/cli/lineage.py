@@ -7,16 +7,14 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, store
+from mlops.cli.options import Json, Uri
 from mlops.cli.output import console, emit, progress, table
-from mlops.errors import BadInput, ModelNotFound
+from mlops.errors import Misused, ModelNotFound
 
 if TYPE_CHECKING:
     from mlops.training.reproduce import Reproduction
 
 __all__ = ["lineage", "reproduce"]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Uri = Annotated[str, typer.Argument(help="models:/NAME@ALIAS or models:/NAME/VERSION")]
 
 
 def lineage(uri: Uri, as_json: Json = False) -> None:
@@ -46,7 +44,7 @@ def reproduce(
     from mlops.training import reproduce as training
 
     if tolerance is not None and not 0 <= tolerance < 1:
-        raise BadInput(f"--tolerance {tolerance} is out of range; expected a share such as 1e-6, from 0 to below 1")
+        raise Misused(f"--tolerance {tolerance} is out of range; expected a share such as 1e-6, from 0 to below 1")
     with progress() as bar:
         task = bar.add_task("rebuilding", total=None, note="")
         done = training.reproduce(

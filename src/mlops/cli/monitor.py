@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import AS_OF, database, moment, settings, store
+from mlops.cli.context import database, moment, settings, store
 from mlops.cli.evidently import presets, workspace
 from mlops.cli.monitor_backtest import backtest
+from mlops.cli.options import AsOf, Json
 from mlops.cli.output import console, emit, logs, progress
-from mlops.errors import NothingToDo
+from mlops.cli.typed import model as check_model
+from mlops.cli.typed import to_write
+from mlops.errors import Misused, NothingToDo
 
 if TYPE_CHECKING:
     from mlops.monitoring.job import Checked
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["app", "review"]
 
 app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 app.command()(backtest)
 app.command()(presets)
 COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
@@ -72,13 +73,19 @@ def run(
         raise typer.Exit(1)
 
 
+def _page(path: Path | None) -> Path | None:
+    return None if path is None else to_write(path, "--output", (".html", ".htm"), made=True)
+
+
 def review(
     as_of: AsOf = "now",
     output: Annotated[
-        Path | None, typer.Option(help="The page; reports/review-DATE.html below MLOPS_HOME when left out.")
+        Path | None,
+        typer.Option(callback=_page, help="The page; reports/review-DATE.html below MLOPS_HOME when left out."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A page about this model alone, with its history and plots.")
+        str | None,
+        typer.Option(callback=check_model, help="A page about this model alone, with its history and plots."),
     ] = None,
     evidently: Annotated[
         bool, typer.Option("--evidently", help="Build Evidently's workspace of all checks instead.")
@@ -88,11 +95,13 @@ def review(
     as_json: Json = False,
 ) -> None:
     """Write the weekly review: what needs a person and why, what errors cost, and how good every champion is."""
+    if evidently and (output is not None or model is not None):
+        raise Misused("--evidently builds a workspace of all checks; leave --output and --model out")
     if evidently:
         workspace(moment(as_of), serve=serve, port=port, as_json=as_json)
         return
     if serve:
-        raise typer.BadParameter("it shows Evidently's workspace; say --evidently, too", param_hint="--serve")
+        raise Misused("--serve shows Evidently's workspace; say --evidently, too")
     from mlops.monitoring.policy import read_policy
     from mlops.monitoring.review import build, file_name, write
     from mlops.project import policy_file

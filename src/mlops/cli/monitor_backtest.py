@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import AS_OF, database, moment, store
+from mlops.cli.context import database, moment, store
+from mlops.cli.options import AsOf
 from mlops.cli.output import console, emit, logs, progress, table
-from mlops.errors import BadInput
+from mlops.cli.typed import model_uri, to_read, to_write
+from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
     from mlops.monitoring.backtest import Backtest
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest"]
 
-AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with forecasts and outcomes, not a model.")]
 COLOURS = {"investigate_data": "yellow", "prove": "red", "watch": "blue", "none": "green"}
 SHOWN = 3
@@ -37,7 +38,7 @@ def backtest(
     as_of: AsOf = "now",
     budgets: Annotated[str, typer.Option(help="Alarms a year to compare with the policy's.")] = "0.25,0.5,1,2,4",
     lives: Annotated[int, typer.Option(help="How often each kind of change is tried.", min=2)] = 10,
-    changes: Annotated[float, typer.Option(help="True changes a year that you expect.", min=0)] = 1.0,
+    changes: Annotated[float, typer.Option(help="True changes a year that you expect.", min=0, max=366)] = 1.0,
     seed: Annotated[int, typer.Option(help="Where the random days of changes begin.", min=0)] = 0,
     file: FromFile = "",
     time: Annotated[str, typer.Option(help="The column of times.")] = "ds",
@@ -58,8 +59,9 @@ def backtest(
     from mlops.project import policy_file
 
     if bool(uri) == bool(file):
-        raise typer.BadParameter("expected a model's URI or --file, one of them")
+        raise Misused(f"expected a model's URI or --file, one of them; found {'both' if uri else 'neither'}")
     asked = _budgets(budgets)
+    _check_places(uri, file, html)
     policy = read_policy(policy_file())
     with progress() as bar:
         task = bar.add_task("reading", total=None, note="")
@@ -100,6 +102,16 @@ def backtest(
     emit(found.document() | {"page": html}, as_json=as_json, text=lambda: _print(found, html))
 
 
+def _check_places(uri: str, file: str, html: Path | None) -> None:
+    """What is read is there, and the page can be written, before hours of replaying."""
+    if file:
+        to_read(Path(file), "--file")
+    else:
+        model_uri(uri)
+    if html is not None:
+        to_write(html, "--html", made=True)
+
+
 def _of_file(path: Path, spec: "MonitorSpec", weeks: int, policy: "Policy") -> "tuple[Case, UnitCost]":
     from mlops.monitoring.replay_file import of_file
 
@@ -123,7 +135,7 @@ def _budgets(text: str) -> tuple[float, ...]:
     try:
         found = tuple(float(one) for one in _names(text))
     except ValueError as error:
-        raise BadInput(f"--budgets {text!r} is no list of numbers; expected alarms a year, as 0.5,1,2") from error
+        raise Misused(f"--budgets {quoted(text)} is no list of numbers; expected alarms a year, as 0.5,1,2") from error
     check_budgets(found)
     return found
 

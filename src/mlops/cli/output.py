@@ -3,28 +3,52 @@
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
+
+from mlops.cli.edge import NO_READER, let_go
+from mlops.errors import visible
 
 __all__ = ["console", "emit", "logs", "progress", "table"]
 
-console = Console()
-logs = Console(stderr=True)
+
+class Terminal(Console):
+    """A console that shows what names and files hold as text: none of it steers the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The segments, with control characters of their texts written as codes."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text, but="\n\t"), segment.style)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Who read our output has read enough."""
+        raise BrokenPipeError
+
+
+console = Terminal()
+logs = Terminal(stderr=True)
 
 
 def emit(document: object, *, as_json: bool, text: Callable[[], None]) -> None:
     """Print the document as JSON, or call `text`, which prints it for a person."""
-    if as_json:
-        print(json.dumps(plain(document), indent=2, ensure_ascii=False))  # noqa: T201  the machine's door
-    else:
-        text()
+    try:
+        if as_json:
+            print(json.dumps(plain(document), indent=2, ensure_ascii=False))  # noqa: T201  the machine's door
+        else:
+            text()
+        sys.stdout.flush()
+    except BrokenPipeError as error:  # Typer would end with 1
+        let_go(sys.stdout)
+        raise SystemExit(NO_READER) from error
 
 
 def table(*columns: str, title: str | None = None) -> Table:

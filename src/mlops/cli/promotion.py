@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from mlops.cli import typed
 from mlops.cli.context import database, store
+from mlops.cli.options import By, Json, ModelName, Uri
 from mlops.cli.output import console, emit, progress, table
 from mlops.errors import UnknownName
 
@@ -15,11 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["history", "promote", "rollback"]
 
 MARKS = {True: "[green]holds[/]", False: "[red]forced[/]", None: "[dim]n/a[/]"}
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Uri = Annotated[str, typer.Argument(help="models:/NAME@ALIAS or models:/NAME/VERSION")]
-Name = Annotated[str, typer.Argument(help="A registered model.")]
-By = Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the decision and on the version.")]
+Reason = Annotated[
+    str, typer.Option(callback=typed.reason, help="Why; it is kept with the decision and on the version.")
+]
 
 
 def promote(
@@ -56,7 +56,7 @@ def promote(
 
 
 def rollback(
-    name: Name,
+    name: ModelName,
     reason: Reason = "rolled back by hand",
     by: By = None,
     force: Annotated[bool, typer.Option(help="Roll back although the version does not load.")] = False,
@@ -69,12 +69,14 @@ def rollback(
     emit(done, as_json=as_json, text=lambda: _print(done))
 
 
-def history(name: Name, as_json: Json = False) -> None:
+def history(name: ModelName, as_json: Json = False) -> None:
     """Show what the aliases of a model meant and when, and who decided it."""
     with database().transaction() as transaction:
         rows = transaction.rows("promotion_history", name=name)
         if not rows:
-            raise UnknownName("model with an alias", name, {row["name"] for row in transaction.rows("list_versions")})
+            raise UnknownName(
+                "model with an alias", name, {row["name"] for row in transaction.rows("list_versions")}, stored=True
+            )
 
     def text() -> None:
         shown = table("alias", "version", "from", "to", "by", "why")

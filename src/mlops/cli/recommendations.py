@@ -7,19 +7,17 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from mlops.cli import typed
 from mlops.cli.context import database, moment
+from mlops.cli.options import By, Id, Json
 from mlops.cli.output import console, emit
-from mlops.domain.sentence import sentence
-from mlops.errors import BadInput, NothingToDo
+from mlops.errors import NothingToDo
 
 __all__ = ["app"]
 
 app = typer.Typer(
     help="Recommendations: what should be done about a champion, and who decided it.", no_args_is_help=True
 )
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Number = Annotated[int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops recommendations list`.")]
-By = Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")]
 COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
 
 
@@ -42,7 +40,7 @@ def list_(
 
 
 @app.command()
-def show(recommendation_id: Number, as_json: Json = False) -> None:
+def show(recommendation_id: Id, as_json: Json = False) -> None:
     """Show a recommendation: reasons, evidence, what it promises and costs, what was decided and what came true."""
     found = _found(recommendation_id)
     emit(found, as_json=as_json, text=lambda: _print(found))
@@ -50,8 +48,8 @@ def show(recommendation_id: Number, as_json: Json = False) -> None:
 
 @app.command()
 def accept(
-    recommendation_id: Number,
-    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "accepted",
+    recommendation_id: Id,
+    reason: Annotated[str, typer.Option(callback=typed.reason, help="Why; it is kept.")] = "accepted",
     by: By = None,
     as_json: Json = False,
 ) -> None:
@@ -61,8 +59,10 @@ def accept(
 
 @app.command()
 def dismiss(
-    recommendation_id: Number,
-    reason: Annotated[str, typer.Option(help="Why; it is kept, and told when the same comes up again.")],
+    recommendation_id: Id,
+    reason: Annotated[
+        str, typer.Option(callback=typed.reason, help="Why; it is kept, and told when the same comes up again.")
+    ],
     by: By = None,
     as_json: Json = False,
 ) -> None:
@@ -70,44 +70,40 @@ def dismiss(
     _decide(recommendation_id, "dismiss", reason, by, as_json=as_json)
 
 
+def _time(until: str) -> str:
+    moment(until, "--until", ahead=True)
+    return until
+
+
 @app.command()
 def snooze(
-    recommendation_id: Number,
-    until: Annotated[str, typer.Option(help="The day or time (UTC) from which on it may be made again.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "put off",
+    recommendation_id: Id,
+    until: Annotated[
+        str, typer.Option(callback=_time, help="The day or time (UTC) from which on it may be made again.")
+    ],
+    reason: Annotated[str, typer.Option(callback=typed.reason, help="Why; it is kept.")] = "put off",
     by: By = None,
     as_json: Json = False,
 ) -> None:
     """Put a recommendation off until a day: the same is not made anew before, unless it becomes clearly worse."""
-    _decide(recommendation_id, "snooze", reason, by, until=moment(until), as_json=as_json)
+    _decide(recommendation_id, "snooze", reason, by, until=moment(until, ahead=True), as_json=as_json)
 
 
 def _decide(
     number: int, decision: str, reason: str, by: str | None, *, until: datetime | None = None, as_json: bool
 ) -> None:
     _found(number)
-    if not reason.strip():
-        raise BadInput("--reason is empty; say in a few words why, for whoever sees the same again")
-    decided_by = getpass.getuser() if by is None else _text("name of who decides", by)
-    reason = _text("reason", reason)
     with database().transaction() as transaction:
         transaction.run(
             "recommendation_decide",
             recommendation_id=number,
             decision=decision,
-            decided_by=decided_by,
+            decided_by=getpass.getuser() if by is None else by,
             reason=reason,
             until=until,
         )
     found = _found(number)
     emit(found, as_json=as_json, text=lambda: _print_line(found))
-
-
-def _text(what: str, text: str) -> str:
-    try:
-        return sentence(what, text)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
 
 
 def _found(number: int) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from rich.markup import escape
 
 from mlops.cli import alerts, watch
 from mlops.cli.context import database, settings, store
+from mlops.cli.options import Json
 from mlops.cli.output import console, emit, table
+from mlops.errors import Misused
 
 __all__ = ["app"]
 
 app = typer.Typer(help="The model registry: versions, aliases, lineage.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command()
@@ -54,7 +55,7 @@ def list_versions(as_json: Json = False) -> None:
 @app.command()
 def sync(
     watching: Annotated[bool, typer.Option("--watch", help="Go on: sync again when something changes.")] = False,
-    every: Annotated[float, typer.Option(help="With --watch: the most seconds between syncs.", min=1)] = 60,
+    every: Annotated[float, typer.Option(help="With --watch: the most seconds between syncs.", min=1, max=86_400)] = 60,
     listen: Annotated[str | None, typer.Option(help="With --watch: HOST:PORT for MLflow's webhooks.")] = None,
     no_triggers: Annotated[
         bool, typer.Option("--no-triggers", help="With --watch: neither make nor hear any.")
@@ -65,6 +66,10 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Make the mirror in Postgres equal to MLflow's registry; with --watch keep it so until Ctrl-C or SIGTERM."""
+    if listen is not None:
+        if not watching:
+            raise Misused("--listen is for a watch that goes on; say --watch, too")
+        watch.check_listen(listen)
     from mlops.tracking import bridge
 
     synced = bridge.sync(store(), database(), adopt=adopt) if adopt or not watching else None

@@ -10,7 +10,10 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, settings
+from mlops.cli.options import LARGEST_ID, Json
 from mlops.cli.output import console, emit, progress, table
+from mlops.cli.typed import granularity, metric_type, time_zone, to_read, to_write
+from mlops.errors import Misused, UnknownName
 
 if TYPE_CHECKING:
     from mlops.series.ingest import IngestReport
@@ -20,8 +23,9 @@ __all__ = ["app"]
 app = typer.Typer(help="Observations: bring them in, look at them, take them out.", no_args_is_help=True)
 metric = typer.Typer(help="Metric types: what can be measured.", no_args_is_help=True)
 app.add_typer(metric, name="metric")
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-MetricTypeOption = Annotated[str | None, typer.Option("--metric-type", help="Only series of this metric type.")]
+MetricTypeOption = Annotated[
+    str | None, typer.Option("--metric-type", callback=metric_type, help="Only series of this metric type.")
+]
 
 
 KINDS = 10
@@ -52,13 +56,16 @@ class KnownAt(StrEnum):
 
 @app.command()
 def ingest(
-    file: Annotated[Path, typer.Argument(help="The file; `auckland` means the demo's data.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; `auckland` means the demo's data.")],
     adapter: Annotated[
         str, typer.Option(help="The file's format: long, austin or auckland; auto tells it from the columns.")
     ] = "auto",
     on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
     timezone: Annotated[
-        str | None, typer.Option(help="Zone of the series, and of times without offset, like Pacific/Auckland.")
+        str | None,
+        typer.Option(
+            callback=time_zone, help="Zone of the series, and of times without offset, like Pacific/Auckland."
+        ),
     ] = None,
     stamp: Annotated[
         Stamp, typer.Option(help="Times name the beginning of their step, or (as of pandas' resample) its end.")
@@ -71,14 +78,19 @@ def ingest(
         ),
     ] = KnownAt.auto,
     metric_type: Annotated[
-        str | None, typer.Option(help="What is measured; of a file that says so, only the rows of this metric type.")
-    ] = None,
-    granularity: Annotated[
         str | None,
         typer.Option(
-            help="daily, weekly … or pandas' alias, where no column says it; a file series_id, ds, y shows it."
+            callback=metric_type, help="What is measured; of a file that says so, only the rows of this metric type."
         ),
     ] = None,
+    step: Annotated[
+        str,
+        typer.Option(
+            "--granularity",
+            callback=granularity,
+            help="daily, weekly … or pandas' alias, where no column says it; a file series_id, ds, y shows it.",
+        ),
+    ] = "",
     by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="One transaction; new months are loaded alone and attached whole.")
@@ -86,6 +98,7 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Store the observations of a file (long format, or series_id, ds, y), each once; exit 1 when a row was refused."""
+    _check_source(file, adapter, by)
     from mlops.series import ingest as room
 
     with progress() as bar:
@@ -110,7 +123,7 @@ def ingest(
             by=by,
             backfill=backfill,
             metric_type=metric_type,
-            granularity=granularity,
+            granularity=step or None,
             spool=settings().root,
             progress=tell,
         )
@@ -142,7 +155,8 @@ def list_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> 
 
 @app.command()
 def show(
-    series_id: Annotated[int, typer.Argument(help="An id of `mlops series list`.")], as_json: Json = False
+    series_id: Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="An id of `mlops series list`.")],
+    as_json: Json = False,
 ) -> None:
     """Show one series and its newest observations."""
     from mlops.series import read
@@ -163,11 +177,21 @@ def show(
     emit(found, as_json=as_json, text=text)
 
 
+def _export_file(path: Path) -> Path:
+    from mlops.series.export import ENDINGS
+
+    return to_write(path, endings=tuple(ENDINGS))
+
+
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="Where to; the ending says what: .csv, .csv.gz or .parquet.")],
+    file: Annotated[
+        Path, typer.Argument(callback=_export_file, help="Where to; the ending says what: .csv, .csv.gz or .parquet.")
+    ],
     metric_type: MetricTypeOption = None,
-    series: Annotated[list[int] | None, typer.Option("--series", help="Only this series; may be repeated.")] = None,
+    series: Annotated[
+        list[int] | None, typer.Option("--series", min=1, max=LARGEST_ID, help="Only this series; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write observations in the long format, which `ingest` takes."""
@@ -224,6 +248,27 @@ def profile_series(metric_type: MetricTypeOption = None, as_json: Json = False) 
     done = seasonality.store_profiles(database(), metric_type=metric_type)
     text = f"{done['series']:,} series profiled, {done['written']:,} profiles written, the others had not changed"
     emit(done, as_json=as_json, text=lambda: console.print(text))
+
+
+def _check_source(file: Path, adapter: str, by: str | None) -> None:
+    """The file is there, and its adapter has the grouping."""
+    from mlops.series.adapters import ADAPTERS, AUTO, GROUPINGS, INSTALLED, recognised
+
+    if adapter != AUTO and adapter not in ADAPTERS:
+        raise UnknownName("adapter", adapter, (*ADAPTERS, AUTO))
+    if str(file) in INSTALLED and adapter in (AUTO, str(file)) and not file.exists():
+        adapter = str(file)
+    elif adapter == AUTO:
+        adapter = recognised(to_read(file))
+    if by is not None and by not in GROUPINGS.get(adapter, ()):
+        if adapter not in GROUPINGS:
+            raise Misused(f"--by {by} groups rows of the adapter {', '.join(GROUPINGS)}; {adapter} has no groupings")
+        raise UnknownName("grouping", by, GROUPINGS[adapter])
+    if str(file) == adapter and adapter in INSTALLED and not file.exists():
+        return
+    if str(file) in INSTALLED and not file.exists():
+        raise Misused(f"{file}: no such file; the data of that wheel are read by --adapter {file}")
+    to_read(file)
 
 
 def _tell(report: "IngestReport") -> None:

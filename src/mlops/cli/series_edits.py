@@ -11,25 +11,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from mlops.cli import typed
 from mlops.cli.context import database, moment
 from mlops.cli.forecast import pairs
+from mlops.cli.options import LARGEST_ID, By, Json
 from mlops.cli.output import console, emit, table
+from mlops.errors import Misused
 
 if TYPE_CHECKING:
     from mlops.series.edit import Chosen, Edit, Meant
 
 __all__ = ["delete", "redate"]
 
+
+def _declared(name: str) -> str:
+    """A metric type that is declared; empty stays empty."""
+    return typed.metric_type(name or None) or ""
+
+
 Names = Annotated[list[str] | None, typer.Argument(help="Series by name (of all or one of its places) or id.")]
-Ids = Annotated[list[int], typer.Option("--id", help="A series by its id; may be repeated.")]
-MetricType = Annotated[str, typer.Option("--metric-type", help="Only series of this metric type.")]
+Ids = Annotated[list[int], typer.Option("--id", min=1, max=LARGEST_ID, help="A series by its id; may be repeated.")]
+MetricType = Annotated[str, typer.Option("--metric-type", callback=_declared, help="Only series of this metric type.")]
 Label = Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")]
 From = Annotated[str, typer.Option("--from", help="Only observations from this date or time (UTC) on.")]
 Until = Annotated[str, typer.Option("--until", help="Only observations before this date or time (UTC).")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is changed, only told.")]
 Reason = Annotated[str, typer.Option(help="Why; goes on record, and is needed with --yes.")]
-By = Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 SHOWN = 20
 
 
@@ -53,6 +60,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete observations with their corrections; without --yes only tell what would go, and what depends on it."""
+    _check(first, until, reason, yes=yes)
     chosen = _chosen(names, ids, metric_type, label)
     decision = _edit("deleted", chosen, first, until)
 
@@ -79,6 +87,7 @@ def redate(
     as_json: Json = False,
 ) -> None:
     """Say anew when observations became known, corrections excepted; without --yes only tell what would change."""
+    _check(first, until, reason, yes=yes)
     chosen = _chosen(names, ids, metric_type, label)
     decision = _edit("redated", chosen, first, until, known_at.value)
 
@@ -93,6 +102,12 @@ def redate(
     _run(chosen, decision, told, reason, by, yes=yes, as_json=as_json)
 
 
+def _check(first: str, until: str, reason: str, *, yes: bool) -> None:
+    _span(first, until)
+    if yes and not reason.strip():
+        raise Misused("--yes goes with --reason: it goes on record why; nothing was changed")
+
+
 def _chosen(names: list[str] | None, ids: list[int], metric_type: str, label: list[str]) -> "tuple[Chosen, ...]":
     from mlops.series.edit import look_up
 
@@ -102,11 +117,17 @@ def _chosen(names: list[str] | None, ids: list[int], metric_type: str, label: li
 def _edit(action: Any, chosen: "tuple[Chosen, ...]", first: str, until: str, known_at: Any = None) -> "Edit":
     from mlops.series.edit import Edit
 
-    return Edit(action, [one.series_id for one in chosen], _time(first), _time(until), known_at)
+    begin, end = _span(first, until)
+    return Edit(action, [one.series_id for one in chosen], begin, end, known_at)
 
 
-def _time(text: str) -> datetime | None:
-    return moment(text) if text else None
+def _span(first: str, until: str) -> tuple[datetime | None, datetime | None]:
+    begin, end = (
+        moment(text, option, ahead=True) if text else None for text, option in ((first, "--from"), (until, "--until"))
+    )
+    if begin is not None and end is not None and end <= begin:
+        raise Misused(f"nothing is from --from {first} to before --until {until}; swap them")
+    return begin, end
 
 
 def _run(
@@ -121,8 +142,6 @@ def _run(
 ) -> None:
     from mlops.series.edit import edit, meant
 
-    if yes and not reason.strip():
-        raise typer.BadParameter("say why: it goes on record", param_hint="--reason")
     found, names = meant(database(), decision), {one.series_id: one.name for one in chosen}
     done = edit(database(), decision, by=by or getpass.getuser(), reason=reason) if yes and found.series else []
     document = {

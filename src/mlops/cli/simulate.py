@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from mlops.cli.options import Json
 from mlops.cli.output import console, emit, table
+from mlops.cli.typed import country as check_country
+from mlops.cli.typed import folder as check_folder
+from mlops.errors import typed
 
 if TYPE_CHECKING:
     from mlops.simulation.company import Books
@@ -24,20 +28,26 @@ class Format(StrEnum):
 
 
 def simulate(
-    folder: Annotated[Path, typer.Argument(help="Where to; files of the same names are replaced.")],
-    customers: Annotated[int, typer.Option(help="How many customers.")] = 100,
-    routes: Annotated[int, typer.Option(help="How many routes; each has a vehicle and a driver.")] = 8,
-    years: Annotated[float, typer.Option(help="How many years, from 2023 on.")] = 3.0,
+    folder: Annotated[
+        Path, typer.Argument(callback=check_folder, help="Where to; files of the same names are replaced.")
+    ],
+    customers: Annotated[int, typer.Option(help="How many customers.", min=1)] = 100,
+    routes: Annotated[int, typer.Option(help="How many routes; each has a vehicle and a driver.", min=1)] = 8,
+    years: Annotated[float, typer.Option(help="How many years, from 2023 on.", min=0.25, max=50)] = 3.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.", min=0)] = 0,
-    country: Annotated[str, typer.Option(help="ISO code for public holidays; empty for none.")] = "NZ",
+    country: Annotated[
+        str, typer.Option(callback=check_country, help="ISO code for public holidays; empty for none.")
+    ] = "NZ",
     form: Annotated[Format, typer.Option("--format", help="csv or parquet.")] = Format.csv,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Write the observations of a simulated waste company, and what really went on in it."""
     from mlops.simulation.company import Company, simulate_company, write_books
 
     began = perf_counter()
-    books = simulate_company(Company(customers, routes, years, country or None), seed)
+    with typed():
+        company = Company(customers, routes, years, country or None)
+    books = simulate_company(company, seed)
     files = write_books(books, folder, form.value)
     rows, seconds = books.truth["rows"], perf_counter() - began
     done = {"files": files, "rows": rows, "series": books.series, "seconds": seconds}

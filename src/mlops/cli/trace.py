@@ -7,16 +7,17 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database
+from mlops.cli.options import LARGEST_ID, Json
 from mlops.cli.output import console, emit, table
 from mlops.errors import NothingToDo
 
 __all__ = ["trace"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
 
 def trace(
-    prediction_id: Annotated[int, typer.Argument(metavar="PREDICTION_ID", help="As in model_prediction_results.")],
+    prediction_id: Annotated[
+        int, typer.Argument(metavar="PREDICTION_ID", min=1, max=LARGEST_ID, help="As in model_prediction_results.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Follow a prediction back to the months of its raw observations and on to what monitoring made of it."""

@@ -9,20 +9,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
+from urllib.parse import urlsplit
 
 import typer
 
 from mlops.cli.context import database, settings, store
+from mlops.cli.options import Json
 from mlops.cli.output import console, emit, plain
-from mlops.errors import DatabaseUnavailable, MlopsError, Refused
+from mlops.errors import DatabaseUnavailable, Misused, MlopsError, quoted
 
 if TYPE_CHECKING:
     from mlops.tracking.sweep import Swept
     from mlops.tracking.watch import Hints, Turn
 
-__all__ = ["hints", "watch", "webhook"]
+__all__ = ["check_listen", "hints", "watch", "webhook"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 REMIND_SECONDS = 3600
 
 hints = typer.Typer(
@@ -50,14 +51,33 @@ def remove(as_json: Json = False) -> None:
     emit({"removed": gone}, as_json=as_json, text=lambda: _say(text))
 
 
+def _address(url: str) -> str:
+    found = urlsplit(url)
+    if found.scheme not in ("http", "https") or not found.hostname:
+        raise Misused(f"{quoted(url)} is not an address; expected one like https://HOST/webhooks/mlflow")
+    return url
+
+
+def check_listen(listen: str) -> None:
+    """A place to listen at, and the secret that it needs, before anything is synced."""
+    from mlops.web.server import parse_address
+
+    parse_address(listen)
+    _secret()
+
+
 def webhook(
-    url: Annotated[str, typer.Argument(help="Where MLflow's server reaches --listen: https://HOST/webhooks/mlflow.")],
+    url: Annotated[
+        str,
+        typer.Argument(callback=_address, help="Where MLflow's server reaches --listen: https://HOST/webhooks/mlflow."),
+    ],
     as_json: Json = False,
 ) -> None:
     """Register an address for webhooks at the MLflow server, signed with MLOPS_WEBHOOK_SECRET, and try it once."""
     from mlops.tracking.webhooks import register
 
-    done = register(store(), url, _secret())
+    secret = _secret()
+    done = register(store(), url, secret)
 
     def text() -> None:
         act = "registered" if done.new else "renewed"
@@ -206,7 +226,7 @@ def _registry() -> tuple[str, bool]:
 def _secret() -> str:
     secret = settings().webhook_secret
     if secret is None or not secret.get_secret_value():
-        raise Refused(
+        raise Misused(
             "webhooks need a secret that MLflow signs them with; set MLOPS_WEBHOOK_SECRET, as by"
             " `export MLOPS_WEBHOOK_SECRET=$(openssl rand -hex 32)`"
         )

@@ -23,7 +23,7 @@ from psycopg import sql
 
 from mlops.db.engine import Database, Transaction
 from mlops.db.retry import retrying
-from mlops.errors import BadInput, Refused
+from mlops.errors import Misused, Refused
 from mlops.files import placed
 
 __all__ = ["Archive", "Month", "Restored", "archive", "checksum", "opened", "restore"]
@@ -100,10 +100,10 @@ def restore(database: Database, path: Path, *, days: int = 30) -> Restored:
     The month of every table of the family comes back in the same transaction, or none does.
     """
     if days < 1:
-        raise BadInput(f"a month is restored for at least 1 day, not for {days}")
+        raise Misused(f"a month is restored for at least 1 day, not for {days}")
     path = path.expanduser().resolve()
     if not path.is_file():
-        raise BadInput(f"there is no file {path}; analytics.partition_archives tells where each archive was written")
+        raise Misused(f"there is no file {path}; analytics.partition_archives tells where each archive was written")
     return retrying(lambda: _restore(database, path, days))
 
 

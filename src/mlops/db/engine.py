@@ -11,7 +11,7 @@ import pandas as pd
 import psycopg
 import sqlalchemy as sa
 from psycopg.types.json import JsonbDumper
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from mlops.config import Settings
 from mlops.db import migrate, session
@@ -19,7 +19,7 @@ from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
-from mlops.errors import DatabaseUnavailable, NotMigrated, Refused
+from mlops.errors import Misused, NotMigrated, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -205,9 +205,16 @@ def _embedded(settings: Settings) -> Database:
 
 def _engine(url: str, *, pinned: bool) -> sa.Engine:
     scheme, _, rest = url.partition("://")
-    if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
-        raise DatabaseUnavailable(f"{url!r} is not a PostgreSQL address; expected postgresql://user@host:port/database")
-    address = sa.make_url(f"postgresql+psycopg://{rest}")
+    try:
+        if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
+            raise ValueError(scheme)
+        address = sa.make_url(f"postgresql+psycopg://{rest}")
+    except (ValueError, ArgumentError) as error:
+        shown = re.sub(r":[^:/@]*@", ":…@", url)  # without a password
+        raise Misused(
+            f"MLOPS_DATABASE_URL is {quoted(shown)}, which is not a PostgreSQL address; expected"
+            " postgresql://user@host:port/database"
+        ) from error
     theirs = address.query.get("options", "")
     given = session.arguments(theirs if isinstance(theirs, str) else " ".join(theirs)) if pinned else {}
     engine = sa.create_engine(address, pool_pre_ping=True, connect_args=given)

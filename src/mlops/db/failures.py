@@ -42,6 +42,7 @@ SQLSTATES: Mapping[str, Failure] = {
         "see that the server runs, then run the same command again: what is stored is not stored twice",
         away=True,
     ),
+    "22": Failure("a value does not fit what the database holds there", KEPT, "correct what was given"),
     "22P05": Failure(
         "the database's encoding can't hold a character",
         KEPT,

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from mlops.db.engine import Database
-from mlops.errors import BadInput, Refused
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Advice", "Machine", "Setting", "advise", "apply", "machine", "recommend"]
 
@@ -71,7 +71,7 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
     preloaded = server.pop("libraries")  # None when this role may not see them; then none can be added either
     server["statements"] &= preloaded is not None
     libraries = tuple(name.strip() for name in (preloaded or "").split(",") if name.strip())
-    size = _bytes(memory) if memory is not None else _memory_here()
+    size = size_of(memory) if memory is not None else _memory_here()
     return Machine(size, cores or os.cpu_count() or 1, libraries=libraries, **server)
 
 
@@ -189,11 +189,12 @@ def _clamp(value: int, least: int, most: int) -> int:
     return max(least, min(value, most))
 
 
-def _bytes(text: str) -> int:
+def size_of(text: str) -> int:
+    """Bytes of a text like 16GB; Misused for another."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MB|GB|TB)\s*", text, re.IGNORECASE)
     size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
     if size < 256 * MB:
-        raise BadInput(f"{text!r} is no memory of a server; expected at least 256MB, as in 16GB")
+        raise Misused(f"{quoted(text)} is no memory of a server; expected at least 256MB, as in 16GB")
     return size
 
 

@@ -34,11 +34,11 @@ MOST_BYTES = 16 * 2**20
 class Lineage:
     """What a model version was trained on and how, exactly enough to rebuild it; ValueError if it can't be read back.
 
-    `features` maps a feature's name to its version and definition_sha256, `columns` those of the training frame to
-    their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs` and `outputs` are the
-    model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and `series` are there when
-    `mlops train` made the model. `files` are digests of the model's own files, `tables` those of the tables that
-    its run keeps, such as its backtest. Times are aware.
+    `features` maps a feature's name to its version, definition_sha256 and perhaps its importance, `columns` those of
+    the training frame to their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs`
+    and `outputs` are the model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and
+    `series` are there when `mlops train` made the model. `files` are digests of the model's own files, `tables` those
+    of the tables that its run keeps, such as its backtest. Times are aware.
     """
 
     features: Mapping[str, Mapping[str, Any]]
@@ -148,6 +148,10 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
+def _size(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
 def _text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -182,7 +186,11 @@ def _environment(value: object) -> bool:
 
 def _features(value: object) -> bool:
     return isinstance(value, dict) and all(
-        name and isinstance(one, dict) and _whole(one.get("version")) and _digest(one.get("definition_sha256"))
+        name
+        and isinstance(one, dict)
+        and _whole(one.get("version"))
+        and _digest(one.get("definition_sha256"))
+        and _size(one.get("importance", 0))
         for name, one in value.items()
     )
 
@@ -208,7 +216,10 @@ def _shown(value: object) -> str:
 
 Rule = tuple[Callable[[object], bool], str]
 COMMON: dict[str, Rule] = {
-    "features": (_features, "for each feature its version and definition_sha256"),
+    "features": (
+        _features,
+        "for each feature its version and definition_sha256, and no negative importance",
+    ),
     "as_of": (_time, "a time in UTC as 2020-03-23T06:00:00+00:00"),
     "trained_from": (_time, "a time in UTC as 2020-03-23T06:00:00+00:00"),
     "trained_to": (_time, "a time in UTC as 2020-03-23T06:00:00+00:00"),

@@ -11,7 +11,7 @@ from runpy import run_path
 
 from mlops.domain.features import FeatureDefinition, FeatureSet
 from mlops.domain.granularity import GRANULARITIES
-from mlops.errors import BadInput, MlopsError, UnknownName
+from mlops.errors import BadInput, Misused, MlopsError, UnknownName
 from mlops.features.transformations import Transformation, newest, parse, sources
 from mlops.forecasting.design import FEATURES as OWN
 from mlops.project import project_file
@@ -131,7 +131,7 @@ _DECLARATIONS: dict[str, type] = {"FEATURES": FeatureDefinition, "FEATURE_SETS":
 
 def _run(path: Path) -> Mapping[str, object]:
     if not path.is_file():
-        raise BadInput("there is no such definition file", where=str(path))
+        raise Misused("there is no such definition file", where=str(path))
     try:
         return run_path(str(path))
     except SyntaxError as error:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops.db import Database, Transaction
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import Misused, UnknownName, quoted
 from mlops.features.definitions import Declared
 
 __all__ = ["Impact", "Use", "impact", "versioned"]
@@ -91,7 +91,7 @@ def versioned(text: str) -> tuple[str, int | None]:
     """The name and the version of NAME or NAME@VERSION."""
     name, mark, version = text.partition("@")
     if mark and not (version.isdecimal() and int(version) > 0):
-        raise BadInput(f"{text!r} has no version number; expected {name} or {name}@2")
+        raise Misused(f"{quoted(text)} has no version number; expected {name} or {name}@2")
     return name, int(version) if mark else None
 
 
@@ -141,7 +141,7 @@ def _digests(transaction: Transaction, name: str, version: int | None) -> set[st
     if not versions:
         raise UnknownName("feature", name, [row["name"] for row in transaction.rows("list_features")])
     if version is not None and version not in versions:
-        raise UnknownName(f"version of feature {name!r}", version, map(str, versions))
+        raise UnknownName(f"version of feature {name!r}", version, map(str, versions), stored=True)
     return set(versions.values()) if version is None else {versions[version]}
 
 

@@ -14,7 +14,7 @@ from mlops.db.retry import retrying
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
+from mlops.errors import Misused, NothingToDo, Refused, UnknownName
 from mlops.features.build import Built, nothing, rows
 from mlops.features.definitions import check
 from mlops.features.digest import Fingerprint, fingerprint
@@ -137,7 +137,7 @@ def _past(database: Database, as_of: datetime | None) -> datetime:
     with database.transaction() as transaction:
         now: datetime = transaction.value("now")
     if as_of is not None and as_of > now:
-        raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before")
+        raise Misused(f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before")
     return as_of or now
 
 
@@ -252,7 +252,7 @@ def _one(transaction: Transaction, build_id: int) -> dict[str, Any]:
     found = transaction.one("feature_builds", feature_set=None, build_id=build_id)
     if found is None:
         known = transaction.rows("feature_builds", feature_set=None, build_id=None)
-        raise UnknownName("build", build_id, [str(row["build_id"]) for row in known])
+        raise UnknownName("build", build_id, [str(row["build_id"]) for row in known], stored=True)
     return found
 
 

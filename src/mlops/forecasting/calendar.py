@@ -73,6 +73,34 @@ def read_events(path: Path) -> tuple[Event, ...]:
         raise BadInput(f"can't be read: {error}; expected CSV with {COLUMNS}", where=str(path)) from error
 
 
+@lru_cache(maxsize=64)
+def check_country(country: str) -> tuple[str, str | None]:
+    """The ISO code, and the part after a dash (`US-CA`) or None; UnknownName for one without public holidays."""
+    code, dash, part = country.partition("-")
+    known = holidays.list_supported_countries()
+    if code not in known:
+        raise UnknownName("country", country, (one for one in known if len(one) == 2), known_as=_other_names(known))
+    if dash:
+        try:
+            holidays.country_holidays(code, subdiv=part or "none", years=())
+        except NotImplementedError as error:
+            raise UnknownName(f"part of {code}", part, known[code]) from error
+    return code, part or None
+
+
+def _other_names(known: Iterable[str]) -> dict[str, str]:
+    """Countries by their English names and their codes of three letters."""
+    from holidays.registry import COUNTRIES
+
+    return {
+        other: code
+        for name, (_, *codes) in COUNTRIES.items()
+        for code in codes[:1]
+        if code in known
+        for other in (name, *codes[1:])
+    }
+
+
 @dataclass(frozen=True)
 class Calendar:
     """Named days: events, and the public holidays of a country (ISO code, also of a subdivision: `US-CA`; None: none).
@@ -151,19 +179,8 @@ def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, 
     """The public holidays of years, by day in order, each with its names: in English where they are translated."""
     if country is None:
         return ()
-    code, dash, part = country.partition("-")
-    known = holidays.list_supported_countries()
-    if code not in known:
-        raise UnknownName("country", code, known)
-    unknown = UnknownName(f"part of {code}", part, known[code])
-    if dash and not part:
-        raise unknown
-    try:
-        found = holidays.country_holidays(
-            code, subdiv=part or None, years=range(first, last + 1), expand=False, language="en_US"
-        )
-    except NotImplementedError as error:
-        raise unknown from error
+    code, part = check_country(country)
+    found = holidays.country_holidays(code, subdiv=part, years=range(first, last + 1), expand=False, language="en_US")
     return tuple((day, tuple(sorted(set(found.get_list(day))))) for day in sorted(found))
 
 

@@ -12,6 +12,7 @@ import lightgbm as lgb
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Event
+from mlops.forecasting.checks import one_of, positive, whole
 from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, Ints, check_features
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
@@ -21,6 +22,8 @@ __all__ = ["LightGBM"]
 
 Matrix = npt.NDArray[np.float32]
 ROWS = (20_000, 600_000)  # of the training table, at least (where there is as much) and at most
+OBJECTIVES = ("l1", "l2", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
+"""LightGBM's losses for numbers."""
 
 
 class LightGBM(Forecaster):
@@ -61,6 +64,17 @@ class LightGBM(Forecaster):
         super().__init__(
             freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
         )
+        for name, least, given in (
+            ("trees", 1, trees),
+            ("num_leaves", 2, num_leaves),
+            ("min_child_samples", 0, min_child_samples),
+            ("origins", 1, origins),
+            ("patience", 0, patience),
+            ("seed", 0, seed),
+        ):
+            whole(name, given, least=least)
+        positive("learning_rate", learning_rate)
+        one_of("objective", objective, OBJECTIVES)
         self.features = self._wanted = check_features(features)
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective

@@ -11,7 +11,7 @@ from mlops.domain.clock import NOT_A_ZONE, UTC, local_times, zone_named
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends
 from mlops.errors import BadInput, NothingToDo
 from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.stamps import Times, fits, granularity_of, infer
+from mlops.forecasting.stamps import Times, fits, granularity_of, infer, zone_meant
 from mlops.tables import days_or_times, refuse_infinite, times
 
 __all__ = ["Panels"]
@@ -174,7 +174,7 @@ def _zones(rows: pd.DataFrame, step: Granularity) -> npt.NDArray[np.object_] | N
     known = {name: zone_named(str(name)) for name in zones.unique()}
     for name, zone in known.items():
         if zone is None:
-            raise BadInput(f"time_zone = {name!r} {NOT_A_ZONE}")
+            raise BadInput(f"time_zone = {name!r} {NOT_A_ZONE}{zone_meant(str(name))}")
     zones = zones.map(known)
     return None if (zones == UTC).all() else zones.to_numpy(dtype=object)
 

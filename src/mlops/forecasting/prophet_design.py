@@ -15,6 +15,7 @@ import pandas as pd
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.checks import one_of, positive, share, whole
 from mlops.forecasting.panel import Floats
 
 __all__ = [
@@ -61,10 +62,10 @@ class Seasonality:
             raise BadInput(f"the seasonality {dict(given)!r} has no {', '.join(missing)}; a period is in days")
         values: dict[str, Any] = {"prior_scale": prior_scale, "mode": mode, **given}
         found = cls(**values)
-        _positive(f"the period of seasonality {found.name!r}", found.period)
-        _positive(f"the prior_scale of seasonality {found.name!r}", found.prior_scale)
-        _whole(f"the fourier_order of seasonality {found.name!r}", found.fourier_order, least=1)
-        _one_of(f"the mode of seasonality {found.name!r}", found.mode, MODES)
+        positive(f"the period of seasonality {found.name!r}", found.period)
+        positive(f"the prior_scale of seasonality {found.name!r}", found.prior_scale)
+        whole(f"the fourier_order of seasonality {found.name!r}", found.fourier_order, least=1)
+        one_of(f"the mode of seasonality {found.name!r}", found.mode, MODES)
         return found
 
     def features(self, index: pd.DatetimeIndex) -> Floats:
@@ -95,15 +96,14 @@ class Recipe:
     floor: float | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        _one_of("growth", self.growth, GROWTHS)
-        _one_of("seasonality_mode", self.seasonality_mode, MODES)
-        _one_of("holidays_mode", self.holidays_mode, (*MODES, None))
-        _whole("n_changepoints", self.n_changepoints)
-        _whole("mcmc_samples", self.mcmc_samples)
-        if not 0 <= self.changepoint_range <= 1:
-            raise BadInput(f"changepoint_range = {self.changepoint_range!r} is not a share of the history, from 0 to 1")
+        one_of("growth", self.growth, GROWTHS)
+        one_of("seasonality_mode", self.seasonality_mode, MODES)
+        one_of("holidays_mode", self.holidays_mode, (*MODES, None))
+        whole("n_changepoints", self.n_changepoints)
+        whole("mcmc_samples", self.mcmc_samples)
+        share("changepoint_range", self.changepoint_range, "the history")
         for scale in ("changepoint_prior_scale", "seasonality_prior_scale", "holidays_prior_scale"):
-            _positive(scale, getattr(self, scale))
+            positive(scale, getattr(self, scale))
         for name in BUILT_IN:
             self._order(name, disabled=False)
         if (self.growth == "logistic") != (self.cap is not None):
@@ -152,7 +152,7 @@ class Recipe:
             return 0 if disabled or name in {one.name for one in self.custom} else BUILT_IN[name][1]
         if isinstance(wanted, bool):
             return BUILT_IN[name][1] if wanted else 0
-        _whole(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
+        whole(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
         return int(wanted)
 
 
@@ -296,18 +296,3 @@ def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
 def _meant(text: str) -> str | bool | int:
     """The Boolean or number that a text spells."""
     return {"true": True, "false": False}.get(text.lower(), int(text) if text.isdecimal() else text)
-
-
-def _one_of(what: str, given: object, choices: Iterable[object]) -> None:
-    if given not in choices:
-        raise BadInput(f"{what} = {given!r} is unknown; expected one of {', '.join(map(str, choices))}")
-
-
-def _positive(what: str, given: Any) -> None:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < np.inf:
-        raise BadInput(f"{what} = {given!r} is not a number above 0")
-
-
-def _whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
-    if isinstance(given, bool) or not isinstance(given, int) or given < least:
-        raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")

@@ -1,31 +1,62 @@
 """What the times of a frame say: the granularity that they show, and which end of a step they name."""
 
+from functools import lru_cache
+from zoneinfo import available_timezones
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.granularity import GRANULARITIES, Granularity, named, table
-from mlops.errors import BadInput
+from mlops.errors import BadInput, Misused, nearest, quoted
 from mlops.tables import days_or_times, times
 
-__all__ = ["Flags", "Times", "fits", "granularity_of", "infer", "restamped"]
+__all__ = ["Flags", "Times", "fits", "granularity_of", "infer", "no_granularity", "restamped", "zone_meant", "zone_of"]
 
 SPARSEST = 0.15
 """The least share of its steps that the densest series must have; with less nobody can say what the steps are."""
 ENOUGH, DENSE = 8, 0.7
 """Observations of a series, and the share of its steps that they are, from which its granularity is taken."""
 COARSEST_FIRST = tuple(reversed(GRANULARITIES))
+WORDS = {
+    **{"day": "daily", "hour": "hourly", "week": "weekly", "month": "monthly", "quarter": "quarterly"},
+    **{"year": "yearly", "annually": "yearly", "weekdays": "business_daily", "15 minutes": "15min"},
+    **{"quarter hour": "15min", "half hour": "30min", "30 minutes": "30min"},
+}
+"""Further words for granularities, by which a mistyped one is recognised."""
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.datetime64]
 MONDAY = np.datetime64("1970-01-05", "ns")
 
 
 def granularity_of(text: str) -> Granularity:
-    """The granularity of a name or of pandas' alias; BadInput with the table for another text."""
+    """The granularity of a name or of pandas' alias; Misused with the nearest and the table for another text."""
     found = named(text)
     if found is None:
-        raise BadInput(f"there is no granularity {text!r}; {table()}")
+        raise Misused(no_granularity(text))
     return found
+
+
+def no_granularity(text: str) -> str:
+    """What to say of a text that names none."""
+    close = nearest(text, GRANULARITIES, WORDS)
+    return f"there is no granularity {quoted(text)}; {f'did you mean {close}? ' if close else ''}{table()}"
+
+
+def zone_of(text: str) -> str:
+    """The IANA name of a time zone; Misused with the nearest for another text."""
+    found = zone_named(text)
+    if found is None:
+        raise Misused(f"{quoted(text)} {NOT_A_ZONE}{zone_meant(text)}")
+    return found
+
+
+@lru_cache(maxsize=64)
+def zone_meant(text: str) -> str:
+    """Which zone a text may mean, as the end of a sentence."""
+    close = nearest(text, [name for name in sorted(available_timezones()) if zone_named(name) == name])
+    return f"; did you mean {close}?" if close else ""
 
 
 def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataFrame:

@@ -78,7 +78,7 @@ def _channel(name: str, found: Any, repeat_days: float, where: str) -> Channel:
     table = _table(found, where)
     kind = table.get("kind")
     if kind not in KINDS:
-        raise UnknownName(f"kind of channel in {where}", kind, KINDS)
+        raise BadInput(str(UnknownName("kind of channel", kind, KINDS)), where=where)
     secret = next((option for option in table if option.lower() in SECRETS), None)
     if secret is not None:
         raise BadInput(f"{secret!r} does not belong into a file; set it in the environment, MLOPS_SMTP_…"
@@ -104,7 +104,7 @@ def _check(table: Mapping[str, Any], where: str) -> None:
     """Values that have the right type and are wrong all the same."""
     for option, choices in (("severity", SEVERITIES), ("security", SECURITY)):
         if option in table and table[option] not in choices:
-            raise UnknownName(f"{option} in {where}", table[option], choices)
+            raise BadInput(str(UnknownName(option, table[option], choices)), where=where)
     if "url" in table and not _is_address(table["url"]):
         raise BadInput("url is not an address like https://host/path without user and password", where=where)
     if "port" in table and not 0 < table["port"] < 65536:
@@ -147,7 +147,7 @@ def _table(found: Any, where: str) -> dict[str, Any]:
 def _known(table: Mapping[str, Any], names: set[str], where: str) -> None:
     for name in table:
         if name not in names:
-            raise UnknownName(f"option in {where}", name, names)
+            raise BadInput(str(UnknownName("option", name, names)), where=where)
 
 
 def _number(value: Any, where: str) -> float:

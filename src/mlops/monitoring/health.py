@@ -84,7 +84,7 @@ def read_weights(path: Path) -> dict[str, Weight]:
         raise BadInput(f"can't be read: {error}", where=str(path)) from error
     for part in table:
         if part not in PARTS:
-            raise UnknownName(f"part in [health] of {path}", part, PARTS)
+            raise BadInput(str(UnknownName("part in [health]", part, PARTS)), where=str(path))
     return {part: _weight(entry, f"{path}, [health] {part}") for part, entry in table.items()}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput, Misused, UnknownName
 from mlops.forecasting import KINDS
 from mlops.monitoring.business import Costs
 from mlops.monitoring.recommend import Terms
@@ -45,6 +45,10 @@ def read_policy(path: Path) -> Policy:
     """The policy of a file; BadInput names what is wrong with it."""
     try:
         return _policy(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise Misused(
+            "no such file; name the policy of a project, like monitoring/policy.toml", where=str(path)
+        ) from error
     except KeyError as error:
         raise BadInput(f"has no {error}", where=str(path)) from error
     except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError, UnknownName) as error:

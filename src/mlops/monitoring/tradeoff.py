@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mlops import parallel
-from mlops.errors import BadInput
+from mlops.errors import BadInput, Misused
 from mlops.monitoring.business import Costs, UnitCost, money
 from mlops.monitoring.inject import CHANGES, Usual, inject, possible, usual
 from mlops.monitoring.recommend import Terms
@@ -155,7 +155,7 @@ def check_budgets(budgets: Sequence[float]) -> None:
     """Raise BadInput where there is none, or one is no number above 0."""
     wrong = [budget for budget in budgets if not 0 < budget < math.inf]
     if wrong or not budgets:
-        raise BadInput(f"a budget is {(*wrong, 'missing')[0]}; expected numbers of alarms a year above 0, as 0.5,1")
+        raise Misused(f"a budget is {(*wrong, 'missing')[0]}; expected numbers of alarms a year above 0, as 0.5,1")
 
 
 def lives(case: Case, per_change: int, seed: int = 0) -> tuple[Life, ...]:

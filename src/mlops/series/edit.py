@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from mlops.db import Database, Transaction
 from mlops.db.retry import retrying
-from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
+from mlops.errors import BadInput, Misused, NothingToDo, Refused, UnknownName
 
 __all__ = ["Chosen", "Edit", "Meant", "edit", "look_up", "meant"]
 
@@ -68,7 +68,7 @@ def look_up(
     what names no series, and BadInput for a number that is the id of one and the name of another, or for no condition.
     """
     if not names and not ids and not metric_type and not labels:
-        raise BadInput("which series? name them, or choose by --id, --metric-type or --label; nothing was changed")
+        raise Misused("which series? name them, or choose by --id, --metric-type or --label; nothing was changed")
     with database.transaction() as transaction:
         known = [row["name"] for row in transaction.rows("metric_types")]
         if metric_type and metric_type not in known:
@@ -76,7 +76,7 @@ def look_up(
         there = transaction.rows("series_called", metric_type=metric_type, labels=dict(labels or {}) or None)
     wanted = set(ids)
     for number in wanted - {row["series_id"] for row in there}:
-        raise UnknownName("series", number, [str(row["series_id"]) for row in there])
+        raise UnknownName("series", number, [str(row["series_id"]) for row in there], stored=True)
     for name in names:
         called = {row["series_id"] for row in there if name in row["names"]}
         numbered = {row["series_id"] for row in there if str(row["series_id"]) == name}
@@ -86,7 +86,7 @@ def look_up(
                 f" {next(row['name'] for row in there if row['series_id'] in called)!r}"
             )
         if not called | numbered:
-            raise UnknownName("series", name, [row["name"] for row in there])
+            raise UnknownName("series", name, [row["name"] for row in there], stored=True)
         wanted |= called | numbered
     chosen = [row for row in there if row["series_id"] in wanted] if names or ids else there
     if not chosen:

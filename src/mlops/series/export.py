@@ -13,10 +13,11 @@ import pyarrow.parquet as parquet
 from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
-from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.errors import BadInput, Misused, NothingToDo, UnknownName
 
 __all__ = ["export"]
 
+ENDINGS = (".csv", ".csv.gz", ".parquet")
 SERIES_AT_ONCE = 100
 TYPES = {"tenant_id": pa.int32(), "observed_at": pa.timestamp("us", tz="UTC"), **dict.fromkeys(NUMBERS, pa.float64())}
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in LONG_COLUMNS])
@@ -50,11 +51,11 @@ class Writer(Protocol):
 
 
 def _writer(path: Path) -> Writer:
-    endings: dict[str, Writer] = {".csv": _write_csv, ".csv.gz": _write_gzipped, ".parquet": _write_parquet}
-    for ending, writer in endings.items():
-        if path.name.endswith(ending):
+    writers: tuple[Writer, ...] = (_write_csv, _write_gzipped, _write_parquet)
+    for ending, writer in zip(ENDINGS, writers, strict=True):
+        if path.name.lower().endswith(ending):
             return writer
-    raise BadInput(f"the name must end in {', '.join(endings)}", where=str(path))
+    raise Misused(f"the name must end in {', '.join(ENDINGS)}", where=str(path))
 
 
 def _selected(database: Database, metric_type: str | None, wanted: Sequence[int] | None) -> list[int]:
@@ -64,7 +65,7 @@ def _selected(database: Database, metric_type: str | None, wanted: Sequence[int]
     found = [row["series_id"] for row in rows]
     unknown = sorted(set(given or ()) - set(found))
     if unknown:
-        raise UnknownName("series", unknown[0], map(str, found))
+        raise UnknownName("series", unknown[0], map(str, found), stored=True)
     if not found:
         what = "" if metric_type is None else f" of {metric_type!r}"
         raise NothingToDo(f"there is no series{what}; see `mlops series list`")

@@ -10,10 +10,10 @@ from typing import Literal
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
+from mlops.forecasting.stamps import zone_of
 from mlops.series.adapters import AUTO, locate, recognised
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.arrivals import Arrivals
@@ -274,7 +274,4 @@ def _sha256(path: Path) -> str:
 
 
 def _zone(name: str | None) -> str | None:
-    found = None if name is None else zone_named(name)
-    if name is not None and found is None:
-        raise BadInput(f"{name!r} {NOT_A_ZONE}")
-    return found
+    return None if name is None else zone_of(name)

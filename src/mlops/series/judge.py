@@ -108,7 +108,7 @@ def judge(
     before = _counted(both, touched) == 0
     known = np.where(before, both.was["quality_score"], np.nan)
     ends, past = _ends(both.at, facts.granularity[both.code]), of_series[both.code]
-    waited = np.where(past, np.timedelta64("NaT"), now - ends).astype("timedelta64[us]") / SECOND
+    waited = np.where(past, np.nan, np.subtract(now, ends) / SECOND)
     found = _assessed(both, stands["value"], facts, known, None if past.all() else waited)
 
     quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), found.quality)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from mlops.db import Database
 from mlops.domain.metric_types import Absence, Aggregate
-from mlops.errors import BadInput, Refused, UnknownName
+from mlops.errors import Misused, Refused, UnknownName
 
 __all__ = ["add_metric_type", "list_metric_types"]
 
@@ -33,7 +33,7 @@ def add_metric_type(
     """Declare a metric type; whether it is new. The same again changes nothing, and another under its name is Refused.
 
     `aggregate` is how values add up over time (sum, mean, max, last), `absence` what a step without a value means: zero
-    of what is counted or weighed, else nothing. BadInput for what can't be a metric type.
+    of what is counted or weighed, else nothing. Misused for what can't be a metric type.
     """
     wanted = _checked(name, unit, aggregate, min_value, max_value, absence)
     with database.transaction() as transaction:
@@ -53,12 +53,12 @@ def _checked(
     name: str, unit: str, aggregate: str, min_value: float | None, max_value: float | None, absence: str
 ) -> dict[str, Any]:
     if not NAME.fullmatch(name):
-        raise BadInput(
+        raise Misused(
             f"{name!r} can't be the name of a metric type; expected 2 to 63 small letters, digits and _, such as"
             f" {_suggested(name)}"
         )
     if not unit.strip():
-        raise BadInput("a metric type has a unit, such as kg, count or percent; say --unit")
+        raise Misused("a metric type has a unit, such as kg, count or percent; say --unit")
     for what, given, choices in (
         ("aggregate", aggregate, get_args(Aggregate)),
         ("absence", absence, get_args(Absence)),
@@ -66,9 +66,9 @@ def _checked(
         if given not in choices:
             raise UnknownName(what, given, choices)
     if any(side is not None and not math.isfinite(side) for side in (min_value, max_value)):
-        raise BadInput("the bounds of a metric type are finite; leave one out where there is none")
+        raise Misused("the bounds of a metric type are finite; leave one out where there is none")
     if min_value is not None and max_value is not None and min_value >= max_value:
-        raise BadInput(f"the smallest value ({min_value:g}) must be below the largest ({max_value:g})")
+        raise Misused(f"the smallest value ({min_value:g}) must be below the largest ({max_value:g})")
     return {"unit": unit, "aggregate": aggregate, "min_value": min_value, "max_value": max_value, "absence": absence}
 
 

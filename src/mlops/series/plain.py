@@ -83,7 +83,8 @@ def _check(
             where=where,
         )
     if metric_type is not None and metric_type not in known:
-        raise UnknownName("metric type", metric_type, known)
+        hint = f"another one: mlops series metric add {metric_type} --unit UNIT"
+        raise UnknownName("metric type", metric_type, known, hint=hint)
     if plain and "labels" in names:
         raise BadInput(
             "has both columns 'series_id' and 'labels'; put the id into the labels, or call it by what it is"

@@ -31,7 +31,10 @@ def show_series(database: Database, series_id: int) -> dict[str, Any]:
         found = transaction.one("series_show", series_id=series_id)
         if found is None:
             raise UnknownName(
-                "series", series_id, _ids(transaction.rows("series_ids", metric_type=None, series_ids=None))
+                "series",
+                series_id,
+                _ids(transaction.rows("series_ids", metric_type=None, series_ids=None)),
+                stored=True,
             )
         return found | {"latest": transaction.rows("series_latest", series_id=series_id, most=LATEST)}
 

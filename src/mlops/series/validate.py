@@ -6,17 +6,17 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlops.domain.clock import NOT_A_ZONE, zone_named
-from mlops.domain.granularity import named, table
+from mlops.domain.granularity import named
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput, UnknownName, nearest
+from mlops.forecasting.stamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
 from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 
@@ -219,12 +219,12 @@ def _tenant(text: str) -> tuple[int, str | None]:
 
 def _granularity(text: str) -> Verdict:
     found = named(text)
-    return (None, f"there is no such granularity; {table()}") if found is None else (found.name, None)
+    return (None, no_granularity(text)) if found is None else (found.name, None)
 
 
 def _zone(text: str) -> Verdict:
     found = zone_named(text)
-    return found, f"that {NOT_A_ZONE}" if found is None else None
+    return found, f"that {NOT_A_ZONE}{zone_meant(text)}" if found is None else None
 
 
 def _name(text: str) -> tuple[str, str | None]:
@@ -256,8 +256,8 @@ def _refuse_constant(text: str) -> float:
 
 
 def _undeclared(text: str, bounds: Bounds) -> str:
-    close = " or ".join(map(repr, get_close_matches(text, bounds, n=3, cutoff=0.5)))
-    hint = f"did you mean {close}? else " if close else ""
+    close = nearest(text, bounds)
+    hint = f"did you mean {close!r}? else " if close else ""
     add = f"mlops series metric add {shlex.quote(text)} --unit UNIT --aggregate sum"
     return f"this metric type is not declared; {hint}declare it with: {add}; mlops series metric list shows the others"
 

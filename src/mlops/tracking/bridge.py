@@ -105,7 +105,10 @@ class _New:
 
     def version(self) -> ModelVersion:
         if self.added is None:
-            self.added = add_version(self.store, self.name, self.logged.run_id, self.logged.model_uri, self.tags)
+            logged = self.logged
+            self.added = add_version(
+                self.store, self.name, logged.run_id, logged.model_uri, self.tags, logged.description
+            )
         return self.added
 
     def anchor(self) -> dict[str, Any]:

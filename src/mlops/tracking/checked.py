@@ -24,6 +24,7 @@ from mlops.domain.canonical import one_line
 from mlops.domain.lineage import changed_files
 from mlops.errors import MlopsError, ModelNotFound, Refused
 from mlops.tracking.alerts import review
+from mlops.tracking.model_card import MODEL_FILE, model_card, read_model
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.released import RELEASED
 
@@ -44,8 +45,8 @@ __all__ = [
     "why_not_loaded",
 ]
 
-ARTIFACTS, MODEL_FILE = "artifacts", "MLmodel"
-"""MLflow's names for the files that a model is made of, and for the file that says what a model is."""
+ARTIFACTS = "artifacts"
+"""MLflow's name for the files that a model is made of."""
 LEFT_BEHIND = "registered_model_meta"
 """Written by MLflow into what it downloads, in a store of files into the model itself."""
 CACHE = "__pycache__"
@@ -108,7 +109,7 @@ def load_from(model: Path, version: ModelVersion) -> Any:
     try:
         # MLflow takes skops for a pickle, for a model may list types to trust; `refusal` has compared these with ours
         with _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
-            return mlflow.pyfunc.load_model(str(model))
+            return mlflow.pyfunc.load_model(str(model), suppress_warnings=True)  # nobody hears them, and they take time
     except (MlflowException, OSError) as error:
         raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
 
@@ -212,8 +213,8 @@ def signature_of(database: Database, version: ModelVersion) -> Signature:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = mlflow.models.get_model_info(str(_model_file(database, version, folder))).signature
-        except (MlopsError, MlflowException, OSError):
+            found = read_model(_model_file(database, version, folder)).signature
+        except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
             return {}
     if found is None or found.inputs is None:
         return {}
@@ -238,8 +239,7 @@ def _model_file(database: Database, version: ModelVersion, folder: str) -> Path:
 
 def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The flavours of a model in a folder, and that by which MLflow's pyfunc loads it."""
-    document = yaml.load((model / MODEL_FILE).read_text(encoding="utf-8"), yaml.CSafeLoader)  # a tenth of the time
-    flavors = dict(document["flavors"])
+    flavors = dict(model_card(model)["flavors"])
     return flavors, dict(flavors["python_function"])
 
 

@@ -6,15 +6,18 @@ from typing import Any
 from mlflow.data.dataset import Dataset
 from mlflow.data.dataset_source import DatasetSource
 from mlflow.data.dataset_source_registry import register_dataset_source
-from mlflow.entities import Run
+from mlflow.entities import Dataset as Entity
+from mlflow.entities import DatasetInput, InputTag, Run
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 import mlflow
 from mlops.domain.lineage import Lineage
 from mlops.errors import Refused
 
-__all__ = ["SOURCE_TYPE", "TrainingData", "TrainingSource", "log_dataset", "logged_digests"]
+__all__ = ["SOURCE_TYPE", "TrainingData", "TrainingSource", "dataset_input", "log_dataset", "logged_digests"]
 
 SOURCE_TYPE = "mlops_training_data"
+CONTEXT = "training"
 DIGEST_DIGITS = 36
 """As many as MLflow's table keeps."""
 
@@ -89,7 +92,15 @@ class TrainingData(Dataset):
 
 def log_dataset(name: str, lineage: Lineage) -> None:
     """Tell the active run what it trains on."""
-    mlflow.log_input(TrainingData(name, lineage), context="training")
+    mlflow.log_input(TrainingData(name, lineage), context=CONTEXT)
+
+
+def dataset_input(name: str, lineage: Lineage) -> DatasetInput:
+    """The same for MLflow's client."""
+    data = TrainingData(name, lineage).to_dict()
+    kind, source = data.pop("source_type"), data.pop("source")
+    dataset = Entity(data["name"], data["digest"], kind, source, data["schema"], data["profile"])
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, CONTEXT)])
 
 
 def logged_digests(run: Run) -> set[str]:

@@ -26,6 +26,7 @@ from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse
 from mlops.errors import BadInput
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
 from mlops.tracking.environment import code, environment
+from mlops.tracking.model_card import read_model
 
 __all__ = ["CARRIES_NONE", "LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
 
@@ -85,7 +86,7 @@ def read_lineage(version: Any, model: Path | None = None) -> dict[str, Any]:
     Never raises, whatever the model holds.
     """
     try:
-        carried = _carried(f"models:/{version.name}/{version.version}" if model is None else str(model))
+        carried = _carried(f"models:/{version.name}/{version.version}" if model is None else model)
     except (MlflowException, OSError) as error:
         return _incomplete(f"the model's {UNREADABLE}: {error}")
     except Exception as error:  # anything may stand in a file that somebody else wrote
@@ -119,8 +120,8 @@ class _Carried:
         return sha256(self.text)
 
 
-def _carried(place: str) -> _Carried:
-    model = mlflow.models.get_model_info(place)
+def _carried(place: str | Path) -> _Carried:
+    model = mlflow.models.get_model_info(place) if isinstance(place, str) else read_model(place)
     text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
     inputs, outputs = (model.signature.inputs, model.signature.outputs) if model.signature else (None, None)
     names = [one.name for one in inputs.inputs] if inputs else []

@@ -9,7 +9,7 @@ from openlineage.client.serde import Serde
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
 from requests import RequestException
 
-from mlops.errors import BadInput, Refused
+from mlops.errors import BadInput, Misused, Refused
 from mlops.files import whole
 
 __all__ = ["send", "write"]
@@ -37,7 +37,7 @@ def send(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> in
     Raises Refused at the first event that is not taken. To send all of them again does no harm.
     """
     if not urlsplit(url).hostname:
-        raise BadInput(f"{url!r} has no host; expected an address such as https://marquez.example:5000")
+        raise Misused(f"{url!r} has no host; expected an address such as https://marquez.example:5000")
     sent = 0
     transport = HttpTransport(_http(url, api_key))
     try:

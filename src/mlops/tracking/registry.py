@@ -1,5 +1,6 @@
 """The model registry: versions, aliases and URIs (`models:/demand@champion`, `models:/demand/3`)."""
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
-from mlops.errors import BadInput, DatabaseUnavailable, MlopsError, ModelNotFound, Refused
+from mlops.domain.model_uri import FORMS, MODEL_URI
+from mlops.errors import DatabaseUnavailable, Misused, MlopsError, ModelNotFound, Refused, nearest, quoted
 from mlops.tracking.store import Store
 
 __all__ = [
@@ -30,8 +33,17 @@ AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
+MOST_NAMES = 20
+ABOUT = """Forecasts of `{name}`, trained by `mlops train`. The version with the alias **@champion** is served:
+
+    mlops predict models:/{name}@champion
+
+**@challenger** is the newest that was trained. The page of each version says what it forecasts, what it learned from,
+how good it was on past origins beside the baselines, and how to use it. Every forecast leads back to its version:
+`mlops registry trace`, `mlops registry lineage models:/{name}@champion`.
+"""
+"""The description of a new registered model."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +68,24 @@ class ModelVersion:
 
 def resolve(store: Store, uri: str) -> ModelVersion:
     """The version that a URI means now; ModelNotFound names what there is instead."""
-    found = URI.fullmatch(uri)
+    found = MODEL_URI.fullmatch(uri)
     if found is None:
-        raise BadInput(f"{uri!r} is not a model URI; expected models:/NAME@ALIAS or models:/NAME/VERSION")
+        raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
     try:
         if found["alias"]:
             return _of(store.client.get_model_version_by_alias(found["name"], found["alias"]))
         return _of(store.client.get_model_version(found["name"], found["version"]))
     except MlflowException as error:
         _absent(error, uri)
-        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, found['name'])}") from error
+        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **found.groupdict())}") from error
 
 
-def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelVersion:
-    """Register a logged model as the next version of a name and as its challenger.
+def add_version(
+    store: Store, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str = ""
+) -> ModelVersion:
+    """Register a logged model as the next version of a name and as its challenger; its own page names the version.
+
+    `description` is Markdown, in which {uri} becomes the URI of the version.
 
     Refused with MLflow's reason when it takes none, DatabaseUnavailable when it does not answer. Then nothing of it is
     left in the registry, and the run is marked as failed with the reason.
@@ -77,10 +93,15 @@ def add_version(store: Store, name: str, run_id: str, model_uri: str, tags: Mapp
     made, added = False, None
     try:
         made = _made(store, name)
-        added = store.client.create_model_version(
-            name, model_uri, run_id, tags=dict(tags), model_id=_logged_model(model_uri)
-        )
+        model_id = _logged_model(model_uri)
+        added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags), model_id=model_id)
+        if description:
+            about = description.replace("{uri}", f"models:/{name}/{added.version}")
+            store.client.update_model_version(name, added.version, about)
         store.client.set_registered_model_alias(name, "challenger", added.version)
+        if model_id is not None:
+            versions = json.dumps([{"name": name, "version": int(added.version)}])
+            store.client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: versions})
         return resolve(store, f"models:/{name}/{added.version}")
     except (MlflowException, MlopsError, OSError) as error:
         reason = f"MLflow did not register the model of run {run_id} as {name}: {one_line(str(error))}"
@@ -120,7 +141,7 @@ def alias_of(store: Store, name: str, alias: str) -> ModelVersion | None:
 def _made(store: Store, name: str) -> bool:
     """Make a registered model unless there is one of this name; whether it is new."""
     try:
-        store.client.create_registered_model(name)
+        store.client.create_registered_model(name, description=ABOUT.format(name=name))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -162,11 +183,29 @@ def _absent(error: MlflowException, uri: str) -> None:
         raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_sentence(error)}") from error
 
 
-def _what_there_is(store: Store, name: str) -> str:
+def _what_there_is(store: Store, name: str, alias: str | None, version: str | None) -> str:
+    """What was meant perhaps, and what there is: the names, else the versions and aliases of the name."""
     try:
         model = store.client.get_registered_model(name)
     except MlflowException:
         names = [model.name for model in store.client.search_registered_models()]
-        return f"registered models: {', '.join(names) or 'none; train one with `mlops train lightgbm`'}"
+        if not names:
+            return "no model is registered yet; train one with `mlops train lightgbm`"
+        close = nearest(name, names)
+        shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
+        return f"{f'did you mean {close}? ' if close else ''}registered models: {shown}"
     aliases = [f"@{alias} is version {version}" for alias, version in sorted(model.aliases.items())]
-    return f"{name} has {', '.join(aliases) or 'no alias; give one with `mlops registry promote`'}"
+    close = nearest(alias, model.aliases) if alias else None
+    meant = f"did you mean models:/{name}@{close}? " if close else ""
+    known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"
+    return f"{meant}{name} has {known}{_newest(store, name, version)}"
+
+
+def _newest(store: Store, name: str, version: str | None) -> str:
+    """Up to which version there are any, where one was asked for."""
+    if version is None:
+        return ""
+    found = store.client.search_model_versions(
+        f"name = {_quoted(name)}", max_results=1, order_by=["version_number DESC"]
+    )
+    return f"; its newest version is {found[0].version}" if found else "; it has no version"

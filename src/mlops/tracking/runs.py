@@ -1,22 +1,32 @@
-"""Runs: what a training leaves in MLflow, and how it is read back."""
+"""Runs: what a training leaves in MLflow, and how it is read back.
+
+What people look at in MLflow's pages is a name, a description in Markdown, tables as JSON and pages as HTML; what
+programs read again is Parquet, which those pages can't show.
+"""
 
 import hashlib
+import json
 import os
 import tempfile
+import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import version as installed
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.models.signature import infer_signature
+from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 import mlflow
 from mlops.domain.canonical import one_line
@@ -25,12 +35,12 @@ from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.checked import digests
-from mlops.tracking.dataset import log_dataset
+from mlops.tracking.dataset import DIGEST_DIGITS, dataset_input
 from mlops.tracking.lineage import declare
 from mlops.tracking.registry import fail_run
 from mlops.tracking.store import Store
 
-__all__ = ["Logged", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
+__all__ = ["Logged", "Page", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
 
 SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
 CODE = Path(pyfunc.__file__)
@@ -38,20 +48,36 @@ MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophe
 
 
 @dataclass(frozen=True)
+class Page:
+    """What MLflow's pages say of a run: its name, since when it ran, and a description in Markdown.
+
+    `use` is said of the version that comes of it, too: how to use {uri}.
+    """
+
+    name: str
+    began_at: datetime
+    description: str
+    use: str = ""
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Everything about a training that is worth keeping: it becomes one MLflow run.
 
     `lineage` are arguments of `declare`, apart from what the model itself says; `training` are files that travel in
-    the model.
+    the model. `tables` are read by programs (NAME.parquet), `shown` by people (NAME.json), and so are `files`.
     """
 
     experiment: str
+    page: Page
     forecaster: Forecaster
     lineage: Mapping[str, Any]
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     training: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -60,7 +86,7 @@ class Logged:
     """A run, its model, the lineage that the model carries, and what else will be held against it.
 
     `files` are digests of the whole model as it was on this machine, before any store had it; `metrics` what was
-    measured.
+    measured; `description` is Markdown for whoever looks at the version.
     """
 
     run_id: str
@@ -68,50 +94,58 @@ class Logged:
     lineage: Lineage
     files: Mapping[str, str]
     metrics: Mapping[str, float]
+    description: str = ""
 
 
 @dataclass(frozen=True)
 class ReportRecord:
-    """A comparison of models that keeps none of them: it becomes one MLflow run with tables and pictures."""
+    """A comparison of models that keeps none of them: it becomes one MLflow run with tables and pictures.
+
+    `tables` are read by programs (NAME.parquet), `shown` by people (NAME.json), and so are `files`.
+    """
 
     experiment: str
-    name: str
+    page: Page
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def log_run(store: Store, record: RunRecord) -> Logged:
-    """Log a run with its training data's digest and its model, which carries the lineage."""
-    with _run(store, record.experiment) as run, tempfile.TemporaryDirectory() as name:
+    """Log a run with its training data's digest and its model, which carries the lineage.
+
+    The metrics are logged last: MLflow's pages show them with the model and the data only when they name both.
+    """
+    with _run(store, record.experiment, record.page) as run, tempfile.TemporaryDirectory() as name:
         folder, signature = Path(name), _signature(record.forecaster)
         _write_files(record, folder)
         files = _of_each({CODE.name: CODE.read_bytes()}) | digests(folder)
         tables = {name: _parquet(table) for name, table in record.tables.items()}
         lineage = declare(signature, files=files, tables=_of_each(tables), **record.lineage)
-        mlflow.set_tags(dict(record.tags) | lineage.tags())
-        mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
+        shown, tags = _shown(record.shown), {**record.tags, **lineage.tags()}
+        _log_facts(store, run, record.params, tags | _listed(shown))
+        store.client.log_inputs(run.info.run_id, [dataset_input(record.experiment, lineage)])
+        kept = {f"{name}.parquet": content for name, content in tables.items()}
+        _log_files(store, run, {"lineage.json": lineage.to_json().encode()} | kept | shown | dict(record.files))
+        model_id, model_uri, whole = _log_model(store, run, record, folder, signature, lineage)
         metrics = {name: float(value) for name, value in record.metrics.items() if value == value}
-        mlflow.log_metrics(metrics)
-        mlflow.log_text(lineage.to_json(), "lineage.json")
-        log_dataset(record.experiment, lineage)
-        _log_files({f"{name}.parquet": content for name, content in tables.items()})
-        model_uri, whole = _log_model(record, folder, signature, lineage)
-        return Logged(run.info.run_id, model_uri, lineage, whole, metrics)
+        about = {"dataset_name": record.experiment, "dataset_digest": lineage.content_sha256[:DIGEST_DIGITS]}
+        _log_metrics(store, run, metrics, model_id=model_id, **about)
+        description = f"{record.page.description}\n\n{record.page.use}"
+        return Logged(run.info.run_id, model_uri, lineage, whole, metrics, description)
 
 
 def log_report(store: Store, record: ReportRecord) -> str:
-    """Log a report; its run's id. A table becomes NAME.parquet and, for MLflow's page, NAME.json."""
-    with _run(store, record.experiment) as run:
-        mlflow.set_tags(dict(record.tags) | {"mlflow.runName": record.name})
-        mlflow.log_params({name: value for name, value in record.params.items() if name not in run.data.params})
-        mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
-        for name, table in record.tables.items():
-            if 0 < len(table) <= SHOWN_ROWS:
-                mlflow.log_table(_plain(table), f"{name}.json")
-        _log_files({f"{name}.parquet": _parquet(table) for name, table in record.tables.items()} | dict(record.files))
+    """Log a report; its run's id."""
+    with _run(store, record.experiment, record.page) as run:
+        shown = _shown(record.shown)
+        _log_facts(store, run, record.params, dict(record.tags) | _listed(shown))
+        _log_metrics(store, run, {name: value for name, value in record.metrics.items() if value == value})
+        kept = {f"{name}.parquet": _parquet(table) for name, table in record.tables.items()}
+        _log_files(store, run, kept | shown | dict(record.files))
         return str(run.info.run_id)
 
 
@@ -141,22 +175,73 @@ def _download(store: Store, run_id: str, name: str) -> bytes:
 
 
 @contextmanager
-def _run(store: Store, experiment: str) -> Iterator[mlflow.ActiveRun]:
-    """The run that `mlflow run` has begun for us, else a new one; what breaks it off is told by its tags."""
+def _run(store: Store, experiment: str, page: Page) -> Iterator[Run]:
+    """The run that `mlflow run` has begun for us, else a new one; what breaks it off is told by its tags.
+
+    It is never MLflow's active run: which run and experiment are active is for whoever calls us to say.
+    """
+    about = {MLFLOW_RUN_NAME: page.name, MLFLOW_RUN_NOTE: page.description}
     begun = os.environ.get("MLFLOW_RUN_ID")
-    with mlflow.start_run(run_id=begun or None, experiment_id=None if begun else store.experiment(experiment)) as run:
-        try:
-            yield run
-        except Exception as error:
-            fail_run(store, run.info.run_id, f"{type(error).__name__}: {one_line(str(error))}")
-            raise
+    if begun:
+        run = store.client.get_run(begun)
+        store.client.log_batch(begun, tags=_tags(about))
+    else:
+        run = store.client.create_run(
+            store.experiment(experiment),
+            start_time=int(page.began_at.timestamp() * 1000),
+            tags=resolve_tags(about),
+            run_name=page.name,
+        )
+    try:
+        yield run
+    except BaseException as error:
+        fail_run(store, run.info.run_id, f"{type(error).__name__}: {one_line(str(error))}")
+        raise
+    store.client.set_terminated(run.info.run_id)
 
 
-def _log_files(files: Mapping[str, bytes]) -> None:
+def _log_facts(store: Store, run: Run, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    """Parameters, but for those that `mlflow run` has set, and tags."""
+    new = [
+        Param(name, str(value)) for name, value in params.items() if value is not None and name not in run.data.params
+    ]
+    store.client.log_batch(run.info.run_id, params=new, tags=_tags(tags))
+
+
+def _log_metrics(store: Store, run: Run, metrics: Mapping[str, float], **about: str) -> None:
+    at = int(time.time() * 1000)
+    named = [Metric(name, float(value), at, 0, run_id=run.info.run_id, **about) for name, value in metrics.items()]
+    store.client.log_batch(run.info.run_id, metrics=named)
+
+
+def _tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, str(value)) for name, value in tags.items()]
+
+
+def _shown(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+    """NAME.json of each table that has rows, as MLflow's `log_table` writes it; NAME.parquet of one too long for it."""
+    there = {name: table for name, table in tables.items() if len(table)}
+    return {
+        **{f"{name}.json": _json(table) for name, table in there.items() if len(table) <= SHOWN_ROWS},
+        **{f"{name}.parquet": _parquet(table) for name, table in there.items() if len(table) > SHOWN_ROWS},
+    }
+
+
+def _json(table: pd.DataFrame) -> bytes:
+    return bytes(_plain(table).to_json(orient="split", index=False, date_format="iso").encode())
+
+
+def _listed(shown: Iterable[str]) -> dict[str, str]:
+    """The tag by which MLflow's page knows that files are tables."""
+    tables = [{"path": name, "type": "table"} for name in shown if name.endswith(".json")]
+    return {MLFLOW_LOGGED_ARTIFACTS: json.dumps(tables)} if tables else {}
+
+
+def _log_files(store: Store, run: Run, files: Mapping[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        mlflow.log_artifacts(folder)
+        store.client.log_artifacts(run.info.run_id, folder)
 
 
 def _of_each(contents: Mapping[str, bytes]) -> dict[str, str]:
@@ -195,14 +280,22 @@ class _Keeping:
 
 
 def _log_model(
-    record: RunRecord, folder: Path, signature: ModelSignature, lineage: Lineage
-) -> tuple[str, dict[str, str]]:
-    """The URI of the model in the store, and the digests of its files as they were before they went there."""
+    store: Store, run: Run, record: RunRecord, folder: Path, signature: ModelSignature, lineage: Lineage
+) -> tuple[str, str, dict[str, str]]:
+    """The id and URI of the model in the store, and the digests of its files as they were before they went there."""
     keeping = _Keeping()
+    made = store.client.create_logged_model(
+        run.info.experiment_id,
+        name=record.forecaster.kind,
+        source_run_id=run.info.run_id,
+        tags=resolve_tags({**record.tags, MLFLOW_RUN_NOTE: record.page.description}),
+        params={name: str(value) for name, value in record.params.items() if value is not None},
+    )
     logged = Model.log(
         None,
         keeping,
-        name="model",
+        run_id=run.info.run_id,
+        model_id=made.model_id,
         flavor_name="pyfunc.ModelFromCode",
         validate_serving_input=False,
         python_model=str(CODE),
@@ -215,7 +308,7 @@ def _log_model(
         metadata=lineage.metadata(),
         pip_requirements=[f"{name}=={installed(name)}" for name in MODEL_REQUIREMENTS],
     )
-    return str(logged.model_uri), keeping.files
+    return str(logged.model_id), str(logged.model_uri), keeping.files
 
 
 def _signature(forecaster: Forecaster) -> ModelSignature:

@@ -5,13 +5,16 @@ import os
 import warnings
 from pathlib import Path
 
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+
 import mlflow
 from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db.failures import one_sentence
 from mlops.db.snapshot import Snapshot, snapshot
-from mlops.errors import DatabaseUnavailable
+from mlops.errors import DatabaseUnavailable, Misused, quoted
 from mlops.tracking.artifact_hosts import ArtifactHosts, guard
+from mlops.tracking.experiment_page import page_tags
 
 __all__ = ["Store", "open_store", "tracking_uri"]
 
@@ -31,7 +34,7 @@ class Store:
         local = not self.uri.startswith(("http://", "https://"))
         location = (self.artifacts / name).as_uri() if local else None
         try:
-            return str(self.client.create_experiment(name, artifact_location=location))
+            return str(self.client.create_experiment(name, artifact_location=location, tags=page_tags(name)))
         except mlflow.exceptions.MlflowException:
             raced = self.client.get_experiment_by_name(name)  # another process was faster
             if raced is None:
@@ -69,6 +72,11 @@ def open_store(settings: Settings, database_url: str) -> Store:
             _make_tables(uri, settings.artifacts)
         store = Store(uri, settings.artifacts)
         store.client.search_experiments(max_results=1)
+    except UnsupportedModelRegistryStoreURIException as error:
+        raise Misused(
+            f"MLFLOW_TRACKING_URI is {quoted(uri)}, where MLflow keeps no model registry; expected an MLflow server"
+            " (http://host:5000) or a database (postgresql://user@host/name)"
+        ) from error
     except mlflow.exceptions.MlflowException as error:
         raise DatabaseUnavailable(f"can't open the MLflow store: {one_sentence(error)}") from error
     return store

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -35,6 +36,7 @@ class Report:
     by_origin: pd.DataFrame
     forecasts: pd.DataFrame
     """Every forecast with its outcome, and a column `candidate`."""
+    began_at: datetime
 
     @property
     def asked(self) -> str:
@@ -64,7 +66,7 @@ def run(
     where: str | None = None,
 ) -> Report:
     """Compare the candidates on the rows that all of them forecast; `done` is told of each fit as it finishes."""
-    finished = []
+    finished, began_at = [], datetime.now(UTC)
     for one in compare(
         candidates, subject.past, subject.cutoffs, plan.horizon, refit_every=plan.refit_every, where=where
     ):
@@ -89,6 +91,7 @@ def run(
         by_segment=_by_segment(parts, segments),
         by_origin=_each(parts, ["cutoff"]),
         forecasts=judged,
+        began_at=began_at,
     )
 
 

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import open_database
 from mlops.db.failures import explained
-from mlops.errors import BadInput
+from mlops.domain.moments import moment
+from mlops.errors import Misused, quoted, typed
 from mlops.tracking.store import open_store
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import train
@@ -17,10 +17,14 @@ __all__ = ["run"]
 
 
 def run(params: Path, arguments: Sequence[str]) -> None:
-    """Train as `params` says with what the arguments change; an empty value changes nothing, exit 1 is a refusal."""
+    """Train as `params` says with what the arguments change; an empty value changes nothing.
+
+    Ends with the exit code of what is refused (`mlops.errors`), told in a sentence on stderr.
+    """
     try:
         changes = _pairs(arguments)
-        as_of = _time(changes.pop("as_of", ""))
+        with typed("--as_of"):
+            as_of = moment(changes.pop("as_of", None))
         spec = TrainingSpec.from_toml(params, changes, as_of=as_of)
         settings = Settings()
         database = open_database(settings)
@@ -29,8 +33,8 @@ def run(params: Path, arguments: Sequence[str]) -> None:
         known = explained(error)
         if known is None:
             raise
-        _say(f"refused: {known}")
-        sys.exit(1)
+        _say(f"train: {known}")
+        sys.exit(known.exit_code)
     figures = trained.metrics
     baselines = f"seasonal naive {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}"
     _say(f"{trained.version.uri}: WAPE {figures['wape']:.3f}, {baselines}")
@@ -38,17 +42,9 @@ def run(params: Path, arguments: Sequence[str]) -> None:
 
 def _pairs(arguments: Sequence[str]) -> dict[str, str]:
     if len(arguments) % 2 or not all(key.startswith("--") for key in arguments[::2]):
-        raise BadInput(f"{' '.join(arguments)!r} is not of the form --key value")
+        raise Misused(f"{quoted(' '.join(arguments))} is not of the form --key value")
     keys = [key.removeprefix("--") for key in arguments[::2]]
     return {key: value for key, value in zip(keys, arguments[1::2], strict=True) if value}
-
-
-def _time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text) if text else datetime.now(UTC)
-    except ValueError as error:
-        raise BadInput(f"as_of = {text!r} is not a time; expected 2020-03-23 or 2020-03-23T06:00:00+00:00") from error
-    return found.replace(tzinfo=found.tzinfo or UTC)
 
 
 def _say(note: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from mlops.db import Database
 from mlops.domain.lineage import trained_here
 from mlops.domain.sentence import sentence
-from mlops.errors import BadInput, ModelNotFound, NothingToDo, Refused
+from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.bridge import sync
 from mlops.tracking.checked import anchor_of, foreign_library, signature_of, why_not_loaded
 from mlops.tracking.lineage import CARRIES_NONE
@@ -302,7 +302,7 @@ def _sentence(what: str, text: str) -> str:
     try:
         return sentence(what, text)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise Misused(str(error)) from error
 
 
 @contextmanager

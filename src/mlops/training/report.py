@@ -7,6 +7,7 @@ import pandas as pd
 from mlops.tracking.runs import ReportRecord, log_report
 from mlops.tracking.store import Store
 from mlops.training.backtest import Report
+from mlops.training.describe import of_backtest, of_tuning
 from mlops.training.plots import pictures
 from mlops.training.subject import Plan, Subject
 from mlops.training.tune import Tuned
@@ -24,8 +25,10 @@ def log(report: Report, store: Store, experiment: str) -> str:
     cutoffs = report.subject.cutoffs
     record = ReportRecord(
         experiment=experiment,
-        name=f"backtest {report.asked}",
+        page=of_backtest(report),
         params={
+            "kind": report.candidates[0].kind,
+            "freq": report.subject.granularity.name,
             "kinds": ", ".join(one.name for one in report.candidates),
             "data": report.subject.source,
             "series": report.by_series["series_id"].nunique(),
@@ -39,8 +42,14 @@ def log(report: Report, store: Store, experiment: str) -> str:
             **{f"{report.asked}.{name}": value for name, value in report.candidates[0].params.items()},
         },
         metrics=_metrics(report),
-        tags={"mlops.report": "backtest", "mlops.values": report.subject.values},
-        tables=tables(report) | {"forecasts": report.forecasts},
+        tags={
+            "mlops.report": "backtest",
+            "mlops.kind": report.candidates[0].kind,
+            "mlops.granularity": report.subject.granularity.name,
+            "mlops.values": report.subject.values,
+        },
+        tables={"forecasts": report.forecasts},
+        shown=tables(report),
         files=pictures(report),
     )
     return log_report(store, record)
@@ -50,9 +59,10 @@ def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experime
     """Log a tuning: its trials as one table `trials`, the winner as `best.toml` and as parameters; the run's id."""
     record = ReportRecord(
         experiment=experiment,
-        name=f"tune {tuned.candidate.name}",
+        page=of_tuning(tuned, subject, plan),
         params={
             "kind": tuned.candidate.kind,
+            "freq": subject.granularity.name,
             "data": subject.source,
             "origins": len(tuned.cutoffs),
             "every": plan.every,
@@ -67,8 +77,13 @@ def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experime
             "wape_default": tuned.default.value,
             **{f"held_out.{name}": value for name, value in tuned.held_out.items()},
         },
-        tags={"mlops.report": "tuning", "mlops.values": subject.values},
-        tables={"trials": tuned.table},
+        tags={
+            "mlops.report": "tuning",
+            "mlops.kind": tuned.candidate.kind,
+            "mlops.granularity": subject.granularity.name,
+            "mlops.values": subject.values,
+        },
+        shown={"trials": tuned.table},
         files={"best.toml": tuned.toml.encode(), "command.txt": (tuned.command + "\n").encode()},
     )
     return log_report(store, record)

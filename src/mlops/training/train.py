@@ -1,7 +1,7 @@
 """One training: from the spec to a registered version, with its backtest against the baselines."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,8 @@ from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, read_data, select
+from mlops.training.describe import BASELINE_WORDS, of_training, tags_of
+from mlops.training.page import BacktestPage
 from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
 
@@ -55,6 +57,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     """
     if spec.request and (done := trained_for(database, store, spec.name, spec.request)):
         return _done(database, store, done)
+    began_at = datetime.now(UTC)
     say("reading what was known")
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
     spec = _with_absence(spec, database, selection.metric_type)
@@ -69,7 +72,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say(f"fitting {spec.kind} on {len(frame):,} observations")
     fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
     say("logging and registering")
-    version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store)
+    version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store, began_at)
     return Trained(version, metrics, data.excluded_frame, notes)
 
 
@@ -131,35 +134,67 @@ def _register(
     fitted: Forecaster,
     database: Database,
     store: Store,
+    began_at: datetime,
 ) -> tuple[ModelVersion, dict[str, float]]:
     record = _record(spec, data)
     metrics = scores(tested["backtest"]) | {
         f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES
     }
-    tags = {
-        "mlops.kind": spec.kind,
-        "mlops.as_of": spec.as_of.astimezone(UTC).isoformat(),
-        **({REQUEST_TAG: spec.request} if spec.request else {}),
-        **spec.tags,
-    }
+    tags = tags_of(spec, data.selection.metric_type) | ({REQUEST_TAG: spec.request} if spec.request else {})
+    page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
+    by_series = _named(table(tested["backtest"], ["series_id"]), data)
     run = RunRecord(
         experiment=spec.name,
+        page=page,
         forecaster=fitted,
         lineage=_lineage(spec, data, record, fitted, database),
         params=fitted.params
         | {"kind": spec.kind, "as_of": tags["mlops.as_of"], "metric_type": data.selection.metric_type},
-        metrics=metrics | {f"importance.{name}": share for name, share in fitted.importance.items()},
+        metrics=metrics,
         tags=tags,
-        tables=tested
-        | {
-            "excluded_series": data.excluded_frame,
-            "scores_by_series": table(tested["backtest"], ["series_id"]),
+        tables=tested | {"excluded_series": data.excluded_frame},
+        shown={
+            "scores_by_series": by_series,
             "scores_by_step": table(tested["backtest"], ["step"]),
+            "feature_importance": _ranked(fitted.importance),
         },
+        files={"backtest.html": _page(page.name, spec, data, tested, fitted, by_series).html()},
         training=record.files(),
     )
     logged = log_run(store, run)
     return register_version(store, database, spec.name, logged, tags), metrics
+
+
+def _page(
+    title: str,
+    spec: TrainingSpec,
+    data: TrainingData,
+    tested: Mapping[str, pd.DataFrame],
+    fitted: Forecaster,
+    by_series: pd.DataFrame,
+) -> BacktestPage:
+    return BacktestPage(
+        title=title,
+        forecasts={
+            BASELINE_WORDS.get(name.removeprefix("backtest_"), spec.kind): found for name, found in tested.items()
+        },
+        by_series=by_series,
+        importance=fitted.importance,
+        excluded=data.excluded_frame,
+        words=GRANULARITIES[spec.granularity].words,
+    )
+
+
+def _named(found: pd.DataFrame, data: TrainingData) -> pd.DataFrame:
+    found.insert(1, "name", found["series_id"].map(data.names))
+    return found
+
+
+def _ranked(importance: Mapping[str, float]) -> pd.DataFrame:
+    """`rank, feature, importance`, the most important first."""
+    ordered = sorted(importance.items(), key=lambda one: -one[1])
+    rows = [(rank, *one) for rank, one in enumerate(ordered, 1)]
+    return pd.DataFrame(rows, columns=["rank", "feature", "importance"])
 
 
 def _record(spec: TrainingSpec, data: TrainingData) -> Record:
@@ -172,8 +207,10 @@ def _lineage(
     spec: TrainingSpec, data: TrainingData, record: Record, fitted: Forecaster, database: Database
 ) -> dict[str, Any]:
     """What `declare` wants to know, apart from what the model itself says."""
+    features = register(database, define(fitted.features, data.selection, spec.owner))
+    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance.items()}
     return {
-        "features": register(database, define(fitted.features, data.selection, spec.owner)),
+        "features": {name: one | shares.get(name, {}) for name, one in features.items()},
         "label": "value",
         "as_of": spec.as_of,
         "trained_from": _aware(data.frame["ds"].min()),

@@ -8,6 +8,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from inspect import signature
 from typing import Any
 
@@ -65,6 +66,7 @@ class Tuned:
     held_out_from: pd.Timestamp
     held_out: Mapping[str, float]
     interrupted: bool
+    began_at: datetime
 
     @property
     def table(self) -> pd.DataFrame:
@@ -126,6 +128,7 @@ def tune(
     The first trial are the candidate's own parameters, so the winner is never worse than they are. A KeyboardInterrupt
     ends the search early and keeps what was tried; before the first trial is complete it is raised.
     """
+    began_at = datetime.now(UTC)
     last, before = subject.cutoffs[-1], subject.outcomes[subject.outcomes["ds"] <= subject.cutoffs[-1]]
     panels = Panels.of(before, subject.granularity.name)
     cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
@@ -144,9 +147,8 @@ def tune(
     }
     common = {name: candidate.params.get(name) for name in ("country", "horizon")}
     naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
-    return Tuned(
-        candidate, best, complete[0], tuple(search.trials), cutoffs, last, scored | {"naive": naive}, interrupted
-    )
+    held_out = scored | {"naive": naive}
+    return Tuned(candidate, best, complete[0], tuple(search.trials), cutoffs, last, held_out, interrupted, began_at)
 
 
 def wapes(

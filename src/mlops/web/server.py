@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mlops.errors import BadInput, Refused
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["parse_address", "serving"]
 
@@ -26,7 +26,7 @@ def parse_address(text: str) -> tuple[str, int]:
     """`127.0.0.1:8808`, `[::1]:8808` or `:8808` (this machine only) as host and port."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise BadInput(f"{text!r} is not an address to listen at; expected HOST:PORT, as 127.0.0.1:8808")
+        raise Misused(f"{quoted(text)} is not an address to listen at; expected HOST:PORT, as 127.0.0.1:8808")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -2,12 +2,14 @@
 with named as (
     select * from analytics.model_versions where version_id = any (cast(:versions as bigint[]))
 ), wanted as (
-    select v.version_id, s.feature_id, (v.metrics ->> ('importance.' || f.key))::float8 as importance, 'declared' as origin
+    select v.version_id, s.feature_id, 'declared' as origin,
+           coalesce(case when f.value -> 'importance' between '0' and '1e18' then (f.value ->> 'importance')::float8 end,
+                    (v.metrics ->> ('importance.' || f.key))::float8) as importance
       from named v
      cross join lateral jsonb_each(v.lineage -> 'features') f
       join analytics.model_feature_store s on s.name = f.key and s.definition_sha256 = f.value ->> 'definition_sha256'
      union all
-    select v.version_id, s.feature_id, (v.metrics ->> ('importance.' || f.name))::float8, 'inferred'
+    select v.version_id, s.feature_id, 'inferred', (v.metrics ->> ('importance.' || f.name))::float8
       from named v
      cross join lateral unnest(v.inferred_features) f (name)
      cross join lateral (

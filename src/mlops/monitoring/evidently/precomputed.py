@@ -4,14 +4,16 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pandas as pd
 
 from mlops.domain.findings import Finding, Findings
+from mlops.monitoring.evidently.widgets import AND, widgets
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports what numpy and litestar have deprecated
@@ -20,9 +22,10 @@ with warnings.catch_warnings():
     from evidently.core.report import Context, Snapshot
     from evidently.tests import lte
 
-__all__ = ["measured", "save_html", "snapshot"]
+__all__ = ["laid_out", "measured", "save_html", "snapshot"]
 
 LARGEST = 1e12  # infinity, as JSON and a chart can show it
+OURS = "evidently:metric_v2:Precomputed"
 WIDGET_ID = re.compile(r'(?<="id": ")[0-9a-f-]{36}(?=")')
 
 
@@ -58,8 +61,8 @@ def snapshot(findings: Findings, *, model: str, as_of: datetime, values: Mapping
     blank += [_clean(name) for name, value in values.items() if math.isnan(value)]
     metadata = {
         "model": _clean(model),
-        "drifted": _listed(_clean(finding.detail) for finding in findings.details if finding.drifted),
-        "not_judged": _listed(blank),
+        "drifted": AND.join(_clean(finding.detail) for finding in findings.details if finding.drifted),
+        "not_judged": "; ".join(blank),  # text, because Evidently's workspace takes nothing else in metadata
     }
     metrics = [Precomputed(name=name, tests=_tests(judged.get(name))) for name in numbers]
     return _as_json(_run(Report(metrics, metadata=metadata), numbers, as_of, _clean(model)))
@@ -75,7 +78,21 @@ def save_html(snapshot_json: str, path: str | Path) -> None:
     """Renders a snapshot as one page that needs no network."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        Snapshot.loads(snapshot_json).save_html(str(path))
+        Snapshot.loads(json.dumps(laid_out(json.loads(snapshot_json)))).save_html(str(path))
+
+
+def laid_out(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A snapshot with the widgets of its page, whichever version stored it; what is none of ours stays as it is."""
+    results = document["metric_results"].values()
+    if not all(result["metric_value_location"]["metric"]["params"]["type"] == OURS for result in results):
+        return dict(document)
+    text = json.dumps({**document, "widgets": widgets(document)})
+    place = f"{document['name']} {document['timestamp']}"
+    ids: dict[str, str] = {}
+    found: dict[str, Any] = json.loads(
+        WIDGET_ID.sub(lambda one: ids.setdefault(one[0], _number(place, len(ids))), text)
+    )
+    return found
 
 
 def _run(report: Report, numbers: Mapping[str, float], as_of: datetime, name: str) -> Snapshot:
@@ -88,11 +105,7 @@ def _run(report: Report, numbers: Mapping[str, float], as_of: datetime, name: st
 
 def _as_json(run: Snapshot) -> str:
     """Strict JSON (no NaN, no Infinity) whose widgets are numbered by what they belong to, not by chance."""
-    document = json.loads(run.dumps(), parse_constant=lambda _: None)
-    place = f"{document['name']} {document['timestamp']}"
-    ids: dict[str, str] = {}
-    text = json.dumps(document, allow_nan=False)
-    return WIDGET_ID.sub(lambda one: ids.setdefault(one[0], _number(place, len(ids))), text)
+    return json.dumps(laid_out(json.loads(run.dumps(), parse_constant=lambda _: None)), allow_nan=False)
 
 
 def _number(place: str, count: int) -> str:
@@ -105,11 +118,6 @@ def _tests(finding: Finding | None) -> list[object]:
 
 def _name(finding: Finding) -> str:
     return _clean(finding.name)
-
-
-def _listed(words: Iterable[str]) -> str:
-    """Text, because Evidently's workspace takes nothing else in metadata."""
-    return "; ".join(words)
 
 
 def _clean(text: str) -> str:

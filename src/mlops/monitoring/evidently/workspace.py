@@ -18,8 +18,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.files import write_whole
-from mlops.monitoring.evidently.dashboard import CHAMPION, DRIFTED, NOMINAL, PROMISED, dashboard
-from mlops.monitoring.evidently.precomputed import measured
+from mlops.monitoring.evidently.dashboard import CHAMPION, COUNTERS, DRIFTED, NOMINAL, PROMISED, dashboard
+from mlops.monitoring.evidently.precomputed import laid_out, measured
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports what litestar has deprecated
@@ -31,6 +31,8 @@ __all__ = ["Built", "build", "serve"]
 
 LOG = logging.getLogger(__name__)
 LEVEL = 0.8
+LEAST = 5e-324
+"""Stands for 0 where a counter shows it: Evidently's says "no value" of 0, and 0 of the least number above it."""
 Row = Mapping[str, Any]
 Document = dict[str, Any]
 
@@ -90,9 +92,12 @@ def _document(row: Row) -> Document:
     beside = json.loads(measured(numbers, name=document["name"], as_of=row["as_of"]))
     document["metric_results"] = beside["metric_results"] | document["metric_results"]
     document["top_level_metrics"] = beside["top_level_metrics"] + document["top_level_metrics"]
-    document["widgets"] = beside["widgets"] + document["widgets"]
     document["tags"] = [row["alias"]]
     document["metadata"] = {name: _text(value) for name, value in document["metadata"].items()}
+    document = laid_out(document)
+    for result in document["metric_results"].values():
+        if result["display_name"] in COUNTERS and result["value"] == 0:
+            result["value"] = LEAST
     return document
 
 

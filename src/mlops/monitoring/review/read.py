@@ -59,7 +59,7 @@ def _only(rows: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]
         return rows
     found = [row for row in rows if row["name"] == model]
     if rows and not found:
-        raise UnknownName("champion", model, [row["name"] for row in rows])
+        raise UnknownName("champion", model, [row["name"] for row in rows], stored=True)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput, Misused, UnknownName
 from mlops.tables import header
 
 __all__ = ["ADAPTERS", "AUTO", "Adapter", "Chunk", "adapter", "locate", "recognised"]
@@ -18,6 +18,8 @@ ADAPTERS = {
     "austin": "mlops.series.adapters.austin:chunks",
     "auckland": "mlops.series.adapters.auckland:chunks",
 }
+GROUPINGS = {"austin": ("stream", "route")}
+"""Adapters whose `by` chooses what rows are added up by, and the choices."""
 INSTALLED = {"auckland": "mlops.series.adapters.auckland:auckland_path"}
 """Adapters whose data come in a wheel: the adapter's own name stands for the path."""
 
@@ -62,7 +64,7 @@ def locate(path: Path | str, name: str) -> Path:
         hint = f"; for the data of the wheel use the adapter {str(path)!r}" if str(path) in INSTALLED else ""
         missing = f"no such file; a path is looked up from {Path.cwd()}"
         what = "is a folder, not a file; name a file in it" if found.is_dir() else missing
-        raise BadInput(what + hint, where=str(path))
+        raise Misused(what + hint, where=str(path))
     return found
 
 

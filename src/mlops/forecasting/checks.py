@@ -1,0 +1,41 @@
+"""What a constructor's argument may be; BadInput says by its name what was found and what is expected."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from mlops.errors import BadInput, nearest
+
+__all__ = ["one_of", "positive", "share", "whole"]
+
+
+def one_of(what: str, given: object, choices: Iterable[object]) -> None:
+    """One of the choices."""
+    known = tuple(choices)
+    if given not in known:
+        close = nearest(given, [one for one in known if isinstance(one, str)])
+        meant = f"did you mean {close}? " if close else ""
+        raise BadInput(f"{what} = {given!r} is unknown; {meant}expected one of {', '.join(map(str, known))}")
+
+
+def positive(what: str, given: Any) -> None:
+    """A finite number above 0."""
+    if not _is_number(given) or not 0 < given < np.inf:
+        raise BadInput(f"{what} = {given!r} is not a number above 0")
+
+
+def share(what: str, given: Any, of: str) -> None:
+    """A number from 0 to 1."""
+    if not _is_number(given) or not 0 <= given <= 1:
+        raise BadInput(f"{what} = {given!r} is not a share of {of}, from 0 to 1")
+
+
+def whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
+    """A whole number that is not too small."""
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
+        raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")
+
+
+def _is_number(given: Any) -> bool:
+    return not isinstance(given, bool) and isinstance(given, int | float | np.number)
