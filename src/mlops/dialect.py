@@ -50,12 +50,13 @@ class Dialect:
         return tuple(found)
 
 
-def recognised(opened: Callable[[], IO[bytes]], where: str) -> Dialect:
+def recognised(opened: Callable[[], IO[bytes]], where: str, *, whole: bool = True) -> Dialect:
     """The dialect of a text; `opened` opens it anew. BadInput when its lines can be parted in several ways.
 
-    Text that is not UTF-8 in one place and UTF-8 in others is taken for damaged UTF-8, which its reader refuses.
+    Text that is not UTF-8 in one place and UTF-8 in others is taken for damaged UTF-8, which its reader refuses. Only
+    the beginning is looked at unless the `whole` text is wanted.
     """
-    encoding = _encoding(opened)
+    encoding = _encoding(opened, whole=whole)
     with opened() as file:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(SAMPLE))
     lines = text.removeprefix("\ufeff").splitlines()
@@ -142,7 +143,7 @@ def with_points(text: str, decimal: str) -> str:
     return text.replace(",", "") if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text) else text
 
 
-def _encoding(opened: Callable[[], IO[bytes]]) -> str:
+def _encoding(opened: Callable[[], IO[bytes]], *, whole: bool) -> str:
     with opened() as file:
         head = file.read(BLOCK)
         for mark, name in MARKS.items():
@@ -159,7 +160,7 @@ def _encoding(opened: Callable[[], IO[bytes]]) -> str:
                 except UnicodeDecodeError as error:
                     valid = head[: error.start].decode(UTF8, "ignore") + head[error.end :].decode(UTF8, "ignore")
                     return UTF8 if several or not valid.isascii() else WINDOWS
-            head = file.read(BLOCK)
+            head = file.read(BLOCK) if whole else b""
         return UTF8
 
 

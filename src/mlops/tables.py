@@ -135,7 +135,7 @@ def header(path: Path) -> list[str]:
     if found == "arrow":
         return list(pa.ipc.open_file(path).schema.names)
     unpacked = partial(opened, path, compressed=found == "gzip")
-    dialect = recognised(unpacked, str(path))
+    dialect = recognised(unpacked, str(path), whole=False)
     with Recoded(unpacked(), dialect.encoding, str(path)) as file:
         first = file.read(HEADER_BYTES).decode("utf-8-sig", "replace").splitlines()[:1]
     return next(csv.reader(first, delimiter=dialect.delimiter), [])

@@ -38,6 +38,7 @@ Until = Annotated[str, typer.Option("--until", help="Only observations before th
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is changed, only told.")]
 Reason = Annotated[str, typer.Option(help="Why; goes on record, and is needed with --yes.")]
 SHOWN = 20
+WHY = " --reason 'WHY'"
 
 
 class KnownAt(StrEnum):
@@ -60,7 +61,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete observations with their corrections; without --yes only tell what would go, and what depends on it."""
-    _check(first, until, reason, yes=yes)
+    _check(names or ids or metric_type or label, first, until, reason, yes=yes)
     chosen = _chosen(names, ids, metric_type, label)
     decision = _edit("deleted", chosen, first, until)
 
@@ -87,7 +88,7 @@ def redate(
     as_json: Json = False,
 ) -> None:
     """Say anew when observations became known, corrections excepted; without --yes only tell what would change."""
-    _check(first, until, reason, yes=yes)
+    _check(names or ids or metric_type or label, first, until, reason, yes=yes)
     chosen = _chosen(names, ids, metric_type, label)
     decision = _edit("redated", chosen, first, until, known_at.value)
 
@@ -102,7 +103,10 @@ def redate(
     _run(chosen, decision, told, reason, by, yes=yes, as_json=as_json)
 
 
-def _check(first: str, until: str, reason: str, *, yes: bool) -> None:
+def _check(named: object, first: str, until: str, reason: str, *, yes: bool) -> None:
+    """What was typed, before the database is asked."""
+    if not named:
+        raise Misused("which series? name them, or choose by --id, --metric-type or --label; nothing was changed")
     _span(first, until)
     if yes and not reason.strip():
         raise Misused("--yes goes with --reason: it goes on record why; nothing was changed")
@@ -171,9 +175,8 @@ def _run(
             )
             _line(f"done: {number}")
         else:
-            again = [word for word in sys.argv[1:] if not word.startswith("--reason")]
             _line("nothing was changed; to do it:")
-            _line(f"  mlops {shlex.join(again)} --yes --reason 'WHY'")
+            _line(f"  mlops {shlex.join(sys.argv[1:])} --yes{'' if reason.strip() else WHY}")
 
     emit(document, as_json=as_json, text=text)
 
