@@ -2,7 +2,7 @@
 
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do $$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+INSTALL := $(BIN)/python install.py
 
 SUITE := $(BIN)/pytest --numprocesses 2 --dist worksteal
 
@@ -40,17 +40,18 @@ test-server: .venv/dev
 	MLOPS_TEST_DATABASE_URL="$${MLOPS_TEST_DATABASE_URL:-$$(sh tests/debian_server.sh)}" $(SUITE)
 
 .venv/runtime: requirements.lock pyproject.toml | .venv
-	$(INSTALL) --require-hashes --requirement requirements.lock
-	$(INSTALL) --no-build-isolation --editable .
+	@$(INSTALL) "installing the locked packages into .venv (once)" --require-hashes --requirement requirements.lock
+	@$(INSTALL) "installing mlops itself" --no-build-isolation --editable .
 	touch $@
 
 .venv/dev: requirements-dev.lock pyproject.toml | .venv
-	$(INSTALL) --require-hashes --requirement requirements-dev.lock
-	$(INSTALL) --no-build-isolation --editable .
+	@$(INSTALL) "installing the locked packages and the tools for development into .venv (once)" --require-hashes --requirement requirements-dev.lock
+	@$(INSTALL) "installing mlops itself" --no-build-isolation --editable .
 	touch $@
 
 .venv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "making .venv with $(PYTHON) (once)"
 	$(PYTHON) -m venv .venv
 
 # Needs uv. Addresses of registries stay out of the locks.

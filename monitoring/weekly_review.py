@@ -29,7 +29,7 @@ from mlops.tracking.store import Store, open_store
 from mlops.training.retrain import Rule, follow
 
 POLICY = Path(__file__).with_name("policy.toml")
-ACTIONS = ("retrain", "rollback")
+ACTIONS = ("retrain", "rollback", "fallback")
 
 
 class Failures(list[str]):
@@ -71,7 +71,8 @@ def week(path: Path, as_of: datetime) -> Failures:
     broken = [one for one in checked if one.state == "failed"]
     failures += [f"{one.name} version {one.version} is not checked: {one.problem}" for one in broken]
     with failures.kept("what acting has saved is not measured"):
-        realise(database, store, policy, as_of)
+        for came_true in realise(database, store, policy, as_of):
+            print(came_true)
     asked = [one.recommendation_id for one in checked if one.recommendation_id is not None and one.asks in ACTIONS]
     if policy.auto_retrain:
         with failures.kept("recommendations are not acted on"):

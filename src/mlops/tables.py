@@ -170,7 +170,7 @@ def layout(columns: Sequence[str], where: str) -> Literal["plain", "long"]:
             )
     if set(LONG[1:]) <= given:
         return "plain" if "series_id" in given else "long"
-    nearest = PLAIN if {"series_id", *ALIKE} & set(columns) else LONG
+    nearest = PLAIN if {"series_id", *ALIKE} & set(columns) else LONG[1:]
     missing = next(name for name in nearest if ALIKE.get(name, name) not in given)
     close = get_close_matches(missing, [str(name) for name in columns], n=1)
     hint = f" (is {close[0]!r} meant?)" if close else ""

@@ -58,6 +58,7 @@ def test_a_file_needs_no_database_and_leaves_one_run(mlops, file: Path, tmp_path
     assert run.info.run_id == found["run_id"]
     assert run.data.metrics["wape"] == pytest.approx(found["overall"][0]["wape"])
     assert run.data.metrics["naive.wape"] == pytest.approx(found["overall"][1]["wape"])
+    assert run.data.metrics["wape_naive"] == run.data.metrics["naive.wape"]
     assert run.data.metrics["accuracy"] == pytest.approx(1 - run.data.metrics["wape"])
     kept = {item.path for item in store.client.list_artifacts(run.info.run_id)}
     assert {f"{name}.json" for name in TABLES} | PICTURES | {"forecasts.parquet"} == kept
@@ -188,7 +189,7 @@ def test_history_that_came_in_later_is_refused_with_what_would_do(
     [
         (("smothing",), "did you mean 'smoothing'"),
         (("smoothing", "--kinds", "naif"), "did you mean 'naive'"),
-        (("naive", "--set", "trees=3"), "has no params.toml"),
+        (("naive", "--set", "trees=3"), "unknown parameter of naive 'trees'"),
         (("naive", "--segment", "city"), "has no column 'city'"),
         (("naive", "--horizon", "300"), "observations; 600 are needed"),
         (("naive", "--country", "XX"), "unknown country 'XX'"),

@@ -114,6 +114,14 @@ def test_training_by_command_registers_a_challenger(mlops, champion, routes: Dat
     assert [row["aliases"] for row in json.loads(out)] == [["champion"], ["challenger"]]
 
 
+@pytest.mark.parametrize("horizon", ["0", "-7", "7.5", "many"])
+@pytest.mark.parametrize("command", ["train", "backtest", "tune", "predict", "explain"])
+def test_a_horizon_that_is_no_number_of_steps_is_misuse(mlops, champion, routes, command: str, horizon: str):
+    about = "models:/demand@champion" if command in ("predict", "explain") else "lightgbm"
+    code, out, _ = mlops(command, about, f"--horizon={horizon}")
+    assert (code, out) == (2, "")
+
+
 def test_a_champion_without_a_forecast_is_told_as_not_judged(mlops, champion, routes):
     code, out, _ = mlops("monitor", "run", *AT)
     assert code == 0, out
@@ -129,8 +137,7 @@ def test_a_champion_without_a_forecast_is_told_as_not_judged(mlops, champion, ro
     [
         (("predict", "models:/nothing@champion"), "registered models: demand"),
         (("predict", "demand"), "not a model URI"),
-        (("predict", "models:/demand@champion", "--horizon", "0"), "whole number from 1 to 28"),
-        (("predict", "models:/demand@champion", "--horizon", "7.5"), "not a whole number"),
+        (("predict", "models:/demand@champion", "--horizon", "29"), "whole number from 1 to 28"),
         (("predict", "models:/demand@champion", "--as-of", "yesterday"), "expected 2020-03-23"),
         (("predict", "models:/demand@champion", "--as-of", "2020-03-23T06:00"), "has no time zone"),
         (("features", "profile", "demand", "--as-of", "0001-01-01"), "is before 1900"),

@@ -61,7 +61,7 @@ def test_a_training_is_described_on_run_model_and_version(store: Store, champion
     run = store.client.get_run(version.run_id)
     model = store.client.get_logged_model(_model_id(version))
     for text in (run.data.tags[NOTE], model.tags[NOTE], version.description):
-        assert "**lightgbm** forecasts daily `collection_weight`, 28 days ahead, with the holidays of US" in text
+        assert "lightgbm forecasts daily `collection_weight`, 28 days ahead, with the holidays of US" in text
         assert f"- this model: **{champion.metrics['wape']:.1%}**" in text
         assert f"- seasonal naive: **{champion.metrics['wape_naive']:.1%}**" in text
         assert "1,460 observations of 4 series from 2019-01-01 to 2019-12-31" in text

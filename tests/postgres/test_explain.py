@@ -64,6 +64,15 @@ update analytics.model_prediction_results set outcome_recorded_at = target_at
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"cycle": timedelta(days=7), "steps": 7}
+SOME_FORECASTS = {
+    "version_ids": [1],
+    "series_ids": FEW,
+    "start": datetime(2024, 6, 3, tzinfo=UTC),
+    "end_at": datetime(2024, 7, 8, tzinfo=UTC),
+    "cutoff_from": datetime(2024, 6, 3, tzinfo=UTC),
+    "cutoff_to": datetime(2024, 6, 10, tzinfo=UTC),
+    "as_of": NOW,
+}
 READS = {
     "aggregate": Read(
         {
@@ -96,7 +105,8 @@ READS = {
         {"series_ids": FEW, "sha256": "f"},
         why="any observation will do, whenever it was; the oldest month is asked first",
     ),
-    "observations_end": Read({"metric_type": None, "granularity": "daily"}, why="a series may have ended at any time"),
+    "observations_end": Read({"metric_type": None, "granularity": None}, why="a series may have ended at any time"),
+    "trace_edits": Read({"prediction_id": 1}, why=BY_ID),
     "edit_meant": Read(
         {"series_ids": FEW, "first": datetime(2024, 6, 1, tzinfo=UTC), "until": datetime(2024, 8, 1, tzinfo=UTC)},
         months=2,
@@ -140,7 +150,9 @@ READS = {
     "served_versions": Read({"as_of": NOW}, months=3, before=SERVED.replace("champion", "challenger")),
     "silent_series": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=60)}, months=3),
     "served_forecasts": Read(
-        {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(days=42), "end_at": NOW}, months=3
+        {"version_id": 1, "as_of": NOW, "end_at": NOW}
+        | dict.fromkeys(("start", "issued_from"), NOW - timedelta(days=42)),
+        months=3,
     ),
     "review_waiting": Read({"version_ids": [1], "as_of": NOW}, why="the whole life of one version"),
     "review_accuracy": Read({"version_ids": [1], "as_of": datetime(2024, 8, 1, tzinfo=UTC)}, months=3, before=KNOWN),
@@ -175,6 +187,9 @@ READS = {
         months=2,
         before=SERVED,
     ),
+    "forecast_newest": Read({"version_ids": [1, 2], "as_of": NOW}, months=4),
+    "forecast_list": Read(SOME_FORECASTS, months=2),
+    "forecast_rows": Read(SOME_FORECASTS, months=2),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {

@@ -196,7 +196,7 @@ BAD_ROWS = {
         {"value": -5},
         "found '-5'; the value is outside the bounds of collection_weight (0 to no limit)",
     ),
-    "no granularity of ours": ({"granularity": "6h"}, "there is no such granularity; expected one of 15min (15min)"),
+    "no granularity of ours": ({"granularity": "6h"}, "expected one of 15min (15min)"),
     "labels that are no object": ({"labels": "[]"}, "labels are a JSON object"),
     "a name that no index can hold": ({"route_id": "x" * 3000}, "a name has at most 200 bytes"),
     "a character that Postgres can't hold": ({"route_id": "x\0y"}, "a name can't hold the character NUL"),

@@ -1,8 +1,10 @@
 """What a review says of alarms, decisions, money, challengers and alerts, against what was put into the database."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,10 +15,12 @@ from mlops.errors import UnknownName
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, write
 from mlops.monitoring.review.decisions import Alarm
+from mlops.monitoring.review.history import Accuracy
 from mlops.project import policy_file
 
 POLICY = read_policy(policy_file())
 WEEK = 7 * DAY
+BEATEN = SimpleNamespace(kind="performance", subject="naive")
 BENEFIT = {"wape": 0.1, "wape_low": 0.05, "wape_high": 0.15, "currency": "EUR", "days": 14}
 
 
@@ -339,6 +343,31 @@ def test_when_nothing_needs_anybody_the_page_says_so(served: Served, served_data
     served.healthy("paper")
     write(review(served_database), tmp_path / "page.html")
     assert "<h1>Nothing needs you this week</h1>" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "headline"),
+    [
+        ({}, "Nothing needs you this week"),
+        ({"stands_in_for": 1}, "Nothing to decide while the seasonal naive stands in for glass"),
+        (
+            {"last_28_days": Accuracy(wape=0.2, wape_naive=0.1)},
+            "Nothing to decide, but the seasonal naive was better than glass",
+        ),
+        (
+            {"drifted": (SimpleNamespace(kind="performance", subject="naive"),)},
+            "Nothing to decide, but the seasonal naive was better than glass",
+        ),
+    ],
+)
+def test_that_nothing_needs_you_is_never_said_beside_a_naive_that_is_better(
+    served: Served, served_database: Database, change: dict[str, Any], headline: str
+):
+    served.healthy("glass")
+    served.healthy("paper")
+    found = review(served_database)
+    glass, paper = found.models
+    assert replace(found, models=(replace(glass, **change), paper)).headline == headline
 
 
 def test_health_comes_with_its_parts(served: Served, served_database: Database):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.accuracy import by_level, table
 from mlops.forecasting.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
 from mlops.forecasting.calendar import Event
+from mlops.forecasting.files import read_file
+from mlops.forecasting.frames import read_frame
 from mlops.forecasting.panels import Panels
 from mlops.training.backtest import candidate, run, so_far
-from mlops.training.frames import read_frame
 from mlops.training.spec import TrainingSpec, experiments, params_file
 from mlops.training.subject import Plan, Subject, from_file
 
@@ -48,7 +49,8 @@ def subject(weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFacto
     weekly_pattern.assign(depot=weekly_pattern["series_id"].isin(["s0", "s1"]).map({True: "n", False: "s"})).to_csv(
         path, index=False
     )
-    return from_file(path, Plan(3, 1, 0.85, 28, HORIZON), freq=None, covariates=[], segments=["depot"])
+    series = read_file(path, datetime(2030, 1, 1, tzinfo=UTC), segments=["depot"])
+    return from_file(series, Plan(3, 1, 0.85, 28, HORIZON), ["depot"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,7 +171,8 @@ def test_accuracy_by_level_of_a_known_case():
 def test_a_report_compares_candidates_on_the_same_rows(subject: tuple[Subject, Plan]):
     data, plan = subject
     told = []
-    report = run([candidate("average"), candidate("naive")], data, plan, done=told.append, where="serial")
+    asked = [candidate(kind, TrainingSpec.of(kind), data, plan) for kind in ("average", "naive")]
+    report = run(asked, data, plan, done=told.append, where="serial")
     assert len(told) == 2 * 3
     assert list(report.overall["candidate"]) == ["average", "naive"]
     assert report.overall["n"].nunique() == 1
@@ -184,13 +187,19 @@ def test_a_report_compares_candidates_on_the_same_rows(subject: tuple[Subject, P
     assert partly["origins"].to_dict() == {"average": 3, "naive": 1}
 
 
-def test_every_kind_and_experiment_is_a_candidate():
-    assert candidate("smoothing") == Candidate("smoothing", "smoothing", {})
-    assert candidate("lightgbm", {"trees": "7"}).params["trees"] == 7
+@pytest.mark.parametrize("name", sorted({*KINDS, *experiments()}))
+def test_every_kind_and_experiment_can_be_trained_and_compared(name: str, subject: tuple[Subject, Plan]):
+    spec = TrainingSpec.of(name)
+    assert (spec.granularity, spec.horizon, spec.name) == ("daily", 28, "demand")
+    forecaster(spec.kind)(**spec.forecaster_params)
+    assert candidate(name, spec, *subject).params["horizon"] == subject[1].horizon
+
+
+def test_a_name_and_a_parameter_that_nobody_declared_are_told_with_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'lightgbm'"):
-        candidate("lightgm")
-    with pytest.raises(BadInput, match=r"has no params\.toml"):
-        candidate("naive", {"trees": "7"})
+        TrainingSpec.of("lightgm")
+    with pytest.raises(UnknownName, match=r"parameter of smoothing .*did you mean 'absence'"):
+        TrainingSpec.of("smoothing", {"absense": "zero"})
 
 
 @pytest.mark.parametrize("experiment", experiments())

@@ -12,11 +12,11 @@ from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotM
 from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.condition import conditions
+from mlops.forecasting.frames import read_frame
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import infer
 from mlops.forecasting.whatif import what_if
 from mlops.tracking.runs import _signature
-from mlops.training.frames import read_frame
 
 LORD_HOWE = "Australia/Lord_Howe"
 

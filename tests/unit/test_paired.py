@@ -236,7 +236,7 @@ def covered(share: float, weeks: int, *, per_week: int = 70, seed: int = 0) -> p
     random = np.random.default_rng(seed)
     ds = np.repeat(pd.date_range("2020-01-01", periods=7 * weeks), per_week // 7)
     outcome = np.where(random.random(len(ds)) < share, 0.0, 9.0)
-    return pd.DataFrame({"ds": ds, "outcome": outcome, "lo_80": -1.0, "hi_80": 1.0})
+    return pd.DataFrame({"ds": ds, "outcome": outcome, "lo_80": -1.0, "hi_80": 1.0, "holiday": False})
 
 
 @pytest.mark.parametrize(("share", "drifted"), [(0.8, False), (0.95, False), (1.0, False), (0.7, False), (0.4, True)])

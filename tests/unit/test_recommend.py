@@ -115,6 +115,79 @@ def test_only_the_proofs_that_may_matter_are_asked_for(weeks, old, shadow, asked
     assert found.evidence.get("challenged") == (1.0 if "challenge" in asked else None)
 
 
+BEATEN = Findings((Finding("performance", "naive", 4.0, 2.9, True, "the error is 1.43 times that of the naive"),))
+NAIVE = proof(challenger="naive", naive=None)
+BETTER_AGAIN, NOT_AGAIN = (replace(SHADOW, wape=wape, champion=0.20) for wape in (0.18, 0.21))
+REFIT = proof(low=-0.02, predecessor=3)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "proofs", "naive", "action"),
+    [
+        pytest.param([BEATEN], [LOSES], NAIVE, "fallback", id="the naive is better and no refit wins"),
+        pytest.param([BEATEN], [proof()], NAIVE, "retrain", id="a refit that wins goes first"),
+        pytest.param(
+            [BEATEN], [proof(naive=0.1)], NAIVE, "fallback", id="a refit that is worse than the naive does not"
+        ),
+        pytest.param([BEATEN], [], NAIVE, "fallback", id="without any refit"),
+        pytest.param([BEATEN], [LOSES], replace(NAIVE, benefit=LOSES.benefit), "watch", id="it may be chance"),
+        pytest.param([BEATEN], [LOSES], proof(challenger="naive", money=3.0), "watch", id="24 saved in 8 weeks for 30"),
+        pytest.param([QUIET], [], None, "none", id="nobody asked"),
+        pytest.param([week("data", "concept")], [], NAIVE, "investigate_data", id="broken data go first"),
+    ],
+)
+def test_the_seasonal_naive_serves_where_it_is_proven_better(weeks, proofs, naive, action):
+    assert recommend(weeks, TERMS, proofs=proofs, naive=naive).action == action
+
+
+def test_a_fallback_says_what_it_saves_and_why_no_refit_is_made():
+    found = recommend([BEATEN], TERMS, proofs=[LOSES], naive=NAIVE)
+    assert (found.challenger, found.cost, found.horizon_weeks, found.cause) == ("naive", 30.0, 8, ())
+    assert found.benefit == NAIVE.benefit
+    assert "the seasonal naive has WAPE 0.150 against 0.200 of the champion" in found.reasons[0]
+    assert "no refit wins: a refit by the same recipe has WAPE 0.190" in found.reasons[0]
+    assert found.evidence["proof.naive.wape"] == pytest.approx(0.15)
+
+
+def test_a_naive_that_was_better_for_four_weeks_needs_no_second_week():
+    assert asks_for_proof([QUIET, BEATEN], TERMS)
+    assert not asks_for_proof([BEATEN, QUIET], TERMS)
+
+
+@pytest.mark.parametrize(
+    ("shadow", "proofs", "action", "predecessor"),
+    [
+        pytest.param(BETTER_AGAIN, [], "rollback", 3, id="the model is better again"),
+        pytest.param(replace(BETTER_AGAIN, benefit=LOSES.benefit), [], "rollback", 3, id="chance or not"),
+        pytest.param(NOT_AGAIN, [], "watch", None, id="it is not"),
+        pytest.param(None, [], "watch", None, id="nothing is known yet"),
+        pytest.param(replace(SHADOW, wape=0.199), [], "watch", None, id="by less than the margin"),
+        pytest.param(NOT_AGAIN, [REFIT], "retrain", 3, id="a refit of it is, chance or not"),
+        pytest.param(BETTER_AGAIN, [REFIT], "retrain", 3, id="a refit is better than both"),
+        pytest.param(replace(SHADOW, wape=0.151), [REFIT], "rollback", 3, id="a refit that is hardly better"),
+        pytest.param(NOT_AGAIN, [LOSES], "watch", None, id="no refit is, by the margin and for its cost"),
+    ],
+)
+def test_the_model_comes_back_from_a_naive_when_it_is_better(shadow, proofs, action, predecessor):
+    found = recommend([QUIET], replace(TERMS, margin=0.06), shadow=shadow, proofs=proofs, stands_in_for=3)
+    assert (found.action, found.predecessor) == (action, predecessor)
+    if action == "watch":
+        assert "the seasonal naive stands in for version 3" in found.reasons[0]
+
+
+def test_while_a_naive_stands_in_a_refit_is_tried_every_week():
+    calls = []
+    found = advise(
+        [QUIET],
+        replace(TERMS, margin=0.06),
+        shadow=lambda: NOT_AGAIN,
+        challenge=lambda: calls.append("challenge") or ((LOSES,), ""),
+        old=lambda: False,
+        stands_in_for=3,
+    )
+    assert (calls, found.action) == (["challenge"], "watch")
+
+
 def test_a_retraining_carries_what_it_promises_what_it_costs_and_by_which_recipe():
     found = recommend(DRIFTED, TERMS, proofs=[LOSES, proof(challenger="lean")])
     assert (found.challenger, found.cost, found.horizon_weeks) == ("lean", 35.0, 8)
@@ -179,7 +252,7 @@ def test_evidence_is_finite_and_names_what_drifted():
 
 
 def test_the_rule_has_a_version():
-    assert RULE_VERSION == "3"
+    assert RULE_VERSION == "4"
 
 
 BROKE = Findings(

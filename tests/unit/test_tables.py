@@ -17,12 +17,12 @@ import pytest
 from mlops.errors import BadInput
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.calendar import read_events
+from mlops.forecasting.frames import read_frame
 from mlops.forecasting.panels import Panels
 from mlops.monitoring import MonitorSpec, fit_monitor
 from mlops.monitoring.replay_file import of_file
 from mlops.series.adapters import ADAPTERS, adapter
 from mlops.series.validate import Rules, validate
-from mlops.training.frames import read_frame
 
 DAYS = pd.date_range("2022-01-03", periods=400)
 COLUMNS = {

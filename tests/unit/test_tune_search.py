@@ -3,6 +3,7 @@
 import shlex
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput
 from mlops.files import write_whole
+from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.backtest import Candidate
+from mlops.forecasting.files import read_file
+from mlops.forecasting.parameters import nested, tunable
 from mlops.project import POLICY
 from mlops.training import tune as tuning
 from mlops.training.backtest import candidate
-from mlops.training.spec import TrainingSpec, params_file
+from mlops.training.spec import TrainingSpec, experiments, params_file
 from mlops.training.subject import Plan, Subject, from_file
-from mlops.training.tune import Budget, Trial, Tuned, read_space, tunable, tune, wapes
+from mlops.training.tune import Budget, Trial, Tuned, read_space, searched, start, tune, wapes
 
 SPACE = {
     "changepoint_prior_scale": {"low": 0.001, "high": 0.5, "log": True},
@@ -40,7 +44,7 @@ def subject(weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFacto
     """A year of the four series, as a file."""
     path = tmp_path_factory.mktemp("file") / "series.parquet"
     weekly_pattern[weekly_pattern["ds"] < "2023-01-01"].to_parquet(path, index=False)
-    return from_file(path, Plan(2, 1, 0, 14, 14), freq=None, covariates=[], segments=[])
+    return from_file(read_file(path, datetime(2030, 1, 1, tzinfo=UTC)), Plan(2, 1, 0, 14, 14))
 
 
 @pytest.fixture(scope="module")
@@ -133,13 +137,45 @@ def test_hopeless_trials_are_pruned_and_failing_ones_noted(
     assert found.best.params["trees"] == 1
 
 
-@pytest.mark.parametrize("experiment", tunable())
-def test_every_search_space_has_the_parameters_of_its_experiment(experiment: str):
-    one = candidate(experiment)
-    for name, given in read_space(experiment, one.kind).items():
-        assert name in one.params, "the search begins with the value in params.toml"
-        value = one.params[name]
+@pytest.mark.parametrize("name", sorted({*tunable(), *experiments()} & {*tunable()}))
+def test_every_search_begins_with_the_parameters_that_are_there(name: str, subject: tuple[Subject, Plan]):
+    spec = TrainingSpec.of(name)
+    one = candidate(name, spec, *subject)
+    begun = start(one)
+    for parameter, given in searched(name, spec).items():
+        value = begun[parameter]
         assert value in given if isinstance(given, list) else given["low"] <= value <= given["high"]
+    first = {parameter: begun[parameter] for parameter in searched(name, spec)}
+    made = forecaster(one.kind)(**nested(first, one.params))
+    again = start(Candidate(name, one.kind, made.params))
+    assert {parameter: again[parameter] for parameter in first} == first, "trial 0 is what is trained without tuning"
+
+
+def test_only_members_that_are_there_are_tuned():
+    spec = TrainingSpec.of("auto", {"members": "smoothing,lightgbm"})
+    assert {path.split(".")[1] for path in searched("auto", spec)} == {"lightgbm"}
+    with pytest.raises(BadInput, match="belongs to the members smoothing, naive"):
+        searched("auto", TrainingSpec.of("auto", {"members": "smoothing,naive"}))
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {*tunable()}))
+def test_a_kind_with_nothing_to_tune_is_told_with_those_that_have(kind: str):
+    with pytest.raises(BadInput, match="no parameter that is worth a search; what can be tuned: auto, hybrid, lean,"):
+        read_space(kind, kind)
+
+
+def test_the_parameters_of_members_are_tuned_by_their_path(subject: tuple[Subject, Plan]):
+    spec = TrainingSpec.of("auto", {"members": "smoothing,lightgbm", "settings.lightgbm.trees": "25"})
+    space = {"settings.lightgbm.trees": {"low": 20, "high": 30}}
+    found = tune(candidate("auto", spec, *subject), space, *subject, Budget(3600, trials=2), data="--country DE")
+    assert found.default.params == {"settings.lightgbm.trees": 25}
+    assert 20 <= found.trials[1].params["settings.lightgbm.trees"] <= 30
+    assert found.command.startswith("mlops train auto --country DE --set settings.lightgbm.trees=")
+    changes = dict(word.split("=", 1) for word in shlex.split(found.command)[6::2])
+    assert TrainingSpec.of("auto", changes).params["settings"]["lightgbm"] == {
+        "trees": found.best.params["settings.lightgbm.trees"]
+    }
+    assert nested(tomllib.loads(found.toml)["params"]) == nested(found.best.params)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +193,6 @@ def test_a_bad_search_space_is_refused(text: str, words: str, tmp_path: Path, mo
     monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
     with pytest.raises(BadInput, match=words):
         read_space("mine", "lightgbm")
-    with pytest.raises(UnknownName, match="did you mean 'mine'"):
-        read_space("mines", "lightgbm")
 
 
 def _by_trees(candidate: Candidate, frame: object, cutoffs: list[Any], horizon: int, freq: str) -> list[float]:

@@ -24,6 +24,7 @@ from mlops.cli import (
     feature_reports,
     features,
     forecast,
+    forecasts,
     health_of_models,
     init,
     lineage,
@@ -63,6 +64,7 @@ app.add_typer(monitor.app, name="monitor")
 app.add_typer(recommendations.app, name="recommendations")
 app.add_typer(features.app, name="features")
 app.add_typer(alert_delivery.app, name="alerts")
+app.add_typer(forecasts.app, name="forecasts")
 app.add_typer(model.outcomes, name="outcomes")
 registry.app.command()(promotion.promote)
 registry.app.command()(promotion.rollback)

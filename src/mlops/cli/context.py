@@ -65,17 +65,22 @@ def moment(
     metric_type: str = "",
     granularity: str = "",
     model: str = "",
+    file: object = None,
 ) -> datetime:
     """A time that was typed as the value of an option, aware; Misused for a text that is none (`domain.moments`).
 
     "last" means the end of the newest observation, "last-4w" and "last-28d" four weeks before it: of the metric type
     and granularity, where they are named, or of those that a model (its name or URI) was trained on; else of all
-    series.
+    series. With a `file` in place of the database the last of its values are meant, which are all known now.
     """
     with typed(option):
         before = moments.before_last(text)
         if before is None:
             return moments.moment(text, ahead=ahead)
+        if file:
+            if before:
+                raise ValueError(f"{text!r} counts from the newest stored observation; with --file say a date")
+            return moments.moment(None)
     return _last(metric_type, granularity, model) - before
 
 

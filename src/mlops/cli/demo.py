@@ -1,9 +1,16 @@
 """`mlops demo`: the whole lifecycle on real data, in a few minutes."""
 
-from collections.abc import Callable
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from mlops.cli.context import database, settings, store
 from mlops.cli.output import console, emit, progress, table
@@ -17,112 +24,200 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
+NEXT = (
+    "{mlops} recommendations list --all",
+    "{mlops} registry history demand",
+    "{mlops} registry lineage models:/demand@champion",
+    "{mlops} series list",
+    '{psql} "$({mlops} db url)" -c "select * from analytics.realised_benefits"',
+)
+"""What to try when the demo is done; programs by the path by which they are found here."""
+COLOURS = {"none": "green", "watch": "yellow"}
+WIDEST = 110
 
-def demo(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """Replay Auckland's 2020 week by week: train, serve, watch, retrain, review.
+
+def demo(
+    weeks: Annotated[
+        int | None, typer.Option(min=1, max=30, help="Replay no more than so many Mondays; all 30 when left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Replay Auckland's 2020 week by week: train, serve, watch, retrain, fall back, measure what it brought, review.
 
     Foot traffic at 18 healthy sites stands in for collection volume. Repeating it changes nothing; after an
     interruption it goes on where it was.
     """
-    quiet: Callable[[str], None] = (lambda _: None) if as_json else console.print
     with progress() as bar:
-        document = _story(quiet, Steps(bar))
+        tell = Telling((lambda _: None) if as_json else _say, bar)
+        document = _story(tell, weeks)
     emit(document, as_json=as_json, text=lambda: _summary(document))
 
 
-class Steps:
-    """The progress bar of the demo: what is being done, and how far it is."""
+class Telling:
+    """What the demo says and when: a line with the seconds since it began, and a bar for what is being done."""
 
-    def __init__(self, bar: "Progress") -> None:
-        self._bar, self._task = bar, bar.add_task("starting Postgres and MLflow", total=None, note="")
+    def __init__(self, say: Callable[[str], None], bar: "Progress") -> None:
+        self._say, self._began, self._bar = say, monotonic(), bar
+        self._task = bar.add_task("", total=None, note="")
 
-    def __call__(self, description: str) -> None:
-        """Begin another step."""
+    def __call__(self, text: str, *, after: str = "") -> None:
+        """A line; `after` are lines that belong to it, already laid out."""
+        self._say(f"[dim]{monotonic() - self._began:4.0f} s[/]  {text}{after}")
+
+    def step(self, description: str) -> None:
+        """Begin another step, and say so."""
         self._bar.update(self._task, description=description, note="", total=None, completed=0)
+        self(f"{description} ...")
 
     def note(self, note: str) -> None:
-        """Say what the step is at."""
+        """What the step is at."""
         self._bar.update(self._task, note=note)
 
     def done(self, part: int, whole: int) -> None:
-        """Say how far the step is."""
+        """How far the step is."""
         self._bar.update(self._task, completed=part, total=whole)
 
 
-def _story(quiet: Callable[[str], None], step: Steps) -> dict[str, Any]:
-    db, models = database(), store()
-    step("importing the libraries")
+def _story(tell: Telling, weeks: int | None) -> dict[str, Any]:
+    ours = settings().database_url is None
+    tell.step("starting PostgreSQL and making the schema" if ours else "opening the database and its schema")
+    db = database()
+    tell.step("opening MLflow's store in it, and importing the libraries")
+    models = store()
     from mlops.cli import replay
     from mlops.monitoring import review
     from mlops.monitoring.policy import read_policy
     from mlops.project import policy_file
 
-    step("storing the series")
-    quiet(_ingested(replay.store_series(db)))
-    step("training on 2019")
-    trained = list(replay.train_first(db, models, step.note))
-    champion = replay.first_champion(db, models, trained)
-    quiet(_trained(trained, champion.version))
-    step("replaying 2020")
-    quiet("\n[bold]Week by week[/] (each Monday knows only what had been recorded by then)")
-    weeks = []
-    for week in replay.replay(db, models, step.note):
-        weeks.append(week)
-        step.done(replay.MONDAYS.index(week.monday) + 1, len(replay.MONDAYS))
-        quiet(_week(week))
-    step("writing the weekly review")
-    last = replay.MONDAYS[-1]
-    page = settings().reports / f"review-{last:%Y-%m-%d}.html"
-    review.write(review.build(db, read_policy(policy_file()), last), page)
+    tell.step("storing the series")
+    tell(_ingested(replay.store_series(db)))
+    tell.step("training Prophet, one model per site, on 2019, and backtesting it from 20 weekly origins")
+    trained = replay.first_champion(db, models, tell.note)
+    tell(_trained(trained))
+    mondays = replay.MONDAYS[:weeks]
+    tell.step(f"replaying {len(mondays)} Mondays of 2020; each knows only what had been recorded by then")
+    replayed: list[Week] = []
+    for week in replay.replay(db, models, mondays, tell.note):
+        tell.done(mondays.index(week.monday) + 1, len(mondays))
+        tell(_head(week), after="".join(f"\n{line}" for line in _details(week, replayed[-1] if replayed else None)))
+        replayed.append(week)
+    tell.step("writing the weekly review")
+    page = settings().reports / f"review-{mondays[-1]:%Y-%m-%d}.html"
+    review.write(review.build(db, read_policy(policy_file()), mondays[-1]), page)
     with db.transaction() as transaction:
         versions = transaction.rows("list_versions")
-    return {"weeks": weeks, "phases": replay.phases(db), "versions": versions, "page": str(page)}
+        kept = transaction.rows("realised_benefits", name=replay.MODEL)
+    tell("done")
+    return {
+        "weeks": replayed,
+        "phases": replay.phases(db),
+        "versions": versions,
+        "realised": kept,
+        "page": str(page),
+        "next": _next(),
+    }
 
 
 def _ingested(report: "IngestReport") -> str:
-    return (
-        f"[bold]Series[/]  {report.inserted:,} daily counts stored, {report.unchanged:,} were there"
-        f" ({report.seconds:.0f} s)"
+    return f"{report.inserted:,} daily counts stored, {report.unchanged:,} were there"
+
+
+def _trained(trained: "Trained") -> str:
+    figures = trained.metrics
+    left_out = "; ".join(f"{row.name}: {row.reason}" for row in trained.excluded.itertuples())
+    return _wrapped(
+        f"version {trained.version.version} is champion, as what the team has: WAPE {figures['wape']:.3f}, seasonal"
+        f" naive {figures['wape_naive']:.3f}, {figures['coverage_80']:.0%} inside the 80 % intervals;"
+        f" left out are {left_out}",
+        first=9,
     )
 
 
-def _trained(trained: "list[Trained]", champion: int) -> str:
-    lines = ["\n[bold]Models trained on 2019[/] (backtest on 20 weekly origins, 28 days ahead)"]
-    for one in trained:
-        kind, figures = one.version.tags["mlops.kind"], one.metrics
-        mark = "  [green]-> champion[/]" if one.version.version == champion else ""
-        lines.append(
-            f"  version {one.version.version} {kind:9} WAPE {figures['wape']:.3f}, seasonal naive"
-            f" {figures['wape_naive']:.3f}, 80 % intervals cover {figures['coverage_80']:.0%}{mark}"
-        )
-    lines += [f"  left out: {row.name}: {row.reason}" for row in trained[-1].excluded.itertuples()]
-    return "\n".join(lines)
-
-
-def _week(week: "Week") -> str:
-    line = f"  {week.monday:%d %b}  v{week.champion}"
-    checked = week.checked
+def _head(week: "Week") -> str:
+    """A week in one line: who was judged, how good it was, and what is to be done."""
+    checked, day = week.checked, f"[bold]{week.monday:%d %b}[/]"
     if checked is None or checked.recommendation is None or "wape" not in checked.values:
-        why = f"  {checked.problem}" if checked is not None and checked.state == "failed" else ""
-        return f"{line}  {week.forecasts:,} forecasts issued{why}"
-    action = checked.asks
-    colour = {"none": "green", "watch": "yellow"}.get(action, "red")
-    line += f"  WAPE {checked.values['wape']:.2f}  covered {checked.values['coverage_80']:4.0%}  [{colour}]{action}[/]"
-    if action != "none":
-        line += "".join(f"\n          {reason}" for reason in checked.recommendation.reasons[:2])
+        problem = f": {escape(checked.problem)}" if checked is not None and checked.problem else ""
+        return f"{day}  version {week.champion} {week.kind} forecasts {week.forecasts:,} values{problem}"
+    action = checked.asks.replace("_", " ")
+    colour = COLOURS.get(checked.asks, "red")
+    return (
+        f"{day}  version {checked.version}  WAPE {checked.values['wape']:.2f},"
+        f" {checked.values['coverage_80']:4.0%} inside 80 %  [{colour}]{action}[/]"
+    )
+
+
+def _details(week: "Week", before: "Week | None") -> Iterator[str]:
+    """Why, unless it is as the week before, what was done, and what earlier acts have brought."""
+    advice = None if week.checked is None else week.checked.recommendation
+    if advice is not None and advice.action != "none" and not _same(week, before):
+        for reason in advice.reasons[: 1 if advice.benefit else 2]:
+            yield _wrapped(escape(reason), first=17)
+    if advice is not None and advice.benefit is not None:
+        saved = advice.benefit
+        promise = f"promised to save WAPE {saved.wape:+.3f} ({saved.wape_low:+.3f} to {saved.wape_high:+.3f})"
+        yield _wrapped(promise, first=17)
     if week.retrained is not None:
-        line += f"\n          [bold]{week.retrained.verdict}[/]"
-    return line
+        yield f"[bold]{_wrapped(escape(f'-> {week.retrained.verdict}'), first=17)}[/]"
+    for one in week.realised:
+        yield f"[bold]{_wrapped(escape(f'came true: {one}'), first=17)}[/]"
+
+
+def _same(week: "Week", before: "Week | None") -> bool:
+    """Whether the same version is watched for the same cause as the week before: that is told once."""
+    pair = [one.checked for one in (week, before) if one is not None and one.checked is not None]
+    told = {(one.version, one.asks, one.recommendation and one.recommendation.cause) for one in pair}
+    return len(pair) == 2 and len(told) == 1 and pair[0].asks == "watch"
+
+
+def _next() -> list[str]:
+    """What to try next, as it can be typed where the demo was."""
+    return [command.format(mlops=_program(), psql=_psql()) for command in NEXT]
+
+
+def _program() -> str:
+    """This program as the shell finds it: by its name where that is this one, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "mlops" or not called.exists():
+        return f"{shlex.quote(sys.executable)} -m mlops"
+    found = shutil.which("mlops")
+    return "mlops" if found and Path(found).resolve() == called.resolve() else shlex.quote(str(called))
+
+
+def _psql() -> str:
+    """The server's own client where the machine has none."""
+    from mlops.db.embedded import server_for
+
+    return "psql" if shutil.which("psql") else shlex.quote(str(server_for(settings().home).client))
+
+
+def _wrapped(text: str, *, first: int) -> str:
+    """Text at the terminal's width, indented by so many columns but where it continues a line."""
+    width = max(min(console.width, WIDEST), 40)
+    lines = textwrap.wrap(text, width - first, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * first}".join(["", *lines]).lstrip("\n") if first > 9 else f"\n{' ' * first}".join(lines)
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _summary(document: dict[str, Any]) -> None:
     if not document["weeks"]:
-        console.print("  every week had been replayed before; nothing was changed")
+        console.print("every week had been replayed before; nothing was changed")
     accuracy = table("", "weeks", "WAPE", "seasonal naive", "80 % cover", title="\n[bold]All 28 days ahead[/]")
     for phase in document["phases"]:
         figures = (f"{phase['wape']:.3f}", f"{phase['wape_naive']:.3f}", f"{phase['coverage_80']:.0%}")
         accuracy.add_row(phase["phase"], str(phase["weeks"]), *figures)
     console.print(accuracy)
+    kept = table("", "version", "promised", "came true", title="\n[bold]Saved of the WAPE, promised and come true[/]")
+    for row in document["realised"]:
+        promised, came_true = (
+            f"{row[f'{of}_wape']:+.3f} ({row[f'{of}_wape_low']:+.3f} to {row[f'{of}_wape_high']:+.3f})"
+            for of in ("promised", "realised")
+        )
+        kept.add_row(row["action"], f"{row['replaced_version']} -> {row['new_version']}", promised, came_true)
+    console.print(kept)
     registry = table(
         "version", "kind", "known at", "aliases", "lineage", title="\n[bold]Registry, as mirrored in Postgres[/]"
     )
@@ -132,9 +227,5 @@ def _summary(document: dict[str, Any]) -> None:
     console.print(registry)
     console.print(f"\n[bold]The weekly review[/]  {document['page']}", soft_wrap=True)
     console.print("\n[bold]Try next[/]")
-    for command in (
-        "mlops registry lineage models:/demand@champion",
-        "mlops series list",
-        'psql "$(mlops db url)" -c "select * from analytics.check_system_health()"',
-    ):
-        console.print(f"  {command}", highlight=False, soft_wrap=True)
+    for command in document["next"]:
+        console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)

@@ -2,37 +2,40 @@
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import AS_OF, database, moment, store
+from mlops.cli.context import database, moment, store
+from mlops.cli.options import AsOf, Json, MetricType, ModelFile, OwnHorizon, Uri
 from mlops.cli.output import console, emit, table
-from mlops.errors import BadInput
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from mlops.cli.typed import country as check_country
+from mlops.cli.typed import events_file
+from mlops.cli.typed import granularity as check_granularity
+from mlops.errors import Misused, quoted
 
 __all__ = ["effects", "explain", "what_if"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
-Uri = Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")]
-Horizon = Annotated[
-    int | None, typer.Option(help="Steps ahead; the model's own horizon when left out.", show_default=False)
-]
 SHOWN = 15
 """Parts of a forecast; the rest are summed."""
 FORECASTS = ("y_hat", "y_hat_what_if", "difference")
 COLUMNS = "event,first[,last[,announced]]"
 
 
+def _check_day(text: str) -> str:
+    _day(text)
+    return text
+
+
 def explain(
     uri: Uri,
     series: Annotated[str, typer.Option(help="A series by its name or id; all together when left out.")] = "",
-    day: Annotated[str, typer.Option("--date", help="A day that is forecast; all days when left out.")] = "",
-    horizon: Horizon = None,
+    day: Annotated[
+        str, typer.Option("--date", callback=_check_day, help="A day that is forecast; all days when left out.")
+    ] = "",
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -40,14 +43,21 @@ def explain(
     from mlops.serving.explain import explain as run
 
     found = run(
-        database(), store(), uri, series=series or None, day=_day(day), horizon=horizon, as_of=moment(as_of, model=uri)
+        database(),
+        store(),
+        uri,
+        series=series or None,
+        day=_day(day),
+        horizon=horizon,
+        as_of=moment(as_of, model=uri, file=file),
+        file=file,
     )
 
     def text() -> None:
         what = found.series[0] if len(found.series) == 1 else f"{len(found.series)} series"
         days = f"{found.first:%Y-%m-%d}" + (f" to {found.last:%Y-%m-%d}" if found.last > found.first else "")
         console.print(f"[bold]{escape(what)}[/], {days}, from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
-        shown = _numbers(table("part", "of", "contribution", "share"), after=2)
+        shown = table("part", "of", "contribution", "share")
         rows, places = found.contributions.to_dict("records"), _places(found.forecast)
         for row in rows[:SHOWN]:
             if row["contribution"]:
@@ -65,8 +75,11 @@ def explain(
 
 def what_if(
     uri: Uri,
-    events: Annotated[Path, typer.Option(help=f"CSV of all events of the days ahead: {COLUMNS}.")],
-    horizon: Horizon = None,
+    events: Annotated[
+        Path, typer.Option(callback=events_file, help=f"CSV of all events of the days ahead: {COLUMNS}.")
+    ],
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -74,11 +87,14 @@ def what_if(
     from mlops.forecasting.calendar import read_events
     from mlops.serving.explain import suppose
 
-    found = suppose(database(), store(), uri, read_events(events), horizon=horizon, as_of=moment(as_of, model=uri))
+    given = read_events(events)
+    found = suppose(
+        database(), store(), uri, given, horizon=horizon, as_of=moment(as_of, model=uri, file=file), file=file
+    )
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
-        shown = _numbers(table("series", "forecast", "what if", "difference", ""), after=1)
+        shown = table("series", "forecast", "what if", "difference", "change")
         rows = found.totals[["name", *FORECASTS]].to_dict("records")
         places = _places(found.totals["y_hat"].max())
         for row in [*rows, {"name": "all", **found.totals[list(FORECASTS)].sum()}]:
@@ -94,10 +110,15 @@ def what_if(
 
 
 def effects(
-    events: Annotated[Path | None, typer.Option(help=f"CSV of your own days: {COLUMNS}.", show_default=False)] = None,
-    country: Annotated[str, typer.Option(help="ISO code for public holidays.")] = "",
-    metric_type: Annotated[str, typer.Option(help="What is measured; the only one with data when left out.")] = "",
-    granularity: Annotated[str, typer.Option(help="Of the series: hourly, daily, weekly …")] = "daily",
+    events: Annotated[
+        Path | None,
+        typer.Option(callback=events_file, help=f"CSV of your own days: {COLUMNS}.", show_default=False),
+    ] = None,
+    country: Annotated[str, typer.Option(callback=check_country, help="ISO code for public holidays.")] = "",
+    metric_type: MetricType = "",
+    granularity: Annotated[
+        str, typer.Option(callback=check_granularity, help="Of the series: hourly, daily, weekly …")
+    ] = "daily",
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
@@ -106,7 +127,7 @@ def effects(
     from mlops.training.effects import effects as run
 
     if events is None and not country:
-        raise BadInput("no day is named; pass --events FILE, --country CODE or both")
+        raise Misused("no day is named; pass --events FILE, --country CODE or both")
     given = read_events(events) if events is not None else ()
     found = run(
         database(),
@@ -118,9 +139,7 @@ def effects(
     )
 
     def text() -> None:
-        shown = _numbers(
-            table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest"), after=1
-        )
+        shown = table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest")
         for row in found.to_dict("records"):
             interval = (
                 f"{row['lo_95']:+.1%} to {row['hi_95']:+.1%}" if row["occurrences"] > 1 else "happened once: none"
@@ -139,7 +158,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(f"{text!r} is not a day; expected one like 2020-03-23") from error
+        raise Misused(f"--date: {quoted(text)} is not a day; expected one like 2020-03-23") from error
 
 
 def _places(largest: float) -> int:
@@ -149,10 +168,3 @@ def _places(largest: float) -> int:
 
 def _years(years: list[int]) -> str:
     return f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
-
-
-def _numbers(shown: "Table", *, after: int) -> "Table":
-    """Columns of numbers are read from their right end."""
-    for column in shown.columns[after:]:
-        column.justify = "right"
-    return shown

@@ -1,5 +1,6 @@
 """`mlops backtest` and `tune`: how kinds would have done, on the database or on a file."""
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from mlops.cli.context import AS_OF, database, moment, settings, store
+from mlops.cli.context import database, moment, settings, store
+from mlops.cli.options import (
+    AsOf,
+    Country,
+    Covariate,
+    Events,
+    FromFile,
+    Granularity,
+    Horizon,
+    Json,
+    Label,
+    MetricType,
+    Segment,
+    Set,
+    changes,
+    pairs,
+)
 from mlops.cli.output import console, emit, logs, progress, table
-from mlops.errors import BadInput
+from mlops.errors import typed
 
 if TYPE_CHECKING:
-    from mlops.forecasting.backtest import Candidate, Done
+    from mlops.forecasting.backtest import Done
     from mlops.tracking.store import Store
     from mlops.training.backtest import Report
     from mlops.training.subject import Plan, Subject
@@ -23,22 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest", "tune"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
-FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with series_id, ds, y in place of the database.")]
-Country = Annotated[str, typer.Option(help="ISO code for public holidays.")]
-Events = Annotated[str, typer.Option("--events", help="CSV of your own days: event,first[,last[,announced]].")]
-Covariate = Annotated[list[str], typer.Option(help="A column of the file that is known ahead.")]
-MetricType = Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")]
-Granularity = Annotated[
-    str,
-    typer.Option(
-        "--granularity",
-        "--freq",
-        help="daily, weekly … or pandas' alias; of a file inferred when left out, of the database daily.",
-    ),
+Every = Annotated[
+    int | None,
+    typer.Option("--every", help="Steps between origins; the horizon when left out.", min=1, show_default=False),
 ]
-Label = Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")]
 WORST = 5
 
 
@@ -54,15 +59,20 @@ def backtest(
         str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")
     ],
     kinds: Annotated[str, typer.Option(help="What to compare with, as a,b; naive,average when left out.")] = "",
-    origins: Annotated[int, typer.Option(help="How many past days to forecast from.", min=0)] = 0,
-    every: Annotated[int, typer.Option(help="Steps between origins; the horizon when left out.", min=0)] = 0,
-    horizon: Annotated[int, typer.Option(help="Steps ahead; by frequency when left out.", min=0)] = 0,
-    refit_every: Annotated[int, typer.Option(help="Origins that one fit serves.", min=0)] = 0,
+    origins: Annotated[
+        int | None,
+        typer.Option(help="How many past days to forecast from; 6 when left out.", min=1, show_default=False),
+    ] = None,
+    every: Every = None,
+    horizon: Horizon = None,
+    refit_every: Annotated[
+        int | None, typer.Option(help="Origins that one fit serves; 1 when left out.", min=1, show_default=False)
+    ] = None,
     file: FromFile = "",
     country: Country = "",
     events: Events = "",
     covariate: Covariate = [],  # noqa: B006
-    segment: Annotated[list[str], typer.Option(help="A column of the file by which series are added up.")] = [],  # noqa: B006
+    segment: Segment = [],  # noqa: B006
     metric_type: MetricType = "",
     granularity: Granularity = "",
     label: Label = [],  # noqa: B006
@@ -70,30 +80,53 @@ def backtest(
     values: Annotated[
         Values, typer.Option(help="Which values origins see: known then, or the newest where history came in later.")
     ] = Values.KNOWN,
-    change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
-    goal: Annotated[float, typer.Option(help="Accuracy (1 - WAPE) to aim at, 0.85 for 85 %.", min=0, max=1)] = 0,
+    change: Set = [],  # noqa: B006
+    goal: Annotated[
+        float | None,
+        typer.Option(
+            help="Accuracy (1 - WAPE) to aim at, 0.85 for 85 %, which it is when left out.",
+            min=0,
+            max=1,
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "backtest",
     log: Annotated[bool, typer.Option("--log/--no-log", help="Keep tables and pictures in MLflow.")] = True,
     as_json: Json = False,
 ) -> None:
     """Compare a kind with baselines from the same past origins, each seeing only what was known then."""
     from mlops.training.backtest import candidate, run
-    from mlops.training.subject import Defaults, Plan
+    from mlops.training.spec import TrainingSpec
+    from mlops.training.subject import Defaults, Plan, subject_of
 
+    data = {
+        "metric_type": metric_type,
+        "granularity": granularity,
+        "country": country,
+        "horizon": horizon,
+        "events": events,
+        "covariates": covariate,
+    }
+    more: dict[str, Any] = {"labels": pairs(label, "--label"), "file": Path(file) if file else None}
     defaults = Defaults.read()
-    plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal or defaults.goal, every, horizon)
+    known = moment(as_of, metric_type=metric_type, granularity=granularity, file=file)
+    goal = defaults.goal if goal is None else goal
+    plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0)
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
-    asked = [candidate(kind, pairs(change, "--set")), *(candidate(other) for other in others)]
+    with typed("--set"):
+        specs = {kind: TrainingSpec.of(kind, changes(change, **data), as_of=known, **more).check()}
+    specs |= {other: TrainingSpec.of(other, changes([], **data), as_of=known, **more) for other in others}
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
-        if file:
-            subject, plan = _from_file(file, plan, granularity, covariate, segment)
-        else:
-            subject, plan = _from_database(
-                plan, metric_type, granularity, label, as_of, values, lambda note: bar.update(task, note=note)
-            )
-        common = _common(country, events, covariate, plan.horizon)
-        asked = [_with(one, common) for one in asked]
+        subject, plan = subject_of(
+            specs[kind],
+            plan,
+            database,
+            segments=segment,
+            as_known=values is Values.KNOWN,
+            say=lambda note: bar.update(task, note=note),
+        )
+        asked = [candidate(name, spec, subject, plan) for name, spec in specs.items()]
         total = len(asked) * -(-len(subject.cutoffs) // plan.refit_every)
         bar.update(task, total=total, note="")
         finished: list[Done] = []
@@ -117,13 +150,13 @@ def backtest(
 
 def tune(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="An experiment of the folder training/ with a search.toml.")
+        str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")
     ],
     seconds: Annotated[float, typer.Option(help="Stop after so many seconds.", min=0)] = 120,
     trials: Annotated[int, typer.Option(help="Stop after so many trials; 0 for no limit.", min=0)] = 0,
     origins: Annotated[int, typer.Option(help="Past days on which trials are judged.", min=1)] = 3,
-    every: Annotated[int, typer.Option(help="Steps between origins; the horizon when left out.", min=0)] = 0,
-    horizon: Annotated[int, typer.Option(help="Steps ahead; by frequency when left out.", min=0)] = 0,
+    every: Every = None,
+    horizon: Horizon = None,
     seed: Annotated[int, typer.Option(help="Where the search begins.")] = 0,
     file: FromFile = "",
     country: Country = "",
@@ -133,29 +166,40 @@ def tune(
     granularity: Granularity = "",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
-    change: Annotated[list[str], typer.Option("--set", help="Begin with this in place of params.toml.")] = [],  # noqa: B006
+    change: Set = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "tuning",
     log: Annotated[bool, typer.Option("--log/--no-log", help="Keep the trials in MLflow.")] = True,
     as_json: Json = False,
 ) -> None:
     """Search better parameters on past origins; the newest block is held out and judges the winner once."""
     from mlops.training.backtest import candidate
-    from mlops.training.subject import Plan
-    from mlops.training.tune import Budget, read_space
+    from mlops.training.spec import TrainingSpec
+    from mlops.training.subject import Plan, subject_of
+    from mlops.training.tune import Budget, searched
     from mlops.training.tune import tune as run
 
-    asked = candidate(kind, pairs(change, "--set"))
-    space = read_space(kind, asked.kind)
-    plan = Plan(origins, 1, 0, every, horizon)
+    data = {
+        "metric_type": metric_type,
+        "granularity": granularity,
+        "country": country,
+        "horizon": horizon,
+        "events": events,
+        "covariates": covariate,
+    }
+    with typed("--set"):
+        spec = TrainingSpec.of(
+            kind,
+            changes(change, **data),
+            as_of=moment(as_of, metric_type=metric_type, granularity=granularity, file=file),
+            labels=pairs(label, "--label"),
+            file=Path(file) if file else None,
+        ).check()
+    again = _options(file=file, label=label, as_of="" if as_of == "now" else as_of, **data)
+    space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, horizon or 0)
     with progress() as bar:
         task = bar.add_task(f"tune {kind}", total=None, note="reading")
-        if file:
-            subject, plan = _from_file(file, plan, granularity, covariate, [])
-        else:
-            subject, plan = _from_database(
-                plan, metric_type, granularity, label, as_of, Values.NEWEST, lambda note: bar.update(task, note=note)
-            )
-        asked = _with(asked, _common(country, events, covariate, plan.horizon))
+        subject, plan = subject_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
+        asked = candidate(kind, spec, subject, plan)
 
         def told(trial: "Trial") -> None:
             note = f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}"
@@ -164,7 +208,7 @@ def tune(
                 logs.print(note)
 
         with _stopped_by_keyboard():
-            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), told=told)
+            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), data=again, told=told)
         bar.update(task, note="logging")
         run_id = _log_tuned(found, subject, plan, name) if log else None
 
@@ -176,50 +220,14 @@ def tune(
     emit(_tuned_document(found, run_id), as_json=as_json, text=text)
 
 
-def pairs(given: list[str], option: str) -> dict[str, str]:
-    """`key=value` texts as a mapping."""
-    found = {}
-    for text in given:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            raise BadInput(f"{option} {text!r} is not of the form key=value")
-        found[key] = value
-    return found
-
-
-def _from_file(
-    file: str, plan: "Plan", granularity: str, covariates: list[str], segments: list[str]
-) -> "tuple[Subject, Plan]":
-    from mlops.training.subject import from_file
-
-    return from_file(Path(file), plan, freq=granularity or None, covariates=covariates, segments=segments)
-
-
-def _from_database(
-    plan: "Plan", metric_type: str, granularity: str, label: list[str], as_of: str, values: Values, say: Any
-) -> "tuple[Subject, Plan]":
-    from mlops.training.data import select
-    from mlops.training.subject import from_database
-
-    selection = select(database(), metric_type, granularity or "daily", pairs(label, "--label"))
-    at = moment(as_of, metric_type=selection.metric_type, granularity=selection.granularity)
-    return from_database(database(), selection, plan, at, as_known=values is Values.KNOWN, say=say)
-
-
-def _common(country: str, events: str, covariates: list[str], horizon: int) -> dict[str, Any]:
-    """Arguments that every candidate gets."""
-    from mlops.forecasting.calendar import read_events
-
-    found: dict[str, Any] = {"country": country or None, "horizon": horizon}
-    if events:
-        found["events"] = read_events(Path(events))
-    return found | ({"covariates": covariates} if covariates else {})
-
-
-def _with(candidate: "Candidate", common: dict[str, Any]) -> "Candidate":
-    from dataclasses import replace
-
-    return replace(candidate, params=dict(candidate.params) | common)
+def _options(**given: Any) -> str:
+    """Options as they are written, of those that say something."""
+    words = []
+    for name, value in given.items():
+        option = "--covariate" if name == "covariates" else f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list) else [value]:
+            words += [option, str(one)] if one else []
+    return shlex.join(words)
 
 
 @contextmanager
@@ -268,21 +276,23 @@ def _tuned_document(found: "Tuned", run_id: str | None) -> dict[str, Any]:
 
 
 def _print_tuned(found: "Tuned") -> None:
+    from mlops.training.spec import experiments
+
+    begun = "params.toml" if found.candidate.name in experiments() else "its defaults"
     states = [trial.state for trial in found.trials]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     early = "interrupted: " if found.interrupted else ""
     console.print(f"{early}{len(states)} trials ({counts}) on {len(found.cutoffs)} origins\n", highlight=False)
     shown = table("", "tried on", "held out")
-    _right(shown)
     held = found.held_out
-    shown.add_row("params.toml", f"{found.default.value:.2%}", f"{held['default']:.2%}")
+    shown.add_row(begun, f"{found.default.value:.2%}", f"{held['default']:.2%}")
     shown.add_row(f"trial {found.best.number}", f"{found.best.value:.2%}", f"{held['tuned']:.2%}", style="bold")
     shown.add_row("naive", "", f"{held['naive']:.2%}")
     console.print(shown)
     if held["tuned"] < held["default"]:
         console.print(f"\nbetter on the held-out block, too:\n  {found.command}", highlight=False, soft_wrap=True)
     else:
-        console.print("\nnot better on the held-out block: keep params.toml, or search longer on more origins")
+        console.print(f"\nnot better on the held-out block: keep {begun}, or search longer on more origins")
 
 
 def _log(report: "Report", name: str) -> str:
@@ -332,7 +342,6 @@ def _print(report: "Report") -> None:
 def _overall(report: "Report") -> Table:
     """The candidates by accuracy, the best first."""
     shown = table("", "WAPE", "MASE", "bias", "in 80 %", "in 95 %", "pinball 80", "pinball 95", "CPU s")
-    _right(shown)
     ranked = report.overall.sort_values("wape", kind="stable")
     for place, row in enumerate(ranked.itertuples()):
         shown.add_row(
@@ -357,7 +366,6 @@ def _levels(report: "Report") -> Table:
     shown = table(
         "", *(f"by {over}" for over in overs), title=f"accuracy of {report.asked} (goal {report.plan.goal:.0%})"
     )
-    _right(shown)
     for level, rows in mine.groupby("level", sort=False):
         cells = [_against(accuracy, report.plan.goal) for accuracy in rows["accuracy"].astype(float)]
         shown.add_row(_level(str(level)), *cells)
@@ -367,7 +375,6 @@ def _levels(report: "Report") -> Table:
 def _worst(report: "Report") -> Table:
     mine = report.by_series[report.by_series["candidate"] == report.asked]
     shown = table("series", "WAPE", "bias", "in 80 %", title="the least accurate series")
-    _right(shown)
     for row in mine.sort_values("wape", ascending=False, kind="stable").head(WORST).itertuples():
         shown.add_row(f"{row.name}", f"{row.wape:.1%}", f"{row.bias:+.1%}", f"{row.coverage_80:.1%}")
     return shown
@@ -379,9 +386,3 @@ def _level(level: str) -> str:
 
 def _against(accuracy: float, goal: float) -> str:
     return f"[{'green' if accuracy >= goal else 'red'}]{accuracy:.1%}[/]"
-
-
-def _right(shown: Table) -> None:
-    """Numbers are read from their right end."""
-    for column in shown.columns[1:]:
-        column.justify = "right"

@@ -90,6 +90,10 @@ def _lines(run_id: str | None, facts: dict[str, Any], digest: str) -> Iterator[t
     yield "data", f"{facts['rows']:,} observations{of_series}" if of_series else f"{facts['rows']:,} rows"
     if "selection" in facts:
         yield "metric type", f"{facts['selection']['metric_type']}, {facts['selection']['granularity']}"
+    if "source" in facts:
+        source = facts["source"]
+        yield "file", f"{source['file']}, {source['granularity']}, {source['series']:,} series; not in the database"
+        yield "its SHA-256", source["sha256"]
     if "columns" in facts:
         yield "columns", _named(facts["columns"])
     yield "data digest", facts["content_sha256"]

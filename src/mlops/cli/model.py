@@ -1,55 +1,88 @@
 """`mlops train`, `predict`, `retrain`, `outcomes match`."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from mlops.cli.context import AS_OF, database, moment, store
-from mlops.cli.forecast import pairs
+from mlops.cli.context import database, moment, store
+from mlops.cli.forecasts import first_steps, rest_of
+from mlops.cli.options import (
+    AsOf,
+    By,
+    Country,
+    Covariate,
+    Events,
+    FromFile,
+    Granularity,
+    Horizon,
+    Id,
+    Json,
+    Label,
+    MetricType,
+    ModelFile,
+    Output,
+    OwnHorizon,
+    Set,
+    Uri,
+    changes,
+    pairs,
+)
 from mlops.cli.output import console, emit, progress
-from mlops.errors import BadInput
+from mlops.cli.typed import model_name
+from mlops.errors import typed
 
 __all__ = ["outcomes", "predict", "retrain", "train"]
 
 outcomes = typer.Typer(help="Outcomes: what really happened.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[str, typer.Option("--as-of", help=AS_OF)]
 
 
 def train(
-    experiment: Annotated[
-        str, typer.Argument(metavar="KIND", help="An experiment of the folder training/: prophet, lightgbm …")
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")
     ],
-    name: Annotated[str, typer.Option(help="Registered model; params.toml says it when this is left out.")] = "",
-    metric_type: Annotated[str, typer.Option(help="What to forecast; the only one with data when left out.")] = "",
-    granularity: Annotated[
-        str,
-        typer.Option(help="Which steps: daily, weekly … or pandas' alias; params.toml says it when this is left out."),
+    name: Annotated[
+        str, typer.Option(help="Registered model; demand, or as in params.toml, when left out.", show_default=False)
     ] = "",
-    country: Annotated[str, typer.Option(help="ISO code for public holidays, also of a part: US-CA.")] = "",
-    horizon: Annotated[int, typer.Option(help="Steps ahead; 0 means as in params.toml.", min=0)] = 0,
-    label: Annotated[list[str], typer.Option(help="Only series with this label, as key=value.")] = [],  # noqa: B006
-    change: Annotated[list[str], typer.Option("--set", help="Change a parameter of params.toml, as key=value.")] = [],  # noqa: B006
+    horizon: Horizon = None,
+    file: FromFile = "",
+    country: Country = "",
+    events: Events = "",
+    covariate: Covariate = [],  # noqa: B006
+    metric_type: MetricType = "",
+    granularity: Granularity = "",
+    label: Label = [],  # noqa: B006
+    change: Set = [],  # noqa: B006
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """Train, backtest against the baselines, register as challenger."""
     from mlops.training import TrainingSpec
     from mlops.training import train as run
-    from mlops.training.spec import params_file
+    from mlops.training.train import OF_A_FILE
 
-    options = {
-        "name": name,
-        "metric_type": metric_type,
-        "granularity": granularity,
-        "country": country,
-        "horizon": str(horizon or ""),
-    }
-    changes = {key: value for key, value in options.items() if value} | pairs(change, "--set")
-    at = moment(as_of, metric_type=metric_type, granularity=granularity)
-    spec = TrainingSpec.from_toml(params_file(experiment), changes, as_of=at, labels=pairs(label, "--label"))
+    if name:
+        model_name(name)
+    changed = changes(
+        change,
+        name=name,
+        metric_type=metric_type,
+        granularity=granularity,
+        country=country,
+        horizon=horizon,
+        events=events,
+        covariates=covariate,
+    )
+    with typed("--set"):
+        spec = TrainingSpec.of(
+            kind,
+            changed,
+            as_of=moment(as_of, metric_type=metric_type, granularity=granularity, file=file),
+            labels=pairs(label, "--label"),
+            file=Path(file) if file else None,
+        ).check()
     with progress() as bar:
-        task = bar.add_task(f"training {experiment}", total=None, note="")
+        task = bar.add_task(f"training {kind}", total=None, note="")
         trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
 
     def text() -> None:
@@ -62,6 +95,8 @@ def train(
         )
         for row in trained.excluded.itertuples():
             console.print(f"  left out: {row.name} (series {row.series_id}): {row.reason}")
+        if spec.file is not None:
+            console.print(f"  {OF_A_FILE}", soft_wrap=True, highlight=False)
         console.print(
             f"make it champion: mlops registry promote models:/{trained.version.name}/{trained.version.version}"
         )
@@ -70,39 +105,68 @@ def train(
 
 
 def predict(
-    uri: Annotated[str, typer.Argument(help="models:/NAME@champion or models:/NAME/VERSION")],
-    horizon: Annotated[str | None, typer.Option(help="Steps ahead; the model's own horizon when left out.")] = None,
+    uri: Uri,
+    horizon: OwnHorizon = None,
+    file: ModelFile = None,
+    output: Output = None,
     decompose: Annotated[bool, typer.Option(help="Store what each forecast is made of, too.")] = True,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
-    """Forecast every series of a model and store the forecasts."""
+    """Forecast every series of a model, store the forecasts and show the first of them."""
+    from mlops.export import write_frame
     from mlops.serving.predict import predict as run
 
-    issued = run(database(), store(), uri, horizon=_whole(horizon), as_of=moment(as_of, model=uri), decompose=decompose)
+    issued = run(
+        database(),
+        store(),
+        uri,
+        horizon=horizon,
+        as_of=moment(as_of, model=uri, file=file),
+        decompose=decompose and file is None,
+        file=file,
+    )
+    if output is not None:
+        write_frame(output, issued.frame)
 
     def text() -> None:
         shown = issued.frame
+        kept = f"{issued.stored:,} are new" if file is None else "none is stored: the series are in no database"
         console.print(
             f"{len(shown):,} forecasts of {shown['series_id'].nunique()} series from {issued.cutoff:%Y-%m-%d}"
-            f" by {issued.version.uri}; {issued.stored:,} are new"
+            f" by {issued.version.uri}; {kept}"
         )
         if issued.closed:
             console.print(f"  {issued.closed:,} steps are left out: days or months on which a series is never served")
         for series, reason in issued.refused.items():
             console.print(f"  not served: series {series}: {reason}")
+        console.print()
+        console.print(first_steps(shown))
+        rest = rest_of(shown)
+        if output is not None:
+            console.print(f"\nall {len(shown):,} rows are in {output}", soft_wrap=True, highlight=False)
+        elif rest:
+            more = "" if file is not None else f", mlops forecasts export FILE --model {issued.version.uri}"
+            console.print(f"\n{rest}; to see them: --output FILE.csv{more}", soft_wrap=True, highlight=False)
 
     emit(issued, as_json=as_json, text=text)
 
 
+def _time(text: str) -> str:
+    if text:
+        moment(text)
+    return text
+
+
 def retrain(
-    recommendation_id: Annotated[
-        int, typer.Argument(metavar="ID", help="A recommendation, as in `mlops recommendations list`.")
-    ],
+    recommendation_id: Id,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="Train on what was known then; the recommendation's time when left out.")
+        str,
+        typer.Option(
+            "--as-of", callback=_time, help="Train on what was known then; the recommendation's time when left out."
+        ),
     ] = "",
-    by: Annotated[str | None, typer.Option(help="Who decides; the user of this process when left out.")] = None,
+    by: By = None,
     force: Annotated[
         bool, typer.Option(help="Act although it is expired, dismissed, put off or superseded; that is recorded, too.")
     ] = False,
@@ -139,13 +203,3 @@ def match(as_of: AsOf = "now", as_json: Json = False) -> None:
     if matched.overdue:
         text += f", {matched.overdue:,} of them for more than four weeks: perhaps nothing will ever judge them"
     emit(matched, as_json=as_json, text=lambda: console.print(text))
-
-
-def _whole(horizon: str | None) -> Any:
-    """The horizon as a number where it is one; what isn't is refused by the model with its own range."""
-    if horizon is None:
-        return None
-    try:
-        return int(horizon)
-    except ValueError as error:
-        raise BadInput(f"horizon {horizon!r} is not a whole number") from error

@@ -25,7 +25,14 @@ __all__ = ["app", "review"]
 app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
 app.command()(backtest)
 app.command()(presets)
-COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
+COLOURS = {
+    "rollback": "red",
+    "retrain": "red",
+    "fallback": "red",
+    "investigate_data": "yellow",
+    "watch": "blue",
+    "none": "green",
+}
 
 
 @app.command()
@@ -129,7 +136,7 @@ def _print_checked(checked: "Checked") -> None:
         _say(f"  errors are larger since about {advice.onset:%Y-%m-%d}")
     if checked.state == "unlabelled" and "expected_wape" in checked.values:
         _say(f"  {_expected(checked.values)}")
-    if checked.asks in ("retrain", "rollback"):
+    if checked.asks in ("retrain", "rollback", "fallback"):
         _say(f"  mlops retrain {checked.recommendation_id}")
 
 
@@ -143,6 +150,7 @@ def _expected(values: dict[str, float]) -> str:
 
 def _print_review(found: "Review", page: Path) -> None:
     urgent = [model for model in found.models if model.advice.needs_person]
+    _say(f"[bold]{escape(found.headline)}[/]")
     calm = [model for model in found.models if not model.advice.needs_person and model.advice.action == "none"]
     for model in found.models:
         if model not in calm or len(found.models) == 1:

@@ -18,7 +18,14 @@ __all__ = ["app"]
 app = typer.Typer(
     help="Recommendations: what should be done about a champion, and who decided it.", no_args_is_help=True
 )
-COLOURS = {"rollback": "red", "retrain": "red", "investigate_data": "yellow", "watch": "blue", "none": "green"}
+COLOURS = {
+    "rollback": "red",
+    "retrain": "red",
+    "fallback": "red",
+    "investigate_data": "yellow",
+    "watch": "blue",
+    "none": "green",
+}
 
 
 @app.command("list")
@@ -115,7 +122,7 @@ def _found(number: int) -> dict[str, Any]:
             raise NothingToDo(f"there is no recommendation {number}; open ones: {ids or 'none'}")
         findings = transaction.rows("recommendation_evidence", recommendation_id=number)
         decisions = transaction.rows("recommendation_decisions", recommendation_id=number)
-    return {name: value for name, value in row.items() if name != "lineage"} | {
+    return {name: value for name, value in row.items() if not name.endswith("lineage")} | {
         "findings": findings,
         "decisions": decisions,
     }
@@ -129,7 +136,7 @@ def _print_line(row: dict[str, Any]) -> None:
     )
     for reason in row["reasons"][:2]:
         _say(f"    {escape(reason)}")
-    if row["action"] in ("retrain", "rollback") and row["status"] in ("open", "accepted"):
+    if row["action"] in ("retrain", "rollback", "fallback") and row["status"] in ("open", "accepted"):
         _say(f"    mlops retrain {row['recommendation_id']}{_expiry(row)}")
     if row["realised_benefit"]:
         _say(f"    came true: {escape(_benefit(row['realised_benefit']))}")

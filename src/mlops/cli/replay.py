@@ -1,29 +1,32 @@
 """The demo's story: 2020 in Auckland, week by week, each week seeing only what was known on its Monday."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.db import Database
 from mlops.monitoring import job
-from mlops.monitoring.policy import read_policy
+from mlops.monitoring.policy import Policy, read_policy
+from mlops.monitoring.realise import Realised, realise
 from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.registry import ModelVersion, resolve
+from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training.promote import promote
 from mlops.training.retrain import Retrained, Rule, retrain
 from mlops.training.spec import params_file
 
-__all__ = ["PHASES", "Week", "first_champion", "phases", "replay", "store_series", "train_first"]
+__all__ = ["MODEL", "MONDAYS", "PHASES", "Week", "first_champion", "phases", "replay", "store_series"]
 
 MODEL = "demand"
 METRIC = "customer_activity"
+KIND = "prophet"
+"""What many teams have: one Prophet model per series, fitted once."""
 TRAINED_AT = datetime(2020, 1, 1, tzinfo=UTC)
 MONDAYS = [datetime(2020, 1, 6, tzinfo=UTC) + timedelta(weeks=week) for week in range(30)]
 PHASES = {
@@ -33,21 +36,22 @@ PHASES = {
 }
 """Alert levels 4 and 3, by the weeks that they touched."""
 
-ACTED_ON = ("retrain", "rollback")
+ACTED_ON = ("retrain", "rollback", "fallback")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Week:
-    """What one Monday found and did."""
+    """What one Monday found and did: `champion` is who forecast from then on, `realised` what earlier acts brought."""
 
     monday: datetime
     champion: int
+    kind: str
     checked: job.Checked | None = None
     retrained: Retrained | None = None
+    realised: tuple[Realised, ...] = field(default=())
     forecasts: int = 0
     matched: int = 0
-    notes: tuple[str, ...] = field(default=())
 
 
 def store_series(database: Database) -> IngestReport:
@@ -55,37 +59,26 @@ def store_series(database: Database) -> IngestReport:
     return ingest(database, auckland_path(), adapter="auckland", known_at="observed")
 
 
-def train_first(database: Database, store: Store, say: Say) -> Iterator[Trained]:
-    """Prophet, LightGBM and the ensemble on 2019, by the parameters of training/."""
-    for kind in ("prophet", "lightgbm", "auto"):
-        changes = {"name": MODEL, "metric_type": METRIC, "country": "NZ"}
-        spec = TrainingSpec.from_toml(params_file(kind), changes, as_of=TRAINED_AT, request=f"demo {kind}")
-        say(f"training {kind}")
-        yield train(spec, database, store, say)
+def first_champion(database: Database, store: Store, say: Say) -> Trained:
+    """Prophet on 2019, by the parameters of training/, as the champion that a team already has."""
+    changes = {"name": MODEL, "metric_type": METRIC, "country": "NZ"}
+    spec = TrainingSpec.from_toml(params_file(KIND), changes, as_of=TRAINED_AT, request=f"demo {KIND}")
+    trained = train(spec, database, store, say)
+    if "mlops.promoted_because" not in trained.version.tags:
+        promote(database, store, trained.version.uri, "what the team has", margin=0.0)
+    return trained
 
 
-def first_champion(database: Database, store: Store, trained: list[Trained]) -> ModelVersion:
-    """The version with the lowest backtest WAPE; what was promoted before stays promoted."""
-    best = min(trained, key=lambda one: one.metrics["wape"])
-    if "mlops.promoted_because" not in best.version.tags:
-        reason = f"lowest backtest WAPE of {len(trained)}: {best.metrics['wape']:.3f}"
-        promote(database, store, best.version.uri, reason, margin=0.0)
-    return best.version
-
-
-def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
-    """Every Monday that has not been replayed: match, check, retrain when that is recommended, forecast."""
-    policy, rule = (
-        read_policy(policy_file()),
-        Rule.from_toml(policy_file()),
-    )
+def replay(database: Database, store: Store, mondays: Sequence[datetime], say: Say) -> Iterator[Week]:
+    """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
+    policy, rule = read_policy(policy_file()), Rule.from_toml(policy_file())
     with database.transaction() as transaction:
         done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in ACTED_ON]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], rule, as_of=row["as_of"], say=say)
     readings: job.Readings = {}
-    for monday in MONDAYS:
+    for monday in mondays:
         if done is not None and monday <= done:
             continue
         say(f"{monday:%d %b %Y}")
@@ -93,13 +86,15 @@ def replay(database: Database, store: Store, say: Say) -> Iterator[Week]:
 
 
 def phases(database: Database) -> list[dict[str, Any]]:
-    """WAPE of all stored forecasts and of the seasonal naive, before, in and after the lockdown."""
+    """WAPE of all stored forecasts and of the seasonal naive, before, in and after the lockdown, as far as replayed."""
     with database.transaction() as transaction:
         weeks = transaction.rows("weekly_accuracy", name=MODEL, as_of=MONDAYS[-1], cycle="7 days", steps=7)
     found = []
     for name, (start, end) in PHASES.items():
         inside = [week for week in weeks if start <= week["week"] < end]
         size = sum(week["size"] for week in inside)
+        if not size:
+            continue
         averages = {
             key: sum(week[key] * week["size"] for week in inside) / size
             for key in ("wape", "wape_naive", "coverage_80")
@@ -109,7 +104,7 @@ def phases(database: Database) -> list[dict[str, Any]]:
 
 
 def _week(
-    database: Database, store: Store, policy: Any, rule: Rule, monday: datetime, say: Say, readings: job.Readings
+    database: Database, store: Store, policy: Policy, rule: Rule, monday: datetime, say: Say, readings: job.Readings
 ) -> Week:
     matched = match(database, monday)
     checks = job.run(database, store, policy, monday, readings=readings)
@@ -118,6 +113,8 @@ def _week(
     if checked is not None and checked.recommendation_id is not None and checked.asks in ACTED_ON:
         say(f"{monday:%d %b %Y}: {checked.asks}")
         retrained = retrain(database, store, checked.recommendation_id, rule, as_of=monday, say=lambda _: None)
+    realised = tuple(realise(database, store, policy, monday))
     issued = predict(database, store, f"models:/{MODEL}@champion", as_of=monday)
-    champion = resolve(store, f"models:/{MODEL}@champion").version
-    return Week(monday, champion, checked, retrained, issued.stored, matched.matched)
+    champion = resolve(store, f"models:/{MODEL}@champion")
+    kind = champion.tags.get("mlops.kind", "")
+    return Week(monday, champion.version, kind, checked, retrained, realised, issued.stored, matched.matched)

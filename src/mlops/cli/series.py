@@ -141,13 +141,11 @@ def list_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> 
     found = frame.astype(object).where(frame.notna(), None).to_dict("records")
 
     def text() -> None:
-        shown = table("id", "series", "observations", "first", "last", "quality")
+        shown = table("id", "series", "measures", "observations", "first", "last", "quality")
         for row in found:
-            what = f"{row['metric_type']} {row['granularity']}, {_where(row)}"
+            what = (escape(str(row["name"])), f"{row['metric_type']} {row['granularity']}")
             counts = (f"{row['observations']:,}", _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
-            shown.add_row(str(row["series_id"]), what, *counts)
-        for column in shown.columns:
-            column.no_wrap = column.header != "series"
+            shown.add_row(str(row["series_id"]), *what, *counts)
         console.print(shown if found else "there is no series yet; bring data in with `mlops series ingest FILE`")
 
     emit(found, as_json=as_json, text=text)
@@ -155,16 +153,16 @@ def list_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> 
 
 @app.command()
 def show(
-    series_id: Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="An id of `mlops series list`.")],
-    as_json: Json = False,
+    series: Annotated[str, typer.Argument(help="A name or id, as in `mlops series list`.")], as_json: Json = False
 ) -> None:
     """Show one series and its newest observations."""
     from mlops.series import read
 
-    found = read.show_series(database(), series_id)
+    found = read.show_series(database(), series)
 
     def text() -> None:
-        what = f"[bold]{found['metric_type']}[/] ({found['unit']}), {found['granularity']}, {found['time_zone']}"
+        name = f"[bold]{escape(found['name'])}[/] (series {found['series_id']})"
+        what = f"{name}: {found['metric_type']} ({found['unit']}), {found['granularity']}, {found['time_zone']}"
         console.print(f"{what}, {_where(found)}")
         span = f", {found['first']:%Y-%m-%d} to {found['last']:%Y-%m-%d}" if found["observations"] else ""
         console.print(f"{found['observations']:,} observations{span}, {found['corrections']:,} corrections")
@@ -231,8 +229,9 @@ def add_metric(
     as_json: Json = False,
 ) -> None:
     """Declare a metric type; the same again changes nothing."""
-    from mlops.series.metrics import add_metric_type
+    from mlops.series.metrics import add_metric_type, check_metric_type
 
+    check_metric_type(name, unit, aggregate, min_value, max_value, absence)
     added = add_metric_type(
         database(), name, unit=unit, aggregate=aggregate, min_value=min_value, max_value=max_value, absence=absence
     )

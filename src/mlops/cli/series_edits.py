@@ -13,8 +13,7 @@ from rich.markup import escape
 
 from mlops.cli import typed
 from mlops.cli.context import database, moment
-from mlops.cli.forecast import pairs
-from mlops.cli.options import LARGEST_ID, By, Json
+from mlops.cli.options import LARGEST_ID, By, Json, pairs
 from mlops.cli.output import console, emit, table
 from mlops.errors import Misused
 

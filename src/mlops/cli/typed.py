@@ -13,14 +13,20 @@ __all__ = [
     "by",
     "country",
     "definition_file",
+    "events_file",
+    "events_option",
     "file",
+    "file_option",
     "folder",
     "granularity",
     "metric_type",
+    "metric_type_or_none",
     "model",
     "model_name",
+    "model_or_uri",
     "model_uri",
     "reason",
+    "table_to_write",
     "time_zone",
     "to_read",
     "to_write",
@@ -28,7 +34,9 @@ __all__ = [
 
 NAME = re.compile(r"[^/:@\"'%]*[^/:@\"'%\s.][^/:@\"'%]*")
 """Names that the URIs, filters and files of MLflow's registry take."""
+TABLES = (".csv", ".csv.gz", ".parquet")
 LONGEST_NAME = 200
+LONGEST_PART = 255
 LONGEST_PATH = 500
 """Of a path that is repeated in a sentence. Chosen, not measured."""
 
@@ -40,13 +48,16 @@ def file(path: Path) -> Path:
 
 def folder(path: Path) -> Path:
     """An argument: a folder that is there, or can be made."""
-    _writable(path, _shown(path))
+    said = _shown(path)
+    _short_enough(path, said)
+    _writable(path, said)
     return path
 
 
 def to_read(path: Path, option: str = "") -> Path:
     """A file that is there and may be read."""
     said = f"{option} {_shown(path)}".strip()
+    _short_enough(path, said)
     if path.is_dir():
         raise Misused(f"{said} is a folder, not a file; name a file in it")
     if path.is_symlink() and not path.exists():
@@ -61,6 +72,7 @@ def to_read(path: Path, option: str = "") -> Path:
 def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made: bool = False) -> Path:
     """A place for a file: no folder, with one of the endings, in a folder that is there (`made`: or can be made)."""
     said = f"{option} {_shown(path)}".strip()
+    _short_enough(path, said)
     if endings and not path.name.lower().endswith(tuple(endings)):
         raise Misused(f"{said} does not say which format is wanted; the name must end in {', '.join(endings)}")
     if path.is_dir():
@@ -80,7 +92,7 @@ def model_uri(uri: str) -> str:
         return uri
     name = re.fullmatch(r"(?:models:/*)?(?P<name>[\w .-]+?)(?P<which>[@/][\w.-]*)?", uri)
     meant = ""
-    if name is not None and name["name"].strip():
+    if name is not None and name["name"].strip() and len(uri) <= LONGEST_NAME:
         which = name["which"] if name["which"] and len(name["which"]) > 1 else "@champion"
         whole = f"models:/{name['name']}{which if which[0] == '@' or which[1:].isdecimal() else '@' + which[1:]}"
         meant = f"did you mean {whole}? "
@@ -95,6 +107,17 @@ def model(name: str | None) -> str | None:
     return name
 
 
+def model_or_uri(text: str) -> str:
+    """`--model`: a model's name, `models:/NAME`, or a URI of one of its versions; empty stays empty."""
+    name = text.removeprefix("models:/")
+    if text and not re.search(r"[@/]", name):
+        with typed("--model"):
+            model_name(name)
+    elif text:
+        model_uri(text if text.startswith("models:/") else f"models:/{text}")
+    return text
+
+
 def model_name(name: str) -> str:
     """A name that a registered model can have."""
     said = quoted(name)
@@ -106,6 +129,13 @@ def model_name(name: str) -> str:
         f"{said} can't be a model's name; expected up to {LONGEST_NAME} characters without / : @ % and quotes,"
         " like demand"
     )
+
+
+def metric_type_or_none(name: str) -> str:
+    """A metric type that is declared; empty stays empty."""
+    if name:
+        metric_type(name)
+    return name
 
 
 def by(name: str | None) -> str | None:
@@ -123,6 +153,30 @@ def definition_file(path: Path | None) -> Path | None:
     return None if path is None else to_read(path, "--file")
 
 
+def file_option(text: str) -> str:
+    """`--file`: a file that is there and may be read; empty stays empty."""
+    if text:
+        to_read(Path(text), "--file")
+    return text
+
+
+def events_option(text: str) -> str:
+    """`--events`: a file that is there and may be read; empty stays empty."""
+    if text:
+        to_read(Path(text), "--events")
+    return text
+
+
+def events_file(path: Path | None) -> Path | None:
+    """`--events`: a file that is there and may be read, or None."""
+    return None if path is None else to_read(path, "--events")
+
+
+def table_to_write(path: Path | None) -> Path | None:
+    """`--output`: a place for a table, or None."""
+    return None if path is None else to_write(path, "--output", TABLES)
+
+
 def time_zone(name: str | None) -> str | None:
     """A time zone by its IANA name, or None."""
     from mlops.forecasting.stamps import zone_of
@@ -131,11 +185,12 @@ def time_zone(name: str | None) -> str | None:
 
 
 def granularity(text: str) -> str:
-    """The name of a granularity, from its name or pandas' alias; empty stays empty."""
+    """A granularity, by its name or pandas' alias; empty stays empty."""
     from mlops.forecasting.stamps import granularity_of
 
-    with typed("--granularity"):
-        return granularity_of(text).name if text else text
+    if text:
+        granularity_of(text)
+    return text
 
 
 def country(code: str) -> str:
@@ -187,6 +242,12 @@ def _shown(path: Path) -> str:
     """A path, short enough for a sentence."""
     text = str(path)
     return text if len(text) <= LONGEST_PATH else f"{text[:120]}… ({len(text):,} characters)"
+
+
+def _short_enough(path: Path, said: str) -> None:
+    """Misused for a path that no file system takes."""
+    if any(len(os.fsencode(part)) > LONGEST_PART for part in path.parts):
+        raise Misused(f"{said}: no file has so long a name; at most {LONGEST_PART} bytes are taken")
 
 
 def _beside(path: Path) -> str:

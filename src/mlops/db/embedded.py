@@ -134,6 +134,11 @@ class Server:
         return f"mlops-pg-{self._user.uid}-{_digest(self._place)}"
 
     @property
+    def client(self) -> Path:
+        """The psql of the binaries."""
+        return self._bin / "psql"
+
+    @property
     def _socket(self) -> Path:
         return SOCKETS / self._name
 

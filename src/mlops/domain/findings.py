@@ -11,7 +11,7 @@ __all__ = ["FEWEST_DAYS", "Action", "Benefit", "Finding", "FindingKind", "Findin
 FEWEST_DAYS = 90
 """Days of a backtest from which a monitor can be fitted."""
 FindingKind = Literal["feature", "concept", "performance", "prediction", "data"]
-Action = Literal["none", "watch", "investigate_data", "retrain", "rollback"]
+Action = Literal["none", "watch", "investigate_data", "retrain", "rollback", "fallback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ class Recommendation:
 
     `benefit` is what acting promises, `cost` (in its currency) what it takes and `horizon_weeks` for how long the one
     was held against the other; `challenger` is the recipe to retrain with (`same`, or a model kind), `predecessor` the
-    version to roll back to. `held_by` is an earlier recommendation that a person dismissed or put off.
+    version to roll back to, or the one of whose recipe `same` speaks where the champion stands in for it. `held_by` is
+    an earlier recommendation that a person dismissed or put off.
     """
 
     action: Action

@@ -10,14 +10,18 @@ from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
 
 __all__ = [
+    "BASELINES",
     "LINEAGE_KEY",
     "LINEAGE_TAG",
     "LINEAGE_VERSION",
     "Lineage",
     "changed_files",
     "claims_training",
+    "learned_nothing",
     "parse",
+    "trained_from_file",
     "trained_here",
+    "why_not_here",
 ]
 
 LINEAGE_VERSION = 2
@@ -28,6 +32,8 @@ LINEAGE_TAG = "mlops.lineage_sha256"
 """The tag of a version, and of its run, with the digest of the document."""
 TIMES = ("as_of", "trained_from", "trained_to")
 MOST_BYTES = 16 * 2**20
+BASELINES = ("naive", "average")
+"""The model kinds that have nothing to learn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +43,9 @@ class Lineage:
     `features` maps a feature's name to its version, definition_sha256 and perhaps its importance, `columns` those of
     the training frame to their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs`
     and `outputs` are the model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and
-    `series` are there when `mlops train` made the model. `files` are digests of the model's own files, `tables` those
-    of the tables that its run keeps, such as its backtest. Times are aware.
+    `series` are there when `mlops train` made the model of series of the database; of a file it has `recipe` and
+    `source` (name, SHA-256, granularity and number of series of the file). `files` are digests of the model's own
+    files, `tables` those of the tables that its run keeps, such as its backtest. Times are aware.
     """
 
     features: Mapping[str, Mapping[str, Any]]
@@ -59,6 +66,7 @@ class Lineage:
     recipe: Mapping[str, Any] | None = None
     selection: Selection | None = None
     series: tuple[int, ...] | None = None
+    source: Mapping[str, Any] | None = None
     lineage_version: int = LINEAGE_VERSION
 
     def __post_init__(self) -> None:
@@ -109,6 +117,23 @@ def parse(text: object) -> dict[str, Any]:
 def trained_here(lineage: Mapping[str, Any] | None) -> bool:
     """Whether a document says that `mlops train` made the model: only then it is known how its inputs are made."""
     return lineage is not None and lineage.keys() >= {"recipe", "selection", "series"}
+
+
+def trained_from_file(lineage: Mapping[str, Any] | None) -> bool:
+    """Whether a document says that `mlops train` made the model of a file, whose series are not in the database."""
+    return lineage is not None and lineage.keys() >= {"recipe", "source"}
+
+
+def why_not_here(lineage: Mapping[str, Any] | None) -> str:
+    """In words, why nobody can follow a model's series in the database, of one that is not `trained_here`."""
+    if lineage is not None and trained_from_file(lineage):
+        return f"it was trained on the file {lineage['source']['file']}, whose series are not in the database"
+    return "it was not trained by `mlops train`"
+
+
+def learned_nothing(lineage: Mapping[str, Any]) -> bool:
+    """Whether a model of `mlops train` is a baseline: it repeats the history that it is given, whatever it has seen."""
+    return lineage["recipe"]["kind"] in BASELINES
 
 
 def claims_training(document: Mapping[str, Any]) -> bool:
@@ -205,6 +230,17 @@ def _selection(value: object) -> bool:
     )
 
 
+def _source(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"file", "sha256", "granularity", "series"}
+        and _text(value["file"])
+        and _digest(value["sha256"])
+        and _text(value["granularity"])
+        and _whole(value["series"])
+    )
+
+
 def _series(value: object) -> bool:
     return isinstance(value, list) and all(map(_whole, value))
 
@@ -241,5 +277,8 @@ SECOND: dict[str, Rule] = {
     "environment": (_environment, "an object with the versions of distributions"),
     "files": (_types, "for each file its digest"),
 }
-OPTIONAL: dict[str, Rule] = FIRST | {"tables": (_digests, "for each table of the run its SHA-256")}
+OPTIONAL: dict[str, Rule] = FIRST | {
+    "tables": (_digests, "for each table of the run its SHA-256"),
+    "source": (_source, "file, sha256, granularity and series of the file"),
+}
 """What an older document of the same format may lack."""

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -53,6 +54,12 @@ class Forecaster(ABC):
     """Whether a series that was not in the training data can be forecast from its history."""
     extrapolates: ClassVar[bool] = False
     """Whether point forecasts may leave what the history of their series supports (`forecasting.limits`)."""
+    search: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """What tuning tries by itself, by parameter: a list, or `low`, `high` and perhaps `log`; empty: nothing to tune."""
+    inner: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Which parameter holds the parameters of which other kind: `settings.lightgbm` those of `lightgbm`."""
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+    """Parameters of these other kinds that differ from their own defaults."""
     refit: bool = True
     """Whether it is fitted again on everything after its rehearsals; else the rehearsed model is kept."""
 

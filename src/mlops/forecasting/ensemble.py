@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from mlops.errors import UnknownName
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.hybrid import Hybrid
+from mlops.forecasting.lightgbm import LightGBM
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
 from mlops.forecasting.weights import blend, refuge, shares, weigh
@@ -28,8 +30,14 @@ class Auto(Forecaster):
     """
 
     kind = "auto"
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"lightgbm": {"refit": False}})
-    """Settings of members that differ from the kinds' own."""
+    defaults = MappingProxyType({"lightgbm": {"refit": False}})
+    inner = MappingProxyType({f"settings.{kind}": kind for kind in ("lightgbm", "hybrid", "prophet")})
+    search = MappingProxyType(
+        {
+            **{f"settings.lightgbm.{name}": given for name, given in LightGBM.search.items()},
+            **{f"settings.hybrid.{name}": given for name, given in Hybrid.search.items()},
+        }
+    )
 
     def __init__(
         self,

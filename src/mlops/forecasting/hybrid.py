@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -34,6 +35,10 @@ class Hybrid(Forecaster):
     """
 
     kind = "hybrid"
+    inner = MappingProxyType({"settings": "prophet"})
+    search = MappingProxyType(  # of the logarithm seasons are factors already
+        {f"settings.{name}": given for name, given in Prophet.search.items() if name != "seasonality_mode"}
+    )
     knows_new_series = False
 
     def __init__(

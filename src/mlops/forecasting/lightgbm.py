@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,15 @@ class LightGBM(Forecaster):
     """
 
     kind = "lightgbm"
+    search = MappingProxyType(
+        {
+            "trees": {"low": 50, "high": 400, "log": True},
+            "learning_rate": {"low": 0.02, "high": 0.3, "log": True},
+            "num_leaves": {"low": 7, "high": 63, "log": True},
+            "min_child_samples": {"low": 10, "high": 200, "log": True},
+            "objective": ["l1", "l2"],
+        }
+    )
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -67,6 +68,14 @@ class Prophet(Forecaster):
     """
 
     kind = "prophet"
+    search = MappingProxyType(
+        {
+            "seasonality_mode": ["additive", "multiplicative"],
+            "changepoint_prior_scale": {"low": 0.001, "high": 0.5, "log": True},
+            "seasonality_prior_scale": {"low": 0.01, "high": 10.0, "log": True},
+            "holidays_prior_scale": {"low": 0.01, "high": 10.0, "log": True},
+        }
+    )
     knows_new_series = False
     extrapolates = True
 

@@ -73,11 +73,13 @@ def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_p
     families = np.array([channel.family for channel in channels])
     variance = np.array([_variance(left, q, c, families) for q, c in zip(quiet, contrasts, strict=True)])
     scale = np.sqrt(variance) + SMALLEST_SCALE
-    limits = _gaussian_limits(channels, alarms_per_year, len(daily))
-    limits = limits * _tails(quiet / scale[:, None, :], families, len(daily))
+    gaussian = _gaussian_limits(channels, alarms_per_year, len(daily))
+    limits = gaussian * _tails(quiet / scale[:, None, :], families, len(daily))
     averaging = scale / (_deviation(left) + SMALLEST_SCALE)
     lean, tails = _moment(left, 3) * averaging, (_moment(left, 4) - 3) * averaging**2
-    above, below = _bent(limits, lean, tails), _bent(limits, -lean, tails)
+    # performance is one channel, against the backtest itself: its windows and days tell of the same bad stretch, once
+    bent = np.where(families == "performance", gaussian, limits)
+    above, below = (np.maximum(limits, _bent(bent, side * lean, tails)) for side in (1, -1))
     season = families == "season"  # takes the longest window to show; its tails come and go with the wave
     above[:, season], above[-1, season] = np.inf, limits[season]
     still = _deviation(left) < SMALLEST_SCALE
@@ -191,7 +193,12 @@ def _quantile(values: Array) -> float:
 
 
 def _bent(limits: Array, lean: Array, tails: Array) -> Array:
-    """The limit moved out by the Cornish-Fisher terms of a contrast that leans to this side or has heavy tails."""
-    by_lean = np.maximum(lean, 0) * (limits**2 - 1) / 6
-    by_tails = np.maximum(tails, 0) * (limits**3 - 3 * limits) / 24
-    return np.asarray(limits + by_lean + by_tails)
+    """The limit moved out by the Cornish-Fisher terms of a contrast that leans to this side or has heavy tails.
+
+    What leans has heavy tails by that alone, which the last term takes back (Cornish and Fisher, 1938).
+    """
+    lean, tails = np.maximum(lean, 0), np.maximum(tails, 0)
+    by_lean = lean * (limits**2 - 1) / 6
+    by_tails = tails * (limits**3 - 3 * limits) / 24
+    twice = lean**2 * (2 * limits**3 - 5 * limits) / 36
+    return np.asarray(np.maximum(limits, limits + by_lean + by_tails - twice))

@@ -4,6 +4,7 @@ Only forecasting is needed for it, and nothing is kept: what is promoted is deci
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.domain.lineage import trained_here
+from mlops.domain.lineage import learned_nothing, trained_here, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.features.build import history
 from mlops.forecasting.holdout import Holdout, hold_out
@@ -29,24 +30,32 @@ __all__ = ["challenge", "prove"]
 
 
 def challenge(
-    database: Database, store: Store, policy: Policy, champion: Issue, as_of: datetime
+    database: Database,
+    store: Store,
+    policy: Policy,
+    champion: Issue,
+    as_of: datetime,
+    stood_in_for: Issue | None = None,
 ) -> tuple[tuple[Proof, ...], str]:
     """The proofs of the policy's challengers on what was known at `as_of`, and why there are none.
 
-    With several challengers each interval is so much wider that all hold at once (Bonferroni).
+    Where the champion stands in for a version, `same` is that version's recipe. With several challengers each interval
+    is so much wider that all hold at once (Bonferroni).
     """
     try:
         held = _held_out(database, policy, champion, as_of)
-        recipe = champion["lineage"]["recipe"]
+        recipe = (stood_in_for or champion)["lineage"]["recipe"]
         model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_recipe("naive", _arguments(recipe | {"params": {}}))
         found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}
     except MlopsError as error:  # one model that can't be challenged stops no other
         return (), str(error)
-    return prove(
-        held, found, theirs, naive, terms_of(policy, champion)
-    ), "too few outcomes are known of the held-out days"
+    proofs = prove(held, found, theirs, naive, terms_of(policy, champion))
+    if stood_in_for is not None:
+        number = stood_in_for["version"]
+        proofs = tuple(replace(one, predecessor=number) if one.challenger == SAME else one for one in proofs)
+    return proofs, "too few outcomes are known of the held-out days"
 
 
 def prove(
@@ -68,7 +77,7 @@ def prove(
 def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
     lineage = champion["lineage"]
     if not trained_here(lineage):
-        raise Refused(f"version {champion['version']} was not trained by `mlops train`, so its recipe is not known")
+        raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
     observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
     granularity = lineage["selection"]["granularity"]
     frame, _ = usable(observed, granularity, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
@@ -76,7 +85,8 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
     held = hold_out(frame, granularity, policy.holdout_days, lineage["recipe"]["horizon"])
-    if pd.Timestamp(champion["trained_to"]).tz_convert("UTC").tz_localize(None) > held.begins:
+    knows_to = pd.Timestamp(champion["trained_to"]).tz_convert("UTC").tz_localize(None)
+    if knows_to > held.begins and not learned_nothing(lineage):
         raise Refused(
             f"version {champion['version']} was itself trained on days after {held.begins:%Y-%m-%d}, on which it would"
             " have to be compared"

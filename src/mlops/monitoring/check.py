@@ -16,7 +16,7 @@ from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.domain.forecasts import coverage, wape
 from mlops.domain.granularity import Granularity
-from mlops.domain.lineage import trained_here
+from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.business import benefit
 from mlops.monitoring.challenge import challenge
@@ -25,7 +25,7 @@ from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Known, Reading
 from mlops.monitoring.recommend import advise, recommend
 from mlops.monitoring.record import Check
-from mlops.monitoring.shadow import comparable, predecessor, terms_of
+from mlops.monitoring.shadow import comparable, naive, predecessor, recent, terms_of
 from mlops.monitoring.silence import silent
 from mlops.monitoring.skill import against_backtest
 from mlops.monitoring.weekly import Week
@@ -43,6 +43,9 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
     version = reading.version
     if not trained_here(version["lineage"]):
         why = "its lineage names no recipe and no series; register models with `mlops train`"
+        if trained_from_file(version["lineage"]):
+            ingest = "bring them in with `mlops series ingest` and train on those"
+            why = f"{why_not_here(version['lineage'])}; {ingest}"
         return Check(
             version, as_of, Findings(), _of_champion(version, Recommendation("watch", (why,))), {}, "unjudged", why
         )
@@ -99,7 +102,7 @@ def _too_short(
     found = Findings(tuple(faults))
     advice: Recommendation | None = None
     if version["alias"] == "champion":
-        advice = _recommended(database, store, policy, version, as_of, [found])
+        advice = _recommended(database, store, policy, reading, known, [found])
         if advice.action not in ("rollback", "investigate_data"):
             advice = Recommendation("watch", (why,))
     rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
@@ -118,9 +121,7 @@ def _advised(
 ) -> Recommendation:
     """What the champion's weeks call for, and since when its errors are larger."""
     found, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
-    advice = _recommended(
-        database, store, policy, reading.version, known.as_of, found, newest=rows, labels_missing=labels_missing
-    )
+    advice = _recommended(database, store, policy, reading, known, found, newest=rows, labels_missing=labels_missing)
     return replace(advice, onset=_onset(advice, reading.baseline, reading.featured(known)))
 
 
@@ -128,20 +129,25 @@ def _recommended(
     database: Database,
     store: Store,
     policy: Policy,
-    champion: Mapping[str, Any],
-    as_of: datetime,
+    reading: Reading,
+    known: Known,
     weeks: Sequence[Findings],
     *,
     newest: pd.DataFrame | None = None,
     labels_missing: bool = False,
 ) -> Recommendation:
     """Ask for the proofs that may matter, in the order of the rules, and recommend."""
+    champion, as_of = reading.version, known.as_of
+    before = recent(database, policy, champion, as_of)
+    stood_in_for = before if before is not None and before["stands_in"] else None
     return advise(
         weeks,
         policy.terms,
-        shadow=lambda: predecessor(database, store, policy, champion, as_of),
-        challenge=lambda: challenge(database, store, policy, champion, as_of),
+        shadow=lambda: predecessor(database, store, policy, champion, before, as_of),
+        challenge=lambda: challenge(database, store, policy, champion, as_of, stood_in_for),
         old=lambda: _is_due(database, policy, champion, as_of),
+        naive=lambda: naive(policy, champion, known.live, as_of),
+        stands_in_for=None if stood_in_for is None else stood_in_for["version"],
         widening=None if newest is None else widening(newest),
         labels_missing=labels_missing,
     )

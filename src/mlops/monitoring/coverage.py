@@ -7,10 +7,11 @@ import pandas as pd
 from scipy import stats
 
 from mlops.domain.findings import Finding
+from mlops.monitoring.ordinary import FEWEST_WEEKS, ordinary, weeks_back
 
 __all__ = ["against_promise"]
 
-FEWEST_WEEKS, FEWEST_OUTCOMES = 8, 14
+FEWEST_OUTCOMES = 14
 CHECKS_PER_YEAR = 52
 NARROWEST = 0.03  # a backtest of few weeks may happen to be as regular as no model is
 
@@ -18,11 +19,11 @@ NARROWEST = 0.03  # a backtest of few weeks may happen to be as regular as no mo
 def against_promise(baseline: pd.DataFrame, window: pd.DataFrame, alarms_per_year: float) -> Finding:
     """Drifted when fewer outcomes of the window were inside their 80 % intervals than chance lets a week have.
 
-    Both frames have `ds, outcome, lo_80, hi_80`. A week is one draw, as the errors of its days and series go together;
-    the limit is the prediction interval of one more draw (Student's t). Wider intervals than needed are no drift.
+    Both frames have `ds, outcome, lo_80, hi_80, holiday`. A week is one draw, as the errors of its days and series go
+    together; the limit is the prediction interval of one more draw (Student's t). A week without a holiday is held
+    against such weeks of the backtest alone. Wider intervals than needed are no drift.
     """
-    weeks = _by_week(baseline)
-    inside = _inside(window)
+    weeks, inside = _by_week(_comparable(baseline, window)), _inside(window)
     degrees = max(len(weeks) - 1, 1)
     limit = float(stats.t.isf(min(alarms_per_year / CHECKS_PER_YEAR, 0.25), degrees))
     if len(weeks) < FEWEST_WEEKS or len(inside) < FEWEST_OUTCOMES:
@@ -33,10 +34,16 @@ def against_promise(baseline: pd.DataFrame, window: pd.DataFrame, alarms_per_yea
     return Finding("performance", "coverage", statistic, limit, statistic > limit, detail)
 
 
+def _comparable(baseline: pd.DataFrame, window: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the backtest that a week is held against."""
+    if window["holiday"].astype(bool).any():
+        return baseline
+    return baseline[ordinary(pd.DatetimeIndex(baseline["ds"]), baseline["holiday"].to_numpy(bool))]
+
+
 def _by_week(rows: pd.DataFrame) -> "pd.Series[float]":
     """The share inside of every whole week."""
-    number = (rows["ds"].max() - rows["ds"]).dt.days // 7
-    shares = _inside(rows).groupby(number)
+    shares = _inside(rows).groupby(pd.Series(weeks_back(pd.DatetimeIndex(rows["ds"])), index=rows.index))
     return shares.mean()[shares.size() >= FEWEST_OUTCOMES]
 
 

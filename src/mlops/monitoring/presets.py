@@ -11,7 +11,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.domain.lineage import trained_here
+from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.features.build import history, values
 from mlops.files import whole, write_whole
@@ -108,8 +108,10 @@ def _champion(database: Database, store: Store, name: str) -> Mapping[str, Any]:
     with database.transaction() as transaction:
         row = transaction.one("live_version", name=name, version=found.version)
     if row is None or not trained_here(row["lineage"]):
+        why = "" if row is None else f": {why_not_here(row['lineage'])}"
         raise ModelNotFound(
-            f"the mirror knows no series of {found.uri}; `mlops train` declares them, `mlops registry sync` reads them"
+            f"the mirror knows no series of {found.uri}{why}; `mlops train` declares them, `mlops registry sync` reads"
+            " them"
         )
     return row
 

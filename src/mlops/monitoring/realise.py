@@ -20,18 +20,34 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Realised:
-    """What came of one recommendation: the benefit of the version that it brought, over the one that it replaced."""
+    """What came of one recommendation: the benefit of the version that it brought, over the one that it replaced.
+
+    `promised` is what the recommendation had said of it.
+    """
 
     recommendation_id: int
     name: str
+    action: str
+    version: int
+    replaced: int
     benefit: Benefit
+    promised: Benefit
+
+    def __str__(self) -> str:
+        said, came = self.promised, self.benefit
+        return (
+            f"{self.action} of recommendation {self.recommendation_id}: version {self.version} instead of"
+            f" {self.replaced} was to save WAPE {said.wape:+.3f} ({said.wape_low:+.3f} to {said.wape_high:+.3f});"
+            f" it saved {came.wape:+.3f} ({came.wape_low:+.3f} to {came.wape_high:+.3f}) over {came.days} days"
+        )
 
 
 def realise(database: Database, store: Store, policy: Policy, as_of: datetime) -> list[Realised]:
     """Measure and store the benefit of what was acted on `realised_weeks` before `as_of`; each once.
 
-    The days are those for which the new version's forecasts were issued and are known by now. Where there are too few,
-    it is asked again the next time; what was promoted past `mlops retrain` has no promise to be held to.
+    The days are those for which the new version's forecasts were served and whose outcomes are known by now. Where
+    there are too few, it is asked again the next time; what was promoted past `mlops retrain` has no promise to be held
+    to.
     """
     with database.transaction() as transaction:
         waiting = transaction.rows("benefits_to_realise", as_of=as_of, weeks=policy.realised_weeks)
@@ -53,4 +69,12 @@ def _realised(
     saved = benefit(judged, "served", "other", **terms_of(policy, served))
     with database.transaction() as transaction:
         transaction.run("realise_benefit", recommendation_id=number, benefit=saved.to_json(), as_of=as_of)
-    return Realised(number, served["name"], saved)
+    return Realised(
+        number,
+        served["name"],
+        row["action"],
+        served["version"],
+        row["other"]["version"],
+        saved,
+        Benefit(**row["promised"]),
+    )

@@ -12,10 +12,14 @@ from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recom
 
 __all__ = ["RULE_VERSION", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
 
-RULE_VERSION = "3"
+RULE_VERSION = "4"
 SHOWN = 10
 BREAKS = frozenset({"performance.collapse", "performance.upheaval"})
 """Findings of one week that no chance explains: no second week is waited for."""
+BEATEN = "performance.naive"
+"""The finding that the seasonal naive is better: it rests on four weeks, so no second one is waited for, either."""
+NAIVE = "naive"
+"""The challenger that is the seasonal naive, which may serve until a model is better again."""
 WIDE = 1.1
 """Intervals that are too narrow by less are left alone."""
 
@@ -24,7 +28,8 @@ WIDE = 1.1
 class Proof:
     """A rival against the champion on the same days: what it saves, and the WAPE of both and of the naive.
 
-    The rival is a refit by a recipe (`challenger`: same, or a kind) or the version that was champion before.
+    The rival is a refit by a recipe (`challenger`: same, or a kind), the seasonal naive (`challenger` is naive), or the
+    version that was champion before (`predecessor`); a refit that names a predecessor is one by that version's recipe.
     """
 
     benefit: Benefit
@@ -37,14 +42,22 @@ class Proof:
     @property
     def rival(self) -> str:
         """The rival in words."""
-        if self.predecessor is not None:
+        if self.challenger is None:
             return f"version {self.predecessor}, which was champion before"
-        return "a refit by the same recipe" if self.challenger == "same" else f"a refit as {self.challenger}"
+        if self.challenger == NAIVE:
+            return "the seasonal naive"
+        if self.challenger != "same":
+            return f"a refit as {self.challenger}"
+        return "a refit by the same recipe" if self.predecessor is None else f"a refit of version {self.predecessor}"
 
     def wins(self, margin: float) -> bool:
         """Whether it would be promoted: better beyond chance and by the margin, and not worse than the naive."""
+        return self.benefit.clear and self.is_better(margin)
+
+    def is_better(self, margin: float) -> bool:
+        """Whether it is better by the margin, and not worse than the naive, chance or not."""
         not_bad = self.naive is None or self.wape <= self.naive
-        return self.benefit.clear and not_bad and self.wape < self.champion * (1 - margin)
+        return not_bad and self.wape < self.champion * (1 - margin)
 
     def __str__(self) -> str:
         naive = "" if self.naive is None else f" and {self.naive:.3f} of the seasonal naive"
@@ -81,9 +94,9 @@ class Decision:
 def asks_for_proof(weeks: Sequence[Findings], terms: Terms) -> bool:
     """Whether the model drifted in `need` of the last `of` weeks, and in the newest too: one bad week may be chance.
 
-    A break is not: it asks at once.
+    A break is not, nor is a seasonal naive that was better for four weeks: they ask at once.
     """
-    if weeks and _broke(weeks[-1]):
+    if weeks and (_broke(weeks[-1]) or _beaten(weeks[-1])):
         return True
     return bool(weeks) and _model_drifted(weeks[-1]) and sum(map(_model_drifted, weeks[-terms.of :])) >= terms.need
 
@@ -95,21 +108,24 @@ def advise(
     shadow: Callable[[], Proof | None],
     challenge: Callable[[], tuple[tuple[Proof, ...], str]],
     old: Callable[[], bool],
+    naive: Callable[[], Proof | None] = lambda: None,
+    stands_in_for: int | None = None,
     widening: float | None = None,
     labels_missing: bool = False,
 ) -> Recommendation:
     """Ask for the proofs that may matter, in the order of the rules, and recommend.
 
     `shadow` compares with the champion before, `old` says whether the champion is challenged without drift, `challenge`
-    fits challengers and says why it could not. They cost, so they are called only where the answer may depend on them.
-    `widening` and `labels_missing` are those of `recommend`.
+    fits challengers and says why it could not, `naive` compares with the seasonal naive. They cost, so they are called
+    only where the answer may depend on them: where the champion stands in for a model, every week. The others are those
+    of `recommend`.
     """
     if not weeks or weeks[-1].data_faults:
         return recommend(weeks, terms)
     before = shadow()
-    if before is not None and before.benefit.clear:
+    if stands_in_for is None and before is not None and before.benefit.clear:
         return recommend(weeks, terms, shadow=before)
-    if not asks_for_proof(weeks, terms) and not old():
+    if stands_in_for is None and not asks_for_proof(weeks, terms) and not old():
         return recommend(weeks, terms, shadow=before, widening=widening, labels_missing=labels_missing)
     proofs, unproven = challenge()
     found = recommend(
@@ -118,6 +134,8 @@ def advise(
         shadow=before,
         proofs=proofs,
         unproven=unproven,
+        naive=naive(),
+        stands_in_for=stands_in_for,
         widening=widening,
         labels_missing=labels_missing,
     )
@@ -131,21 +149,25 @@ def recommend(
     shadow: Proof | None = None,
     proofs: Sequence[Proof] = (),
     unproven: str = "",
+    naive: Proof | None = None,
+    stands_in_for: int | None = None,
     labels_missing: bool = False,
     widening: float | None = None,
 ) -> Recommendation:
-    """Broken data first, a rollback, a retraining that pays off, a break that nothing mends, then what to watch.
+    """Broken data first, a rollback, a retraining that pays off, a fallback, a break that nothing mends, then a watch.
 
     `weeks` are oldest first. `shadow` is the champion before, `proofs` are refits, on days that none of them has seen;
-    `unproven` says why there is none. `widening` is by how much the 80 % intervals are too narrow now.
+    `unproven` says why there is none. `naive` is the seasonal naive against what was served. `stands_in_for` is the
+    version in whose place the champion, a naive, serves. `widening` is by how much the 80 % intervals are too narrow.
     """
     terms = terms or Terms()
     if not weeks:
         return Recommendation("none", ("no week has been checked yet",))
-    found = _judged(weeks, terms, shadow, proofs, unproven, labels_missing=labels_missing)
+    about = Standing(shadow, tuple(proofs), unproven, naive, stands_in_for)
+    found = _judged(weeks, terms, about, labels_missing=labels_missing)
     newest = weeks[-1]
     clear = [_clearness(one) for one in _drifted(newest) if math.isfinite(_clearness(one))]
-    evidence = _evidence(newest, weeks[-terms.of :]) | _measured(shadow, proofs)
+    evidence = _evidence(newest, weeks[-terms.of :]) | _measured(about)
     if widening is not None and widening >= WIDE and _mends_nothing(found, newest):
         found = replace(found, reasons=(*found.reasons, _widen(widening)))
         evidence["widen_80"] = widening
@@ -177,27 +199,53 @@ def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> 
     return found
 
 
-def _judged(
-    weeks: Sequence[Findings],
-    terms: Terms,
-    shadow: Proof | None,
-    proofs: Sequence[Proof],
-    unproven: str,
-    *,
-    labels_missing: bool,
-) -> Recommendation:
-    newest, last = weeks[-1], weeks[-terms.of :]
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a champion stands beside its rivals; the fields are the parameters of `recommend`.
+
+    That the naive was better was proven before it came to stand in, so a model need not prove more than that it is
+    better again: it comes back when it is, by the margin, on the newest days.
+    """
+
+    shadow: Proof | None
+    proofs: tuple[Proof, ...]
+    unproven: str
+    naive: Proof | None
+    stands_in_for: int | None
+
+    def brings_back(self, margin: float) -> Proof | None:
+        """The version before, where it should serve again; not where a refit is better than that, too."""
+        if self.shadow is None:
+            return None
+        if self.stands_in_for is None:
+            return self.shadow if self.shadow.benefit.clear else None
+        refits = [one.wape for one in self.proofs if one.is_better(margin)]
+        as_good = min(refits, default=math.inf) >= self.shadow.wape * (1 - margin)
+        return self.shadow if self.shadow.is_better(margin) and as_good else None
+
+    def winner(self, margin: float) -> Proof | None:
+        """The refit that should be promoted: of several the one that saves most."""
+        won = (one for one in self.proofs if (one.wins if self.stands_in_for is None else one.is_better)(margin))
+        return max(won, key=_saved, default=None)
+
+
+def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_missing: bool) -> Recommendation:
+    newest, last, proofs, unproven = weeks[-1], weeks[-terms.of :], about.proofs, about.unproven
     if newest.data_faults:
         return Recommendation("investigate_data", _data_reasons(newest))
-    if shadow is not None and shadow.benefit.clear:
-        return _rollback(shadow, terms)
-    winner = max((one for one in proofs if one.wins(terms.margin)), key=_saved, default=None)
+    back, winner = about.brings_back(terms.margin), about.winner(terms.margin)
+    if back is not None:
+        return _rollback(back, terms, stood_in=about.stands_in_for is not None)
     if winner is not None and _saving(winner, terms) > terms.retraining + terms.review:
         return _retrain(winner, newest, last, terms)
+    if about.naive is not None and about.naive.wins(terms.margin) and _saving(about.naive, terms) > terms.review:
+        return _fallback(about.naive, newest, last, terms, _no_refit(winner, about, terms))
     if _broke(newest):
         return Recommendation("investigate_data", (*_break(newest), _not_mended(winner, proofs, terms, unproven)))
     if winner is not None:
         return Recommendation("watch", (_too_dear(winner, terms), *_details(newest)))
+    if about.stands_in_for is not None:
+        return Recommendation("watch", (_still_stands_in(about), *_details(newest)))
     if asks_for_proof(weeks, terms):
         return Recommendation("watch", (_in_vain(proofs, unproven), *_details(newest)))
     unlabelled = ("outcomes are missing, so the model's errors can't be judged",) if labels_missing else ()
@@ -207,10 +255,13 @@ def _judged(
     return Recommendation("none", unlabelled or drifted or ("nothing has drifted in the newest week",))
 
 
-def _rollback(shadow: Proof, terms: Terms) -> Recommendation:
+def _rollback(shadow: Proof, terms: Terms, *, stood_in: bool) -> Recommendation:
+    why = (
+        "the model is better than the seasonal naive again" if stood_in else "the newest promotion made forecasts worse"
+    )
     reasons = (
-        f"the newest promotion made forecasts worse: {shadow}, on the same days from the same cutoffs",
-        f"rolling back saves {shadow.benefit}",
+        f"{why}: {shadow}, on the same days from the same cutoffs",
+        f"{'bringing it' if stood_in else 'rolling'} back saves {shadow.benefit}",
     )
     return Recommendation(
         "rollback",
@@ -237,6 +288,36 @@ def _retrain(winner: Proof, newest: Findings, last: Sequence[Findings], terms: T
         cost=cost,
         horizon_weeks=terms.horizon_weeks,
         challenger=winner.challenger,
+        predecessor=winner.predecessor,
+    )
+
+
+def _fallback(naive: Proof, newest: Findings, last: Sequence[Findings], terms: Terms, instead: str) -> Recommendation:
+    reasons = (
+        f"{naive}, on the newest {naive.benefit.days} days as they were forecast, from the same cutoffs; {instead}",
+        f"letting it serve until a model is better again saves {naive.benefit}: {_saving(naive, terms):,.2f} in"
+        f" {terms.horizon_weeks} weeks for {terms.review:,.2f}",
+        *(_break(newest) if _broke(newest) else ()),
+        *_drift_reasons(newest, last),
+    )
+    return Recommendation(
+        "fallback",
+        reasons,
+        benefit=naive.benefit,
+        cost=terms.review,
+        horizon_weeks=terms.horizon_weeks,
+        challenger=NAIVE,
+    )
+
+
+def _still_stands_in(about: Standing) -> str:
+    """Why the naive goes on serving."""
+    also = f"; no refit is better: {_best(about.proofs)}" if about.proofs else ""
+    if about.shadow is None:
+        return f"the seasonal naive stands in for version {about.stands_in_for}, for too few days to compare them{also}"
+    return (
+        f"the seasonal naive stands in for version {about.stands_in_for}, which is not better again: WAPE"
+        f" {about.shadow.wape:.3f} against {about.shadow.champion:.3f} of the naive{also}"
     )
 
 
@@ -259,6 +340,15 @@ def _in_vain(proofs: Sequence[Proof], unproven: str) -> str:
 def _not_mended(winner: Proof | None, proofs: Sequence[Proof], terms: Terms, unproven: str) -> str:
     """Why a break asks for a person and not for a retraining."""
     return _in_vain(proofs, unproven) if winner is None else _too_dear(winner, terms)
+
+
+def _no_refit(winner: Proof | None, about: Standing, terms: Terms) -> str:
+    """Why the seasonal naive is to serve and not a refit."""
+    if winner is not None:
+        return _too_dear(winner, terms)
+    if not about.proofs:
+        return f"whether a refit would help is not proven: {about.unproven or 'no challenger was fitted'}"
+    return f"no refit wins: {_best(about.proofs)}"
 
 
 def _mends_nothing(found: Recommendation, newest: Findings) -> bool:
@@ -299,6 +389,10 @@ def _broke(week: Findings) -> bool:
     return any(_name(one) in BREAKS for one in _drifted(week))
 
 
+def _beaten(week: Findings) -> bool:
+    return any(_name(one) == BEATEN for one in _drifted(week))
+
+
 def _break(week: Findings) -> tuple[str, ...]:
     """What broke, and what a person has to find out."""
     told = (one.detail for one in _drifted(week) if _name(one) in BREAKS)
@@ -311,7 +405,7 @@ def _break(week: Findings) -> tuple[str, ...]:
 
 def _cause(found: Recommendation, newest: Findings) -> tuple[str, ...]:
     """What a decision against the recommendation holds for."""
-    if found.action in ("retrain", "rollback"):
+    if found.action in ("retrain", "rollback", "fallback"):
         return ()
     if found.action == "investigate_data" and not newest.data_faults:
         return tuple(sorted({_name(one) for one in _drifted(newest)} & BREAKS))
@@ -367,9 +461,10 @@ def _evidence(newest: Findings, last: Sequence[Findings]) -> dict[str, float]:
     return {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last))), **statistics}
 
 
-def _measured(shadow: Proof | None, proofs: Sequence[Proof]) -> dict[str, float]:
+def _measured(about: Standing) -> dict[str, float]:
     """The WAPE of every rival, and of the champion on the same days."""
-    named = {one.challenger or "predecessor": one for one in ([shadow] if shadow else []) + list(proofs)}
+    rivals = (about.shadow, *about.proofs, about.naive)
+    named = {one.challenger or "predecessor": one for one in rivals if one is not None}
     found: dict[str, float] = {}
     for name, one in named.items():
         found |= {

@@ -13,7 +13,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.domain.lineage import trained_here
+from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.features.build import history, values
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
@@ -123,7 +123,7 @@ def _lineage(database: Database, version: ModelVersion) -> dict[str, Any]:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
     lineage: dict[str, Any] = row["lineage"] or {}
     if not trained_here(lineage):
-        why = row["lineage_problem"] or "it was not trained by `mlops train`"
+        why = row["lineage_problem"] or why_not_here(lineage)
         raise Refused(
             f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"
         )

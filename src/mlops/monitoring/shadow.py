@@ -1,7 +1,7 @@
-"""What another version would have forecast in a champion's place: from the same cutoffs, with what was known there."""
+"""What another version, or the seasonal naive, would have forecast in a champion's place: from the same cutoffs."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -13,31 +13,63 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.features.build import history
 from mlops.monitoring.business import benefit
 from mlops.monitoring.policy import Policy
-from mlops.monitoring.recommend import Proof
+from mlops.monitoring.recommend import NAIVE, Proof
 from mlops.series.quality import usable
 from mlops.tracking.checked import load
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
-__all__ = ["Issue", "comparable", "overshadow", "predecessor", "shadowed", "terms_of"]
+__all__ = ["Issue", "comparable", "naive", "overshadow", "predecessor", "recent", "shadowed", "terms_of"]
 
 Issue = Mapping[str, Any]
 """A row of `analytics.model_versions`: `version_id, name, version, lineage`."""
 
 
-def predecessor(database: Database, store: Store, policy: Policy, champion: Issue, as_of: datetime) -> Proof | None:
-    """The version that was champion before a recent promotion against the champion, on what the champion was served.
+def recent(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Issue | None:
+    """The version that was champion before a recent promotion, with `since` and whether the champion `stands_in`.
 
-    None where the promotion is no recent one, or too few outcomes are known since.
+    A champion that stands in for it, the seasonal naive after a fallback, is as recent as ever. None where the
+    promotion is no recent one.
     """
     with database.transaction() as transaction:
-        recent = transaction.one(
+        found = transaction.one(
             "promotion_recent", version_id=champion["version_id"], as_of=as_of, weeks=policy.rollback_weeks
         )
-    if recent is None or recent["lineage"] is None:
+    return None if found is None or found["lineage"] is None else found
+
+
+def predecessor(
+    database: Database, store: Store, policy: Policy, champion: Issue, before: Issue | None, as_of: datetime
+) -> Proof | None:
+    """The version that was champion before a recent promotion against the champion, on what the champion was served.
+
+    On everything since the promotion; where the champion stands in for it, on the newest `holdout_days`. None where
+    there is none, or too few outcomes are known.
+    """
+    if before is None:
         return None
-    judged = shadowed(database, store, champion, recent, recent["since"], as_of, as_of)
-    return None if judged is None else overshadow(judged, recent["version"], terms_of(policy, champion))
+    start = before["since"]
+    if before["stands_in"]:
+        start = max(start, as_of - timedelta(days=policy.holdout_days))
+    judged = shadowed(database, store, champion, before, start, as_of, as_of, issued_from=before["since"])
+    return None if judged is None else overshadow(judged, before["version"], terms_of(policy, champion))
+
+
+def naive(policy: Policy, champion: Issue, live: pd.DataFrame, as_of: datetime) -> Proof | None:
+    """The seasonal naive against what the champion forecast of the newest `holdout_days`, from the same cutoffs. Pure.
+
+    `live` has `series_id, ds, y, y_hat, naive` (UTC, naive times). None where too few outcomes are known.
+    """
+    start = pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None) - pd.Timedelta(days=policy.holdout_days)
+    judged = live.loc[live["ds"] >= start, ["series_id", "ds", "y", "y_hat", "naive"]].dropna()
+    if not comparable(judged, champion["lineage"]["selection"]["granularity"]):
+        return None
+    return Proof(
+        benefit=benefit(judged, "naive", "y_hat", **terms_of(policy, champion)),
+        wape=wape(judged["y"], judged["naive"]),
+        champion=wape(judged["y"], judged["y_hat"]),
+        challenger=NAIVE,
+    )
 
 
 def overshadow(judged: pd.DataFrame, version: int, terms: Mapping[str, Any]) -> Proof:
@@ -51,15 +83,29 @@ def overshadow(judged: pd.DataFrame, version: int, terms: Mapping[str, Any]) -> 
 
 
 def shadowed(
-    database: Database, store: Store, served: Issue, other: Issue, start: datetime, end: datetime, as_of: datetime
+    database: Database,
+    store: Store,
+    served: Issue,
+    other: Issue,
+    start: datetime,
+    end: datetime,
+    as_of: datetime,
+    *,
+    issued_from: datetime | None = None,
 ) -> pd.DataFrame | None:
     """`series_id, ds, y, served, other`: what `served` forecast from `start` to `end`, and what `other` would have.
 
-    Outcomes are those known at `as_of`. None where there are too few of them.
+    Forecasts that were issued from `issued_from` on (`start` when None), outcomes as known at `as_of`. None where there
+    are too few of them.
     """
     with database.transaction() as transaction:
         rows = transaction.frame(
-            "served_forecasts", version_id=served["version_id"], start=start, end_at=end, as_of=as_of
+            "served_forecasts",
+            version_id=served["version_id"],
+            start=start,
+            end_at=end,
+            as_of=as_of,
+            issued_from=issued_from or start,
         )
     if not comparable(rows, served["lineage"]["selection"]["granularity"]):
         return None

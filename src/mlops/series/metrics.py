@@ -8,7 +8,7 @@ from mlops.db import Database
 from mlops.domain.metric_types import Absence, Aggregate
 from mlops.errors import Misused, Refused, UnknownName
 
-__all__ = ["add_metric_type", "list_metric_types"]
+__all__ = ["add_metric_type", "check_metric_type", "list_metric_types"]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,62}")
 ASKED = ("unit", "aggregate", "min_value", "max_value", "absence")
@@ -35,7 +35,7 @@ def add_metric_type(
     `aggregate` is how values add up over time (sum, mean, max, last), `absence` what a step without a value means: zero
     of what is counted or weighed, else nothing. Misused for what can't be a metric type.
     """
-    wanted = _checked(name, unit, aggregate, min_value, max_value, absence)
+    wanted = check_metric_type(name, unit, aggregate, min_value, max_value, absence)
     with database.transaction() as transaction:
         added = transaction.run("metric_type_add", name=name, **wanted)
         there = next(row for row in transaction.rows("metric_types") if row["name"] == name)
@@ -49,9 +49,10 @@ def add_metric_type(
     return bool(added)
 
 
-def _checked(
+def check_metric_type(
     name: str, unit: str, aggregate: str, min_value: float | None, max_value: float | None, absence: str
 ) -> dict[str, Any]:
+    """What is declared by these; Misused for what can't be a metric type. No database is asked."""
     if not NAME.fullmatch(name):
         raise Misused(
             f"{name!r} can't be the name of a metric type; expected 2 to 63 small letters, digits and _, such as"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -113,7 +114,7 @@ def _labelled(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     texts = [json.dumps({LABEL: str(name)}, ensure_ascii=False) for name in series.cat.categories]
     nameless = series.isna() | (series.astype(object) == "")
     labelled = rows.drop(columns="series_id").assign(labels=series.cat.rename_categories(texts))
-    lines = rows.loc[nameless, "line"] if "line" in rows.columns else []
+    lines: Any = rows.loc[nameless, "line"] if "line" in rows.columns else []
     refused = pd.DataFrame(
         {"line": lines, "column_name": "series_id", "found": None, "reason": NAMELESS, "raw": "{}"},
         columns=list(REFUSED_COLUMNS),

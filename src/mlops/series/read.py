@@ -1,6 +1,6 @@
 """What is stored: the series, one series, and observations as they were known at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +11,9 @@ from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
+from mlops.series.names import find, names
 
-__all__ = ["ended", "history", "latest", "list_series", "nothing_current", "show_series"]
+__all__ = ["check_labels", "ended", "history", "latest", "list_series", "nothing_current", "show_series"]
 
 LATEST = 10
 LONG_AGO = timedelta(days=14)
@@ -20,23 +21,39 @@ LONG_AGO = timedelta(days=14)
 
 
 def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
-    """One row per series: what it measures and where, `observations`, `first`, `last` and the mean `quality`."""
+    """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`."""
     with database.transaction() as transaction:
-        return transaction.frame("series_list", metric_type=metric_type)
+        found = transaction.frame("series_list", metric_type=metric_type)
+    found.insert(1, "name", found["series_id"].map(names(database)))
+    return found
 
 
-def show_series(database: Database, series_id: int) -> dict[str, Any]:
-    """One series with its counts, its number of `corrections` and its `latest` observations, newest first."""
+def show_series(database: Database, series: int | str) -> dict[str, Any]:
+    """One series, by name or id, with its counts, number of `corrections` and `latest` observations, newest first.
+
+    Raises UnknownName with the nearest, and BadInput for a name that several have.
+    """
+    known = names(database)
+    series_id = find(str(series), known)
     with database.transaction() as transaction:
         found = transaction.one("series_show", series_id=series_id)
-        if found is None:
-            raise UnknownName(
-                "series",
-                series_id,
-                _ids(transaction.rows("series_ids", metric_type=None, series_ids=None)),
-                stored=True,
-            )
-        return found | {"latest": transaction.rows("series_latest", series_id=series_id, most=LATEST)}
+        latest = transaction.rows("series_latest", series_id=series_id, most=LATEST)
+    assert found is not None
+    return found | {"name": known[series_id], "latest": latest}
+
+
+def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
+    """UnknownName for a label, or a value of it, that no series of the metric type and granularity has."""
+    if not labels:
+        return
+    with database.transaction() as transaction:
+        rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
+    known = {row["key"]: row["values"] for row in rows}
+    for key, value in labels.items():
+        if key not in known:
+            raise UnknownName(f"label of {granularity} {metric_type}", key, known, stored=True)
+        if str(value) not in known[key]:
+            raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
 
 
 def ended(database: Database, metric_type: str | None = None, granularity: str | None = None) -> datetime | None:
@@ -115,7 +132,3 @@ def nothing_current(
             f" mlops series redate --metric-type {metric_type}"
         )
     return NothingToDo(message)
-
-
-def _ids(rows: list[dict[str, Any]]) -> list[str]:
-    return [str(row["series_id"]) for row in rows]

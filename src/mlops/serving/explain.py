@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import pandas as pd
 
 from mlops.db import Database
-from mlops.errors import BadInput, UnknownName
-from mlops.features.names import names
+from mlops.errors import BadInput
 from mlops.forecasting.calendar import Event
 from mlops.forecasting.whatif import what_if
-from mlops.serving.served import Served, served
+from mlops.series.names import find
+from mlops.serving.served import served
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
@@ -57,14 +58,15 @@ def explain(
     day: date | None = None,
     horizon: int | None = None,
     as_of: datetime,
+    file: Path | None = None,
 ) -> Explanation:
     """The contributions to the forecasts of a series (its id or name; None: all) on a day (None: of the horizon).
 
     Raises what `served` raises, UnknownName for a series and BadInput for a day that is not forecast.
     """
-    found = served(database, store, uri, horizon=horizon, as_of=as_of)
-    forecaster, known = found.forecaster, _names(database, found)
-    chosen = list(known) if series is None else [_id_of(series, known)]
+    found = served(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    forecaster, known = found.forecaster, found.names
+    chosen = list(known) if series is None else [find(series, known)]
     explained = forecaster.explain(found.steps, history=found.observed)
     rows = explained[explained["series_id"].isin(chosen) & _on(explained["ds"], day)]
     sums = rows.iloc[:, 4:].sum()
@@ -84,29 +86,14 @@ def suppose(
     *,
     horizon: int | None = None,
     as_of: datetime,
+    file: Path | None = None,
 ) -> Supposition:
     """The model's forecasts beside those under `events`, as `forecasting.whatif.what_if` makes them."""
-    found = served(database, store, uri, horizon=horizon, as_of=as_of)
+    found = served(database, store, uri, horizon=horizon, as_of=as_of, file=file)
     frame = what_if(found.forecaster, found.steps, history=found.observed, events=events)
     totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
-    totals.insert(1, "name", totals["series_id"].map(_names(database, found)))
+    totals.insert(1, "name", totals["series_id"].map(found.names))
     return Supposition(found.version, _utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))
-
-
-def _names(database: Database, found: Served) -> dict[int, str]:
-    """The series that are forecast, by name."""
-    there = set(found.observed["series_id"])
-    return {one: name for one, name in names(database, found.selection).items() if one in there}
-
-
-def _id_of(series: str, known: dict[int, str]) -> int:
-    """The series of this name or id; a name counts first."""
-    for one, name in known.items():
-        if name == series:
-            return one
-    if series.isdecimal() and int(series) in known:
-        return int(series)
-    raise UnknownName("series", series, known.values())
 
 
 def _on(ds: "pd.Series[pd.Timestamp]", day: date | None) -> "pd.Series[bool]":

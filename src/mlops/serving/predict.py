@@ -3,8 +3,11 @@
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -27,7 +30,8 @@ DIGITS = 6
 class Issued:
     """Forecasts of one call: how many rows are new, and which series could not be served and why.
 
-    `closed` counts the steps in which a series is never served: they are neither stored nor shown.
+    `frame` has `series_id, name, ds, cutoff, y_hat`, bounds and components (naive UTC, units of the series). `closed`
+    counts the steps in which a series is never served: they are neither stored nor shown. Of a file nothing is stored.
     """
 
     version: ModelVersion
@@ -35,7 +39,7 @@ class Issued:
     frame: pd.DataFrame
     stored: int
     closed: int
-    refused: dict[int, str]
+    refused: Mapping[Any, str]
     request_id: str
 
 
@@ -47,14 +51,17 @@ def predict(
     horizon: int | None = None,
     as_of: datetime,
     decompose: bool = True,
+    file: Path | None = None,
 ) -> Issued:
     """Forecast every series of the model from what was known at `as_of` and store the forecasts.
+
+    A model that was trained on a file forecasts the series of a `file`; these are in no database, so nothing is stored.
 
     With `decompose` each is stored with the components that sum to it, which costs a model of trees several times the
     forecast itself. The first issue stands: the same version, series, cutoff and target is never written twice. Raises
     what `served` raises.
     """
-    found, began = served(database, store, uri, horizon=horizon, as_of=as_of), time.perf_counter()
+    found, began = served(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
     steps = found.forecaster.predict(found.steps, history=found.observed, decompose=decompose)
     steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)
     forecasts = steps[~steps["closed"]].drop(columns="closed").reset_index(drop=True)
@@ -69,8 +76,9 @@ def predict(
     if decompose:
         stamped["decomposition"] = _as_json(forecasts)
     cutoff = steps["cutoff"].max().tz_localize("UTC").to_pydatetime()
-    stored = _write(database, stamped.rename(columns={"ds": "target_at"}))
+    stored = _write(database, stamped.rename(columns={"ds": "target_at"})) if file is None else 0
     shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
+    shown.insert(1, "name", shown["series_id"].map(found.names))
     return Issued(found.version, cutoff, shown, stored, closed, found.refused, request_id)
 
 

@@ -1,7 +1,9 @@
 """A registry URI becomes a loaded model and what it may look back on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,10 +11,12 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
-from mlops.domain.lineage import trained_here
-from mlops.errors import BadHorizon, ModelNotFound, Refused
+from mlops.domain.lineage import trained_from_file, trained_here
+from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.features.build import history
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.files import read_file
+from mlops.series.names import names
 from mlops.series.quality import usable
 from mlops.series.read import nothing_current
 from mlops.tracking.bridge import sync
@@ -27,15 +31,19 @@ LOADED: dict[tuple[str, str, datetime], Any] = {}
 
 @dataclass(frozen=True)
 class Served:
-    """A version with its loaded `model` (MLflow's pyfunc), the `steps` asked of it and the usable history at a time."""
+    """A version with its loaded `model` (MLflow's pyfunc), the `steps` asked of it and the usable history at a time.
+
+    `names` are those of the series that are forecast, by id; of a `file` series are their own names, in no database.
+    """
 
     version: ModelVersion
     version_id: int
-    selection: Selection
     model: Any
     steps: int
     observed: pd.DataFrame
-    refused: dict[int, str]
+    refused: Mapping[Any, str]
+    names: Mapping[Any, str]
+    file: Path | None = None
 
     @property
     def forecaster(self) -> Forecaster:
@@ -44,20 +52,79 @@ class Served:
         return found
 
 
-def served(database: Database, store: Store, uri: str, *, horizon: int | None = None, as_of: datetime) -> Served:
-    """The model that a URI means, with what was known of its series at `as_of`.
+def served(
+    database: Database,
+    store: Store,
+    uri: str,
+    *,
+    horizon: int | None = None,
+    as_of: datetime,
+    file: Path | None = None,
+) -> Served:
+    """The model that a URI means, with what was known of its series at `as_of`, or what a `file` says of them.
 
-    Raises ModelNotFound, BadHorizon, NothingToDo (no series of the model has recent data), Refused (the model knows
-    more than `as_of`, was not trained by `mlops train`, or its files are not those that were anchored).
+    A model that was trained on a file is asked with a file, any other from the database. Raises ModelNotFound,
+    BadHorizon, NothingToDo (no series of the model has recent data), BadInput (the file), Refused (the model knows more
+    than `as_of`, was not trained by `mlops train`, needs a file or needs none, or its files are not those that were
+    anchored).
     """
     version = resolve(store, uri)
     mirrored = _mirrored(database, store, version)
+    lineage = mirrored["lineage"]
+    _fits(version, lineage, file)
     _not_from_the_future(version, mirrored["as_of"], as_of)
     model = _model(database, version)
     steps = _checked(horizon, model)
+    if file is not None:
+        return _of_file(version, mirrored["version_id"], model, steps, file, lineage, as_of)
     observed, refused = _recent(database, mirrored, as_of)
-    selection = Selection(**mirrored["lineage"]["selection"])
-    return Served(version, mirrored["version_id"], selection, model, steps, observed, refused)
+    known = names(database, Selection(**lineage["selection"]))
+    there = set(observed["series_id"])
+    shown = {one: name for one, name in known.items() if one in there}
+    return Served(version, mirrored["version_id"], model, steps, observed, refused, shown)
+
+
+def _fits(version: ModelVersion, lineage: Mapping[str, Any], file: Path | None) -> None:
+    """Whether the model is asked with a file if and only if it was trained on one."""
+    if trained_from_file(lineage):
+        source, recipe = lineage["source"], lineage["recipe"]
+        columns = ", ".join(["series_id", "ds", "y", *recipe.get("covariates", ())])
+        ahead = "; in rows of the steps ahead y is empty" if recipe.get("covariates") else ""
+        if file is None:
+            raise Refused(
+                f"{version.uri} was trained on the file {source['file']} (SHA-256 {source['sha256'][:12]}…), whose"
+                f" series are not in the database; pass --file FILE with their newest values ({columns}{ahead}), or"
+                " bring them in with `mlops series ingest FILE` and train on them there"
+            )
+    elif file is not None:
+        raise Refused(
+            f"{version.uri} was trained on series of the database and forecasts those; leave --file out, and bring"
+            " newer values in with `mlops series ingest FILE`"
+        )
+
+
+def _of_file(
+    version: ModelVersion,
+    version_id: int,
+    model: Any,
+    steps: int,
+    file: Path,
+    lineage: Mapping[str, Any],
+    as_of: datetime,
+) -> Served:
+    """The series of a file; one that the model has not seen is refused when its kind has to know a series."""
+    covariates = lineage["recipe"].get("covariates", ())
+    series = read_file(file, as_of, freq=lineage["source"]["granularity"], covariates=covariates)
+    forecaster: Forecaster = model.unwrap_python_model().forecaster
+    refused = {}
+    if not forecaster.knows_new_series:
+        why = f"it was not in the training data, and {forecaster.kind} forecasts no series that it has not learned from"
+        refused = dict.fromkeys(series.panels.ids.difference(forecaster.known), why)
+    frame = series.frame[~series.frame["series_id"].isin(list(refused))]
+    if not frame["y"].notna().any():
+        raise NothingToDo(f"{file}: none of its series was in the training data of {version.uri}; train on this file")
+    shown = {one: str(one) for one in series.panels.ids if one not in refused}
+    return Served(version, version_id, model, steps, frame.reset_index(drop=True), refused, shown, file)
 
 
 def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[str, Any]:
@@ -73,7 +140,7 @@ def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[s
     if row is None or row["lineage"] is None:
         why = "it is not in the mirror" if row is None else row["lineage_problem"] or "it has no lineage"
         raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")
-    if not trained_here(row["lineage"]):
+    if not trained_here(row["lineage"]) and not trained_from_file(row["lineage"]):
         raise Refused(
             f"{version.uri} was not trained by `mlops train`, so it is not known how its inputs are made of a series'"
             " history; ask it with MLflow where its features are built, as docs/how-to/features.md says under Serve"

@@ -266,6 +266,15 @@ def _write_files(record: RunRecord, folder: Path) -> None:
         (folder / "training" / name).write_bytes(content)
 
 
+def _one_step(forecaster: Forecaster) -> pd.DataFrame:
+    """Some forecast; with covariates that of the newest step, for which they are known."""
+    if not forecaster.covariates:
+        return forecaster.predict(1)
+    known = forecaster.remembered
+    newest = known["ds"].where(known["y"].notna()).groupby(known["series_id"]).transform("max")
+    return forecaster.predict(1, history=known.assign(y=known["y"].mask(known["ds"] >= newest)))
+
+
 class _Keeping:
     """What MLflow takes for a flavour: it saves as pyfunc does, and keeps the digests of what was saved."""
 
@@ -314,7 +323,7 @@ def _log_model(
 def _signature(forecaster: Forecaster) -> ModelSignature:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whole-number ids are never missing
-        output = infer_signature(None, forecaster.predict(1)).outputs
+        output = infer_signature(None, _one_step(forecaster)).outputs
     series_id = next(column for column in output.inputs if column.name == "series_id")
     inputs = Schema(
         [
@@ -322,6 +331,7 @@ def _signature(forecaster: Forecaster) -> ModelSignature:
             ColSpec("datetime", "ds", required=False),
             ColSpec("double", "y", required=False),
             *([ColSpec("string", "time_zone", required=False)] if forecaster.local else []),
+            *(ColSpec("double", name, required=False) for name in forecaster.covariates),
         ]
     )
     params = ParamSchema([ParamSpec("horizon", "long", forecaster.horizon), ParamSpec("decompose", "boolean", False)])

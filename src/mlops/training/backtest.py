@@ -1,18 +1,16 @@
 """A backtest as a person asks for it: kinds against baselines on the same past origins, told by tables."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 
 from mlops.domain.forecasts import wape
-from mlops.errors import BadInput, UnknownName
-from mlops.forecasting import KINDS
 from mlops.forecasting.accuracy import by_level, table
 from mlops.forecasting.backtest import Candidate, Done, compare, with_outcomes
-from mlops.training.spec import TrainingSpec, experiments, params_file
+from mlops.training.spec import TrainingSpec
 from mlops.training.subject import Plan, Subject
 
 __all__ = ["Report", "candidate", "run", "so_far"]
@@ -44,17 +42,10 @@ class Report:
         return self.candidates[0].name
 
 
-def candidate(name: str, changes: dict[str, str] | None = None) -> Candidate:
-    """A model kind with its own defaults, or an experiment of the folder training/ with its params.toml."""
-    if name in experiments():
-        spec = TrainingSpec.from_toml(params_file(name), changes)
-        return Candidate(name, spec.kind, dict(spec.params))
-    if name in KINDS:
-        if changes:
-            key = next(iter(changes))
-            raise BadInput(f"kind {name!r} has no params.toml in which {key!r} could be changed; see {experiments()}")
-        return Candidate(name, name, {})
-    raise UnknownName("model kind or experiment", name, {*KINDS, *experiments()})
+def candidate(name: str, spec: TrainingSpec, subject: Subject, plan: Plan) -> Candidate:
+    """What a spec trains as a candidate of a comparison on the subject's series, `plan.horizon` steps ahead."""
+    spec = replace(spec, horizon=plan.horizon).at(subject.granularity)
+    return Candidate(name, spec.kind, spec.candidate_params)
 
 
 def run(

@@ -14,7 +14,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.domain.lineage import trained_here
+from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.forecasting.backtest import backtest
 from mlops.series.read import history
@@ -78,7 +78,7 @@ def _of_champion(
     """The champion's forecasts `series_id, cutoff, ds, y_hat` on our folds, and in words where they come from."""
     for one in (ours, champion):
         if not trained_here(one.row["lineage"]):
-            raise NothingToDo(f"version {_number(one)} was not trained by `mlops train`")
+            raise NothingToDo(f"version {_number(one)} can't be asked: {why_not_here(one.row['lineage'])}")
     trained_to = pd.Timestamp(champion.row["trained_to"]).tz_convert("UTC").tz_localize(None)
     unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)
     if unseen:
@@ -105,6 +105,11 @@ def _forecasts(database: Database, store: Store, contender: Contender, name: str
     lineage = contender.row["lineage"]
     if contender.row["lineage_state"] == "claimed":
         raise Refused(f"the backtest of version {_number(contender)} is only claimed, and nothing is anchored of it")
+    if trained_from_file(lineage):
+        raise Refused(
+            f"the backtest of version {_number(contender)} can't be held against what was observed:"
+            f" {why_not_here(lineage)}"
+        )
     if name not in (lineage.get("tables") or {}):
         raise NothingToDo(f"the lineage of version {_number(contender)} has no digest of the table {name!r}")
     table = read_table(store, contender.version.run_id, name, lineage=lineage)

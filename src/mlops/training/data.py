@@ -1,31 +1,43 @@
-"""What a training may learn from: usable history, and why the rest was left out."""
+"""What a training may learn from: usable history of the database or of a file, and why the rest was left out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.errors import BadInput, NothingToDo
+from mlops.errors import Misused, NothingToDo
 from mlops.features.build import history
-from mlops.features.names import names
+from mlops.forecasting.files import FileSeries
 from mlops.forecasting.stamps import granularity_of
+from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
-from mlops.series.read import nothing_current
+from mlops.series.read import check_labels, nothing_current
 
-__all__ = ["TrainingData", "read_data", "select"]
+__all__ = ["TrainingData", "learned", "needs_file", "read_data", "select"]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Usable observations `series_id, ds, y`, and the series that were left out with the reason."""
+    """Usable observations `series_id, ds, y` (and covariates), and the series that were left out with the reason.
 
-    selection: Selection
+    `selection` is None of a file, and `source` says then which file it was: what a lineage keeps in its place.
+    """
+
+    selection: Selection | None
     frame: pd.DataFrame
     excluded: tuple[Exclusion, ...]
 
-    names: dict[int, str]
+    names: Mapping[Any, str]
+    source: Mapping[str, Any] | None = None
+
+    @property
+    def what(self) -> str:
+        """What is forecast, in a word: the metric type, or the name of the file."""
+        return self.selection.metric_type if self.selection is not None else str((self.source or {})["file"])
 
     @property
     def excluded_frame(self) -> pd.DataFrame:
@@ -34,22 +46,45 @@ class TrainingData:
         return pd.DataFrame(rows, columns=["series_id", "name", "reason"])
 
 
+def learned(series: FileSeries, covariates: Sequence[str]) -> TrainingData:
+    """What a training takes of a file: every series that has a value."""
+    there = series.frame["y"].notna()
+    empty = sorted(set(series.frame["series_id"]) - set(series.frame.loc[there, "series_id"]))
+    chosen = ~series.frame["series_id"].isin(empty) if covariates else there
+    frame = series.frame[chosen].reset_index(drop=True)
+    excluded = tuple(Exclusion(one, "it has no value") for one in empty)
+    known = {one: str(one) for one in (*series.panels.ids, *empty)}
+    return TrainingData(None, frame, excluded, known, series.facts)
+
+
+def needs_file(covariates: Sequence[str], segments: Sequence[str] = ()) -> None:
+    """Misused for columns of a file where there is none."""
+    for option, columns in (("--covariate", covariates), ("--segment", segments)):
+        if columns:
+            raise Misused(
+                f"{option} {columns[0]} names a column of a file, and series of the database have no such columns;"
+                " pass --file FILE"
+            )
+
+
 def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:
     """A selection of series; an empty metric type means the only one that has data.
 
-    `granularity` is a name or pandas' alias; BadInput for another text.
+    `granularity` is a name or pandas' alias; Misused for another text.
     """
     granularity = granularity_of(granularity).name
     with database.transaction() as transaction:
         there = [row["metric_type"] for row in transaction.rows("metric_types_with_data", granularity=granularity)]
     if metric_type and metric_type in there:
+        check_labels(database, metric_type, granularity, labels)
         return Selection(metric_type, granularity, labels)
     if not there:
         raise NothingToDo(f"there is no {granularity} series yet; bring data in with `mlops series ingest FILE`")
     if metric_type:
         raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; there is {', '.join(there)}")
     if len(there) > 1:
-        raise BadInput(f"which metric type? choose one with --metric-type: {', '.join(there)}")
+        raise Misused(f"which metric type? choose one with --metric-type: {', '.join(there)}")
+    check_labels(database, there[0], granularity, labels)
     return Selection(there[0], granularity, labels)
 
 

@@ -37,13 +37,13 @@ def short(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def tags_of(spec: TrainingSpec, metric_type: str) -> dict[str, str]:
+def tags_of(spec: TrainingSpec, data: TrainingData) -> dict[str, str]:
     """The tags of a training's run, model and version; those of the spec come last."""
     trigger = "recommendation" if RECOMMENDATION in spec.tags else "command"
     return {
         "mlops.kind": spec.kind,
         "mlops.as_of": spec.as_of.astimezone(UTC).isoformat(),
-        "mlops.metric_type": metric_type,
+        ("mlops.file" if data.selection is None else "mlops.metric_type"): data.what,
         "mlops.granularity": spec.granularity,
         "mlops.country": spec.country or "none",
         "mlops.trigger": trigger,
@@ -102,7 +102,7 @@ def _what(spec: TrainingSpec, data: TrainingData, recommendation: str | None) ->
     holidays = f"with the holidays of {spec.country}" if spec.country else "without holidays"
     why = f" Trained because of recommendation {recommendation}." if recommendation else ""
     return (
-        f"**{spec.kind}** forecasts {spec.granularity} `{data.selection.metric_type}`{labels}, {spec.horizon} {step}s"
+        f"{spec.kind} forecasts {spec.granularity} `{data.what}`{labels}, {spec.horizon} {step}s"
         f" ahead, {holidays}. Owner: {spec.owner}.{why}"
     )
 
@@ -120,16 +120,28 @@ def _accuracy(spec: TrainingSpec, metrics: Mapping[str, float], cutoffs: int) ->
 
 
 def _data(spec: TrainingSpec, data: TrainingData) -> str:
-    ds, left_out = data.frame["ds"], len(data.excluded)
+    known = data.frame["y"].notna()
+    ds, left_out = data.frame.loc[known, "ds"], len(data.excluded)
     return (
-        f"### Data\n\n{len(data.frame):,} observations of {data.frame['series_id'].nunique():,} series from"
+        f"### Data\n\n{known.sum():,} observations of {data.frame['series_id'].nunique():,} series from"
         f" {_day(ds.min())} to {_day(ds.max())}, as they were known on {spec.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC;"
         f" {f'{left_out:,} series were left out (`backtest.html` says why)' if left_out else 'no series was left out'}."
+        f"{_of_file(data)}"
     )
 
 
+def _of_file(data: TrainingData) -> str:
+    if data.source is None:
+        return ""
+    return f" They are of the file {data.source['file']} (SHA-256 `{data.source['sha256']}`), and not in the database."
+
+
 def _use(spec: TrainingSpec, data: TrainingData) -> str:
-    facts = {"{horizon}": str(min(7, spec.horizon)), "{series}": str(data.frame["series_id"].iloc[0])}
+    series = data.frame["series_id"].iloc[0]
+    facts = {
+        "{horizon}": f"{min(7, spec.horizon)}{'' if data.source is None else ' --file FILE'}",
+        "{series}": f'"{series}"' if data.source is not None else str(series),
+    }
     text = USE
     for name, value in facts.items():
         text = text.replace(name, value)

@@ -8,10 +8,10 @@ import pandas as pd
 from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.features.build import history
-from mlops.features.names import names
 from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.effects import measure
 from mlops.forecasting.panels import Panels
+from mlops.series.names import names
 from mlops.series.quality import usable
 from mlops.training.data import select
 

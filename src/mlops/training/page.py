@@ -21,7 +21,7 @@ COLOURS = ("#1d5f91", "#7b838d", "#b08a3c", "#7a5c93")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 210, 50, 26, 10
 TICKS = 4
 MOST_ROWS = 20
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class BacktestPage:
         top = _ceiling(max((float(each.max()) for each in found.values() if len(each)), default=0.0))
         places = dict(zip(along, _across(len(along)), strict=True))
         lines = tuple(
-            Line(name, colour, _points([places[one] for one in each.index], _up(np.asarray(each, np.float64), 0, top)))
+            Line(name, colour, _points([places[one] for one in each.index], _up(each.to_numpy(float), 0, top)))
             for (name, each), colour in zip(found.items(), COLOURS, strict=False)
         )
         shown = {0, len(along) // 2, len(along) - 1} if along else set()

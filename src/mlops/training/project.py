@@ -25,7 +25,8 @@ def run(params: Path, arguments: Sequence[str]) -> None:
         changes = _pairs(arguments)
         with typed("--as_of"):
             as_of = moment(changes.pop("as_of", None))
-        spec = TrainingSpec.from_toml(params, changes, as_of=as_of)
+        file = changes.pop("file", "")
+        spec = TrainingSpec.from_toml(params, changes, as_of=as_of, file=Path(file) if file else None)
         settings = Settings()
         database = open_database(settings)
         trained = train(spec, database, open_store(settings, database.url), _say)

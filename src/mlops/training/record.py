@@ -75,5 +75,7 @@ def holidays(
 def _packed(observations: pd.DataFrame) -> bytes:
     packed = BytesIO()
     table = pa.Table.from_pandas(observations, preserve_index=False)
-    pq.write_table(table, packed, use_dictionary=False, column_encoding=DELTAS, compression="zstd")
+    texts = [name for name in DELTAS if pa.types.is_string(table.schema.field(name).type)]  # series of a file
+    encoded = {name: encoding for name, encoding in DELTAS.items() if name not in texts}
+    pq.write_table(table, packed, use_dictionary=texts, column_encoding=encoded, compression="zstd")
     return packed.getvalue()

@@ -107,6 +107,8 @@ def _metrics(report: Report) -> dict[str, float]:
     for row in _rows(report.overall):
         prefix = "" if row["candidate"] == report.asked else f"{row['candidate']}."
         found |= {prefix + name: float(row[name]) for name in MEASURES}
+    if "naive.wape" in found:
+        found["wape_naive"] = found["naive.wape"]  # by the name that trainings have it
     for row in _rows(report.levels[report.levels["candidate"] == report.asked]):
         found[f"accuracy.{row['level']}.{row['over']}"] = float(row["accuracy"])
     return found

@@ -17,7 +17,7 @@ import mlops
 from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.features import Selection
-from mlops.domain.lineage import LINEAGE_TAG
+from mlops.domain.lineage import LINEAGE_TAG, trained_from_file, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.store import define
@@ -147,6 +147,11 @@ def _recorded(database: Database, version: ModelVersion) -> dict[str, Any]:
     lineage: dict[str, Any] = row["lineage"]
     if lineage.get("lineage_version", 1) < 2:
         raise Refused(f"{version.uri} was trained before mlops kept a record of its training data; train it again")
+    if trained_from_file(lineage):
+        raise Refused(
+            f"{version.uri} can't be rebuilt from the database: {why_not_here(lineage)}; the file had the SHA-256"
+            f" {lineage['source']['sha256']}"
+        )
     if "recipe" not in lineage or "training/observations.parquet" not in lineage["files"]:
         raise Refused(f"{version.uri} was not made by `mlops train`, so there is no recipe to rebuild it by")
     return row | anchor

@@ -1,7 +1,8 @@
 """Acting on a recommendation: a challenger is compared on the newest weeks and promoted if it wins, or a champion goes.
 
 A challenger has to win against the champion, and it must not be worse than the seasonal naive: of two bad models the
-better one is still no reason to promote.
+better one is still no reason to promote. A fallback lets the seasonal naive itself serve, as a version like any other;
+the model that it stands in for stays the champion before, so that a rollback brings it back.
 """
 
 import tomllib
@@ -15,6 +16,7 @@ from typing import Any
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
+from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.forecasting.holdout import hold_out
 from mlops.tracking.bridge import sync
@@ -51,7 +53,8 @@ class Rule:
 class Retrained:
     """The version that was to take over, how it compared with the champion then, and whether it is champion now.
 
-    After a rollback it is the version before, and the figures are those that the recommendation rests on.
+    After a rollback it is the version before, after a fallback the seasonal naive, and the figures are those that the
+    recommendation rests on.
     """
 
     version: ModelVersion
@@ -76,11 +79,12 @@ def retrain(
 ) -> Retrained:
     """Act on a recommendation: compare, train on everything known at `as_of`, register, promote if that is won.
 
-    A recommendation to roll back brings the version before back. `as_of` is the time of the recommendation when it is
-    None; that it is acted on counts as accepting it, `by` is the user of this process when None. Repeating it returns
-    what the first call did, or finishes what that could not. Raises Refused for one that is expired, dismissed, put off
-    or superseded, before it begins and before it promotes (`force` acts on it all the same), while somebody else acts
-    on it, for broken data, and where the champion has changed since.
+    A recommendation to roll back brings the version before back, one to fall back lets the seasonal naive serve.
+    `as_of` is the time of the recommendation when it is None; that it is acted on counts as accepting it, `by` is the
+    user of this process when None. Repeating it returns what the first call did, or finishes what that could not.
+    Raises Refused for one that is expired, dismissed, put off or superseded, before it begins and before it promotes
+    (`force` acts on it all the same), while somebody else acts on it, for broken data, and where the champion has
+    changed since.
     """
     by, now = who(by), as_of or datetime.now(UTC)
     with _alone(database, recommendation_id):
@@ -93,6 +97,8 @@ def retrain(
         _accept(database, row, by)
         if row["action"] == "rollback":
             result = _roll_back(database, store, row, champion, by)
+        elif row["action"] == "fallback":
+            result = _fall_back(database, store, row, champion, as_of, say)
         else:
             result = _train(database, store, row, champion, rule, as_of, say)
         if result.promoted and row["action"] != "rollback":
@@ -135,8 +141,9 @@ def _train(
 
 
 def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
-    """The recipe of the champion, or the kind that the recommendation names instead."""
-    spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=when, request=request)
+    """The recipe of the champion or of the version that it stands in for, or the kind that is named instead."""
+    lineage = row["lineage"] if row["rollback_version"] is None else row["rollback_lineage"]
+    spec = TrainingSpec.from_recipe(row["name"], lineage, as_of=when, request=request)
     if row["challenger"] in (None, "same"):
         return spec
     return replace(spec, kind=row["challenger"], params={})
@@ -158,6 +165,25 @@ def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: 
     return Retrained(before, champion.version, ours, theirs, None, True, verdict)
 
 
+def _fall_back(
+    database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, as_of: datetime | None, say: Say
+) -> Retrained:
+    """The seasonal naive as a version of its own, with lineage, backtest and intervals, to be promoted."""
+    request = f"recommendation {row['recommendation_id']}"
+    version = trained_for(database, store, row["name"], request)
+    if version is None:
+        _still_champion(store, champion)
+        spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=as_of or row["as_of"], request=request)
+        tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
+        version = train(replace(spec, kind="naive", params={}, tags=tags), database, store, say).version
+    ours, theirs = _proof(row)
+    verdict = (
+        f"version {version.version}, the seasonal naive, promoted: WAPE {ours:.3f} against {theirs:.3f} of version"
+        f" {champion.version} on the same days; it stands in until that, or a refit of it, is better again"
+    )
+    return Retrained(version, champion.version, ours, theirs, ours, True, verdict)
+
+
 def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retrained:
     """What came of a recommendation; NothingToDo when the version that did is gone."""
     try:
@@ -166,7 +192,8 @@ def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retra
         raise NothingToDo(
             f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
         ) from error
-    figures = (*_proof(row), None) if row["action"] == "rollback" else _figures(_as_anchored(database, version))
+    proven = row["action"] in ("rollback", "fallback")
+    figures = (*_proof(row), None) if proven else _figures(_as_anchored(database, version))
     return Retrained(version, row["version"], *figures, row["promoted"], row["verdict"])
 
 
@@ -181,8 +208,9 @@ def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
 
 
 def _proof(row: dict[str, Any]) -> tuple[float, float]:
-    """WAPE of the version before and of the champion, as a recommendation to roll back rests on them."""
-    return row["evidence"]["proof.predecessor.wape"], row["evidence"]["proof.predecessor.wape_champion"]
+    """WAPE of the version before, or of the naive, and of the champion, as a recommendation rests on them."""
+    rival = "naive" if row["action"] == "fallback" else "predecessor"
+    return row["evidence"][f"proof.{rival}.wape"], row["evidence"][f"proof.{rival}.wape_champion"]
 
 
 def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
@@ -303,7 +331,8 @@ def _compare(
     frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
     frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
     held = hold_out(frame, spec.granularity, rule.holdout_days, spec.horizon)
-    if datetime.fromisoformat(row["lineage"]["trained_to"]) > held.begins.tz_localize("UTC"):
+    knows_to = datetime.fromisoformat(row["lineage"]["trained_to"])
+    if knows_to > held.begins.tz_localize("UTC") and not learned_nothing(row["lineage"]):
         raise Refused(
             f"{champion.uri} was trained on the newest {rule.holdout_days} days; comparing on them would be unfair"
         )

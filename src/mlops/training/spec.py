@@ -1,23 +1,46 @@
-"""What one training is to do: an experiment's `params.toml`, with what the caller changes."""
+"""What one training is to do: an experiment's `params.toml` or a kind's own defaults, with what the caller changes."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops.errors import BadInput, UnknownName
+from mlops.domain.granularity import Granularity
+from mlops.domain.lineage import trained_here, why_not_here
+from mlops.errors import BadInput, Misused, Refused, UnknownName
+from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.calendar import read_events
+from mlops.forecasting.parameters import nested, parameters
 from mlops.forecasting.stamps import granularity_of
 from mlops.project import project_file, project_files
 
-__all__ = ["TrainingSpec", "experiments", "params_file"]
+__all__ = ["TrainingSpec", "experiments", "known", "params_file"]
+
+Document = dict[str, dict[str, Any]]
+DEFAULTS: Document = {
+    "experiment": {"name": "demand", "kind": "", "owner": "data science", "country": "", "horizon": 0, "events": ""},
+    "data": {"metric_type": "", "granularity": "", "covariates": []},
+    "params": {},
+    "backtest": {"weeks": 20, "refit_every": 5},
+}
+"""What a params.toml leaves out, and all that is said of a kind without one; a `horizon` of 0 is the usual one."""
+TYPES = {int: "a whole number", float: "a number"}
+"""In words what a value is to be."""
+ORDINARY = "daily"
+"""The granularity of series of the database when nobody says one."""
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """One training; `as_of` is what it may know, `request` makes a repeated call return the first one's version."""
+    """One training; `as_of` is what it may know, `request` makes a repeated call return the first one's version.
+
+    The series are those of the database that `metric_type`, `granularity` and `labels` choose, or with `file` those of
+    a file, whose granularity may be empty until it is read: `at` says it then. A `horizon` of 0 is the usual one of the
+    granularity.
+    """
 
     name: str
     kind: str
@@ -31,9 +54,25 @@ class TrainingSpec:
     refit_every: int
     as_of: datetime
     events: Sequence[Mapping[str, str]] = ()
+    covariates: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
     request: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, name: str, changes: Mapping[str, str] | None = None, *, as_of: datetime | None = None, **more: Any
+    ) -> "TrainingSpec":
+        """The spec of an experiment of the folder training/, or of a model kind by its own defaults.
+
+        `changes` are as of `from_toml`. Raises UnknownName for a name that is neither, and for a key that is none.
+        """
+        if name in experiments():
+            return cls.from_toml(params_file(name), changes, as_of=as_of, **more)
+        document = deepcopy(DEFAULTS)
+        document["experiment"]["kind"] = known(name)
+        return cls._of(document, Path(), changes or {}, as_of, more)
 
     @classmethod
     def from_toml(
@@ -41,46 +80,78 @@ class TrainingSpec:
     ) -> "TrainingSpec":
         """The spec of a `params.toml`; `changes` replaces values by their key, given as text.
 
-        With another granularity the horizon is the usual one of that, unless it is changed, too.
+        A key is one of the file, or a parameter of the kind (`trees`, `settings.lightgbm.trees`). With another
+        granularity than the file's its horizon counts no more.
         """
-        document = _read(path)
-        for key, text in (changes or {}).items():
+        return cls._of(_read(path), path, changes or {}, as_of, more)
+
+    @classmethod
+    def _of(
+        cls, document: Document, path: Path, changes: Mapping[str, str], as_of: datetime | None, more: dict[str, Any]
+    ) -> "TrainingSpec":
+        for key, text in changes.items():
             _change(document, key, text, path)
         experiment, data, backtest = document["experiment"], document["data"], document["backtest"]
-        step = granularity_of(data["granularity"])
-        other = "granularity" in (changes or {}) and "horizon" not in (changes or {})
-        return cls(
+        other = "granularity" in changes and "horizon" not in changes
+        named = data["granularity"] or ("" if more.get("file") else ORDINARY)
+        spec = cls(
             name=experiment["name"],
             kind=experiment["kind"],
             owner=experiment["owner"],
             country=experiment["country"] or None,
-            horizon=step.horizon if other else experiment["horizon"],
-            events=_events(experiment.get("events", ""), path),
+            horizon=0 if other else _horizon(experiment["horizon"], path),
+            events=_events(experiment["events"], path),
+            covariates=tuple(data["covariates"]),
             metric_type=data["metric_type"],
-            granularity=step.name,
+            granularity=named,
             params=document["params"],
             backtest_weeks=backtest["weeks"],
             refit_every=backtest["refit_every"],
             as_of=as_of or datetime.now(UTC),
             **more,
         )
+        return spec.at(granularity_of(named)) if named and not spec.file else spec
 
     @classmethod
     def from_recipe(cls, name: str, lineage: Mapping[str, Any], *, as_of: datetime, **more: Any) -> "TrainingSpec":
-        """The spec that a version was trained with, to be trained again with what was known at another time."""
+        """The spec that a version was trained with, to be trained again with what was known at another time.
+
+        Refused for a version whose series are not in the database.
+        """
+        if not trained_here(lineage):
+            raise Refused(f"a version of {name} can't be trained again from the database: {why_not_here(lineage)}")
         return cls(name=name, as_of=as_of, **lineage["selection"], **lineage["recipe"], **more)
+
+    def at(self, granularity: Granularity) -> "TrainingSpec":
+        """The spec for series of a granularity, with its usual horizon where none is said."""
+        return replace(self, granularity=granularity.name, horizon=self.horizon or granularity.horizon)
+
+    def check(self) -> "TrainingSpec":
+        """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not."""
+        params = self.candidate_params | ({} if self.horizon else {"horizon": 1})
+        forecaster(self.kind)(**params)
+        return self
 
     @property
     def recipe(self) -> dict[str, Any]:
         """How to train, apart from the data: what `from_recipe` takes."""
         names = ("kind", "owner", "country", "horizon", "params", "backtest_weeks", "refit_every")
-        return {name: getattr(self, name) for name in names} | ({"events": list(self.events)} if self.events else {})
+        return {name: getattr(self, name) for name in names} | self._said
 
     @property
     def forecaster_params(self) -> dict[str, Any]:
         """Arguments of the forecaster's constructor."""
-        common = {"freq": self.granularity, "country": self.country, "horizon": self.horizon}
-        return dict(self.params) | common | ({"events": list(self.events)} if self.events else {})
+        return {"freq": self.granularity} | self.candidate_params
+
+    @property
+    def candidate_params(self) -> dict[str, Any]:
+        """These arguments without the granularity, which a backtest takes from its data."""
+        return dict(self.params) | {"country": self.country, "horizon": self.horizon} | self._said
+
+    @property
+    def _said(self) -> dict[str, Any]:
+        """Events and covariates, where there are some."""
+        return {name: list(getattr(self, name)) for name in ("events", "covariates") if getattr(self, name)}
 
 
 def experiments() -> list[str]:
@@ -95,7 +166,14 @@ def params_file(experiment: str) -> Path:
     return project_file(f"training/{experiment}/params.toml")
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def known(name: str) -> str:
+    """The name, when it is that of a model kind or of an experiment."""
+    if name not in (*KINDS, *experiments()):
+        raise UnknownName("model kind or experiment", name, {*KINDS, *experiments()})
+    return name
+
+
+def _read(path: Path) -> Document:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -103,7 +181,9 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     missing = {"experiment", "data", "params", "backtest"} - set(document)
     if missing:
         raise BadInput(f"has no section [{sorted(missing)[0]}]", where=str(path))
-    return document
+    if not document["experiment"].get("kind"):
+        raise BadInput("[experiment] names no kind", where=str(path))
+    return {**document, **{section: DEFAULTS[section] | document[section] for section in DEFAULTS}}
 
 
 def _events(file: str, params: Path) -> Sequence[Mapping[str, str]]:
@@ -111,23 +191,58 @@ def _events(file: str, params: Path) -> Sequence[Mapping[str, str]]:
     return [event.to_json() for event in read_events(params.parent / file)] if file else ()
 
 
-def _change(document: dict[str, dict[str, Any]], key: str, text: str, path: Path) -> None:
-    """Replace the value of a key in whichever section has it, in the type that it has."""
+def _horizon(horizon: Any, path: Path) -> int:
+    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 0:
+        raise BadInput(f"horizon = {horizon!r}; expected a whole number of steps from 1", where=_where(path))
+    return horizon
+
+
+def _change(document: Document, key: str, text: str, path: Path) -> None:
+    """Replace the value of a key in whichever section has it, in the type that it has; else a parameter of the kind."""
     if key == "events" and text:
         text = str(Path(text).resolve())  # where the caller stands, not where params.toml does
+    if key == "horizon" and text.strip("+0") == "":
+        raise Misused(f"horizon = {text!r}; expected a whole number of steps from 1", where=_where(path))
     for section in document.values():
         if key in section:
-            section[key] = _typed(key, text, type(section[key]))
+            section[key] = _typed(key, text, section[key])
             return
-    raise UnknownName(f"parameter in {path.name}", key, (name for section in document.values() for name in section))
+    possible = parameters(document["experiment"]["kind"])
+    if key not in possible:
+        there = (name for section in document.values() for name in section)
+        of = f"parameter in {path.name}" if path.name else f"parameter of {document['experiment']['kind']}"
+        raise UnknownName(of, key, {*there, *possible})
+    document["params"] = nested({key: _typed(key, text, possible[key])}, document["params"])
 
 
-def _typed(key: str, text: str, kind: type) -> Any:
-    if kind is bool and text.lower() in ("true", "false"):
+def _typed(key: str, text: str, now: Any) -> Any:
+    """A text as what stands there now is: flag, list, number or text."""
+    if now in (None, "auto") and not isinstance(now, bool):
+        return _plainly(text)
+    kind = type(now)
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise Misused(f"{key} = {text!r} is neither true nor false")
         return text.lower() == "true"
-    if kind is list:
+    if kind in (list, tuple):
         return [part.strip() for part in text.split(",")]
     try:
         return kind(text)
-    except ValueError as error:
-        raise BadInput(f"{key} = {text!r} is not of type {kind.__name__}") from error
+    except (TypeError, ValueError) as error:
+        raise Misused(f"{key} = {text!r} is not {TYPES.get(kind, kind.__name__)}") from error
+
+
+def _plainly(text: str) -> Any:
+    """A flag or number where the text is one, else the text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _where(path: Path) -> str:
+    return str(path) if path.name else ""

@@ -2,25 +2,24 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.granularity import Granularity, labels_ends
+from mlops.domain.granularity import Granularity
 from mlops.errors import NothingToDo
 from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
+from mlops.forecasting.files import FileSeries, read_file
 from mlops.forecasting.panels import Panels
-from mlops.forecasting.stamps import restamped
 from mlops.project import project_file
-from mlops.training.data import read_data
-from mlops.training.frames import read_frame
+from mlops.training.data import needs_file, read_data, select
+from mlops.training.spec import TrainingSpec
 
-__all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file"]
+__all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file", "subject_of"]
 
 PLACES = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 
@@ -75,18 +74,36 @@ class Subject:
     names: Mapping[Any, str]
 
 
-def from_file(
-    path: Path, plan: Plan, *, freq: str | None, covariates: Sequence[str], segments: Sequence[str]
+def subject_of(
+    spec: TrainingSpec,
+    plan: Plan,
+    database: Callable[[], Database],
+    *,
+    segments: Sequence[str] = (),
+    as_known: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Subject, Plan]:
-    """The series of a CSV or Parquet file, with the values that it has; `segments` names columns to add up by."""
-    frame = read_frame(path, covariates, segments)
-    frame = restamped(frame, freq) if freq and labels_ends(freq) else frame
-    panels = Panels.of(frame, freq, covariates)
+    """The series that a spec chooses, of its file or of the database, which is asked for only then.
+
+    The horizon is the plan's, else the spec's, else the usual one of the granularity.
+    """
+    plan = replace(plan, horizon=plan.horizon or spec.horizon)
+    if spec.file is not None:
+        series = read_file(spec.file, spec.as_of, freq=spec.granularity, covariates=spec.covariates, segments=segments)
+        return from_file(series, plan, segments)
+    needs_file(spec.covariates, segments)
+    selection = select(database(), spec.metric_type, spec.granularity, dict(spec.labels))
+    return from_database(database(), selection, plan, spec.as_of, as_known=as_known, say=say)
+
+
+def from_file(series: FileSeries, plan: Plan, segments: Sequence[str] = ()) -> tuple[Subject, Plan]:
+    """The series of a file, with the values that it has; `segments` names columns to add up by."""
+    frame, panels = series.frame, series.panels
     plan = plan.of(panels.granularity)
     cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
     found = frame.drop_duplicates("series_id")[["series_id", *segments]]
-    names = {series: str(series) for series in panels.ids}
-    source = str(path)
+    names = {one: str(one) for one in panels.ids}
+    source = str(series.path)
     return Subject(Newest(panels), cutoffs, frame, panels.granularity, found, source, "of the file", names), plan
 
 

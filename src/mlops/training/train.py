@@ -11,11 +11,13 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.lineage import BASELINES
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, origins, scores
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.files import read_file
 from mlops.forecasting.panels import Panels
 from mlops.tracking.bridge import register as register_version
 from mlops.tracking.bridge import sync
@@ -23,17 +25,20 @@ from mlops.tracking.environment import installed
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
-from mlops.training.data import TrainingData, read_data, select
+from mlops.training.data import TrainingData, learned, needs_file, read_data, select
 from mlops.training.describe import BASELINE_WORDS, of_training, tags_of
 from mlops.training.page import BacktestPage
 from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
 
-__all__ = ["BASELINES", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
+__all__ = ["BASELINES", "OF_A_FILE", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
 
 log = logging.getLogger(__name__)
-BASELINES = ("naive", "average")
 REQUEST_TAG = "mlops.request"
+OF_A_FILE = (
+    "its data are not in the database: it is forecast with `mlops predict URI --file FILE`, nothing of that is stored,"
+    " and it can't be watched or retrained by itself; for that bring the series in with `mlops series ingest`"
+)
 Say = Callable[[str], None]
 
 
@@ -59,12 +64,10 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
         return _done(database, store, done)
     began_at = datetime.now(UTC)
     say("reading what was known")
-    selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
-    spec = _with_absence(spec, database, selection.metric_type)
-    data = read_data(database, selection, spec.as_of)
-    frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
+    spec, data, notes = _read(spec, database)
+    frame = data.frame
     cutoffs = _cutoffs(spec, frame)
-    notes = _short(spec, cutoffs)
+    notes += _short(spec, cutoffs)
     for note in notes:
         log.warning(note)
     say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
@@ -72,8 +75,23 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say(f"fitting {spec.kind} on {len(frame):,} observations")
     fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
     say("logging and registering")
-    version, metrics = _register(spec, replace(data, frame=frame), tested, fitted, database, store, began_at)
+    version, metrics = _register(spec, data, tested, fitted, database, store, began_at)
     return Trained(version, metrics, data.excluded_frame, notes)
+
+
+def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, TrainingData, tuple[str, ...]]:
+    """What is learned from, the spec with what the data say of it, and what a person should know of them."""
+    if spec.file is not None:
+        series = read_file(spec.file, spec.as_of, freq=spec.granularity, covariates=spec.covariates)
+        later = f"{series.left_out:,} values are left out: their steps were not over by {spec.as_of:%Y-%m-%d %H:%M} UTC"
+        notes = (f"{spec.file}: {later}",) if series.left_out else ()
+        return spec.at(series.panels.granularity), learned(series, spec.covariates), notes
+    needs_file(spec.covariates)
+    selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
+    spec = _with_absence(spec, database, selection.metric_type)
+    data = read_data(database, selection, spec.as_of)
+    frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
+    return spec, replace(data, frame=frame), ()
 
 
 def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
@@ -94,7 +112,7 @@ def trained_for(database: Database, store: Store, name: str, request: str) -> Mo
 
 
 def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
-    panels = Panels.of(frame, spec.granularity)
+    panels = Panels.of(frame, spec.granularity, spec.covariates)
     return origins(panels, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
 
 
@@ -116,7 +134,8 @@ def backtests(
 ) -> dict[str, pd.DataFrame]:
     """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
     cutoffs = cutoffs or _cutoffs(spec, frame)
-    common = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
+    common: dict[str, Any] = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
+    common |= {"covariates": list(spec.covariates)} if spec.covariates else {}
     tested = {
         "backtest": backtest(
             spec.kind, spec.forecaster_params, frame, cutoffs, spec.horizon, refit_every=spec.refit_every
@@ -140,7 +159,7 @@ def _register(
     metrics = scores(tested["backtest"]) | {
         f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES
     }
-    tags = tags_of(spec, data.selection.metric_type) | ({REQUEST_TAG: spec.request} if spec.request else {})
+    tags = tags_of(spec, data) | ({REQUEST_TAG: spec.request} if spec.request else {})
     page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
     by_series = _named(table(tested["backtest"], ["series_id"]), data)
     run = RunRecord(
@@ -148,8 +167,7 @@ def _register(
         page=page,
         forecaster=fitted,
         lineage=_lineage(spec, data, record, fitted, database),
-        params=fitted.params
-        | {"kind": spec.kind, "as_of": tags["mlops.as_of"], "metric_type": data.selection.metric_type},
+        params=fitted.params | {"kind": spec.kind, "as_of": tags["mlops.as_of"]} | _origin(data),
         metrics=metrics,
         tags=tags,
         tables=tested | {"excluded_series": data.excluded_frame},
@@ -203,20 +221,35 @@ def _record(spec: TrainingSpec, data: TrainingData) -> Record:
     return Record.of(data.frame, installed(), known_days)
 
 
+def _origin(data: TrainingData) -> dict[str, Any]:
+    """Where the data are from, as parameters of the run."""
+    if data.selection is not None:
+        return {"metric_type": data.selection.metric_type}
+    return {name: value for name, value in (data.source or {}).items() if name not in ("series", "granularity")}
+
+
 def _lineage(
     spec: TrainingSpec, data: TrainingData, record: Record, fitted: Forecaster, database: Database
 ) -> dict[str, Any]:
-    """What `declare` wants to know, apart from what the model itself says."""
-    features = register(database, define(fitted.features, data.selection, spec.owner))
-    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance.items()}
-    return {
-        "features": {name: one | shares.get(name, {}) for name, one in features.items()},
+    """What `declare` wants to know, apart from what the model itself says.
+
+    The series of a file are not in the database, so neither they nor features of theirs are named: its `source` is.
+    """
+    observed = data.frame.loc[data.frame["y"].notna(), "ds"]
+    common = {
         "label": "value",
         "as_of": spec.as_of,
-        "trained_from": _aware(data.frame["ds"].min()),
-        "trained_to": _aware(data.frame["ds"].max()),
+        "trained_from": _aware(observed.min()),
+        "trained_to": _aware(observed.max()),
         **record.data.facts,
         "recipe": spec.recipe,
+    }
+    if data.selection is None:
+        return common | {"features": {}, "source": dict(data.source or {})}
+    features = register(database, define(fitted.features, data.selection, spec.owner))
+    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance.items()}
+    return common | {
+        "features": {name: one | shares.get(name, {}) for name, one in features.items()},
         "selection": data.selection,
         "series": tuple(int(series) for series in sorted(data.frame["series_id"].unique())),
     }

@@ -6,24 +6,24 @@ and looked at once, for the winner and for the parameters that tuning began with
 
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from inspect import signature
 from typing import Any
 
 import pandas as pd
 
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
-from mlops.errors import BadInput, UnknownName
-from mlops.forecasting import forecaster
+from mlops.errors import BadInput, Misused
 from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.panels import Panels
-from mlops.project import project_file, project_files
+from mlops.forecasting.parameters import held, nested, parameters, space, tunable
+from mlops.project import project_file
+from mlops.training.spec import TrainingSpec
 from mlops.training.subject import Plan, Subject
 
-__all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "tunable", "tune", "wapes"]
+__all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "searched", "start", "tune", "wapes"]
 
 Space = Mapping[str, Any]
 """By parameter: a list to choose from, or `low`, `high` and perhaps `log`."""
@@ -67,6 +67,8 @@ class Tuned:
     held_out: Mapping[str, float]
     interrupted: bool
     began_at: datetime
+    data: str = ""
+    """The options of `mlops train` that choose the same data."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -86,41 +88,60 @@ class Tuned:
     @property
     def command(self) -> str:
         """The command that trains the winner."""
-        return " ".join(
-            ["mlops train", self.candidate.name, *(f"--set {key}={v}" for key, v in self.best.params.items())]
-        )
+        changes = (f"--set {key}={value}" for key, value in self.best.params.items())
+        return " ".join(["mlops train", self.candidate.name, *filter(None, [self.data]), *changes])
 
 
-def tunable() -> list[str]:
-    """The experiments with a search.toml."""
-    return sorted(path.parent.name for path in project_files("training/*/search.toml").values())
+def searched(name: str, spec: TrainingSpec) -> Space:
+    """What is searched for an experiment or kind with the parameters of a spec, of members those that it has."""
+    found = read_space(name, spec.kind)
+    space = {path: found[path] for path in held(spec.kind, spec.params, found)}
+    if not space:
+        raise Misused(f"none of {', '.join(found)} belongs to the members {', '.join(spec.params['members'])}")
+    return space
 
 
-def read_space(experiment: str, kind: str) -> Space:
-    """What search.toml of an experiment says; BadInput for a parameter that the kind doesn't have."""
-    if experiment not in tunable():
-        raise UnknownName("search space (training/*/search.toml) of", experiment, tunable())
-    path = project_file(f"training/{experiment}/search.toml")
+def read_space(name: str, kind: str) -> Space:
+    """What is searched for an experiment or kind: what its search.toml says, else what its kind says of itself.
+
+    BadInput for a kind with nothing to tune, and for a parameter that the kind doesn't have.
+    """
+    path = project_file(f"training/{name}/search.toml")
+    if not path.is_file():
+        if not space(kind):
+            can = ", ".join(tunable())
+            raise Misused(f"kind {kind!r} has no parameter that is worth a search; what can be tuned: {can}")
+        return space(kind)
     try:
-        space: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise BadInput(f"is no search space: {error}; expected a section [params]", where=str(path)) from error
-    known = signature(forecaster(kind).__init__).parameters
-    for name, given in space.items():
-        if name not in known:
-            raise BadInput(f"kind {kind!r} has no parameter {name!r}", where=str(path))
+    found, known = dict(_flat(document)), parameters(kind)
+    for parameter, given in found.items():
+        if parameter not in known:
+            raise BadInput(f"kind {kind!r} has no parameter {parameter!r}", where=str(path))
         if not (isinstance(given, list) and given) and not (isinstance(given, dict) and {"low", "high"} <= set(given)):
-            raise BadInput(f"{name} = {given!r}; expected a list, or low and high", where=str(path))
-    return space
+            raise BadInput(f"{parameter} = {given!r}; expected a list, or low and high", where=str(path))
+    return found
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Parameters by path: a table that is no range holds those of a member."""
+    for name, given in document.items():
+        if isinstance(given, dict) and not {"low", "high"} & set(given):
+            yield from _flat(given, f"{prefix}{name}.")
+        else:
+            yield prefix + name, given
 
 
 def tune(
     candidate: Candidate,
-    space: Space,
+    tried: Space,
     subject: Subject,
     plan: Plan,
     budget: Budget,
     *,
+    data: str = "",
     told: Callable[[Trial], None] = lambda _: None,
 ) -> Tuned:
     """The parameters with the least mean WAPE over `plan.origins` origins, among those tried within the budget.
@@ -136,7 +157,7 @@ def tune(
     def judge(params: Mapping[str, Any], cutoff: pd.Timestamp) -> float:
         return wapes(_with(candidate, params), before, [cutoff], plan.horizon, subject.granularity)[0]
 
-    search = _Search(candidate, space, judge, cutoffs)
+    search = _Search(candidate, tried, judge, cutoffs)
     interrupted = search.run(budget, told)
     complete = [trial for trial in search.trials if trial.state == "complete"]
     best = min(complete, key=lambda trial: trial.value)
@@ -148,7 +169,8 @@ def tune(
     common = {name: candidate.params.get(name) for name in ("country", "horizon")}
     naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
     held_out = scored | {"naive": naive}
-    return Tuned(candidate, best, complete[0], tuple(search.trials), cutoffs, last, held_out, interrupted, began_at)
+    trials = tuple(search.trials)
+    return Tuned(candidate, best, complete[0], trials, cutoffs, last, held_out, interrupted, began_at, data)
 
 
 def wapes(
@@ -163,12 +185,18 @@ def wapes(
     return found
 
 
+def start(candidate: Candidate) -> dict[str, Any]:
+    """The parameters by path that a candidate has without a search: its own, and its kind's defaults."""
+    found = parameters(candidate.kind)
+    return found | {path: value for path, value in _flat(candidate.params) if path in found}
+
+
 class _Search:
     """A study of optuna, asked for parameters and told how they did."""
 
-    def __init__(self, candidate: Candidate, space: Space, judge: Judge, cutoffs: Sequence[pd.Timestamp]) -> None:
-        self.space, self.judge, self.cutoffs = space, judge, cutoffs
-        self.first = {name: candidate.params[name] for name in space if name in candidate.params}
+    def __init__(self, candidate: Candidate, tried: Space, judge: Judge, cutoffs: Sequence[pd.Timestamp]) -> None:
+        self.tried, self.judge, self.cutoffs = tried, judge, cutoffs
+        self.first = {name: value for name, value in start(candidate).items() if name in tried}
         self.trials: list[Trial] = []
 
     def run(self, budget: Budget, told: Callable[[Trial], None]) -> bool:
@@ -187,7 +215,7 @@ class _Search:
 
     def _try(self, study: Any, deadline: float) -> Trial:
         trial, begun, values = study.ask(), time.monotonic(), []
-        params = {name: _suggest(trial, name, given) for name, given in self.space.items()}
+        params = {name: _suggest(trial, name, given) for name, given in self.tried.items()}
         if not self.trials:  # exactly as the caller has them, also where the space doesn't reach
             params |= self.first
         state, note = "complete", ""
@@ -237,7 +265,7 @@ def _suggest(trial: Any, name: str, given: Any) -> Any:
 
 
 def _with(candidate: Candidate, params: Mapping[str, Any]) -> Candidate:
-    return replace(candidate, params=dict(candidate.params) | dict(params))
+    return replace(candidate, params=nested(params, candidate.params))
 
 
 def _toml(value: Any) -> str:

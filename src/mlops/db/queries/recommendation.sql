@@ -3,7 +3,7 @@ select r.recommendation_id, r.as_of, r.action, r.reasons, r.evidence, r.rule_ver
        r.challenger, r.onset_at, r.expected_benefit, r.cost, r.horizon_weeks, r.expires_at, r.held_by, r.replaced_by,
        r.realised_benefit, r.realised_at, r.created_at, r.decided_at as done_at,
        v.version_id, v.name, v.version, v.kind, v.run_id, v.lineage, v.deleted_at,
-       b.version as rollback_version, n.version as retrained_version,
+       b.version as rollback_version, b.lineage as rollback_lineage, n.version as retrained_version,
        exists (select from analytics.promotions p where p.recommendation_id = r.recommendation_id) as promoted,
        d.decision, d.decided_by, d.reason, d.until, d.decided_at,
        (select min(s.recommendation_id) from analytics.retraining_recommendations s

@@ -1,4 +1,5 @@
--- the champion of each model as known at :as_of, with its newest recommendation and since when that action stands without a break
+-- the champion of each model as known at :as_of, with its newest recommendation and since when that action stands without a break, and
+-- the version that it, a seasonal naive, stands in for
 -- (when every alias of a model is younger than the review, :clock, the past is being replayed: then an alias moved when the newest
 -- version that was there by then had been trained, by the time that the training itself calls now)
 with entries as (
@@ -30,7 +31,7 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
        (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,
        (v.metrics ->> 'coverage_80')::float8 as coverage_80, (v.metrics ->> 'coverage_95')::float8 as coverage_95,
        n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, n.onset_at as onset, n.expected_benefit, n.cost, n.horizon_weeks, n.expires_at,
-       n.challenger, n.evidence, s.since, d.decision, d.decided_by, d.decided_at, d.reason as decision_reason, d.until as decision_until,
+       n.challenger, n.evidence, s.since, f.version as stands_in_for, d.decision, d.decided_by, d.decided_at, d.reason as decision_reason, d.until as decision_until,
        (select count(*) from analytics.model_performance_tracking f where f.version_id = c.version_id and f.as_of = n.as_of) as checked,
        case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
   from champions c
@@ -51,4 +52,11 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
         from analytics.recommendation_decisions x
        where x.recommendation_id = n.recommendation_id and (c.replayed or x.decided_at <= :as_of)
        order by x.decision_id desc limit 1) d on true
+  left join lateral (
+      select o.version
+        from analytics.promotions p
+        join analytics.retraining_recommendations q using (recommendation_id)
+        join analytics.model_versions o on o.version_id = p.from_version_id
+       where p.version_id = c.version_id and p.alias = 'champion' and p.applied_at is not null and q.action = 'fallback'
+       order by p.promotion_id desc limit 1) f on true
  order by v.name

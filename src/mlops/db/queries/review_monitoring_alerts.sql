@@ -14,12 +14,12 @@ with limits as (
            case when r.action = 'investigate_data' then 'look at the data before anything is retrained: mlops review'
                 when r.expires_at < :as_of then 'mlops monitor run, for the proof is too old to act on'
                 else format('mlops retrain %s%s; the reasons are in mlops review', r.recommendation_id,
-                            case r.action when 'rollback' then ', which rolls back' end) end as todo,
+                            case r.action when 'rollback' then ', which rolls back' when 'fallback' then ', which lets the seasonal naive serve' end) end as todo,
            jsonb_build_object('version', c.version, 'recommendation_id', r.recommendation_id, 'reasons', to_jsonb(r.reasons)) as details
       from champions c
      cross join lateral (select * from analytics.retraining_recommendations r
                           where r.version_id = c.version_id and r.as_of <= :as_of order by r.as_of desc, r.recommendation_id desc limit 1) r
-     where r.status = 'open' and r.action in ('retrain', 'rollback', 'investigate_data')
+     where r.status = 'open' and r.action in ('retrain', 'rollback', 'fallback', 'investigate_data')
     union all
     select 'health_low', c.subject, case when c.score < l.health_below / 2 then 'critical' else 'warning' end, c.version_id, c.owner,
            format('version %s: health is %s of 100; %s: %s', c.version, c.score, c.weakest, c.weakest_words),
@@ -65,7 +65,7 @@ with limits as (
 ), resolved as (
     update analytics.alerts a set resolved_at = clock_timestamp()
      where a.resolved_at is null
-       and a.kind in ('retrain_recommended', 'rollback_recommended', 'investigate_data_recommended', 'health_low', 'monitor_overdue',
+       and a.kind in ('retrain_recommended', 'rollback_recommended', 'fallback_recommended', 'investigate_data_recommended', 'health_low', 'monitor_overdue',
                       'labels_missing', 'forecasts_missing')
        and not exists (select from found f where f.kind = a.kind and f.subject = a.subject)
        and not (a.kind = 'health_low'  -- what can't be judged has not got better

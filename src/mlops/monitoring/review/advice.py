@@ -11,7 +11,7 @@ from mlops.monitoring.review.document import Advice, Check, Drifted
 __all__ = ["advice"]
 
 OVERDUE = timedelta(days=8)  # a weekly job and a day of grace
-ASKS = ("rollback", "retrain", "investigate_data")
+ASKS = ("rollback", "retrain", "fallback", "investigate_data")
 SHOWN = 3
 Row = Mapping[str, Any]
 

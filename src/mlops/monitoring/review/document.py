@@ -27,11 +27,13 @@ SCHEMA = "mlops.review/2"
 ACTIONS = {
     "rollback": "roll back",
     "retrain": "retrain",
+    "fallback": "let the seasonal naive serve",
     "investigate_data": "investigate the data",
     "watch": "watch",
     "unchecked": "not checked yet",
     "none": "nothing to do",
 }
+NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 """What may be recommended, in words, the most urgent first; `unchecked` is a champion that no check has seen."""
 
 
@@ -198,6 +200,14 @@ class Model:
     impact: Impact | None
     challenger: Challenger | None
     detail: Detail | None
+    stands_in_for: int | None = None
+    """The version in whose place this one, a seasonal naive, serves."""
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the seasonal naive was better, over the newest four weeks or beyond chance."""
+        found = any(one.kind == "performance" and one.subject == "naive" for one in self.drifted)
+        return found or self.last_28_days.beaten
 
     @property
     def times(self) -> float | None:
@@ -224,3 +234,37 @@ class Review:
     impact: Impact | None
     alerts: tuple[OpenAlert, ...]
     schema: str = SCHEMA
+
+    @property
+    def naive_serves(self) -> tuple[str, ...]:
+        """The models in whose place the seasonal naive serves."""
+        return tuple(model.name for model in self.models if model.stands_in_for is not None)
+
+    @property
+    def naive_better(self) -> tuple[str, ...]:
+        """The models that the seasonal naive was better than, over the newest four weeks or beyond chance."""
+        return tuple(model.name for model in self.models if model.beaten)
+
+    @property
+    def headline(self) -> str:
+        """The week in a sentence: who needs somebody; if nobody does, whether a naive is better or serves."""
+        urgent = [model.name for model in self.models if model.advice.needs_person]
+        if urgent and len(self.models) == 1:
+            return f"{urgent[0]} needs you"
+        if urgent:
+            one = "s" if len(urgent) == 1 else ""
+            return f"{_number(len(urgent)).capitalize()} of {_number(len(self.models))} models need{one} you"
+        if self.naive_better:
+            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}"
+        if self.naive_serves:
+            return f"Nothing to decide while the seasonal naive stands in for {_some(self.naive_serves)}"
+        return "Nothing needs you this week"
+
+
+def _number(count: int) -> str:
+    return NUMERALS[count] if count < len(NUMERALS) else f"{count:,}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """One model by its name, several by how many they are."""
+    return names[0] if len(names) == 1 else f"{_number(len(names))} models"

@@ -1,0 +1,72 @@
+"""The parameters of a kind by name, those of its members by a path, and which of them are worth a search.
+
+A path is written as in TOML: `settings.lightgbm.trees` is the parameter `trees` of the member `lightgbm`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from inspect import Parameter, signature
+from typing import Any
+
+from mlops.forecasting import KINDS, forecaster
+
+__all__ = ["held", "nested", "parameters", "space", "tunable"]
+
+TABLES = ("seasonalities", "settings")
+"""Parameters that are tables in a params.toml, or hold those of members; no text on a command line is one."""
+COMMON = ("freq", "country", "horizon", "events", "covariates")
+"""What belongs to the data and is said beside the parameters."""
+
+
+def parameters(kind: str) -> dict[str, Any]:
+    """Every parameter of a kind with its default, members' by their path; UnknownName for a kind that is none."""
+    return dict(_parameters(kind))
+
+
+def space(kind: str) -> dict[str, Any]:
+    """What a search tries by itself, by parameter: a list, or `low`, `high` and perhaps `log`; empty: nothing."""
+    return dict(forecaster(kind).search)
+
+
+def tunable() -> list[str]:
+    """The kinds that have something to tune."""
+    return sorted(kind for kind in KINDS if space(kind))
+
+
+def held(kind: str, params: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
+    """Those of the parameters by path that a forecaster with `params` has: of members that it has not, none."""
+    members = params.get("members")
+    foreign = [f"{prefix}." for prefix, member in forecaster(kind).inner.items() if members and member not in members]
+    return [path for path in paths if not path.startswith(tuple(foreign))]
+
+
+def nested(flat: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Parameters by path as a kind's constructor takes them, laid over those of `base`.
+
+    >>> nested({"trees": 50, "settings.lightgbm.trees": 60}, {"settings": {"lightgbm": {"seed": 1}}})
+    {'settings': {'lightgbm': {'seed': 1, 'trees': 60}}, 'trees': 50}
+    """
+    found = _copied(base or {})
+    for path, value in flat.items():
+        *folders, name = path.split(".")
+        place = found
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = value
+    return found
+
+
+def _parameters(kind: str) -> Iterator[tuple[str, Any]]:
+    cls = forecaster(kind)
+    given = signature(cls.__init__).parameters.values()
+    for one in given:
+        if one.kind is Parameter.KEYWORD_ONLY and one.name not in (*COMMON, *TABLES):
+            yield one.name, one.default
+    for prefix, member in cls.inner.items():
+        own = cls.defaults.get(member, {})
+        for path, default in _parameters(member):
+            if path != "absence":
+                yield f"{prefix}.{path}", own.get(path, default)
+
+
+def _copied(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in given.items()}

@@ -1,0 +1,193 @@
+"""Stored forecasts: which there are, with their outcomes, and one of them beside the history that it came from."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, UnknownName
+from mlops.series.names import find, names
+from mlops.series.read import history
+
+__all__ = ["Choice", "Seen", "choose", "forecasts", "issues", "seen"]
+
+MODEL = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))?")
+WINDOW = timedelta(weeks=13)
+"""Targets that are looked at when nobody says since when: the newest quarter of a year."""
+EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which stored forecasts: of these versions, for these series (None: all), for days from `start` to `end`.
+
+    `versions` are rows of `forecast_versions` by id; `cutoffs` are the first and the one after the last; times are
+    aware. Nothing counts that was issued or observed after `as_of`.
+    """
+
+    versions: dict[int, dict[str, Any]]
+    series: tuple[int, ...] | None
+    start: datetime
+    end: datetime
+    cutoffs: tuple[datetime, datetime]
+    as_of: datetime
+    names: dict[int, str]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the queries take."""
+        return {
+            "version_ids": list(self.versions),
+            "series_ids": None if self.series is None else list(self.series),
+            "start": self.start,
+            "end_at": self.end,
+            "cutoff_from": self.cutoffs[0],
+            "cutoff_to": self.cutoffs[1],
+            "as_of": self.as_of,
+        }
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One forecast of one series and what was observed: `forecast` as `forecasts` gives it, `observed` is `ds, y`."""
+
+    model: str
+    series: str
+    unit: str
+    cutoff: pd.Timestamp
+    granularity: Granularity
+    forecast: pd.DataFrame
+    observed: pd.DataFrame
+
+
+def choose(
+    database: Database,
+    *,
+    model: str | None = None,
+    series: str | None = None,
+    cutoff: tuple[datetime, datetime] | None = None,
+    since: datetime | None = None,
+    as_of: datetime,
+) -> Choice:
+    """The stored forecasts of a model (`models:/NAME`, `…/VERSION`, `…@ALIAS`; None: all) for a series by name or id.
+
+    With a `cutoff` (from, to) only the days that can be forecast from there are looked at; else those since `since`, or
+    of the newest quarter of a year. Raises ModelNotFound, UnknownName (a series), NothingToDo when nothing is stored.
+    """
+    versions = _versions(database, model)
+    forecast = {one for version in versions.values() for one in version["series"]}
+    known = {one: name for one, name in names(database).items() if one in forecast}
+    chosen = None if series is None else (find(series, known),)
+    if chosen is not None:
+        versions = {one: row for one, row in versions.items() if chosen[0] in row["series"]}
+    if cutoff is not None:
+        return Choice(versions, chosen, cutoff[0], cutoff[1] + _farthest(versions), cutoff, as_of, known)
+    with database.transaction() as transaction:
+        newest = transaction.value("forecast_newest", version_ids=list(versions), as_of=as_of)
+    if newest is None:
+        of = f" of {model}" if model else ""
+        raise NothingToDo(
+            f"no forecast{of} was stored by {as_of:%Y-%m-%d %H:%M} UTC; `mlops predict models:/NAME@champion` makes"
+            " some"
+        )
+    start = newest - WINDOW if since is None else since
+    return Choice(versions, chosen, start, max(newest, start) + timedelta(seconds=1), EVER, as_of, known)
+
+
+def issues(database: Database, choice: Choice) -> pd.DataFrame:
+    """A row per version and cutoff, the newest first.
+
+    `model, version, cutoff, issued_at, series, steps, forecasts, outcomes` (how many are known), `wape` of these.
+    """
+    with database.transaction() as transaction:
+        found = transaction.frame("forecast_list", **choice.parameters)
+    return _with_version(found, choice)
+
+
+def forecasts(database: Database, choice: Choice) -> pd.DataFrame:
+    """`model, version, series_id, name, ds, cutoff, y_hat, lo_80, hi_80, lo_95, hi_95, outcome` (naive UTC)."""
+    with database.transaction() as transaction:
+        found = transaction.frame("forecast_rows", **choice.parameters)
+    found = _with_version(found, choice)
+    found.insert(3, "name", found["series_id"].map(choice.names))
+    return found
+
+
+def seen(database: Database, choice: Choice) -> Seen:
+    """The newest chosen forecast of the chosen series, the history before it and what was observed since."""
+    if choice.series is None:
+        raise BadInput("a picture shows one series; name it with --series, as in `mlops series list`")
+    found = issues(database, choice)
+    if found.empty:
+        raise nothing(choice)
+    newest = found.iloc[0]
+    rows = forecasts(database, choice)
+    rows = rows[(rows["cutoff"] == newest["cutoff"]) & (rows["version"] == newest["version"])]
+    rows = rows[rows["model"] == newest["model"]].reset_index(drop=True)
+    version = next(row for row in choice.versions.values() if (row["name"], row["version"]) == _key(newest))
+    step = GRANULARITIES[version["granularity"]]
+    start = newest["cutoff"] - step.plotted * pd.Timedelta(step.longest_step)
+    observed = history(
+        database, series_ids=choice.series, as_of=choice.as_of, start=start.tz_localize(UTC).to_pydatetime()
+    )
+    last = rows["ds"].max()
+    observed = observed.loc[observed["ds"] <= last, ["ds", "y"]].reset_index(drop=True)
+    with database.transaction() as transaction:
+        shown = transaction.one("series_show", series_id=choice.series[0])
+    assert shown is not None
+    model = f"models:/{newest['model']}/{newest['version']}"
+    name = choice.names[choice.series[0]]
+    unit = f"{shown['metric_type'].replace('_', ' ')}, {shown['unit']}"
+    return Seen(model, name, unit, newest["cutoff"], step, rows, observed)
+
+
+def nothing(choice: Choice) -> NothingToDo:
+    """What to say when no forecast fits."""
+    when = f"from {choice.cutoffs[0]:%Y-%m-%d}" if choice.cutoffs != EVER else f"for days since {choice.start:%Y-%m-%d}"
+    return NothingToDo(
+        f"no such forecast {when} was stored by {choice.as_of:%Y-%m-%d %H:%M} UTC; `mlops forecasts list` shows what is"
+        " there, --since DAY looks farther back"
+    )
+
+
+def _versions(database: Database, model: str | None) -> dict[int, dict[str, Any]]:
+    """The versions that a model means, by id."""
+    match = MODEL.fullmatch(model) if model else None
+    if model and match is None:
+        raise Misused(f"{model!r} is no model; expected models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION")
+    with database.transaction() as transaction:
+        rows = transaction.rows("forecast_versions", name=match["name"] if match else None)
+        if match and not rows:
+            every = {row["name"] for row in transaction.rows("forecast_versions", name=None)}
+            raise UnknownName("model", match["name"], every, stored=True)
+    if match and match["alias"]:
+        rows = [row for row in rows if match["alias"] in row["aliases"]]
+    if match and match["version"]:
+        rows = [row for row in rows if row["version"] == int(match["version"])]
+    if model and not rows:
+        raise ModelNotFound(f"{model} leads nowhere; see `mlops registry list`")
+    return {row["version_id"]: row for row in rows}
+
+
+def _farthest(versions: dict[int, dict[str, Any]]) -> timedelta:
+    """How far after its cutoff any of these versions forecasts."""
+    return max(
+        ((row["horizon"] + 1) * GRANULARITIES[row["granularity"]].longest_step for row in versions.values()),
+        default=timedelta(0),
+    )
+
+
+def _with_version(found: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """Name and number of the version in place of its id."""
+    for place, column in enumerate(("name", "version")):
+        values = [choice.versions[one][column] for one in found["version_id"]]
+        found.insert(place, "model" if column == "name" else column, pd.Series(values, found.index, dtype=object))
+    return found.drop(columns="version_id")
+
+
+def _key(row: Any) -> tuple[str, int]:
+    return row["model"], row["version"]
