@@ -88,7 +88,8 @@ class Misused(BadInput):
 class UnknownName(MlopsError, LookupError):
     """A name that nobody declared, or (`stored`) of something that comes and goes and is not there.
 
-    `known_as` gives further names by which a choice is known: of a country its English name.
+    `known_as` gives further names by which a choice is known: of a country its English name. `hint` says what else
+    would do.
     """
 
     exit_code = 2
@@ -101,16 +102,17 @@ class UnknownName(MlopsError, LookupError):
         *,
         known_as: Mapping[str, str] | None = None,
         stored: bool = False,
+        hint: str = "",
     ) -> None:
         self.what, self.name, self.choices = what, name, tuple(sorted(choices))
         if stored:
             self.exit_code = 1
         close = nearest(name, self.choices, known_as)
-        hint = f"did you mean {close!r}? " if close else ""
+        meant = f"did you mean {close!r}? " if close else ""
         more = len(self.choices) - LISTED
         shown = ", ".join(map(visible, self.choices[:LISTED])) + (f", … and {more:,} more" if more > 0 else "")
         known = f"{len(self.choices):,} are known" if close and more > 0 else f"known: {shown or 'none'}"
-        super().__init__(f"unknown {what} {quoted(name)}; {hint}{known}")
+        super().__init__(f"unknown {what} {quoted(name)}; {meant}{known}{f'; {hint}' if hint else ''}")
 
 
 class BadHorizon(MlopsError, ValueError):
@@ -133,7 +135,11 @@ class HistoryTooShort(MlopsError, ValueError):
 
 
 class NothingToDo(MlopsError):
-    """There is nothing to train on, to predict or to review."""
+    """There is nothing to train on, to predict or to review; `retry_with` are options with which there may be."""
+
+    def __init__(self, message: str, *, retry_with: tuple[str, ...] = ()) -> None:
+        self.retry_with = retry_with
+        super().__init__(message)
 
 
 class ModelNotFound(MlopsError, LookupError):

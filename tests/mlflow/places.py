@@ -90,7 +90,9 @@ def observe(database: Database, folder: Path, first: str, *more: str) -> None:
 
 
 def with_files_to_ingest(database: Database, store: Store, folder: Path) -> None:
-    """Files as others send them: the long format, and Austin's loads."""
+    """Files as others send them: the long format, a plain one, and Austin's loads."""
+    machines = pd.DataFrame({"series_id": "NN5-001", "ds": pd.date_range("1996-03-18", periods=9), "y": range(9)})
+    machines.to_csv(folder / "atms.csv", index=False)
     loads = pd.DataFrame(
         {
             "metric_type": "collection_weight",

@@ -105,6 +105,12 @@ READS = {
         {"series_ids": FEW, "sha256": "f"},
         why="any observation will do, whenever it was; the oldest month is asked first",
     ),
+    "observations_end": Read({"metric_type": None, "granularity": None}, why="a series may have ended at any time"),
+    "trace_edits": Read({"prediction_id": 1}, why=BY_ID),
+    "edit_meant": Read(
+        {"series_ids": FEW, "first": datetime(2024, 6, 1, tzinfo=UTC), "until": datetime(2024, 8, 1, tzinfo=UTC)},
+        months=2,
+    ),
     "lost_observations": Read(
         {
             "series_ids": FEW,
@@ -220,6 +226,7 @@ ELSEWHERE = {
     "ingest_lock_changed": "locks the rows that ingest_changed found, by their key",
     "ingest_correct": "updates the rows that ingest_changed found, by their key; see test_ingest",
     "hold_months": "locks the parents, reads none",
+    "edit_observations": "asks each month by its own name, by the primary key; see test_series_edits",
     "hold_prediction_months": "locks the parent, reads none",
     "quality_lock": "locks rows by their key",
     "series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",

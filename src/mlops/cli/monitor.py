@@ -113,7 +113,7 @@ def review(
     from mlops.monitoring.review import build, file_name, write
     from mlops.project import policy_file
 
-    found = build(database(), read_policy(policy_file()), moment(as_of), model=model)
+    found = build(database(), read_policy(policy_file()), moment(as_of, model=model or ""), model=model)
     page = output or settings().reports / file_name(found.as_of)
     write(found, page)
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))

@@ -79,7 +79,11 @@ def backtest(
             case, unit = _of_file(Path(file), spec, weeks, policy)
         else:
             case, unit = _of_model(
-                uri, Reach(weeks, fit_weeks, refit_weeks), policy, moment(as_of), told("forecasting the past")
+                uri,
+                Reach(weeks, fit_weeks, refit_weeks),
+                policy,
+                moment(as_of, model=uri),
+                told("forecasting the past"),
             )
         found = run(
             case,

@@ -216,7 +216,7 @@ def metric_type(name: str | None) -> str | None:
     with database().transaction() as transaction:
         known |= {row["name"] for row in transaction.rows("metric_types")}
     if name not in known:
-        raise UnknownName("metric type", name, known)
+        raise UnknownName("metric type", name, known, hint=f"another one: mlops series metric add {name} --unit UNIT")
     return name
 
 
