@@ -187,6 +187,29 @@ READS = {
         months=2,
         before=SERVED,
     ),
+    "review_open_alerts": Read(
+        {
+            "as_of": NOW,
+            "document": {
+                "limits": {"health_below": 60, "overdue_days": 8, "labels_missing_days": 14},
+                "owners": {"default": "ops"},
+            },
+        },
+        months=2,
+        before=SERVED,
+    ),
+    "list_alerts": Read(
+        {
+            "as_of": NOW,
+            "everything": True,
+            "document": {
+                "limits": {"health_below": 60, "overdue_days": 8, "labels_missing_days": 14},
+                "owners": {"default": "ops"},
+            },
+        },
+        months=2,
+        before=SERVED,
+    ),
     "forecast_newest": Read({"version_ids": [1, 2], "as_of": NOW}, months=4),
     "forecast_list": Read(SOME_FORECASTS, months=2),
     "forecast_rows": Read(SOME_FORECASTS, months=2),
@@ -197,6 +220,10 @@ READ_ALL = {
     "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
 }
 ELSEWHERE = {
+    "series_named": "names series, reads no partition",
+    "series_names": "names series, reads no partition",
+    "review_findings": "names series, reads no partition",
+    "recommendation_evidence": "names series, reads no partition",
     "feature_build_make": "makes a table, reads none; see test_feature_store",
     "feature_build_attach": "attaches a partition, reads the rows of that build alone",
     "feature_build_drop": "drops the rows of one build",
