@@ -278,7 +278,7 @@ def expected(world: World, name: str, start: datetime, end: datetime = AS_OF) ->
 def test_the_model_that_must_be_retrained_comes_first_with_its_command(world: World) -> None:
     review = world.review()
     first, second = review.models
-    assert review.counts == {"rollback": 0, "retrain": 1, "investigate_data": 0, "watch": 0, "unchecked": 0, "none": 1}
+    assert {action: count for action, count in review.counts.items() if count} == {"retrain": 1, "none": 1}
     assert (first.name, first.version, first.kind) == (ODD, 2, "lightgbm")
     assert (first.advice.action, first.advice.needs_person) == ("retrain", True)
     assert first.advice.reasons == ("the model drifted in 2 of the last 3 weeks",)
