@@ -47,6 +47,8 @@ __all__ = [
 
 LISTED, SHOWN = 30, 120
 """How many choices a message lists, and how many characters of what was typed it repeats. Chosen, not measured."""
+ALIKE = 0.65
+"""How like a name must be to be the one that was meant, of difflib's ratio; `lgbm` is 0.67 of `lightgbm`."""
 TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 """Classes of characters that turn the direction of the text after them."""
 
@@ -194,7 +196,7 @@ def nearest(name: object, choices: Iterable[str], known_as: Mapping[str, str] | 
         found = {choice for plain, choice in meant.items() if fits(wanted, plain)}
         if len(found) == 1:
             return found.pop()
-    close = get_close_matches(wanted, meant, n=1)
+    close = get_close_matches(wanted, meant, n=1, cutoff=ALIKE)
     return meant[close[0]] if close else None
 
 

@@ -1,6 +1,7 @@
 """Frames as files for other tools: CSV or Parquet, as the name of the file says."""
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -27,6 +28,6 @@ def write_frame(path: Path, frame: pd.DataFrame) -> int:
             written.to_parquet(unfinished, index=False)
         else:
             texts = {name: times[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ") for name in times}
-            gzipped = "gzip" if ending == ".csv.gz" else None
+            gzipped: Literal["gzip"] | None = "gzip" if ending == ".csv.gz" else None
             written.assign(**texts).to_csv(unfinished, index=False, compression=gzipped, lineterminator="\n")
     return len(frame)

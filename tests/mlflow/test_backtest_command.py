@@ -189,7 +189,7 @@ def test_history_that_came_in_later_is_refused_with_what_would_do(
     [
         (("smothing",), "did you mean 'smoothing'"),
         (("smoothing", "--kinds", "naif"), "did you mean 'naive'"),
-        (("naive", "--set", "trees=3"), "has no params.toml"),
+        (("naive", "--set", "trees=3"), "unknown parameter of naive 'trees'"),
         (("naive", "--segment", "city"), "has no column 'city'"),
         (("naive", "--horizon", "300"), "observations; 600 are needed"),
         (("naive", "--country", "XX"), "unknown country 'XX'"),

@@ -90,7 +90,7 @@ def test_a_picture_shows_a_series_by_name_or_id(mlops, stored, tmp_path: Path):
             target = tmp_path / f"{series}.{ending}"
             code, out, err = mlops("forecasts", "plot", target, "--series", series, "--as-of", "2020-01-20")
             assert code == 0, err
-            assert "R2: 28 steps from 2020-01-12 by models:/demand/1, 2 with their outcome" in out
+            assert "R2: 28 steps from 2020-01-12 by models:/demand/1, 7 of them observed since" in out
             pictures.append(target.read_bytes())
         assert pictures[0].startswith(begins)
         assert pictures[0] == pictures[1], "the same forecast is the same picture"
@@ -106,7 +106,7 @@ def test_a_picture_shows_a_series_by_name_or_id(mlops, stored, tmp_path: Path):
         (("list", "--cutoff", "2019-06-01"), "no such forecast from 2019-06-01"),
         (("list", "--cutoff", "June"), "is not a time"),
         (("export", "all.txt"), "must end in .csv, .csv.gz, .parquet"),
-        (("plot", "one.pdf", "--series", "R2"), "must end in .png or .svg"),
+        (("plot", "one.pdf", "--series", "R2"), "must end in .png, .svg"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

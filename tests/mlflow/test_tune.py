@@ -55,7 +55,7 @@ def test_a_person_reads_whether_it_was_worth_it(mlops, routes: Database, champio
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("naive",), "search space (training/*/search.toml) of 'naive'"),
+        (("naive",), "no parameter that is worth a search; what can be tuned: auto, hybrid, lean, lightgbm, prophet"),
         (("profet",), "did you mean 'prophet'"),
         (("prophet", "--set", "seasonality=3"), "did you mean 'seasonality_mode'"),
     ],

@@ -275,20 +275,23 @@ def _tuned_document(found: "Tuned", run_id: str | None) -> dict[str, Any]:
 
 
 def _print_tuned(found: "Tuned") -> None:
+    from mlops.training.spec import experiments
+
+    begun = "params.toml" if found.candidate.name in experiments() else "its defaults"
     states = [trial.state for trial in found.trials]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     early = "interrupted: " if found.interrupted else ""
     console.print(f"{early}{len(states)} trials ({counts}) on {len(found.cutoffs)} origins\n", highlight=False)
     shown = table("", "tried on", "held out")
     held = found.held_out
-    shown.add_row("params.toml", f"{found.default.value:.2%}", f"{held['default']:.2%}")
+    shown.add_row(begun, f"{found.default.value:.2%}", f"{held['default']:.2%}")
     shown.add_row(f"trial {found.best.number}", f"{found.best.value:.2%}", f"{held['tuned']:.2%}", style="bold")
     shown.add_row("naive", "", f"{held['naive']:.2%}")
     console.print(shown)
     if held["tuned"] < held["default"]:
         console.print(f"\nbetter on the held-out block, too:\n  {found.command}", highlight=False, soft_wrap=True)
     else:
-        console.print("\nnot better on the held-out block: keep params.toml, or search longer on more origins")
+        console.print(f"\nnot better on the held-out block: keep {begun}, or search longer on more origins")
 
 
 def _log(report: "Report", name: str) -> str:

@@ -11,6 +11,7 @@ from mlops.cli import typed
 from mlops.cli.context import database, moment
 from mlops.cli.options import AsOf, FrameFile, Json
 from mlops.cli.output import Columns, console, emit, table
+from mlops.cli.typed import model_or_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ Model = Annotated[
     str,
     typer.Option(
         "--model",
+        callback=model_or_uri,
         help="models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION; all when left out.",
         show_default=False,
     ),
@@ -31,12 +33,36 @@ Model = Annotated[
 SeriesName = Annotated[
     str, typer.Option("--series", help="A series by its name or id; all when left out.", show_default=False)
 ]
+
+
+def _check_cutoff(text: str) -> str:
+    _cutoffs(text)
+    return text
+
+
+def _check_since(text: str) -> str:
+    if text:
+        moment(text, "--since")
+    return text
+
+
 Cutoff = Annotated[
-    str, typer.Option("--cutoff", help="Only what was forecast from this day, or time.", show_default=False)
+    str,
+    typer.Option(
+        "--cutoff",
+        callback=_check_cutoff,
+        help="Only what was forecast from this day, or time.",
+        show_default=False,
+    ),
 ]
 Since = Annotated[
     str,
-    typer.Option("--since", help="For days since this one; the newest 13 weeks when left out.", show_default=False),
+    typer.Option(
+        "--since",
+        callback=_check_since,
+        help="For days since this one; the newest 13 weeks when left out.",
+        show_default=False,
+    ),
 ]
 FEW_SERIES, FEW_STEPS = 5, 3
 MOST_ISSUES = 30
@@ -127,9 +153,10 @@ def plot_forecast(
     from mlops.serving.plots import picture
 
     write_whole(file, picture(found, "svg" if file.suffix.lower() == ".svg" else "png"))
+    since = int((found.observed["ds"] > found.cutoff).sum())
     text = (
-        f"{found.series}: {len(found.forecast)} steps from {found.cutoff:%Y-%m-%d} by {found.model},"
-        f" {found.forecast['outcome'].notna().sum()} with their outcome, are drawn in {file}"
+        f"{found.series}: {len(found.forecast)} steps from {found.cutoff:%Y-%m-%d} by {found.model}, {since} of them"
+        f" observed since, are drawn in {file}"
     )
     document = {"file": file, "model": found.model, "series": found.series, "cutoff": found.cutoff}
     emit(document, as_json=as_json, text=lambda: console.print(text, highlight=False, soft_wrap=True))

@@ -61,6 +61,8 @@ def train(
     from mlops.training import train as run
     from mlops.training.train import OF_A_FILE
 
+    if name:
+        model_name(name)
     changed = changes(
         change,
         name=name,
@@ -71,8 +73,6 @@ def train(
         events=events,
         covariates=covariate,
     )
-    if name:
-        model_name(name)
     with typed("--set"):
         spec = TrainingSpec.of(
             kind,

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take, each said once; what was typed is checked as it is read."""
+"""Options and arguments that several commands share, each said once; what was typed is checked as it is read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -37,38 +37,48 @@ __all__ = [
     "pairs",
 ]
 
-LARGEST_ID = 2**63 - 1
-"""Of a number that the database gives out."""
-FRAMES = (".csv", ".csv.gz", ".parquet")
 USUAL = "192 of 15min, 96 of 30min, 168 hours, 28 days, 20 business days, 13 weeks, 12 months, 4 quarters, 3 years"
 """The usual horizons of `domain.granularity`, in words; importing that would cost every command numpy."""
+LARGEST_ID = 2**63 - 1
+"""Of a number that the database gives out."""
 
 
-def _there(path: Path | None) -> Path | None:
-    return None if path is None else typed.to_read(path, "--file")
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """`key=value` texts as a mapping; Misused for another text, and for a key that has two values."""
+    found: dict[str, str] = {}
+    example = "trees=200" if option == "--set" else "stream=paper"
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise Misused(f"{option} {quoted(text)} is not of the form key=value; expected one like {example}")
+        if key in found and found[key] != value:
+            raise Misused(
+                f"{option} gives {quoted(key)} two values, {quoted(found[key])} and {quoted(value)}; keep one"
+            )
+        found[key] = value
+    return found
 
 
-def _series_file(text: str) -> str:
-    """A file that may be read; empty, as `mlflow run` passes what is left out, is none."""
-    return str(typed.to_read(Path(text), "--file")) if text else ""
+def changes(given: list[str], **options: object) -> dict[str, str]:
+    """What options change of params.toml, by key, and what --set does; an option that is left out changes nothing."""
+    said = {
+        name: ",".join(value) if isinstance(value, list) else str(value) for name, value in options.items() if value
+    }
+    return said | pairs(given, "--set")
 
 
-def _calendar(text: str) -> str:
-    return str(typed.to_read(Path(text), "--events")) if text else ""
+def _labels(given: list[str]) -> list[str]:
+    pairs(given, "--label")
+    return given
 
 
-def _written(path: Path | None) -> Path | None:
-    return None if path is None else typed.to_write(path, endings=FRAMES)
+def _table(path: Path) -> Path:
+    return typed.to_write(path, endings=typed.TABLES)
 
 
-def _measured(name: str) -> str:
-    return typed.metric_type(name) or "" if name else ""
-
-
-def _stepped(text: str) -> str:
-    """The text itself: an alias of pandas may also say that times name the ends of steps."""
-    typed.granularity(text)
-    return text
+def _set(given: list[str]) -> list[str]:
+    pairs(given, "--set")
+    return given
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -79,22 +89,11 @@ AsOfOrNone = Annotated[
     str | None,
     typer.Option("--as-of", callback=check_time, help="What was known then, instead of now; a date means 00:00 UTC."),
 ]
-Uri = Annotated[str, typer.Argument(callback=typed.model_uri, help="models:/NAME@ALIAS or models:/NAME/VERSION")]
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", callback=typed.model_name, help="A registered model.")]
-Id = Annotated[
-    int,
-    typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="A recommendation, as in `mlops recommendations list`."),
-]
-By = Annotated[str | None, typer.Option(callback=typed.by, help="Who decides; the user of this process when left out.")]
-DefinitionFile = Annotated[
-    Path | None,
-    typer.Option(callback=typed.definition_file, help="The definition file; training/features.py when left out."),
-]
 FromFile = Annotated[
     str,
     typer.Option(
         "--file",
-        callback=_series_file,
+        callback=typed.file_option,
         help="CSV or Parquet with series_id, ds, y in place of the database.",
         show_default=False,
     ),
@@ -112,7 +111,7 @@ Events = Annotated[
     str,
     typer.Option(
         "--events",
-        callback=_calendar,
+        callback=typed.events_option,
         help="CSV of your own days: event,first[,last[,announced]].",
         show_default=False,
     ),
@@ -128,7 +127,7 @@ MetricType = Annotated[
     str,
     typer.Option(
         "--metric-type",
-        callback=_measured,
+        callback=typed.metric_type_or_none,
         help="What to forecast; the only one with data when left out.",
         show_default=False,
     ),
@@ -138,7 +137,7 @@ Granularity = Annotated[
     typer.Option(
         "--granularity",
         "--freq",
-        callback=_stepped,
+        callback=typed.granularity,
         help="daily, weekly … or pandas' alias; of a file inferred when left out, of the database daily.",
         show_default=False,
     ),
@@ -155,7 +154,7 @@ ModelFile = Annotated[
     Path | None,
     typer.Option(
         "--file",
-        callback=_there,
+        callback=typed.definition_file,
         help="Of a model that was trained on a file: the newest series_id, ds, y and covariates.",
         show_default=False,
     ),
@@ -164,7 +163,7 @@ Output = Annotated[
     Path | None,
     typer.Option(
         "--output",
-        callback=_written,
+        callback=typed.table_to_write,
         help="Also write all rows: a .csv, .csv.gz or .parquet file.",
         show_default=False,
     ),
@@ -172,36 +171,32 @@ Output = Annotated[
 FrameFile = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", callback=_written, help="Where to; the ending says what: .csv, .csv.gz or .parquet."
+        metavar="FILE",
+        callback=_table,
+        help="Where to; the ending says what: .csv, .csv.gz or .parquet.",
     ),
 ]
 Label = Annotated[
-    list[str], typer.Option("--label", help="Only series with this label, as key=value.", show_default=False)
+    list[str],
+    typer.Option("--label", callback=_labels, help="Only series with this label, as key=value.", show_default=False),
 ]
 Set = Annotated[
     list[str],
-    typer.Option("--set", help="Change a parameter of the kind or of params.toml, as key=value.", show_default=False),
+    typer.Option(
+        "--set",
+        callback=_set,
+        help="Change a parameter of the kind or of params.toml, as key=value.",
+        show_default=False,
+    ),
 ]
-
-
-def pairs(given: list[str], option: str) -> dict[str, str]:
-    """`key=value` texts as a mapping; Misused for another text, and for a key that has two values."""
-    found: dict[str, str] = {}
-    example = "trees=200" if option == "--set" else "stream=paper"
-    for text in given:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            raise Misused(f"{option} {quoted(text)} is not of the form key=value; expected one like {example}")
-        if found.get(key, value) != value:
-            both = f"{quoted(found[key])} and {quoted(value)}"
-            raise Misused(f"{option} gives {quoted(key)} two values, {both}; keep one")
-        found[key] = value
-    return found
-
-
-def changes(given: list[str], **options: object) -> dict[str, str]:
-    """What options change of params.toml, by key, and what --set does; an option that is left out changes nothing."""
-    said = {
-        name: ",".join(value) if isinstance(value, list) else str(value) for name, value in options.items() if value
-    }
-    return said | pairs(given, "--set")
+Uri = Annotated[str, typer.Argument(callback=typed.model_uri, help="models:/NAME@ALIAS or models:/NAME/VERSION")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", callback=typed.model_name, help="A registered model.")]
+Id = Annotated[
+    int,
+    typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="A recommendation, as in `mlops recommendations list`."),
+]
+By = Annotated[str | None, typer.Option(callback=typed.by, help="Who decides; the user of this process when left out.")]
+DefinitionFile = Annotated[
+    Path | None,
+    typer.Option(callback=typed.definition_file, help="The definition file; training/features.py when left out."),
+]

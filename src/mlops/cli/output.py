@@ -64,6 +64,9 @@ class Columns(Table):
 
     def add_row(self, *cells: Any, style: Any = None, end_section: bool = False) -> None:
         """Add a row of texts."""
+        cells = tuple(
+            visible(cell, but="\n\t") if isinstance(cell, str) else cell for cell in cells
+        )  # before it is folded
         super().add_row(*cells, style=style, end_section=end_section)
         for column, cell in zip(self.columns, cells, strict=False):
             text = Text.from_markup(cell).plain if isinstance(cell, str) else ""

@@ -23,6 +23,7 @@ __all__ = [
     "metric_type_or_none",
     "model",
     "model_name",
+    "model_or_uri",
     "model_uri",
     "reason",
     "table_to_write",
@@ -104,6 +105,17 @@ def model(name: str | None) -> str | None:
         with typed("--model"):
             model_name(name)
     return name
+
+
+def model_or_uri(text: str) -> str:
+    """`--model`: a model's name, `models:/NAME`, or a URI of one of its versions; empty stays empty."""
+    name = text.removeprefix("models:/")
+    if text and not re.search(r"[@/]", name):
+        with typed("--model"):
+            model_name(name)
+    elif text:
+        model_uri(text if text.startswith("models:/") else f"models:/{text}")
+    return text
 
 
 def model_name(name: str) -> str:

@@ -11,6 +11,8 @@ from mlops.forecasting import KINDS, forecaster
 
 __all__ = ["held", "nested", "parameters", "space", "tunable"]
 
+TABLES = ("seasonalities", "settings")
+"""Parameters that are tables in a params.toml, or hold those of members; no text on a command line is one."""
 COMMON = ("freq", "country", "horizon", "events", "covariates")
 """What belongs to the data and is said beside the parameters."""
 
@@ -57,7 +59,7 @@ def _parameters(kind: str) -> Iterator[tuple[str, Any]]:
     cls = forecaster(kind)
     given = signature(cls.__init__).parameters.values()
     for one in given:
-        if one.kind is Parameter.KEYWORD_ONLY and one.name not in (*COMMON, "settings"):
+        if one.kind is Parameter.KEYWORD_ONLY and one.name not in (*COMMON, *TABLES):
             yield one.name, one.default
     for prefix, member in cls.inner.items():
         own = cls.defaults.get(member, {})

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 import pandas as pd
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -35,6 +34,7 @@ STYLE: dict[Any, Any] = {
     "ytick.major.size": 0,
     "legend.frameon": False,
     "figure.dpi": 140,
+    "date.converter": "concise",
     "svg.hashsalt": "mlops",
 }
 
@@ -55,17 +55,15 @@ def _draw(figure: Figure, found: Seen) -> None:
     observed = every.merge(found.observed, on="ds", how="left")  # a step without a value breaks the line
     axes.fill_between(rows["ds"], rows["lo_95"], rows["hi_95"], color=BAND_95, linewidth=0, label="95 % interval")
     axes.fill_between(rows["ds"], rows["lo_80"], rows["hi_80"], color=BAND_80, linewidth=0, label="80 % interval")
-    dot = {"marker": "o", "markersize": 2.6}
+    dot: dict[str, Any] = {"marker": "o", "markersize": 2.6}
     axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=2, label="forecast", **dot)
     axes.plot(observed["ds"], observed["y"], color=INK, linewidth=1.1, label="observed", **dot)
-    axes.axvline(found.cutoff, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    cut, dashed = axes.get_xaxis_transform(), (0, (4, 3))
+    axes.plot(pd.DatetimeIndex([found.cutoff] * 2), [0, 1], color=SOFT, linewidth=1, linestyle=dashed, transform=cut)
     axes.annotate(
         "cutoff", (found.cutoff, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
         va="top", color=SOFT, fontsize=9,
     )  # fmt: skip
-    locator = AutoDateLocator(maxticks=9)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
     if min(rows["lo_95"].min(), found.observed["y"].min()) >= 0:
         axes.set_ylim(0, None)
