@@ -83,7 +83,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
         versions = {row["version"]: row for row in transaction.rows("list_versions")}
     assert (decision["action"], decision["version"], decision["recommendation_id"]) == ("promote", 2, number)
     assert {gate["gate"]: gate["passed"] for gate in decision["gates"]} == dict.fromkeys(
-        ("better", "naive", "lineage", "signature", "loads"), True
+        ("better", "naive", "trivial", "lineage", "signature", "loads"), True
     )
     assert (versions[2]["kind"], versions[2]["lineage_state"]) == ("naive", "complete")
 
