@@ -82,7 +82,7 @@ def week(path: Path, as_of: datetime) -> Failures:
         failures += alert(database, settings, path, as_of)
     page = settings.reports / review.file_name(as_of)
     with failures.kept("the review is not written"):
-        review.write(review.build(database, policy, as_of), page)
+        review.write(review.build(database, policy, as_of, rules=read_alert_policy(path)), page)
         print(page)
     return failures
 

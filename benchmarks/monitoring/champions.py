@@ -25,7 +25,7 @@ from mlops.forecasting.holdout import Holdout, hold_out
 from mlops.monitoring.challenge import prove
 from mlops.monitoring.policy import SAME, Policy
 from mlops.monitoring.recommend import Proof, advise
-from mlops.monitoring.shadow import FEWEST, overshadow
+from mlops.monitoring.shadow import comparable, overshadow
 from mlops.monitoring.weekly import Life, first_week
 from mlops.monitoring.widening import widening
 
@@ -224,7 +224,7 @@ class State:
             ]
             .dropna()
         )
-        if judged["ds"].nunique() < FEWEST[self.shelf.feed.granularity]:
+        if not comparable(judged, self.shelf.feed.granularity):
             return None
         return overshadow(judged, 0, self.terms)
 

@@ -47,6 +47,8 @@ __all__ = [
 
 LISTED, SHOWN = 30, 120
 """How many choices a message lists, and how many characters of what was typed it repeats. Chosen, not measured."""
+ALIKE = 0.65
+"""How like a name must be to be the one that was meant, of difflib's ratio; `lgbm` is 0.67 of `lightgbm`."""
 TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 """Classes of characters that turn the direction of the text after them."""
 
@@ -86,7 +88,8 @@ class Misused(BadInput):
 class UnknownName(MlopsError, LookupError):
     """A name that nobody declared, or (`stored`) of something that comes and goes and is not there.
 
-    `known_as` gives further names by which a choice is known: of a country its English name.
+    `known_as` gives further names by which a choice is known: of a country its English name. `hint` says what else
+    would do.
     """
 
     exit_code = 2
@@ -99,16 +102,17 @@ class UnknownName(MlopsError, LookupError):
         *,
         known_as: Mapping[str, str] | None = None,
         stored: bool = False,
+        hint: str = "",
     ) -> None:
         self.what, self.name, self.choices = what, name, tuple(sorted(choices))
         if stored:
             self.exit_code = 1
         close = nearest(name, self.choices, known_as)
-        hint = f"did you mean {close!r}? " if close else ""
+        meant = f"did you mean {close!r}? " if close else ""
         more = len(self.choices) - LISTED
         shown = ", ".join(map(visible, self.choices[:LISTED])) + (f", … and {more:,} more" if more > 0 else "")
         known = f"{len(self.choices):,} are known" if close and more > 0 else f"known: {shown or 'none'}"
-        super().__init__(f"unknown {what} {quoted(name)}; {hint}{known}")
+        super().__init__(f"unknown {what} {quoted(name)}; {meant}{known}{f'; {hint}' if hint else ''}")
 
 
 class BadHorizon(MlopsError, ValueError):
@@ -131,7 +135,11 @@ class HistoryTooShort(MlopsError, ValueError):
 
 
 class NothingToDo(MlopsError):
-    """There is nothing to train on, to predict or to review."""
+    """There is nothing to train on, to predict or to review; `retry_with` are options with which there may be."""
+
+    def __init__(self, message: str, *, retry_with: tuple[str, ...] = ()) -> None:
+        self.retry_with = retry_with
+        super().__init__(message)
 
 
 class ModelNotFound(MlopsError, LookupError):
@@ -194,7 +202,7 @@ def nearest(name: object, choices: Iterable[str], known_as: Mapping[str, str] | 
         found = {choice for plain, choice in meant.items() if fits(wanted, plain)}
         if len(found) == 1:
             return found.pop()
-    close = get_close_matches(wanted, meant, n=1)
+    close = get_close_matches(wanted, meant, n=1, cutoff=ALIKE)
     return meant[close[0]] if close else None
 
 

@@ -4,12 +4,15 @@ What can't be taken raises BadInput with the place, what was found, what is expe
 """
 
 import codecs
+import csv
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from mlops.dialect import UTF8, Dialect, Recoded, decimal_of, recognised, with_points
 from mlops.errors import BadInput, Misused
 
 __all__ = [
@@ -24,19 +28,27 @@ __all__ = [
     "check_text",
     "days_or_times",
     "file_format",
+    "header",
+    "layout",
     "names",
     "numbers",
+    "opened",
     "read_table",
+    "read_text",
     "refuse_infinite",
     "refuse_nul",
     "times",
 ]
 
 FileFormat = Literal["csv", "gzip", "parquet", "arrow"]
-EXPECTED = "expected CSV (UTF-8, gzipped or not), Parquet or an Arrow file"
+EXPECTED = "expected CSV (gzipped or not), Parquet or an Arrow file"
+PLAIN, LONG = ("series_id", "ds", "y"), ("metric_type", "observed_at", "value")
+"""The columns of a plain file of series, and those of the long format."""
+ALIKE = {"ds": "observed_at", "y": "value"}
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 """How files of others write that a number is not there; a name is never missing but by being empty."""
 MIDNIGHT = r"00:00(:00(\.0+)?)?"
+HEADER_BYTES = 1 << 16
 HEAD = 4096  # bytes of a file that tell what it is
 
 FORMATS: Mapping[bytes, FileFormat] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\x1f\x8b": "gzip"}
@@ -49,8 +61,6 @@ UNREAD = {
     b"\xff\xff\xff\xff": "is an Arrow stream, without the end that an Arrow file has: write it by pyarrow.ipc.new_file",
     b"\xff\xfe\x00\x00": "is text in UTF-32: save it as UTF-8",
     b"\x00\x00\xfe\xff": "is text in UTF-32: save it as UTF-8",
-    b"\xff\xfe": "is text in UTF-16: save it as UTF-8",
-    b"\xfe\xff": "is text in UTF-16: save it as UTF-8",
 }
 """Files that are told from their first bytes and not read, longer marks before shorter ones."""
 
@@ -109,13 +119,67 @@ def read_table(path: Path, expected: str) -> pd.DataFrame:
             return pd.DataFrame(parquet.read_table(path).to_pandas())
         if found == "arrow":
             return pd.DataFrame(pa.ipc.open_file(path).read_all().to_pandas())
-        data = path.read_bytes()
-        return _csv(gzip.decompress(data) if found == "gzip" else data, path)
+        return _csv(path, compressed=found == "gzip")
     except BadInput:
         raise
     except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise BadInput(f"can't be read: {said[0]}; {EXPECTED} with {expected}", where=str(path)) from error
+
+
+def header(path: Path) -> list[str]:
+    """The names of the columns of a file."""
+    found = file_format(path)
+    if found == "parquet":
+        return list(parquet.read_schema(path).names)
+    if found == "arrow":
+        return list(pa.ipc.open_file(path).schema.names)
+    unpacked = partial(opened, path, compressed=found == "gzip")
+    dialect = recognised(unpacked, str(path), whole=False)
+    with Recoded(unpacked(), dialect.encoding, str(path)) as file:
+        first = file.read(HEADER_BYTES).decode("utf-8-sig", "replace").splitlines()[:1]
+    return next(csv.reader(first, delimiter=dialect.delimiter), [])
+
+
+def opened(path: Path, *, compressed: bool) -> IO[bytes]:
+    """The bytes of a text file, unpacked."""
+    return cast(IO[bytes], gzip.open(path)) if compressed else path.open("rb")
+
+
+def read_text(path: Path, *, compressed: bool = False) -> tuple[bytes, Dialect]:
+    """A text file read whole as UTF-8, and how it was written; BadInput for bytes that are no text."""
+    dialect = recognised(partial(opened, path, compressed=compressed), str(path))
+    with opened(path, compressed=compressed) as file:
+        data = file.read()
+    if dialect.encoding == UTF8:
+        check_text(data, str(path))
+        return data, dialect
+    return b"".join(iter(Recoded(BytesIO(data), dialect.encoding, str(path)).read, b"")), dialect
+
+
+def layout(columns: Sequence[str], where: str) -> Literal["plain", "long"]:
+    """Whether a table of series is a plain one (`series_id, ds, y`) or in the long format; else BadInput with both.
+
+    The long format may lack `metric_type` where somebody else says it.
+    """
+    found, given = ", ".join(map(str, columns)), {ALIKE.get(name, name) for name in columns}
+    for one, other in ALIKE.items():
+        if {one, other} <= set(columns):
+            raise BadInput(
+                f"has both columns {one!r} and {other!r}, which mean the same; drop one", where=where, line=1
+            )
+    if set(LONG[1:]) <= given:
+        return "plain" if "series_id" in given else "long"
+    nearest = PLAIN if {"series_id", *ALIKE} & set(columns) else LONG[1:]
+    missing = next(name for name in nearest if ALIKE.get(name, name) not in given)
+    close = get_close_matches(missing, [str(name) for name in columns], n=1)
+    hint = f" (is {close[0]!r} meant?)" if close else ""
+    raise BadInput(
+        f"column {missing!r} is missing{hint}; found {found}; expected {', '.join(PLAIN)}, or the long format:"
+        f" {', '.join(LONG)}",
+        where=where,
+        line=1,
+    )
 
 
 def names(given: "pd.Series[Any]", where: str) -> "pd.Series[str]":
@@ -127,9 +191,14 @@ def names(given: "pd.Series[Any]", where: str) -> "pd.Series[str]":
 
 
 def numbers(given: "pd.Series[Any]", where: str) -> "pd.Series[float]":
-    """A column as floats, NaN where nothing is there (MISSING); BadInput for the first that is no finite number."""
+    """A column as floats, NaN where nothing is there (MISSING); BadInput for the first that is no finite number.
+
+    Of texts decimal commas and thousands separators are recognised, or refused where they may mean either.
+    """
     _refuse_nested(given, where)
     texts = _is_text(given)
+    if texts:
+        given = _with_points(given, where)
     absent = given.isna() | given.isin(MISSING) if texts else given.isna()
     try:
         found = pd.to_numeric(given.where(~absent) if texts else given, errors="coerce").astype(float)
@@ -188,8 +257,10 @@ def _format(head: bytes, path: Path) -> FileFormat:
         if head.startswith(mark):
             raise BadInput(f"{what}; {EXPECTED}", where=str(path))
     zeros = [place % 2 for place, byte in enumerate(head) if not byte]
-    if len(zeros) > len(head) / 4 and len(set(zeros)) == 1:
-        raise BadInput(f"is text in UTF-16 without a mark: save it as UTF-8; {EXPECTED}", where=str(path))
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "csv"
+    if len(zeros) > len(head) / 4 and len(set(zeros)) == 1:  # UTF-16 without a mark
+        return "csv"
     if zeros and not _begins_in_utf8(head):
         raise BadInput(f"is no text; {EXPECTED}", where=str(path))
     return "csv"
@@ -211,10 +282,13 @@ def _some(inner: gzip.GzipFile) -> bytes:
         return b""
 
 
-def _csv(data: bytes, path: Path) -> pd.DataFrame:
-    check_text(data, str(path))
+def _csv(path: Path, *, compressed: bool) -> pd.DataFrame:
+    data, dialect = read_text(path, compressed=compressed)
     refuse_nul(data, str(path))
-    frame = pd.read_csv(BytesIO(data), dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    frame = pd.read_csv(
+        BytesIO(data), sep=dialect.delimiter, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+    )
+    frame.attrs["delimiter"] = dialect.delimiter
     if not isinstance(frame.index, pd.RangeIndex):
         raise BadInput("its lines have more fields than its header; name every column", where=str(path))
     return frame
@@ -236,6 +310,16 @@ def _refuse_two_midnights(given: "pd.Series[Any]", where: str) -> None:
             " days; write a day as its date (2020-03-23), or times in UTC",
             where=where,
         )
+
+
+def _with_points(given: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
+    """Numbers as everybody writes them; the column is as it was where it is written so already."""
+    delimiter, distinct = given.attrs.get("delimiter", ","), given.dropna().astype(str)
+    odd = distinct[distinct.str.contains(",", regex=False) | (delimiter == ";")].unique()
+    if not len(odd):
+        return given
+    decimal = decimal_of(distinct.unique(), where, str(given.name), delimiter)
+    return given.map({text: with_points(text, decimal) for text in distinct.unique()}, na_action="ignore")
 
 
 def _is_text(given: "pd.Series[Any]") -> bool:

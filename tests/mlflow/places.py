@@ -90,7 +90,9 @@ def observe(database: Database, folder: Path, first: str, *more: str) -> None:
 
 
 def with_files_to_ingest(database: Database, store: Store, folder: Path) -> None:
-    """Files as others send them: the long format, and Austin's loads."""
+    """Files as others send them: the long format, a plain one, and Austin's loads."""
+    machines = pd.DataFrame({"series_id": "NN5-001", "ds": pd.date_range("1996-03-18", periods=9), "y": range(9)})
+    machines.to_csv(folder / "atms.csv", index=False)
     loads = pd.DataFrame(
         {
             "metric_type": "collection_weight",
@@ -135,8 +137,18 @@ def with_sales(database: Database, store: Store, folder: Path) -> None:
         pd.DataFrame({"series_id": name, "ds": ds, "y": 100 * weekday * random.normal(1, 0.06, len(ds))})
         for name in ("north", "south")
     ]
-    sales = pd.concat(parts).assign(region=lambda one: one["series_id"], format="large")
+    sales = pd.concat(parts).assign(region=lambda one: one["series_id"], format="large", price=10.0)
     sales.to_csv(folder / "sales.csv", index=False)
+
+
+def with_sales_ahead(database: Database, store: Store, folder: Path) -> None:
+    """The same, and a row for each day ahead: what is planned stands there, and `y` is empty."""
+    with_sales(database, store, folder)
+    known = pd.read_csv(folder / "sales.csv")
+    ahead = pd.date_range(known["ds"].max(), periods=29, inclusive="right").strftime("%Y-%m-%d")
+    last = known.groupby("series_id").tail(1).drop(columns=["ds", "y"])
+    planned = last.merge(pd.DataFrame({"ds": ahead}), how="cross")
+    pd.concat([known, planned]).to_csv(folder / "sales.csv", index=False)
 
 
 def with_events(database: Database, store: Store, folder: Path) -> None:
@@ -189,8 +201,9 @@ def with_a_snapshot(database: Database, store: Store, folder: Path) -> None:
 
 def frames(database: Database, folder: Path) -> dict[str, Any]:
     """A frame to fit on and the newer one to forecast from."""
-    with_sales(database, None, folder)  # type: ignore[arg-type]  it needs no store
-    newer = pd.read_csv(folder / "sales.csv", parse_dates=["ds"])[["series_id", "ds", "y"]]
+    if not (folder / "sales.csv").exists():
+        with_sales(database, None, folder)  # type: ignore[arg-type]  it needs no store
+    newer = pd.read_csv(folder / "sales.csv", parse_dates=["ds"])[["series_id", "ds", "y"]].dropna()
     return {"newer": newer, "frame": newer[newer["ds"] < "2025-02-01"]}
 
 
@@ -247,7 +260,7 @@ PLACES: dict[str, Place] = {
     ),
     "docs/how-to/feature-quality.md": Place(with_weeks_of_forecasts),
     "docs/how-to/features.md": Place(with_routes_until_today),
-    "docs/how-to/forecast.md": Place(with_sales, {}, frames),
+    "docs/how-to/forecast.md": Place(with_sales_ahead, {}, frames),
     "docs/how-to/health.md": Place(nothing),
     "docs/how-to/ingest.md": Place(with_files_to_ingest),
     "docs/how-to/maintenance.md": Place(

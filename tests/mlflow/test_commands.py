@@ -33,6 +33,48 @@ def test_a_week_by_commands(mlops, routes: Database, champion):
     assert "partitions ahead" in out
 
 
+def test_last_is_the_end_of_the_newest_observation_of_what_a_command_is_about(mlops, routes: Database, champion):
+    with psycopg.connect(routes.url) as connection:  # newer, and of another metric type
+        connection.execute("select analytics.series_for('revenue')")
+        connection.execute(
+            "insert into analytics.time_series_staging (series_id, observed_at, value)"
+            " select max(series_id), '2021-05-01 00:00Z', 1 from analytics.series"
+        )
+    code, out, _ = mlops("predict", "models:/demand@champion", "--as-of", "last", "--json")
+    assert (code, json.loads(out)["cutoff"][:10]) == (0, "2020-03-31")
+    code, out, _ = mlops("predict", "models:/demand@champion", "--as-of", "last-4w", "--json")
+    assert (code, json.loads(out)["cutoff"][:10]) == (0, "2020-03-03")
+    code, _, err = mlops("predict", "models:/demand@champion", "--as-of", "last-4")
+    assert (code, "now or last" in err) == (2, True)
+
+
+def test_data_that_ended_long_ago_are_named_with_the_command_that_goes_on(mlops, routes: Database, champion):
+    code, _, err = mlops("predict", "models:/demand@champion", "--horizon", "7")
+    assert code == 1
+    assert "the newest of the data ended on 2020-04-01" in err
+    assert "mlops predict models:/demand@champion --horizon 7 --as-of last" in err
+    code, _, err = mlops("train", "lightgbm", "--as-of=now")
+    assert code == 1
+    assert err.endswith("repeat the command so: mlops train lightgbm --as-of last\n")
+
+
+def test_a_trace_names_what_was_done_to_its_observations_since(mlops, routes: Database, champion):
+    mlops("predict", "models:/demand@champion", *AT)
+    with psycopg.connect(routes.url) as connection:
+        found = connection.execute(
+            "select prediction_id, series_id from analytics.model_prediction_results order by 1 limit 1"
+        ).fetchone()
+    assert found is not None
+    edit = ("--id", found[1], "--from", "2019-05-01", "--until", "2019-05-03", "--reason", "a broken scale", "--yes")
+    code, told, _ = mlops("series", "delete", *edit, "--by", "ann")
+    assert (code, "trained on them: models:/demand/1" in told) == (0, True)
+    code, told, _ = mlops("registry", "trace", found[0])
+    assert code == 0
+    assert "by ann: 2 observations of 2019-05-01 to 2019-05-02, a broken scale" in told
+    [done] = json.loads(mlops("registry", "trace", found[0], "--json")[1])["edits"]
+    assert (done["action"], done["observations"]) == ("deleted", 2)
+
+
 @pytest.mark.parametrize(
     "command",
     [

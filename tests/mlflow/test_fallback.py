@@ -18,6 +18,7 @@ from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
+from mlops.training.promote import promote
 from mlops.training.retrain import Rule, _spec, retrain
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -104,6 +105,12 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     assert retrain(routes, store, back.recommendation_id, Rule(), as_of=at).version.version == 1
     assert resolve(store, CHAMPION).version == 1
 
+    promote(routes, store, "models:/demand/2", "by hand", margin=0.0, by="bob", force=True)
+    with routes.transaction() as transaction:
+        again = transaction.one("live_version", name="demand", version=2)
+        stood_in = transaction.one("promotion_recent", version_id=again["version_id"], as_of=datetime.now(UTC), weeks=1)
+    assert (stood_in["stands_in"], stood_in["version"]) == (True, 1), "whoever brought it back, it is a stand-in"
+
     at = NEW_YEAR + 12 * WEEK
     match(routes, at)
     (came_true, *_) = realise(routes, store, policy, at)
@@ -124,10 +131,11 @@ def test_a_refit_of_the_model_that_the_naive_stands_in_for_is_by_its_recipe():
     recipe = {"kind": "lightgbm", "owner": "", "country": None, "horizon": 28, "params": {"trees": 5}}
     recipe |= {"backtest_weeks": 20, "refit_every": 5}
     selection = {"metric_type": "tonnage", "granularity": "daily", "labels": {}}
-    naive = {"selection": selection, "recipe": recipe | {"kind": "naive", "params": {}}}
+    told = {"selection": selection, "series": [1], "recipe": recipe}
+    naive = told | {"recipe": recipe | {"kind": "naive", "params": {}}}
     row = {"name": "demand", "lineage": naive, "challenger": "same", "rollback_version": None}
     assert _spec(row, NEW_YEAR, "again").kind == "naive"
-    stood_in = row | {"rollback_version": 1, "rollback_lineage": {"selection": selection, "recipe": recipe}}
+    stood_in = row | {"rollback_version": 1, "rollback_lineage": told}
     assert (_spec(stood_in, NEW_YEAR, "again").kind, _spec(stood_in, NEW_YEAR, "again").params) == (
         "lightgbm",
         {"trees": 5},

@@ -17,6 +17,7 @@ from mlops.db import Database
 from mlops.domain.findings import Finding
 from mlops.monitoring import job
 from mlops.monitoring.policy import Policy, read_policy
+from mlops.monitoring.recommend import UNLABELLED
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -153,13 +154,13 @@ def test_while_outcomes_are_missing_the_loss_is_estimated_and_forecasts_are_watc
         "prediction.expected_loss",
     }
     assert checked.recommendation is not None
-    assert "outcomes are missing, so the model's errors can't be judged" in checked.recommendation.reasons
+    assert UNLABELLED in checked.recommendation.reasons
     with routes.transaction() as transaction:
         (health,) = transaction.rows("model_health", as_of=NEW_YEAR + 2 * WEEK)
     assert (health["score"], health["status"]) == (None, "unknown")
     code, out, _ = mlops("monitor", "run", "--as-of", "2020-01-15")
     assert code == 0
-    assert "its WAPE is expected to be 0." in out
+    assert "the WAPE of its freshest forecasts is expected to be 0." in out
 
 
 def test_forecasts_that_doubled_drift_before_any_outcome_is_known(
@@ -187,10 +188,9 @@ def test_a_series_that_went_silent_is_a_fault_by_its_own_rhythm(
     assert drifted(calm, "data") == {}
     change(routes, "delete from analytics.time_series_metrics where series_id = 2 and observed_at >= '2020-01-09'")
     (checked,) = job.run(routes, store, policy, end)
-    assert set(drifted(checked, "data")) == {"data.2"}
-    assert (
-        "series 2 has sent nothing for 7 days, since 2020-01-08; it used to come every 1 day, 1 day late"
-        in " ".join(one.detail for one in checked.findings.details)
+    assert set(drifted(checked, "data")) == {"data.R2"}
+    assert "R2 has sent nothing for 7 days, since 2020-01-08; it used to come every 1 day, 1 day late" in " ".join(
+        one.detail for one in checked.findings.details
     )
     assert checked.asks == "investigate_data"
 
@@ -206,16 +206,34 @@ def test_a_feed_of_which_all_is_silent_is_one_fault_even_without_any_outcome(
     assert checked.asks == "investigate_data"
 
 
-def test_forecasts_that_are_issued_no_longer_are_a_fault(
+def test_forecasts_that_are_issued_no_longer_are_a_finding_of_their_own_and_no_fault_of_the_data(
     routes: Database, store: Store, champion: Trained, policy: Policy
 ):
     predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     match(routes, NEW_YEAR + 5 * WEEK)
     (checked,) = job.run(routes, store, policy, NEW_YEAR + 5 * WEEK)
-    found = drifted(checked, "data")
-    assert list(found) == ["data.forecasts"], "28 days were forecast, and the window of the newest week is empty"
-    assert "forecasts end on 2020-01-28 00:00; the newest was issued on 2020-01-01" in found["data.forecasts"].detail
-    assert checked.asks == "investigate_data"
+    found = drifted(checked, "data", "serving")
+    assert list(found) == ["serving.forecasts"], "28 days were forecast, and the window of the newest week is empty"
+    told = (
+        "no forecasts since 2020-01-28 00:00; the newest was issued on 2020-01-01 00:00 UTC:"
+        " run mlops predict models:/demand@champion"
+    )
+    assert found["serving.forecasts"].detail == told
+    assert (checked.asks, checked.recommendation.reasons) == ("watch", (told,)), "and retraining is not refused for it"
+
+
+def test_days_and_series_that_were_not_forecast_are_not_said_to_be_broken_data(
+    routes: Database, store: Store, champion: Trained, policy: Policy
+):
+    end = serve(routes, store)
+    change(routes, "delete from analytics.model_prediction_results where series_id = 2 and target_at >= '2020-01-08'")
+    change(routes, "delete from analytics.model_prediction_results where target_at = '2020-01-10'")
+    (checked,) = job.run(routes, store, policy, end)
+    assert drifted(checked, "data") == {}
+    found = drifted(checked, "serving")
+    assert found["serving.R2"].detail == "R2 has no forecasts in 6 days; it used to come on 100% of days"
+    assert (found["serving.R2"].subject, found["serving.R2"].place) == ("2", "R2")
+    assert checked.asks == "watch"
 
 
 # Slices

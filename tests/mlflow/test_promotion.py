@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import numpy as np
 import pandas as pd
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from mlops.cli.output import console
 from mlops.db import Database
 from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingToDo, Refused
+from mlops.series.ingest import ingest
 from mlops.serving.predict import predict
 from mlops.tracking.alerts import review
 from mlops.tracking.bridge import sync
@@ -56,6 +58,30 @@ def test_a_version_that_is_not_better_is_refused_with_what_each_gate_found(
         promotion.promote(routes, store, worse.version.uri, "try", margin=0.02)
     assert resolve(store, CHAMPION).version == champion.version.version
     assert len(_promotions(routes)) == 1, "a refusal decides nothing"
+
+
+def test_a_model_that_is_worse_than_forecasting_nothing_is_told_at_training_and_not_promoted(
+    routes: Database, store: Store, tmp_path: Path
+):
+    random, ds = np.random.default_rng(5), pd.date_range("2019-01-01", "2019-12-31", tz="UTC")
+    rarely = np.where(random.random(len(ds)) < 0.12, random.gamma(2, 30, len(ds)), 0).round(2)
+    stamps = ds.strftime("%Y-%m-%dT00:00:00Z")
+    rows = pd.DataFrame(
+        {"metric_type": "missed_collections", "observed_at": stamps, "value": rarely, "route_id": "spare"}
+    )
+    rows.to_csv(tmp_path / "rare.csv", index=False)
+    ingest(routes, tmp_path / "rare.csv", known_at="observed")
+    spec = TrainingSpec("rare", "average", "us", "missed_collections", "daily", None, 28, {}, 6, 6, as_of=NEW_YEAR)
+    rare = train(spec, routes, store)
+    assert rare.metrics["wape"] < rare.metrics["wape_naive"], "the naive alone would let it pass"
+    assert rare.notes[-1] == (
+        f"in the backtest the WAPE is {rare.metrics['wape']:.3f}: forecasting zero every time would have been better;"
+        " `mlops registry promote` refuses such a model"
+    )
+    with pytest.raises(
+        Refused, match=r"trivial: WAPE [12]\.\d+, zero's 1\.000, the mean's 1\.\d+: forecasting zero every"
+    ):
+        promotion.promote(routes, store, rare.version.uri, "the first", margin=0.02)
 
 
 def test_force_promotes_all_the_same_and_says_so_for_ever(routes: Database, store: Store, champion: Trained):

@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -19,6 +19,7 @@ from mlops.domain.features import Selection
 from mlops.errors import Refused
 from mlops.features.build import history
 from mlops.forecasting.design import FEATURES
+from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
 from mlops.series.quality import usable
 from mlops.tracking.bridge import sync
@@ -96,6 +97,9 @@ def test_what_became_of_the_data_is_told_exactly(routes: Database, store: Store,
     staged = "insert into analytics.time_series_staging (series_id, observed_at, value) values (2, '2019-08-09', 7)"
     execute(routes, staged)
     execute(routes, "delete from analytics.time_series_revisions")
+    day = datetime(2019, 6, 3, tzinfo=UTC)
+    edit(routes, Edit("deleted", [2], day, day + timedelta(days=2)), by="ann", reason="a broken scale")
+    edit(routes, Edit("redated", [1], day, day + timedelta(days=1), "now"), by="ann", reason="came late")
     found = reproduce(routes, store, URI)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     data = [
@@ -105,6 +109,8 @@ def test_what_became_of_the_data_is_told_exactly(routes: Database, store: Store,
     assert data == [
         "2019-03: 124 observations of 4 series are not in the database any more: the month was dropped",
         "series 1: 1 observation of 2019-05 was removed (2019-05-07)",
+        "series 1: 1 observation of 2019-06 was dated later than then on today by ann: came late (2019-06-03)",
+        "series 2: 2 observations of 2019-06 were deleted on today by ann: a broken scale (2019-06-03, 2019-06-04)",
         "series 2: 1 observation corrected on today, and the old value is gone (2019-08-09)",
         "series 3: 11 observations of 2019-01 were removed (2019-01-21, 2019-01-22, 2019-01-23, …)",
         "series 4: values of 2019-11 are other ones, and no correction is recorded (2019-11-04 was other and is 1)",

@@ -22,6 +22,7 @@ from tests.postgres.sinks import Http, Smtp, answering, certificate, http, smtp
 
 from mlops.config import Settings
 from mlops.db import Database
+from mlops.domain.alerts import Reviewed
 from mlops.domain.signature import sign
 from mlops.errors import BadInput, Refused, UnknownName
 from mlops.files import write_whole
@@ -157,6 +158,26 @@ def test_a_recommendation_is_an_alert_until_somebody_decided(
     assert kinds(served, database) == ([], [f"{action}_recommended"])
 
 
+def test_the_alerts_of_an_earlier_time_are_those_that_stood_then_and_a_look_at_them_changes_nothing(
+    served: Served, database: Database
+):
+    version = served.model()
+    served.forecasts(version, served.series())
+    served.check(version, "retrain", at=NOW - 7 * DAY)
+    assert review_alerts(database, NOW - 7 * DAY, RULES).opened[0].kind == "retrain_recommended"
+    served.one("update analytics.retraining_recommendations set status = 'superseded'")
+    served.check(version)
+    assert kinds(served, database) == ([], ["retrain_recommended"])
+    assert review_alerts(database, NOW - 7 * DAY, RULES) == Reviewed((), ())
+    with database.transaction() as transaction:
+        asked = {"document": RULES.document, "everything": False}
+        then, now = (transaction.rows("list_alerts", as_of=at, **asked) for at in (NOW - 7 * DAY, NOW))
+        told = transaction.rows("review_open_alerts", as_of=NOW - 7 * DAY, document=RULES.document)
+    assert [(one["kind"], one["since"]) for one in then] == [("retrain_recommended", NOW - 7 * DAY)]
+    assert [one["kind"] for one in told] == ["retrain_recommended"]
+    assert now == []
+
+
 def test_a_recommendation_whose_proof_is_too_old_says_so_instead_of_a_command_that_is_refused(
     served: Served, database: Database
 ):
@@ -187,7 +208,7 @@ def test_low_health_is_an_alert_and_stays_one_while_health_is_unknown(served: Se
     (found,) = review_alerts(database, NOW, RULES).opened
     assert (found.kind, found.severity) == ("health_low", "warning")
     assert found.message == (
-        "version 1: health is 40 of 100; accuracy: the error is 2.50 times what the backtest promised"
+        "version 1: health is 40 of 100; accuracy: the WAPE of the freshest forecasts is 2.50 times the backtest's"
     )
     served.one("update analytics.model_versions set metrics = '{}' where version_id = %s", version)
     assert kinds(served, database) == ([], [])
@@ -225,7 +246,7 @@ def test_forecasts_that_end_are_a_critical_alert(served: Served, database: Datab
     served.check(version)
     (found,) = review_alerts(database, NOW, RULES).opened
     assert (found.kind, found.severity) == ("forecasts_missing", "critical")
-    assert found.message == "version 1 has forecast nothing beyond 2024-05-31 00:00 UTC"
+    assert found.message == "version 1: no forecasts since 2024-05-31 00:00 UTC"
 
 
 def test_an_owner_is_that_of_the_recipe_else_of_the_policy_by_name_else_the_default(served: Served, database: Database):
@@ -594,9 +615,7 @@ def test_the_commands_list_deliver_and_try(
     assert mlops("alerts", "deliver", "--as-of", "2024-06-03")[:2] == (0, "ops: 0 sent\n")
     code, out, _ = mlops("alerts", "deliver", "--as-of", "2024-06-20")
     assert code == 1
-    assert (
-        "critical: models:/demand@champion forecasts_missing: version 1 has forecast nothing beyond 2024-06-06" in out
-    )
+    assert "critical: models:/demand@champion forecasts_missing: version 1: no forecasts since 2024-06-06" in out
     assert "waiting: it has no MLOPS_ALERT_WEBHOOK_SECRET" in out
     assert "models:/demand@champion  forecasts_missing" in mlops("alerts", "list")[1]
     assert mlops("alerts", "list", "--json")[1] == mlops("registry", "alerts", "--json")[1]

@@ -105,6 +105,12 @@ READS = {
         {"series_ids": FEW, "sha256": "f"},
         why="any observation will do, whenever it was; the oldest month is asked first",
     ),
+    "observations_end": Read({"metric_type": None, "granularity": None}, why="a series may have ended at any time"),
+    "trace_edits": Read({"prediction_id": 1}, why=BY_ID),
+    "edit_meant": Read(
+        {"series_ids": FEW, "first": datetime(2024, 6, 1, tzinfo=UTC), "until": datetime(2024, 8, 1, tzinfo=UTC)},
+        months=2,
+    ),
     "lost_observations": Read(
         {
             "series_ids": FEW,
@@ -181,6 +187,29 @@ READS = {
         months=2,
         before=SERVED,
     ),
+    "review_open_alerts": Read(
+        {
+            "as_of": NOW,
+            "document": {
+                "limits": {"health_below": 60, "overdue_days": 8, "labels_missing_days": 14},
+                "owners": {"default": "ops"},
+            },
+        },
+        months=2,
+        before=SERVED,
+    ),
+    "list_alerts": Read(
+        {
+            "as_of": NOW,
+            "everything": True,
+            "document": {
+                "limits": {"health_below": 60, "overdue_days": 8, "labels_missing_days": 14},
+                "owners": {"default": "ops"},
+            },
+        },
+        months=2,
+        before=SERVED,
+    ),
     "forecast_newest": Read({"version_ids": [1, 2], "as_of": NOW}, months=4),
     "forecast_list": Read(SOME_FORECASTS, months=2),
     "forecast_rows": Read(SOME_FORECASTS, months=2),
@@ -191,6 +220,10 @@ READ_ALL = {
     "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
 }
 ELSEWHERE = {
+    "series_named": "names series, reads no partition",
+    "series_names": "names series, reads no partition",
+    "review_findings": "names series, reads no partition",
+    "recommendation_evidence": "names series, reads no partition",
     "feature_build_make": "makes a table, reads none; see test_feature_store",
     "feature_build_attach": "attaches a partition, reads the rows of that build alone",
     "feature_build_drop": "drops the rows of one build",
@@ -220,6 +253,7 @@ ELSEWHERE = {
     "ingest_lock_changed": "locks the rows that ingest_changed found, by their key",
     "ingest_correct": "updates the rows that ingest_changed found, by their key; see test_ingest",
     "hold_months": "locks the parents, reads none",
+    "edit_observations": "asks each month by its own name, by the primary key; see test_series_edits",
     "hold_prediction_months": "locks the parent, reads none",
     "quality_lock": "locks rows by their key",
     "series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",

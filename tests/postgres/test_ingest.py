@@ -20,11 +20,12 @@ from tests.campaign import examples
 from mlops.db import Database
 from mlops.db.retry import retrying
 from mlops.domain.granularity import GRANULARITIES
-from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.errors import BadInput, MlopsError, NothingToDo, UnknownName
 from mlops.series import ingest as ingest_module
 from mlops.series.export import export
 from mlops.series.ingest import ingest
 from mlops.series.load import Load, Stored
+from mlops.series.metrics import add_metric_type
 from mlops.series.quality import score
 from mlops.series.read import history, list_series, show_series
 from mlops.series.seasonality import store_profiles
@@ -189,13 +190,13 @@ BAD_ROWS = {
         {"observed_at": "9999-12-31T00:00:00Z"},
         "column observed_at: found '9999-12-31T00:00:00Z'; the time is outside",
     ),
-    "naive time": ({"observed_at": "2024-01-31T00:00:00"}, "the time has no zone; write it like 2024-01-31T00:00:00Z"),
-    "undeclared metric type": ({"metric_type": "colection_weight"}, "not declared; did you mean 'collection_weight'?"),
+    "naive time": ({"observed_at": "2024-01-31T06:00:00"}, "the time has no zone; write it like 2024-01-31T00:00:00Z"),
+    "undeclared metric type": ({"metric_type": "colection_weight"}, "not declared; did you mean 'collection_weight'"),
     "negative weight": (
         {"value": -5},
         "found '-5'; the value is outside the bounds of collection_weight (0 to no limit)",
     ),
-    "no granularity of ours": ({"granularity": "6h"}, "there is no such granularity; expected one of 15min (15min)"),
+    "no granularity of ours": ({"granularity": "6h"}, "expected one of 15min (15min)"),
     "labels that are no object": ({"labels": "[]"}, "labels are a JSON object"),
     "a name that no index can hold": ({"route_id": "x" * 3000}, "a name has at most 200 bytes"),
     "a character that Postgres can't hold": ({"route_id": "x\0y"}, "a name can't hold the character NUL"),
@@ -274,11 +275,15 @@ def test_a_last_line_without_an_end_is_taken_with_a_note(database: Database, wri
         ("metric_type,observed_at,value\n", "holds no rows, only a header"),
         (
             "metric_type,observed_at,valeu\nrevenue,2024-01-31T00:00:00Z,1\n",
-            "unknown column 'valeu'; did you mean 'value'?",
+            "column 'value' is missing (is 'valeu' meant?)",
+        ),
+        (
+            "metric_type,observed_at,value,sitte_id\nrevenue,2024-01-31T00:00:00Z,1,a\n",
+            "unknown column 'sitte_id'; did you mean 'site_id'?",
         ),
         ("metric_type,value\nrevenue,1\n", "column 'observed_at' is missing"),
     ],
-    ids=["empty", "header only", "unknown column", "missing column"],
+    ids=["empty", "header only", "misspelt column", "unknown column", "missing column"],
 )
 def test_a_file_that_is_not_the_long_format_is_refused_and_recorded(
     text: str, message: str, database: Database, tmp_path: Path
@@ -582,7 +587,7 @@ def test_what_follows_the_first_file_of_a_series_is_late_and_so_it_is_told(datab
         ("b", "2024-01-30", "2024-01-31"),
     ]
     assert (report.corrected, report.backdated, report.late) == (1, 1, 1)
-    assert any("redate --known-at observed" in note for note in report.notes)
+    assert any("mlops series redate --metric-type collection_weight" in note for note in report.notes)
 
 
 def test_of_a_first_file_nothing_is_known_before_it_is_sent(database: Database, write):
@@ -637,6 +642,119 @@ def test_two_first_files_at_the_same_time_are_both_the_history(database: Databas
     assert sum(report.inserted for report in reports) == 3
     assert ask(database, "select count(*) from analytics.time_series_revisions") == [(0,)]
     assert ask(database, "select count(*) from analytics.first_ingests") == [(0,)]
+
+
+# plain files, metric types, refusals by kind
+
+
+def plain(path: Path, days: pd.DatetimeIndex, series: str = "NN5-001", written: str = "%Y-%m-%d") -> Path:
+    frame = pd.DataFrame({"series_id": series, "ds": days.strftime(written), "y": range(len(days))})
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("freq", ["D", "W-MON", "MS"])
+def test_a_plain_file_is_stored_by_its_id_with_the_steps_that_it_shows(database: Database, tmp_path: Path, freq: str):
+    file = plain(tmp_path / "f.csv", pd.date_range("1996-03-18", periods=30, freq=freq))
+    report = ingest(database, file, metric_type="revenue", timezone="Europe/London")
+    step = {"D": "daily", "W-MON": "weekly", "MS": "monthly"}[freq]
+    found = list_series(database).iloc[0]
+    assert (found["labels"], found["granularity"], found["observations"]) == ({"series": "NN5-001"}, step, 30)
+    assert (report.backdated, found["time_zone"]) == (30, "Europe/London")
+    assert any(f"the steps are {step}" in note for note in report.notes)
+    assert ingest(database, file, metric_type="revenue").unchanged == 30
+
+
+def test_a_day_needs_no_zone_and_an_hour_does(database: Database, tmp_path: Path):
+    days = plain(tmp_path / "f.csv", pd.date_range("2024-01-01", periods=9), written="%Y-%m-%d %H:%M:%S")
+    assert ingest(database, days, metric_type="revenue").inserted == 9
+    hours = plain(tmp_path / "h.csv", pd.date_range("2024-01-01", periods=9, freq="h"), written="%Y-%m-%d %H:%M:%S")
+    report = ingest(database, hours, metric_type="revenue")
+    assert report.refused == 9
+    assert "--timezone UTC" in report.kinds[0].reason
+
+
+def test_what_a_plain_file_does_not_say_is_asked_for(database: Database, tmp_path: Path):
+    file = plain(tmp_path / "f.csv", pd.date_range("2024-01-01", periods=9))
+    with pytest.raises(BadInput, match=r"does not say what is measured; name it: --metric-type NAME \(declared are"):
+        ingest(database, file)
+    with pytest.raises(UnknownName, match="did you mean 'revenue'"):
+        ingest(database, file, metric_type="revenu")
+    single = plain(tmp_path / "one.csv", pd.date_range("2024-01-01", periods=1))
+    with pytest.raises(BadInput, match="--granularity"):
+        ingest(database, single, metric_type="revenue")
+    assert ingest(database, single, metric_type="revenue", granularity="D").inserted == 1
+
+
+def test_a_row_of_a_plain_file_without_a_series_is_refused(database: Database, tmp_path: Path):
+    file = plain(tmp_path / "f.csv", pd.date_range("2024-01-01", periods=9))
+    file.write_text(file.read_text() + ",2024-01-10,5\n")
+    report = ingest(database, file, metric_type="revenue", on_error="quarantine")
+    assert (report.read, report.inserted, report.refused) == (10, 9, 1)
+    assert report.kinds[0].column == "series_id"
+
+
+def test_the_adapter_is_told_from_the_columns(database: Database, tmp_path: Path):
+    path = tmp_path / "waste.csv"
+    path.write_text(
+        "load_id,report_date,load_type,load_time,load_weight,dropoff_site,route_type,route_number\n"
+        "1,2020-01-02 00:00:00,BULK,2020-01-02 02:30:00,1000,EAST,BULK,BU05\n"
+    )
+    assert ingest(database, path).inserted == 2
+    assert ask(database, "select adapter from analytics.ingest_batches") == [("austin",)]
+
+
+def test_refused_rows_are_told_by_reason_with_the_lines_that_they_span(database: Database, write):
+    rows = [{"value": -1 - number, "site_id": f"s{number}"} for number in range(50)]
+    report = ingest(database, write({"metric_type": "wait"}, *rows, {"value": "x"}, {"site_id": "fine"}))
+    assert [(kind.rows, kind.column, kind.first_line, kind.last_line) for kind in report.kinds] == [
+        (50, "value", 3, 52),
+        (1, "metric_type", 2, 2),
+        (1, "value", 53, 53),
+    ]
+    assert str(report.kinds[0]) == (
+        "50 rows, lines 3 to 52, column value: found '-1' in line 3; the value is outside the bounds of"
+        " collection_weight (0 to no limit); correct it, or the bounds in analytics.metric_types"
+    )
+    assert "mlops series metric add wait --unit UNIT" in report.kinds[1].reason
+    assert ask(database, "select count(*) from analytics.refused_rows") == [(52,)]
+
+
+def test_rows_that_disagree_are_one_kind(database: Database, write):
+    rows = [{"value": number, "site_id": f"s{number // 2}"} for number in range(20)]
+    report = ingest(database, write(*rows))
+    assert [kind.rows for kind in report.kinds] == [20]
+
+
+def test_a_metric_type_is_one_command_and_the_same_again_changes_nothing(home, mlops, write):
+    wait = ("series", "metric", "add", "waiting_time", "--unit", "minutes", "--aggregate", "mean", "--min-value", "0")
+    assert mlops(*wait)[:2] == (0, "waiting_time (minutes) is declared\n")
+    assert mlops(*wait)[:2] == (0, "waiting_time (minutes) was declared so already; nothing was changed\n")
+    code, _, said = mlops(*wait[:5], "hours", *wait[6:])
+    assert (code, "is there with unit minutes, not hours; nothing was changed" in said) == (1, True)
+    assert mlops("series", "ingest", write({"metric_type": "waiting_time"}))[0] == 0
+    [found] = [one for one in json.loads(mlops("series", "metric", "list", "--json")[1]) if one["series"]]
+    assert (found["name"], found["unit"], found["aggregate"], found["absence"]) == (
+        "waiting_time",
+        "minutes",
+        "mean",
+        "nothing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("Waiting Time", {"unit": "min"}, "such as waiting_time"),
+        ("waiting_time", {"unit": " "}, "has a unit"),
+        ("waiting_time", {"unit": "min", "aggregate": "avg"}, "unknown aggregate 'avg'"),
+        ("waiting_time", {"unit": "min", "min_value": 2, "max_value": 1}, "must be below"),
+        ("waiting_time", {"unit": "min", "min_value": float("nan")}, "finite"),
+    ],
+)
+def test_what_can_not_be_a_metric_type_is_refused(database: Database, name: str, options: dict[str, Any], words: str):
+    with pytest.raises(MlopsError, match=words):
+        add_metric_type(database, name, **options)
 
 
 def test_nothing_is_known_before_it_is_sent_not_even_a_plan(database: Database, write):

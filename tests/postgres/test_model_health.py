@@ -163,7 +163,7 @@ def test_an_error_twice_the_promise_is_bad_although_all_else_is_well(served: Ser
     found = look(database)
     assert values(found)["accuracy"] == pytest.approx(0, abs=1e-9)
     assert (found.score, found.status, found.weakest) == (40, "bad", "accuracy")
-    assert found.weakest_words == "the error is 2.00 times what the backtest promised"
+    assert found.weakest_words == "the WAPE of the freshest forecasts is 2.00 times the backtest's"
 
 
 @pytest.mark.parametrize(

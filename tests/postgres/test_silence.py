@@ -47,7 +47,12 @@ def series(connection: psycopg.Connection[Any], rhythm: str, until: datetime) ->
 
 def found(database: Database, ids: list[int], as_of: datetime = NOW, *, until: datetime | None = NOW) -> dict[str, str]:
     """The drifted findings by subject."""
-    version = {"lineage": {"selection": {"granularity": "daily"}, "series": ids}, "alias_since": NOW - 9 * DAY}
+    version = {
+        "name": "demand",
+        "alias": "champion",
+        "lineage": {"selection": {"granularity": "daily"}, "series": ids},
+        "alias_since": NOW - 9 * DAY,
+    }
     last = {"forecast_until": until, "issued_at": until, "forecast_from": until}
     return {one.subject: one.detail for one in silent(database, version, last, as_of) if one.drifted}
 
@@ -108,5 +113,7 @@ def test_forecasts_that_end_two_steps_ago_are_a_fault_and_so_is_a_champion_that_
 ):
     ids = [series(connection, "daily", NOW)]
     assert found(database, ids, until=NOW - 2 * DAY) == {}
-    assert "forecasts end on 2024-05-31" in found(database, ids, until=NOW - 3 * DAY)["forecasts"]
+    ended = found(database, ids, until=NOW - 3 * DAY)["forecasts"]
+    assert ended.startswith("no forecasts since 2024-05-31 00:00; the newest was issued on 2024-05-31 00:00 UTC: run")
+    assert ended.endswith("run mlops predict models:/demand@champion")
     assert "although it is served since 2024-05-25" in found(database, ids, until=None)["forecasts"]

@@ -1,6 +1,7 @@
 """`mlops demo` as a person runs it: interrupted, run again, run once more, and what it says to try next."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from mlops.config import Settings
 
+TRANSCRIPT = Path(__file__).parents[2] / "docs/demo.md"
 WEEKS = "15"
 """To 13 April 2020: the lockdown has begun, and what a retraining brought has been measured."""
 COUNTS = """
@@ -55,6 +57,7 @@ def test_the_demo_can_be_interrupted_finishes_and_repeats_itself_without_a_trace
         assert one["wape"] == pytest.approx(other["wape"]), "but for the order in which sums are added"
     assert _ask(home, COUNTS) == counts
     _the_story_is_told(home, first)
+    _it_is_the_story_of_the_documentation(home)
     _what_to_try_next_runs_as_it_is_printed(first["next"])
 
 
@@ -93,6 +96,23 @@ def _the_story_is_told(home: Settings, first: dict[str, Any]) -> None:
         " where action = 'investigate_data' and as_of >= '2020-03-23'",
     )
     assert asked == ("2020-03-30",), "when most series had left their forecasts for days, a person"
+
+
+def _it_is_the_story_of_the_documentation(home: Settings) -> None:
+    """Which version was judged on each Monday, how good it was, and what was recommended: as docs/demo.md shows it."""
+    told = re.findall(r"s  (\d\d \w{3})  version (\d)  WAPE (\S+),\s+(\d+)% inside 80 %  (.+)", TRANSCRIPT.read_text())
+    with psycopg.connect(str(home.database_url)) as connection:
+        weeks = connection.execute(
+            "select to_char(r.as_of at time zone 'UTC', 'DD Mon'), v.version, r.evidence ->> 'wape',"
+            " r.evidence ->> 'coverage_80', replace(r.action, '_', ' ')"
+            " from analytics.retraining_recommendations r join analytics.model_versions v using (version_id)"
+            " where r.replaced_by is null and r.evidence ? 'wape' order by r.as_of"
+        ).fetchall()
+    assert len(weeks) == int(WEEKS) - 1
+    for (day, version, wape, covered, action), (monday, judged, error, inside, asked) in zip(told, weeks, strict=False):
+        assert (day, int(version), action) == (monday, judged, asked)
+        assert float(error) == pytest.approx(float(wape), rel=0.1, abs=0.02)
+        assert 100 * float(inside) == pytest.approx(float(covered), abs=3)
 
 
 def _what_to_try_next_runs_as_it_is_printed(commands: list[str]) -> None:

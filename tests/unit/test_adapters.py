@@ -99,9 +99,9 @@ def test_a_broken_line_that_arrow_finds_while_a_chunk_is_in_use_is_refused_too(t
     lists: list[list] = []
     real = long_format._reader
 
-    def reader(file, broken: list):
+    def reader(file, broken: list, delimiter: str):
         lists.append(broken)
-        return real(file, broken)
+        return real(file, broken, delimiter)
 
     monkeypatch.setattr(long_format, "_reader", reader)
     chunks = adapter("long")(path)

@@ -1,7 +1,10 @@
 """What each gate lets pass."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from mlops.forecasting.backtest import mean_before
 from mlops.training import gates
 from mlops.training.gates import Comparison
 
@@ -42,6 +45,30 @@ def test_a_version_may_not_be_worse_than_the_naive(measured: Comparison, passed:
     assert gates.naive(measured).passed is passed
 
 
+@pytest.mark.parametrize(
+    ("measured", "passed", "told"),
+    [
+        (Comparison(0.90, None, 1.2, "", mean=0.95), True, "WAPE 0.900, zero's 1.000, the mean's 0.950"),
+        (Comparison(1.06, None, 1.2, "", mean=1.40), False, "forecasting zero every time would have been better"),
+        (Comparison(0.90, None, 1.2, "", mean=0.85), False, "forecasting each series' mean would have been better"),
+        (Comparison(0.90, None, 1.2, ""), True, "WAPE 0.900, zero's 1.000"),
+        (Comparison(None, None, None, "the backtest is gone"), False, "the backtest is gone"),
+    ],
+    ids=["better", "worse than zero", "worse than the mean", "mean unknown", "unmeasured"],
+)
+def test_a_version_may_not_be_worse_than_forecasting_nothing_or_the_mean(measured: Comparison, passed: bool, told: str):
+    gate = gates.trivial(measured)
+    assert gate.passed is passed
+    assert gate.found.endswith(told)
+
+
+def test_the_mean_of_a_series_is_that_of_its_past():
+    days = pd.date_range("2024-01-01", periods=4)
+    frame = pd.DataFrame({"series_id": [1] * 4 + [2] * 4, "ds": [*days] * 2, "y": [1.0, 3, np.nan, 8, 10, 10, 40, 0]})
+    asked = pd.DataFrame({"series_id": [2, 1, 1, 3], "cutoff": [days[2], days[0], days[2], days[2]]})
+    assert mean_before(frame, asked).tolist() == [20.0, 1.0, 2.0, pytest.approx(np.nan, nan_ok=True)]
+
+
 def test_a_version_must_not_ask_for_more_or_give_less_than_the_champion():
     more = SERVED | {"required": {"series_id": "long", "fill": "double"}}
     less = SERVED | {"outputs": {"series_id": "long"}, "params": {}}
@@ -60,6 +87,7 @@ def test_every_gate_is_named_in_the_order_in_which_it_is_told():
     asked = (
         gates.better(measured, 0.02),
         gates.naive(measured),
+        gates.trivial(measured),
         gates.lineage("complete", None),
         gates.signature(SERVED, SERVED),
         gates.loads(None),

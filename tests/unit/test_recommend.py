@@ -59,6 +59,14 @@ def test_without_a_proof_nothing_is_retrained(weeks, action):
         pytest.param(DRIFTED, None, [LOSES], "watch", id="its interval reaches below zero"),
         pytest.param(DRIFTED, None, [proof(saved=0.003, low=0.001)], "watch", id="it wins by less than the margin"),
         pytest.param(DRIFTED, None, [proof(naive=0.1)], "watch", id="the naive is better than both"),
+        pytest.param(DRIFTED, None, [proof(mean=0.1)], "watch", id="the mean is better than both"),
+        pytest.param(
+            DRIFTED,
+            None,
+            [replace(proof(naive=1.5), wape=1.06, champion=1.3)],
+            "watch",
+            id="nothing is better than both",
+        ),
         pytest.param(DRIFTED, None, [proof(money=4.0)], "watch", id="32 saved in 8 weeks for 35"),
         pytest.param(DRIFTED, None, [proof(money=4.5)], "retrain", id="36 saved in 8 weeks for 35"),
         pytest.param(DRIFTED, None, [LOSES, proof(challenger="lean")], "retrain", id="another recipe wins"),
@@ -199,7 +207,20 @@ def test_a_retraining_carries_what_it_promises_what_it_costs_and_by_which_recipe
     )
     assert "80.00 in 8 weeks for 35.00" in second
     assert "2 of the last 2 weeks" in rest[0]
-    assert "5.0 against a limit of 4.0" in rest[1]
+    assert rest[1] == "concept moved", "its statistics are in the detail"
+
+
+def test_no_money_is_told_while_its_prices_are_placeholders():
+    unpriced = [replace(one, benefit=replace(one.benefit, currency="")) for one in (proof(), proof(money=1.0), SHADOW)]
+    for found in (
+        recommend(DRIFTED, TERMS, proofs=[unpriced[0]]),
+        recommend(DRIFTED, TERMS, proofs=[unpriced[1]]),
+        recommend(DRIFTED, TERMS, shadow=unpriced[2]),
+    ):
+        told = " ".join(found.reasons)
+        assert not [one for one in ("EUR", "80.00", "35.00", "10.00") if one in told], told
+        assert "WAPE" in told
+    assert "set [costs] there" in recommend(DRIFTED, TERMS, proofs=[unpriced[1]]).reasons[0]
 
 
 def test_a_rollback_names_the_version_before_and_costs_a_review():

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from tests.campaign import examples
+from tests.postgres.served import priced
 
 from mlops.cli import context
 from mlops.domain.findings import Finding, Findings
@@ -36,7 +37,7 @@ ONSET_WEEK = 8
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return read_policy(policy_file())
+    return priced(read_policy(policy_file()))
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +264,15 @@ def test_the_recommended_budget_has_the_lowest_total(found: Backtest):
     assert sum(one.best_in for one in found.tradeoff.budgets) == pytest.approx(1)
 
 
+def test_a_page_has_no_money_while_its_prices_are_placeholders(found: Backtest, tmp_path: Path):
+    costs = replace(found.question.costs, currency="")
+    write(replace(found, question=replace(found.question, costs=costs)), tmp_path / "page.html")
+    text, document = ((tmp_path / f"page.{kind}").read_text() for kind in ("html", "json"))
+    assert "set [costs] in policy.toml to see money" in text
+    assert not [one for one in ("EUR", "cost least", "Alarms cost") if one in text]
+    assert (json.loads(document)["currency"], json.loads(document)["best"]) == (None, None)
+
+
 def test_the_page_refers_to_nothing_outside(found: Backtest, tmp_path: Path):
     page = tmp_path / "deep" / "page.html"
     write(found, page)
@@ -272,6 +282,7 @@ def test_the_page_refers_to_nothing_outside(found: Backtest, tmp_path: Path):
     assert [one for one in ("<script", "<link", "src=", "url(http", "@import") if one in text] == []
     outside = [part for part in text.split('"') if part.startswith("http") and "www.w3.org" not in part]
     assert outside == []
+    assert " EUR a year" in text
     document = json.loads(page.with_suffix(".json").read_text())
     assert document["best"]["budget"] == found.tradeoff.best.budget
     assert len(document["checks"]) == WEEKS
@@ -368,7 +379,8 @@ def test_a_person_reads_tables(mlops, file: Path):
     assert "rows.parquet: 12 weeks from" in out
     assert "At the policy's budget of 1 alarm a year it would have had" in out
     assert "errors twice as large" in out
-    assert "With 1 true change a year a budget of 1 costs least" in out
+    assert "costs 0.5 hours; set [costs] in policy.toml to see money" in out
+    assert not [one for one in ("EUR", "costs least", "best in") if one in out], "the prices are placeholders"
 
 
 @pytest.mark.parametrize(

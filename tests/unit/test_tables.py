@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -65,20 +66,16 @@ def stream(text: str) -> bytes:
 
 
 UNREADABLE: dict[str, tuple[bytes, str]] = {
-    "UTF-16": (TEXT.encode("utf-16"), "is text in UTF-16: save it as UTF-8"),
-    "UTF-16, big end first": (b"\xfe\xff" + TEXT.encode("utf-16-be"), "is text in UTF-16"),
-    "UTF-16 without a mark": (TEXT.encode("utf-16-le"), "is text in UTF-16 without a mark"),
-    "UTF-16, big end first, without a mark": (TEXT.encode("utf-16-be"), "is text in UTF-16 without a mark"),
     "UTF-32": (TEXT.encode("utf-32"), "is text in UTF-32"),
-    "UTF-16, gzipped": (gzip.compress(TEXT.encode("utf-16")), "is text in UTF-16"),
+    "UTF-32, gzipped": (gzip.compress(TEXT.encode("utf-32")), "is text in UTF-32"),
     "an Arrow stream": (stream(TEXT), "is an Arrow stream"),
     "zip": (zipped(TEXT), "is a zip archive"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is no text"),
-    "Latin-1": (TEXT.replace(",x,", ",Zürich,").encode("latin-1"), r"line 2: found the byte 0xfc, which is not UTF-8"),
-    "Latin-1 with a field too many": (
-        f"{TEXT}{TEXT.splitlines()[1]},Zürich\n".encode("latin-1"),
+    "UTF-8 with a broken byte": (
+        TEXT.replace(",x,", ",Zürich,").encode() + b"\xfc\n",
         r"line 3: found the byte 0xfc, which is not UTF-8",
     ),
+    "no letters at all": (TEXT.encode() + b"\x81\n", r"found the byte 0x81, which is no character of UTF-8 or"),
 }
 
 
@@ -90,9 +87,95 @@ def test_what_is_no_table_is_refused_in_one_sentence_at_every_door(case: str, do
     path.write_bytes(data)
     with pytest.raises(BadInput, match=rf"^{path}(, line \d+)?: ") as refused:
         DOORS[door](path)
-    if not (case == "UTF-16, gzipped" and door == "--events"):
+    if not (case == "UTF-32, gzipped" and door == "--events"):
         assert refused.match(words)
     assert len(str(refused.value).splitlines()) == 1
+
+
+DIALECTS: dict[str, Callable[[str], bytes]] = {
+    "semicolons": lambda text: text.replace(",", ";").encode(),
+    "tabs": lambda text: text.replace(",", "\t").encode(),
+    "pipes": lambda text: text.replace(",", "|").encode(),
+    "a mark of UTF-8": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "UTF-16 without a mark": lambda text: text.encode("utf-16-le"),
+    "UTF-16, big end first": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "Windows-1252, gzipped": lambda text: gzip.compress(text.encode("cp1252")),
+    "Latin-1 with semicolons": lambda text: text.replace(",", ";").encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("case", DIALECTS)
+def test_delimiter_and_encoding_are_recognised_at_both_doors_of_series(case: str, tmp_path: Path):
+    rows = "".join(f"Zürich,2024-01-{day:02},{day}.5\n" for day in range(1, 20))
+    (tmp_path / "rows.csv").write_bytes(DIALECTS[case](f"series_id,ds,y\n{rows}"))
+    [chunk, *_] = adapter("long")(tmp_path / "rows.csv")
+    for frame in (read_frame(tmp_path / "rows.csv"), chunk.rows):
+        assert set(frame["series_id"]) == {"Zürich"}
+        assert frame["y"].astype(float).tolist() == [day + 0.5 for day in range(1, 20)]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "texts", "found"),
+    [
+        (";", ["1,5", "12", "1.234,5"], [1.5, 12, 1234.5]),
+        (";", ["0,125", "1.234"], [0.125, 1234]),
+        (";", ["1.5", "12"], [1.5, 12]),
+        (",", ["1.234", "12"], [1.234, 12]),
+        (",", ['"1,234.5"', '"1,234"'], [1234.5, 1234]),
+        (",", ['"1,5"', '"1,25"'], [1.5, 1.25]),
+        ("\t", ["1,234,567", "1,234"], [1234567, 1234]),
+        (";", ["1,234", "12"], "has 1,234, which may be 1234 or 1.234"),
+        (";", ["1.234", "12"], "has 1.234, which may be 1234 or 1.234"),
+        (";", ["1,5", "1.5"], "with a comma (1,5) and with a point (1.5)"),
+    ],
+)
+def test_a_decimal_comma_is_recognised_or_refused_where_it_may_be_a_thousand(
+    delimiter: str, texts: list[str], found: object, tmp_path: Path
+):
+    lines = [delimiter.join(("series_id", "ds", "y"))]
+    lines += [delimiter.join(("a", f"2024-01-{day:02}", text)) for day, text in enumerate(texts, start=1)]
+    (tmp_path / "rows.csv").write_text("\n".join([*lines, ""]))
+    doors: dict[str, Callable[[], pd.DataFrame]] = {
+        "--file": lambda: read_frame(tmp_path / "rows.csv"),
+        "ingest": lambda: next(iter(adapter("long")(tmp_path / "rows.csv"))).rows,
+    }
+    for door in doors.values():
+        if isinstance(found, str):
+            with pytest.raises(BadInput, match=re.escape(found)):
+                door()
+        else:
+            assert door()["y"].astype(float).tolist() == found
+
+
+def test_a_decimal_point_among_decimal_commas_is_no_number(tmp_path: Path):
+    many = "".join(f"a;2024-01-01;{number},5\n" for number in range(200_000))
+    (tmp_path / "rows.csv").write_text(f"series_id;ds;y\n{many}a;2024-01-01;12.5\n")
+    *_, last = (chunk.rows for chunk in adapter("long")(tmp_path / "rows.csv") if len(chunk.rows))
+    assert last["y"].iloc[-1] == "12.5 among decimal commas"
+
+
+def test_columns_that_may_be_parted_in_two_ways_are_refused(tmp_path: Path):
+    (tmp_path / "rows.csv").write_text("series_id;x,ds;z,y\na;1,b;2,3\n")
+    with pytest.raises(BadInput, match="may be parted by comma and semicolon"):
+        read_frame(tmp_path / "rows.csv")
+
+
+def test_a_file_in_the_long_format_is_read_as_series_by_their_places_and_labels(tmp_path: Path):
+    (tmp_path / "rows.csv").write_text(
+        'metric_type,observed_at,value,site_id,labels\nrevenue,2024-01-01T00:00:00Z,5,a,"{""stream"": ""paper""}"\n'
+    )
+    frame = read_frame(tmp_path / "rows.csv")
+    assert frame.to_dict("records") == [{"series_id": "a paper", "ds": pd.Timestamp("2024-01-01"), "y": 5}]
+    (tmp_path / "rows.csv").write_text("observed_at,amount\n2024-01-01,5\n")
+    with pytest.raises(BadInput, match=r"'value' is missing; found observed_at, amount; expected series_id, ds, y, or"):
+        read_frame(tmp_path / "rows.csv")
+
+
+def test_several_metric_types_in_one_file_are_no_series_of_one_kind(tmp_path: Path):
+    (tmp_path / "rows.csv").write_text("metric_type,observed_at,value\nrevenue,2024-01-01,5\nweight,2024-01-01,5\n")
+    with pytest.raises(BadInput, match=r"holds 2 metric types \(revenue, weight\)"):
+        read_frame(tmp_path / "rows.csv")
 
 
 @pytest.mark.parametrize("door", ["backtest --file", "monitor backtest --file", "--events", "adapter austin"])

@@ -28,10 +28,9 @@ def row(**changes: object) -> pd.DataFrame:
     ("column", "found", "reason"),
     [
         ("metric_type", "colection_weight", "did you mean 'collection_weight'?"),
-        ("metric_type", "tonnes", "insert into analytics.metric_types"),
+        ("metric_type", "tonnes", "mlops series metric add tonnes --unit UNIT"),
         ("metric_type", None, "nothing is there"),
-        ("observed_at", "2024-01-31T00:00:00", "no zone; write it like 2024-01-31T00:00:00Z"),
-        ("observed_at", "2024-01-31", "no zone"),
+        ("observed_at", "2024-01-31T06:00:00", "no zone; write it like 2024-01-31T00:00:00Z"),
         ("observed_at", "9999-12-31T00:00:00Z", "outside 1970-01-01 to 2028-11-22"),
         ("observed_at", "1969-12-31T00:00:00Z", "outside 1970-01-01"),
         ("observed_at", "2028-11-23T00:00:00Z", "outside 1970-01-01 to 2028-11-22"),

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.postgres.portfolio import HOSTILE, LONG, NOW, actions, crowd, fill
+from tests.postgres.served import priced
 
 from mlops.db import Database
 from mlops.monitoring.policy import read_policy
@@ -21,6 +22,7 @@ from mlops.project import policy_file
 
 COUNTS = (1, 12, 100)
 WIDTHS = (360, 1280)
+PHONE = 390
 A4 = (595, 842)  # points
 READABLE = 4.5  # WCAG 2.2, 1.4.3, of any text
 
@@ -38,7 +40,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def reviewed(new_database: Any, migrated: str) -> Callable[[dict[str, str]], Review]:
     """Reviews a portfolio of models, each with what it is told."""
-    policy = read_policy(policy_file())
+    policy = priced(read_policy(policy_file()))
 
     def review(told: dict[str, str]) -> Review:
         with new_database("review", template=migrated) as (_, url):
@@ -108,6 +110,75 @@ def test_it_fits_the_width_of_a_screen(opened: Opened, width: int):
         width,
     )
     assert loose == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_hidden_beside_the_screen(opened: Opened, scheme: str):
+    page = opened.page
+    page.set_viewport_size({"width": PHONE, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    hidden = page.evaluate(
+        """width => [...document.querySelectorAll('body *')].filter(one => one.checkVisibility()
+            && !one.closest('.unseen, .skip, thead, svg'))
+            .filter(one => one.getBoundingClientRect().right > width + 1 || one.scrollWidth > one.clientWidth + 1
+                && !['inline', 'contents'].includes(getComputedStyle(one).display)
+                && getComputedStyle(one).overflowX !== 'visible')
+            .map(one => one.outerHTML.slice(0, 80))""",
+        PHONE,
+    )
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('tbody td')].filter(one => !one.hasAttribute('data-label'))
+            .map(one => one.outerHTML.slice(0, 80))"""
+    )
+    page.emulate_media(color_scheme="light")
+    assert (hidden, nameless) == ([], [])
+
+
+def test_a_dark_page_is_dark_and_its_text_stands_out(opened: Opened):
+    page = opened.page
+    page.emulate_media(color_scheme="dark")
+    faint, paper = page.evaluate(CONTRAST, READABLE), page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(color_scheme="light")
+    assert faint == []
+    assert sum(map(int, re.findall(r"\d+", paper)[:3])) < 120
+    assert paper != page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_facts_are_the_same_without_a_script(browser: Browser, twelve: Opened):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(twelve.page.url)
+    plain = page.locator("body").text_content()
+    context.close()
+    assert plain == twelve.page.locator("body").text_content()
+
+
+def test_terms_are_explained_where_they_stand(twelve: Opened):
+    page = twelve.page
+    titles = page.eval_on_selector_all("abbr", "all => all.map(one => [one.textContent, one.title.length])")
+    assert {name for name, _ in titles} >= {"WAPE", "Drift", "champion", "challenger", "Health", "Inside 80 %"}
+    assert all(length > 20 for _, length in titles)
+    article = page.locator("article").first
+    assert article.locator("details.words dt").all_inner_texts() == ["WAPE", "seasonal naive", "backtest"]
+    for section in page.locator("details.model section", has=page.locator("table, .findings")).all():
+        heading = section.locator("h4").inner_text()
+        if heading in ("Accuracy", "Drift"):
+            assert section.locator("details.words dd").count() >= 2, heading
+
+
+def test_a_finding_has_its_picture_and_what_to_do(twelve: Opened):
+    model = next(one for one in twelve.document["models"] if one["advice"]["action"] == "retrain")
+    place = twelve.page.locator("details.model", has_text=model["name"]).first
+    changed = [one for one in model["drifted"] if one["change"]]
+    assert changed
+    assert place.locator("svg polyline.spark").count() == len(changed)
+    text = place.locator(".findings").inner_text()
+    for one in model["drifted"]:
+        assert one["todo"] in text
+        assert one["words"][1:] in text
+    shown = place.locator(".findings > li > p").all_inner_texts()
+    assert not [words for words in shown if "sigma" in words]
+    assert "5.7 sigma" in place.locator(".findings details").first.inner_text()
 
 
 def test_it_prints_on_two_sheets_of_a4(opened: Opened, browser: Browser):

@@ -34,6 +34,7 @@ from mlops.cli import (
     recommendations,
     registry,
     series,
+    series_edits,
     simulate,
     trace,
     watch,
@@ -89,6 +90,8 @@ app.command()(model.predict)
 app.command()(explain.explain)
 app.command("what-if")(explain.what_if)
 series.app.command("effects")(explain.effects)
+series.app.command()(series_edits.delete)
+series.app.command()(series_edits.redate)
 app.command()(model.retrain)
 app.command()(monitor.review)
 app.command()(simulate.simulate)

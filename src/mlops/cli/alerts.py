@@ -1,11 +1,11 @@
-"""`mlops registry alerts`: what is wrong with the versions that aliases point to."""
+"""`mlops alerts list`: what somebody should look at, as `mlops monitor run` and `mlops review` say it, too."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, store
+from mlops.cli.context import database, moment, store
 from mlops.cli.output import console, emit
 
 if TYPE_CHECKING:
@@ -21,11 +21,16 @@ COLOURS = {"critical": "red", "warning": "yellow"}
 
 def alerts(
     everything: Annotated[bool, typer.Option("--all", help="Show those that are resolved, too.")] = False,
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="Look with what was recorded by this date or time (UTC).")
+    ] = "now",
     as_json: Json = False,
 ) -> None:
-    """List what somebody should look at, the critical first, each with what to do."""
+    """List what somebody should look at, the critical first, each with what to do; it writes nothing."""
+    from mlops.monitoring.alerts import policy
+
     with database().transaction() as transaction:
-        rows = transaction.rows("list_alerts", everything=everything)
+        rows = transaction.rows("list_alerts", everything=everything, as_of=moment(as_of), document=policy().document)
 
     def text() -> None:
         for row in rows:
@@ -56,7 +61,7 @@ def tell(reviewed: "Reviewed") -> None:
 
 
 def _print(row: dict[str, Any]) -> None:
-    opened, resolved = f"{row['opened_at']:%Y-%m-%d %H:%M}", row["resolved_at"]
+    opened, resolved = f"{row['since']:%Y-%m-%d %H:%M}", row["resolved_at"]
     colour = "dim" if resolved else COLOURS[row["severity"]]
     when = f"{opened} to {resolved:%Y-%m-%d %H:%M}" if resolved else f"since {opened}"
     _say(f"[{colour}]{row['severity']}[/]  [bold]{escape(row['subject'])}[/]  {row['kind']}, {when}")

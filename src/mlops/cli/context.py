@@ -5,15 +5,19 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mlops.domain import moments
-from mlops.errors import Misused, typed
+from mlops.errors import Misused, NothingToDo, typed
 
 if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.db import Database
     from mlops.tracking.store import Store
 
-__all__ = ["LONGEST_DAYS", "check_time", "database", "moment", "settings", "store"]
+__all__ = ["AS_OF", "LONGEST_DAYS", "check_time", "database", "moment", "settings", "store"]
 
+AS_OF = (
+    "Know only what was recorded by this date or time (UTC); last: the end of the newest observation, last-4w: four"
+    " weeks before."
+)
 LONGEST_DAYS = 36_525
 """The most `--days` before a time."""
 
@@ -53,13 +57,56 @@ def store() -> "Store":
     return open_store(settings(), database().url)
 
 
-def moment(text: str | None, option: str = "--as-of", *, ahead: bool = False) -> datetime:
-    """A time that was typed as the value of an option, aware; Misused for a text that is none (`domain.moments`)."""
+def moment(
+    text: str | None,
+    option: str = "--as-of",
+    *,
+    ahead: bool = False,
+    metric_type: str = "",
+    granularity: str = "",
+    model: str = "",
+    file: object = None,
+) -> datetime:
+    """A time that was typed as the value of an option, aware; Misused for a text that is none (`domain.moments`).
+
+    "last" means the end of the newest observation, "last-4w" and "last-28d" four weeks before it: of the metric type
+    and granularity, where they are named, or of those that a model (its name or URI) was trained on; else of all
+    series. With a `file` in place of the database the last of its values are meant, which are all known now.
+    """
     with typed(option):
-        return moments.moment(text, ahead=ahead)
+        before = moments.before_last(text)
+        if before is None:
+            return moments.moment(text, ahead=ahead)
+        if file:
+            if before:
+                raise ValueError(f"{text!r} counts from the newest stored observation; with --file say a date")
+            return moments.moment(None)
+    return _last(metric_type, granularity, model) - before
 
 
 def check_time(text: str | None) -> str | None:
     """The text of a time, checked where the command line is read."""
-    moment(text)
+    with typed("--as-of"):
+        if moments.before_last(text) is None:
+            moments.moment(text)
     return text
+
+
+def _last(metric_type: str, granularity: str, model: str) -> datetime:
+    from mlops.forecasting.stamps import granularity_of
+    from mlops.series.read import ended
+
+    step = granularity_of(granularity).name if granularity else None
+    wanted = (metric_type or None, step)
+    if model:
+        with database().transaction() as transaction:
+            name = model.removeprefix("models:/").split("/")[0].split("@")[0]
+            trained = transaction.one("model_selection", name=name)
+        wanted = wanted if trained is None else (trained["metric_type"], trained["granularity"])
+    found = ended(database(), *wanted)
+    if found is None:
+        of = f" of {wanted[0]!r}" if wanted[0] else ""
+        raise NothingToDo(
+            f"there is no observation{of} yet, so none is the last; bring data in with `mlops series ingest FILE`"
+        )
+    return found

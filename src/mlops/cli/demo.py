@@ -205,7 +205,7 @@ def _say(line: str) -> None:
 def _summary(document: dict[str, Any]) -> None:
     if not document["weeks"]:
         console.print("every week had been replayed before; nothing was changed")
-    accuracy = table("", "weeks", "WAPE", "seasonal naive", "80 % cover", title="\n[bold]All 28 days ahead[/]")
+    accuracy = table("", "weeks", "WAPE", "seasonal naive", "80 % cover", title="\n[bold]The freshest forecasts[/]")
     for phase in document["phases"]:
         figures = (f"{phase['wape']:.3f}", f"{phase['wape_naive']:.3f}", f"{phase['coverage_80']:.0%}")
         accuracy.add_row(phase["phase"], str(phase["weeks"]), *figures)

@@ -6,6 +6,7 @@ The exit code is the error's own (`mlops.errors` says which and why): 2 where th
 import json
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,6 +58,9 @@ def _interruption(error: BaseException | None) -> BaseException | None:
 def _tell(program: str, error: Exception, *, as_json: bool) -> int:
     """Say what happened; the exit code."""
     name, sentence, code = _in_words(program, error)
+    retry_with: tuple[str, ...] = getattr(error, "retry_with", ())
+    if retry_with:
+        sentence += f"; repeat the command so: {_repeated(program, retry_with)}"
     with suppress(OSError, ValueError):
         if as_json:
             print(json.dumps({"error": name, "message": sentence}, indent=2))  # noqa: T201
@@ -74,6 +78,18 @@ def let_go(stream: Any) -> None:
     """What could not be written is not tried again at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _repeated(program: str, options: tuple[str, ...]) -> str:
+    """This command with an option (its name and value) in place of what it said of it."""
+    name, kept = options[0], list[str]()
+    words = iter(sys.argv[1:])
+    for word in words:
+        if word == name:
+            next(words, None)
+        elif not word.startswith(f"{name}="):
+            kept.append(word)
+    return shlex.join([program, *kept, *options])
 
 
 def _in_words(program: str, error: Exception) -> tuple[str, str, int]:

@@ -54,7 +54,7 @@ def presets(
 
     features = read_policy(policy_file()).features
     with logs.status("Evidently's presets"):
-        page = run(database(), store(), features, name, moment(as_of), settings().reports)
+        page = run(database(), store(), features, name, moment(as_of, model=name), settings().reports)
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))
 
 

@@ -49,7 +49,7 @@ def explain(
         series=series or None,
         day=_day(day),
         horizon=horizon,
-        as_of=moment(as_of),
+        as_of=moment(as_of, model=uri, file=file),
         file=file,
     )
 
@@ -88,7 +88,9 @@ def what_if(
     from mlops.serving.explain import suppose
 
     given = read_events(events)
-    found = suppose(database(), store(), uri, given, horizon=horizon, as_of=moment(as_of), file=file)
+    found = suppose(
+        database(), store(), uri, given, horizon=horizon, as_of=moment(as_of, model=uri, file=file), file=file
+    )
 
     def text() -> None:
         console.print(f"from {found.cutoff:%Y-%m-%d} by {found.version.uri}")
@@ -133,7 +135,7 @@ def effects(
         country=country or None,
         metric_type=metric_type,
         granularity=granularity,
-        as_of=moment(as_of),
+        as_of=moment(as_of, metric_type=metric_type, granularity=granularity),
     )
 
     def text() -> None:

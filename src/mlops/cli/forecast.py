@@ -108,7 +108,8 @@ def backtest(
         "covariates": covariate,
     }
     more: dict[str, Any] = {"labels": pairs(label, "--label"), "file": Path(file) if file else None}
-    defaults, known = Defaults.read(), moment(as_of)
+    defaults = Defaults.read()
+    known = moment(as_of, metric_type=metric_type, granularity=granularity, file=file)
     goal = defaults.goal if goal is None else goal
     plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0)
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
@@ -189,7 +190,7 @@ def tune(
         spec = TrainingSpec.of(
             kind,
             changes(change, **data),
-            as_of=moment(as_of),
+            as_of=moment(as_of, metric_type=metric_type, granularity=granularity, file=file),
             labels=pairs(label, "--label"),
             file=Path(file) if file else None,
         ).check()

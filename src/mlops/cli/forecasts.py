@@ -11,6 +11,7 @@ from mlops.cli import typed
 from mlops.cli.context import database, moment
 from mlops.cli.options import AsOf, FrameFile, Json
 from mlops.cli.output import Columns, console, emit, table
+from mlops.cli.typed import model_or_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,21 +23,11 @@ __all__ = ["app", "first_steps", "rest_of"]
 app = typer.Typer(help="Stored forecasts: list, export and plot them.", no_args_is_help=True)
 
 
-def _check_model(text: str) -> str:
-    """A model by its name or a URI of it, with or without a version or alias; empty stays empty."""
-    name = text.removeprefix("models:/")
-    if set(name) & {"/", "@"}:
-        typed.model_uri(f"models:/{name}")
-    elif text:
-        typed.model_name(name)
-    return text
-
-
 Model = Annotated[
     str,
     typer.Option(
         "--model",
-        callback=_check_model,
+        callback=model_or_uri,
         help="models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION; all when left out.",
         show_default=False,
     ),

@@ -77,7 +77,7 @@ def train(
         spec = TrainingSpec.of(
             kind,
             changed,
-            as_of=moment(as_of),
+            as_of=moment(as_of, metric_type=metric_type, granularity=granularity, file=file),
             labels=pairs(label, "--label"),
             file=Path(file) if file else None,
         ).check()
@@ -118,7 +118,13 @@ def predict(
     from mlops.serving.predict import predict as run
 
     issued = run(
-        database(), store(), uri, horizon=horizon, as_of=moment(as_of), decompose=decompose and file is None, file=file
+        database(),
+        store(),
+        uri,
+        horizon=horizon,
+        as_of=moment(as_of, model=uri, file=file),
+        decompose=decompose and file is None,
+        file=file,
     )
     if output is not None:
         write_frame(output, issued.frame)

@@ -42,6 +42,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
+    from mlops.monitoring.alerts import review_alerts
     from mlops.monitoring.job import drill_down
     from mlops.monitoring.job import run as check
     from mlops.monitoring.policy import read_policy
@@ -63,11 +64,16 @@ def run(
             " `mlops registry promote models:/NAME/VERSION`, forecast with `mlops predict models:/NAME@champion`,"
             " and when its days are past run `mlops outcomes match`"
         )
+    alerts = review_alerts(database(), time)
     pages = [drill_down(database(), one, settings().reports) for one in checked if html and one.state != "failed"]
 
     def text() -> None:
         for one in checked:
             _print_checked(one)
+        for sentence in alerts.sentences():
+            _say(escape(sentence))
+        if alerts.opened:
+            _say("what to do: mlops alerts list")
         for page in pages:
             _say(str(page))
 
@@ -113,13 +119,15 @@ def review(
     from mlops.monitoring.review import build, file_name, write
     from mlops.project import policy_file
 
-    found = build(database(), read_policy(policy_file()), moment(as_of), model=model)
+    found = build(database(), read_policy(policy_file()), moment(as_of, model=model or ""), model=model)
     page = output or settings().reports / file_name(found.as_of)
     write(found, page)
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))
 
 
 def _print_checked(checked: "Checked") -> None:
+    from mlops.domain.findings import todo
+
     findings, advice = checked.findings.details, checked.recommendation
     drifted = [finding for finding in findings if finding.drifted]
     says = _coloured(checked.asks, checked.asks) if advice is not None else checked.alias
@@ -127,9 +135,15 @@ def _print_checked(checked: "Checked") -> None:
         f"[bold]{escape(checked.name)}[/] version {checked.version}: {says};"
         f" {len(drifted)} of {len(findings)} findings drifted"
     )
-    told = advice.reasons if advice is not None else [finding.detail for finding in drifted]
+    told = advice.reasons if advice is not None else [finding.words for finding in drifted]
+    held = checked.since if checked.since is not None and checked.since < checked.as_of else None
+    if checked.asks == "watch" and held is not None:
+        told = [f"as since {held:%Y-%m-%d}: {told[0]}"]  # what goes on is told once
     for line in dict.fromkeys([*told, *([checked.problem] if checked.problem else [])]):
         _say(f"  {escape(line)}")
+    if checked.asks == "watch" and held is None:
+        for remedy in dict.fromkeys(todo(finding.kind, finding.subject) for finding in drifted):
+            _say(f"  → {escape(remedy)}")
     if checked.comparison is not None:
         _say(f"  in the champion's place it would have saved {escape(str(checked.comparison))}")
     if advice is not None and advice.onset is not None:
@@ -143,12 +157,14 @@ def _print_checked(checked: "Checked") -> None:
 def _expected(values: dict[str, float]) -> str:
     low, high = values["expected_wape_low"], values["expected_wape_high"]
     return (
-        f"its WAPE is expected to be {values['expected_wape']:.3f} ({low:.3f} to {high:.3f});"
-        f" the backtest had {values['promised_wape']:.3f}"
+        f"the WAPE of its freshest forecasts is expected to be {values['expected_wape']:.3f} ({low:.3f} to {high:.3f});"
+        f" the backtest's had {values['promised_wape']:.3f}"
     )
 
 
 def _print_review(found: "Review", page: Path) -> None:
+    from mlops.monitoring.business import SET_COSTS
+
     urgent = [model for model in found.models if model.advice.needs_person]
     _say(f"[bold]{escape(found.headline)}[/]")
     calm = [model for model in found.models if not model.advice.needs_person and model.advice.action == "none"]
@@ -157,6 +173,11 @@ def _print_review(found: "Review", page: Path) -> None:
             _print_model(model)
     if len(found.models) > 1:
         _say(f"{len(urgent)} of {len(found.models)} models need somebody, {len(calm)} are in order")
+    for one in found.alerts:
+        if not one.kind.endswith("_recommended"):
+            _say(f"{one.severity}: {escape(one.model or one.subject)}: {escape(one.message)}; {escape(one.todo)}")
+    if not found.priced:
+        _say(escape(SET_COSTS))
     if found.impact is not None:
         _say(
             f"forecast errors cost {found.impact.week:,.0f} {found.impact.currency} this week,"
@@ -173,9 +194,11 @@ def _print_model(model: "Model") -> None:
     from mlops.monitoring.review import ACTIONS
 
     advice, week = model.advice, model.last_7_days
+    _say(f"[bold]{escape(model.name)}[/] version {model.version}: {_coloured(advice.shown, ACTIONS[advice.shown])}")
+    of = "" if model.promised_of == "freshest" else " (of all its forecasts)"
     _say(
-        f"[bold]{escape(model.name)}[/] version {model.version}: {_coloured(advice.action, ACTIONS[advice.action])};"
-        f" WAPE {_percent(week.wape)}, naive {_percent(week.wape_naive)}, promised {_percent(model.promised.wape)};"
+        f"  freshest forecasts of 7 days: WAPE {_percent(week.wape)}, seasonal naive {_percent(week.wape_naive)},"
+        f" backtest {_percent(model.promised.wape)}{of};"
         f" {_percent(week.coverage_80)} inside 80 %"
     )
     for line in (*advice.reasons, *advice.commands):

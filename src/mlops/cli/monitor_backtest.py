@@ -79,7 +79,11 @@ def backtest(
             case, unit = _of_file(Path(file), spec, weeks, policy)
         else:
             case, unit = _of_model(
-                uri, Reach(weeks, fit_weeks, refit_weeks), policy, moment(as_of), told("forecasting the past")
+                uri,
+                Reach(weeks, fit_weeks, refit_weeks),
+                policy,
+                moment(as_of, model=uri),
+                told("forecasting the past"),
             )
         found = run(
             case,
@@ -179,25 +183,21 @@ def _also(names: tuple[str, ...]) -> str:
 
 def _print_budgets(found: "Backtest") -> None:
     currency = found.currency
-    shown = table(
-        "budget",
-        "alarms",
-        "a year (95 %)",
-        f"alarms, {currency}",
-        f"waiting, {currency}",
-        "both (95 %)",
-        "best in",
-    )
+    costs = (f"alarms, {currency}", f"waiting, {currency}", "both (95 %)", "best in") if found.priced else ()
+    shown = table("budget", "alarms", "a year (95 %)", *costs)
     for one in found.tradeoff.budgets:
         total = one.total
-        shown.add_row(
-            _mark(found, one),
-            str(one.rate.count),
-            f"{one.rate.per_year:.1f} ({one.rate.low:.1f} to {one.rate.high:.1f})",
+        money = (
             f"{total.alarms:,.0f}",
             f"{total.waiting:,.0f}",
             f"{total.value:,.0f} ({total.low:,.0f} to {total.high:,.0f})",
             f"{one.best_in:.0%}",
+        )
+        shown.add_row(
+            _mark(found, one),
+            str(one.rate.count),
+            f"{one.rate.per_year:.1f} ({one.rate.low:.1f} to {one.rate.high:.1f})",
+            *money[: len(costs)],
         )
     console.print()
     console.print(shown)
@@ -206,7 +206,7 @@ def _print_budgets(found: "Backtest") -> None:
 def _mark(found: "Backtest", one: "AtBudget") -> str:
     words = [f"{one.budget:g}"]
     words += ["policy"] if one.budget == found.budget else []
-    words += ["lowest"] if one.budget == found.tradeoff.best.budget else []
+    words += ["lowest"] if found.priced and one.budget == found.tradeoff.best.budget else []
     return " ".join(words)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mlops.cli import typed
-from mlops.cli.context import check_time
+from mlops.cli.context import AS_OF, check_time
 from mlops.errors import Misused, quoted
 
 __all__ = [
@@ -82,9 +82,7 @@ def _set(given: list[str]) -> list[str]:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-AsOf = Annotated[
-    str, typer.Option("--as-of", callback=check_time, help="Know only what was recorded by this date or time (UTC).")
-]
+AsOf = Annotated[str, typer.Option("--as-of", callback=check_time, help=AS_OF)]
 AsOfOrNone = Annotated[
     str | None,
     typer.Option("--as-of", callback=check_time, help="What was known then, instead of now; a date means 00:00 UTC."),

@@ -32,8 +32,8 @@ def promote(
     """Make a version the champion of its name, if it passes every gate.
 
     Gates: better than the champion by the margin of monitoring/policy.toml on the same folds, not worse than the
-    seasonal naive, lineage complete, signature compatible, loads with pickle forbidden. Those that can't
-    apply to a model of another library are recorded as such.
+    seasonal naive, better than forecasting zero or the mean, lineage complete, signature compatible, loads with
+    pickle forbidden. Those that can't apply to a model of another library are recorded as such.
     """
     from mlops.project import policy_file
     from mlops.training.promote import margin_of

@@ -1,6 +1,7 @@
 """`mlops recommendations list|show|accept|dismiss|snooze`: what monitoring asks for, and who decided."""
 
 import getpass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ __all__ = ["app"]
 app = typer.Typer(
     help="Recommendations: what should be done about a champion, and who decided it.", no_args_is_help=True
 )
+Row = Mapping[str, Any]
 COLOURS = {
     "rollback": "red",
     "retrain": "red",
@@ -38,8 +40,11 @@ def list_(
         rows = transaction.rows("recommendations", everything=everything)
 
     def text() -> None:
-        for row in rows:
+        for row, same in _once(rows):
             _print_line(row)
+            if same:
+                many = "1 check before it says" if len(same) == 1 else f"{len(same)} checks before it say"
+                _say(f"    {many} the same, since {same[-1]['as_of']:%Y-%m-%d}")
         if not rows:
             _say("no recommendation waits for anybody" if not everything else "there is no recommendation yet")
 
@@ -96,6 +101,23 @@ def snooze(
     _decide(recommendation_id, "snooze", reason, by, until=moment(until, ahead=True), as_json=as_json)
 
 
+def _once(rows: Sequence[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """Rows, newest first, each with the unbroken run of older ones of its model that ask for nothing more than it does.
+
+    What asks for nobody (watch, none) is told once, however many weeks it goes on; what asks is told each time.
+    """
+    names: dict[str, tuple[Row, list[Row]]] = {}
+    found: list[tuple[Row, list[Row]]] = []
+    for row in rows:
+        newer = names.get(row["name"])
+        if newer is not None and row["action"] in ("watch", "none") and newer[0]["action"] == row["action"]:
+            newer[1].append(row)
+            continue
+        names[row["name"]] = (row, [])
+        found.append(names[row["name"]])
+    yield from found
+
+
 def _decide(
     number: int, decision: str, reason: str, by: str | None, *, until: datetime | None = None, as_json: bool
 ) -> None:
@@ -128,7 +150,7 @@ def _found(number: int) -> dict[str, Any]:
     }
 
 
-def _print_line(row: dict[str, Any]) -> None:
+def _print_line(row: Row) -> None:
     colour = COLOURS.get(row["action"], "yellow")
     _say(
         f"[bold]{row['recommendation_id']}[/]  {row['as_of']:%Y-%m-%d}  {escape(row['name'])} version {row['version']}"
@@ -143,6 +165,9 @@ def _print_line(row: dict[str, Any]) -> None:
 
 
 def _print(row: dict[str, Any]) -> None:
+    from mlops.domain.findings import Change, Finding, todo
+    from mlops.monitoring.business import SET_COSTS
+
     _print_line(row | {"reasons": [], "realised_benefit": None})
     for reason in row["reasons"]:
         _say(f"    {escape(reason)}")
@@ -151,7 +176,10 @@ def _print(row: dict[str, Any]) -> None:
     if row["expected_benefit"]:
         _say(f"promised: {escape(_benefit(row['expected_benefit']))}")
         saved, currency = row["expected_benefit"]["money"] * row["horizon_weeks"], row["expected_benefit"]["currency"]
-        _say(f"          {saved:,.2f} {currency} in {row['horizon_weeks']} weeks, at a cost of {row['cost']:,.2f}")
+        if currency:
+            _say(f"          {saved:,.2f} {currency} in {row['horizon_weeks']} weeks, at a cost of {row['cost']:,.2f}")
+        else:
+            _say(f"          {escape(SET_COSTS)}")
     if row["realised_benefit"]:
         _say(f"realised: {escape(_benefit(row['realised_benefit']))} (by {row['realised_at']:%Y-%m-%d})")
     for one in row["decisions"]:
@@ -164,21 +192,27 @@ def _print(row: dict[str, Any]) -> None:
     if row["replaced_by"]:
         _say(f"a later check of the same week made {row['replaced_by']} in its place")
     for one in row["findings"]:
+        change = None if one["change"] is None else Change.from_json(one["change"])
+        about = {name: one[name] or "" for name in ("detail", "slice", "place")}
+        found = Finding(one["kind"], one["subject"], 0.0, 0.0, one["drifted"], change=change, **about)
+        _say(f"  {one['kind']:<12} {escape(found.words)}")
+        if one["drifted"]:
+            _say(f"  {'':<12} → {escape(todo(one['kind'], one['subject']))}")
         against = "" if one["statistic"] is None else f" ({one['statistic']:.1f} against {one['threshold']:.1f})"
-        _say(f"  {one['kind']:<12} {escape(one['detail'] or one['subject'])}{against}")
+        _say(f"  {'':<12} [dim]{escape(one['detail'] or one['subject'])}{against}[/]")
 
 
-def _decided(row: dict[str, Any]) -> str:
+def _decided(row: Row) -> str:
     if row["decision"] is None:
         return ""
     return f" by {escape(row['decided_by'])}{_until(row)}: {escape(row['reason'])}"
 
 
-def _until(row: dict[str, Any]) -> str:
+def _until(row: Row) -> str:
     return f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
 
 
-def _expiry(row: dict[str, Any]) -> str:
+def _expiry(row: Row) -> str:
     return f"   until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else ""
 
 

@@ -86,7 +86,7 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
 
 
 def phases(database: Database) -> list[dict[str, Any]]:
-    """WAPE of all stored forecasts and of the seasonal naive, before, in and after the lockdown, as far as replayed."""
+    """WAPE of the freshest forecasts and of the naive, before, in and after the lockdown, as far as replayed."""
     with database.transaction() as transaction:
         weeks = transaction.rows("weekly_accuracy", name=MODEL, as_of=MONDAYS[-1], cycle="7 days", steps=7)
     found = []

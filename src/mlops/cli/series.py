@@ -12,7 +12,7 @@ from rich.markup import escape
 from mlops.cli.context import database, settings
 from mlops.cli.options import LARGEST_ID, Json
 from mlops.cli.output import console, emit, progress, table
-from mlops.cli.typed import metric_type, time_zone, to_read, to_write
+from mlops.cli.typed import granularity, metric_type, time_zone, to_read, to_write
 from mlops.errors import Misused, UnknownName
 
 if TYPE_CHECKING:
@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Observations: bring them in, look at them, take them out.", no_args_is_help=True)
+metric = typer.Typer(help="Metric types: what can be measured.", no_args_is_help=True)
+app.add_typer(metric, name="metric")
 MetricTypeOption = Annotated[
     str | None, typer.Option("--metric-type", callback=metric_type, help="Only series of this metric type.")
 ]
+
+
+KINDS = 10
+"""Of the reasons for which rows were refused so many are printed, the most frequent first."""
 
 
 class OnError(StrEnum):
@@ -50,10 +56,10 @@ class KnownAt(StrEnum):
 
 @app.command()
 def ingest(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The file; `auckland` with --adapter auckland means the demo's data.")
-    ],
-    adapter: Annotated[str, typer.Option(help="The file's format: long, austin or auckland.")] = "long",
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; `auckland` means the demo's data.")],
+    adapter: Annotated[
+        str, typer.Option(help="The file's format: long, austin or auckland; auto tells it from the columns.")
+    ] = "auto",
     on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
     timezone: Annotated[
         str | None,
@@ -71,13 +77,27 @@ def ingest(
             " first file of a series and now in those after it."
         ),
     ] = KnownAt.auto,
+    metric_type: Annotated[
+        str | None,
+        typer.Option(
+            callback=metric_type, help="What is measured; of a file that says so, only the rows of this metric type."
+        ),
+    ] = None,
+    step: Annotated[
+        str,
+        typer.Option(
+            "--granularity",
+            callback=granularity,
+            help="daily, weekly … or pandas' alias, where no column says it; a file series_id, ds, y shows it.",
+        ),
+    ] = "",
     by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="One transaction; new months are loaded alone and attached whole.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Store the observations of a file, each once; exit 1 when a row was refused."""
+    """Store the observations of a file (long format, or series_id, ds, y), each once; exit 1 when a row was refused."""
     _check_source(file, adapter, by)
     from mlops.series import ingest as room
 
@@ -102,6 +122,8 @@ def ingest(
             known_at=known_at.value,
             by=by,
             backfill=backfill,
+            metric_type=metric_type,
+            granularity=step or None,
             spool=settings().root,
             progress=tell,
         )
@@ -177,6 +199,46 @@ def export(
     emit({"file": file, "rows": rows}, as_json=as_json, text=lambda: console.print(f"{rows:,} rows written to {file}"))
 
 
+@metric.command("list")
+def list_metrics(as_json: Json = False) -> None:
+    """List the metric types: what they measure, how they add up, the values that are possible."""
+    from mlops.series.metrics import list_metric_types
+
+    found = list_metric_types(database())
+
+    def text() -> None:
+        shown = table("metric type", "unit", "adds up as", "from", "to", "without a value", "series")
+        for row in found:
+            bounds = (_figure(row["min_value"], "g"), _figure(row["max_value"], "g"))
+            shown.add_row(row["name"], row["unit"], row["aggregate"], *bounds, row["absence"], f"{row['series']:,}")
+        console.print(shown)
+
+    emit(found, as_json=as_json, text=text)
+
+
+@metric.command("add")
+def add_metric(
+    name: Annotated[str, typer.Argument(help="What is measured, like cash_withdrawn: small letters, digits and _.")],
+    unit: Annotated[str, typer.Option(help="The unit of its values, like kg, count or percent.")],
+    aggregate: Annotated[str, typer.Option(help="How values add up over time: sum, mean, max or last.")] = "sum",
+    min_value: Annotated[float | None, typer.Option(help="The smallest possible value; none when left out.")] = None,
+    max_value: Annotated[float | None, typer.Option(help="The largest possible value; none when left out.")] = None,
+    absence: Annotated[
+        str, typer.Option(help="What a step without a value means: zero (of what is counted), or nothing.")
+    ] = "nothing",
+    as_json: Json = False,
+) -> None:
+    """Declare a metric type; the same again changes nothing."""
+    from mlops.series.metrics import add_metric_type, check_metric_type
+
+    check_metric_type(name, unit, aggregate, min_value, max_value, absence)
+    added = add_metric_type(
+        database(), name, unit=unit, aggregate=aggregate, min_value=min_value, max_value=max_value, absence=absence
+    )
+    text = f"{name} ({unit}) is declared" if added else f"{name} ({unit}) was declared so already; nothing was changed"
+    emit({"name": name, "unit": unit, "added": added}, as_json=as_json, text=lambda: console.print(text, markup=False))
+
+
 @app.command("profile")
 def profile_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> None:
     """Find the seasons, trend and gaps of each series and keep them with it, in `analytics.series.seasonality`."""
@@ -189,10 +251,14 @@ def profile_series(metric_type: MetricTypeOption = None, as_json: Json = False) 
 
 def _check_source(file: Path, adapter: str, by: str | None) -> None:
     """The file is there, and its adapter has the grouping."""
-    from mlops.series.adapters import ADAPTERS, GROUPINGS, INSTALLED
+    from mlops.series.adapters import ADAPTERS, AUTO, GROUPINGS, INSTALLED, recognised
 
-    if adapter not in ADAPTERS:
-        raise UnknownName("adapter", adapter, ADAPTERS)
+    if adapter != AUTO and adapter not in ADAPTERS:
+        raise UnknownName("adapter", adapter, (*ADAPTERS, AUTO))
+    if str(file) in INSTALLED and adapter in (AUTO, str(file)) and not file.exists():
+        adapter = str(file)
+    elif adapter == AUTO:
+        adapter = recognised(to_read(file))
     if by is not None and by not in GROUPINGS.get(adapter, ()):
         if adapter not in GROUPINGS:
             raise Misused(f"--by {by} groups rows of the adapter {', '.join(GROUPINGS)}; {adapter} has no groupings")
@@ -211,10 +277,11 @@ def _tell(report: "IngestReport") -> None:
     console.print(f"{report.read:,} rows read: {done}, {report.refused:,} refused")
     if report.attached:
         console.print(f"{report.attached} months were loaded alone and attached whole")
-    for line in (*(f"note: {note}" for note in report.notes), *map(str, report.reasons)):
+    for line in (*(f"note: {note}" for note in report.notes), *map(str, report.kinds[:KINDS])):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if report.refused:
-        console.print("  every refused row is in analytics.refused_rows")
+        more = f"{len(report.kinds) - KINDS} more reasons, and " if len(report.kinds) > KINDS else ""
+        console.print(f"  {more}every refused row with its reason: analytics.refused_rows", highlight=False)
 
 
 def _where(row: Mapping[Any, Any]) -> str:

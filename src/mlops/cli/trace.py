@@ -33,6 +33,7 @@ def trace(
         first = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         read_archived(transaction, [found["series_id"]], start=first, end=found["cutoff"])
         found["months"] = transaction.rows("trace_months", prediction_id=prediction_id)
+        found["edits"] = transaction.rows("trace_edits", prediction_id=prediction_id)
     emit(found, as_json=as_json, text=lambda: _print(found))
 
 
@@ -50,6 +51,18 @@ def _print(found: dict[str, Any]) -> None:
             )
     if found["months"]:
         console.print(_months(found["months"]))
+    for one in found["edits"]:
+        console.print(escape(_edited(one)), highlight=False, soft_wrap=True)
+
+
+def _edited(edit: dict[str, Any]) -> str:
+    """What was done since to the observations that the table counts."""
+    known = {"observed": " to when their period ended", "now": " to that time"}.get(edit["known_at"], "")
+    return (
+        f"{edit['action']}{known} on {_time(edit['decided_at'])} by {edit['decided_by']}: {edit['observations']:,}"
+        f" observations of {edit['first_at']:%Y-%m-%d} to {edit['last_at']:%Y-%m-%d}, {edit['reason']};"
+        " the counts above are those of today"
+    )
 
 
 def _forecast(found: dict[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ __all__ = [
     "metric_type_or_none",
     "model",
     "model_name",
+    "model_or_uri",
     "model_uri",
     "reason",
     "table_to_write",
@@ -104,6 +105,17 @@ def model(name: str | None) -> str | None:
         with typed("--model"):
             model_name(name)
     return name
+
+
+def model_or_uri(text: str) -> str:
+    """`--model`: a model's name, `models:/NAME`, or a URI of one of its versions; empty stays empty."""
+    name = text.removeprefix("models:/")
+    if text and not re.search(r"[@/]", name):
+        with typed("--model"):
+            model_name(name)
+    elif text:
+        model_uri(text if text.startswith("models:/") else f"models:/{text}")
+    return text
 
 
 def model_name(name: str) -> str:
@@ -204,7 +216,7 @@ def metric_type(name: str | None) -> str | None:
     with database().transaction() as transaction:
         known |= {row["name"] for row in transaction.rows("metric_types")}
     if name not in known:
-        raise UnknownName("metric type", name, known)
+        raise UnknownName("metric type", name, known, hint=f"another one: mlops series metric add {name} --unit UNIT")
     return name
 
 

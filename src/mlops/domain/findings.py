@@ -1,17 +1,111 @@
 """What monitoring finds, and what it says should be done."""
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["FEWEST_DAYS", "Action", "Benefit", "Finding", "FindingKind", "Findings", "Recommendation"]
+__all__ = [
+    "FEWEST_DAYS",
+    "Action",
+    "Benefit",
+    "Change",
+    "Finding",
+    "FindingKind",
+    "Findings",
+    "Recommendation",
+    "plain",
+    "todo",
+]
 
 FEWEST_DAYS = 90
 """Days of a backtest from which a monitor can be fitted."""
-FindingKind = Literal["feature", "concept", "performance", "prediction", "data"]
+FindingKind = Literal["feature", "concept", "performance", "prediction", "data", "serving"]
 Action = Literal["none", "watch", "investigate_data", "retrain", "rollback", "fallback"]
+
+
+LOOK = "find out whether the feed or the world has changed; name an event of the world as such"
+WAIT = "nothing yet: one bad week may be chance; when it lasts, a challenger is fitted to prove itself"
+REMEDIES: dict[tuple[str, str], str] = {
+    (
+        "performance",
+        "naive",
+    ): "plan with the seasonal naive's figures where it was better, until a challenger wins",
+    ("performance", "coverage"): "plan with wider intervals: they widen by themselves as the newest outcomes come in",
+    (
+        "performance",
+        "collapse",
+    ): LOOK,
+    (
+        "performance",
+        "upheaval",
+    ): LOOK,
+    (
+        "performance",
+        "",
+    ): WAIT,
+    ("concept", ""): WAIT,
+    ("feature", ""): "nothing: the model sees the change in its inputs, and its errors are judged by themselves",
+    ("prediction", ""): "nothing: outcomes will tell; look whether you expect what is forecast",
+    ("data", ""): "look at the values as they came, and at what sends them, before anything is retrained",
+    ("data", "feed"): "look at what sends the observations: mlops series list shows the newest of each series",
+    ("serving", ""): "run what did not run, and plan it; nothing is wrong with the data or the model",
+}
+SIGMA = re.compile(r"(?:more than )?\d+(?:\.\d+)? sigma")
+
+
+def todo(kind: str, subject: str) -> str:
+    """What a person does about a finding beyond its limit, or why nothing."""
+    return REMEDIES.get((kind, subject), REMEDIES[kind, ""])
+
+
+def plain(detail: str) -> str:
+    """A detail without its statistics.
+
+    >>> plain("predictions are 4.1 sigma too high over the last 28 days")
+    'predictions are clearly too high over the last 28 days'
+    """
+    return SIGMA.sub("clearly", detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed, in its own unit: the mean `now`, over the last `days`, and what was `usual` on the same weekdays.
+
+    `since` is about when (aware, None: it can't be told), `ended` the newest day; `weeks` are its weekly means, the
+    newest last, None where a week has no value.
+    """
+
+    what: str
+    now: float
+    usual: float
+    unit: str
+    days: int
+    since: datetime | None
+    ended: datetime | None = None
+    weeks: tuple[float | None, ...] = ()
+
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        part = f" ({self.now / self.usual - 1:+.0%})" if self.usual > 0 and self.now > 0 else ""
+        since = "" if self.since is None else f", since about {self.since:%Y-%m-%d}"
+        return (
+            f"{self.what} is {_amount(self.now)}{unit} over the last {self.days} days,"
+            f" where {_amount(self.usual)}{unit} is usual{part}{since}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored beside the finding; the time as ISO 8601."""
+        times = {name: time and time.isoformat() for name, time in (("since", self.since), ("ended", self.ended))}
+        return asdict(self) | times
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Change":
+        """What `to_json` has stored."""
+        times = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("since", "ended")}
+        return cls(**{**stored, **times, "weeks": tuple(stored["weeks"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +113,8 @@ class Finding:
     """One statistic of one week against its limit.
 
     `subject` is a feature, a series, or empty for the model itself; `slice` is the part of the series that it is about,
-    as `route_type=urban`, or empty for all of them.
+    as `route_type=urban`, or empty for all of them. `place` is what people call the series that `subject` is the number
+    of; `change` says it in the unit of what changed, where it is a mean that moved.
     """
 
     kind: FindingKind
@@ -29,6 +124,14 @@ class Finding:
     drifted: bool
     detail: str = ""
     slice: str = ""
+    place: str = ""
+    change: Change | None = None
+
+    @property
+    def words(self) -> str:
+        """What changed, by how much, since when: for people; the statistics are in the detail."""
+        words = str(self.change) if self.change else plain(self.detail) or self.place or self.subject
+        return f"{words} ({self.slice})" if self.slice and self.slice not in words else words
 
     @property
     def key(self) -> tuple[FindingKind, str, str]:
@@ -37,8 +140,8 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """The key in words: `feature.log_level`, `concept`, `performance.coverage[route_type=urban]`."""
-        whole = f"{self.kind}.{self.subject}" if self.subject else self.kind
+        """The key in words: `feature.log_level`, `concept`, `data.R2`, `performance.coverage[route_type=urban]`."""
+        whole = f"{self.kind}.{self.place or self.subject}" if self.subject else self.kind
         return f"{whole}[{self.slice}]" if self.slice else whole
 
     @property
@@ -88,8 +191,18 @@ class Findings:
         """Columns or series that are broken rather than different."""
         return self._drifted("data")
 
+    @property
+    def calls(self) -> bool:
+        """Whether anything is beyond its limit."""
+        return any(finding.drifted for finding in self.details)
+
     def _drifted(self, kind: FindingKind) -> frozenset[str]:
         return frozenset(finding.subject for finding in self.details if finding.kind == kind and finding.drifted)
+
+
+def _amount(value: float) -> str:
+    """Three digits, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _rank(finding: Finding) -> tuple[bool, float]:
@@ -101,7 +214,8 @@ def _rank(finding: Finding) -> tuple[bool, float]:
 class Benefit:
     """What another model saves on the same days: of the WAPE, and in money per week; each with its interval.
 
-    Below zero is a loss. `days` is over how many days it was measured.
+    Below zero is a loss. `days` is over how many days it was measured. Without a `currency` money is made of prices
+    that are placeholders, and is told to nobody.
     """
 
     wape: float
@@ -123,10 +237,12 @@ class Benefit:
         return asdict(self)
 
     def __str__(self) -> str:
-        return (
-            f"WAPE {self.wape:+.3f} ({self.wape_low:+.3f} to {self.wape_high:+.3f}) and {self.money:,.2f}"
-            f" ({self.money_low:,.2f} to {self.money_high:,.2f}) {self.currency} a week, over {self.days} days"
+        money = (
+            f" and {self.money:,.2f} ({self.money_low:,.2f} to {self.money_high:,.2f}) {self.currency} a week"
+            if self.currency
+            else ""
         )
+        return f"WAPE {self.wape:+.3f} ({self.wape_low:+.3f} to {self.wape_high:+.3f}){money}, over {self.days} days"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LEVELS", "bias", "coverage", "mase", "pinball", "wape"]
+__all__ = ["LEVELS", "bias", "coverage", "mase", "pinball", "wape", "worse_than_trivial"]
 
 LEVELS = (80, 95)
 """The interval levels, in per cent, that are stored with every forecast."""
@@ -19,6 +19,19 @@ def wape(y: Array, y_hat: Array) -> float:
     """
     y, y_hat = _known(y, y_hat)
     return _ratio(np.abs(y - y_hat).sum(), np.abs(y).sum())
+
+
+def worse_than_trivial(ours: float, mean: float | None) -> str:
+    """In words, which forecast without a model has a lower WAPE than `ours`: zero, whose is 1, or the mean; else empty.
+
+    >>> worse_than_trivial(1.06, 1.2)
+    'forecasting zero every time would have been better'
+    """
+    if ours >= 1:
+        return "forecasting zero every time would have been better"
+    if mean is not None and ours > mean:
+        return "forecasting each series' mean would have been better"
+    return ""
 
 
 def bias(y: Array, y_hat: Array) -> float:

@@ -203,6 +203,12 @@ class Granularity:
         """The beginnings of the `count` steps after the one of `last`."""
         return self.start(int(self.number(np.asarray(last))) + np.arange(1, count + 1))
 
+    def over(self, at: Times) -> Times:
+        """When the steps that begin at these times are over."""
+        if self.months:
+            return np.asarray((at.astype("datetime64[M]") + self.months).astype("datetime64[us]"))
+        return np.asarray(at.astype("datetime64[us]") + (self.seconds or DAY) * SECOND)
+
     def moved(self, at: Times, steps: Numbers | int) -> Times:
         """Each time so many steps later (before, if negative), as far from the beginning of its step as it was."""
         at = at.astype("datetime64[us]")

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "Absence", "MetricType", "Season"]
+__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season"]
 
+Aggregate = Literal["sum", "mean", "max", "last"]
 Absence = Literal["nothing", "zero"]
 Season = Literal["day", "week", "month", "year"]
 
@@ -21,7 +22,7 @@ class MetricType:
 
     name: str
     unit: str
-    aggregate: Literal["sum", "mean", "max", "last"]
+    aggregate: Aggregate
     min_value: float | None = None
     max_value: float | None = None
     seasons: tuple[Season, ...] = ("week", "year")

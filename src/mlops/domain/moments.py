@@ -1,13 +1,23 @@
 """Times as people type them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["moment"]
+__all__ = ["before_last", "moment"]
 
 EARLIEST, LATEST = 1900, 2261
 """The first and the last year of a time; pandas knows no later one."""
+LAST = re.compile(r"last(-(?P<count>\d{1,4})(?P<unit>[dw]))?")
 AHEAD = timedelta(days=1)
 """How far ahead a time may lie and count as now: a date may be the local one, and clocks differ."""
+
+
+def before_last(text: str | None) -> timedelta | None:
+    """How long before the end of the newest observation `last`, `last-28d` or `last-4w` is; None for another text."""
+    found = LAST.fullmatch(text or "")
+    if found is None:
+        return None
+    return timedelta(days=int(found["count"] or 0) * (7 if found["unit"] == "w" else 1))
 
 
 def moment(text: str | None, *, ahead: bool = False) -> datetime:
@@ -25,7 +35,7 @@ def moment(text: str | None, *, ahead: bool = False) -> datetime:
     except ValueError:
         what = "is a time that no calendar has" if text[:4].isdecimal() and text[4:5] == "-" else "is not a time"
         what = what if text.strip() else "is empty"
-        raise ValueError(f"{told} {what}; expected 2020-03-23 or 2020-03-23T06:00:00+00:00, or now") from None
+        raise ValueError(f"{told} {what}; expected 2020-03-23 or 2020-03-23T06:00:00+00:00, now or last") from None
     if found.tzinfo is None and len(text) > len("2020-03-23"):
         raise ValueError(f"{told} has no time zone; expected {text}+00:00 for UTC")
     if not EARLIEST <= found.year <= LATEST:

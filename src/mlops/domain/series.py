@@ -11,6 +11,7 @@ __all__ = [
     "PLACE",
     "REQUIRED",
     "IngestReport",
+    "RefusedKind",
     "RefusedRow",
 ]
 
@@ -42,6 +43,26 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedKind:
+    """Rows that could not be taken for the same reason: how many, which lines they span, and the first as example."""
+
+    rows: int
+    column: str | None
+    reason: str
+    first_line: int
+    last_line: int
+    example: str | None
+
+    def __str__(self) -> str:
+        where = f"line {self.first_line:,}" if self.rows == 1 else f"lines {self.first_line:,} to {self.last_line:,}"
+        column = "" if self.column is None else f", column {self.column}"
+        found = "" if self.example is None else f"found {self.example!r}"
+        at = "" if self.rows == 1 or not found else f" in line {self.first_line:,}"
+        row = "row" if self.rows == 1 else "rows"
+        return f"{self.rows:,} {row}, {where}{column}: {found}{at}{'; ' if found else ''}{self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
     """What a file held and what became of it; `read` is the sum of the four counts after it."""
 
@@ -56,6 +77,8 @@ class IngestReport:
     reasons: tuple[RefusedRow, ...]
     """The first refused rows, at most 20; all of them are in `analytics.refused_rows`."""
     notes: tuple[str, ...]
+    kinds: tuple[RefusedKind, ...]
+    """The refused rows by reason, the most frequent first; a row with two reasons counts in both."""
     attached: int
     """Months that were loaded alone and attached whole."""
     seconds: float

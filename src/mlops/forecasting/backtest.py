@@ -32,6 +32,8 @@ __all__ = [
     "Past",
     "backtest",
     "compare",
+    "freshest",
+    "mean_before",
     "origins",
     "scores",
     "with_outcomes",
@@ -171,6 +173,27 @@ def scores(forecasts: pd.DataFrame) -> dict[str, float]:
     if "scale" in forecasts:
         found["mase"] = float(((y - y_hat).abs() / forecasts["scale"].where(forecasts["scale"] > 0)).mean())
     return found
+
+
+def mean_before(frame: pd.DataFrame, forecasts: pd.DataFrame) -> Floats:
+    """For each row of `series_id, cutoff`: the mean of its series' `y` in `series_id, ds, y` up to the cutoff.
+
+    NaN where the series has no value by then. Times of both are naive UTC.
+    """
+    known = frame.dropna(subset=["y"]).sort_values("ds", kind="stable")
+    mean = known.groupby("series_id")["y"].expanding().mean().droplevel(0)
+    known = pd.DataFrame({"series_id": known["series_id"], "ds": known["ds"], "mean": mean})
+    known = known.sort_values("ds", kind="stable")
+    asked = forecasts[["series_id", "cutoff"]].reset_index(drop=True)
+    asked = asked.assign(cutoff=asked["cutoff"].astype(known["ds"].dtype)).sort_values("cutoff", kind="stable")
+    found = pd.merge_asof(asked.reset_index(), known, left_on="cutoff", right_on="ds", by="series_id")
+    return np.asarray(found.set_index("index")["mean"].reindex(range(len(asked))), dtype=float)
+
+
+def freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """The forecast of every series and time from the newest cutoff: what was planned with in the end."""
+    ordered = forecasts.sort_values("cutoff", kind="stable")
+    return ordered.drop_duplicates(["series_id", "ds"], keep="last")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What is known of a day ahead of time: public holidays, and the user's own events (strikes, storms, festivals)."""
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -15,7 +16,7 @@ import pandas as pd
 
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
-from mlops.tables import check_text, file_format, refuse_nul
+from mlops.tables import file_format, read_text, refuse_nul
 
 __all__ = ["Calendar", "Event", "read_events"]
 
@@ -60,16 +61,14 @@ def read_events(path: Path) -> tuple[Event, ...]:
     if file_format(path) != "csv":
         raise BadInput(f"is no plain CSV; expected CSV with {COLUMNS}", where=str(path))
     try:
-        data = path.read_bytes()
-        check_text(data, str(path))
+        data, dialect = read_text(path)
         refuse_nul(data, str(path))
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = {"event", "first"} - set(reader.fieldnames or ())
-            if missing:
-                found = ",".join(reader.fieldnames or ()) or "nothing"
-                raise BadInput(f"the header is {found}; expected {COLUMNS}", where=str(path))
-            return tuple(_event(row, path, line) for line, row in enumerate(reader, start=2))
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=dialect.delimiter)
+        missing = {"event", "first"} - set(reader.fieldnames or ())
+        if missing:
+            found = ",".join(reader.fieldnames or ()) or "nothing"
+            raise BadInput(f"the header is {found}; expected {COLUMNS}", where=str(path))
+        return tuple(_event(row, path, line) for line, row in enumerate(reader, start=2))
     except (OSError, csv.Error) as error:
         raise BadInput(f"can't be read: {error}; expected CSV with {COLUMNS}", where=str(path)) from error
 

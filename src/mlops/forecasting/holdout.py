@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.domain.granularity import GRANULARITIES
-from mlops.forecasting.backtest import backtest, origins
+from mlops.forecasting.backtest import backtest, mean_before, origins
 from mlops.forecasting.panels import Panels
 
 __all__ = ["Holdout", "hold_out"]
@@ -36,6 +36,11 @@ class Holdout:
     def of_recipe(self, kind: str, params: Mapping[str, Any]) -> pd.DataFrame:
         """Forecasts of a recipe that is fitted once, on what came before the holdout."""
         return backtest(kind, params, self.frame, self.cutoffs, self.steps, refit_every=len(self.cutoffs))
+
+    def of_mean(self) -> pd.DataFrame:
+        """Each series' mean before the holdout, for every time in it."""
+        later = self.frame.loc[self.frame["ds"] > self.begins, ["series_id", "ds"]].assign(cutoff=self.begins)
+        return later.assign(y_hat=mean_before(self.frame, later))
 
     def of_model(self, predict: Predict) -> pd.DataFrame:
         """Forecasts of a fitted model: `predict` takes a history and a number of steps."""

@@ -100,7 +100,7 @@ class Panel:
         if values.shape[1] < horizon or np.isnan(values).any():
             raise BadInput(
                 f"covariate {name!r} is not known for every series and step until {self.future(horizon)[-1]};"
-                " pass future= with series_id, ds and its values"
+                " pass future= with series_id, ds and its values (in a file: rows ahead in which y is empty)"
             )
         return values
 

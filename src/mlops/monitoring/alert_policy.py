@@ -48,6 +48,11 @@ class AlertPolicy:
     owners: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the functions of the database read: limits and owners."""
+        return {"limits": dict(self.limits), "owners": dict(self.owners)}
+
     def channel(self, name: str) -> Channel:
         """The channel of that name; UnknownName when there is none."""
         for one in self.channels:

@@ -40,13 +40,15 @@ def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None
     """Bring monitoring's alerts up to date with what is known at `as_of` (aware); two at once wait for each other.
 
     They are about champions: a recommendation that needs a person, health below the limit, an overdue check, outcomes
-    that stay away, forecasts that are not made.
+    that stay away, forecasts that are not made. A look at the past, from before the newest check, opens and resolves
+    nothing.
     """
     rules = rules or policy()
     with database.transaction() as transaction:
         transaction.lock("monitoring alerts")
-        document = {"limits": dict(rules.limits), "owners": dict(rules.owners)}
-        rows = transaction.rows("review_monitoring_alerts", document=document, as_of=as_of)
+        if transaction.value("newer_check", as_of=as_of):
+            return Reviewed((), ())
+        rows = transaction.rows("review_monitoring_alerts", document=rules.document, as_of=as_of)
     changes = [(row.pop("change"), Alert(**row)) for row in rows]
     return Reviewed(*(tuple(alert for change, alert in changes if change == which) for which in ("opened", "resolved")))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.monitoring.business import UnitCost
+from mlops.monitoring.business import SET_COSTS, UnitCost
 from mlops.monitoring.inject import CHANGES
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay import WEEK, Case, Checked, Told
@@ -42,6 +42,11 @@ class Backtest:
         """What costs are in."""
         return self.question.costs.currency
 
+    @property
+    def priced(self) -> bool:
+        """Whether costs may be told: the prices are somebody's."""
+        return self.question.costs.priced
+
     def words(self, change: str) -> str:
         """A change for people."""
         return CHANGES[change].words
@@ -69,14 +74,29 @@ class Backtest:
             f" {rate.per_year:.1f} a year (95 % interval {rate.low:.1f} to {rate.high:.1f}), {people} for a person."
         )
         hours, price = self.question.costs.review_hours, self.question.costs.review_hour
+        if not self.priced:
+            yield f"Looking at each costs {hours:g} hours; {SET_COSTS}."
+            return
         yield (
             f"Looking at each costs {hours:g} hours of {price:,.2f} {self.currency}:"
             f" {now.review:,.2f} {self.currency} a year."
         )
 
     def advice(self) -> Iterator[str]:
-        """Which budget costs least, how sure that is, and what it rests on."""
-        best, budgets = self.tradeoff.best, self.tradeoff.budgets
+        """Which budget costs least, how sure that is, and what it rests on; no costs where prices are placeholders."""
+        if self.priced:
+            yield from self._cheapest()
+        alarmed = sum(week.alarmed for week in self.now.weeks)
+        if alarmed > MOSTLY_CALM * self.case.weeks:
+            yield (
+                f"{alarmed} of the {self.case.weeks} weeks are in alarm without any of these changes, which hides them:"
+                " replay a calmer time before you choose."
+            )
+        if self.priced:
+            yield self._rests_on()
+
+    def _cheapest(self) -> Iterator[str]:
+        best = self.tradeoff.best
         yield (
             f"With {self.changes()} a year a budget of {best.budget:g} costs"
             f" least, in {best.best_in:.0%} of resamples{_as_good(best.as_good)}."
@@ -85,14 +105,11 @@ class Backtest:
             (_, first), *later = best.by_changes
             steps = ", ".join(f"{budget:g} from {changes:.2g} a year on" for changes, budget in later)
             yield f"It depends on how many changes you expect: {first:g} costs least for none, {steps}."
-        alarmed = sum(week.alarmed for week in self.now.weeks)
-        if alarmed > MOSTLY_CALM * self.case.weeks:
-            yield (
-                f"{alarmed} of the {self.case.weeks} weeks are in alarm without any of these changes, which hides them:"
-                " replay a calmer time before you choose."
-            )
+
+    def _rests_on(self) -> str:
+        budgets = self.tradeoff.budgets
         excess = [one.excess for one in budgets[0].found if CHANGES[one.change].avoidable and one.excess is not None]
-        yield (
+        return (
             f"Waiting is priced at what errors cost more under a target's change, {np.mean(excess):,.2f}"
             f" {self.currency} a week, until it is found and for {WATCHED_WEEKS} weeks at most. Alarms of the replay"
             " count as false, though some may have been true."
@@ -108,11 +125,11 @@ class Backtest:
             "from": case.start,
             "to": case.end(case.weeks - 1),
             "weeks": case.weeks,
-            "currency": self.currency,
+            "currency": self.currency or None,
             "policy_budget": self.budget,
             "changes_per_year": self.question.changes_per_year,
-            "budgets": [_at(one) for one in self.tradeoff.budgets],
-            "best": asdict(self.tradeoff.best),
+            "budgets": [_at(one, priced=self.priced) for one in self.tradeoff.budgets],
+            "best": asdict(self.tradeoff.best) if self.priced else None,
             "checks": [_check(one, loss) for one, loss in zip(self.now.weeks, self.losses, strict=True)],
             "usual_loss": self.usual_loss,
         }
@@ -150,10 +167,12 @@ def _loss(case: Case, rows: pd.DataFrame) -> float:
     return float(np.nanmean(size)) if np.isfinite(size).any() else math.nan
 
 
-def _at(one: AtBudget) -> dict[str, Any]:
-    """A budget without its weeks, which only that of the policy shows."""
-    found = asdict(one)
-    del found["weeks"]
+def _at(one: AtBudget, *, priced: bool) -> dict[str, Any]:
+    """A budget without its weeks, which only that of the policy shows, and without costs that nobody set."""
+    left_out = {"weeks"} if priced else {"weeks", "review", "total", "best_in"}
+    found = {name: value for name, value in asdict(one).items() if name not in left_out}
+    if not priced:
+        found["found"] = [{**change, "excess": None} for change in found["found"]]
     return found
 
 

@@ -17,7 +17,7 @@ from mlops.errors import BadInput
 from mlops.forecasting import paired
 from mlops.forecasting.paired import Estimate
 
-__all__ = ["Costs", "UnitCost", "benefit", "money", "spent"]
+__all__ = ["SET_COSTS", "Costs", "UnitCost", "benefit", "money", "spent"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,9 +34,16 @@ class UnitCost:
             raise BadInput(f"a unit's cost is under {self.under}, over {self.over}; neither may be below 0")
 
 
+SET_COSTS = "set [costs] in policy.toml to see money"
+"""Said in place of money while its prices are placeholders."""
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What errors and remedies cost, and over how many weeks a remedy has to pay off."""
+    """What errors and remedies cost, and over how many weeks a remedy has to pay off.
+
+    Without a `currency` the prices are placeholders: nobody is told money that is made with them.
+    """
 
     currency: str
     default: UnitCost
@@ -54,7 +61,7 @@ class Costs:
     def of(cls, section: Mapping[str, Any]) -> Self:
         """The section [costs] of a policy file."""
         return cls(
-            currency=str(section["currency"]),
+            currency="" if _placeholders(section) else str(section["currency"]),
             default=_unit(section),
             retraining=float(section["retraining"]),
             review_hour=float(section["review_hour"]),
@@ -62,6 +69,11 @@ class Costs:
             horizon_weeks=int(section["horizon_weeks"]),
             metric_types={name: _unit(one) for name, one in section.get("metric_types", {}).items()},
         )
+
+    @property
+    def priced(self) -> bool:
+        """Whether the prices are somebody's."""
+        return bool(self.currency)
 
     @property
     def review(self) -> float:
@@ -108,6 +120,15 @@ def benefit(
 def _periods(judged: pd.DataFrame) -> npt.NDArray[np.datetime64]:
     """The day of each row; hours are added up to days, rows of longer steps have one day already."""
     return np.asarray(judged["ds"].dt.normalize())
+
+
+def _placeholders(section: Mapping[str, Any]) -> bool:
+    found = section.get("placeholders", False)
+    if not isinstance(found, bool):
+        raise BadInput(f"placeholders in [costs] is {found!r}; expected true, or no such line if they are yours")
+    if not found and not section["currency"]:
+        raise BadInput("currency in [costs] is empty; expected a name as EUR")
+    return found
 
 
 def _unit(section: Mapping[str, Any]) -> UnitCost:

@@ -114,7 +114,7 @@ def _proof(
     naive: pd.DataFrame,
     terms: Mapping[str, Any],
 ) -> Proof | None:
-    judged = held.judged(ours=ours, theirs=theirs, naive=naive)
+    judged = held.judged(ours=ours, theirs=theirs, naive=naive, mean=held.of_mean())
     if not comparable(judged, terms["granularity"]):
         return None
     return Proof(
@@ -123,4 +123,5 @@ def _proof(
         champion=wape(judged["y"], judged["theirs"]),
         naive=wape(judged["y"], judged["naive"]),
         challenger=name,
+        mean=wape(judged["y"], judged["mean"]),
     )

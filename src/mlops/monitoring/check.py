@@ -5,7 +5,7 @@ asks for nothing. A proof costs a fit, so it is only made when findings ask for 
 old at most once in the time of a holdout. It needs forecasting, and no training: what it fits is thrown away.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
+from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recommendation
 from mlops.domain.forecasts import coverage, wape
 from mlops.domain.granularity import Granularity
 from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.business import benefit
 from mlops.monitoring.challenge import challenge
+from mlops.monitoring.change import in_units
 from mlops.monitoring.onset import onset
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.reading import Known, Reading
@@ -57,7 +58,8 @@ def check(database: Database, store: Store, policy: Policy, reading: Reading, as
         weeks = list(reading.weeks(known))
     except HistoryTooShort as error:
         return _too_short(database, store, policy, reading, known, faults, error)
-    weeks[-1] = replace(weeks[-1], findings=Findings.of((*weeks[-1].findings.details, *faults)))
+    found = _in_words(database, reading, known, (*weeks[-1].findings.details, *faults))
+    weeks[-1] = replace(weeks[-1], findings=Findings.of(found))
     state, problem = _state(weeks[-1], reading.granularity)
     advice: Recommendation | None = None
     if version["alias"] == "champion":
@@ -80,8 +82,37 @@ def _state(newest: Week, granularity: Granularity) -> tuple[str, str]:
 def _nothing_past(version: Mapping[str, Any], as_of: datetime, faults: Sequence[Finding], policy: Policy) -> Check:
     """The check of a version that has forecast nothing yet, or nothing for the weeks that are looked at."""
     why, found = "none of its forecasts is of a day that is past", Findings(tuple(faults))
-    advice = recommend([found], policy.terms) if found.data_faults else Recommendation("none", (why,))
+    advice = recommend([found], policy.terms) if found.calls else Recommendation("none", (why,))
     return Check(version, as_of, found, _of_champion(version, advice), {}, "unjudged", why)
+
+
+def _in_words(database: Database, reading: Reading, known: Known, found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings of a week with names of series, changes in units, and missing forecasts told from broken data.
+
+    What the monitors look at are forecasts, so rows that did not come were not forecast; of a series that has sent
+    nothing the fault is the data's.
+    """
+    version, series = reading.version, list(reading.version["lineage"]["series"])
+    with database.transaction() as transaction:
+        names = {str(row["series_id"]): row["name"] for row in transaction.rows("series_named", series_ids=series)}
+    silent = {one.subject for one in found if one.kind == "data" and one.place}
+    told = [_of_service(one, names, silent) for one in found]
+    units = in_units(told, reading.baseline, reading.featured(known), version["unit"] or "", reading.slices)
+    return tuple(units)
+
+
+def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:
+    if finding.kind != "data" or finding.place:
+        return finding
+    if finding.subject == "rows":
+        detail = finding.detail.replace("rows of a series_id and day did not come", "forecasts were not made")
+        return replace(finding, kind="serving", detail=detail)
+    name = names.get(finding.subject)
+    if name is None:
+        return finding
+    detail = finding.detail.replace(f"series_id {finding.subject} has no rows", f"{name} has no forecasts")
+    kind: FindingKind = "data" if finding.subject in silent else "serving"
+    return replace(finding, kind=kind, detail=detail, place=name)
 
 
 def _too_short(

@@ -36,7 +36,8 @@ class Checked:
     """What one week's check of one served version found.
 
     `state` is judged, or why not: unlabelled, unjudged, failed; then `problem` says it in a sentence. A champion has a
-    recommendation, another version may have a `comparison`: what it would have saved in the champion's place.
+    recommendation, another version may have a `comparison`: what it would have saved in the champion's place. `since`
+    is the first check in a row that asked the same for the same cause.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Checked:
     recommendation_id: int | None
     values: dict[str, float]
     comparison: Benefit | None
+    since: datetime | None = None
 
     @property
     def champion(self) -> bool:
@@ -186,7 +188,11 @@ def _checked(database: Database, store: Store, policy: Policy, reading: Reading,
 def _recorded(database: Database, store: Store, policy: Policy, check: Check) -> Checked:
     number, standing = record(database, policy, check)
     _attach(database, store, check)
-    return _told(check, number, standing)
+    since = None
+    if number is not None:
+        with database.transaction() as transaction:
+            since = transaction.value("same_since", recommendation_id=number)
+    return _told(check, number, standing, since)
 
 
 def _attach(database: Database, store: Store, check: Check) -> None:
@@ -198,7 +204,7 @@ def _attach(database: Database, store: Store, check: Check) -> None:
         log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)
 
 
-def _told(check: Check, number: int | None, standing: Recommendation | None) -> Checked:
+def _told(check: Check, number: int | None, standing: Recommendation | None, since: datetime | None = None) -> Checked:
     version = check.version
     return Checked(
         name=version["name"],
@@ -213,4 +219,5 @@ def _told(check: Check, number: int | None, standing: Recommendation | None) -> 
         recommendation_id=number,
         values=dict(check.values),
         comparison=check.comparison,
+        since=since,
     )

@@ -18,12 +18,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from mlops.domain.findings import Change
     from mlops.monitoring.review.document import Model
     from mlops.monitoring.review.history import AliasMove, Detail, Step, Week
 
-__all__ = ["accuracy", "coverage", "largest", "totals"]
+__all__ = ["accuracy", "coverage", "largest", "sparkline", "totals"]
 
 WIDTH, HEIGHT = 460, 240  # points; the page scales them
+SPARK = 150, 34
 NEWEST_WEEKS = 52
 FIRST_MONDAY = 4  # days from 1970-01-01
 INK, SOFT, RULE, PAPER = "#1f2933", "#5a6572", "#e2dfd8", "#fbfaf7"
@@ -54,6 +56,18 @@ STYLE: dict[Any, Any] = {
     "legend.handlelength": 1.7,
     "legend.columnspacing": 1.3,
     "legend.borderaxespad": 0,
+}
+THEMED = {  # as the page names them, so that a dark page is drawn dark; alone a picture is as it was
+    INK: "ink",
+    SOFT: "soft",
+    RULE: "rule",
+    PAPER: "paper",
+    BLUE: "blue",
+    BAND_80: "band-80",
+    BAND_95: "band-95",
+    GREY: "grey",
+    ALARM: "alarm",
+    "#ffffff": "paper",
 }
 PROMISE: dict[str, Any] = {"color": INK, "linewidth": 1.1, "linestyle": (0, (5, 2.5))}
 CEILING = 1.0  # a WAPE of 100 %: what is worse is named, not drawn, or it would flatten every other week
@@ -102,6 +116,30 @@ def coverage(model: "Model") -> str:
         f"Share of outcomes of {model.name} inside the 80 % interval by week, {_percent(weeks[-1].coverage_80)}"
         " in the newest; all weeks are in the table of weeks",
         lambda figure: _draw_coverage(figure, weeks),
+    )
+
+
+def sparkline(change: "Change") -> str:
+    """The weekly means of what changed as a small line: what is usual dashed, since when dotted, the newest a dot."""
+    weeks = [(place, value) for place, value in enumerate(change.weeks) if value is not None]
+    values = [value for _, value in weeks] + [change.usual]
+    low, high = min(values), max(values)
+    across, up = SPARK[0] / max(len(change.weeks) - 1, 1), SPARK[1] / (high - low or 1.0)
+    points = [(round(place * across, 1), round(SPARK[1] - (value - low) * up, 1)) for place, value in weeks]
+    usual = round(SPARK[1] - (change.usual - low) * up, 1)
+    label = escape(f"{change} (its weekly means, the newest {len(change.weeks)} weeks)")
+    since = ""
+    if change.since is not None and change.ended is not None:
+        place = len(change.weeks) - 1 - (change.ended - change.since).days / 7
+        if place >= 0:
+            x = round(place * across, 1)
+            since = f'<line class="spark-since" x1="{x}" x2="{x}" y1="0" y2="{SPARK[1]}"/>'
+    line = " ".join(f"{x},{y}" for x, y in points)
+    return (
+        f'<svg viewBox="-3 -3 {SPARK[0] + 6} {SPARK[1] + 6}" role="img" aria-label="{label}"><title>{label}</title>'
+        f'<line class="spark-usual" x1="0" x2="{SPARK[0]}" y1="{usual}" y2="{usual}"/>{since}'
+        f'<polyline class="spark" points="{line}"/>'
+        f'<circle class="spark-now" cx="{points[-1][0]}" cy="{points[-1][1]}" r="2.6"/></svg>'
     )
 
 
@@ -272,6 +310,8 @@ def _svg(told: str, draw: Callable[[Figure], None]) -> str:
         (r"(\d\.\d\d)\d+(?=[^<>]*>)", r"\1"),
     ):
         drawing = re.sub(found, instead, drawing, flags=re.DOTALL)
+    for colour, name in THEMED.items():
+        drawing = drawing.replace(f": {colour}", f": var(--{name}, {colour})")
     label = escape(told)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>{drawing}'
 

@@ -16,6 +16,7 @@ from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.features.build import history, on_holiday, values
+from mlops.forecasting.backtest import freshest
 from mlops.forecasting.calendar import Calendar
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.slices import Slice, choose
@@ -79,8 +80,9 @@ class Reading:
     @cached_property
     def baseline(self) -> pd.DataFrame:
         """The freshest forecast of every series and day of the backtest, with features."""
-        ordered = self.backtest.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
-        return self._with_features(ordered.sort_values(KEYS), self.version["as_of"] or datetime.now(UTC))
+        return self._with_features(
+            freshest(self.backtest).sort_values(KEYS), self.version["as_of"] or datetime.now(UTC)
+        )
 
     @cached_property
     def backtest(self) -> pd.DataFrame:

@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recommendation
+from mlops.domain.forecasts import worse_than_trivial
 
-__all__ = ["RULE_VERSION", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
+__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
 
 RULE_VERSION = "4"
 SHOWN = 10
 BREAKS = frozenset({"performance.collapse", "performance.upheaval"})
 """Findings of one week that no chance explains: no second week is waited for."""
+UNLABELLED = (
+    "outcomes are missing, so the model's errors can't be judged: bring the observations in (mlops series ingest), then"
+    " run mlops outcomes match"
+)
 BEATEN = "performance.naive"
 """The finding that the seasonal naive is better: it rests on four weeks, so no second one is waited for, either."""
 NAIVE = "naive"
@@ -26,7 +31,7 @@ WIDE = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A rival against the champion on the same days: what it saves, and the WAPE of both and of the naive.
+    """A rival against the champion on the same days: what it saves, and the WAPE of both, of the naive and of the mean.
 
     The rival is a refit by a recipe (`challenger`: same, or a kind), the seasonal naive (`challenger` is naive), or the
     version that was champion before (`predecessor`); a refit that names a predecessor is one by that version's recipe.
@@ -38,6 +43,7 @@ class Proof:
     naive: float | None = None
     challenger: str | None = None
     predecessor: int | None = None
+    mean: float | None = None
 
     @property
     def rival(self) -> str:
@@ -51,8 +57,12 @@ class Proof:
         return "a refit by the same recipe" if self.predecessor is None else f"a refit of version {self.predecessor}"
 
     def wins(self, margin: float) -> bool:
-        """Whether it would be promoted: better beyond chance and by the margin, and not worse than the naive."""
-        return self.benefit.clear and self.is_better(margin)
+        """Whether it would be promoted: better beyond chance and by the margin, and than naive, zero and mean.
+
+        The seasonal naive itself only serves in the champion's place, and is held against the champion alone.
+        """
+        trivial = "" if self.challenger == NAIVE else worse_than_trivial(self.wape, self.mean)
+        return self.benefit.clear and self.is_better(margin) and not trivial
 
     def is_better(self, margin: float) -> bool:
         """Whether it is better by the margin, and not worse than the naive, chance or not."""
@@ -61,7 +71,9 @@ class Proof:
 
     def __str__(self) -> str:
         naive = "" if self.naive is None else f" and {self.naive:.3f} of the seasonal naive"
-        return f"{self.rival} has WAPE {self.wape:.3f} against {self.champion:.3f} of the champion{naive}"
+        trivial = worse_than_trivial(self.wape, self.mean)
+        worse = f" ({trivial})" if trivial else ""
+        return f"{self.rival} has WAPE {self.wape:.3f} against {self.champion:.3f} of the champion{naive}{worse}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +260,7 @@ def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_
         return Recommendation("watch", (_still_stands_in(about), *_details(newest)))
     if asks_for_proof(weeks, terms):
         return Recommendation("watch", (_in_vain(proofs, unproven), *_details(newest)))
-    unlabelled = ("outcomes are missing, so the model's errors can't be judged",) if labels_missing else ()
+    unlabelled = (UNLABELLED,) if labels_missing else ()
     drifted = (*_details(newest), *(_as_good(proofs) if proofs else ()))
     if _drifted(newest):
         return Recommendation("watch", (*drifted, *unlabelled))
@@ -277,8 +289,7 @@ def _retrain(winner: Proof, newest: Findings, last: Sequence[Findings], terms: T
     cost = terms.retraining + terms.review
     reasons = (
         f"{winner} on the newest {winner.benefit.days} days, which neither has seen",
-        f"retraining saves {winner.benefit}: {_saving(winner, terms):,.2f} in {terms.horizon_weeks} weeks"
-        f" for {cost:,.2f}",
+        f"retraining saves {winner.benefit}{_in_all(winner, terms, cost)}",
         *_drift_reasons(newest, last),
     )
     return Recommendation(
@@ -321,8 +332,18 @@ def _still_stands_in(about: Standing) -> str:
     )
 
 
+def _in_all(winner: Proof, terms: Terms, cost: float) -> str:
+    """What is saved in all for what, where prices are somebody's."""
+    if not winner.benefit.currency:
+        return ""
+    return f": {_saving(winner, terms):,.2f} in {terms.horizon_weeks} weeks for {cost:,.2f}"
+
+
 def _too_dear(winner: Proof, terms: Terms) -> str:
     cost, saving, currency = terms.retraining + terms.review, _saving(winner, terms), winner.benefit.currency
+    if not currency:
+        why = "by the placeholder prices of policy.toml that is not worth a retraining; set [costs] there"
+        return f"{winner}, but {why}"
     if saving < 0:
         return f"{winner}, but its errors cost {-saving:,.2f} {currency} more in {terms.horizon_weeks} weeks"
     return (
@@ -395,7 +416,7 @@ def _beaten(week: Findings) -> bool:
 
 def _break(week: Findings) -> tuple[str, ...]:
     """What broke, and what a person has to find out."""
-    told = (one.detail for one in _drifted(week) if _name(one) in BREAKS)
+    told = (one.words for one in _drifted(week) if _name(one) in BREAKS)
     return (
         *told,
         "that is beyond anything that the backtest has seen: find out whether the feed or the world has changed;"
@@ -432,13 +453,13 @@ def _name(finding: Finding) -> str:
 
 
 def _details(newest: Findings) -> tuple[str, ...]:
-    return tuple(finding.detail or finding.subject for finding in _drifted(newest)[:SHOWN])
+    return tuple(finding.words for finding in _drifted(newest)[:SHOWN])
 
 
 def _data_reasons(newest: Findings) -> tuple[str, ...]:
     faults = _drifted(newest, "data")
-    names = ", ".join(sorted(newest.data_faults))
-    details = (finding.detail for finding in faults[:SHOWN] if finding.detail)
+    names = ", ".join(sorted({finding.place or finding.subject for finding in faults}))
+    details = (finding.words for finding in faults[:SHOWN] if finding.detail)
     return (f"the data of {names} looks broken; look there before anything is retrained", *details)
 
 
@@ -447,10 +468,7 @@ def _drift_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, ...
     if not broken:
         return ()
     summary = f"the model drifted in {broken} of the last {len(last)} weeks"
-    numbers = (
-        f"{finding.detail or finding.kind} ({finding.statistic:.1f} against a limit of {finding.threshold:.1f})"
-        for finding in _drifted(newest, "concept", "performance")[:SHOWN]
-    )
+    numbers = (finding.words or finding.kind for finding in _drifted(newest, "concept", "performance")[:SHOWN])
     return (summary, *numbers)
 
 

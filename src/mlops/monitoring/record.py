@@ -1,5 +1,6 @@
 """What a check leaves in the database: findings, their Evidently snapshot, and a recommendation that rests on them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -107,6 +108,7 @@ def _findings(transaction: Transaction, check: Check) -> None:
         thresholds=[float(one.threshold) for one in found],
         drifted=[bool(one.drifted) for one in found],
         details=[one.detail for one in found],
+        changes=[json.dumps(one.change.to_json() if one.change else None) for one in found],
     )
     transaction.run("withdraw_findings", **check.key, **about)
 

@@ -1,5 +1,9 @@
-"""What has stopped coming: observations of a series by its own rhythm, and forecasts by the calendar of the model."""
+"""What has stopped coming: observations of a series by its own rhythm, and forecasts by the calendar of the model.
 
+The first is a fault of the data. The second is one of the service: nothing was run, and the data may well be whole.
+"""
+
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,23 +53,28 @@ def _feeds(rows: Sequence[Mapping[str, Any]], series: int) -> tuple[Finding, ...
 
 def _feed(row: Mapping[str, Any]) -> Finding:
     detail = (
-        f"series {row['series_id']} has sent nothing for {_days(row['silent'])}, since {_day(row)};"
+        f"{row['name']} has sent nothing for {_days(row['silent'])}, since {_day(row)};"
         f" it used to come every {_days(row['gap'])}, {_days(row['delay'])} late at most"
     )
-    return Finding("data", str(row["series_id"]), _ratio(row), 1.0, True, detail)
+    return Finding("data", str(row["series_id"]), _ratio(row), 1.0, True, detail, place=row["name"])
 
 
 def _issued(version: Mapping[str, Any], last: Mapping[str, Any], granularity: Granularity, as_of: datetime) -> Finding:
     until = last["forecast_until"]
     since = until if until is not None else version["alias_since"]
     behind = (as_of - since) / granularity.longest_step
+    uri = f"models:/{version['name']}@{version['alias']}"
+    run = f"run mlops predict {shlex.quote(uri)}"
     if until is None:
-        detail = f"nothing has been forecast, although it is served since {since:%Y-%m-%d}"
+        detail = f"no forecasts yet, although it is served since {since:%Y-%m-%d}: {run}"
     else:
         detail = (
-            f"forecasts end on {until:%Y-%m-%d %H:%M}; the newest was issued on {last['issued_at']:%Y-%m-%d %H:%M} UTC"
+            f"no forecasts since {until:%Y-%m-%d %H:%M}; the newest was issued on"
+            f" {last['issued_at']:%Y-%m-%d %H:%M} UTC: {run}"
         )
-    return Finding("data", "forecasts", max(behind, 0.0), GRACE, behind > GRACE, detail)
+    if behind <= GRACE:
+        detail = detail.partition(";")[0].replace("no forecasts since", "forecasts reach to")
+    return Finding("serving", "forecasts", max(behind, 0.0), GRACE, behind > GRACE, detail)
 
 
 def _ratio(row: Mapping[str, Any]) -> float:

@@ -54,6 +54,12 @@ class Arrivals:
         zones = [self._zones.get(key) for key in range(len(series))]
         return series.assign(time_zone=np.array([*zones, None], dtype=object)[:-1])
 
+    @property
+    def metric_types(self) -> tuple[str, ...]:
+        """The metric types of the file, in alphabetical order."""
+        place = IDENTITY.index("metric_type")
+        return tuple(sorted({identity[place] for identity in self._keys}))
+
     def take(self, chunks: Iterable[Chunk], rules: Rules, progress: Callable[[int], None] | None = None) -> None:
         """Check every chunk and keep its rows; the columns of the file must be known."""
 

@@ -144,7 +144,7 @@ def _judged(
         (~formed, "that is not a time; write it like 2024-01-31T00:00:00Z"),
         (outside, f"the time is outside 1970-01-01 to {latest.astype('datetime64[D]')}; correct it"),
         (
-            formed & ~aware & (zone is None),
+            formed & ~aware & (zone is None) & ~(step.dated & (written == written.astype("datetime64[D]"))),
             "the time has no zone; write it like 2024-01-31T00:00:00Z, or name the zone (--timezone UTC)",
         ),
         (np.isnat(written), "there is no such date or time; correct it"),

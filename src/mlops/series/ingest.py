@@ -1,7 +1,7 @@
 """Files in: read, check, store exactly once; a refused file leaves no observation, an interrupted one goes on."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,13 @@ from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
 from mlops.forecasting.stamps import zone_of
+from mlops.series.adapters import AUTO, locate, recognised
 from mlops.series.adapters import adapter as adapter_named
-from mlops.series.adapters import locate
 from mlops.series.arrivals import Arrivals
 from mlops.series.columns import Stamp
 from mlops.series.judge import LATE
 from mlops.series.load import Load, Stored
+from mlops.series.plain import as_long
 from mlops.series.steps import Clock
 from mlops.series.store import KnownAt, clocks_of, know
 from mlops.series.validate import Rules
@@ -46,6 +47,8 @@ class Delivery:
     stamp: Stamp
     known_at: KnownAt
     backfill: bool
+    metric_type: str | None
+    granularity: str | None
     spool: Path | None
     started_at: datetime
     progress: Progress
@@ -60,17 +63,23 @@ def ingest(
     database: Database,
     path: Path | str,
     *,
-    adapter: str = "long",
+    adapter: str = AUTO,
     on_error: OnError = "refuse",
     timezone: str | None = None,
     stamp: Stamp = "begin",
     known_at: KnownAt = "auto",
     by: str | None = None,
     backfill: bool = False,
+    metric_type: str | None = None,
+    granularity: str | None = None,
     spool: Path | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Store the observations of a file, once: the same file again changes nothing.
+
+    The file is in the long format, or a plain one (`series_id, ds, y`), whose series get their id as the label
+    `series`. `metric_type` and `granularity` are those of a file without a column that says so; the latter is inferred
+    of a plain file.
 
     A row that can't be taken refuses the whole file, or with `on_error="quarantine"` only itself. What differs from a
     stored observation corrects it, which becomes known now, and the old value is kept as a revision.
@@ -89,11 +98,14 @@ def ingest(
     Quality and anomalies are scored here, unless the file brings scores of its own for a series: those stand until a
     file without scores touches that series.
     """
-    adapter_named(adapter)
+    if adapter != AUTO:
+        adapter_named(adapter)
     file = locate(path, adapter)
+    if adapter == AUTO:
+        adapter = recognised(file)
     delivery = Delivery(
         file, _sha256(file), adapter, by, on_error, _zone(timezone), stamp, known_at,
-        backfill, spool, datetime.now(UTC), progress or (lambda *_: None),
+        backfill, metric_type, granularity, spool, datetime.now(UTC), progress or (lambda *_: None),
     )  # fmt: skip
     if spool is not None:
         spool.mkdir(parents=True, exist_ok=True)
@@ -118,7 +130,13 @@ def _read(
         zones = [row["time_zone"] for row in transaction.rows("series_zones")]
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
     rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp, zones)
-    chunks = adapter_named(delivery.adapter)(delivery.path, by=delivery.by)
+    chunks = as_long(
+        iter(adapter_named(delivery.adapter)(delivery.path, by=delivery.by)),
+        delivery.source,
+        metric_type=delivery.metric_type,
+        granularity=delivery.granularity,
+        known=sorted(metrics),
+    )
     arrivals.take(chunks, rules, lambda rows: delivery.progress("reading", rows, None))
     if arrivals.read == 0:
         raise BadInput("holds no rows, only a header; send a file with observations", where=delivery.source)
@@ -165,7 +183,8 @@ def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: 
         source=delivery.source,
         status=status,
         reasons=_first_refused(arrivals, delivery),
-        notes=arrivals.notes + _dated(stored, delivery.known_at, counts),
+        kinds=arrivals.refusals.kinds,
+        notes=arrivals.notes + _dated(stored, delivery.known_at, counts, arrivals.metric_types),
         attached=stored.attached,
         backdated=stored.backdated,
         backdated_until=stored.backdated_until and stored.backdated_until.replace(tzinfo=UTC),
@@ -175,7 +194,7 @@ def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: 
     )
 
 
-def _dated(stored: Stored, known_at: KnownAt, counts: dict[str, int]) -> tuple[str, ...]:
+def _dated(stored: Stored, known_at: KnownAt, counts: dict[str, int], metric_types: Sequence[str]) -> tuple[str, ...]:
     """When the new rows became known, where that is not now, or may not be what was meant."""
     found = []
     if stored.backdated and stored.backdated_until is not None:
@@ -188,7 +207,7 @@ def _dated(stored: Stored, known_at: KnownAt, counts: dict[str, int]) -> tuple[s
         found.append(
             f"{stored.late:,} new rows are of periods that ended more than {LATE.astype(int)} days ago and count as"
             " known now, for their series had observations before; if they are history:"
-            " mlops series redate --known-at observed"
+            f" {' and '.join(f'mlops series redate --metric-type {name}' for name in metric_types)}"
         )
     if known_at != "auto" and counts["unchanged"]:
         found.append(

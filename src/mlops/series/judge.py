@@ -108,13 +108,8 @@ def judge(
     before = _counted(both, touched) == 0
     known = np.where(before, both.was["quality_score"], np.nan)
     ends, past = _ends(both.at, facts.granularity[both.code]), of_series[both.code]
-    found = _assessed(
-        both,
-        stands["value"],
-        facts,
-        known,
-        None if past.all() else np.where(past, np.nan, np.subtract(now, ends) / SECOND),
-    )
+    waited = np.where(past, np.nan, np.subtract(now, ends) / SECOND)
+    found = _assessed(both, stands["value"], facts, known, None if past.all() else waited)
 
     quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), found.quality)
     columns: Arrays = {"series_id": facts.series_id[both.code], "observed_at": both.at} | stands
@@ -216,9 +211,8 @@ def _ends(at: Times, granularity: npt.NDArray[Any]) -> Times:
     """The ends of the periods that begin at these times."""
     ends = at.copy()
     for name in set(granularity):
-        step, own = GRANULARITIES[name], granularity == name
-        months = at[own].astype("datetime64[M]") + step.months
-        ends[own] = months if step.months else at[own] + np.timedelta64(step.seconds or 86_400, "s")
+        own = granularity == name
+        ends[own] = GRANULARITIES[name].over(at[own])
     return ends
 
 

@@ -1,20 +1,23 @@
 """What is stored: the series, one series, and observations as they were known at a time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.granularity import GRANULARITIES
-from mlops.errors import UnknownName
+from mlops.errors import NothingToDo, UnknownName
 from mlops.series.names import find, names
 
-__all__ = ["check_labels", "history", "latest", "list_series", "show_series"]
+__all__ = ["check_labels", "ended", "history", "latest", "list_series", "nothing_current", "show_series"]
 
 LATEST = 10
+LONG_AGO = timedelta(days=14)
+"""Data that ended this long before a time say little about it; the same as for one series, series.quality.STALE."""
 
 
 def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
@@ -51,6 +54,25 @@ def check_labels(database: Database, metric_type: str, granularity: str, labels:
             raise UnknownName(f"label of {granularity} {metric_type}", key, known, stored=True)
         if str(value) not in known[key]:
             raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
+
+
+def ended(database: Database, metric_type: str | None = None, granularity: str | None = None) -> datetime | None:
+    """When the newest observation's period ended (UTC, aware), of a metric type and granularity or of all series.
+
+    None without observations, and now at most: of a plan for the future nothing has ended.
+    """
+    with database.transaction() as transaction:
+        newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
+    if not newest:
+        return None
+    ends = [
+        GRANULARITIES[row["granularity"]].over(
+            np.array([row["newest"].astimezone(UTC).replace(tzinfo=None)], "datetime64[us]")
+        )
+        for row in newest
+    ]
+    last = pd.Timestamp(np.concatenate(ends).max())
+    return min(last.to_pydatetime().replace(tzinfo=UTC), datetime.now(UTC))
 
 
 def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
@@ -93,3 +115,20 @@ def history(
         found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
     local = {row["series_id"]: row["time_zone"] for row in chosen if not GRANULARITIES[row["granularity"]].dated}
     return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
+
+
+def nothing_current(
+    database: Database, metric_type: str, granularity: str, as_of: datetime, message: str
+) -> NothingToDo:
+    """What to say when nothing can be used as of then: also when the data ended long before, or became known after."""
+    end = ended(database, metric_type, granularity)
+    if end is None:
+        return NothingToDo(message)
+    if end < as_of - LONG_AGO:
+        return NothingToDo(f"{message}; the newest of the data ended on {end:%Y-%m-%d}", retry_with=("--as-of", "last"))
+    if history(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
+        message += (
+            "; if the data are a history that was brought in later, let it count as known since its periods ended:"
+            f" mlops series redate --metric-type {metric_type}"
+        )
+    return NothingToDo(message)

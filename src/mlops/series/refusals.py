@@ -1,12 +1,15 @@
 """The rows that could not be taken, each with its reason, on disk until they are stored: a file may hold millions."""
 
+import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+from mlops.domain.series import RefusedKind
 from mlops.files import placed
 from mlops.series.adapters import REFUSED_COLUMNS
 
@@ -14,6 +17,10 @@ __all__ = ["Refusals"]
 
 SCHEMA = pa.schema([(name, pa.int64() if name == "line" else pa.string()) for name in REFUSED_COLUMNS])
 SHOWN = 20
+NUMBERED = re.compile(r"(?<![\w#])(?:-?\d[\d.:-]*(?: \(-?[\d.e+-]+\))?(?:, )?)+")
+"""Numbers and lists of them, which tell apart reasons of the same kind."""
+MOST_KINDS = 100
+OTHER = "and other reasons; all of them are in analytics.refused_rows"
 
 
 class Refusals:
@@ -25,6 +32,7 @@ class Refusals:
             self._file = tempfile.TemporaryFile(prefix="mlops-refused-", dir=folder)  # noqa: SIM115  closed by __exit__
         self._writer = pa.ipc.new_stream(self._file, SCHEMA)
         self.rows = 0
+        self._kinds: dict[tuple[str | None, str], RefusedKind] = {}
         self.first = pd.DataFrame(columns=list(REFUSED_COLUMNS))
         """The first reasons by line and column, at most SHOWN."""
 
@@ -41,8 +49,33 @@ class Refusals:
         storable = _storable(reasons[list(REFUSED_COLUMNS)])
         with placed(self._folder):
             self._writer.write_table(pa.Table.from_pandas(storable, SCHEMA, preserve_index=False))
+        self._count(storable)
         known = storable if self.first.empty else pd.concat([self.first, storable])
         self.first = known.sort_values(["line", "column_name"], kind="stable")[:SHOWN]
+
+    @property
+    def kinds(self) -> tuple[RefusedKind, ...]:
+        """The refused rows by column and reason, the most frequent first; a row with two reasons counts in both."""
+        return tuple(sorted(self._kinds.values(), key=lambda kind: (-kind.rows, kind.first_line)))
+
+    def _count(self, reasons: pd.DataFrame) -> None:
+        codes, distinct = pd.factorize(reasons["reason"])
+        alike = pd.Series([NUMBERED.sub("#", reason) for reason in distinct], dtype=object).take(codes).to_numpy()
+        columns = reasons["column_name"].astype(object).where(reasons["column_name"].notna(), None)
+        for (column, kind), rows in reasons.groupby([columns, alike], dropna=False, sort=False):
+            first = rows.iloc[int(rows["line"].argmin())]
+            key = (column if isinstance(column, str) else None, str(kind))
+            if key not in self._kinds and len(self._kinds) == MOST_KINDS:
+                key = (None, OTHER)
+            here = RefusedKind(
+                len(rows),
+                key[0],
+                OTHER if key[1] == OTHER else str(first["reason"]),
+                int(rows["line"].min()),
+                int(rows["line"].max()),
+                None if pd.isna(first["found"]) else str(first["found"]),
+            )
+            self._kinds[key] = _together(self._kinds[key], here) if key in self._kinds else here
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         """All reasons, in the order in which they came; nothing can be added any more."""
@@ -51,6 +84,11 @@ class Refusals:
             self._file.seek(0)
         for batch in pa.ipc.open_stream(self._file):
             yield batch.to_pandas()
+
+
+def _together(one: RefusedKind, other: RefusedKind) -> RefusedKind:
+    first = min(one, other, key=lambda kind: kind.first_line)
+    return replace(first, rows=one.rows + other.rows, last_line=max(one.last_line, other.last_line))
 
 
 def _storable(refused: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -256,9 +257,9 @@ def _refuse_constant(text: str) -> float:
 
 def _undeclared(text: str, bounds: Bounds) -> str:
     close = nearest(text, bounds)
-    hint = f"did you mean {close!r}? " if close else ""
-    row = "insert into analytics.metric_types (name, unit, aggregate, min_value) values ('NAME', 'UNIT', 'sum', 0)"
-    return f"this metric type is not declared; {hint}known: {', '.join(sorted(bounds))}; add one with: {row}"
+    hint = f"did you mean {close!r}? else " if close else ""
+    add = f"mlops series metric add {shlex.quote(text)} --unit UNIT --aggregate sum"
+    return f"this metric type is not declared; {hint}declare it with: {add}; mlops series metric list shows the others"
 
 
 def _out_of_bounds(name: str, bounds: tuple[float, float]) -> str:

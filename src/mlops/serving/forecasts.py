@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.errors import BadInput, ModelNotFound, NothingToDo, UnknownName
+from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, UnknownName
 from mlops.series.names import find, names
 from mlops.series.read import history
 
@@ -158,7 +158,7 @@ def _versions(database: Database, model: str | None) -> dict[int, dict[str, Any]
     """The versions that a model means, by id."""
     match = MODEL.fullmatch(model) if model else None
     if model and match is None:
-        raise BadInput(f"{model!r} is no model; expected models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION")
+        raise Misused(f"{model!r} is no model; expected models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION")
     with database.transaction() as transaction:
         rows = transaction.rows("forecast_versions", name=match["name"] if match else None)
         if match and not rows:

@@ -18,6 +18,7 @@ from mlops.forecasting.base import Forecaster
 from mlops.forecasting.files import read_file
 from mlops.series.names import names
 from mlops.series.quality import usable
+from mlops.series.read import nothing_current
 from mlops.tracking.bridge import sync
 from mlops.tracking.checked import load
 from mlops.tracking.registry import ModelVersion, resolve
@@ -185,9 +186,13 @@ def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tu
     refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
     if frame.empty:
         first, *others = refused.items()
-        raise NothingToDo(
+        raise nothing_current(
+            database,
+            selection.metric_type,
+            selection.granularity,
+            as_of,
             f"no series of {mirrored['name']} version {mirrored['version']} has usable data by {as_of:%Y-%m-%d}:"
             f" series {first[0]} is {first[1]}{f' ({len(others)} more are refused)' if others else ''};"
-            " bring newer observations in with `mlops series ingest FILE`, or ask for an earlier time with --as-of"
+            " bring newer observations in with `mlops series ingest FILE`, or ask for an earlier time with --as-of",
         )
     return frame, refused

@@ -16,7 +16,7 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
-from mlops.forecasting.backtest import backtest
+from mlops.forecasting.backtest import backtest, mean_before
 from mlops.series.read import history
 from mlops.tracking.checked import load
 from mlops.tracking.registry import ModelVersion
@@ -47,13 +47,14 @@ def contest(
     champion: Contender | None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """WAPE of the version, of the champion and of the naive on the rows that all of them forecast."""
+    """WAPE of the version, of the champion, of the naive and of the mean on the rows that all of them forecast."""
     first = champion is None
     try:
         tables = {
             "ours": _forecasts(database, store, ours, "backtest"),
             "naive": _forecasts(database, store, ours, "backtest_naive"),
         }
+        tables["mean"] = tables["ours"].assign(y_hat=mean_before(_known_to(database, ours), tables["ours"]))
     except MlopsError as error:
         return Comparison(None, None, None, str(error), first)
     how = "its own backtest"
@@ -62,9 +63,10 @@ def contest(
             tables["champion"], how = _of_champion(database, store, ours, champion, tables["ours"], say)
         except (MlopsError, ValueError, TypeError, KeyError) as error:  # a recipe of other code, a model of other data
             found, why = _wapes(tables), error if isinstance(error, MlopsError) else f"{type(error).__name__}: {error}"
-            return Comparison(found["ours"], None, found["naive"], f"the champion can't be compared with: {why}")
+            on = f"the champion can't be compared with: {why}"
+            return Comparison(found["ours"], None, found["naive"], on, mean=found["mean"])
     found = _wapes(tables)
-    return Comparison(found["ours"], found.get("champion"), found["naive"], how, first)
+    return Comparison(found["ours"], found.get("champion"), found["naive"], how, first, found["mean"])
 
 
 def _of_champion(

@@ -15,7 +15,7 @@ from mlops.forecasting.files import FileSeries
 from mlops.forecasting.stamps import granularity_of
 from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
-from mlops.series.read import check_labels
+from mlops.series.read import check_labels, nothing_current
 
 __all__ = ["TrainingData", "learned", "needs_file", "read_data", "select"]
 
@@ -101,5 +101,6 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"
     excluded = (*excluded, *(Exclusion(series, why) for series in unknown))
     if frame.empty:
-        raise NothingToDo(f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}")
+        message = f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}"
+        raise nothing_current(database, selection.metric_type, selection.granularity, as_of, message)
     return TrainingData(selection, frame, excluded, found)

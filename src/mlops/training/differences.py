@@ -56,7 +56,7 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
             as_of=as_of,
         )
     yield from _gone_months([row for row in rows if row["cause"] in ("archived", "dropped")])
-    yield from _few([row for row in rows if row["cause"] in ("corrected", "removed", "unreadable")], _lost)
+    yield from _few([row for row in rows if row["cause"] not in ("archived", "dropped")], _lost)
 
 
 def values(then: Fingerprint, now: Fingerprint, changed: pd.DataFrame) -> Iterator[Difference]:
@@ -154,6 +154,10 @@ def _lost(row: Mapping[str, Any]) -> str:
     what = f"series {row['series_id']}: {row['observations']} observation{'' if one else 's'}"
     if row["cause"] == "removed":
         return f"{what} of {row['month']} {'was' if one else 'were'} removed ({first}{dots})"
+    if row["cause"] in ("deleted", "redated"):
+        decided = f"{_moment(row['decided_at'])} by {row['decided_by']}: {row['reason']}"
+        how = "deleted" if row["cause"] == "deleted" else "dated later than then"
+        return f"{what} of {row['month']} {'was' if one else 'were'} {how} on {decided} ({first}{dots})"
     if row["cause"] == "unreadable":
         return f"{what} of {row['month']} can't be read, for the series is not in the database any more ({first}{dots})"
     when = _moment(row["corrected_at"])

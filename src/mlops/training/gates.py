@@ -6,6 +6,8 @@ Pure: what is compared has been measured elsewhere.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mlops.domain.forecasts import worse_than_trivial
+
 __all__ = [
     "GATES",
     "Comparison",
@@ -19,10 +21,11 @@ __all__ = [
     "loads",
     "naive",
     "signature",
+    "trivial",
 ]
 
 Signature = Mapping[str, dict[str, str]]
-GATES = ("better", "naive", "lineage", "signature", "loads")
+GATES = ("better", "naive", "trivial", "lineage", "signature", "loads")
 """In the order in which they are asked and told."""
 
 
@@ -41,6 +44,7 @@ class Comparison:
     """WAPE of a version, of the champion and of the seasonal naive on the same forecasts; `on` says on which.
 
     None where there is nothing to compare with: `champion` when there is none, any when its forecasts are gone.
+    `mean` is the WAPE of forecasting each series' mean before the cutoff; that of forecasting zero is 1.
     """
 
     ours: float | None
@@ -49,17 +53,20 @@ class Comparison:
     on: str
     first: bool = False
     """Whether the name has no champion but this version."""
+    mean: float | None = None
 
 
 BETTER = "a WAPE lower than the champion's by more than {:.0%} on the same folds"
 NAIVE = "a WAPE not above the seasonal naive's"
+TRIVIAL = "a WAPE below 1, which forecasting zero has, and not above that of each series' mean"
 LINEAGE = "complete lineage in the model"
 
 
-def foreign_accuracy(library: str, margin: float) -> tuple[Gate, Gate]:
-    """The gates `better` and `naive` of a model of another library that was not trained here: they do not apply."""
+def foreign_accuracy(library: str, margin: float) -> tuple[Gate, ...]:
+    """The gates about accuracy of a model of another library that was not trained here: they do not apply."""
     why = f"does not apply: a model of {library} that was not trained here has no backtest on our folds"
-    return Gate("better", None, why, BETTER.format(margin)), Gate("naive", None, why, NAIVE)
+    expected = {"better": BETTER.format(margin), "naive": NAIVE, "trivial": TRIVIAL}
+    return tuple(Gate(gate, None, why, one) for gate, one in expected.items())
 
 
 def foreign_champion(library: str, margin: float) -> Gate:
@@ -93,6 +100,15 @@ def naive(measured: Comparison) -> Gate:
         return Gate("naive", False, measured.on, expected)
     found = f"WAPE {measured.ours:.3f}, the naive's {measured.naive:.3f}"
     return Gate("naive", measured.ours <= measured.naive, found, expected)
+
+
+def trivial(measured: Comparison) -> Gate:
+    """Whether the version is better than no model at all: than forecasting zero, and than forecasting the mean."""
+    if measured.ours is None:
+        return Gate("trivial", False, measured.on, TRIVIAL)
+    mean = "" if measured.mean is None else f", the mean's {measured.mean:.3f}"
+    found, worse = f"WAPE {measured.ours:.3f}, zero's 1.000{mean}", worse_than_trivial(measured.ours, measured.mean)
+    return Gate("trivial", not worse, f"{found}: {worse}" if worse else found, TRIVIAL)
 
 
 def lineage(state: str, problem: str | None) -> Gate:

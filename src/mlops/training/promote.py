@@ -202,7 +202,7 @@ def check(
         other = None if champion is None or theirs is None or beside is not None else Contender(champion, theirs)
         measured = contest(database, store, Contender(version, ours), other, say)
     better = gates.better(measured, margin) if beside is None else gates.foreign_champion(beside, margin)
-    return (better, gates.naive(measured), *structure(database, version, champion))
+    return (better, gates.naive(measured), gates.trivial(measured), *structure(database, version, champion))
 
 
 def _foreign(database: Database, version: ModelVersion, row: dict[str, Any]) -> str | None:

@@ -1,8 +1,9 @@
 """Acting on a recommendation: a challenger is compared on the newest weeks and promoted if it wins, or a champion goes.
 
-A challenger has to win against the champion, and it must not be worse than the seasonal naive: of two bad models the
-better one is still no reason to promote. A fallback lets the seasonal naive itself serve, as a version like any other;
-the model that it stands in for stays the champion before, so that a rollback brings it back.
+A challenger has to win against the champion, and it must not be worse than the seasonal naive, than zero or than the
+mean: of two bad models the better one is still no reason to promote. A fallback lets the seasonal naive itself serve,
+as a version like any other; the model that it stands in for stays the champion before, so that a rollback brings it
+back.
 """
 
 import tomllib
@@ -15,7 +16,7 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.forecasts import wape
+from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.forecasting.holdout import hold_out
@@ -32,7 +33,8 @@ from mlops.training.train import Say, train, trained_for
 __all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
 
 OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
-COLUMNS = {OURS: "ours", THEIRS: "theirs", NAIVE: "naive"}
+MEAN = "mlops.wape_mean"
+COLUMNS = {OURS: "ours", THEIRS: "theirs", NAIVE: "naive", MEAN: "mean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Retrained:
     wape_naive: float | None
     promoted: bool
     verdict: str
+    wape_mean: float | None = None
 
 
 def retrain(
@@ -193,8 +196,8 @@ def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retra
             f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
         ) from error
     proven = row["action"] in ("rollback", "fallback")
-    figures = (*_proof(row), None) if proven else _figures(_as_anchored(database, version))
-    return Retrained(version, row["version"], *figures, row["promoted"], row["verdict"])
+    ours, theirs, naive, mean = (*_proof(row), None, None) if proven else _figures(_as_anchored(database, version))
+    return Retrained(version, row["version"], ours, theirs, naive, row["promoted"], row["verdict"], mean)
 
 
 def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
@@ -224,10 +227,10 @@ def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
     return replace(version, tags=tags)
 
 
-def _figures(version: ModelVersion) -> tuple[float, float, float | None]:
-    """WAPE of challenger, champion and naive; older versions have none of the naive."""
-    naive = float(version.tags[NAIVE]) if NAIVE in version.tags else None
-    return float(version.tags[OURS]), float(version.tags[THEIRS]), naive
+def _figures(version: ModelVersion) -> tuple[float, float, float | None, float | None]:
+    """WAPE of challenger, champion, naive and mean; older versions have none of the last two."""
+    naive, mean = (float(version.tags[one]) if one in version.tags else None for one in (NAIVE, MEAN))
+    return float(version.tags[OURS]), float(version.tags[THEIRS]), naive, mean
 
 
 def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) -> None:
@@ -270,10 +273,10 @@ def _promote(database: Database, store: Store, won: Retrained, recommendation_id
     """Promote the winner on the evidence of its comparison, unless a gate that asks nothing about accuracy fails."""
     version, champion = won.version, alias_of(store, won.version.name, "champion")
     on = f"the newest {rule.holdout_days} days"
-    measured = gates.Comparison(won.wape_challenger, won.wape_champion, won.wape_naive, on)
-    accuracy = [gates.better(measured, rule.margin)]
+    measured = gates.Comparison(won.wape_challenger, won.wape_champion, won.wape_naive, on, mean=won.wape_mean)
+    accuracy = [gates.better(measured, rule.margin), gates.trivial(measured)]
     if won.wape_naive is not None:
-        accuracy.append(gates.naive(measured))
+        accuracy.insert(1, gates.naive(measured))
     built = structure(database, version, champion)
     if problems := gates.failed(built):
         why = "; ".join(f"{gate.gate}: {gate.found}" for gate in problems)
@@ -341,20 +344,23 @@ def _compare(
         ours=held.of_recipe(spec.kind, spec.forecaster_params),
         theirs=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),
         naive=held.of_recipe("naive", {"country": spec.country, "horizon": spec.horizon}),
+        mean=held.of_mean(),
     )
     return {tag: f"{wape(judged['y'], judged[name]):.6f}" for tag, name in COLUMNS.items()}
 
 
 def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
-    ours, theirs, naive = _figures(version)
-    won = ours < theirs * (1 - rule.margin) and (naive is None or ours <= naive)
+    ours, theirs, naive, mean = _figures(version)
+    trivial = worse_than_trivial(ours, mean)
+    won = ours < theirs * (1 - rule.margin) and (naive is None or ours <= naive) and not trivial
     beside = f" and {naive:.3f} of the seasonal naive" if naive is not None else ""
     verdict = (
         f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}"
         f" of version {champion.version}{beside} on the newest {rule.holdout_days} days"
+        + (f"; {trivial}" if trivial else "")
     )
-    return Retrained(version, champion.version, ours, theirs, naive, won, verdict)
+    return Retrained(version, champion.version, ours, theirs, naive, won, verdict, mean)
 
 
 def _close(database: Database, recommendation_id: int, result: Retrained) -> None:

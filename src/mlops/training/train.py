@@ -10,12 +10,13 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.findings import FEWEST_DAYS
+from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
-from mlops.forecasting.backtest import backtest, origins, scores
+from mlops.forecasting.backtest import backtest, freshest, mean_before, origins, scores
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.files import read_file
 from mlops.forecasting.panels import Panels
@@ -76,7 +77,10 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
     say("logging and registering")
     version, metrics = _register(spec, data, tested, fitted, database, store, began_at)
-    return Trained(version, metrics, data.excluded_frame, notes)
+    poor = _poor(metrics)
+    for note in poor:
+        log.warning(note)
+    return Trained(version, metrics, data.excluded_frame, (*notes, *poor))
 
 
 def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, TrainingData, tuple[str, ...]]:
@@ -156,9 +160,7 @@ def _register(
     began_at: datetime,
 ) -> tuple[ModelVersion, dict[str, float]]:
     record = _record(spec, data)
-    metrics = scores(tested["backtest"]) | {
-        f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES
-    }
+    metrics = _measured(tested, data.frame)
     tags = tags_of(spec, data) | ({REQUEST_TAG: spec.request} if spec.request else {})
     page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
     by_series = _named(table(tested["backtest"], ["series_id"]), data)
@@ -181,6 +183,30 @@ def _register(
     )
     logged = log_run(store, run)
     return register_version(store, database, spec.name, logged, tags), metrics
+
+
+def _measured(tested: Mapping[str, pd.DataFrame], frame: pd.DataFrame) -> dict[str, float]:
+    """Scores of every forecast of the backtest, WAPE of its baselines, and the same of the freshest forecasts alone.
+
+    The freshest are what monitoring holds later forecasts against.
+    """
+    ours, found = tested["backtest"], scores(tested["backtest"])
+    found |= {f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
+    found["wape_mean"] = wape(ours["y"], mean_before(frame, ours))
+    newest = scores(freshest(ours))
+    found |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
+    found["wape_naive_freshest"] = scores(freshest(tested["backtest_naive"]))["wape"]
+    return found
+
+
+def _poor(metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """In words, when the backtest says that a forecast without this model is better: promotion refuses it."""
+    why = worse_than_trivial(metrics["wape"], metrics.get("wape_mean"))
+    if not why and metrics["wape"] > metrics["wape_naive"]:
+        why = f"the seasonal naive is better, with a WAPE of {metrics['wape_naive']:.3f}"
+    if not why:
+        return ()
+    return (f"in the backtest the WAPE is {metrics['wape']:.3f}: {why}; `mlops registry promote` refuses such a model",)
 
 
 def _page(

@@ -3,7 +3,7 @@ with checks as (
     select v.model_id, v.name as model, r.recommendation_id, r.as_of, r.action, v.model_id = any(:replayed) as replayed,
            v.model_id = any(:replayed) or r.decided_at <= :as_of as known, r.status = 'done' as done,
            r.action <> 'none' and exists (select from analytics.model_performance_tracking f
-                                           where f.version_id = r.version_id and f.as_of = r.as_of and f.drifted) as alarm
+                                           where f.version_id = r.version_id and f.as_of = r.as_of and f.drifted and f.kind <> 'serving') as alarm
       from analytics.retraining_recommendations r join analytics.model_versions v using (version_id)
      where v.model_id = any(:model_ids) and r.as_of <= :as_of and r.replaced_by is null
 ), runs as (

@@ -28,14 +28,16 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
        v.name, v.version, v.kind, v.as_of as known_at, v.trained_from, v.trained_to, case when v.lineage_state = 'incomplete' then v.lineage_problem end as lineage_problem,
        v.lineage -> 'selection' ->> 'granularity' as granularity, t.name as metric_type, t.unit, t.aggregate,
        jsonb_array_length(v.lineage -> 'series') as series,
-       (v.metrics ->> 'wape')::float8 as wape, (v.metrics ->> 'wape_naive')::float8 as wape_naive,
-       (v.metrics ->> 'coverage_80')::float8 as coverage_80, (v.metrics ->> 'coverage_95')::float8 as coverage_95,
+       b.of as promised_of, (v.metrics ->> ('wape' || b.suffix))::float8 as wape, (v.metrics ->> ('wape_naive' || b.suffix))::float8 as wape_naive,
+       (v.metrics ->> ('coverage_80' || b.suffix))::float8 as coverage_80, (v.metrics ->> ('coverage_95' || b.suffix))::float8 as coverage_95,
        n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, n.onset_at as onset, n.expected_benefit, n.cost, n.horizon_weeks, n.expires_at,
        n.challenger, n.evidence, s.since, f.version as stands_in_for, d.decision, d.decided_by, d.decided_at, d.reason as decision_reason, d.until as decision_until,
        (select count(*) from analytics.model_performance_tracking f where f.version_id = c.version_id and f.as_of = n.as_of) as checked,
        case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
   from champions c
   join analytics.model_versions v using (version_id)
+ cross join lateral (select case when v.metrics ? 'wape_freshest' then '_freshest' else '' end as suffix,
+                            case when v.metrics ? 'wape_freshest' then 'freshest' else 'all' end as of) b
   left join analytics.metric_types t on t.name = v.lineage -> 'selection' ->> 'metric_type'
   left join lateral (
       select * from analytics.retraining_recommendations r

@@ -17,8 +17,7 @@ with freshest as (
       from freshest group by series_id order by size desc nulls last, series_id limit 4
 )
 select l.series_id, l.forecasts, l.wape, l.coverage_80, l.coverage_95,
-       coalesce(nullif(concat_ws(' · ', s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id), ''),
-                (select string_agg(value, ' · ' order by key) from jsonb_each_text(s.labels)), 'series ' || s.series_id) as place,
+       analytics.series_name(s) as place,
        f.target_at as ds, f.outcome, f.y_hat, f.lo_80, f.hi_80, f.lo_95, f.hi_95
   from freshest f join largest l using (series_id) join analytics.series s using (series_id)
  order by l.size desc nulls last, l.series_id, f.target_at

@@ -7,10 +7,11 @@ with aliased as (
      order by a.version_id, a.alias <> 'champion', a.alias <> 'challenger', a.alias
 )
 select v.version_id, v.name, v.version, v.kind, v.run_id, v.params, v.metrics, v.lineage, v.as_of, v.trained_to, a.alias, a.alias_since,
-       c.version_id as champion_id
+       c.version_id as champion_id, t.unit
   from aliased a
   join analytics.model_versions v using (version_id)
   left join analytics.granularities g on g.name = v.lineage -> 'selection' ->> 'granularity'
+  left join analytics.metric_types t on t.name = v.lineage -> 'selection' ->> 'metric_type'
   left join analytics.model_aliases c on c.model_id = a.model_id and c.alias = 'champion' and c.valid_to is null
  where v.deleted_at is null and coalesce(v.as_of <= :as_of, true)
    and (a.alias = 'champion'

@@ -19,6 +19,6 @@ with newest as (
            date_part('epoch', percentile_disc(0.9) within group (order by recorded_at - observed_at)) / 86400 as delay
       from newest group by series_id
 )
-select series_id, last_at, silent, gap, delay from rhythm
+select series_id, analytics.series_name(s) as name, last_at, silent, gap, delay from rhythm join analytics.series s using (series_id)
  where gaps >= 7 and silent > 3 * gap + delay
  order by series_id

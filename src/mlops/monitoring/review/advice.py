@@ -1,43 +1,69 @@
 """What a reviewer is told to do about one champion, why, and what to run; from its row of `review_champions`. Pure."""
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops.monitoring.review.decisions import Decided, Promise
+from mlops.monitoring.review.decisions import Decided, OpenAlert, Promise
 from mlops.monitoring.review.document import Advice, Check, Drifted
 
-__all__ = ["advice"]
+__all__ = ["advice", "without_placeholders"]
 
 OVERDUE = timedelta(days=8)  # a weekly job and a day of grace
 ASKS = ("rollback", "retrain", "fallback", "investigate_data")
 SHOWN = 3
+RUN = re.compile(r"mlops [a-z]+( [a-z]+)?( models:/\S+?)?(?=,|$| shows)")
 Row = Mapping[str, Any]
 
 
-def advice(row: Row, drifted: Sequence[Drifted], check: Check | None, as_of: datetime) -> Advice:
-    """What to do: with a person where a check is overdue or broke, or asks for what nobody has decided against."""
+def advice(
+    row: Row,
+    drifted: Sequence[Drifted],
+    check: Check | None,
+    as_of: datetime,
+    alerts: Sequence[OpenAlert] = (),
+    *,
+    priced: bool = True,
+) -> Advice:
+    """What to do: with a person where a check is overdue or broke, or asks for what nobody has decided against.
+
+    An open alert needs a person, too, whatever is recommended; `priced` is whether money may be shown.
+    """
     action, overdue = row["action"] or "unchecked", _is_overdue(row, as_of)
     broken = check is not None and check.state == "failed"
-    reasons = (*_broken(check), *_reasons(row, action, as_of, overdue=overdue))
+    told = [one for one in alerts if one.kind != "monitor_overdue" and not one.kind.endswith("_recommended")]
+    alarmed, said = [one.message for one in told], [*_reasons(row, action)]
+    late = [_lateness(row, as_of)] if overdue else []
+    both = [*alarmed, *said] if action in ("none", "watch") else [*said, *alarmed]
+    reasons = (*_broken(check), *late, *both)
     decision = _decision(row, action)
+    commands = (*_commands(row, action, drifted, overdue=overdue or broken), *_of_alerts(told))
     return Advice(
         action=action,
         why=_sentence(reasons[0]) if reasons else "",
         reasons=reasons,
         features=_features(drifted),
-        needs_person=overdue or broken or (action in ASKS and not _is_held(decision, as_of)),
-        commands=tuple(_commands(row, action, drifted, overdue=overdue or broken)),
+        needs_person=overdue or broken or bool(told) or (action in ASKS and not _is_held(decision, as_of)),
+        commands=tuple(dict.fromkeys(commands)),
         recommendation_id=row["recommendation_id"],
         checked_at=row["checked_at"],
         since=None if action == "none" else row["since"],
         onset=row["onset"],
         expires_at=row["expires_at"],
-        promise=_promise(row),
+        promise=_promise(row, priced=priced),
         decision=decision,
         verdict=row["verdict"],
     )
+
+
+def _of_alerts(alerts: Sequence[OpenAlert]) -> Iterator[str]:
+    """The command of each alert, where its `todo` begins with one."""
+    for one in alerts:
+        command = RUN.match(one.todo)
+        if command is not None:
+            yield command.group(0)
 
 
 def _broken(check: Check | None) -> Iterator[str]:
@@ -56,9 +82,7 @@ def _is_held(decision: Decided | None, as_of: datetime) -> bool:
     return decision.decision == "dismiss" or (decision.until is not None and decision.until > as_of)
 
 
-def _reasons(row: Row, action: str, as_of: datetime, *, overdue: bool) -> Iterator[str]:
-    if overdue:
-        yield _lateness(row, as_of)
+def _reasons(row: Row, action: str) -> Iterator[str]:
     if row["verdict"] is not None and action == "retrain":
         yield f"retraining did not help: {row['verdict']}"
     yield from row["reasons"] or ()
@@ -95,17 +119,24 @@ def _looks(drifted: Sequence[Drifted]) -> Sequence[str]:
 
 def _features(drifted: Sequence[Drifted]) -> tuple[str, ...]:
     """Features and broken columns or series by name, the clearest first; then the slices in which something drifted."""
-    named = (one.place or one.subject for one in drifted if one.kind in ("feature", "concept", "data"))
+    named = (one.place or one.subject for one in drifted if one.kind in ("feature", "concept", "data", "serving"))
     slices = (one.slice for one in drifted)
     return tuple(dict.fromkeys(name for name in (*named, *slices) if name))
 
 
-def _promise(row: Row) -> Promise | None:
+def _promise(row: Row, *, priced: bool) -> Promise | None:
     found = row["expected_benefit"]
     if found is None:
         return None
-    names = ("money", "money_low", "money_high", "currency", "days")
-    return Promise(**{name: found[name] for name in names}, weeks=row["horizon_weeks"], cost=row["cost"])
+    saving = without_placeholders(found, priced=priced)
+    return Promise(**saving, weeks=row["horizon_weeks"], cost=row["cost"] if saving["currency"] else None)
+
+
+def without_placeholders(benefit: Row, *, priced: bool) -> dict[str, Any]:
+    """A benefit as it is shown: without money where prices are, or were, placeholders."""
+    money = ("money", "money_low", "money_high", "currency")
+    hidden = {} if priced and benefit["currency"] else dict.fromkeys(money)
+    return {name: benefit[name] for name in (*money, "wape", "wape_low", "wape_high", "days")} | hidden
 
 
 def _decision(row: Row, action: str) -> Decided | None:

@@ -17,12 +17,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saving:
-    """What other forecasts save or would have saved, in `currency` per week with its interval; from so many `days`."""
+    """What other forecasts save or would have saved: of the WAPE, and in `currency` per week; from so many `days`.
 
-    money: float
-    money_low: float
-    money_high: float
-    currency: str
+    Each with its interval. Money is None while prices are placeholders.
+    """
+
+    wape: float
+    wape_low: float
+    wape_high: float
+    money: float | None
+    money_low: float | None
+    money_high: float | None
+    currency: str | None
     days: int
 
 
@@ -31,12 +37,12 @@ class Promise(Saving):
     """What acting saves for `weeks` weeks, and what it costs once."""
 
     weeks: int
-    cost: float
+    cost: float | None
 
     @property
-    def total(self) -> float:
+    def total(self) -> float | None:
         """What is saved over all the weeks."""
-        return self.money * self.weeks
+        return None if self.money is None else self.money * self.weeks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What acting saved in the weeks after, beside what was promised: money per week, each with its interval."""
+    """What acting saved in the weeks after, beside what was promised: money per week and WAPE, each with its interval.
+
+    Money is None while prices are placeholders.
+    """
 
     model: str
     recommendation_id: int
@@ -76,13 +85,19 @@ class Kept:
     replaced: int
     version: int | None
     realised_at: datetime
-    currency: str
-    promised: float
-    promised_low: float
-    promised_high: float
-    realised: float
-    realised_low: float
-    realised_high: float
+    currency: str | None
+    promised: float | None
+    promised_low: float | None
+    promised_high: float | None
+    realised: float | None
+    realised_low: float | None
+    realised_high: float | None
+    promised_wape: float
+    promised_wape_low: float
+    promised_wape_high: float
+    realised_wape: float
+    realised_wape_low: float
+    realised_wape_high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +137,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAlert:
-    """An alert that was open, and who answers for it."""
+    """An alert that was open, since when by the facts, and who answers for it; `alert_id` once it was recorded."""
 
-    alert_id: int
+    alert_id: int | None
     kind: str
     subject: str
     model: str | None
@@ -132,4 +147,5 @@ class OpenAlert:
     message: str
     todo: str
     owner: str | None
-    opened_at: datetime
+    since: datetime
+    opened_at: datetime | None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops.domain.findings import Change as Moved
 from mlops.monitoring.health import Part
 from mlops.monitoring.review.decisions import Budget, Change, Decided, Kept, OpenAlert, Promise, Saving
 from mlops.monitoring.review.history import Accuracy, Detail
@@ -22,28 +23,32 @@ __all__ = [
     "Waiting",
 ]
 
-SCHEMA = "mlops.review/2"
+SCHEMA = "mlops.review/3"
 """The shape of the JSON; docs/how-to/weekly-review.md has its table."""
 ACTIONS = {
     "rollback": "roll back",
     "retrain": "retrain",
     "fallback": "let the seasonal naive serve",
     "investigate_data": "investigate the data",
+    "alert": "see the alert",
     "watch": "watch",
     "unchecked": "not checked yet",
     "none": "nothing to do",
 }
+"""What may be recommended, in words, the most urgent first.
+
+`unchecked` is a champion that no check has seen, `alert` one that needs somebody although nothing is recommended.
+"""
 NUMERALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-"""What may be recommended, in words, the most urgent first; `unchecked` is a champion that no check has seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What the loss is held against, as far as it was measured; each with its interval.
 
-    `wape` is the whole backtest's. `ratio` is how many times the loss of the last four weeks is that of the backtest on
-    the same weekdays and holidays. `estimate` is the WAPE that the newest week's forecasts are expected to have, for
-    which no outcome is needed.
+    `wape` is that of the backtest, of its freshest forecasts where they were logged alone. `ratio` is how many times
+    the loss of the last four weeks is that of the backtest on the same weekdays and holidays, by a check of the last 14
+    days. `estimate` is the WAPE that the newest week's forecasts are expected to have, for which no outcome is needed.
     """
 
     wape: float | None = None
@@ -68,7 +73,8 @@ class Check:
 class Drifted:
     """A finding of the newest check beyond its limit; `series_id` and `place` when it is about a series.
 
-    `slice` is the part of the series that it is about, as `route_type=urban`; empty for all of them.
+    `words` say what changed, by how much and since when, `todo` what to do about it or why nothing; `detail` has the
+    statistics. `slice` is the part of the series that it is about, as `route_type=urban`; empty for all of them.
     """
 
     kind: str
@@ -79,6 +85,9 @@ class Drifted:
     threshold: float | None
     series_id: int | None
     place: str | None
+    words: str
+    todo: str
+    change: Moved | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +122,11 @@ class Advice:
     promise: Promise | None
     decision: Decided | None
     verdict: str | None
+
+    @property
+    def shown(self) -> str:
+        """The action as it is shown: nobody reads that there is nothing to do beside what needs them."""
+        return "alert" if self.needs_person and self.action in ("none", "watch") else self.action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +203,10 @@ class Model:
     check: Check | None
     expected: Expected
     promised: Accuracy
+    promised_of: str
+    """Of which forecasts of the backtest: `freshest`, or `all` where an older training logged no others."""
     last_7_days: Accuracy
+    """Of the freshest forecasts, as are the 28 days and the weeks."""
     last_28_days: Accuracy
     recent_days: int
     """How many the 28 days are: more where steps are longer than a day."""
@@ -199,6 +216,7 @@ class Model:
     health: HealthNow | None
     impact: Impact | None
     challenger: Challenger | None
+    alerts: tuple[OpenAlert, ...]
     detail: Detail | None
     stands_in_for: int | None = None
     """The version in whose place this one, a seasonal naive, serves."""
@@ -232,6 +250,8 @@ class Review:
     kept: tuple[Kept, ...]
     budget: Budget
     impact: Impact | None
+    priced: bool
+    """Whether money is shown: not while the prices of [costs] are placeholders."""
     alerts: tuple[OpenAlert, ...]
     schema: str = SCHEMA
 
@@ -255,9 +275,9 @@ class Review:
             one = "s" if len(urgent) == 1 else ""
             return f"{_number(len(urgent)).capitalize()} of {_number(len(self.models))} models need{one} you"
         if self.naive_better:
-            return f"The seasonal naive was better than {_some(self.naive_better)}"
+            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}"
         if self.naive_serves:
-            return f"The seasonal naive stands in for {_some(self.naive_serves)}"
+            return f"Nothing to decide while the seasonal naive stands in for {_some(self.naive_serves)}"
         return "Nothing needs you this week"
 
 

@@ -7,7 +7,9 @@ from operator import itemgetter
 from typing import Any
 
 from mlops.db import Transaction
+from mlops.monitoring.alert_policy import AlertPolicy
 from mlops.monitoring.policy import Policy
+from mlops.monitoring.review.decisions import OpenAlert
 from mlops.monitoring.review.history import AliasMove
 from mlops.monitoring.review.rows import Row, all_of, by, grouped
 
@@ -33,6 +35,7 @@ class Facts:
     versions: Mapping[int, Sequence[Row]]
     checks: Mapping[int, Sequence[Row]]
     paired: Mapping[int, Row]
+    alerts: tuple[OpenAlert, ...]
 
     @property
     def about_models(self) -> dict[str, Any]:
@@ -41,7 +44,9 @@ class Facts:
         return {"model_ids": models, "replayed": self.replayed, "as_of": self.as_of}
 
 
-def read_facts(transaction: Transaction, champions: Sequence[Row], policy: Policy, as_of: datetime) -> Facts:
+def read_facts(
+    transaction: Transaction, champions: Sequence[Row], policy: Policy, rules: AlertPolicy, as_of: datetime
+) -> Facts:
     """Ask everything about these rows of `review_champions`."""
     ask, version_of, model_of = transaction.rows, itemgetter("version_id"), itemgetter("model_id")
     replayed = [row["model_id"] for row in champions if row["replayed"]]
@@ -70,6 +75,7 @@ def read_facts(transaction: Transaction, champions: Sequence[Row], policy: Polic
         health=by(health, itemgetter("name", "version")),
         versions=grouped(ask("review_versions", replayed=replayed, **models), "model_id"),
         checks=grouped(ask("review_checks", replayed=replayed, **models), "model_id"),
+        alerts=all_of(OpenAlert, ask("review_open_alerts", as_of=as_of, document=rules.document)),
         paired=by(ask("review_challengers", as_of=as_of, **both), version_of),
     )
 

@@ -1,8 +1,10 @@
 """The review as one page and as JSON: both are made of the same object."""
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
+from html import escape, unescape
 from pathlib import Path
 
 from mlops.files import write_whole
@@ -10,6 +12,12 @@ from mlops.monitoring import plots
 from mlops.monitoring.review.document import ACTIONS, Model, Review
 
 __all__ = ["as_json", "file_name", "page", "write"]
+
+TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
+HEAD = re.compile(r'<th scope="col".*?>(.*?)</th>', re.DOTALL)
+ROW = re.compile(r"<tr.*?</tr>", re.DOTALL)
+CELL = re.compile(r'<t[dh](?= |>)(?: scope="row")?')
+TAG = re.compile(r"<[^>]*>")
 
 
 def file_name(as_of: datetime) -> str:
@@ -35,7 +43,20 @@ def page(review: Review, drill_downs: dict[str, str] | None = None) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("review/page.html.j2")
-    return template.render(review=review, plots=plots, actions=ACTIONS, drill_downs=drill_downs or {})
+    html = template.render(review=review, plots=plots, actions=ACTIONS, drill_downs=drill_downs or {})
+    return TABLE.sub(_labelled, html)
+
+
+def _labelled(table: re.Match[str]) -> str:
+    """A table whose cells carry the head of their column, which a narrow screen shows beside each."""
+    heads = [escape(unescape(TAG.sub("", head)).strip()) for head in HEAD.findall(table[0])]
+
+    def row(found: re.Match[str]) -> str:
+        names = iter(heads)
+        return CELL.sub(lambda cell: f'{cell[0]} data-label="{next(names, "")}"', found[0])
+
+    head, body = table[0].split("<tbody>", 1)
+    return f"{head}<tbody>{ROW.sub(row, body)}"
 
 
 def as_json(review: Review) -> str:

@@ -6,12 +6,15 @@ from itertools import groupby
 from typing import Any
 
 from mlops.db import Database
+from mlops.domain.findings import Change, Finding, todo
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo, UnknownName
+from mlops.monitoring.alert_policy import AlertPolicy
+from mlops.monitoring.alerts import policy as alert_policy
 from mlops.monitoring.business import Costs
 from mlops.monitoring.health import Part
 from mlops.monitoring.policy import Policy
-from mlops.monitoring.review.advice import advice
+from mlops.monitoring.review.advice import advice, without_placeholders
 from mlops.monitoring.review.budget import budget, year_of
 from mlops.monitoring.review.changes import changes
 from mlops.monitoring.review.decisions import Decided, Kept, OpenAlert, Saving
@@ -36,13 +39,17 @@ __all__ = ["build"]
 
 WEEK = timedelta(days=7)
 TRACK_RECORD = timedelta(days=28)  # promises that came true, or not, are shown for four weeks
+RECENT = timedelta(days=14)  # as analytics.health_of_models has it
 DETAILED = 8  # models with their plots and history: the most urgent; `mlops review --model` shows another
 
 
-def build(database: Database, policy: Policy, as_of: datetime, *, model: str | None = None) -> Review:
+def build(
+    database: Database, policy: Policy, as_of: datetime, *, model: str | None = None, rules: AlertPolicy | None = None
+) -> Review:
     """The review of everything that was known at `as_of` (aware): of all champions, or of one `model`.
 
-    It writes nothing. NothingToDo when no model had a champion by then, UnknownName when `model` had none.
+    `rules` say what is alerted of; those of the policy in use when None. It writes nothing. NothingToDo when no model
+    had a champion by then, UnknownName when `model` had none.
     """
     as_of = as_of.astimezone(UTC)
     with database.transaction() as transaction:
@@ -51,7 +58,7 @@ def build(database: Database, policy: Policy, as_of: datetime, *, model: str | N
         if not now:
             raise _nothing(as_of)
         then = [row for row in then if model in (None, row["name"])]
-        return _review(read_facts(transaction, now, policy, as_of), then, model)
+        return _review(read_facts(transaction, now, policy, rules or alert_policy(), as_of), then, model)
 
 
 def _only(rows: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
@@ -77,18 +84,18 @@ def _review(facts: Facts, then: Sequence[Row], model: str | None) -> Review:
     alarms = ask("review_alarms", since=year_of(as_of), **facts.about_models)
     decided = ask("review_decisions", replayed=facts.replayed, since=since, as_of=as_of)
     realised = ask("review_realised", since=as_of - TRACK_RECORD, as_of=as_of)
-    alerts = ask("review_open_alerts", as_of=as_of)
     return Review(
         as_of=as_of,
         since=since,
-        counts={action: sum(one.advice.action == action for one in models) for action in ACTIONS},
+        counts={action: sum(one.advice.shown == action for one in models) for action in ACTIONS},
         changes=tuple(changes(models, then, _weeks_by_name(facts), _moves_by_name(facts), since)),
         models=tuple(models),
         decisions=all_of(Decided, _about(decided, model)),
-        kept=tuple(_kept(row) for row in _about(realised, model)),
+        kept=tuple(_kept(row, priced=facts.policy.costs.priced) for row in _about(realised, model)),
         budget=budget(alarms, as_of, models=len(models), per_model=facts.policy.alarms_per_year),
         impact=_total([one.impact for one in models if one.impact is not None]),
-        alerts=all_of(OpenAlert, _about(alerts, model)),
+        priced=facts.policy.costs.priced,
+        alerts=tuple(one for one in facts.alerts if model in (None, one.model)),
     )
 
 
@@ -100,13 +107,30 @@ def _about(rows: Sequence[Row], model: str | None) -> Sequence[Row]:
 def _urgency(one: tuple[Row, Advice]) -> tuple[bool, int, float, str]:
     """Who needs a person first, by action, then what saves most."""
     row, found = one
-    saved = found.promise.total if found.promise else 0.0
+    saved = (found.promise.total or found.promise.wape) if found.promise else 0.0
     return not found.needs_person, list(ACTIONS).index(found.action), -saved, row["name"]
 
 
 def _advice(facts: Facts, row: Row) -> Advice:
-    drifted = all_of(Drifted, facts.findings.get(row["version_id"], ()))
-    return advice(row, drifted, _check(facts.measured.get(row["version_id"])), facts.as_of)
+    check, priced = _check(facts.measured.get(row["version_id"])), facts.policy.costs.priced
+    return advice(row, _drifted(facts, row), check, facts.as_of, _alerts(facts, row), priced=priced)
+
+
+def _alerts(facts: Facts, row: Row) -> tuple[OpenAlert, ...]:
+    return tuple(one for one in facts.alerts if one.model == row["name"])
+
+
+def _drifted(facts: Facts, row: Row) -> tuple[Drifted, ...]:
+    return tuple(_finding(one) for one in facts.findings.get(row["version_id"], ()))
+
+
+def _finding(row: Row) -> Drifted:
+    """A finding as it is stored, in words."""
+    change = None if row["change"] is None else Change.from_json(row["change"])
+    found = Finding(
+        row["kind"], row["subject"], 0.0, 0.0, True, row["detail"], row["slice"], row["place"] or "", change
+    )
+    return one_of(Drifted, row, words=found.words, todo=todo(row["kind"], row["subject"]), change=change)
 
 
 def _check(row: Row | None) -> Check | None:
@@ -120,13 +144,14 @@ def _model(facts: Facts, row: Row, found: Advice, *, detailed: bool) -> Model:
         row,
         advice=found,
         check=_check(facts.measured.get(version)),
-        expected=_expected(row, facts.measured.get(version)),
+        expected=_expected(row, facts.measured.get(version), facts.as_of),
         promised=one_of(Accuracy, row),
         last_7_days=one_of(Accuracy, facts.accuracy.get((version, False), {})),
         last_28_days=one_of(Accuracy, facts.accuracy.get((version, True), {})),
         recent_days=_granularity(row).recent_days,
         waiting=one_of(Waiting, facts.waiting.get(version, {})),
-        drifted=all_of(Drifted, facts.findings.get(version, ())),
+        drifted=_drifted(facts, row),
+        alerts=_alerts(facts, row),
         health=_health(facts.health.get((row["name"], row["version"]))),
         impact=_impact(facts.impact.get(row["model_id"]), row["metric_type"], facts.policy.costs),
         challenger=_beside(facts, row, challenger_of(aliases)),
@@ -134,9 +159,9 @@ def _model(facts: Facts, row: Row, found: Advice, *, detailed: bool) -> Model:
     )
 
 
-def _expected(row: Row, check: Row | None) -> Expected:
-    """What the newest check measured against the backtest; the rule is told in docs/how-to/monitor.md."""
-    measured = check["measured"] if check is not None else {}
+def _expected(row: Row, check: Row | None, as_of: datetime) -> Expected:
+    """What the newest check measured against the backtest, as model health takes it: unless it is of long ago."""
+    measured = check["measured"] if check is not None and check["as_of"] > as_of - RECENT else {}
     names = (("ratio", "loss_ratio"), ("estimate", "expected_wape"))
     sides = ("", "_low", "_high")
     values = {f"{ours}{side}": measured.get(f"{theirs}{side}") for ours, theirs in names for side in sides}
@@ -149,7 +174,7 @@ def _health(row: Row | None) -> HealthNow | None:
 
 def _impact(row: Row | None, metric_type: str | None, costs: Costs) -> Impact | None:
     """Units as money, by what a unit of the metric type costs."""
-    if row is None:
+    if row is None or not costs.priced:
         return None
     unit = costs.unit(metric_type or "")
     return Impact(
@@ -184,15 +209,15 @@ def _beside(facts: Facts, row: Row, move: AliasMove | None) -> Challenger | None
         kind=known["kind"],
         since=move.moved_at,
         promised=known["wape"],
-        saves=_saves(facts.measured.get(move.version_id), row["version_id"]),
+        saves=_saves(facts.measured.get(move.version_id), row["version_id"], priced=facts.policy.costs.priced),
     )
 
 
-def _saves(check: Row | None, champion: int) -> Saving | None:
+def _saves(check: Row | None, champion: int, *, priced: bool) -> Saving | None:
     """Of its newest check, unless that held it against another champion."""
     if check is None or check["comparison"] is None or check["compared_with"] != champion:
         return None
-    return one_of(Saving, check["comparison"])
+    return one_of(Saving, without_placeholders(check["comparison"], priced=priced))
 
 
 def _granularity(row: Row) -> Granularity:
@@ -235,10 +260,15 @@ def _places(rows: Sequence[Row]) -> tuple[Place, ...]:
     return tuple(one_of(Place, steps[0], steps=all_of(Step, steps)) for steps in grouped)
 
 
-def _kept(row: Row) -> Kept:
-    found = {name: row[name]["money"] for name in ("promised", "realised")}
-    bounds = {f"{name}_{side}": row[name][f"money_{side}"] for name in found for side in ("low", "high")}
-    return one_of(Kept, {**row, **found}, currency=row["realised"]["currency"], **bounds)
+def _kept(row: Row, *, priced: bool) -> Kept:
+    both = {name: without_placeholders(row[name], priced=priced) for name in ("promised", "realised")}
+    figures = {
+        f"{name}{shown}{side}": found[f"{measure}{side}"]
+        for name, found in both.items()
+        for measure, shown in (("money", ""), ("wape", "_wape"))
+        for side in ("", "_low", "_high")
+    }
+    return one_of(Kept, {**row, **figures}, currency=both["realised"]["currency"])
 
 
 def _weeks_by_name(facts: Facts) -> dict[str, Sequence[Week]]:

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from mlops.errors import Misused, UnknownName
+from mlops.errors import BadInput, Misused, UnknownName
+from mlops.tables import header
 
-__all__ = ["ADAPTERS", "Adapter", "Chunk", "adapter", "locate"]
+__all__ = ["ADAPTERS", "AUTO", "Adapter", "Chunk", "adapter", "locate", "recognised"]
 
 ADAPTERS = {
     "long": "mlops.series.adapters.long:chunks",
@@ -21,6 +22,11 @@ GROUPINGS = {"austin": ("stream", "route")}
 """Adapters whose `by` chooses what rows are added up by, and the choices."""
 INSTALLED = {"auckland": "mlops.series.adapters.auckland:auckland_path"}
 """Adapters whose data come in a wheel: the adapter's own name stands for the path."""
+
+AUTO = "auto"
+"""In place of an adapter's name: the one whose columns the file has."""
+SIGNS = {"austin": "mlops.series.adapters.austin:SIGNS", "auckland": "mlops.series.adapters.auckland:SIGNS"}
+"""Sets of columns by which a file is known to be an adapter's."""
 
 REFUSED_COLUMNS = ("line", "column_name", "found", "reason", "raw")
 
@@ -51,8 +57,8 @@ def adapter(name: str) -> Adapter:
 def locate(path: Path | str, name: str) -> Path:
     """The file to read; the name of an adapter whose data come in a wheel stands for that file."""
     found = Path(path)
-    if not found.exists() and str(path) == name and name in INSTALLED:
-        find: Callable[[], Path] = _load(INSTALLED[name])
+    if not found.exists() and str(path) in INSTALLED and name in (AUTO, str(path)):
+        find: Callable[[], Path] = _load(INSTALLED[str(path)])
         return find()
     if not found.is_file():
         hint = f"; for the data of the wheel use the adapter {str(path)!r}" if str(path) in INSTALLED else ""
@@ -60,6 +66,19 @@ def locate(path: Path | str, name: str) -> Path:
         what = "is a folder, not a file; name a file in it" if found.is_dir() else missing
         raise Misused(what + hint, where=str(path))
     return found
+
+
+def recognised(path: Path) -> str:
+    """The adapter whose columns a file has; `long` for any other, which says what is missing."""
+    try:
+        names = set(header(path))
+    except (BadInput, OSError, ValueError):
+        return "long"  # it refuses the file with the reason
+    for name, target in SIGNS.items():
+        signs: tuple[frozenset[str], ...] = _load(target)
+        if any(columns <= names for columns in signs):
+            return name
+    return "long"
 
 
 def _load(target: str) -> Any:

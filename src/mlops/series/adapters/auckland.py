@@ -13,6 +13,7 @@ from mlops.series.adapters import Chunk
 __all__ = ["auckland_path", "chunks"]
 
 CALENDAR = ["date", "hour", "year"]
+SIGNS = (frozenset(CALENDAR),)
 HOURS_NEEDED = 12
 EXPECTED = "date, hour, year and one column per sensor"
 

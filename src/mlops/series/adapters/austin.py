@@ -34,6 +34,8 @@ PER_DAY = {
     "daily_weight": "pounds",
 }
 
+SIGNS = (frozenset(PER_LOAD), frozenset(PER_DAY))
+
 
 def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
     """Two rows per group: `collection_weight` (kg) and `collection_count` (loads); `line` is the group's first line.

@@ -1,11 +1,13 @@
 """The long format as CSV (also gzipped), Parquet or Arrow; the kind is told from the first bytes, not from the name."""
 
-import gzip
+import csv
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +16,19 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
+from mlops.dialect import Dialect, Recoded, decimal_of, recognised, with_points
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS, Chunk
-from mlops.tables import check_text, file_format
+from mlops.tables import PLAIN, check_text, file_format, opened
 
 __all__ = ["chunks"]
 
 BLOCK_BYTES = 3 << 20
 ROWS = 100_000
+SAMPLE_BYTES = 1 << 20
 SHOWN = 200
+COUNTED = (*NUMBERS, "y")
 TEXT = pa.dictionary(pa.int32(), pa.string())
 TEXTS = {pa.string(): pd.ArrowDtype(pa.string())}  # no Python object for each number
 
@@ -51,7 +56,9 @@ def _chunks(path: Path) -> Iterator[Chunk]:
     if found == "arrow":
         reader = pa.ipc.open_file(path)
         return _typed((reader.get_batch(number) for number in range(reader.num_record_batches)), str(path))
-    return _csv(cast(IO[bytes], gzip.open(path)) if found == "gzip" else path.open("rb"), str(path))
+    unpacked = partial(opened, path, compressed=found == "gzip")
+    dialect = recognised(unpacked, str(path))
+    return _csv(unpacked, dialect, str(path))
 
 
 def _typed(batches: Iterable[Any], where: str) -> Iterator[Chunk]:
@@ -67,7 +74,7 @@ def _typed(batches: Iterable[Any], where: str) -> Iterator[Chunk]:
 
 
 def _plain(name: str, column: Any, where: str) -> Any:
-    if name in NUMBERS and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+    if name in COUNTED and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return column
     try:
         if name == "labels" and (pa.types.is_struct(column.type) or pa.types.is_map(column.type)):
@@ -79,15 +86,17 @@ def _plain(name: str, column: Any, where: str) -> Any:
     except (TypeError, pa.ArrowException) as error:
         expected = "a JSON object, a struct or a map" if name == "labels" else "one text, number or time a row"
         raise BadInput(f"column {name!r} holds {column.type}; expected {expected}", where=where) from error
-    return text if name in NUMBERS else text.dictionary_encode()
+    return text if name in COUNTED else text.dictionary_encode()
 
 
-def _csv(file: IO[bytes], where: str) -> Iterator[Chunk]:
+def _csv(unpacked: Callable[[], IO[bytes]], dialect: Dialect, where: str) -> Iterator[Chunk]:
     """Rows as text; a line with a wrong number of fields is refused by itself, and blank lines are passed over."""
     broken: list[Any] = []
-    watched, line, told = _Watched(file, where), 1, 0
-    with file:
-        reader = _reader(watched, broken)
+    with Recoded(unpacked(), dialect.encoding, where) as file:
+        decimals = _decimals(file.read(SAMPLE_BYTES), dialect, where)
+    with Recoded(unpacked(), dialect.encoding, where) as file:
+        watched, line, told = _Watched(file, where), 1, 0
+        reader = _reader(watched, broken, dialect.delimiter)
         for batch in reader:
             known = broken[:]  # once: Arrow reads ahead, and adds to the list from another thread
             numbers = _next_lines(batch.num_rows, line, [row.number for row in known])
@@ -95,12 +104,29 @@ def _csv(file: IO[bytes], where: str) -> Iterator[Chunk]:
             rows = batch.to_pandas(types_mapper=TEXTS.get)
             if all(column.null_count for column in batch.columns):
                 rows = rows.dropna(how="all")
+            for name, decimal in decimals.items():
+                rows[name] = rows[name].astype(object).map(partial(with_points, decimal=decimal), na_action="ignore")
             yield Chunk(rows.assign(line=numbers[rows.index]), _refused(known[told:-1]))
             told = max(told, len(known) - 1)
-        yield _last(reader.schema.names, broken[told:], line, ended=watched.ended)
+        last = _last(reader.schema.names, broken[told:], line, ended=watched.ended)
+        yield replace(last, notes=(*dialect.notes, *last.notes))
 
 
-def _reader(file: "_Watched", broken: list[Any]) -> Any:
+def _decimals(sample: bytes, dialect: Dialect, where: str) -> dict[str, str]:
+    """The decimal sign of each column of numbers that is not written as everybody's, by the first rows."""
+    lines = sample.decode("utf-8", "replace").removeprefix("\ufeff").splitlines(keepends=True)
+    rows = csv.DictReader(lines[:-1] if len(sample) == SAMPLE_BYTES else lines, delimiter=dialect.delimiter)
+    texts: dict[str, list[str]] = {name: [] for name in rows.fieldnames or () if name in COUNTED}
+    for row in rows:
+        for name, found in texts.items():
+            found.append(row[name] or "")
+    odd = {
+        name: found for name, found in texts.items() if dialect.delimiter == ";" or any("," in text for text in found)
+    }
+    return {name: decimal_of(found, where, name, dialect.delimiter) for name, found in odd.items()}
+
+
+def _reader(file: "_Watched", broken: list[Any], delimiter: str) -> Any:
     def keep(row: Any) -> str:
         broken.append(row)
         return "skip"
@@ -108,9 +134,9 @@ def _reader(file: "_Watched", broken: list[Any]) -> Any:
     return arrow_csv.open_csv(
         pa.PythonFile(file, mode="r"),
         read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),  # threads lose the line numbers
-        parse_options=arrow_csv.ParseOptions(invalid_row_handler=keep, ignore_empty_lines=False),
+        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=keep, ignore_empty_lines=False),
         convert_options=arrow_csv.ConvertOptions(
-            column_types={name: pa.string() if name in NUMBERS else TEXT for name in LONG_COLUMNS},
+            column_types={name: pa.string() if name in COUNTED else TEXT for name in (*LONG_COLUMNS, *PLAIN)},
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
@@ -152,7 +178,7 @@ class _Watched:
 
     closed = False
 
-    def __init__(self, file: IO[bytes], where: str) -> None:
+    def __init__(self, file: Recoded, where: str) -> None:
         self._file, self._where = file, where
         self._line, self._cut = 1, b""
         self.ended = True

@@ -1,0 +1,1 @@
+drop function analytics.series_name(analytics.series);

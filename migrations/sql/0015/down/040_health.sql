@@ -1,0 +1,109 @@
+-- The health of models again as it was.
+
+create or replace function analytics.health_of_models(p_as_of timestamptz)
+returns table (model_id bigint, version_id bigint, name text, version int, alias text, as_of timestamptz, score int, status text,
+               weakest text, weakest_words text, parts jsonb, forecasts bigint, labelled bigint, wape double precision,
+               wape_promised double precision, coverage_80 double precision, labelled_until timestamptz, unlabelled_since timestamptz,
+               forecast_until timestamptz, checked_at timestamptz, alias_since timestamptz, step interval)
+language sql stable
+as $$
+    with served as (
+        select a.model_id, a.version_id, m.name, v.version, a.alias, a.valid_from as alias_since,
+               c.step, c.mean_days, c.recent_days as days, p_as_of - make_interval(days => c.recent_days) as since,
+               case when jsonb_typeof(v.metrics -> 'wape') = 'number' then nullif((v.metrics ->> 'wape')::float8, 0) end as wape_promised,
+               case when v.lineage_state = 'complete' or v.lineage_read_at is not null then v.lineage_state = 'complete' end as has_lineage, v.run_state not in ('deleted', 'gone') as has_run,
+               date_part('epoch', p_as_of - coalesce(v.as_of, v.trained_to, v.created_at)) / 86400 as age
+          from analytics.model_aliases a
+          join analytics.registered_models m using (model_id)
+          join analytics.model_versions v using (version_id)
+          join analytics.granularities c on c.name = coalesce(v.lineage -> 'selection' ->> 'granularity', 'daily')
+         where a.valid_to is null and a.alias in ('champion', 'challenger') and v.deleted_at is null
+    ), figures as materialized (
+        select s.*, past.*, ahead.forecast_until, checked.checked_at, found.*, past.error / nullif(past.size, 0) as wape,
+               past.labelled >= 20 and past.labelled >= past.forecasts / 2.0 as judged  -- a few of long ago are no proof
+          from served s
+         cross join lateral (  -- the forecasts whose step has ended; what came later is not known
+               select coalesce(sum(forecasts), 0)::bigint as forecasts, coalesce(sum(labelled), 0)::bigint as labelled,
+                      sum(error) as error, sum(size) as size, sum(inside) / nullif(sum(bounded), 0)::float8 as coverage_80,
+                      max(target_at) filter (where labelled > 0) as labelled_until,
+                      min(target_at) filter (where labelled < forecasts) as unlabelled_since,
+                      count(*) filter (where issued_at < target_at + s.step) as steps_issued,
+                      min(target_at) filter (where issued_at < target_at + s.step) as first_issued
+                 from (select target_at, min(issued_at) as issued_at, count(*) as forecasts, count(y) as labelled,
+                              sum(abs(y_hat - y)) as error, sum(abs(y)) as size,
+                              count(*) filter (where y between lo_80 and hi_80) as inside, count(y) filter (where lo_80 <= hi_80) as bounded
+                         from (select p.target_at, p.issued_at, p.y_hat, p.lo_80, p.hi_80,
+                                      case when p.outcome_recorded_at <= p_as_of then p.outcome end as y
+                                 from analytics.model_prediction_results p
+                                where p.version_id = s.version_id and p.target_at >= s.since and p.target_at <= p_as_of - s.step
+                                  and p.issued_at <= p_as_of) known
+                        group by target_at) steps) past
+         cross join lateral (
+               select max(p.target_at) as forecast_until from analytics.model_prediction_results p
+                where p.version_id = s.version_id and p.target_at >= s.since and p.issued_at <= p_as_of) ahead
+         cross join lateral (
+               select max(t.as_of) as checked_at from analytics.model_performance_tracking t
+                where t.version_id = s.version_id and t.as_of <= p_as_of) checked
+         cross join lateral (  -- a check of long ago says nothing about now
+               -- what drifted in a slice and in the whole is one finding, not several
+               select case when count(f.statistic) filter (where f.kind <> 'data') > 0 then count(distinct (f.kind, f.subject)) filter (where f.drifted and f.kind <> 'data' and f.subject <> 'naive') end as drifted,
+                      case when count(*) > 0 then count(*) filter (where f.drifted and f.kind = 'data') end as faults,
+                      max(nullif(f.statistic, 'NaN') / nullif(f.threshold, 0)) filter (where f.kind = 'performance' and f.subject = 'naive' and f.slice = '') as naive,
+                      max(f.detail) filter (where f.kind = 'performance' and f.subject = 'naive' and f.slice = '') as naive_words
+                 from analytics.model_performance_tracking f
+                where f.version_id = s.version_id and f.as_of = checked.checked_at and f.as_of > p_as_of - interval '14 days') found
+         where s.alias = 'champion' or ahead.forecast_until is not null
+    ), judged as (
+        select f.*, q.part, q.position, q.decisive, q.weight, p.figure, p.words, analytics.health_value(p.figure, q.good, q.bad) as value
+          from figures f
+         cross join lateral (values
+               ('accuracy', case when f.judged then f.wape / f.wape_promised end,
+                case when f.wape_promised is null then 'its backtest promised nothing to compare with'
+                     when not f.judged then format('%s of %s forecasts have an outcome, which is too few to judge', f.labelled, f.forecasts)
+                     when f.wape is null then 'all outcomes are zero'
+                     else format('the error is %s times what the backtest promised', to_char(f.wape / f.wape_promised, 'FM99990.00')) end),
+               ('coverage', case when f.judged then abs(f.coverage_80 - 0.8) end,
+                case when not f.judged then format('%s of %s forecasts have an outcome, which is too few to judge', f.labelled, f.forecasts)
+                     when f.coverage_80 is null then 'its forecasts have no intervals'
+                     else format('%s %% of outcomes are inside the 80 %% interval', round(100 * f.coverage_80)) end),
+               ('naive', f.naive, coalesce(nullif(f.naive_words, ''), 'no comparison with the seasonal naive within 14 days')),
+               ('drift', f.drifted::float8,
+                case when f.drifted is null then 'no check for drift within 14 days' else format('%s findings drifted', f.drifted) end),
+               ('data', f.faults::float8,
+                case when f.faults is null then 'no check of the data within 14 days' else format('%s columns or series look broken', f.faults) end),
+               ('labels', f.labelled / nullif(f.forecasts, 0)::float8,
+                case when f.forecasts = 0 then format('no forecast for the last %s days', f.days)
+                     else format('%s of %s forecasts of the last %s days have an outcome', f.labelled, f.forecasts, f.days) end),
+               ('issued', case when f.steps_issued > 0
+                               then least(1, f.steps_issued / (1 + floor(date_part('epoch', p_as_of - f.step - f.first_issued) / (86400 * f.mean_days))))
+                               when f.alias_since < p_as_of - 2 * f.step then 0 end,
+                case when f.steps_issued > 0 then format('%s steps of the last %s days were forecast in time', f.steps_issued, f.days)
+                     else format('no step of the last %s days was forecast in time', f.days) end),
+               ('lineage', (f.has_lineage::int + f.has_run::int) / 2.0,
+                case when f.has_lineage is null then 'its lineage was not read yet'
+                     when f.has_lineage and f.has_run then 'its lineage is complete and its run is there'
+                     when f.has_lineage then 'its run is gone' when f.has_run then 'its lineage is incomplete'
+                     else 'its lineage is incomplete and its run is gone' end),
+               ('age', f.age, format('it was trained on what was known %s days ago', floor(f.age)))) as p (part, figure, words)
+          join analytics.health_policy q using (part)
+    ), scored as (
+        select j.version_id, j.alias,
+               analytics.health_score(array_agg(j.value order by j.position), array_agg(j.weight order by j.position),
+                                      array_agg(j.decisive order by j.position)) as score,
+               (array_agg(j.part  order by j.decisive and j.value is null desc, j.weight * (1 - coalesce(j.value, 0)) desc, j.position)
+                    filter (where j.weight > 0 and coalesce(j.value, 0) < 1))[1] as weakest,
+               (array_agg(j.words order by j.decisive and j.value is null desc, j.weight * (1 - coalesce(j.value, 0)) desc, j.position)
+                    filter (where j.weight > 0 and coalesce(j.value, 0) < 1))[1] as weakest_words,
+               jsonb_agg(jsonb_build_object('part', j.part, 'figure', nullif(j.figure, 'NaN'), 'value', j.value, 'weight', j.weight, 'words', j.words)
+                         order by j.position) as parts
+          from judged j group by j.version_id, j.alias
+    )
+    select f.model_id, f.version_id, f.name, f.version, f.alias, p_as_of, floor(s.score + 1e-9)::int,
+           case when s.score is null then 'unknown' when s.score < 60 then 'bad' when s.score < 80 then 'watch' else 'good' end,
+           s.weakest, s.weakest_words, s.parts, f.forecasts, f.labelled, f.wape, f.wape_promised, f.coverage_80,
+           f.labelled_until, f.unlabelled_since, f.forecast_until, f.checked_at, f.alias_since, f.step
+      from figures f join scored s using (version_id, alias)
+$$;
+comment on function analytics.health_of_models is
+'The health of every champion, and of every challenger that forecasts, as known at a time: over the recent_days of their granularity (analytics.granularities).
+status is good from 80, watch from 60, bad below, and unknown without a score. weakest is the part that costs most; what is unknown and decisive comes first.';

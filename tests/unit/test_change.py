@@ -1,0 +1,111 @@
+"""What changed, in the unit of what changed: the mean now and usually, since when, and nothing where no mean moved."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops.domain.findings import Change, Finding, FindingKind, plain, todo
+from mlops.monitoring.change import in_units
+from mlops.monitoring.slices import Slice
+
+DAYS = pd.date_range("2024-01-01", "2024-06-02")
+SERVED, FALL = pd.Timestamp("2024-03-01"), pd.Timestamp("2024-05-13")
+
+
+def life() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A backtest and what was served since: outcomes of series 1 are 20 lower from the fall on, forecasts stay."""
+    parts = []
+    for series, size in ((1, 100.0), (2, 1000.0)):
+        weekday = 1 + 0.1 * DAYS.dayofweek.to_numpy()
+        fall = np.where((DAYS >= FALL) & (series == 1), 20.0, 0.0)
+        parts.append(
+            pd.DataFrame(
+                {"series_id": series, "ds": DAYS, "outcome": size * weekday - fall, "y_hat": size * weekday + 2}
+            )
+        )
+    rows = pd.concat(parts, ignore_index=True).assign(log_level=np.log1p(100.0), holiday=False)
+    return rows[rows["ds"] < SERVED], rows[rows["ds"] >= SERVED]
+
+
+def told(kind: FindingKind, subject: str, detail: str, slice_: str = "", *, drifted: bool = True) -> Finding:
+    found = Finding(kind, subject, 6.0, 4.0, drifted, detail, slice_)
+    return in_units([found], *life(), "kg", [Slice("depot=north", frozenset({1}))])[0]
+
+
+def test_larger_errors_are_told_in_the_unit_with_what_is_usual_and_since_when():
+    found = told("performance", "", "the absolute error is 5.1 sigma above the backtest's over the last 14 days")
+    change = found.change
+    assert change is not None
+    assert (change.now, change.usual) == pytest.approx((12.0, 2.0)), "of one series 22, of the other 2"
+    assert change.since == datetime(2024, 5, 13, tzinfo=UTC)
+    assert found.words == (
+        "the mean absolute error is 12 kg over the last 14 days, where 2 kg is usual (+500%), since about 2024-05-13"
+    )
+    assert change.weeks[-4:] == pytest.approx((2.0, 12.0, 12.0, 12.0))
+    assert Change.from_json(change.to_json()) == change
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "slice_", "says"),
+    [
+        (
+            "concept",
+            "predictions are 4.9 sigma too high over the last 7 days",
+            "",
+            "the mean of forecast minus outcome is 12 kg",
+        ),
+        (
+            "concept",
+            "the error in depot=north is 6.1 sigma below what the calendar predicts over the last 7 days",
+            "depot=north",
+            "the mean of outcome minus forecast is -22 kg",
+        ),
+        (
+            "performance",
+            "the loss in depot=north is 6.1 sigma above what is usual",
+            "depot=north",
+            "the mean absolute error is 22 kg",
+        ),
+    ],
+    ids=["one-sided", "one-sided in a slice", "a slice"],
+)
+def test_errors_are_told_of_the_slice_and_to_the_side_that_they_lean(
+    kind: FindingKind, detail: str, slice_: str, says: str
+):
+    words = told(kind, "", detail, slice_).words
+    assert words.startswith(says)
+    assert words.endswith(f"({slice_})") == bool(slice_)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "detail"),
+    [
+        ("concept", "", "predictions are 4.9 sigma too low over the last 7 days"),
+        ("feature", "log_level", "log_level varies 5.0 sigma more than the calendar predicts over the last 28 days"),
+        ("concept", "log_level", "the error rises with log_level 4.4 sigma more than in the backtest"),
+        ("data", "log_level", "3 of 40 values of log_level are missing in the last 7 days, where 0.2% is usual"),
+    ],
+    ids=["the other way", "a spread", "a relation", "a fault"],
+)
+def test_where_no_mean_moved_the_way_that_is_told_the_words_are_the_detail_without_statistics(
+    kind: FindingKind, subject: str, detail: str
+):
+    found = told(kind, subject, detail)
+    assert found.change is None
+    assert found.words == plain(detail)
+    assert "sigma" not in found.words
+
+
+def test_what_is_not_beyond_its_limit_and_what_has_no_outcomes_stays_as_it_is():
+    assert told("performance", "", "the absolute error is 1.0 sigma above", drifted=False).change is None
+    baseline, live = life()
+    live = live.assign(outcome=None)
+    found = Finding("performance", "", 6.0, 4.0, True, "the absolute error is 5 sigma above the backtest's")
+    assert in_units([found], baseline, live, "kg")[0].change is None
+
+
+@pytest.mark.parametrize("kind", ["feature", "concept", "performance", "prediction", "data", "serving"])
+def test_every_finding_says_what_to_do_or_why_nothing(kind: FindingKind):
+    assert len(todo(kind, "anything")) > 20
