@@ -101,7 +101,7 @@ def test_a_picture_shows_a_series_by_name_or_id(mlops, stored, tmp_path: Path):
     [
         (("list", "--model", "demnad"), "did you mean 'demand'"),
         (("list", "--model", "models:/demand/9"), "leads nowhere"),
-        (("list", "--model", "models:/a/b/c"), "is no model"),
+        (("list", "--model", "models:/a/b/c"), "is not a model URI"),
         (("list", "--series", "R22"), "did you mean 'R2'"),
         (("list", "--cutoff", "2019-06-01"), "no such forecast from 2019-06-01"),
         (("list", "--cutoff", "June"), "is not a time"),

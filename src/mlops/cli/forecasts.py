@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["app", "first_steps", "rest_of"]
 
 app = typer.Typer(help="Stored forecasts: list, export and plot them.", no_args_is_help=True)
+
+
 Model = Annotated[
     str,
     typer.Option(
