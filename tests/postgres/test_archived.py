@@ -284,6 +284,7 @@ WITHIN = {
     "archived_tables": "puts archived months beside the tables",
     "hold_months": "locks the months that are written to, reads no row",
     "first_ingest_claim": "asks whether there is any observation; a series that an archive may hold has had some",
+    "first_ingests": "asks whether there is any observation; a series that an archive may hold has had some",
     "observations_end": "asks for the newest observation, which is archived last",
     "edit_meant": "a decision about archived months is refused",
     "ingest_around": "scores arriving rows by those before them; rows of an archived month are refused",

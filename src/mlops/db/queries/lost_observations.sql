@@ -24,5 +24,6 @@ select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observatio
        select d.action, d.decided_at, d.decided_by, d.reason from analytics.observation_edits d
         where d.series_id = l.series_id and l.observed_at between d.first_at and d.last_at
           and d.action = case when m.series_id is null then 'deleted' else 'redated' end
+          and d.known_at is distinct from 'observed'  -- which takes nothing from what was known
         order by d.edit_id desc limit 1) e on true
  group by 1, 2, 4 order by 1, 2, 4
