@@ -280,7 +280,7 @@ WITHIN = {
         "writes, and an archived month takes nothing until it is restored",
     ),
     **dict.fromkeys(["series_list", "series_show", "series_latest"], "shows what is in the database"),
-    **dict.fromkeys(["silent_series", "review_accuracy"], "looks back some weeks from the time that it is about"),
+    **dict.fromkeys(["silent_series"], "looks back some weeks from the time that it is about"),
     "archived_tables": "puts archived months beside the tables",
     "hold_months": "locks the months that are written to, reads no row",
     "first_ingest_claim": "asks whether there is any observation; a series that an archive may hold has had some",
