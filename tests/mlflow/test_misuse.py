@@ -64,7 +64,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("backtest naive --values knwon", 2, "… --values 'knwon' is not one of known, newest (did you mean known?); see …"),
     ("backtest naive --goal 85", 2, "backtest: --goal '85' is too large; expected 1 or less; see …"),
     ("backtest naive --file rows.cvs", 2, "--file rows.cvs: no such file; … did you mean rows.csv?"),
-    ("backtest naive --file rows.csv", 1, "rows.csv: has no column 'series_id'; its columns are metric_type, …"),
+    ("backtest naive --file rows.csv", 1, "the steps of single times can't be inferred; say what they are (freq=): …"),
     ("backtest naive --events folder", 2, "--events folder is a folder, not a file; name a file in it"),
     ("backtest naive --covariate rain", 2, "--covariate rain names a column of a file, and series of the database …"),
     ("tune nive", 2, "unknown model kind or experiment 'nive'; did you mean 'naive'? …"),

@@ -204,7 +204,7 @@ def country(code: str) -> str:
 
 def metric_type(name: str | None) -> str | None:
     """A metric type that is declared: built in, or in the database, which is asked only for others; None stays None."""
-    from mlops.domain.metric_types import METRIC_TYPES
+    from mlops.domain.metric_types import METRIC_TYPES, adding
 
     known = set(METRIC_TYPES)
     if name is None or name in known:
@@ -216,7 +216,7 @@ def metric_type(name: str | None) -> str | None:
     with database().transaction() as transaction:
         known |= {row["name"] for row in transaction.rows("metric_types")}
     if name not in known:
-        raise UnknownName("metric type", name, known, hint=f"another one: mlops series metric add {name} --unit UNIT")
+        raise UnknownName("metric type", name, known, hint=f"another one: {adding(name)}")
     return name
 
 

@@ -1,14 +1,17 @@
 """What can be measured: one line each; a row in `analytics.metric_types` adds one without a release."""
 
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season"]
+__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season", "adding"]
 
 Aggregate = Literal["sum", "mean", "max", "last"]
 Absence = Literal["nothing", "zero"]
 Season = Literal["day", "week", "month", "year"]
+LONGEST_NAME = 60
+"""Of a metric type, to be said in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,8 @@ METRIC_TYPES = {
         MetricType("revenue", "money", "sum", seasons=MONTH, late_after=LATER, absence="zero"),
     )
 }
+
+
+def adding(name: str) -> str:
+    """The command that declares a metric type of this name."""
+    return f"mlops series metric add {shlex.quote(name) if len(name) <= LONGEST_NAME else 'NAME'} --unit UNIT"

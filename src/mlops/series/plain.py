@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mlops.domain.metric_types import adding
 from mlops.domain.series import IDENTITY
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.stamps import granularity_of, infer
@@ -84,7 +85,7 @@ def _check(
             where=where,
         )
     if metric_type is not None and metric_type not in known:
-        hint = f"another one: mlops series metric add {metric_type} --unit UNIT"
+        hint = f"another one: {adding(metric_type)}"
         raise UnknownName("metric type", metric_type, known, hint=hint)
     if plain and "labels" in names:
         raise BadInput(

@@ -242,7 +242,7 @@ def _hold(transaction: Transaction, judged: Judged) -> None:
     if gone := [one for one in ids if one not in there]:
         raise BadInput(
             f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
-            " was stored; what was stored of the other series stays, and sending it again stores the rest"
+            " was stored; send the file again: it stores what is not there"
         )
 
 
