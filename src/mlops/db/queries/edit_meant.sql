@@ -1,22 +1,26 @@
 -- what there is of each of some series between two times: what a decision to delete it or to date it anew is about
-select s.series_id, o.observations, o.first_at, o.last_at, o.recorded_first, o.recorded_last, o.uncorrected, o.ahead, r.corrections, f.forecasts, f.outcomes
+select s.series_id, o.observations, o.first_at, o.last_at, o.recorded_first, o.recorded_last, o.observations - r.corrected as uncorrected,
+       o.ahead - r.now_ahead + r.first_ahead as ahead, r.corrections, f.forecasts, f.outcomes
   from analytics.series s
   join analytics.granularities g on g.name = s.granularity
+ cross join lateral (select make_interval(months => g.months,
+                            secs => case when g.months > 0 then 0 when g.seconds > 0 then g.seconds else 86400 end) as step) l
  cross join lateral (
        select count(*) as observations, min(m.observed_at) as first_at, max(m.observed_at) as last_at,
               min(m.recorded_at) as recorded_first, max(m.recorded_at) as recorded_last,
-              count(*) filter (where v.observed_at is null) as uncorrected,
-              count(*) filter (where coalesce(v.recorded_at, m.recorded_at) > m.observed_at + make_interval(months => g.months,
-                  secs => case when g.months > 0 then 0 when g.seconds > 0 then g.seconds else 86400 end)) as ahead
+              count(*) filter (where m.recorded_at > m.observed_at + l.step) as ahead
          from analytics.time_series_metrics m
-         left join (  -- the first value that stood there
-              select distinct on (observed_at) observed_at, recorded_at from analytics.time_series_revisions
-               where series_id = s.series_id and observed_at >= :first and observed_at < :until
-               order by observed_at, superseded_at) v using (observed_at)
         where m.series_id = s.series_id and m.observed_at >= :first and m.observed_at < :until) o
- cross join lateral (
-       select count(*) as corrections from analytics.time_series_revisions v
-        where v.series_id = s.series_id and v.observed_at >= :first and v.observed_at < :until) r
+ cross join lateral (  -- of what was corrected the first value counts, not the one that stands
+       select coalesce(sum(v.corrections), 0)::bigint as corrections, count(m.recorded_at) as corrected,
+              count(*) filter (where m.recorded_at > v.observed_at + l.step) as now_ahead,
+              count(*) filter (where m.recorded_at is not null and v.recorded_at > v.observed_at + l.step) as first_ahead
+         from (select observed_at, count(*) as corrections, (array_agg(recorded_at order by superseded_at))[1] as recorded_at
+                 from analytics.time_series_revisions
+                where series_id = s.series_id and observed_at >= :first and observed_at < :until
+                group by observed_at) v
+         left join lateral (select m.recorded_at from analytics.time_series_metrics m
+                             where m.series_id = s.series_id and m.observed_at = v.observed_at limit 1) m on true) r
  cross join lateral (
        select count(*) as forecasts, count(p.outcome) as outcomes from analytics.model_prediction_results p
         where p.series_id = s.series_id and p.target_at >= :first and p.target_at < :until) f
