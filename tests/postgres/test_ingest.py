@@ -665,6 +665,13 @@ def test_a_plain_file_is_stored_by_its_id_with_the_steps_that_it_shows(database:
     assert ingest(database, file, metric_type="revenue").unchanged == 30
 
 
+def test_days_that_are_written_day_first_are_refused_and_show_no_steps(database: Database, tmp_path: Path):
+    file = plain(tmp_path / "f.csv", pd.date_range("1996-03-18", periods=9), written="%d.%m.%Y")
+    report = ingest(database, file, metric_type="revenue")
+    assert (report.refused, report.notes) == (9, ())
+    assert "write the year first, like 2024-01-31" in report.kinds[0].reason
+
+
 def test_a_day_needs_no_zone_and_an_hour_does(database: Database, tmp_path: Path):
     days = plain(tmp_path / "f.csv", pd.date_range("2024-01-01", periods=9), written="%Y-%m-%d %H:%M:%S")
     assert ingest(database, days, metric_type="revenue").inserted == 9

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlops.domain.metric_types import declare
 from mlops.domain.model_uri import FORMS, MODEL_URI
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, UnknownName, nearest, quoted, typed
@@ -216,7 +217,7 @@ def metric_type(name: str | None) -> str | None:
     with database().transaction() as transaction:
         known |= {row["name"] for row in transaction.rows("metric_types")}
     if name not in known:
-        raise UnknownName("metric type", name, known, hint=f"another one: mlops series metric add {name} --unit UNIT")
+        raise UnknownName("metric type", name, known, hint=f"another one: {declare(name)}")
     return name
 
 

@@ -1,10 +1,11 @@
 """What can be measured: one line each; a row in `analytics.metric_types` adds one without a release."""
 
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season"]
+__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season", "declare"]
 
 Aggregate = Literal["sum", "mean", "max", "last"]
 Absence = Literal["nothing", "zero"]
@@ -60,3 +61,12 @@ METRIC_TYPES = {
         MetricType("revenue", "money", "sum", seasons=MONTH, late_after=LATER, absence="zero"),
     )
 }
+
+
+LONGEST_NAME = 63
+"""That of a name in PostgreSQL."""
+
+
+def declare(name: str) -> str:
+    """The command that declares a metric type; NAME stands in it for what is too long to be a name."""
+    return f"mlops series metric add {shlex.quote(name) if len(name) <= LONGEST_NAME else 'NAME'} --unit UNIT"
