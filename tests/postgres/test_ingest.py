@@ -575,7 +575,13 @@ def test_the_first_file_of_a_series_is_its_history_and_says_so(database: Databas
     assert report.notes == (
         "2 new rows count as known since their period ended, the last on 2024-02-01, being the first of their series"
         " (--known-at now: all became known now)",
+        "all of that is older than the 24 months that the database keeps: `mlops db maintain` moves it to archive"
+        " files, and --as-of last, lists and monitoring do not see it then; to keep it, first: psql"
+        ' "$(mlops db url)" -c "update analytics.partition_policy set keep_months = null"',
     )
+    with psycopg.connect(database.url) as connection:
+        connection.execute("update analytics.partition_policy set keep_months = null")
+    assert len(ingest(database, write(*daily([3], "b"))).notes) == 1
 
 
 def test_what_follows_the_first_file_of_a_series_is_late_and_so_it_is_told(database: Database, write):
