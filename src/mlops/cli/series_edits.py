@@ -97,7 +97,9 @@ def redate(
                 f"{found.total('observations') - found.total('corrections'):,} observations count as known from now on"
             )
         ahead, there = found.total("ahead"), found.total("observations")
-        return f"{ahead:,} of {there:,} observations count as known since their period ended"
+        if not ahead:
+            return f"all {there:,} observations count as known since their period ended already"
+        return f"{ahead:,} of {there:,} observations are dated back: they count as known since their period ended"
 
     _run(chosen, decision, told, reason, by, yes=yes, as_json=as_json)
 
@@ -173,6 +175,8 @@ def _run(
                 else "nothing had to be changed"
             )
             _line(f"done: {number}")
+        elif decision.known_at == "observed" and not found.total("ahead"):
+            _line("there is nothing to change")
         else:
             _line("nothing was changed; to do it:")
             _line(f"  mlops {shlex.join(sys.argv[1:])} --yes{'' if reason.strip() else WHY}")
