@@ -205,7 +205,7 @@ def country(code: str) -> str:
 
 def metric_type(name: str | None) -> str | None:
     """A metric type that is declared: built in, or in the database, which is asked only for others; None stays None."""
-    from mlops.domain.metric_types import METRIC_TYPES, declare
+    from mlops.domain.metric_types import METRIC_TYPES
 
     known = set(METRIC_TYPES)
     if name is None or name in known:
