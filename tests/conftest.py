@@ -42,6 +42,7 @@ MEMORY = Path("/dev/shm")
 ROOM = 4 << 30  # bytes that are free there, or the server's files lie on disk
 os.environ["MLOPS_PARALLEL"] = "serial"
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; what is no terminal has no width
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # each core has a worker of its own
 yaml.SafeLoader = yaml.CSafeLoader  # MLflow reads each model's description three times, by a parser written in Python
 settings.register_profile("campaign", max_examples=20 * USUAL, deadline=None)

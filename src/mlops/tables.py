@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from mlops.dialect import UTF8, Dialect, Recoded, decimal_of, recognised, with_points
+from mlops.domain.series import PLACE
 from mlops.errors import BadInput, Misused
 
 __all__ = [
@@ -168,7 +169,8 @@ def layout(columns: Sequence[str], where: str) -> Literal["plain", "long"]:
             raise BadInput(
                 f"has both columns {one!r} and {other!r}, which mean the same; drop one", where=where, line=1
             )
-    if set(LONG[1:]) <= given:
+    whose = {"series_id", "metric_type", *PLACE, "labels"}
+    if set(LONG[1:]) <= given and (whose & given or set(PLAIN[1:]) - set(columns) or set(columns) <= set(PLAIN)):
         return "plain" if "series_id" in given else "long"
     nearest = PLAIN if {"series_id", *ALIKE} & set(columns) else LONG[1:]
     missing = next(name for name in nearest if ALIKE.get(name, name) not in given)

@@ -18,7 +18,7 @@ from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
-from mlops.training.promote import promote
+from mlops.training.promote import promote, rollback
 from mlops.training.retrain import Rule, _spec, retrain
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -125,6 +125,30 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     )
     assert (replaced, new, paid_off) == (1, 2, False)
     assert (promised, realised) == pytest.approx((advice.benefit.wape, came_true.benefit.wape))
+
+
+def test_a_fallback_that_was_interrupted_is_finished_and_not_done_again_where_somebody_took_it_back(
+    routes: Database, store: Store, champion, policy: Policy, monkeypatch
+):
+    at = live(routes, store, 5, 7)
+    number = advised(routes, store, policy, at).recommendation_id
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("_promote", "_close"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"mlops.training.retrain.{step}", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                retrain(routes, store, number, Rule(), as_of=at, by="ada")
+    assert resolve(store, CHAMPION).version == 2, "the version of the first call, promoted by the second"
+    rollback(routes, store, "demand", "customers complained", by="bob")
+    assert retrain(routes, store, number, Rule(), as_of=at, by="ada").version.version == 2
+    assert resolve(store, CHAMPION).version == 1
+    decided = rows(routes, "select action, decided_by from analytics.promotions order by promotion_id desc limit 1")
+    assert decided == [("rollback", "bob")]
+    status = rows(routes, f"select status from analytics.retraining_recommendations where recommendation_id = {number}")
+    assert status == [("done",)]
 
 
 def test_a_refit_of_the_model_that_the_naive_stands_in_for_is_by_its_recipe():

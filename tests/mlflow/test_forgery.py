@@ -185,7 +185,7 @@ def test_figures_are_those_that_were_recorded_whatever_is_logged_later(
     assert reproduce(routes, store, CHAMPION).verdict == "differs"
     with routes.transaction() as transaction:
         (health,) = transaction.rows("model_health", as_of=AS_OF)
-        assert health["wape_promised"] == before[0][6]["wape"]
+        assert health["wape_promised"] == before[0][6]["wape_freshest"]
     store.client.set_model_version_tag("demand", "1", "mlops.kind", "lightgbm")
     store.client.log_metric(champion.version.run_id, "wape", before[0][6]["wape"])
     assert alerts(store, routes) == {}

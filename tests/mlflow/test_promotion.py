@@ -367,7 +367,7 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
     made, foreign = Contender(champion.version, row), Contender(champion.version, row | {"lineage": {"recipe": {}}})
     for ours, theirs, why in (
         (foreign, made, "the lineage of version 1 has no digest of the table 'backtest'"),
-        (made, foreign, "version 1 was not trained by `mlops train`"),
+        (made, foreign, "it was not trained by `mlops train`"),
     ):
         found = contest(routes, store, ours, theirs)
         assert (found.champion, found.first) == (None, False)

@@ -154,7 +154,7 @@ def test_decisions_by_commands(mlops, routes: Database, champion, policy: Policy
     [
         (("show", 77), "there is no recommendation 77; open ones:"),
         (("dismiss", 77, "--reason", "x"), "there is no recommendation 77"),
-        (("dismiss", "{}", "--reason", " "), "say in a few words why"),
+        (("dismiss", "{}", "--reason", " "), "the reason is empty; it is kept with the decision, so say it"),
         (("snooze", "{}", "--until", "2019-01-01"), "name a later day"),
         (("snooze", "{}", "--until", "soon"), "expected 2020-03-23"),
     ],

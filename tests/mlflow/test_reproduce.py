@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 import pandas as pd
@@ -118,6 +119,24 @@ def test_what_became_of_the_data_is_told_exactly(routes: Database, store: Store,
     assert found.verdict == "differs"
     assert len(told(found, "forecast")) == 1
     assert found.content_now not in (None, found.content_then)
+
+
+@pytest.mark.parametrize("known_at", ["now", "observed"])
+def test_what_was_deleted_and_sent_anew_is_told_by_the_decision(
+    routes: Database, store: Store, champion: Trained, daily_series: Path, tmp_path: Path, known_at: Any
+):
+    frame = pd.read_csv(daily_series)
+    path = tmp_path / "anew.csv"
+    frame[frame["observed_at"].str.startswith("2019-06-0")].assign(value=lambda one: one["value"] * 3).to_csv(
+        path, index=False
+    )
+    day = datetime(2019, 6, 1, tzinfo=UTC)
+    edit(routes, Edit("deleted", [1, 2, 3, 4], day, day + timedelta(days=9)), by="ann", reason="a broken scale")
+    assert ingest(routes, path, known_at=known_at).inserted == 4 * 9
+    lines = told(reproduce(routes, store, URI), "data")
+    assert len(lines) == 4
+    how = "9 observations of 2019-06 were" if known_at == "now" else "values of 2019-06 are other ones, sent anew after"
+    assert all(how in line and "by ann: a broken scale" in line for line in lines), lines
 
 
 def test_a_model_is_rebuilt_from_archived_months(mlops, routes: Database, store: Store, champion: Trained):

@@ -24,7 +24,7 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.alerts import Reviewed
 from mlops.domain.signature import sign
-from mlops.errors import BadInput, Refused, UnknownName
+from mlops.errors import BadInput, Refused
 from mlops.files import write_whole
 from mlops.monitoring import alert_channels
 from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
@@ -568,23 +568,23 @@ MAIL = 'kind = "email"\nhost = "h"\nfrom = "a@x.org"\nto = ["b@x.org"]\n'
 @pytest.mark.parametrize(
     ("text", "error", "says"),
     [
-        ("[alerts]\nhealth_belov = 1", UnknownName, "did you mean 'health_below'"),
+        ("[alerts]\nhealth_belov = 1", BadInput, "did you mean 'health_below'"),
         ("[alerts]\nhealth_below = true", BadInput, r"health_below is True; expected a number"),
         ("[alerts]\nlabels_missing_days = 90", BadInput, "labels_missing_days is 90; expected 1 to 27"),
         ("[alerts]\nrepeat_days = 0", BadInput, "repeat_days is 0; expected 1 or more"),
         ("[alerts.owners]\ndemand = 3", BadInput, r"\[alerts.owners\]: demand is 3; expected a text"),
         ("[alerts.channels]\na = 1", BadInput, r"\[alerts.channels.a\]: 1 is not a table"),
-        ("[alerts.channels.a]\nkind = 'mail'", UnknownName, r"kind of channel in .*\[alerts.channels.a\].*'email'"),
-        ("[alerts.channels.a]", UnknownName, "email, file, log, webhook"),
+        ("[alerts.channels.a]\nkind = 'mail'", BadInput, r"\[alerts.channels.a\].*kind of channel .*'email'"),
+        ("[alerts.channels.a]", BadInput, "email, file, log, webhook"),
         ("[alerts.channels.a]\nkind = 'file'", BadInput, "has no 'path', which a channel of kind file needs"),
-        ("[alerts.channels.a]\nkind = 'log'\npath = 'x'", UnknownName, "unknown option in .* 'path'"),
-        ("[alerts.channels.a]\nkind = 'log'\nseverity = 'fatal'", UnknownName, "known: critical, warning"),
+        ("[alerts.channels.a]\nkind = 'log'\npath = 'x'", BadInput, "unknown option 'path'"),
+        ("[alerts.channels.a]\nkind = 'log'\nseverity = 'fatal'", BadInput, "known: critical, warning"),
         ("[alerts.channels.a]\nkind = 'webhook'\nurl = 'ftp://x'", BadInput, "url is not an address"),
         ("[alerts.channels.a]\nkind = 'webhook'\nurl = 'https://ann:pw@x'", BadInput, "without user and password"),
         (f"[alerts.channels.a]\n{MAIL}password = 'x'", BadInput, "'password' does not belong into a file"),
         (f"[alerts.channels.a]\n{MAIL}port = 70000", BadInput, "port is 70000; expected 1 to 65535"),
         (f"[alerts.channels.a]\n{MAIL}port = '25'", BadInput, "port is '25'; expected a whole number"),
-        (f"[alerts.channels.a]\n{MAIL}security = 'tls'", UnknownName, "known: none, ssl, starttls"),
+        (f"[alerts.channels.a]\n{MAIL}security = 'tls'", BadInput, "known: none, ssl, starttls"),
         (f"[alerts.channels.a]\n{MAIL.replace('b@x.org', 'bob')}", BadInput, "expected a list of texts"),
         ("[alerts", BadInput, "can't be read"),
     ],

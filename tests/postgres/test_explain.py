@@ -105,6 +105,11 @@ READS = {
         {"series_ids": FEW, "sha256": "f"},
         why="any observation will do, whenever it was; the oldest month is asked first",
     ),
+    "first_ingests": Read(
+        {"sha256": "f"},
+        why="any observation will do, whenever it was; the oldest month is asked first",
+        before="insert into analytics.first_ingests (series_id, sha256) values (1, 'f')",
+    ),
     "observations_end": Read({"metric_type": None, "granularity": None}, why="a series may have ended at any time"),
     "trace_edits": Read({"prediction_id": 1}, why=BY_ID),
     "edit_meant": Read(

@@ -140,7 +140,7 @@ def test_a_calendar_feature_is_profiled_on_the_series_of_its_set(routes: Databas
 
 
 def test_series_that_ended_long_ago_are_reported_and_not_refused(routes: Database, mlops: Command):
-    code, printed, _ = mlops("features", "profile", "weight_yesterday", "--as-of", "2027-01-01", "--json")
+    code, printed, _ = mlops("features", "profile", "weight_yesterday", "--as-of", "2026-11-01", "--json")
     assert code == 0
     (found,) = json.loads(printed)["profiles"]
     assert (found["profile"]["quality"]["completeness"], found["profile"]["quality"]["freshness"]) == (0, 0)
@@ -184,7 +184,7 @@ REFUSALS = {
 def test_what_can_not_be_profiled_is_refused(routes: Database, mlops: Command):
     for arguments, words in REFUSALS.items():
         code, _, said = mlops("features", "profile", *arguments)
-        assert (code, words in said) == (1, True), said
+        assert (code, words in said) == (1 if "recorded" in words else 2, True), said
 
 
 LAWS = {"completeness": 1.5, "freshness": -0.1, "window_end": "2024-05-01", "as_of": "2024-06-01", "count": -1}

@@ -635,6 +635,16 @@ def test_another_file_that_comes_first_is_the_first(database: Database, write):
     assert (report.inserted, report.backdated, report.late) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("known_at", ["now", "observed"])
+def test_what_was_dated_by_choice_came_first_too(database: Database, write, known_at: str):
+    left = write(*daily([1, 2]), name="left.csv")
+    interrupted(database, left, after=0)
+    ingest(database, write(*daily([1]), name="other.csv"), known_at=known_at)
+    report = ingest(database, left)
+    assert (report.inserted, report.backdated, report.late) == (1, 0, 1)
+    assert ask(database, "select count(*) from analytics.first_ingests") == [(0,)]
+
+
 def test_two_first_files_at_the_same_time_are_both_the_history(database: Database, write):
     files = [write(*daily(values), name=f"{len(values)}.csv") for values in ([1, 2], [1, 2, 3])]
     gate = Barrier(2)

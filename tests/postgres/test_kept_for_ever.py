@@ -17,6 +17,7 @@ KEPT = {
     "promotions",
     "recommendation_decisions",
     "registered_model_names",
+    "observation_edits",
     "registered_models",
     "retraining_recommendations",
     "time_series_revisions",

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from mlops.db import Database, migrate
-from mlops.errors import DatabaseUnavailable, NotMigrated
+from mlops.errors import DatabaseUnavailable, Misused, NotMigrated
 
 CATALOGUE = Path(__file__).with_name("catalogue.sql")
 MIRRORED = """
@@ -99,7 +99,7 @@ def test_a_database_that_is_down_is_refused_with_its_address():
 
 
 def test_an_address_of_something_else_is_refused():
-    with pytest.raises(DatabaseUnavailable, match="not a PostgreSQL address"):
+    with pytest.raises(Misused, match="not a PostgreSQL address"):
         Database("sqlite:///x.db")
 
 

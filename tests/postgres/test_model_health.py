@@ -15,7 +15,7 @@ from tests.postgres.served import DAY, NOW, Served
 
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput
 from mlops.monitoring.health import PARTS, Health, Weight, health, read_weights
 from mlops.monitoring.skill import against_naive
 from mlops.project import policy_file
@@ -290,7 +290,7 @@ def test_the_view_says_to_everybody_what_the_function_says_now(served: Served, d
 @pytest.mark.parametrize(
     ("text", "error", "says"),
     [
-        ("acuracy = { weight = 1, good = 1, bad = 2 }", UnknownName, "did you mean 'accuracy'"),
+        ("acuracy = { weight = 1, good = 1, bad = 2 }", BadInput, "did you mean 'accuracy'"),
         ("accuracy = 4", BadInput, r"\[health\] accuracy: 4 is not the weight of a part; expected \{ weight"),
         ("accuracy = { weight = -1, good = 1, bad = 2 }", BadInput, "0 or more"),
         ("accuracy = { weight = 1, good = 1, bad = 1 }", BadInput, "good differs from bad"),

@@ -1,6 +1,7 @@
 """Observations are deleted and dated anew: told first, done as one decision, kept on record, and everything follows."""
 
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.errors import BadInput, UnknownName
+from mlops.errors import BadInput, Refused, UnknownName
+from mlops.series import load
 from mlops.series.edit import Edit, edit, look_up, meant
 from mlops.series.ingest import ingest
 from mlops.series.read import history, list_series
@@ -201,6 +203,100 @@ def test_corrections_at_the_same_time_lose_nothing(database: Database, send, tmp
         len(as_known(database, "2024-02-03")) == 32
     )  # whoever came first: what stood at first counts as known since then
     assert set(history(database)["y"]) <= {1000, 1001}
+
+
+def orphans(database: Database) -> int:
+    query = "select count(*) from analytics.time_series_metrics m left join analytics.series s using (series_id)"
+    query += " where s.series_id is null"
+    return int(ask(database, query)[0][0])
+
+
+def removed_beside(database: Database, statement: str, *names: str) -> list[dict[str, Any]]:
+    """Delete while another session that has done `statement` is about to commit."""
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url) as other:
+        other.execute(statement)
+        removing = pool.submit(remove, database, *names)
+        for _ in range(200):
+            if removing.done() or ask(database, "select from pg_locks where not granted"):
+                break
+            time.sleep(0.02)
+        other.commit()
+        return removing.result()
+
+
+def test_no_outcome_is_taken_from_what_is_deleted_at_the_same_time(database: Database, send):
+    send(database, "a")
+    forecast(database)
+    ask(
+        database,
+        "update analytics.model_prediction_results"
+        " set outcome = null, outcome_recorded_at = null, matched_at = null returning 1",
+    )
+    match = (
+        "select pg_advisory_xact_lock(hashtextextended('outcomes', 0));"
+        "update analytics.model_prediction_results p"
+        " set outcome = m.value, outcome_recorded_at = m.recorded_at, matched_at = now()"
+        " from analytics.time_series_metrics m where m.series_id = p.series_id and m.observed_at = p.target_at"
+    )
+    [done] = removed_beside(database, match)
+    assert done["outcomes"] == 4
+    assert ask(database, "select count(outcome) from analytics.model_prediction_results") == [(0,)]
+
+
+def test_what_is_staged_while_its_series_is_deleted_goes_with_it(database: Database, send):
+    send(database, "a")
+    [number] = ids(database, "a")
+    staged = (
+        f"insert into analytics.time_series_staging (series_id, observed_at, value) values ({number}, '2024-02-09', 1)"
+    )
+    [done] = removed_beside(database, staged, "a")
+    assert (done["observations"], orphans(database)) == (5, 0)
+    with pytest.raises(psycopg.errors.CheckViolation, match="there is no such series"):
+        ask(database, staged)
+
+
+def test_a_file_whose_series_is_deleted_while_it_is_stored_leaves_no_orphan(database: Database, send, monkeypatch):
+    send(database, "a")
+    later, really = DAYS + pd.Timedelta(days=30), load.prepare
+
+    def prepare(*about: Any) -> Any:
+        judged = really(*about)
+        remove(database, "a")
+        return judged
+
+    monkeypatch.setattr(load, "prepare", prepare)
+    monkeypatch.setattr(f"{__name__}.DAYS", later)
+    with pytest.raises(BadInput, match=r"deleted series \d+ while this file was stored"):
+        send(database, "a")
+    monkeypatch.undo()
+    assert orphans(database) == 0
+    assert send(database, "a").inserted == 4
+
+
+@pytest.mark.parametrize("known_at", ["observed", "now"])
+def test_what_is_told_is_what_is_done_also_of_what_was_corrected_twice(home, mlops, send, known_at: str):
+    database = Database(home.database_url)
+    send(database, "a", known_at="now" if known_at == "observed" else "observed")
+    send(database, "b", known_at="now" if known_at == "observed" else "observed")
+    for plus in (1, 2):
+        send(database, "a", plus=plus)
+    _, told, _ = mlops("series", "redate", "--metric-type", "collection_weight", "--known-at", known_at)
+    done = redate(database, known_at=known_at)
+    changed = sum(row["observations"] + row["corrections"] for row in done)
+    assert f"{changed} of 8 observations count as known" in told
+
+
+def test_a_decision_that_begins_within_an_archived_month_is_refused(database: Database, send):
+    send(database, "a")
+    ask(
+        database,
+        "insert into analytics.partition_archives (parent, partition, lower_bound, upper_bound, path, rows, bytes,"
+        " sha256, digest, dropped_at) values ('analytics.time_series_metrics', 'p', '2024-01-01', '2024-02-01', 'f', 1,"
+        " 1, repeat('a', 64), repeat('b', 64), now()) returning 1",
+    )
+    with pytest.raises(Refused, match="2024-01"):
+        remove(database, first=datetime(2024, 1, 31, tzinfo=UTC))
+    assert remove(database, first=datetime(2024, 2, 1, tzinfo=UTC))[0]["observations"] == 2
 
 
 def test_series_are_chosen_by_name_id_metric_type_and_label(database: Database, send):

@@ -220,7 +220,7 @@ def test_origins_stay_out_of_the_first_third(weekly_pattern: pd.DataFrame):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("series,ds,y\na,2024-01-01,1\n", "has no column 'series_id'; its columns are series, ds, y"),
+        ("series,ds,y\na,2024-01-01,1\n", r"'series_id' is missing \(is 'series' meant\?\)"),
         ("series_id,ds,y\na,2024-01-01,1\na,2024-13-01,1\n", r"line 3: ds = '2024-13-01' is not a time"),
         ("series_id,ds,y\na,2024-01-01,many\n", "line 2: y = 'many' is not a number"),
         ("", "can't be read"),

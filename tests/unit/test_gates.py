@@ -1,5 +1,7 @@
 """What each gate lets pass."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,8 +55,9 @@ def test_a_version_may_not_be_worse_than_the_naive(measured: Comparison, passed:
         (Comparison(0.90, None, 1.2, "", mean=0.85), False, "forecasting each series' mean would have been better"),
         (Comparison(0.90, None, 1.2, ""), True, "WAPE 0.900, zero's 1.000"),
         (Comparison(None, None, None, "the backtest is gone"), False, "the backtest is gone"),
+        (Comparison(math.nan, None, math.nan, ""), False, "all outcomes are zero or a forecast is missing"),
     ],
-    ids=["better", "worse than zero", "worse than the mean", "mean unknown", "unmeasured"],
+    ids=["better", "worse than zero", "worse than the mean", "mean unknown", "unmeasured", "all zero"],
 )
 def test_a_version_may_not_be_worse_than_forecasting_nothing_or_the_mean(measured: Comparison, passed: bool, told: str):
     gate = gates.trivial(measured)

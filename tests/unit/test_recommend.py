@@ -157,6 +157,16 @@ def test_a_fallback_says_what_it_saves_and_why_no_refit_is_made():
     assert found.evidence["proof.naive.wape"] == pytest.approx(0.15)
 
 
+def test_a_fallback_names_no_money_that_is_made_of_placeholder_prices():
+    priced, unpriced = NAIVE, replace(NAIVE, benefit=replace(NAIVE.benefit, currency=""))
+    (with_money, without) = (
+        recommend([BEATEN], TERMS, proofs=[LOSES], naive=naive).reasons[1] for naive in (priced, unpriced)
+    )
+    assert with_money.endswith(": 80.00 in 8 weeks for 30.00")
+    assert "80.00" not in without
+    assert "30.00" not in without
+
+
 def test_a_naive_that_was_better_for_four_weeks_needs_no_second_week():
     assert asks_for_proof([QUIET, BEATEN], TERMS)
     assert not asks_for_proof([BEATEN, QUIET], TERMS)

@@ -388,10 +388,10 @@ def test_a_person_reads_tables(mlops, file: Path):
     [
         ((), 2, "one of them"),
         (("models:/demand@champion", "--file", "x.csv"), 2, "one of them"),
-        (("--file", "x.csv"), 1, "x.csv: no such file; a path is looked up from"),
+        (("--file", "x.csv"), 2, "x.csv: no such file; a path is looked up from"),
         (("--file", "FILE", "--target", "tons"), 1, "has no column 'tons'"),
-        (("--file", "FILE", "--budgets", "few"), 1, "'few' is no list of numbers"),
-        (("--file", "FILE", "--budgets", "0"), 1, "a budget is 0.0"),
+        (("--file", "FILE", "--budgets", "few"), 2, "'few' is no list of numbers"),
+        (("--file", "FILE", "--budgets", "0"), 2, "a budget is 0.0"),
         (("--file", "FILE", "--weeks", "200"), 1, "--weeks 64 at most"),
     ],
     ids=["neither", "both", "no file", "no column", "no number", "no budget", "too short"],

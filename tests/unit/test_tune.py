@@ -2,8 +2,7 @@
 
 import pytest
 
-from mlops.db.tune import GB, MB, Machine, Setting, recommend
-from mlops.db.tune import _bytes as bytes_of
+from mlops.db.tune import GB, MB, Machine, Setting, recommend, size_of
 from mlops.errors import BadInput
 
 SIZES = [256 * MB, 2 * GB, 16 * GB, 64 * GB, 512 * GB]
@@ -66,10 +65,10 @@ def test_every_setting_has_a_reason_and_stands_once():
 
 @pytest.mark.parametrize(("text", "expected"), [("16GB", 16 * GB), ("512mb", 512 * MB), ("1.5 GB", 1536 * MB)])
 def test_memory_is_read_as_people_write_it(text: str, expected: int):
-    assert bytes_of(text) == expected
+    assert size_of(text) == expected
 
 
 @pytest.mark.parametrize("text", ["16", "lots", "1MB", "-4GB"])
 def test_what_is_no_memory_is_refused(text: str):
     with pytest.raises(BadInput, match="no memory of a server"):
-        bytes_of(text)
+        size_of(text)

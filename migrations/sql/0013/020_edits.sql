@@ -52,6 +52,9 @@ declare
     held    bigint;
     changed bigint;
 begin
+    -- nobody brings in observations or forecasts of a series that may go, and no outcome is taken from what goes
+    perform from analytics.series where series_id = any (p_series_ids) order by series_id for update;
+    perform pg_advisory_xact_lock(hashtextextended('outcomes', 0));
     -- retention drops no month meanwhile; each month is asked for by its own name, as a statement over many of them may lose rows after
     -- it has waited (docs/reports/postgresql-18-rows-lost-after-waiting.md), and is locked, in key order, before it is changed
     lock table only analytics.time_series_metrics, only analytics.time_series_revisions in row exclusive mode;
@@ -189,10 +192,23 @@ begin
            and (select p.target_at from analytics.model_prediction_results p where p.series_id = s.series_id limit 1) is null
            and not exists (select from analytics.model_versions v where v.lineage -> 'series' @> to_jsonb(s.series_id))
            and not exists (select from analytics.archived_months a
-                            where a.parent = 'analytics.time_series_metrics'::regclass and a.archived_at > s.created_at);
+                            where a.parent in ('analytics.time_series_metrics'::regclass, 'analytics.model_prediction_results'::regclass)
+                              and a.archived_at > s.created_at);
         delete from analytics.unscored u where not exists (select from analytics.series s where s.series_id = u.series_id);
     end if;
     return edit;
 end $$;
 comment on function analytics.edit_observations is 'Deletes the observations of some series between two times, or dates them anew (known_at: observed or now), with corrections, outcomes and what must be summarised and scored anew; the number of the decision, which is recorded for each series.';
 revoke execute on function analytics.edit_observations from public;
+
+create function analytics.hold_series() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform from analytics.series where series_id in (select series_id from arrived) order by series_id for key share;
+    return null;
+end $$;
+comment on function analytics.hold_series is 'Keeps the series of the staged rows from being deleted before the transaction ends; the trigger route, which comes after it, refuses those that are gone.';
+revoke execute on function analytics.hold_series from public;
+create trigger hold after insert on analytics.time_series_staging
+    referencing new table as arrived for each statement execute function analytics.hold_series();

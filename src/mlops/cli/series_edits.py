@@ -92,11 +92,10 @@ def redate(
     decision = _edit("redated", chosen, first, until, known_at.value)
 
     def told(found: "Meant") -> str:
+        there = found.total("observations")
         if known_at is KnownAt.now:
-            return (
-                f"{found.total('observations') - found.total('corrections'):,} observations count as known from now on"
-            )
-        ahead, there = found.total("ahead"), found.total("observations")
+            return f"{found.total('uncorrected'):,} of {there:,} observations count as known from now on"
+        ahead = found.total("ahead")
         if not ahead:
             return f"all {there:,} observations count as known since their period ended already"
         return f"{ahead:,} of {there:,} observations are dated back: they count as known since their period ended"

@@ -1,5 +1,7 @@
 """How good a forecast was: pure functions over arrays of outcomes and forecasts; NaN outcomes don't count."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,9 +26,13 @@ def wape(y: Array, y_hat: Array) -> float:
 def worse_than_trivial(ours: float, mean: float | None) -> str:
     """In words, which forecast without a model has a lower WAPE than `ours`: zero, whose is 1, or the mean; else empty.
 
+    A WAPE that is none proves nothing, and says so.
+
     >>> worse_than_trivial(1.06, 1.2)
     'forecasting zero every time would have been better'
     """
+    if math.isnan(ours):
+        return "it has no WAPE, for all outcomes are zero or a forecast is missing"
     if ours >= 1:
         return "forecasting zero every time would have been better"
     if mean is not None and ours > mean:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.domain.granularity import labels_ends
-from mlops.errors import NothingToDo
+from mlops.errors import BadInput, NothingToDo
 from mlops.forecasting.frames import read_frame
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
@@ -22,7 +22,8 @@ __all__ = ["FileSeries", "read_file"]
 class FileSeries:
     """The series of a file: `frame` has `series_id` (text), `ds` (naive UTC), `y`, covariates and segments.
 
-    `left_out` counts the values of steps that were not over at the time that was asked for.
+    `sha256` is the digest of the file as it was read. `left_out` counts the values of steps that were not over at the
+    time that was asked for.
     """
 
     path: Path
@@ -30,15 +31,14 @@ class FileSeries:
     frame: pd.DataFrame
     panels: Panels
     left_out: int
+    sha256: str
 
     @property
     def facts(self) -> dict[str, Any]:
         """Name and SHA-256 of the file, its granularity (an alias that labels ends stays one), how many series."""
-        with self.path.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
         granularity = self.freq if self.freq and labels_ends(self.freq) else self.panels.granularity.name
         count = len(self.panels.ids)
-        return {"file": self.path.name, "sha256": digest, "granularity": granularity, "series": count}
+        return {"file": self.path.name, "sha256": self.sha256, "granularity": granularity, "series": count}
 
 
 def read_file(
@@ -46,13 +46,16 @@ def read_file(
 ) -> FileSeries:
     """The series of a file of whose steps all were over at `as_of`; their granularity is inferred when `freq` is empty.
 
-    Of later steps only the covariates are kept, which are known ahead. Raises BadInput for what can't be read, and
-    NothingToDo when nothing is left.
+    Of later steps only the covariates are kept, which are known ahead. Raises BadInput for what can't be read or is
+    written to meanwhile, and NothingToDo when nothing is left.
     """
+    digest = _sha256(path)
     frame = read_frame(path, covariates, segments)
+    if _sha256(path) != digest:
+        raise BadInput("was written to while it was read; nothing was done, try again", where=str(path))
     frame = restamped(frame, freq) if freq and labels_ends(freq) else frame
     panels = Panels.of(frame, freq or None, covariates)
-    ends = panels.granularity.moved(frame["ds"].to_numpy("datetime64[ns]"), 1)
+    ends = panels.granularity.over(frame["ds"].to_numpy("datetime64[ns]"))
     open_then = ends > pd.Timestamp(as_of).tz_convert(UTC).tz_localize(None).to_datetime64()
     left_out = int((frame["y"].notna() & open_then).sum())
     if left_out:
@@ -63,4 +66,13 @@ def read_file(
                 " with --as-of"
             )
         panels = Panels.of(frame, freq or None, covariates)
-    return FileSeries(path, freq, frame, panels, left_out)
+    return FileSeries(path, freq, frame, panels, left_out, digest)
+
+
+def _sha256(path: Path) -> str:
+    """The digest of what is there; empty where nothing can be read, which reading it tells."""
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -306,8 +306,7 @@ def _retrain(winner: Proof, newest: Findings, last: Sequence[Findings], terms: T
 def _fallback(naive: Proof, newest: Findings, last: Sequence[Findings], terms: Terms, instead: str) -> Recommendation:
     reasons = (
         f"{naive}, on the newest {naive.benefit.days} days as they were forecast, from the same cutoffs; {instead}",
-        f"letting it serve until a model is better again saves {naive.benefit}: {_saving(naive, terms):,.2f} in"
-        f" {terms.horizon_weeks} weeks for {terms.review:,.2f}",
+        f"letting it serve until a model is better again saves {naive.benefit}{_in_all(naive, terms, terms.review)}",
         *(_break(newest) if _broke(newest) else ()),
         *_drift_reasons(newest, last),
     )

@@ -42,8 +42,9 @@ class Meant:
     """What a decision is about: one row for each series, and what was made of it."""
 
     series: tuple[dict[str, Any], ...]
-    """`series_id, observations, first_at, last_at, recorded_first, recorded_last, ahead, corrections, forecasts,
-    outcomes`; `ahead` are observations that became known after their period ended, and so may be dated back to that."""
+    """`series_id, observations, first_at, last_at, recorded_first, recorded_last, uncorrected, ahead, corrections,
+    forecasts, outcomes`; of `ahead` observations the first value became known after their period ended, so that it may
+    be dated back to that, and `uncorrected` ones may be dated to now."""
     models: tuple[str, ...]
     """Versions that were trained on them."""
     builds: tuple[str, ...]
@@ -143,7 +144,8 @@ def edit(database: Database, decision: Edit, *, by: str, reason: str) -> list[di
 
 
 def _refuse_archived(transaction: Transaction, first: datetime, until: datetime) -> None:
-    months = [row for row in transaction.rows("closed_months") if row["month"] < until and row["month"] >= first]
+    last = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)  # the month in which it begins
+    months = [row for row in transaction.rows("closed_months") if last <= row["month"] < until]
     if months:
         named = ", ".join(f"{row['month']:%Y-%m}" for row in months[:3]) + (", …" if len(months) > 3 else "")
         raise Refused(

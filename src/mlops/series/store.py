@@ -217,6 +217,7 @@ def store(
     """
     inserted = corrected = 0
     transaction.run("hold_months")
+    _hold(transaction, judged)
     changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
     if changing:
         transaction.run("ingest_tables")
@@ -232,6 +233,17 @@ def store(
     if len(judged.dirty["series_id"]):
         transaction.copy_arrays("analytics.dirty_days", judged.dirty)
     return inserted, corrected
+
+
+def _hold(transaction: Transaction, judged: Judged) -> None:
+    """Keep the series that are written to from being deleted, or refuse the rows of one that was."""
+    ids = np.unique(np.r_[judged.new["series_id"], judged.changes["series_id"]]).tolist()
+    there = {row["series_id"] for row in transaction.rows("hold_series", series_ids=ids)} if ids else set()
+    if gone := [one for one in ids if one not in there]:
+        raise BadInput(
+            f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
+            " was stored; send the file again: it stores what is not there"
+        )
 
 
 def ensure_months(database: Database, table: str, months: list[Any]) -> None:

@@ -11,7 +11,7 @@ from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.features.digest import Fingerprint
 
-__all__ = ["Difference", "code", "definitions", "environment", "holidays", "lost", "values"]
+__all__ = ["Difference", "code", "definitions", "deleted", "environment", "holidays", "lost", "values"]
 
 What = Literal[
     "lineage",
@@ -59,10 +59,23 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
     yield from _few([row for row in rows if row["cause"] not in ("archived", "dropped")], _lost)
 
 
-def values(then: Fingerprint, now: Fingerprint, changed: pd.DataFrame) -> Iterator[Difference]:
+def deleted(database: Database, series: Sequence[int], since: datetime) -> dict[tuple[int, str], dict[str, Any]]:
+    """The newest decision since then to delete observations, by series and month of these."""
+    with database.transaction() as transaction:
+        rows = transaction.rows("deleted_since", series_ids=list(series), since=since)
+    return {(row["series_id"], row["month"]): row for row in rows}
+
+
+def values(
+    then: Fingerprint,
+    now: Fingerprint,
+    changed: pd.DataFrame,
+    decided: Mapping[tuple[int, str], Mapping[str, Any]] | None = None,
+) -> Iterator[Difference]:
     """Parts of the data with as many observations as then, and other ones; columns of another type.
 
-    `changed` (`series_id, ds, was, now`) are those that the model itself remembers.
+    `changed` (`series_id, ds, was, now`) are those that the model itself remembers; `decided` is who deleted what was
+    learned from, by series and month.
     """
     for name in sorted({*then.columns, *now.columns}):
         kinds = [columns.get(name, "not there") for columns in (then.columns, now.columns)]
@@ -76,6 +89,7 @@ def values(then: Fingerprint, now: Fingerprint, changed: pd.DataFrame) -> Iterat
             "series_id": series,
             "month": month,
             "seen": seen.get_group((series, month)) if (series, month) in seen.groups else None,
+            "decided": (decided or {}).get((int(series), month)),
         }
         for series, month in other[KEYS].itertuples(index=False)
     ]
@@ -155,18 +169,24 @@ def _lost(row: Mapping[str, Any]) -> str:
     if row["cause"] == "removed":
         return f"{what} of {row['month']} {'was' if one else 'were'} removed ({first}{dots})"
     if row["cause"] in ("deleted", "redated"):
-        decided = f"{_moment(row['decided_at'])} by {row['decided_by']}: {row['reason']}"
         how = "deleted" if row["cause"] == "deleted" else "dated later than then"
-        return f"{what} of {row['month']} {'was' if one else 'were'} {how} on {decided} ({first}{dots})"
+        return f"{what} of {row['month']} {'was' if one else 'were'} {how} on {_decision(row)} ({first}{dots})"
     if row["cause"] == "unreadable":
         return f"{what} of {row['month']} can't be read, for the series is not in the database any more ({first}{dots})"
     when = _moment(row["corrected_at"])
     return f"{what} corrected on {when}, and the old value is gone ({first}{dots})"
 
 
+def _decision(row: Mapping[str, Any]) -> str:
+    return f"{_moment(row['decided_at'])} by {row['decided_by']}: {row['reason']}"
+
+
 def _changed(row: Mapping[str, Any]) -> str:
-    where = f"series {row['series_id']}: values of {row['month']} are other ones, and no correction is recorded"
-    seen = row["seen"]
+    where, seen, by = f"series {row['series_id']}: values of {row['month']} are other ones", row["seen"], row["decided"]
+    if by is None:
+        where += ", and no correction is recorded"
+    else:
+        where += f", sent anew after some were deleted on {_decision(by)}"
     if seen is None:
         return where
     told = [f"{_moment(one.ds)} was {one.was:g} and is {one.now:g}" for one in seen.itertuples()]

@@ -223,7 +223,12 @@ def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Finge
     missing = wanted.loc[wanted["_merge"] == "left_only", KEYS]
     found = [
         *differences.lost(database, missing, trained.at("as_of")),
-        *differences.values(trained.record.data, now, _remembered(trained, frame)),
+        *differences.values(
+            trained.record.data,
+            now,
+            _remembered(trained, frame),
+            differences.deleted(database, trained.lineage["series"], trained.version.created_at),
+        ),
     ]
     yield from found or [Difference("data", "the digest of the data is another one, and all parts are equal")]
 

@@ -84,7 +84,8 @@ def retrain(
 
     A recommendation to roll back brings the version before back, one to fall back lets the seasonal naive serve.
     `as_of` is the time of the recommendation when it is None; that it is acted on counts as accepting it, `by` is the
-    user of this process when None. Repeating it returns what the first call did, or finishes what that could not.
+    user of this process when None. Repeating it returns what the first call did, or finishes what that could not; what
+    was promoted and taken back since is not promoted again.
     Raises Refused for one that is expired, dismissed, put off or superseded, before it begins and before it promotes
     (`force` acts on it all the same), while somebody else acts on it, for broken data, and where the champion has
     changed since.
@@ -104,7 +105,7 @@ def retrain(
             result = _fall_back(database, store, row, champion, as_of, say)
         else:
             result = _train(database, store, row, champion, rule, as_of, say)
-        if result.promoted and row["action"] != "rollback":
+        if result.promoted and row["action"] != "rollback" and not row["applied"]:
             _still_to_be_acted_on(_recommendation(database, recommendation_id, force=force), now, force=force)
             result = _promote(database, store, result, recommendation_id, rule)
         sync(store, database, foreign=False)
@@ -160,7 +161,7 @@ def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: 
         f"rolled back from version {champion.version} to version {before.version}: WAPE {ours:.3f} against {theirs:.3f}"
         " on the same days"
     )
-    if resolve(store, f"models:/{row['name']}@champion").version != before.version:
+    if not row["applied"] and resolve(store, f"models:/{row['name']}@champion").version != before.version:
         _still_champion(store, champion)
         rollback(
             database, store, row["name"], verdict, by=by, to=before.version, recommendation_id=row["recommendation_id"]

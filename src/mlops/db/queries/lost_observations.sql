@@ -13,7 +13,7 @@ with lost as (
             order by archive_id desc limit 1) a on true
 )
 select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observations,
-       case when m.recorded_at > :as_of and e.action = 'redated' then 'redated' when m.recorded_at > :as_of then 'corrected'
+       case when m.recorded_at > :as_of then coalesce(e.action, 'corrected')
             when m.series_id is not null then 'unreadable' when e.action = 'deleted' then 'deleted' when s.there then 'removed' when s.path is not null then 'archived' else 'dropped' end as cause,
        (array_agg(l.observed_at order by l.observed_at))[1:3] as first_times, min(m.recorded_at) as corrected_at, min(s.path) as path,
        min(e.decided_at) as decided_at, min(e.decided_by) as decided_by, min(e.reason) as reason
@@ -23,6 +23,6 @@ select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observatio
   left join lateral (  -- what was decided about it since
        select d.action, d.decided_at, d.decided_by, d.reason from analytics.observation_edits d
         where d.series_id = l.series_id and l.observed_at between d.first_at and d.last_at
-          and d.action = case when m.series_id is null then 'deleted' else 'redated' end
+          and (d.action = 'deleted' or d.known_at = 'now' and m.series_id is not null)  -- it may have been sent anew since
         order by d.edit_id desc limit 1) e on true
  group by 1, 2, 4 order by 1, 2, 4

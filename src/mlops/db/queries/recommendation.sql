@@ -5,6 +5,7 @@ select r.recommendation_id, r.as_of, r.action, r.reasons, r.evidence, r.rule_ver
        v.version_id, v.name, v.version, v.kind, v.run_id, v.lineage, v.deleted_at,
        b.version as rollback_version, b.lineage as rollback_lineage, n.version as retrained_version,
        exists (select from analytics.promotions p where p.recommendation_id = r.recommendation_id) as promoted,
+       exists (select from analytics.promotions p where p.recommendation_id = r.recommendation_id and p.applied_at is not null) as applied,
        d.decision, d.decided_by, d.reason, d.until, d.decided_at,
        (select min(s.recommendation_id) from analytics.retraining_recommendations s
          where s.version_id = r.version_id and s.status in ('open', 'accepted') and s.action <> 'none' and s.as_of >= r.as_of) as stands
