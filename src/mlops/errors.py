@@ -104,7 +104,7 @@ class UnknownName(MlopsError, LookupError):
         stored: bool = False,
         hint: str = "",
     ) -> None:
-        self.what, self.name, self.choices = what, name, tuple(sorted(choices))
+        self.what, self.name, self.choices = what, name, tuple(sorted(set(choices)))
         if stored:
             self.exit_code = 1
         close = nearest(name, self.choices, known_as)

@@ -12,7 +12,7 @@ from mlops.config import Settings
 from mlops.errors import Misused
 from mlops.files import placed, write_whole
 
-__all__ = ["POLICY", "Created", "bundled", "create", "folder", "policy_file", "project_file", "project_files"]
+__all__ = ["POLICY", "Created", "bundled", "check", "create", "folder", "policy_file", "project_file", "project_files"]
 
 POLICY = "monitoring/policy.toml"
 """The file by which a folder is known to be a project."""
@@ -42,6 +42,11 @@ def folder() -> Path | None:
     named = Settings().project
     if named is None:
         return Path.cwd() if Path(POLICY).is_file() else None
+    return check(named)
+
+
+def check(named: Path) -> Path:
+    """The folder of a project, absolute; Misused if it is none."""
     found = named.expanduser().absolute()
     if not (found / POLICY).is_file():
         what = "has no monitoring/policy.toml" if found.is_dir() else "is not a folder"

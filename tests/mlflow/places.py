@@ -174,22 +174,6 @@ def with_a_channel(database: Database, store: Store, folder: Path) -> None:
         policy.write('\n[alerts.channels.ops]\nkind = "file"\npath = "alerts.jsonl"\n')
 
 
-def with_rows_of_a_model(database: Database, store: Store, folder: Path) -> None:
-    """The rows of a model of one's own with its predictions."""
-    random, ds = np.random.default_rng(9), pd.date_range("2024-01-01", periods=7 * 30)
-    parts = [
-        pd.DataFrame(
-            {
-                "ds": ds, "route": route, "y_hat": 100.0, "y": random.normal(100, 5, len(ds)), "crew": "a",
-                "tonnage_lag": random.normal(100, 5, len(ds)), "temperature": random.normal(10, 3, len(ds)),
-                "holiday": "",
-            }
-        )
-        for route in ("R1", "R2")
-    ]  # fmt: skip
-    pd.concat(parts).to_parquet(folder / "rows.parquet", index=False)
-
-
 def with_a_snapshot(database: Database, store: Store, folder: Path) -> None:
     """A check is on record, and Evidently's snapshot of it lies in the folder."""
     with_weeks_of_forecasts(database, store, folder)
@@ -226,11 +210,11 @@ PLACES: dict[str, Place] = {
     "docs/data-format.md": Place(with_files_to_ingest),
     "docs/how-to/alerts.md": Place(with_a_channel),
     "docs/how-to/backtest-a-monitor.md": Place(
-        with_rows_of_a_model,
+        nothing,
         {
             "mlops monitor backtest models": "minutes; tests/mlflow/test_replay_model.py replays a model",
+            "mlops monitor backtest --file": "half a minute; tests/unit/test_replay.py replays a file by this command",
         },
-        shorter={"--holiday holiday": "--holiday holiday --weeks 9"},
     ),
     "docs/how-to/backtest.md": Place(with_sales, PROJECT_RUNS, shorter={"--origins 4": "--origins 1"}),
     "docs/how-to/clusters.md": Place(
@@ -260,7 +244,9 @@ PLACES: dict[str, Place] = {
     ),
     "docs/how-to/feature-quality.md": Place(with_weeks_of_forecasts),
     "docs/how-to/features.md": Place(with_routes_until_today),
-    "docs/how-to/forecast.md": Place(with_sales_ahead, {}, frames),
+    "docs/how-to/forecast.md": Place(
+        with_sales_ahead, {}, frames, {"mlops train auto --country NZ": "mlops train auto --set weeks=2 --country NZ"}
+    ),
     "docs/how-to/health.md": Place(nothing),
     "docs/how-to/ingest.md": Place(with_files_to_ingest),
     "docs/how-to/maintenance.md": Place(

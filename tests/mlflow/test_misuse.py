@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     # what Typer finds
     ("trian lightgbm", 2, "there is no command 'trian' (did you mean train?); see `mlops --help`"),
+    ("--project nowhere db url", 2, "the project …/nowhere is not a folder; name …"),
     ("db strt", 2, "db: there is no command 'strt' (did you mean start?); see `mlops db --help`"),
     ("alerts list --al", 2, "alerts list: there is no option '--al' (did you mean --all?); see …"),
     ("registry alerts --al", 2, "registry alerts: there is no option '--al' (did you mean --all?); see …"),
@@ -54,6 +55,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("train lightgbm --label strem=paper", 1, "unknown label of daily collection_weight 'strem'; known: none"),
     ("train lightgbm --metric-type colection_weight", 2, "… did you mean 'collection_weight'? known: …", ASKS),
     ("train lightgbm --metric-type revenue", 1, "there is no daily series of 'revenue'; there is collection_weight"),
+    ("train lightgbm --granularity weekly", 1, "there is no weekly series; others are there: --granularity daily"),
     ("train lightgbm --granularity dayly", 2, "there is no granularity 'dayly'; did you mean daily? expected one of …"),
     ("train lightgbm --country 'New Zealand'", 2, "unknown country 'New Zealand'; did you mean 'NZ'? …"),
     ("train lightgbm --name a/b", 2, "'a/b' can't be a model's name; …"),
@@ -64,7 +66,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("backtest naive --values knwon", 2, "… --values 'knwon' is not one of known, newest (did you mean known?); see …"),
     ("backtest naive --goal 85", 2, "backtest: --goal '85' is too large; expected 1 or less; see …"),
     ("backtest naive --file rows.cvs", 2, "--file rows.cvs: no such file; … did you mean rows.csv?"),
-    ("backtest naive --file rows.csv", 1, "the steps of single times can't be inferred; say what they are (freq=): …"),
+    ("backtest naive --file rows.csv", 1, "the steps of single times can't be inferred; … --granularity): …"),
     ("backtest naive --events folder", 2, "--events folder is a folder, not a file; name a file in it"),
     ("backtest naive --covariate rain", 2, "--covariate rain names a column of a file, and series of the database …"),
     ("tune nive", 2, "unknown model kind or experiment 'nive'; did you mean 'naive'? …"),

@@ -128,6 +128,12 @@ def test_what_needs_the_series_in_the_database_says_so(mlops, home, trained, arg
     assert "it was trained on the file shops.csv, whose series are not in the database" in err
 
 
+def test_what_gates_refuse_is_offered_by_force_only(mlops, home, past):
+    code, out, _ = mlops("train", "naive", "--file", past, "--name", "plain")
+    assert (code, "make it champion" in out) == (0, False)
+    assert "all the same: mlops registry promote models:/plain/1 --force --reason 'WHY'" in out
+
+
 def test_a_champion_of_a_file_is_not_watched_and_its_review_says_why(mlops, home, trained):
     assert mlops("registry", "promote", "models:/shop/1", "--reason", "new", "--force")[0] == 0
     code, out, _ = mlops("monitor", "run")

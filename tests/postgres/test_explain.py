@@ -229,6 +229,7 @@ ELSEWHERE = {
     "series_names": "names series, reads no partition",
     "review_findings": "names series, reads no partition",
     "recommendation_evidence": "names series, reads no partition",
+    "observations_kept_from": "names the table, reads the policy alone",
     "feature_build_make": "makes a table, reads none; see test_feature_store",
     "feature_build_attach": "attaches a partition, reads the rows of that build alone",
     "feature_build_drop": "drops the rows of one build",

@@ -575,7 +575,13 @@ def test_the_first_file_of_a_series_is_its_history_and_says_so(database: Databas
     assert report.notes == (
         "2 new rows count as known since their period ended, the last on 2024-02-01, being the first of their series"
         " (--known-at now: all became known now)",
+        "all of that is older than the 24 months that the database keeps: `mlops db maintain` moves it to archive"
+        " files, and --as-of last, lists and monitoring do not see it then; to keep it, first: psql"
+        ' "$(mlops db url)" -c "update analytics.partition_policy set keep_months = null"',
     )
+    with psycopg.connect(database.url) as connection:
+        connection.execute("update analytics.partition_policy set keep_months = null")
+    assert len(ingest(database, write(*daily([3], "b"))).notes) == 1
 
 
 def test_what_follows_the_first_file_of_a_series_is_late_and_so_it_is_told(database: Database, write):
@@ -673,6 +679,13 @@ def test_a_plain_file_is_stored_by_its_id_with_the_steps_that_it_shows(database:
     assert (report.backdated, found["time_zone"]) == (30, "Europe/London")
     assert any(f"the steps are {step}" in note for note in report.notes)
     assert ingest(database, file, metric_type="revenue").unchanged == 30
+
+
+def test_days_that_are_written_day_first_are_refused_and_show_no_steps(database: Database, tmp_path: Path):
+    file = plain(tmp_path / "f.csv", pd.date_range("1996-03-18", periods=9), written="%d.%m.%Y")
+    report = ingest(database, file, metric_type="revenue")
+    assert (report.refused, report.notes) == (9, ())
+    assert "write the year first, like 2024-01-31" in report.kinds[0].reason
 
 
 def test_a_day_needs_no_zone_and_an_hour_does(database: Database, tmp_path: Path):

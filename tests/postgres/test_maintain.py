@@ -118,6 +118,8 @@ def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Setting
     assert "archive of analytics.time_series_metrics_p2020_01" in err
     assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2
     assert mlops("db", "maintain")[:2] == (0, NOTHING)
+    code, _, err = mlops("train", "naive", "--metric-type", "revenue", "--as-of", "last")
+    assert (code, "those before 2020-03 are in archive files" in err) == (1, True)
     code, out, _ = mlops("db", "maintain", "--json")
     nothing = {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []}
     assert (code, json.loads(out)) == (0, nothing | {"border": {"month": "2020-03-01T00:00:00+00:00", "files": 2}})

@@ -26,7 +26,12 @@ TUTORIAL = Place(
         'rm -r "$MLOPS_HOME"': "the test's own",
         "unset": "as above",
     },
-    shorter={"--set trees=300": "--set trees=30", "mlops retrain 5 ": "mlops retrain 4 "},
+    shorter={
+        "--set trees=300": "--set trees=30 --set weeks=4",
+        "mlops train prophet": "mlops train prophet --set weeks=4",
+        "mlops train auto": "mlops train auto --set weeks=4",
+        "mlops retrain 5 ": "mlops retrain 4 ",
+    },
 )
 
 

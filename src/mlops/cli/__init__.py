@@ -106,6 +106,9 @@ def _version(asked: bool) -> None:
 
 def _project(folder: Path | None) -> None:
     if folder is not None:
+        from mlops import project
+
+        project.check(folder)  # also for a command that reads none of its files
         os.environ["MLOPS_PROJECT"] = str(folder)  # for the processes that this one starts, too
 
 

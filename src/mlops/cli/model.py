@@ -97,9 +97,12 @@ def train(
             console.print(f"  left out: {row.name} (series {row.series_id}): {row.reason}")
         if spec.file is not None:
             console.print(f"  {OF_A_FILE}", soft_wrap=True, highlight=False)
-        console.print(
-            f"make it champion: mlops registry promote models:/{trained.version.name}/{trained.version.version}"
-        )
+        promote = f"mlops registry promote {trained.version.uri}"
+        if spec.file is not None or trained.poor:
+            forced = f"a gate keeps it from becoming champion; all the same: {promote} --force --reason 'WHY'"
+            console.print(forced, soft_wrap=True, highlight=False)
+        else:
+            console.print(f"make it champion: {promote}")
 
     emit(trained, as_json=as_json, text=text)
 

@@ -60,7 +60,7 @@ def run(
         )
     if not checked:
         raise NothingToDo(
-            "there is nothing to check: no version is champion; promote one with"
+            f"there is nothing to check: no version was champion by {time:%Y-%m-%d %H:%M} UTC; promote one with"
             " `mlops registry promote models:/NAME/VERSION`, forecast with `mlops predict models:/NAME@champion`,"
             " and when its days are past run `mlops outcomes match`"
         )

@@ -95,7 +95,10 @@ def redate(
         there = found.total("observations")
         if known_at is KnownAt.now:
             return f"{found.total('uncorrected'):,} of {there:,} observations count as known from now on"
-        return f"{found.total('ahead'):,} of {there:,} observations count as known since their period ended"
+        ahead = found.total("ahead")
+        if not ahead:
+            return f"all {there:,} observations count as known since their period ended already"
+        return f"{ahead:,} of {there:,} observations are dated back: they count as known since their period ended"
 
     _run(chosen, decision, told, reason, by, yes=yes, as_json=as_json)
 
@@ -171,6 +174,8 @@ def _run(
                 else "nothing had to be changed"
             )
             _line(f"done: {number}")
+        elif decision.known_at == "observed" and not found.total("ahead"):
+            _line("there is nothing to change")
         else:
             _line("nothing was changed; to do it:")
             _line(f"  mlops {shlex.join(sys.argv[1:])} --yes{'' if reason.strip() else WHY}")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlops.domain.metric_types import declare
 from mlops.domain.model_uri import FORMS, MODEL_URI
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, UnknownName, nearest, quoted, typed
@@ -204,7 +205,7 @@ def country(code: str) -> str:
 
 def metric_type(name: str | None) -> str | None:
     """A metric type that is declared: built in, or in the database, which is asked only for others; None stays None."""
-    from mlops.domain.metric_types import METRIC_TYPES, adding
+    from mlops.domain.metric_types import METRIC_TYPES
 
     known = set(METRIC_TYPES)
     if name is None or name in known:
@@ -216,7 +217,7 @@ def metric_type(name: str | None) -> str | None:
     with database().transaction() as transaction:
         known |= {row["name"] for row in transaction.rows("metric_types")}
     if name not in known:
-        raise UnknownName("metric type", name, known, hint=f"another one: {adding(name)}")
+        raise UnknownName("metric type", name, known, hint=f"another one: {declare(name)}")
     return name
 
 

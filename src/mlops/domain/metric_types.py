@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season", "adding"]
+__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season", "declare"]
 
 Aggregate = Literal["sum", "mean", "max", "last"]
 Absence = Literal["nothing", "zero"]
 Season = Literal["day", "week", "month", "year"]
-LONGEST_NAME = 60
-"""Of a metric type, to be said in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,10 @@ METRIC_TYPES = {
 }
 
 
-def adding(name: str) -> str:
-    """The command that declares a metric type of this name."""
+LONGEST_NAME = 63
+"""That of a name in PostgreSQL."""
+
+
+def declare(name: str) -> str:
+    """The command that declares a metric type; NAME stands in it for what is too long to be a name."""
     return f"mlops series metric add {shlex.quote(name) if len(name) <= LONGEST_NAME else 'NAME'} --unit UNIT"

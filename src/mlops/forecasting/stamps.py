@@ -100,7 +100,9 @@ def infer(frame: pd.DataFrame) -> Granularity:
         return GRANULARITIES[names[0]]
     several = shown[shown["count"] >= 2]
     if several.empty:
-        raise BadInput(f"the steps of single times can't be inferred; say what they are (freq=): {table()}")
+        raise BadInput(
+            f"the steps of single times can't be inferred; say what they are (freq=, --granularity): {table()}"
+        )
     if several["name"].isna().any():
         first = several.index[several["name"].isna()][0]
         raise BadInput(f"the times of series {first!r} don't begin steps of any granularity; {table()}")

@@ -141,7 +141,7 @@ def _judged(
     column = also(
         Column(begins),
         (raw.isna().to_numpy(), "nothing is there; write a time like 2024-01-31T00:00:00Z"),
-        (~formed, "that is not a time; write it like 2024-01-31T00:00:00Z"),
+        (~formed, "that is not a time; write the year first, like 2024-01-31 or 2024-01-31T00:00:00Z"),
         (outside, f"the time is outside 1970-01-01 to {latest.astype('datetime64[D]')}; correct it"),
         (
             formed & ~aware & (zone is None) & ~(step.dated & (written == written.astype("datetime64[D]"))),

@@ -178,19 +178,37 @@ def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: 
         batch = _record_batch(transaction, delivery, status, counts)
         transaction.run("ingest_forget_parts", sha256=delivery.sha256)
         transaction.run("first_ingest_done", sha256=delivery.sha256)
+        retention = transaction.rows("observations_kept_from")[0]
     return IngestReport(
         batch_id=batch,
         source=delivery.source,
         status=status,
         reasons=_first_refused(arrivals, delivery),
         kinds=arrivals.refusals.kinds,
-        notes=arrivals.notes + _dated(stored, delivery.known_at, counts, arrivals.metric_types),
+        notes=arrivals.notes
+        + _dated(stored, delivery.known_at, counts, arrivals.metric_types)
+        + _leaving(stored, **retention),
         attached=stored.attached,
         backdated=stored.backdated,
         backdated_until=stored.backdated_until and stored.backdated_until.replace(tzinfo=UTC),
         late=stored.late,
         seconds=(datetime.now(UTC) - delivery.started_at).total_seconds(),
         **counts,
+    )
+
+
+KEEP_ALL = 'psql "$(mlops db url)" -c "update analytics.partition_policy set keep_months = null"'
+
+
+def _leaving(stored: Stored, kept_from: datetime | None, keep_months: int | None) -> tuple[str, ...]:
+    """What the next maintenance does with a history that ended before the months that the database keeps."""
+    last = stored.backdated_until
+    if kept_from is None or last is None or last.replace(tzinfo=UTC) > kept_from:
+        return ()
+    return (
+        f"all of that is older than the {keep_months} months that the database keeps: `mlops db maintain` moves it to"
+        " archive files, and --as-of last, lists and monitoring do not see it then; to keep it, first:"
+        f" {KEEP_ALL}",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlops.domain.metric_types import adding
+from mlops.domain.metric_types import declare
 from mlops.domain.series import IDENTITY
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.stamps import granularity_of, infer
@@ -38,8 +38,9 @@ def as_long(
             plain = layout(names, where) == "plain"
             _check(names, where, metric_type, granularity, known, plain=plain)
             if plain and step is None and "granularity" not in names:
-                step = _inferred(rows.rename(columns=ALIKE), where)
-                notes.append(f"the steps are {step}, as its times show (--granularity says otherwise)")
+                shown = _inferred(rows.rename(columns=ALIKE), where)
+                step = shown or "daily"
+                notes += [f"the steps are {shown}, as its times show (--granularity says otherwise)"] if shown else []
         rows = rows.rename(columns=ALIKE)
         if metric_type is not None and "metric_type" in rows.columns:
             mine = (rows["metric_type"] == metric_type).to_numpy(bool)
@@ -85,8 +86,7 @@ def _check(
             where=where,
         )
     if metric_type is not None and metric_type not in known:
-        hint = f"another one: {adding(metric_type)}"
-        raise UnknownName("metric type", metric_type, known, hint=hint)
+        raise UnknownName("metric type", metric_type, known, hint=f"another one: {declare(metric_type)}")
     if plain and "labels" in names:
         raise BadInput(
             "has both columns 'series_id' and 'labels'; put the id into the labels, or call it by what it is"
@@ -96,13 +96,14 @@ def _check(
         )
 
 
-def _inferred(rows: pd.DataFrame, where: str) -> str:
+def _inferred(rows: pd.DataFrame, where: str) -> str | None:
+    """The granularity that the times show; None when none can be read, and each row is refused for that."""
     times = pd.to_datetime(
         rows["observed_at"].astype(object), errors="coerce", utc=True, format="ISO8601"
     ).dt.tz_localize(None)
     frame = pd.DataFrame({"series_id": rows["series_id"].astype(str), "ds": times}).dropna()
     if frame.empty:
-        return "daily"  # no time can be read; each row is refused for that
+        return None
     try:
         return infer(frame.drop_duplicates()).name
     except BadInput as error:

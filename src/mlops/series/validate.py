@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.granularity import named
-from mlops.domain.metric_types import MetricType, adding
+from mlops.domain.metric_types import MetricType, declare
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName, nearest
 from mlops.forecasting.stamps import no_granularity, zone_meant
@@ -257,8 +257,10 @@ def _refuse_constant(text: str) -> float:
 def _undeclared(text: str, bounds: Bounds) -> str:
     close = nearest(text, bounds)
     hint = f"did you mean {close!r}? else " if close else ""
-    add = f"{adding(text)} --aggregate sum"
-    return f"this metric type is not declared; {hint}declare it with: {add}; mlops series metric list shows the others"
+    command = f"{declare(text)} --aggregate sum"
+    return (
+        f"this metric type is not declared; {hint}declare it with: {command}; mlops series metric list shows the others"
+    )
 
 
 def _out_of_bounds(name: str, bounds: tuple[float, float]) -> str:

@@ -194,7 +194,7 @@ def _what_there_is(store: Store, name: str, alias: str | None, version: str | No
         close = nearest(name, names)
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
         return f"{f'did you mean {close}? ' if close else ''}registered models: {shown}"
-    aliases = [f"@{alias} is version {version}" for alias, version in sorted(model.aliases.items())]
+    aliases = [f"@{alias} (version {version})" for alias, version in sorted(model.aliases.items())]
     close = nearest(alias, model.aliases) if alias else None
     meant = f"did you mean models:/{name}@{close}? " if close else ""
     known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"

@@ -74,18 +74,28 @@ def select(database: Database, metric_type: str, granularity: str, labels: dict[
     """
     granularity = granularity_of(granularity).name
     with database.transaction() as transaction:
-        there = [row["metric_type"] for row in transaction.rows("metric_types_with_data", granularity=granularity)]
+        rows = transaction.rows("metric_types_with_data", granularity=None)
+    there = [row["metric_type"] for row in rows if row["granularity"] == granularity]
     if metric_type and metric_type in there:
         check_labels(database, metric_type, granularity, labels)
         return Selection(metric_type, granularity, labels)
-    if not there:
-        raise NothingToDo(f"there is no {granularity} series yet; bring data in with `mlops series ingest FILE`")
-    if metric_type:
-        raise NothingToDo(f"there is no {granularity} series of {metric_type!r}; there is {', '.join(there)}")
+    if metric_type or not there:
+        raise NothingToDo(_no_series(rows, metric_type, granularity, there))
     if len(there) > 1:
         raise Misused(f"which metric type? choose one with --metric-type: {', '.join(there)}")
     check_labels(database, there[0], granularity, labels)
     return Selection(there[0], granularity, labels)
+
+
+def _no_series(rows: Sequence[dict[str, Any]], metric_type: str, granularity: str, there: list[str]) -> str:
+    """Why nothing of a granularity is selected, and which steps the series have, where they have others."""
+    wanted = f"there is no {granularity} series" + (f" of {metric_type!r}" if metric_type else "")
+    steps = {row["granularity"] for row in rows if metric_type in ("", row["metric_type"])}
+    if steps:
+        return f"{wanted}; others are there: {' or '.join(f'--granularity {one}' for one in sorted(steps))}"
+    if there:
+        return f"{wanted}; there is {', '.join(there)}"
+    return f"{wanted} yet; bring data in with `mlops series ingest FILE`"
 
 
 def read_data(database: Database, selection: Selection, as_of: datetime, *, ended: bool = False) -> TrainingData:

@@ -55,6 +55,11 @@ class Trained:
     """What will not work for this version, and what to do about it."""
     repeated: bool = False
 
+    @property
+    def poor(self) -> bool:
+        """Whether its backtest says that a forecast without it is better, which a gate refuses."""
+        return bool(_poor(self.metrics))
+
 
 def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambda _: None) -> Trained:
     """Train what `spec` says on what was known at `spec.as_of`, register it as challenger and mirror it.

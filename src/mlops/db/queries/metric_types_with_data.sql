@@ -1,2 +1,3 @@
--- metric types that have series of a granularity
-select distinct metric_type from analytics.series where granularity = :granularity order by metric_type
+-- metric types that have series, with their granularities: of one granularity, or of all
+select distinct metric_type, granularity from analytics.series
+ where cast(:granularity as text) is null or granularity = :granularity order by metric_type, granularity
