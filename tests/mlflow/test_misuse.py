@@ -101,7 +101,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("retrain one", 2, "retrain: ID 'one' is not a whole number; see `mlops retrain --help`"),
     ("retrain 99", 1, "there is no recommendation 99; open ones: none"),
     # times
-    ("monitor run --as-of tomorrow", 2, "--as-of: 'tomorrow' is not a time; expected 2020-03-23 or …, now or last"),
+    ("monitor run --as-of tomorrow", 2, "--as-of: 'tomorrow' is not a time; expected 2020-03-23 or …, now or last (…)"),
     ("monitor health --as-of 2024-02-30", 2, "--as-of: '2024-02-30' is a time that no calendar has; expected …"),
     ("outcomes match --as-of 2020-01-01T06:00", 2, "… has no time zone; expected 2020-01-01T06:00+00:00 for UTC"),
     ("alerts deliver --as-of 0001-01-01", 2, "--as-of: '0001-01-01' is not of the years 1900 to 2261; …"),

@@ -891,6 +891,7 @@ def test_export_refuses_what_is_not_there(database: Database, write, tmp_path: P
 def test_the_commands_ingest_list_and_show(home, mlops, write):
     file = write(*daily([1, 2, 2]))
     assert mlops("series", "list")[:2] == (0, "there is no series yet; bring data in with `mlops series ingest FILE`\n")
+    assert mlops("series", "list", "--metric-type", "revenue")[1].startswith("there is no series of revenue yet")
     code, printed, _ = mlops("series", "ingest", file, "--json")
     assert (code, json.loads(printed)["inserted"]) == (0, 3)
     code, printed, _ = mlops("series", "list", "--json")

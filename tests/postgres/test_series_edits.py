@@ -320,6 +320,7 @@ def test_the_commands_tell_first_and_do_with_yes(home, mlops, send):
     send(database, known_at="now")
     code, told, _ = mlops("series", "redate", "a")
     assert code == 0
+    assert "collection_weight daily" in told
     assert "4 of 4 observations are dated back: they count as known since their period ended" in told
     assert "mlops series redate a --yes --reason 'WHY'" in told
     assert as_known(database, "2024-02-02") == []

@@ -165,7 +165,10 @@ def test_accuracy_by_level_of_a_known_case():
     assert found["series", "day"] == pytest.approx(9 / 40)
     assert found["series", "2 days"] == pytest.approx((0 + 1) / 40)
     assert found["depot", "day"] == pytest.approx((0 + 1) / 40)
-    assert found["all", "week"] == pytest.approx(1 / 40)
+    assert found["all", "2 days"] == pytest.approx(1 / 40)
+    assert set(found.index.get_level_values("over")) == {"day", "2 days"}, "two days are no week"
+    whole = by_level(judged, [], cycle=2, words=("day", "week"))
+    assert set(whole["over"]) == {"day", "week"}, "a week is not told again as two days"
 
 
 def test_a_report_compares_candidates_on_the_same_rows(subject: tuple[Subject, Plan]):

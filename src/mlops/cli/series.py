@@ -146,7 +146,8 @@ def list_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> 
             what = (escape(str(row["name"])), f"{row['metric_type']} {row['granularity']}")
             counts = (f"{row['observations']:,}", _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
             shown.add_row(str(row["series_id"]), *what, *counts)
-        console.print(shown if found else "there is no series yet; bring data in with `mlops series ingest FILE`")
+        of = f" of {metric_type}" if metric_type else ""
+        console.print(shown if found else f"there is no series{of} yet; bring data in with `mlops series ingest FILE`")
 
     emit(found, as_json=as_json, text=text)
 

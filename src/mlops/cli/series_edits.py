@@ -184,10 +184,11 @@ def _run(
 
 
 def _print_meant(found: "Meant", names: dict[int, str]) -> None:
-    shown = table("id", "series", "observations", "from", "to", "known from", "known to")
+    shown = table("id", "series", "measures", "observations", "from", "to", "known from", "known to")
     for row in found.series[:SHOWN]:
         times = (f"{row[name]:%Y-%m-%d}" for name in ("first_at", "last_at", "recorded_first", "recorded_last"))
-        shown.add_row(str(row["series_id"]), escape(names[row["series_id"]]), f"{row['observations']:,}", *times)
+        what = escape(names[row["series_id"]]), f"{row['metric_type']} {row['granularity']}"
+        shown.add_row(str(row["series_id"]), *what, f"{row['observations']:,}", *times)
     console.print(shown)
     if len(found.series) > SHOWN:
         console.print(f"and {len(found.series) - SHOWN:,} more series")

@@ -35,7 +35,9 @@ def moment(text: str | None, *, ahead: bool = False) -> datetime:
     except ValueError:
         what = "is a time that no calendar has" if text[:4].isdecimal() and text[4:5] == "-" else "is not a time"
         what = what if text.strip() else "is empty"
-        raise ValueError(f"{told} {what}; expected 2020-03-23 or 2020-03-23T06:00:00+00:00, now or last") from None
+        raise ValueError(
+            f"{told} {what}; expected 2020-03-23 or 2020-03-23T06:00:00+00:00, now or last (last-4w, last-28d)"
+        ) from None
     if found.tzinfo is None and len(text) > len("2020-03-23"):
         raise ValueError(f"{told} has no time zone; expected {text}+00:00 for UTC")
     if not EARLIEST <= found.year <= LATEST:

@@ -41,15 +41,16 @@ def by_level(judged: pd.DataFrame, segments: Sequence[str], *, cycle: int, words
     """WAPE, accuracy and bias when series and steps are added up before they are compared.
 
     One row per `level` (each series, the total of each group of the columns `segments`, the total of all) and `over`
-    (a step, a cycle of `cycle` steps, all steps). Errors of parts cancel in their total: a plan for all routes of a
-    month is more accurate than one for each route and day.
+    (a step, a cycle of `cycle` steps, all steps); what is all steps, or more than there are, is not told twice.
+    Errors of parts cancel in their total: a plan for all routes of a month is more accurate than one for each route and
+    day.
     """
     known = judged[judged["y"].notna()]
-    steps: dict[str, Any] = {
-        words[0]: known["step"],
-        words[1]: (known["step"] - 1) // cycle,
-        f"{known['step'].max()} {words[0]}s": 0,
-    }
+    most = known["step"].max()
+    steps: dict[str, Any] = {words[0]: known["step"]}
+    if cycle < most:
+        steps[words[1]] = (known["step"] - 1) // cycle
+    steps[words[1] if cycle == most else f"{most} {words[0]}s"] = 0
     series: dict[str, Any] = {"series": known["series_id"], **{name: known[name] for name in segments}, "all": 0}
     rows = []
     for level, group in series.items():

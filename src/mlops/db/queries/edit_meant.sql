@@ -1,6 +1,6 @@
 -- what there is of each of some series between two times: what a decision to delete it or to date it anew is about
-select s.series_id, o.observations, o.first_at, o.last_at, o.recorded_first, o.recorded_last, o.observations - r.corrected as uncorrected,
-       o.ahead - r.now_ahead + r.first_ahead as ahead, r.corrections, f.forecasts, f.outcomes
+select s.series_id, s.metric_type, s.granularity, o.observations, o.first_at, o.last_at, o.recorded_first, o.recorded_last,
+       o.observations - r.corrected as uncorrected, o.ahead - r.now_ahead + r.first_ahead as ahead, r.corrections, f.forecasts, f.outcomes
   from analytics.series s
   join analytics.granularities g on g.name = s.granularity
  cross join lateral (select make_interval(months => g.months,
