@@ -89,9 +89,12 @@ def train(
         figures = trained.metrics
         console.print(f"[bold]{trained.version.uri}[/] ({spec.kind}) is registered as challenger")
         console.print(
-            f"backtest WAPE {figures['wape']:.3f}, seasonal naive {figures['wape_naive']:.3f},"
-            f" moving average {figures['wape_average']:.3f},"
-            f" 80 % intervals cover {figures['coverage_80']:.0%}"
+            f"backtest WAPE {figures['wape']:.3f} over all {spec.horizon} steps ahead, seasonal naive"
+            f" {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}, 80 % intervals cover"
+            f" {figures['coverage_80']:.0%}; of the freshest forecasts, which the review counts:"
+            f" WAPE {figures['wape_freshest']:.3f}",
+            soft_wrap=True,
+            highlight=False,
         )
         for row in trained.excluded.itertuples():
             console.print(f"  left out: {row.name} (series {row.series_id}): {row.reason}")
