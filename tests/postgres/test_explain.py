@@ -221,7 +221,7 @@ READS = {
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 READ_ALL = {
-    "edit_meant": "forecasts have no index by series alone, and PostgreSQL skips in one from 18 on; asked once by a person",
+    "edit_meant": "forecasts have no index by series alone, and only PostgreSQL 18 skips in theirs; a person asks once",
     "series_list": "counts everything there is",
     "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
 }
