@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do $$p -c '
 BIN := .venv/bin
 INSTALL := $(BIN)/python install.py
 
-SUITE := $(BIN)/pytest --numprocesses 2 --dist worksteal
+SUITE := $(BIN)/pytest --numprocesses 3 --dist worksteal
 
 .PHONY: demo test checks lint types suite coverage campaign test-server lock clean
 

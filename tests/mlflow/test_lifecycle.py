@@ -196,7 +196,7 @@ def test_a_horizon_out_of_range_is_refused(routes: Database, store: Store, champ
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        ("models:/demand@nobody", "demand has @champion is version 1"),
+        ("models:/demand@nobody", r"demand has @champion \(version 1\)"),
         ("models:/demand/9", "leads nowhere"),
         ("models:/waste@champion", "registered models: demand"),
     ],

@@ -290,7 +290,8 @@ def test_a_starter_killed_during_initdb_leaves_nothing_half_made(folder: Path) -
 
 @pytest.mark.parametrize("how", ["kill", "ctrl-c"])
 def test_the_server_outlives_its_starter(stopped: Server, how: str) -> None:
-    code = "s.start(); print('up', flush=True); import time; time.sleep(60)"
+    heard = "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler); "  # not so by a shell's `&`
+    code = heard + "s.start(); print('up', flush=True); time.sleep(60)"
     with starter(code, stopped.data, start_new_session=True, stderr=subprocess.DEVNULL) as process:
         assert process.stdout.readline() == "up\n"
         pid, word = stopped.status().pid, keep_a_row(stopped)

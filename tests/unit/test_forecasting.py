@@ -129,7 +129,7 @@ def test_an_unknown_feature_is_refused():
         (
             pd.DataFrame({"series_id": ["a"], "ds": ["2024-01-01"], "y": [1.0]}),
             BadInput,
-            r"say what they are \(freq=\)",
+            r"say what they are \(freq=, --granularity\)",
         ),
     ],
     ids=["no column", "no value", "twice", "one time"],

@@ -202,7 +202,7 @@ comment on function analytics.edit_observations is 'Deletes the observations of 
 revoke execute on function analytics.edit_observations from public;
 
 create function analytics.hold_series() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 begin
     perform from analytics.series where series_id in (select series_id from arrived) order by series_id for key share;
