@@ -48,6 +48,32 @@ def test_larger_errors_are_told_in_the_unit_with_what_is_usual_and_since_when():
 
 
 @pytest.mark.parametrize(
+    ("detail", "says"),
+    [
+        (
+            "log_level varies 5.6 sigma more within a day than the calendar predicts over the last 7 days",
+            "the mean of its day",
+        ),
+        ("log_level strays 5.6 sigma further from its calendar than usual over the last 7 days", "its usual weekday"),
+    ],
+    ids=["spread", "swing"],
+)
+def test_a_column_that_varies_more_is_told_by_how_far_its_values_lie_from_what_is_usual(detail: str, says: str):
+    baseline, live = life()
+    side = live["series_id"].map({1: 1.0, 2: -1.0})
+    live = live.assign(log_level=live["log_level"] + side * np.where(live["ds"] >= FALL, 0.6, 0.2))
+    baseline = baseline.assign(log_level=baseline["log_level"] + baseline["series_id"].map({1: 0.2, 2: -0.2}))
+    (found,) = in_units([Finding("feature", "log_level", 5.6, 4.0, True, detail)], baseline, live, "kg")
+    assert found.change is not None
+    usual = 0.2 if "day" in says.split() else 0.0
+    assert (found.change.now, found.change.usual) == pytest.approx((usual + 0.4, usual))
+    assert f"distance of log_level from {says} is" in found.words
+    fewer = detail.replace("more within", "less within").replace("further from", "less from")
+    (other,) = in_units([Finding("feature", "log_level", 5.6, 4.0, True, fewer)], baseline, live, "kg")
+    assert other.change is None, "it did not vary less"
+
+
+@pytest.mark.parametrize(
     ("kind", "detail", "slice_", "says"),
     [
         (

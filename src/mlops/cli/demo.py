@@ -160,7 +160,7 @@ def _details(week: "Week", before: "Week | None") -> Iterator[str]:
     if week.retrained is not None:
         yield f"[bold]{_wrapped(escape(f'-> {week.retrained.verdict}'), first=17)}[/]"
     for one in week.realised:
-        yield f"[bold]{_wrapped(escape(f'came true: {one}'), first=17)}[/]"
+        yield f"[bold]{_wrapped(escape(f'realised: {one}'), first=17)}[/]"
 
 
 def _same(week: "Week", before: "Week | None") -> bool:
@@ -210,7 +210,7 @@ def _summary(document: dict[str, Any]) -> None:
         figures = (f"{phase['wape']:.3f}", f"{phase['wape_naive']:.3f}", f"{phase['coverage_80']:.0%}")
         accuracy.add_row(phase["phase"], str(phase["weeks"]), *figures)
     console.print(accuracy)
-    kept = table("", "version", "promised", "came true", title="\n[bold]Saved of the WAPE, promised and come true[/]")
+    kept = table("", "version", "promised", "realised", title="\n[bold]Saved of the WAPE, promised and realised[/]")
     for row in document["realised"]:
         promised, came_true = (
             f"{row[f'{of}_wape']:+.3f} ({row[f'{of}_wape_low']:+.3f} to {row[f'{of}_wape_high']:+.3f})"

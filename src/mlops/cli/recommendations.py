@@ -53,7 +53,7 @@ def list_(
 
 @app.command()
 def show(recommendation_id: Id, as_json: Json = False) -> None:
-    """Show a recommendation: reasons, evidence, what it promises and costs, what was decided and what came true."""
+    """Show a recommendation: reasons, evidence, what it promises and costs, what was decided and what was realised."""
     found = _found(recommendation_id)
     emit(found, as_json=as_json, text=lambda: _print(found))
 
@@ -161,7 +161,7 @@ def _print_line(row: Row) -> None:
     if row["action"] in ("retrain", "rollback", "fallback") and row["status"] in ("open", "accepted"):
         _say(f"    mlops retrain {row['recommendation_id']}{_expiry(row)}")
     if row["realised_benefit"]:
-        _say(f"    came true: {escape(_benefit(row['realised_benefit']))}")
+        _say(f"    realised: {escape(_benefit(row['realised_benefit']))}")
 
 
 def _print(row: dict[str, Any]) -> None:

@@ -21,8 +21,8 @@ WEEKS = 26
 """Weeks that the small picture shows."""
 LOOK_BACK = pd.Timedelta(weeks=12)
 DAYS = re.compile(r"over the last (\d+) days")
-RISES = re.compile(r"\b(above|higher|larger|too high)\b")
-FALLS = re.compile(r"\b(below|lower|smaller|too low)\b")
+RISES = re.compile(r"\b(above|higher|larger|too high|more within a day|further from)\b")
+FALLS = re.compile(r"\b(below|lower|smaller|too low|less within a day|less from)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _told(
     used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & FEATURES.keys() & set(live))]
     baseline, live = (one[used].astype({"outcome": float}) for one in (baseline, live))  # unknown ones are no numbers
     rows = pd.concat([baseline[baseline["ds"] < live["ds"].min()], live], ignore_index=True)
-    before, now = (_measure(finding, one, unit) for one in (baseline, rows))
+    before, now = (_measure(finding, one, baseline, unit) for one in (baseline, rows))
     if before is None or now is None:
         return finding
     told = DAYS.search(finding.detail)
@@ -66,7 +66,7 @@ def _told(
     return replace(finding, change=change) if change is not None and _agrees(finding, change) else finding
 
 
-def _measure(finding: Finding, rows: pd.DataFrame, unit: str) -> _Measure | None:
+def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit: str) -> _Measure | None:
     """What a finding is about, of each row; None where it is about no mean."""
     error = rows["y_hat"] - rows["outcome"]
     kind, subject = finding.kind, finding.subject
@@ -81,6 +81,15 @@ def _measure(finding: Finding, rows: pd.DataFrame, unit: str) -> _Measure | None
     if kind == "prediction" and subject == "forecast":
         return _Measure("the mean forecast", unit, rows["y_hat"])
     if kind == "feature" and subject in rows and subject in FEATURES:
+        if "within a day" in finding.detail:
+            mean = rows.groupby(rows["ds"].dt.normalize())[subject].transform("mean")
+            return _Measure(
+                f"the mean distance of {subject} from the mean of its day", "", (rows[subject] - mean).abs()
+            )
+        if "its calendar" in finding.detail:
+            usual = _usual(baseline, baseline[subject].to_numpy(float), rows)
+            away = (rows[subject] - usual).abs()
+            return _Measure(f"the mean distance of {subject} from its usual weekday", "", away)
         if subject == "log_level":
             return _Measure("the level of the series (log_level)", unit, np.expm1(rows[subject]))
         return _Measure(f"{subject} ({FEATURES[subject].transformation})", "", rows[subject])
