@@ -8,7 +8,6 @@ import csv
 import gzip
 import zlib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow.parquet as parquet
 
 from mlops.dialect import UTF8, Dialect, Recoded, decimal_of, recognised, with_points
 from mlops.domain.series import PLACE
-from mlops.errors import BadInput, Misused
+from mlops.errors import BadInput, Misused, nearest
 
 __all__ = [
     "MISSING",
@@ -172,10 +171,10 @@ def layout(columns: Sequence[str], where: str) -> Literal["plain", "long"]:
     whose = {"series_id", "metric_type", *PLACE, "labels"}
     if set(LONG[1:]) <= given and (whose & given or set(PLAIN[1:]) - set(columns) or set(columns) <= set(PLAIN)):
         return "plain" if "series_id" in given else "long"
-    nearest = PLAIN if {"series_id", *ALIKE} & set(columns) else LONG[1:]
-    missing = next(name for name in nearest if ALIKE.get(name, name) not in given)
-    close = get_close_matches(missing, [str(name) for name in columns], n=1)
-    hint = f" (is {close[0]!r} meant?)" if close else ""
+    wanted = PLAIN if {"series_id", *ALIKE} & set(columns) else LONG[1:]
+    missing = next(name for name in wanted if ALIKE.get(name, name) not in given)
+    close = nearest(missing, map(str, columns))
+    hint = f" (is {close!r} meant?)" if close else ""
     raise BadInput(
         f"column {missing!r} is missing{hint}; found {found}; expected {', '.join(PLAIN)}, or the long format:"
         f" {', '.join(LONG)}",

@@ -227,6 +227,7 @@ READ_ALL = {
 }
 ELSEWHERE = {
     "series_named": "names series, reads no partition",
+    "series_called": "names series, reads no partition",
     "series_names": "names series, reads no partition",
     "review_findings": "names series, reads no partition",
     "recommendation_evidence": "names series, reads no partition",

@@ -709,6 +709,22 @@ def test_what_a_plain_file_does_not_say_is_asked_for(database: Database, tmp_pat
     assert ingest(database, single, metric_type="revenue", granularity="D").inserted == 1
 
 
+def test_of_a_file_of_several_metric_types_one_is_taken_and_a_row_that_names_none_is_refused(
+    database: Database, tmp_path: Path
+):
+    kinds = ["collection_weight", "collection_weight", "revenue", None]
+    stamps = pd.date_range("2024-01-01", periods=4).strftime("%Y-%m-%d")
+    rows = pd.DataFrame({"metric_type": kinds, "observed_at": stamps, "value": 1.0, "site_id": "a"})
+    rows.to_csv(tmp_path / "f.csv", index=False)
+    found = ingest(database, tmp_path / "f.csv", metric_type="collection_weight", on_error="quarantine")
+    assert (found.inserted, found.refused) == (2, 1)
+    assert [(row.line, row.column) for row in found.reasons] == [(5, "metric_type")]
+    assert "rows of other metric types were left out: 1 of revenue" in found.notes
+    rows.dropna().to_csv(tmp_path / "g.csv", index=False)
+    with pytest.raises(BadInput, match="holds no row of fuel_consumption; its metric types are collection_weight"):
+        ingest(database, tmp_path / "g.csv", metric_type="fuel_consumption")
+
+
 def test_a_row_of_a_plain_file_without_a_series_is_refused(database: Database, tmp_path: Path):
     file = plain(tmp_path / "f.csv", pd.date_range("2024-01-01", periods=9))
     file.write_text(file.read_text() + ",2024-01-10,5\n")

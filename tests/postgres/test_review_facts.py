@@ -351,8 +351,12 @@ def test_when_nothing_needs_anybody_the_page_says_so(served: Served, served_data
         ({}, "Nothing needs you this week"),
         ({"stands_in_for": 1}, "Nothing to decide while the seasonal naive stands in for glass"),
         (
-            {"last_28_days": Accuracy(wape=0.2, wape_naive=0.1)},
-            "Nothing to decide, but the seasonal naive was better than glass",
+            {"last_28_days": Accuracy(wape=0.1, wape_naive=0.15, wape_beside_naive=0.2)},
+            "Nothing to decide, but the seasonal naive was better than glass: a WAPE of 15.0 % against 20.0 %",
+        ),
+        (
+            {"last_28_days": Accuracy(wape=0.2, wape_naive=0.15, wape_beside_naive=0.1)},
+            "Nothing needs you this week",
         ),
         (
             {"drifted": (SimpleNamespace(kind="performance", subject="naive"),)},

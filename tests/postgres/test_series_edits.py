@@ -17,7 +17,7 @@ from mlops.errors import BadInput, Refused, UnknownName
 from mlops.series import load
 from mlops.series.edit import Edit, edit, look_up, meant
 from mlops.series.ingest import ingest
-from mlops.series.read import history, list_series
+from mlops.series.read import history, list_series, show_series
 from mlops.series.rescore import rescore
 
 DAYS = pd.date_range("2024-01-30", periods=4)
@@ -299,14 +299,23 @@ def test_a_decision_that_begins_within_an_archived_month_is_refused(database: Da
     assert remove(database, first=datetime(2024, 2, 1, tzinfo=UTC))[0]["observations"] == 2
 
 
+def test_the_name_that_is_listed_is_the_one_that_is_taken(database: Database, send):
+    send(database, labels='{"stream": "paper", "customer": "C1"}')
+    listed = list_series(database)
+    assert list(listed["name"]) == ["a · C1 · paper", "b · C1 · paper"]
+    for row in listed.itertuples():
+        assert [one.series_id for one in look_up(database, [row.name])] == [row.series_id]
+        assert show_series(database, row.name)["series_id"] == row.series_id
+
+
 def test_series_are_chosen_by_name_id_metric_type_and_label(database: Database, send):
     send(database, labels='{"stream": "paper"}')
     first, second = (one.series_id for one in look_up(database, metric_type="collection_weight"))
-    assert [one.name for one in look_up(database, ["a"])] == ["a paper"]
+    assert [one.name for one in look_up(database, ["a"])] == ["a · paper"]
     assert [one.series_id for one in look_up(database, ["paper"])] == [first, second]
     assert [one.series_id for one in look_up(database, [str(second)])] == [second]
     assert [one.series_id for one in look_up(database, ids=[first], labels={"stream": "paper"})] == [first]
-    with pytest.raises(UnknownName, match="a paper"):
+    with pytest.raises(UnknownName, match="a · paper"):
         look_up(database, ["a papr"])
     with pytest.raises(BadInput, match="which series"):
         look_up(database)

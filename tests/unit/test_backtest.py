@@ -224,11 +224,12 @@ def test_origins_stay_out_of_the_first_third(weekly_pattern: pd.DataFrame):
     ("text", "words"),
     [
         ("series,ds,y\na,2024-01-01,1\n", r"'series_id' is missing \(is 'series' meant\?\)"),
+        ("series_id,DS,Y\na,2024-01-01,1\n", r"'ds' is missing \(is 'DS' meant\?\)"),
         ("series_id,ds,y\na,2024-01-01,1\na,2024-13-01,1\n", r"line 3: ds = '2024-13-01' is not a time"),
         ("series_id,ds,y\na,2024-01-01,many\n", "line 2: y = 'many' is not a number"),
         ("", "can't be read"),
     ],
-    ids=["column", "time", "number", "empty"],
+    ids=["column", "capitals", "time", "number", "empty"],
 )
 def test_a_bad_file_is_refused(text: str, words: str, tmp_path: Path):
     (tmp_path / "bad.csv").write_text(text)

@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 
-from mlops.domain.findings import Finding, Findings
+from mlops.domain.findings import Finding, FindingKind, Findings
 
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
 FINDINGS = Findings(
@@ -31,6 +32,12 @@ def text():
     from mlops.monitoring.evidently import snapshot
 
     return snapshot(FINDINGS, model="tonnage@champion", as_of=AS_OF, values={"wape": 0.12, "bias": float("nan")})
+
+
+def test_every_kind_of_finding_is_explained_on_a_page():
+    from mlops.monitoring.evidently.widgets import KINDS
+
+    assert set(KINDS) == set(get_args(FindingKind))
 
 
 def test_the_snapshot_is_json_that_postgres_takes(text):

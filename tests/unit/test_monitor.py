@@ -210,7 +210,7 @@ def break_feed(week):
 
 
 def break_delivery(week):
-    return pd.concat([week, week.iloc[::4]]), "rows"
+    return pd.concat([week, week.iloc[::4]]), "copies"
 
 
 def break_half(week):

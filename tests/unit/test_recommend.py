@@ -193,6 +193,14 @@ def test_the_model_comes_back_from_a_naive_when_it_is_better(shadow, proofs, act
         assert "the seasonal naive stands in for version 3" in found.reasons[0]
 
 
+def test_while_the_naive_stands_in_a_refit_that_zero_or_the_mean_beat_is_not_asked_for():
+    better = {"saved": 0.05, "low": -0.02, "naive": 0.2}
+    asked = recommend([QUIET], TERMS, shadow=None, proofs=(proof(**better),), stands_in_for=3)
+    assert asked.action == "retrain", "it need not be better beyond chance"
+    trivial = proof(**better, mean=0.14)
+    assert recommend([QUIET], TERMS, shadow=None, proofs=(trivial,), stands_in_for=3).action != "retrain"
+
+
 def test_while_a_naive_stands_in_a_refit_is_tried_every_week():
     calls = []
     found = advise(

@@ -168,7 +168,7 @@ def test_a_truth_is_whole(kind):
     assert (truth.concept, truth.data_fault) == (of.concept, of.fault)
     assert bool(truth.features) == of.drifts
     assert bool(truth.faulty) == of.fault
-    assert {*truth.features, *truth.concept_features, *truth.faulty} <= {*found.numeric, *found.categorical, "rows"}
+    assert {*truth.features, *truth.concept_features, *truth.faulty} <= {*found.numeric, *found.categorical, "copies"}
     assert truth.performance == (truth.loss_ratio >= 1.1)
 
 

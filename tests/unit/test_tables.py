@@ -166,7 +166,7 @@ def test_a_file_in_the_long_format_is_read_as_series_by_their_places_and_labels(
         'metric_type,observed_at,value,site_id,labels\nrevenue,2024-01-01T00:00:00Z,5,a,"{""stream"": ""paper""}"\n'
     )
     frame = read_frame(tmp_path / "rows.csv")
-    assert frame.to_dict("records") == [{"series_id": "a paper", "ds": pd.Timestamp("2024-01-01"), "y": 5}]
+    assert frame.to_dict("records") == [{"series_id": "a · paper", "ds": pd.Timestamp("2024-01-01"), "y": 5}]
     (tmp_path / "rows.csv").write_text("observed_at,amount\n2024-01-01,5\n")
     with pytest.raises(BadInput, match=r"'value' is missing; found observed_at, amount; expected series_id, ds, y, or"):
         read_frame(tmp_path / "rows.csv")

@@ -2,7 +2,7 @@
 
 create function analytics.forecast_accuracy(p_version_ids bigint[], p_as_of timestamptz)
 returns table (version_id bigint, recent boolean, days int, forecasts bigint, wape double precision, wape_naive double precision,
-               coverage_80 double precision, coverage_95 double precision)
+               coverage_80 double precision, coverage_95 double precision, wape_beside_naive double precision)
 language sql stable
 as $$
     with served as (
@@ -33,13 +33,15 @@ as $$
            sum(abs(j.y_hat - j.outcome)) / nullif(sum(abs(j.outcome)), 0),
            sum(abs(j.naive - j.outcome)) / nullif(sum(abs(j.outcome)) filter (where j.naive is not null), 0),
            avg((j.outcome between j.lo_80 and j.hi_80)::int)::float8,
-           avg((j.outcome between j.lo_95 and j.hi_95)::int)::float8
+           avg((j.outcome between j.lo_95 and j.hi_95)::int)::float8,
+           sum(abs(j.y_hat - j.outcome)) filter (where j.naive is not null) / nullif(sum(abs(j.outcome)) filter (where j.naive is not null), 0)
       from judged j join (values (false), (true)) as d (recent) on d.recent or j.day >= p_as_of - interval '7 days'
      group by j.version_id, d.recent, j.recent_days
 $$;
 comment on function analytics.forecast_accuracy is
 'How good the freshest forecasts of versions were, as known at a time: of the last 7 days, and (recent) of the recent_days of their granularity. The freshest forecast of a series and
-time is that from the newest cutoff, what was planned with in the end. wape is the sum of |error| over the sum of |outcome|, wape_naive that of the seasonal naive from the same cutoffs.';
+time is that from the newest cutoff, what was planned with in the end. wape is the sum of |error| over the sum of |outcome|, wape_naive that of the seasonal naive from the same
+cutoffs where it is known, and wape_beside_naive that of the forecasts there: these two are compared.';
 
 create view analytics.model_accuracy with (security_invoker = true) as
 select m.name, v.version, a.alias, f.version_id, f.days, f.forecasts, f.wape, f.wape_naive, f.coverage_80, f.coverage_95

@@ -76,6 +76,14 @@ comment on function analytics.monitoring_alerts is
 'What monitoring alerts of as known at a time, by a policy with limits and owners as in [alerts] of policy.toml; it writes nothing. since is when that began, of the facts: the first check that asked for it,
 the last forecast, the oldest missing outcome.';
 
+create function analytics.is_of_monitoring(p_kind text) returns boolean
+language sql immutable
+as $$
+    select p_kind in ('retrain_recommended', 'rollback_recommended', 'fallback_recommended', 'investigate_data_recommended',
+                      'health_low', 'monitor_overdue', 'labels_missing', 'forecasts_missing')
+$$;
+comment on function analytics.is_of_monitoring is 'Whether alerts of a kind come and go with what monitoring finds; the others are the registry mirror''s.';
+
 create function analytics.open_alerts(p_as_of timestamptz, p_policy jsonb)
 returns table (alert_id bigint, kind text, subject text, model text, severity text, version_id bigint, owner text, message text, todo text, details jsonb,
                since timestamptz, opened_at timestamptz, seen_at timestamptz)
@@ -90,8 +98,7 @@ as $$
            a.severity, a.version_id, a.owner, a.message, a.todo, a.details, a.opened_at, a.opened_at, a.seen_at
       from analytics.alerts a
      where a.opened_at <= p_as_of and coalesce(a.resolved_at > p_as_of, true)
-       and a.kind not in ('retrain_recommended', 'rollback_recommended', 'fallback_recommended', 'investigate_data_recommended', 'health_low', 'monitor_overdue',
-                          'labels_missing', 'forecasts_missing')
+       and not analytics.is_of_monitoring(a.kind)
 $$;
 comment on function analytics.open_alerts is
 'Every alert that is open as known at a time: what monitoring finds now, and what the registry''s mirror has opened. alert_id and opened_at are empty until mlops monitor run or mlops alerts deliver has recorded it.';

@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Recommendations: what should be done about a champion, and who decided it.", no_args_is_help=True
 )
 Row = Mapping[str, Any]
+BENEFITS = ("expected_benefit", "realised_benefit")
 COLOURS = {
     "rollback": "red",
     "retrain": "red",
@@ -37,7 +38,7 @@ def list_(
 ) -> None:
     """List what waits for somebody, the newest first, with what acting would save and cost."""
     with database().transaction() as transaction:
-        rows = transaction.rows("recommendations", everything=everything)
+        rows = [_shown(row) for row in transaction.rows("recommendations", everything=everything)]
 
     def text() -> None:
         for row, same in _once(rows):
@@ -144,10 +145,19 @@ def _found(number: int) -> dict[str, Any]:
             raise NothingToDo(f"there is no recommendation {number}; open ones: {ids or 'none'}")
         findings = transaction.rows("recommendation_evidence", recommendation_id=number)
         decisions = transaction.rows("recommendation_decisions", recommendation_id=number)
-    return {name: value for name, value in row.items() if not name.endswith("lineage")} | {
+    return {name: value for name, value in _shown(row).items() if not name.endswith("lineage")} | {
         "findings": findings,
         "decisions": decisions,
     }
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """A recommendation as people and programs are shown it: without money that placeholder prices have made."""
+    from mlops.monitoring.review.advice import without_placeholders
+
+    benefits = {name: row[name] and without_placeholders(row[name], priced=True) for name in BENEFITS}
+    priced = bool(benefits["expected_benefit"] and benefits["expected_benefit"]["currency"])
+    return dict(row) | benefits | {"cost": row["cost"] if priced else None}
 
 
 def _print_line(row: Row) -> None:
@@ -175,8 +185,9 @@ def _print(row: dict[str, Any]) -> None:
         _say(f"errors are larger since about {row['onset_at']:%Y-%m-%d}")
     if row["expected_benefit"]:
         _say(f"promised: {escape(_benefit(row['expected_benefit']))}")
-        saved, currency = row["expected_benefit"]["money"] * row["horizon_weeks"], row["expected_benefit"]["currency"]
+        currency = row["expected_benefit"]["currency"]
         if currency:
+            saved = row["expected_benefit"]["money"] * row["horizon_weeks"]
             _say(f"          {saved:,.2f} {currency} in {row['horizon_weeks']} weeks, at a cost of {row['cost']:,.2f}")
         else:
             _say(f"          {escape(SET_COSTS)}")

@@ -10,6 +10,7 @@ __all__ = [
     "NUMBERS",
     "PLACE",
     "REQUIRED",
+    "SEPARATOR",
     "IngestReport",
     "RefusedKind",
     "RefusedRow",
@@ -18,6 +19,8 @@ __all__ = [
 REQUIRED = ("metric_type", "observed_at", "value")
 PLACE = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 """Where or at whom something is measured; any of them may be absent."""
+SEPARATOR = " · "
+"""Between the places and labels of a series in its name, as in `analytics.series_name`."""
 IDENTITY = ("tenant_id", "metric_type", "granularity", *PLACE, "labels")
 """What tells one series from another."""
 NUMBERS = ("value", "value_lower", "value_upper", "quality_score")

@@ -9,12 +9,12 @@ import pandas as pd
 
 from mlops import tables
 from mlops.domain.clock import UTC
+from mlops.domain.series import PLACE, SEPARATOR
 from mlops.errors import BadInput
 
 __all__ = ["read_frame"]
 
 EXPECTED = f"{', '.join(tables.PLAIN)}, or the long format"
-PLACES = ("site_id", "route_id", "vehicle_id", "driver_id", "customer_id")
 NO_SEGMENT = "none"
 ZONE = "time_zone"
 
@@ -57,12 +57,12 @@ def _plain(frame: pd.DataFrame, where: str) -> pd.DataFrame:
                 " ingest it (mlops series ingest) and choose by --metric-type",
                 where=where,
             )
-    parts = [frame[name].astype(object).where(frame[name].notna(), "").astype(str) for name in PLACES if name in frame]
+    parts = [frame[name].astype(object).where(frame[name].notna(), "").astype(str) for name in PLACE if name in frame]
     if "labels" in frame.columns:
         parts.append(frame["labels"].map(_label_values))
     called = pd.Series("", index=frame.index, dtype=object)
     for part in parts:
-        called = (called + " " + part).str.strip()
+        called = called + ((called != "") & (part != "")).map({True: SEPARATOR, False: ""}) + part
     kind = frame["metric_type"].astype(object) if "metric_type" in frame.columns else "all"
     return frame.assign(series_id=called.where(called != "", kind))
 
@@ -73,6 +73,6 @@ def _label_values(given: Any) -> str:
         return ""
     try:
         found = json.loads(given) if isinstance(given, str) else given
-        return " ".join(str(value) for _, value in sorted(found.items()))
+        return SEPARATOR.join(str(value) for _, value in sorted(found.items()))
     except (ValueError, AttributeError):
         return str(given)

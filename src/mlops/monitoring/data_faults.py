@@ -111,7 +111,7 @@ def _tallies(spec: MonitorSpec) -> tuple[Tally, ...]:
         *(Tally(name, f"values of {name} are missing") for name in columns),
         *(_stale(name, OFTEN if name in spec.categorical else RARELY) for name in columns),
         *(Tally(name, f"rows of {name} have a category that the history never had", NEW) for name in spec.categorical),
-        Tally("rows", "rows are copies of another row"),
+        Tally("copies", "rows are copies of another row"),
         Tally("rows", f"rows of a {spec.entity} and day did not come"),
     )
 

@@ -61,13 +61,17 @@ class Proof:
 
         The seasonal naive itself only serves in the champion's place, and is held against the champion alone.
         """
-        trivial = "" if self.challenger == NAIVE else worse_than_trivial(self.wape, self.mean)
-        return self.benefit.clear and self.is_better(margin) and not trivial
+        return self.benefit.clear and self.is_better(margin) and not self.is_trivial
 
     def is_better(self, margin: float) -> bool:
         """Whether it is better by the margin, and not worse than the naive, chance or not."""
         not_bad = self.naive is None or self.wape <= self.naive
         return not_bad and self.wape < self.champion * (1 - margin)
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether zero or the mean would do as well; the naive is not asked, which serves where nothing is better."""
+        return self.challenger != NAIVE and bool(worse_than_trivial(self.wape, self.mean))
 
     def __str__(self) -> str:
         naive = "" if self.naive is None else f" and {self.naive:.3f} of the seasonal naive"
@@ -237,7 +241,12 @@ class Standing:
 
     def winner(self, margin: float) -> Proof | None:
         """The refit that should be promoted: of several the one that saves most."""
-        won = (one for one in self.proofs if (one.wins if self.stands_in_for is None else one.is_better)(margin))
+        stands_in = self.stands_in_for is not None
+        won = (
+            one
+            for one in self.proofs
+            if one.wins(margin) or (stands_in and one.is_better(margin) and not one.is_trivial)
+        )
         return max(won, key=_saved, default=None)
 
 

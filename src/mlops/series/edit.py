@@ -26,6 +26,16 @@ class Edit:
     """Before this time."""
     known_at: Literal["observed", "now"] | None = None
 
+    def __post_init__(self) -> None:
+        first, until = self.span
+        if until <= first:
+            raise BadInput(f"nothing is from {first:%Y-%m-%d %H:%M} to before {until:%Y-%m-%d %H:%M}; swap them")
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """From when until before when."""
+        return self.first or EVER[0], self.until or EVER[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -97,9 +107,7 @@ def look_up(
 
 def meant(database: Database, decision: Edit) -> Meant:
     """What a decision is about, without doing anything; Refused when a part of it is archived."""
-    first, until = decision.first or EVER[0], decision.until or EVER[1]
-    if until <= first:
-        raise BadInput(f"nothing is from {first:%Y-%m-%d %H:%M} to before {until:%Y-%m-%d %H:%M}; swap them")
+    first, until = decision.span
     ids = list(decision.series_ids)
     with database.transaction() as transaction:
         _refuse_archived(transaction, first, until)
@@ -127,7 +135,7 @@ def edit(database: Database, decision: Edit, *, by: str, reason: str) -> list[di
 
     def work() -> list[dict[str, Any]]:
         with database.transaction() as transaction:
-            _refuse_archived(transaction, decision.first or EVER[0], decision.until or EVER[1])
+            _refuse_archived(transaction, *decision.span)
             number = transaction.value(
                 "edit_observations",
                 action=decision.action,

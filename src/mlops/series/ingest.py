@@ -78,7 +78,8 @@ def ingest(
     """Store the observations of a file, once: the same file again changes nothing.
 
     The file is in the long format, or a plain one (`series_id, ds, y`), whose series get their id as the label
-    `series`. `metric_type` and `granularity` are those of a file without a column that says so; the latter is inferred
+    `series`. `metric_type` and `granularity` are those of a file without a column that says so (of one that names
+    metric types only the rows of that one are stored, and rows that name none are refused); the granularity is inferred
     of a plain file.
 
     A row that can't be taken refuses the whole file, or with `on_error="quarantine"` only itself. What differs from a

@@ -26,8 +26,8 @@ def as_long(
     """Chunks of a file in either layout, in the long format.
 
     `metric_type` and `granularity` are those of all rows, of a file without a column that says so; of a file that names
-    metric types only the rows of this one are taken. A plain file that nobody names a granularity for shows it: that of
-    its first chunk. `known` are the declared metric types.
+    metric types only the rows of this one are taken, and those that name none, which are refused. A plain file that
+    nobody names a granularity for shows it: that of its first chunk. `known` are the declared metric types.
     """
     step = granularity_of(granularity).name if granularity else None
     plain, notes, others, taken = False, list[str](), dict[str, int](), 0
@@ -43,7 +43,7 @@ def as_long(
                 notes += [f"the steps are {shown}, as its times show (--granularity says otherwise)"] if shown else []
         rows = rows.rename(columns=ALIKE)
         if metric_type is not None and "metric_type" in rows.columns:
-            mine = (rows["metric_type"] == metric_type).to_numpy(bool)
+            mine = (rows["metric_type"].isna() | (rows["metric_type"] == metric_type)).to_numpy(bool)
             for name, count in rows.loc[~mine, "metric_type"].astype(str).value_counts().items():
                 others[str(name)] = others.get(str(name), 0) + int(count)
             rows = rows[mine]

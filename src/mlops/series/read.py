@@ -1,7 +1,7 @@
 """What is stored: the series, one series, and observations as they were known at a time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,17 @@ from mlops.db.archived import read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
 from mlops.series.names import find, names
+from mlops.series.quality import STALE
 
 __all__ = ["check_labels", "ended", "history", "latest", "list_series", "nothing_current", "show_series"]
 
 LATEST = 10
-LONG_AGO = timedelta(days=14)
-"""Data that ended this long before a time say little about it; the same as for one series, series.quality.STALE."""
 
 
 def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`."""
     with database.transaction() as transaction:
-        found = transaction.frame("series_list", metric_type=metric_type)
-    found.insert(1, "name", found["series_id"].map(names(database)))
-    return found
+        return transaction.frame("series_list", metric_type=metric_type)
 
 
 def show_series(database: Database, series: int | str) -> dict[str, Any]:
@@ -37,9 +34,9 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
     series_id = find(str(series), known)
     with database.transaction() as transaction:
         found = transaction.one("series_show", series_id=series_id)
-        latest = transaction.rows("series_latest", series_id=series_id, most=LATEST)
-    assert found is not None
-    return found | {"name": known[series_id], "latest": latest}
+        if found is None:  # it was deleted meanwhile
+            raise UnknownName("series", series, set(known.values()) - {known[series_id]}, stored=True)
+        return found | {"latest": transaction.rows("series_latest", series_id=series_id, most=LATEST)}
 
 
 def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
@@ -124,7 +121,7 @@ def nothing_current(
     end = ended(database, metric_type, granularity)
     if end is None:
         return NothingToDo(message)
-    if end < as_of - LONG_AGO:
+    if end < as_of - STALE:
         return NothingToDo(f"{message}; the newest of the data ended on {end:%Y-%m-%d}", retry_with=("--as-of", "last"))
     if history(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
         message += (

@@ -14,8 +14,7 @@ with found as materialized (
 ), resolved as (
     update analytics.alerts a set resolved_at = clock_timestamp()
      where a.resolved_at is null
-       and a.kind in ('retrain_recommended', 'rollback_recommended', 'fallback_recommended', 'investigate_data_recommended', 'health_low', 'monitor_overdue',
-                      'labels_missing', 'forecasts_missing')
+       and analytics.is_of_monitoring(a.kind)
        and not exists (select from found f where f.kind = a.kind and f.subject = a.subject)
     returning alert_id, kind, subject, severity, message, todo
 )

@@ -43,6 +43,7 @@ KINDS = {
     "concept": ("Concept", "the errors, and how they depend on each input: does what it learned still hold?"),
     "performance": ("Performance", "the size of the errors against the backtest: is it still as good as promised?"),
     "prediction": ("Forecasts", "the forecasts themselves: what can be seen before outcomes are known"),
+    "serving": ("Serving", "forecasts that were not made: run what did not run; nothing is wrong with the data"),
     "data": ("Data faults", "rows that are broken rather than different: repair them before a model is changed"),
 }
 """What each kind of finding is called, and the question that it answers."""
@@ -56,13 +57,16 @@ SUBJECTS = {
     "prediction.forecast": "level and spread of the forecasts, in sigma",
     "prediction.expected_loss": "the loss to be expected of the forecasts, in sigma",
     "data.feed": "share of the series that are silent",
-    "data.forecasts": "steps since the forecasts ended",
-    "data.rows": "copies of other rows, or no rows",
+    "data.copies": "copies of other rows",
+    "data.rows": "no rows, or rows that did not come",
+    "serving.forecasts": "steps since the forecasts ended",
+    "serving.rows": "forecasts that were not made",
 }
 OF_KIND = {
     "feature": "its distribution, in sigma",
     "concept": "how the error depends on it, in sigma",
     "data": "values that are missing, new or always the same; silence",
+    "serving": "a series without forecasts",
 }
 
 

@@ -275,7 +275,9 @@ class Review:
             one = "s" if len(urgent) == 1 else ""
             return f"{_number(len(urgent)).capitalize()} of {_number(len(self.models))} models need{one} you"
         if self.naive_better:
-            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}"
+            figures = _beside(next(model for model in self.models if model.beaten).last_28_days)
+            one = figures if len(self.naive_better) == 1 else ""
+            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}{one}"
         if self.naive_serves:
             return f"Nothing to decide while the seasonal naive stands in for {_some(self.naive_serves)}"
         return "Nothing needs you this week"
@@ -283,6 +285,15 @@ class Review:
 
 def _number(count: int) -> str:
     return NUMERALS[count] if count < len(NUMERALS) else f"{count:,}"
+
+
+def _beside(accuracy: Accuracy) -> str:
+    """By how much the naive was better, where it was in four weeks."""
+    if not accuracy.beaten:
+        return ""
+    return (
+        f": a WAPE of {100 * (accuracy.wape_naive or 0):.1f} % against {100 * (accuracy.wape_beside_naive or 0):.1f} %"
+    )
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -21,13 +21,16 @@ class Accuracy:
     forecasts: int | None = None
     wape: float | None = None
     wape_naive: float | None = None
+    wape_beside_naive: float | None = None
+    """WAPE where the naive is known, which is what the naive is compared with."""
     coverage_80: float | None = None
     coverage_95: float | None = None
 
     @property
     def beaten(self) -> bool:
-        """Whether the seasonal naive was better."""
-        return self.wape is not None and self.wape_naive is not None and self.wape_naive < self.wape
+        """Whether the seasonal naive was better, of forecasts beside which it is known."""
+        ours, naive = self.wape_beside_naive, self.wape_naive
+        return ours is not None and naive is not None and naive < ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,8 +30,8 @@ class Truth:
 
     `features`: columns whose distribution, given the calendar, is another. `concept`: the target's distribution, given
     the features, is another; `concept_features`: through the coefficients of these. `faulty`: columns that are
-    delivered wrongly ("rows" for whole rows). `loss_ratio`: the mean absolute error from `complete` on over that of
-    the same life without the shift; `performance`: it is at least 1.1.
+    delivered wrongly ("copies" where whole rows came twice). `loss_ratio`: the mean absolute error from `complete` on
+    over that of the same life without the shift; `performance`: it is at least 1.1.
     """
 
     kind: str | None = None
@@ -181,7 +181,7 @@ def _truth(world: World, shift: Shift, played: _Played, quiet: _Played) -> Truth
         concept=shift.of.concept,
         concept_features=names if shift.of.concept else (),
         data_fault=shift.of.fault,
-        faulty=(names or ("rows",)) if shift.of.fault else (),
+        faulty=(names or ("copies",)) if shift.of.fault else (),
         performance=ratio >= MATERIAL,
         loss_ratio=ratio,
     )
