@@ -104,6 +104,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("monitor run --as-of tomorrow", 2, "--as-of: 'tomorrow' is not a time; expected 2020-03-23 or …, now or last (…)"),
     ("monitor health --as-of 2024-02-30", 2, "--as-of: '2024-02-30' is a time that no calendar has; expected …"),
     ("outcomes match --as-of 2020-01-01T06:00", 2, "… has no time zone; expected 2020-01-01T06:00+00:00 for UTC"),
+    ("alerts list --as-of tomorrow", 2, "--as-of: 'tomorrow' is not a time; expected 2020-03-23 or …, now or last (…)"),
     ("alerts deliver --as-of 0001-01-01", 2, "--as-of: '0001-01-01' is not of the years 1900 to 2261; …"),
     ("alerts deliver --as-of 99999-01-01", 2, "--as-of: '99999-01-01' is not a time; …"),
     ("review --as-of 2222-01-01", 2, "--as-of: '2222-01-01' has not come yet, so nothing is known of it; it is …"),
@@ -293,11 +294,12 @@ def test_a_wrong_input_ends_with_its_code_and_a_sentence_before_anything_is_done
     place: Path, mlops: Callable[..., tuple[int, str, str]], opened: list[bool], row: tuple[Any, ...]
 ):
     line, expected, sentence, *asks = row
+    before = within(place)
     code, out, err = mlops(*shlex.split(line))
     check_sentence(err, "mlops", sentence)
     assert (code, out) == (expected, "")
     assert not opened or code == 1 or asks, "a database was opened before the command line was read to its end"
-    assert not list(place.glob("out*")), "something was written"
+    assert within(place) == before, "something was written"
 
 
 def test_every_command_has_a_row():
@@ -429,6 +431,12 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield path, command
     for name, one in getattr(command, "commands", {}).items():
         yield from commands(one, (*path, name))
+
+
+def within(place: Path) -> dict[str, tuple[int, int]]:
+    """Each file and folder of a place with when it was changed and its size; the home apart, which commands use."""
+    there = (path for path in place.rglob("*") if (place / "home") not in (path, *path.parents))
+    return {str(path.relative_to(place)): (path.lstat().st_mtime_ns, path.lstat().st_size) for path in there}
 
 
 def check_sentence(err: str, program: str, expected: str) -> None:
