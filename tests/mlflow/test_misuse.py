@@ -384,6 +384,7 @@ def test_odd_texts_are_refused_in_one_line_that_steers_no_terminal(
         ),
         ("serving/record_outcomes.py", "--as-of 2024-02-30", "record_outcomes: --as-of: '2024-02-30' is a time that …"),
         ("monitoring/weekly_review.py", "--policy nope.toml", "weekly review: nope.toml: no such file; name …"),
+        ("training/lightgbm/train.py", "--num_leaves 1", "train: num_leaves = 1 is refused; expected a whole number …"),
         ("training/lightgbm/train.py", "--as_of soon", "train: --as_of: 'soon' is not a time; expected …"),
         ("-m mlops", "trian", "mlops: there is no command 'trian' (did you mean train?); see `mlops --help`"),
     ],
