@@ -83,7 +83,7 @@ class Memory:
 
     @property
     def until(self) -> pd.Timestamp:
-        return self.recent.index[-1]
+        return pd.Timestamp(self.recent.index[-1])
 
 
 class Monitor:
