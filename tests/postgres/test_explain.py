@@ -223,7 +223,7 @@ READS = {
 VIEWS = {
     "forecasts by target_at": (
         "select series, day, model, y_hat, status, freshest from analytics.forecasts"
-        " where target_at >= '2024-05-01Z' and target_at < '2024-06-01Z' and customer_id = 'C3'",
+        " where target_at >= '2024-05-01Z' and target_at < '2024-06-01Z' and customer_id = 'C3' and model = 'weight'",
         1,
     ),
     "forecasts by local day": ("select * from analytics.forecasts_between('2024-05-02', '2024-05-31')", 1),
