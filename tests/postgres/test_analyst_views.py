@@ -176,7 +176,7 @@ def test_what_was_stored_before_an_interruption_is_of_the_file_that_was_sent_aga
 
 def test_a_forecast_says_whose_it_is_and_what_became_of_it(served: Served):
     version, series = served.healthy(), served.one("select array_agg(series_id) from analytics.series")
-    served.one('update analytics.series set labels = \'{"site_name": "North"}\' where series_id = %s', series[0])
+    served.one('update analytics.series set labels = \'{"name": "North"}\' where series_id = %s', series[0])
     served.one("insert into analytics.service_calendar values (%s, '{7}', '{}', now())", series[1])
     rows = served.connection.execute(
         "select series_id, day, site, model, version, champion, unit, freshest, horizon_week, status, outcome, error,"

@@ -527,6 +527,11 @@ comment on column analytics.series.site_id          is 'The site; empty where th
 comment on column analytics.series.tenant_id        is 'The tenant; 1 where there is one only.';
 comment on column analytics.series.vehicle_id       is 'The vehicle; empty where the series has none.';
 
+comment on column analytics.series_parts.metric_type is 'What both measure, of analytics.metric_types.';
+comment on column analytics.series_parts.part_id     is 'The series that measures a part, of analytics.series.';
+comment on column analytics.series_parts.tenant_id   is 'The tenant; 1 where there is one only.';
+comment on column analytics.series_parts.whole_id    is 'The series that measures the whole, of analytics.series.';
+
 comment on column analytics.sites.active_from is 'The first day on which the site is used; empty when nobody said.';
 comment on column analytics.sites.active_to   is 'The last day on which the site is used; empty while it is.';
 comment on column analytics.sites.attributes  is 'Anything else that the user knows of the site, as a JSON object.';
@@ -561,6 +566,7 @@ comment on column analytics.time_series.value_lower      is 'Lower bound of what
 comment on column analytics.time_series.value_upper      is 'Upper bound of what was measured, where the source gave one.';
 comment on column analytics.time_series.vehicle_id       is 'The vehicle of the series; empty where it has none.';
 comment on column analytics.time_series.day              is 'The local date of observed_at by the clock of the series; the same in every session''s time zone.';
+comment on column analytics.time_series.level            is 'Whose figures these are: customer, driver, vehicle, route, site or company; see analytics.series_parts before you add up.';
 
 comment on column analytics.time_series_metrics.anomaly_score is 'Robust standard deviations from what was expected; empty where it could not be told.';
 comment on column analytics.time_series_metrics.is_anomaly    is 'Whether anomaly_score is beyond the limit of the metric type.';
