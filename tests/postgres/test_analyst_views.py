@@ -274,3 +274,31 @@ def test_the_calendar_has_the_holidays_and_events_of_each_version_once(served: S
     served.one("update analytics.model_calendars set last_day = date_trunc('year', now())::date - 1")
     assert mirror_calendars(served_database) == 1
     assert served.one("select count(*) from analytics.calendar") == len(days)
+
+
+def test_names_and_segments_come_from_labels_where_nobody_wrote_any(database: Database):
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("insert into analytics.customers (customer_id, segment) values ('C2', 'hotel')")
+        for customer, labels in [("C1", {"name": "Roma", "segment": "cafe"}), ("C2", {"segment": "cafe"}), ("C3", {})]:
+            connection.execute(
+                "insert into analytics.time_series_staging (series_id, observed_at, value)"
+                " select analytics.series_for('collection_weight', customer_id => %s, route_id => 'R1', labels => %s),"
+                " '2024-05-01Z', 1",
+                [customer, json.dumps(labels)],
+            )
+        connection.execute(
+            "insert into analytics.time_series_staging (series_id, observed_at, value)"
+            " select analytics.series_for('fuel_consumption', route_id => 'R1', labels => '{\"name\": \"Harbour\"}'),"
+            " '2024-05-01Z', 1"
+        )
+        connection.execute("select count(*) from analytics.refresh_predictive_views()")
+        found = "select customer_id, name, segment from analytics.customer_behavior_summary order by 1"
+        assert connection.execute(found).fetchall() == [
+            ("C1", "Roma", "cafe"),
+            ("C2", None, "hotel"),  # what a user wrote stands
+            ("C3", None, None),
+        ]
+        routes = "select name from analytics.route_performance_summary"
+        assert connection.execute(routes).fetchall() == [("Harbour",)]
+        again = "select count(*) from analytics.refresh_predictive_views() where refreshed"
+        assert connection.execute(again).fetchone() == (0,)

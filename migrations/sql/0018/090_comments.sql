@@ -63,9 +63,9 @@ comment on column analytics.customer_behavior_summary.last_day     is 'The newes
 comment on column analytics.customer_behavior_summary.last_month   is 'The newest month with an observation, by its first day.';
 comment on column analytics.customer_behavior_summary.metric_type  is 'What is measured, of analytics.metric_types.';
 comment on column analytics.customer_behavior_summary.months       is 'In how many months there was an observation.';
-comment on column analytics.customer_behavior_summary.name         is 'The customer''s name from analytics.customers, else from the labels of its series; see analytics.customer_names.';
+comment on column analytics.customer_behavior_summary.name         is 'The customer''s name, from analytics.customers.';
 comment on column analytics.customer_behavior_summary.observations is 'How many observations there are, of all time.';
-comment on column analytics.customer_behavior_summary.segment      is 'The customer''s segment from analytics.customers, else from the labels of its series; see analytics.customer_names.';
+comment on column analytics.customer_behavior_summary.segment      is 'The customer''s segment, from analytics.customers.';
 comment on column analytics.customer_behavior_summary.tenant_id    is 'The tenant; 1 where there is one only.';
 comment on column analytics.customer_behavior_summary.unit         is 'The unit of every value in the row.';
 comment on column analytics.customer_behavior_summary.year_day_max is 'The largest day of the year.';
@@ -76,8 +76,8 @@ comment on column analytics.customers.active_to   is 'The last day on which the 
 comment on column analytics.customers.attributes  is 'Anything else that the user knows of the customer, as a JSON object.';
 comment on column analytics.customers.created_at  is 'When the row was added.';
 comment on column analytics.customers.customer_id is 'The customer, as observations name it.';
-comment on column analytics.customers.name        is 'What people call the customer, as a user wrote it.';
-comment on column analytics.customers.segment     is 'A group of customers of the user''s own: restaurant, household, …';
+comment on column analytics.customers.name        is 'What people call the customer: as a user wrote it, else by the labels of its series (customer_name, or name of a series that is the customer''s own), which a refresh fills in.';
+comment on column analytics.customers.segment     is 'A group of customers, such as restaurant: as a user wrote it, else by the labels of its series (customer_segment or segment), which a refresh fills in.';
 comment on column analytics.customers.tenant_id   is 'The tenant; 1 where there is one only.';
 
 comment on column analytics.daily_metrics_summary.day          is 'The local date, by the clock of the series.';
@@ -496,7 +496,7 @@ comment on column analytics.routes.active_to   is 'The last day on which the rou
 comment on column analytics.routes.attributes  is 'Anything else that the user knows of the route, as a JSON object.';
 comment on column analytics.routes.created_at  is 'When the row was added.';
 comment on column analytics.routes.depot       is 'Where the route begins, in the user''s words.';
-comment on column analytics.routes.name        is 'What people call the route, as a user wrote it.';
+comment on column analytics.routes.name        is 'What people call the route: as a user wrote it, else by the labels of its series (route_name, or name of a series that is the route''s own), which a refresh fills in.';
 comment on column analytics.routes.route_id    is 'The route, as observations name it.';
 comment on column analytics.routes.tenant_id   is 'The tenant; 1 where there is one only.';
 
@@ -538,7 +538,7 @@ comment on column analytics.sites.attributes  is 'Anything else that the user kn
 comment on column analytics.sites.created_at  is 'When the row was added.';
 comment on column analytics.sites.kind        is 'What sort of site it is, in the user''s words: depot, container, …';
 comment on column analytics.sites.location    is 'Where it is, x longitude and y latitude.';
-comment on column analytics.sites.name        is 'What people call the site, as a user wrote it.';
+comment on column analytics.sites.name        is 'What people call the site: as a user wrote it, else by the labels of its series (site_name, or name of a series that is the site''s own), which a refresh fills in.';
 comment on column analytics.sites.site_id     is 'The site, as observations name it.';
 comment on column analytics.sites.tenant_id   is 'The tenant; 1 where there is one only.';
 
