@@ -106,15 +106,6 @@ def _last(metric_type: str, granularity: str, model: str) -> datetime:
     found = ended(database(), *wanted)
     if found is None:
         of = f" of {wanted[0]!r}" if wanted[0] else ""
-        from mlops.db.archived import archive_border
-
-        archived = archive_border(database())
-        if archived is not None:
-            raise NothingToDo(
-                f"there is no observation{of} in the database, so none is the last: those before {archived.month:%Y-%m}"
-                " are in archive files, which training and backtests read; say when they ended in place of last, or"
-                " bring months back with `mlops db restore-archive FILE`"
-            )
         raise NothingToDo(
             f"there is no observation{of} yet, so none is the last; bring data in with `mlops series ingest FILE`"
         )
