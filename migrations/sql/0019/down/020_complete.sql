@@ -1,0 +1,22 @@
+do $$  -- the view as it is less its last column; what was said of it and who may read it stay
+declare
+    definition text := regexp_replace(pg_get_viewdef('analytics.time_series'::regclass), ',\s+\( SELECT GREATEST\(.*\) AS complete_from', '');
+    comments   jsonb := (select jsonb_object_agg(a.attname, col_description(a.attrelid, a.attnum))
+                           from pg_attribute a where a.attrelid = 'analytics.time_series'::regclass and a.attnum > 0 and a.attname <> 'complete_from');
+    readers    regrole[] := array(select r.grantee::regrole from pg_class c, aclexplode(c.relacl) r
+                                   where c.oid = 'analytics.time_series'::regclass and r.privilege_type = 'SELECT' and r.grantee not in (0, c.relowner));
+    one        record;
+    reader     regrole;
+begin
+    drop view analytics.time_series;
+    execute 'create view analytics.time_series as ' || definition;
+    for one in select * from jsonb_each_text(comments) c where c.value is not null loop
+        execute format('comment on column analytics.time_series.%I is %L', one.key, one.value);
+    end loop;
+    foreach reader in array readers loop
+        execute format('grant select on analytics.time_series to %s', reader);
+    end loop;
+end $$;
+comment on view analytics.time_series is 'Observations under their wide names.';
+drop function analytics.complete_from(regclass);
+comment on table analytics.daily_metrics_summary is 'One row per series and local day (by the clock of its time_zone), kept current by analytics.refresh_daily_summary(). It outlives its observations: a month whose partition was dropped keeps its rows.';
