@@ -1,6 +1,6 @@
--- Names and segments that observations bring as labels are those of customers, routes and the others, where nobody wrote any.
+-- Names and segments that observations bring as labels are those of customers, routes and sites, where nobody wrote any.
 
-create function analytics.name_entities() returns trigger
+create function analytics.name_places() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 begin
@@ -25,8 +25,8 @@ begin
      where r.tenant_id = l.tenant_id and r.site_id = l.site_id and r.name is null and l.name is not null;
     return null;
 end $$;
-comment on function analytics.name_entities is 'Gives customers, routes and sites whose months were just summed up a name (customers a segment, too) by the labels of their series, where they have none.';
-create trigger name_entities after insert on analytics.month_figures
-    referencing new table as arrived for each statement execute function analytics.name_entities();
+comment on function analytics.name_places is 'Gives customers, routes and sites whose months were just summed up a name, and customers a segment, by the labels of their series, where they have none.';
+create trigger name_places after insert on analytics.month_figures
+    referencing new table as arrived for each statement execute function analytics.name_places();
 
-revoke execute on function analytics.name_entities from public;
+revoke execute on function analytics.name_places from public;

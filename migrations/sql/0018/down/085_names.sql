@@ -1,2 +1,2 @@
-drop trigger name_entities on analytics.month_figures;
-drop function analytics.name_entities();
+drop trigger name_places on analytics.month_figures;
+drop function analytics.name_places();
