@@ -20,10 +20,13 @@ __all__ = ["check_labels", "ended", "history", "latest", "list_series", "newest_
 LATEST = 10
 
 
-def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
-    """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`."""
+def list_series(database: Database, metric_type: str | None = None, level: str | None = None) -> pd.DataFrame:
+    """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
+
+    `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed.
+    """
     with database.transaction() as transaction:
-        return transaction.frame("series_list", metric_type=metric_type)
+        return transaction.frame("series_list", metric_type=metric_type, level=level)
 
 
 def show_series(database: Database, series: int | str) -> dict[str, Any]:
