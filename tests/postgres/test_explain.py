@@ -85,7 +85,7 @@ READS = {
             "area": None,
             "tenant_id": None,
         },
-        months=2,
+        months=4,  # what is to be expected is told from half a year before, of which two months are there
     ),
     "daily_values": Read({"series_ids": FEW, "start": date(2024, 3, 1), "end": date(2024, 5, 1)}, months=2),
     "profile_values": Read({"series_ids": FEW}, why=ALL),

@@ -31,15 +31,16 @@ __all__ = [
 LATEST = 10
 
 
-def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
+def list_series(database: Database, metric_type: str | None = None, level: str | None = None) -> pd.DataFrame:
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
 
+    `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed.
     Archived months count as those in the database do. Times are naive UTC. UnknownName for a metric type that nobody
     declared; refused when an archive is missing or was altered.
     """
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
-        found = transaction.frame("series_list", metric_type=metric_type)
+        found = transaction.frame("series_list", metric_type=metric_type, level=level)
         archived = extents(transaction).reindex(found["series_id"])
     scored = found.pop("scored")
     if not archived["observations"].any():
