@@ -11,10 +11,11 @@ from mlops.db import Database, Transaction
 from mlops.db.archived import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
+from mlops.forecasting.stamps import granularity_of
 from mlops.series.names import find, names
 from mlops.series.quality import STALE
 
-__all__ = ["check_labels", "ended", "history", "latest", "list_series", "nothing_current", "show_series"]
+__all__ = ["check_labels", "ended", "history", "latest", "list_series", "newest_end", "nothing_current", "show_series"]
 
 LATEST = 10
 
@@ -91,6 +92,32 @@ def ended(database: Database, metric_type: str | None = None, granularity: str |
     ]
     last = pd.Timestamp(np.concatenate(ends).max())
     return min(last.to_pydatetime().replace(tzinfo=UTC), datetime.now(UTC))
+
+
+def newest_end(database: Database, metric_type: str = "", granularity: str = "", *, model: str = "") -> datetime:
+    """What "last" means as a time: when the newest observation's period `ended` (UTC, aware).
+
+    Of a metric type and granularity (its name or pandas' alias), where they are named; of those that a `model` (its
+    name or URI) was trained on; else of all series. NothingToDo where there is none says what would do.
+    """
+    step = granularity_of(granularity).name if granularity else None
+    wanted = (metric_type or None, step)
+    if model:
+        with database.transaction() as transaction:
+            name = model.removeprefix("models:/").split("/")[0].split("@")[0]
+            trained = transaction.one("model_selection", name=name)
+        wanted = wanted if trained is None else (trained["metric_type"], trained["granularity"])
+    found = ended(database, *wanted)
+    if found is not None:
+        return found
+    what = f"{wanted[1]} observation" if wanted[1] else "observation"
+    what += f" of {wanted[0]!r}" if wanted[0] else ""
+    with database.transaction() as transaction:
+        others = transaction.rows("observations_end", metric_type=wanted[0], granularity=None)
+    if others and not model:
+        steps = " or ".join(f"--granularity {one}" for one in sorted(row["granularity"] for row in others))
+        raise NothingToDo(f"there is no {what}, so none is the last; others are there: {steps}")
+    raise NothingToDo(f"there is no {what} yet, so none is the last; bring data in with `mlops series ingest FILE`")
 
 
 def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:

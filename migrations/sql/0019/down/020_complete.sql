@@ -1,3 +1,16 @@
+do $$
+declare
+    one record;
+begin
+    for one in
+        select * from (values ('view analytics.forecasts', obj_description('analytics.forecasts'::regclass, 'pg_class')),
+                              ('view analytics.arrivals', obj_description('analytics.arrivals'::regclass, 'pg_class')),
+                              ('function analytics.values_as_of', (select obj_description(p.oid, 'pg_proc') from pg_proc p
+                                                                    where p.pronamespace = 'analytics'::regnamespace and p.proname = 'values_as_of'))) as shown (what, words)
+    loop
+        execute format('comment on %s is %L', one.what, regexp_replace(one.words, 'It is complete from [^:]+ on: months', 'Months'));
+    end loop;
+end $$;
 do $$  -- the view as it is less its last column; what was said of it and who may read it stay
 declare
     definition text := regexp_replace(pg_get_viewdef('analytics.time_series'::regclass), ',\s+\( SELECT GREATEST\(.*\) AS complete_from', '');
