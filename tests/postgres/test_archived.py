@@ -50,7 +50,14 @@ insert into analytics.time_series_revisions (series_id, observed_at, value, reco
 select series_id, observed_at, value - 7, observed_at + interval '6 hours', recorded_at from corrected;
 update analytics.time_series_metrics set recorded_at = %(border)s + interval '200 days'
  where series_id = 3 and observed_at >= %(border)s - interval '9 days'
-   and observed_at < %(border)s - interval '8 days'"""
+   and observed_at < %(border)s - interval '8 days';
+select analytics.mark_dirty(array_agg(series_id), '-infinity', 'infinity') from analytics.series"""
+SUMS = (
+    *(f"analytics.{name}" for name in ("daily_metrics_summary", "operational_metrics_aggregates")),
+    *(f"analytics.{name}" for name in ("route_performance_summary", "seasonal_patterns")),
+    "analytics.aggregate_values('route', 'month', 'collection_weight', '2000-01-01', '2100-01-01')",
+)
+"""What reports read; it stays whole."""
 FEATURES = FeatureSet(
     "routes",
     Selection("collection_weight", "daily"),
@@ -88,6 +95,11 @@ def read_all(database: Database, folder: Path) -> dict[str, Any]:
     seasonality.store_profiles(database)
     with psycopg.connect(database.url) as connection:
         found["seasonality"] = connection.execute("select seasonality from analytics.series order by 1").fetchall()
+        connection.execute("select count(*) from analytics.refresh_predictive_views(true)")
+        for name in SUMS:
+            rows = f"select (to_jsonb(t) - 'refreshed_at')::text from {name} t order by 1"
+            found[f"sums of {name}"] = connection.execute(rows).fetchall()
+            assert found[f"sums of {name}"], name
     return found
 
 

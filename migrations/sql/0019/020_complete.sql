@@ -17,7 +17,24 @@ begin
                             (select max(l.lost_until) from analytics.partition_log l
                               where l.parent = ''analytics.time_series_metrics'' and l.action = ''dropped''))) as complete_from from ');
 end $$;
-comment on view   analytics.time_series               is 'One row per observation under wide names, of the months that are in the database. For sums over longer times ask aggregate_values() or daily_metrics_summary, which keep archived months.';
 comment on column analytics.time_series.complete_from is 'From when on these are all observations that were ever stored: earlier ones are in archive files. Null when all are here.';
 
 comment on table analytics.daily_metrics_summary is 'One row per series and local day (by the clock of its time_zone), kept current by analytics.refresh_daily_summary(). It outlives its observations: a month that was archived, or deleted by retention, keeps its rows, so sums over any time are complete here and in everything that is made from it.';
+
+do $$  -- what shows single rows says from when on it is complete
+declare
+    one record;
+begin
+    for one in
+        select * from (values ('view analytics.forecasts', obj_description('analytics.forecasts'::regclass, 'pg_class'), 'analytics.model_prediction_results'),
+                              ('view analytics.time_series', obj_description('analytics.time_series'::regclass, 'pg_class')
+                                   || ' For sums over longer times ask aggregate_values() or daily_metrics_summary, which keep archived months.', 'analytics.time_series_metrics'),
+                              ('view analytics.arrivals', obj_description('analytics.arrivals'::regclass, 'pg_class'), 'analytics.time_series_metrics'),
+                              ('function analytics.values_as_of', (select obj_description(p.oid, 'pg_proc') from pg_proc p
+                                                                    where p.pronamespace = 'analytics'::regnamespace and p.proname = 'values_as_of'), 'analytics.time_series_metrics')
+                      ) as shown (what, words, parent)
+    loop
+        execute format('comment on %s is %L', one.what, replace(one.words, 'Months that are archived',
+            format('It is complete from analytics.complete_from(%L) on: months that are archived', one.parent)));
+    end loop;
+end $$;

@@ -28,6 +28,15 @@ comment on column analytics.seasonal_patterns.index      is 'mean / mean of the 
 comment on column analytics.seasonal_patterns.deviation  is 'Standard deviation of the days at this position.';
 comment on column analytics.seasonal_patterns.difference is 'mean − mean of the series, in the unit of the metric type.';
 comment on column analytics.seasonal_patterns.strength   is 'How much of what varies the season explains, from 0 (of noise) to 1 (of a pure pattern): the share of variance beyond chance, less trend and shorter seasons, as of the last profile (analytics.series.seasonality, which mlops db maintain keeps). Null before the first profile, and where the history is shorter than five weeks or two years.';
+comment on column analytics.seasonal_patterns.days        is 'How many days of the series lie at this position.';
+comment on column analytics.seasonal_patterns.first_day   is 'The first local day that was looked at.';
+comment on column analytics.seasonal_patterns.last_day    is 'The newest local day that was looked at.';
+comment on column analytics.seasonal_patterns.mean        is 'The mean of these days, in the unit of the metric type.';
+comment on column analytics.seasonal_patterns.metric_type is 'What is measured, of analytics.metric_types.';
+comment on column analytics.seasonal_patterns.position    is 'Of a weekday 1 (Monday) to 7 (Sunday), of a month 1 to 12.';
+comment on column analytics.seasonal_patterns.season      is 'weekday or month.';
+comment on column analytics.seasonal_patterns.series_id   is 'Of analytics.series.';
+comment on column analytics.seasonal_patterns.tenant_id   is 'The tenant; 1 where there is one only.';
 
 -- a profile that has changed makes the view stale
 create trigger mark_source after update of seasonality on analytics.series for each statement execute function analytics.mark_source();

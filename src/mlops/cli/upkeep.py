@@ -62,7 +62,7 @@ def maintain(
 
 def retention(
     name: Annotated[
-        str, typer.Argument(metavar="[TABLE]", help="A table of the list; all of them when left out.", show_default="")
+        str, typer.Argument(metavar="TABLE", help="A table of the list; all of them when left out.", show_default=False)
     ] = "",
     keep_months: Annotated[
         int | None,

@@ -26,3 +26,12 @@ comment on materialized view analytics.seasonal_patterns is 'One row per series 
 comment on column analytics.seasonal_patterns.index      is 'mean / mean of the series: 1.2 is 20 % above. Means little where the mean of the series is near 0; see difference.';
 comment on column analytics.seasonal_patterns.deviation  is 'Standard deviation of the days at this position.';
 comment on column analytics.seasonal_patterns.difference is 'mean − mean of the series, in the unit of the metric type.';
+comment on column analytics.seasonal_patterns.days        is 'How many days of the series lie at this position.';
+comment on column analytics.seasonal_patterns.first_day   is 'The first local day that was looked at.';
+comment on column analytics.seasonal_patterns.last_day    is 'The newest local day that was looked at.';
+comment on column analytics.seasonal_patterns.mean        is 'The mean of these days, in the unit of the metric type.';
+comment on column analytics.seasonal_patterns.metric_type is 'What is measured, of analytics.metric_types.';
+comment on column analytics.seasonal_patterns.position    is 'Of a weekday 1 (Monday) to 7 (Sunday), of a month 1 to 12.';
+comment on column analytics.seasonal_patterns.season      is 'weekday or month.';
+comment on column analytics.seasonal_patterns.series_id   is 'Of analytics.series.';
+comment on column analytics.seasonal_patterns.tenant_id   is 'The tenant; 1 where there is one only.';
