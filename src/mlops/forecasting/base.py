@@ -4,9 +4,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.checks import in_per_cent
+from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
@@ -84,6 +86,8 @@ class Forecaster(ABC):
         self._history: Panel
         self._tape: Tape
         self._apart: tuple[Self, ...] = ()
+        self._form = Form()
+        """What its user's frames look like."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -133,11 +137,26 @@ class Forecaster(ABC):
         self._check_fitted()
         return tuple(one._tape for one in self._apart) or (self._tape,)
 
-    def fit(self, frame: pd.DataFrame) -> Self:
+    def fit(
+        self,
+        frame: Table,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+    ) -> Self:
         """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all.
 
-        `ds` is the beginning of each step, in UTC; a column `time_zone` says by which clock hours repeat.
+        `ds` is the beginning of each step, in UTC; a column `time_zone` says by which clock hours repeat. The frame is
+        of pandas, polars, Arrow or another kind that narwhals takes, and so is what `predict` gives then.
+
+        Parameters
+        ----------
+        id_col, time_col, target_col
+            What the columns are called, where it is not `series_id` (or `unique_id`), `ds` and `y`. Results have these
+            names. Without a column of ids the frame is one series, and results have none.
         """
+        frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
         panels = Panels.of(frame, self.freq, self.covariates)
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
@@ -172,8 +191,8 @@ class Forecaster(ABC):
         horizon: int,
         levels: Sequence[int] | int = LEVELS,
         *,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         decompose: bool = False,
     ) -> pd.DataFrame:
         """Forecasts for the `horizon` steps after the newest step of `history` (None: of the training data).
@@ -185,19 +204,20 @@ class Forecaster(ABC):
         `future` (`series_id, ds` and the covariates) says what is known ahead. Newer history is also used to judge what
         would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
         `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
+
+        Columns are called as in the training, and the frame is of the kind of `history`, else of the training's.
         """
         wanted = in_per_cent(levels)
-        return self._each(
+        found = self._each(
             horizon,
             history,
             future,
             lambda model, panel, steps: model._bounded(panel, steps, wanted, decompose=decompose),
         )
+        return self.given_back(found, history)
 
     @one_thread()
-    def explain(
-        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
+    def explain(self, horizon: int, *, history: Table | None = None, future: Table | None = None) -> pd.DataFrame:
         """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`.
 
         Closed steps have none.
@@ -207,19 +227,17 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return _opened(self._each(horizon, history, future, makings))
+        return self.given_back(_opened(self._each(horizon, history, future, makings)), history)
 
     @one_thread()
-    def decompose(
-        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
-    ) -> pd.DataFrame:
+    def decompose(self, horizon: int, *, history: Table | None = None, future: Table | None = None) -> pd.DataFrame:
         """`explain` gathered into the COMPONENTS, in units of the series."""
 
         def gathered(model: "Forecaster", panel: Panel, steps: int) -> dict[str, Floats]:
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
-        return _opened(self._each(horizon, history, future, gathered))
+        return self.given_back(_opened(self._each(horizon, history, future, gathered)), history)
 
     def service(self, *, history: pd.DataFrame | None = None) -> pd.DataFrame:
         """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
@@ -247,8 +265,8 @@ class Forecaster(ABC):
     def _each(
         self,
         horizon: object,
-        history: pd.DataFrame | None,
-        future: pd.DataFrame | None,
+        history: Table | None,
+        future: Table | None,
         columns: "Callable[[Forecaster, Panel, int], dict[str, Floats]]",
     ) -> pd.DataFrame:
         """The columns of every panel's forecasts, each by the forecaster that knows its clock and weekday."""
@@ -268,6 +286,28 @@ class Forecaster(ABC):
             return found[0]
         together = pd.concat(found, ignore_index=True)  # a part that one forecaster has and another has not is zero
         return together.fillna(dict.fromkeys(together.columns[4:], 0.0))
+
+    def read(self, frame: Table, *, target: bool = True) -> pd.DataFrame:
+        """A frame of its user's as `series_id, ds, y` and further columns, by the names of its training."""
+        found, form = taken(frame, self._form, target=target)
+        if form.series is None and self._form.series is not None:
+            if len(self.known) > 1:
+                raise BadInput(f"the frame has no column {self._form.series}; the model knows {len(self.known)} series")
+            return found.assign(series_id=self.known[0])
+        return found
+
+    def plain(self) -> Self:
+        """The same fitted model, whose results are `series_id, ds, …` in pandas' frames."""
+        other = copy(self)
+        other._form = Form()
+        return other
+
+    def given_back(self, found: pd.DataFrame, like: Table | None = None) -> pd.DataFrame:
+        """A result with the columns of the training, of the kind of `like` (None: of the training's frame)."""
+        form = self._form
+        if like is not None:
+            form = replace(form, example=taken(like, form, target=False)[1].example)
+        return cast("pd.DataFrame", form.back(found))
 
     def with_calendar(self, calendar: Calendar) -> Self:
         """The same fitted model under another calendar of named days; this one stays as it is."""
@@ -324,6 +364,7 @@ class Forecaster(ABC):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
+        card |= {"columns": self._form.names} if self._form.names else {}
         if self._apart:
             card["apart"] = len(self._apart)
             for number, one in enumerate(self._apart):
@@ -344,6 +385,7 @@ class Forecaster(ABC):
         folder = Path(folder)
         card = read_card(folder)
         self = cls(**card["params"])
+        self._form = Form(**card.get("columns", {}))
         self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
         if self._apart:
             return self
@@ -399,12 +441,11 @@ class Forecaster(ABC):
             return np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat)
         return within(y_hat, panel)
 
-    def _asked(
-        self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None
-    ) -> "list[tuple[Forecaster, Panel]]":
+    def _asked(self, horizon: object, history: Table | None, future: Table | None) -> "list[tuple[Forecaster, Panel]]":
         """The panels to forecast, and the forecaster of each."""
         self._check_fitted()
         self._check_horizon(horizon)
+        history, future = (None if given is None else self.read(given, target=False) for given in (history, future))
         models = self._apart or (self,)
         if history is None and future is None:
             return [(one, one._history) for one in models]
