@@ -24,7 +24,7 @@ from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels
-from mlops.forecasting.service_calendar import closed, memory
+from mlops.forecasting.service_calendar import closed, memory, service
 from mlops.forecasting.stamps import granularity_of
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
@@ -381,6 +381,32 @@ class Forecaster(ABC):
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
         return opened(self._each(either("horizon", horizon, "h", h), history, future, gathered))
+
+    def service(self, *, history: pd.DataFrame | None = None) -> pd.DataFrame:
+        """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
+
+        `series_id, closed_weekdays, closed_months`: lists of 1 (Monday) to 7 and of 1 (January) to 12, mostly empty.
+
+        Parameters
+        ----------
+        history
+            As in `predict`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.bdate_range("2024-01-01", periods=90)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": 5.0 + days.dayofweek})
+        >>> forecaster("naive")(freq="D").fit(frame).service()["closed_weekdays"].item()
+        [6, 7]
+        """
+        rows = [
+            (series, *((np.flatnonzero(flags) + 1).tolist() for flags in closed_ones))
+            for _, panel in self._asked(1, history, None)
+            for series, *closed_ones in zip(panel.ids, *service(panel), strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["series_id", "closed_weekdays", "closed_months"])
 
     def _bounded(self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool) -> dict[str, Floats]:
         """Point forecasts, bounds, and components where they are asked for."""
