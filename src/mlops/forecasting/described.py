@@ -26,8 +26,9 @@ def _rows(model: "Forecaster") -> Iterator[tuple[str, Any]]:
         apart = f", in {len(groups)} groups that begin their steps apart" if len(groups) > 1 else ""
         yield "series", f"{len(model.known):,}{apart}"
         yield "steps", panels[0].granularity.name
-        yield "trained until", max(one._trained for one in groups)
-        yield "knows until", max(panel.cutoff for panel in panels)
+        timed = "%Y-%m-%d" if panels[0].granularity.dated else "%Y-%m-%d %H:%M"
+        yield "trained until", f"{max(one._trained for one in groups):{timed}}"
+        yield "knows until", f"{max(panel.cutoff for panel in panels):{timed}}"
     else:
         yield "state", "not fitted"
     for name, value in model.params.items():

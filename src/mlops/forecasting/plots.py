@@ -54,6 +54,7 @@ MOST = 6
 """Series that are drawn when none are named; more are not legible."""
 BEFORE = 3  # horizons of history shown left of a forecast
 LISTED = 20  # bars in a picture
+VISIBLE = 0.001  # smaller shares are no bars
 DASHED: Any = (0, (4, 3))
 
 
@@ -119,9 +120,9 @@ def importance(model: Forecaster) -> Picture:
         found = pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
     if found.empty:
         raise NothingToDo(f"kind {model.kind!r} has no importance of features; lightgbm, auto and lean have one")
-    members = list(dict.fromkeys(found["member"]))
-    most = max(min(LISTED, int((found["member"] == member).sum())) for member in members)
-    return drawn(1.2 + 0.27 * most, lambda figure: _importance(figure, found, members))
+    found = found[found["share"] >= VISIBLE]
+    most = min(LISTED, int(found.groupby("member").size().max()))
+    return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, found, most))
 
 
 def weights(
@@ -212,17 +213,18 @@ def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> N
     _title(figure, "What the forecast is made of", len(chosen), shown["series_id"].nunique())
 
 
-def _importance(figure: Figure, found: pd.DataFrame, members: Sequence[str]) -> None:
+def _importance(figure: Figure, found: pd.DataFrame, most: int) -> None:
+    members = list(dict.fromkeys(found["member"]))
     for axes, member in zip(figure.subplots(1, len(members), squeeze=False).ravel(), members, strict=True):
         mine = found[found["member"] == member].sort_values("share", ascending=False, kind="stable").head(LISTED)
         axes.barh(range(len(mine)), mine["share"], color=BLUE, height=0.62)
         axes.set_yticks(range(len(mine)), mine["feature"].astype(str))
-        axes.invert_yaxis()
+        axes.set_ylim(most - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
         axes.grid(axis="x", visible=True)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0, symbol=" %"))
-        axes.set_title(f"{member}: {mine['measured_by'].iloc[0]}")
+        axes.set_title(f"{member}\n{mine['measured_by'].iloc[0]}")
     figure.suptitle("Importance, as a share of all", x=0.012, ha="left", fontweight="bold")
 
 
