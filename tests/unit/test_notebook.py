@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.figure import Figure
 from pandas.testing import assert_frame_equal
 
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
-from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot
+from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot, scores
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.ensemble import Auto
 
@@ -130,7 +131,7 @@ def test_tables_are_drawn_by_what_they_hold(auto: Auto, frame: pd.DataFrame):
     assert compare(["naive", "average"], frame, 7).plot()._repr_png_().startswith(PNG)
     assert plot(compare(["naive", "average"], frame, 7, 1))._repr_png_().startswith(PNG)
     assert "WAPE" in plot(tested).get_suptitle()
-    for nothing in (frame, tested[:0], pd.DataFrame({"a": [1]})):
+    for nothing in (frame, tested[:0]):
         with pytest.raises(BadInput, match="can't be drawn; expected what"):
             plot(nothing)
 
@@ -174,3 +175,29 @@ def test_findings_show_the_clearest_first():
     shown = Findings((one, two))._repr_html_()
     assert shown.index("large") < shown.index("small")
     assert "0 findings" in Findings()._repr_html_()
+
+
+# Frames of their users
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "single"])
+def test_the_users_own_frames_and_names_go_through_all_of_it(kind: str, frame: pd.DataFrame):
+    names = {"series_id": "shop", "ds": "day", "y": "units"}
+    single = frame[frame["series_id"] == "s0"].drop(columns="series_id")
+    mine = (single if kind == "single" else frame).rename(columns=names)
+    called = {"id_col": None if kind == "single" else "shop", "time_col": "day", "target_col": "units"}
+    old, new = (mine[choice] for choice in (mine["day"] < "2022-11-01", mine["day"] >= "2022-11-01"))
+    shown = pl.from_pandas if kind == "polars" else pd.DataFrame
+    model = forecaster("naive")(horizon=14).fit(shown(old), **called)
+    tested = cross_validation(shown(old), 7, 2, model=model, **called)
+    columns = [*([] if kind == "single" else ["shop"]), "day", "cutoff", "step", "units", "y_hat"]
+    assert list(tested.columns)[: len(columns)] == columns
+    assert type(tested) is type(shown(old))
+    assert list(model.fitted_values().columns) == columns
+    assert scores(tested, "step", target_col="units")["n"].sum() == len(tested)
+    assert "WAPE" in plot(tested, **called).get_suptitle()
+    assert isinstance(model.plot(h=7), Figure)
+    compared = compare({"naive": "naive", "elsewhere": tested}, shown(old), **called)
+    assert compared.pairs["difference"].abs().max() < 1e-9
+    newest = model.update(shown(new)).predict(h=1)
+    assert max(newest["day"]) == pd.Timestamp("2022-12-01")

@@ -112,6 +112,13 @@ def test_steps_that_are_missing_for_all_series_are_refused_or_allowed(naive: For
     assert naive.update(later, allow_gap=True).predict(1)["cutoff"].iloc[0] == END + 10 * DAY
 
 
+def test_as_many_steps_may_be_missing_as_ever_were_and_any_within_the_new_rows(weekly_pattern: pd.DataFrame):
+    single = weekly_pattern[weekly_pattern["series_id"] == "s0"]
+    known = until(single, END)[lambda one: one["ds"] != END - 3 * DAY]
+    later = until(single, END + 20 * DAY, after=END + DAY)[lambda one: one["ds"] != END + 9 * DAY]
+    assert forecaster("naive")().fit(known).update(later).predict(1)["cutoff"].iloc[0] == END + 20 * DAY
+
+
 def test_one_series_may_lag_behind_and_come_later(naive: Forecaster, weekly_pattern: pd.DataFrame):
     new = until(weekly_pattern, END + 7 * DAY, after=END)
     expected = naive.predict(7, history=until(weekly_pattern, END + 7 * DAY))

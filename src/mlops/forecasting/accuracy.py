@@ -10,7 +10,9 @@ import pandas as pd
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.forecasting.inputs import Table
 from mlops.forecasting.panels import Panels
+from mlops.tables import as_pandas
 
 __all__ = ["CYCLES", "by_level", "levels_of", "scales", "scores", "table"]
 
@@ -18,7 +20,7 @@ CYCLES = {one.alias: one.words for one in GRANULARITIES.values()}
 """A step and a cycle of steps in words, by frequency without its anchor."""
 
 
-def scores(forecasts: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
+def scores(forecasts: Table, by: str | Sequence[str] = (), *, target_col: str | None = None) -> pd.DataFrame:
     """How good forecasts were: one row, or one for each group of the columns `by`.
 
     | column | what it is |
@@ -41,6 +43,8 @@ def scores(forecasts: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFram
         `cross_validation`, or anybody's.
     by
         A column or several: `"series_id"`, `"cutoff"`, `"step"` (steps ahead), or columns of your own.
+    target_col
+        What the outcomes are called, where it is not `y`.
 
     Raises
     ------
@@ -58,6 +62,9 @@ def scores(forecasts: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFram
     [['a', 2, 2.0], ['b', 1, 0.0]]
     """
     keys = [by] if isinstance(by, str) else list(by)
+    forecasts = as_pandas(forecasts)
+    if target_col is not None and target_col in forecasts:
+        forecasts = forecasts.rename(columns={target_col: "y"})
     levels = levels_of(forecasts)
     bounds = [f"{side}_{level}" for level in levels for side in ("lo", "hi")]
     for name in ("y", "y_hat"):

@@ -19,6 +19,7 @@ from mlops.errors import HistoryTooShort
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import scales
 from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.inputs import Table, taken
 from mlops.forecasting.panel import Floats
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
@@ -91,20 +92,24 @@ class Done:
 def backtest(
     kind: str,
     params: Mapping[str, Any],
-    frame: pd.DataFrame,
+    frame: Table,
     cutoffs: Sequence[pd.Timestamp],
     horizon: int,
     *,
     refit_every: int = 1,
     levels: Sequence[int] = LEVELS,
     progress: Callable[[int], None] | None = None,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
 ) -> pd.DataFrame:
     """Forecasts with their outcomes: `series_id, ds, cutoff, y_hat, lo_…, hi_…, scale, step, y`.
 
     Fits on the rows up to a cutoff, forecasts from it and, with newer history only, from the next `refit_every` - 1.
     `scale` is the mean absolute error of the seasonal naive up to the cutoff, by which MASE divides. `progress` is told
-    how many cutoffs are done.
+    how many cutoffs are done. The frame, its columns and those of the result are as `Forecaster.fit` says.
     """
+    frame, form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
     if labels_ends(params.get("freq") or ""):
         frame = restamped(frame, params["freq"])
     panels = Panels.of(frame, params.get("freq"), params.get("covariates") or ())
@@ -118,7 +123,8 @@ def backtest(
         done += len(one.cutoffs)
         if progress is not None:
             progress(done)
-    return with_outcomes(pd.concat(parts, ignore_index=True), frame)
+    found: pd.DataFrame = form.back(with_outcomes(pd.concat(parts, ignore_index=True), frame))
+    return found
 
 
 def compare(
@@ -150,12 +156,12 @@ def with_outcomes(forecasts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return joined[[*(name for name in joined.columns if name not in ("step", "y")), "step", "y"]]
 
 
-def origins(series: Panels | pd.DataFrame, count: int, *, every: int, horizon: int) -> tuple[pd.Timestamp, ...]:
+def origins(series: Panels | Table, count: int, *, every: int, horizon: int) -> tuple[pd.Timestamp, ...]:
     """The newest `count` cutoffs, `every` steps apart, the last one `horizon` steps before the end of the series.
 
     Fewer where the first third of the history would be touched; HistoryTooShort where none is left.
     """
-    panels = series if isinstance(series, Panels) else Panels.of(series)
+    panels = series if isinstance(series, Panels) else Panels.of(taken(series)[0])
     index = panels.steps
     last = len(index) - 1 - horizon
     found = [index[last - every * back] for back in range(count) if last - every * back >= len(index) // 3]

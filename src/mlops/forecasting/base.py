@@ -4,9 +4,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.checks import either, in_per_cent
 from mlops.forecasting.continued import continued, refuse_gap
 from mlops.forecasting.described import describe
+from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
@@ -44,7 +46,7 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 INTERNAL = frozenset(
     {
         *("component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "inner", "knows_new_series"),
-        *("parts", "point", "refit", "search", "tape", "tapes", "with_calendar"),
+        *("given_back", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes", "with_calendar"),
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
@@ -109,6 +111,8 @@ class Forecaster(ABC):
         """The newest step of the training, by the clock of the history."""
         self._tape: Tape
         self._apart: tuple[Self, ...] = ()
+        self._form = Form()
+        """What its user's frames look like."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -158,8 +162,17 @@ class Forecaster(ABC):
         self._check_fitted()
         return tuple(one._tape for one in self._apart) or (self._tape,)
 
-    def fit(self, frame: pd.DataFrame) -> Self:
+    def fit(
+        self,
+        frame: Table,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+    ) -> Self:
         """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all.
+
+        The frame is of pandas, polars, Arrow or another kind that narwhals takes, and so is what `predict` gives then.
 
         Parameters
         ----------
@@ -167,6 +180,9 @@ class Forecaster(ABC):
             A row per series and step: `series_id`, `ds` (the beginning of the step, in UTC), `y` (NaN or no row where
             nothing was observed) and the covariates, whose rows may go farther than those of `y`. A column `time_zone`
             says by which clock hours repeat.
+        id_col, time_col, target_col
+            What the columns are called, where it is not `series_id` (or `unique_id`), `ds` and `y`. Results have these
+            names. Without a column of ids the frame is one series, and results have none.
 
         Examples
         --------
@@ -177,6 +193,7 @@ class Forecaster(ABC):
         >>> forecaster("naive")(horizon=14).fit(frame).predict(2)["y_hat"].tolist()
         [5.0, 6.0]
         """
+        frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
         panels = Panels.of(frame, self.freq, self.covariates)
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
@@ -206,7 +223,7 @@ class Forecaster(ABC):
         self._trained = panel.cutoff
         return self
 
-    def update(self, frame: pd.DataFrame, *, overwrite: bool = False, allow_gap: bool = False) -> Self:
+    def update(self, frame: Table, *, overwrite: bool = False, allow_gap: bool = False) -> Self:
         """Know newer rows as well, without a new training: forecasts begin after them.
 
         From then on it predicts as `predict(history=…)` does with the rows that it remembers and the new ones. Rows
@@ -221,8 +238,8 @@ class Forecaster(ABC):
         overwrite
             Whether a value that differs from the known one replaces it. Without it such a row is refused.
         allow_gap
-            Whether steps may be missing for all series. Without it they are refused, unless no service or a named day
-            explains them.
+            Whether all series may lack the steps between what is known and the first new row. Without it they are
+            refused, unless they are no more than were ever missing before, or without service, or named days.
 
         Examples
         --------
@@ -238,7 +255,7 @@ class Forecaster(ABC):
         self._check_fitted()
         models = self._apart or (self,)
         known = pd.concat([one._history.known() for one in models], ignore_index=True)
-        new = Panels.of(self._with_zones(frame), self._said(), self.covariates)
+        new = Panels.of(self._with_zones(self.read(frame)), self._said(), self.covariates)
         asked = self._asked(1, continued(known, new, overwrite=overwrite), None)
         if len(asked) > len(models) or len({id(model) for model, _ in asked}) < len(asked):
             raise BadInput(
@@ -258,8 +275,8 @@ class Forecaster(ABC):
         horizon: int | None = None,
         levels: Sequence[int] | int = LEVELS,
         *,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         decompose: bool = False,
         h: int | None = None,
         level: Sequence[int] | int | None = None,
@@ -268,6 +285,7 @@ class Forecaster(ABC):
 
         One row per series and step: `series_id, ds, cutoff, y_hat`, `lo_<level>, hi_<level>` per level in per cent, and
         `closed`: a weekday or month in which the series never has a value, so that no outcome will come of it.
+        Columns are called as in the training, and the frame is of the kind of `history`, else of the training's.
 
         Parameters
         ----------
@@ -300,20 +318,21 @@ class Forecaster(ABC):
         True
         """
         wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
-        return self._each(
+        found = self._each(
             either("horizon", horizon, "h", h),
             history,
             future,
             lambda model, panel, steps: model._bounded(panel, steps, wanted, decompose=decompose),
         )
+        return self.given_back(found, history)
 
     @one_thread()
     def explain(
         self,
         horizon: int | None = None,
         *,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         h: int | None = None,
     ) -> pd.DataFrame:
         """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`.
@@ -344,15 +363,17 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return opened(self._each(either("horizon", horizon, "h", h), history, future, makings))
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, makings)), history
+        )
 
     @one_thread()
     def decompose(
         self,
         horizon: int | None = None,
         *,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         h: int | None = None,
     ) -> pd.DataFrame:
         """`explain` gathered into the COMPONENTS, in units of the series.
@@ -380,9 +401,11 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
-        return opened(self._each(either("horizon", horizon, "h", h), history, future, gathered))
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, gathered)), history
+        )
 
-    def service(self, *, history: pd.DataFrame | None = None) -> pd.DataFrame:
+    def service(self, *, history: Table | None = None) -> pd.DataFrame:
         """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
 
         `series_id, closed_weekdays, closed_months`: lists of 1 (Monday) to 7 and of 1 (January) to 12, mostly empty.
@@ -422,8 +445,8 @@ class Forecaster(ABC):
     def _each(
         self,
         horizon: object,
-        history: pd.DataFrame | None,
-        future: pd.DataFrame | None,
+        history: Table | None,
+        future: Table | None,
         columns: "Callable[[Forecaster, Panel, int], dict[str, Floats]]",
     ) -> pd.DataFrame:
         """The columns of every panel's forecasts, each by the forecaster that knows its clock and weekday."""
@@ -471,9 +494,9 @@ class Forecaster(ABC):
         models = self._apart or (self,)
         rows = pd.concat([one.tape(one._history).beside(one._history) for one in models], ignore_index=True)
         if all_origins:
-            return rows
+            return self.given_back(rows)
         newest = rows.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
-        return newest.sort_index(kind="stable").reset_index(drop=True)
+        return self.given_back(newest.sort_index(kind="stable").reset_index(drop=True))
 
     def plot(
         self,
@@ -481,8 +504,8 @@ class Forecaster(ABC):
         *,
         horizon: int | None = None,
         levels: Sequence[int] | int = LEVELS,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         series: object = None,
         h: int | None = None,
         level: Sequence[int] | int | None = None,
@@ -517,16 +540,19 @@ class Forecaster(ABC):
         self._check_fitted()
         wanted = either("levels", None if levels is LEVELS else levels, "level", level, LEVELS)
         steps = either("horizon", horizon, "h", h, self.horizon)
+        model = self.plain()
+        known = None if history is None else self.read(history, target=False)
+        ask: dict[str, Any] = {"history": known, "future": None if future is None else self.read(future, target=False)}
         drawn = {
             "forecast": lambda: plots.plot(
-                self.predict(steps, wanted, history=history, future=future),
-                history=self.remembered if history is None else history,
+                model.predict(steps, wanted, **ask),
+                history=self.remembered if known is None else known,
                 series=series,
             ),
-            "components": lambda: plots.plot(self.decompose(steps, history=history, future=future), series=series),
-            "fitted": lambda: plots.plot(self.fitted_values(), series=series),
-            "importance": lambda: plots.importance(self),
-            "weights": lambda: plots.weights(self, steps, history, future),
+            "components": lambda: plots.plot(model.decompose(steps, **ask), series=series),
+            "fitted": lambda: plots.plot(model.fitted_values(), series=series),
+            "importance": lambda: plots.importance(model),
+            "weights": lambda: plots.weights(model, steps, **ask),
         }
         if what not in drawn:
             raise UnknownName("picture", what, drawn)
@@ -539,6 +565,28 @@ class Forecaster(ABC):
 
     def _repr_html_(self) -> str:
         return describe(self)
+
+    def read(self, frame: Table, *, target: bool = True) -> pd.DataFrame:
+        """A frame of its user's as `series_id, ds, y` and further columns, by the names of its training."""
+        found, form = taken(frame, self._form, target=target)
+        if form.series is None and self._form.series is not None:
+            if len(self.known) > 1:
+                raise BadInput(f"the frame has no column {self._form.series}; the model knows {len(self.known)} series")
+            return found.assign(series_id=self.known[0])
+        return found
+
+    def plain(self) -> Self:
+        """The same fitted model, whose results are `series_id, ds, …` in pandas' frames."""
+        other = copy(self)
+        other._form = Form()
+        return other
+
+    def given_back(self, found: pd.DataFrame, like: Table | None = None) -> pd.DataFrame:
+        """A result with the columns of the training, of the kind of `like` (None: of the training's frame)."""
+        form = self._form
+        if like is not None:
+            form = replace(form, example=taken(like, form, target=False)[1].example)
+        return cast("pd.DataFrame", form.back(found))
 
     def with_calendar(self, calendar: Calendar) -> Self:
         """The same fitted model under another calendar of named days; this one stays as it is."""
@@ -614,6 +662,7 @@ class Forecaster(ABC):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
+        card |= {"columns": self._form.names} if self._form.names else {}
         if self._apart:
             card["apart"] = len(self._apart)
             for number, one in enumerate(self._apart):
@@ -653,6 +702,7 @@ class Forecaster(ABC):
         folder = Path(folder)
         card = read_card(folder)
         self = cls(**card["params"])
+        self._form = Form(**card.get("columns", {}))
         self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
         if self._apart:
             return self
@@ -710,12 +760,11 @@ class Forecaster(ABC):
             return np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat)
         return within(y_hat, panel)
 
-    def _asked(
-        self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None
-    ) -> "list[tuple[Forecaster, Panel]]":
+    def _asked(self, horizon: object, history: Table | None, future: Table | None) -> "list[tuple[Forecaster, Panel]]":
         """The panels to forecast, and the forecaster of each."""
         self._check_fitted()
         self._check_horizon(horizon)
+        history, future = (None if given is None else self.read(given, target=False) for given in (history, future))
         models = self._apart or (self,)
         if history is None and future is None:
             return [(one, one._history) for one in models]
@@ -750,7 +799,7 @@ class Forecaster(ABC):
         alike = [one for one in self._apart if (one._history.zone, one._history.granularity) == key]
         return alike[0] if alike else max(self._apart, key=lambda one: len(one.known))
 
-    def _panel(self, horizon: int, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
+    def _panel(self, horizon: int, history: Table | None, future: Table | None) -> Panel:
         """The only panel of `_asked`."""
         return self._asked(horizon, history, future)[0][1]
 
@@ -800,8 +849,8 @@ def _refuse_short(panels: Panels) -> None:
             longest.ids[int(got.argmax())],
             int(got.max()),
             need,
-            hint="history= is all that a forecast looks back on, not only what is new: add the rows before it"
-            " (fitted.remembered has them)",
+            hint="history= is all that a forecast looks back on, not only what is new: take new rows by update(), or"
+            " add those before them (fitted.remembered has them)",
         )
 
 

@@ -15,6 +15,7 @@ from mlops.forecasting import forecaster, paired
 from mlops.forecasting.accuracy import levels_of, scores
 from mlops.forecasting.backtest import with_outcomes
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.validation import WINDOWS, from_cutoffs, windows, with_scales
 from mlops.tables import days_or_times
 
@@ -24,12 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare"]
 
 KEYS = ["series_id", "ds", "cutoff"]
-ALSO = {"unique_id": "series_id", "yhat": "y_hat"}
-"""What the columns are called by other libraries."""
 BESIDE = (*KEYS, "y", "step", "scale", "scale_rms", "closed", "index")
 """Columns of a frame with a column per model that are no model."""
 BOUND = re.compile(r"(.+)-(lo|hi)-(\d+)")
-Given: TypeAlias = str | Forecaster | pd.DataFrame
+Given: TypeAlias = "str | Forecaster | Table"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +40,8 @@ class Comparison:
     `pairs` has a row for each model but the one that the others are held `against` (the first, unless `against` chose
     another): `model, against, difference, low, high, verdict`. The difference is that of their WAPE, below zero where
     the model errs less; it lies between `low` and `high` with the `confidence`, as a bootstrap over the cutoffs says.
-    The verdict is "errs less", "errs more", or "may be chance"; each stands for itself: of twenty pairs of equal models
-    one is told apart at 95 %.
+    The verdict is "errs less", "errs more", "may be chance", or "too few cutoffs" where there are not two whose
+    forecasts don't overlap. Each stands for itself: of twenty pairs of equal models one is told apart at 95 %.
 
     `forecasts` has the rows themselves: `model, series_id, ds, cutoff, step, y, y_hat` and bounds. `note` says how many
     they are, and what was left out.
@@ -100,7 +99,7 @@ class Comparison:
 
 def compare(
     models: Mapping[str, Given] | Sequence[Given],
-    frame: pd.DataFrame | None = None,
+    frame: Table | None = None,
     h: int | None = None,
     n_windows: int | None = None,
     step: int | None = None,
@@ -108,6 +107,9 @@ def compare(
     levels: Sequence[int] = LEVELS,
     refit_every: int = 1,
     confidence: float = 0.95,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
 ) -> Comparison:
     """Hold models against each other on the same forecasts: from the same cutoffs, of the same steps.
 
@@ -131,6 +133,8 @@ def compare(
         A new fit for each so many cutoffs.
     confidence
         Of the intervals of the differences, between 0 and 1.
+    id_col, time_col, target_col
+        What the columns are called, as in `fit`. The tables of a comparison have `series_id, ds, y`.
 
     Raises
     ------
@@ -149,7 +153,10 @@ def compare(
     """
     if not 0 < confidence < 1:
         raise BadInput(f"confidence = {confidence!r} is refused; expected a number between 0 and 1, such as 0.95")
-    named = _named(models, frame)
+    form = Form()
+    if frame is not None:
+        frame, form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
+    named = _named(models, form)
     elsewhere = {name: one for name, one in named.items() if isinstance(one, pd.DataFrame)}
     ours = {name: one for name, one in named.items() if not isinstance(one, pd.DataFrame)}
     if elsewhere:
@@ -170,21 +177,21 @@ def compare(
     return _paired({name: made[name] for name in named}, confidence)
 
 
-def _named(models: Mapping[str, Given] | Sequence[Given], frame: pd.DataFrame | None) -> dict[str, Any]:
-    """The models by name, frames as ours."""
+def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[str, Any]:
+    """The models by name, frames as ours; their columns may be called as those of the observations."""
     if isinstance(models, str | Forecaster | pd.DataFrame):
         models = [models]
     given = list(models.items()) if isinstance(models, Mapping) else [("", one) for one in models]
     found: dict[str, Any] = {}
     for name, one in given:
         several: dict[str, Any]
-        if isinstance(one, pd.DataFrame):
-            several = _foreign(name, one, frame)
-        elif isinstance(one, Forecaster):
+        if isinstance(one, Forecaster):
             several = {name or one.kind: one}
-        else:
+        elif isinstance(one, str):
             forecaster(one)  # or it is refused with the kinds that there are
             several = {name or one: one}
+        else:
+            several = _foreign(name, one, form)
         twice = set(several) & set(found)
         if twice:
             raise BadInput(f"two models are called {min(twice)!r}; pass a mapping from names to models")
@@ -194,12 +201,10 @@ def _named(models: Mapping[str, Given] | Sequence[Given], frame: pd.DataFrame | 
     return found
 
 
-def _foreign(name: str, given: pd.DataFrame, frame: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+def _foreign(name: str, given: Table, form: Form) -> dict[str, pd.DataFrame]:
     """The forecasts of each model of anybody's frame: `series_id, ds, cutoff, y_hat`, bounds, `y` if it is there."""
-    rows = given.reset_index() if given.index.names != [None] else given
-    rows = rows.rename(columns={theirs: ours for theirs, ours in ALSO.items() if ours not in rows.columns})
-    if "series_id" not in rows and frame is not None and frame["series_id"].nunique() == 1:
-        rows = rows.assign(series_id=frame["series_id"].iloc[0])
+    rows = taken(given, form, target=False)[0]
+    rows = rows.rename(columns={"yhat": "y_hat"}) if "y_hat" not in rows else rows
     missing = [key for key in KEYS if key not in rows]
     whose = f" of {name!r}" if name else ""
     if missing:
@@ -318,6 +323,7 @@ def _pair(
     apart = np.asarray(error[model] - error[against], dtype=float)
     found = paired.ratio(apart, np.asarray(size, dtype=float), confidence, length=length)
     verdict = "errs less" if found.high < 0 else "errs more" if found.low > 0 else "may be chance"
+    verdict = "too few cutoffs" if np.isinf(found.high) else verdict
     return {
         "model": model,
         "against": against,

@@ -1,6 +1,7 @@
 """Newer rows after those that a model knows: put together, or refused where they don't belong together."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.errors import BadInput
@@ -38,19 +39,27 @@ def continued(known: pd.DataFrame, new: Panels, *, overwrite: bool) -> pd.DataFr
 
 
 def refuse_gap(before: Panel, after: Panel, calendar: Calendar) -> None:
-    """BadInput where steps that follow those known before have no value in any series, and nothing explains it."""
+    """BadInput where no series has a value between what is known and what is new, for more steps than ever before.
+
+    Steps without service and named days are none of them.
+    """
     number = after.granularity.number
     newest = int(number(before.index[-1:].to_numpy())[0] - number(after.index[:1].to_numpy())[0])
-    empty = np.isnan(after.y[:, newest + 1 :]).all(axis=0)
-    empty &= np.isin(np.arange(newest + 1, len(after.index)), after.by_the_clock()[1])  # a clock skips an hour
-    if not empty.any():
-        return
     steps = pd.DatetimeIndex(after.index[newest + 1 :])
-    served = ~closed(before, steps).all(axis=0)
-    lost = steps[empty & served & (calendar.count(steps, after.granularity) == 0)]
-    if len(lost):
+    empty = np.isnan(after.y[:, newest + 1 :]).all(axis=0)
+    between = steps[: int((~empty).argmax())] if len(steps) else steps
+    served = ~closed(before, between).all(axis=0)
+    real = np.isin(np.arange(newest + 1, newest + 1 + len(between)), after.by_the_clock()[1])  # a clock skips an hour
+    lost = between[served & real & (calendar.count(between, after.granularity) == 0)]
+    if len(lost) > _longest(np.asarray(np.isnan(before.y).all(axis=0))):
         raise BadInput(
             f"between the newest step that is known, {before.cutoff}, and the new rows no series has a value for"
             f" {len(lost):,} step{'s' if len(lost) > 1 else ''}, from {lost[0]} to {lost[-1]}; nothing was taken. Pass"
             " the rows in between too, or allow_gap=True if there were none"
         )
+
+
+def _longest(empty: npt.NDArray[np.bool_]) -> int:
+    """The longest run of steps."""
+    count = np.cumsum(empty)
+    return int((count - np.maximum.accumulate(np.where(empty, 0, count))).max(initial=0))

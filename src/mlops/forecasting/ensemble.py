@@ -15,6 +15,7 @@ from mlops.forecasting.base import Forecaster, opened
 from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.checks import either
 from mlops.forecasting.hybrid import Hybrid
+from mlops.forecasting.inputs import Table
 from mlops.forecasting.lightgbm import LightGBM
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
@@ -130,8 +131,8 @@ class Auto(Forecaster):
         self,
         horizon: int | None = None,
         *,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         h: int | None = None,
     ) -> pd.DataFrame:
         """How much each member counts in a forecast: `series_id, ds, cutoff`, then a column per member; they sum to 1.
@@ -163,7 +164,9 @@ class Auto(Forecaster):
             share = shares(model._points(panel, steps), model._blended(panel)[0][-1][..., :steps])
             return {name: share[:, column] for column, name in enumerate((*model.members, "refuge"))}
 
-        return opened(self._each(either("horizon", horizon, "h", h), history, future, shares_of))
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, shares_of)), history
+        )
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
         """The members' forecasts by the newest weights; the tape is by the weights that each origin knew."""

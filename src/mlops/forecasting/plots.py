@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,10 +15,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from mlops.errors import BadInput, NothingToDo, UnknownName
 from mlops.forecasting.accuracy import levels_of, scores
 from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.comparison import Comparison
 from mlops.forecasting.ensemble import GAIN, Auto
-
-if TYPE_CHECKING:
-    from mlops.forecasting.comparison import Comparison
+from mlops.forecasting.inputs import Table, taken
 
 __all__ = ["Picture", "importance", "plot", "weights"]
 
@@ -67,7 +66,15 @@ class Picture(Figure):
         return content.getvalue()
 
 
-def plot(shown: "pd.DataFrame | Comparison", *, history: pd.DataFrame | None = None, series: object = None) -> Picture:
+def plot(
+    shown: Table | Comparison,
+    *,
+    history: Table | None = None,
+    series: object = None,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
+) -> Picture:
     """A picture of a table: forecasts, their components, members' weights, a cross-validation or a comparison.
 
     What it is is told from its columns. The figure is Matplotlib's: change it, or save it by `savefig`.
@@ -80,6 +87,8 @@ def plot(shown: "pd.DataFrame | Comparison", *, history: pd.DataFrame | None = N
         Observations `series_id, ds, y` to draw before a forecast.
     series
         The id of a series or several (None: the first six).
+    id_col, time_col, target_col
+        What the columns are called, as in `fit`.
 
     Examples
     --------
@@ -91,8 +100,10 @@ def plot(shown: "pd.DataFrame | Comparison", *, history: pd.DataFrame | None = N
     >>> figure.get_suptitle()
     'Forecasts from 2 cutoffs and what came, WAPE 0.0 %'
     """
-    if not isinstance(shown, pd.DataFrame):
+    if isinstance(shown, Comparison):
         return drawn(len(shown.pairs) * 0.5 + 1.4, lambda figure: _comparison(figure, shown))
+    shown, form = taken(shown, target=False, id_col=id_col, time_col=time_col, target_col=target_col)
+    history = None if history is None else taken(history, form)[0]
     columns = set(map(str, shown.columns))
     known = "y_hat" in columns or "y" not in columns
     if not {"series_id", "ds", "cutoff"} < columns or shown.empty or not known:
@@ -243,7 +254,7 @@ def _weights(figure: Figure, mean: pd.DataFrame) -> None:
     _title(figure, "Weights of the members", len(mean), every)
 
 
-def _comparison(figure: Figure, shown: "Comparison") -> None:
+def _comparison(figure: Figure, shown: Comparison) -> None:
     """A stroke for each model that is held against another: where it reaches zero, chance may be all."""
     axes, pairs = figure.subplots(), shown.pairs
     for place, (value, low, high) in enumerate(pairs[["difference", "low", "high"]].to_numpy(float)):

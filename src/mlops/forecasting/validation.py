@@ -12,6 +12,7 @@ from mlops.forecasting.accuracy import scales
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.checks import whole
+from mlops.forecasting.inputs import Table, taken
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
 
@@ -22,7 +23,7 @@ WINDOWS = 4
 
 
 def cross_validation(
-    frame: pd.DataFrame,
+    frame: Table,
     h: int,
     n_windows: int = WINDOWS,
     step: int | None = None,
@@ -30,6 +31,9 @@ def cross_validation(
     model: str | Forecaster = "auto",
     levels: Sequence[int] = LEVELS,
     refit_every: int = 1,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
 ) -> pd.DataFrame:
     """What a model would have forecast from past cutoffs, beside what came.
 
@@ -54,6 +58,8 @@ def cross_validation(
         Of the intervals, in per cent; empty for none.
     refit_every
         A new fit for each so many cutoffs; in between only the history is newer.
+    id_col, time_col, target_col
+        What the columns are called, as in `fit`; the result has these names, and is of the kind of the frame.
 
     Raises
     ------
@@ -72,8 +78,13 @@ def cross_validation(
     >>> tested.groupby("cutoff").size().tolist()
     [7, 7]
     """
+    known = None if isinstance(model, str) else model._form
+    frame, form = taken(frame, known, id_col=id_col, time_col=time_col, target_col=target_col)
     cutoffs = windows(frame, h, n_windows, step, model=model)
-    return from_cutoffs(frame, cutoffs, h, model=model, levels=levels, refit_every=refit_every)
+    found: pd.DataFrame = form.back(
+        from_cutoffs(frame, cutoffs, h, model=model, levels=levels, refit_every=refit_every)
+    )
+    return found
 
 
 def windows(
