@@ -24,7 +24,9 @@ from mlops.cli.options import (
     Output,
     OwnHorizon,
     Set,
+    Totals,
     Uri,
+    asked_totals,
     changes,
     pairs,
 )
@@ -52,6 +54,7 @@ def train(
     metric_type: MetricType = "",
     granularity: Granularity = "",
     label: Label = [],  # noqa: B006
+    totals: Totals = "",
     change: Set = [],  # noqa: B006
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -72,6 +75,7 @@ def train(
         horizon=horizon,
         events=events,
         covariates=covariate,
+        totals=totals,
     )
     with typed("--set"):
         spec = TrainingSpec.of(
@@ -113,6 +117,7 @@ def train(
 def predict(
     uri: Uri,
     horizon: OwnHorizon = None,
+    totals: Totals = "",
     file: ModelFile = None,
     output: Output = None,
     decompose: Annotated[bool, typer.Option(help="Store what each forecast is made of, too.")] = True,
@@ -130,6 +135,7 @@ def predict(
         horizon=horizon,
         as_of=moment(as_of, model=uri, file=file),
         decompose=decompose and file is None,
+        totals=asked_totals(totals),
         file=file,
     )
     if output is not None:
@@ -142,6 +148,9 @@ def predict(
             f"{len(shown):,} forecasts of {shown['series_id'].nunique()} series from {issued.cutoff:%Y-%m-%d}"
             f" by {issued.version.uri}; {kept}"
         )
+        if len(issued.totals):
+            of, few = len(issued.totals), issued.totals["series_id"].nunique()
+            console.print(f"  and {of:,} of {few} totals, stored with them: mlops forecasts plot --series NAME")
         if issued.closed:
             console.print(f"  {issued.closed:,} steps are left out: days or months on which a series is never served")
         for series, reason in issued.refused.items():
@@ -206,6 +215,7 @@ def match(as_of: AsOf = "now", as_json: Json = False) -> None:
 
     matched = run(database(), moment(as_of))
     text = f"{matched.matched:,} predictions got their outcome, {matched.waiting:,} still wait"
+    of_totals = f"; so did {matched.totals:,} of totals" if matched.totals else ""
     if matched.overdue:
         text += f", {matched.overdue:,} of them for more than four weeks: perhaps nothing will ever judge them"
-    emit(matched, as_json=as_json, text=lambda: console.print(text))
+    emit(matched, as_json=as_json, text=lambda: console.print(text + of_totals))

@@ -177,11 +177,11 @@ class Forecaster(ABC):
         would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
         `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
         """
-        return self._each(
+        return self.each(
             horizon,
             history,
             future,
-            lambda model, panel, steps: model._bounded(panel, steps, levels, decompose=decompose),
+            lambda model, panel, steps: model.bounded(panel, steps, levels, decompose=decompose)[0],
         )
 
     @one_thread()
@@ -197,7 +197,7 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return _opened(self._each(horizon, history, future, makings))
+        return _opened(self.each(horizon, history, future, makings))
 
     @one_thread()
     def decompose(
@@ -209,10 +209,12 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
-        return _opened(self._each(horizon, history, future, gathered))
+        return _opened(self.each(horizon, history, future, gathered))
 
-    def _bounded(self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool) -> dict[str, Floats]:
-        """Point forecasts, bounds, and components where they are asked for."""
+    def bounded(
+        self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool
+    ) -> tuple[dict[str, Floats], Tape]:
+        """Point forecasts, bounds, and components where they are asked for; and the tape that the bounds rest on."""
         components: dict[str, Floats] = {}
         if decompose:
             parts, tape = self.composed(panel, horizon)
@@ -220,9 +222,9 @@ class Forecaster(ABC):
         else:
             y_hat, tape = self.forecast(panel, horizon)
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
-        return {"y_hat": y_hat, **bounds, **components}
+        return {"y_hat": y_hat, **bounds, **components}, tape
 
-    def _each(
+    def each(
         self,
         horizon: object,
         history: pd.DataFrame | None,

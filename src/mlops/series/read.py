@@ -20,7 +20,10 @@ LATEST = 10
 
 
 def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
-    """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`."""
+    """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
+
+    The last of them are totals: sums that are forecast, without observations of their own (`total`).
+    """
     with database.transaction() as transaction:
         return transaction.frame("series_list", metric_type=metric_type)
 

@@ -7,7 +7,7 @@ with place as (
                         when 'vehicle'  then to_jsonb(vehicle_id)
                         when 'driver'   then to_jsonb(driver_id)
                         when 'site'     then to_jsonb(site_id) end as place
-      from analytics.series
+      from analytics.series where not total
 )
 select w.series_id, s.series_id as source_id
   from place w join place s using (tenant_id, granularity, place)
