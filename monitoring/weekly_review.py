@@ -18,6 +18,7 @@ from mlops.cli.output import progress
 from mlops.config import Settings
 from mlops.db import Database, open_database
 from mlops.db.failures import explained, one_sentence
+from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring import job, review
 from mlops.monitoring.alert_policy import read_alert_policy
 from mlops.monitoring.alerts import deliver, review_alerts
@@ -29,7 +30,6 @@ from mlops.tracking.store import Store, open_store
 from mlops.training.retrain import Rule, follow
 
 POLICY = Path(__file__).with_name("policy.toml")
-ACTIONS = ("retrain", "rollback", "fallback")
 
 
 class Failures(list[str]):
@@ -73,7 +73,7 @@ def week(path: Path, as_of: datetime) -> Failures:
     with failures.kept("what acting has saved is not measured"):
         for came_true in realise(database, store, policy, as_of):
             print(came_true)
-    asked = [one.recommendation_id for one in checked if one.recommendation_id is not None and one.asks in ACTIONS]
+    asked = [one.recommendation_id for one in checked if one.recommendation_id is not None and one.asks in CARRIED_OUT]
     if policy.auto_retrain:
         with failures.kept("recommendations are not acted on"):
             for sentence in follow(database, store, asked, Rule.from_toml(path), as_of=as_of, by=path.name):

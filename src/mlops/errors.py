@@ -126,12 +126,12 @@ class BadHorizon(MlopsError, ValueError):
 
 
 class HistoryTooShort(MlopsError, ValueError):
-    """A series with too few observations."""
+    """A series with too few observations; `hint` says what would do."""
 
-    def __init__(self, series_id: object, got: int, need: int) -> None:
+    def __init__(self, series_id: object, got: int, need: int, *, hint: str = "") -> None:
         self.series_id, self.got, self.need = series_id, got, need
         whose = repr(series_id) if isinstance(series_id, str) else str(series_id)
-        super().__init__(f"series {whose} has {got} observations; {need} are needed")
+        super().__init__(f"series {whose} has {got} observations; {need} are needed{f'; {hint}' if hint else ''}")
 
 
 class NothingToDo(MlopsError):

@@ -4,12 +4,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from mlops.cli.output import ACTION_COLOURS
 from mlops.db import Database
+from mlops.domain import findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
+from mlops.monitoring import backtest, review
 from mlops.project import bundled
 
 ROOT = Path(__file__).parents[2]
@@ -79,3 +83,9 @@ def test_help_is_fast_to_import():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("HEAVY []")
+
+
+def test_every_action_has_a_colour():
+    actions = {*get_args(findings.Action), *backtest.ACTIONS, *review.ACTIONS}
+    assert set(ACTION_COLOURS) == actions
+    assert set(findings.CARRIED_OUT) < set(get_args(findings.Action))

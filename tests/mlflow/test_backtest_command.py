@@ -226,12 +226,12 @@ def _watched(folder: Path) -> dict[str, str]:
     import os
 
     (folder / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Watch:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'lightgbm':\n"
-        f"            open({str(folder / 'fits')!r}, 'w').close()\n"
-        "sys.meta_path.insert(0, Watch())\n"
+        "import lightgbm\n"
+        "fit = lightgbm.train\n"
+        "def train(*given, **options):\n"
+        f"    open({str(folder / 'fits')!r}, 'w').close()\n"
+        "    return fit(*given, **options)\n"
+        "lightgbm.train = train\n"
     )
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MLOPS_PARALLEL": "serial"}

@@ -7,7 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from mlops.cli.specs import spec_of
 from mlops.db import Database
+from mlops.errors import NothingToDo
+from mlops.files import write_whole
+from mlops.project import POLICY
+from mlops.training.spec import params_file
 
 AT = ("--as-of", "2020-01-01")
 
@@ -46,6 +51,31 @@ def test_last_is_the_end_of_the_newest_observation_of_what_a_command_is_about(ml
     assert (code, json.loads(out)["cutoff"][:10]) == (0, "2020-03-03")
     code, _, err = mlops("predict", "models:/demand@champion", "--as-of", "last-4")
     assert (code, "now or last" in err) == (2, True)
+
+
+def test_last_is_of_what_is_trained_whoever_names_it(routes: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with psycopg.connect(routes.url) as connection:  # newer: one of another metric type, one of another granularity
+        connection.execute("select analytics.series_for('revenue')")
+        connection.execute("select analytics.series_for('collection_weight', granularity => 'monthly')")
+        connection.execute(
+            "insert into analytics.time_series_staging (series_id, observed_at, value)"
+            " select series_id, '2021-05-01 00:00Z', 1 from analytics.series order by series_id desc limit 2"
+        )
+    assert f"{spec_of('naive', as_of='last').as_of:%Y-%m-%d}" == "2021-05-02"
+    assert f"{spec_of('naive', ['metric_type=collection_weight'], as_of='last').as_of:%Y-%m-%d}" == "2020-04-01"
+    monthly = ["metric_type=collection_weight", "granularity=monthly"]
+    assert f"{spec_of('naive', monthly, as_of='last').as_of:%Y-%m-%d}" == "2021-06-01"
+    text = params_file("lightgbm").read_text()
+    write_whole(tmp_path / POLICY, "")
+    write_whole(
+        tmp_path / "training" / "mine" / "params.toml",
+        text.replace('metric_type = ""', 'metric_type = "collection_weight"'),
+    )
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
+    assert f"{spec_of('mine', as_of='last-4w').as_of:%Y-%m-%d}" == "2020-03-04"
+    others = "no weekly observation of 'collection_weight', so none is the last; others are there: --granularity daily"
+    with pytest.raises(NothingToDo, match=others):
+        spec_of("mine", ["granularity=weekly"], as_of="last")
 
 
 def test_data_that_ended_long_ago_are_named_with_the_command_that_goes_on(mlops, routes: Database, champion):

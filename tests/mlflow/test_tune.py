@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,9 +22,13 @@ SMALL = ("--origins", "2", "--horizon", "7", "--seconds", "3600", "--trials", "3
 
 
 def test_tuning_on_the_database_leaves_its_trials_as_one_table(mlops, routes: Database, champion, store: Store):
-    code, out, _ = mlops("tune", "prophet", *SMALL, "--as-of", "2020-01-01", "--json")
+    given = ("--set", "n_changepoints=10", "--set", "seasonality_mode=multiplicative")
+    code, out, _ = mlops("tune", "prophet", *given, *SMALL, "--as-of", "2020-01-01", "--json")
     assert code == 0, out
     found = json.loads(out)
+    words = shlex.split(found["command"])
+    assert words[:7] == ["mlops", "train", "prophet", "--as-of", "2020-01-01", "--set", "n_changepoints=10"]
+    assert [word.partition("=")[0] for word in words].count("seasonality_mode") == 1, "what was searched is said once"
     assert found["held_out_from"] == "2019-12-24T00:00:00"
     assert set(found["held_out"]) == {"tuned", "default", "naive"}
     [run] = store.client.search_runs([store.experiment("tuning")])

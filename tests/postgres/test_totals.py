@@ -184,18 +184,18 @@ def test_the_accuracy_summary_tells_levels_routes_and_horizon_weeks_and_what_was
     refresh_views(served_database)
     refresh_views(served_database, force=True)
     rows = place.connection.execute(
-        "select level, granularity, route_id, horizon_week, forecasts, wape::float8, without_service, overdue, waiting"
-        " from analytics.model_accuracy_summary order by level, granularity, route_id nulls last"
+        "select level, total, granularity, route_id, horizon_week, forecasts, wape, without_service, overdue, waiting"
+        " from analytics.model_accuracy_summary order by level, total, granularity, route_id nulls last"
     ).fetchall()
     assert rows == [
-        ("company", "daily", None, 1, 0, None, 0, 7, 0),
-        ("company", "weekly", None, 1, 0, None, 0, 1, 0),
-        ("customer", "weekly", "R", 1, 1, pytest.approx(46 / 56), 0, 1, 0),
-        ("customer", "weekly", None, 1, 0, None, 0, 1, 0),
-        ("route", "daily", "R", 1, 3, pytest.approx(30 / 60), 0, 4, 0),
-        ("route", "weekly", "R", 1, 0, None, 0, 1, 0),
-        ("series", "daily", "R", 1, 10, pytest.approx(20 / 92), 4, 0, 0),
-        ("series", "daily", None, 1, 0, None, 0, 7, 0),
+        ("company", True, "daily", None, 1, 0, None, 0, 7, 0),
+        ("company", True, "weekly", None, 1, 0, None, 0, 1, 0),
+        ("customer", False, "daily", "R", 1, 10, pytest.approx(20 / 92), 4, 0, 0),
+        ("customer", False, "daily", None, 1, 0, None, 0, 7, 0),
+        ("customer", True, "weekly", "R", 1, 1, pytest.approx(46 / 56), 0, 1, 0),
+        ("customer", True, "weekly", None, 1, 0, None, 0, 1, 0),
+        ("route", True, "daily", "R", 1, 3, pytest.approx(30 / 60), 0, 4, 0),
+        ("route", True, "weekly", "R", 1, 0, None, 0, 1, 0),
     ]
 
 

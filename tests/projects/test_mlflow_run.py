@@ -76,7 +76,7 @@ def test_a_project_run_registers_a_version_with_its_run(
     submitted = mlflow.projects.run(  # what `mlflow run` calls; its own process is that of the test below
         str(ROOT),
         entry_point=name,
-        parameters={"as_of": "2020-01-01", "weeks": "1", changed: value},
+        parameters={"as_of": "last-13w", "weeks": "1", changed: value},  # known on the first of January
         experiment_name="demand",
         env_manager="local",
     )

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops.errors import BadInput
+from mlops.cli.specs import spec_of
+from mlops.errors import BadInput, Misused
+from mlops.files import write_whole
+from mlops.project import POLICY
+from mlops.training import project
 from mlops.training.spec import TrainingSpec, params_file
 
 CSV = "event,first,last,announced\nstrike,2020-03-02,2020-03-04,2020-02-20\nfair,2020-05-01,,\n"
@@ -49,3 +53,56 @@ def test_a_bad_calendar_says_what_is_wrong_with_it(tmp_path: Path, text: str, wo
 def test_a_calendar_that_is_not_there_is_named():
     with pytest.raises(BadInput, match=r"nowhere\.csv: no such file; a path is looked up from"):
         TrainingSpec.from_toml(params_file("lean"), {"events": "/nowhere.csv"})
+
+
+@pytest.mark.parametrize(
+    ("there", "wrong", "words"),
+    [
+        ("trees = 150", "trees = 'many'", "trees = 'many' is refused; expected a whole number"),
+        ("trees = 150", "tres = 150", "unknown parameter of lightgbm 'tres'; did you mean 'trees'?"),
+        ('kind = "lightgbm"', 'kind = "lgbm"', "unknown model kind 'lgbm'; did you mean 'lightgbm'?"),
+        ('country = ""', 'country = "ZZ"', "unknown country 'ZZ'"),
+        ('granularity = ""', 'granularity = "dayly"', "did you mean daily?"),
+        ("# horizon = 28", "horizon = -1", "horizon = -1; expected a whole number of steps"),
+        ("weeks = 20", "weeks = 'x'", "weeks = 'x' is not a whole number"),
+        ('# covariates = ["price"]', "covariates = 3", "covariates = 3 is not a list"),
+        ("[params]", "[[params]]", "is not a section; expected \\[params\\]"),
+        ("trees = 150", "trees = \\", "can't be read as TOML"),
+    ],
+    ids=lambda value: value.partition(" ")[0],
+)
+def test_a_fault_of_a_params_toml_is_found_there_and_not_in_what_was_typed(
+    there: str, wrong: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "training" / "mine" / "params.toml"
+    write_whole(tmp_path / POLICY, "")
+    write_whole(file, params_file("lightgbm").read_text().replace(there, wrong))
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
+    with pytest.raises(BadInput, match=words) as told:
+        spec_of("mine", ["learning_rate=0.5"])
+    assert str(told.value).startswith(f"{file}: ")
+    assert told.value.exit_code == 1
+
+
+def test_a_fault_of_what_was_typed_is_found_there_and_not_in_params_toml():
+    with pytest.raises(Misused, match=r"^--set: num_leaves = 1 is refused"):
+        spec_of("lightgbm", ["num_leaves=1"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--num_leaves 1", "num_leaves = 1 is refused; expected a whole number"),
+        ("--trees 20 --as_of last-4", "--as_of: 'last-4' is not a time"),
+        ("--file rows.csv --as_of last-4w", "--as_of: 'last-4w' counts from the newest stored observation"),
+    ],
+    ids=["parameter", "time", "file"],
+)
+def test_a_training_of_an_mlflow_project_is_checked_before_a_database_is_opened(
+    arguments: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(project, "open_database", None)
+    with pytest.raises(SystemExit) as ended:
+        project.run(params_file("lightgbm"), arguments.split())
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"train: {words}")

@@ -9,11 +9,10 @@ with newest as (  -- by the index, version by version
                           where p.version_id = v.version_id and p.outcome is not null order by p.target_at desc limit 1) l
 ), due as (
     select p.version_id, p.series_id, p.target_at, s.granularity, s.route_id, s.site_id, s.tenant_id,
-           case when p.parts is null then 'series' when p.series_id = s.series_id and s.customer_id is not null then 'customer' when s.driver_id is not null then 'driver'
-                when s.vehicle_id is not null then 'vehicle' when s.route_id is not null then 'route' when s.site_id is not null then 'site' else 'company' end as level,
+           s.level, p.parts is not null as total,
            date_trunc('week', p.target_at at time zone case when g.dated then 'UTC' else s.time_zone end)::date as week,
            case when p.horizon <= 7 then 7 when p.horizon <= 14 then 14 when p.horizon <= 28 then 28 else 1000 end as horizon_to,
-           ceil(p.horizon * g.mean_days / 7)::int as horizon_week,
+           ceil(date_part('epoch', p.target_at - p.cutoff) / 604800)::int as horizon_week,
            p.outcome, p.error, p.lo_80, p.hi_80, p.lo_95, p.hi_95, n.value as naive
       from analytics.model_prediction_results p
       join analytics.series s using (series_id)
@@ -30,7 +29,7 @@ with newest as (  -- by the index, version by version
 )
 select d.version_id, v.name, v.version, v.kind, d.week,
        case d.horizon_to when 7 then '1-7' when 14 then '8-14' when 28 then '15-28' else '29+' end as horizon,
-       d.level, d.granularity, d.tenant_id, d.route_id, d.site_id, d.horizon_week,
+       d.level, d.total, d.granularity, d.tenant_id, d.route_id, d.site_id, d.horizon_week,
        count(d.outcome)::int as forecasts,
        sum(abs(d.error)) / nullif(analytics.tame(sum(abs(d.outcome))), 0) as wape,
        sum(d.error) / nullif(analytics.tame(sum(abs(d.outcome))), 0) as bias,
@@ -45,19 +44,20 @@ select d.version_id, v.name, v.version, v.kind, d.week,
   from due d
   join analytics.model_versions v using (version_id)
   left join last_seen u using (series_id)
- group by d.version_id, v.name, v.version, v.kind, d.week, d.horizon_to, d.level, d.granularity, d.tenant_id, d.route_id, d.site_id, d.horizon_week;
+ group by d.version_id, v.name, v.version, v.kind, d.week, d.horizon_to, d.level, d.total, d.granularity, d.tenant_id, d.route_id, d.site_id, d.horizon_week;
 create unique index model_accuracy_summary_key on analytics.model_accuracy_summary
-    (version_id, week, level, granularity, horizon_week, horizon, tenant_id, route_id, site_id) nulls not distinct;
+    (version_id, week, level, total, granularity, horizon_week, horizon, tenant_id, route_id, site_id) nulls not distinct;
 create index model_accuracy_summary_week on analytics.model_accuracy_summary (name, week);
 comment on materialized view analytics.model_accuracy_summary is
-'One row per model version, local week of the target (its Monday), level, granularity, route, site and how far ahead: how good all forecasts were that are due, the freshest and the older ones, and how many of them could not be judged. The newest 53 weeks. Of the freshest alone: analytics.model_accuracy. Add up rows of one level only (series are the forecasts that the model makes, the others their totals), by error_sum and outcome_sum.';
+'One row per model version, local week of the target (its Monday), level, granularity, route, site and how far ahead: how good all forecasts were that are due, the freshest and the older ones, and how many of them could not be judged. The newest 53 weeks. Of the freshest alone: analytics.model_accuracy. Totals count again what the series below them measure: add up rows that are no totals, or totals of one level and granularity, by error_sum and outcome_sum.';
 comment on column analytics.model_accuracy_summary.version_id      is 'The version, of analytics.model_versions.';
 comment on column analytics.model_accuracy_summary.name            is 'The model.';
 comment on column analytics.model_accuracy_summary.version         is 'Its version.';
 comment on column analytics.model_accuracy_summary.kind            is 'The kind of model.';
 comment on column analytics.model_accuracy_summary.week            is 'Monday of the week of the targets, by the clock of the series.';
 comment on column analytics.model_accuracy_summary.horizon         is 'Steps ahead: 1-7, 8-14, 15-28 or 29+.';
-comment on column analytics.model_accuracy_summary.level           is 'series: forecasts of series by themselves. Else whose totals these are: customer (its weeks), driver, vehicle, route, site, company.';
+comment on column analytics.model_accuracy_summary.level           is 'Whose forecasts these are: customer, driver, vehicle, route, site or company, as in analytics.series.';
+comment on column analytics.model_accuracy_summary.total           is 'Whether these are forecasts of totals: sums of the series below, or of whole weeks of days. Else they are what the model forecasts itself.';
 comment on column analytics.model_accuracy_summary.granularity     is 'The steps that were forecast; weekly totals of days are weekly.';
 comment on column analytics.model_accuracy_summary.tenant_id       is 'Whose series they are.';
 comment on column analytics.model_accuracy_summary.route_id        is 'The route of the series or total; empty where they have none.';

@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
+from mlops.cli.options import AsOf, Json
 from mlops.cli.output import console, emit
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["alerts", "review", "tell"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 LOOK_SECONDS = 20
 TOLD = 10  # of what a review changed; the rest is counted
 COLOURS = {"critical": "red", "warning": "yellow"}
@@ -21,9 +21,7 @@ COLOURS = {"critical": "red", "warning": "yellow"}
 
 def alerts(
     everything: Annotated[bool, typer.Option("--all", help="Show those that are resolved, too.")] = False,
-    as_of: Annotated[
-        str, typer.Option("--as-of", help="Look with what was recorded by this date or time (UTC).")
-    ] = "now",
+    as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """List what somebody should look at, the critical first, each with what to do; it writes nothing."""

@@ -5,7 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mlops.domain import moments
-from mlops.errors import Misused, NothingToDo, typed
+from mlops.errors import Misused, typed
 
 if TYPE_CHECKING:
     from mlops.config import Settings
@@ -75,13 +75,11 @@ def moment(
     """
     with typed(option):
         before = moments.before_last(text)
-        if before is None:
-            return moments.moment(text, ahead=ahead)
-        if file:
-            if before:
-                raise ValueError(f"{text!r} counts from the newest stored observation; with --file say a date")
-            return moments.moment(None)
-    return _last(metric_type, granularity, model) - before
+        if before is None or file:
+            return moments.moment(text, ahead=ahead, of_file=bool(file))
+    from mlops.series.read import newest_end
+
+    return newest_end(database(), metric_type, granularity, model=model) - before
 
 
 def check_time(text: str | None) -> str | None:
@@ -90,32 +88,3 @@ def check_time(text: str | None) -> str | None:
         if moments.before_last(text) is None:
             moments.moment(text)
     return text
-
-
-def _last(metric_type: str, granularity: str, model: str) -> datetime:
-    from mlops.forecasting.stamps import granularity_of
-    from mlops.series.read import ended
-
-    step = granularity_of(granularity).name if granularity else None
-    wanted = (metric_type or None, step)
-    if model:
-        with database().transaction() as transaction:
-            name = model.removeprefix("models:/").split("/")[0].split("@")[0]
-            trained = transaction.one("model_selection", name=name)
-        wanted = wanted if trained is None else (trained["metric_type"], trained["granularity"])
-    found = ended(database(), *wanted)
-    if found is None:
-        of = f" of {wanted[0]!r}" if wanted[0] else ""
-        from mlops.db.archived import archive_border
-
-        archived = archive_border(database())
-        if archived is not None:
-            raise NothingToDo(
-                f"there is no observation{of} in the database, so none is the last: those before {archived.month:%Y-%m}"
-                " are in archive files, which training and backtests read; say when they ended in place of last, or"
-                " bring months back with `mlops db restore-archive FILE`"
-            )
-        raise NothingToDo(
-            f"there is no observation{of} yet, so none is the last; bring data in with `mlops series ingest FILE`"
-        )
-    return found

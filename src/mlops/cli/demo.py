@@ -13,7 +13,8 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, settings, store
-from mlops.cli.output import console, emit, progress, table
+from mlops.cli.options import Json
+from mlops.cli.output import ACTION_COLOURS, console, emit, progress, table
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -32,7 +33,6 @@ NEXT = (
     '{psql} "$({mlops} db url)" -c "select * from analytics.realised_benefits"',
 )
 """What to try when the demo is done; programs by the path by which they are found here."""
-COLOURS = {"none": "green", "watch": "yellow"}
 WIDEST = 110
 
 
@@ -40,7 +40,7 @@ def demo(
     weeks: Annotated[
         int | None, typer.Option(min=1, max=30, help="Replay no more than so many Mondays; all 30 when left out.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Replay Auckland's 2020 week by week: train, serve, watch, retrain, fall back, measure what it brought, review.
 
@@ -140,7 +140,7 @@ def _head(week: "Week") -> str:
         problem = f": {escape(checked.problem)}" if checked is not None and checked.problem else ""
         return f"{day}  version {week.champion} {week.kind} forecasts {week.forecasts:,} values{problem}"
     action = checked.asks.replace("_", " ")
-    colour = COLOURS.get(checked.asks, "red")
+    colour = ACTION_COLOURS[checked.asks]
     return (
         f"{day}  version {checked.version}  WAPE {checked.values['wape']:.2f},"
         f" {checked.values['coverage_80']:4.0%} inside 80 %  [{colour}]{action}[/]"

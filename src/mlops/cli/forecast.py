@@ -1,17 +1,15 @@
 """`mlops backtest` and `tune`: how kinds would have done, on the database or on a file."""
 
-import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from mlops.cli.context import database, moment, settings, store
+from mlops.cli.context import database, settings, store
 from mlops.cli.options import (
     AsOf,
     Country,
@@ -25,11 +23,9 @@ from mlops.cli.options import (
     MetricType,
     Segment,
     Set,
-    changes,
-    pairs,
 )
 from mlops.cli.output import console, emit, logs, progress, table
-from mlops.errors import typed
+from mlops.cli.specs import spec_of
 
 if TYPE_CHECKING:
     from mlops.forecasting.backtest import Done
@@ -96,10 +92,11 @@ def backtest(
 ) -> None:
     """Compare a kind with baselines from the same past origins, each seeing only what was known then."""
     from mlops.training.backtest import candidate, run
-    from mlops.training.spec import TrainingSpec
     from mlops.training.subject import Defaults, Plan, subject_of
 
-    data = {
+    data: dict[str, Any] = {
+        "label": label,
+        "file": file,
         "metric_type": metric_type,
         "granularity": granularity,
         "country": country,
@@ -107,15 +104,12 @@ def backtest(
         "events": events,
         "covariates": covariate,
     }
-    more: dict[str, Any] = {"labels": pairs(label, "--label"), "file": Path(file) if file else None}
     defaults = Defaults.read()
-    known = moment(as_of, metric_type=metric_type, granularity=granularity, file=file)
     goal = defaults.goal if goal is None else goal
     plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0)
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
-    with typed("--set"):
-        specs = {kind: TrainingSpec.of(kind, changes(change, **data), as_of=known, **more).check()}
-    specs |= {other: TrainingSpec.of(other, changes([], **data), as_of=known, **more) for other in others}
+    baselines = {other: spec_of(other, **data) for other in others}  # of them only the parameters count
+    specs = {kind: spec_of(kind, change, as_of=as_of, **data)} | baselines
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
         subject, plan = subject_of(
@@ -173,12 +167,13 @@ def tune(
 ) -> None:
     """Search better parameters on past origins; the newest block is held out and judges the winner once."""
     from mlops.training.backtest import candidate
-    from mlops.training.spec import TrainingSpec
     from mlops.training.subject import Plan, subject_of
     from mlops.training.tune import Budget, searched
     from mlops.training.tune import tune as run
 
-    data = {
+    data: dict[str, Any] = {
+        "label": label,
+        "file": file,
         "metric_type": metric_type,
         "granularity": granularity,
         "country": country,
@@ -186,16 +181,10 @@ def tune(
         "events": events,
         "covariates": covariate,
     }
-    with typed("--set"):
-        spec = TrainingSpec.of(
-            kind,
-            changes(change, **data),
-            as_of=moment(as_of, metric_type=metric_type, granularity=granularity, file=file),
-            labels=pairs(label, "--label"),
-            file=Path(file) if file else None,
-        ).check()
-    again = _options(file=file, label=label, as_of="" if as_of == "now" else as_of, **data)
+    spec = spec_of(kind, change, as_of=as_of, **data)
     space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, horizon or 0)
+    kept = [text for text in change if text.partition("=")[0] not in space]
+    again = _options(as_of="" if as_of == "now" else as_of, set=kept, **data)
     with progress() as bar:
         task = bar.add_task(f"tune {kind}", total=None, note="reading")
         subject, plan = subject_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
@@ -208,7 +197,7 @@ def tune(
                 logs.print(note)
 
         with _stopped_by_keyboard():
-            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), data=again, told=told)
+            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), options=again, told=told)
         bar.update(task, note="logging")
         run_id = _log_tuned(found, subject, plan, name) if log else None
 
@@ -220,14 +209,14 @@ def tune(
     emit(_tuned_document(found, run_id), as_json=as_json, text=text)
 
 
-def _options(**given: Any) -> str:
-    """Options as they are written, of those that say something."""
-    words = []
+def _options(**given: Any) -> tuple[str, ...]:
+    """Options as they are typed, word by word, of those that say something."""
+    words: list[str] = []
     for name, value in given.items():
         option = "--covariate" if name == "covariates" else f"--{name.replace('_', '-')}"
         for one in value if isinstance(value, list) else [value]:
             words += [option, str(one)] if one else []
-    return shlex.join(words)
+    return tuple(words)
 
 
 @contextmanager

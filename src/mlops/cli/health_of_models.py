@@ -1,12 +1,11 @@
 """`mlops monitor health`: how well each served model does."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment
-from mlops.cli.options import AsOf
+from mlops.cli.options import AsOf, Json
 from mlops.cli.output import console, emit, table
 from mlops.errors import NothingToDo
 
@@ -20,7 +19,7 @@ COLOURS = {"good": "green", "watch": "yellow", "bad": "red", "unknown": "magenta
 
 def health(
     as_of: AsOf = "now",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the health of every champion and served challenger, 0 to 100, part by part; the worst first."""
     from mlops.monitoring.health import health as ask

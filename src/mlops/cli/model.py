@@ -1,11 +1,10 @@
 """`mlops train`, `predict`, `retrain`, `outcomes match`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlops.cli.context import database, moment, store
+from mlops.cli.context import check_time, database, moment, store
 from mlops.cli.forecasts import first_steps, rest_of
 from mlops.cli.options import (
     AsOf,
@@ -27,12 +26,10 @@ from mlops.cli.options import (
     Totals,
     Uri,
     asked_totals,
-    changes,
-    pairs,
 )
 from mlops.cli.output import console, emit, progress
+from mlops.cli.specs import spec_of
 from mlops.cli.typed import model_name
-from mlops.errors import typed
 
 __all__ = ["outcomes", "predict", "retrain", "train"]
 
@@ -60,14 +57,17 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train, backtest against the baselines, register as challenger."""
-    from mlops.training import TrainingSpec
     from mlops.training import train as run
     from mlops.training.train import OF_A_FILE
 
     if name:
         model_name(name)
-    changed = changes(
+    spec = spec_of(
+        kind,
         change,
+        label=label,
+        file=file,
+        as_of=as_of,
         name=name,
         metric_type=metric_type,
         granularity=granularity,
@@ -77,14 +77,6 @@ def train(
         covariates=covariate,
         totals=totals,
     )
-    with typed("--set"):
-        spec = TrainingSpec.of(
-            kind,
-            changed,
-            as_of=moment(as_of, metric_type=metric_type, granularity=granularity, file=file),
-            labels=pairs(label, "--label"),
-            file=Path(file) if file else None,
-        ).check()
     with progress() as bar:
         task = bar.add_task(f"training {kind}", total=None, note="")
         trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
@@ -169,7 +161,7 @@ def predict(
 
 def _time(text: str) -> str:
     if text:
-        moment(text)
+        check_time(text)
     return text
 
 

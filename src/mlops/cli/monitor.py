@@ -11,7 +11,7 @@ from mlops.cli.context import database, moment, settings, store
 from mlops.cli.evidently import presets, workspace
 from mlops.cli.monitor_backtest import backtest
 from mlops.cli.options import AsOf, Json
-from mlops.cli.output import console, emit, logs, progress
+from mlops.cli.output import ACTION_COLOURS, console, emit, logs, progress
 from mlops.cli.typed import model as check_model
 from mlops.cli.typed import to_write
 from mlops.errors import Misused, NothingToDo
@@ -25,14 +25,6 @@ __all__ = ["app", "review"]
 app = typer.Typer(help="Drift: has the world moved away from the champions?", no_args_is_help=True)
 app.command()(backtest)
 app.command()(presets)
-COLOURS = {
-    "rollback": "red",
-    "retrain": "red",
-    "fallback": "red",
-    "investigate_data": "yellow",
-    "watch": "blue",
-    "none": "green",
-}
 
 
 @app.command()
@@ -126,7 +118,7 @@ def review(
 
 
 def _print_checked(checked: "Checked") -> None:
-    from mlops.domain.findings import todo
+    from mlops.domain.findings import CARRIED_OUT, todo
 
     findings, advice = checked.findings.details, checked.recommendation
     drifted = [finding for finding in findings if finding.drifted]
@@ -150,7 +142,7 @@ def _print_checked(checked: "Checked") -> None:
         _say(f"  errors are larger since about {advice.onset:%Y-%m-%d}")
     if checked.state == "unlabelled" and "expected_wape" in checked.values:
         _say(f"  {_expected(checked.values)}")
-    if checked.asks in ("retrain", "rollback", "fallback"):
+    if checked.asks in CARRIED_OUT:
         _say(f"  mlops retrain {checked.recommendation_id}")
 
 
@@ -211,7 +203,7 @@ def _say(line: str) -> None:
 
 
 def _coloured(action: str, words: str) -> str:
-    return f"[{COLOURS.get(action, 'yellow')}]{words}[/]"
+    return f"[{ACTION_COLOURS[action]}]{words}[/]"
 
 
 def _percent(share: float | None) -> str:

@@ -9,8 +9,8 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, store
-from mlops.cli.options import AsOf
-from mlops.cli.output import console, emit, logs, progress, table
+from mlops.cli.options import AsOf, Json
+from mlops.cli.output import ACTION_COLOURS, console, emit, logs, progress, table
 from mlops.cli.typed import model_uri, to_read, to_write
 from mlops.errors import Misused, quoted
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["backtest"]
 
 FromFile = Annotated[str, typer.Option("--file", help="CSV or Parquet with forecasts and outcomes, not a model.")]
-COLOURS = {"investigate_data": "yellow", "prove": "red", "watch": "blue", "none": "green"}
 SHOWN = 3
 
 
@@ -49,7 +48,7 @@ def backtest(
     categorical: Annotated[str, typer.Option(help="Columns of categories, as a,b.")] = "",
     holiday: Annotated[str, typer.Option(help="The column that marks holidays.")] = "",
     html: Annotated[Path | None, typer.Option(help="Write a page with the figures.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Replay history before a monitor is switched on: its alarms, their cost, and which budget pays."""
     from mlops.monitoring.backtest import backtest as run
@@ -168,7 +167,7 @@ def _print_episodes(episodes: "tuple[Episode, ...]") -> None:
             f"{one.begins:%Y-%m-%d}",
             f"{one.ends:%Y-%m-%d}",
             str(one.weeks),
-            f"[{COLOURS[one.action]}]{ACTIONS[one.action]}[/]",
+            f"[{ACTION_COLOURS[one.action]}]{ACTIONS[one.action]}[/]",
             escape(one.sentence),
             escape(_also(one.drifted)),
         )

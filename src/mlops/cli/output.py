@@ -21,7 +21,7 @@ from rich.text import Text
 from mlops.cli.edge import NO_READER, let_go
 from mlops.errors import visible
 
-__all__ = ["console", "emit", "logs", "progress", "table"]
+__all__ = ["ACTION_COLOURS", "console", "emit", "logs", "progress", "table"]
 
 UNLIMITED = 100_000
 """Columns where nobody looks at a screen: what a file or another program reads is neither wrapped nor cut."""
@@ -30,6 +30,19 @@ NUMBER = re.compile(rf"{FIGURE}(?: (?:to|–) {FIGURE})?|[-–—]|nan|")
 """What stands in a cell of a column of numbers: a number with sign and unit, a range, a dash, or nothing."""
 STAMP = re.compile(r"\d{4}-\d\d(?:-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?)?|")
 """What stands in a cell of a column of days or times."""
+
+ACTION_COLOURS = {
+    "rollback": "red",
+    "retrain": "red",
+    "prove": "red",
+    "fallback": "red",
+    "investigate_data": "yellow",
+    "alert": "yellow",
+    "unchecked": "yellow",
+    "watch": "blue",
+    "none": "green",
+}
+"""How urgent an action is that is recommended, or that a monitor would have asked for."""
 
 
 class Terminal(Console):

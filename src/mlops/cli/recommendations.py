@@ -11,7 +11,8 @@ from rich.markup import escape
 from mlops.cli import typed
 from mlops.cli.context import database, moment
 from mlops.cli.options import By, Id, Json
-from mlops.cli.output import console, emit
+from mlops.cli.output import ACTION_COLOURS, console, emit
+from mlops.domain.findings import CARRIED_OUT, Benefit, Change, Finding, todo
 from mlops.errors import NothingToDo
 
 __all__ = ["app"]
@@ -21,14 +22,6 @@ app = typer.Typer(
 )
 Row = Mapping[str, Any]
 BENEFITS = ("expected_benefit", "realised_benefit")
-COLOURS = {
-    "rollback": "red",
-    "retrain": "red",
-    "fallback": "red",
-    "investigate_data": "yellow",
-    "watch": "blue",
-    "none": "green",
-}
 
 
 @app.command("list")
@@ -161,21 +154,20 @@ def _shown(row: Row) -> dict[str, Any]:
 
 
 def _print_line(row: Row) -> None:
-    colour = COLOURS.get(row["action"], "yellow")
+    colour = ACTION_COLOURS[row["action"]]
     _say(
         f"[bold]{row['recommendation_id']}[/]  {row['as_of']:%Y-%m-%d}  {escape(row['name'])} version {row['version']}"
         f"  [{colour}]{row['action']}[/]  {row['status']}{_decided(row)}"
     )
     for reason in row["reasons"][:2]:
         _say(f"    {escape(reason)}")
-    if row["action"] in ("retrain", "rollback", "fallback") and row["status"] in ("open", "accepted"):
+    if row["action"] in CARRIED_OUT and row["status"] in ("open", "accepted"):
         _say(f"    mlops retrain {row['recommendation_id']}{_expiry(row)}")
     if row["realised_benefit"]:
         _say(f"    realised: {escape(_benefit(row['realised_benefit']))}")
 
 
 def _print(row: dict[str, Any]) -> None:
-    from mlops.domain.findings import Change, Finding, todo
     from mlops.monitoring.business import SET_COSTS
 
     _print_line(row | {"reasons": [], "realised_benefit": None})
@@ -228,8 +220,6 @@ def _expiry(row: Row) -> str:
 
 
 def _benefit(document: dict[str, Any]) -> str:
-    from mlops.domain.findings import Benefit
-
     return str(Benefit(**document))
 
 

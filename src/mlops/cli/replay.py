@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.db import Database
+from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring import job
 from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.realise import Realised, realise
@@ -36,7 +37,6 @@ PHASES = {
 }
 """Alert levels 4 and 3, by the weeks that they touched."""
 
-ACTED_ON = ("retrain", "rollback", "fallback")
 Say = Callable[[str], None]
 
 
@@ -74,7 +74,7 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
     policy, rule = read_policy(policy_file()), Rule.from_toml(policy_file())
     with database.transaction() as transaction:
         done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
-        unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in ACTED_ON]
+        unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in CARRIED_OUT]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], rule, as_of=row["as_of"], say=say)
     readings: job.Readings = {}
@@ -110,7 +110,7 @@ def _week(
     checks = job.run(database, store, policy, monday, readings=readings)
     checked = next((one for one in checks if one.name == MODEL and one.champion), None)
     retrained = None
-    if checked is not None and checked.recommendation_id is not None and checked.asks in ACTED_ON:
+    if checked is not None and checked.recommendation_id is not None and checked.asks in CARRIED_OUT:
         say(f"{monday:%d %b %Y}: {checked.asks}")
         retrained = retrain(database, store, checked.recommendation_id, rule, as_of=monday, say=lambda _: None)
     realised = tuple(realise(database, store, policy, monday))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 __all__ = [
+    "CARRIED_OUT",
     "FEWEST_DAYS",
     "Action",
     "Benefit",
@@ -24,6 +25,8 @@ FEWEST_DAYS = 90
 """Days of a backtest from which a monitor can be fitted."""
 FindingKind = Literal["feature", "concept", "performance", "prediction", "data", "serving"]
 Action = Literal["none", "watch", "investigate_data", "retrain", "rollback", "fallback"]
+CARRIED_OUT: tuple[Action, ...] = ("retrain", "rollback", "fallback")
+"""What `mlops retrain ID` does; the rest is done by people."""
 
 
 LOOK = "find out whether the feed or the world has changed; name an event of the world as such"

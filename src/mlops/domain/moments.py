@@ -20,15 +20,18 @@ def before_last(text: str | None) -> timedelta | None:
     return timedelta(days=int(found["count"] or 0) * (7 if found["unit"] == "w" else 1))
 
 
-def moment(text: str | None, *, ahead: bool = False) -> datetime:
-    """The text as an aware time: a date means its 00:00 UTC, None or "now" means now.
+def moment(text: str | None, *, ahead: bool = False, of_file: bool = False) -> datetime:
+    """The text as an aware time: a date means its 00:00 UTC, None or "now" means now, and so does "last" `of_file`:
+    all values of a file are known now.
 
     ValueError says in a sentence what is wrong with another text, and (unless it may be `ahead`) with a time that has
     not come: nothing is known of it.
     """
     now = datetime.now(UTC)
-    if text is None or text == "now":
+    if text is None or text == "now" or (of_file and text == "last"):
         return now
+    if of_file and before_last(text) is not None:
+        raise ValueError(f"{text!r} counts from the newest stored observation; with --file say a date")
     told = repr(text[:80])
     try:
         found = datetime.fromisoformat(text)

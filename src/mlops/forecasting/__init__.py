@@ -37,7 +37,7 @@ def forecaster(kind: str) -> "type[Forecaster]":
     return found
 
 
-def load(folder: "Path") -> "Forecaster":
+def load(folder: "Path | str") -> "Forecaster":
     """The fitted forecaster that `Forecaster.save` wrote into a folder."""
     from mlops.forecasting.base import read_card
 

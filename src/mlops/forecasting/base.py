@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from types import MappingProxyType
@@ -15,13 +15,14 @@ import pandas as pd
 from mlops.domain.clock import UTC, longest_shift
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
-from mlops.errors import BadHorizon, HistoryTooShort, UnknownName
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
+from mlops.forecasting.calendar import Calendar, Events
+from mlops.forecasting.checks import in_per_cent
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels
-from mlops.forecasting.service_calendar import closed, memory
+from mlops.forecasting.service_calendar import closed, memory, service
 from mlops.forecasting.stamps import granularity_of
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
@@ -30,6 +31,7 @@ __all__ = ["COMPONENTS", "Forecaster", "read_card"]
 
 HOUR = pd.Timedelta(hours=1)
 ABSENCE = ("nothing", "zero")
+CARD = "forecaster.json"
 COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 """What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
 
@@ -69,7 +71,7 @@ class Forecaster(ABC):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
-        events: Iterable[Event | Mapping[str, Any]] = (),
+        events: Events = (),
         covariates: Sequence[str] = (),
         absence: str = "nothing",
     ) -> None:
@@ -98,6 +100,7 @@ class Forecaster(ABC):
 
         Of series that are apart it is the mean over them.
         """
+        self._check_fitted()
         found: dict[str, float] = {}
         for one in self._apart:
             for name, share in one.importance.items():
@@ -107,6 +110,7 @@ class Forecaster(ABC):
     @property
     def known(self) -> pd.Index:
         """The series that it was trained on."""
+        self._check_fitted()
         if self._apart:
             return self._apart[0].known.append([one.known for one in self._apart[1:]])
         return self._history.ids
@@ -114,16 +118,19 @@ class Forecaster(ABC):
     @property
     def remembered(self) -> pd.DataFrame:
         """The observations that it keeps to forecast from: `series_id, ds, y`, the covariates, `time_zone` if local."""
+        self._check_fitted()
         return pd.concat([one._history.frame() for one in self._apart or (self,)], ignore_index=True)
 
     @property
     def local(self) -> bool:
         """Whether a series that it was trained on lives by another clock than UTC."""
+        self._check_fitted()
         return any(one._history.zone != UTC for one in self._apart)
 
     @property
     def tapes(self) -> tuple[Tape, ...]:
         """What it would have forecast before the end of its training, one for each group of series that is apart."""
+        self._check_fitted()
         return tuple(one._tape for one in self._apart) or (self._tape,)
 
     def fit(self, frame: pd.DataFrame) -> Self:
@@ -163,7 +170,7 @@ class Forecaster(ABC):
     def predict(
         self,
         horizon: int,
-        levels: Sequence[int] = LEVELS,
+        levels: Sequence[int] | int = LEVELS,
         *,
         history: pd.DataFrame | None = None,
         future: pd.DataFrame | None = None,
@@ -173,15 +180,18 @@ class Forecaster(ABC):
 
         One row per series and step: `series_id, ds, cutoff, y_hat`, `lo_<level>, hi_<level>` per level in per cent, and
         `closed`: a weekday or month in which the series never has a value, so that no outcome will come of it.
+        `levels` are whole per cents, or one such number. `history` is all of it, not only what is new: HistoryTooShort
+        where it spans fewer steps than a training needs.
         `future` (`series_id, ds` and the covariates) says what is known ahead. Newer history is also used to judge what
         would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
         `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
         """
+        wanted = in_per_cent(levels)
         return self.each(
             horizon,
             history,
             future,
-            lambda model, panel, steps: model.bounded(panel, steps, levels, decompose=decompose)[0],
+            lambda model, panel, steps: model.bounded(panel, steps, wanted, decompose=decompose)[0],
         )
 
     @one_thread()
@@ -210,6 +220,18 @@ class Forecaster(ABC):
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
         return _opened(self.each(horizon, history, future, gathered))
+
+    def service(self, *, history: pd.DataFrame | None = None) -> pd.DataFrame:
+        """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
+
+        `series_id, closed_weekdays, closed_months`: lists of 1 (Monday) to 7 and of 1 (January) to 12, mostly empty.
+        """
+        rows = [
+            (series, *((np.flatnonzero(flags) + 1).tolist() for flags in closed_ones))
+            for _, panel in self._asked(1, history, None)
+            for series, *closed_ones in zip(panel.ids, *service(panel), strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["series_id", "closed_weekdays", "closed_months"])
 
     def bounded(
         self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool
@@ -298,8 +320,10 @@ class Forecaster(ABC):
         since = range(first, newest, every)[-12:]
         return tape.then(self._from(panel, since))
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
+        self._check_fitted()
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
         if self._apart:
@@ -309,7 +333,7 @@ class Forecaster(ABC):
         else:
             ends = {"last": self._history.cutoff.isoformat(), "newest": self._history.newest.isoformat()}
             card |= {"fitted_freq": str(self._history.granularity), "zone": self._history.zone, **ends}
-        (folder / "forecaster.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
         if self._apart:
             return
         self._history.long().to_parquet(folder / "history.parquet", index=False)
@@ -317,8 +341,9 @@ class Forecaster(ABC):
         self._save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path | str) -> Self:
         """The fitted forecaster that `save` wrote."""
+        folder = Path(folder)
         card = read_card(folder)
         self = cls(**card["params"])
         self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
@@ -380,6 +405,7 @@ class Forecaster(ABC):
         self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None
     ) -> "list[tuple[Forecaster, Panel]]":
         """The panels to forecast, and the forecaster of each."""
+        self._check_fitted()
         self._check_horizon(horizon)
         models = self._apart or (self,)
         if history is None and future is None:
@@ -395,6 +421,8 @@ class Forecaster(ABC):
             unknown = panels.ids.difference(self.known)
             if len(unknown):
                 raise UnknownName("series", unknown[0], map(str, self.known))
+        if history is not None:
+            _refuse_short(panels)
         return [(self._for(part), part) for part in panels.parts]
 
     def _for(self, panel: Panel) -> "Forecaster":
@@ -416,16 +444,43 @@ class Forecaster(ABC):
             found[self.component(part)] = found[self.component(part)] + values
         return found
 
+    def _check_fitted(self) -> None:
+        if not self._apart and not hasattr(self, "_history"):
+            raise self._unfitted()
+
+    def _unfitted(self) -> Refused:
+        return Refused(f"this {self.kind!r} forecaster is not fitted; call fit(frame) first, or load a saved one")
+
     def _check_horizon(self, horizon: object) -> None:
         whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
         if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
             raise BadHorizon(horizon, self.horizon)
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """Kind, parameters and granularity of a saved forecaster."""
-    card: dict[str, Any] = json.loads((folder / "forecaster.json").read_text(encoding="utf-8"))
+def read_card(folder: Path | str) -> dict[str, Any]:
+    """Kind, parameters and granularity of a saved forecaster; BadInput for a folder in which none was saved."""
+    path = Path(folder) / CARD
+    if not path.is_file():
+        raise BadInput(
+            f"no forecaster was saved here: there is no {CARD}; name the folder that save() wrote", where=str(folder)
+        )
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return card
+
+
+def _refuse_short(panels: Panels) -> None:
+    """HistoryTooShort where a history spans fewer steps than a training needs, for its forecasts would be means."""
+    longest = max(panels.parts, key=lambda part: len(part.index))
+    need = longest.granularity.need
+    if len(longest.index) < need:
+        got = (~np.isnan(longest.y)).sum(axis=1)
+        raise HistoryTooShort(
+            longest.ids[int(got.argmax())],
+            int(got.max()),
+            need,
+            hint="history= is all that a forecast looks back on, not only what is new: add the rows before it"
+            " (fitted.remembered has them)",
+        )
 
 
 def _opened(rows: pd.DataFrame) -> pd.DataFrame:

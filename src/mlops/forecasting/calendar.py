@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias, cast
 
 import holidays
 import numpy as np
@@ -18,10 +19,20 @@ from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.tables import file_format, read_text, refuse_nul
 
-__all__ = ["Calendar", "Event", "read_events"]
+__all__ = ["Calendar", "Event", "Events", "events_of", "read_events"]
 
 Floats = npt.NDArray[np.float64]
 COLUMNS = "event,first[,last[,announced]]"
+EXAMPLE = "{'name': 'strike', 'first': '2020-03-26', 'last': '2020-03-27'}"
+ALSO = MappingProxyType(
+    {
+        **{"name": "name", "event": "name", "holiday": "name"},
+        **{"first": "first", "date": "first", "start": "first", "begin": "first", "ds": "first"},
+        **{"last": "last", "end": "last"},
+        "announced": "announced",
+    }
+)
+"""The keys of an event, each with what it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +46,53 @@ class Event:
 
     @classmethod
     def of(cls, given: "Event | Mapping[str, Any]") -> "Event":
-        """An event, or the mapping that `to_json` made of one."""
+        """An event, or a mapping with the keys `name` and `first`, and perhaps `last` and `announced`.
+
+        Further names of the keys are those of ALSO. Days are dates, times or texts like 2020-03-26; what is missing
+        (None, NaN, NaT, empty) is as if it were not there. UnknownName for another key.
+        """
         if isinstance(given, Event):
             return given
-        first = _date(given.get("first") or given.get("date"), "first")
-        announced = given.get("announced")
-        return cls(
-            str(given.get("name") or given["event"]),
-            first,
-            _date(given.get("last") or first, "last"),
-            _date(announced, "announced") if announced else None,
-        )
+        if not isinstance(given, Mapping):
+            raise BadInput(f"events holds {given!r}; expected mappings such as {EXAMPLE}")
+        said = [(_key(key), value) for key, value in given.items() if not _missing(value)]
+        found = dict(said)
+        if len(found) < len(said):
+            raise BadInput(f"event {dict(given)!r} says one thing under two keys; leave one of them out")
+        for key in ("name", "first"):
+            if key not in found:
+                raise BadInput(f"event {dict(given)!r} has no {key}; expected a mapping such as {EXAMPLE}")
+        return cls(str(found["name"]), found["first"], found.get("last", found["first"]), found.get("announced"))
 
     def to_json(self) -> dict[str, str]:
         """A mapping of texts."""
         return {key: str(value) for key, value in asdict(self).items() if value is not None}
 
     def __post_init__(self) -> None:
+        for key in ("first", "last", "announced"):
+            given = getattr(self, key)
+            if key != "announced" or given is not None:
+                object.__setattr__(self, key, _date(given, key))
         if self.last < self.first:
             raise BadInput(f"event {self.name!r} ends on {self.last}, before it begins on {self.first}; swap the dates")
 
 
-def read_events(path: Path) -> tuple[Event, ...]:
+Events: TypeAlias = Iterable[Event | Mapping[str, Any]] | pd.DataFrame
+"""What may be given as events: a list of them or of mappings, or a frame with a row for each."""
+
+
+def events_of(given: Events) -> tuple[Event, ...]:
+    """The events of a list of them or of mappings, or of a frame that has a row for each."""
+    if isinstance(given, pd.DataFrame):
+        given = cast("list[dict[str, Any]]", given.to_dict("records"))
+    if isinstance(given, Event | Mapping | str) or not isinstance(given, Iterable):
+        raise BadInput(f"events = {given!r} is no list; expected a list of mappings such as {EXAMPLE}, or a frame")
+    return tuple(Event.of(event) for event in given)
+
+
+def read_events(path: Path | str) -> tuple[Event, ...]:
     """The events of a CSV file with the header `event,first[,last[,announced]]`, dates as 2020-03-26."""
+    path = Path(path)
     if file_format(path) != "csv":
         raise BadInput(f"is no plain CSV; expected CSV with {COLUMNS}", where=str(path))
     try:
@@ -68,6 +103,8 @@ def read_events(path: Path) -> tuple[Event, ...]:
         if missing:
             found = ",".join(reader.fieldnames or ()) or "nothing"
             raise BadInput(f"the header is {found}; expected {COLUMNS}", where=str(path))
+        for column in reader.fieldnames or ():
+            _key(column, str(path))
         return tuple(_event(row, path, line) for line, row in enumerate(reader, start=2))
     except (OSError, csv.Error) as error:
         raise BadInput(f"can't be read: {error}; expected CSV with {COLUMNS}", where=str(path)) from error
@@ -113,10 +150,10 @@ class Calendar:
     events: tuple[Event, ...] = ()
 
     @classmethod
-    def of(cls, country: str | None, events: Iterable[Event | Mapping[str, Any]] = ()) -> "Calendar":
+    def of(cls, country: str | None, events: Events = ()) -> "Calendar":
         """A calendar; raises UnknownName for a country without known holidays."""
         _public(country, 2024, 2024)
-        return cls(country, tuple(Event.of(event) for event in events))
+        return cls(country, events_of(events))
 
     def announced_by(self, cutoff: pd.Timestamp) -> "Calendar":
         """What was known at the end of the day of `cutoff`."""
@@ -187,6 +224,8 @@ def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, 
 def _event(row: Mapping[str, str | None], path: Path, line: int) -> Event:
     if not row.get("event") or not row.get("first"):
         raise BadInput(f"has no event or no first day; expected {COLUMNS}", where=str(path), line=line)
+    if None in row:
+        raise BadInput(f"has more fields than the header; expected {COLUMNS}", where=str(path), line=line)
     try:
         return Event.of(row)
     except BadInput as error:
@@ -194,9 +233,28 @@ def _event(row: Mapping[str, str | None], path: Path, line: int) -> Event:
 
 
 def _date(given: Any, column: str) -> date:
+    if isinstance(given, np.datetime64):
+        given = pd.Timestamp(given)
+    if isinstance(given, datetime):
+        return given.date()
     if isinstance(given, date):
         return given
     try:
-        return date.fromisoformat(str(given).strip())
+        return datetime.fromisoformat(str(given).strip()).date()
     except ValueError as error:
         raise BadInput(f"{column} = {given!r} is not a date; expected one like 2020-03-26") from error
+
+
+def _key(given: object, where: str = "") -> str:
+    """What a key of an event, or a column of a file of events, stands for."""
+    found = ALSO.get(str(given).strip())
+    if found is None:
+        raise UnknownName(f"column of {where}" if where else "key of an event", given, ALSO)
+    return found
+
+
+def _missing(given: Any) -> bool:
+    if isinstance(given, str):
+        return not given.strip()
+    none = given is None or given is pd.NaT or given is pd.NA
+    return none or (isinstance(given, float | np.floating | np.datetime64) and bool(given != given))

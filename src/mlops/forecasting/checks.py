@@ -7,7 +7,22 @@ import numpy as np
 
 from mlops.errors import BadInput, nearest
 
-__all__ = ["one_of", "positive", "share", "whole"]
+__all__ = ["in_per_cent", "one_of", "positive", "share", "whole"]
+
+
+def in_per_cent(given: Any) -> tuple[int, ...]:
+    """Interval levels as whole per cents, in the order given and each once; a single number is one level.
+
+    >>> in_per_cent([80, 95.0]), in_per_cent(90)
+    ((80, 95), (90,))
+    """
+    levels = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+    for level in levels:
+        if not _is_number(level) or not 1 <= level <= 99 or level != int(level):
+            share_of_1 = _is_number(level) and 0 < level < 1
+            meant = f": {level * 100:g}, not {level:g}" if share_of_1 else ""
+            raise BadInput(f"level {_plainly(level)} is refused; levels are whole per cents from 1 to 99{meant}")
+    return tuple(dict.fromkeys(int(level) for level in levels))
 
 
 def one_of(what: str, given: object, choices: Iterable[object]) -> None:
@@ -39,3 +54,8 @@ def whole(what: str, given: Any, expected: str = "expected ", least: int = 0) ->
 
 def _is_number(given: Any) -> bool:
     return not isinstance(given, bool) and isinstance(given, int | float | np.number)
+
+
+def _plainly(given: Any) -> str:
+    """A number of numpy's as Python writes it."""
+    return repr(given.item() if isinstance(given, np.generic) else given)

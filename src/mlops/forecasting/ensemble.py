@@ -1,6 +1,6 @@
 """The default kind: a portfolio of members that knows, per series and step ahead, whom to trust."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mlops.errors import UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.hybrid import Hybrid
 from mlops.forecasting.lightgbm import LightGBM
 from mlops.forecasting.panel import Floats, Panel
@@ -45,7 +45,7 @@ class Auto(Forecaster):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
-        events: Iterable[Event | Mapping[str, Any]] = (),
+        events: Events = (),
         covariates: Sequence[str] = (),
         absence: str = "nothing",
         members: Sequence[str] = ("smoothing", "lightgbm", "hybrid"),
@@ -76,6 +76,7 @@ class Auto(Forecaster):
     def importance(self) -> dict[str, float]:
         if self._apart:
             return super().importance
+        self._check_fitted()
         found = [member.importance for member in self.members.values() if member.importance]
         return found[0] if found else {}
 

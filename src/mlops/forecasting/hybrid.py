@@ -1,6 +1,6 @@
 """Prophet of the logarithm, and exponential smoothing of what it misses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet import Prophet
@@ -47,7 +47,7 @@ class Hybrid(Forecaster):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
-        events: Iterable[Event | Mapping[str, Any]] = (),
+        events: Events = (),
         covariates: Sequence[str] = (),
         absence: str = "nothing",
         settings: Mapping[str, Any] | None = None,

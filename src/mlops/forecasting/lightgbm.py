@@ -1,6 +1,6 @@
 """One LightGBM for all series: direct, the step ahead is a feature (the only door to lightgbm)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import lightgbm as lgb
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Event
+from mlops.forecasting.calendar import Events
 from mlops.forecasting.checks import one_of, positive, whole
 from mlops.forecasting.design import DEFAULT_FEATURES, FEATURES, Design, Ints, check_features
 from mlops.forecasting.limits import within
@@ -57,7 +57,7 @@ class LightGBM(Forecaster):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
-        events: Iterable[Event | Mapping[str, Any]] = (),
+        events: Events = (),
         covariates: Sequence[str] = (),
         absence: str = "nothing",
         features: Sequence[str] = DEFAULT_FEATURES,
@@ -100,6 +100,9 @@ class LightGBM(Forecaster):
 
     @property
     def importance(self) -> dict[str, float]:
+        if self._apart:
+            return super().importance
+        self._check_fitted()
         gain = self._booster.feature_importance("gain")
         return dict(zip(self._names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
 

@@ -9,12 +9,18 @@ from typing import Any
 
 from mlops.forecasting import KINDS, forecaster
 
-__all__ = ["held", "nested", "parameters", "space", "tunable"]
+__all__ = ["arguments", "held", "nested", "parameters", "space", "tunable"]
 
 TABLES = ("seasonalities", "settings")
 """Parameters that are tables in a params.toml, or hold those of members; no text on a command line is one."""
 COMMON = ("freq", "country", "horizon", "events", "covariates")
 """What belongs to the data and is said beside the parameters."""
+
+
+def arguments(kind: str) -> list[str]:
+    """What the constructor of a kind takes: its own parameters, tables among them, and what belongs to the data."""
+    given = signature(forecaster(kind).__init__).parameters.values()
+    return [one.name for one in given if one.kind is Parameter.KEYWORD_ONLY]
 
 
 def parameters(kind: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mlops import parallel
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.prophet_design import (
     RESERVED,
@@ -85,7 +85,7 @@ class Prophet(Forecaster):
         freq: str | None = None,
         country: str | None = None,
         horizon: int = 28,
-        events: Iterable[Event | Mapping[str, Any]] = (),
+        events: Events = (),
         covariates: Sequence[str] = (),
         absence: str = "nothing",
         growth: str = "linear",
@@ -137,7 +137,8 @@ class Prophet(Forecaster):
     @property
     def solver(self) -> dict[Any, str]:
         """How each series was fitted: "map" (together), "stan", or "mean" (too short, or refused by Stan)."""
-        return dict(zip(self._ids, self._fit_of().solver.tolist(), strict=True))
+        solver = self._fit_of().solver.tolist()
+        return dict(zip(self._ids, solver, strict=True))
 
     @property
     def models(self) -> Mapping[Any, "prophet.Prophet"]:
@@ -312,10 +313,11 @@ class Prophet(Forecaster):
 
     def _fit_of(self) -> Fit:
         if self._fitted is None:
-            raise BadInput("the forecaster is not fitted; call fit first")
+            raise self._unfitted()
         return self._fitted
 
     def _row(self, series_id: object) -> int:
+        self._fit_of()
         row = int(self._ids.get_indexer(pd.Index([series_id]))[0])
         if row < 0:
             raise UnknownName("series", series_id, map(str, self._ids))

@@ -1,15 +1,14 @@
 """What a fitted model would forecast under other events or other values of covariates ahead."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.forecasting.calendar import Calendar, Event, Events, events_of
 
 __all__ = ["what_if"]
 
@@ -22,7 +21,7 @@ def what_if(
     *,
     history: pd.DataFrame | None = None,
     future: pd.DataFrame | None = None,
-    events: Iterable[Event | Mapping[str, Any]] | None = None,
+    events: Events | None = None,
     changed: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """`series_id, ds, cutoff, y_hat, y_hat_what_if, difference`, both forecasts by the same fitted model.
@@ -41,7 +40,7 @@ def what_if(
     first = every["ds"].min().date()
     calendar, notes = fitted.calendar, []
     if events is not None:
-        wanted = [Event.of(event) for event in events]
+        wanted = events_of(events)
         unseen = _unseen(fitted.calendar, wanted, cutoff, first)
         notes = [f"the model has never seen {name!r}: it is left out of the what-if" for name in unseen]
         calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)

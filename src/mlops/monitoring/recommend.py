@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mlops.domain.findings import Benefit, Finding, FindingKind, Findings, Recommendation
+from mlops.domain.findings import CARRIED_OUT, Benefit, Finding, FindingKind, Findings, Recommendation
 from mlops.domain.forecasts import worse_than_trivial
 
 __all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
@@ -434,7 +434,7 @@ def _break(week: Findings) -> tuple[str, ...]:
 
 def _cause(found: Recommendation, newest: Findings) -> tuple[str, ...]:
     """What a decision against the recommendation holds for."""
-    if found.action in ("retrain", "rollback", "fallback"):
+    if found.action in CARRIED_OUT:
         return ()
     if found.action == "investigate_data" and not newest.data_faults:
         return tuple(sorted({_name(one) for one in _drifted(newest)} & BREAKS))

@@ -117,8 +117,8 @@ def ingest(
             _record_unread(database, delivery, error)
             raise
         refused = arrivals.refusals.rows and on_error == "refuse"
-        stored = Stored() if refused or not arrivals.good else _store(database, delivery, arrivals, metrics, clocks)
-        return _record(database, delivery, arrivals, stored)
+        load = None if refused or not arrivals.good else _load(database, delivery, arrivals, metrics, clocks)
+        return _record(database, delivery, arrivals, load, _store(load, delivery, arrivals) if load else Stored())
 
 
 def _read(
@@ -147,24 +147,29 @@ def _read(
     return metrics, clocks
 
 
-def _store(
+def _load(
     database: Database,
     delivery: Delivery,
     arrivals: Arrivals,
     metrics: dict[str, MetricType],
     clocks: list[Clock] | None,
-) -> Stored:
+) -> Load:
     with database.transaction() as transaction:
+        began = transaction.value("now")
         known = know(transaction, arrivals.series, metrics, clocks, sha256=delivery.sha256, known_at=delivery.known_at)
-    load = Load(database, arrivals.batches, known)
+    return Load(database, arrivals.batches, known, began)
 
+
+def _store(load: Load, delivery: Delivery, arrivals: Arrivals) -> Stored:
     def tell(rows: int) -> None:
         delivery.progress("storing", rows, arrivals.good)
 
     return load.at_once(tell) if delivery.backfill else load.in_parts(delivery.sha256, tell)
 
 
-def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: Stored) -> IngestReport:
+def _record(
+    database: Database, delivery: Delivery, arrivals: Arrivals, load: Load | None, stored: Stored
+) -> IngestReport:
     status, refused = _status(arrivals, delivery.on_error), arrivals.refusals.rows
     counts = {
         "read": arrivals.read,
@@ -176,7 +181,7 @@ def _record(database: Database, delivery: Delivery, arrivals: Arrivals, stored: 
     with database.transaction() as transaction:
         if refused:
             _keep_refused(transaction, delivery, arrivals)
-        batch = _record_batch(transaction, delivery, status, counts)
+        batch = _record_batch(transaction, delivery, status, counts, load, stored.backdated)
         transaction.run("ingest_forget_parts", sha256=delivery.sha256)
         transaction.run("first_ingest_done", sha256=delivery.sha256)
         retention = transaction.rows("observations_kept_from")[0]
@@ -257,7 +262,14 @@ def _first_refused(arrivals: Arrivals, delivery: Delivery) -> tuple[RefusedRow, 
     )
 
 
-def _record_batch(transaction: Transaction, delivery: Delivery, status: str, counts: dict[str, int]) -> int:
+def _record_batch(
+    transaction: Transaction,
+    delivery: Delivery,
+    status: str,
+    counts: dict[str, int],
+    load: Load | None = None,
+    backdated: int = 0,
+) -> int:
     batch: int = transaction.value(
         "ingest_batch",
         source=delivery.source,
@@ -265,6 +277,9 @@ def _record_batch(transaction: Transaction, delivery: Delivery, status: str, cou
         sha256=delivery.sha256,
         started_at=delivery.started_at,
         status=status,
+        stored_from=load and load.began,
+        series_ids=load and load.known.facts.series_id.tolist(),
+        backdated=backdated,
         **counts,
     )
     return batch

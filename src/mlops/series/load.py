@@ -58,11 +58,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Batches of whole series and what is known of these, among it which of them are replayed."""
+    """Batches of whole series and what is known of these, among it which of them are replayed.
+
+    What they bring is recorded after `began`, by the clock of the server.
+    """
 
     database: Database
     batches: Shelf
     known: Known
+    began: datetime
 
     def in_parts(self, sha256: str, tell: Tell) -> Stored:
         """Store each batch by itself, two at a time; those that were stored before an interruption are passed over."""
@@ -92,7 +96,9 @@ class Load:
                 stored = Stored.of(store(transaction, self.database, judged, months, contested=contested), judged)
                 if len(self.batches) > 1:
                     counts = {field: count for field, count in asdict(stored).items() if field != "attached"}
-                    transaction.run("ingest_part_done", sha256=sha256, part_sha256=name, **counts)
+                    transaction.run(
+                        "ingest_part_done", sha256=sha256, part_sha256=name, stored_from=self.began, **counts
+                    )
             return stored
 
         return len(rows), self._again(attempt)

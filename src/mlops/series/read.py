@@ -8,13 +8,25 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database
-from mlops.db.archived import read_archived
+from mlops.db.archived import archive_border, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
+from mlops.forecasting.stamps import granularity_of
+from mlops.series.filters import check_filters
 from mlops.series.names import find, names
 from mlops.series.quality import STALE
 
-__all__ = ["check_labels", "ended", "history", "latest", "list_series", "nothing_current", "show_series"]
+__all__ = [
+    "check_labels",
+    "ended",
+    "history",
+    "latest",
+    "list_series",
+    "newest_end",
+    "nothing_current",
+    "observed",
+    "show_series",
+]
 
 LATEST = 10
 
@@ -23,8 +35,11 @@ def list_series(database: Database, metric_type: str | None = None) -> pd.DataFr
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
 
     The last of them are totals: sums that are forecast, without observations of their own (`total`).
+
+    UnknownName for a metric type that nobody declared.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type)
         return transaction.frame("series_list", metric_type=metric_type)
 
 
@@ -44,24 +59,18 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
 
 def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
     """UnknownName for a label, or a value of it, that no series of the metric type and granularity has."""
-    if not labels:
-        return
     with database.transaction() as transaction:
-        rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
-    known = {row["key"]: row["values"] for row in rows}
-    for key, value in labels.items():
-        if key not in known:
-            raise UnknownName(f"label of {granularity} {metric_type}", key, known, stored=True)
-        if str(value) not in known[key]:
-            raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
+        check_filters(transaction, metric_type=metric_type, granularity=granularity, labels=labels)
 
 
 def ended(database: Database, metric_type: str | None = None, granularity: str | None = None) -> datetime | None:
     """When the newest observation's period ended (UTC, aware), of a metric type and granularity or of all series.
 
-    None without observations, and now at most: of a plan for the future nothing has ended.
+    None without observations, and now at most: of a plan for the future nothing has ended. UnknownName for a metric
+    type or granularity that nobody declared.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type, granularity=granularity)
         newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
     if not newest:
         return None
@@ -75,12 +84,46 @@ def ended(database: Database, metric_type: str | None = None, granularity: str |
     return min(last.to_pydatetime().replace(tzinfo=UTC), datetime.now(UTC))
 
 
+def newest_end(database: Database, metric_type: str = "", granularity: str = "", *, model: str = "") -> datetime:
+    """What "last" means as a time: when the newest observation's period `ended` (UTC, aware).
+
+    Of a metric type and granularity (its name or pandas' alias), where they are named; of those that a `model` (its
+    name or URI) was trained on; else of all series. NothingToDo where there is none says what would do.
+    """
+    step = granularity_of(granularity).name if granularity else None
+    wanted = (metric_type or None, step)
+    if model:
+        with database.transaction() as transaction:
+            name = model.removeprefix("models:/").split("/")[0].split("@")[0]
+            trained = transaction.one("model_selection", name=name)
+        wanted = wanted if trained is None else (trained["metric_type"], trained["granularity"])
+    found = ended(database, *wanted)
+    if found is not None:
+        return found
+    what = f"{wanted[1]} observation" if wanted[1] else "observation"
+    what += f" of {wanted[0]!r}" if wanted[0] else ""
+    archived = archive_border(database)
+    if archived is not None:
+        raise NothingToDo(
+            f"there is no {what} in the database, so none is the last: those before {archived.month:%Y-%m}"
+            " are in archive files, which training and backtests read; say when they ended in place of last, or"
+            " bring months back with `mlops db restore-archive FILE`"
+        )
+    with database.transaction() as transaction:
+        others = transaction.rows("observations_end", metric_type=wanted[0], granularity=None)
+    if others and not model:
+        steps = " or ".join(f"--granularity {one}" for one in sorted(row["granularity"] for row in others))
+        raise NothingToDo(f"there is no {what}, so none is the last; others are there: {steps}")
+    raise NothingToDo(f"there is no {what} yet, so none is the last; bring data in with `mlops series ingest FILE`")
+
+
 def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """`series_id, ds, y, quality_score, is_anomaly, recorded_at` of the newest observation of each series.
 
-    Times are naive UTC. A series without observations, or that nobody knows, has no row.
+    Times are naive UTC. A series without observations has no row; UnknownName for an id that no series has.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, series_ids=series_ids)
         return transaction.frame("latest", series_ids=list(series_ids))
 
 
@@ -100,7 +143,34 @@ def history(
 
     A corrected value is the one that stood then. A score that may rest on anything recorded later is missing. Months
     that are archived and dropped are read from their files; Refused when one of those is missing or was altered.
+    UnknownName for a metric type, granularity, label or series that is not there, with the nearest that is.
     """
+    with database.transaction() as transaction:
+        check_filters(
+            transaction, metric_type=metric_type, granularity=granularity, labels=labels, series_ids=series_ids
+        )
+    return observed(
+        database,
+        series_ids=series_ids,
+        metric_type=metric_type,
+        granularity=granularity,
+        labels=labels,
+        as_of=as_of,
+        start=start,
+    )
+
+
+def observed(
+    database: Database,
+    *,
+    series_ids: Sequence[int] | None = None,
+    metric_type: str | None = None,
+    granularity: str | None = None,
+    labels: dict[str, Any] | None = None,
+    as_of: datetime | None = None,
+    start: datetime | None = None,
+) -> pd.DataFrame:
+    """`history` of what somebody chose before: what has been deleted since has no rows, and is not refused."""
     as_of = as_of or datetime.now(UTC)
     with database.transaction() as transaction:
         chosen = transaction.rows(
@@ -126,7 +196,7 @@ def nothing_current(
         return NothingToDo(message)
     if end < as_of - STALE:
         return NothingToDo(f"{message}; the newest of the data ended on {end:%Y-%m-%d}", retry_with=("--as-of", "last"))
-    if history(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
+    if observed(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
         message += (
             "; if the data are a history that was brought in later, let it count as known since its periods ended:"
             f" mlops series redate --metric-type {metric_type}"

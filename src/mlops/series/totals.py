@@ -117,7 +117,7 @@ def _at(level: str, rows: Sequence[dict[str, Any]], measured: Sequence[dict[str,
             taken.add(key)
     own: dict[tuple[int, str], list[int]] = {}
     for row in measured:
-        if _measures(level, row):
+        if row["level"] == level:
             own.setdefault((row["tenant_id"], str(_entity(level, row))), []).append(row["series_id"])
     return [
         _total(level, key, members, own.get(key, [])) for key, members in sorted(groups.items()) if key not in taken
@@ -143,11 +143,3 @@ def _total(level: str, key: tuple[int, str], members: Sequence[dict[str, Any]], 
 def _entity(level: str, row: Mapping[str, Any]) -> str | None:
     """Whose total at a level a series is part of; the company has no name."""
     return "" if level == "company" else row[OF[level]]
-
-
-def _measures(level: str, row: Mapping[str, Any]) -> bool:
-    """Whether a series measures an entity of a level: it has that place, and of the others at most the site."""
-    others = [column for other, column in OF.items() if other not in (level, "site")]
-    if level == "company":
-        return all(row[column] is None for column in OF.values())
-    return row[OF[level]] is not None and all(row[column] is None for column in others)

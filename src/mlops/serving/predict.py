@@ -92,6 +92,7 @@ def predict(
     shown.insert(1, "name", shown["series_id"].map(found.names))
     stored, of_totals = 0, pd.DataFrame()
     if file is None:
+        _remember_service(database, found, as_of)
         with database.transaction() as transaction:
             rows = forecasts.assign(parts=pd.array([pd.NA] * len(forecasts), dtype="Int64"))
             if asked is not None and summed is not None:
@@ -166,6 +167,13 @@ def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:
     transaction.run("stage_predictions")
     transaction.copy("staged_predictions", forecasts)
     return transaction.run("store_predictions")
+
+
+def _remember_service(database: Database, found: Served, as_of: datetime) -> None:
+    """Keep when the series are not served, so that SQL can tell which forecasts nothing will ever judge."""
+    rows = found.forecaster.service(history=found.observed).to_dict("records")
+    with database.transaction() as transaction:
+        transaction.run("service_calendar_put", document={"series": rows}, as_of=as_of)
 
 
 def _memory_mb() -> float:

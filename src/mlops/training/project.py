@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import open_database
 from mlops.db.failures import explained
-from mlops.domain.moments import moment
+from mlops.domain.moments import before_last, moment
 from mlops.errors import Misused, quoted, typed
+from mlops.series.read import newest_end
 from mlops.tracking.store import open_store
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import train
@@ -23,19 +25,23 @@ def run(params: Path, arguments: Sequence[str]) -> None:
     """
     try:
         changes = _pairs(arguments)
+        as_of, file = changes.pop("as_of", None), changes.pop("file", "")
         with typed("--as_of"):
-            as_of = moment(changes.pop("as_of", None))
-        file = changes.pop("file", "")
-        spec = TrainingSpec.from_toml(params, changes, as_of=as_of, file=Path(file) if file else None)
+            before = None if file else before_last(as_of)
+            known = None if before is not None else moment(as_of, of_file=bool(file))
+        with typed():
+            spec = TrainingSpec.from_toml(params, changes, as_of=known, file=Path(file) if file else None).check()
         settings = Settings()
         database = open_database(settings)
+        if before is not None:
+            spec = replace(spec, as_of=newest_end(database, spec.metric_type, spec.granularity) - before)
         trained = train(spec, database, open_store(settings, database.url), _say)
     except Exception as error:
-        known = explained(error)
-        if known is None:
+        refused = explained(error)
+        if refused is None:
             raise
-        _say(f"train: {known}")
-        sys.exit(known.exit_code)
+        _say(f"train: {refused}")
+        sys.exit(refused.exit_code)
     figures = trained.metrics
     baselines = f"seasonal naive {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}"
     _say(f"{trained.version.uri}: WAPE {figures['wape']:.3f}, {baselines}")

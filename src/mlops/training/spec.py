@@ -13,7 +13,7 @@ from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.calendar import read_events
-from mlops.forecasting.parameters import nested, parameters
+from mlops.forecasting.parameters import arguments, nested, parameters
 from mlops.forecasting.stamps import granularity_of
 from mlops.project import project_file, project_files
 from mlops.series.totals import check_totals
@@ -28,7 +28,7 @@ DEFAULTS: Document = {
     "backtest": {"weeks": 20, "refit_every": 5},
 }
 """What a params.toml leaves out, and all that is said of a kind without one; a `horizon` of 0 is the usual one."""
-TYPES = {int: "a whole number", float: "a number"}
+TYPES = {int: "a whole number", float: "a number", str: "a text", list: "a list"}
 """In words what a value is to be."""
 ORDINARY = "daily"
 """The granularity of series of the database when nobody says one."""
@@ -83,9 +83,18 @@ class TrainingSpec:
         """The spec of a `params.toml`; `changes` replaces values by their key, given as text.
 
         A key is one of the file, or a parameter of the kind (`trees`, `settings.lightgbm.trees`). With another
-        granularity than the file's its horizon counts no more.
+        granularity than the file's its horizon counts no more. BadInput for what the file itself says wrongly, which
+        names it; what fails after that is in the changes.
         """
-        return cls._of(_read(path), path, changes or {}, as_of, more)
+        document, changes = _read(path), changes or {}
+        own = {**document, "experiment": document["experiment"] | ({"events": ""} if "events" in changes else {})}
+        try:
+            cls._of(own, path, {}, as_of, more).check()
+        except (ValueError, UnknownName) as error:
+            if isinstance(error, BadInput) and error.where and not isinstance(error, Misused):
+                raise
+            raise BadInput(str(error), where=str(path)) from error
+        return cls._of(document, path, changes, as_of, more)
 
     @classmethod
     def _of(
@@ -101,7 +110,7 @@ class TrainingSpec:
             kind=experiment["kind"],
             owner=experiment["owner"],
             country=experiment["country"] or None,
-            horizon=0 if other else _horizon(experiment["horizon"], path),
+            horizon=0 if other else _horizon(experiment["horizon"]),
             events=_events(experiment["events"], path),
             covariates=tuple(data["covariates"]),
             totals=() if data["totals"] == ["none"] else check_totals(data["totals"]),
@@ -131,8 +140,15 @@ class TrainingSpec:
 
     def check(self) -> "TrainingSpec":
         """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not."""
+        known = arguments(self.kind)
+        for name in self.params:
+            if name not in known:
+                raise UnknownName(f"parameter of {self.kind}", name, known)
         params = self.candidate_params | ({} if self.horizon else {"horizon": 1})
-        forecaster(self.kind)(**params)
+        try:
+            forecaster(self.kind)(**params)
+        except (TypeError, AttributeError) as error:  # a number in place of a list, a name in a member's table
+            raise BadInput(f"{self.kind} does not take its parameters: {error}") from error
         return self
 
     @property
@@ -180,14 +196,22 @@ def known(name: str) -> str:
 def _read(path: Path) -> Document:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"can't be read as TOML: {error}", where=str(path)) from error
     missing = {"experiment", "data", "params", "backtest"} - set(document)
     if missing:
         raise BadInput(f"has no section [{sorted(missing)[0]}]", where=str(path))
-    if not document["experiment"].get("kind"):
+    for section, usual in DEFAULTS.items():
+        if not isinstance(document[section], dict):
+            raise BadInput(f"{section} = {document[section]!r} is not a section; expected [{section}]", where=str(path))
+        document[section] = usual | document[section]
+        for key, default in usual.items():
+            value = document[section][key]
+            if key != "horizon" and type(value) is not type(default):  # the horizon has a sentence of its own
+                raise BadInput(f"{key} = {value!r} is not {TYPES[type(default)]}", where=str(path))
+    if not document["experiment"]["kind"]:
         raise BadInput("[experiment] names no kind", where=str(path))
-    return {**document, **{section: DEFAULTS[section] | document[section] for section in DEFAULTS}}
+    return document
 
 
 def _events(file: str, params: Path) -> Sequence[Mapping[str, str]]:
@@ -195,9 +219,9 @@ def _events(file: str, params: Path) -> Sequence[Mapping[str, str]]:
     return [event.to_json() for event in read_events(params.parent / file)] if file else ()
 
 
-def _horizon(horizon: Any, path: Path) -> int:
+def _horizon(horizon: Any) -> int:
     if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 0:
-        raise BadInput(f"horizon = {horizon!r}; expected a whole number of steps from 1", where=_where(path))
+        raise BadInput(f"horizon = {horizon!r}; expected a whole number of steps from 1")
     return horizon
 
 
@@ -206,7 +230,7 @@ def _change(document: Document, key: str, text: str, path: Path) -> None:
     if key == "events" and text:
         text = str(Path(text).resolve())  # where the caller stands, not where params.toml does
     if key == "horizon" and text.strip("+0") == "":
-        raise Misused(f"horizon = {text!r}; expected a whole number of steps from 1", where=_where(path))
+        raise Misused(f"horizon = {text!r}; expected a whole number of steps from 1")
     for section in document.values():
         if key in section:
             section[key] = _typed(key, text, section[key])
@@ -246,7 +270,3 @@ def _plainly(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-def _where(path: Path) -> str:
-    return str(path) if path.name else ""

@@ -4,6 +4,7 @@ Time is ordered: trials are judged on origins whose outcomes end before the newe
 and looked at once, for the winner and for the parameters that tuning began with.
 """
 
+import shlex
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,8 +68,8 @@ class Tuned:
     held_out: Mapping[str, float]
     interrupted: bool
     began_at: datetime
-    data: str = ""
-    """The options of `mlops train` that choose the same data."""
+    options: tuple[str, ...] = ()
+    """The options of `mlops train`, word by word, that say what was not searched: the data, other parameters."""
 
     @property
     def table(self) -> pd.DataFrame:
@@ -88,8 +89,8 @@ class Tuned:
     @property
     def command(self) -> str:
         """The command that trains the winner."""
-        changes = (f"--set {key}={value}" for key, value in self.best.params.items())
-        return " ".join(["mlops train", self.candidate.name, *filter(None, [self.data]), *changes])
+        found = (word for key, value in self.best.params.items() for word in ("--set", f"{key}={value}"))
+        return shlex.join(["mlops", "train", self.candidate.name, *self.options, *found])
 
 
 def searched(name: str, spec: TrainingSpec) -> Space:
@@ -141,7 +142,7 @@ def tune(
     plan: Plan,
     budget: Budget,
     *,
-    data: str = "",
+    options: tuple[str, ...] = (),
     told: Callable[[Trial], None] = lambda _: None,
 ) -> Tuned:
     """The parameters with the least mean WAPE over `plan.origins` origins, among those tried within the budget.
@@ -170,7 +171,7 @@ def tune(
     naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
     held_out = scored | {"naive": naive}
     trials = tuple(search.trials)
-    return Tuned(candidate, best, complete[0], trials, cutoffs, last, held_out, interrupted, began_at, data)
+    return Tuned(candidate, best, complete[0], trials, cutoffs, last, held_out, interrupted, began_at, options)
 
 
 def wapes(

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring.review.decisions import Decided, OpenAlert, Promise
 from mlops.monitoring.review.document import Advice, Check, Drifted
 
 __all__ = ["advice", "without_placeholders"]
 
 OVERDUE = timedelta(days=8)  # a weekly job and a day of grace
-ASKS = ("rollback", "retrain", "fallback", "investigate_data")
+ASKS = (*CARRIED_OUT, "investigate_data")
 SHOWN = 3
 RUN = re.compile(r"mlops [a-z]+( [a-z]+)?( models:/\S+?)?(?=,|$| shows)")
 Row = Mapping[str, Any]

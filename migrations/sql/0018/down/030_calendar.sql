@@ -1,0 +1,2 @@
+drop view analytics.calendar;
+drop table analytics.model_calendar_days, analytics.model_calendars;

@@ -1,0 +1,2 @@
+drop function analytics.forecasts_between(date, date);
+drop view analytics.forecasts;
