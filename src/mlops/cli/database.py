@@ -78,11 +78,26 @@ def url(as_json: Json = False) -> None:
     emit({"url": address}, as_json=as_json, text=lambda: print(address))  # noqa: T201  nothing may wrap it
 
 
+NO_READER = (
+    "the role mlops_reader is not there, as this user may not make roles; all else is done. To have it, let an"
+    " administrator run `create role mlops_reader nologin`, then as this user `select analytics.grant_reader()`"
+)
+
+
 @app.command()
 def upgrade(as_json: Json = False) -> None:
     """Bring the schema to this program's version."""
-    reached = database(checked=False).upgrade()
-    emit({"schema": reached}, as_json=as_json, text=lambda: console.print(f"the schema is at version {reached}"))
+    there = database(checked=False)
+    reached = there.upgrade()
+    with there.transaction() as transaction:
+        reader = bool(transaction.value("reader_there"))
+
+    def show() -> None:
+        console.print(f"the schema is at version {reached}")
+        if not reader:
+            console.print(NO_READER)
+
+    emit({"schema": reached, "reader": reader}, as_json=as_json, text=show)
 
 
 app.command()(maintain)

@@ -12,22 +12,35 @@ from mlops.db.archived import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
 from mlops.forecasting.stamps import granularity_of
+from mlops.series.filters import check_filters
 from mlops.series.names import find, names
 from mlops.series.quality import STALE
 
-__all__ = ["check_labels", "ended", "history", "latest", "list_series", "newest_end", "nothing_current", "show_series"]
+__all__ = [
+    "check_labels",
+    "ended",
+    "history",
+    "latest",
+    "list_series",
+    "newest_end",
+    "nothing_current",
+    "observed",
+    "show_series",
+]
 
 LATEST = 10
 
 
-def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
+def list_series(database: Database, metric_type: str | None = None, level: str | None = None) -> pd.DataFrame:
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
 
-    Archived months count as those in the database do. Times are naive UTC. Refused when an archive is missing or was
-    altered.
+    `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed.
+    Archived months count as those in the database do. Times are naive UTC. UnknownName for a metric type that nobody
+    declared; refused when an archive is missing or was altered.
     """
     with database.transaction() as transaction:
-        found = transaction.frame("series_list", metric_type=metric_type)
+        check_filters(transaction, metric_type=metric_type)
+        found = transaction.frame("series_list", metric_type=metric_type, level=level)
         archived = extents(transaction).reindex(found["series_id"])
     scored = found.pop("scored")
     if not archived["observations"].any():
@@ -61,24 +74,18 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
 
 def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
     """UnknownName for a label, or a value of it, that no series of the metric type and granularity has."""
-    if not labels:
-        return
     with database.transaction() as transaction:
-        rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
-    known = {row["key"]: row["values"] for row in rows}
-    for key, value in labels.items():
-        if key not in known:
-            raise UnknownName(f"label of {granularity} {metric_type}", key, known, stored=True)
-        if str(value) not in known[key]:
-            raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
+        check_filters(transaction, metric_type=metric_type, granularity=granularity, labels=labels)
 
 
 def ended(database: Database, metric_type: str | None = None, granularity: str | None = None) -> datetime | None:
     """When the newest observation's period ended (UTC, aware), of a metric type and granularity or of all series.
 
-    None without observations, and now at most: of a plan for the future nothing has ended.
+    None without observations, and now at most: of a plan for the future nothing has ended. UnknownName for a metric
+    type or granularity that nobody declared.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type, granularity=granularity)
         newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
         if not newest:
             newest = _archived_end(transaction, metric_type, granularity)
@@ -133,9 +140,10 @@ def _archived_end(transaction: Transaction, metric_type: str | None, granularity
 def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """`series_id, ds, y, quality_score, is_anomaly, recorded_at` of the newest observation of each series.
 
-    Times are naive UTC. A series without observations, or that nobody knows, has no row.
+    Times are naive UTC. A series without observations has no row; UnknownName for an id that no series has.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, series_ids=series_ids)
         return transaction.frame("latest", series_ids=list(series_ids))
 
 
@@ -155,7 +163,34 @@ def history(
 
     A corrected value is the one that stood then. A score that may rest on anything recorded later is missing. Months
     that are archived and dropped are read from their files; Refused when one of those is missing or was altered.
+    UnknownName for a metric type, granularity, label or series that is not there, with the nearest that is.
     """
+    with database.transaction() as transaction:
+        check_filters(
+            transaction, metric_type=metric_type, granularity=granularity, labels=labels, series_ids=series_ids
+        )
+    return observed(
+        database,
+        series_ids=series_ids,
+        metric_type=metric_type,
+        granularity=granularity,
+        labels=labels,
+        as_of=as_of,
+        start=start,
+    )
+
+
+def observed(
+    database: Database,
+    *,
+    series_ids: Sequence[int] | None = None,
+    metric_type: str | None = None,
+    granularity: str | None = None,
+    labels: dict[str, Any] | None = None,
+    as_of: datetime | None = None,
+    start: datetime | None = None,
+) -> pd.DataFrame:
+    """`history` of what somebody chose before: what has been deleted since has no rows, and is not refused."""
     as_of = as_of or datetime.now(UTC)
     with database.transaction() as transaction:
         chosen = transaction.rows(
@@ -181,7 +216,7 @@ def nothing_current(
         return NothingToDo(message)
     if end < as_of - STALE:
         return NothingToDo(f"{message}; the newest of the data ended on {end:%Y-%m-%d}", retry_with=("--as-of", "last"))
-    if history(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
+    if observed(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
         message += (
             "; if the data are a history that was brought in later, let it count as known since its periods ended:"
             f" mlops series redate --metric-type {metric_type}"

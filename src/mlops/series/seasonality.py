@@ -13,6 +13,7 @@ from mlops.db.binary import elements
 from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season
+from mlops.series.filters import check_filters
 from mlops.series.grid import Flags, Floats, Places
 
 __all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_due", "store_profiles"]
@@ -110,9 +111,10 @@ def store_profiles(database: Database, *, metric_type: str | None = None) -> dic
     """Write `analytics.series.seasonality` where it has changed; how many `series` were profiled and `written`.
 
     Observations of quality 0 count as missing. A profile says what it rests on: observations `from` and `to`, of which
-    the newest was recorded at `as_of`.
+    the newest was recorded at `as_of`. UnknownName for a metric type that nobody declared.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type)
         chosen = transaction.rows("profile_series", metric_type=metric_type)
     return _store(database, chosen)
 
