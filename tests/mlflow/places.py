@@ -319,6 +319,7 @@ PLACES: dict[str, Place] = {
     "docs/how-to/simulate.md": Place(
         nothing, shorter={"--customers 400 --routes 40 --years 3": "--customers 10 --routes 2 --years 1"}
     ),
+    "docs/how-to/sql.md": Place(nothing),
     "docs/how-to/tuning.md": Place(
         until_today, PROJECT_RUNS, shorter={"--seconds 120": "--trials 1 --origins 2", "--origins 12": "--origins 1"}
     ),

@@ -1,6 +1,6 @@
--- Names and segments that observations bring as labels are those of customers, routes and the others, where nobody wrote any.
+-- Names and segments that observations bring as labels are those of customers, routes and sites, where nobody wrote any.
 
-create function analytics.name_customers() returns trigger
+create function analytics.name_places() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 begin
@@ -9,20 +9,10 @@ begin
       from (select s.tenant_id, s.customer_id, min(analytics.label_name(s, 'customer')) as name,
                    min(coalesce(s.labels ->> 'customer_segment', s.labels ->> 'segment')) as segment
               from analytics.series s
-             where (s.tenant_id, s.customer_id) in (select a.tenant_id, a.customer_id from arrived a)
+             where (s.tenant_id, s.customer_id) in (select a.tenant_id, a.entity_id from arrived a where a.dimension = 'customer')
              group by s.tenant_id, s.customer_id) l
      where c.tenant_id = l.tenant_id and c.customer_id = l.customer_id
        and (c.name is null and l.name is not null or c.segment is null and l.segment is not null);
-    return null;
-end $$;
-comment on function analytics.name_customers is 'Gives customers whose months were just summed up a name and a segment by the labels of their series, where they have none.';
-create trigger name_customers after insert on analytics.customer_behavior_aggregates
-    referencing new table as arrived for each statement execute function analytics.name_customers();
-
-create function analytics.name_operations() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
-as $$
-begin
     update analytics.routes r set name = l.name
       from (select s.tenant_id, s.route_id, min(analytics.label_name(s, 'route')) as name from analytics.series s
              where (s.tenant_id, s.route_id) in (select a.tenant_id, a.entity_id from arrived a where a.dimension = 'route')
@@ -35,8 +25,8 @@ begin
      where r.tenant_id = l.tenant_id and r.site_id = l.site_id and r.name is null and l.name is not null;
     return null;
 end $$;
-comment on function analytics.name_operations is 'Gives routes and sites whose months were just summed up a name by the labels of their series, where they have none.';
-create trigger name_operations after insert on analytics.operational_metrics_aggregates
-    referencing new table as arrived for each statement execute function analytics.name_operations();
+comment on function analytics.name_places is 'Gives customers, routes and sites whose months were just summed up a name, and customers a segment, by the labels of their series, where they have none.';
+create trigger name_places after insert on analytics.month_figures
+    referencing new table as arrived for each statement execute function analytics.name_places();
 
-revoke execute on function analytics.name_customers, analytics.name_operations from public;
+revoke execute on function analytics.name_places from public;

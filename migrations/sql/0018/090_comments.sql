@@ -45,31 +45,33 @@ comment on column analytics.archived_months.verified_at is 'When the file was la
 
 comment on column analytics.customer_behavior_aggregates.anomalies    is 'How many observations of the month are marked as anomalies.';
 comment on column analytics.customer_behavior_aggregates.customer_id  is 'The customer, as observations name it.';
-comment on column analytics.customer_behavior_aggregates.day_max      is 'The largest day of the month, in the unit of the metric type.';
-comment on column analytics.customer_behavior_aggregates.day_min      is 'The smallest day of the month that has an observation, in the unit of the metric type.';
-comment on column analytics.customer_behavior_aggregates.last_day     is 'The newest local day of the month with an observation.';
 comment on column analytics.customer_behavior_aggregates.metric_type  is 'What is measured, of analytics.metric_types, which says the unit.';
 comment on column analytics.customer_behavior_aggregates.month        is 'The local month, by its first day.';
-comment on column analytics.customer_behavior_aggregates.observations is 'How many observations the month has.';
-comment on column analytics.customer_behavior_aggregates.quality      is 'Mean quality score of the observations that have one, from 0 to 1.';
-comment on column analytics.customer_behavior_aggregates.refreshed_at is 'When the row was last made (instant).';
 comment on column analytics.customer_behavior_aggregates.tenant_id    is 'The tenant; 1 where there is one only.';
+comment on column analytics.customer_behavior_aggregates.day_max      is 'The largest day of the month, in the unit of the metric type; empty in a silent month.';
+comment on column analytics.customer_behavior_aggregates.day_min      is 'The smallest day of the month that has an observation, in the unit of the metric type; empty in a silent month.';
+comment on column analytics.customer_behavior_aggregates.last_day     is 'The newest local day of the month with an observation; empty in a silent month.';
+comment on column analytics.customer_behavior_aggregates.observations is 'How many observations count; 0 in a silent month.';
+comment on column analytics.customer_behavior_aggregates.quality      is 'Mean quality score of the observations that have one, from 0 to 1; empty in a silent month.';
+comment on column analytics.customer_behavior_aggregates.refreshed_at is 'When the row was last made (instant); of a silent month, when the one before it was.';
 
-comment on column analytics.customer_behavior_summary.anomalies    is 'How many observations are marked as anomalies, of all time.';
-comment on column analytics.customer_behavior_summary.customer_id  is 'The customer, as observations name it.';
-comment on column analytics.customer_behavior_summary.days         is 'On how many days there was an observation, of all time.';
-comment on column analytics.customer_behavior_summary.first_month  is 'The first month with an observation, by its first day.';
-comment on column analytics.customer_behavior_summary.last_day     is 'The newest local day with an observation.';
-comment on column analytics.customer_behavior_summary.last_month   is 'The newest month with an observation, by its first day.';
-comment on column analytics.customer_behavior_summary.metric_type  is 'What is measured, of analytics.metric_types.';
-comment on column analytics.customer_behavior_summary.months       is 'In how many months there was an observation.';
-comment on column analytics.customer_behavior_summary.name         is 'The customer''s name, from analytics.customers.';
-comment on column analytics.customer_behavior_summary.observations is 'How many observations there are, of all time.';
-comment on column analytics.customer_behavior_summary.segment      is 'The customer''s segment, from analytics.customers.';
-comment on column analytics.customer_behavior_summary.tenant_id    is 'The tenant; 1 where there is one only.';
-comment on column analytics.customer_behavior_summary.unit         is 'The unit of every value in the row.';
-comment on column analytics.customer_behavior_summary.year_day_max is 'The largest day of the year.';
-comment on column analytics.customer_behavior_summary.year_day_min is 'The smallest day of the year that has an observation.';
+comment on column analytics.customer_behavior_summary.anomalies          is 'How many observations are marked as anomalies, of all time.';
+comment on column analytics.customer_behavior_summary.customer_id        is 'The customer, as observations name it.';
+comment on column analytics.customer_behavior_summary.days               is 'On how many days there was an observation, of all time.';
+comment on column analytics.customer_behavior_summary.first_month        is 'The first month with an observation, by its first day.';
+comment on column analytics.customer_behavior_summary.last_day           is 'The newest local day with an observation.';
+comment on column analytics.customer_behavior_summary.last_month         is 'The newest month with an observation, by its first day.';
+comment on column analytics.customer_behavior_summary.metric_type        is 'What is measured, of analytics.metric_types.';
+comment on column analytics.customer_behavior_summary.months             is 'In how many months there was an observation.';
+comment on column analytics.customer_behavior_summary.name               is 'The customer''s name, from analytics.customers.';
+comment on column analytics.customer_behavior_summary.observations       is 'How many observations there are, of all time.';
+comment on column analytics.customer_behavior_summary.segment            is 'The customer''s segment, from analytics.customers.';
+comment on column analytics.customer_behavior_summary.tenant_id          is 'The tenant; 1 where there is one only.';
+comment on column analytics.customer_behavior_summary.unit               is 'The unit of every value in the row.';
+comment on column analytics.customer_behavior_summary.year_day_max       is 'The largest day of the year.';
+comment on column analytics.customer_behavior_summary.year_day_min       is 'The smallest day of the year that has an observation.';
+comment on column analytics.customer_behavior_summary.year_days          is 'Days of the year with an observation.';
+comment on column analytics.customer_behavior_summary.year_expected_days is 'On how many days of the year an observation was to be expected; see customer_behavior_aggregates.expected_days.';
 
 comment on column analytics.customers.active_from is 'The first day on which the customer is served; empty when nobody said.';
 comment on column analytics.customers.active_to   is 'The last day on which the customer is served; empty while it is.';
@@ -94,6 +96,12 @@ comment on column analytics.dirty_days.mark_id   is 'Numbers the marks.';
 comment on column analytics.dirty_days.marked_at is 'When the mark was made.';
 comment on column analytics.dirty_days.series_id is 'The series whose days changed, of analytics.series.';
 
+comment on column analytics.dirty_entities.dimension   is 'What the entity is: customer, route, vehicle, driver or site.';
+comment on column analytics.dirty_entities.entity_id   is 'The entity whose month changed, as observations name it.';
+comment on column analytics.dirty_entities.metric_type is 'What is measured, of analytics.metric_types.';
+comment on column analytics.dirty_entities.month       is 'The local month that changed, by its first day.';
+comment on column analytics.dirty_entities.tenant_id   is 'The tenant; 1 where there is one only.';
+
 comment on column analytics.dirty_months.month     is 'A local month that changed, by its first day.';
 comment on column analytics.dirty_months.series_id is 'The series whose month changed, of analytics.series.';
 
@@ -108,6 +116,19 @@ comment on column analytics.drivers.depot       is 'Where the driver begins, in 
 comment on column analytics.drivers.driver_id   is 'The driver, as observations name it.';
 comment on column analytics.drivers.name        is 'What people call the driver, as a user wrote it.';
 comment on column analytics.drivers.tenant_id   is 'The tenant; 1 where there is one only.';
+
+comment on column analytics.entity_months.anomalies    is 'How many observations of the month are marked as anomalies.';
+comment on column analytics.entity_months.day_max      is 'The largest day of the month, in the unit of the metric type; empty in a silent month.';
+comment on column analytics.entity_months.day_min      is 'The smallest day of the month that has an observation, in the unit of the metric type; empty in a silent month.';
+comment on column analytics.entity_months.dimension    is 'What entity_id is: customer, route, vehicle, driver or site.';
+comment on column analytics.entity_months.entity_id    is 'The customer, route, vehicle, driver or site, as observations name it.';
+comment on column analytics.entity_months.last_day     is 'The newest local day of the month with an observation; empty in a silent month.';
+comment on column analytics.entity_months.metric_type  is 'What is measured, of analytics.metric_types, which says the unit.';
+comment on column analytics.entity_months.month        is 'The local month, by its first day.';
+comment on column analytics.entity_months.observations is 'How many observations count; 0 in a silent month.';
+comment on column analytics.entity_months.quality      is 'Mean quality score of the observations that have one, from 0 to 1; empty in a silent month.';
+comment on column analytics.entity_months.refreshed_at is 'When the row was last made (instant); of a silent month, when the one before it was.';
+comment on column analytics.entity_months.tenant_id    is 'The tenant; 1 where there is one only.';
 
 comment on column analytics.evidently_snapshots.as_of      is 'The check judged what was known by then.';
 comment on column analytics.evidently_snapshots.created_at is 'When the snapshot was stored.';
@@ -327,6 +348,18 @@ comment on column analytics.model_versions.trained_to      is 'The newest step o
 comment on column analytics.model_versions.version         is 'The number that MLflow gave it, from 1 within its model.';
 comment on column analytics.model_versions.version_id      is 'Numbers the versions of all models; forecasts, checks and decisions name it.';
 
+comment on column analytics.month_figures.anomalies    is 'How many observations of the month are marked as anomalies.';
+comment on column analytics.month_figures.day_max      is 'The largest day of the month, in the unit of the metric type.';
+comment on column analytics.month_figures.day_min      is 'The smallest day of the month that has an observation, in the unit of the metric type.';
+comment on column analytics.month_figures.entity_id    is 'The customer, route, vehicle, driver or site, as observations name it.';
+comment on column analytics.month_figures.last_day     is 'The newest local day of the month with an observation.';
+comment on column analytics.month_figures.metric_type  is 'What is measured, of analytics.metric_types, which says the unit.';
+comment on column analytics.month_figures.month        is 'The local month, by its first day.';
+comment on column analytics.month_figures.quality      is 'Mean quality score of the observations that have one, from 0 to 1.';
+comment on column analytics.month_figures.refreshed_at is 'When the row was last made (instant).';
+comment on column analytics.month_figures.tenant_id    is 'The tenant; 1 where there is one only.';
+comment on column analytics.month_figures.first_day    is 'The first local day of the month with an observation.';
+
 comment on column analytics.observation_edits.action        is 'deleted, or redated: they count as known at another time.';
 comment on column analytics.observation_edits.decided_at    is 'When it was done (instant).';
 comment on column analytics.observation_edits.decided_by    is 'Who decided.';
@@ -353,17 +386,17 @@ comment on column analytics.online_features.features    is 'The values in the or
 comment on column analytics.online_features.series_id   is 'Of analytics.series.';
 
 comment on column analytics.operational_metrics_aggregates.anomalies    is 'How many observations of the month are marked as anomalies.';
-comment on column analytics.operational_metrics_aggregates.day_max      is 'The largest day of the month, in the unit of the metric type.';
-comment on column analytics.operational_metrics_aggregates.day_min      is 'The smallest day of the month that has an observation, in the unit of the metric type.';
 comment on column analytics.operational_metrics_aggregates.dimension    is 'What entity_id is: route, vehicle, driver or site.';
 comment on column analytics.operational_metrics_aggregates.entity_id    is 'The route, vehicle, driver or site, as observations name it.';
-comment on column analytics.operational_metrics_aggregates.last_day     is 'The newest local day of the month with an observation.';
 comment on column analytics.operational_metrics_aggregates.metric_type  is 'What is measured, of analytics.metric_types, which says the unit.';
 comment on column analytics.operational_metrics_aggregates.month        is 'The local month, by its first day.';
-comment on column analytics.operational_metrics_aggregates.observations is 'How many observations the month has.';
-comment on column analytics.operational_metrics_aggregates.quality      is 'Mean quality score of the observations that have one, from 0 to 1.';
-comment on column analytics.operational_metrics_aggregates.refreshed_at is 'When the row was last made (instant).';
 comment on column analytics.operational_metrics_aggregates.tenant_id    is 'The tenant; 1 where there is one only.';
+comment on column analytics.operational_metrics_aggregates.day_max      is 'The largest day of the month, in the unit of the metric type; empty in a silent month.';
+comment on column analytics.operational_metrics_aggregates.day_min      is 'The smallest day of the month that has an observation, in the unit of the metric type; empty in a silent month.';
+comment on column analytics.operational_metrics_aggregates.last_day     is 'The newest local day of the month with an observation; empty in a silent month.';
+comment on column analytics.operational_metrics_aggregates.observations is 'How many observations count; 0 in a silent month.';
+comment on column analytics.operational_metrics_aggregates.quality      is 'Mean quality score of the observations that have one, from 0 to 1; empty in a silent month.';
+comment on column analytics.operational_metrics_aggregates.refreshed_at is 'When the row was last made (instant); of a silent month, when the one before it was.';
 
 comment on column analytics.partition_archives.archive_id     is 'Numbers the archives.';
 comment on column analytics.partition_archives.archived_at    is 'When the file was written.';

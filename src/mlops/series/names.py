@@ -18,6 +18,7 @@ def names(database: Database, selection: Selection | None = None) -> dict[int, s
             metric_type=selection and selection.metric_type,
             granularity=selection and selection.granularity,
             labels=(selection and selection.labels) or None,
+            level=selection and selection.level,
         )
     return {row["series_id"]: row["name"] for row in rows}
 
