@@ -312,6 +312,9 @@ WITHIN = {
     "live_predictions": "the naive beside forecasts that are kept as long as observations",
     "weekly_accuracy": "the naive beside forecasts that are kept as long as observations",
     "series_clocks": "a zone that comes late fits archived hours as it fits those that are there",
+    "match_totals": "asks for values in the four weeks after a forecast, long before their month is old",
+    "match_weeks": "asks for values in the four weeks after a forecast, long before their month is old",
+    "series_own": "asks whether there is any observation; one that is archived whole is nobody's newest measurement",
     "match_outcomes": "matches when outcomes arrive, long before their month is old",
     "upkeep_analyze": "samples all tables",
 }
