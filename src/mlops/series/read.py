@@ -125,6 +125,7 @@ def history(
     metric_type: str | None = None,
     granularity: str | None = None,
     labels: dict[str, Any] | None = None,
+    level: str | None = None,
     as_of: datetime | None = None,
     start: datetime | None = None,
 ) -> pd.DataFrame:
@@ -143,6 +144,7 @@ def history(
             metric_type=metric_type,
             granularity=granularity,
             labels=labels or None,
+            level=level,
         )
         ids = [row["series_id"] for row in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
