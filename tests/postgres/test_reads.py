@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from mlops.analytics import customers, operations, seasons
 from mlops.analytics.refresh import refresh_views
@@ -15,7 +16,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import BadInput, NothingToDo, UnknownName
 from mlops.features import build
-from mlops.series import read
+from mlops.series import export, read, seasonality
 
 MONDAY = date(2024, 1, 1)
 L_SHAPE = "((0,0),(4,0),(4,1),(1,1),(1,4),(0,4))"
@@ -52,7 +53,7 @@ def add(database: Database) -> Add:
 
 def test_the_newest_observation_of_each_series_that_has_one(database: Database, add: Add):
     first, second, empty = add([1, 2, 3]), add([4] * 70, route_id="R2"), add([], route_id="R3")
-    found = read.latest(database, [second, first, empty, 99])
+    found = read.latest(database, [second, first, empty])
     assert found[["series_id", "ds", "y"]].to_numpy().tolist() == [
         [first, pd.Timestamp("2024-01-03"), 3.0],
         [second, pd.Timestamp("2024-03-10"), 4.0],
@@ -123,7 +124,7 @@ def test_each_dimension_can_be_narrowed_to_ids(database: Database, add: Add, by:
         metric_type="collection_weight",
         start=MONDAY,
         end=date(2025, 1, 1),
-        ids=["B", "none"],
+        ids=["B"],
     )
     assert found[["entity_id", "y"]].to_numpy().tolist() == [["B", 1.0], ["B", 2.0]]
 
@@ -244,7 +245,7 @@ def test_too_little_has_no_trend_and_nothing_at_all_is_said(database: Database, 
     found = seasons.decompose(database, [add([1, 2])], MONDAY, date(2024, 2, 1))
     assert found["trend"].isna().all()
     with pytest.raises(NothingToDo, match="no day of these 1 series"):
-        seasons.decompose(database, [99], MONDAY, date(2024, 2, 1))
+        seasons.decompose(database, list(found["series_id"][:1]), date(2025, 1, 1), date(2025, 2, 1))
 
 
 def test_patterns_and_behaviour_are_read_from_the_views(database: Database, add: Add):
@@ -254,7 +255,39 @@ def test_patterns_and_behaviour_are_read_from_the_views(database: Database, add:
     found = customers.behaviour(database, customer_ids=["C1"], metric_type="collection_weight")
     assert found["year_total"].tolist() == [96.0]
     assert operations.route_performance(database, ["R1"])["weight_kg"].tolist() == [96.0]
-    assert operations.route_performance(database, ["R2"]).empty
+
+
+def test_what_nobody_declared_and_no_series_has_is_refused_by_every_reader(database: Database, add: Add):
+    series = add([1, 2, 3], customer_id="C1", route_id="R1", labels=Jsonb({"stream": "paper"}))
+    span = {"start": MONDAY, "end": date(2024, 2, 1)}
+    weight = {"metric_type": "collection_weight"}
+    cases: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
+        (read.history, (), {"metric_type": "colection_weight"}, "did you mean 'collection_weight'"),
+        (read.history, (), {"granularity": "dayly"}, "granularity 'dayly'; did you mean 'daily'"),
+        (read.history, (), {"labels": {"steam": "paper"}}, "label 'steam'; did you mean 'stream'"),
+        (read.history, (), {"labels": {"stream": "glass"}}, "value of the label 'stream' 'glass'"),
+        (read.history, (), {"series_ids": [series, series + 9]}, "unknown series"),
+        (read.list_series, ("revenu",), {}, "did you mean 'revenue'"),
+        (read.ended, ("revenu",), {}, "did you mean 'revenue'"),
+        (read.latest, ([series + 9],), {}, "unknown series"),
+        (seasonality.store_profiles, (), {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (export.export, ("out.csv",), {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (seasons.decompose, ([series + 9], *span.values()), {}, "unknown series"),
+        (seasons.patterns, ([series + 9],), {}, "unknown series"),
+        (customers.by_month, (["C11"],), span, "customer 'C11'; did you mean 'C1'"),
+        (customers.by_month, (["C1"],), span | {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (customers.behaviour, (), {"customer_ids": ["C1", "C2"]}, "customer 'C2'"),
+        (operations.by_month, ("route", ["R2"]), span, "route 'R2'; .*R1"),
+        (operations.by_month, ("route", ["R1"]), span | {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (operations.route_performance, (["R2"],), {}, "route 'R2'"),
+        (operations.aggregate, (), {"by": "route", "grain": "day", "ids": ["R2"], **weight, **span}, "route 'R2'"),
+        (operations.aggregate, (), {"by": "route", "grain": "day", "tenant_id": 9, **weight, **span}, "tenant '9'"),
+    ]
+    for reader, given, named, words in cases:
+        with pytest.raises(UnknownName, match=words):
+            reader(database, *given, **named)
+    assert read.history(database, series_ids=[], labels={"stream": "paper"}).empty, "nothing was asked for"
+    assert read.observed(database, series_ids=[series + 9]).empty, "what was chosen before may be gone"
 
 
 def test_features_and_series_read_the_same_history(database: Database, add: Add):

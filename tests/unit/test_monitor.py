@@ -1,10 +1,14 @@
 """What a monitor finds, and what it leaves alone, on simulated lives with seasons."""
 
+from copy import copy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
 
 from mlops.domain.findings import Findings
 from mlops.errors import BadInput, HistoryTooShort
@@ -176,6 +180,57 @@ def test_rows_without_outcomes_are_not_judged_for_concept_and_performance(lives)
     unjudged = [finding for finding in findings.details if finding.kind in {"concept", "performance"}]
     assert all(np.isnan(finding.statistic) and not finding.drifted for finding in unjudged)
     assert not findings.data_faults
+
+
+@cache
+def in_order() -> tuple[Monitor, pd.DataFrame, list[pd.DataFrame], list[Findings]]:
+    """A monitor of a small life, its history and weeks, two of them shifted, and what is said of them in turn."""
+    history, weeks = split(life(3, 120 + 7 * 6, routes=3), 120)
+    weeks = [week.assign(x0=week["x0"] + 3.0 * (number in (3, 4))) for number, week in enumerate(weeks)]
+    monitor = fit_monitor(history, SPEC)
+    checked = copy(monitor)
+    return monitor, history, weeks, [checked.check(week) for week in weeks]
+
+
+def same(one: Findings, other: Findings) -> bool:
+    return repr(one.details) == repr(other.details)
+
+
+@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.booleans()), max_size=8))
+@example([(0, 3, True), (0, 4, True)])
+@example([(5, 0, True), (5, 5, False), (5, 5, True), (5, 2, False)])
+def test_what_a_check_says_depends_on_the_weeks_before_it_alone(disturbances):
+    """Whatever is checked in between: the same week, an old one, a later one, changed copies, the history."""
+    fitted, history, weeks, expected = in_order()
+    monitor = copy(fitted)
+    for number, week in enumerate(weeks):
+        assert same(monitor.check(week), expected[number])
+        for after, other, changed in disturbances:
+            if after == number:
+                rows = weeks[other].assign(x0=9.0) if changed else weeks[other]
+                again = monitor.check(rows, remember=other != number + 1)
+                assert changed or other > number or same(again, expected[other])
+    monitor.check(history.tail(100))
+    assert same(monitor.check(weeks[-1]), expected[-1])
+
+
+def test_a_copy_that_is_tried_without_being_remembered_leaves_the_next_week_as_it_was():
+    fitted, _, weeks, expected = in_order()
+    monitor = copy(fitted)
+    assert monitor.check(weeks[0].assign(x0=99.0), remember=False).features == {"x0"}
+    assert all(same(monitor.check(week), found) for week, found in zip(weeks, expected, strict=True))
+
+
+def test_a_silence_of_weeks_is_followed_by_the_next_week():
+    """The weeks after it remember one another as ever."""
+    fitted, _, weeks, _ = in_order()
+    monitor, other = copy(fitted), copy(fitted)
+    monitor.check(weeks[0])
+    for week in (weeks[3], weeks[4]):
+        monitor.check(week)
+    other.check(weeks[0])
+    assert not same(monitor.check(weeks[5]), other.check(weeks[5]))
 
 
 def test_late_outcomes_replace_the_rows_that_lacked_them(lives):

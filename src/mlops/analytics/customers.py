@@ -6,6 +6,7 @@ from datetime import date
 import pandas as pd
 
 from mlops.db import Database
+from mlops.series.filters import check_filters, check_places
 
 __all__ = ["behaviour", "by_month"]
 
@@ -23,8 +24,11 @@ def by_month(
     `y` is the month by the metric type's aggregate; one without any observation is a row, with 0 `days` of so many
     `expected_days`. `change` is a day against one of the month before, 0.1 is 10 % more: over all `calendar_days` where
     the metric type adds up and absence means zero.
+    UnknownName for a customer or metric type that is not there.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type)
+        check_places(transaction, "customer", customer_ids)
         return transaction.frame(
             "customers_by_month",
             customer_ids=list(customer_ids),
@@ -37,8 +41,13 @@ def by_month(
 def behaviour(
     database: Database, *, customer_ids: Sequence[str] | None = None, metric_type: str | None = None
 ) -> pd.DataFrame:
-    """One row per customer and metric type: how much and where it is going, as of the last refresh of the views."""
+    """One row per customer and metric type: how much and where it is going, as of the last refresh of the views.
+
+    UnknownName for a customer or metric type that is not there.
+    """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type)
+        check_places(transaction, "customer", customer_ids)
         return transaction.frame(
             "customer_behaviour",
             customer_ids=None if customer_ids is None else list(customer_ids),

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import pandas as pd
 
 from mlops.db import Database
-from mlops.db.engine import Transaction
 from mlops.errors import BadInput, UnknownName
+from mlops.series.filters import check_filters, check_places
 
 __all__ = ["Dimension", "Grain", "Point", "aggregate", "by_month", "route_performance"]
 
@@ -40,11 +40,12 @@ def aggregate(
     `area` keeps the series whose service area overlaps the polygon, or contains the one point that is given; the area
     of a series is its own, else that of its route. `by="area"` adds all of them up as one, `by="company"` all of a
     tenant.
-    UnknownName for a dimension, grain or metric type that nobody declared.
+    UnknownName for a dimension, grain, metric type, tenant or id that is not there.
     """
     _check(by, grain, ids, area)
     with database.transaction() as transaction:
-        _known(transaction, metric_type)
+        check_filters(transaction, metric_type=metric_type, tenant_id=tenant_id)
+        check_places(transaction, by, ids)
         return transaction.frame(
             "aggregate",
             by=by,
@@ -74,6 +75,8 @@ def by_month(
     """
     _choice("dimension", dimension, ("route", "vehicle", "driver", "site"))
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type)
+        check_places(transaction, dimension, ids)
         return transaction.frame(
             "operations_by_month",
             dimension=dimension,
@@ -87,6 +90,7 @@ def by_month(
 def route_performance(database: Database, route_ids: Sequence[str] | None = None) -> pd.DataFrame:
     """One row per route: totals and rates of the newest twelve months, as of the last refresh of the views."""
     with database.transaction() as transaction:
+        check_places(transaction, "route", route_ids)
         return transaction.frame("route_performance", route_ids=None if route_ids is None else list(route_ids))
 
 
@@ -102,11 +106,6 @@ def _check(by: str, grain: str, ids: Sequence[str] | None, area: Sequence[Point]
 def _choice(what: str, name: str, choices: Sequence[str]) -> None:
     if name not in choices:
         raise UnknownName(what, name, choices)
-
-
-def _known(transaction: Transaction, metric_type: str) -> None:
-    names = [row["name"] for row in transaction.rows("metric_types")]
-    _choice("metric type", metric_type, names)
 
 
 def _polygon(points: Sequence[Point]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.errors import NothingToDo
+from mlops.series.filters import check_filters
 
 __all__ = ["decompose", "patterns"]
 
@@ -25,10 +26,11 @@ def decompose(database: Database, series_ids: Sequence[int], start: date, end: d
     Additive, from the daily summary: `trend` is the centred mean of seven days without their weekday pattern, `weekday`
     the mean distance of that weekday from the trend over the whole span (it adds up to 0 over a week), and
     `y = trend + weekday + residual`. The trend is missing where fewer than four of seven days were observed. Series of
-    weeks or months have no weekday pattern. NothingToDo when no series has a day there.
+    weeks or months have no weekday pattern. NothingToDo when no series has a day there, UnknownName for an unknown id.
     """
     first, last = start - timedelta(SIDE), end + timedelta(SIDE)
     with database.transaction() as transaction:
+        check_filters(transaction, series_ids=series_ids)
         rows = transaction.rows("daily_values", series_ids=list(series_ids), start=first, end=last)
     if not rows:
         raise NothingToDo(
@@ -43,9 +45,10 @@ def decompose(database: Database, series_ids: Sequence[int], start: date, end: d
 def patterns(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """One row per series and weekday (1 is Monday) or month: `index` is its mean day against that of the series.
 
-    As of the last refresh of the views.
+    As of the last refresh of the views. UnknownName for an id that no series has.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, series_ids=series_ids)
         return transaction.frame("seasonal_patterns", series_ids=list(series_ids))
 
 

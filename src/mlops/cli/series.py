@@ -134,7 +134,7 @@ def ingest(
 
 @app.command("list")
 def list_series(metric_type: MetricTypeOption = None, level: Level = "", as_json: Json = False) -> None:
-    """List the series with how much there is of each."""
+    """List the series with how much there is of each, archived months included."""
     from mlops.series import read
 
     frame = read.list_series(database(), metric_type, level or None)

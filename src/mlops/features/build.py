@@ -157,7 +157,7 @@ def history(
     database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
 ) -> pd.DataFrame:
     """Observations `series_id, ds, y, quality_score` as they were known at `as_of`, oldest first."""
-    frame = read.history(
+    frame = read.observed(
         database,
         series_ids=series,
         metric_type=selection.metric_type,

@@ -9,6 +9,7 @@ import pandas as pd
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Calendar, Event, Events, events_of
+from mlops.forecasting.inputs import Table
 
 __all__ = ["what_if"]
 
@@ -19,10 +20,10 @@ def what_if(
     fitted: Forecaster,
     horizon: int,
     *,
-    history: pd.DataFrame | None = None,
-    future: pd.DataFrame | None = None,
+    history: Table | None = None,
+    future: Table | None = None,
     events: Events | None = None,
-    changed: pd.DataFrame | None = None,
+    changed: Table | None = None,
 ) -> pd.DataFrame:
     """`series_id, ds, cutoff, y_hat, y_hat_what_if, difference`, both forecasts by the same fitted model.
 
@@ -35,6 +36,11 @@ def what_if(
     """
     if events is None and changed is None:
         raise BadInput("nothing is changed; pass events= or changed=")
+    given, model = history, fitted
+    history, future, changed = (
+        None if one is None else model.read(one, target=False) for one in (history, future, changed)
+    )
+    fitted = model.plain()
     every = fitted.predict(horizon, (), history=history, future=future)
     base, cutoff = _open(every), pd.Timestamp(every["cutoff"].iloc[0])
     first = every["ds"].min().date()
@@ -51,7 +57,9 @@ def what_if(
         notes.append(
             f"no forecast changes: this model of kind {fitted.kind!r} has learned no effect of what is changed"
         )
-    found.attrs["notes"] = notes
+    found = model.given_back(found, given)
+    if isinstance(found, pd.DataFrame):
+        found.attrs["notes"] = notes
     return found
 
 

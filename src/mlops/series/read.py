@@ -7,15 +7,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.db import Database
-from mlops.db.archived import archive_border, read_archived
+from mlops.db import Database, Transaction
+from mlops.db.archived import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
 from mlops.forecasting.stamps import granularity_of
+from mlops.series.filters import check_filters
 from mlops.series.names import find, names
 from mlops.series.quality import STALE
 
-__all__ = ["check_labels", "ended", "history", "latest", "list_series", "newest_end", "nothing_current", "show_series"]
+__all__ = [
+    "check_labels",
+    "ended",
+    "history",
+    "latest",
+    "list_series",
+    "newest_end",
+    "nothing_current",
+    "observed",
+    "show_series",
+]
 
 LATEST = 10
 
@@ -24,19 +35,37 @@ def list_series(database: Database, metric_type: str | None = None, level: str |
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
 
     `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed.
+    Archived months count as those in the database do. Times are naive UTC. UnknownName for a metric type that nobody
+    declared; refused when an archive is missing or was altered.
     """
     with database.transaction() as transaction:
-        return transaction.frame("series_list", metric_type=metric_type, level=level)
+        check_filters(transaction, metric_type=metric_type)
+        found = transaction.frame("series_list", metric_type=metric_type, level=level)
+        archived = extents(transaction).reindex(found["series_id"])
+    scored = found.pop("scored")
+    if not archived["observations"].any():
+        return found
+    archived = archived.set_axis(found.index).astype({"first": found["first"].dtype, "last": found["last"].dtype})
+    both = scored + archived["scored"].fillna(0)
+    quality = found["quality"].fillna(0) * scored + archived["quality"].fillna(0)
+    return found.assign(
+        observations=found["observations"] + archived["observations"].fillna(0).astype("int64"),
+        first=archived["first"].fillna(found["first"]),
+        last=found["last"].fillna(archived["last"]),
+        quality=(quality / both).where(both > 0),
+    )
 
 
 def show_series(database: Database, series: int | str) -> dict[str, Any]:
     """One series, by name or id, with its counts, number of `corrections` and `latest` observations, newest first.
 
-    Raises UnknownName with the nearest, and BadInput for a name that several have.
+    Archived months count as those in the database do; Refused when one of those is missing or was altered. Raises
+    UnknownName with the nearest, and BadInput for a name that several have.
     """
     known = names(database)
     series_id = find(str(series), known)
     with database.transaction() as transaction:
+        read_archived(transaction, [series_id])
         found = transaction.one("series_show", series_id=series_id)
         if found is None:  # it was deleted meanwhile
             raise UnknownName("series", series, set(known.values()) - {known[series_id]}, stored=True)
@@ -45,25 +74,21 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
 
 def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
     """UnknownName for a label, or a value of it, that no series of the metric type and granularity has."""
-    if not labels:
-        return
     with database.transaction() as transaction:
-        rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
-    known = {row["key"]: row["values"] for row in rows}
-    for key, value in labels.items():
-        if key not in known:
-            raise UnknownName(f"label of {granularity} {metric_type}", key, known, stored=True)
-        if str(value) not in known[key]:
-            raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
+        check_filters(transaction, metric_type=metric_type, granularity=granularity, labels=labels)
 
 
 def ended(database: Database, metric_type: str | None = None, granularity: str | None = None) -> datetime | None:
     """When the newest observation's period ended (UTC, aware), of a metric type and granularity or of all series.
 
-    None without observations, and now at most: of a plan for the future nothing has ended.
+    None without observations, and now at most: of a plan for the future nothing has ended. UnknownName for a metric
+    type or granularity that nobody declared.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, metric_type=metric_type, granularity=granularity)
         newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
+        if not newest:
+            newest = _archived_end(transaction, metric_type, granularity)
     if not newest:
         return None
     ends = [
@@ -94,13 +119,6 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
         return found
     what = f"{wanted[1]} observation" if wanted[1] else "observation"
     what += f" of {wanted[0]!r}" if wanted[0] else ""
-    archived = archive_border(database)
-    if archived is not None:
-        raise NothingToDo(
-            f"there is no {what} in the database, so none is the last: those before {archived.month:%Y-%m}"
-            " are in archive files, which training and backtests read; say when they ended in place of last, or"
-            " bring months back with `mlops db restore-archive FILE`"
-        )
     with database.transaction() as transaction:
         others = transaction.rows("observations_end", metric_type=wanted[0], granularity=None)
     if others and not model:
@@ -109,12 +127,23 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
     raise NothingToDo(f"there is no {what} yet, so none is the last; bring data in with `mlops series ingest FILE`")
 
 
+def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:
+    """The newest observation of each granularity, where all of them are in archives."""
+    some = {"series_ids": None, "metric_type": metric_type, "granularity": granularity, "labels": None}
+    ids: dict[str, list[int]] = {}
+    for row in transaction.rows("series_chosen", **some):
+        ids.setdefault(row["granularity"], []).append(row["series_id"])
+    found = [{"granularity": name, "newest": newest_archived(transaction, series)} for name, series in ids.items()]
+    return [row for row in found if row["newest"] is not None]
+
+
 def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """`series_id, ds, y, quality_score, is_anomaly, recorded_at` of the newest observation of each series.
 
-    Times are naive UTC. A series without observations, or that nobody knows, has no row.
+    Times are naive UTC. A series without observations has no row; UnknownName for an id that no series has.
     """
     with database.transaction() as transaction:
+        check_filters(transaction, series_ids=series_ids)
         return transaction.frame("latest", series_ids=list(series_ids))
 
 
@@ -135,7 +164,34 @@ def history(
 
     A corrected value is the one that stood then. A score that may rest on anything recorded later is missing. Months
     that are archived and dropped are read from their files; Refused when one of those is missing or was altered.
+    UnknownName for a metric type, granularity, label or series that is not there, with the nearest that is.
     """
+    with database.transaction() as transaction:
+        check_filters(
+            transaction, metric_type=metric_type, granularity=granularity, labels=labels, series_ids=series_ids
+        )
+    return observed(
+        database,
+        series_ids=series_ids,
+        metric_type=metric_type,
+        granularity=granularity,
+        labels=labels,
+        as_of=as_of,
+        start=start,
+    )
+
+
+def observed(
+    database: Database,
+    *,
+    series_ids: Sequence[int] | None = None,
+    metric_type: str | None = None,
+    granularity: str | None = None,
+    labels: dict[str, Any] | None = None,
+    as_of: datetime | None = None,
+    start: datetime | None = None,
+) -> pd.DataFrame:
+    """`history` of what somebody chose before: what has been deleted since has no rows, and is not refused."""
     as_of = as_of or datetime.now(UTC)
     with database.transaction() as transaction:
         chosen = transaction.rows(
@@ -162,7 +218,7 @@ def nothing_current(
         return NothingToDo(message)
     if end < as_of - STALE:
         return NothingToDo(f"{message}; the newest of the data ended on {end:%Y-%m-%d}", retry_with=("--as-of", "last"))
-    if history(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
+    if observed(database, metric_type=metric_type, granularity=granularity, as_of=as_of).empty:
         message += (
             "; if the data are a history that was brought in later, let it count as known since its periods ended:"
             f" mlops series redate --metric-type {metric_type}"

@@ -17,7 +17,7 @@ from mlops.domain.forecasts import wape
 from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.forecasting.backtest import backtest, mean_before
-from mlops.series.read import history
+from mlops.series.read import observed
 from mlops.tracking.checked import load
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import read_table
@@ -126,7 +126,7 @@ def _observed(database: Database, contender: Contender, table: pd.DataFrame, nam
     """Refused when a table has outcomes that are not the observations known when its model was trained."""
     row, told = contender.row, table.loc[table["y"].notna(), ["series_id", "ds", "y"]].drop_duplicates()
     start = told["ds"].min().tz_localize("UTC").to_pydatetime() if len(told) else None
-    known = history(database, series_ids=row["lineage"]["series"], as_of=row["as_of"], start=start)
+    known = observed(database, series_ids=row["lineage"]["series"], as_of=row["as_of"], start=start)
     both = told.merge(known.rename(columns={"y": "known"}), on=["series_id", "ds"], how="left")
     wrong = both[both["y"] != both["known"]]
     if wrong.empty:

@@ -24,7 +24,7 @@ from mlops.features.store import define
 from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import scores
 from mlops.forecasting.design import FEATURES
-from mlops.series.read import history
+from mlops.series.read import observed
 from mlops.tracking.checked import ARTIFACTS, changed, digests, fetch, load_from
 from mlops.tracking.environment import code, environment, installed
 from mlops.tracking.registry import ModelVersion, resolve
@@ -211,7 +211,7 @@ def _read(database: Database, trained: _Trained) -> pd.DataFrame:
 
     Which they were is on record: what is judged as an outage now may have been judged otherwise then.
     """
-    known = history(database, series_ids=trained.lineage["series"], as_of=trained.at("as_of"))
+    known = observed(database, series_ids=trained.lineage["series"], as_of=trained.at("as_of"))
     typed = known[[*KEYS, "y"]].astype({"series_id": "int64", "y": "float64"})  # nothing has no type
     return trained.record.observations.merge(typed, on=KEYS)
 

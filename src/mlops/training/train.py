@@ -198,6 +198,7 @@ def _register(
         },
         files={"backtest.html": _page(page.name, spec, data, tested, fitted, by_series).html()},
         training=record.files(),
+        names=data.names,
     )
     logged = log_run(store, run)
     return register_version(store, database, spec.name, logged, tags), metrics
