@@ -104,7 +104,20 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
     spec = _with_absence(spec, database, selection.metric_type)
     data = read_data(database, selection, spec.as_of)
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
-    return spec, replace(data, frame=frame), ()
+    return spec, replace(data, frame=frame), _mixed(database, data)
+
+
+def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
+    """What to do when customers are learned from beside the routes that they are on."""
+    series = [int(one) for one in data.frame["series_id"].unique()]
+    with database.transaction() as transaction:
+        parts = transaction.value("series_parts_among", metric_type=data.what, series_ids=series)
+    if not parts:
+        return ()
+    return (
+        f"{parts:,} of {len(series):,} series measure a part of what another of them measures (a customer of its"
+        " route), so figures over all of them count that twice; choose one level with --level",
+    )
 
 
 def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
