@@ -9,7 +9,10 @@ from tests.postgres.served import Served
 
 from mlops.db import Database
 
-SERVED = "analytics.registered_models, analytics.series, analytics.model_prediction_results, analytics.alerts"
+SERVED = (
+    "analytics.registered_models, analytics.series, analytics.model_prediction_results, analytics.alerts,"
+    " analytics.observation_edits"
+)
 EMPTY = f"""
 set session_replication_role = replica;  -- the record refuses to be emptied
 truncate {SERVED} cascade;

@@ -1,7 +1,8 @@
 """The views that analysts ask: each says what the library says, and what was really stored."""
 
+import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from tests.postgres.served import NOW, Served
 
 from mlops.db import Database
+from mlops.forecasting.calendar import Calendar
 from mlops.series import load
 from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
 from mlops.series.read import history
+from mlops.tracking.calendars import mirror_calendars
 
 DAYS = pd.date_range("2024-01-28", periods=8)
 Send = Callable[..., Any]
@@ -173,7 +176,7 @@ def test_what_was_stored_before_an_interruption_is_of_the_file_that_was_sent_aga
 
 def test_a_forecast_says_whose_it_is_and_what_became_of_it(served: Served):
     version, series = served.healthy(), served.one("select array_agg(series_id) from analytics.series")
-    served.one('update analytics.series set labels = \'{"site_name": "North"}\' where series_id = %s', series[0])
+    served.one('update analytics.series set labels = \'{"name": "North"}\' where series_id = %s', series[0])
     served.one("insert into analytics.service_calendar values (%s, '{7}', '{}', now())", series[1])
     rows = served.connection.execute(
         "select series_id, day, site, model, version, champion, unit, freshest, horizon_week, status, outcome, error,"
@@ -239,3 +242,63 @@ def test_promotions_recommendations_answers_and_edits_are_one_list(served: Serve
         ("recommendation", "retrain", "demand", 1, None, "monitoring", "the error doubled", "snoozed", asked),
     ]
     assert (found[3][9]["series"], found[3][9]["observations"], found[4][9][0]["gate"]) == (3, 6, "skill")
+
+
+def test_the_calendar_has_the_holidays_and_events_of_each_version_once(served: Served, served_database: Database):
+    events = [{"name": "strike", "first": "2023-12-31", "last": "2024-01-02", "announced": "2023-12-20"}]
+    span = {"trained_from": "2023-06-01+00", "trained_to": "2024-05-01+00"}
+    recipe = {"recipe": {"country": "DE", "events": events}}
+    version = served.model(lineage=json.dumps(recipe), **span)
+    odd = served.model("odd", lineage=json.dumps({"recipe": {"country": "Atlantis"}}), **span)
+    assert mirror_calendars(served_database) == 1
+    found = served.connection.execute(
+        "select model, version, country, day, name, kind, share, announced, champion from analytics.calendar"
+        " where day between '2023-12-25' and '2024-01-02' order by day, name"
+    ).fetchall()
+    first = ("demand", 1, "DE")
+    known = date(2023, 12, 20)
+    assert [row[3:] for row in found if row[:3] == first] == [
+        (date(2023, 12, 25), "Christmas Day", "holiday", 1.0, None, True),
+        (date(2023, 12, 26), "Second Day of Christmas", "holiday", 1.0, None, True),
+        (date(2023, 12, 31), "strike", "event", 1.0, known, True),
+        (date(2024, 1, 1), "New Year's Day", "holiday", 1.0, None, True),
+        (date(2024, 1, 1), "strike", "event", 1.0, known, True),
+        (date(2024, 1, 2), "strike", "event", 1.0, known, True),
+    ]
+    days = Calendar.of("DE", events).days(date(2023, 1, 1), date(datetime.now(UTC).year + 1, 12, 31))
+    assert served.one("select count(*) from analytics.calendar") == len(days)
+    assert mirror_calendars(served_database) == 0  # Atlantis has no holidays, and stops nobody
+    assert served.one("select array_agg(version_id) from analytics.model_calendars") == [version] != [odd]
+    # a new year begins
+    served.one("delete from analytics.model_calendar_days where day >= date_trunc('year', now())")
+    served.one("update analytics.model_calendars set last_day = date_trunc('year', now())::date - 1")
+    assert mirror_calendars(served_database) == 1
+    assert served.one("select count(*) from analytics.calendar") == len(days)
+
+
+def test_names_and_segments_come_from_labels_where_nobody_wrote_any(database: Database):
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("insert into analytics.customers (customer_id, segment) values ('C2', 'hotel')")
+        for customer, labels in [("C1", {"name": "Roma", "segment": "cafe"}), ("C2", {"segment": "cafe"}), ("C3", {})]:
+            connection.execute(
+                "insert into analytics.time_series_staging (series_id, observed_at, value)"
+                " select analytics.series_for('collection_weight', customer_id => %s, route_id => 'R1', labels => %s),"
+                " '2024-05-01Z', 1",
+                [customer, json.dumps(labels)],
+            )
+        connection.execute(
+            "insert into analytics.time_series_staging (series_id, observed_at, value)"
+            " select analytics.series_for('fuel_consumption', route_id => 'R1', labels => '{\"name\": \"Harbour\"}'),"
+            " '2024-05-01Z', 1"
+        )
+        connection.execute("select count(*) from analytics.refresh_predictive_views()")
+        found = "select customer_id, name, segment from analytics.customer_behavior_summary order by 1"
+        assert connection.execute(found).fetchall() == [
+            ("C1", "Roma", "cafe"),
+            ("C2", None, "hotel"),  # what a user wrote stands
+            ("C3", None, None),
+        ]
+        routes = "select name from analytics.route_performance_summary"
+        assert connection.execute(routes).fetchall() == [("Harbour",)]
+        again = "select count(*) from analytics.refresh_predictive_views() where refreshed"
+        assert connection.execute(again).fetchone() == (0,)

@@ -85,7 +85,7 @@ READS = {
             "area": None,
             "tenant_id": None,
         },
-        months=2,
+        months=4,  # what is to be expected is told from half a year before, of which two months are there
     ),
     "daily_values": Read({"series_ids": FEW, "start": date(2024, 3, 1), "end": date(2024, 5, 1)}, months=2),
     "profile_values": Read({"series_ids": FEW}, why=ALL),
@@ -215,11 +215,51 @@ READS = {
         months=2,
         before=SERVED,
     ),
+    "profile_due": Read(
+        {"version": 2, "days": 28},
+        before="""update analytics.series set seasonality = '{"version": 2, "to": "2024-07-20T00:00:00Z"}'""",
+        months=1,
+    ),
     "forecast_newest": Read({"version_ids": [1, 2], "as_of": NOW}, months=4),
     "forecast_list": Read(SOME_FORECASTS, months=2),
     "forecast_rows": Read(SOME_FORECASTS, months=2),
     "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
+VIEWS = {
+    "forecasts by target_at": (
+        "select series, day, model, y_hat, status, freshest from analytics.forecasts"
+        " where target_at >= '2024-05-01Z' and target_at < '2024-06-01Z' and customer_id = 'C3' and model = 'weight'",
+        1,
+    ),
+    "forecasts by local day": ("select * from analytics.forecasts_between('2024-05-02', '2024-05-31')", 1),
+    "forecasts by a parameter": (
+        "select status, count(*) from analytics.forecasts"
+        " where target_at >= timestamptz '2024-07-01Z' + interval '1 day'"
+        " and target_at < timestamptz '2024-07-01Z' + interval '8 days' group by 1",
+        1,
+    ),
+    "arrivals by observed_at": (
+        "select day, count(*) filter (where late), sum(corrections), max(batch_id) from analytics.arrivals"
+        " where observed_at >= '2024-03-01Z' and observed_at < '2024-03-08Z' and route_id = 'R3' group by 1",
+        1,
+    ),
+    "time_series by observed_at": (
+        "select day, sum(value) from analytics.time_series where observed_at >= '2024-03-01Z'"
+        " and observed_at < '2024-04-01Z' and route_id = 'R3' group by 1",
+        1,
+    ),
+    "values as of a time": (
+        "select day, sum(value) from analytics.values_as_of('2024-08-31Z', 'collection_weight', '{3,41}',"
+        " '2024-03-01Z', '2024-05-01Z') group by 1",
+        2,
+    ),
+    "values as of a time with their quality": (
+        "select * from analytics.values_as_of('2024-08-31Z', p_series_ids => '{3}', p_from => '2024-02-01Z',"
+        " p_to => '2024-03-01Z')",
+        2,
+    ),
+}
+"""What analysts ask of the views over partitioned tables, and the most months of a table that are opened for it."""
 READ_ALL = {
     "edit_meant": "forecasts have no index by series alone, and only PostgreSQL 18 skips in theirs; a person asks once",
     "series_list": "counts everything there is",
@@ -231,7 +271,12 @@ ELSEWHERE = {
     "series_names": "names series, reads no partition",
     "review_findings": "names series, reads no partition",
     "recommendation_evidence": "names series, reads no partition",
-    "observations_kept_from": "names the table, reads the policy alone",
+    "observations_kept_from": "looks for the newest month that has rows; see test_partitions",
+    "retention": "asks each old month for one row; see test_partitions",
+    "retention_agree": "asks each old month for one row; see test_partitions",
+    "retention_withdraw": "writes an agreement, reads no partition",
+    "upkeep_policies": "asks each old month for one row; see test_partitions",
+    "upkeep_mark_month": "reads the series of one month; see test_maintain",
     "feature_build_make": "makes a table, reads none; see test_feature_store",
     "feature_build_attach": "attaches a partition, reads the rows of that build alone",
     "feature_build_drop": "drops the rows of one build",
@@ -336,6 +381,22 @@ def test_it_reads_no_partition_whole_to_throw_most_of_it_away(filled: Database, 
             assert dropped <= WASTED * (kept + dropped), scan
 
 
+@pytest.mark.parametrize("question", VIEWS)
+def test_a_view_opens_only_the_months_it_is_asked_about(filled: Database, question: str):
+    query, most = VIEWS[question]
+    with psycopg.connect(filled.url) as connection:
+        plan = connection.execute("explain (analyze, format json) " + query).fetchone()[0]
+    opened: dict[str, set[str]] = {}
+    for scan in of_partitions(plan):
+        table, _, month = scan["Relation Name"].rpartition("_p")
+        opened.setdefault(table, set()).add(month)
+        if scan["Node Type"] in ("Seq Scan", "Parallel Seq Scan"):
+            kept, dropped = scan["Actual Rows"], scan.get("Rows Removed by Filter", 0)
+            assert dropped <= WASTED * (kept + dropped), scan
+    assert opened
+    assert all(len(months) <= most for months in opened.values()), opened
+
+
 def scans(database: Database, query: str) -> list[dict[str, Any]]:
     """The scans of partitions that were really made."""
     with database.transaction() as transaction:
@@ -344,6 +405,10 @@ def scans(database: Database, query: str) -> list[dict[str, Any]]:
         explain = sa.text("explain (analyze, format json) " + str(statement(query)))
         plan = transaction._connection.execute(explain, READS[query].parameters).scalar()
         transaction._connection.rollback()
+    return of_partitions(plan)
+
+
+def of_partitions(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         node
         for node in nodes(plan[0]["Plan"])

@@ -87,6 +87,18 @@ def test_a_whole_route_is_put_together_as_the_transformation_says(database: Data
     assert build(database, a_set(mean), NOW).frame["x"].tolist() == pytest.approx([np.nan, 1, 2] * 3, nan_ok=True)
 
 
+def test_of_a_route_that_has_a_series_of_its_own_the_customers_count_where_that_says_nothing(
+    database: Database, add: Add
+):
+    add([1, 2, 3, 4], "container_fill_level", route_id="R1")
+    for customer in ("C1", "C2"):
+        add([10, 20, 30, 40], customer_id=customer, route_id="R1")
+    add([25, np.nan, 65, 80], route_id="R1", labels={"stream": "paper"})
+    summed = a_feature(lag(1, across="sum"), "collection_weight", entity="route")
+    built = build(database, a_set(summed, metric_type="container_fill_level"), NOW)
+    assert built.frame["x"].tolist() == pytest.approx([np.nan, 25, 40, 65], nan_ok=True)
+
+
 def test_labels_become_the_places_in_the_declared_list(database: Database, add: Add):
     for stream in ("glass", "paper", "wood"):
         add([1], labels={"stream": stream})

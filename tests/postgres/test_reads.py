@@ -186,7 +186,7 @@ def test_an_area_finds_what_it_overlaps_and_nothing_of_its_bounding_box(
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"by": "depot"}, UnknownName, "unknown dimension 'depot'; known: area, customer"),
+        ({"by": "depot"}, UnknownName, "unknown dimension 'depot'; known: area, company, customer"),
         ({"grain": "year"}, UnknownName, "unknown grain 'year'"),
         ({"metric_type": "colection_weight"}, UnknownName, "did you mean 'collection_weight'"),
         ({"by": "area"}, BadInput, "has no area; give a polygon"),

@@ -358,7 +358,7 @@ def test_after_any_writes_corrections_and_deletes_the_summary_is_what_scratch_wo
         database,
         """truncate analytics.time_series_metrics, analytics.daily_metrics_summary,
                     analytics.dirty_days, analytics.dirty_months,
-                    analytics.customer_behavior_aggregates, analytics.operational_metrics_aggregates""",
+                    analytics.month_figures""",
     )
     series = [
         add_series(database, metric, customer_id="C1", route_id="R1", site_id=f"{datetime.now(UTC)}")
@@ -422,16 +422,17 @@ def _added_up(rows: pd.DataFrame, aggregate: str) -> float:
     return float(rows["value"].sum() if aggregate == "sum" else rows["value"].mean())
 
 
-def test_a_change_is_against_the_month_before_and_follows_its_corrections(database: Database):
+def test_a_change_is_by_calendar_day_against_the_month_before_and_follows_its_corrections(database: Database):
     series = add_series(database, customer_id="C1", vehicle_id="V1")
     for month, value in ((1, 10), (2, 15), (3, 15), (5, 8)):
         observe(database, series, datetime(2024, month, 3, tzinfo=UTC), value)
     ask(database, "select analytics.refresh_daily_summary(), analytics.refresh_monthly_aggregates()")
     changes = "select change from analytics.customer_behavior_aggregates order by month"
-    assert [row[0] for row in ask(database, changes)] == [None, pytest.approx(0.5), pytest.approx(0), None]
+    months = [None, pytest.approx(0.5), pytest.approx(29 / 31 - 1), -1, None]  # known from the 3rd of January on
+    assert [row[0] for row in ask(database, changes)] == months
     observe(database, series, datetime(2024, 1, 3, tzinfo=UTC), 5)
     ask(database, "select analytics.refresh_daily_summary(), analytics.refresh_monthly_aggregates()")
-    assert [row[0] for row in ask(database, changes)] == [None, pytest.approx(2), pytest.approx(0), None]
+    assert [row[0] for row in ask(database, changes)] == [None, pytest.approx(2), *months[2:]]
     vehicle = "select change from analytics.operational_metrics_aggregates where dimension = 'vehicle' order by month"
     assert [row[0] for row in ask(database, vehicle)] == [row[0] for row in ask(database, changes)]
 

@@ -80,3 +80,10 @@ def test_every_step_is_forecast_and_the_closed_ones_are_marked(kind: str):
     numbers = ["y_hat", "lo_80", "hi_80", "lo_95", "hi_95"]
     assert (zero.loc[zero["closed"], numbers] == 0).all(axis=None)
     assert zero.loc[~zero["closed"], numbers].equals(plain.loc[~plain["closed"], numbers])
+
+
+def test_what_is_closed_is_told_by_weekday_and_month():
+    frame = pd.concat([series(weekdays(0, 1, 2, 3, 4), "w"), series(DAYS.month != 12, "m")])
+    found = forecaster("naive")(freq="daily").fit(frame).service().set_index("series_id")
+    assert found["closed_weekdays"].to_dict() == {"w": [6, 7], "m": []}
+    assert found["closed_months"].to_dict() == {"w": [], "m": [12]}

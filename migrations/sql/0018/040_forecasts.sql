@@ -1,10 +1,10 @@
 -- Every stored forecast as an analyst asks for it: whose it is by name, which day, how far ahead, by which model, and what became of it.
 
 create view analytics.forecasts with (security_invoker = true) as
-select s.tenant_id, p.series_id, analytics.series_name(s) as series, s.metric_type, t.unit, s.granularity,
-       s.customer_id, coalesce(c.name, s.labels ->> 'customer_name') as customer,
-       s.route_id,    coalesce(r.name, s.labels ->> 'route_name')    as route,
-       s.site_id,     coalesce(l.name, s.labels ->> 'site_name')     as site,
+select s.tenant_id, p.series_id, analytics.series_name(s) as series, s.metric_type, t.unit, s.granularity, s.level,
+       s.customer_id, coalesce(c.name, analytics.label_name(s, 'customer')) as customer,
+       s.route_id,    coalesce(r.name, analytics.label_name(s, 'route'))    as route,
+       s.site_id,     coalesce(l.name, analytics.label_name(s, 'site'))     as site,
        s.vehicle_id, s.driver_id, s.labels,
        v.name as model, v.version, v.kind, p.version_id,
        exists (select from analytics.model_aliases a where a.version_id = p.version_id and a.alias = 'champion' and a.valid_to is null) as champion,
@@ -31,19 +31,20 @@ select s.tenant_id, p.series_id, analytics.series_name(s) as series, s.metric_ty
  cross join lateral (select analytics.local_day(p.target_at, g.dated, s.time_zone) as day) d;
 
 comment on view analytics.forecasts is
-'One row per stored forecast: model version, series, cutoff and time that it is for, with names, the local day, and what became of it. A day is forecast from many cutoffs and by several versions: ask for freshest, and for one model and champion, before you add up. A condition on target_at lets PostgreSQL read the months that it names alone; for local days analytics.forecasts_between does so. Months that are archived are not in it.';
+'One row per stored forecast: model version, series, cutoff and time that it is for, with names, the local day, and what became of it. A day is forecast from many cutoffs and by several versions: ask for freshest, for one model and champion, and for one level, before you add up. A condition on target_at lets PostgreSQL read the months that it names alone; for local days analytics.forecasts_between does so. Months that are archived are not in it.';
 comment on column analytics.forecasts.tenant_id           is 'The tenant of the series; 1 where there is one only.';
 comment on column analytics.forecasts.series_id           is 'Of analytics.series.';
 comment on column analytics.forecasts.series              is 'The name of the series, as mlops series list prints it: its places and labels.';
 comment on column analytics.forecasts.metric_type         is 'What is forecast, of analytics.metric_types.';
 comment on column analytics.forecasts.unit                is 'The unit of y_hat, its bounds, outcome and error.';
 comment on column analytics.forecasts.granularity         is 'How long a step of the series is: hourly, daily, weekly, …';
+comment on column analytics.forecasts.level               is 'Whose forecast it is: customer, driver, vehicle, route, site or company. What a route''s customers and the route itself are forecast must not be added up; see analytics.series_parts.';
 comment on column analytics.forecasts.customer_id         is 'The customer of the series; empty where it has none.';
-comment on column analytics.forecasts.customer            is 'The customer''s name from analytics.customers, else the label customer_name of the series; empty where neither says one.';
+comment on column analytics.forecasts.customer            is 'The customer''s name from analytics.customers, else by the labels of the series (customer_name, or name where it is the customer''s own); empty where neither says one.';
 comment on column analytics.forecasts.route_id            is 'The route of the series; empty where it has none.';
-comment on column analytics.forecasts.route               is 'The route''s name from analytics.routes, else the label route_name of the series.';
+comment on column analytics.forecasts.route               is 'The route''s name from analytics.routes, else by the labels of the series (route_name, or name where it is the route''s own).';
 comment on column analytics.forecasts.site_id             is 'The site of the series; empty where it has none.';
-comment on column analytics.forecasts.site                is 'The site''s name from analytics.sites, else the label site_name of the series.';
+comment on column analytics.forecasts.site                is 'The site''s name from analytics.sites, else by the labels of the series (site_name, or name where it is the site''s own).';
 comment on column analytics.forecasts.vehicle_id          is 'The vehicle of the series; empty where it has none.';
 comment on column analytics.forecasts.driver_id           is 'The driver of the series; empty where it has none.';
 comment on column analytics.forecasts.labels              is 'The labels of the series, as a JSON object.';

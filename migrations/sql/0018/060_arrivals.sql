@@ -29,7 +29,7 @@ $$;
 comment on function analytics.batch_of is 'The ingested file (batch_id) with which a series learnt something: that was being stored at p_recorded_at, or, where this is p_ended_at, the end of the step, the one that brought it as history. Empty when none did (it came by SQL, or its file is not stored whole yet), and when several may have.';
 
 create view analytics.arrivals with (security_invoker = true) as
-select s.tenant_id, m.series_id, analytics.series_name(s) as series, s.metric_type, s.granularity, s.customer_id, s.route_id, s.site_id,
+select s.tenant_id, m.series_id, analytics.series_name(s) as series, s.metric_type, s.granularity, s.level, s.customer_id, s.route_id, s.site_id,
        m.observed_at, d.day, m.value, f.value as first_value,
        d.ended_at, k.first_known_at, k.late_by, k.late_by > t.late_after as late,
        f.corrections, case when f.corrections > 0 then m.recorded_at end as corrected_at,
@@ -56,6 +56,7 @@ comment on column analytics.arrivals.series_id          is 'Of analytics.series.
 comment on column analytics.arrivals.series             is 'The name of the series, as mlops series list prints it: its places and labels.';
 comment on column analytics.arrivals.metric_type        is 'What is measured, of analytics.metric_types.';
 comment on column analytics.arrivals.granularity        is 'How long a step of the series is: hourly, daily, weekly, …';
+comment on column analytics.arrivals.level              is 'Whose observation it is: customer, driver, vehicle, route, site or company.';
 comment on column analytics.arrivals.customer_id        is 'The customer of the series; empty where it has none.';
 comment on column analytics.arrivals.route_id           is 'The route of the series; empty where it has none.';
 comment on column analytics.arrivals.site_id            is 'The site of the series; empty where it has none.';

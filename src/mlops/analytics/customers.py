@@ -21,7 +21,9 @@ def by_month(
 ) -> pd.DataFrame:
     """Months of some customers: `customer_id, metric_type, ds, y`, days, extremes and `change`.
 
-    `y` is the month by the metric type's aggregate; `change` is its daily mean against that of the month before.
+    `y` is the month by the metric type's aggregate; one without any observation is a row, with 0 `days` of so many
+    `expected_days`. `change` is a day against one of the month before, 0.1 is 10 % more: over all `calendar_days` where
+    the metric type adds up and absence means zero.
     UnknownName for a customer or metric type that is not there.
     """
     with database.transaction() as transaction:

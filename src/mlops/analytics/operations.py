@@ -1,4 +1,4 @@
-"""Observations added up by customer, route, vehicle, driver, site or area, out of the daily summary."""
+"""Observations added up by customer, route, vehicle, driver, site, area or company, out of the daily summary."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,7 +12,7 @@ from mlops.series.filters import check_filters, check_places
 
 __all__ = ["Dimension", "Grain", "Point", "aggregate", "by_month", "route_performance"]
 
-Dimension = Literal["customer", "route", "vehicle", "driver", "site", "area"]
+Dimension = Literal["customer", "route", "vehicle", "driver", "site", "area", "company"]
 Grain = Literal["day", "week", "month"]
 Point = tuple[float, float]
 """x (longitude) and y (latitude)."""
@@ -34,8 +34,12 @@ def aggregate(
 
     The metric type's own aggregate decides how values add up, along time and over series: sums add; a mean is over all
     observations; a maximum is the largest; `last` takes each series' last value of the period and averages over series.
+    Nothing counts twice: on each day an entity's own series where it has one, else the sum of its parts. A week or
+    month without any observation is a row, with 0 `observed_days` of so many `expected_days`; its `y` is 0 where the
+    metric type adds up and absence means zero, else missing.
     `area` keeps the series whose service area overlaps the polygon, or contains the one point that is given; the area
-    of a series is its own, else that of its route. `by="area"` adds all of them up as one.
+    of a series is its own, else that of its route. `by="area"` adds all of them up as one, `by="company"` all of a
+    tenant.
     UnknownName for a dimension, grain, metric type, tenant or id that is not there.
     """
     _check(by, grain, ids, area)
@@ -66,7 +70,8 @@ def by_month(
 ) -> pd.DataFrame:
     """Months of some routes, vehicles, drivers or sites: `entity_id, metric_type, ds, y`, days, extremes and `change`.
 
-    `change` is the daily mean against that of the month before: 0.1 is 10 % more.
+    A month without any observation is a row, with 0 `days` of so many `expected_days`. `change` is a day against one of
+    the month before, 0.1 is 10 % more: over all `calendar_days` where the metric type adds up and absence means zero.
     """
     _choice("dimension", dimension, ("route", "vehicle", "driver", "site"))
     with database.transaction() as transaction:
@@ -94,8 +99,8 @@ def _check(by: str, grain: str, ids: Sequence[str] | None, area: Sequence[Point]
     _choice("grain", grain, get_args(Grain))
     if by == "area" and area is None:
         raise BadInput("by='area' has no area; give a polygon [(x, y), (x, y), (x, y), …] or one point [(x, y)]")
-    if by == "area" and ids is not None:
-        raise BadInput("by='area' takes no ids; choose by='route' with ids and area to see the routes of an area")
+    if by in ("area", "company") and ids is not None:
+        raise BadInput(f"by={by!r} takes no ids; choose by='route' with ids (and area, to see the routes of one)")
 
 
 def _choice(what: str, name: str, choices: Sequence[str]) -> None:

@@ -92,6 +92,7 @@ def series_of(
         metric_type=selection.metric_type,
         granularity=selection.granularity,
         labels=selection.labels or None,
+        level=selection.level,
         series_ids=None if series is None else list(series),
     )
 
@@ -169,20 +170,27 @@ def _linked(
 ) -> Observed:
     """Of each series, what the series that measure its place say together, in the order of their ids.
 
-    What a source says of its step belongs to the series' step in which that ends, so that no lag sees ahead.
+    Where one measures the whole place, those that measure parts of it say nothing on its steps. What a source says of
+    its step belongs to the series' step in which that ends, so that no lag sees ahead.
     """
     own = np.array(sorted({link["source_id"] for link in links}), dtype=np.int64)
     sources, begin_with = _long(found, own, granularity)
     closed = time_of(sources.step + 1, granularity, begin_with[sources.row]) - np.timedelta64(1, "us")
     ends = np.searchsorted(sources.row, np.arange(len(own) + 1))
-    parts = []
+    said: dict[tuple[int, int], tuple[slice, Ints]] = {}
     for link in links:
         begin, end = ends[place := int(np.searchsorted(own, link["source_id"]))], ends[place + 1]
-        series = int(np.searchsorted(ids, link["series_id"]))
-        step = step_of(closed[begin:end], granularity, int(anchors[series]))
-        parts.append((np.full(end - begin, series), step, sources.ds[begin:end], sources.y[begin:end]))
-    if not parts:
+        anchor = int(anchors[int(np.searchsorted(ids, link["series_id"]))])
+        said[link["series_id"], link["source_id"]] = slice(begin, end), step_of(closed[begin:end], granularity, anchor)
+    if not said:
         return sources
+    parts = []
+    for link in links:
+        rows, steps = said[link["series_id"], link["source_id"]]
+        wholes = [said[key][1] for whole in link["wholes"] or () if (key := (link["series_id"], whole)) in said]
+        counts = ~np.isin(steps, np.concatenate(wholes)) if wholes else np.ones(len(steps), dtype=bool)
+        series = np.full(int(counts.sum()), np.searchsorted(ids, link["series_id"]))
+        parts.append((series, steps[counts], sources.ds[rows][counts], sources.y[rows][counts]))
     row, step, ds, y = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Observed(row, step, ds, y) if across is None else _together(Observed(row, step, ds, y), across)
 

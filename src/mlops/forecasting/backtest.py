@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlops import parallel
@@ -18,9 +17,10 @@ from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
 from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.forecasting import forecaster
+from mlops.forecasting.accuracy import scales
 from mlops.forecasting.calendar import Calendar, about
 from mlops.forecasting.inputs import Table, taken
-from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.panel import Floats
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
 from mlops.tables import days_or_times, times
@@ -97,6 +97,7 @@ def backtest(
     horizon: int,
     *,
     refit_every: int = 1,
+    levels: Sequence[int] = LEVELS,
     progress: Callable[[int], None] | None = None,
     id_col: str | None = None,
     time_col: str | None = None,
@@ -116,7 +117,7 @@ def backtest(
     frame = frame.assign(ds=read(frame["ds"]).astype("datetime64[ns]"))
     parts, done = [], 0
     for one in compare(
-        [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, where="serial"
+        [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, levels=levels, where="serial"
     ):
         parts.append(one.forecasts)
         done += len(one.cutoffs)
@@ -133,6 +134,7 @@ def compare(
     horizon: int,
     *,
     refit_every: int = 1,
+    levels: Sequence[int] = LEVELS,
     where: str | None = None,
 ) -> Iterator[Done]:
     """Every candidate from the same cutoffs, over the workers of `where`; each fit is given when it is done.
@@ -141,7 +143,7 @@ def compare(
     """
     ordered = sorted(cutoffs)
     blocks = [tuple(ordered[start : start + refit_every]) for start in range(0, len(ordered), refit_every)]
-    work = [_Job(candidate, block, horizon) for candidate in candidates for block in blocks]
+    work = [_Job(candidate, block, horizon, tuple(levels)) for candidate in candidates for block in blocks]
     for _, done in parallel.jobs(_do, work, where, shared=past):
         yield done
 
@@ -207,6 +209,7 @@ class _Job:
     candidate: Candidate
     cutoffs: tuple[pd.Timestamp, ...]
     horizon: int
+    levels: tuple[int, ...]
 
 
 def _do(past: Past, job: _Job) -> Done:
@@ -220,8 +223,8 @@ def _do(past: Past, job: _Job) -> Done:
         panels = past.at(cutoff)
         if not fitted.knows_new_series:
             panels = panels.take(fitted.known)
-        forecasts = fitted.predict(job.horizon, LEVELS, history=_seen(panels, job.horizon))
-        scale = pd.concat([pd.Series(_naive_error(part), index=part.ids) for part in panels.parts])
+        forecasts = fitted.predict(job.horizon, job.levels, history=_seen(panels, job.horizon))
+        scale = scales(panels)["scale"]
         forecasts = forecasts.assign(
             scale=forecasts["series_id"].map(scale), step=forecasts.groupby("series_id").cumcount() + 1
         )
@@ -239,26 +242,4 @@ def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Times
 
 def _seen(panels: Panels, horizon: int) -> pd.DataFrame:
     """The panels as a frame; with covariates also the steps that are forecast, and no later ones, without their `y`."""
-    return pd.concat([_seen_of(panel, horizon) for panel in panels.parts], ignore_index=True)
-
-
-def _seen_of(panel: Panel, horizon: int) -> pd.DataFrame:
-    if not panel.extra:
-        return panel.frame()
-    ahead, steps = panel.ahead_of(horizon)
-    past = panel.frame(gaps=True)
-    known = {name: _known_at(panel.extra[name], len(panel.index) + steps).ravel() for name in panel.extra}
-    keys = {"series_id": panel.ids.repeat(horizon), "ds": np.tile(ahead.to_numpy(), len(panel.ids)), "y": np.nan}
-    return pd.concat([past, pd.DataFrame(keys | known)], ignore_index=True)
-
-
-def _known_at(values: Floats, steps: npt.NDArray[np.int64]) -> Floats:
-    """A covariate at steps; NaN after what is known."""
-    wide = np.pad(values, ((0, 0), (0, max(int(steps.max()) + 1 - values.shape[1], 0))), constant_values=np.nan)
-    return np.asarray(wide[:, steps])
-
-
-def _naive_error(panel: Panel) -> Floats:
-    """Mean absolute difference to the same place in the cycle before, by series (Hyndman and Koehler, 2006)."""
-    cycle = panel.granularity.block
-    return np.asarray(pd.DataFrame(np.abs(panel.y[:, cycle:] - panel.y[:, :-cycle])).mean(axis=1))
+    return pd.concat([panel.with_ahead(horizon) for panel in panels.parts], ignore_index=True)

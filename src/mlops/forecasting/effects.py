@@ -124,12 +124,9 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
     own = np.array([name in known.own for name in names], dtype=bool)
     parts = known.by_series(panel.ids)
-    on = (
-        of_names.any(axis=0)[None, :]
-        if len(parts) == 1
-        else known.count_of(panel.ids, panel.index, panel.granularity) > 0
-    )
-    steps = np.flatnonzero(of_names.any(axis=0))
+    named = np.asarray(of_names.any(axis=0))
+    on = named if len(parts) == 1 else known.count_of(panel.ids, panel.index, panel.granularity) > 0
+    steps = np.flatnonzero(named)
     y, usual, of_names = panel.y[:, steps], usual_values(panel, without=on)[:, steps], of_names[:, steps]
     seen = ~np.isnan(y) & ~np.isnan(usual) & (usual > 0)
     would, change = np.where(seen, usual, 0.0), np.where(seen, y - usual, 0.0)

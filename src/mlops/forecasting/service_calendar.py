@@ -13,7 +13,7 @@ from scipy.special import bdtr
 from mlops.domain.granularity import DAYS_OF_YEAR
 from mlops.forecasting.panel import Panel
 
-__all__ = ["closed", "memory"]
+__all__ = ["closed", "memory", "service"]
 
 WEEKS = 26
 """The newest weeks that say which weekdays are served: a plan may change."""
@@ -43,18 +43,23 @@ def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Flags:
     (binomial); a month when nothing came the last two times. A series without a pattern is always open. By the panel's
     clock; quarters and years are always open.
     """
-    found = np.zeros((len(panel.ids), len(ahead)), dtype=bool)
+    weekdays, months = service(panel)
+    return np.asarray(weekdays[:, ahead.dayofweek] | months[:, ahead.month - 1])
+
+
+def service(panel: Panel) -> tuple[Flags, Flags]:
+    """Which weekdays (series × 7, from Monday) and months (series × 12, from January) are closed, as of `closed`."""
+    weekdays, months = (np.zeros((len(panel.ids), count), dtype=bool) for count in (7, 12))
     if not len(panel.index):
-        return found
+        return weekdays, months
     days, seen = _daily(panel)
     expected = _since_first(seen)
     if not panel.granularity.counted:
-        shut = _weekdays(days, seen)
-        found |= shut[:, ahead.dayofweek]
-        expected &= ~shut[:, pd.DatetimeIndex(days).dayofweek]
+        weekdays = _weekdays(days, seen)
+        expected &= ~weekdays[:, pd.DatetimeIndex(days).dayofweek]
     if panel.granularity.months <= 1:
-        found |= _months(days, seen, expected)[:, ahead.month - 1]
-    return found
+        months = _months(days, seen, expected)
+    return weekdays, months
 
 
 def memory(panel: Panel) -> int:

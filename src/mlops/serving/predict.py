@@ -15,7 +15,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.forecasting.base import COMPONENTS
-from mlops.serving.served import served
+from mlops.serving.served import Served, served
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
@@ -76,7 +76,10 @@ def predict(
     if decompose:
         stamped["decomposition"] = _as_json(forecasts)
     cutoff = steps["cutoff"].max().tz_localize("UTC").to_pydatetime()
-    stored = _write(database, stamped.rename(columns={"ds": "target_at"})) if file is None else 0
+    stored = 0
+    if file is None:
+        _remember_service(database, found, as_of)
+        stored = _write(database, stamped.rename(columns={"ds": "target_at"}))
     shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
     shown.insert(1, "name", shown["series_id"].map(found.names))
     return Issued(found.version, cutoff, shown, stored, closed, found.refused, request_id)
@@ -108,6 +111,13 @@ def _write(database: Database, forecasts: pd.DataFrame) -> int:
         transaction.run("stage_predictions")
         transaction.copy("staged_predictions", forecasts)
         return transaction.run("store_predictions")
+
+
+def _remember_service(database: Database, found: Served, as_of: datetime) -> None:
+    """Keep when the series are not served, so that SQL can tell which forecasts nothing will ever judge."""
+    rows = found.forecaster.service(history=found.observed).to_dict("records")
+    with database.transaction() as transaction:
+        transaction.run("service_calendar_put", document={"series": rows}, as_of=as_of)
 
 
 def _memory_mb() -> float:

@@ -22,6 +22,7 @@ from mlops.db import Database, Transaction
 from mlops.db.retry import again_when_lost
 from mlops.db.snapshot import snapshot
 from mlops.errors import Refused
+from mlops.tracking.calendars import mirror_calendars
 from mlops.tracking.identity import Known, Seen, recognise
 from mlops.tracking.mirror_lineage import mirror_lineage
 from mlops.tracking.read_api import ByApi, reachable
@@ -130,6 +131,7 @@ def _sync(store: Store, database: Database, how: How | None, adopt: bool, new: _
     try:
         synced, touched = again_when_lost(lambda: _mirror(store, database, how, adopt, new))
         waiting = mirror_lineage(database, touched, foreign=foreign)
+        mirror_calendars(database)
     except Exception as error:
         with suppress(Exception), database.transaction() as transaction:
             transaction.run("mirror_failed", failure=str(error)[:1000])

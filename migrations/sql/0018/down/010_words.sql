@@ -1,1 +1,1 @@
-drop function analytics.local_day(timestamptz, boolean, text), analytics.step_end(timestamptz, int, int);
+drop function analytics.local_day(timestamptz, boolean, text), analytics.step_end(timestamptz, int, int), analytics.label_name(analytics.series, text);
