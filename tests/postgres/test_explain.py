@@ -61,6 +61,15 @@ select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"
 KNOWN = """
 update analytics.model_prediction_results set outcome_recorded_at = target_at
  where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
+MATCHED = (QUERIES["stage_matched"]).read_text(encoding="utf-8")
+TOTALS = f"""{MATCHED};
+update analytics.series set total = true where series_id = 100;
+insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
+select distinct version_id, series_id, cutoff, array{FEW}::bigint[]
+  from analytics.model_prediction_results where series_id = 100;
+update analytics.model_prediction_results set parts = 3, outcome = null, outcome_recorded_at = null, matched_at = null
+ where series_id = 100"""
+WEEKS = f"{TOTALS}; update analytics.series set granularity = 'weekly', weeks_of = 3 where series_id = 100"
 ALL = "the question has no time range; each month is asked by its index"
 BY_ID = "an id says nothing about its month; each is asked by its index"
 SEASON = {"cycle": timedelta(days=7), "steps": 7}
@@ -173,7 +182,9 @@ READS = {
         {"name": "weight", "as_of": NOW, **SEASON}, why="every week of a model's life", before=SERVED
     ),
     "waiting_predictions": Read({"as_of": NOW}, why="a prediction may wait since any time"),
-    "match_outcomes": Read({"as_of": NOW}, why="a correction may concern any time"),
+    "match_outcomes": Read({"as_of": NOW}, why="a correction may concern any time", before=MATCHED),
+    "match_totals": Read({"as_of": NOW}, why="a total may wait since any time", before=TOTALS),
+    "match_weeks": Read({"as_of": NOW}, why="a total may wait since any time", before=WEEKS),
     "trace_prediction": Read({"prediction_id": 7}, why=BY_ID),
     "trace_months": Read({"prediction_id": 7}, why=BY_ID),
     "newest_prediction": Read(why="each month is asked by its index for its largest"),
@@ -300,6 +311,7 @@ ELSEWHERE = {
     "upkeep_drop": "drops months; reads those to see that their archives hold them",
     "upkeep_partitions": "reads the catalogue",
     "upkeep_premake": "makes partitions, reads none",
+    "stage_matched": "takes the columns, reads no row",
     "stage_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
     "ingest_insert": "writes by the primary key",
@@ -310,6 +322,7 @@ ELSEWHERE = {
     "hold_prediction_months": "locks the parent, reads none",
     "quality_lock": "locks rows by their key",
     "series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",
+    "series_own": "asks whether there is any observation, of the few series that may be their own total",
     "unknown_time_zones": "asks a function about names, reads no table",
 }
 

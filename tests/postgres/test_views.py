@@ -262,10 +262,15 @@ def test_models_say_how_good_they_were_week_by_week_and_by_horizon(modelled: Dat
     refresh_views(modelled)
     found = ask(
         modelled,
-        """select version, week, horizon, forecasts, wape, bias, coverage_80, coverage_95, forecasts_naive,
-                  error_to_naive
-             from analytics.model_accuracy_summary order by week, horizon""",
+        """select version, week, horizon, sum(forecasts), sum(error_sum) / sum(outcome_sum), max(bias),
+                  min(coverage_80), min(coverage_95), sum(forecasts_naive), max(error_to_naive)
+             from analytics.model_accuracy_summary where not total
+            group by version, week, horizon order by week, horizon""",
     )
+    assert ask(modelled, "select distinct route_id from analytics.model_accuracy_summary order by 1") == [
+        ("R1",),
+        ("R2",),
+    ]
     assert [row[1:4] for row in found] == [
         (date(2024, 1, 8), "1-7", 12),
         (date(2024, 1, 15), "1-7", 2),

@@ -53,6 +53,12 @@ def test_the_levels_are_those_that_are_asked_for(frame: pd.DataFrame, tested: pd
     assert [name for name in tested if name.startswith(("lo_", "hi_"))] == ["lo_50", "hi_50", "lo_90", "hi_90"]
     none = cross_validation(frame, 14, 3, 7, model="smoothing", levels=())
     assert_frame_equal(none, tested[none.columns])
+    one = cross_validation(frame, 14, 3, 7, model="smoothing", level=90)
+    assert_frame_equal(one, tested[one.columns])
+    with pytest.raises(BadInput, match="levels and level are the same"):
+        cross_validation(frame, 14, levels=(50,), level=90)
+    with pytest.raises(BadInput, match=r"80, not 0\.8"):
+        cross_validation(frame, 14, level=0.8)
 
 
 def test_a_forecaster_is_not_changed_by_it(frame: pd.DataFrame):

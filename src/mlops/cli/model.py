@@ -24,7 +24,9 @@ from mlops.cli.options import (
     Output,
     OwnHorizon,
     Set,
+    Totals,
     Uri,
+    asked_totals,
 )
 from mlops.cli.output import console, emit, progress
 from mlops.cli.specs import spec_of
@@ -51,6 +53,7 @@ def train(
     granularity: Granularity = "",
     level: Level = "",
     label: Label = [],  # noqa: B006
+    totals: Totals = "",
     change: Set = [],  # noqa: B006
     as_of: AsOf = "now",
     as_json: Json = False,
@@ -75,6 +78,7 @@ def train(
         horizon=horizon,
         events=events,
         covariates=covariate,
+        totals=totals,
     )
     with progress() as bar:
         task = bar.add_task(f"training {kind}", total=None, note="")
@@ -108,6 +112,7 @@ def train(
 def predict(
     uri: Uri,
     horizon: OwnHorizon = None,
+    totals: Totals = "",
     file: ModelFile = None,
     output: Output = None,
     decompose: Annotated[bool, typer.Option(help="Store what each forecast is made of, too.")] = True,
@@ -125,6 +130,7 @@ def predict(
         horizon=horizon,
         as_of=moment(as_of, model=uri, file=file),
         decompose=decompose and file is None,
+        totals=asked_totals(totals),
         file=file,
     )
     if output is not None:
@@ -137,6 +143,9 @@ def predict(
             f"{len(shown):,} forecasts of {shown['series_id'].nunique()} series from {issued.cutoff:%Y-%m-%d}"
             f" by {issued.version.uri}; {kept}"
         )
+        if len(issued.totals):
+            of, few = len(issued.totals), issued.totals["series_id"].nunique()
+            console.print(f"  and {of:,} of {few} totals, stored with them: mlops forecasts plot --series NAME")
         if issued.closed:
             console.print(f"  {issued.closed:,} steps are left out: days or months on which a series is never served")
         for series, reason in issued.refused.items():
@@ -201,6 +210,7 @@ def match(as_of: AsOf = "now", as_json: Json = False) -> None:
 
     matched = run(database(), moment(as_of))
     text = f"{matched.matched:,} predictions got their outcome, {matched.waiting:,} still wait"
+    of_totals = f"; so did {matched.totals:,} of totals" if matched.totals else ""
     if matched.overdue:
         text += f", {matched.overdue:,} of them for more than four weeks: perhaps nothing will ever judge them"
-    emit(matched, as_json=as_json, text=lambda: console.print(text))
+    emit(matched, as_json=as_json, text=lambda: console.print(text + of_totals))

@@ -7,10 +7,12 @@ import typer
 
 from mlops.cli import typed
 from mlops.cli.context import AS_OF, check_time
-from mlops.errors import Misused, quoted
+from mlops.domain.totals import TOTALS
+from mlops.errors import Misused, UnknownName, quoted
 
 __all__ = [
     "LARGEST_ID",
+    "NO_TOTALS",
     "AsOf",
     "AsOfOrNone",
     "By",
@@ -33,13 +35,16 @@ __all__ = [
     "OwnHorizon",
     "Segment",
     "Set",
+    "Totals",
     "Uri",
+    "asked_totals",
     "changes",
     "pairs",
 ]
 
 USUAL = "192 of 15min, 96 of 30min, 168 hours, 28 days, 20 business days, 13 weeks, 12 months, 4 quarters, 3 years"
 """The usual horizons of `domain.granularity`, in words; importing that would cost every command numpy."""
+NO_TOTALS = "none"
 LARGEST_ID = 2**63 - 1
 """Of a number that the database gives out."""
 
@@ -68,6 +73,11 @@ def changes(given: list[str], **options: object) -> dict[str, str]:
     return said | pairs(given, "--set")
 
 
+def asked_totals(given: str) -> list[str] | None:
+    """The totals of --totals: None where it is left out, no total of `none`."""
+    return None if not given else [] if given == NO_TOTALS else [one.strip() for one in given.split(",")]
+
+
 def _labels(given: list[str]) -> list[str]:
     pairs(given, "--label")
     return given
@@ -79,6 +89,13 @@ def _table(path: Path) -> Path:
 
 def _set(given: list[str]) -> list[str]:
     pairs(given, "--set")
+    return given
+
+
+def _totals(given: str) -> str:
+    for one in asked_totals(given) or []:
+        if one not in TOTALS:
+            raise UnknownName("total", one, (*TOTALS, NO_TOTALS))
     return given
 
 
@@ -117,6 +134,16 @@ Events = Annotated[
 ]
 Covariate = Annotated[
     list[str], typer.Option("--covariate", help="A column of the file that is known ahead.", show_default=False)
+]
+Totals = Annotated[
+    str,
+    typer.Option(
+        "--totals",
+        callback=_totals,
+        help="Totals to forecast, too: some of route,site,vehicle,driver,company, and week for whole weeks;"
+        " as the model or params.toml says when left out, none for none.",
+        show_default=False,
+    ),
 ]
 Segment = Annotated[
     list[str],

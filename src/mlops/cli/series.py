@@ -144,7 +144,8 @@ def list_series(metric_type: MetricTypeOption = None, level: Level = "", as_json
         shown = table("id", "series", "level", "measures", "observations", "first", "last", "quality")
         for row in found:
             what = (escape(str(row["name"])), row["level"], f"{row['metric_type']} {row['granularity']}")
-            counts = (f"{row['observations']:,}", _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
+            there = "a total" if row["total"] else f"{row['observations']:,}"
+            counts = (there, _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
             shown.add_row(str(row["series_id"]), *what, *counts)
         of = (f" of {metric_type}" if metric_type else "") + (f" of the level {level}" if level else "")
         console.print(shown if found else f"there is no series{of} yet; bring data in with `mlops series ingest FILE`")

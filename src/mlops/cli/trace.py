@@ -13,6 +13,9 @@ from mlops.errors import NothingToDo
 
 __all__ = ["trace"]
 
+MOST = 12
+"""Series of a total that are named."""
+
 
 def trace(
     prediction_id: Annotated[
@@ -31,7 +34,7 @@ def trace(
             raise NothingToDo(f"there is no prediction {prediction_id}; {there}")
         since = min(found["trained_from"] or found["cutoff"], found["cutoff"]).astimezone(UTC)
         first = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        read_archived(transaction, [found["series_id"]], start=first, end=found["cutoff"])
+        read_archived(transaction, found["summed"] or [found["series_id"]], start=first, end=found["cutoff"])
         found["months"] = transaction.rows("trace_months", prediction_id=prediction_id)
         found["edits"] = transaction.rows("trace_edits", prediction_id=prediction_id)
     emit(found, as_json=as_json, text=lambda: _print(found))
@@ -75,9 +78,18 @@ def _forecast(found: dict[str, Any]) -> list[str]:
     return [
         f"{found['metric_type']} of series {found['series_id']} on {_time(found['target_at'])}:"
         f" {found['y_hat']:,.6g} (80 %: {found['lo_80']:,.6g} to {found['hi_80']:,.6g})",
+        *([f"the sum of the forecasts of {_series(found['summed'])}"] if found["summed"] else []),
         f"issued {_time(found['issued_at'])} from {_time(found['cutoff'])}, {found['horizon']} {step} ahead",
         happened,
     ]
+
+
+def _series(ids: list[int]) -> str:
+    """Series by their ids, the first of them where they are many."""
+    if len(ids) == 1:
+        return f"the days of series {ids[0]}"
+    rest = f" and {len(ids) - MOST} more" if len(ids) > MOST else ""
+    return f"{len(ids)} series: {', '.join(map(str, ids[:MOST]))}{rest}"
 
 
 def _version(found: dict[str, Any]) -> list[str]:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from mlops.forecasting.comparison import Comparison, compare
     from mlops.forecasting.plots import plot
     from mlops.forecasting.validation import cross_validation
+    from mlops.forecasting.whatif import what_if
 
-__all__ = ["KINDS", "Comparison", "compare", "cross_validation", "forecaster", "load", "plot", "scores"]
+__all__ = ["KINDS", "Comparison", "compare", "cross_validation", "forecaster", "load", "plot", "scores", "what_if"]
 
 KINDS = {
     "auto": "mlops.forecasting.ensemble:Auto",
@@ -37,6 +38,7 @@ LAZY = {
     "cross_validation": "mlops.forecasting.validation",
     "plot": "mlops.forecasting.plots",
     "scores": "mlops.forecasting.accuracy",
+    "what_if": "mlops.forecasting.whatif",
 }
 """Where the other public functions are, which are imported when they are asked for: pandas takes half a second."""
 

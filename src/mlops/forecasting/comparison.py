@@ -15,6 +15,7 @@ from mlops.forecasting import forecaster, paired
 from mlops.forecasting.accuracy import levels_of, scores
 from mlops.forecasting.backtest import with_outcomes
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.checks import either, in_per_cent
 from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.validation import WINDOWS, from_cutoffs, windows, with_scales
 from mlops.tables import days_or_times
@@ -104,9 +105,10 @@ def compare(
     n_windows: int | None = None,
     step: int | None = None,
     *,
-    levels: Sequence[int] = LEVELS,
+    levels: Sequence[int] | int = LEVELS,
     refit_every: int = 1,
     confidence: float = 0.95,
+    level: Sequence[int] | int | None = None,
     id_col: str | None = None,
     time_col: str | None = None,
     target_col: str | None = None,
@@ -128,11 +130,13 @@ def compare(
     h, n_windows, step
         Steps ahead, number of cutoffs (None: 4) and steps between them (None: `h`), as in `cross_validation`.
     levels
-        Of the intervals, in per cent.
+        Of the intervals, in per cent; `level` is the same.
     refit_every
         A new fit for each so many cutoffs.
     confidence
         Of the intervals of the differences, between 0 and 1.
+    level
+        See `levels`.
     id_col, time_col, target_col
         What the columns are called, as in `fit`. The tables of a comparison have `series_id, ds, y`.
 
@@ -153,6 +157,7 @@ def compare(
     """
     if not 0 < confidence < 1:
         raise BadInput(f"confidence = {confidence!r} is refused; expected a number between 0 and 1, such as 0.95")
+    levels = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
     form = Form()
     if frame is not None:
         frame, form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)

@@ -50,8 +50,10 @@ class Intervals:
     """By series: no bound is below zero."""
 
     @classmethod
-    def of(cls, tape: Tape, panel: Panel, *, never_negative: npt.NDArray[np.bool_]) -> "Intervals":
-        """From a tape, for the series of `panel`."""
+    def of(
+        cls, tape: Tape, panel: Panel, *, never_negative: npt.NDArray[np.bool_], independent: int = INDEPENDENT
+    ) -> "Intervals":
+        """From a tape, for the series of `panel`; quantiles are those of a sample of so many `independent` errors."""
         tape = tape.of(panel.ids)
         errors, places, cycle = tape.errors, _places(tape, panel), panel.granularity.block
         growth = _growth(np.abs(errors))
@@ -64,7 +66,7 @@ class Intervals:
         power = _power(ratio, relative)
         scale = _scale(size, places, cycle)
         shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.granularity.every)
-        return cls(scale, growth, power, _quantiles(ratio / relative**power), shock, never_negative)
+        return cls(scale, growth, power, _quantiles(ratio / relative**power, independent), shock, never_negative)
 
     def bounds(self, panel: Panel, y_hat: Floats, levels: Sequence[int]) -> dict[str, Floats]:
         """`lo_<level>` and `hi_<level>` for point forecasts from the end of `panel`; wider for higher levels."""
@@ -135,12 +137,12 @@ def _power(ratio: Floats, relative: Floats) -> float:
     return float(np.clip(slope, 0.0, 1.0))
 
 
-def _quantiles(ratio: Floats) -> Floats:
+def _quantiles(ratio: Floats, independent: int) -> Floats:
     """Signed quantiles on GRID of what is not missing, farther out by the correction for a finite sample."""
     seen = ratio[~np.isnan(ratio)]
     if not len(seen):
         return np.linspace(-1, 1, len(GRID))
-    outer = 0.5 + (GRID - 0.5) * (INDEPENDENT + 1) / INDEPENDENT
+    outer = 0.5 + (GRID - 0.5) * (independent + 1) / independent
     return np.asarray(np.quantile(seen, np.clip(outer, 0, 1)))
 
 

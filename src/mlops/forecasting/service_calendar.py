@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.special import bdtr
 
 from mlops.domain.granularity import DAYS_OF_YEAR
-from mlops.forecasting.panel import Panel
+from mlops.forecasting.panel import Floats, Panel
 
-__all__ = ["closed", "memory", "service"]
+__all__ = ["closed", "memory", "served", "service"]
 
 WEEKS = 26
 """The newest weeks that say which weekdays are served: a plan may change."""
@@ -31,6 +31,10 @@ TIMES = 2
 """How often a month has passed without a value, the last times it came."""
 RARE = 0.05
 """Share of the other months that may be without any value: where outages are common, a month without is one, too."""
+PRIOR = 2.0
+"""Steps that the share of all places counts for in that of one."""
+LEAST = 26
+"""Steps, at least, over which this share is taken."""
 
 Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -60,6 +64,27 @@ def service(panel: Panel) -> tuple[Flags, Flags]:
     if panel.granularity.months <= 1:
         months = _months(days, seen, expected)
     return weekdays, months
+
+
+def served(panel: Panel, ahead: pd.DatetimeIndex) -> Floats:
+    """How often a series has a value on each step `ahead` (series × steps): 0 where it is closed, else from 0 to 1.
+
+    It is the share of the same places in the cycle (weekdays, hours) with a value in the newest 26 weeks, since the
+    first value, shrunk by PRIOR steps towards the share over all places that are not closed.
+    """
+    shut = closed(panel, ahead)
+    if not len(panel.index):
+        return np.where(shut, 0.0, 1.0)
+    newest = panel.last(max(round(7 * WEEKS / panel.granularity.days), LEAST))
+    seen = ~np.isnan(newest.y)
+    expected = _since_first(seen) & ~closed(panel, newest.index)
+    there, here = newest.places(newest.index), newest.places(ahead)
+    kinds = int(max(there.max(), here.max(initial=0))) + 1
+    place = (there[:, None] == np.arange(kinds)).astype(float)
+    overall = (seen & expected).sum(axis=1) / np.maximum(expected.sum(axis=1), 1)
+    came, passed = (seen & expected) @ place, expected @ place
+    share = (came + PRIOR * overall[:, None]) / (passed + PRIOR)
+    return np.where(shut, 0.0, share[:, here])
 
 
 def memory(panel: Panel) -> int:

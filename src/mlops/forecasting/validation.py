@@ -11,7 +11,7 @@ from mlops.errors import BadInput
 from mlops.forecasting.accuracy import scales
 from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.checks import whole
+from mlops.forecasting.checks import either, in_per_cent, whole
 from mlops.forecasting.inputs import Table, taken
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
@@ -29,8 +29,9 @@ def cross_validation(
     step: int | None = None,
     *,
     model: str | Forecaster = "auto",
-    levels: Sequence[int] = LEVELS,
+    levels: Sequence[int] | int = LEVELS,
     refit_every: int = 1,
+    level: Sequence[int] | int | None = None,
     id_col: str | None = None,
     time_col: str | None = None,
     target_col: str | None = None,
@@ -55,9 +56,11 @@ def cross_validation(
     model
         A kind, or a forecaster whose arguments are taken; fitted or not, it stays as it is.
     levels
-        Of the intervals, in per cent; empty for none.
+        Of the intervals, in per cent; empty for none; `level` is the same.
     refit_every
         A new fit for each so many cutoffs; in between only the history is newer.
+    level
+        See `levels`.
     id_col, time_col, target_col
         What the columns are called, as in `fit`; the result has these names, and is of the kind of the frame.
 
@@ -78,6 +81,7 @@ def cross_validation(
     >>> tested.groupby("cutoff").size().tolist()
     [7, 7]
     """
+    levels = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
     known = None if isinstance(model, str) else model._form
     frame, form = taken(frame, known, id_col=id_col, time_col=time_col, target_col=target_col)
     cutoffs = windows(frame, h, n_windows, step, model=model)

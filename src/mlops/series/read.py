@@ -34,7 +34,8 @@ LATEST = 10
 def list_series(database: Database, metric_type: str | None = None, level: str | None = None) -> pd.DataFrame:
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
 
-    `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed.
+    `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed. The last are
+    totals: sums that are forecast, without observations of their own (`total`).
     Archived months count as those in the database do. Times are naive UTC. UnknownName for a metric type that nobody
     declared; refused when an archive is missing or was altered.
     """

@@ -43,6 +43,7 @@ class Served:
     observed: pd.DataFrame
     refused: Mapping[Any, str]
     names: Mapping[Any, str]
+    lineage: Mapping[str, Any]
     file: Path | None = None
 
     @property
@@ -81,7 +82,7 @@ def served(
     known = names(database, Selection(**lineage["selection"]))
     there = set(observed["series_id"])
     shown = {one: name for one, name in known.items() if one in there}
-    return Served(version, mirrored["version_id"], model, steps, observed, refused, shown)
+    return Served(version, mirrored["version_id"], model, steps, observed, refused, shown, lineage)
 
 
 def _fits(version: ModelVersion, lineage: Mapping[str, Any], file: Path | None) -> None:
@@ -124,7 +125,7 @@ def _of_file(
     if not frame["y"].notna().any():
         raise NothingToDo(f"{file}: none of its series was in the training data of {version.uri}; train on this file")
     shown = {one: str(one) for one in series.panels.ids if one not in refused}
-    return Served(version, version_id, model, steps, frame.reset_index(drop=True), refused, shown, file)
+    return Served(version, version_id, model, steps, frame.reset_index(drop=True), refused, shown, lineage, file)
 
 
 def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[str, Any]:

@@ -17,13 +17,14 @@ from mlops.forecasting.calendar import read_events
 from mlops.forecasting.parameters import arguments, nested, parameters
 from mlops.forecasting.stamps import granularity_of
 from mlops.project import project_file, project_files
+from mlops.series.totals import check_totals
 
 __all__ = ["TrainingSpec", "experiments", "known", "params_file"]
 
 Document = dict[str, dict[str, Any]]
 DEFAULTS: Document = {
     "experiment": {"name": "demand", "kind": "", "owner": "data science", "country": "", "horizon": 0, "events": ""},
-    "data": {"metric_type": "", "granularity": "", "level": "", "covariates": []},
+    "data": {"metric_type": "", "granularity": "", "level": "", "covariates": [], "totals": []},
     "params": {},
     "backtest": {"weeks": 20, "refit_every": 5},
 }
@@ -40,7 +41,8 @@ class TrainingSpec:
 
     The series are those of the database that `metric_type`, `granularity`, `labels` and `level` (empty for all) choose,
     or with `file` those of a file, whose granularity may be empty until it is read: `at` says it then. A `horizon` of 0
-    is the usual one of the granularity.
+    is the usual one of the granularity. `totals` are those that are forecast beside the series (`domain.totals`);
+    nothing is trained on them.
     """
 
     name: str
@@ -56,6 +58,7 @@ class TrainingSpec:
     as_of: datetime
     events: Sequence[Mapping[str, str]] = ()
     covariates: Sequence[str] = ()
+    totals: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     level: str = ""
     file: Path | None = None
@@ -113,6 +116,7 @@ class TrainingSpec:
             horizon=0 if other else _horizon(experiment["horizon"]),
             events=_events(experiment["events"], path),
             covariates=tuple(data["covariates"]),
+            totals=() if data["totals"] == ["none"] else check_totals(data["totals"]),
             metric_type=data["metric_type"],
             granularity=named,
             level=data["level"],
@@ -162,7 +166,8 @@ class TrainingSpec:
     def recipe(self) -> dict[str, Any]:
         """How to train, apart from the data: what `from_recipe` takes."""
         names = ("kind", "owner", "country", "horizon", "params", "backtest_weeks", "refit_every")
-        return {name: getattr(self, name) for name in names} | self._said
+        totals = {"totals": list(self.totals)} if self.totals else {}
+        return {name: getattr(self, name) for name in names} | self._said | totals
 
     @property
     def forecaster_params(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
+from mlops.errors import Misused
 from mlops.features.store import define, register
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
@@ -21,6 +22,7 @@ from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import about
 from mlops.forecasting.files import read_file
 from mlops.forecasting.panels import Panels
+from mlops.series.totals import Totals, totals_of
 from mlops.tracking.bridge import register as register_version
 from mlops.tracking.bridge import sync
 from mlops.tracking.environment import installed
@@ -72,7 +74,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     began_at = datetime.now(UTC)
     say("reading what was known")
     spec, data, notes = _read(spec, database)
-    frame = data.frame
+    frame, totals = data.frame, _totals(spec, data, database)
     cutoffs = _cutoffs(spec, frame)
     notes += _short(spec, cutoffs)
     for note in notes:
@@ -82,7 +84,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say(f"fitting {spec.kind} on {len(frame):,} observations")
     fitted = forecaster(spec.kind)(**about(spec.forecaster_params, frame)).fit(frame)
     say("logging and registering")
-    version, metrics = _register(spec, data, tested, fitted, database, store, began_at)
+    version, metrics = _register(spec, data, tested, fitted, database, store, began_at, totals)
     poor = _poor(metrics)
     for note in poor:
         log.warning(note)
@@ -92,6 +94,8 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
 def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, TrainingData, tuple[str, ...]]:
     """What is learned from, the spec with what the data say of it, and what a person should know of them."""
     if spec.file is not None:
+        if spec.totals:
+            raise Misused("totals are of series of the database; with --file leave --totals and [data] totals out")
         series = read_file(spec.file, spec.as_of, freq=spec.granularity, covariates=spec.covariates)
         later = f"{series.left_out:,} values are left out: their steps were not over by {spec.as_of:%Y-%m-%d %H:%M} UTC"
         notes = (f"{spec.file}: {later}",) if series.left_out else ()
@@ -164,9 +168,10 @@ def _register(
     database: Database,
     store: Store,
     began_at: datetime,
+    totals: Totals | None,
 ) -> tuple[ModelVersion, dict[str, float]]:
     record = _record(spec, data)
-    metrics = _measured(tested, data.frame)
+    metrics = _measured(tested, data.frame) | _measured_totals(tested["backtest"], totals)
     tags = tags_of(spec, data) | ({REQUEST_TAG: spec.request} if spec.request else {})
     page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
     by_series = _named(table(tested["backtest"], ["series_id"]), data)
@@ -204,6 +209,30 @@ def _measured(tested: Mapping[str, pd.DataFrame], frame: pd.DataFrame) -> dict[s
     found |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
     found["wape_naive_freshest"] = scores(freshest(tested["backtest_naive"]))["wape"]
     return found
+
+
+def _totals(spec: TrainingSpec, data: TrainingData, database: Database) -> Totals | None:
+    """The totals that the model is to forecast, so that one that can't be is refused before anything is fitted."""
+    if not spec.totals or data.selection is None:
+        return None
+    series = [int(one) for one in sorted(data.frame["series_id"].unique())]
+    return totals_of(database, series, spec.totals, data.selection.labels)
+
+
+def _measured_totals(forecasts: pd.DataFrame, totals: Totals | None) -> dict[str, float]:
+    """WAPE of the totals of each level over the backtest: of the sums of what was observed and was forecast of it.
+
+    No gate asks for it.
+    """
+    if totals is None or not totals.each:
+        return {}
+    level = {-1 - key: total.level for key, total in enumerate(totals.each)}
+    rows = forecasts[forecasts["y"].notna()].merge(totals.members, on="series_id")
+    summed = rows.groupby(["total", "cutoff", "ds"])[["y", "y_hat"]].sum().reset_index()
+    return {
+        f"wape_total_{name}": wape(some["y"], some["y_hat"])
+        for name, some in summed.groupby(summed["total"].map(level))
+    }
 
 
 def _poor(metrics: Mapping[str, float]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ select p.version_id, p.request_id, p.issued_at, min(p.created_at) as began_at, m
        count(*) as forecasts, count(distinct p.series_id) as series, min(p.cutoff) as cutoff,
        min(p.target_at) as first_target, max(p.target_at) as last_target
   from analytics.model_prediction_results p
- where p.version_id = any(:version_ids) and p.issued_at >= :since and p.target_at >= cast(:since as timestamptz) - make_interval(days => (
+ where p.version_id = any(:version_ids) and p.parts is null and p.issued_at >= :since and p.target_at >= cast(:since as timestamptz) - make_interval(days => (
           select coalesce(max(g.recent_days), 28) from analytics.model_versions v
             join analytics.granularities g on g.name = v.lineage -> 'selection' ->> 'granularity' where v.version_id = any(:version_ids)))
    and p.request_id is not null

@@ -8,7 +8,7 @@ with place as (
                         when 'vehicle'  then to_jsonb(vehicle_id)
                         when 'driver'   then to_jsonb(driver_id)
                         when 'site'     then to_jsonb(site_id) end as place
-      from analytics.series
+      from analytics.series where not total
 ), parts as materialized (
     select part_id, array_agg(whole_id) as wholes from analytics.series_parts
      where metric_type = :metric_type and cast(:entity as text) = any(dimensions) group by part_id

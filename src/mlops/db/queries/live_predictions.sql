@@ -6,5 +6,5 @@ select distinct on (p.series_id, p.target_at)
   left join analytics.time_series_metrics n
     on n.series_id = p.series_id
    and n.observed_at = p.target_at - cast(:cycle as interval) * ceil(p.horizon / cast(:steps as float8))
- where p.version_id = :version_id and p.issued_at <= :as_of and p.target_at < :as_of and p.target_at >= :start
+ where p.version_id = :version_id and p.parts is null and p.issued_at <= :as_of and p.target_at < :as_of and p.target_at >= :start
  order by p.series_id, p.target_at, p.cutoff desc

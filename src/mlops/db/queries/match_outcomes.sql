@@ -12,6 +12,8 @@ with meant as materialized (
       from meant o
      where p.version_id = o.version_id and p.series_id = o.series_id and p.cutoff = o.cutoff and p.target_at = o.target_at
        and p.target_at < :as_of
-    returning 1
+    returning p.version_id, p.series_id, p.cutoff, p.target_at
+), noted as (  -- for the totals that they are part of
+    insert into matched_predictions (version_id, series_id, cutoff, target_at) select version_id, series_id, cutoff, target_at from matched
 )
 select analytics.expect_rows((select count(*) from matched), (select count(*) from meant), 'analytics.model_prediction_results')

@@ -10,7 +10,7 @@ with pairs as (
            case when outcome_recorded_at <= :as_of then outcome end as outcome
       from (select champion as version_id, days from pairs union select challenger, days from pairs) asked
       join analytics.model_prediction_results using (version_id)
-     where issued_at <= :as_of
+     where issued_at <= :as_of and parts is null
        and target_at >= :as_of - make_interval(days => (select max(days) from pairs)) and target_at >= :as_of - make_interval(days => days)
        and target_at < :as_of
      order by version_id, series_id, target_at, cutoff desc

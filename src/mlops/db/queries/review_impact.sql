@@ -10,7 +10,7 @@ with asked as (
       join analytics.model_prediction_results p on p.version_id = v.version_id
       join (select version_id, min(valid_from) as since, max(coalesce(valid_to, 'infinity')) as until, min(min(valid_from)) over (partition by model_id) as first
               from analytics.model_aliases where alias = 'champion' group by model_id, version_id) c on c.version_id = p.version_id  -- what a challenger forecasts is nobody's plan
-     where p.outcome_recorded_at <= :as_of and p.issued_at <= :as_of
+     where p.parts is null and p.outcome_recorded_at <= :as_of and p.issued_at <= :as_of
        and p.target_at >= :as_of - make_interval(weeks => a.weeks) and p.target_at >= :as_of - make_interval(weeks => (select max(weeks) from asked)) and p.target_at < :as_of
        and (c.since <= :as_of or c.first > :as_of)  -- younger than the review are they all when the past is replayed
      order by p.series_id, p.target_at, a.model_id, p.cutoff desc, p.issued_at >= c.since and p.issued_at < c.until desc, p.version_id desc

@@ -6,7 +6,7 @@ with freshest as (
       join analytics.model_versions v using (version_id)
       join (select version_id, min(valid_from) as since, max(coalesce(valid_to, 'infinity')) as until, min(min(valid_from)) over (partition by model_id) as first
               from analytics.model_aliases where alias = 'champion' group by model_id, version_id) c using (version_id)  -- what a challenger forecasts is nobody's plan
-     where v.model_id = :model_id and p.issued_at <= :as_of and p.target_at >= :start and p.target_at < :as_of
+     where v.model_id = :model_id and p.parts is null and p.issued_at <= :as_of and p.target_at >= :start and p.target_at < :as_of
        and (c.since <= :as_of or c.first > :as_of)  -- younger than the review are they all when the past is replayed
      order by p.series_id, p.target_at, p.cutoff desc, p.issued_at >= c.since and p.issued_at < c.until desc, p.version_id desc
 ), largest as (

@@ -1,6 +1,6 @@
 -- the ids of a selection of series
 select series_id, granularity, time_zone from analytics.series
- where (cast(:metric_type as text) is null or metric_type = :metric_type)
+ where not total and (cast(:metric_type as text) is null or metric_type = :metric_type)
    and (cast(:granularity as text) is null or granularity = :granularity)
    and (cast(:labels as jsonb) is null or labels @> :labels)
    and (cast(:series_ids as bigint[]) is null or series_id = any(:series_ids))

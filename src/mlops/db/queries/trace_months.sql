@@ -1,7 +1,8 @@
--- the months of raw observations behind a prediction: what was known of its series when it was issued, and what came or changed since
+-- the months of raw observations behind a prediction: what was known of its series (of a total: of those that it sums) when it was issued, and what came or changed since
 with asked as (
-    select p.series_id, p.issued_at, p.cutoff, coalesce(least(v.trained_from, p.cutoff), p.cutoff) as since
-      from analytics.model_prediction_results p join analytics.model_versions v using (version_id)
+    select coalesce(f.parts, array[coalesce(s.weeks_of, p.series_id)]) as series_ids, p.issued_at, p.cutoff, coalesce(least(v.trained_from, p.cutoff), p.cutoff) as since
+      from analytics.model_prediction_results p join analytics.model_versions v using (version_id) join analytics.series s using (series_id)
+      left join analytics.forecast_parts f on f.version_id = p.version_id and f.series_id = coalesce(s.weeks_of, p.series_id) and f.cutoff = p.cutoff and p.parts is not null
      where p.prediction_id = :prediction_id
 ), months as (
     select a.*, m as month, m + interval '1 month' as month_end
@@ -16,10 +17,10 @@ select (m.month at time zone 'UTC')::date as month, t.partition,
        select (count(*) filter (where o.recorded_at <= m.issued_at))::int as known,
               (count(*) filter (where o.recorded_at > m.issued_at))::int as later
          from analytics.time_series_metrics o
-        where o.series_id = m.series_id and o.observed_at >= m.month and o.observed_at < m.month_end and o.observed_at <= m.cutoff) o
+        where o.series_id = any(m.series_ids) and o.observed_at >= m.month and o.observed_at < m.month_end and o.observed_at <= m.cutoff) o
  cross join lateral (
        select count(*)::int as corrected from analytics.time_series_revisions r
-        where r.series_id = m.series_id and r.observed_at >= m.month and r.observed_at < m.month_end and r.observed_at <= m.cutoff
+        where r.series_id = any(m.series_ids) and r.observed_at >= m.month and r.observed_at < m.month_end and r.observed_at <= m.cutoff
           and r.recorded_at <= m.issued_at and r.superseded_at > m.issued_at) r
   left join lateral (
        select a.path from analytics.partition_archives a

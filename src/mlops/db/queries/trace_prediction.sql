@@ -1,7 +1,7 @@
 -- from a stored prediction back to what made it and on to what it caused
 -- psql "$(mlops db url)" -x -v prediction_id=1 -f src/mlops/db/queries/trace_prediction.sql
 select p.prediction_id, p.series_id, s.metric_type, p.issued_at, p.cutoff, p.target_at, p.horizon, p.y_hat, p.lo_80, p.hi_80,
-       p.outcome, p.outcome_recorded_at, p.error, p.request_id,
+       p.outcome, p.outcome_recorded_at, p.error, p.request_id, p.parts, w.summed,
        v.version_id, v.name as model, v.version, v.kind, v.run_id, v.created_at as registered_at, v.deleted_at,
        v.as_of as known_at, v.trained_from, v.trained_to, v.lineage_state, v.lineage_problem,
        nullif(concat_ws('; ', v.verified_problem, v.altered), '') as changed, v.lineage_sha256,
@@ -25,6 +25,11 @@ select p.prediction_id, p.series_id, s.metric_type, p.issued_at, p.cutoff, p.tar
   from analytics.model_prediction_results p
   join analytics.series s using (series_id)
   join analytics.model_versions v using (version_id)
+  left join lateral (  -- of a total: the series whose forecasts it sums
+       select coalesce((select to_jsonb(f.parts) from analytics.forecast_parts f
+                         where f.version_id = p.version_id and f.series_id = coalesce(s.weeks_of, p.series_id) and f.cutoff = p.cutoff),
+                       to_jsonb(array[s.weeks_of])) as summed
+        where p.parts is not null) w on true
   left join lateral (
        select * from analytics.retraining_recommendations
         where version_id = p.version_id and as_of > p.issued_at and replaced_by is null

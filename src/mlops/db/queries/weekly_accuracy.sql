@@ -8,7 +8,7 @@ with judged as (
       left join analytics.time_series_metrics n
         on n.series_id = p.series_id
        and n.observed_at = p.target_at - cast(:cycle as interval) * ceil(p.horizon / cast(:steps as float8))
-     where v.name = :name and p.outcome_recorded_at <= :as_of and p.target_at < :as_of and p.issued_at <= :as_of
+     where v.name = :name and p.parts is null and p.outcome_recorded_at <= :as_of and p.target_at < :as_of and p.issued_at <= :as_of
        and (c.since <= :as_of or c.first > :as_of)  -- younger than the review are they all when the past is replayed
      order by p.series_id, p.target_at, p.cutoff desc, p.issued_at >= c.since and p.issued_at < c.until desc, p.version_id desc
 )
