@@ -19,6 +19,7 @@ from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, freshest, mean_before, origins, scores
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import about
 from mlops.forecasting.files import read_file
 from mlops.forecasting.panels import Panels
 from mlops.series.totals import Totals, totals_of
@@ -81,7 +82,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
     tested = backtests(spec, frame, cutoffs)
     say(f"fitting {spec.kind} on {len(frame):,} observations")
-    fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
+    fitted = forecaster(spec.kind)(**about(spec.forecaster_params, frame)).fit(frame)
     say("logging and registering")
     version, metrics = _register(spec, data, tested, fitted, database, store, began_at, totals)
     poor = _poor(metrics)
