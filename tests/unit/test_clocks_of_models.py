@@ -189,7 +189,8 @@ def test_midnights_of_a_time_zone_are_its_days(zone: str, freq: str, name: str):
 
 def test_midnights_of_hours_are_instants():
     frame = hours("a", "Europe/Berlin", "2024-11-20 23:00")
-    model = forecaster("lightgbm")(horizon=1, covariates=["price"], trees=5).fit(frame.assign(price=1.0))
+    frame = frame.assign(price=frame["ds"].dt.hour / 24)
+    model = forecaster("lightgbm")(horizon=1, covariates=["price"], trees=5).fit(frame)
     ahead = pd.DataFrame({"series_id": "a", "ds": [pd.Timestamp("2024-11-21 01:00", tz="Europe/Berlin")], "price": 1.0})
     assert model.predict(1, future=ahead)["ds"].tolist() == [pd.Timestamp("2024-11-21")]
     with pytest.raises(BadInput, match="not known"):

@@ -18,6 +18,7 @@ from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.calendar import Calendar, Events
+from mlops.forecasting.categories import NUMBERS, Coding
 from mlops.forecasting.checks import either, in_per_cent
 from mlops.forecasting.continued import continued, refuse_gap
 from mlops.forecasting.described import describe
@@ -45,8 +46,9 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 
 INTERNAL = frozenset(
     {
-        *("component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "inner", "knows_new_series"),
-        *("given_back", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes", "with_calendar"),
+        *("coding", "component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "given_back"),
+        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes"),
+        *("with_calendar",),
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
@@ -69,7 +71,8 @@ class Forecaster(ABC):
     events
         Your own named days: mappings with `name`, `first` and perhaps `last` and `announced`, or a frame of such rows.
     covariates
-        Names of further columns whose values are known ahead.
+        Names of further columns whose values are known ahead: numbers, or text, which is taken as a category (of at
+        most 50). Of those that never vary within a series the steps ahead need none.
     absence
         What a step without service means: `"nothing"`, or `"zero"`, which is then its forecast.
     """
@@ -113,6 +116,8 @@ class Forecaster(ABC):
         self._apart: tuple[Self, ...] = ()
         self._form = Form()
         """What its user's frames look like."""
+        self.coding = NUMBERS
+        """How its covariates become numbers."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -196,6 +201,7 @@ class Forecaster(ABC):
         frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
         panels = Panels.of(frame, self.freq, self.covariates)
         self.calendar.check_series(panels.ids)
+        self.coding = panels.parts[0].coding
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
             return self.fit_panel(panels.parts[0])
@@ -214,6 +220,7 @@ class Forecaster(ABC):
     def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
         """`fit` on a panel; `origins` are the positions to rehearse from (None: those of `rehearsals`)."""
         origins = rehearsals(panel) if origins is None else origins
+        self.coding, panel = panel.coding, panel.with_static(self.horizon)
         if not origins or origins[0] + 1 < 2 * panel.granularity.block:
             longest = int((~np.isnan(panel.y)).sum(axis=1).max())
             raise HistoryTooShort(panel.ids[0], longest, panel.granularity.need)
@@ -256,7 +263,7 @@ class Forecaster(ABC):
         self._check_fitted()
         models = self._apart or (self,)
         known = pd.concat([one._history.known() for one in models], ignore_index=True)
-        new = Panels.of(self._with_zones(self.read(frame)), self._said(), self.covariates)
+        new = Panels.of(self._with_zones(self.read(frame)), self._said(), self.covariates, coding=self.coding)
         asked = self._asked(1, continued(known, new, overwrite=overwrite), None)
         if len(asked) > len(models) or len({id(model) for model, _ in asked}) < len(asked):
             raise BadInput(
@@ -300,7 +307,8 @@ class Forecaster(ABC):
             say what would have been forecast since the training, so that intervals widen when forecasts have begun to
             fail.
         future
-            `series_id, ds` and the covariates: what is known ahead.
+            `series_id, ds` and the covariates: what is known ahead; those that never varied may be left out. A category
+            that the training had not is none of those that it had.
         decompose
             Whether there is a column for each of COMPONENTS, too, as in `decompose`.
         h, level
@@ -664,6 +672,7 @@ class Forecaster(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
         card |= {"columns": self._form.names} if self._form.names else {}
+        card |= {"coding": self.coding.to_json()} if self.coding.to_json() else {}
         if self._apart:
             card["apart"] = len(self._apart)
             for number, one in enumerate(self._apart):
@@ -704,6 +713,7 @@ class Forecaster(ABC):
         card = read_card(folder)
         self = cls(**card["params"])
         self._form = Form(**card.get("columns", {}))
+        self.coding = Coding.from_json(card.get("coding", {}))
         self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
         if self._apart:
             return self
@@ -714,6 +724,7 @@ class Forecaster(ABC):
             zone=card.get("zone", UTC),
             last=card.get("last"),
             newest=card.get("newest"),
+            coding=self.coding,
         )
         trained = card.get("trained")
         self._trained = pd.Timestamp(trained).as_unit("ns") if trained else self._history.cutoff
@@ -770,14 +781,15 @@ class Forecaster(ABC):
         if history is None and future is None:
             return [(one, one._history) for one in models]
         frame = self._with_zones(self.remembered if history is None else history)
-        panels = Panels.of(frame, self._said(), self.covariates, future)
+        panels = Panels.of(frame, self._said(), self.covariates, future, coding=self.coding)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):
                 raise UnknownName("series", unknown[0], map(str, self.known))
         if history is not None:
             _refuse_short(panels)
-        return [(self._for(part), part) for part in panels.parts]
+        asked = [(self._for(part), part) for part in panels.parts]
+        return [(model, panel.with_static(model.horizon)) for model, panel in asked]
 
     def _with_zones(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A frame with the time zone of each series; of one that was never seen, that of most series."""
@@ -810,6 +822,11 @@ class Forecaster(ABC):
         for part, values in parts.items():
             found[self.component(part)] = found[self.component(part)] + values
         return found
+
+    @property
+    def _inputs(self) -> tuple[str, ...]:
+        """The columns of its covariates in a panel."""
+        return self.coding.names(self.covariates)
 
     @property
     def is_fitted(self) -> bool:

@@ -17,6 +17,8 @@ __all__ = ["read_frame"]
 EXPECTED = f"{', '.join(tables.PLAIN)}, or the long format"
 NO_SEGMENT = "none"
 ZONE = "time_zone"
+NUMBER = r"(?i)[-+]?([\d.,'\s]*\d[\d.,'\s]*(e[-+]?\d+)?|inf|infinity)"
+"""What may be meant as a number."""
 
 
 def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[str] = ()) -> pd.DataFrame:
@@ -24,8 +26,10 @@ def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[st
 
     The file has these columns, or is in the long format: then a series is called by its places and labels.
     A column `time_zone` is taken without being named, where the file has one; without a value it is UTC. A missing `y`
-    is NaN, a missing segment is "none". Raises BadInput for what can't be read, a column that is missing, and a name,
-    time or finite number that is none, with its line.
+    is NaN, a missing segment is "none"; a covariate is of numbers, or of text where none of its values is one.
+
+    Raises BadInput for what can't be read, a column that is missing, and a name, time or finite number that is none,
+    with its line.
     """
     frame, where = tables.read_table(path, EXPECTED), str(path)
     if tables.layout(list(frame.columns), where) == "long":
@@ -39,12 +43,22 @@ def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[st
     columns = {
         "series_id": tables.names(frame["series_id"], where),
         "ds": tables.days_or_times(frame["ds"], where),
-        **{name: tables.numbers(frame[name], where) for name in ("y", *covariates)},
+        "y": tables.numbers(frame["y"], where),
+        **{name: _covariate(frame[name], where) for name in covariates},
         **{name: tables.names(frame[name].astype(object).fillna(NO_SEGMENT), where) for name in segments},
     }
     if ZONE in frame.columns:
         columns[ZONE] = tables.names(frame[ZONE].astype(object).fillna(UTC), where)
     return pd.DataFrame(columns)
+
+
+def _covariate(column: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
+    """Text where none of its values is a number, else numbers; a text among numbers is refused."""
+    column = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    there = column[column.notna() & ~column.isin(tables.MISSING)]
+    if pd.api.types.infer_dtype(there) != "string" or there.str.fullmatch(NUMBER).any():
+        return tables.numbers(column, where)
+    return column.where(column != "")
 
 
 def _plain(frame: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -78,18 +78,19 @@ class Hybrid(Forecaster):
         return other
 
     def _fit(self, panel: Panel) -> None:
+        self.prophet.coding = panel.coding
         self._unit = np.where(panel.never_negative, panel.unit(), np.nan)
         unit = self._unit[:, None]
         logarithm = np.log(np.maximum(panel.y, 0.0) / unit + OFFSET)
         self.prophet._fit(replace(panel, y=np.where(np.isnan(unit), panel.y, logarithm)))
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        ahead = [panel.ahead(name, horizon) for name in self.covariates]
+        ahead = [panel.ahead(name, horizon) for name in self._inputs]
         return self._prophets(panel, horizon, ahead) * self._ratios(panel, [len(panel.index) - 1], horizon)[0]
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Prophet's parts are what each adds when it comes after the ones before it."""
-        ahead = [panel.ahead(name, horizon) for name in self.covariates]
+        ahead = [panel.ahead(name, horizon) for name in self._inputs]
         total, found = np.zeros((len(panel.ids), horizon)), {}
         before = total
         for name, part in self.prophet._evaluate(panel, horizon, ahead).items():
@@ -113,7 +114,7 @@ class Hybrid(Forecaster):
         ratios = iter(self._ratios(panel.until(origins[-1] + 1), origins, self.horizon))
 
         def forecast(past: Panel, horizon: int) -> Floats:
-            ahead = [_from(panel, name, len(past.index), horizon) for name in self.covariates]
+            ahead = [_from(panel, name, len(past.index), horizon) for name in self._inputs]
             return within(self._prophets(past, horizon, ahead) * next(ratios), past)
 
         return rehearse(panel, origins, self.horizon, forecast)
@@ -136,7 +137,7 @@ class Hybrid(Forecaster):
         wanted = CYCLES * max(panel.granularity.block, panel.granularity.every) + origins[-1] - origins[0]
         start = max(origins[0] + 1 - wanted, 1)
         steps = len(panel.index) - start
-        known = [_from(panel, name, start, steps) for name in self.covariates]
+        known = [_from(panel, name, start, steps) for name in self._inputs]
         fitted = self._prophets(panel.until(start), steps, known)
         base = np.maximum(fitted, LEAST * panel.unit()[:, None])
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
@@ -155,6 +156,7 @@ class Hybrid(Forecaster):
     def _load(self, folder: Path) -> None:
         with np.load(folder / "units.npz", allow_pickle=False) as arrays:
             self._unit = arrays["unit"]
+        self.prophet.coding = self.coding
         self.prophet._load(folder)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.errors import BadInput, nearest
+from mlops.forecasting.categories import as_text
 from mlops.tables import as_pandas, like, without_rows
 
 __all__ = ["ONE", "Form", "Table", "taken"]
@@ -16,6 +17,7 @@ Table = Any
 ONE = "series"
 """The id of a single series that came without one."""
 COLUMNS = {"series": "series_id", "time": "ds", "target": "y"}
+KEYS = ("series_id", "ds", "y", "time_zone")
 ALSO = {"series": ("series_id", "unique_id"), "time": ("ds",), "target": ("y",)}
 """The names by which columns are recognised."""
 ARGUMENTS = {"series": "id_col", "time": "time_col", "target": "target_col"}
@@ -86,7 +88,7 @@ def taken(
     form = Form(called["series"], called["time"] or "ds", called["target"] or "y", ids, without_rows(frame))
     if known is not None:
         form = replace(form, target=called["target"] or known.target)
-    return found.assign(**{name: _plain(found[name]) for name in found.columns}), form
+    return found.assign(**{name: _plain(found[name], key=name in KEYS) for name in found.columns}), form
 
 
 def _with_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -109,9 +111,14 @@ def _renamed(frame: pd.DataFrame, called: dict[str, str | None]) -> pd.DataFrame
     return frame.rename(columns=mine)
 
 
-def _plain(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """A column of categories, periods, Arrow's or nullable types as numpy has it."""
+def _plain(column: "pd.Series[Any]", *, key: bool) -> "pd.Series[Any]":
+    """A column of categories, periods, Arrow's or nullable types as numpy has it; categories of numbers are text.
+
+    But for a key, which is what its categories are.
+    """
     dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype) and not key and pd.api.types.is_numeric_dtype(dtype.categories.dtype):
+        return as_text(column)
     if isinstance(dtype, pd.CategoricalDtype):
         return column.astype(dtype.categories.dtype)
     if isinstance(dtype, pd.PeriodDtype):

@@ -1,5 +1,6 @@
 """One LightGBM for all series: direct, the step ahead is a feature (the only door to lightgbm)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["LightGBM"]
 
 Matrix = npt.NDArray[np.float32]
 ROWS = (20_000, 600_000)  # of the training table, at least (where there is as much) and at most
+PLAIN = re.compile(r"[\w=.+-]+", re.ASCII)
 OBJECTIVES = ("l1", "l2", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
 """LightGBM's losses for numbers."""
 
@@ -123,7 +125,7 @@ class LightGBM(Forecaster):
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return (*self.features, *self.covariates)
+        return (*self.features, *self._inputs)
 
     def _fit(self, panel: Panel) -> None:
         panel, _ = _lifted(panel, panel)
@@ -160,7 +162,7 @@ class LightGBM(Forecaster):
     def _load(self, folder: Path) -> None:
         self._booster = lgb.Booster(model_file=folder / "booster.txt")
         names = self._booster.feature_name()
-        self.features = tuple(names[: len(names) - len(self.covariates)])
+        self.features = tuple(names[: len(names) - len(self._inputs)])
 
     def _from(self, panel: Panel, origins: range) -> Tape:
         """One design serves all origins: what it says of an origin is what was seen there."""
@@ -177,7 +179,7 @@ class LightGBM(Forecaster):
 
     def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Matrix, Floats]:
         """A design, its features of the steps after the panel (series × steps), and the level of each series."""
-        for name in self.covariates:
+        for name in self._inputs:
             panel.ahead(name, horizon)
         design, origin = Design(panel, self.calendar, horizon), np.array([panel.y.shape[1] - 1])
         x = np.stack([self._features(design, origin, step) for step in range(1, horizon + 1)], axis=1)
@@ -186,7 +188,7 @@ class LightGBM(Forecaster):
     def _features(self, design: Design, origins: Ints, step: int) -> Matrix:
         """Features and covariates; NaN for a covariate that is not known, which a forecast has ruled out before."""
         x = design.matrix(self.features, origins, step)
-        known = [_at(design.panel.extra[name], origins + step).ravel() for name in self.covariates]
+        known = [_at(design.panel.extra[name], origins + step).ravel() for name in self._inputs]
         return np.column_stack([x, *known]).astype(np.float32) if known else x
 
     def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
@@ -217,7 +219,7 @@ class LightGBM(Forecaster):
         return x[seen], y[seen], target[seen]
 
     def _dataset(self, x: Matrix, y: Floats) -> lgb.Dataset:
-        return lgb.Dataset(x, y, feature_name=list(self._names), params={"max_bin": 127, "verbosity": -1})
+        return lgb.Dataset(x, y, feature_name=_plain_names(self._names), params={"max_bin": 127, "verbosity": -1})
 
     def _stopped(self, x: Matrix, y: Floats, early: npt.NDArray[np.bool_]) -> int:
         """How many trees forecast the newest targets best, when learned from the earlier ones."""
@@ -243,6 +245,11 @@ class LightGBM(Forecaster):
             "force_row_wise": True,
             "verbosity": -1,
         }
+
+
+def _plain_names(names: Sequence[str]) -> list[str]:
+    """Names as LightGBM takes them: one with a space or a sign of JSON is its number."""
+    return [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(names)]
 
 
 def _at(values: Floats, positions: Ints) -> Floats:

@@ -10,6 +10,7 @@ import pandas as pd
 from mlops.domain.clock import UTC, instants, local_times
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput
+from mlops.forecasting.categories import NUMBERS, Coding
 
 __all__ = ["SMALLEST_LEVEL", "Floats", "Panel"]
 
@@ -28,7 +29,8 @@ class Panel:
     step (None: the step itself), which matters where the clock shows an hour twice.
 
     `extra` holds covariates that are known ahead, by name: one row per series, one column per step of `index` and then
-    of as many steps after it as are known.
+    of as many steps after it as are known. A covariate of text has a column of 0 and 1 for each category there, as
+    `coding` says; as a frame the panel has the text.
     """
 
     ids: pd.Index
@@ -38,6 +40,7 @@ class Panel:
     extra: Mapping[str, Floats] = field(default_factory=dict)
     zone: str = UTC
     end: pd.Timestamp | None = None
+    coding: Coding = NUMBERS
 
     @property
     def cutoff(self) -> pd.Timestamp:
@@ -92,6 +95,21 @@ class Panel:
         """Some of the series."""
         extra = {name: values[rows] for name, values in self.extra.items()}
         return replace(self, ids=self.ids[rows], y=self.y[rows], extra=extra)
+
+    def with_static(self, horizon: int) -> "Panel":
+        """The panel with the covariates that never vary known for the `horizon` steps ahead, as in the newest step.
+
+        Where they are said for a step, they stay as they are said.
+        """
+        steps, extra = len(self.index), dict(self.extra)
+        for name in self.coding.names(self.coding.static):
+            more = max(steps + horizon - extra[name].shape[1], 0)
+            values = np.pad(extra[name], ((0, 0), (0, more)), constant_values=np.nan)
+            seen = ~np.isnan(values[:, :steps])
+            newest = values[np.arange(len(values)), steps - 1 - seen[:, ::-1].argmax(axis=1)]
+            values[:, steps:] = np.where(np.isnan(values[:, steps:]), newest[:, None], values[:, steps:])
+            extra[name] = values
+        return replace(self, extra=extra) if self.coding.static else self
 
     def ahead(self, name: str, horizon: int) -> Floats:
         """A covariate for the `horizon` steps after the cutoff; BadInput where it is not known."""
@@ -159,6 +177,7 @@ class Panel:
         zone: str = UTC,
         last: str | None = None,
         newest: str | None = None,
+        coding: Coding | None = None,
     ) -> "Panel":
         """The panel whose rows `long` gave; `last` is its newest step and `newest` the instant of that.
 
@@ -175,7 +194,7 @@ class Panel:
         index = pd.DatetimeIndex(step.start(np.arange(first, final + 1)).astype("datetime64[ns]"))
         y = wide.pop("y")[:, : len(index)]
         end = pd.Timestamp(newest).as_unit("ns") if newest and zone != UTC else None
-        return cls(ids, index, y, step, wide, zone=zone, end=end)
+        return cls(ids, index, y, step, wide, zone=zone, end=end, coding=coding or NUMBERS)
 
     def frame(self, *, gaps: bool = False) -> pd.DataFrame:
         """Back to the long frame, without the gaps (but for what covariates say in them); with `time_zone` if local."""
@@ -183,7 +202,8 @@ class Panel:
         series, row = np.nonzero(~np.isnan(self.y[:, place]) | gaps)
         step = place[row]
         keys = {"series_id": self.ids[series], "ds": at[row], "y": self.y[series, step]}
-        found = pd.DataFrame(keys | {name: values[series, step] for name, values in self.extra.items()})
+        said = self.coding.decoded({name: values[series, step] for name, values in self.extra.items()})
+        found = pd.DataFrame(keys | said)
         return found if self.zone == UTC else found.assign(time_zone=self.zone)
 
     def known(self) -> pd.DataFrame:
@@ -203,7 +223,7 @@ class Panel:
         at, steps = self.ahead_of(horizon)
         known = {name: _known_at(values, len(self.index) + steps).ravel() for name, values in self.extra.items()}
         keys = {"series_id": self.ids.repeat(horizon), "ds": np.tile(at.to_numpy(), len(self.ids)), "y": np.nan}
-        ahead = pd.DataFrame(keys | known)
+        ahead = pd.DataFrame(keys | self.coding.decoded(known))
         return pd.concat([past, ahead if self.zone == UTC else ahead.assign(time_zone=self.zone)], ignore_index=True)
 
     def with_ids(self, ids: pd.Index) -> "Panel":

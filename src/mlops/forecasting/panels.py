@@ -10,6 +10,7 @@ import pandas as pd
 from mlops.domain.clock import NOT_A_ZONE, UTC, local_times, zone_named
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends
 from mlops.errors import BadInput, NothingToDo
+from mlops.forecasting.categories import Coding
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.stamps import Times, fits, granularity_of, infer, zone_meant
 from mlops.tables import days_or_times, refuse_infinite, times
@@ -35,19 +36,24 @@ class Panels:
         freq: str | None = None,
         covariates: Sequence[str] = (),
         future: pd.DataFrame | None = None,
+        *,
+        coding: Coding | None = None,
     ) -> "Panels":
         """The panels of a frame `series_id, ds, y`, `ds` being the beginning of each step (UTC).
 
         `freq` is the name of a granularity or pandas' alias (None: inferred, series by series). A column `time_zone`
         (IANA, one per series) says by which clock a series of hours or shorter steps lives; else it is UTC.
-        `covariates` names further columns; `future` (`series_id, ds` and the same columns) has their values ahead.
+        `covariates` names further columns; `future` (`series_id, ds` and the same columns, but for static ones) has
+        their values ahead. `coding` is how they become numbers (None: as this frame says).
 
         Raises BadInput for a time that does not begin a step, naming it.
         """
         said = granularity_of(freq) if freq else None
         rows = _checked(frame, days=said is None or said.dated)
         step = said or infer(rows)
-        known = _with_covariates(rows, frame, covariates, future, days=step.dated)
+        _refuse_missing(frame, covariates)
+        coding = Coding.of(frame, covariates) if coding is None else coding
+        known = _with_covariates(rows, frame, covariates, future, coding, days=step.dated)
         if freq and labels_ends(freq):
             rows, known = (_begun(part, step) for part in (rows, known))
             _refuse_twice(rows)
@@ -65,7 +71,9 @@ class Panels:
             end = newest if zone == UTC else _at_most(newest, rows["ds"][chosen].max(), step)
             panel = _panel(part, replace(step, anchor=anchor), zone, end)
             ahead = known[known["series_id"].isin(panel.ids)]
-            parts.append(replace(panel, extra=_extra(panel, ahead, covariates)) if len(covariates) else panel)
+            if len(covariates):
+                panel = replace(panel, extra=_extra(panel, ahead, coding.names(covariates)), coding=coding)
+            parts.append(panel)
         return cls(tuple(parts))
 
     @property
@@ -257,21 +265,35 @@ def _panel(part: pd.DataFrame, step: Granularity, zone: str, newest: pd.Timestam
 
 
 def _with_covariates(
-    rows: pd.DataFrame, frame: pd.DataFrame, names: Sequence[str], future: pd.DataFrame | None, *, days: bool
+    rows: pd.DataFrame,
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    future: pd.DataFrame | None,
+    coding: Coding,
+    *,
+    days: bool,
 ) -> pd.DataFrame:
-    """`series_id, ds` and the covariates, of both frames."""
+    """`series_id, ds` and the columns of the covariates, of both frames."""
     if not len(names):
         return rows[["series_id", "ds"]]
-    columns = ["series_id", "ds", *names]
-    parts = [frame] if future is None else [frame, future]
-    for part in parts:
-        missing = set(columns) - set(part.columns)
-        if missing:
-            raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
+    parts = [frame]
+    if future is not None:
+        _refuse_missing(future, [name for name in names if name not in coding.static])
+        parts.append(future.reindex(columns=["series_id", "ds", *names]))
     read = days_or_times if days else times
-    known = pd.concat([part[columns].assign(ds=read(part["ds"]).astype("datetime64[ns]")) for part in parts])
-    known = known.assign(**{name: _finite(known, name) for name in names})
+    columns = ["series_id", "ds", *names]
+    known = pd.concat(
+        [coding.coded(part[columns].assign(ds=read(part["ds"]).astype("datetime64[ns]"))) for part in parts]
+    )
+    known = known.assign(**{name: _finite(known, name) for name in coding.names(names)})
     return known.drop_duplicates(["series_id", "ds"], keep="last")
+
+
+def _refuse_missing(frame: pd.DataFrame, covariates: Sequence[str]) -> None:
+    columns = ["series_id", "ds", *covariates]
+    missing = set(columns) - set(frame.columns)
+    if missing:
+        raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
 
 
 def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":

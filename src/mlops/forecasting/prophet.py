@@ -223,6 +223,8 @@ class Prophet(Forecaster):
         [4, 5]
         """
         row, panel = self._row(series_id), self._panel(horizon, None, future)
+        said = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
+        panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, said, strict=True))})
         known = self.calendar.announced_by(panel.cutoff)
         return self._plan(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
 
@@ -271,12 +273,12 @@ class Prophet(Forecaster):
         return np.asarray(np.sum(list(self._parts(panel, horizon).values()), axis=0))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        ahead = [panel.ahead(name, horizon) for name in self.covariates]
+        ahead = [panel.ahead(name, horizon) for name in self._inputs]
         return self._evaluate(panel, horizon, ahead)
 
     def _at_last(self, panel: Panel, horizon: int) -> Floats:
         """From past origins: NaN where nobody wrote down a covariate, which is mostly where y is missing, too."""
-        ahead = [_known_ahead(panel, name, horizon) for name in self.covariates]
+        ahead = [_known_ahead(panel, name, horizon) for name in self._inputs]
         y_hat = np.sum(list(self._evaluate(panel, horizon, ahead).values()), axis=0)
         return self._limited(y_hat, panel)
 
@@ -285,6 +287,7 @@ class Prophet(Forecaster):
         fit, steps = self._fit_of(), panel.future(horizon)
         known = self.calendar.announced_by(panel.cutoff)
         named = holiday_columns(known, steps, panel.granularity)
+        ahead = self.coding.averaged(self.covariates, ahead)
         ahead = [*ahead, *(known.counts_of(one, panel.ids, steps, panel.granularity) for one in self._layout.events)]
         shared = matrix(self._layout, steps, named)
         if not panel.ids.equals(self._ids):
@@ -346,11 +349,11 @@ class Prophet(Forecaster):
         for without in {one.without for one in series if one is not None}:
             seasons |= {one.name: one for one in self.recipe.seasons(without)}
         order = [*(one.name for one in self.recipe.custom), "yearly", "weekly", "daily"]
-        both = set(named) & {*self.covariates, *seasons}
+        both = set(named) & {*self._inputs, *seasons}
         if both:
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
         ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
-        regressors = (*self.covariates, *events)
+        regressors = (*self._inputs, *events)
         return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
 
     def _fit_by_stan(self, problem: Problem, fit: Fit) -> dict[int, str]:

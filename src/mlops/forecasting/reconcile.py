@@ -52,6 +52,8 @@ def totals(
     frame, form = taken(frame)
     groups = _grouped(groups, form)
     panel = Panels.of(frame, freq, tuple(agg or ())).one
+    if panel.coding.levels:
+        raise BadInput(f"agg of {min(panel.coding.levels)!r}: it is text, of which a total has none; leave it out")
     panel = replace(panel, ids=panel.ids.astype(str))
     sums = Sums.of(panel.ids, groups)
     usual = usual_values(panel)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
 from mlops.errors import BadInput
@@ -44,7 +45,7 @@ def what_if(
         All events of the days ahead, in place of the model's own (None: as they are; what has happened stays, and so do
         public holidays); they count as announced.
     changed
-        `series_id, ds` and some covariates: they replace values of `future`.
+        `series_id, ds` and some covariates, numbers or text as in the training: they replace values of `future`.
     h
         See `horizon`.
 
@@ -120,6 +121,8 @@ def _replaced(fitted: Forecaster, future: pd.DataFrame | None, changed: pd.DataF
     """`future` with the values of `changed` where that has one."""
     names = [name for name in changed.columns if name not in KEYS]
     unknown = sorted(set(names) - set(fitted.covariates))
+    if future is None and set(names) <= set(fitted.coding.static) and set(KEYS) <= set(changed.columns):
+        future = changed[KEYS]  # of what never varies nothing has to be planned
     if unknown or not names or not set(KEYS) <= set(changed.columns) or future is None:
         known = ", ".join(fitted.covariates) or "none"
         raise BadInput(
@@ -130,6 +133,8 @@ def _replaced(fitted: Forecaster, future: pd.DataFrame | None, changed: pd.DataF
     off = new.index.difference(planned.index)
     if len(off):
         raise BadInput(f"changed has a row for {off[0][0]!r} at {off[0][1]}, for which future has none")
-    planned = planned.astype(dict.fromkeys(names, float))
-    planned.update(new[names])
+    for name in names:
+        kind = object if name in fitted.coding.levels else float
+        was = planned[name] if name in planned.columns else pd.Series(np.nan, planned.index)
+        planned[name] = new[name].reindex(planned.index).astype(kind).where(lambda one: one.notna(), was.astype(kind))
     return planned.reset_index()

@@ -337,7 +337,10 @@ def _signature(forecaster: Forecaster) -> ModelSignature:
             ColSpec("datetime", "ds", required=False),
             ColSpec("double", "y", required=False),
             *([ColSpec("string", "time_zone", required=False)] if forecaster.local else []),
-            *(ColSpec("double", name, required=False) for name in forecaster.covariates),
+            *(
+                ColSpec("string" if name in forecaster.coding.levels else "double", name, required=False)
+                for name in forecaster.covariates
+            ),
         ]
     )
     params = ParamSchema(
