@@ -201,10 +201,12 @@ def refresh(url: str, end: float) -> None:
 
 def retention(url: str, pause: float, end: float) -> None:
     """Keep every month at first, then one less after every pause, until half of them are left."""
-    age = "(date_part('year', age(%s, '2024-01-01')) * 12 + date_part('month', age(%s, '2024-01-01')))::int"
+    table = "'analytics.time_series_metrics'::regclass"
+    keep = f"update analytics.partition_policy set keep_months = %s where parent = {table}"
     with psycopg.connect(url, autocommit=True) as connection:
         for gone in range(MONTHS // 2):
-            connection.execute(f"update analytics.partition_policy set keep_months = {age} - %s", ["now", "now", gone])
+            connection.execute(keep, [MONTHS - 1 - gone])
+            connection.execute("select analytics.agree_to_retention()")
             time.sleep(max(0, min(pause, end - time.time())))
 
 

@@ -199,6 +199,22 @@ def frames_of_events(database: Database, folder: Path) -> dict[str, Any]:
     return {"frame": frame, "planned": planned}
 
 
+def shops(database: Database, folder: Path) -> dict[str, Any]:
+    """Sales of three shops, the week after them, and the promotions that are planned."""
+    random, ds = np.random.default_rng(6), pd.date_range("2024-01-01", periods=321)
+    parts = []
+    for name in ("north", "south", "west"):
+        promotion = (random.random(len(ds)) < 0.2).astype(float)
+        y = 100 * (1 + 0.1 * ds.dayofweek) * (1 + 0.2 * promotion) * random.normal(1, 0.06, len(ds))
+        parts.append(pd.DataFrame({"series_id": name, "ds": ds, "y": y, "promotion": promotion}))
+    frame, newest = pd.concat(parts, ignore_index=True), ds[299]
+    return {
+        "sales": frame[frame["ds"] <= newest],
+        "new_week": frame[(frame["ds"] > newest) & (frame["ds"] <= ds[306])],
+        "planned": frame.loc[frame["ds"] > newest, ["series_id", "ds", "promotion"]],
+    }
+
+
 def groups(database: Database, folder: Path) -> dict[str, Any]:
     """The same, and how the series are summed."""
     named = pd.DataFrame({"series_id": ["north", "south"], "city": ["a", "a"]})
@@ -217,6 +233,7 @@ PLACES: dict[str, Place] = {
         },
     ),
     "docs/how-to/backtest.md": Place(with_sales, PROJECT_RUNS, shorter={"--origins 4": "--origins 1"}),
+    "docs/how-to/beside-other-libraries.md": Place(nothing, {}, shops),
     "docs/how-to/clusters.md": Place(
         nothing,
         {

@@ -65,7 +65,7 @@ def test_the_champions_lineage_agrees_with_its_signature_run_and_files(store: St
     found = read_lineage(store.client.get_model_version("demand", "1"))
     assert found["lineage_state"] == "complete", found
     lineage = found["lineage"]
-    assert lineage["inputs"] == {"series_id": "long", "ds": "datetime", "y": "double"}
+    assert lineage["inputs"] == {"series_id": "any", "ds": "datetime", "y": "double"}
     assert lineage["columns"] == {"series_id": "int64", "ds": "datetime64[ns]", "y": "float64"}
     assert {"y_hat", "lo_80", "hi_95"} < set(lineage["outputs"])
     assert {"pyfunc.py", "forecaster/booster.txt", "training/observations.parquet"} < set(lineage["files"])
@@ -224,7 +224,7 @@ def test_the_command_shows_code_environment_inputs_and_digest(mlops, routes: Dat
     code, out, _ = mlops("registry", "lineage", "models:/demand@champion")
     assert code == 0
     shown = {line.split("  ")[1].strip(): line for line in out.splitlines() if line.startswith("  ")}
-    assert "ds (datetime), series_id (long), y (double)" in shown["inputs"]
+    assert "ds (datetime), series_id (any), y (double)" in shown["inputs"]
     assert "ds (datetime64[ns])" in shown["columns"]
     assert f"numpy {np.__version__}" in shown["libraries"]
     assert "format 2, " in shown["lineage"]

@@ -17,7 +17,7 @@ from tests.postgres.test_explain import QUERIES
 from mlops.db import Database, archived
 from mlops.db.archive import restore
 from mlops.db.engine import OBSERVED
-from mlops.db.upkeep import maintain
+from mlops.db.upkeep import agree, maintain
 from mlops.errors import Refused
 from mlops.features import FeatureSet, Selection, build, feature, lag, online, rolling_mean
 from mlops.series import export, read, seasonality
@@ -29,13 +29,13 @@ BORDER = (pd.Timestamp(KEPT_FROM) - pd.DateOffset(months=24)).to_pydatetime()
 LONG_BEFORE, BEFORE, AFTER = (BORDER + timedelta(days=days) for days in (-130, -100, 100))
 FILL = """
 insert into analytics.series (metric_type, route_id)
-select 'collection_weight', 'R' || i from generate_series(1, 6) i;
+select case when i = 7 then 'collection_count' else 'collection_weight' end, 'R' || i from generate_series(1, 7) i;
 select analytics.ensure_partitions(%(first)s::timestamptz, now());
 select analytics.ensure_partitions(%(first)s::timestamptz, now(), 'analytics.time_series_revisions');
 insert into analytics.time_series_metrics (series_id, observed_at, value, value_lower, quality_score, recorded_at)
 select s, t, 100 + s + 10 * sin(date_part('doy', t) / 58) + 5 * date_part('isodow', t),
        case when s = 2 then 1 / 3.0 end, case when s = 3 then 0.5 else 1 end, t + interval '6 hours'
-  from generate_series(%(first)s::timestamptz, now(), interval '1 day') t, generate_series(1, 5) s
+  from generate_series(%(first)s::timestamptz, now(), interval '1 day') t, unnest(array[1, 2, 3, 4, 5, 7]) s
  where s < 5 or t < %(border)s - interval '40 days';
 -- corrected a month later (series 1), long after the border (series 2), and one that came late at all
 with corrected as (
@@ -50,7 +50,14 @@ insert into analytics.time_series_revisions (series_id, observed_at, value, reco
 select series_id, observed_at, value - 7, observed_at + interval '6 hours', recorded_at from corrected;
 update analytics.time_series_metrics set recorded_at = %(border)s + interval '200 days'
  where series_id = 3 and observed_at >= %(border)s - interval '9 days'
-   and observed_at < %(border)s - interval '8 days'"""
+   and observed_at < %(border)s - interval '8 days';
+select analytics.mark_dirty(array_agg(series_id), '-infinity', 'infinity') from analytics.series"""
+SUMS = (
+    *(f"analytics.{name}" for name in ("daily_metrics_summary", "operational_metrics_aggregates")),
+    *(f"analytics.{name}" for name in ("route_performance_summary", "seasonal_patterns")),
+    "analytics.aggregate_values('route', 'month', 'collection_weight', '2000-01-01', '2100-01-01')",
+)
+"""What reports read; it stays whole."""
 FEATURES = FeatureSet(
     "routes",
     Selection("collection_weight", "daily"),
@@ -80,11 +87,20 @@ def read_all(database: Database, folder: Path) -> dict[str, Any]:
         found[f"next rows, {name}"] = online.next_rows(database, FEATURES, as_of or datetime.now(UTC))
     found["history since"] = read.history(database, series_ids=[1, 3], as_of=AFTER, start=BORDER + timedelta(days=9))
     found["history of one"] = read.history(database, series_ids=[1], as_of=AFTER)
+    found["list"] = read.list_series(database).round({"quality": 12})
+    found["show"] = [read.show_series(database, number) for number in (1, 3, 5)]
+    found["ended"] = read.ended(database, "collection_count")
     export.export(database, folder / "all.parquet")
     found["export"] = pd.read_parquet(folder / "all.parquet")
     seasonality.store_profiles(database)
     with psycopg.connect(database.url) as connection:
         found["seasonality"] = connection.execute("select seasonality from analytics.series order by 1").fetchall()
+        connection.execute("select count(*) from analytics.refresh_predictive_views(true)")
+        for name in SUMS:
+            rows = connection.execute(f"select to_jsonb(t) - 'refreshed_at' from {name} t").fetchall()
+            frame = pd.DataFrame([row[0] for row in rows]).round(6)  # sums of the same numbers, in any order
+            key = [column for column in frame.columns if frame[column].dtype != "float64"]
+            found[f"sums of {name}"] = frame.sort_values(key, ignore_index=True, key=lambda one: one.astype(str))
     return found
 
 
@@ -97,6 +113,8 @@ def kept(new_database: Callable[..., Any], migrated: str, tmp_path_factory: pyte
                 connection.execute(statement % {"first": f"'{FIRST}'", "border": f"'{BORDER}'::timestamptz"})
         database = Database(url)
         before = read_all(database, folder)
+        assert not maintain(database, folder / "archive").failed
+        agree(database, ["analytics.time_series_metrics"])
         done = maintain(database, folder / "archive")
         assert not done.failed
         assert done.border == archived.Border(BORDER, 12)
@@ -262,6 +280,8 @@ ACROSS = {
     "feature_newest",
     "profile_values",
     "series_export",
+    "series_latest",
+    "series_show",
     "trace_months",
     "lost_observations",
     "corrected_since",
@@ -279,13 +299,14 @@ WITHIN = {
         ],
         "writes, and an archived month takes nothing until it is restored",
     ),
-    **dict.fromkeys(["series_list", "series_show", "series_latest"], "shows what is in the database"),
+    "series_list": "counts what is in the database, and is added to what archives.extents() counts",
+    "profile_due": "asks for newer observations than a profile has seen, which are archived last",
     "silent_series": "looks back some weeks from the time that it is about",
     "archived_tables": "puts archived months beside the tables",
     "hold_months": "locks the months that are written to, reads no row",
     "first_ingest_claim": "asks whether there is any observation; a series that an archive may hold has had some",
     "first_ingests": "asks whether there is any observation; a series that an archive may hold has had some",
-    "observations_end": "asks for the newest observation, which is archived last",
+    "observations_end": "asks for the newest observation, archived last; read.ended() asks archives where none is left",
     "edit_meant": "a decision about archived months is refused",
     "ingest_around": "scores arriving rows by those before them; rows of an archived month are refused",
     "live_predictions": "the naive beside forecasts that are kept as long as observations",

@@ -374,6 +374,19 @@ def test_months_past_their_time_are_seen_where_a_policy_says_so(database: Databa
             where parent = 'analytics.time_series_metrics'::regclass""",
     )
     ask(database, "select analytics.ensure_partitions(now() - interval '4 months', now())")
+    assert check(database, "retention: time_series_metrics")[0] == "ok", "months without rows are nothing to lose"
+    each = "generate_series(now() - interval '4 months', now(), interval '1 month') t"
+    ask(
+        database,
+        f"insert into analytics.time_series_metrics (series_id, observed_at, value) select 1, t, 1 from {each}",
+    )
+    status, figure, advice = check(database, "retention: time_series_metrics")
+    assert (status, figure.endswith("they stay: nobody has agreed to it yet"), "--for-ever" in advice) == (
+        "watch",
+        True,
+        True,
+    )
+    ask(database, "select analytics.agree_to_retention()")
     status, figure, advice = check(database, "retention: time_series_metrics")
     assert (status, figure.startswith("2 months past their 2, the oldest "), "mlops db maintain" in advice) == (
         "watch",

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
+from tests.retention import newest_is_today
 
 from mlops.db import Database
 from mlops.db.retry import retrying
@@ -575,13 +576,16 @@ def test_the_first_file_of_a_series_is_its_history_and_says_so(database: Databas
     assert report.notes == (
         "2 new rows count as known since their period ended, the last on 2024-02-01, being the first of their series"
         " (--known-at now: all became known now)",
-        "all of that is older than the 24 months that the database keeps: `mlops db maintain` moves it to archive"
-        " files, and --as-of last, lists and monitoring do not see it then; to keep it, first: psql"
-        ' "$(mlops db url)" -c "update analytics.partition_policy set keep_months = null"',
+    ), "a history that ended long ago is kept as long as one that ends today"
+    newest_is_today(database.url)
+    assert ingest(database, write(*daily([2], "b"))).notes[1:] == (
+        "all of that is older than the 24 months before the newest data that the database keeps: `mlops db maintain`"
+        " moves it to archive files, where monitoring and SQL do not see it; to keep it: mlops db retention"
+        " time_series_metrics --for-ever",
     )
     with psycopg.connect(database.url) as connection:
         connection.execute("update analytics.partition_policy set keep_months = null")
-    assert len(ingest(database, write(*daily([3], "b"))).notes) == 1
+    assert len(ingest(database, write(*daily([3], "c"))).notes) == 1
 
 
 def test_what_follows_the_first_file_of_a_series_is_late_and_so_it_is_told(database: Database, write):

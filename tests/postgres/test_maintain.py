@@ -1,5 +1,6 @@
 """Maintenance does what is due, tells each thing, and stops for nothing."""
 
+import io
 import json
 import threading
 import time
@@ -9,14 +10,20 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.retention import agree
 
+from mlops.cli.upkeep import _lines
 from mlops.config import Settings
 from mlops.db import Database, upkeep
 from mlops.db.archive import restore
-from mlops.db.upkeep import Partition, Policy, maintain, plan
+from mlops.db.upkeep import Act, Partition, Policy, maintain, plan
 
 METRICS = "analytics.time_series_metrics"
 NOW = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+KEPT_FROM = datetime(2024, 3, 1, tzinfo=UTC)
+WAITING = (
+    "`mlops db maintain --yes` archives and drops them; to keep them for good: mlops db retention time_series_metrics"
+)
 NOTHING = "nothing to do\nhistory before 2020-03 is read from 2 archive files\n"
 
 
@@ -73,13 +80,13 @@ def partition(
 
 
 def test_months_ahead_are_due_from_this_one_on():
-    acts = plan([Policy(METRICS, 2, None, True, METRICS)], [partition("2026-04")], NOW)
+    acts = plan([Policy(METRICS, 2, True, METRICS, None)], [partition("2026-04")], NOW)
     assert [act.detail for act in acts] == ["2026-03", "2026-05"]
 
 
 def test_the_turn_of_the_year_is_counted_through():
     acts = plan(
-        [Policy(METRICS, 1, 12, False, METRICS)],
+        [Policy(METRICS, 1, False, METRICS, datetime(2024, 12, 1, tzinfo=UTC))],
         [partition("2024-11"), partition("2024-12")],
         datetime(2025, 12, 5, tzinfo=UTC),
     )
@@ -96,7 +103,7 @@ def test_an_old_month_is_archived_before_it_is_dropped_and_a_restored_one_waits(
         partition("2020-02", until=NOW.replace(day=30)),
         partition("2020-03", until=NOW.replace(year=2027)),
     ]
-    acts = plan([Policy(METRICS, 0, 24, True, METRICS)], [*months, partition("2026-03")], NOW)
+    acts = plan([Policy(METRICS, 0, True, METRICS, KEPT_FROM)], [*months, partition("2026-03")], NOW)
     assert [(act.act, act.what) for act in acts] == [
         ("archive", f"{METRICS}_p2020-01"),
         ("drop", f"{METRICS}_p2020-01"),
@@ -109,19 +116,18 @@ def test_an_old_month_is_archived_before_it_is_dropped_and_a_restored_one_waits(
 
 
 def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Settings, mlops):
-    code, out, err = mlops("db", "maintain")
+    code, out, err = mlops("db", "maintain", "--yes")
     assert code == 0, err
     *lines, border = out.splitlines()
     assert border == "history before 2020-03 is read from 2 archive files"
     done = [line.split(" ")[0] for line in lines]
     assert [act for act in done if act != "refresh"] == ["make"] * 4 + ["archive", "drop"] * 2
+    assert lines[0] == "make analytics.daily_metrics_summary: 1 month"
     assert "archive of analytics.time_series_metrics_p2020_01" in err
     assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2
     assert mlops("db", "maintain")[:2] == (0, NOTHING)
-    code, _, err = mlops("train", "naive", "--metric-type", "revenue", "--as-of", "last")
-    assert (code, "those before 2020-03 are in archive files" in err) == (1, True)
     code, out, _ = mlops("db", "maintain", "--json")
-    nothing = {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": []}
+    nothing = {"dry_run": False, "alone": True, "failed": False, "scored": 0, "acts": [], "waiting": []}
     assert (code, json.loads(out)) == (0, nothing | {"border": {"month": "2020-03-01T00:00:00+00:00", "files": 2}})
 
 
@@ -130,16 +136,99 @@ def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(grown: Settings
     before = sql(grown.database_url, "select count(*) from pg_class")
     code, out, _ = mlops("db", "maintain", "--dry-run")
     assert code == 0
+    assert "would make 4 months of analytics.time_series_metrics, " in out
+    assert "would archive" not in out
+    assert WAITING in out
+    agree(grown.database_url)
+    code, out, _ = mlops("db", "maintain", "--dry-run")
+    assert code == 0
     assert "would archive analytics.time_series_metrics_p2020_01\n" in out
     assert "would drop analytics.time_series_metrics_p2020_02\n" in out
     assert sql(grown.database_url, "select count(*) from pg_class") == before
     assert not grown.archive.exists()
 
 
+def test_the_first_drop_waits_for_an_agreement_and_the_others_follow(
+    grown: Settings, mlops, monkeypatch: pytest.MonkeyPatch
+):
+    assert grown.database_url is not None
+    rows = "select count(*) from analytics.time_series_metrics where observed_at < '2021-01-01'"
+    agreed = "select months, by_role = session_user from analytics.retention_agreements where withdrawn_at is null"
+    code, out, _ = mlops("db", "maintain")
+    assert (code, WAITING in out, "make analytics.time_series_metrics: 4 months" in out) == (1, True, True)
+    code, out, _ = mlops("db", "maintain", "--json")
+    assert (code, json.loads(out)["failed"]) == (1, False)
+    assert [(one["parent"], one["due"]) for one in json.loads(out)["waiting"]] == [(METRICS, 2)]
+    assert (sql(grown.database_url, rows), sql(grown.database_url, agreed)) == ([(225,)], [])
+    assert not grown.archive.exists()
+
+    monkeypatch.setattr("mlops.cli.upkeep._somebody_is_there", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    code, out, err = mlops("db", "maintain")
+    question = " ".join(err.split())
+    assert (code, "Let them go? [y/N]" in question, WAITING in out) == (0, True, True)
+    assert "2 months of time_series_metrics (2020-01 to 2020-02" in question
+    assert f"would leave the database for files in {grown.archive}" in question
+    assert sql(grown.database_url, rows) == [(225,)]
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    code, out, err = mlops("db", "maintain")
+    assert (code, sql(grown.database_url, rows), sql(grown.database_url, agreed)) == (0, [(0,)], [(2, True)])
+    assert "drop analytics.time_series_metrics_p2020_02: archived" in out
+    code, out, err = mlops("db", "maintain")
+    assert (code, out, "Let them go" in err) == (0, NOTHING, False)
+
+
+def test_what_was_agreed_is_shown_and_can_be_taken_back_and_retention_be_changed(grown: Settings, mlops):
+    def shown(*arguments: str) -> dict:
+        code, out, err = mlops("db", "retention", *arguments, "--json")
+        assert code == 0, err
+        return {one["parent"]: one for one in json.loads(out)}
+
+    assert mlops("db", "maintain", "--yes")[0] == 0
+    assert (shown()[METRICS]["agreed"], shown()[METRICS]["due"]) == (True, 0)
+    (line,) = [line for line in mlops("db", "retention")[1].splitlines() if line.startswith("time_series_metrics")]
+    assert line.split()[1] == "24"
+    assert "since " in line
+    assert shown("time_series_metrics", "--withdraw")[METRICS]["why"] == "nobody has agreed to it yet"
+    assert shown("time_series_metrics", "--keep-months", "1")[METRICS]["keep_months"] == 1
+    assert shown("analytics.time_series_metrics", "--for-ever")[METRICS]["keep_months"] is None
+    code, _, err = mlops("db", "retention", "time_series_metrixs", "--for-ever")
+    assert (code, "did you mean 'time_series_metrics'?" in err) == (1, True)
+
+
+def test_many_months_are_told_in_one_line():
+    months = [datetime(2020, month, 1, tzinfo=UTC) for month in range(1, 6)]
+    done = [Act("archive", f"p{at.month}", "9 rows to a file", table=METRICS, month=at, rows=9) for at in months]
+    left = Act("drop", "p5", problem="somebody is writing to it", table=METRICS, month=months[4])
+    dropped = [Act("drop", f"p{at.month}", "archived", table=METRICS, month=at) for at in months[:3]]
+    assert _lines((*done, *dropped, left)) == [
+        "archive 5 months of analytics.time_series_metrics, 2020-01 to 2020-05, 45 rows",
+        *(f"drop p{at.month}: archived" for at in months[:3]),
+        "could not drop p5: somebody is writing to it",
+    ]
+
+
+def test_a_month_is_summarised_before_it_goes_however_its_rows_came_in(grown: Settings, tmp_path: Path):
+    """A sum over a year must not shrink with what retention archives."""
+    database = database_of(grown)
+    sql(
+        database.url,
+        "insert into analytics.series (metric_type, route_id) select 'revenue', n from generate_series(1, 9) n",
+    )
+    sums = "select count(*), sum(observations), sum(value_sum)::numeric(9, 6) from analytics.daily_metrics_summary"
+    stored = "select sum(value)::numeric(9, 6) from analytics.time_series_metrics where observed_at < '2021-01-01'"
+    wanted = sql(database.url, stored)
+    agree(database.url)
+    assert not maintain(database, tmp_path / "archive").failed
+    assert sql(database.url, f"{sums} where day < '2021-01-01'") == [(18, 225, *wanted[0])]
+    assert sql(database.url, "select analytics.complete_from()::date::text") == [("2020-03-01",)]
+    database.close()
+
+
 def test_an_archive_that_fails_is_told_and_the_other_steps_are_done(grown: Settings, mlops):
     grown.root.mkdir(parents=True)
     grown.archive.write_text("a file where the folder should be")
-    code, out, _ = mlops("db", "maintain")
+    code, out, _ = mlops("db", "maintain", "--yes")
     assert code == 1
     assert "could not archive analytics.time_series_metrics_p2020_01: a file is where a folder is needed (" in out
     assert "could not drop analytics.time_series_metrics_p2020_01: not archived" in out
@@ -165,6 +254,7 @@ def test_the_second_of_two_runs_at_once_does_nothing(
         assert go_on.wait(30)
         return retain(*arguments)
 
+    agree(database.url)
     monkeypatch.setattr(upkeep, "_retain", slowly)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(maintain, database, tmp_path / "archive")
@@ -189,6 +279,7 @@ def test_views_are_refreshed_before_old_months_go(grown: Settings, tmp_path: Pat
                            union all select 'current', false, 0, 0 $$
         """,
     )
+    agree(database.url)
     acts = [str(act) for act in maintain(database, tmp_path / "archive").acts]
     refreshed = acts.index("refresh sums: 30,225 rows in 0.2 s")
     assert refreshed < next(number for number, act in enumerate(acts) if act.startswith("archive"))
@@ -207,7 +298,7 @@ def test_a_run_that_fails_leaves_the_lock_to_the_next(grown: Settings, tmp_path:
 
 
 def test_a_month_is_restored_by_its_file(grown: Settings, mlops):
-    mlops("db", "maintain")
+    mlops("db", "maintain", "--yes")
     (file,) = grown.archive.glob("time_series_metrics_2020-02_*.parquet")
     code, out, _ = mlops("db", "restore-archive", file, "--days", 5)
     assert (code, out.split(";")[0]) == (0, "analytics.time_series_metrics_p2020_02: 9 rows restored")
@@ -221,7 +312,7 @@ def test_a_month_is_restored_by_its_file(grown: Settings, mlops):
 
 
 def test_ingest_into_an_archived_month_is_refused_with_what_to_do(grown: Settings, tmp_path: Path, mlops):
-    mlops("db", "maintain")
+    mlops("db", "maintain", "--yes")
     file = tmp_path / "late.csv"
     file.write_text("metric_type,observed_at,value,route_id\nrevenue,2020-01-05T00:00:00Z,1,R1\n")
     code, out, _ = mlops("series", "ingest", file)
@@ -244,6 +335,7 @@ def test_an_owner_who_is_no_superuser_is_enough(new_database, tmp_path: Path):
             )
             for rows in ("1, '2020-01-01', 1", late):
                 sql(url, f"insert into analytics.time_series_metrics (series_id, observed_at, value) select {rows}")
+            agree(url)
             done = maintain(database, tmp_path)
             assert [act.problem for act in done.acts if act.problem] == []
             assert {act.act for act in done.acts} >= {"make", "archive", "drop"}

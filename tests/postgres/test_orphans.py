@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.postgres.test_partitions import NO_ARCHIVE, session, sql
+from tests.retention import agree
 
 from mlops.db import Database
 from mlops.db.archive import Month, archive, restore
@@ -18,6 +19,11 @@ MAKE = "select analytics.ensure_partitions('2020-01-01', '2020-03-01', 'analytic
 PREDICT = """
 insert into analytics.model_prediction_results (version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat)
 select {version}, {series}, now(), '2020-01-01', '2020-01-02', 1, 1.5"""
+NEWEST = f"""
+set session_replication_role = replica;  -- of no version
+select analytics.ensure_partitions(now(), now(), '{RESULTS}');
+insert into {RESULTS} (version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat)
+values (1, 2, now(), now() - interval '1 day', now(), 1, 1.5)"""
 
 
 @pytest.fixture
@@ -37,6 +43,7 @@ def predicted(database: Database) -> Iterator[Database]:
 
 def test_a_month_of_predictions_is_made_and_dropped_beside_open_writers_and_nobody_queues(database: Database):
     sql(database, NO_ARCHIVE)
+    sql(database, NEWEST)
     with session(database) as writer:
         writer.execute("insert into analytics.series (metric_type) values ('revenue')")
         writer.execute("insert into analytics.registered_models (name, created_at) values ('m', now())")
@@ -112,6 +119,8 @@ def test_of_a_prediction_and_the_delete_of_its_series_at_once_one_is_refused(pre
 
 def test_archived_predictions_do_not_come_back_without_their_series(predicted: Database, tmp_path: Path):
     bounds = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)
+    sql(predicted, NEWEST)
+    agree(predicted.url)
     done = archive(predicted, Month(RESULTS, f"{RESULTS}_p2020_01", *bounds), tmp_path)
     assert done is not None
     sql(predicted, f"select analytics.drop_old_partitions(null, '{RESULTS}')")

@@ -21,7 +21,7 @@ CALLS = (
     "analytics.values_as_of(now())",
     "analytics.forecasts_between(current_date - 9, current_date)",
     "analytics.forecast_accuracy('{1}', now())",
-    "analytics.aggregate_values('route', 'collection_weight', 'month', '2024-01-01', '2024-02-01')",
+    "analytics.aggregate_values('route', 'month', 'collection_weight', '2024-01-01', '2024-02-01')",
     "analytics.latest_values('{1}')",
     "analytics.health_of_models(now())",
 )
@@ -174,7 +174,7 @@ def test_no_view_moves_with_the_time_zone_of_the_session(served: Served):
     views = [name for name, kind in served.connection.execute(RELATIONS).fetchall() if kind in "vm"]
     asked = [f"analytics.{view}" for view in views] + [
         "analytics.forecasts_between('2024-05-30', '2024-06-02')",
-        "analytics.aggregate_values('route', 'collection_weight', 'day', '2024-04-01', '2024-04-10')",
+        "analytics.aggregate_values('route', 'day', 'collection_weight', '2024-04-01', '2024-04-10')",
         f"analytics.values_as_of('{NOW.isoformat()}', p_from => '2024-05-30Z')",
     ]
     found: dict[str, list[list[Any]]] = {one: [] for one in asked}

@@ -85,6 +85,12 @@ def test_a_version_must_not_ask_for_more_or_give_less_than_the_champion():
     assert gates.signature(SERVED, None).passed
 
 
+def test_a_version_that_takes_ids_of_every_type_can_follow_one_that_takes_numbers_but_not_before_it():
+    every = SERVED | {"required": {}, "optional": SERVED["optional"] | {"series_id": "Any"}}
+    assert gates.signature(every, SERVED).passed
+    assert "does not take the input series_id (Any)" in gates.signature(SERVED, every).found
+
+
 def test_every_gate_is_named_in_the_order_in_which_it_is_told():
     measured = Comparison(0.1, 0.2, 0.3, "")
     asked = (

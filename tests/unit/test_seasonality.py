@@ -33,6 +33,22 @@ def test_a_weekly_season_peaks_on_its_weekday():
     assert week.index[4] == pytest.approx(150 / 107.14, abs=0.02)
 
 
+def test_the_strength_is_the_share_of_variance_that_the_season_has():
+    season = 50 * (DAYS % 7 == 4)
+    for share in (0.2, 0.5, 0.8):
+        sigma = season.std() * np.sqrt((1 - share) / share)
+        [found] = profile(daily(100 + season + 0.1 * DAYS + noise(sigma, 800)))
+        assert found.seasons["week"].strength == pytest.approx(share, abs=0.07)
+
+
+def test_noise_has_no_strength_however_short_it_is():
+    for days, most in ((35, 0.1), (70, 0.05), (800, 0.01)):
+        many = np.random.default_rng(7).normal(0, 1, (200, days))
+        strengths = [found.seasons["week"].strength for found in profile(daily(100 + many))]
+        assert np.mean(strengths) < most, f"{days} days"
+        assert np.mean([found.seasons["week"].found for found in profile(daily(100 + many))]) < 0.05
+
+
 def test_a_year_peaks_in_its_month_under_a_weekly_season():
     months = (MONDAY + DAYS).astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
     y = 100 + 40 * (DAYS % 7 == 2) + 30 * (months == 6) + noise(5, 800)

@@ -70,8 +70,8 @@ def test_bounds_of_days_and_weeks_hold_whether_errors_cancel_or_go_together(comm
     found = [summed(frame, DAYS[-29 - 7 * back]) for back in range(8)]
     for made, outcomes in (("totals", truth), ("weeks", week)):
         rows = pd.concat([getattr(one, made) for one in found]).merge(outcomes, on=["total", "ds"])
-        assert 0.68 <= coverage(rows["y"], rows["lo_80"], rows["hi_80"]) <= 0.97
-        assert coverage(rows["y"], rows["lo_95"], rows["hi_95"]) >= 0.88
+        assert 0.65 <= coverage(rows["y"], rows["lo_80"], rows["hi_80"]) <= 0.97, "eleven weeks, if they go together"
+        assert coverage(rows["y"], rows["lo_95"], rows["hi_95"]) >= 0.8
 
 
 def test_days_on_which_nobody_comes_are_not_summed_where_absence_means_zero():

@@ -111,6 +111,7 @@ set standard_conforming_strings = on
 set quote_all_identifiers = off
 as $$
 declare
+    mixed   record;
     chunk   record;
     written record;
     parts   bigint[];
@@ -124,15 +125,19 @@ begin
         return 0;
     end if;
     -- what is measured in steps of different length may be a part of what another month holds
-    insert into analytics.dirty_months (series_id, month)
-    select distinct d.series_id, (d.month + make_interval(months => n))::date
-      from analytics.dirty_months d join analytics.series s using (series_id)
-      join (select s.tenant_id, s.metric_type, max(case when g.months > 0 then g.months - 1 when g.mean_days >= 7 then 1 else 0 end) as reach
-              from analytics.series s join analytics.granularities g on g.name = s.granularity
-             group by s.tenant_id, s.metric_type having count(distinct (s.granularity, s.anchor)) > 1) mixed using (tenant_id, metric_type)
-     cross join lateral generate_series(- mixed.reach, mixed.reach) n
-     where mixed.reach > 0
-        on conflict do nothing;
+    for mixed in
+        select s.tenant_id, s.metric_type, max(case when g.months > 0 then g.months - 1 when g.mean_days >= 7 then 1 else 0 end) as reach
+          from analytics.series s join analytics.granularities g on g.name = s.granularity
+         group by s.tenant_id, s.metric_type
+        having max(g.mean_days) >= 7 and (min(g.position) < max(g.position) or min(s.anchor) < max(s.anchor))
+    loop
+        insert into analytics.dirty_months (series_id, month)
+        select distinct d.series_id, (d.month + make_interval(months => n))::date
+          from analytics.dirty_months d join analytics.series s using (series_id)
+         cross join lateral generate_series(- mixed.reach, mixed.reach) n
+         where s.tenant_id = mixed.tenant_id and s.metric_type = mixed.metric_type
+            on conflict do nothing;
+    end loop;
     select coalesce(array_agg(p.part_id), '{}'), coalesce(array_agg(p.whole_id), '{}'), coalesce(array_agg(d.dimension), '{}')
       into parts, wholes, shared
       from analytics.series_parts p cross join lateral unnest(array_remove(p.dimensions, 'company')) d (dimension)
@@ -224,19 +229,19 @@ begin
             returning a.dimension
         ), new_customers as (
             insert into analytics.customers (tenant_id, customer_id)
-            select distinct tenant_id, entity_id from places join taken using (series_id) where dimension = 'customer' on conflict do nothing
+            select distinct tenant_id, entity_id from touched where dimension = 'customer' on conflict do nothing
         ), new_routes as (
             insert into analytics.routes (tenant_id, route_id)
-            select distinct tenant_id, entity_id from places join taken using (series_id) where dimension = 'route' on conflict do nothing
+            select distinct tenant_id, entity_id from touched where dimension = 'route' on conflict do nothing
         ), new_vehicles as (
             insert into analytics.vehicles (tenant_id, vehicle_id)
-            select distinct tenant_id, entity_id from places join taken using (series_id) where dimension = 'vehicle' on conflict do nothing
+            select distinct tenant_id, entity_id from touched where dimension = 'vehicle' on conflict do nothing
         ), new_drivers as (
             insert into analytics.drivers (tenant_id, driver_id)
-            select distinct tenant_id, entity_id from places join taken using (series_id) where dimension = 'driver' on conflict do nothing
+            select distinct tenant_id, entity_id from touched where dimension = 'driver' on conflict do nothing
         ), new_sites as (
             insert into analytics.sites (tenant_id, site_id)
-            select distinct tenant_id, entity_id from places join taken using (series_id) where dimension = 'site' on conflict do nothing
+            select distinct tenant_id, entity_id from touched where dimension = 'site' on conflict do nothing
         )
         select count(*) filter (where dimension = 'customer') as customers, count(*) filter (where dimension <> 'customer') as operations
           into written

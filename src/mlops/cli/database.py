@@ -9,8 +9,9 @@ from rich.markup import escape
 
 from mlops.cli.context import database, settings
 from mlops.cli.options import Json
-from mlops.cli.output import console, emit, logs, table
+from mlops.cli.output import console, emit, table
 from mlops.cli.typed import file as check_file
+from mlops.cli.upkeep import maintain, retention
 from mlops.errors import Refused
 
 if TYPE_CHECKING:
@@ -99,46 +100,8 @@ def upgrade(as_json: Json = False) -> None:
     emit({"schema": reached, "reader": reader}, as_json=as_json, text=show)
 
 
-@app.command()
-def maintain(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is due.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Make months ahead, refresh views, archive and drop old months, verify archives; safe to run at any time."""
-    from mlops.db.upkeep import maintain as upkeep
-    from mlops.series.rescore import rescore
-
-    scored = 0 if dry_run else rescore(database())
-    done = upkeep(database(), settings().archive, dry_run=dry_run, say=lambda step: logs.print(f"[dim]{step}[/]"))
-
-    def text() -> None:
-        if not done.alone:
-            console.print("another maintenance is at work; nothing was done")
-        elif not done.acts and not scored:
-            console.print("nothing to do")
-        if scored:
-            console.print(f"scored {scored:,} observations that came in by SQL")
-        for act in done.acts:
-            print(f"would {act}" if dry_run else str(act))  # noqa: T201  one line per thing, however narrow the terminal
-
-        if done.border is not None:
-            files = f"{done.border.files:,} archive file{'' if done.border.files == 1 else 's'}"
-            print(f"history before {done.border.month:%Y-%m} is read from {files}")  # noqa: T201
-
-    emit(
-        {
-            "dry_run": dry_run,
-            "alone": done.alone,
-            "failed": done.failed,
-            "scored": scored,
-            "acts": done.acts,
-            "border": done.border,
-        },
-        as_json=as_json,
-        text=text,
-    )
-    if done.failed:
-        raise typer.Exit(1)
+app.command()(maintain)
+app.command()(retention)
 
 
 @app.command("restore-archive")

@@ -20,6 +20,7 @@ from mlops.cli.options import (
     Horizon,
     Json,
     Label,
+    Level,
     MetricType,
     Segment,
     Set,
@@ -71,6 +72,7 @@ def backtest(
     segment: Segment = [],  # noqa: B006
     metric_type: MetricType = "",
     granularity: Granularity = "",
+    level: Level = "",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
     values: Annotated[
@@ -99,6 +101,7 @@ def backtest(
         "file": file,
         "metric_type": metric_type,
         "granularity": granularity,
+        "level": level,
         "country": country,
         "horizon": horizon,
         "events": events,
@@ -158,6 +161,7 @@ def tune(
     covariate: Covariate = [],  # noqa: B006
     metric_type: MetricType = "",
     granularity: Granularity = "",
+    level: Level = "",
     label: Label = [],  # noqa: B006
     as_of: AsOf = "now",
     change: Set = [],  # noqa: B006
@@ -176,6 +180,7 @@ def tune(
         "file": file,
         "metric_type": metric_type,
         "granularity": granularity,
+        "level": level,
         "country": country,
         "horizon": horizon,
         "events": events,

@@ -18,6 +18,7 @@ from mlops.cli.options import (
     Id,
     Json,
     Label,
+    Level,
     MetricType,
     ModelFile,
     Output,
@@ -50,6 +51,7 @@ def train(
     covariate: Covariate = [],  # noqa: B006
     metric_type: MetricType = "",
     granularity: Granularity = "",
+    level: Level = "",
     label: Label = [],  # noqa: B006
     totals: Totals = "",
     change: Set = [],  # noqa: B006
@@ -71,6 +73,7 @@ def train(
         name=name,
         metric_type=metric_type,
         granularity=granularity,
+        level=level,
         country=country,
         horizon=horizon,
         events=events,

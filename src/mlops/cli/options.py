@@ -27,6 +27,7 @@ __all__ = [
     "Id",
     "Json",
     "Label",
+    "Level",
     "MetricType",
     "ModelFile",
     "ModelName",
@@ -204,6 +205,15 @@ FrameFile = Annotated[
 Label = Annotated[
     list[str],
     typer.Option("--label", callback=_labels, help="Only series with this label, as key=value.", show_default=False),
+]
+Level = Annotated[
+    str,
+    typer.Option(
+        "--level",
+        callback=typed.level,
+        help="Only series of this level: customer, driver, vehicle, route, site or company; all when left out.",
+        show_default=False,
+    ),
 ]
 Set = Annotated[
     list[str],

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, settings
-from mlops.cli.options import LARGEST_ID, Json
+from mlops.cli.options import LARGEST_ID, Json, Level
 from mlops.cli.output import console, emit, progress, table
 from mlops.cli.typed import granularity, metric_type, time_zone, to_read, to_write
 from mlops.errors import Misused, UnknownName
@@ -133,21 +133,21 @@ def ingest(
 
 
 @app.command("list")
-def list_series(metric_type: MetricTypeOption = None, as_json: Json = False) -> None:
-    """List the series with how much there is of each."""
+def list_series(metric_type: MetricTypeOption = None, level: Level = "", as_json: Json = False) -> None:
+    """List the series with how much there is of each, archived months included."""
     from mlops.series import read
 
-    frame = read.list_series(database(), metric_type)
+    frame = read.list_series(database(), metric_type, level or None)
     found = frame.astype(object).where(frame.notna(), None).to_dict("records")
 
     def text() -> None:
-        shown = table("id", "series", "measures", "observations", "first", "last", "quality")
+        shown = table("id", "series", "level", "measures", "observations", "first", "last", "quality")
         for row in found:
-            what = (escape(str(row["name"])), f"{row['metric_type']} {row['granularity']}")
+            what = (escape(str(row["name"])), row["level"], f"{row['metric_type']} {row['granularity']}")
             there = "a total" if row["total"] else f"{row['observations']:,}"
             counts = (there, _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
             shown.add_row(str(row["series_id"]), *what, *counts)
-        of = f" of {metric_type}" if metric_type else ""
+        of = (f" of {metric_type}" if metric_type else "") + (f" of the level {level}" if level else "")
         console.print(shown if found else f"there is no series{of} yet; bring data in with `mlops series ingest FILE`")
 
     emit(found, as_json=as_json, text=text)
@@ -165,7 +165,7 @@ def show(
     def text() -> None:
         name = f"[bold]{escape(found['name'])}[/] (series {found['series_id']})"
         what = f"{name}: {found['metric_type']} ({found['unit']}), {found['granularity']}, {found['time_zone']}"
-        console.print(f"{what}, {_where(found)}")
+        console.print(f"{what}, {_where(found)}, level {found['level']}")
         span = f", {found['first']:%Y-%m-%d} to {found['last']:%Y-%m-%d}" if found["observations"] else ""
         console.print(f"{found['observations']:,} observations{span}, {found['corrections']:,} corrections")
         latest = table("observed at", "value", "quality", "recorded at")

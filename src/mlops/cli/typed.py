@@ -20,6 +20,7 @@ __all__ = [
     "file_option",
     "folder",
     "granularity",
+    "level",
     "metric_type",
     "metric_type_or_none",
     "model",
@@ -192,6 +193,15 @@ def granularity(text: str) -> str:
     if text:
         granularity_of(text)
     return text
+
+
+def level(name: str) -> str:
+    """A level of series; empty stays empty."""
+    from mlops.domain.series import LEVELS
+
+    if name and name not in LEVELS:
+        raise UnknownName("level", name, LEVELS)
+    return name
 
 
 def country(code: str) -> str:

@@ -1,7 +1,10 @@
-"""What monthly partitions need every night: decided from what is there, done one transaction at a time."""
+"""What monthly partitions need every night: decided from what is there, done one transaction at a time.
+
+Months with rows leave the database only once somebody has agreed to that; the database keeps who and when.
+"""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,23 +16,26 @@ from mlops.db.archived import Border, archive_border, verify
 from mlops.db.engine import Database
 from mlops.db.failures import one_sentence
 
-__all__ = ["Act", "Partition", "Policy", "Upkeep", "maintain", "plan"]
+__all__ = ["Act", "Partition", "Policy", "Retention", "Step", "Upkeep", "agree", "maintain", "plan", "retention"]
 
 log = logging.getLogger(__name__)
+OBSERVATIONS = "analytics.time_series_metrics"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is to be done for one table; `keep_months` None keeps everything.
+    """What is to be done for one table; months that end after `kept_from` stay, all of them where that is None.
 
     Tables of one family (that of the table `family`) have one retention: a month goes with all of them or stays.
+    Unless it is `agreed`, only months without rows go.
     """
 
     parent: str
     premake_months: int
-    keep_months: int | None
     archive: bool
     family: str
+    kept_from: datetime | None
+    agreed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,46 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """What of one table (and of those that follow it) is due to leave the database: `due` months that have rows.
+
+    `due_rows` is an estimate, None is not known. `why` says what an agreement lacks; None when it is `agreed`.
+    """
+
+    parent: str
+    keep_months: int | None
+    archive: bool
+    kept_from: datetime | None
+    due: int
+    due_from: datetime | None
+    due_until: datetime | None
+    due_rows: int | None
+    due_bytes: int
+    agreed_at: datetime | None
+    agreed_by: str | None
+    agreed: bool
+    why: str | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether months are due that somebody has to agree to."""
+        return self.due > 0 and not self.agreed
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
-    """One thing that is due, done or failed (then with the reason in `problem`)."""
+    """One thing that is due, done or failed (then with the reason in `problem`).
+
+    Of a month: the `table` that it is of, when it begins, and its `rows` where they were counted.
+    """
 
     act: str
     what: str
     detail: str = ""
     problem: str | None = None
+    table: str | None = None
+    month: datetime | None = None
+    rows: int | None = None
 
     def __str__(self) -> str:
         told = f"{self.act} {self.what}" + (f": {self.detail}" if self.detail else "")
@@ -67,12 +106,14 @@ class Act:
 class Upkeep:
     """What a run of maintenance did; `alone` is False when another one was at work and nothing was done.
 
-    `border` says from where on history is in the database; None when nothing is archived.
+    `border` says from where on history is in the database; None when nothing is archived. `waiting` are tables of which
+    months are due that nobody has agreed to let go.
     """
 
     acts: tuple[Act, ...]
     alone: bool = True
     border: Border | None = None
+    waiting: tuple[Retention, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -80,29 +121,80 @@ class Upkeep:
         return any(act.problem is not None for act in self.acts)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something else that is to be done every night: `work` says what it did, nothing where nothing was to do."""
+
+    act: str
+    what: str
+    work: Callable[[], str]
+
+
 def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
-    """What is due, from the catalogue alone; whether an archive still holds its month is seen only when it is done."""
+    """What is due and agreed, from the catalogue alone; whether an archive holds its month is seen when it is done."""
     rules, there = list(policies), list(partitions)
     acts = [act for policy in rules for act in _missing(policy, there, now)]
-    months = [(policy, month) for policy in rules for month in _old(policy, rules, there, now)]
+    months = [(policy, month) for policy in rules if policy.agreed for month in _old(policy, rules, there, now)]
     return acts + [act for policy, month in months for act in _leaving(policy, month)]
 
 
-def maintain(
-    database: Database, folder: Path, *, dry_run: bool = False, say: Callable[[str], None] = lambda _: None
-) -> Upkeep:
-    """Do what is due (with `dry_run` only tell it); archives go into `folder`.
+def retention(database: Database) -> list[Retention]:
+    """For each table with a retention of its own what is due to leave the database, and whether that is agreed."""
+    with database.transaction() as transaction:
+        return [Retention(**row) for row in transaction.rows("retention")]
 
-    A step that fails is told with its reason and stops none of the others. Two runs at once are one run.
+
+def agree(database: Database, parents: Iterable[str]) -> None:
+    """Let old months of some tables, and of those that follow them, leave the database from now on, on record."""
+    with database.transaction() as transaction:
+        for parent in parents:
+            transaction.value("retention_agree", parent=parent)
+
+
+def maintain(
+    database: Database,
+    folder: Path,
+    *,
+    dry_run: bool = False,
+    also: Sequence[Step] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> Upkeep:
+    """Do what is due (with `dry_run` only tell it); archives go into `folder`; `also` is done before views are made.
+
+    A step that fails is told with its reason and stops none of the others. Two runs at once are one run. Months with
+    rows stay, and are `waiting`, until somebody agrees to let them go.
     """
     if dry_run:
         policies, partitions = _read(database)
-        return Upkeep(tuple(plan(policies, partitions, datetime.now(UTC))), border=archive_border(database))
+        acts = plan(policies, partitions, datetime.now(UTC))
+        return Upkeep(tuple(acts), border=archive_border(database), waiting=_waiting(database))
     with database.alone("maintenance") as free:
         if not free:
             return Upkeep((), alone=False)
-        acts = [act for step in (_premake, _refresh, _retain, _verify) for act in step(database, folder, say)]
-        return Upkeep((*acts, *_analyze(database, acts)), border=archive_border(database))
+        acts = [
+            *_premake(database, say),
+            *_mark_leaving(database, say),
+            *(act for step in also for act in _done(step, say)),
+            *_refresh(database, say),
+            *_retain(database, folder, say),
+            *_verify(database, say),
+        ]
+        acts += _analyze(database, acts)
+        return Upkeep(tuple(acts), border=archive_border(database), waiting=_waiting(database))
+
+
+def _waiting(database: Database) -> tuple[Retention, ...]:
+    return tuple(one for one in retention(database) if one.waits)
+
+
+def _done(step: Step, say: Callable[[str], None]) -> list[Act]:
+    say(f"{step.act} {step.what}")
+
+    def work() -> list[Act]:
+        detail = step.work()
+        return [Act(step.act, step.what, detail)] if detail else []
+
+    return _tried(step.act, step.what, work)
 
 
 def _missing(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Act]:
@@ -111,13 +203,15 @@ def _missing(policy: Policy, partitions: Iterable[Partition], now: datetime) -> 
     for ahead in range(policy.premake_months + 1):
         month = _month(now, ahead)
         if month not in lowest:
-            yield Act("make", policy.parent, f"{month:%Y-%m}")
+            yield Act("make", policy.parent, f"{month:%Y-%m}", table=policy.parent, month=month)
 
 
 def _leaving(policy: Policy, month: Sequence[Partition]) -> Iterator[Act]:
     """What is due for a month of a family that is not kept any more."""
-    yield from (Act("archive", one.partition) for one in month if policy.archive and one.rows != 0)
-    yield from (Act("drop", one.partition) for one in month)
+    for act in ("archive", "drop"):
+        for one in month:
+            if act == "drop" or (policy.archive and one.rows != 0):
+                yield Act(act, one.partition, table=one.parent, month=one.lower_bound, rows=one.rows)
 
 
 def _old(
@@ -127,10 +221,10 @@ def _old(
 
     A month is the partitions of all tables of the family, the first one's first.
     """
-    if policy.keep_months is None or policy.family != policy.parent:
+    kept_from = policy.kept_from
+    if kept_from is None or policy.family != policy.parent:
         return []
     family = [one.parent for one in policies if one.family == policy.family]
-    kept_from = _month(now, -policy.keep_months)
     months: dict[datetime, list[Partition]] = {}
     for one in partitions:
         if one.parent in family and one.upper_bound <= kept_from:
@@ -153,7 +247,7 @@ def _read(database: Database) -> tuple[list[Policy], list[Partition]]:
         return policies, [Partition(**row) for row in transaction.rows("upkeep_partitions")]
 
 
-def _premake(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+def _premake(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
     for policy in _read(database)[0]:
         say(f"partitions of {policy.parent}")
         yield from _tried("make", policy.parent, partial(_made, database, policy))
@@ -165,7 +259,22 @@ def _made(database: Database, policy: Policy) -> list[Act]:
     return [Act("make", policy.parent, _count(made, "month"))] if made else []
 
 
-def _refresh(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+def _mark_leaving(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
+    """Months that are to go are summarised anew by the refresh that follows, however their rows came in."""
+    policies, partitions = _read(database)
+    for policy in (one for one in policies if one.parent == OBSERVATIONS and one.agreed):
+        for month in _old(policy, policies, partitions, datetime.now(UTC)):
+            say(f"days of {month[0].partition}")
+            yield from _tried("mark", month[0].partition, partial(_marked, database, month[0]))
+
+
+def _marked(database: Database, one: Partition) -> list[Act]:
+    with database.transaction() as transaction:
+        transaction.value("upkeep_mark_month", month=one.lower_bound)
+    return []
+
+
+def _refresh(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
     """Before retention, because a rollup is made from observations that are still there."""
     say("rollups and views")
     yield from _tried("refresh", "views", partial(_refreshed, database))
@@ -183,35 +292,43 @@ def _refreshed(database: Database) -> list[Act]:
 
 def _retain(database: Database, folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
     policies, partitions = _read(database)
+    tables = {one.partition: one.parent for one in partitions}
     for policy in policies:
         months = _old(policy, policies, partitions, datetime.now(UTC))
-        for month in months if policy.archive else ():
+        for number, month in enumerate(months if policy.archive and policy.agreed else (), 1):
             for one in month:
-                say(f"archive of {one.partition}")
+                say(f"archive of {one.partition} (month {number:,} of {len(months):,})")
                 yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
-            drop = partial(_dropped, database, policy)
+            drop = partial(_dropped, database, policy, tables)
             yield from (act for act in _tried("drop", month[0].partition, drop) if not act.problem)
         if months:
             say(f"retention of {policy.parent}")
-            yield from _tried("drop", f"old months of {policy.parent}", partial(_dropped, database, policy, last=True))
+            last = partial(_dropped, database, policy, tables, last=True)
+            yield from _tried("drop", f"old months of {policy.parent}", last)
 
 
 def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
     done = archive(database, one.month, folder)
-    return [] if done is None else [Act("archive", one.partition, f"{_count(done.rows, 'row')} to {done.path}")]
+    if done is None:
+        return []
+    detail = f"{_count(done.rows, 'row')} to {done.path}"
+    return [Act("archive", one.partition, detail, table=one.parent, month=one.lower_bound, rows=done.rows)]
 
 
-def _dropped(database: Database, policy: Policy, *, last: bool = False) -> list[Act]:
+def _dropped(database: Database, policy: Policy, tables: Mapping[str, str], *, last: bool = False) -> list[Act]:
     """The months that could go; in the `last` of several calls also why the others could not."""
     with database.transaction() as transaction:
         rows = transaction.rows("upkeep_drop", parent=policy.parent)
-    left = [row for row in rows if not row["dropped"] and not str(row["reason"]).startswith("restored until")]
-    return [Act("drop", row["partition"], row["reason"]) for row in rows if row["dropped"]] + [
-        Act("drop", row["partition"], problem=row["reason"]) for row in left if last
-    ]
+    return [_drop(row, tables) for row in rows if row["dropped"] or (last and not row["stays_rightly"])]
 
 
-def _verify(database: Database, _folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+def _drop(row: dict[str, Any], tables: Mapping[str, str]) -> Act:
+    one = row["partition"]
+    reason = {"detail": row["reason"]} if row["dropped"] else {"problem": row["reason"]}
+    return Act("drop", one, **reason, table=tables.get(one), month=row["lower_bound"], rows=row["rows"])
+
+
+def _verify(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
     """Whether archives still are what was written; months are read from them."""
     with database.transaction() as transaction:
         due = transaction.rows("archives_to_verify")

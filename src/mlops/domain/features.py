@@ -11,11 +11,18 @@ __all__ = ["FeatureDefinition", "FeatureSet", "Selection"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which series: all of one metric type and granularity whose labels contain `labels`."""
+    """Which series: all of one metric type and granularity whose labels contain `labels`, or those of one `level`."""
 
     metric_type: str
     granularity: str = "daily"
     labels: dict[str, str] = field(default_factory=dict)
+    level: str | None = None
+    """Whose figures they are, one of `domain.series.LEVELS`; None takes all."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What is recorded; a level that nobody chose is left out, so that it changes no digest."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

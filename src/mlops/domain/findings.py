@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from mlops.domain.html import table
+
 __all__ = [
     "CARRIED_OUT",
     "FEWEST_DAYS",
@@ -198,6 +200,15 @@ class Findings:
     def calls(self) -> bool:
         """Whether anything is beyond its limit."""
         return any(finding.drifted for finding in self.details)
+
+    def _repr_html_(self) -> str:
+        """What drifted, the clearest first; the rest is counted."""
+        drifted = sorted((one for one in self.details if one.drifted), key=_rank, reverse=True)
+        rows = ((one.name, one.words, f"{one.statistic:.3g}", f"{one.threshold:.3g}") for one in drifted)
+        quiet = len(self.details) - len(drifted)
+        note = f"Within their limits: {quiet:,} more." if quiet else ""
+        title = f"{len(drifted):,} finding{'' if len(drifted) == 1 else 's'}"
+        return table(("finding", "what", "statistic", "limit"), rows, title=title, note=note)
 
     def _drifted(self, kind: FindingKind) -> frozenset[str]:
         return frozenset(finding.subject for finding in self.details if finding.kind == kind and finding.drifted)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
+from mlops.domain.series import LEVELS
 
 __all__ = [
     "BASELINES",
@@ -78,6 +79,8 @@ class Lineage:
     def to_json(self) -> str:
         """Canonical JSON: the same lineage is the same text."""
         document = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.selection is not None:
+            document["selection"] = self.selection.document
         return canonical_json(document | {name: document[name].astimezone(UTC).isoformat() for name in TIMES})
 
     @property
@@ -223,7 +226,8 @@ def _features(value: object) -> bool:
 def _selection(value: object) -> bool:
     return (
         isinstance(value, dict)
-        and set(value) == {"metric_type", "granularity", "labels"}
+        and set(value) - {"level"} == {"metric_type", "granularity", "labels"}
+        and value.get("level", LEVELS[0]) in LEVELS
         and _text(value["metric_type"])
         and _text(value["granularity"])
         and isinstance(value["labels"], dict)
@@ -266,7 +270,7 @@ COMMON: dict[str, Rule] = {
 }
 FIRST: dict[str, Rule] = {
     "recipe": (_mapping, "an object"),
-    "selection": (_selection, "metric_type, granularity and labels"),
+    "selection": (_selection, "metric_type, granularity and labels, and perhaps a level"),
     "series": (_series, "ids of series"),
 }
 SECOND: dict[str, Rule] = {

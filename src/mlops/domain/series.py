@@ -6,6 +6,7 @@ from typing import Literal
 
 __all__ = [
     "IDENTITY",
+    "LEVELS",
     "LONG_COLUMNS",
     "NUMBERS",
     "PLACE",
@@ -19,6 +20,8 @@ __all__ = [
 REQUIRED = ("metric_type", "observed_at", "value")
 PLACE = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 """Where or at whom something is measured; any of them may be absent."""
+LEVELS = ("customer", "driver", "vehicle", "route", "site", "company")
+"""Whose figures a series has, by the finest of its places (`analytics.series.level`), from the finest on."""
 SEPARATOR = " · "
 """Between the places and labels of a series in its name, as in `analytics.series_name`."""
 IDENTITY = ("tenant_id", "metric_type", "granularity", *PLACE, "labels")

@@ -1,7 +1,7 @@
 """Feature sets that are written down: built once, read as often as wanted, identical to a build on demand."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -155,7 +155,7 @@ class _Request:
             "feature_set": self.feature_set.name,
             "label": self.feature_set.label,
             "features": [[one.name, one.sha256] for one in self.feature_set.features],
-            "selection": asdict(self.feature_set.selection),
+            "selection": self.feature_set.selection.document,
             "as_of": self.as_of.astimezone(UTC).isoformat(),
             "window": [None if time is None else time.astimezone(UTC).isoformat() for time in (self.start, self.end)],
         }
@@ -227,7 +227,7 @@ def _record(request: _Request, features: Mapping[str, Mapping[str, Any]], parts:
         "feature_set": request.feature_set.name,
         "label": request.feature_set.label,
         "features": canonical_json([{"name": name, **features[name]} for name in request.feature_set.names]),
-        "selection": asdict(request.feature_set.selection),
+        "selection": request.feature_set.selection.document,
         "as_of": request.as_of,
         "window_start": request.start,
         "window_end": request.end,

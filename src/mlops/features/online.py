@@ -1,7 +1,7 @@
 """The newest values of a feature set, for serving: the row of the first time after each series' newest observation."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,7 +76,7 @@ def refresh(
             "online_set_put",
             feature_set=feature_set.name,
             features=canonical_json([{"name": name, **features[name]} for name in feature_set.names]),
-            selection=asdict(feature_set.selection),
+            selection=feature_set.selection.document,
             as_of=as_of,
         )
         if not put:

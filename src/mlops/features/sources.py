@@ -92,6 +92,7 @@ def series_of(
         metric_type=selection.metric_type,
         granularity=selection.granularity,
         labels=selection.labels or None,
+        level=selection.level,
         series_ids=None if series is None else list(series),
     )
 

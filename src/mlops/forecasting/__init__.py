@@ -11,9 +11,14 @@ from mlops.errors import UnknownName
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mlops.forecasting.accuracy import scores
     from mlops.forecasting.base import Forecaster
+    from mlops.forecasting.comparison import Comparison, compare
+    from mlops.forecasting.plots import plot
+    from mlops.forecasting.validation import cross_validation
+    from mlops.forecasting.whatif import what_if
 
-__all__ = ["KINDS", "forecaster", "load"]
+__all__ = ["KINDS", "Comparison", "compare", "cross_validation", "forecaster", "load", "plot", "scores", "what_if"]
 
 KINDS = {
     "auto": "mlops.forecasting.ensemble:Auto",
@@ -27,9 +32,44 @@ KINDS = {
 }
 """Model kinds: a new one is one file and one line here."""
 
+LAZY = {
+    "Comparison": "mlops.forecasting.comparison",
+    "compare": "mlops.forecasting.comparison",
+    "cross_validation": "mlops.forecasting.validation",
+    "plot": "mlops.forecasting.plots",
+    "scores": "mlops.forecasting.accuracy",
+    "what_if": "mlops.forecasting.whatif",
+}
+"""Where the other public functions are, which are imported when they are asked for: pandas takes half a second."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 def forecaster(kind: str) -> "type[Forecaster]":
-    """The class of a model kind, imported when it is asked for."""
+    """The class of a model kind, imported when it is asked for; UnknownName for a kind that is none.
+
+    Parameters
+    ----------
+    kind
+        One of KINDS.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mlops.forecasting import forecaster
+    >>> days = pd.date_range("2024-01-01", periods=63)
+    >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+    >>> forecaster("naive")(country="DE", horizon=14).fit(frame).predict(2)["y_hat"].tolist()
+    [5.0, 6.0]
+    """
     if kind not in KINDS:
         raise UnknownName("model kind", kind, KINDS)
     module, _, name = KINDS[kind].partition(":")
@@ -38,7 +78,25 @@ def forecaster(kind: str) -> "type[Forecaster]":
 
 
 def load(folder: "Path | str") -> "Forecaster":
-    """The fitted forecaster that `Forecaster.save` wrote into a folder."""
+    """The fitted forecaster that `save` wrote into a folder; BadInput for a folder in which none was saved.
+
+    Parameters
+    ----------
+    folder
+        What was passed to `save`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from mlops.forecasting import forecaster, load
+    >>> days = pd.date_range("2024-01-01", periods=63)
+    >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+    >>> with TemporaryDirectory() as folder:
+    ...     forecaster("naive")().fit(frame).save(folder)
+    ...     load(folder).kind
+    'naive'
+    """
     from mlops.forecasting.base import read_card
 
     return forecaster(read_card(folder)["kind"]).load(folder)

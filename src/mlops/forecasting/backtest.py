@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlops import parallel
@@ -18,8 +17,10 @@ from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
 from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.forecasting import forecaster
+from mlops.forecasting.accuracy import scales
 from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.inputs import Table, taken
+from mlops.forecasting.panel import Floats
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
 from mlops.tables import days_or_times, times
@@ -91,19 +92,24 @@ class Done:
 def backtest(
     kind: str,
     params: Mapping[str, Any],
-    frame: pd.DataFrame,
+    frame: Table,
     cutoffs: Sequence[pd.Timestamp],
     horizon: int,
     *,
     refit_every: int = 1,
+    levels: Sequence[int] = LEVELS,
     progress: Callable[[int], None] | None = None,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
 ) -> pd.DataFrame:
     """Forecasts with their outcomes: `series_id, ds, cutoff, y_hat, lo_…, hi_…, scale, step, y`.
 
     Fits on the rows up to a cutoff, forecasts from it and, with newer history only, from the next `refit_every` - 1.
     `scale` is the mean absolute error of the seasonal naive up to the cutoff, by which MASE divides. `progress` is told
-    how many cutoffs are done.
+    how many cutoffs are done. The frame, its columns and those of the result are as `Forecaster.fit` says.
     """
+    frame, form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
     if labels_ends(params.get("freq") or ""):
         frame = restamped(frame, params["freq"])
     panels = Panels.of(frame, params.get("freq"), params.get("covariates") or ())
@@ -111,13 +117,14 @@ def backtest(
     frame = frame.assign(ds=read(frame["ds"]).astype("datetime64[ns]"))
     parts, done = [], 0
     for one in compare(
-        [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, where="serial"
+        [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, levels=levels, where="serial"
     ):
         parts.append(one.forecasts)
         done += len(one.cutoffs)
         if progress is not None:
             progress(done)
-    return with_outcomes(pd.concat(parts, ignore_index=True), frame)
+    found: pd.DataFrame = form.back(with_outcomes(pd.concat(parts, ignore_index=True), frame))
+    return found
 
 
 def compare(
@@ -127,6 +134,7 @@ def compare(
     horizon: int,
     *,
     refit_every: int = 1,
+    levels: Sequence[int] = LEVELS,
     where: str | None = None,
 ) -> Iterator[Done]:
     """Every candidate from the same cutoffs, over the workers of `where`; each fit is given when it is done.
@@ -135,7 +143,7 @@ def compare(
     """
     ordered = sorted(cutoffs)
     blocks = [tuple(ordered[start : start + refit_every]) for start in range(0, len(ordered), refit_every)]
-    work = [_Job(candidate, block, horizon) for candidate in candidates for block in blocks]
+    work = [_Job(candidate, block, horizon, tuple(levels)) for candidate in candidates for block in blocks]
     for _, done in parallel.jobs(_do, work, where, shared=past):
         yield done
 
@@ -148,12 +156,12 @@ def with_outcomes(forecasts: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return joined[[*(name for name in joined.columns if name not in ("step", "y")), "step", "y"]]
 
 
-def origins(series: Panels | pd.DataFrame, count: int, *, every: int, horizon: int) -> tuple[pd.Timestamp, ...]:
+def origins(series: Panels | Table, count: int, *, every: int, horizon: int) -> tuple[pd.Timestamp, ...]:
     """The newest `count` cutoffs, `every` steps apart, the last one `horizon` steps before the end of the series.
 
     Fewer where the first third of the history would be touched; HistoryTooShort where none is left.
     """
-    panels = series if isinstance(series, Panels) else Panels.of(series)
+    panels = series if isinstance(series, Panels) else Panels.of(taken(series)[0])
     index = panels.steps
     last = len(index) - 1 - horizon
     found = [index[last - every * back] for back in range(count) if last - every * back >= len(index) // 3]
@@ -201,6 +209,7 @@ class _Job:
     candidate: Candidate
     cutoffs: tuple[pd.Timestamp, ...]
     horizon: int
+    levels: tuple[int, ...]
 
 
 def _do(past: Past, job: _Job) -> Done:
@@ -213,8 +222,8 @@ def _do(past: Past, job: _Job) -> Done:
         panels = past.at(cutoff)
         if not fitted.knows_new_series:
             panels = panels.take(fitted.known)
-        forecasts = fitted.predict(job.horizon, LEVELS, history=_seen(panels, job.horizon))
-        scale = pd.concat([pd.Series(_naive_error(part), index=part.ids) for part in panels.parts])
+        forecasts = fitted.predict(job.horizon, job.levels, history=_seen(panels, job.horizon))
+        scale = scales(panels)["scale"]
         forecasts = forecasts.assign(
             scale=forecasts["series_id"].map(scale), step=forecasts.groupby("series_id").cumcount() + 1
         )
@@ -232,26 +241,4 @@ def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Times
 
 def _seen(panels: Panels, horizon: int) -> pd.DataFrame:
     """The panels as a frame; with covariates also the steps that are forecast, and no later ones, without their `y`."""
-    return pd.concat([_seen_of(panel, horizon) for panel in panels.parts], ignore_index=True)
-
-
-def _seen_of(panel: Panel, horizon: int) -> pd.DataFrame:
-    if not panel.extra:
-        return panel.frame()
-    ahead, steps = panel.ahead_of(horizon)
-    past = panel.frame(gaps=True)
-    known = {name: _known_at(panel.extra[name], len(panel.index) + steps).ravel() for name in panel.extra}
-    keys = {"series_id": panel.ids.repeat(horizon), "ds": np.tile(ahead.to_numpy(), len(panel.ids)), "y": np.nan}
-    return pd.concat([past, pd.DataFrame(keys | known)], ignore_index=True)
-
-
-def _known_at(values: Floats, steps: npt.NDArray[np.int64]) -> Floats:
-    """A covariate at steps; NaN after what is known."""
-    wide = np.pad(values, ((0, 0), (0, max(int(steps.max()) + 1 - values.shape[1], 0))), constant_values=np.nan)
-    return np.asarray(wide[:, steps])
-
-
-def _naive_error(panel: Panel) -> Floats:
-    """Mean absolute difference to the same place in the cycle before, by series (Hyndman and Koehler, 2006)."""
-    cycle = panel.granularity.block
-    return np.asarray(pd.DataFrame(np.abs(panel.y[:, cycle:] - panel.y[:, :-cycle])).mean(axis=1))
+    return pd.concat([panel.with_ahead(horizon) for panel in panels.parts], ignore_index=True)

@@ -4,9 +4,10 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,10 @@ from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.calendar import Calendar, Events
-from mlops.forecasting.checks import in_per_cent
+from mlops.forecasting.checks import either, in_per_cent
+from mlops.forecasting.continued import continued, refuse_gap
+from mlops.forecasting.described import describe
+from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
 from mlops.forecasting.panel import Floats, Panel
@@ -27,7 +31,10 @@ from mlops.forecasting.stamps import granularity_of
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.parallel import one_thread
 
-__all__ = ["COMPONENTS", "Forecaster", "read_card"]
+if TYPE_CHECKING:
+    from mlops.forecasting.plots import Picture
+
+__all__ = ["COMPONENTS", "Forecaster", "opened", "read_card"]
 
 HOUR = pd.Timedelta(hours=1)
 ABSENCE = ("nothing", "zero")
@@ -36,17 +43,35 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 """What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
 
 
+INTERNAL = frozenset(
+    {
+        *("component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "inner", "knows_new_series"),
+        *("given_back", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes", "with_calendar"),
+    }
+)
+"""What is public to other modules of the package and of no use to whoever has a forecaster."""
+
+
 class Forecaster(ABC):
     """A model of many series.
 
-    `freq` is the name of a granularity or pandas' offset alias (None: inferred from the data, `forecasting.stamps`),
-    `country` an ISO code for public holidays, `US` or with a subdivision `US-CA` (None: none), `horizon` the farthest
-    step that can be asked for; intervals are calibrated that far. `events` are the user's own named days, `covariates`
-    names of further columns whose values are known ahead. `absence` says what a step without service means: "nothing",
-    or "zero", which is then its forecast.
-
     Series that begin their weeks on different days, or live by different clocks, are fitted apart: each such group has
     a forecaster of its own inside of this one.
+
+    Parameters
+    ----------
+    freq
+        The name of a granularity or pandas' offset alias (None: inferred from the data, `forecasting.stamps`).
+    country
+        ISO code for public holidays, `US` or with a subdivision `US-CA` (None: none).
+    horizon
+        The farthest step that can be asked for; intervals are calibrated that far.
+    events
+        Your own named days: mappings with `name`, `first` and perhaps `last` and `announced`, or a frame of such rows.
+    covariates
+        Names of further columns whose values are known ahead.
+    absence
+        What a step without service means: `"nothing"`, or `"zero"`, which is then its forecast.
     """
 
     kind: ClassVar[str]
@@ -82,8 +107,12 @@ class Forecaster(ABC):
         if absence not in ABSENCE:
             raise UnknownName("absence", absence, ABSENCE)
         self._history: Panel
+        self._trained: pd.Timestamp
+        """The newest step of the training, by the clock of the history."""
         self._tape: Tape
         self._apart: tuple[Self, ...] = ()
+        self._form = Form()
+        """What its user's frames look like."""
 
     @property
     def params(self) -> dict[str, Any]:
@@ -133,11 +162,38 @@ class Forecaster(ABC):
         self._check_fitted()
         return tuple(one._tape for one in self._apart) or (self._tape,)
 
-    def fit(self, frame: pd.DataFrame) -> Self:
+    def fit(
+        self,
+        frame: Table,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+    ) -> Self:
         """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all.
 
-        `ds` is the beginning of each step, in UTC; a column `time_zone` says by which clock hours repeat.
+        The frame is of pandas, polars, Arrow or another kind that narwhals takes, and so is what `predict` gives then.
+
+        Parameters
+        ----------
+        frame
+            A row per series and step: `series_id`, `ds` (the beginning of the step, in UTC), `y` (NaN or no row where
+            nothing was observed) and the covariates, whose rows may go farther than those of `y`. A column `time_zone`
+            says by which clock hours repeat.
+        id_col, time_col, target_col
+            What the columns are called, where it is not `series_id` (or `unique_id`), `ds` and `y`. Results have these
+            names. Without a column of ids the frame is one series, and results have none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> forecaster("naive")(horizon=14).fit(frame).predict(2)["y_hat"].tolist()
+        [5.0, 6.0]
         """
+        frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
         panels = Panels.of(frame, self.freq, self.covariates)
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
@@ -164,67 +220,209 @@ class Forecaster(ABC):
         if self.refit:
             self._fit(panel)
         self._history = panel.last(max(self._memory(panel), memory(panel)))
+        self._trained = panel.cutoff
+        return self
+
+    def update(self, frame: Table, *, overwrite: bool = False, allow_gap: bool = False) -> Self:
+        """Know newer rows as well, without a new training: forecasts begin after them.
+
+        From then on it predicts as `predict(history=…)` does with the rows that it remembers and the new ones. Rows
+        that are known already may be among them, so that a whole history can be passed; what is older than the model
+        remembers is left out.
+        Nothing changes when the rows are refused. `save` keeps what was added.
+
+        Parameters
+        ----------
+        frame
+            `series_id, ds, y` and the covariates, as in `fit`. New series are known from then on, where the kind can.
+        overwrite
+            Whether a value that differs from the known one replaces it. Without it such a row is refused.
+        allow_gap
+            Whether all series may lack the steps between what is known and the first new row. Without it they are
+            refused, unless they are no more than were ever missing before, or without service, or named days.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> week = [5.0, 6, 7, 8, 9, 2, 1]
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": week * 9})
+        >>> fitted = forecaster("naive")().fit(frame[:56])
+        >>> fitted.update(frame[56:]).predict(1)["ds"].iloc[0]
+        Timestamp('2024-03-04 00:00:00')
+        """
+        self._check_fitted()
+        models = self._apart or (self,)
+        known = pd.concat([one._history.known() for one in models], ignore_index=True)
+        new = Panels.of(self._with_zones(self.read(frame)), self._said(), self.covariates)
+        asked = self._asked(1, continued(known, new, overwrite=overwrite), None)
+        if len(asked) > len(models) or len({id(model) for model, _ in asked}) < len(asked):
+            raise BadInput(
+                "the new rows hold a series that begins its steps at other times, or lives by another clock, than any"
+                " of the training; nothing was taken. Fit again with it"
+            )
+        if not allow_gap:
+            for model, panel in asked:
+                refuse_gap(model._history, panel, self.calendar)
+        for model, panel in asked:
+            model._history = panel.with_ids(model._history.ids) if not self.covariates else panel
         return self
 
     @one_thread()
     def predict(
         self,
-        horizon: int,
+        horizon: int | None = None,
         levels: Sequence[int] | int = LEVELS,
         *,
-        history: pd.DataFrame | None = None,
-        future: pd.DataFrame | None = None,
+        history: Table | None = None,
+        future: Table | None = None,
         decompose: bool = False,
+        h: int | None = None,
+        level: Sequence[int] | int | None = None,
     ) -> pd.DataFrame:
         """Forecasts for the `horizon` steps after the newest step of `history` (None: of the training data).
 
         One row per series and step: `series_id, ds, cutoff, y_hat`, `lo_<level>, hi_<level>` per level in per cent, and
         `closed`: a weekday or month in which the series never has a value, so that no outcome will come of it.
-        `levels` are whole per cents, or one such number. `history` is all of it, not only what is new: HistoryTooShort
-        where it spans fewer steps than a training needs.
-        `future` (`series_id, ds` and the covariates) says what is known ahead. Newer history is also used to judge what
-        would have been forecast since the training, so that intervals widen when forecasts have begun to fail. With
-        `decompose` there is a column for each of COMPONENTS, too, as in `decompose`.
+        Columns are called as in the training, and the frame is of the kind of `history`, else of the training's.
+
+        Parameters
+        ----------
+        horizon
+            Steps ahead, a whole number up to the forecaster's own horizon; `h` is the same.
+        levels
+            Of the intervals: whole per cents, or one such number, or none (`()`); `level` is the same.
+        history
+            Observations to forecast from, in place of what it remembers: all of them, not only what is new
+            (HistoryTooShort where they span fewer steps than a training needs; `update` takes what is new). They also
+            say what would have been forecast since the training, so that intervals widen when forecasts have begun to
+            fail.
+        future
+            `series_id, ds` and the covariates: what is known ahead.
+        decompose
+            Whether there is a column for each of COMPONENTS, too, as in `decompose`.
+        h, level
+            See `horizon` and `levels`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> fitted = forecaster("naive")().fit(frame)
+        >>> list(fitted.predict(2, levels=80).columns)
+        ['series_id', 'ds', 'cutoff', 'y_hat', 'lo_80', 'hi_80', 'closed']
+        >>> fitted.predict(h=2, level=[80, 95]).equals(fitted.predict(2))
+        True
         """
-        wanted = in_per_cent(levels)
-        return self.each(
-            horizon,
+        wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
+        found = self._each(
+            either("horizon", horizon, "h", h),
             history,
             future,
-            lambda model, panel, steps: model.bounded(panel, steps, wanted, decompose=decompose)[0],
+            lambda model, panel, steps: model._bounded(panel, steps, wanted, decompose=decompose)[0],
         )
+        return self.given_back(found, history)
 
     @one_thread()
     def explain(
-        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+        self,
+        horizon: int | None = None,
+        *,
+        history: Table | None = None,
+        future: Table | None = None,
+        h: int | None = None,
     ) -> pd.DataFrame:
         """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`.
 
         Closed steps have none.
+
+        Parameters
+        ----------
+        horizon
+            Steps ahead; `h` is the same.
+        history, future
+            As in `predict`.
+        h
+            See `horizon`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> explained = forecaster("naive")().fit(frame).explain(2)
+        >>> explained[["y_hat", "trend", "weekly"]].round(3).values.tolist()
+        [[5.0, 5.429, -0.429], [6.0, 5.429, 0.571]]
         """
 
         def makings(model: "Forecaster", panel: Panel, steps: int) -> dict[str, Floats]:
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return _opened(self.each(horizon, history, future, makings))
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, makings)), history
+        )
 
     @one_thread()
     def decompose(
-        self, horizon: int, *, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+        self,
+        horizon: int | None = None,
+        *,
+        history: Table | None = None,
+        future: Table | None = None,
+        h: int | None = None,
     ) -> pd.DataFrame:
-        """`explain` gathered into the COMPONENTS, in units of the series."""
+        """`explain` gathered into the COMPONENTS, in units of the series.
+
+        Parameters
+        ----------
+        horizon
+            Steps ahead; `h` is the same.
+        history, future
+            As in `predict`.
+        h
+            See `horizon`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> forecaster("naive")().fit(frame).decompose(1).columns[4:].tolist()
+        ['trend', 'weekly', 'yearly', 'holidays', 'residual']
+        """
 
         def gathered(model: "Forecaster", panel: Panel, steps: int) -> dict[str, Floats]:
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
-        return _opened(self.each(horizon, history, future, gathered))
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, gathered)), history
+        )
 
-    def service(self, *, history: pd.DataFrame | None = None) -> pd.DataFrame:
+    def service(self, *, history: Table | None = None) -> pd.DataFrame:
         """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
 
         `series_id, closed_weekdays, closed_months`: lists of 1 (Monday) to 7 and of 1 (January) to 12, mostly empty.
+
+        Parameters
+        ----------
+        history
+            As in `predict`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.bdate_range("2024-01-01", periods=90)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": 5.0 + days.dayofweek})
+        >>> forecaster("naive")(freq="D").fit(frame).service()["closed_weekdays"].item()
+        [6, 7]
         """
         rows = [
             (series, *((np.flatnonzero(flags) + 1).tolist() for flags in closed_ones))
@@ -233,7 +431,7 @@ class Forecaster(ABC):
         ]
         return pd.DataFrame(rows, columns=["series_id", "closed_weekdays", "closed_months"])
 
-    def bounded(
+    def _bounded(
         self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool
     ) -> tuple[dict[str, Floats], Tape]:
         """Point forecasts, bounds, and components where they are asked for; and the tape that the bounds rest on."""
@@ -246,11 +444,11 @@ class Forecaster(ABC):
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
         return {"y_hat": y_hat, **bounds, **components}, tape
 
-    def each(
+    def _each(
         self,
         horizon: object,
-        history: pd.DataFrame | None,
-        future: pd.DataFrame | None,
+        history: Table | None,
+        future: Table | None,
         columns: "Callable[[Forecaster, Panel, int], dict[str, Floats]]",
     ) -> pd.DataFrame:
         """The columns of every panel's forecasts, each by the forecaster that knows its clock and weekday."""
@@ -270,6 +468,127 @@ class Forecaster(ABC):
             return found[0]
         together = pd.concat(found, ignore_index=True)  # a part that one forecaster has and another has not is zero
         return together.fillna(dict.fromkeys(together.columns[4:], 0.0))
+
+    @one_thread()
+    def fitted_values(self, *, all_origins: bool = False) -> pd.DataFrame:
+        """What it would have forecast for steps that it knows: `series_id, ds, cutoff, step, y, y_hat`.
+
+        They are out of sample: each was forecast from its `cutoff` by a model that had seen nothing later, in the
+        calibration backtest that intervals are made of. So they cover the newest third of the training at most, and
+        what `update` added; steps without an observation have none. The differences `y - y_hat` are honest residuals.
+
+        Parameters
+        ----------
+        all_origins
+            Whether a step has a row for every cutoff that it was forecast from; else that of the newest one.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> fitted = forecaster("naive")().fit(frame).fitted_values()
+        >>> fitted["step"].max().item(), (fitted["y"] - fitted["y_hat"]).abs().max().item()
+        (7, 0.0)
+        """
+        self._check_fitted()
+        models = self._apart or (self,)
+        rows = pd.concat([one.tape(one._history).beside(one._history) for one in models], ignore_index=True)
+        if all_origins:
+            return self.given_back(rows)
+        newest = rows.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
+        return self.given_back(newest.sort_index(kind="stable").reset_index(drop=True))
+
+    def plot(
+        self,
+        what: str = "forecast",
+        *,
+        horizon: int | None = None,
+        levels: Sequence[int] | int = LEVELS,
+        history: Table | None = None,
+        future: Table | None = None,
+        series: object = None,
+        h: int | None = None,
+        level: Sequence[int] | int | None = None,
+    ) -> "Picture":
+        """A picture of what it forecasts, or of what that is made of, as a Matplotlib figure.
+
+        Parameters
+        ----------
+        what
+            `"forecast"`, its `"components"`, its `"fitted"` values, the `"importance"` of features, or the `"weights"`
+            of members (`auto` and `lean`).
+        horizon
+            Steps ahead (None: the forecaster's own horizon); `h` is the same.
+        levels, history, future
+            As in `predict`; `level` is the same as `levels`.
+        series
+            The id of a series or several (None: the first six).
+        h, level
+            See `horizon` and `levels`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> forecaster("naive")().fit(frame).plot(h=14).get_suptitle()
+        'Forecast from 2024-03-03'
+        """
+        from mlops.forecasting import plots
+
+        self._check_fitted()
+        wanted = either("levels", None if levels is LEVELS else levels, "level", level, LEVELS)
+        steps = either("horizon", horizon, "h", h, self.horizon)
+        model = self.plain()
+        known = None if history is None else self.read(history, target=False)
+        ask: dict[str, Any] = {"history": known, "future": None if future is None else self.read(future, target=False)}
+        drawn = {
+            "forecast": lambda: plots.plot(
+                model.predict(steps, wanted, **ask),
+                history=self.remembered if known is None else known,
+                series=series,
+            ),
+            "components": lambda: plots.plot(model.decompose(steps, **ask), series=series),
+            "fitted": lambda: plots.plot(model.fitted_values(), series=series),
+            "importance": lambda: plots.importance(model),
+            "weights": lambda: plots.weights(model, steps, **ask),
+        }
+        if what not in drawn:
+            raise UnknownName("picture", what, drawn)
+        return drawn[what]()
+
+    def __dir__(self) -> list[str]:
+        """What people use; what other modules of the package need is left out."""
+        every = (name for name in super().__dir__() if name not in INTERNAL)
+        return [name for name in every if name.startswith("__") or not name.startswith("_")]
+
+    def _repr_html_(self) -> str:
+        return describe(self)
+
+    def read(self, frame: Table, *, target: bool = True) -> pd.DataFrame:
+        """A frame of its user's as `series_id, ds, y` and further columns, by the names of its training."""
+        found, form = taken(frame, self._form, target=target)
+        if form.series is None and self._form.series is not None:
+            if len(self.known) > 1:
+                raise BadInput(f"the frame has no column {self._form.series}; the model knows {len(self.known)} series")
+            return found.assign(series_id=self.known[0])
+        return found
+
+    def plain(self) -> Self:
+        """The same fitted model, whose results are `series_id, ds, …` in pandas' frames."""
+        other = copy(self)
+        other._form = Form()
+        return other
+
+    def given_back(self, found: pd.DataFrame, like: Table | None = None) -> pd.DataFrame:
+        """A result with the columns of the training, of the kind of `like` (None: of the training's frame)."""
+        form = self._form
+        if like is not None:
+            form = replace(form, example=taken(like, form, target=False)[1].example)
+        return cast("pd.DataFrame", form.back(found))
 
     def with_calendar(self, calendar: Calendar) -> Self:
         """The same fitted model under another calendar of named days; this one stays as it is."""
@@ -313,7 +632,7 @@ class Forecaster(ABC):
     def tape(self, panel: Panel) -> Tape:
         """What would have been forecast: the rehearsals, and after the training every few steps of newer history."""
         tape = self._tape.judged_by(panel)
-        first = int(panel.index.get_indexer(self._history.index[-1:])[0])
+        first = int(panel.index.get_indexer(pd.Index([self._trained]))[0])
         newest, every = len(panel.index) - 1, panel.granularity.every
         if first < 0 or newest <= first:
             return tape
@@ -321,11 +640,31 @@ class Forecaster(ABC):
         return tape.then(self._from(panel, since))
 
     def save(self, folder: Path | str) -> None:
-        """Write everything that `load` needs: JSON, text, Parquet and plain arrays."""
+        """Write everything that `load` needs: JSON, text, Parquet and plain arrays; no pickle.
+
+        Parameters
+        ----------
+        folder
+            Is made where it is not there; files in it are replaced.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from mlops.forecasting import load
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> with TemporaryDirectory() as folder:
+        ...     forecaster("naive")().fit(frame).save(folder)
+        ...     load(folder).predict(1)["y_hat"].item()
+        5.0
+        """
         self._check_fitted()
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
+        card |= {"columns": self._form.names} if self._form.names else {}
         if self._apart:
             card["apart"] = len(self._apart)
             for number, one in enumerate(self._apart):
@@ -333,6 +672,7 @@ class Forecaster(ABC):
         else:
             ends = {"last": self._history.cutoff.isoformat(), "newest": self._history.newest.isoformat()}
             card |= {"fitted_freq": str(self._history.granularity), "zone": self._history.zone, **ends}
+            card |= {} if self._trained == self._history.cutoff else {"trained": self._trained.isoformat()}
         (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
         if self._apart:
             return
@@ -342,10 +682,29 @@ class Forecaster(ABC):
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
-        """The fitted forecaster that `save` wrote."""
+        """The fitted forecaster that `save` wrote; `mlops.forecasting.load` does so for any kind.
+
+        Parameters
+        ----------
+        folder
+            What was passed to `save`.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> with TemporaryDirectory() as folder:
+        ...     forecaster("naive")().fit(frame).save(folder)
+        ...     forecaster("naive").load(folder).predict(1)["y_hat"].item()
+        5.0
+        """
         folder = Path(folder)
         card = read_card(folder)
         self = cls(**card["params"])
+        self._form = Form(**card.get("columns", {}))
         self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
         if self._apart:
             return self
@@ -357,6 +716,8 @@ class Forecaster(ABC):
             last=card.get("last"),
             newest=card.get("newest"),
         )
+        trained = card.get("trained")
+        self._trained = pd.Timestamp(trained).as_unit("ns") if trained else self._history.cutoff
         self._tape = Tape.load(folder)
         self._load(folder)
         return self
@@ -401,22 +762,16 @@ class Forecaster(ABC):
             return np.where(panel.never_negative[:, None], np.maximum(y_hat, 0), y_hat)
         return within(y_hat, panel)
 
-    def _asked(
-        self, horizon: object, history: pd.DataFrame | None, future: pd.DataFrame | None
-    ) -> "list[tuple[Forecaster, Panel]]":
+    def _asked(self, horizon: object, history: Table | None, future: Table | None) -> "list[tuple[Forecaster, Panel]]":
         """The panels to forecast, and the forecaster of each."""
         self._check_fitted()
         self._check_horizon(horizon)
+        history, future = (None if given is None else self.read(given, target=False) for given in (history, future))
         models = self._apart or (self,)
         if history is None and future is None:
             return [(one, one._history) for one in models]
-        frame = self.remembered if history is None else history
-        if self._apart and "time_zone" not in frame.columns:
-            zones = {series: one._history.zone for one in self._apart for series in one.known}
-            usual = max(self._apart, key=lambda one: len(one.known))._history.zone
-            frame = frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
-        said = self.freq if self.freq and labels_ends(self.freq) else models[0]._history.granularity.name
-        panels = Panels.of(frame, said, self.covariates, future)
+        frame = self._with_zones(self.remembered if history is None else history)
+        panels = Panels.of(frame, self._said(), self.covariates, future)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):
@@ -424,6 +779,19 @@ class Forecaster(ABC):
         if history is not None:
             _refuse_short(panels)
         return [(self._for(part), part) for part in panels.parts]
+
+    def _with_zones(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A frame with the time zone of each series; of one that was never seen, that of most series."""
+        if not self._apart or "time_zone" in frame.columns:
+            return frame
+        zones = {series: one._history.zone for one in self._apart for series in one.known}
+        usual = max(self._apart, key=lambda one: len(one.known))._history.zone
+        return frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
+
+    def _said(self) -> str:
+        """What the steps are called by which frames are read: the granularity, or an alias that labels ends."""
+        first = (self._apart or (self,))[0]
+        return self.freq if self.freq and labels_ends(self.freq) else first._history.granularity.name
 
     def _for(self, panel: Panel) -> "Forecaster":
         """The forecaster of the panel's clock and weekday; of one that was never seen, that of most series."""
@@ -433,7 +801,7 @@ class Forecaster(ABC):
         alike = [one for one in self._apart if (one._history.zone, one._history.granularity) == key]
         return alike[0] if alike else max(self._apart, key=lambda one: len(one.known))
 
-    def _panel(self, horizon: int, history: pd.DataFrame | None, future: pd.DataFrame | None) -> Panel:
+    def _panel(self, horizon: int, history: Table | None, future: Table | None) -> Panel:
         """The only panel of `_asked`."""
         return self._asked(horizon, history, future)[0][1]
 
@@ -444,8 +812,13 @@ class Forecaster(ABC):
             found[self.component(part)] = found[self.component(part)] + values
         return found
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can predict."""
+        return bool(self._apart) or hasattr(self, "_history")
+
     def _check_fitted(self) -> None:
-        if not self._apart and not hasattr(self, "_history"):
+        if not self.is_fitted:
             raise self._unfitted()
 
     def _unfitted(self) -> Refused:
@@ -478,12 +851,12 @@ def _refuse_short(panels: Panels) -> None:
             longest.ids[int(got.argmax())],
             int(got.max()),
             need,
-            hint="history= is all that a forecast looks back on, not only what is new: add the rows before it"
-            " (fitted.remembered has them)",
+            hint="history= is all that a forecast looks back on, not only what is new: take new rows by update(), or"
+            " add those before them (fitted.remembered has them)",
         )
 
 
-def _opened(rows: pd.DataFrame) -> pd.DataFrame:
+def opened(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of open steps, without the mark."""
     return rows[~rows["closed"]].drop(columns="closed").reset_index(drop=True)
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
-from mlops.tables import file_format, read_text, refuse_nul
+from mlops.tables import as_pandas, file_format, read_text, refuse_nul
 
 __all__ = ["Calendar", "Event", "Events", "events_of", "read_events"]
 
@@ -83,8 +83,8 @@ Events: TypeAlias = Iterable[Event | Mapping[str, Any]] | pd.DataFrame
 
 def events_of(given: Events) -> tuple[Event, ...]:
     """The events of a list of them or of mappings, or of a frame that has a row for each."""
-    if isinstance(given, pd.DataFrame):
-        given = cast("list[dict[str, Any]]", given.to_dict("records"))
+    if hasattr(given, "columns") or hasattr(given, "column_names"):
+        given = cast("list[dict[str, Any]]", as_pandas(given).to_dict("records"))
     if isinstance(given, Event | Mapping | str) or not isinstance(given, Iterable):
         raise BadInput(f"events = {given!r} is no list; expected a list of mappings such as {EXAMPLE}, or a frame")
     return tuple(Event.of(event) for event in given)

@@ -7,7 +7,18 @@ import numpy as np
 
 from mlops.errors import BadInput, nearest
 
-__all__ = ["in_per_cent", "one_of", "positive", "share", "whole"]
+__all__ = ["either", "in_per_cent", "one_of", "positive", "share", "whole"]
+
+
+def either(name: str, given: Any, also: str, other: Any, default: Any = None) -> Any:
+    """An argument that has two names, by whichever it was given (None: it was not); BadInput for both.
+
+    >>> either("horizon", None, "h", 7)
+    7
+    """
+    if given is not None and other is not None:
+        raise BadInput(f"{name} and {also} are the same; pass one of them")
+    return default if given is None and other is None else other if given is None else given
 
 
 def in_per_cent(given: Any) -> tuple[int, ...]:

@@ -8,17 +8,23 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from mlops.errors import UnknownName
-from mlops.forecasting.base import Forecaster
+from mlops.forecasting.base import Forecaster, opened
 from mlops.forecasting.calendar import Calendar, Events
+from mlops.forecasting.checks import either
 from mlops.forecasting.hybrid import Hybrid
+from mlops.forecasting.inputs import Table
 from mlops.forecasting.lightgbm import LightGBM
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
 from mlops.forecasting.weights import blend, refuge, shares, weigh
+from mlops.parallel import one_thread
 
-__all__ = ["Auto", "Lean"]
+__all__ = ["GAIN", "Auto", "Lean"]
+
+GAIN, MOVEMENT = "gain of the trees", "movement of the forecast"
 
 
 class Auto(Forecaster):
@@ -26,7 +32,14 @@ class Auto(Forecaster):
 
     In a shock (a lockdown), when they all fail and the seasonal naive does not, it takes over until they recover.
 
-    `settings` gives parameters to members by kind. With newer history the weights follow it, without a new training.
+    With newer history the weights follow it, without a new training.
+
+    Parameters
+    ----------
+    members
+        The kinds that are averaged.
+    settings
+        Parameters of members, by kind: `{"lightgbm": {"trees": 80}}`.
     """
 
     kind = "auto"
@@ -79,6 +92,81 @@ class Auto(Forecaster):
         self._check_fitted()
         found = [member.importance for member in self.members.values() if member.importance]
         return found[0] if found else {}
+
+    def member_importance(self) -> pd.DataFrame:
+        """What each member has learned from: `member, feature, share, measured_by`; the shares of a member sum to 1.
+
+        Of `lightgbm` it is the gain of the trees, as in `importance`. Other members have no features: of these it is
+        how far each part moves their forecasts from step to step ahead (its standard deviation over the horizon, added
+        over the series).
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=84)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
+        >>> found = forecaster("auto")(members=["smoothing", "average"]).fit(frame).member_importance()
+        >>> found.loc[found["share"] > 0.5, ["member", "feature"]].values.tolist()
+        [['smoothing', 'weekly'], ['average', 'weekly']]
+        """
+        found: dict[tuple[str, str, str], float] = {}
+        groups = self._apart or (self,)
+        for group in groups:
+            weight = len(group.known) / sum(len(one.known) for one in groups)
+            for member, model in group.members.items():
+                measured_by, shares_ = GAIN, model.importance
+                if not shares_:
+                    measured_by, shares_ = MOVEMENT, _movement(model)
+                for feature, share in shares_.items():
+                    key = (member, feature, measured_by)
+                    found[key] = found.get(key, 0.0) + weight * share
+        order = list(self.members)
+        rows = [(member, feature, share, how) for (member, feature, how), share in found.items()]
+        rows.sort(key=lambda row: (order.index(row[0]), -row[2]))
+        return pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
+
+    @one_thread()
+    def weights(
+        self,
+        horizon: int | None = None,
+        *,
+        history: Table | None = None,
+        future: Table | None = None,
+        h: int | None = None,
+    ) -> pd.DataFrame:
+        """How much each member counts in a forecast: `series_id, ds, cutoff`, then a column per member; they sum to 1.
+
+        `refuge` is the seasonal naive, which has a weight while all members fail. Closed steps have no row.
+
+        Parameters
+        ----------
+        horizon
+            Steps ahead; `h` is the same.
+        history, future
+            As in `predict`: newer history moves the weights.
+        h
+            See `horizon`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=84)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
+        >>> found = forecaster("auto")(members=["smoothing", "average"]).fit(frame).weights(h=7)
+        >>> list(found.columns), found[["smoothing", "average", "refuge"]].sum(axis=1).round(9).unique().tolist()
+        (['series_id', 'ds', 'cutoff', 'smoothing', 'average', 'refuge'], [1.0])
+        """
+
+        def shares_of(model: Forecaster, panel: Panel, steps: int) -> dict[str, Floats]:
+            assert isinstance(model, Auto)
+            share = shares(model._points(panel, steps), model._blended(panel)[0][-1][..., :steps])
+            return {name: share[:, column] for column, name in enumerate((*model.members, "refuge"))}
+
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, shares_of)), history
+        )
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
         """The members' forecasts by the newest weights; the tape is by the weights that each origin knew."""
@@ -187,6 +275,18 @@ class Auto(Forecaster):
     def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
         """The series that a member can forecast."""
         return np.ones(len(panel.ids), bool) if member.knows_new_series else np.asarray(panel.ids.isin(member.known))
+
+
+def _movement(model: Forecaster) -> dict[str, float]:
+    """The share of each part of the next forecasts in what moves them from step to step."""
+    panel = model._history
+    ahead = [values.shape[1] - len(panel.index) for values in panel.extra.values()]
+    steps = min([model.horizon, *ahead])
+    if steps < 2:
+        return {}  # what is known ahead of covariates says nothing of a movement
+    moved = {part: float(np.nansum(np.nanstd(values, axis=1))) for part, values in model.parts(panel, steps).items()}
+    total = sum(moved.values())
+    return {part: value / total for part, value in moved.items()} if total > 0 else {}
 
 
 class Lean(Auto):

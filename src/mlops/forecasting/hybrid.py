@@ -30,8 +30,13 @@ class Hybrid(Forecaster):
     """Prophet's trend, seasons and holidays, times what smoothing forecasts for the ratio of outcomes to them.
 
     Prophet alone extrapolates a trend that the newest weeks may have left; the ratio brings it back. So newer history
-    moves the forecast without a new training. `settings` are Prophet's. Series that fall below zero are fitted as they
-    are, without the logarithm.
+    moves the forecast without a new training. Series that fall below zero are fitted as they are, without the
+    logarithm.
+
+    Parameters
+    ----------
+    settings
+        Prophet's, by name: `{"changepoint_prior_scale": 0.1}`.
     """
 
     kind = "hybrid"

@@ -32,12 +32,27 @@ class LightGBM(Forecaster):
 
     Among its inputs is the forecast by exponential smoothing, which had seen no more than the origin had; covariates
     are inputs by their value at the target. Features of the year are left out while there is too little history to
-    learn them from. The training table has about `origins` rows for each series and step ahead,
-    within ROWS: they lie evenly over the history, and of very many series some are taken. With `patience`, trees are
-    added until the newest part of the history has not become better for so many trees. Without `refit` the model of the
-    rehearsals is kept, which has learned from all but the newest weeks: half the cost, and measured as good. Of series
-    that fall below zero it learns what they are above their lowest value; of constants it learns nothing. Runs with the
-    same data, parameters and library are equal bit for bit.
+    learn them from. Of series that fall below zero it learns what they are above their lowest value; of constants it
+    learns nothing. Runs with the same data, parameters and library are equal bit for bit.
+
+    Parameters
+    ----------
+    features
+        Names of the inputs, of `forecasting.design.FEATURES`.
+    trees, learning_rate, num_leaves, min_child_samples
+        LightGBM's own, `trees` being the number of boosting rounds.
+    objective
+        `"l1"` for the median, `"l2"` for the mean.
+    origins
+        The training table has about so many rows for each series and step ahead, within ROWS: they lie evenly over the
+        history, and of very many series some are taken.
+    patience
+        Above 0 trees are added until the newest part of the history has not become better for so many.
+    refit
+        Without it the model of the rehearsals is kept, which has learned from all but the newest weeks: half the cost,
+        and measured as good.
+    seed
+        Of the random numbers.
     """
 
     kind = "lightgbm"

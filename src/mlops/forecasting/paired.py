@@ -40,35 +40,39 @@ def mean(daily: Floats, confidence: float) -> Estimate:
     return ratio(daily, np.ones(len(daily)), confidence)
 
 
-def ratio(daily: Floats, size: Floats, confidence: float) -> Estimate:
-    """The sum of daily numbers over the sum of daily sizes (days each), with its interval; endless for too few days."""
-    drawn = blocks(len(daily))
+def ratio(daily: Floats, size: Floats, confidence: float, *, length: int = 0) -> Estimate:
+    """The sum of daily numbers over the sum of daily sizes (days each), with its interval; endless for too few days.
+
+    `length` is how many days go together (0: a week).
+    """
+    drawn = blocks(len(daily), length)
     resampled = daily[drawn].sum(axis=1) / np.maximum(size[drawn].sum(axis=1), 1e-12)
     value = float(daily.sum() / max(size.sum(), 1e-12))
-    reach = _reach(len(daily), confidence) * float(resampled.std())
+    reach = _reach(len(daily), confidence, length) * float(resampled.std())
     return Estimate(value, value - reach, value + reach)
 
 
-def blocks(days: int) -> Ints:
+def blocks(days: int, given: int = 0) -> Ints:
     """Which days each resample (RESAMPLES × days) draws.
 
     The same for the same number of days, so that what is recommended can be repeated.
     """
-    length = _length(days)
+    length = _length(days, given)
     random = np.random.default_rng(days)
     starts = random.integers(0, days, (RESAMPLES, -(-days // length)))
     return np.asarray(((starts[..., None] + np.arange(length)) % days).reshape(RESAMPLES, -1)[:, :days])
 
 
-def _length(days: int) -> int:
+def _length(days: int, given: int) -> int:
     """A week, so that weekdays are drawn evenly; of less than two weeks (then they are no days) a quarter."""
-    return WEEK if days >= 2 * WEEK else max(1, days // 4)
+    return min(given, days) if given else WEEK if days >= 2 * WEEK else max(1, days // 4)
 
 
-def _reach(days: int, confidence: float) -> float:
+def _reach(days: int, confidence: float, given: int) -> float:
     """How many deviations the interval reaches to either side."""
-    count = days / _length(days)
+    count = days / _length(days, given)
     if count < 2:
         return math.inf
     centred = math.sqrt(count / (count - 1))  # the resamples are drawn around what they estimate
-    return centred * float(stats.t.isf((1 - confidence) / 2, FREEDOM * (count - 1)))
+    freedom = FREEDOM if given != 1 else 1.0  # blocks of one do not overlap
+    return centred * float(stats.t.isf((1 - confidence) / 2, freedom * (count - 1)))

@@ -186,6 +186,39 @@ class Panel:
         found = pd.DataFrame(keys | {name: values[series, step] for name, values in self.extra.items()})
         return found if self.zone == UTC else found.assign(time_zone=self.zone)
 
+    def known(self) -> pd.DataFrame:
+        """`frame` with all that is known: of covariates also what they say in gaps and after the cutoff."""
+        return self.with_ahead(max((values.shape[1] for values in self.extra.values()), default=0) - len(self.index))
+
+    def with_ahead(self, horizon: int) -> pd.DataFrame:
+        """`frame`, with covariates also in gaps and for the `horizon` steps ahead, without their `y` and no later ones.
+
+        NaN where a covariate is not known.
+        """
+        if not self.extra:
+            return self.frame()
+        past = self.frame(gaps=True)
+        if horizon < 1:
+            return past
+        at, steps = self.ahead_of(horizon)
+        known = {name: _known_at(values, len(self.index) + steps).ravel() for name, values in self.extra.items()}
+        keys = {"series_id": self.ids.repeat(horizon), "ds": np.tile(at.to_numpy(), len(self.ids)), "y": np.nan}
+        ahead = pd.DataFrame(keys | known)
+        return pd.concat([past, ahead if self.zone == UTC else ahead.assign(time_zone=self.zone)], ignore_index=True)
+
+    def with_ids(self, ids: pd.Index) -> "Panel":
+        """The panel with a row for each of these series, too; NaN for those that it doesn't know."""
+        every = self.ids.union(ids)
+        y = np.full((len(every), len(self.index)), np.nan)
+        y[every.get_indexer(self.ids)] = self.y
+        return self if len(every) == len(self.ids) else replace(self, ids=every, y=y)
+
+
+def _known_at(values: Floats, steps: npt.NDArray[np.int64]) -> Floats:
+    """A covariate at steps; NaN after what is known."""
+    wide = np.pad(values, ((0, 0), (0, max(int(steps.max()) + 1 - values.shape[1], 0))), constant_values=np.nan)
+    return np.asarray(wide[:, steps])
+
 
 def _mean_abs(y: Floats) -> Floats:
     count = (~np.isnan(y)).sum(axis=1)

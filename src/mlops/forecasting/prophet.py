@@ -65,6 +65,25 @@ class Prophet(Forecaster):
     It extrapolates its parameters: newer history moves the cutoff, not the fit, so it needs regular retraining. The
     intervals are conformal like those of every kind, not Prophet's own. A series with fewer than 14 observations gets
     its mean. A step without a covariate's value is not learned from.
+
+    Parameters
+    ----------
+    growth
+        `"linear"`, `"flat"`, or `"logistic"` with a `cap`.
+    cap, floor
+        What a logistic trend saturates at, above and below: a number, or a mapping from series to numbers.
+    n_changepoints, changepoint_range, changepoint_prior_scale
+        How many changes of the trend may be found, in which first part of the history, and how large they may be.
+    seasonality_mode, holidays_mode
+        `"additive"` or `"multiplicative"`; holidays follow the seasonalities (None).
+    yearly_seasonality, weekly_seasonality, daily_seasonality
+        `"auto"`, True, False, or the number of Fourier terms.
+    seasonalities
+        Further ones: mappings with `name`, `period` in days and `fourier_order`, perhaps `prior_scale` and `mode`.
+    seasonality_prior_scale, holidays_prior_scale
+        How large seasons and effects of named days may be.
+    mcmc_samples
+        Above 0 Stan samples each series in place of the maximum.
     """
 
     kind = "prophet"
@@ -150,14 +169,31 @@ class Prophet(Forecaster):
 
         `frame_ahead` makes the frame that its `predict` takes. Raises UnknownName for a series that was not in the
         training, HistoryTooShort or ModelNotFound for one that has only a mean.
+
+        Parameters
+        ----------
+        series_id
+            One of the training.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> fitted = forecaster("prophet")().fit(frame)
+        >>> ahead = fitted.frame_ahead("shop", 2)
+        >>> fitted.model("shop").predict(ahead)["yhat"].round(1).tolist()
+        [5.0, 6.0]
         """
-        row, plan = self._row(series_id), self._plan(self._history)
+        row, trained = self._row(series_id), self._training
+        plan = self._plan(trained)
         if row in self._by_stan:
             from prophet.serialize import model_from_json
 
             _silence()
             return model_from_json(self._by_stan[row])
-        frame = plan.frame(self._history, row)
+        frame = plan.frame(trained, row)
         if len(frame) < NEED:
             raise HistoryTooShort(series_id, len(frame), NEED)
         if self._fit_of().solver[row] == "mean":
@@ -167,10 +203,27 @@ class Prophet(Forecaster):
     def frame_ahead(self, series_id: object, horizon: int, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
         """What `model(series_id).predict` takes for the steps after the training: `ds`, covariates, counts, cap, floor.
 
-        `future` (`series_id, ds` and the covariates) says what is known ahead, as in `predict`.
+        Parameters
+        ----------
+        series_id
+            One of the training.
+        horizon
+            Steps ahead.
+        future
+            `series_id, ds` and the covariates: what is known ahead, as in `predict`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> fitted = forecaster("prophet")().fit(frame)
+        >>> fitted.frame_ahead("shop", 2)["ds"].dt.day.tolist()
+        [4, 5]
         """
         row, panel = self._row(series_id), self._panel(horizon, None, future)
-        return self._plan(self._history).ahead(panel, row, horizon, self.calendar.announced_by(panel.cutoff))
+        return self._plan(self._training).ahead(panel, row, horizon, self.calendar.announced_by(panel.cutoff))
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to; the cycle of hours is the day."""
@@ -301,6 +354,12 @@ class Prophet(Forecaster):
             fit.put(row, problem.terms, weights, "stan")
             fit.cap[row] = caps[row] - fit.floor[row] if self.recipe.growth == "logistic" else 0.0
         return found
+
+    @property
+    def _training(self) -> Panel:
+        """What it was fitted on, without what was added since."""
+        known = self._history.until(int(self._history.index.searchsorted(self._trained, side="right")))
+        return known.take(np.asarray(known.ids.isin(self._ids)))
 
     def _plan(self, panel: Panel) -> "_Plan":
         return _Plan(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.domain.clock import instants
 from mlops.domain.granularity import Granularity
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.stamps import granularity_of
@@ -81,6 +82,31 @@ class Tape:
                 seen = panel.y[:, place + 1 : place + 1 + y.shape[2]]
                 y[row, :, : seen.shape[1]] = seen
         return replace(mine, y=np.where(np.isnan(y), mine.y, y))
+
+    def beside(self, panel: Panel) -> pd.DataFrame:
+        """The forecasts whose outcomes a panel knows: `series_id, ds, cutoff, step, y, y_hat`, times in UTC.
+
+        By series, step and cutoff in order.
+        """
+        mine, places = self.of(panel.ids), panel.index.get_indexer(self.origins)
+        ahead = np.arange(1, self.y_hat.shape[2] + 1)
+        at = places[:, None] + ahead  # origins × steps
+        inside = (places[:, None] >= 0) & (at < len(panel.index))
+        y = np.where(inside[None], panel.y[:, np.where(inside, at, 0)], np.nan)
+        y_hat = mine.y_hat.astype(float).transpose(1, 0, 2)
+        series, origin, step = np.nonzero(~np.isnan(y) & ~np.isnan(y_hat))
+        begins = instants(panel.index.to_numpy(), panel.zone)
+        found = pd.DataFrame(
+            {
+                "series_id": panel.ids[series],
+                "ds": begins[at[origin, step]],
+                "cutoff": begins[places[origin]],
+                "step": ahead[step],
+                "y": y[series, origin, step],
+                "y_hat": y_hat[series, origin, step],
+            }
+        )
+        return found.sort_values(["series_id", "ds", "cutoff"], kind="stable", ignore_index=True)
 
     def save(self, folder: Path) -> None:
         """Write plain arrays and the ids."""

@@ -9,6 +9,8 @@ import pandas as pd
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.calendar import Calendar, Event, Events, events_of
+from mlops.forecasting.checks import either
+from mlops.forecasting.inputs import Table
 
 __all__ = ["what_if"]
 
@@ -17,24 +19,61 @@ KEYS = ["series_id", "ds"]
 
 def what_if(
     fitted: Forecaster,
-    horizon: int,
+    horizon: int | None = None,
     *,
-    history: pd.DataFrame | None = None,
-    future: pd.DataFrame | None = None,
+    history: Table | None = None,
+    future: Table | None = None,
     events: Events | None = None,
-    changed: pd.DataFrame | None = None,
+    changed: Table | None = None,
+    h: int | None = None,
 ) -> pd.DataFrame:
     """`series_id, ds, cutoff, y_hat, y_hat_what_if, difference`, both forecasts by the same fitted model.
 
-    `history` and `future` are those of `Forecaster.predict`. `events` are all events of the days ahead, in place of the
-    model's own (None: as they are; what has happened stays, and so do public holidays); they count as announced.
-    `changed` (`series_id, ds` and some covariates) replaces values of `future`. An event that the model has never seen
-    has no effect: `attrs["notes"]` of the frame, a list of sentences, says so, or that nothing changes at all.
+    An event that the model has never seen has no effect: `attrs["notes"]` of the frame, a list of sentences, says so,
+    or that nothing changes at all.
 
-    Raises BadInput when there is nothing to change, or when `changed` is not about covariates of the model.
+    Parameters
+    ----------
+    fitted
+        A fitted forecaster.
+    horizon
+        Steps ahead; `h` is the same.
+    history, future
+        As in `Forecaster.predict`.
+    events
+        All events of the days ahead, in place of the model's own (None: as they are; what has happened stays, and so do
+        public holidays); they count as announced.
+    changed
+        `series_id, ds` and some covariates: they replace values of `future`.
+    h
+        See `horizon`.
+
+    Raises
+    ------
+    BadInput
+        When there is nothing to change, or when `changed` is not about covariates of the model.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mlops.forecasting import forecaster, what_if
+    >>> days = pd.date_range("2024-01-01", periods=133)
+    >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "promotion": (days.day < 6).astype(float)})
+    >>> frame["y"] = (10.0 + days.dayofweek) * (1 + frame["promotion"])
+    >>> fitted = forecaster("hybrid")(covariates=["promotion"]).fit(frame[:126])
+    >>> ahead = frame.loc[126:, ["series_id", "ds", "promotion"]]
+    >>> found = what_if(fitted, h=7, future=ahead, changed=ahead.assign(promotion=1.0))
+    >>> bool((found["y_hat_what_if"] / found["y_hat"]).between(1.8, 2.2).all())
+    True
     """
     if events is None and changed is None:
         raise BadInput("nothing is changed; pass events= or changed=")
+    given, model = history, fitted
+    history, future, changed = (
+        None if one is None else model.read(one, target=False) for one in (history, future, changed)
+    )
+    fitted = model.plain()
+    horizon = either("horizon", horizon, "h", h)
     every = fitted.predict(horizon, (), history=history, future=future)
     base, cutoff = _open(every), pd.Timestamp(every["cutoff"].iloc[0])
     first = every["ds"].min().date()
@@ -51,7 +90,9 @@ def what_if(
         notes.append(
             f"no forecast changes: this model of kind {fitted.kind!r} has learned no effect of what is changed"
         )
-    found.attrs["notes"] = notes
+    found = model.given_back(found, given)
+    if isinstance(found, pd.DataFrame):
+        found.attrs["notes"] = notes
     return found
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import HistoryTooShort
+from mlops.forecasting.inputs import Table
 from mlops.monitoring.calendar_fit import design, harmonics_for
 from mlops.monitoring.calibrate import baseline_days, calibrate
 from mlops.monitoring.channels import Channel
@@ -57,7 +58,7 @@ class Reference:
         return days, design(days, np.asarray(holiday), self.harmonics), values.reindex(days).to_numpy(float)
 
 
-def fit_monitor(history: pd.DataFrame, spec: MonitorSpec) -> "Monitor":
+def fit_monitor(history: Table, spec: MonitorSpec) -> "Monitor":
     """A monitor that knows what is normal; after a retrain fit a new one on the new model's backtest."""
     rows = read_rows(history, spec)
     days = (rows.day.max() - rows.day.min()).days + 1 if len(rows) else 0
@@ -106,7 +107,7 @@ class Monitor:
         secondary = np.array([channel.secondary for channel in self._channels])
         self._unknown = self._still & secondary
 
-    def check(self, window: pd.DataFrame, *, remember: bool = True) -> Findings:
+    def check(self, window: Table, *, remember: bool = True) -> Findings:
         """What the rows of the newest week show, drifted or not; rows of a day that was seen before replace it.
 
         It is called once a week, in order. The first check of a week is remembered: checked again, also with other

@@ -1,13 +1,14 @@
 """Which columns of a frame a monitor reads, and those columns as arrays."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mlops.errors import BadInput
-from mlops.tables import refuse_infinite
+from mlops.tables import as_pandas, refuse_infinite
 
 __all__ = ["Array", "MonitorSpec", "Rows", "read_rows"]
 
@@ -56,11 +57,12 @@ class Rows:
         return len(self.day)
 
 
-def read_rows(frame: pd.DataFrame, spec: MonitorSpec) -> Rows:
-    """The rows of any frame that has the columns of `spec`; rows without a time are left out.
+def read_rows(given: Any, spec: MonitorSpec) -> Rows:
+    """The rows of any frame (pandas, polars, Arrow) that has the columns of `spec`; rows without a time are left out.
 
     Raises BadInput for a column that is absent and, with entity and time, for a number that is infinite.
     """
+    frame = as_pandas(given)
     absent = [name for name in spec.columns if name not in frame.columns]
     if absent:
         raise BadInput(f"the frame lacks the column(s) {', '.join(map(repr, absent))}; it has {list(frame.columns)}")

@@ -203,18 +203,15 @@ def _record(
     )
 
 
-KEEP_ALL = 'psql "$(mlops db url)" -c "update analytics.partition_policy set keep_months = null"'
-
-
 def _leaving(stored: Stored, kept_from: datetime | None, keep_months: int | None) -> tuple[str, ...]:
     """What the next maintenance does with a history that ended before the months that the database keeps."""
     last = stored.backdated_until
     if kept_from is None or last is None or last.replace(tzinfo=UTC) > kept_from:
         return ()
     return (
-        f"all of that is older than the {keep_months} months that the database keeps: `mlops db maintain` moves it to"
-        " archive files, and --as-of last, lists and monitoring do not see it then; to keep it, first:"
-        f" {KEEP_ALL}",
+        f"all of that is older than the {keep_months} months before the newest data that the database keeps: `mlops db"
+        " maintain` moves it to archive files, where monitoring and SQL do not see it; to keep it: mlops db retention"
+        " time_series_metrics --for-ever",
     )
 
 

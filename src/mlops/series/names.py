@@ -5,7 +5,7 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.errors import BadInput, UnknownName
+from mlops.forecasting.called import ids_of
 
 __all__ = ["find", "names"]
 
@@ -18,6 +18,7 @@ def names(database: Database, selection: Selection | None = None) -> dict[int, s
             metric_type=selection and selection.metric_type,
             granularity=selection and selection.granularity,
             labels=(selection and selection.labels) or None,
+            level=selection and selection.level,
         )
     return {row["series_id"]: row["name"] for row in rows}
 
@@ -27,13 +28,4 @@ def find(series: str, known: Mapping[Any, str]) -> Any:
 
     Raises UnknownName with the nearest, and BadInput for a name that several have.
     """
-    found = [one for one, name in known.items() if name == series]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        ids = ", ".join(map(str, found))
-        raise BadInput(f"{len(found)} series are named {series!r}; say which by its id: {ids}")
-    by_id = {str(one): one for one in known}
-    if series in by_id:
-        return by_id[series]
-    raise UnknownName("series", series, known.values(), stored=True)
+    return ids_of([series], known)[series]

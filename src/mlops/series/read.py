@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.db import Database
-from mlops.db.archived import archive_border, read_archived
+from mlops.db import Database, Transaction
+from mlops.db.archived import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import NothingToDo, UnknownName
 from mlops.forecasting.stamps import granularity_of
@@ -31,26 +31,42 @@ __all__ = [
 LATEST = 10
 
 
-def list_series(database: Database, metric_type: str | None = None) -> pd.DataFrame:
+def list_series(database: Database, metric_type: str | None = None, level: str | None = None) -> pd.DataFrame:
     """One row per series: its name, what it measures and where, `observations`, `first`, `last`, the mean `quality`.
 
-    The last of them are totals: sums that are forecast, without observations of their own (`total`).
-
-    UnknownName for a metric type that nobody declared.
+    `level` says whose figures it has (`domain.series.LEVELS`); given one, only its series are listed. The last are
+    totals: sums that are forecast, without observations of their own (`total`).
+    Archived months count as those in the database do. Times are naive UTC. UnknownName for a metric type that nobody
+    declared; refused when an archive is missing or was altered.
     """
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
-        return transaction.frame("series_list", metric_type=metric_type)
+        found = transaction.frame("series_list", metric_type=metric_type, level=level)
+        archived = extents(transaction).reindex(found["series_id"])
+    scored = found.pop("scored")
+    if not archived["observations"].any():
+        return found
+    archived = archived.set_axis(found.index).astype({"first": found["first"].dtype, "last": found["last"].dtype})
+    both = scored + archived["scored"].fillna(0)
+    quality = found["quality"].fillna(0) * scored + archived["quality"].fillna(0)
+    return found.assign(
+        observations=found["observations"] + archived["observations"].fillna(0).astype("int64"),
+        first=archived["first"].fillna(found["first"]),
+        last=found["last"].fillna(archived["last"]),
+        quality=(quality / both).where(both > 0),
+    )
 
 
 def show_series(database: Database, series: int | str) -> dict[str, Any]:
     """One series, by name or id, with its counts, number of `corrections` and `latest` observations, newest first.
 
-    Raises UnknownName with the nearest, and BadInput for a name that several have.
+    Archived months count as those in the database do; Refused when one of those is missing or was altered. Raises
+    UnknownName with the nearest, and BadInput for a name that several have.
     """
     known = names(database)
     series_id = find(str(series), known)
     with database.transaction() as transaction:
+        read_archived(transaction, [series_id])
         found = transaction.one("series_show", series_id=series_id)
         if found is None:  # it was deleted meanwhile
             raise UnknownName("series", series, set(known.values()) - {known[series_id]}, stored=True)
@@ -72,6 +88,8 @@ def ended(database: Database, metric_type: str | None = None, granularity: str |
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type, granularity=granularity)
         newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
+        if not newest:
+            newest = _archived_end(transaction, metric_type, granularity)
     if not newest:
         return None
     ends = [
@@ -102,19 +120,22 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
         return found
     what = f"{wanted[1]} observation" if wanted[1] else "observation"
     what += f" of {wanted[0]!r}" if wanted[0] else ""
-    archived = archive_border(database)
-    if archived is not None:
-        raise NothingToDo(
-            f"there is no {what} in the database, so none is the last: those before {archived.month:%Y-%m}"
-            " are in archive files, which training and backtests read; say when they ended in place of last, or"
-            " bring months back with `mlops db restore-archive FILE`"
-        )
     with database.transaction() as transaction:
         others = transaction.rows("observations_end", metric_type=wanted[0], granularity=None)
     if others and not model:
         steps = " or ".join(f"--granularity {one}" for one in sorted(row["granularity"] for row in others))
         raise NothingToDo(f"there is no {what}, so none is the last; others are there: {steps}")
     raise NothingToDo(f"there is no {what} yet, so none is the last; bring data in with `mlops series ingest FILE`")
+
+
+def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:
+    """The newest observation of each granularity, where all of them are in archives."""
+    some = {"series_ids": None, "metric_type": metric_type, "granularity": granularity, "labels": None}
+    ids: dict[str, list[int]] = {}
+    for row in transaction.rows("series_chosen", **some):
+        ids.setdefault(row["granularity"], []).append(row["series_id"])
+    found = [{"granularity": name, "newest": newest_archived(transaction, series)} for name, series in ids.items()]
+    return [row for row in found if row["newest"] is not None]
 
 
 def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:

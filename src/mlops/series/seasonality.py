@@ -16,7 +16,7 @@ from mlops.domain.metric_types import Season
 from mlops.series.filters import check_filters
 from mlops.series.grid import Flags, Floats, Places
 
-__all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_profiles"]
+__all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_due", "store_profiles"]
 
 VERSION = 2
 """Raised when the method changes, so that every profile is written anew."""
@@ -26,6 +26,8 @@ MOST_AT_ONCE = 1000
 DAYS: dict[Season, float] = {"day": 1, "week": 7, "month": 30.4375, "year": 365.25}
 FEWEST_CYCLES = {"day": 7.0, "week": 5.0, "month": 6.0, "year": 1.95}
 """Seasons that a history must hold before one is looked for."""
+DUE_DAYS = 28
+"""Chosen, not measured: after so many newer days a profile is made anew by maintenance."""
 LEAST_STRENGTH, LEAST_AGREEMENT = 0.1, 0.7
 STEADY, EVEN = 1.32, 0.49
 """Syntetos and Boylan (2005): mean gap between demands, and squared variation of their sizes."""
@@ -114,6 +116,21 @@ def store_profiles(database: Database, *, metric_type: str | None = None) -> dic
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
         chosen = transaction.rows("profile_series", metric_type=metric_type)
+    return _store(database, chosen)
+
+
+def store_due(database: Database) -> int:
+    """Write the profiles that are due: of series without one of this version, or with four weeks of newer observations.
+
+    How many series were profiled. A season that was measured over months does not change in days.
+    """
+    with database.transaction() as transaction:
+        chosen = transaction.rows("profile_due", version=VERSION, days=DUE_DAYS)
+    return _store(database, chosen)["series"]
+
+
+def _store(database: Database, chosen: list[dict[str, Any]]) -> dict[str, int]:
+    """Profile series, those of one kind together."""
     done = written = 0
     for (name, clock, anchor, *seasons), rows in groupby(chosen, key=_kind):
         kind = replace(GRANULARITIES[name], anchor=anchor)
@@ -233,7 +250,11 @@ def _means(values: Floats, there: Flags, phase: Places) -> tuple[Floats, Floats]
 
 
 def _strength(values: Floats, there: Flags, fitted: Floats, phases: Places) -> Floats:
-    """The share of variance that phase means explain, less what they would of noise (adjusted R²), (series)."""
+    """The share of variance that phase means explain, less what they would of noise (adjusted R²), (series).
+
+    The strength of Wang, Smith and Hyndman (2006), max(0, 1 - Var(remainder) / Var(season + remainder)), with each
+    variance by its degrees of freedom: over few cycles the plain one of white noise is far above 0.
+    """
     count = there.sum(axis=1)
     left = (np.where(there, values - fitted, 0.0) ** 2).sum(axis=1) / np.maximum(count - phases, 1)
     whole = (values**2).sum(axis=1) / np.maximum(count - 1, 1)

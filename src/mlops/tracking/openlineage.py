@@ -201,6 +201,7 @@ class _Version:
         return [
             ("metric_type", "EQUAL", [selection["metric_type"]] if selection else sources),
             ("granularity", "EQUAL", [selection["granularity"]] if selection else []),
+            ("level", "EQUAL", [selection["level"]] if "level" in selection else []),
             *((f"labels.{key}", "EQUAL", [value]) for key, value in labels),
             ("observed_at", "GREATER_EQUAL_THAN", [self.lineage["trained_from"]]),
             ("observed_at", "LESS_EQUAL_THAN", [self.lineage["trained_to"]]),

@@ -17,7 +17,7 @@ from datetime import datetime
 from importlib.metadata import version as installed
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -26,10 +26,12 @@ from mlflow.models import Model, ModelSignature
 from mlflow.models.signature import infer_signature
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 import mlflow
 from mlops.domain.canonical import one_line
+from mlops.domain.forecasts import LEVELS
 from mlops.domain.lineage import Lineage
 from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
@@ -65,7 +67,8 @@ class RunRecord:
     """Everything about a training that is worth keeping: it becomes one MLflow run.
 
     `lineage` are arguments of `declare`, apart from what the model itself says; `training` are files that travel in
-    the model. `tables` are read by programs (NAME.parquet), `shown` by people (NAME.json), and so are `files`.
+    the model. `tables` are read by programs (NAME.parquet), `shown` by people (NAME.json), and so are `files`. `names`
+    are what people call the series, by their ids.
     """
 
     experiment: str
@@ -79,6 +82,7 @@ class RunRecord:
     shown: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     training: Mapping[str, bytes] = field(default_factory=dict)
+    names: Mapping[Any, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -261,6 +265,9 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 def _write_files(record: RunRecord, folder: Path) -> None:
     """The forecaster and the record of its training, as two folders."""
     record.forecaster.save(folder / "forecaster")
+    names = [(one, record.names[one]) for one in record.forecaster.known.tolist() if one in record.names]
+    if any(str(one) != name for one, name in names):
+        (folder / "forecaster" / pyfunc.NAMES).write_text(json.dumps(names), encoding="utf-8")
     (folder / "training").mkdir()
     for name, content in record.training.items():
         (folder / "training" / name).write_bytes(content)
@@ -324,15 +331,20 @@ def _signature(forecaster: Forecaster) -> ModelSignature:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whole-number ids are never missing
         output = infer_signature(None, _one_step(forecaster)).outputs
-    series_id = next(column for column in output.inputs if column.name == "series_id")
     inputs = Schema(
         [
-            ColSpec(series_id.type, "series_id"),
+            ColSpec(cast("Any", AnyType)(), "series_id", required=False),  # a number or a text; it has no such type
             ColSpec("datetime", "ds", required=False),
             ColSpec("double", "y", required=False),
             *([ColSpec("string", "time_zone", required=False)] if forecaster.local else []),
             *(ColSpec("double", name, required=False) for name in forecaster.covariates),
         ]
     )
-    params = ParamSchema([ParamSpec("horizon", "long", forecaster.horizon), ParamSpec("decompose", "boolean", False)])
+    params = ParamSchema(
+        [
+            ParamSpec("horizon", "long", forecaster.horizon),
+            ParamSpec("levels", "long", list(LEVELS), shape=(-1,)),
+            ParamSpec("decompose", "boolean", False),
+        ]
+    )
     return ModelSignature(inputs=inputs, outputs=output, params=params)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
+from mlops.domain.series import LEVELS
 from mlops.errors import Misused, NothingToDo
 from mlops.features.build import history
 from mlops.forecasting.files import FileSeries
@@ -17,7 +18,7 @@ from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
 from mlops.series.read import check_labels, nothing_current
 
-__all__ = ["TrainingData", "learned", "needs_file", "read_data", "select"]
+__all__ = ["TrainingData", "learned", "needs_file", "of_level", "read_data", "select"]
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,32 @@ def needs_file(covariates: Sequence[str], segments: Sequence[str] = ()) -> None:
             )
 
 
-def select(database: Database, metric_type: str, granularity: str, labels: dict[str, str]) -> Selection:
-    """A selection of series; an empty metric type means the only one that has data.
+def select(
+    database: Database, metric_type: str, granularity: str, labels: dict[str, str], level: str = ""
+) -> Selection:
+    """A selection of series; an empty metric type means the only one that has data, an empty level all of them.
 
-    `granularity` is a name or pandas' alias; Misused for another text.
+    `granularity` is a name or pandas' alias; Misused for another text. NothingToDo without any such series.
     """
     granularity = granularity_of(granularity).name
     with database.transaction() as transaction:
         rows = transaction.rows("metric_types_with_data", granularity=None)
-    there = [row["metric_type"] for row in rows if row["granularity"] == granularity]
-    if metric_type and metric_type in there:
-        check_labels(database, metric_type, granularity, labels)
-        return Selection(metric_type, granularity, labels)
-    if metric_type or not there:
-        raise NothingToDo(_no_series(rows, metric_type, granularity, there))
-    if len(there) > 1:
+    there = {row["metric_type"]: row["levels"] for row in rows if row["granularity"] == granularity}
+    if metric_type not in there and (metric_type or not there):
+        raise NothingToDo(_no_series(rows, metric_type, granularity, list(there)))
+    if not metric_type and len(there) > 1:
         raise Misused(f"which metric type? choose one with --metric-type: {', '.join(there)}")
-    check_labels(database, there[0], granularity, labels)
-    return Selection(there[0], granularity, labels)
+    metric_type = metric_type or next(iter(there))
+    if level and level not in there[metric_type]:
+        others = " or ".join(f"--level {one}" for one in LEVELS if one in there[metric_type])
+        raise NothingToDo(f"no {granularity} series of {metric_type!r} is {of_level(level)}; there are: {others}")
+    check_labels(database, metric_type, granularity, labels)
+    return Selection(metric_type, granularity, labels, level or None)
+
+
+def of_level(level: str | None) -> str:
+    """Whose series are chosen, in words; nothing for those of all levels."""
+    return "" if not level else "of the company" if level == "company" else f"of a {level}"
 
 
 def _no_series(rows: Sequence[dict[str, Any]], metric_type: str, granularity: str, there: list[str]) -> str:

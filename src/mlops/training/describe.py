@@ -98,7 +98,8 @@ def of_tuning(tuned: "Tuned", subject: "Subject", plan: "Plan") -> Page:
 
 def _what(spec: TrainingSpec, data: TrainingData, recommendation: str | None) -> str:
     step = GRANULARITIES[spec.granularity].words[0]
-    labels = "".join(f", {name} {value}" for name, value in sorted(spec.labels.items()))
+    chosen = [*sorted(spec.labels.items()), *([("level", spec.level)] if spec.level else [])]
+    labels = "".join(f", {name} {value}" for name, value in chosen)
     holidays = f"with the holidays of {spec.country}" if spec.country else "without holidays"
     why = f" Trained because of recommendation {recommendation}." if recommendation else ""
     return (

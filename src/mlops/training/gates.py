@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 Signature = Mapping[str, dict[str, str]]
+ANY = "Any"
+"""The type of an input that takes values of every type, as MLflow's signatures call it."""
 GATES = ("better", "naive", "trivial", "lineage", "signature", "loads")
 """In the order in which they are asked and told."""
 
@@ -130,8 +132,8 @@ def signature(ours: Signature, champion: Signature | None) -> Gate:
         return Gate("signature", False, "the champion has no signature that can be read", expected)
     problems = [
         *_differ("it also requires the input", ours["required"], champion["required"] | champion["optional"]),
-        *_differ("it does not take the input", champion["required"], ours["required"] | ours["optional"]),
-        *_differ("it does not take the input", champion["optional"], ours["required"] | ours["optional"]),
+        *_differ("it does not take the input", champion["required"], ours["required"] | ours["optional"], taken=ANY),
+        *_differ("it does not take the input", champion["optional"], ours["required"] | ours["optional"], taken=ANY),
         *_differ("it does not give the output", champion["outputs"], ours["outputs"]),
         *_differ("it does not take the parameter", champion["params"], ours["params"]),
     ]
@@ -148,5 +150,6 @@ def failed(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     return tuple(gate for gate in gates if gate.passed is False)
 
 
-def _differ(words: str, wanted: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
-    return [f"{words} {name} ({kind})" for name, kind in wanted.items() if there.get(name) != kind]
+def _differ(words: str, wanted: Mapping[str, str], there: Mapping[str, str], *, taken: str = "") -> list[str]:
+    """The wanted names that are not there with their type, or with the type `taken`, which stands for every one."""
+    return [f"{words} {name} ({kind})" for name, kind in wanted.items() if there.get(name) not in (kind, taken)]

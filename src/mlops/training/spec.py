@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops.domain.granularity import Granularity
 from mlops.domain.lineage import trained_here, why_not_here
+from mlops.domain.series import LEVELS
 from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.calendar import read_events
@@ -23,7 +24,7 @@ __all__ = ["TrainingSpec", "experiments", "known", "params_file"]
 Document = dict[str, dict[str, Any]]
 DEFAULTS: Document = {
     "experiment": {"name": "demand", "kind": "", "owner": "data science", "country": "", "horizon": 0, "events": ""},
-    "data": {"metric_type": "", "granularity": "", "covariates": [], "totals": []},
+    "data": {"metric_type": "", "granularity": "", "level": "", "covariates": [], "totals": []},
     "params": {},
     "backtest": {"weeks": 20, "refit_every": 5},
 }
@@ -38,9 +39,10 @@ ORDINARY = "daily"
 class TrainingSpec:
     """One training; `as_of` is what it may know, `request` makes a repeated call return the first one's version.
 
-    The series are those of the database that `metric_type`, `granularity` and `labels` choose, or with `file` those of
-    a file, whose granularity may be empty until it is read: `at` says it then. A `horizon` of 0 is the usual one of the
-    granularity. `totals` are those that are forecast beside the series (`domain.totals`); nothing is trained on them.
+    The series are those of the database that `metric_type`, `granularity`, `labels` and `level` (empty for all) choose,
+    or with `file` those of a file, whose granularity may be empty until it is read: `at` says it then. A `horizon` of 0
+    is the usual one of the granularity. `totals` are those that are forecast beside the series (`domain.totals`);
+    nothing is trained on them.
     """
 
     name: str
@@ -58,6 +60,7 @@ class TrainingSpec:
     covariates: Sequence[str] = ()
     totals: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    level: str = ""
     file: Path | None = None
     request: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +119,7 @@ class TrainingSpec:
             totals=() if data["totals"] == ["none"] else check_totals(data["totals"]),
             metric_type=data["metric_type"],
             granularity=named,
+            level=data["level"],
             params=document["params"],
             backtest_weeks=backtest["weeks"],
             refit_every=backtest["refit_every"],
@@ -139,7 +143,14 @@ class TrainingSpec:
         return replace(self, granularity=granularity.name, horizon=self.horizon or granularity.horizon)
 
     def check(self) -> "TrainingSpec":
-        """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not."""
+        """The spec, when its kind takes its parameters; BadInput or UnknownName says which it does not.
+
+        UnknownName for a level that there is not, and Misused for one of a file, whose series have none.
+        """
+        if self.level and self.level not in LEVELS:
+            raise UnknownName("level", self.level, LEVELS)
+        if self.level and self.file is not None:
+            raise Misused(f"--level {self.level} chooses series of the database; a file has its series alone")
         known = arguments(self.kind)
         for name in self.params:
             if name not in known:

@@ -16,7 +16,7 @@ from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
 from mlops.forecasting.files import FileSeries, read_file
 from mlops.forecasting.panels import Panels
 from mlops.project import project_file
-from mlops.training.data import needs_file, read_data, select
+from mlops.training.data import needs_file, of_level, read_data, select
 from mlops.training.spec import TrainingSpec
 
 __all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file", "subject_of"]
@@ -92,7 +92,7 @@ def subject_of(
         series = read_file(spec.file, spec.as_of, freq=spec.granularity, covariates=spec.covariates, segments=segments)
         return from_file(series, plan, segments)
     needs_file(spec.covariates, segments)
-    selection = select(database(), spec.metric_type, spec.granularity, dict(spec.labels))
+    selection = select(database(), spec.metric_type, spec.granularity, dict(spec.labels), spec.level)
     return from_database(database(), selection, plan, spec.as_of, as_known=as_known, say=say)
 
 
@@ -131,7 +131,7 @@ def from_database(
             panels.append(_as_known(database, selection, cutoff, newest.granularity))
         past, cutoffs = AsKnown({one.steps[-1]: one for one in panels}), tuple(one.steps[-1] for one in panels)
     values = "as they were known at each origin" if as_known else f"known at {as_of:%Y-%m-%d %H:%M} UTC"
-    source = f"{selection.granularity} {selection.metric_type}"
+    source = " ".join(filter(None, (selection.granularity, selection.metric_type, of_level(selection.level))))
     segments = _segments(database, selection, set(data.frame["series_id"]))
     return Subject(past, cutoffs, data.frame, newest.granularity, segments, source, values, data.names), plan
 
@@ -156,6 +156,7 @@ def _segments(database: Database, selection: Selection, series: set[int]) -> pd.
             metric_type=selection.metric_type,
             granularity=selection.granularity,
             labels=selection.labels or None,
+            level=selection.level,
         )
     found = pd.DataFrame(
         [

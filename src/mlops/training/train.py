@@ -100,7 +100,7 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
         notes = (f"{spec.file}: {later}",) if series.left_out else ()
         return spec.at(series.panels.granularity), learned(series, spec.covariates), notes
     needs_file(spec.covariates)
-    selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels))
+    selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels), spec.level)
     spec = _with_absence(spec, database, selection.metric_type)
     data = read_data(database, selection, spec.as_of)
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
@@ -190,6 +190,7 @@ def _register(
         },
         files={"backtest.html": _page(page.name, spec, data, tested, fitted, by_series).html()},
         training=record.files(),
+        names=data.names,
     )
     logged = log_run(store, run)
     return register_version(store, database, spec.name, logged, tags), metrics

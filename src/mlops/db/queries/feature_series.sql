@@ -6,4 +6,5 @@ select series_id, time_zone, labels || jsonb_strip_nulls(jsonb_build_object(
  where metric_type = :metric_type and granularity = :granularity and not total
    and (cast(:labels as jsonb) is null or labels @> :labels)
    and (cast(:series_ids as bigint[]) is null or series_id = any(:series_ids))
+   and (cast(:level as text) is null or level = :level)
  order by series_id

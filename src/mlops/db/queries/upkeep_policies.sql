@@ -1,4 +1,5 @@
 -- the tables that are partitioned by month, what is to be done for each, and the table whose family each belongs to
-select parent::text as parent, least(premake_months, max_ahead_months) as premake_months, keep_months, archive,
-       coalesce(follows, parent)::text as family
-  from analytics.partition_policy order by coalesce(follows, parent)::text, follows is not null, parent::text
+select p.parent::text as parent, least(p.premake_months, p.max_ahead_months) as premake_months, p.archive,
+       coalesce(p.follows, p.parent)::text as family, r.kept_from, r.agreed
+  from analytics.partition_policy p join analytics.retention() r on r.parent = coalesce(p.follows, p.parent)
+ order by coalesce(p.follows, p.parent)::text, p.follows is not null, p.parent::text

@@ -1,0 +1,318 @@
+"""Pictures for a notebook: forecasts, components, cross-validations, importances, weights and comparisons."""
+
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.forecasting.accuracy import levels_of, scores
+from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.comparison import Comparison
+from mlops.forecasting.ensemble import GAIN, Auto
+from mlops.forecasting.inputs import Table, taken
+
+__all__ = ["Picture", "importance", "plot", "weights"]
+
+INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
+BLUE, PAPER = "#1d5f91", "#ffffff"
+COLOURS = (BLUE, "#b08a3c", "#7a5c93", "#4f8f8b", "#a06a5a", "#7b838d")
+STYLE: dict[Any, Any] = {
+    "text.color": INK,
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": RULE,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.spines.left": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": RULE,
+    "grid.linewidth": 0.7,
+    "xtick.color": RULE,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "figure.dpi": 110,
+    "date.converter": "concise",
+}
+MOST = 6
+"""Series that are drawn when none are named; more are not legible."""
+BEFORE = 3  # horizons of history shown left of a forecast
+LISTED = 20  # bars in a picture
+VISIBLE = 0.001  # smaller shares are no bars
+DASHED: Any = (0, (4, 3))
+
+
+class Picture(Figure):
+    """A Matplotlib figure that a notebook shows by itself."""
+
+    def _repr_png_(self) -> bytes:
+        content = BytesIO()
+        self.savefig(content, format="png")
+        return content.getvalue()
+
+
+def plot(
+    shown: Table | Comparison,
+    *,
+    history: Table | None = None,
+    series: object = None,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
+) -> Picture:
+    """A picture of a table: forecasts, their components, members' weights, a cross-validation or a comparison.
+
+    What it is is told from its columns. The figure is Matplotlib's: change it, or save it by `savefig`.
+
+    Parameters
+    ----------
+    shown
+        What `predict`, `decompose`, `weights`, `cross_validation` or `compare` returned.
+    history
+        Observations `series_id, ds, y` to draw before a forecast.
+    series
+        The id of a series or several (None: the first six).
+    id_col, time_col, target_col
+        What the columns are called, as in `fit`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mlops.forecasting import cross_validation, plot
+    >>> days = pd.date_range("2024-01-01", periods=84)
+    >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
+    >>> figure = plot(cross_validation(frame, h=7, n_windows=2, model="naive"))
+    >>> figure.get_suptitle()
+    'Forecasts from 2 cutoffs and what came, WAPE 0.0 %'
+    """
+    if isinstance(shown, Comparison):
+        return drawn(len(shown.pairs) * 0.5 + 1.4, lambda figure: _comparison(figure, shown))
+    shown, form = taken(shown, target=False, id_col=id_col, time_col=time_col, target_col=target_col)
+    history = None if history is None else taken(history, form)[0]
+    columns = set(map(str, shown.columns))
+    known = "y_hat" in columns or "y" not in columns
+    if not {"series_id", "ds", "cutoff"} < columns or shown.empty or not known:
+        raise BadInput(
+            f"a frame with {len(shown):,} rows and the columns {', '.join(sorted(columns))} can't be drawn; expected"
+            " what predict, decompose, weights, cross_validation or compare returned"
+        )
+    if "y_hat" not in columns:
+        mean = shown.drop(columns=["ds", "cutoff"]).groupby("series_id", sort=False).mean()
+        return drawn(1.2 + 0.3 * min(len(mean), LISTED), lambda figure: _weights(figure, mean))
+    chosen = _chosen(shown, series)
+    if "y" in columns:
+        return drawn(_height(chosen), lambda figure: _backtest(figure, shown, chosen))
+    if set(COMPONENTS) <= columns:
+        return drawn(8, lambda figure: _components(figure, shown, chosen))
+    return drawn(_height(chosen), lambda figure: _forecast(figure, shown, history, chosen))
+
+
+def importance(model: Forecaster) -> Picture:
+    """Bars of the importance of features, a pane for each member; NothingToDo for a kind without it."""
+    if isinstance(model, Auto):
+        found = model.member_importance()
+    else:
+        rows = [(model.kind, feature, share, GAIN) for feature, share in model.importance.items()]
+        found = pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
+    if found.empty:
+        raise NothingToDo(f"kind {model.kind!r} has no importance of features; lightgbm, auto and lean have one")
+    found = found[found["share"] >= VISIBLE]
+    most = min(LISTED, int(found.groupby("member").size().max()))
+    return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, found, most))
+
+
+def weights(
+    model: Forecaster, horizon: int, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
+) -> Picture:
+    """Bars of the weights of members; NothingToDo for a kind that has none."""
+    if not isinstance(model, Auto):
+        raise NothingToDo(f"kind {model.kind!r} has no members, so there are no weights; auto and lean have")
+    return plot(model.weights(horizon, history=history, future=future))
+
+
+def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
+    """A figure in the style of all."""
+    with mpl.rc_context(STYLE):
+        figure = Picture(figsize=(10, height), layout="constrained")
+        draw(figure)
+    return figure
+
+
+def _chosen(shown: pd.DataFrame, series: object) -> list[Any]:
+    """The series to draw; UnknownName for one that has no row."""
+    known = list(shown["series_id"].unique())
+    if series is None:
+        return known[:MOST]
+    wanted = list(series) if isinstance(series, list | tuple | set | pd.Index | np.ndarray) else [series]
+    for one in wanted:
+        if one not in known:
+            raise UnknownName("series", one, map(str, known))
+    return wanted
+
+
+def _height(chosen: Sequence[Any]) -> float:
+    return 1.0 + 2.5 * -(-len(chosen) // (1 if len(chosen) == 1 else 2)) + (1.1 if len(chosen) == 1 else 0)
+
+
+def _panes(figure: Figure, chosen: Sequence[Any]) -> list[Axes]:
+    """A pane for each series, two beside each other."""
+    across = 1 if len(chosen) == 1 else 2
+    panes = figure.subplots(-(-len(chosen) // across), across, squeeze=False).ravel()
+    for empty in panes[len(chosen) :]:
+        empty.set_axis_off()
+    return list(panes[: len(chosen)])
+
+
+def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None, chosen: Sequence[Any]) -> None:
+    every = shown["series_id"].nunique()
+    for axes, one in zip(_panes(figure, chosen), chosen, strict=True):
+        rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+        if history is not None:
+            before = history[(history["series_id"] == one) & history["y"].notna()].sort_values("ds", kind="stable")
+            before = before[before["ds"] <= rows["cutoff"].iloc[0]].tail(max(BEFORE * len(rows), 2 * MOST))
+            axes.plot(before["ds"], before["y"], color=INK, linewidth=1.1, label="observed")
+        _bands(axes, rows)
+        axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=1.8, label="forecast")
+        _settle(axes, str(one))
+    _title(figure, f"Forecast from {_day(shown['cutoff'].max())}", len(chosen), every)
+
+
+def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
+    for axes, one in zip(_panes(figure, chosen), chosen, strict=True):
+        mine = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+        for cutoff, rows in mine.groupby("cutoff"):
+            _bands(axes, rows)
+            axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=1.6, label="forecast")
+            axes.axvline(cutoff, color=SOFT, linewidth=0.8, linestyle=DASHED)
+        seen = mine.dropna(subset="y").drop_duplicates("ds")
+        axes.plot(seen["ds"], seen["y"], "o", color=INK, markersize=2.2, label="outcome")
+        error = scores(mine)["wape"].iloc[0] if len(seen) else np.nan
+        _settle(axes, f"{one}, WAPE {error:.1%}".replace("%", " %"))
+    count = shown["cutoff"].nunique()
+    words = f"Forecasts from {count} cutoff{'s' if count > 1 else ''} and what came"
+    if shown["y"].notna().any():
+        words += f", WAPE {scores(shown)['wape'].iloc[0]:.1%}".replace("%", " %")
+    _title(figure, words, len(chosen), shown["series_id"].nunique())
+
+
+def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
+    """A row for each component that is anywhere, a line for each series."""
+    there = [name for name in COMPONENTS if shown[name].abs().max() > 0] or [COMPONENTS[0]]
+    for axes, name in zip(figure.subplots(len(there), 1, sharex=True, squeeze=False).ravel(), there, strict=True):
+        for one, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
+            rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+            axes.plot(rows["ds"], rows[name], color=colour, linewidth=1.6, label=str(one))
+        axes.set_title(name)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.margins(x=0.01)
+    _legend(figure)
+    _title(figure, "What the forecast is made of", len(chosen), shown["series_id"].nunique())
+
+
+def _importance(figure: Figure, found: pd.DataFrame, most: int) -> None:
+    members = list(dict.fromkeys(found["member"]))
+    for axes, member in zip(figure.subplots(1, len(members), squeeze=False).ravel(), members, strict=True):
+        mine = found[found["member"] == member].sort_values("share", ascending=False, kind="stable").head(LISTED)
+        axes.barh(range(len(mine)), mine["share"], color=BLUE, height=0.62)
+        axes.set_yticks(range(len(mine)), mine["feature"].astype(str))
+        axes.set_ylim(most - 0.5, -0.5)
+        axes.grid(axis="y", visible=False)
+        axes.grid(axis="x", visible=True)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, 0, symbol=" %"))
+        axes.set_title(f"{member}\n{mine['measured_by'].iloc[0]}")
+    figure.suptitle("Importance, as a share of all", x=0.012, ha="left", fontweight="bold")
+
+
+def _weights(figure: Figure, mean: pd.DataFrame) -> None:
+    every, mean = len(mean), mean.head(LISTED)
+    axes, left = figure.subplots(), np.zeros(len(mean))
+    for member, colour in zip(mean.columns, COLOURS * (1 + len(mean.columns) // len(COLOURS)), strict=False):
+        axes.barh(range(len(mean)), mean[member], left=left, color=colour, height=0.66, label=str(member))
+        left = left + mean[member].to_numpy()
+    axes.set_yticks(range(len(mean)), [str(one) for one in mean.index])
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, 0, symbol=" %"))
+    _legend(figure)
+    _title(figure, "Weights of the members", len(mean), every)
+
+
+def _comparison(figure: Figure, shown: Comparison) -> None:
+    """A stroke for each model that is held against another: where it reaches zero, chance may be all."""
+    axes, pairs = figure.subplots(), shown.pairs
+    for place, (value, low, high) in enumerate(pairs[["difference", "low", "high"]].to_numpy(float)):
+        if np.isfinite(high - low):
+            axes.plot([low, high], [place, place], color=BLUE, linewidth=1.6)
+        axes.plot([value], [place], "o", color=BLUE, markersize=6)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(pairs)), [f"{row.model} − {row.against}" for row in pairs.itertuples()])
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", visible=True)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
+    axes.set_xlabel(
+        f"difference of WAPE in points; the stroke holds {shown.confidence:.0%}".replace("%", " %"), color=SOFT
+    )
+    figure.suptitle("Below zero: the first of the two errs less", x=0.012, ha="left", fontweight="bold")
+
+
+def _bands(axes: Axes, rows: pd.DataFrame) -> None:
+    """The intervals, wider ones lighter."""
+    levels = levels_of(rows)
+    for level, shade in zip(levels[::-1], _shades(len(levels)), strict=True):
+        low, high = rows[f"lo_{level}"], rows[f"hi_{level}"]
+        axes.fill_between(rows["ds"], low, high, color=shade, linewidth=0, label=f"{level} %")
+
+
+def _shades(count: int) -> list[Any]:
+    blue, paper = np.array(to_rgb(BLUE)), np.array(to_rgb(PAPER))
+    return [tuple(paper + share * (blue - paper)) for share in np.linspace(0.16, 0.4, max(count, 1))[:count]]
+
+
+def _settle(axes: Axes, title: str) -> None:
+    axes.set_title(title[:60])
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    axes.margins(x=0.01)
+
+
+def _legend(figure: Figure) -> None:
+    """One legend for all panes, each label once."""
+    handles: Mapping[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles = {label: handle, **handles} if label not in handles else handles
+    ordered = list(handles)[::-1]
+    if len(ordered) > 1:
+        figure.legend([handles[label] for label in ordered], ordered, loc="outside upper right", ncols=6)
+
+
+def _title(figure: Figure, words: str, drawn_: int, every: int) -> None:
+    more = f" ({drawn_} of {every} series)" if every > drawn_ else ""
+    if not figure.legends:
+        _legend(figure)
+    figure.suptitle(words + more, x=0.012, ha="left", fontweight="bold", fontsize=11)
+
+
+def _day(at: Any) -> str:
+    """A date, with the time of day where it has one."""
+    stamp = pd.Timestamp(at)
+    return f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
