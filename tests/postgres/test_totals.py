@@ -218,11 +218,10 @@ def test_a_total_of_an_entity_with_a_series_of_its_own_is_judged_by_that(place: 
 def test_nothing_but_forecasts_knows_of_totals(place: Served, served_database: Database):
     issue(place, served_database)
     assert place.one("select count(*) from analytics.series where total") == 2 + 5
-    chosen = {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None}
     with served_database.transaction() as transaction:
         for query, parameters in (
-            ("series_names", chosen),
-            ("series_segments", chosen),
+            ("series_names", {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None}),
+            ("series_segments", {"metric_type": "route_distance", "granularity": "daily", "labels": None}),
             ("series_ids", {"metric_type": None, "series_ids": None}),
             ("series_called", {"metric_type": None, "labels": None}),
         ):
