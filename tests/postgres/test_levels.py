@@ -13,9 +13,9 @@ from mlops.analytics.refresh import refresh_views
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.series import LEVELS
-from mlops.errors import NothingToDo
+from mlops.errors import NothingToDo, UnknownName
 from mlops.series.names import names
-from mlops.series.read import list_series, show_series
+from mlops.series.read import history, list_series, show_series
 from mlops.training.data import select
 
 Place = dict[str, Any]
@@ -147,6 +147,9 @@ def test_a_level_chooses_series_for_training_and_nothing_else(database: Database
     assert set(names(database, select(database, "", "daily", {}))) == set(ids.values())
     assert set(list_series(database, level="customer")["series_id"]) == {ids["C1"], ids["C2"]}
     assert show_series(database, "R1")["level"] == "route"
+    for ask_for in (list_series, history):
+        with pytest.raises(UnknownName, match="unknown level 'rute'; did you mean 'route'"):
+            ask_for(database, level="rute")
     with pytest.raises(NothingToDo, match="is of a site; there are: --level customer or --level route"):
         select(database, "collection_weight", "daily", {}, "site")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,3 +246,36 @@ def test_a_series_that_is_called_like_a_total_is_refused():
             frame().assign(series_id=lambda one: one["series_id"].replace(renamed)),
             GROUPS.assign(series_id=GROUPS["series_id"].replace(renamed)),
         )
+
+
+def test_covariates_go_through_totals_by_what_they_are_there_also_ahead():
+    ds = pd.date_range("2024-01-01", periods=70)
+    parts = [
+        pd.DataFrame({"series_id": name, "ds": ds, "y": 10.0 + ds.dayofweek, "price": price, "visits": 5.0})
+        for name, price in (("a", 1.0), ("b", 3.0), ("c", 8.0))
+    ]
+    frame = pd.concat(parts).assign(y=lambda rows: rows["y"].where(rows["ds"] < "2024-03-01"))
+    sites = pd.DataFrame({"series_id": ["a", "b", "c"], "site": ["n", "n", "s"]})
+    found = totals(frame, sites, agg={"price": "mean", "visits": "sum"})
+    last = found[found["ds"] == ds[-1]].set_index("series_id")
+    assert last["price"].to_dict() == {"a": 1, "b": 3, "c": 8, "site=n": 2, "site=s": 8, "all": 4}
+    assert last["visits"].to_dict() == {"a": 5, "b": 5, "c": 5, "site=n": 10, "site=s": 5, "all": 15}
+    assert last["y"].isna().all()
+    plain = totals(frame, sites)
+    assert found.dropna(subset="y")[["series_id", "ds", "y"]].reset_index(drop=True).equals(plain)
+    model = forecaster("lightgbm")(horizon=7, covariates=["price", "visits"], trees=5).fit(found)
+    agreed = reconcile(model.predict(7, future=found[found["y"].isna()]), sites)
+    assert agreed.groupby("ds")["y_hat"].sum().notna().all()
+    with pytest.raises(BadInput, match="agg of 'price' = 'median' is unknown"):
+        totals(frame, sites, agg={"price": "median"})
+
+
+def test_totals_and_reconciled_forecasts_have_the_names_and_the_kind_of_what_was_given():
+    ds = pd.date_range("2024-01-01", periods=63)
+    frame = pd.concat([pd.DataFrame({"unique_id": name, "ds": ds, "y": 1.0 + ds.dayofweek}) for name in (1, 2)])
+    sites = pl.DataFrame({"unique_id": [1, 2], "site": ["n", "s"]})
+    everything = totals(pl.from_pandas(frame), sites)
+    assert isinstance(everything, pl.DataFrame)
+    agreed = reconcile(forecaster("naive")().fit(everything).predict(7), sites)
+    assert agreed.columns[:3] == ["unique_id", "ds", "cutoff"]
+    assert set(agreed["unique_id"]) == {"1", "2", "site=n", "site=s", "all"}

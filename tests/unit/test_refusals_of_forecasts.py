@@ -96,7 +96,7 @@ def test_a_single_number_is_one_level(naive: Forecaster, levels: Any):
 
 def test_newest_rows_alone_are_no_history_and_all_of_it_is(fitted: Forecaster):
     newest = series(DAYS + 7).groupby("series_id").tail(7)
-    with pytest.raises(HistoryTooShort, match=r"has 7 observations; 21 are needed; history= is all that .*remembered"):
+    with pytest.raises(HistoryTooShort, match=r"has 7 observations; 21 are needed; history= is all that .* update"):
         fitted.predict(7, history=newest)
     with pytest.raises(HistoryTooShort, match="21 are needed"):
         fitted.explain(7, history=newest)

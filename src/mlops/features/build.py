@@ -163,6 +163,7 @@ def history(
         metric_type=selection.metric_type,
         granularity=selection.granularity,
         labels=selection.labels,
+        level=selection.level,
         as_of=as_of,
     )
     if frame.empty:

@@ -18,7 +18,7 @@ from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import scales
-from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.calendar import Calendar, about
 from mlops.forecasting.inputs import Table, taken
 from mlops.forecasting.panel import Floats
 from mlops.forecasting.panels import Panels
@@ -215,8 +215,9 @@ class _Job:
 def _do(past: Past, job: _Job) -> Done:
     """Fit at the first cutoff, forecast from all."""
     begun, first = time.process_time(), past.at(job.cutoffs[0])
-    params = _known(job.candidate.params, first.granularity, job.cutoffs[0])
-    fitted = forecaster(job.candidate.kind)(**params).fit(_seen(first, job.horizon))
+    seen = _seen(first, job.horizon)
+    params = about(_known(job.candidate.params, first.granularity, job.cutoffs[0]), seen)
+    fitted = forecaster(job.candidate.kind)(**params).fit(seen)
     parts = []
     for cutoff in job.cutoffs:
         panels = past.at(cutoff)
@@ -234,7 +235,7 @@ def _do(past: Past, job: _Job) -> Done:
 def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Timestamp) -> dict[str, Any]:
     """The arguments without the events that nobody had announced by the cutoff."""
     found = dict(params) | {"freq": granularity.name}
-    if params.get("events"):
+    if params.get("events") is not None:
         found["events"] = Calendar.of(None, params["events"]).announced_by(cutoff).events
     return found
 

@@ -206,6 +206,7 @@ class Forecaster(ABC):
         """
         frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
         panels = Panels.of(frame, self.freq, self.covariates)
+        self.calendar.check_series(panels.ids)
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
             return self.fit_panel(panels.parts[0])

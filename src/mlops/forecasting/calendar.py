@@ -19,10 +19,11 @@ from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.tables import as_pandas, file_format, read_text, refuse_nul
 
-__all__ = ["Calendar", "Event", "Events", "events_of", "read_events"]
+__all__ = ["Calendar", "Event", "Events", "about", "events_of", "read_events"]
 
 Floats = npt.NDArray[np.float64]
-COLUMNS = "event,first[,last[,announced]]"
+Rows: TypeAlias = npt.NDArray[np.int64] | slice
+COLUMNS = "event,first[,last[,announced[,series]]]"
 EXAMPLE = "{'name': 'strike', 'first': '2020-03-26', 'last': '2020-03-27'}"
 ALSO = MappingProxyType(
     {
@@ -30,6 +31,7 @@ ALSO = MappingProxyType(
         **{"first": "first", "date": "first", "start": "first", "begin": "first", "ds": "first"},
         **{"last": "last", "end": "last"},
         "announced": "announced",
+        **{"series": "series", "series_id": "series", "unique_id": "series"},
     }
 )
 """The keys of an event, each with what it stands for."""
@@ -37,16 +39,20 @@ ALSO = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A named stretch of days, both ends included; nobody knew of it before `announced` (None: planned long ahead)."""
+    """A named stretch of days, both ends included; nobody knew of it before `announced` (None: planned long ahead).
+
+    `series` are the ids (as text) of those that it is about; none are all of them.
+    """
 
     name: str
     first: date
     last: date
     announced: date | None = None
+    series: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: "Event | Mapping[str, Any]") -> "Event":
-        """An event, or a mapping with the keys `name` and `first`, and perhaps `last` and `announced`.
+        """An event, or a mapping with the keys `name` and `first`, and perhaps `last`, `announced` and `series`.
 
         Further names of the keys are those of ALSO. Days are dates, times or texts like 2020-03-26; what is missing
         (None, NaN, NaT, empty) is as if it were not there. UnknownName for another key.
@@ -62,11 +68,13 @@ class Event:
         for key in ("name", "first"):
             if key not in found:
                 raise BadInput(f"event {dict(given)!r} has no {key}; expected a mapping such as {EXAMPLE}")
-        return cls(str(found["name"]), found["first"], found.get("last", found["first"]), found.get("announced"))
+        last, announced = found.get("last", found["first"]), found.get("announced")
+        return cls(str(found["name"]), found["first"], last, announced, _ids(found.get("series"), found["name"]))
 
-    def to_json(self) -> dict[str, str]:
-        """A mapping of texts."""
-        return {key: str(value) for key, value in asdict(self).items() if value is not None}
+    def to_json(self) -> dict[str, Any]:
+        """A mapping of texts, and perhaps a list of them."""
+        found = {key: str(value) for key, value in asdict(self).items() if value is not None and key != "series"}
+        return found | ({"series": list(self.series)} if self.series else {})
 
     def __post_init__(self) -> None:
         for key in ("first", "last", "announced"):
@@ -90,8 +98,22 @@ def events_of(given: Events) -> tuple[Event, ...]:
     return tuple(Event.of(event) for event in given)
 
 
+def about(params: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    """A constructor's arguments with the events of series that have a value in the frame `series_id, y`.
+
+    Events of other series alone are left out: of those that are too short to be trained on, or begin later.
+    """
+    if params.get("events") is None:
+        return dict(params)
+    ids = pd.Index(frame.loc[frame["y"].notna(), "series_id"].unique())
+    return {**params, "events": [one.to_json() for one in Calendar.of(None, params["events"]).about(ids).events]}
+
+
 def read_events(path: Path | str) -> tuple[Event, ...]:
-    """The events of a CSV file with the header `event,first[,last[,announced]]`, dates as 2020-03-26."""
+    """The events of a CSV file with the header `event,first[,last[,announced[,series]]]`, dates as 2020-03-26.
+
+    `series` is the id of one series; an event of several has a row for each.
+    """
     path = Path(path)
     if file_format(path) != "csv":
         raise BadInput(f"is no plain CSV; expected CSV with {COLUMNS}", where=str(path))
@@ -165,6 +187,39 @@ class Calendar:
         """The names of the events."""
         return frozenset(event.name for event in self.events)
 
+    def about(self, ids: pd.Index) -> "Calendar":
+        """Without the events that are about none of these series; of the others these series alone."""
+        known = set(ids.astype(str))
+        kept = (
+            replace(event, series=tuple(one for one in event.series if one in known))
+            for event in self.events
+            if not event.series or not known.isdisjoint(event.series)
+        )
+        return replace(self, events=tuple(kept))
+
+    def check_series(self, ids: pd.Index) -> None:
+        """UnknownName for a series that an event names and that is none of these."""
+        known = set(ids.astype(str))
+        for event in self.events:
+            for one in event.series:
+                if one not in known:
+                    raise UnknownName(f"series of the event {event.name!r}", one, known)
+
+    def by_series(self, ids: pd.Index) -> "list[tuple[Rows, Calendar]]":
+        """The calendars that series have, none of whose events names series, each with the places of its series."""
+        named = [event for event in self.events if event.series]
+        if not named:
+            return [(slice(None), self)]
+        texts = ids.astype(str)
+        about = np.array([texts.isin(event.series) for event in named])
+        patterns, which = np.unique(about, axis=1, return_inverse=True)
+        found: list[tuple[Rows, Calendar]] = []
+        for number, pattern in enumerate(patterns.T):
+            others = {id(event) for event, here in zip(named, pattern, strict=True) if not here}
+            mine = (replace(event, series=()) for event in self.events if id(event) not in others)
+            found.append((np.flatnonzero(which.ravel() == number), replace(self, events=tuple(mine))))
+        return found
+
     def days(self, first: date, last: date) -> pd.DataFrame:
         """`ds, name, share` of every name of every day from `first` to `last`, in order; the share is 1 for events."""
         shares: dict[tuple[date, str], float] = {}
@@ -188,6 +243,28 @@ class Calendar:
     def count(self, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
         """How many named days lie in each of the steps; a day with several names is one."""
         return self._found(index, granularity)[1] if len(index) else np.zeros(0)
+
+    def count_of(self, ids: pd.Index, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
+        """`count` of each series (series × steps; one row where it is the same for all)."""
+        parts = self.by_series(ids)
+        if len(parts) == 1:
+            return parts[0][1].count(index, granularity)[None, :]
+        found = np.zeros((len(ids), len(index)))
+        for rows, calendar in parts:
+            found[rows] = calendar.count(index, granularity)
+        return found
+
+    def counts_of(self, name: str, ids: pd.Index, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
+        """What `counts` says of a name, for each series (series × steps)."""
+        found = np.zeros((len(ids), len(index)))
+        for rows, calendar in self.by_series(ids):
+            found[rows] = calendar.counts(index, granularity).get(name, 0.0)
+        return found
+
+    @property
+    def of_some(self) -> frozenset[str]:
+        """The names of events that are about some series only, once at least."""
+        return frozenset(event.name for event in self.events if event.series)
 
     def _found(self, index: pd.DatetimeIndex, granularity: Granularity) -> "tuple[Mapping[str, Floats], Floats]":
         return _counts(self, granularity, index.to_numpy().astype("datetime64[ns]").tobytes())
@@ -250,6 +327,17 @@ def _key(given: object, where: str = "") -> str:
     found = ALSO.get(str(given).strip())
     if found is None:
         raise UnknownName(f"column of {where}" if where else "key of an event", given, ALSO)
+    return found
+
+
+def _ids(given: Any, name: object) -> tuple[str, ...]:
+    """The ids of series as text; of none at all nothing is said."""
+    if given is None:
+        return ()
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    found = tuple(dict.fromkeys(str(one) for one in (given if several else [given])))
+    if not found:
+        raise BadInput(f"event {name!r} is about no series; name some, or leave series out for all")
     return found
 
 

@@ -95,13 +95,13 @@ class Design:
 
     @cached_property
     def holidays(self) -> Floats:
-        """How many days of each step of `calendar` are public holidays or events."""
-        return self.known.count(self.calendar, self.panel.granularity)
+        """How many days of each step of `calendar` are public holidays or events (series × steps, or one row)."""
+        return self.known.count_of(self.panel.ids, self.calendar, self.panel.granularity)
 
     @cached_property
     def to_holiday(self) -> Floats:
         """Days until the next holiday, at most 14."""
-        return _distance(self.holidays[::-1] > 0)[::-1]
+        return _distance(self.holidays[:, ::-1] > 0)[:, ::-1]
 
     @cached_property
     def since_holiday(self) -> Floats:
@@ -267,19 +267,19 @@ FEATURES = {
     ),
     "is_holiday": Feature(
         "how many days of the target are public holidays or events",
-        lambda at: at.design.holidays[at.origins + at.step],
+        lambda at: at.design.holidays[:, at.origins + at.step],
         source=False,
         component="holidays",
     ),
     "days_to_holiday": Feature(
         "days to the next public holiday, at most 14",
-        lambda at: at.design.to_holiday[at.origins + at.step],
+        lambda at: at.design.to_holiday[:, at.origins + at.step],
         source=False,
         component="holidays",
     ),
     "days_since_holiday": Feature(
         "days since the last public holiday, at most 14",
-        lambda at: at.design.since_holiday[at.origins + at.step],
+        lambda at: at.design.since_holiday[:, at.origins + at.step],
         source=False,
         component="holidays",
     ),
@@ -300,9 +300,9 @@ def check_features(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _distance(flags: npt.NDArray[np.bool_]) -> Floats:
-    """Steps since the last flag, at most 14."""
-    position = np.arange(len(flags))
-    last = np.maximum.accumulate(np.where(flags, position, -14))
+    """Steps since the last flag of each row, at most 14."""
+    position = np.arange(flags.shape[1])
+    last = np.maximum.accumulate(np.where(flags, position, -14), axis=1)
     return np.minimum(position - last, 14).astype(float)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from mlops.domain.granularity import Granularity
-from mlops.forecasting.calendar import Calendar
+from mlops.forecasting.calendar import Calendar, Rows
 from mlops.forecasting.panel import Floats, Panel
 
 __all__ = ["Effects", "measure", "usual_values"]
@@ -43,13 +43,22 @@ class Effects:
         The effects of public holidays add up, by their shares of a day and by the days of a week; one that was not
         measured is as the others of its step. Events multiply.
         """
-        found, off = np.ones((len(self.factor), len(index))), np.zeros((len(self.factor), len(index)))
+        found = np.ones((len(self.factor), len(index)))
+        for rows, part in calendar.by_series(self.ids):
+            found[rows] = self._multiplier(self.factor[rows], part, index, granularity)
+        return found
+
+    def _multiplier(
+        self, factor: Floats, calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity
+    ) -> Floats:
+        """Of series (rows of `factor`) that have one calendar."""
+        found, off = np.ones((len(factor), len(index))), np.zeros((len(factor), len(index)))
         days, measured = np.zeros(len(index)), np.zeros(len(index))
         for name, count in calendar.counts(index, granularity).items():
             public = name not in calendar.own
             days += count * public
             if name in self.names:
-                on, effect = np.flatnonzero(count), self.factor[:, self.names.index(name)] - 1
+                on, effect = np.flatnonzero(count), factor[:, self.names.index(name)] - 1
                 if public:
                     measured += count
                     off[:, on] += count[on] * effect[:, None]
@@ -114,18 +123,62 @@ def measure(panel: Panel, calendar: Calendar) -> Effects:
     counts = {} if panel.granularity.months else known.counts(panel.index, panel.granularity)
     names, of_names = tuple(counts), np.array([*counts.values()]).reshape(len(counts), len(panel.index))
     own = np.array([name in known.own for name in names], dtype=bool)
+    parts = known.by_series(panel.ids)
     named = np.asarray(of_names.any(axis=0))
+    on = named if len(parts) == 1 else known.count_of(panel.ids, panel.index, panel.granularity) > 0
     steps = np.flatnonzero(named)
-    y, usual, of_names = panel.y[:, steps], usual_values(panel, without=named)[:, steps], of_names[:, steps]
+    y, usual, of_names = panel.y[:, steps], usual_values(panel, without=on)[:, steps], of_names[:, steps]
     seen = ~np.isnan(y) & ~np.isnan(usual) & (usual > 0)
     would, change = np.where(seen, usual, 0.0), np.where(seen, y - usual, 0.0)
     day = max(round(1 / panel.granularity.days), 1)
-    common = _common(would, change, of_names, own, PRIOR / 4 * day)
-    observed = (seen.astype(float) @ (of_names > 0).T) > 0
-    effect = np.where(observed, _own(would, change, seen, of_names, own, common, day), common)
-    plain = _common(would, change, of_names, own, NO_PRIOR)
-    occurrences = _occurrences(panel.index[steps], steps, would, change, of_names, _others(plain, of_names, own), day)
-    return Effects(panel.ids, names, np.clip(1 + effect, 0, MOST), observed, np.clip(1 + common, 0, MOST), occurrences)
+    groups = [(rows, _rows_of(part, names, panel.index[steps], panel.granularity, of_names)) for rows, part in parts]
+    common = np.zeros(len(names))
+    occurrences: list[tuple[Occurrence, ...]] = [()] * len(names)
+    for mine, rows in _exposed(groups, len(panel.ids), len(names)):
+        counts_there = of_names if len(groups) == 1 else _mean_counts(would, groups, rows)
+        common[mine] = _common(would[rows], change[rows], counts_there, own, PRIOR / 4 * day)[mine]
+        others = _others(_common(would[rows], change[rows], counts_there, own, NO_PRIOR), counts_there, own)
+        stretches = _occurrences(panel.index[steps], steps, would[rows], change[rows], counts_there, others, day)
+        for name in mine:
+            occurrences[name] = stretches[name]
+    observed, effect = np.zeros((len(y), len(names)), bool), np.zeros((len(y), len(names)))
+    for rows, counts_there in groups:
+        observed[rows] = (seen[rows].astype(float) @ (counts_there > 0).T) > 0
+        theirs = _own(would[rows], change[rows], seen[rows], counts_there, own, common, day)
+        effect[rows] = np.where(observed[rows], theirs, common)
+    factor = np.clip(1 + effect, 0, MOST)
+    return Effects(panel.ids, names, factor, observed, np.clip(1 + common, 0, MOST), tuple(occurrences))
+
+
+def _rows_of(
+    calendar: Calendar, names: Sequence[str], index: pd.DatetimeIndex, granularity: Granularity, of_names: Floats
+) -> Floats:
+    """Names × steps for series of one calendar; `of_names` is that of a calendar with all names."""
+    counts = calendar.counts(index, granularity)
+    return np.array([counts.get(name, np.zeros(len(index))) for name in names]).reshape(of_names.shape)
+
+
+def _exposed(
+    groups: Sequence[tuple[Rows, Floats]], series: int, names: int
+) -> list[tuple[npt.NDArray[np.int64], Rows]]:
+    """Names that the same series have, and the rows of these series."""
+    if len(groups) == 1:
+        return [(np.arange(names), slice(None))]
+    on = np.zeros((series, names), bool)
+    for rows, counts in groups:
+        on[rows] = counts.any(axis=1)
+    patterns, which = np.unique(on, axis=1, return_inverse=True)
+    return [
+        (np.flatnonzero(which.ravel() == number), np.flatnonzero(pattern)) for number, pattern in enumerate(patterns.T)
+    ]
+
+
+def _mean_counts(would: Floats, groups: Sequence[tuple[Rows, Floats]], rows: Rows) -> Floats:
+    """Names × steps for the sum of some series: the counts of each, weighted by what it would have been."""
+    chosen = np.zeros(len(would), bool)
+    chosen[rows] = True
+    weighted = sum(counts * (would[part] * chosen[part, None]).sum(axis=0) for part, counts in groups)
+    return np.asarray(weighted / np.maximum((would * chosen[:, None]).sum(axis=0), 1e-12))
 
 
 def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False) -> Floats:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
@@ -193,7 +193,7 @@ class Prophet(Forecaster):
 
             _silence()
             return model_from_json(self._by_stan[row])
-        frame = plan.frame(trained, row)
+        frame = plan.frame(self._with_events(trained), row)
         if len(frame) < NEED:
             raise HistoryTooShort(series_id, len(frame), NEED)
         if self._fit_of().solver[row] == "mean":
@@ -223,11 +223,12 @@ class Prophet(Forecaster):
         [4, 5]
         """
         row, panel = self._row(series_id), self._panel(horizon, None, future)
-        return self._plan(self._training).ahead(panel, row, horizon, self.calendar.announced_by(panel.cutoff))
+        known = self.calendar.announced_by(panel.cutoff)
+        return self._plan(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to; the cycle of hours is the day."""
-        if part.startswith("holiday: "):
+        if part.startswith("holiday: ") or part in self._layout.events:
             return "holidays"
         return super().component({"daily": "weekly"}.get(part, part))
 
@@ -246,9 +247,12 @@ class Prophet(Forecaster):
             first = panel.ids[np.flatnonzero(np.isinf(panel.y).any(axis=1))[0]]
             raise BadInput(f"series {first!r} has an infinite y; drop or mend it")
         known = self.calendar.announced_by(panel.cutoff)
-        series = observe(panel, self.recipe, _by_series("floor", self.recipe.floor, panel.ids))
         named = holiday_columns(known, panel.index, panel.granularity)
-        terms = self._terms(series, named, panel.granularity)
+        events = tuple(sorted(known.of_some & set(named)))
+        panel = _with_counts(panel, known, events)
+        series = observe(panel, self.recipe, _by_series("floor", self.recipe.floor, panel.ids))
+        named = {name: counts for name, counts in named.items() if name not in events}
+        terms = self._terms(series, named, events, panel.granularity)
         problem = Problem(panel, series, self.recipe, terms, matrix(terms, panel.index, named))
         if self._for_stan:
             fit = problem.unsolved()
@@ -279,7 +283,9 @@ class Prophet(Forecaster):
     def _evaluate(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """The parts of the forecast, given the covariates of its steps (each series × steps)."""
         fit, steps = self._fit_of(), panel.future(horizon)
-        named = holiday_columns(self.calendar.announced_by(panel.cutoff), steps, panel.granularity)
+        known = self.calendar.announced_by(panel.cutoff)
+        named = holiday_columns(known, steps, panel.granularity)
+        ahead = [*ahead, *(known.counts_of(one, panel.ids, steps, panel.granularity) for one in self._layout.events)]
         shared = matrix(self._layout, steps, named)
         if not panel.ids.equals(self._ids):
             fit = fit.of(np.array([self._row(one) for one in panel.ids], dtype=np.int64))
@@ -325,7 +331,17 @@ class Prophet(Forecaster):
             if name in RESERVED or name in built_in or "_delim_" in name or taken.count(name) > 1:
                 raise BadInput(f"an event or covariate can't be called {name!r} here: the name is taken; rename it")
 
-    def _terms(self, series: list[Observed | None], named: Mapping[str, Floats], granularity: Granularity) -> Layout:
+    def _with_events(self, panel: Panel, horizon: int = 0) -> Panel:
+        """The panel with the counts of events of some series beside the covariates."""
+        return _with_counts(panel, self.calendar.announced_by(panel.cutoff), self._layout.events, horizon)
+
+    def _terms(
+        self,
+        series: list[Observed | None],
+        named: Mapping[str, Floats],
+        events: tuple[str, ...],
+        granularity: Granularity,
+    ) -> Layout:
         seasons: dict[str, Seasonality] = {}
         for without in {one.without for one in series if one is not None}:
             seasons |= {one.name: one for one in self.recipe.seasons(without)}
@@ -334,7 +350,8 @@ class Prophet(Forecaster):
         if both:
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
         ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
-        return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=self.covariates)
+        regressors = (*self.covariates, *events)
+        return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
 
     def _fit_by_stan(self, problem: Problem, fit: Fit) -> dict[int, str]:
         """Fill the rows of `fit` that are Stan's; the models as JSON by row."""
@@ -362,10 +379,12 @@ class Prophet(Forecaster):
         return known.take(np.asarray(known.ids.isin(self._ids)))
 
     def _plan(self, panel: Panel) -> "_Plan":
+        known, events = self.calendar.announced_by(panel.cutoff), self._layout.events
         return _Plan(
             self.recipe,
-            self.calendar.announced_by(panel.cutoff),
-            self.covariates,
+            replace(known, events=tuple(one for one in known.events if one.name not in events)),
+            self._layout.regressors,
+            events,
             self._layout.holidays,
             panel.granularity,
         )
@@ -409,6 +428,8 @@ class _Plan:
     recipe: Recipe
     calendar: Calendar
     covariates: tuple[str, ...]
+    events: tuple[str, ...]
+    """Those of the covariates that are events of some series."""
     holidays: tuple[str, ...]
     granularity: Granularity
 
@@ -435,7 +456,8 @@ class _Plan:
         elif country is not None and "-" not in country:
             model.add_country_holidays(country)
         for name in self.covariates:
-            model.add_regressor(name)
+            named: dict[str, Any] = {"mode": recipe.holidays_mode} if name in self.events else {}
+            model.add_regressor(name, **named)
         return model
 
     def frame(self, panel: Panel, row: int) -> pd.DataFrame:
@@ -512,6 +534,15 @@ def _by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Ind
     if missing:
         raise BadInput(f"{name} says nothing of series {missing[0]!r}; it needs a number for every series")
     return np.array([float(given[one]) for one in ids])
+
+
+def _with_counts(panel: Panel, known: Calendar, events: Sequence[str], horizon: int = 0) -> Panel:
+    """The panel with the counts of events beside its covariates, `horizon` steps ahead."""
+    if not events:
+        return panel
+    index = pd.DatetimeIndex(panel.index.append(panel.future(horizon))) if horizon else panel.index
+    counts = {name: known.counts_of(name, panel.ids, index, panel.granularity) for name in events}
+    return replace(panel, extra={**panel.extra, **counts})
 
 
 def _known_ahead(panel: Panel, name: str, horizon: int) -> Floats:

@@ -196,6 +196,8 @@ class Layout:
     counted: bool
     """Whether holidays are counts of days in a step (weeks, months) rather than dates."""
     regressors: tuple[str, ...]
+    events: tuple[str, ...]
+    """Those of the regressors that are events of some series."""
     terms: tuple[Term, ...] = field(compare=False)
 
     @property
@@ -228,7 +230,14 @@ class Layout:
     def from_json(cls, recipe: Recipe, found: Mapping[str, Any]) -> "Layout":
         """The layout that `to_json` described."""
         seasons = [Seasonality(**one) for one in found["seasonalities"]]
-        return layout(recipe, seasons, found["holidays"], counted=found["counted"], regressors=found["regressors"])
+        return layout(
+            recipe,
+            seasons,
+            found["holidays"],
+            counted=found["counted"],
+            regressors=found["regressors"],
+            events=found.get("events", ()),
+        )
 
 
 def layout(
@@ -238,9 +247,10 @@ def layout(
     *,
     counted: bool,
     regressors: Iterable[str],
+    events: Iterable[str] = (),
 ) -> Layout:
-    """The terms of these seasonalities, holidays (their names) and regressors (theirs)."""
-    seasonalities, named, regressors = tuple(seasonalities), tuple(named), tuple(regressors)
+    """The terms of these seasonalities, holidays (their names) and regressors (theirs), some of which are events."""
+    seasonalities, named, regressors, events = tuple(seasonalities), tuple(named), tuple(regressors), tuple(events)
     of_holidays = (recipe.holidays_mode or recipe.seasonality_mode) == "multiplicative"
     of_regressors = recipe.seasonality_mode == "multiplicative"
     scale = recipe.holidays_prior_scale
@@ -250,9 +260,9 @@ def layout(
     for name in named:
         column = name if counted else f"{name}_delim_+0"
         terms.append(Term(name, f"holiday: {name}", (column,), scale, of_holidays))
-    terms += [Term(name, name, (name,), scale, of_regressors) for name in regressors]
+    terms += [Term(name, name, (name,), scale, of_holidays if name in events else of_regressors) for name in regressors]
     ordered = tuple(sorted(terms, key=lambda term: term.multiplicative))
-    return Layout(seasonalities, named, counted, regressors, ordered)
+    return Layout(seasonalities, named, counted, regressors, events, ordered)
 
 
 def holiday_columns(calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity) -> dict[str, Floats]:

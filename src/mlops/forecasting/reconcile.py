@@ -1,6 +1,6 @@
 """Forecasts of series and of their totals that agree: a route, a site and the whole are the sums of their parts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,29 +9,49 @@ import pandas as pd
 
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.checks import one_of
 from mlops.forecasting.effects import usual_values
-from mlops.forecasting.panel import Floats
+from mlops.forecasting.inputs import Form, Table, taken
+from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.tape import Tape
+from mlops.tables import as_pandas
 
 __all__ = ["ALL", "METHODS", "error_variance", "reconcile", "totals"]
 
 ALL = "all"
 """The id of the total of all series."""
+AGGREGATES: Mapping[str, Callable[..., Floats]] = {
+    "sum": np.nansum,
+    "mean": np.nanmean,
+    "min": np.nanmin,
+    "max": np.nanmax,
+}
+"""What a covariate may be in a total."""
 METHODS = ("bottom_up", "top_down", "wls_struct", "wls_var")
 LEAST = 0.5  # of a total: what is observed of it, so that the gaps are filled
 
 
-def totals(frame: pd.DataFrame, groups: pd.DataFrame, *, freq: str | None = None) -> pd.DataFrame:
+def totals(
+    frame: Table, groups: Table, *, freq: str | None = None, agg: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """`frame` (`series_id, ds, y`) and the totals of each group and of all series, in units of the series.
 
     `groups` has `series_id` and columns that each put every series into a group (route, site, city; nested or not).
     Ids become text: those of the series, `column=group` for totals, and `all`. A series' gap counts in a total by the
     mean of the same place in the cycles around it; a total is missing where less than half of it was observed.
 
+    `agg` names covariates, which are kept, also for steps ahead, each with what it is in a total of its series: their
+    "sum", "mean", "min" or "max", of those whose value is known. The frame comes back in the kind and with the names
+    that it has.
+
     Raises BadInput for a series without a group, or an id that a total would have, too.
     """
-    panel = Panels.of(frame, freq).one
+    for name, how in (agg or {}).items():
+        one_of(f"agg of {name!r}", how, AGGREGATES)
+    frame, form = taken(frame)
+    groups = _grouped(groups, form)
+    panel = Panels.of(frame, freq, tuple(agg or ())).one
     panel = replace(panel, ids=panel.ids.astype(str))
     sums = Sums.of(panel.ids, groups)
     usual = usual_values(panel)
@@ -41,12 +61,17 @@ def totals(frame: pd.DataFrame, groups: pd.DataFrame, *, freq: str | None = None
     y = np.where(observed >= LEAST * (sums.of_series @ np.abs(filled)), whole, np.nan)
     y[(sums.of_series @ ~np.isnan(panel.y)) == 0] = np.nan
     ids = pd.Index([*panel.ids, *sums.names], name="series_id")
-    return replace(panel, ids=ids, y=np.vstack([panel.y, y])).frame()
+    extra = {
+        name: np.vstack([values, _of_totals(values, sums, (agg or {})[name])]) for name, values in panel.extra.items()
+    }
+    whole_panel = replace(panel, ids=ids, y=np.vstack([panel.y, y]), extra=extra)
+    found: pd.DataFrame = replace(form, ids=None).back(_with_ahead(whole_panel) if agg else whole_panel.frame())
+    return found
 
 
 def reconcile(
-    forecasts: pd.DataFrame,
-    groups: pd.DataFrame,
+    forecasts: Table,
+    groups: Table,
     method: str = "bottom_up",
     *,
     variance: Mapping[str, float] | None = None,
@@ -67,6 +92,8 @@ def reconcile(
     """
     if method not in METHODS:
         raise UnknownName("reconciliation method", method, METHODS)
+    forecasts, form = taken(forecasts, target=False)
+    groups = _grouped(groups, form)
     ids = pd.Index(forecasts["series_id"].astype(str).unique())
     sums = Sums.of(pd.Index(groups["series_id"].astype(str)), groups)
     nodes = pd.Index([*sums.ids, *sums.names])
@@ -82,7 +109,8 @@ def reconcile(
     if (base >= 0).all():
         series = np.maximum(series, 0.0)
     agreed = pd.DataFrame(np.vstack([series, sums.of_series @ series]), index=nodes, columns=wide.columns)
-    return _moved(forecasts, agreed)
+    found: pd.DataFrame = replace(form, ids=None).back(_moved(forecasts, agreed))
+    return found
 
 
 def error_variance(fitted: Forecaster) -> dict[str, float]:
@@ -96,6 +124,38 @@ def variances(tape: Tape) -> dict[str, float]:
     count = (~np.isnan(squared)).sum(axis=(0, 2))
     mean = np.where(count > 0, np.nansum(squared, axis=(0, 2)) / np.maximum(count, 1), np.nan)
     return dict(zip(tape.ids.astype(str), mean.tolist(), strict=True))
+
+
+def _grouped(groups: Table, form: Form) -> pd.DataFrame:
+    """The groups with their ids under the library's name; they are called as in the frame that they are for."""
+    found = as_pandas(groups)
+    name = next((one for one in ("series_id", form.series, "unique_id") if one in found.columns), None)
+    if name is None:
+        raise BadInput(f"groups have no column series_id; their columns are {', '.join(map(str, found.columns))}")
+    return found.rename(columns={name: "series_id"})
+
+
+def _of_totals(values: Floats, sums: "Sums", how: str) -> Floats:
+    """A covariate (series × steps) of each total; NaN where none of its series has a value."""
+    found = np.full((len(sums.names), values.shape[1]), np.nan)
+    for row, members in enumerate(sums.of_series > 0):
+        known = values[members]
+        seen = (~np.isnan(known)).any(axis=0)
+        found[row, seen] = AGGREGATES[how](known[:, seen], axis=0)
+    return found
+
+
+def _with_ahead(panel: Panel) -> pd.DataFrame:
+    """A panel as a long frame, with the steps ahead whose covariates are known; `y` is missing there."""
+    steps = max(values.shape[1] for values in panel.extra.values())
+    index = panel.index.append(panel.future(max(steps - len(panel.index), 1)))[:steps]
+    columns = {"y": panel.y, **panel.extra}
+    wide = {
+        name: np.pad(one, ((0, 0), (0, steps - one.shape[1])), constant_values=np.nan) for name, one in columns.items()
+    }
+    keys = {"series_id": panel.ids.repeat(steps), "ds": np.tile(index.to_numpy(), len(panel.ids))}
+    found = pd.DataFrame(keys | {name: values.ravel() for name, values in wide.items()})
+    return found[found[list(columns)].notna().any(axis=1)].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def smoothed(
     factor = measure(known, calendar).multiplier(calendar, reach, panel.granularity)
     plain = panel.y / np.maximum(factor[:, : panel.y.shape[1]], 0.05)
     if not panel.granularity.counted:  # a week with a holiday still tells something, such a day does not
-        plain = np.where(calendar.count(panel.index, panel.granularity) > 0, np.nan, plain)
+        plain = np.where(calendar.count_of(panel.ids, panel.index, panel.granularity) > 0, np.nan, plain)
     lowest = np.where(np.isnan(plain), np.inf, plain).min(axis=1, keepdims=True)
     base = np.where(lowest < 0, known.level()[:, None] - lowest, 0.0)  # a season of factors needs numbers above zero
     plain, scale = plain + base, known.unit()[:, None]

@@ -80,6 +80,7 @@ def what_if(
     calendar, notes = fitted.calendar, []
     if events is not None:
         wanted = events_of(events)
+        Calendar(events=wanted).check_series(fitted.known)
         unseen = _unseen(fitted.calendar, wanted, cutoff, first)
         notes = [f"the model has never seen {name!r}: it is left out of the what-if" for name in unseen]
         calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)

@@ -134,7 +134,7 @@ class Reading:
         local = rows["ds"].to_numpy("datetime64[ns]").copy()
         if self.granularity.dated:
             return local
-        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels"))
+        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels", "level"))
         with self._database.transaction() as transaction:
             chosen = transaction.rows("series_chosen", series_ids=list(self.version["lineage"]["series"]), **asked)
         zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")

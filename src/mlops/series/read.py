@@ -10,6 +10,7 @@ import pandas as pd
 from mlops.db import Database, Transaction
 from mlops.db.archived import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
 from mlops.forecasting.stamps import granularity_of
 from mlops.series.filters import check_filters
@@ -39,6 +40,7 @@ def list_series(database: Database, metric_type: str | None = None, level: str |
     Archived months count as those in the database do. Times are naive UTC. UnknownName for a metric type that nobody
     declared; refused when an archive is missing or was altered.
     """
+    _check_level(level)
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
         found = transaction.frame("series_list", metric_type=metric_type, level=level)
@@ -130,7 +132,7 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
 
 def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:
     """The newest observation of each granularity, where all of them are in archives."""
-    some = {"series_ids": None, "metric_type": metric_type, "granularity": granularity, "labels": None}
+    some = {"metric_type": metric_type, "granularity": granularity, **dict.fromkeys(("series_ids", "labels", "level"))}
     ids: dict[str, list[int]] = {}
     for row in transaction.rows("series_chosen", **some):
         ids.setdefault(row["granularity"], []).append(row["series_id"])
@@ -155,6 +157,7 @@ def history(
     metric_type: str | None = None,
     granularity: str | None = None,
     labels: dict[str, Any] | None = None,
+    level: str | None = None,
     as_of: datetime | None = None,
     start: datetime | None = None,
 ) -> pd.DataFrame:
@@ -164,8 +167,10 @@ def history(
 
     A corrected value is the one that stood then. A score that may rest on anything recorded later is missing. Months
     that are archived and dropped are read from their files; Refused when one of those is missing or was altered.
-    UnknownName for a metric type, granularity, label or series that is not there, with the nearest that is.
+    `level` says whose figures are meant (`domain.series.LEVELS`).
+    UnknownName for a metric type, granularity, label, level or series that is not there, with the nearest that is.
     """
+    _check_level(level)
     with database.transaction() as transaction:
         check_filters(
             transaction, metric_type=metric_type, granularity=granularity, labels=labels, series_ids=series_ids
@@ -176,6 +181,7 @@ def history(
         metric_type=metric_type,
         granularity=granularity,
         labels=labels,
+        level=level,
         as_of=as_of,
         start=start,
     )
@@ -188,6 +194,7 @@ def observed(
     metric_type: str | None = None,
     granularity: str | None = None,
     labels: dict[str, Any] | None = None,
+    level: str | None = None,
     as_of: datetime | None = None,
     start: datetime | None = None,
 ) -> pd.DataFrame:
@@ -200,12 +207,18 @@ def observed(
             metric_type=metric_type,
             granularity=granularity,
             labels=labels or None,
+            level=level,
         )
         ids = [row["series_id"] for row in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
         found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
     local = {row["series_id"]: row["time_zone"] for row in chosen if not GRANULARITIES[row["granularity"]].dated}
     return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
+
+
+def _check_level(level: str | None) -> None:
+    if level is not None and level not in LEVELS:
+        raise UnknownName("level", level, LEVELS)
 
 
 def nothing_current(

@@ -23,6 +23,7 @@ from mlops.features.digest import Fingerprint, fingerprint
 from mlops.features.store import define
 from mlops.forecasting import forecaster, load
 from mlops.forecasting.backtest import scores
+from mlops.forecasting.calendar import about
 from mlops.forecasting.design import FEATURES
 from mlops.series.read import observed
 from mlops.tracking.checked import ARTIFACTS, changed, digests, fetch, load_from
@@ -249,7 +250,7 @@ def _features(trained: _Trained) -> Iterator[Difference]:
 def _compared(trained: _Trained, frame: pd.DataFrame) -> _Compared:
     """The whole horizon from the end of the training data, of every series; the model is asked as serving asks it."""
     spec, asked = trained.spec, pd.DataFrame({"series_id": trained.lineage["series"]})
-    rebuilt = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
+    rebuilt = forecaster(spec.kind)(**about(spec.forecaster_params, frame)).fit(frame)
     then = load_from(trained.model, trained.version).predict(asked, params={"horizon": spec.horizon})
     return _side_by_side(then, rebuilt.predict(spec.horizon), KEYS)
 

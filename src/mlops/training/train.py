@@ -19,6 +19,7 @@ from mlops.forecasting import forecaster
 from mlops.forecasting.accuracy import table
 from mlops.forecasting.backtest import backtest, freshest, mean_before, origins, scores
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.calendar import about
 from mlops.forecasting.files import read_file
 from mlops.forecasting.panels import Panels
 from mlops.series.totals import Totals, totals_of
@@ -81,7 +82,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
     say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
     tested = backtests(spec, frame, cutoffs)
     say(f"fitting {spec.kind} on {len(frame):,} observations")
-    fitted = forecaster(spec.kind)(**spec.forecaster_params).fit(frame)
+    fitted = forecaster(spec.kind)(**about(spec.forecaster_params, frame)).fit(frame)
     say("logging and registering")
     version, metrics = _register(spec, data, tested, fitted, database, store, began_at, totals)
     poor = _poor(metrics)
@@ -104,7 +105,20 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
     spec = _with_absence(spec, database, selection.metric_type)
     data = read_data(database, selection, spec.as_of)
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
-    return spec, replace(data, frame=frame), ()
+    return spec, replace(data, frame=frame), _mixed(database, data)
+
+
+def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
+    """What to do when customers are learned from beside the routes that they are on."""
+    series = [int(one) for one in data.frame["series_id"].unique()]
+    with database.transaction() as transaction:
+        parts = transaction.value("series_parts_among", metric_type=data.what, series_ids=series)
+    if not parts:
+        return ()
+    return (
+        f"{parts:,} of {len(series):,} series measure a part of what another of them measures (a customer of its"
+        " route), so figures over all of them count that twice; choose one level with --level",
+    )
 
 
 def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:

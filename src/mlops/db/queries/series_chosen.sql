@@ -4,4 +4,5 @@ select series_id, granularity, time_zone from analytics.series
    and (cast(:granularity as text) is null or granularity = :granularity)
    and (cast(:labels as jsonb) is null or labels @> :labels)
    and (cast(:series_ids as bigint[]) is null or series_id = any(:series_ids))
+   and (cast(:level as text) is null or level = :level)
  order by series_id
