@@ -9,6 +9,7 @@ from mlops.db import Database
 from mlops.forecasting.calendar import Calendar
 from mlops.serving.predict import predict
 from mlops.tracking.bridge import sync
+from mlops.tracking.calendars import calendar_days
 from mlops.tracking.store import Store
 from mlops.training import Trained
 
@@ -51,3 +52,17 @@ def test_a_forecast_of_a_weekday_that_closed_since_is_closed(routes: Database, s
             " where series_id = 1 and status <> 'overdue'"
         ).fetchall()
     assert found == [("closed", True)]
+
+
+def test_an_event_of_some_series_is_in_the_calendar_with_these():
+    events = [
+        {"name": "strike", "first": "2020-02-03", "last": "2020-02-04", "series": ["R1"]},
+        {"name": "strike", "first": "2020-02-04", "series": ["R3"]},
+        {"name": "fair", "first": "2020-02-04"},
+    ]
+    found = calendar_days(None, events, date(2020, 2, 1), date(2020, 2, 29))
+    assert [(day["day"], day["name"], day["series"]) for day in found] == [
+        ("2020-02-03", "strike", ["R1"]),
+        ("2020-02-04", "fair", None),
+        ("2020-02-04", "strike", ["R1", "R3"]),
+    ]

@@ -24,6 +24,7 @@ create table analytics.model_calendar_days (
     kind       text             not null check (kind in ('holiday', 'event')),
     share      double precision not null check (share > 0 and share <= 1),
     announced  date,
+    series     text[]           check (series <> '{}'),
     primary key (version_id, day, name)
 );
 comment on table  analytics.model_calendar_days is 'One named day of the calendar of a model version; read it as analytics.calendar, with the model''s name.';
@@ -33,9 +34,10 @@ comment on column analytics.model_calendar_days.name       is 'The name of the h
 comment on column analytics.model_calendar_days.kind       is 'holiday of the country, or event of the user''s own.';
 comment on column analytics.model_calendar_days.share      is 'The part of the day off that the name counts for: a half of each of two holidays on the same day; 1 of events.';
 comment on column analytics.model_calendar_days.announced  is 'Of an event: the day before which no forecast knew of it; empty when it was planned long ahead.';
+comment on column analytics.model_calendar_days.series     is 'Of an event: the ids of the series that it is about; empty where it is about all, as holidays are.';
 
 create view analytics.calendar with (security_invoker = true) as
-select v.name as model, v.version, d.version_id, c.country, d.day, d.name, d.kind, d.share, d.announced,
+select v.name as model, v.version, d.version_id, c.country, d.day, d.name, d.kind, d.share, d.announced, d.series,
        exists (select from analytics.model_aliases a where a.version_id = d.version_id and a.alias = 'champion' and a.valid_to is null) as champion
   from analytics.model_calendar_days d
   join analytics.model_calendars c using (version_id)
@@ -50,4 +52,5 @@ comment on column analytics.calendar.name       is 'The name of the holiday (in 
 comment on column analytics.calendar.kind       is 'holiday of the country, or event of the user''s own.';
 comment on column analytics.calendar.share      is 'The part of the day off that the name counts for: a half of each of two holidays on the same day; 1 of events.';
 comment on column analytics.calendar.announced  is 'Of an event: the day before which no forecast knew of it; empty when it was planned long ahead.';
+comment on column analytics.calendar.series     is 'Of an event: the ids of the series that it is about; empty where it is about all, as holidays are.';
 comment on column analytics.calendar.champion   is 'Whether the alias champion points to this version now.';

@@ -92,7 +92,8 @@ def reconcile(
     """
     if method not in METHODS:
         raise UnknownName("reconciliation method", method, METHODS)
-    forecasts, form = taken(forecasts, target=False)
+    given = forecasts
+    forecasts, form = taken(given, target=False)
     groups = _grouped(groups, form)
     ids = pd.Index(forecasts["series_id"].astype(str).unique())
     sums = Sums.of(pd.Index(groups["series_id"].astype(str)), groups)
@@ -109,7 +110,10 @@ def reconcile(
     if (base >= 0).all():
         series = np.maximum(series, 0.0)
     agreed = pd.DataFrame(np.vstack([series, sums.of_series @ series]), index=nodes, columns=wide.columns)
-    found: pd.DataFrame = replace(form, ids=None).back(_moved(forecasts, agreed))
+    moved = _moved(forecasts, agreed)
+    if isinstance(given, pd.DataFrame) and given.index.names == [None]:
+        moved.index = given.index
+    found: pd.DataFrame = replace(form, ids=None).back(moved)
     return found
 
 

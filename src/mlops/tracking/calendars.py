@@ -1,14 +1,13 @@
 """Mirrors the named days that versions reckon with, so that SQL sees the holidays and events that a model knew."""
 
 import logging
-from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from typing import Any
 
 from mlops.db import Database
 
-__all__ = ["mirror_calendars"]
+__all__ = ["calendar_days", "mirror_calendars"]
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ def mirror_calendars(database: Database) -> int:
     done = 0
     for row in wanted:
         try:
-            days = list(_days(row["country"], row["events"], row["first_day"], row["last_day"]))
+            days = calendar_days(row["country"], row["events"], row["first_day"], row["last_day"])
         except Exception:  # a lineage may claim anything; one odd calendar never stops the others
             log.info("the calendar of model version %s", row["version_id"], exc_info=True)
             continue
@@ -35,16 +34,22 @@ def mirror_calendars(database: Database) -> int:
     return done
 
 
-def _days(country: str | None, events: list[Any], first: date, last: date) -> Iterator[dict[str, Any]]:
+def calendar_days(country: str | None, events: list[Any], first: date, last: date) -> list[dict[str, Any]]:
+    """The holidays and events of a country and a model's own, `first` and `last` included, as rows."""
     from mlops.forecasting.calendar import Calendar  # the library of holidays is read when there is something to find
 
-    calendar = Calendar.of(country, events)
+    calendar, found = Calendar.of(country, events), []
     for day, name, share in calendar.days(first, last).itertuples(index=False):
-        event = next((one for one in calendar.events if one.name == name and one.first <= day.date() <= one.last), None)
-        yield {
+        events = [one for one in calendar.events if one.name == name and one.first <= day.date() <= one.last]
+        event = events[0] if events else None
+        about = {series for one in events for series in one.series} if all(one.series for one in events) else set()
+        row = {
             "day": str(day.date()),
             "name": name,
             "kind": "holiday" if event is None else "event",
             "share": share,
             "announced": str(event.announced) if event and event.announced else None,
+            "series": sorted(about) or None,
         }
+        found.append(row)
+    return found

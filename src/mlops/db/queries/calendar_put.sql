@@ -5,7 +5,7 @@ with calendar as (
     on conflict (version_id) do update
        set last_day = greatest(c.last_day, excluded.last_day), library = excluded.library, mirrored_at = clock_timestamp()
 )
-insert into analytics.model_calendar_days (version_id, day, name, kind, share, announced)
-select :version_id, d.day, d.name, d.kind, d.share, d.announced
-  from jsonb_to_recordset(cast(:document as jsonb) -> 'days') as d (day date, name text, kind text, share double precision, announced date)
+insert into analytics.model_calendar_days (version_id, day, name, kind, share, announced, series)
+select :version_id, d.day, d.name, d.kind, d.share, d.announced, d.series
+  from jsonb_to_recordset(cast(:document as jsonb) -> 'days') as d (day date, name text, kind text, share double precision, announced date, series text[])
 on conflict (version_id, day, name) do nothing
