@@ -45,8 +45,19 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 
 INTERNAL = frozenset(
     {
-        *("component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "inner", "knows_new_series"),
-        *("given_back", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes", "with_calendar"),
+        *(
+            "bounded",
+            "component",
+            "composed",
+            "defaults",
+            "each",
+            "extrapolates",
+            "fit_panel",
+            "forecast",
+            "given_back",
+        ),
+        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes"),
+        "with_calendar",
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
