@@ -184,11 +184,13 @@ def with_a_snapshot(database: Database, store: Store, folder: Path) -> None:
 
 
 def frames(database: Database, folder: Path) -> dict[str, Any]:
-    """A frame to fit on and the newer one to forecast from."""
+    """A frame to fit on, the newer one to forecast from, and one whose columns have other names."""
     if not (folder / "sales.csv").exists():
         with_sales(database, None, folder)  # type: ignore[arg-type]  it needs no store
     newer = pd.read_csv(folder / "sales.csv", parse_dates=["ds"])[["series_id", "ds", "y"]].dropna()
-    return {"newer": newer, "frame": newer[newer["ds"] < "2025-02-01"]}
+    frame = newer[newer["ds"] < "2025-02-01"]
+    sales = frame.rename(columns={"series_id": "shop", "ds": "date", "y": "units"})
+    return {"newer": newer, "frame": frame, "sales": sales}
 
 
 def frames_of_events(database: Database, folder: Path) -> dict[str, Any]:

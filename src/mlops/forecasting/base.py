@@ -45,8 +45,19 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 
 INTERNAL = frozenset(
     {
-        *("component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "inner", "knows_new_series"),
-        *("given_back", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes", "with_calendar"),
+        *(
+            "bounded",
+            "component",
+            "composed",
+            "defaults",
+            "each",
+            "extrapolates",
+            "fit_panel",
+            "forecast",
+            "given_back",
+        ),
+        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes"),
+        "with_calendar",
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
@@ -319,11 +330,11 @@ class Forecaster(ABC):
         True
         """
         wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
-        found = self.each(
+        found = self._each(
             either("horizon", horizon, "h", h),
             history,
             future,
-            lambda model, panel, steps: model.bounded(panel, steps, wanted, decompose=decompose)[0],
+            lambda model, panel, steps: model._bounded(panel, steps, wanted, decompose=decompose)[0],
         )
         return self.given_back(found, history)
 
@@ -364,7 +375,9 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return self.given_back(opened(self.each(either("horizon", horizon, "h", h), history, future, makings)), history)
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, makings)), history
+        )
 
     @one_thread()
     def decompose(
@@ -401,7 +414,7 @@ class Forecaster(ABC):
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
         return self.given_back(
-            opened(self.each(either("horizon", horizon, "h", h), history, future, gathered)), history
+            opened(self._each(either("horizon", horizon, "h", h), history, future, gathered)), history
         )
 
     def service(self, *, history: Table | None = None) -> pd.DataFrame:
@@ -430,7 +443,7 @@ class Forecaster(ABC):
         ]
         return pd.DataFrame(rows, columns=["series_id", "closed_weekdays", "closed_months"])
 
-    def bounded(
+    def _bounded(
         self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool
     ) -> tuple[dict[str, Floats], Tape]:
         """Point forecasts, bounds, and components where they are asked for; and the tape that the bounds rest on."""
@@ -443,7 +456,7 @@ class Forecaster(ABC):
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
         return {"y_hat": y_hat, **bounds, **components}, tape
 
-    def each(
+    def _each(
         self,
         horizon: object,
         history: Table | None,
