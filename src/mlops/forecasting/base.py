@@ -46,9 +46,20 @@ COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 
 INTERNAL = frozenset(
     {
-        *("coding", "component", "composed", "defaults", "extrapolates", "fit_panel", "forecast", "given_back"),
+        *(
+            "bounded",
+            "coding",
+            "component",
+            "composed",
+            "defaults",
+            "each",
+            "extrapolates",
+            "fit_panel",
+            "forecast",
+            "given_back",
+        ),
         *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes"),
-        *("with_calendar",),
+        "with_calendar",
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
@@ -327,11 +338,11 @@ class Forecaster(ABC):
         True
         """
         wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
-        found = self.each(
+        found = self._each(
             either("horizon", horizon, "h", h),
             history,
             future,
-            lambda model, panel, steps: model.bounded(panel, steps, wanted, decompose=decompose)[0],
+            lambda model, panel, steps: model._bounded(panel, steps, wanted, decompose=decompose)[0],
         )
         return self.given_back(found, history)
 
@@ -372,7 +383,9 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return self.given_back(opened(self.each(either("horizon", horizon, "h", h), history, future, makings)), history)
+        return self.given_back(
+            opened(self._each(either("horizon", horizon, "h", h), history, future, makings)), history
+        )
 
     @one_thread()
     def decompose(
@@ -409,7 +422,7 @@ class Forecaster(ABC):
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
         return self.given_back(
-            opened(self.each(either("horizon", horizon, "h", h), history, future, gathered)), history
+            opened(self._each(either("horizon", horizon, "h", h), history, future, gathered)), history
         )
 
     def service(self, *, history: Table | None = None) -> pd.DataFrame:
@@ -438,7 +451,7 @@ class Forecaster(ABC):
         ]
         return pd.DataFrame(rows, columns=["series_id", "closed_weekdays", "closed_months"])
 
-    def bounded(
+    def _bounded(
         self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool
     ) -> tuple[dict[str, Floats], Tape]:
         """Point forecasts, bounds, and components where they are asked for; and the tape that the bounds rest on."""
@@ -451,7 +464,7 @@ class Forecaster(ABC):
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
         return {"y_hat": y_hat, **bounds, **components}, tape
 
-    def each(
+    def _each(
         self,
         horizon: object,
         history: Table | None,

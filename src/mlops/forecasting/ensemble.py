@@ -165,7 +165,7 @@ class Auto(Forecaster):
             return {name: share[:, column] for column, name in enumerate((*model.members, "refuge"))}
 
         return self.given_back(
-            opened(self.each(either("horizon", horizon, "h", h), history, future, shares_of)), history
+            opened(self._each(either("horizon", horizon, "h", h), history, future, shares_of)), history
         )
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:

@@ -268,9 +268,7 @@ def _comparison(figure: Figure, shown: Comparison) -> None:
     axes.grid(axis="x", visible=True)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
-    axes.set_xlabel(
-        f"difference of WAPE in points; the stroke holds {shown.confidence:.0%}".replace("%", " %"), color=SOFT
-    )
+    axes.set_xlabel(f"difference of WAPE in points, with its {100 * shown.confidence:g} % interval", color=SOFT)
     figure.suptitle("Below zero: the first of the two errs less", x=0.012, ha="left", fontweight="bold")
 
 
@@ -302,7 +300,7 @@ def _legend(figure: Figure) -> None:
             handles = {label: handle, **handles} if label not in handles else handles
     ordered = list(handles)[::-1]
     if len(ordered) > 1:
-        figure.legend([handles[label] for label in ordered], ordered, loc="outside upper right", ncols=6)
+        figure.legend([handles[label] for label in ordered], ordered, loc="outside lower left", ncols=6)
 
 
 def _title(figure: Figure, words: str, drawn_: int, every: int) -> None:

@@ -12,18 +12,20 @@ from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import DAY, GRANULARITIES
 from mlops.errors import BadInput
 from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.checks import in_per_cent
 from mlops.forecasting.effects import usual_values
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.service_calendar import served
 from mlops.forecasting.tape import Tape
+from mlops.parallel import one_thread
 
 __all__ = ["Summed", "with_totals"]
 
 LEAST = 0.8
 """Of a past total: the share, by forecast, that must be observed for its error to count. Chosen, not measured."""
 INDEPENDENT = 30
-"""Errors of sums are fewer, and resemble each other more than those of series (docs/decisions/0022)."""
+"""Errors of sums are fewer, and resemble each other more than those of series (docs/decisions/0023)."""
 DAYS = 7
 Flags = npt.NDArray[np.bool_]
 
@@ -43,6 +45,7 @@ class Summed:
     weeks: pd.DataFrame
 
 
+@one_thread()
 def with_totals(
     model: Forecaster,
     horizon: int,
@@ -66,14 +69,15 @@ def with_totals(
     Raises BadInput where series of a total begin their steps at different times, or weeks are asked of other series
     than daily ones; and what `predict` raises.
     """
+    levels = in_per_cent(levels)
     caught: list[tuple[Panel, dict[str, Floats], Tape, pd.DatetimeIndex, npt.NDArray[np.int64]]] = []
 
     def made(one: Forecaster, panel: Panel, steps: int) -> dict[str, Floats]:
-        numbers, tape = one.bounded(panel, steps, levels, decompose=decompose)
+        numbers, tape = one._bounded(panel, steps, levels, decompose=decompose)
         caught.append((panel, numbers, tape, *panel.ahead_of(horizon)))
         return numbers
 
-    series = model.each(horizon, history, None, made)
+    series = model._each(horizon, history, None, made)
     found = [_Past.of(*one[:3], members, zero=model.absence == "zero") for one in caught]
     if sum(len(past.ids) > 0 for past in found) > 1:
         raise BadInput(
