@@ -15,7 +15,16 @@ from mlops.db import Database
 from mlops.tracking.store import open_store
 
 DAYS, AHEAD = 330, 14
-TRAINED = ("--covariate", "promotion", "--country", "DE", "--horizon", AHEAD, "--name", "shop")
+COVARIATES = ["promotion", "sky", "town"]
+TRAINED = (
+    *(part for name in COVARIATES for part in ("--covariate", name)),
+    "--country",
+    "DE",
+    "--horizon",
+    AHEAD,
+    "--name",
+    "shop",
+)
 SMALL = ("--set", "weeks=2", "--set", "trees=20")
 
 
@@ -27,14 +36,16 @@ def template(with_mlflow: str) -> str:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three daily shops that sell more on days of promotion, which are known two weeks ahead, where y is empty."""
+    """Three daily shops that sell more on days of promotion, and less under rain; both are known two weeks ahead."""
     ds = pd.date_range("2022-01-03", periods=DAYS + AHEAD)
     parts = []
     for number in range(3):
         promotion = ((ds.dayofyear * 3 + number) % 11 == 0).astype(int)
         y = 100 * (number + 1) * (1 + 0.3 * (ds.dayofweek < 5)) * (1 + 0.5 * promotion) * (1 + 0.01 * (ds.day % 5))
-        y = np.where(ds >= ds[DAYS], np.nan, y)
-        parts.append(pd.DataFrame({"series_id": f"shop {number}", "ds": ds, "y": y, "promotion": promotion}))
+        sky = np.where((ds.dayofyear * 5 + number) % 7 == 0, "rain, wind", "clear")
+        y = np.where(ds >= ds[DAYS], np.nan, y * np.where(sky == "clear", 1, 0.7))
+        columns = {"promotion": promotion, "sky": sky, "town": ("Kiel", "Kiel", "Ulm")[number]}
+        parts.append(pd.DataFrame({"series_id": f"shop {number}", "ds": ds, "y": y} | columns))
     path = tmp_path_factory.mktemp("shops") / "ahead.csv"
     pd.concat(parts).to_csv(path, index=False)
     return path
@@ -76,7 +87,7 @@ def test_the_lineage_of_a_model_of_a_file_names_the_file_and_no_series_of_the_da
     assert lineage["source"] == {"file": "shops.csv", "sha256": digest, "granularity": "daily", "series": 3}
     assert not {"selection", "series"} & set(lineage)
     assert lineage["features"] == {}
-    assert lineage["recipe"]["covariates"] == ["promotion"]
+    assert lineage["recipe"]["covariates"] == COVARIATES
     assert lineage["recipe"]["horizon"] == AHEAD
     assert lineage["trained_to"].startswith("2022-11-28")
     assert trained["metrics"]["wape"] < trained["metrics"]["wape_naive"]
@@ -93,7 +104,10 @@ def test_a_model_of_a_file_is_forecast_with_a_file_and_nothing_is_stored(
     code, _, err = mlops("predict", "models:/shop/1")
     assert code == 1
     assert "was trained on the file shops.csv" in err
-    assert "pass --file FILE with their newest values (series_id, ds, y, promotion; in rows of the steps ahead" in err
+    assert (
+        "pass --file FILE with their newest values (series_id, ds, y, promotion, sky, town; in rows of the steps ahead"
+        in err
+    )
     code, out, _ = mlops("predict", "models:/shop/1", "--file", file, "--output", tmp_path / "ahead.parquet")
     assert code == 0
     assert "42 forecasts of 3 series from 2022-11-28 by models:/shop/1; none is stored" in out
