@@ -123,6 +123,7 @@ def test_of_a_static_feature_the_future_says_nothing(kind: str, tmp_path: Path):
     pd.testing.assert_frame_equal(model.predict(AHEAD, future=said[KEYS]), bare, check_exact=True)
     model.save(tmp_path)
     pd.testing.assert_frame_equal(load(tmp_path).predict(AHEAD, future=said[KEYS]), bare, check_exact=True)
+    pd.testing.assert_frame_equal(load(tmp_path).remembered, model.remembered)
 
 
 def test_a_static_feature_beside_one_that_varies_is_filled_and_the_other_asked_for():
@@ -188,6 +189,33 @@ def test_a_missing_text_is_not_known():
     panel = Panels.of(gone, None, ["weather"]).one
     assert np.isnan(panel.extra["weather=dry"][:, 5]).all()
     assert panel.frame().loc[lambda one: one["ds"] == DS[5], "weather"].isna().all()
+
+
+def test_series_of_several_clocks_have_the_same_categories(tmp_path: Path):
+    at = pd.date_range("2024-03-01", periods=24 * 32, freq="h")  # Berlin's clock skips an hour
+    frame = pd.DataFrame(
+        {
+            "series_id": "here",
+            "ds": at,
+            "y": 50 + 5 * np.sin(at.hour / 24 * 2 * np.pi),
+            "state": "open",
+            "time_zone": "Europe/Berlin",
+        }
+    )
+    frame = frame.assign(state=frame["state"].mask(at.hour % 5 == 0, "shut"))
+    frame["y"] *= np.where(frame["state"] == "open", 1.0, 0.5)
+    there = frame.assign(
+        series_id="there", time_zone="America/New_York", state=frame["state"].replace("shut", "strike")
+    )
+    both = pd.concat([frame, there])
+    ahead = both[both["ds"] >= at[-12]]
+    model = forecaster("hybrid")(horizon=12, covariates=["state"]).fit(both[both["ds"] < at[-12]])
+    assert [list(one.coding.levels["state"]) for one in model._apart] == [["open", "shut", "strike"]] * 2
+    found = model.predict(12, (), future=ahead[[*KEYS, "state"]])
+    assert (found["y_hat"] / found.merge(ahead, on=KEYS)["y"]).between(0.8, 1.25).all()
+    model.save(tmp_path)
+    assert load(tmp_path).predict(12, (), future=ahead[[*KEYS, "state"]]).equals(found)
+    pd.testing.assert_frame_equal(load(tmp_path).remembered, model.remembered)
 
 
 def test_text_that_is_an_id_is_refused():

@@ -186,7 +186,7 @@ class Panel:
         number = step.number(rows["ds"].to_numpy())
         first, ids = int(number.min()), pd.Index(rows["series_id"].unique(), name="series_id")
         wide = {}
-        for name in rows.columns.difference(["series_id", "ds", "time_zone"]):
+        for name in rows.columns.difference(["series_id", "ds", "time_zone"], sort=False):
             values = np.full((len(ids), int(number.max()) - first + 1), np.nan, order="F")  # as of a frame: equal sums
             values[ids.get_indexer(rows["series_id"]), number - first] = rows[name].to_numpy(float)
             wide[name] = values
