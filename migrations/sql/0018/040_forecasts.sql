@@ -71,7 +71,7 @@ comment on column analytics.forecasts.error               is 'y_hat - outcome: a
 comment on column analytics.forecasts.outcome_recorded_at is 'When the outcome became known.';
 comment on column analytics.forecasts.matched_at          is 'As of when the outcome was written onto the forecast.';
 comment on column analytics.forecasts.status              is
-'matched: the outcome is known. closed: without an outcome, on a weekday or in a month in which the series never has a value (analytics.service_calendar), so that none is expected. overdue: the step began more than 28 days ago and no outcome came. waiting: an outcome may still come.';
+'matched: the outcome is known. closed: without an outcome, on a weekday or in a month in which the series never has a value (analytics.service_calendar), so that none is expected. overdue: the step began more than 28 days ago and no outcome came. waiting: an outcome may still come. Of those two analytics.model_accuracy_summary counts apart, as without_service, the ones of series of which a later value is known: nothing came on that step, as on a holiday.';
 
 create function analytics.forecasts_between(p_from date, p_to date) returns setof analytics.forecasts
 language sql stable
