@@ -176,3 +176,18 @@ def test_a_model_is_saved_to_and_loaded_from_a_path_in_text(naive: Forecaster, t
     assert_frame_equal(load(str(tmp_path / "model")).predict(7), naive.predict(7))
     with pytest.raises(BadInput, match="no forecaster was saved here"):
         load(str(tmp_path))
+
+
+def test_a_kind_reads_no_other_kinds_folder(naive: Forecaster, tmp_path: Path):
+    naive.save(tmp_path)
+    with pytest.raises(BadInput, match="kind 'naive' was saved here, not 'average'"):
+        forecaster("average").load(tmp_path)
+
+
+def test_a_home_is_a_home_and_a_file_is_no_folder(naive: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    naive.save("~/model")
+    assert (tmp_path / "model" / "forecaster.json").is_file()
+    assert_frame_equal(load("~/model").predict(7), naive.predict(7))
+    with pytest.raises(BadInput, match=r"no folder can be made here \(File exists\); nothing was saved"):
+        naive.save(tmp_path / "model" / "forecaster.json")

@@ -673,8 +673,13 @@ class Forecaster(ABC):
         5.0
         """
         self._check_fitted()
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(folder).expanduser()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(
+                f"no folder can be made here ({error.strerror}); nothing was saved, name another", where=str(folder)
+            ) from error
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
         card |= {"columns": self._form.names} if self._form.names else {}
         if self._apart:
@@ -713,8 +718,14 @@ class Forecaster(ABC):
         ...     forecaster("naive").load(folder).predict(1)["y_hat"].item()
         5.0
         """
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         card = read_card(folder)
+        if card["kind"] != cls.kind:
+            raise BadInput(
+                f"a forecaster of kind {card['kind']!r} was saved here, not {cls.kind!r}; mlops.forecasting.load reads"
+                " any kind",
+                where=str(folder),
+            )
         self = cls(**card["params"])
         self._form = Form(**card.get("columns", {}))
         self._apart = tuple(cls.load(folder / f"part-{number}") for number in range(card.get("apart", 0)))
@@ -844,7 +855,7 @@ class Forecaster(ABC):
 
 def read_card(folder: Path | str) -> dict[str, Any]:
     """Kind, parameters and granularity of a saved forecaster; BadInput for a folder in which none was saved."""
-    path = Path(folder) / CARD
+    path = Path(folder).expanduser() / CARD
     if not path.is_file():
         raise BadInput(
             f"no forecaster was saved here: there is no {CARD}; name the folder that save() wrote", where=str(folder)
