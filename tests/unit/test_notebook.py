@@ -150,6 +150,19 @@ def test_a_forecaster_is_a_table_of_what_it_is_and_knows(fitted: Forecaster):
         assert words in shown
 
 
+def test_a_prompt_shows_kind_parameters_and_until_when_it_knows(fitted: Forecaster):
+    assert repr(fitted).startswith(f"<forecaster {fitted.kind!r} (freq=None, country='US', horizon=14")
+    assert repr(fitted).endswith(" series until 2022-11-30>")
+    assert repr(forecaster("naive")()).endswith("horizon=28): not fitted>")
+
+
+def test_steps_ahead_that_are_not_said_are_those_of_the_forecaster(auto: Auto):
+    assert_frame_equal(auto.predict(), auto.predict(14))
+    assert_frame_equal(auto.explain(), auto.explain(14))
+    assert_frame_equal(auto.decompose(), auto.decompose(14))
+    assert_frame_equal(auto.weights(), auto.weights(14))
+
+
 def test_a_forecaster_that_is_not_fitted_says_so():
     assert "not fitted" in forecaster("naive")()._repr_html_()
     for ask in (lambda one: one.plot(), lambda one: one.fitted_values(), lambda one: one.update(pd.DataFrame())):

@@ -191,3 +191,16 @@ def test_a_home_is_a_home_and_a_file_is_no_folder(naive: Forecaster, tmp_path: P
     assert_frame_equal(load("~/model").predict(7), naive.predict(7))
     with pytest.raises(BadInput, match=r"no folder can be made here \(File exists\); nothing was saved"):
         naive.save(tmp_path / "model" / "forecaster.json")
+
+
+@pytest.mark.parametrize("horizon", [0, -3, 7.5, "7", True, None], ids=repr)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_horizon_that_is_none_is_refused_when_it_is_said(kind: str, horizon: Any):
+    with pytest.raises(BadInput, match=r"horizon = .* is refused; expected a whole number from 1 up"):
+        forecaster(kind)(horizon=horizon)
+
+
+def test_one_covariate_is_a_name_and_not_its_letters():
+    assert forecaster("naive")(covariates="price").covariates == ("price",)
+    with pytest.raises(BadInput, match="the frame has no column price"):
+        forecaster("hybrid")(covariates="price").fit(series())
