@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
-from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot, scores
+from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot, scores, what_if
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.ensemble import Auto
 
@@ -134,6 +134,15 @@ def test_tables_are_drawn_by_what_they_hold(auto: Auto, frame: pd.DataFrame):
     for nothing in (frame, tested[:0]):
         with pytest.raises(BadInput, match="can't be drawn; expected what"):
             plot(nothing)
+
+
+def test_a_what_if_is_drawn_beside_the_forecast(frame: pd.DataFrame):
+    priced = frame.assign(price=(frame["ds"].dt.day < 6).astype(float))
+    ahead = priced[priced["ds"] >= "2022-11-24"][["series_id", "ds", "price"]]
+    fitted = forecaster("hybrid")(covariates="price").fit(priced[priced["ds"] < "2022-11-24"])
+    found = what_if(fitted, 7, future=ahead, changed=ahead.assign(price=1.0))
+    axes = plot(found, series=found["series_id"].iloc[0]).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["forecast", "what if"]
 
 
 def test_names_of_series_are_text_in_a_picture(frame: pd.DataFrame):
