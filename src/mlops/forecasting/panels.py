@@ -145,7 +145,7 @@ def _refuse_twice(rows: pd.DataFrame) -> None:
     twice = rows.duplicated(["series_id", "ds"])
     if twice.any():
         row = rows[twice].iloc[0]
-        raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one")
+        raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one, or add them up")
 
 
 def _begun(rows: pd.DataFrame, step: Granularity) -> pd.DataFrame:
