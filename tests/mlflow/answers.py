@@ -182,7 +182,7 @@ def next_week(files: Files) -> pd.DataFrame:
     rows = files.of("route", "collection_weight", monday - pd.Timedelta(weeks=27), monday - pd.Timedelta(weeks=1))
     usual = rows.groupby("route_id")["value"].sum() / 26_000
     found = pd.DataFrame({"week": monday.date()}, index=usual.index)
-    for name, low, high in (("tonnes", 0.6, 1.6), ("at_least", 0.1, 1.2), ("at_most", 0.9, 4.0)):
+    for name, low, high in (("tonnes", 0.6, 1.6), ("at_least", 0.1, 1.6), ("at_most", 0.9, 4.0)):
         found[name] = [(low * one, high * one) for one in usual]
     return found.reset_index()
 
