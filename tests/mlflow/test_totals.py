@@ -61,6 +61,20 @@ def test_totals_live_beside_the_forecasts_that_they_sum(routes: Database, store:
     for _, outcome, parts in numbers:
         assert outcome == pytest.approx(parts)
 
+    counted = rows(
+        routes,
+        "select total, level, granularity, count(*), sum(outcome) from analytics.forecasts"
+        " where model = 'demand' and version = %s group by 1, 2, 3 order by 1, 2, 3",
+        trained.version.version,
+    )
+    assert [row[:4] for row in counted] == [
+        (False, "route", "daily", len(issued.frame)),
+        (True, "company", "daily", 28),
+        (True, "company", "weekly", 3),
+        (True, "route", "weekly", 12),
+    ]
+    assert counted[0][4] == pytest.approx(counted[1][4]), "a total stands beside what it sums, and can be left out"
+
     choice = choose(routes, series="company total", as_of=AUTUMN + timedelta(days=60))
     assert len(forecasts(routes, choice)) == 28
     everything = choose(routes, model=f"models:/demand/{trained.version.version}", as_of=AUTUMN + timedelta(days=60))

@@ -59,6 +59,22 @@ def test_everything_that_a_user_may_read_or_call_is_explained(database: Database
         assert connection.execute(UNCOMMENTED.read_text(encoding="utf-8")).fetchall() == []
 
 
+def test_what_holds_parts_beside_wholes_says_what_not_to_add_up(database: Database):
+    said = {
+        "obj_description('analytics.time_series'::regclass)": "choose a level",
+        "obj_description('analytics.daily_metrics_summary'::regclass)": "choose a level",
+        "obj_description('analytics.operational_metrics_aggregates'::regclass)": "one dimension only",
+        "obj_description('analytics.forecasts'::regclass)": "for one level and granularity",
+        "obj_description('analytics.model_accuracy_summary'::regclass)": "one level and granularity",
+        "(select obj_description(oid) from pg_proc where proname = 'values_as_of')": "choose a level",
+    }
+    with psycopg.connect(database.url) as connection:
+        for asked, words in said.items():
+            row = connection.execute(f"select {asked} like %s", (f"%{words}%before you add up%",)).fetchone()
+            other = connection.execute(f"select {asked} like %s", (f"%add up%{words}%",)).fetchone()
+            assert (True,) in (row, other), asked
+
+
 def test_a_comment_says_more_than_the_name(database: Database):
     with psycopg.connect(database.url) as connection:
         found = connection.execute(

@@ -99,10 +99,10 @@ def test_a_pattern_says_how_strong_it_is_and_needs_two_cycles(database: Database
     refresh_views(database)
     with psycopg.connect(database.url) as connection:
         rows = connection.execute(
-            "select analytics.series_name(s), season, count(*), count(distinct strength), max(strength)"
+            "select analytics.series_name(s), season, count(*), count(distinct strength), max(strength), bool_or(found)"
             "  from analytics.seasonal_patterns p join analytics.series s using (series_id) group by 1, 2"
         ).fetchall()
-    found = {(name, season): (count, strengths, strongest) for name, season, count, strengths, strongest in rows}
+    found = {(name, season): tuple(figures) for name, season, *figures in rows}
     assert {key: one[:2] for key, one in found.items()} == {
         ("half", "weekday"): (7, 1),
         ("half", "month"): (12, 1),
@@ -111,6 +111,8 @@ def test_a_pattern_says_how_strong_it_is_and_needs_two_cycles(database: Database
         ("35 days", "weekday"): (7, 1),
         ("28 days", "weekday"): (7, 0),
     }
+    assert {key for key, one in found.items() if one[3]} == {("half", "weekday"), ("35 days", "weekday")}
+    assert found["28 days", "weekday"][3] is None
     assert found["half", "weekday"][2] == pytest.approx(0.5, abs=0.07)
     assert found["noise", "weekday"][2] == pytest.approx(0, abs=0.03)
     assert max(found[name, "month"][2] for name in ("half", "noise")) < 0.03

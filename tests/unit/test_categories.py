@@ -153,6 +153,9 @@ def test_newer_rows_bring_their_categories_and_what_never_varies():
     model.update(PAST.assign(weather=PAST["weather"].mask(PAST["ds"] == DS[DAYS - 1], "fog")))
     assert model.remembered.groupby("series_id")["weather"].last().tolist() == [UNSEEN] * 2
     assert model.predict(AHEAD, future=FUTURE)["cutoff"].unique().tolist() == [DS[DAYS - 1]]
+    planned = model.predict(AHEAD, future=FUTURE)
+    model.update(WHOLE.assign(y=WHOLE["y"].where(WHOLE["ds"] < DS[DAYS]))[WHOLE["ds"] >= DS[DAYS - 2]])
+    assert model.predict(AHEAD)["ds"].tolist() == planned["ds"].tolist()
 
 
 def test_each_cutoff_of_a_backtest_has_the_categories_that_it_knew():

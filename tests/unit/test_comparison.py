@@ -164,6 +164,20 @@ def test_forecasts_that_can_not_be_held_against_anything_are_refused(frame: pd.D
         compare({"a": tested, "b": tested.assign(cutoff=tested["cutoff"] + pd.Timedelta(days=1))}, frame)
 
 
+def test_models_that_were_judged_by_different_outcomes_are_not_compared(frame: pd.DataFrame):
+    tested = cross_validation(frame, 7, 2, model="naive")
+    other = tested.assign(y=tested["y"] + 5)
+    with pytest.raises(BadInput, match=r"different outcomes y of series 's0' at .* such rows\); pass frame="):
+        compare({"a": tested, "b": other})
+    assert compare({"a": tested, "b": other}, frame).scores["mae"].nunique() == 1
+    assert len(compare({"a": tested, "b": tested.assign(y=tested["y"].astype("float32"))}).pairs) == 1
+
+
+def test_a_class_is_no_model_and_the_sentence_says_what_to_call(frame: pd.DataFrame):
+    with pytest.raises(BadInput, match="the class of kind 'naive'; make a forecaster of it"):
+        compare(["average", forecaster("naive")], frame, 7)
+
+
 def test_a_comparison_is_shown_with_nothing_of_the_data_as_markup(frame: pd.DataFrame):
     found = compare({"<b>x</b>": "naive", "average": "average"}, frame, 7)
     assert "<b>x" not in found._repr_html_()

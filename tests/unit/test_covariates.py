@@ -45,3 +45,12 @@ def test_a_covariate_ahead_moves_the_forecast_and_a_missing_one_is_asked_for(kin
 def test_a_frame_without_the_covariate_is_refused():
     with pytest.raises(BadInput, match="has no column promotion"):
         forecaster("lightgbm")(covariates=["promotion"]).fit(PAST.drop(columns="promotion"))
+
+
+def test_two_values_of_a_covariate_for_one_step_are_refused_and_the_same_one_twice_is_not():
+    made = forecaster("hybrid")(horizon=AHEAD, covariates="promotion").fit(PAST)
+    with pytest.raises(BadInput, match="series 's0' has two rows for 2023-05-18 00:00:00 that differ in promotion"):
+        made.predict(AHEAD, future=pd.concat([FUTURE, FUTURE.assign(promotion=0.5)]))
+    np.testing.assert_array_equal(
+        made.predict(AHEAD, future=pd.concat([FUTURE, FUTURE]))["y_hat"], made.predict(AHEAD, future=FUTURE)["y_hat"]
+    )

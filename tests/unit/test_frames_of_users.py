@@ -158,11 +158,19 @@ def test_a_history_of_one_series_without_ids_is_that_of_the_only_one_known(naive
         (series().rename(columns={"y": "sales"}), {}, "has no column y; expected series_id, ds, y, or the names"),
         (series(), {"id_col": "serie_id"}, r"has no column 'serie_id' \(id_col\); did you mean 'series_id'"),
         (series().assign(shop="x"), {"id_col": "shop"}, "both columns 'shop' and 'series_id'; drop or rename"),
-        (series().drop(columns="series_id"), {}, "two rows for"),
+        (series().drop(columns="series_id"), {}, "without a column series_id the frame is one series, but it has two"),
+        (pd.concat([series(), series()["y"]], axis=1), {}, "has two columns 'y'; drop or rename one"),
+        (series().assign(cutoff="x"), {"id_col": "cutoff"}, "id_col = 'cutoff' is also a column of results"),
+        (series().assign(series_id=series()["series_id"].map({"a": 1, "b": "1"})), {}, "holds 1 and '1'; expected"),
+        (series().assign(series_id=[("n", one) for one in series()["series_id"]]), {}, "turn them into text"),
+        (series().assign(y=series()["y"] * 1j), {}, "y holds something that is no number: the type is complex128"),
         ([1, 2, 3], {}, "found list, which is no frame; expected one of pandas, polars or Arrow"),
         ("sales.csv", {}, "found str, which is no frame"),
     ],
-    ids=["target", "typo", "two", "several series", "list", "path"],
+    ids=[
+        *("target", "typo", "two", "several series", "twice", "name of a result", "ids of two types", "tuples"),
+        *("complex", "list", "path"),
+    ],
 )
 def test_what_cannot_be_read_is_refused_with_what_would_do(frame: Any, said: dict[str, str], words: str):
     with pytest.raises(BadInput, match=words):

@@ -463,3 +463,7 @@ def test_series_of_any_sign_and_size_count_the_same():
     y = np.array([3.0, 5.0, -3.0, 3.0, 0.0, 0.0, 2e-13, 4e-13])
     found = usual_size(pd.DataFrame({"series_id": np.repeat(list("abcd"), 2), "y": y}))
     assert found.to_dict() == pytest.approx({"a": 4, "b": 3, "c": 1, "d": 3e-13}, rel=1e-12)
+
+
+def test_one_input_is_a_name_and_not_its_letters():
+    assert MonitorSpec("ds", "route", "fleet", "crew", "y", "y_hat").columns[2:4] == ("fleet", "crew")

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
-from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot, scores
+from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot, scores, what_if
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.ensemble import Auto
 
@@ -136,6 +136,15 @@ def test_tables_are_drawn_by_what_they_hold(auto: Auto, frame: pd.DataFrame):
             plot(nothing)
 
 
+def test_a_what_if_is_drawn_beside_the_forecast(frame: pd.DataFrame):
+    priced = frame.assign(price=(frame["ds"].dt.day < 6).astype(float))
+    ahead = priced[priced["ds"] >= "2022-11-24"][["series_id", "ds", "price"]]
+    fitted = forecaster("hybrid")(covariates="price").fit(priced[priced["ds"] < "2022-11-24"])
+    found = what_if(fitted, 7, future=ahead, changed=ahead.assign(price=1.0))
+    axes = plot(found, series=found["series_id"].iloc[0]).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["forecast", "what if"]
+
+
 def test_names_of_series_are_text_in_a_picture(frame: pd.DataFrame):
     odd = frame.assign(series_id=frame["series_id"].map({"s0": "$x^2", "s1": "<b>", "s2": "a_b", "s3": "\\frac{"}))
     assert forecaster("naive")(horizon=7).fit(odd).plot()._repr_png_().startswith(PNG)
@@ -148,6 +157,19 @@ def test_a_forecaster_is_a_table_of_what_it_is_and_knows(fitted: Forecaster):
     shown = fitted._repr_html_()
     for words in (fitted.kind, "trained until", "2022-11-30", "daily", "US"):
         assert words in shown
+
+
+def test_a_prompt_shows_kind_parameters_and_until_when_it_knows(fitted: Forecaster):
+    assert repr(fitted).startswith(f"<forecaster {fitted.kind!r} (freq=None, country='US', horizon=14")
+    assert repr(fitted).endswith(" series until 2022-11-30>")
+    assert repr(forecaster("naive")()).endswith("horizon=28): not fitted>")
+
+
+def test_steps_ahead_that_are_not_said_are_those_of_the_forecaster(auto: Auto):
+    assert_frame_equal(auto.predict(), auto.predict(14))
+    assert_frame_equal(auto.explain(), auto.explain(14))
+    assert_frame_equal(auto.decompose(), auto.decompose(14))
+    assert_frame_equal(auto.weights(), auto.weights(14))
 
 
 def test_a_forecaster_that_is_not_fitted_says_so():

@@ -176,3 +176,31 @@ def test_a_model_is_saved_to_and_loaded_from_a_path_in_text(naive: Forecaster, t
     assert_frame_equal(load(str(tmp_path / "model")).predict(7), naive.predict(7))
     with pytest.raises(BadInput, match="no forecaster was saved here"):
         load(str(tmp_path))
+
+
+def test_a_kind_reads_no_other_kinds_folder(naive: Forecaster, tmp_path: Path):
+    naive.save(tmp_path)
+    with pytest.raises(BadInput, match="kind 'naive' was saved here, not 'average'"):
+        forecaster("average").load(tmp_path)
+
+
+def test_a_home_is_a_home_and_a_file_is_no_folder(naive: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    naive.save("~/model")
+    assert (tmp_path / "model" / "forecaster.json").is_file()
+    assert_frame_equal(load("~/model").predict(7), naive.predict(7))
+    with pytest.raises(BadInput, match=r"no folder can be made here \(File exists\); nothing was saved"):
+        naive.save(tmp_path / "model" / "forecaster.json")
+
+
+@pytest.mark.parametrize("horizon", [0, -3, 7.5, "7", True, None], ids=repr)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_horizon_that_is_none_is_refused_when_it_is_said(kind: str, horizon: Any):
+    with pytest.raises(BadInput, match=r"horizon = .* is refused; expected a whole number from 1 up"):
+        forecaster(kind)(horizon=horizon)
+
+
+def test_one_covariate_is_a_name_and_not_its_letters():
+    assert forecaster("naive")(covariates="price").covariates == ("price",)
+    with pytest.raises(BadInput, match="the frame has no column price"):
+        forecaster("hybrid")(covariates="price").fit(series())

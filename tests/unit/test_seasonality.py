@@ -49,6 +49,15 @@ def test_noise_has_no_strength_however_short_it_is():
         assert np.mean([found.seasons["week"].found for found in profile(daily(100 + many))]) < 0.05
 
 
+def test_a_value_a_week_has_no_strength_though_it_comes_on_another_day_once():
+    y = np.full((400, 7 * 39), np.nan)  # of some the rounding of a mean looked like a season
+    y[:, 1::7] = 350 + noise(70, 400 * 39).reshape(400, 39)
+    for tuesday, late in ((99, 101), (225, 226)):
+        y[:, tuesday], y[:, late] = np.nan, 480
+    weeks = [found.seasons["week"] for found in profile(daily(y))]
+    assert {(week.found, week.strength) for week in weeks} == {(False, 0)}
+
+
 def test_a_year_peaks_in_its_month_under_a_weekly_season():
     months = (MONDAY + DAYS).astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
     y = 100 + 40 * (DAYS % 7 == 2) + 30 * (months == 6) + noise(5, 800)

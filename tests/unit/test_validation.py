@@ -82,6 +82,24 @@ def test_what_is_no_number_of_steps_is_refused(given: dict[str, Any], frame: pd.
         cross_validation(frame, **{"h": 7, "model": "naive", **given})
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (forecaster("naive"), r"the class of kind 'naive'; make a forecaster of it: forecaster\('naive'\)\(\)"),
+        (None, "found NoneType, which is no model; expected a kind or a forecaster"),
+        (["naive", "average"], "found list, which is no model"),
+    ],
+    ids=["class", "none", "several"],
+)
+def test_what_is_no_model_is_refused(model: Any, words: str, frame: pd.DataFrame):
+    with pytest.raises(BadInput, match=words):
+        cross_validation(frame, 7, 2, model=model)
+
+
+def test_scores_by_nothing_are_one_row(tested: pd.DataFrame):
+    assert_frame_equal(scores(tested, by=None), scores(tested))
+
+
 def test_more_windows_than_there_is_room_for_are_refused(frame: pd.DataFrame):
     with pytest.raises(BadInput, match=r"do not fit into 422 steps.*at most 20 do"):
         cross_validation(frame, 14, 40, model="naive")

@@ -87,7 +87,7 @@ create view analytics.operational_metrics_aggregates with (security_invoker = tr
 select tenant_id, dimension, entity_id, metric_type, month, series, days, observations, value, day_mean, day_min, day_max, last_day, quality,
        anomalies, change, refreshed_at, calendar_days, expected_days
   from analytics.entity_months where dimension <> 'customer';
-comment on view analytics.operational_metrics_aggregates is 'One row per route, vehicle, driver or site, metric type and month, from its first observation to the newest month of the metric type: its own series where it has one, else the sum of its parts, day by day (analytics.series_parts). A month without any observation is a row with 0 days.';
+comment on view analytics.operational_metrics_aggregates is 'One row per route, vehicle, driver or site, metric type and month, from its first observation to the newest month of the metric type: its own series where it has one, else the sum of its parts, day by day (analytics.series_parts). Routes and their sites each sum to the whole, so add up one dimension only. A month without any observation is a row with 0 days.';
 
 do $$
 declare

@@ -1,7 +1,7 @@
 -- Every stored forecast as an analyst asks for it: whose it is by name, which day, how far ahead, by which model, and what became of it.
 
 create view analytics.forecasts with (security_invoker = true) as
-select s.tenant_id, p.series_id, analytics.series_name(s) as series, s.metric_type, t.unit, s.granularity, s.level,
+select s.tenant_id, p.series_id, analytics.series_name(s) as series, s.metric_type, t.unit, s.granularity, s.level, p.parts is not null as total,
        s.customer_id, coalesce(c.name, analytics.label_name(s, 'customer')) as customer,
        s.route_id,    coalesce(r.name, analytics.label_name(s, 'route'))    as route,
        s.site_id,     coalesce(l.name, analytics.label_name(s, 'site'))     as site,
@@ -31,7 +31,7 @@ select s.tenant_id, p.series_id, analytics.series_name(s) as series, s.metric_ty
  cross join lateral (select analytics.local_day(p.target_at, g.dated, s.time_zone) as day) d;
 
 comment on view analytics.forecasts is
-'One row per stored forecast: model version, series, cutoff and time that it is for, with names, the local day, and what became of it. A day is forecast from many cutoffs and by several versions: ask for freshest, for one model and champion, and for one level, before you add up. A condition on target_at lets PostgreSQL read the months that it names alone; for local days analytics.forecasts_between does so. Months that are archived are not in it.';
+'One row per stored forecast: model version, series, cutoff and time that it is for, with names, the local day, and what became of it. A day is forecast from many cutoffs and by several versions: a total stands beside what it sums, and a weekly one beside its days: ask for freshest, for one model and champion, for one level and granularity, and either for no totals or for these alone, before you add up. A condition on target_at lets PostgreSQL read the months that it names alone; for local days analytics.forecasts_between does so. Months that are archived are not in it.';
 comment on column analytics.forecasts.tenant_id           is 'The tenant of the series; 1 where there is one only.';
 comment on column analytics.forecasts.series_id           is 'Of analytics.series.';
 comment on column analytics.forecasts.series              is 'The name of the series, as mlops series list prints it: its places and labels.';
@@ -39,6 +39,7 @@ comment on column analytics.forecasts.metric_type         is 'What is forecast, 
 comment on column analytics.forecasts.unit                is 'The unit of y_hat, its bounds, outcome and error.';
 comment on column analytics.forecasts.granularity         is 'How long a step of the series is: hourly, daily, weekly, …';
 comment on column analytics.forecasts.level               is 'Whose forecast it is: customer, driver, vehicle, route, site or company. What a route''s customers and the route itself are forecast must not be added up; see analytics.series_parts.';
+comment on column analytics.forecasts.total               is 'Whether it is a forecast of a total: of the sum of the series below, or of a whole week of days. It counts each day by how often the series is served on it, so it is not the sum of their y_hat, nor are its bounds of theirs. Else it is what the model forecasts itself.';
 comment on column analytics.forecasts.customer_id         is 'The customer of the series; empty where it has none.';
 comment on column analytics.forecasts.customer            is 'The customer''s name from analytics.customers, else by the labels of the series (customer_name, or name where it is the customer''s own); empty where neither says one.';
 comment on column analytics.forecasts.route_id            is 'The route of the series; empty where it has none.';
@@ -70,7 +71,7 @@ comment on column analytics.forecasts.error               is 'y_hat - outcome: a
 comment on column analytics.forecasts.outcome_recorded_at is 'When the outcome became known.';
 comment on column analytics.forecasts.matched_at          is 'As of when the outcome was written onto the forecast.';
 comment on column analytics.forecasts.status              is
-'matched: the outcome is known. closed: without an outcome, on a weekday or in a month in which the series never has a value (analytics.service_calendar), so that none is expected. overdue: the step began more than 28 days ago and no outcome came. waiting: an outcome may still come.';
+'matched: the outcome is known. closed: without an outcome, on a weekday or in a month in which the series never has a value (analytics.service_calendar), so that none is expected. overdue: the step began more than 28 days ago and no outcome came. waiting: an outcome may still come. Of those two analytics.model_accuracy_summary counts apart, as without_service, the ones of series of which a later value is known: nothing came on that step, as on a holiday.';
 
 create function analytics.forecasts_between(p_from date, p_to date) returns setof analytics.forecasts
 language sql stable

@@ -34,6 +34,6 @@ as $$
      where p_metric_type is null or s.metric_type = p_metric_type
 $$;
 comment on function analytics.values_as_of is
-'Observations as they were known at p_as_of: of a value that was corrected since the one that stood then, and nothing that was recorded later. What mlops trains and judges with. Chosen by metric type, series, and time from p_from until before p_to; what is left out is not asked for.
+'Observations as they were known at p_as_of: of a value that was corrected since the one that stood then, and nothing that was recorded later. What mlops trains and judges with. A route''s customers and the route itself measure the same: join analytics.series and choose a level before you add up. Chosen by metric type, series, and time from p_from until before p_to; what is left out is not asked for.
 series_id, observed_at (UTC instant, or 00:00 UTC of the local date of a day or longer), day (local date), value, quality_score (0 to 1; empty where it may rest on what was recorded later, as of old values of corrected observations), recorded_at (when it became known).
 It reads the months from p_from to p_to alone when quality_score is not asked for, else also those before. Months that are archived are not in it: see analytics.archived_months.';

@@ -8,4 +8,4 @@ select s.tenant_id, s.metric_type, t.unit, s.granularity, s.series_id, s.custome
   join analytics.series s using (series_id)
   join analytics.metric_types t on t.name = s.metric_type
   left join analytics.granularities g on g.name = s.granularity;
-comment on view analytics.time_series is 'One row per observation under wide names: what, of whom, when, on which local day, and the value as it stands now. A condition on observed_at lets PostgreSQL read the months that it names alone. Months that are archived are not in it.';
+comment on view analytics.time_series is 'One row per observation under wide names: what, of whom, when, on which local day, and the value as it stands now. A route''s customers and the route itself each have rows, which measure the same: choose a level before you add up, see analytics.series_parts. A condition on observed_at lets PostgreSQL read the months that it names alone. Months that are archived are not in it.';

@@ -19,7 +19,7 @@ begin
 end $$;
 comment on column analytics.time_series.complete_from is 'From when on these are all observations that were ever stored: earlier ones are in archive files. Null when all are here.';
 
-comment on table analytics.daily_metrics_summary is 'One row per series and local day (by the clock of its time_zone), kept current by analytics.refresh_daily_summary(). It outlives its observations: a month that was archived, or deleted by retention, keeps its rows, so sums over any time are complete here and in everything that is made from it.';
+comment on table analytics.daily_metrics_summary is 'One row per series and local day (by the clock of its time_zone), kept current by analytics.refresh_daily_summary(). It outlives its observations: a month that was archived, or deleted by retention, keeps its rows, so sums over any time are complete here and in everything that is made from it. A route''s customers and the route itself each have rows, which measure the same: choose a level before you add up, see analytics.series_parts.';
 
 do $$  -- what shows single rows says from when on it is complete
 declare

@@ -18,8 +18,9 @@ with days as (
 )
 select p.series_id, s.tenant_id, s.metric_type, p.season, p.position, p.days, p.mean, p.deviation,
        p.mean / nullif(w.mean, 0) as index, p.mean - w.mean as difference, p.first_day, p.last_day,
-       (s.seasonality #>> array['seasons', case p.season when 'weekday' then 'week' else 'year' end, 'strength'])::float8 as strength
+       (f.profiled ->> 'strength')::float8 as strength, (f.profiled ->> 'found')::boolean as found
   from places p join whole w using (series_id) join analytics.series s using (series_id) join analytics.granularities g on g.name = s.granularity
+ cross join lateral (select s.seasonality #> array['seasons', case p.season when 'weekday' then 'week' else 'year' end] as profiled) f
  where case p.season when 'weekday' then g.mean_days < 7 and w.span + g.mean_days >= 14 else w.span + g.mean_days >= 1.95 * 365.25 end;  -- two cycles
 create unique index seasonal_patterns_key on analytics.seasonal_patterns (series_id, season, position);
 create index seasonal_patterns_metric on analytics.seasonal_patterns (tenant_id, metric_type, season);
@@ -28,6 +29,7 @@ comment on column analytics.seasonal_patterns.index      is 'mean / mean of the 
 comment on column analytics.seasonal_patterns.deviation  is 'Standard deviation of the days at this position.';
 comment on column analytics.seasonal_patterns.difference is 'mean − mean of the series, in the unit of the metric type.';
 comment on column analytics.seasonal_patterns.strength   is 'How much of what varies the season explains, from 0 (of noise) to 1 (of a pure pattern): the share of variance beyond chance, less trend and shorter seasons, as of the last profile (analytics.series.seasonality, which mlops db maintain keeps). Null before the first profile, and where the history is shorter than five weeks or two years.';
+comment on column analytics.seasonal_patterns.found      is 'Whether the season is believed: strong enough, the same in its odd and even cycles, and repeating at its length. Where it is not, strength may rest on a few odd days, as of a customer who is emptied once a week and now and then on another day. Null where strength is.';
 comment on column analytics.seasonal_patterns.days        is 'How many days of the series lie at this position.';
 comment on column analytics.seasonal_patterns.first_day   is 'The first local day that was looked at.';
 comment on column analytics.seasonal_patterns.last_day    is 'The newest local day that was looked at.';

@@ -20,7 +20,7 @@ CYCLES = {one.alias: one.words for one in GRANULARITIES.values()}
 """A step and a cycle of steps in words, by frequency without its anchor."""
 
 
-def scores(forecasts: Table, by: str | Sequence[str] = (), *, target_col: str | None = None) -> pd.DataFrame:
+def scores(forecasts: Table, by: str | Sequence[str] | None = None, *, target_col: str | None = None) -> pd.DataFrame:
     """How good forecasts were: one row, or one for each group of the columns `by`.
 
     | column | what it is |
@@ -42,7 +42,8 @@ def scores(forecasts: Table, by: str | Sequence[str] = (), *, target_col: str | 
         `y` and `y_hat`, perhaps `lo_80, hi_80` and other levels, and what it is grouped by: the frame of
         `cross_validation`, or anybody's.
     by
-        A column or several: `"series_id"`, `"cutoff"`, `"step"` (steps ahead), or columns of your own.
+        A column or several: `"series_id"`, `"cutoff"`, `"step"` (steps ahead), or columns of your own (None: all in one
+        row).
     target_col
         What the outcomes are called, where it is not `y`.
 
@@ -61,7 +62,7 @@ def scores(forecasts: Table, by: str | Sequence[str] = (), *, target_col: str | 
     >>> scores(judged, by="series_id")[["series_id", "n", "mae"]].values.tolist()
     [['a', 2, 2.0], ['b', 1, 0.0]]
     """
-    keys = [by] if isinstance(by, str) else list(by)
+    keys = [by] if isinstance(by, str) else list(by or ())
     forecasts = as_pandas(forecasts)
     if target_col is not None and target_col in forecasts:
         forecasts = forecasts.rename(columns={target_col: "y"})

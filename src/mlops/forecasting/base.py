@@ -19,9 +19,9 @@ from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.categories import NUMBERS, Coding
-from mlops.forecasting.checks import either, in_per_cent
+from mlops.forecasting.checks import either, in_per_cent, whole
 from mlops.forecasting.continued import continued, refuse_gap
-from mlops.forecasting.described import describe
+from mlops.forecasting.described import describe, in_a_line
 from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
@@ -82,7 +82,7 @@ class Forecaster(ABC):
     events
         Your own named days: mappings with `name`, `first` and perhaps `last` and `announced`, or a frame of such rows.
     covariates
-        Names of further columns whose values are known ahead: numbers, or text, which is taken as a category (of at
+        The name or names of further columns whose values are known ahead: numbers, or text, which is a category (of at
         most 50). Of those that never vary within a series the steps ahead need none.
     absence
         What a step without service means: `"nothing"`, or `"zero"`, which is then its forecast.
@@ -111,12 +111,13 @@ class Forecaster(ABC):
         country: str | None = None,
         horizon: int = 28,
         events: Events = (),
-        covariates: Sequence[str] = (),
+        covariates: Sequence[str] | str = (),
         absence: str = "nothing",
     ) -> None:
-        self.freq, self.country, self.horizon = freq, country, horizon
+        whole("horizon", horizon, least=1)
+        self.freq, self.country, self.horizon = freq, country, int(horizon)
         self.calendar = Calendar.of(country, events)
-        self.covariates = tuple(covariates)
+        self.covariates = (covariates,) if isinstance(covariates, str) else tuple(covariates)
         self.absence = absence
         if absence not in ABSENCE:
             raise UnknownName("absence", absence, ABSENCE)
@@ -309,7 +310,7 @@ class Forecaster(ABC):
         Parameters
         ----------
         horizon
-            Steps ahead, a whole number up to the forecaster's own horizon; `h` is the same.
+            Steps ahead, a whole number up to the forecaster's own horizon (None: as far as that); `h` is the same.
         levels
             Of the intervals: whole per cents, or one such number, or none (`()`); `level` is the same.
         history
@@ -339,7 +340,7 @@ class Forecaster(ABC):
         """
         wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
         found = self._each(
-            either("horizon", horizon, "h", h),
+            either("horizon", horizon, "h", h, self.horizon),
             history,
             future,
             lambda model, panel, steps: model._bounded(panel, steps, wanted, decompose=decompose)[0],
@@ -362,7 +363,7 @@ class Forecaster(ABC):
         Parameters
         ----------
         horizon
-            Steps ahead; `h` is the same.
+            Steps ahead (None: the forecaster's own horizon); `h` is the same.
         history, future
             As in `predict`.
         h
@@ -383,9 +384,8 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **parts}
 
-        return self.given_back(
-            opened(self._each(either("horizon", horizon, "h", h), history, future, makings)), history
-        )
+        steps = either("horizon", horizon, "h", h, self.horizon)
+        return self.given_back(opened(self._each(steps, history, future, makings)), history)
 
     @one_thread()
     def decompose(
@@ -401,7 +401,7 @@ class Forecaster(ABC):
         Parameters
         ----------
         horizon
-            Steps ahead; `h` is the same.
+            Steps ahead (None: the forecaster's own horizon); `h` is the same.
         history, future
             As in `predict`.
         h
@@ -421,9 +421,8 @@ class Forecaster(ABC):
             parts = model.parts(panel, steps)
             return {"y_hat": _sum(parts), **model._gathered(parts)}
 
-        return self.given_back(
-            opened(self._each(either("horizon", horizon, "h", h), history, future, gathered)), history
-        )
+        steps = either("horizon", horizon, "h", h, self.horizon)
+        return self.given_back(opened(self._each(steps, history, future, gathered)), history)
 
     def service(self, *, history: Table | None = None) -> pd.DataFrame:
         """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
@@ -585,6 +584,9 @@ class Forecaster(ABC):
         every = (name for name in super().__dir__() if name not in INTERNAL)
         return [name for name in every if name.startswith("__") or not name.startswith("_")]
 
+    def __repr__(self) -> str:
+        return in_a_line(self)
+
     def _repr_html_(self) -> str:
         return describe(self)
 
@@ -681,8 +683,13 @@ class Forecaster(ABC):
         5.0
         """
         self._check_fitted()
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(folder).expanduser()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(
+                f"no folder can be made here ({error.strerror}); nothing was saved, name another", where=str(folder)
+            ) from error
         card: dict[str, Any] = {"kind": self.kind, "params": self.params}
         card |= {"columns": self._form.names} if self._form.names else {}
         card |= {"coding": self.coding.to_json()} if self.coding.to_json() else {}
@@ -722,8 +729,14 @@ class Forecaster(ABC):
         ...     forecaster("naive").load(folder).predict(1)["y_hat"].item()
         5.0
         """
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         card = read_card(folder)
+        if card["kind"] != cls.kind:
+            raise BadInput(
+                f"a forecaster of kind {card['kind']!r} was saved here, not {cls.kind!r}; mlops.forecasting.load reads"
+                " any kind",
+                where=str(folder),
+            )
         self = cls(**card["params"])
         self._form = Form(**card.get("columns", {}))
         self.coding = Coding.from_json(card.get("coding", {}))
@@ -861,7 +874,7 @@ class Forecaster(ABC):
 
 def read_card(folder: Path | str) -> dict[str, Any]:
     """Kind, parameters and granularity of a saved forecaster; BadInput for a folder in which none was saved."""
-    path = Path(folder) / CARD
+    path = Path(folder).expanduser() / CARD
     if not path.is_file():
         raise BadInput(
             f"no forecaster was saved here: there is no {CARD}; name the folder that save() wrote", where=str(folder)

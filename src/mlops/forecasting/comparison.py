@@ -17,7 +17,7 @@ from mlops.forecasting.backtest import with_outcomes
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.checks import either, in_per_cent
 from mlops.forecasting.inputs import Form, Table, taken
-from mlops.forecasting.validation import WINDOWS, from_cutoffs, windows, with_scales
+from mlops.forecasting.validation import WINDOWS, check_model, from_cutoffs, windows, with_scales
 from mlops.tables import days_or_times
 
 if TYPE_CHECKING:
@@ -190,6 +190,8 @@ def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[st
     found: dict[str, Any] = {}
     for name, one in given:
         several: dict[str, Any]
+        if isinstance(one, type):
+            check_model(one)
         if isinstance(one, Forecaster):
             several = {name or one.kind: one}
         elif isinstance(one, str):
@@ -284,6 +286,7 @@ def _paired(made: Mapping[str, pd.DataFrame], confidence: float) -> Comparison:
         )
     parts = [rows.merge(keys, on=KEYS).assign(model=name) for name, rows in made.items()]
     forecasts = pd.concat(parts, ignore_index=True)
+    _refuse_other_outcomes(forecasts)
     forecasts = forecasts[["model", *(name for name in forecasts.columns if name != "model")]]
     note = (
         f"{len(keys):,} forecasts of {keys['series_id'].nunique():,} series from {keys['cutoff'].nunique():,}"
@@ -292,6 +295,19 @@ def _paired(made: Mapping[str, pd.DataFrame], confidence: float) -> Comparison:
     lost = {name: int(rows["y"].notna().sum()) - len(keys) for name, rows in made.items()}
     told = ", ".join(f"{count:,} of {name}" for name, count in lost.items() if count)
     return _compared(forecasts, next(iter(made)), confidence, note + (f"; left out: {told}" if told else ""))
+
+
+def _refuse_other_outcomes(forecasts: pd.DataFrame) -> None:
+    """BadInput where two models were judged by different outcomes of the same step; float32 may be one of them."""
+    outcomes = forecasts.groupby(KEYS)["y"].agg(["min", "max"])
+    apart = outcomes[~np.isclose(outcomes["min"], outcomes["max"], rtol=1e-6)]
+    if len(apart):
+        series, at, _ = apart.index[0]
+        low, high = apart.iloc[0]
+        raise BadInput(
+            f"the forecasts have different outcomes y of series {series!r} at {at}: {low:.10g} and {high:.10g}"
+            f" ({len(apart):,} such rows); pass frame=, whose outcomes count for all, or correct them"
+        )
 
 
 def _compared(forecasts: pd.DataFrame, against: str, confidence: float, note: str) -> Comparison:

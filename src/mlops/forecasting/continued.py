@@ -34,7 +34,9 @@ def continued(known: pd.DataFrame, new: Panels, *, overwrite: bool) -> pd.DataFr
             f" ({len(differ):,} such row{'s' if len(differ) > 1 else ''}); nothing was taken. Leave out what is"
             " known, or pass overwrite=True to correct it"
         )
-    again = pd.MultiIndex.from_frame(known[KEYS]).isin(pd.MultiIndex.from_frame(with_y[KEYS]))
+    keys = pd.MultiIndex.from_frame(known[KEYS])
+    again = keys.isin(pd.MultiIndex.from_frame(with_y[KEYS]))
+    again |= known["y"].isna().to_numpy() & keys.isin(pd.MultiIndex.from_frame(rows[KEYS]))  # a newer plan
     return pd.DataFrame(pd.concat([known[~again], rows], ignore_index=True))
 
 

@@ -59,7 +59,7 @@ class Auto(Forecaster):
         country: str | None = None,
         horizon: int = 28,
         events: Events = (),
-        covariates: Sequence[str] = (),
+        covariates: Sequence[str] | str = (),
         absence: str = "nothing",
         members: Sequence[str] = ("smoothing", "lightgbm", "hybrid"),
         settings: Mapping[str, Mapping[str, Any]] | None = None,
@@ -142,7 +142,7 @@ class Auto(Forecaster):
         Parameters
         ----------
         horizon
-            Steps ahead; `h` is the same.
+            Steps ahead (None: the forecaster's own horizon); `h` is the same.
         history, future
             As in `predict`: newer history moves the weights.
         h
@@ -164,9 +164,8 @@ class Auto(Forecaster):
             share = shares(model._points(panel, steps), model._blended(panel)[0][-1][..., :steps])
             return {name: share[:, column] for column, name in enumerate((*model.members, "refuge"))}
 
-        return self.given_back(
-            opened(self._each(either("horizon", horizon, "h", h), history, future, shares_of)), history
-        )
+        steps = either("horizon", horizon, "h", h, self.horizon)
+        return self.given_back(opened(self._each(steps, history, future, shares_of)), history)
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
         """The members' forecasts by the newest weights; the tape is by the weights that each origin knew."""

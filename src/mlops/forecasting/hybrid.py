@@ -53,7 +53,7 @@ class Hybrid(Forecaster):
         country: str | None = None,
         horizon: int = 28,
         events: Events = (),
-        covariates: Sequence[str] = (),
+        covariates: Sequence[str] | str = (),
         absence: str = "nothing",
         settings: Mapping[str, Any] | None = None,
     ) -> None:

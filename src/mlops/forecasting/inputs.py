@@ -21,6 +21,8 @@ KEYS = ("series_id", "ds", "y", "time_zone")
 ALSO = {"series": ("series_id", "unique_id"), "time": ("ds",), "target": ("y",)}
 """The names by which columns are recognised."""
 ARGUMENTS = {"series": "id_col", "time": "time_col", "target": "target_col"}
+RESULTS = ("cutoff", "step", "y_hat", "y_hat_what_if", "difference", "closed", "scale", "scale_rms")
+"""Columns of results, by which none of a user's can be called."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,16 @@ def taken(
     Raises BadInput for what is no frame, and for a column that is not there.
     """
     found = _with_columns(as_pandas(frame))
+    twice = found.columns[found.columns.duplicated()]
+    if len(twice):
+        raise BadInput(f"the frame has two columns {twice[0]!r}; drop or rename one")
     said = {"series": id_col, "time": time_col, "target": target_col}
     called: dict[str, str | None] = {}
     for one, name in said.items():
         if name is not None and name not in found.columns:
             raise BadInput(f"the frame has no column {name!r} ({ARGUMENTS[one]}){_there(name, found.columns)}")
+        if name in RESULTS:
+            raise BadInput(f"{ARGUMENTS[one]} = {name!r} is also a column of results; rename it in the frame")
         choices = (name,) if name is not None else ((getattr(known, one),) if known is not None else ()) + ALSO[one]
         called[one] = next((choice for choice in choices if choice in found.columns), None)
     lacking = [COLUMNS[one] for one in ("time", *(("target",) if target else ())) if called[one] is None]
@@ -83,7 +90,10 @@ def taken(
         )
     found = _renamed(found, called)
     if called["series"] is None:
+        if target:
+            _refuse_several(found)
         found.insert(0, "series_id", ONE)
+    _check_ids(found["series_id"])
     ids = found["series_id"].dtype
     form = Form(called["series"], called["time"] or "ds", called["target"] or "y", ids, without_rows(frame))
     if known is not None:
@@ -109,6 +119,27 @@ def _renamed(frame: pd.DataFrame, called: dict[str, str | None]) -> pd.DataFrame
             other = next(given for given, to in mine.items() if to == name)
             raise BadInput(f"the frame has both columns {other!r} and {name!r}; drop or rename the second")
     return frame.rename(columns=mine)
+
+
+def _refuse_several(found: pd.DataFrame) -> None:
+    """BadInput where a frame without ids has more than one series."""
+    seen = found.loc[found["y"].notna(), "ds"]
+    twice = seen[seen.duplicated() & seen.notna()]
+    if len(twice):
+        raise BadInput(
+            f"without a column series_id the frame is one series, but it has two rows for {twice.iloc[0]}; name the"
+            f" column of ids by id_col=, or keep one row. Its columns are {', '.join(map(str, found.columns))}"
+        )
+
+
+def _check_ids(ids: "pd.Series[Any]") -> None:
+    """BadInput for ids that no file can hold: of several types, or made of several values."""
+    if ids.dtype != object or not pd.api.types.infer_dtype(ids).startswith("mixed"):
+        return
+    kinds = {type(one): one for one in ids.dropna()}
+    if len(kinds) > 1 or isinstance(next(iter(kinds.values()), None), tuple | list | dict | set):
+        some = " and ".join(repr(one) for one in list(kinds.values())[:2])
+        raise BadInput(f"series_id holds {some}; expected ids of one type, text or numbers: turn them into text")
 
 
 def _plain(column: "pd.Series[Any]", *, key: bool) -> "pd.Series[Any]":

@@ -75,7 +75,7 @@ class LightGBM(Forecaster):
         country: str | None = None,
         horizon: int = 28,
         events: Events = (),
-        covariates: Sequence[str] = (),
+        covariates: Sequence[str] | str = (),
         absence: str = "nothing",
         features: Sequence[str] = DEFAULT_FEATURES,
         trees: int = 150,

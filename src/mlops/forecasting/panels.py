@@ -153,7 +153,7 @@ def _refuse_twice(rows: pd.DataFrame) -> None:
     twice = rows.duplicated(["series_id", "ds"])
     if twice.any():
         row = rows[twice].iloc[0]
-        raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one")
+        raise BadInput(f"series {row['series_id']!r} has two rows for {row['ds']}; keep one, or add them up")
 
 
 def _begun(rows: pd.DataFrame, step: Granularity) -> pd.DataFrame:
@@ -282,9 +282,10 @@ def _with_covariates(
         parts.append(future.reindex(columns=["series_id", "ds", *names]))
     read = days_or_times if days else times
     columns = ["series_id", "ds", *names]
-    known = pd.concat(
-        [coding.coded(part[columns].assign(ds=read(part["ds"]).astype("datetime64[ns]"))) for part in parts]
-    )
+    parts = [part[columns].assign(ds=read(part["ds"]).astype("datetime64[ns]")) for part in parts]
+    for part in parts:
+        _refuse_ambiguous(part, names)
+    known = pd.concat([coding.coded(part) for part in parts])
     known = known.assign(**{name: _finite(known, name) for name in coding.names(names)})
     return known.drop_duplicates(["series_id", "ds"], keep="last")
 
@@ -296,9 +297,23 @@ def _refuse_missing(frame: pd.DataFrame, covariates: Sequence[str]) -> None:
         raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected {', '.join(columns)}")
 
 
+def _refuse_ambiguous(known: pd.DataFrame, names: Sequence[str]) -> None:
+    """BadInput where a frame says two values of a covariate for one step."""
+    keys = ["series_id", "ds"]
+    twice = known[known.duplicated(keys, keep=False)].drop_duplicates([*keys, *names])
+    twice = twice[twice.duplicated(keys)]
+    if len(twice):
+        row = twice.iloc[0]
+        raise BadInput(
+            f"series {row['series_id']!r} has two rows for {row['ds']} that differ in {' or '.join(names)}; keep one"
+        )
+
+
 def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
     """A column as floats; BadInput with series and time where it is no number or infinite."""
     try:
+        if pd.api.types.is_complex_dtype(frame[name].dtype):
+            raise TypeError(f"the type is {frame[name].dtype}")
         found = frame[name].astype(float)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{name} holds something that is no number: {error}") from error

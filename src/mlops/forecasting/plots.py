@@ -82,7 +82,7 @@ def plot(
     Parameters
     ----------
     shown
-        What `predict`, `decompose`, `weights`, `cross_validation` or `compare` returned.
+        What `predict`, `decompose`, `weights`, `what_if`, `cross_validation` or `compare` returned.
     history
         Observations `series_id, ds, y` to draw before a forecast.
     series
@@ -109,7 +109,7 @@ def plot(
     if not {"series_id", "ds", "cutoff"} < columns or shown.empty or not known:
         raise BadInput(
             f"a frame with {len(shown):,} rows and the columns {', '.join(sorted(columns))} can't be drawn; expected"
-            " what predict, decompose, weights, cross_validation or compare returned"
+            " what predict, decompose, weights, what_if, cross_validation or compare returned"
         )
     if "y_hat" not in columns:
         mean = shown.drop(columns=["ds", "cutoff"]).groupby("series_id", sort=False).mean()
@@ -188,6 +188,9 @@ def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None,
             axes.plot(before["ds"], before["y"], color=INK, linewidth=1.1, label="observed")
         _bands(axes, rows)
         axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=1.8, label="forecast")
+        if "y_hat_what_if" in rows:
+            style: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.8, "linestyle": DASHED}
+            axes.plot(rows["ds"], rows["y_hat_what_if"], label="what if", **style)
         _settle(axes, str(one))
     _title(figure, f"Forecast from {_day(shown['cutoff'].max())}", len(chosen), every)
 

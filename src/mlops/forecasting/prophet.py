@@ -105,7 +105,7 @@ class Prophet(Forecaster):
         country: str | None = None,
         horizon: int = 28,
         events: Events = (),
-        covariates: Sequence[str] = (),
+        covariates: Sequence[str] | str = (),
         absence: str = "nothing",
         growth: str = "linear",
         cap: float | Mapping[str, float] | None = None,

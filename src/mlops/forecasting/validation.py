@@ -16,7 +16,7 @@ from mlops.forecasting.inputs import Table, taken
 from mlops.forecasting.panels import Panels
 from mlops.forecasting.stamps import restamped
 
-__all__ = ["WINDOWS", "cross_validation", "from_cutoffs", "windows", "with_scales"]
+__all__ = ["WINDOWS", "check_model", "cross_validation", "from_cutoffs", "windows", "with_scales"]
 
 WINDOWS = 4
 """Cutoffs when none are said. Chosen, not measured."""
@@ -82,6 +82,7 @@ def cross_validation(
     [7, 7]
     """
     levels = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
+    check_model(model)
     known = None if isinstance(model, str) else model._form
     frame, form = taken(frame, known, id_col=id_col, time_col=time_col, target_col=target_col)
     cutoffs = windows(frame, h, n_windows, step, model=model)
@@ -136,6 +137,14 @@ def with_scales(
     tested = tested.assign(**{name: known[name].reindex(at).to_numpy() for name in known.columns})
     bounds = [name for name in tested.columns if name.startswith(("lo_", "hi_"))]
     return tested[["series_id", "ds", "cutoff", "step", "y", "y_hat", *bounds, "scale", "scale_rms"]]
+
+
+def check_model(model: object) -> None:
+    """BadInput for what is neither a kind nor a forecaster, such as the class of one."""
+    if isinstance(model, type) and issubclass(model, Forecaster):
+        raise BadInput(f"found the class of kind {model.kind!r}; make a forecaster of it: forecaster({model.kind!r})()")
+    if not isinstance(model, str | Forecaster):
+        raise BadInput(f"found {type(model).__name__}, which is no model; expected a kind or a forecaster")
 
 
 def _recipe(model: str | Forecaster) -> tuple[str, dict[str, Any]]:

@@ -38,7 +38,7 @@ def what_if(
     fitted
         A fitted forecaster.
     horizon
-        Steps ahead; `h` is the same.
+        Steps ahead (None: the forecaster's own horizon); `h` is the same.
     history, future
         As in `Forecaster.predict`.
     events
@@ -74,7 +74,7 @@ def what_if(
         None if one is None else model.read(one, target=False) for one in (history, future, changed)
     )
     fitted = model.plain()
-    horizon = either("horizon", horizon, "h", h)
+    horizon = either("horizon", horizon, "h", h, fitted.horizon)
     every = fitted.predict(horizon, (), history=history, future=future)
     base, cutoff = _open(every), pd.Timestamp(every["cutoff"].iloc[0])
     first = every["ds"].min().date()

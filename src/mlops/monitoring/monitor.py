@@ -59,11 +59,39 @@ class Reference:
 
 
 def fit_monitor(history: Table, spec: MonitorSpec) -> "Monitor":
-    """A monitor that knows what is normal; after a retrain fit a new one on the new model's backtest."""
+    """A monitor that knows what is normal; after a retrain fit a new one on the new model's backtest.
+
+    Parameters
+    ----------
+    history
+        Forecasts and outcomes of at least 90 days in which all was well, with the columns that `spec` names: the frame
+        of `cross_validation`, or of a backtest.
+    spec
+        Which columns are what.
+
+    Raises
+    ------
+    HistoryTooShort
+        When the rows span fewer days.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from mlops.monitoring import MonitorSpec, fit_monitor
+    >>> days = pd.date_range("2024-01-01", periods=203)
+    >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y_hat": 50.0})
+    >>> frame["y"] = frame["y_hat"] + np.random.default_rng(1).normal(0, 2, len(days))
+    >>> spec = MonitorSpec("ds", "series_id", (), (), target="y", prediction="y_hat")
+    >>> monitor, newest = fit_monitor(frame[:196], spec), frame[196:]
+    >>> monitor.check(newest, remember=False).performance, monitor.check(newest.assign(y=90.0)).performance
+    (False, True)
+    """
     rows = read_rows(history, spec)
     days = (rows.day.max() - rows.day.min()).days + 1 if len(rows) else 0
     if days < FEWEST_DAYS:
-        raise HistoryTooShort("history", days, FEWEST_DAYS)
+        counted = "counted are the days from the first row to the last"
+        raise HistoryTooShort("history", days, FEWEST_DAYS, hint=counted)
     harmonics = harmonics_for(days)
     parts = fit_feature_drift(rows, spec, harmonics), fit_concept_drift(rows, spec), fit_performance_drift(rows)
     reference = Reference(spec, *parts, fit_data_faults(rows, spec), harmonics)

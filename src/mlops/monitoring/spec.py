@@ -1,5 +1,6 @@
 """Which columns of a frame a monitor reads, and those columns as arrays."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,21 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class MonitorSpec:
-    """The names of the columns that a monitor reads, and how many false alarms a year it may spend in all."""
+    """The names of the columns that a monitor reads, and how many false alarms a year it may spend in all.
+
+    Parameters
+    ----------
+    time, entity
+        The day or time of a row, and whose it is: `"ds"` and `"series_id"`.
+    numeric, categorical
+        The inputs that are watched: the name or names of numbers, and of categories; `()` for none.
+    target, prediction
+        The outcome and its forecast: `"y"` and `"y_hat"`.
+    holiday
+        A column that is true on holidays (None: there is none).
+    alarms_per_year
+        False alarms a year in all, above 0.
+    """
 
     time: str
     entity: str
@@ -29,8 +44,8 @@ class MonitorSpec:
     alarms_per_year: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "numeric", tuple(self.numeric))
-        object.__setattr__(self, "categorical", tuple(self.categorical))
+        object.__setattr__(self, "numeric", _names(self.numeric))
+        object.__setattr__(self, "categorical", _names(self.categorical))
         if not self.alarms_per_year > 0:
             raise BadInput(f"alarms_per_year is {self.alarms_per_year}; it must be above 0")
 
@@ -55,6 +70,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.day)
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    """One name, or several."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def read_rows(given: Any, spec: MonitorSpec) -> Rows:

@@ -223,9 +223,9 @@ def _phases(panel: Panel, season: Season) -> Places:
 
 
 def _without_level(rest: Floats, there: Flags, length: int) -> Floats:
-    """Values less the mean of the season around them, 0 where there is none."""
+    """Values less the mean of the season around them, 0 where there is none; one that is alone there is that mean."""
     sums, counts = _around(rest, length), _around(there.astype(np.float64), length)
-    return np.where(there, rest - sums / np.maximum(counts, 1), 0.0)
+    return np.where(there & (counts > 1), rest - sums / np.maximum(counts, 1), 0.0)
 
 
 def _around(values: Floats, length: int) -> Floats:
