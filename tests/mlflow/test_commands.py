@@ -22,7 +22,7 @@ def test_a_week_by_commands(mlops, routes: Database, champion):
     assert code == 0
     assert json.loads(out)["stored"] == 112
     code, out, _ = mlops("outcomes", "match", "--as-of", "2020-01-08", "--json")
-    assert json.loads(out) == {"matched": 28, "waiting": 0, "overdue": 0}
+    assert json.loads(out) == {"matched": 28, "waiting": 0, "overdue": 0, "totals": 0}
     code, out, _ = mlops("monitor", "run", "--as-of", "2020-01-08", "--html", "--json")
     assert code == 0
     assert "<html" in next(Path(os.environ["MLOPS_HOME"]).glob("reports/drift-demand-*.html")).read_text()

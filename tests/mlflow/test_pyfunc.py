@@ -57,7 +57,7 @@ def asked(*series: object) -> pd.DataFrame:
     return pd.DataFrame({"series_id": list(series)})
 
 
-def test_the_champion_takes_the_names_of_its_series_and_gives_them_back(home, champion):
+def test_the_champion_takes_the_names_of_its_series_and_gives_them_back(store, champion):
     model = mlflow.pyfunc.load_model(CHAMPION)
     by_name = model.predict(asked("R2", "R1"), params={"horizon": 3})
     assert set(by_name["series_id"]) == {"R1", "R2"}

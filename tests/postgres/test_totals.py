@@ -221,7 +221,10 @@ def test_nothing_but_forecasts_knows_of_totals(place: Served, served_database: D
     with served_database.transaction() as transaction:
         for query, parameters in (
             ("series_names", {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None}),
-            ("series_segments", {"metric_type": "route_distance", "granularity": "daily", "labels": None}),
+            (
+                "series_segments",
+                {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None},
+            ),
             ("series_ids", {"metric_type": None, "series_ids": None}),
             ("series_called", {"metric_type": None, "labels": None}),
         ):
