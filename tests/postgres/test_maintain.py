@@ -400,3 +400,22 @@ def test_what_is_written_fits_and_a_session_of_ours_does_not_hide_the_server(hom
     found = {one["name"]: one for one in json.loads(mlops("db", "tune", "--json")[1])["settings"]}
     assert (found["jit"]["current"], found["jit"]["fits"]) == ("on", False)
     assert found["checkpoint_completion_target"]["fits"]
+
+
+def test_what_was_summed_up_is_known_to_the_planner(grown: Settings, tmp_path: Path):
+    database = database_of(grown)
+    maintain(database, tmp_path / "archive")  # makes the months that are missing
+    sql(database.url, "insert into analytics.series (metric_type, customer_id) values ('revenue', 'C1')")
+    sql(
+        database.url,
+        """
+        insert into analytics.time_series_staging (series_id, observed_at, value)
+        select max(series_id), date_trunc('day', now() at time zone 'UTC') at time zone 'UTC' - interval '2 days', 5
+          from analytics.series
+        """,
+    )
+    acts = {act.act for act in maintain(database, tmp_path / "archive").acts}
+    assert acts & {"make", "archive", "drop"} == set()
+    known = "select relname::text from pg_class where relname in ('month_figures', 'series') and reltuples > 0"
+    assert sorted(sql(database.url, known)) == [("month_figures",), ("series",)]
+    database.close()

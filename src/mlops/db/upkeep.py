@@ -343,7 +343,7 @@ def _verified(database: Database, archive: dict[str, Any]) -> list[Act]:
 
 
 def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
-    if any(act.act in ("make", "archive", "drop") for act in acts):
+    if any(act.act in ("make", "refresh", "archive", "drop") for act in acts):
         yield from _tried("analyze", "partitioned tables", partial(_analyzed, database))
 
 
