@@ -12,11 +12,10 @@ import pandas as pd
 import psycopg
 import pytest
 from pandas.testing import assert_frame_equal
-from tests.postgres.test_explain import QUERIES
 
 from mlops.db import Database, archived
 from mlops.db.archive import restore
-from mlops.db.engine import OBSERVED
+from mlops.db.statements import OBSERVED, blocks
 from mlops.db.upkeep import agree, maintain
 from mlops.errors import Refused
 from mlops.features import FeatureSet, Selection, build, feature, lag, online, rolling_mean
@@ -321,5 +320,5 @@ WITHIN = {
 
 
 def test_every_query_that_reads_observations_reads_archived_months_or_says_why_not():
-    asks = {name for name, path in QUERIES.items() if OBSERVED.search(path.read_text(encoding="utf-8"))}
+    asks = {name for name, block in blocks().items() if OBSERVED.search(block.text)}
     assert asks == ACROSS | WITHIN.keys()

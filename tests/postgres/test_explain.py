@@ -1,6 +1,6 @@
 """Every query that reads a partitioned table opens few partitions and uses their indexes; explained on real rows.
 
-A new query file belongs into one of the tables below when it names a partitioned table or calls a function of ours;
+A new query belongs into one of the tables below when it names a partitioned table or calls a function of ours;
 the first test fails until it does.
 """
 
@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,9 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from mlops.db import Database
-from mlops.db.engine import statement
+from mlops.db.statements import blocks, statement
 
-QUERIES = {path.stem: path for path in (Path(__file__).parents[2] / "src" / "mlops" / "db" / "queries").glob("*.sql")}
 PARTITIONED = re.compile(
     r"time_series_metrics|time_series_revisions|daily_metrics_summary|model_prediction_results|analytics\.time_series\b"
     r"|analytics\.\w+\("
@@ -61,7 +59,7 @@ select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"
 KNOWN = """
 update analytics.model_prediction_results set outcome_recorded_at = target_at
  where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
-MATCHED = (QUERIES["stage_matched"]).read_text(encoding="utf-8")
+MATCHED = blocks()["stage_matched"].text
 TOTALS = f"""{MATCHED};
 update analytics.series set total = true where series_id = 100;
 insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
@@ -368,10 +366,10 @@ vacuum analyze
 
 
 def test_every_query_that_touches_a_partitioned_table_is_explained_or_excused():
-    touching = {name for name, path in QUERIES.items() if PARTITIONED.search(path.read_text(encoding="utf-8"))}
+    touching = {name for name, block in blocks().items() if PARTITIONED.search(block.text)}
     known = READS.keys() | READ_ALL.keys() | ELSEWHERE.keys()
     assert touching - known == set(), "add these to READS, or say in READ_ALL or ELSEWHERE why not"
-    assert known - QUERIES.keys() == set(), "these are gone"
+    assert known - blocks().keys() == set(), "these are gone"
 
 
 @pytest.mark.parametrize("query", READS)

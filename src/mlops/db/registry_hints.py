@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import psycopg
 import sqlalchemy as sa
 
-from mlops.db.engine import statement
 from mlops.db.failures import NOTHING, unreachable
 from mlops.db.listen import address
 from mlops.db.retry import retrying
+from mlops.db.statements import statement
 from mlops.errors import Refused
 
 __all__ = ["CHANNEL", "install", "remove", "silent"]
