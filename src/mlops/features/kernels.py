@@ -15,7 +15,7 @@ import pandas as pd
 from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import Granularity
 from mlops.features.cells import Cells, Floats, Number
-from mlops.forecasting.calendar import Calendar
+from mlops.panels.calendar import Calendar
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from mlops.domain.granularity import Granularity
-from mlops.forecasting.calendar import Calendar, Rows
-from mlops.forecasting.panel import Floats, Panel
+from mlops.panels.calendar import Calendar, Rows
+from mlops.panels.panel import Floats, Panel
 
 __all__ = ["Effects", "measure", "usual_values"]
 

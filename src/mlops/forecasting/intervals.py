@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.forecasting.limits import limits
-from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
+from mlops.panels.panel import Floats, Panel
 
 __all__ = ["Intervals"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from mlops.forecasting.panel import Floats, Panel
+from mlops.panels.panel import Floats, Panel
 
 __all__ = ["limits", "within"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.panel import Floats, Panel
+from mlops.panels.panel import Floats, Panel
 
 __all__ = ["MovingAverage", "SeasonalNaive"]
 

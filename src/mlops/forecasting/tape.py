@@ -11,8 +11,8 @@ import pandas as pd
 
 from mlops.domain.clock import instants
 from mlops.domain.granularity import Granularity
-from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.stamps import granularity_of
+from mlops.panels.panel import Floats, Panel
+from mlops.panels.timestamps import granularity_of
 
 __all__ = ["Tape", "rehearsals", "rehearse"]
 

@@ -15,7 +15,7 @@ from mlops.domain.granularity import named
 from mlops.domain.metric_types import MetricType, declare
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName, nearest
-from mlops.forecasting.stamps import no_granularity, zone_meant
+from mlops.panels.timestamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
 from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.errors import BadInput
-from mlops.forecasting.calendar import Event
 from mlops.forecasting.whatif import what_if
+from mlops.panels.calendar import Event
 from mlops.series.names import find
 from mlops.serving.served import served
 from mlops.tracking.registry import ModelVersion

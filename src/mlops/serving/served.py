@@ -13,14 +13,14 @@ from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_from_file, trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
-from mlops.features.build import history
+from mlops.feature_store.build import history
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.files import read_file
+from mlops.panels.files import read_file
 from mlops.series.names import names
 from mlops.series.quality import usable
 from mlops.series.read import nothing_current
-from mlops.tracking.bridge import sync
-from mlops.tracking.checked import load
+from mlops.tracking.artifacts.checked import load
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
 

@@ -16,9 +16,9 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
-from mlops.forecasting.backtest import backtest, mean_before
+from mlops.evaluation.backtest import backtest, mean_before
 from mlops.series.read import observed
-from mlops.tracking.checked import load
+from mlops.tracking.artifacts.checked import load
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store

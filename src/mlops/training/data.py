@@ -11,9 +11,9 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.series import LEVELS
 from mlops.errors import Misused, NothingToDo
-from mlops.features.build import history
-from mlops.forecasting.files import FileSeries
-from mlops.forecasting.stamps import granularity_of
+from mlops.feature_store.build import history
+from mlops.panels.files import FileSeries
+from mlops.panels.timestamps import granularity_of
 from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
 from mlops.series.read import check_labels, nothing_current

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.panels.calendar import Calendar, Event
 from mlops.simulation.processes import Array, Rng
 
 __all__ = ["Company", "Flags", "Happenings", "Whole", "draw_happenings"]
