@@ -484,7 +484,8 @@ def test_a_sync_never_sees_a_version_of_ours_before_its_anchor(
 def test_the_code_that_models_are_logged_with_is_released():
     digest = digests(Path(pyfunc.__file__).parent)["pyfunc.py"]
     assert list(RELEASED)[-1] == digest, (
-        f'pyfunc.py has changed; add "{digest}" to src/mlops/tracking/artifacts/released.py, and leave the older digests there'
+        f'pyfunc.py has changed; add "{digest}" to src/mlops/tracking/artifacts/released.py,'
+        " and leave the older digests there"
     )
 
 

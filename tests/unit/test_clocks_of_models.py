@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.domain.clock import local_times, longest_shift
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotMigrated, UnknownName
 from mlops.evaluation.backtest import backtest, origins
 from mlops.forecasting import forecaster, load
@@ -16,6 +15,7 @@ from mlops.forecasting.whatif import what_if
 from mlops.panels.frames import read_frame
 from mlops.panels.from_frame import Panels
 from mlops.panels.timestamps import infer
+from mlops.times import local_times, longest_shift
 from mlops.tracking.runs import _signature
 
 LORD_HOWE = "Australia/Lord_Howe"

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from mlops.arrays import Floats
 from mlops.feature_store.digest import digest
 from mlops.forecasting.naive import SeasonalNaive
 from mlops.monitoring.replay.model import _freshest
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 
 TRAINING = """
 import hashlib, json, sys, tempfile

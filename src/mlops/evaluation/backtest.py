@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlops import parallel
+from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
 from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
@@ -21,7 +22,6 @@ from mlops.forecasting import forecaster
 from mlops.panels.calendar import Calendar, about
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Table, taken
-from mlops.panels.panel import Floats
 from mlops.panels.timestamps import restamped
 from mlops.tables import days_or_times, times
 

@@ -10,13 +10,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
+
+from mlops.arrays import Floats, Ints
 
 __all__ = ["Estimate", "blocks", "mean", "ratio"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 RESAMPLES = 2_000
 WEEK = 7
 FREEDOM = 1.5  # degrees for each block after the first, as blocks overlap

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats, Times
 from mlops.db import Database
-from mlops.domain.clock import local_times
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
 from mlops.feature_store.digest import Fingerprint, fingerprint
-from mlops.feature_store.grid import Clock, Grid, Observed, Times, Wanted
+from mlops.feature_store.grid import Clock, Grid, Observed, Wanted
 from mlops.feature_store.sources import observed_of, read_sources, wanted
 from mlops.feature_store.store import register
-from mlops.features.cells import Floats
 from mlops.features.definitions import check
 from mlops.features.transformations import parse
 from mlops.forecasting.lightgbm.design import Design
@@ -27,6 +26,7 @@ from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 from mlops.panels.panel import Panel
 from mlops.series import read
+from mlops.times import aware_utc, local_times
 
 __all__ = ["Built", "build", "from_frame", "history", "on_holiday", "values"]
 
@@ -70,8 +70,8 @@ class Built:
             "selection": self.feature_set.selection,
             "features": dict(self.features),
             "as_of": self.as_of,
-            "trained_from": _aware(self.frame["ds"].min()),
-            "trained_to": _aware(self.frame["ds"].max()),
+            "trained_from": aware_utc(self.frame["ds"].min()),
+            "trained_to": aware_utc(self.frame["ds"].max()),
             "series": self.series,
             "label": self.feature_set.label,
             **self.fingerprint.facts,
@@ -147,10 +147,6 @@ def framed(ids: Any, grid: Grid, rows: Observed, feature_set: FeatureSet, *, lab
     narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
     frame = frame.astype(narrow) if narrow else frame
     return frame if given or not labelled else frame[frame["y"].notna()].reset_index(drop=True)
-
-
-def _aware(time: pd.Timestamp) -> datetime:
-    return time.tz_localize(UTC).to_pydatetime()
 
 
 def history(

@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 
+from mlops.arrays import Ints
 from mlops.domain.canonical import canonical_json
 from mlops.errors import BadInput
 
 __all__ = ["Fingerprint", "digest", "fingerprint"]
 
 Words = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
 
 KEYS = ("series_id", "ds")
 BLOCK_ROWS = 65_536
@@ -166,7 +166,7 @@ def _mixed(cells: list[Words], rows: int) -> Words:
     return mixed
 
 
-def _order(keys: list[Words], cells: list[Words]) -> Places:
+def _order(keys: list[Words], cells: list[Words]) -> Ints:
     """The rows by their keys, and by all cells where keys are equal; as they are when they are so already."""
     places = np.arange(len(keys[0]))
     if _distinct(keys, places, ascending=True):
@@ -175,7 +175,7 @@ def _order(keys: list[Words], cells: list[Words]) -> Places:
     return order if _distinct(keys, order) else np.lexsort([*cells[::-1], *keys[::-1]])
 
 
-def _distinct(keys: list[Words], order: Places, *, ascending: bool = False) -> bool:
+def _distinct(keys: list[Words], order: Ints, *, ascending: bool = False) -> bool:
     """Whether no two neighbours are equal; with `ascending`, whether each is above the one before."""
     equal = np.ones(max(len(order) - 1, 0), dtype=bool)
     above = ~equal
@@ -186,7 +186,7 @@ def _distinct(keys: list[Words], order: Places, *, ascending: bool = False) -> b
     return bool(above.all()) if ascending else not equal.any()
 
 
-def _digests(cells: list[Words], order: Places, ends: Places) -> Iterator[bytes]:
+def _digests(cells: list[Words], order: Ints, ends: Ints) -> Iterator[bytes]:
     """SHA-256 of the cells up to each end, row by row; only a block of rows is copied at a time."""
     part = hashlib.sha256()
     for start in range(0, len(order), BLOCK_ROWS):

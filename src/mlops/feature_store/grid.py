@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mlops.domain.clock import UTC
+from mlops.arrays import Floats, Ints, Times
 from mlops.domain.granularity import Granularity
-from mlops.features.cells import Cells, Floats
+from mlops.features.cells import Cells
 from mlops.features.kernels import Steps
 from mlops.features.transformations import Transformation, compute, dated, room
+from mlops.times import UTC
 
 __all__ = ["Clock", "Grid", "Ints", "Observed", "Times", "Wanted", "anchors_of", "step_of", "time_of"]
 
-Ints = npt.NDArray[np.int64]
-Times = npt.NDArray[np.datetime64]
 Wanted = tuple[Transformation, str | None, str]
 """A transformation, the metric type that it works on when it names none, and the entity that it is measured on."""
 TOGETHER = 64

@@ -20,6 +20,7 @@ from mlops.feature_store.digest import Fingerprint, fingerprint
 from mlops.feature_store.sources import series_of
 from mlops.feature_store.store import register
 from mlops.features.definitions import check
+from mlops.times import aware_utc
 
 __all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read"]
 
@@ -233,8 +234,8 @@ def _record(request: _Request, features: Mapping[str, Mapping[str, Any]], parts:
         "window_end": request.end,
         "rows": whole.rows,
         "series": whole.parts["series_id"].nunique(),
-        "first_at": min(one.first for one in parts).tz_localize(UTC).to_pydatetime(),
-        "last_at": max(one.last for one in parts).tz_localize(UTC).to_pydatetime(),
+        "first_at": aware_utc(min(one.first for one in parts)),
+        "last_at": aware_utc(max(one.last for one in parts)),
         "content_sha256": whole.sha256,
     }
 

@@ -19,6 +19,7 @@ from mlops.feature_store.grid import Observed, step_of
 from mlops.feature_store.sources import read_sources, series_of
 from mlops.feature_store.store import register
 from mlops.features.definitions import check
+from mlops.times import aware_utc, naive_utc
 
 __all__ = ["Refreshed", "latest", "next_rows", "refresh"]
 
@@ -113,9 +114,7 @@ def latest(
     if not isinstance(feature_set, str):
         _same(feature_set, found["definitions"])
     frame = _frame(found)
-    frame.insert(
-        3, "age", pd.Timestamp(now or datetime.now(UTC)).tz_convert("UTC").tz_localize(None) - frame["observed_at"]
-    )
+    frame.insert(3, "age", naive_utc(now or datetime.now(UTC)) - frame["observed_at"])
     if not isinstance(feature_set, str):
         frame = frame.astype({one.name: one.dtype for one in feature_set.features})
     if oldest is not None:
@@ -144,7 +143,7 @@ def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: pd.DataFrame) -> pd.DataFrame:
-    start = newest["observed_at"].min().tz_localize("UTC").to_pydatetime()
+    start = aware_utc(newest["observed_at"].min())
     ids = [int(one) for one in newest["series_id"]]
     found = read_sources(database, feature_set, as_of, start=start, series=ids)
     observed = newest["observed_at"].to_numpy("datetime64[ns]")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Bools
 from mlops.domain.features import FeatureDefinition
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
@@ -19,7 +20,7 @@ from mlops.errors import BadInput
 from mlops.feature_store.profile_rows import Column, Rows, share
 from mlops.features.histogram import edges as laid
 from mlops.features.histogram import histogram
-from mlops.series.grid import Flags
+from mlops.times import aware_utc, naive_utc
 
 __all__ = ["profile"]
 
@@ -48,9 +49,9 @@ def profile(
         raise BadInput(f"the frame has no column {', '.join(sorted(missing))}; expected series_id, ds and the features")
     if window.start >= window.end:
         raise BadInput(f"a window from {window.start} to {window.end} has nothing in it; give it one day or more")
-    known = frame[frame["ds"] < _naive(as_of)]
+    known = frame[frame["ds"] < naive_utc(as_of)]
     rows = {
-        kind: Rows.of(known, GRANULARITIES[kind], _naive(window.start), _naive(window.end))
+        kind: Rows.of(known, GRANULARITIES[kind], naive_utc(window.start), naive_utc(window.end))
         for kind in {definition.granularity for definition in definitions}
     }
     kept = edges or {}
@@ -93,7 +94,7 @@ class _Subject:
     def quality(self, as_of: datetime) -> Quality:
         """The four qualities with what they rest on."""
         rows, column, bounds = self.rows, self.column, self.bounds
-        checks: dict[str, Flags | None] = {
+        checks: dict[str, Bools | None] = {
             "unique": rows.unique(column),
             "typed": column.typed,
             "steady": rows.steady(column) if self.sources and column.numeric else None,
@@ -106,7 +107,7 @@ class _Subject:
             consistency=self._share(np.logical_and.reduce(asked)),
             bounds=bounds,
             **{name: None if ok is None else self._share(ok) for name, ok in checks.items()}
-            | self._ages(_naive(as_of)),
+            | self._ages(naive_utc(as_of)),
         )
 
     def distribution(self, edges: Sequence[float]) -> Distribution:
@@ -153,7 +154,7 @@ class _Subject:
         times = pd.DatetimeIndex(rows.at)
         hours = () if rows.granularity.dated else rows.means(column, times.hour.to_numpy(), 24)
         return Pattern(
-            since=_aware(rows.at[column.finite].min()) if column.finite.any() else None,
+            since=aware_utc(rows.at[column.finite].min()) if column.finite.any() else None,
             by_hour=hours,
             by_weekday=rows.means(column, times.dayofweek.to_numpy(), 7),
             by_month=rows.means(column, times.month.to_numpy() - 1, 12),
@@ -176,7 +177,7 @@ class _Subject:
         """Expected keys without a value."""
         return max(self.rows.expected - self.rows.filled(self.column), 0)
 
-    def _share(self, ok: Flags) -> float | None:
+    def _share(self, ok: Bools) -> float | None:
         """Of the values of the window, how many are `ok`."""
         return share(int(ok[self.there].sum()), int(self.there.sum()))
 
@@ -188,12 +189,12 @@ class _Subject:
         known = age[~np.isnat(age)]
         return {
             "freshness": share(fresh, self.rows.many),
-            "newest": _aware(np.nanmax(newest)) if len(known) else None,
+            "newest": aware_utc(np.nanmax(newest)) if len(known) else None,
             "age_steps": max(float(known.min() / np.timedelta64(step)), 0.0) if len(known) else None,
         }
 
 
-def _within(column: Column, bounds: Bounds) -> Flags:
+def _within(column: Column, bounds: Bounds) -> Bools:
     """Which values are possible."""
     low, high = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
     return (
@@ -204,11 +205,3 @@ def _within(column: Column, bounds: Bounds) -> Flags:
 def _number(value: Any) -> float | None:
     """A finite number, or None: JSON has no other."""
     return float(value) if value is not None and np.isfinite(value) else None
-
-
-def _naive(time: datetime) -> pd.Timestamp:
-    return pd.Timestamp(time).tz_convert("UTC").tz_localize(None)
-
-
-def _aware(time: Any) -> datetime:
-    return pd.Timestamp(time).tz_localize("UTC").to_pydatetime()

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Bools, Floats, Ints, Times
 from mlops.domain.features import FeatureDefinition
 from mlops.domain.granularity import Granularity
 from mlops.feature_store.grid import anchors_of, step_of
-from mlops.series.grid import Flags, Floats, Places, Times
 
 __all__ = ["Column", "Rows", "share"]
 
@@ -34,12 +34,12 @@ class Column:
     given: npt.NDArray[Any]
     values: Floats
     """NaN where there is no number; all NaN when the feature is not one (`numeric` is false)."""
-    present: Flags
-    typed: Flags
+    present: Bools
+    typed: Bools
     numeric: bool
 
     @cached_property
-    def finite(self) -> Flags:
+    def finite(self) -> Bools:
         """Which are numbers that can be counted with."""
         return np.asarray(self.typed & np.isfinite(self.values))
 
@@ -50,13 +50,13 @@ class Rows:
 
     frame: pd.DataFrame
     granularity: Granularity
-    series: Places
+    series: Ints
     many: int
     """How many series there are."""
     at: Times
-    period: Places
+    period: Ints
     start: np.datetime64
-    inside: Flags
+    inside: Bools
     expected: int
     """How many periods of the window are expected of all series."""
 
@@ -96,7 +96,7 @@ class Rows:
         """How many keys (series and period) of the window have a value."""
         return len(np.unique(self._keys[self.inside & column.present]))
 
-    def unique(self, column: Column) -> Flags:
+    def unique(self, column: Column) -> Bools:
         """Rows whose key (series and time) has no other value."""
         found, twice = np.ones(len(self.at), dtype=bool), self._twice
         if twice.any():
@@ -104,7 +104,7 @@ class Rows:
             found[twice] = values.groupby(self._instants[twice]).transform("nunique").to_numpy() <= 1
         return found
 
-    def steady(self, column: Column) -> Flags:
+    def steady(self, column: Column) -> Bools:
         """Rows of series whose median in the window lies within the outer fences of their own history.
 
         A series with fewer than FEWEST values before the window has no history to differ from.
@@ -117,7 +117,7 @@ class Rows:
         off = enough & ((middle < low - room) | (middle > high + room))
         return np.asarray(~off[self.series])
 
-    def repeated(self, name: str, column: Column, earlier: pd.DataFrame) -> Flags:
+    def repeated(self, name: str, column: Column, earlier: pd.DataFrame) -> Bools:
         """Rows whose value is that of an earlier build; what that did not have can't differ from it."""
         known = earlier.drop_duplicates(["series_id", "ds"]).set_index(["series_id", "ds"])[name]
         then = known.reindex(pd.MultiIndex.from_frame(self.frame[["series_id", "ds"]])).to_numpy()
@@ -132,7 +132,7 @@ class Rows:
         np.fmax.at(found, self.series[column.present], self.at[column.present])
         return found
 
-    def means(self, column: Column, places: Places, many: int) -> tuple[float | None, ...]:
+    def means(self, column: Column, places: Ints, many: int) -> tuple[float | None, ...]:
         """The mean of the finite values at each of `many` places of the calendar; `places` has one per row."""
         chosen = column.finite & ~self._twice
         count = np.bincount(places[chosen], minlength=many)
@@ -160,14 +160,14 @@ class Rows:
         size = float(np.sqrt((now**2).sum() * (then**2).sum()))
         return float(np.clip((now * then).sum() / size, -1, 1)) if size > 0 else None
 
-    def _centred(self, values: Floats, chosen: Flags) -> Floats:
+    def _centred(self, values: Floats, chosen: Bools) -> Floats:
         """The chosen values less the mean of their series."""
         series, values = self.series[chosen], values[chosen]
         count = np.bincount(series, minlength=self.many)
         mean = np.bincount(series, values, minlength=self.many) / np.maximum(count, 1)
         return np.asarray(values - mean[series])
 
-    def _quantiles(self, values: Floats, chosen: Flags, shares: Sequence[float]) -> Floats:
+    def _quantiles(self, values: Floats, chosen: Bools, shares: Sequence[float]) -> Floats:
         """Quantiles of the chosen values per series, shaped (shares, series); NaN for a series without any."""
         series, values = self.series[chosen], values[chosen]
         ordered = np.r_[values[np.lexsort((values, series))], np.nan]
@@ -179,7 +179,7 @@ class Rows:
         return np.where(count > 0, found, np.nan)
 
     @cached_property
-    def _keys(self) -> Places:
+    def _keys(self) -> Ints:
         """One number per series and period, with a season between two series."""
         if not len(self.period):
             return self.period
@@ -187,18 +187,18 @@ class Rows:
         return np.asarray(self.series * stride + self.period - self.period.min())
 
     @cached_property
-    def _instants(self) -> Places:
+    def _instants(self) -> Ints:
         """One number per series and time, in order."""
         new = np.r_[True, (np.diff(self.series) != 0) | (np.diff(self.at) != np.timedelta64(0))][: len(self.at)]
         return np.asarray(np.cumsum(new))
 
     @cached_property
-    def _twice(self) -> Flags:
+    def _twice(self) -> Bools:
         """Rows whose key has more rows than one: what it is worth, nobody knows."""
         return np.asarray(np.bincount(self._instants)[self._instants] > 1)
 
     @cached_property
-    def _a_season_apart(self) -> tuple[Places, Places]:
+    def _a_season_apart(self) -> tuple[Ints, Ints]:
         """The places of rows and of those a season before them."""
         before = np.searchsorted(self._keys, self._keys - self.granularity.season)
         found = np.flatnonzero(self._keys[before] == self._keys - self.granularity.season)
@@ -211,7 +211,7 @@ def share(part: float, whole: float) -> float | None:
 
 
 def _expected(
-    at: Times, start: np.datetime64, end: np.datetime64, granularity: Granularity, anchors: Places
+    at: Times, start: np.datetime64, end: np.datetime64, granularity: Granularity, anchors: Ints
 ) -> Iterator[int]:
     """How many periods begin from `start` until before `end`, of the series with each anchor.
 
@@ -239,7 +239,7 @@ def _kind(dtype: str) -> "np.dtype[Any] | None":
     return kind if kind.kind in "fiub" else None
 
 
-def _fits(values: Floats, kind: "np.dtype[Any]") -> Flags:
+def _fits(values: Floats, kind: "np.dtype[Any]") -> Bools:
     """Which values a dtype can hold without becoming another value; NaN is none."""
     if kind.kind == "f":
         return np.asarray(np.isinf(values) | (np.abs(values) <= np.finfo(kind).max))
@@ -247,5 +247,5 @@ def _fits(values: Floats, kind: "np.dtype[Any]") -> Flags:
     return np.asarray((values >= low) & (values <= high) & (values == np.floor(values)))
 
 
-def _texts(given: npt.NDArray[Any]) -> Flags:
+def _texts(given: npt.NDArray[Any]) -> Bools:
     return np.fromiter((isinstance(value, str) for value in given), dtype=bool, count=len(given))

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.domain.clock import instants
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
@@ -25,6 +24,7 @@ from mlops.forecasting.lightgbm.design import Design
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 from mlops.panels.panel import Panel
+from mlops.times import instants
 
 __all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
 

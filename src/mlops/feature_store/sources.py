@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Ints
 from mlops.db import Database, Transaction
 from mlops.db.archived import read_archived
 from mlops.db.binary import elements
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
-from mlops.feature_store.grid import Clock, Grid, Ints, Observed, Wanted, anchors_of, step_of, time_of
+from mlops.feature_store.grid import Clock, Grid, Observed, Wanted, anchors_of, step_of, time_of
 from mlops.features.transformations import parse, reach, sources
 
 __all__ = ["Sources", "observed_of", "read_sources", "series_of", "wanted"]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import UTC, longest_shift
+from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
@@ -27,10 +27,11 @@ from mlops.panels.categories import NUMBERS, Coding
 from mlops.panels.continuation import continued, refuse_gap
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Form, Table, taken
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 from mlops.panels.service_calendar import closed, memory, service
 from mlops.panels.timestamps import granularity_of
 from mlops.parallel import one_thread
+from mlops.times import UTC, longest_shift
 
 if TYPE_CHECKING:
     from mlops.forecasting.plots import Picture

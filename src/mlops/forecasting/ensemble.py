@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import UnknownName
 from mlops.forecasting.base import Forecaster, opened
 from mlops.forecasting.hybrid import Hybrid
@@ -19,7 +20,7 @@ from mlops.forecasting.weights import blend, refuge, shares, weigh
 from mlops.panels.arguments import either
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.inputs import Table
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 from mlops.parallel import one_thread
 
 __all__ = ["GAIN", "Auto", "Lean"]

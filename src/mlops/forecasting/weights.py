@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from mlops.arrays import Floats
 from mlops.forecasting.tape import Tape
-from mlops.panels.panel import Floats
 
 __all__ = ["blend", "refuge", "shares", "weigh"]
 

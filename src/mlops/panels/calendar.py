@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.tables import as_pandas, file_format, read_text, refuse_nul
 
 __all__ = ["Calendar", "Event", "Events", "about", "events_of", "read_events"]
 
-Floats = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.int64] | slice
 COLUMNS = "event,first[,last[,announced[,series]]]"
 EXAMPLE = "{'name': 'strike', 'first': '2020-03-26', 'last': '2020-03-27'}"

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import BadInput
 
 __all__ = ["MOST", "NUMBERS", "UNSEEN", "Coding", "as_text"]
 
-Floats = npt.NDArray[np.float64]
 
 MOST = 50
 """Categories that a covariate may have. Chosen, not measured."""

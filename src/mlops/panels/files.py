@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mlops.errors import BadInput, NothingToDo
 from mlops.panels.frames import read_frame
 from mlops.panels.from_frame import Panels
 from mlops.panels.timestamps import restamped
+from mlops.times import naive_utc
 
 __all__ = ["FileSeries", "read_file"]
 
@@ -56,7 +57,7 @@ def read_file(
     frame = restamped(frame, freq) if freq and labels_ends(freq) else frame
     panels = Panels.of(frame, freq or None, covariates)
     ends = panels.granularity.over(frame["ds"].to_numpy("datetime64[ns]"))
-    open_then = ends > pd.Timestamp(as_of).tz_convert(UTC).tz_localize(None).to_datetime64()
+    open_then = ends > naive_utc(as_of).to_datetime64()
     left_out = int((frame["y"].notna() & open_then).sum())
     if left_out:
         frame = frame.assign(y=frame["y"].mask(open_then)) if covariates else frame[~open_then].reset_index(drop=True)

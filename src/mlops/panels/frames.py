@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from mlops import tables
-from mlops.domain.clock import UTC
 from mlops.domain.series import PLACE, SEPARATOR
 from mlops.errors import BadInput
+from mlops.times import UTC
 
 __all__ = ["read_frame"]
 

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import NOT_A_ZONE, UTC, local_times, zone_named
+from mlops.arrays import Floats, Times
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends
 from mlops.errors import BadInput, NothingToDo
 from mlops.panels.categories import Coding
-from mlops.panels.panel import Floats, Panel
-from mlops.panels.timestamps import Times, fits, granularity_of, infer, zone_meant
+from mlops.panels.panel import Panel
+from mlops.panels.timestamps import fits, granularity_of, infer, zone_meant
 from mlops.tables import days_or_times, refuse_infinite, times
+from mlops.times import NOT_A_ZONE, UTC, local_times, zone_named
 
 __all__ = ["Panels"]
 

@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import UTC, instants, local_times
+from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput
 from mlops.panels.categories import NUMBERS, Coding
+from mlops.times import UTC, instants, local_times
 
 __all__ = ["SMALLEST_LEVEL", "Floats", "Panel"]
-
-Floats = npt.NDArray[np.float64]
 
 
 SMALLEST_LEVEL = 1e-290  # parts of a smaller one are no normal numbers any more

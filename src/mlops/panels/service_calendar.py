@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import bdtr
 
+from mlops.arrays import Bools, Floats
 from mlops.domain.granularity import DAYS_OF_YEAR
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 
 __all__ = ["closed", "memory", "served", "service"]
 
@@ -36,11 +37,8 @@ PRIOR = 2.0
 LEAST = 26
 """Steps, at least, over which this share is taken."""
 
-Flags = npt.NDArray[np.bool_]
-Counts = npt.NDArray[np.int64]
 
-
-def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Flags:
+def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Bools:
     """Which steps `ahead` (series × steps) are closed, by what the panel knows at its end.
 
     A weekday is closed when almost nothing came on it in the newest 26 weeks while others were served, beyond chance
@@ -51,7 +49,7 @@ def closed(panel: Panel, ahead: pd.DatetimeIndex) -> Flags:
     return np.asarray(weekdays[:, ahead.dayofweek] | months[:, ahead.month - 1])
 
 
-def service(panel: Panel) -> tuple[Flags, Flags]:
+def service(panel: Panel) -> tuple[Bools, Bools]:
     """Which weekdays (series × 7, from Monday) and months (series × 12, from January) are closed, as of `closed`."""
     weekdays, months = (np.zeros((len(panel.ids), count), dtype=bool) for count in (7, 12))
     if not len(panel.index):
@@ -100,19 +98,19 @@ def memory(panel: Panel) -> int:
     return math.ceil(REMEMBERED * DAYS_OF_YEAR / 12 / panel.granularity.days)
 
 
-def _daily(panel: Panel) -> tuple[npt.NDArray[np.datetime64], Flags]:
+def _daily(panel: Panel) -> tuple[npt.NDArray[np.datetime64], Bools]:
     """The dates of the panel (of longer steps: their first), and on which of them a series has a value."""
     seen, dates = ~np.isnan(panel.y), panel.index.to_numpy().astype("datetime64[D]")
     begins = np.flatnonzero(np.r_[True, dates[1:] != dates[:-1]])
     return dates[begins], np.logical_or.reduceat(seen, begins, axis=1) if len(begins) < len(dates) else seen
 
 
-def _since_first(seen: Flags) -> Flags:
+def _since_first(seen: Bools) -> Bools:
     """From the first value of each series on."""
     return np.asarray(np.maximum.accumulate(seen, axis=1))
 
 
-def _weekdays(days: npt.NDArray[np.datetime64], seen: Flags) -> Flags:
+def _weekdays(days: npt.NDArray[np.datetime64], seen: Bools) -> Bools:
     """Series × weekdays from Monday: which are closed."""
     expected = _since_first(seen)[:, -7 * WEEKS :]
     here = (pd.DatetimeIndex(days[-7 * WEEKS :]).dayofweek.to_numpy()[:, None] == np.arange(7)).astype(float)
@@ -124,7 +122,7 @@ def _weekdays(days: npt.NDArray[np.datetime64], seen: Flags) -> Flags:
     return np.asarray(few & (bdtr(came, times.astype(int), usual) < CHANCE))
 
 
-def _months(days: npt.NDArray[np.datetime64], seen: Flags, expected: Flags) -> Flags:
+def _months(days: npt.NDArray[np.datetime64], seen: Bools, expected: Bools) -> Bools:
     """Series × months from January: which are closed."""
     months = days.astype("datetime64[M]")
     begins = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])

@@ -4,15 +4,15 @@ from functools import lru_cache
 from zoneinfo import available_timezones
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import NOT_A_ZONE, zone_named
+from mlops.arrays import Bools, Times
 from mlops.domain.granularity import GRANULARITIES, Granularity, named, table
 from mlops.errors import BadInput, Misused, nearest, quoted
 from mlops.tables import days_or_times, times
+from mlops.times import NOT_A_ZONE, zone_named
 
-__all__ = ["Flags", "Times", "fits", "granularity_of", "infer", "no_granularity", "restamped", "zone_meant", "zone_of"]
+__all__ = ["Bools", "Times", "fits", "granularity_of", "infer", "no_granularity", "restamped", "zone_meant", "zone_of"]
 
 SPARSEST = 0.15
 """The least share of its steps that the densest series must have; with less nobody can say what the steps are."""
@@ -25,8 +25,6 @@ WORDS = {
     **{"quarter hour": "15min", "half hour": "30min", "30 minutes": "30min"},
 }
 """Further words for granularities, by which a mistyped one is recognised."""
-Flags = npt.NDArray[np.bool_]
-Times = npt.NDArray[np.datetime64]
 MONDAY = np.datetime64("1970-01-05", "ns")
 
 
@@ -160,7 +158,7 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     return found.assign(count=count)
 
 
-def fits(at: Times, first: Times, step: Granularity) -> Flags:
+def fits(at: Times, first: Times, step: Granularity) -> Bools:
     """Whether each time begins a step, as the first time of its series does."""
     if step.seconds:
         return np.asarray((at - first) % np.timedelta64(step.seconds, "s") == np.timedelta64(0))

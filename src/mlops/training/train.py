@@ -23,6 +23,7 @@ from mlops.panels.calendar import about
 from mlops.panels.files import read_file
 from mlops.panels.from_frame import Panels
 from mlops.series.totals import Totals, totals_of
+from mlops.times import aware_utc
 from mlops.tracking.bridge.sync import register as register_version
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.environment import installed
@@ -314,8 +315,8 @@ def _lineage(
     common = {
         "label": "value",
         "as_of": spec.as_of,
-        "trained_from": _aware(observed.min()),
-        "trained_to": _aware(observed.max()),
+        "trained_from": aware_utc(observed.min()),
+        "trained_to": aware_utc(observed.max()),
         **record.data.facts,
         "recipe": spec.recipe,
     }
@@ -345,7 +346,3 @@ def _week(granularity: str) -> int:
     """Steps between two backtest origins: a week of hours or days, else one step."""
     step = GRANULARITIES[granularity]
     return 1 if step.counted else step.issue
-
-
-def _aware(time: pd.Timestamp) -> datetime:
-    return time.tz_localize("UTC").to_pydatetime()

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats, Ints
 from mlops.errors import UnknownName
 from mlops.forecasting.smoothing import smoothed
 from mlops.panels.calendar import Calendar
-from mlops.panels.panel import SMALLEST_LEVEL, Floats, Panel
+from mlops.panels.panel import SMALLEST_LEVEL, Panel
 
 __all__ = ["DEFAULT_FEATURES", "FEATURES", "Design", "Feature"]
 
-Ints = npt.NDArray[np.int64]
 LARGEST = 1e30  # a ratio that a float of 32 bits can hold; trees only ask which is larger
 
 

@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 import lightgbm as lgb
+from mlops.arrays import Floats, Ints, Singles
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.lightgbm.design import DEFAULT_FEATURES, FEATURES, Design, Ints, check_features
+from mlops.forecasting.lightgbm.design import DEFAULT_FEATURES, FEATURES, Design, check_features
 from mlops.forecasting.limits import within
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.arguments import one_of, positive, whole
 from mlops.panels.calendar import Events
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 
 __all__ = ["LightGBM"]
 
-Matrix = npt.NDArray[np.float32]
 ROWS = (20_000, 600_000)  # of the training table, at least (where there is as much) and at most
 PLAIN = re.compile(r"[\w=.+-]+", re.ASCII)
 OBJECTIVES = ("l1", "l2", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
@@ -177,7 +177,7 @@ class LightGBM(Forecaster):
         forecasts = iter(y_hat - base)
         return rehearse(panel, origins, self.horizon, lambda past, _horizon: within(next(forecasts), past))
 
-    def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Matrix, Floats]:
+    def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Singles, Floats]:
         """A design, its features of the steps after the panel (series × steps), and the level of each series."""
         for name in self._inputs:
             panel.ahead(name, horizon)
@@ -185,13 +185,13 @@ class LightGBM(Forecaster):
         x = np.stack([self._features(design, origin, step) for step in range(1, horizon + 1)], axis=1)
         return design, x.reshape(-1, x.shape[2]), design.level(origin)
 
-    def _features(self, design: Design, origins: Ints, step: int) -> Matrix:
+    def _features(self, design: Design, origins: Ints, step: int) -> Singles:
         """Features and covariates; NaN for a covariate that is not known, which a forecast has ruled out before."""
         x = design.matrix(self.features, origins, step)
         known = [_at(design.panel.extra[name], origins + step).ravel() for name in self._inputs]
         return np.column_stack([x, *known]).astype(np.float32) if known else x
 
-    def _table(self, panel: Panel) -> tuple[Matrix, Floats, Ints]:
+    def _table(self, panel: Panel) -> tuple[Singles, Floats, Ints]:
         """Features, targets and their positions, of past origins and all steps ahead."""
         few, most = ROWS
         moving = ~_constant(panel)[:, 0]
@@ -218,10 +218,10 @@ class LightGBM(Forecaster):
             raise BadInput("no series has a value after the beginning of its history; pass a longer one")
         return x[seen], y[seen], target[seen]
 
-    def _dataset(self, x: Matrix, y: Floats) -> lgb.Dataset:
+    def _dataset(self, x: Singles, y: Floats) -> lgb.Dataset:
         return lgb.Dataset(x, y, feature_name=_plain_names(self._names), params={"max_bin": 127, "verbosity": -1})
 
-    def _stopped(self, x: Matrix, y: Floats, early: npt.NDArray[np.bool_]) -> int:
+    def _stopped(self, x: Singles, y: Floats, early: npt.NDArray[np.bool_]) -> int:
         """How many trees forecast the newest targets best, when learned from the earlier ones."""
         if early.all() or not early.any():
             return self.trees

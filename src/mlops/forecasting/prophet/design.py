@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.panels.arguments import one_of, positive, share, whole
 from mlops.panels.calendar import Calendar
-from mlops.panels.panel import Floats
 
 __all__ = [
     "RESERVED",

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats, Ints
 from mlops.forecasting.prophet.design import Layout, Recipe, nanoseconds, too_short_for
 from mlops.forecasting.prophet.solver import EXACT, FIRST, Prior, maximise
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 
 __all__ = ["NEED", "Fit", "Observed", "Problem", "Weights", "observe", "solve"]
 
-Ints = npt.NDArray[np.int64]
 NEED = 14  # observations
 TOGETHER = 16  # series that are solved at a time: fewer cost calls, more cost memory that has to be fetched
 

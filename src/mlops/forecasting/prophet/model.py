@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlops import parallel
+from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import Forecaster
@@ -30,7 +31,7 @@ from mlops.forecasting.prophet.design import (
 from mlops.forecasting.prophet.fit import NEED, Fit, Observed, Problem, Weights, observe, solve
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.calendar import Calendar, Events
-from mlops.panels.panel import Floats, Panel
+from mlops.panels.panel import Panel
 
 if TYPE_CHECKING:
     import prophet

@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from mlops.arrays import Bools, Floats
+
 __all__ = ["EXACT", "FIRST", "Prior", "Solution", "maximise", "negative_log_posterior"]
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 MOST = 300  # Newton steps
 EXACT = 1e-4  # sigma of y, which is scaled to 1: below it the fit is exact and the density has no maximum

@@ -22,6 +22,7 @@ from mlops.monitoring.decide.recommend import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
 from mlops.monitoring.policy import SAME, Policy
 from mlops.series.quality import usable
+from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
@@ -80,12 +81,12 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
         raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
     observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
     granularity = lineage["selection"]["granularity"]
-    frame, _ = usable(observed, granularity, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    frame, _ = usable(observed, granularity, end=naive_utc(as_of))
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
     held = hold_out(frame, granularity, policy.holdout_days, lineage["recipe"]["horizon"])
-    knows_to = pd.Timestamp(champion["trained_to"]).tz_convert("UTC").tz_localize(None)
+    knows_to = naive_utc(champion["trained_to"])
     if knows_to > held.begins and not learned_nothing(lineage):
         raise Refused(
             f"version {champion['version']} was itself trained on days after {held.begins:%Y-%m-%d}, on which it would"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.findings import Benefit
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
@@ -18,8 +19,6 @@ from mlops.evaluation import paired
 from mlops.evaluation.paired import Estimate
 
 __all__ = ["SET_COSTS", "Costs", "UnitCost", "benefit", "money", "spent"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import NAIVE, Proof
 from mlops.monitoring.policy import Policy
 from mlops.series.quality import usable
+from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
@@ -60,7 +61,7 @@ def naive(policy: Policy, champion: Issue, live: pd.DataFrame, as_of: datetime) 
 
     `live` has `series_id, ds, y, y_hat, naive` (UTC, naive times). None where too few outcomes are known.
     """
-    start = pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None) - pd.Timedelta(days=policy.holdout_days)
+    start = naive_utc(as_of) - pd.Timedelta(days=policy.holdout_days)
     judged = live.loc[live["ds"] >= start, ["series_id", "ds", "y", "y_hat", "naive"]].dropna()
     if not comparable(judged, champion["lineage"]["selection"]["granularity"]):
         return None

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlops.monitoring.detect.spec import Array
+from mlops.arrays import Floats
 
 __all__ = ["CalendarFit", "design", "fit_calendar", "harmonics_for"]
 
@@ -19,13 +19,13 @@ NO_WAVES = 7  # the last columns of the design: six weekdays and the holiday fla
 class CalendarFit:
     """Least-squares coefficients of daily columns on the calendar."""
 
-    coefficients: Array
+    coefficients: Floats
 
-    def residuals(self, matrix: Array, daily: Array) -> Array:
+    def residuals(self, matrix: Floats, daily: Floats) -> Floats:
         """What the calendar leaves of each daily number."""
         return daily - matrix @ self.coefficients
 
-    def side(self, matrix: Array) -> Array:
+    def side(self, matrix: Floats) -> Floats:
         """To which side of its mean the time of the year takes each daily number: −1 to 1, 0 where it crosses over."""
         waves = slice(1, matrix.shape[1] - NO_WAVES)
         season = matrix[:, waves] @ self.coefficients[waves]
@@ -40,7 +40,7 @@ def harmonics_for(days: int) -> int:
     return 1 if days < 1.5 * DAYS_OF_YEAR else 3
 
 
-def design(days: pd.DatetimeIndex, holiday: NDArray[np.bool_], harmonics: int) -> Array:
+def design(days: pd.DatetimeIndex, holiday: NDArray[np.bool_], harmonics: int) -> Floats:
     """One row per day: a constant, sines and cosines of the year, six weekdays and the holiday flag."""
     angle = 2 * np.pi * days.dayofyear.to_numpy() / DAYS_OF_YEAR
     waves = [wave(k * angle) for k in range(1, harmonics + 1) for wave in (np.cos, np.sin)]
@@ -48,7 +48,7 @@ def design(days: pd.DatetimeIndex, holiday: NDArray[np.bool_], harmonics: int) -
     return np.column_stack([np.ones(len(days)), *waves, *weekdays, holiday]).astype(float)
 
 
-def fit_calendar(matrix: Array, daily: Array) -> CalendarFit:
+def fit_calendar(matrix: Floats, daily: Floats) -> CalendarFit:
     """A least-squares fit, refitted after pulling residuals beyond 3 robust sigmas in; NaN days don't count."""
     present = np.isfinite(daily)
     coefficients = np.zeros((matrix.shape[1], daily.shape[1]))
@@ -58,7 +58,7 @@ def fit_calendar(matrix: Array, daily: Array) -> CalendarFit:
     return CalendarFit(coefficients)
 
 
-def _robust(matrix: Array, daily: Array) -> Array:
+def _robust(matrix: Floats, daily: Floats) -> Floats:
     inverse = np.linalg.pinv(matrix)
     fitted = matrix @ (inverse @ daily)
     left = daily - fitted

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from mlops.arrays import Floats
 from mlops.monitoring.detect.calendar_fit import CalendarFit, fit_calendar, harmonics_for
 from mlops.monitoring.detect.channels import Channel, Family
-from mlops.monitoring.detect.spec import Array
 from mlops.monitoring.detect.windows import WINDOWS, Contrast
 
 __all__ = ["Calibration", "baseline_days", "calibrate"]
@@ -37,20 +37,20 @@ class Calibration:
     """What a quiet channel does: its calendar, the reach of one day, and scale and limits for every window."""
 
     calendar: CalendarFit
-    reach: Array
+    reach: Floats
     seasons: int
     contrasts: tuple[Contrast, ...]
-    scale: Array
-    above: Array
-    below: Array
+    scale: Floats
+    above: Floats
+    below: Floats
     still: NDArray[np.bool_]
     """Which channels never changed in the history but by rounding: of these no scale is known."""
 
-    def residuals(self, matrix: Array, daily: Array) -> Array:
+    def residuals(self, matrix: Floats, daily: Floats) -> Floats:
         """What the calendar leaves of each day, pulled in to the reach of a quiet day; then the seasons."""
         return _left(self.calendar, matrix, daily, self.reach, self.seasons)
 
-    def newest(self, values: Array, calm: Array) -> Array:
+    def newest(self, values: Floats, calm: Floats) -> Floats:
         """Standardised contrasts that end on the last day, one row per window."""
         ends = [contrast.over(values, calm)[-1] for contrast in self.contrasts]
         return np.asarray(ends / self.scale)
@@ -63,7 +63,7 @@ def baseline_days(days: int) -> int:
     return 56 if days < 548 else 91
 
 
-def calibrate(matrix: Array, daily: Array, channels: Sequence[Channel], alarms_per_year: float) -> Calibration:
+def calibrate(matrix: Floats, daily: Floats, channels: Sequence[Channel], alarms_per_year: float) -> Calibration:
     """Scales from the history's own autocorrelation, corrected by windows held out of the calendar fit."""
     calendar = fit_calendar(matrix, daily)
     reach, seasons = _reach(calendar.residuals(matrix, daily)), sum(channel.family == "season" for channel in channels)
@@ -94,19 +94,19 @@ def _contrasts(channels: Sequence[Channel], days: int) -> tuple[Contrast, ...]:
     return tuple(Contrast(window, baseline_days(days), belief) for window in windows)
 
 
-def _reach(left: Array) -> Array:
+def _reach(left: Floats) -> Floats:
     """How far from its calendar a quiet day strays: days beyond count as no more than this."""
     reach = 1.2 * pd.DataFrame(np.abs(left)).quantile(0.99).to_numpy(float)
     return np.where(reach > SMALLEST_SCALE, reach, np.inf)  # a constant that changes is no outlier
 
 
-def _left(calendar: CalendarFit, matrix: Array, daily: Array, reach: Array, seasons: int) -> Array:
+def _left(calendar: CalendarFit, matrix: Floats, daily: Floats, reach: Floats, seasons: int) -> Floats:
     """What a calendar leaves, within reach; then of the first columns how far that is to the side of their season."""
     left = np.clip(calendar.residuals(matrix, daily), -reach, reach)
     return np.hstack([left, left[:, :seasons] * calendar.side(matrix)[:, :seasons]])
 
 
-def _held_out(matrix: Array, daily: Array, reach: Array, seasons: int, contrasts: Sequence[Contrast]) -> Array:
+def _held_out(matrix: Floats, daily: Floats, reach: Floats, seasons: int, contrasts: Sequence[Contrast]) -> Floats:
     """The contrasts on every day of the history, by a calendar that was fitted without the days of their window."""
     found = np.full((len(contrasts), len(daily), daily.shape[1] + seasons), np.nan)
     for block in _blocks(len(daily)):
@@ -125,7 +125,7 @@ def _blocks(days: int) -> Iterator[slice]:
     return (slice(start, min(start + size, days)) for start in range(0, days, size))
 
 
-def _variance(left: Array, quiet: Array, contrast: Contrast, families: NDArray[np.str_]) -> Array:
+def _variance(left: Floats, quiet: Floats, contrast: Contrast, families: NDArray[np.str_]) -> Floats:
     """Theory from each channel's autocorrelation, corrected by the held-out windows of its family and its own."""
     theory = contrast.variance(_deviation(left) ** 2, *_persistence(left)) + SMALLEST_SCALE**2
     squares = pd.DataFrame(quiet**2)
@@ -134,13 +134,13 @@ def _variance(left: Array, quiet: Array, contrast: Contrast, families: NDArray[n
     return np.asarray((own * np.nan_to_num(seen) + POOLED_EVIDENCE * ratio * theory) / (own + POOLED_EVIDENCE))
 
 
-def _by_family(ratio: Array, families: NDArray[np.str_]) -> Array:
+def _by_family(ratio: Floats, families: NDArray[np.str_]) -> Floats:
     """The mean ratio of each family, 1 where nothing was seen; no channel counts as more than a multiple."""
     means = pd.Series(np.clip(ratio, 0, LARGEST_RATIO)).groupby(families).transform("mean")
     return means.fillna(1.0).clip(lower=SMALLEST_RATIO).to_numpy(float)
 
 
-def _persistence(left: Array) -> tuple[Array, Array]:
+def _persistence(left: Floats) -> tuple[Floats, Floats]:
     """The part of a day that lasts, and how fast it decays: correlation d days apart is part × decay ** d."""
     first, second, third = (_correlation(left, lag) for lag in (1, 2, 3))
     # two moments: neighbours tell part × decay, the next two tell decay; faint correlation is taken as pure decay
@@ -152,22 +152,22 @@ def _persistence(left: Array) -> tuple[Array, Array]:
     return part.astype(float), decay
 
 
-def _correlation(left: Array, lag: int) -> Array:
+def _correlation(left: Floats, lag: int) -> Floats:
     products = pd.DataFrame(left[lag:] * left[:-lag]).mean().to_numpy(float)
     return np.nan_to_num(products / (_deviation(left) ** 2 + SMALLEST_SCALE**2))
 
 
-def _deviation(left: Array) -> Array:
+def _deviation(left: Floats) -> Floats:
     return np.asarray(np.nan_to_num(np.sqrt(pd.DataFrame(left**2).mean().to_numpy(float))))
 
 
-def _moment(left: Array, order: int) -> Array:
+def _moment(left: Floats, order: int) -> Floats:
     """The standardised moment of each channel: 3 tells its lean, 4 its tails (3 if Gaussian)."""
     powers = pd.DataFrame(left**order).mean().to_numpy(float)
     return np.asarray(np.nan_to_num(powers / (_deviation(left) ** order + SMALLEST_SCALE**order)))
 
 
-def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: int) -> Array:
+def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: int) -> Floats:
     """The limit of each channel if its contrasts were Gaussian but for a scale known from so many days (Bonferroni)."""
     sizes = pd.Series([channel.family for channel in channels]).value_counts()
     present = sum(BUDGET[family] for family in sizes.index)
@@ -180,19 +180,19 @@ def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: 
     return np.asarray(stats.t.isf(np.minimum(chance, 0.25), days / 5))
 
 
-def _tails(quiet: Array, families: NDArray[np.str_], days: int) -> Array:
+def _tails(quiet: Floats, families: NDArray[np.str_], days: int) -> Floats:
     """How much heavier than Gaussian the tails of each family's held-out contrasts are; never less than 1."""
     expected = stats.t.isf(0.005, days / 5)
     found = {family: _quantile(np.abs(quiet[:, :, families == family])) for family in set(families)}
     return np.asarray(np.maximum(1.0, np.array([found[family] for family in families]) / expected))
 
 
-def _quantile(values: Array) -> float:
+def _quantile(values: Floats) -> float:
     values = values[np.isfinite(values) & (values > 0)]
     return float(np.quantile(values, 0.99)) if len(values) else 0.0
 
 
-def _bent(limits: Array, lean: Array, tails: Array) -> Array:
+def _bent(limits: Floats, lean: Floats, tails: Floats) -> Floats:
     """The limit moved out by the Cornish-Fisher terms of a contrast that leans to this side or has heavy tails.
 
     What leans has heavy tails by that alone, which the last term takes back (Cornish and Fisher, 1938).

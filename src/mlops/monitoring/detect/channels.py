@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.domain.findings import FindingKind
-from mlops.monitoring.detect.spec import Array
 
 __all__ = ["ROUNDING", "Channel", "EntityCentres", "Family", "daily_means", "spread_of"]
 
@@ -48,28 +48,28 @@ class EntityCentres:
     """The mean of each column within each entity, so that a missing entity doesn't look like a change."""
 
     means: pd.DataFrame
-    overall: Array
+    overall: Floats
 
     @classmethod
-    def of(cls, entity: NDArray[np.object_], values: Array) -> Self:
+    def of(cls, entity: NDArray[np.object_], values: Floats) -> Self:
         grouped = pd.DataFrame(values).groupby(entity)
         enough = grouped.size() >= FEWEST_ROWS
         overall = pd.DataFrame(values).mean().to_numpy(float)
         return cls(grouped.mean().loc[enough].fillna(pd.Series(overall)), overall)
 
-    def centred(self, entity: NDArray[np.object_], values: Array) -> Array:
+    def centred(self, entity: NDArray[np.object_], values: Floats) -> Floats:
         """Values less the mean of their entity; NaN for an entity that the history hardly knew."""
         if self.means.empty:
             return np.asarray(values - self.overall)
         return np.asarray(values - self.means.reindex(pd.Index(entity, dtype=object)).to_numpy(float))
 
 
-def spread_of(surprise: Array, level: Array) -> Array:
+def spread_of(surprise: Floats, level: Floats) -> Floats:
     """The root mean square of each column, never less than rounding at its level: constants can be divided by it."""
     squares = pd.DataFrame(surprise**2).mean().to_numpy(float)
     return np.asarray(np.sqrt(np.nan_to_num(squares)) + ROUNDING * (1 + np.abs(np.nan_to_num(level))))
 
 
-def daily_means(day: pd.DatetimeIndex, values: Array) -> pd.DataFrame:
+def daily_means(day: pd.DatetimeIndex, values: Floats) -> pd.DataFrame:
     """One row per day that occurs, in order: the mean of each column over the rows that have it."""
     return pd.DataFrame(values, index=day).groupby(level=0).mean()

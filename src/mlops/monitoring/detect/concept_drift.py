@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.monitoring.detect.channels import ROUNDING, Channel, EntityCentres, daily_means, spread_of
-from mlops.monitoring.detect.spec import Array, MonitorSpec, Rows
+from mlops.monitoring.detect.spec import MonitorSpec, Rows
 
 __all__ = ["ConceptDrift", "fit_concept_drift"]
 
@@ -25,12 +26,12 @@ class ConceptDrift:
 
     channels: tuple[Channel, ...]
     centres: EntityCentres
-    scale: Array
+    scale: Floats
     varied: NDArray[np.intp]
     """Places of the features that varied in the history: of the others no coefficient can be known."""
-    feature_mean: Array
-    feature_scale: Array
-    reach: Array
+    feature_mean: Floats
+    feature_scale: Floats
+    reach: Floats
     """How far the mean feature of a quiet day strays: farther out it says nothing of a coefficient."""
     trust_in_days: float
 
@@ -40,7 +41,7 @@ class ConceptDrift:
         plain = daily_means(rows.day, np.column_stack([error, np.sqrt(np.abs(error))]))
         return pd.concat([plain, _products(rows.day, error, features, self.reach, self.trust_in_days)], axis=1)
 
-    def _standard(self, rows: Rows) -> tuple[Array, Array]:
+    def _standard(self, rows: Rows) -> tuple[Floats, Floats]:
         error = self.centres.centred(rows.entity, rows.error[:, None]) / self.scale
         features = _standard_features(rows.numeric[:, self.varied], self.feature_mean, self.feature_scale)
         return np.clip(error, -ERROR_REACH, ERROR_REACH), features
@@ -70,7 +71,7 @@ def fit_concept_drift(rows: Rows, spec: MonitorSpec) -> ConceptDrift:
     )
 
 
-def _products(day: pd.DatetimeIndex, error: Array, features: Array, reach: Array, trust: float) -> pd.DataFrame:
+def _products(day: pd.DatetimeIndex, error: Floats, features: Floats, reach: Floats, trust: float) -> pd.DataFrame:
     """The covariance of error and feature within a day, plus the product of their means as far as it is trusted.
 
     The mean feature counts up to its reach: beyond it every error would look as if it came from the feature.
@@ -80,7 +81,7 @@ def _products(day: pd.DatetimeIndex, error: Array, features: Array, reach: Array
     return daily_means(day, within) + trust * mean_feature.clip(-reach, reach, axis=1).mul(mean_error[0], axis=0)
 
 
-def _standard_features(numeric: Array, mean: Array, scale: Array) -> Array:
+def _standard_features(numeric: Floats, mean: Floats, scale: Floats) -> Floats:
     return np.clip((numeric - mean) / scale, -FEATURE_REACH, FEATURE_REACH)
 
 
@@ -97,7 +98,7 @@ def _varied(rows: Rows) -> NDArray[np.intp]:
     return np.array(found, dtype=np.intp)
 
 
-def _trust_in_days(day: pd.DatetimeIndex, error: Array) -> float:
+def _trust_in_days(day: pd.DatetimeIndex, error: Floats) -> float:
     """The weight of a day's mean in generalised least squares: 1 if errors are independent, less if days share one."""
     grouped = pd.Series(error).groupby(day)
     within, between, rows = grouped.var().mean(), grouped.mean().var(), grouped.count().mean()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from mlops.monitoring.detect.spec import Array
+from mlops.arrays import Floats
 
 __all__ = ["LONGEST", "SPANS", "Usual", "usual"]
 
@@ -21,10 +21,10 @@ SURE = 300.0
 class Usual:
     """The usual rate of each tally, and how much more it clumps than independent chances do; spans × tallies."""
 
-    rate: Array
-    clumps: Array
+    rate: Floats
+    clumps: Floats
 
-    def surprise(self, went: Array, chances: Array) -> tuple[Array, Array]:
+    def surprise(self, went: Floats, chances: Floats) -> tuple[Floats, Floats]:
         """How strange the last days are, as −log10 of a chance, and the place in SPANS of the span that says so.
 
         `went` and `chances` are days × tallies. The chance is binomial, with counts shrunk by the clumping
@@ -34,7 +34,7 @@ class Usual:
         strange = np.where(strange[WEEK] > SUSPICIOUS, strange, strange[WEEK])
         return strange.max(axis=0), strange.argmax(axis=0)
 
-    def _of(self, place: int, went: Array, chances: Array) -> Array:
+    def _of(self, place: int, went: Floats, chances: Floats) -> Floats:
         """−log10 of the chance of so many or more."""
         times = went.sum(axis=0) / self.clumps[place]
         others = (chances - went).sum(axis=0) / self.clumps[place]
@@ -42,17 +42,17 @@ class Usual:
         return np.where(times > 0, -np.log10(np.maximum(chance, 10**-SURE)), 0.0)
 
 
-def usual(went: Array, chances: Array, rarest: Array) -> Usual:
+def usual(went: Floats, chances: Floats, rarest: Floats) -> Usual:
     """What a history of days × tallies says; no rate is taken to be below `rarest`."""
     rate, clumps = zip(*(_of_span(_blocks(went, span), _blocks(chances, span), rarest) for span in SPANS), strict=True)
     return Usual(np.array(rate), np.array(clumps))
 
 
-def _blocks(daily: Array, span: int) -> Array:
+def _blocks(daily: Floats, span: int) -> Floats:
     return np.add.reduceat(daily, np.arange(0, len(daily), span), axis=0)
 
 
-def _of_span(went: Array, chances: Array, rarest: Array) -> tuple[Array, Array]:
+def _of_span(went: Floats, chances: Floats, rarest: Floats) -> tuple[Floats, Floats]:
     """Rate and clumping from spans that follow each other, the very worst of them pulled in."""
     share = went / np.maximum(chances, 1)
     worst = np.sort(share, axis=0)[-min(RECURRING, 1 + len(share) // 8)]

@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.arrays import Bools, Floats, Ints
 from mlops.domain.findings import Finding
 from mlops.monitoring.detect.counts import SPANS, Usual, usual
-from mlops.monitoring.detect.spec import Array, MonitorSpec, Rows
+from mlops.monitoring.detect.spec import MonitorSpec, Rows
 
 __all__ = ["DataFaults", "fit_data_faults", "no_rows"]
 
-Ints = NDArray[np.int_]
-Flags = NDArray[np.bool_]
 
 LIMIT = 6.0  # −log10 of a chance: one in a million tallies and weeks
 VANISHED_LIMIT = 4.0
@@ -52,12 +51,12 @@ class DataFaults:
         """One row per day from the first to the last: how often each tally went wrong, then out of how many chances."""
         return _daily(rows, self.known)
 
-    def findings(self, rows: Rows, recent: Array) -> tuple[Finding, ...]:
+    def findings(self, rows: Rows, recent: Floats) -> tuple[Finding, ...]:
         """The worst of each column, of the rows, and of each entity that stayed away; `recent` ends on the last day."""
         found = [*self._counted(rows, np.nan_to_num(recent)), *self._vanished(rows)]
         return _worst_by_subject(found)
 
-    def _counted(self, rows: Rows, recent: Array) -> Iterator[Finding]:
+    def _counted(self, rows: Rows, recent: Floats) -> Iterator[Finding]:
         went, chances = np.hsplit(recent, 2)
         strange, places = self.usual.surprise(went, chances)
         for number, (tally, statistic, place) in enumerate(zip(self.tallies, strange, places, strict=True)):
@@ -139,18 +138,18 @@ def _since(day: pd.DatetimeIndex, first: pd.Timestamp) -> Ints:
     return np.asarray((day - first).days)
 
 
-def _by_day(counts: Array, day: Ints, days: int) -> Array:
+def _by_day(counts: Floats, day: Ints, days: int) -> Floats:
     return np.asarray(pd.DataFrame(counts).groupby(day).sum().reindex(range(days), fill_value=0).to_numpy(float))
 
 
-def _values(rows: Rows) -> Array:
+def _values(rows: Rows) -> Floats:
     """Every column as numbers: numeric ones, the codes of categories, predictions; NaN for missing."""
     codes = [pd.factorize(rows.categorical[:, column])[0] for column in range(rows.categorical.shape[1])]
     coded = [np.where(code < 0, np.nan, code) for code in codes]
     return np.column_stack([rows.numeric, *coded, rows.prediction])
 
 
-def _repeated(values: Array, entity: Ints, day: Ints, copied: Flags) -> tuple[Flags, Flags]:
+def _repeated(values: Floats, entity: Ints, day: Ints, copied: Bools) -> tuple[Bools, Bools]:
     """Which values are the same as that of the entity's row before, and which have one to be compared with."""
     same, comparable = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
     fresh = np.flatnonzero(~copied)
@@ -161,7 +160,7 @@ def _repeated(values: Array, entity: Ints, day: Ints, copied: Flags) -> tuple[Fl
     return same, comparable
 
 
-def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...]) -> Flags:
+def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...]) -> Bools:
     """Which categories are not known."""
     unseen = np.zeros(categorical.shape, bool)
     for place, names in enumerate(known):
@@ -170,13 +169,13 @@ def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...])
     return unseen
 
 
-def _absent(day: Ints, entity: Ints, days: int) -> tuple[Array, Array]:
+def _absent(day: Ints, entity: Ints, days: int) -> tuple[Floats, Floats]:
     """How many entities stayed away on each day, of those that came in the same week."""
     expected = _entities(day // 7, entity, np.arange(days) // 7)
     return expected - _entities(day, entity, np.arange(days)), expected
 
 
-def _entities(time: Ints, entity: Ints, times: Ints) -> Array:
+def _entities(time: Ints, entity: Ints, times: Ints) -> Floats:
     """How many entities came at each of the times."""
     came = pd.DataFrame({"time": time, "entity": entity}).drop_duplicates()["time"].value_counts()
     return np.asarray(came.reindex(times, fill_value=0).to_numpy(float))

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import UnknownName
-from mlops.monitoring.detect.spec import Array
 
 __all__ = ["DRIFT_METRICS", "drift_metric", "jensen_shannon", "ks", "psi", "wasserstein"]
 
@@ -56,7 +56,7 @@ def drift_metric(name: str) -> Callable[[npt.ArrayLike, npt.ArrayLike], float]:
     return DRIFT_METRICS[name]
 
 
-def _distribution_functions(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Array, Array, Array]:
+def _distribution_functions(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
     """Every point of both samples, in order, with the part of each sample at or below it."""
     first, second = (np.sort(_present(sample).astype(float)) for sample in (reference, current))
     if not len(first) or not len(second):
@@ -70,7 +70,7 @@ def _distribution_functions(reference: npt.ArrayLike, current: npt.ArrayLike) ->
     return points[last], (below / len(first))[last], (under / len(second))[last]
 
 
-def _shares(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Array, Array]:
+def _shares(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Floats, Floats]:
     """The part of each sample in each common bin: of equal width for numbers, one per category otherwise."""
     first, second = _present(reference), _present(current)
     both = np.concatenate([first, second])
@@ -83,7 +83,7 @@ def _shares(reference: npt.ArrayLike, current: npt.ArrayLike) -> tuple[Array, Ar
     return p, q
 
 
-def _bins(numbers: Array) -> npt.NDArray[np.intp]:
+def _bins(numbers: Floats) -> npt.NDArray[np.intp]:
     """The bin of each number; as many as Sturges' rule gives for the sample."""
     low, width = numbers.min(), np.ptp(numbers)
     bins = int(np.ceil(np.log2(len(numbers)) + 1))
@@ -96,6 +96,6 @@ def _present(sample: npt.ArrayLike) -> npt.NDArray[np.generic]:
     return np.asarray(values[~pd.isna(values)])
 
 
-def _relative_entropy(p: Array, q: Array) -> float:
+def _relative_entropy(p: Floats, q: Floats) -> float:
     held = (p > 0) | np.isnan(p)
     return float(np.sum(p[held] * np.log(p[held] / q[held])))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.monitoring.detect.calendar_fit import CalendarFit, design, fit_calendar
 from mlops.monitoring.detect.channels import Channel, EntityCentres, daily_means, spread_of
-from mlops.monitoring.detect.spec import Array, MonitorSpec, Rows
+from mlops.monitoring.detect.spec import MonitorSpec, Rows
 
 __all__ = ["FeatureDrift", "fit_feature_drift", "season_of"]
 
@@ -23,7 +24,7 @@ class FeatureDrift:
     categories: tuple[tuple[str, ...], ...]
     centres: EntityCentres
     calendar: CalendarFit
-    scale: Array
+    scale: Floats
     harmonics: int
     crowded: bool
 
@@ -34,13 +35,13 @@ class FeatureDrift:
         numeric = centred[:, : rows.numeric.shape[1]]
         return pd.concat([daily_means(rows.day, centred), self._variation(rows, numeric)], axis=1)
 
-    def _variation(self, rows: Rows, numeric: Array) -> pd.DataFrame:
+    def _variation(self, rows: Rows, numeric: Floats) -> pd.DataFrame:
         """How far rows are from their day or, where days have few rows, days from the calendar, as roots."""
         if self.crowded:
             return daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric))))
         return daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5)
 
-    def _off_calendar(self, rows: Rows, numeric: Array) -> Array:
+    def _off_calendar(self, rows: Rows, numeric: Floats) -> Floats:
         expected = design(rows.day, rows.holiday, self.harmonics) @ self.calendar.coefficients
         return np.asarray(numeric - (expected / self.scale)[:, : numeric.shape[1]])
 
@@ -95,7 +96,7 @@ def _share(column: str, name: str) -> Channel:
     return Channel("feature", column, "share", more, less)
 
 
-def _from_own_day(day: pd.DatetimeIndex, values: Array) -> Array:
+def _from_own_day(day: pd.DatetimeIndex, values: Floats) -> Floats:
     """Each value less the mean of its day, widened for the part of itself that is in that mean."""
     grouped = pd.DataFrame(values).groupby(day)
     count = grouped.transform("count").to_numpy(float)
@@ -111,7 +112,7 @@ def _worth_a_share(rows: Rows, column: int) -> tuple[str, ...]:
     return tuple(common[:1] if len(counts) == 2 and len(common) == 2 else common)
 
 
-def _indicators(rows: Rows, categories: tuple[tuple[str, ...], ...]) -> Array:
+def _indicators(rows: Rows, categories: tuple[tuple[str, ...], ...]) -> Floats:
     """One column per category worth a share: 1 where a row is of it, NaN where the category is missing."""
     columns = [
         np.where(pd.isna(rows.categorical[:, column]), np.nan, rows.categorical[:, column] == name)

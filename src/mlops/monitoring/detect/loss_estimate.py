@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import HistoryTooShort
 from mlops.evaluation.paired import Estimate
 
 __all__ = ["LossEstimate", "fit_loss_estimate"]
 
-Floats = npt.NDArray[np.float64]
 FOLDS = 5
 FEWEST_DAYS = 56
 WEEK = 7

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.detect.calendar_fit import design, harmonics_for
@@ -17,7 +18,7 @@ from mlops.monitoring.detect.counts import LONGEST
 from mlops.monitoring.detect.data_faults import DataFaults, fit_data_faults, no_rows
 from mlops.monitoring.detect.feature_drift import FeatureDrift, fit_feature_drift, season_of
 from mlops.monitoring.detect.performance_drift import PerformanceDrift, fit_performance_drift
-from mlops.monitoring.detect.spec import Array, MonitorSpec, Rows, read_rows
+from mlops.monitoring.detect.spec import MonitorSpec, Rows, read_rows
 from mlops.monitoring.detect.windows import WINDOWS
 from mlops.panels.inputs import Table
 
@@ -50,7 +51,7 @@ class Reference:
         daily = tuple(channel for part in self.parts for channel in part.channels)
         return daily + (tuple(map(season_of, self.spec.numeric)) if self.harmonics else ())
 
-    def daily(self, rows: Rows) -> tuple[pd.DatetimeIndex, Array, Array]:
+    def daily(self, rows: Rows) -> tuple[pd.DatetimeIndex, Floats, Floats]:
         """Every day from the first to the last row, its place in the calendar, and its channels."""
         values = pd.concat([part.daily(rows) for part in self.parts], axis=1)
         days = pd.date_range(values.index[0], values.index[-1], freq="D")
@@ -178,7 +179,7 @@ class Monitor:
             self._weeks = tuple(sorted([*others, week], key=lambda one: one.until)[-WEEKS:])
             self._made = week.number
 
-    def _measured(self, seen: Memory) -> tuple[Array, Array, Array]:
+    def _measured(self, seen: Memory) -> tuple[Floats, Floats, Floats]:
         """By window and channel: how many sigmas, what is held against the limit, and the limit."""
         z = self._calibration.newest(seen.recent.to_numpy(), seen.calm.to_numpy())
         one_sided = np.array([channel.one_sided for channel in self._channels])
@@ -186,12 +187,12 @@ class Monitor:
         limit = np.where((z < 0) & ~one_sided, self._calibration.below, self._calibration.above)
         return z, statistic, limit
 
-    def _judge(self, z: Array, statistic: Array, limit: Array) -> Iterator[Finding]:
+    def _judge(self, z: Floats, statistic: Floats, limit: Floats) -> Iterator[Finding]:
         for kind, subject in dict.fromkeys((c.kind, c.subject) for c in self._channels):
             members = [i for i, c in enumerate(self._channels) if (c.kind, c.subject) == (kind, subject)]
             yield self._finding(members, z, statistic, limit)
 
-    def _finding(self, members: Sequence[int], z: Array, statistic: Array, limit: Array) -> Finding:
+    def _finding(self, members: Sequence[int], z: Floats, statistic: Floats, limit: Floats) -> Finding:
         """The clearest of the channels and windows that feed one finding."""
         ratio = np.nan_to_num(statistic[:, members] / limit[:, members], nan=-np.inf)
         window, member = divmod(int(np.argmax(ratio)), len(members))

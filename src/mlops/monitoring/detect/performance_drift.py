@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.findings import Finding
 from mlops.monitoring.detect.channels import Channel, EntityCentres, daily_means
-from mlops.monitoring.detect.spec import Array, Rows
+from mlops.monitoring.detect.spec import Rows
 from mlops.monitoring.weekly.ordinary import ordinary, weeks_back
 
 __all__ = ["PerformanceDrift", "fit_performance_drift"]
@@ -59,7 +60,7 @@ def fit_performance_drift(rows: Rows) -> PerformanceDrift:
     return PerformanceDrift((channel,), centres, mean + 1e-9, worst, worst_ordinary)
 
 
-def _worst_week(day: pd.DatetimeIndex, size: Array) -> float:
+def _worst_week(day: pd.DatetimeIndex, size: Floats) -> float:
     """The largest mean of a week; infinite where nothing is known."""
     weekly = pd.Series(size).groupby(weeks_back(day)).mean()
     return float(weekly.max()) if weekly.notna().any() else math.inf

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.findings import Finding, FindingKind
 from mlops.errors import BadInput
 from mlops.monitoring.detect.watched import Watched
 
 __all__ = ["Slice", "SliceWatch", "Slicing", "choose"]
 
-Floats = npt.NDArray[np.float64]
 FOUND: dict[str, tuple[FindingKind, str]] = {
     "the error": ("concept", ""),
     "the loss": ("performance", ""),

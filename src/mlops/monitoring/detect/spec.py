@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.errors import BadInput
 from mlops.tables import as_pandas, refuse_infinite
 
-__all__ = ["Array", "MonitorSpec", "Rows", "read_rows"]
-
-Array = NDArray[np.float64]
+__all__ = ["Floats", "MonitorSpec", "Rows", "read_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,10 @@ class Rows:
 
     day: pd.DatetimeIndex
     entity: NDArray[np.object_]
-    numeric: Array
+    numeric: Floats
     categorical: NDArray[np.object_]
-    prediction: Array
-    error: Array
+    prediction: Floats
+    error: Floats
     holiday: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -114,7 +113,7 @@ def _days(times: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
     return np.asarray(days[codes], dtype="datetime64[ns]")
 
 
-def _numbers(frame: pd.DataFrame, name: str, spec: MonitorSpec) -> Array:
+def _numbers(frame: pd.DataFrame, name: str, spec: MonitorSpec) -> Floats:
     """The column as floats; what is no number is NaN."""
     column = frame[name]
     numbers = pd.to_numeric(column, errors="coerce") if column.dtype != "category" else _uncategorised(column)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops.monitoring.detect.spec import Array
+from mlops.arrays import Floats
 
 __all__ = ["WINDOWS", "Contrast"]
 
@@ -20,9 +20,9 @@ class Contrast:
 
     window: int
     baseline: int
-    belief: Array
+    belief: Floats
 
-    def over(self, values: Array, calm: Array | None = None) -> Array:
+    def over(self, values: Floats, calm: Floats | None = None) -> Floats:
         """The contrast that ends on each day; NaN where fewer than half of the window's days have a value.
 
         `calm` is what the baseline is taken from, if not from the values themselves. A window with gaps is shrunk,
@@ -32,12 +32,12 @@ class Contrast:
         mean = np.where(count >= self.window / 2, mean - self.yardstick(values if calm is None else calm), np.nan)
         return mean * np.sqrt(count / self.window)
 
-    def yardstick(self, calm: Array) -> Array:
+    def yardstick(self, calm: Floats) -> Floats:
         """What the window that ends on each day is held against: 0, the calendar, if the weeks before are missing."""
         mean, count = _trailing(calm, self.baseline)
         return _later(np.where(count >= self.baseline / 3, self.belief * mean, 0.0), self.window)
 
-    def variance(self, variance: Array, lasting: Array, decay: Array) -> Array:
+    def variance(self, variance: Floats, lasting: Floats, decay: Floats) -> Floats:
         """The variance of the contrast when the correlation of two days, d apart, is `lasting` × `decay` ** d."""
         weighted = np.empty_like(variance)
         for belief in np.unique(self.belief):
@@ -45,7 +45,7 @@ class Contrast:
             weighted[mine] = self._weighted(belief, lasting[mine], decay[mine])
         return np.asarray(variance * weighted)
 
-    def _weighted(self, belief: float, lasting: Array, decay: Array) -> Array:
+    def _weighted(self, belief: float, lasting: Floats, decay: Floats) -> Floats:
         before, newest = np.full(self.baseline, -belief / self.baseline), np.full(self.window, 1 / self.window)
         weights = np.concatenate([before, newest])
         overlap = np.correlate(weights, weights, "full")[len(weights) - 1 :]
@@ -53,19 +53,19 @@ class Contrast:
         return np.asarray(overlap[0] + 2 * lasting * (powers @ overlap[1:]))
 
 
-def _trailing(values: Array, length: int) -> tuple[Array, Array]:
+def _trailing(values: Floats, length: int) -> tuple[Floats, Floats]:
     """The mean over the last `length` days that have a value, and how many have."""
     present = np.isfinite(values)
     total, count = (_moving_sum(part, length) for part in (np.where(present, values, 0.0), present.astype(float)))
     return total / np.maximum(count, 1), count
 
 
-def _moving_sum(values: Array, length: int) -> Array:
+def _moving_sum(values: Floats, length: int) -> Floats:
     running = np.cumsum(values, axis=0)
     return running - _later(running, length)
 
 
-def _later(values: Array, days: int) -> Array:
+def _later(values: Floats, days: int) -> Floats:
     """The values `days` later, 0 before there are any."""
     moved = np.zeros_like(values)
     moved[days:] = values[:-days]

@@ -15,6 +15,7 @@ from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.feature_store.build import history, values
 from mlops.files import whole, write_whole
+from mlops.times import naive_utc
 from mlops.tracking.registry import resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -88,7 +89,7 @@ def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = 
     """
     length = timedelta(days=granularity.recent_days)
     around, before = length * AROUND, length * BEFORE
-    end = pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
+    end = naive_utc(as_of)
     begin = end - length
     current, season = _between(rows, begin, end), _between(rows, begin - YEAR - around, end - YEAR + around)
     periods = (length + 2 * around).days / max(granularity.days, 1)

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import UnknownName
 from mlops.monitoring.detect.calendar_fit import design, fit_calendar, harmonics_for
 from mlops.monitoring.detect.channels import EntityCentres, daily_means
-from mlops.monitoring.detect.spec import Array, MonitorSpec, Rows, read_rows
+from mlops.monitoring.detect.spec import MonitorSpec, Rows, read_rows
 
 __all__ = ["CHANGES", "Change", "Usual", "inject", "possible", "usual"]
 
@@ -56,10 +57,10 @@ class Usual:
     """
 
     spec: MonitorSpec
-    deviation: Array
+    deviation: Floats
     centres: EntityCentres
 
-    def standard(self, rows: Rows) -> Array:
+    def standard(self, rows: Rows) -> Floats:
         """Features and errors of rows from their entity's centre, in deviations; 0 where nothing is known."""
         values = np.column_stack([rows.numeric, rows.error])
         return np.nan_to_num(self.centres.centred(rows.entity, values) / self.deviation)
@@ -120,12 +121,12 @@ class _Injection:
     def chosen(self) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         return np.asarray(self.rng.random(len(self.rows)) < self.size)
 
-    def with_error(self, more: Array | float) -> pd.DataFrame:
+    def with_error(self, more: Floats | float) -> pd.DataFrame:
         """The rows with so many deviations of the error added to the target."""
         target = self.usual.spec.target
         return self.rows.assign(**{target: pd.to_numeric(self.rows[target]) + more * self.usual.deviation[-1]})
 
-    def standard(self) -> Array:
+    def standard(self) -> Floats:
         return self.usual.standard(read_rows(self.rows, self.usual.spec))
 
 

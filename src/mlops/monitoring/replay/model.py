@@ -25,6 +25,7 @@ from mlops.monitoring.weekly.history import usual_size
 from mlops.monitoring.weekly.monitor import Life, ended, first_week
 from mlops.panels.from_frame import Panels
 from mlops.series.quality import usable
+from mlops.times import aware_utc, naive_utc
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -56,7 +57,7 @@ class ChampionWatch:
 
     def check(self, seen: pd.DataFrame, window: pd.DataFrame, end: pd.Timestamp) -> Findings:  # noqa: ARG002
         """What the weekly check at `end` finds in its newest week."""
-        as_of = end.tz_localize("UTC").to_pydatetime()
+        as_of = aware_utc(end)
         start = first_week(self._begin, as_of) if self.begins_anew else self._begin
         return self._life.until(seen[seen["ds"] >= start], start, as_of)[-1].findings
 
@@ -149,7 +150,7 @@ def _anew(
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
-    frame, _ = usable(observed, granularity.name, end=pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None))
+    frame, _ = usable(observed, granularity.name, end=naive_utc(as_of))
     if frame.empty:
         raise NothingToDo("no series of the model has enough usable history to forecast its past")
     frame = frame.drop(columns="quality_score")

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mlops.arrays import Floats
 from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import Refused
 from mlops.monitoring.decide.recommend import Terms, asks_for_proof, recommend
 from mlops.monitoring.detect.monitor import Monitor, fit_monitor
-from mlops.monitoring.detect.spec import Array, MonitorSpec
+from mlops.monitoring.detect.spec import MonitorSpec
 
 __all__ = [
     "Case",
@@ -106,7 +107,7 @@ class Case:
         outcome = rows[self.spec.target] * rows[self.size]
         return rows.assign(outcome=outcome, y=outcome)
 
-    def outcomes(self, rows: pd.DataFrame) -> tuple[Array, Array]:
+    def outcomes(self, rows: pd.DataFrame) -> tuple[Floats, Floats]:
         """The outcomes of rows and their forecasts, in the unit that money is paid for."""
         names = (self.spec.target, self.spec.prediction) if self.size is None else ("outcome", "y_hat")
         y, y_hat = (pd.to_numeric(rows[name], errors="coerce").to_numpy(float) for name in names)

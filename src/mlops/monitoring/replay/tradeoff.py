@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mlops import parallel
+from mlops.arrays import Floats
 from mlops.errors import BadInput, Misused
 from mlops.monitoring.decide.costs import Costs, UnitCost, money
 from mlops.monitoring.decide.recommend import Terms
-from mlops.monitoring.detect.spec import Array
 from mlops.monitoring.replay.inject import CHANGES, Usual, inject, possible, usual
 from mlops.monitoring.replay.replay import WEEK, Case, Checked, Episode, Rate, Told, Watch, drifted, episodes, replayed
 
@@ -148,7 +148,7 @@ class _Track:
     """A budget's replay, and the days until each life's change was found (infinite: not)."""
 
     weeks: tuple[Checked, ...]
-    delays: Array
+    delays: Floats
 
 
 def check_budgets(budgets: Sequence[float]) -> None:
@@ -238,7 +238,7 @@ def _excess(question: Question, sizes: Usual, life: Life) -> float:
     return float((cost - without) / weeks)
 
 
-def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Array) -> Tradeoff:
+def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats) -> Tradeoff:
     """The budgets' costs, from the tracks of all."""
     counts = {budget: episodes(track.weeks) for budget, track in tracks.items()}
     waited = np.array([excess * np.minimum(track.delays / 7, WATCHED_WEEKS) for track in tracks.values()])
@@ -261,7 +261,7 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Array) 
     return Tradeoff(made, _best(question, made, drawn))
 
 
-def _found(lives: Sequence[Life], delays: Array, excess: Array) -> tuple[Found, ...]:
+def _found(lives: Sequence[Life], delays: Floats, excess: Floats) -> tuple[Found, ...]:
     names = [life.change for life in lives]
     places = {name: np.flatnonzero([one == name for one in names]) for name in dict.fromkeys(names)}
     return tuple(
@@ -270,7 +270,7 @@ def _found(lives: Sequence[Life], delays: Array, excess: Array) -> tuple[Found, 
     )
 
 
-def _found_of(change: str, delays: Array, excess: Array | None) -> Found:
+def _found_of(change: str, delays: Floats, excess: Floats | None) -> Found:
     """The share with its exact interval (Clopper and Pearson, 1934)."""
     count, of = int(np.isfinite(delays).sum()), len(delays)
     tail = (1 - CONFIDENCE) / 2
@@ -297,7 +297,7 @@ def _alarms(budget: float, count: int, years: float) -> _Gamma:
     return _Gamma(1 + count, 1 / budget + years)
 
 
-def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Array) -> Array:
+def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Floats) -> Floats:
     """Totals as they might be as well, draws × budgets.
 
     Lives are resampled within each kind of change. The rates of all budgets go up and down together, as they are
@@ -317,18 +317,18 @@ def _avoidable(lives: Sequence[Life]) -> list[NDArray[np.intp]]:
     return [np.flatnonzero(names == name) for name in dict.fromkeys(names) if CHANGES[name].avoidable]
 
 
-def _total(question: Question, alarms: _Gamma, waited: Array, drawn: Array) -> Total:
+def _total(question: Question, alarms: _Gamma, waited: Floats, drawn: Floats) -> Total:
     looking, waiting = alarms.mean * question.costs.review, question.changes_per_year * _waiting(question, waited)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Total(looking, waiting, looking + waiting, float(low), float(high))
 
 
-def _waiting(question: Question, waited: Array) -> float:
+def _waiting(question: Question, waited: Floats) -> float:
     """Money that the wait for one change costs."""
     return float(waited[np.concatenate(_avoidable(question.lives))].mean())
 
 
-def _best(question: Question, budgets: Sequence[AtBudget], drawn: Array) -> Best:
+def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Best:
     values = np.array([one.total.value for one in budgets])
     place = int(values.argmin())
     gap = np.quantile(drawn - drawn[:, [place]], (1 - CONFIDENCE) / 2, axis=0)
@@ -339,7 +339,7 @@ def _best(question: Question, budgets: Sequence[AtBudget], drawn: Array) -> Best
     return Best(budgets[place].budget, budgets[place].best_in, as_good, steps)
 
 
-def envelope(level: Array, slope: Array) -> list[tuple[float, int]]:
+def envelope(level: Floats, slope: Floats) -> list[tuple[float, int]]:
     """Which of the lines `level + slope × x` is lowest from which x ≥ 0 on: pairs (x, place of the line)."""
     place = int(np.lexsort([slope, level])[0])
     found = [(0.0, place)]

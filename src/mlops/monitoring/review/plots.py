@@ -15,7 +15,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from numpy.typing import NDArray
+
+from mlops.arrays import Floats
 
 if TYPE_CHECKING:
     from mlops.domain.findings import Change
@@ -71,7 +72,6 @@ THEMED = {  # as the page names them, so that a dark page is drawn dark; alone a
 }
 PROMISE: dict[str, Any] = {"color": INK, "linewidth": 1.1, "linestyle": (0, (5, 2.5))}
 CEILING = 1.0  # a WAPE of 100 %: what is worse is named, not drawn, or it would flatten every other week
-Numbers = NDArray[np.float64]
 
 
 def totals(model: "Model") -> str:
@@ -187,7 +187,7 @@ def _draw_accuracy(figure: Figure, model: "Model", weeks: Sequence["Week"]) -> N
     _in_percent(axes)
 
 
-def _name_peak(axes: Axes, at: Numbers, values: Numbers) -> None:
+def _name_peak(axes: Axes, at: Floats, values: Floats) -> None:
     """The figure of the highest point where it lies beyond the axis."""
     peak = int(np.nanargmax(values))
     if values[peak] > axes.get_ylim()[1]:
@@ -326,7 +326,7 @@ def _judged(model: "Model") -> Sequence["Week"]:
     return [week for week in _detail(model).weeks if week.wape is not None][-NEWEST_WEEKS:]
 
 
-def _times(times: Iterable[datetime]) -> Numbers:
+def _times(times: Iterable[datetime]) -> Floats:
     return np.array([_day(time) for time in times])
 
 
@@ -334,7 +334,7 @@ def _day(time: datetime) -> float:
     return time.timestamp() / 86400
 
 
-def _numbers(values: Iterable[float | None]) -> Numbers:
+def _numbers(values: Iterable[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in values])
 
 

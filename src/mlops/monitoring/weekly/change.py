@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.findings import Change, Finding
 from mlops.forecasting.lightgbm.design import FEATURES
 from mlops.monitoring.detect.changepoint import onset
@@ -16,7 +16,6 @@ from mlops.monitoring.detect.slices import Slice
 
 __all__ = ["in_units"]
 
-Floats = npt.NDArray[np.float64]
 WEEKS = 26
 """Weeks that the small picture shows."""
 LOOK_BACK = pd.Timedelta(weeks=12)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.clock import local_times
 from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
@@ -21,6 +20,7 @@ from mlops.monitoring.detect.slices import Slice, choose
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
 from mlops.panels.calendar import Calendar
+from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
@@ -53,15 +53,15 @@ class Reading:
         with self._database.transaction() as transaction:
             last = transaction.one("last_forecast", **key) or {}
             begin = last["forecast_from"] or as_of
-            start = first_week(pd.Timestamp(min(begin, as_of)).tz_convert("UTC").tz_localize(None), as_of)
+            start = first_week(naive_utc(min(begin, as_of)), as_of)
             naive = {"cycle": self.granularity.block_interval, "steps": self.granularity.block}
             earlier = self.granularity.longest_step if self.granularity.counted else timedelta(0)  # and ends later
-            live = transaction.frame("live_predictions", **key, **naive, start=_aware(start) - earlier)
+            live = transaction.frame("live_predictions", **key, **naive, start=aware_utc(start) - earlier)
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
-        start = first_week(pd.Timestamp(known.last["forecast_from"]).tz_convert("UTC").tz_localize(None), known.as_of)
+        start = first_week(naive_utc(known.last["forecast_from"]), known.as_of)
         live = ended(self.featured(known), self.granularity)
         return self.life.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
@@ -158,7 +158,3 @@ def usual_size(baseline: pd.DataFrame) -> "pd.Series[float]":
     """The mean absolute outcome of each series, by which what is judged is divided; 1 for a series of zeros."""
     size = baseline["y"].abs().groupby(baseline["series_id"]).mean()
     return size.where(size > 0, 1.0)
-
-
-def _aware(time: pd.Timestamp) -> datetime:
-    return time.tz_localize(UTC).to_pydatetime()

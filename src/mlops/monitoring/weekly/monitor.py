@@ -22,6 +22,7 @@ from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.coverage import against_promise
 from mlops.monitoring.weekly.skill import against_naive, without_hard_weeks
 from mlops.monitoring.weekly.systemic import all_at_once
+from mlops.times import naive_utc
 
 __all__ = ["Life", "Week", "ended", "first_week", "weekly"]
 
@@ -60,7 +61,7 @@ def ended(rows: pd.DataFrame, granularity: Granularity) -> pd.DataFrame:
 
 def first_week(begin: pd.Timestamp, as_of: datetime) -> pd.Timestamp:
     """Where the weeks that end at `as_of` begin to be judged, for a model that is used since `begin` (UTC, naive)."""
-    end = _naive(as_of)
+    end = naive_utc(as_of)
     count = max(1, -(-(end - begin) // WEEK))
     return end - min(count, EPOCH + count % EPOCH) * WEEK
 
@@ -91,7 +92,7 @@ class Life:
         A week is not judged again, unless rows of its time have changed or the weeks begin elsewhere. Of weeks before
         the `newest` (None: all are new) only what monitors need to remember is judged: the rest costs as much.
         """
-        ends = list(pd.date_range(start, _naive(as_of), freq="7D")[1:])
+        ends = list(pd.date_range(start, naive_utc(as_of), freq="7D")[1:])
         if not self._goes_on(live, ends):
             self._begin()
         wanted = set(ends if newest is None else ends[-newest:])
@@ -179,7 +180,3 @@ def _digest(live: pd.DataFrame, end: pd.Timestamp) -> int:
     """What is known of the time before `end`, as a number that changes with it."""
     known = live.loc[live["ds"] < end, ["series_id", "ds", "cutoff", "y_hat", "y"]]
     return int(pd.util.hash_pandas_object(known, index=False).sum())
-
-
-def _naive(time: datetime) -> pd.Timestamp:
-    return pd.Timestamp(time).tz_convert("UTC").tz_localize(None)

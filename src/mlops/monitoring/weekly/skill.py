@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mlops.arrays import Floats
 from mlops.domain.findings import Finding
 from mlops.evaluation import paired
 from mlops.evaluation.paired import Estimate
-from mlops.monitoring.detect.spec import Array
 
 __all__ = ["against_backtest", "against_naive", "without_hard_weeks"]
 
@@ -119,7 +119,7 @@ def _newest(rows: pd.DataFrame, days: int) -> pd.DataFrame:
     return judged[judged["ds"] > judged["ds"].max() - pd.Timedelta(days=days)] if len(judged) else judged
 
 
-def _deviation(daily: Array) -> float:
+def _deviation(daily: Floats) -> float:
     """Of the mean, by resampling blocks of days."""
     random = np.random.default_rng(0)
     starts = random.integers(0, len(daily) - BLOCK + 1, (RESAMPLES, -(-len(daily) // BLOCK)))

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS
 from mlops.evaluation.accuracy import table
 
@@ -21,7 +21,6 @@ COLOURS = ("#1d5f91", "#7b838d", "#b08a3c", "#7a5c93")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 210, 50, 26, 10
 TICKS = 4
 MOST_ROWS = 20
-Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,11 @@ class BacktestPage:
         top = _ceiling(max((float(each.max()) for each in found.values() if len(each)), default=0.0))
         places = dict(zip(along, _across(len(along)), strict=True))
         lines = tuple(
-            Line(name, colour, _points([places[one] for one in each.index], _up(each.to_numpy(float), 0, top)))
+            Line(
+                name,
+                colour,
+                _points([places[one] for one in each.index], _up(each.to_numpy().astype(np.float64), 0, top)),
+            )
             for (name, each), colour in zip(found.items(), COLOURS, strict=False)
         )
         shown = {0, len(along) // 2, len(along) - 1} if along else set()
@@ -152,12 +155,12 @@ def _across(count: int) -> list[float]:
     return [round(float(x), 1) for x in np.linspace(LEFT + 6, WIDTH - 12, count)] if count > 1 else [WIDTH / 2] * count
 
 
-def _up(values: Numbers, low: float, top: float) -> Numbers:
+def _up(values: Floats, low: float, top: float) -> Floats:
     share = (np.clip(values, low, top) - low) / (top - low)
     return np.round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
 
 
-def _points(across: Sequence[float], up: Numbers) -> str:
+def _points(across: Sequence[float], up: Floats) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in zip(across, up, strict=True) if np.isfinite(y))
 
 

@@ -1,22 +1,33 @@
-"""The clocks of series: which time zones there are, and UTC as a local clock shows it. Pure."""
+"""Times: aware or naive UTC, and UTC as the local clock of a series shows it. Pure."""
 
 import re
+from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["NOT_A_ZONE", "UTC", "instants", "local_times", "longest_shift", "zone_named"]
+from mlops.arrays import Times
 
-Times = npt.NDArray[np.datetime64]
+__all__ = ["NOT_A_ZONE", "UTC", "aware_utc", "instants", "local_times", "longest_shift", "naive_utc", "zone_named"]
+
 
 UTC = "UTC"
 SAME_AS_UTC = ("Etc/UTC", "Etc/GMT", "GMT", "Zulu")
 SHAPE = re.compile(r"UTC|Etc/[A-Z][A-Za-z]+|Etc/GMT[+-][0-9]{1,2}|[A-Z][A-Za-z]+(/[A-Z][A-Za-z_-]+)+")
 """Names of places, as `analytics.is_time_zone` takes them: to the server CET is an abbreviation without summer time."""
 NOT_A_ZONE = "is not a time zone; write it like Pacific/Auckland or UTC"
+
+
+def aware_utc(time: pd.Timestamp | np.datetime64) -> datetime:
+    """A naive UTC time, as frames carry it, as an aware one."""
+    return pd.Timestamp(time).tz_localize(UTC).to_pydatetime()
+
+
+def naive_utc(time: datetime) -> pd.Timestamp:
+    """An aware time as naive UTC, as frames carry it."""
+    return pd.Timestamp(time).tz_convert(UTC).tz_localize(None)
 
 
 def zone_named(name: str) -> str | None:
