@@ -40,7 +40,7 @@ class Transaction:
 
     def read_archives(self) -> None:
         """From now on queries of this transaction read these two temporary tables, too; both are empty."""
-        self.run("archived_emptied" if self._reads_archives else "archived_tables")
+        self.run("empty_archived_tables" if self._reads_archives else "create_archived_tables")
         self._reads_archives = True
 
     def run(self, query: str, **parameters: Any) -> int:

@@ -1,6 +1,6 @@
 -- Alerts, and what channels are told of them.
 
--- name: review_alerts
+-- name: update_registry_alerts
 -- opens, keeps and resolves the alerts about aliases and changed versions, as the mirror and a look at model files say; those that
 -- were opened or resolved
 with pointed as (
@@ -77,7 +77,7 @@ union all
 select 'resolved', alert_id, kind, subject, severity, message, todo from resolved
  order by change, subject, kind
 
--- name: review_monitoring_alerts
+-- name: update_monitoring_alerts
 -- opens, keeps and resolves the alerts of monitoring as known at :as_of, by the policy in :document; those that were opened or resolved
 with found as materialized (
     select * from analytics.monitoring_alerts(:as_of, cast(:document as jsonb))
@@ -103,7 +103,7 @@ union all
 select 'resolved', alert_id, kind, subject, severity, message, todo from resolved
  order by change, subject, kind
 
--- name: review_open_alerts
+-- name: open_alerts
 -- the alerts that were open at :as_of by the policy in :document, the critical ones first, then the oldest
 select alert_id, model, kind, subject, severity, message, todo, owner, since, opened_at
   from analytics.open_alerts(:as_of, cast(:document as jsonb))
@@ -160,13 +160,13 @@ select d.delivery_id, d.alert_id, d.channel, d.event, d.number, d.attempts, a.ki
  order by d.delivery_id
  limit 1 for update of d skip locked
 
--- name: alert_delivered
+-- name: set_alert_delivered
 -- records that a channel took a message
 update analytics.alert_deliveries
    set sent_at = clock_timestamp(), said_resolved = :said_resolved, attempts = attempts + 1, problem = :problem
  where delivery_id = :delivery_id
 
--- name: alert_not_delivered
+-- name: set_alert_not_delivered
 -- records that a message could not be delivered, and when to try again: after 1, 2, 4 … minutes, at most 6 hours
 update analytics.alert_deliveries
    set attempts = attempts + 1, problem = :problem,

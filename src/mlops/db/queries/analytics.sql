@@ -4,7 +4,7 @@
 -- brings the daily summary, the monthly aggregates and the views up to date; what was done about each
 select view_name, refreshed, seconds, rows from analytics.refresh_predictive_views(:force)
 
--- name: aggregate
+-- name: aggregate_values
 -- a metric type by customer, route, vehicle, driver, site or area and by day, week or month
 select tenant_id, entity_id, period::timestamp at time zone 'UTC' as ds, value as y, series, observations, days, smallest, largest, quality, anomalies,
        observed_days, expected_days

@@ -1,6 +1,6 @@
 -- What the files of a version were when they were first seen, and whether they still are that.
 
--- name: anchor_trained
+-- name: anchor_trained_version
 -- anchors the version that was just registered as what its training made, and gives it its lineage
 with made as (
     select v.version_id, d.* from jsonb_to_record(cast(:document as jsonb)) as d (
@@ -20,7 +20,7 @@ update analytics.model_versions v
  where v.version_id = m.version_id
 returning v.version_id
 
--- name: anchor_found
+-- name: anchor_versions_as_found
 -- anchors versions as their files were first found; one with lineage and files of what a training anchored is a copy of that
 insert into analytics.model_anchors (version_id, anchored_by, copy_of, lineage_sha256, files, metrics, tags)
 select v.version_id, case when o.version_id is null then 'sync' else 'copy' end, o.version_id, d.lineage_sha256, d.files,
@@ -41,7 +41,7 @@ select v.version_id, case when o.version_id is null then 'sync' else 'copy' end,
  where d.files is not null
     on conflict (version_id) do nothing
 
--- name: mirror_read
+-- name: mark_versions_read
 -- notes that versions with an anchor were compared with it, or could not be read, which the alerts about files tell
 update analytics.model_versions set lineage_read_at = clock_timestamp() where version_id = any (cast(:versions as bigint[])) and lineage_read_at is null
 
@@ -52,7 +52,7 @@ select v.version_id, v.lineage_sha256, v.lineage_state, v.lineage_problem, v.alt
   from analytics.model_versions v left join analytics.model_anchors a using (version_id)
  where v.name = :name and v.version = :version and v.created_at = :created_at and v.deleted_at is null
 
--- name: aliased_versions
+-- name: versions_to_check
 -- versions that an alias points to now, or that were found changed; `due` are those of them to compare with their anchor: champions
 -- that nobody has compared for an hour, and what was found changed
 with pointed as (
@@ -68,7 +68,7 @@ select v.version_id, v.name, v.version, v.created_at, v.run_id, v.source, v.tags
  where v.deleted_at is null and (p.version_id is not null or v.verified_problem is not null)
  order by v.name, v.version
 
--- name: version_verified
+-- name: set_version_verified
 -- records that a version was compared with its anchor, and what was other
 update analytics.model_versions
    set verified_at = clock_timestamp(), verified_problem = :problem

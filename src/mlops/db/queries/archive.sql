@@ -1,16 +1,16 @@
 -- Months that left the database: their files, how they are verified, brought back, and read beside the others.
 
--- name: archive_formats
+-- name: set_archive_formats
 -- makes this transaction write numbers and times so that they can be read back exactly, and not wait long for locks
 select set_config('extra_float_digits', '1', true), set_config('datestyle', 'ISO, YMD', true), set_config('timezone', 'UTC', true),
        set_config('lock_timeout', '3s', true)
 
--- name: archive_place
+-- name: table_schema_and_name
 -- the schema and the name of a table
 select n.nspname as schema, c.relname as name
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = cast(:table as regclass)
 
--- name: archive_columns
+-- name: table_columns
 -- the columns of a table that hold what was written, whether a row can do without, and their place in the primary key
 select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull and not a.atthasdef as needed,
        array_position(i.indkey::int2[], a.attnum) as key
@@ -18,17 +18,17 @@ select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attnot
  where a.attrelid = cast(:table as regclass) and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
  order by a.attnum
 
--- name: archive_content
+-- name: table_content
 -- how many rows a table has, and the digest of these columns (null: of all)
 select rows, digest from analytics.partition_content(cast(:table as regclass), cast(:columns as name[]))
 
--- name: archive_newest
+-- name: newest_archive
 -- the newest archive of one month of a table, and whether its rows are not in the database
 select path, sha256, digest, dropped_at is not null and restored_at is null as away from analytics.partition_archives
  where parent = cast(:parent as regclass) and lower_bound = :lower_bound
  order by archive_id desc limit 1
 
--- name: archive_record
+-- name: add_archive
 -- keeps where an archive lies and what it holds
 with kept as (
     insert into analytics.partition_archives (parent, partition, lower_bound, upper_bound, path, sha256, rows, digest, bytes)
@@ -60,18 +60,18 @@ select archive_id, partition, path, sha256 from counted
     or since < now() - interval '7 days' and place <= greatest(3, ceil(archives / 20.0))
  order by since, archive_id
 
--- name: archive_verified
+-- name: set_archive_verified
 -- records that the file of an archive was compared with its checksum, and what was wrong with it
 update analytics.partition_archives set verified_at = clock_timestamp(), problem = :problem where archive_id = :archive_id
 
--- name: archive_of_file
+-- name: archive_by_file
 -- the record of an archive file: by its checksum, else by its place, which tells that it was altered
 select archive_id, parent::text as parent, partition, lower_bound, upper_bound, path, sha256, rows, digest
   from analytics.partition_archives
  where sha256 = :sha256 or path = :path
  order by sha256 = :sha256 desc, archive_id desc limit 1
 
--- name: archive_family
+-- name: archives_of_same_month
 -- the archives of the same month of the other tables of a family that are not in the database
 select m.archive_id, m.partition, m.path
   from analytics.partition_archives a
@@ -80,15 +80,15 @@ select m.archive_id, m.partition, m.path
   join analytics.archived_months m on m.parent = f.parent and m.lower_bound = a.lower_bound
  where a.archive_id = :archive_id
 
--- name: archive_attach
+-- name: attach_archive
 -- takes a table with the rows of an archive as its month; what was brought back and what was there
 select partition, restored, there from analytics.attach_archive(:archive_id, cast(:table as regclass), :days)
 
--- name: closed_months
+-- name: archived_observation_months
 -- the months of observations that are archived and not in the database, with the file that would bring them back
 select lower_bound as month, path from analytics.archived_months where parent = 'analytics.time_series_metrics'::regclass order by lower_bound
 
--- name: archived_months
+-- name: archived_months_between
 -- the archived months of observations and corrections that a question about some times needs, the oldest first
 -- (with :as_of also those in which something may have been recorded after it: scores of what came before may rest on that)
 select parent::text as parent, partition, lower_bound, upper_bound, path, sha256
@@ -99,11 +99,11 @@ select parent::text as parent, partition, lower_bound, upper_bound, path, sha256
    and (cast(:end as timestamptz) is null or lower_bound <= :end)
  order by lower_bound, parent::text
 
--- name: archived_until
+-- name: newest_archived_until
 -- where the newest archived month of observations ends
 select max(upper_bound) from analytics.archived_months where parent = 'analytics.time_series_metrics'::regclass
 
--- name: archived_tables
+-- name: create_archived_tables
 -- makes room for rows of archived months, and views that show them beside those of the database; gone at the end of the transaction
 create temporary table archived_metrics (like analytics.time_series_metrics including defaults including generated) on commit drop;
 create temporary table archived_revisions (like analytics.time_series_revisions including defaults including generated) on commit drop;
@@ -112,10 +112,10 @@ create temporary view time_series_metrics as
 create temporary view time_series_revisions as
     select * from analytics.time_series_revisions union all select * from pg_temp.archived_revisions
 
--- name: archived_planned
+-- name: analyze_archived_tables
 -- tells the planner how many rows of archived months there are, and of which series
 analyze pg_temp.archived_metrics, pg_temp.archived_revisions
 
--- name: archived_emptied
+-- name: empty_archived_tables
 -- takes the rows of archived months away that an earlier question of the transaction needed
 truncate pg_temp.archived_metrics, pg_temp.archived_revisions

@@ -1,6 +1,6 @@
 -- Named days and days without service of model versions.
 
--- name: calendars_wanted
+-- name: calendars_to_mirror
 -- versions whose named days are still to be mirrored: from when until when; of those that an alias points to always until the end of next year
 select v.version_id, v.lineage -> 'recipe' ->> 'country' as country, coalesce(v.lineage -> 'recipe' -> 'events', '[]') as events,
        coalesce(c.last_day + 1, make_date(date_part('year', v.trained_from at time zone 'UTC')::int, 1, 1)) as first_day, w.last_day
@@ -13,7 +13,7 @@ select v.version_id, v.lineage -> 'recipe' ->> 'country' as country, coalesce(v.
  where v.lineage ? 'recipe' and v.trained_from is not null and v.deleted_at is null and coalesce(c.last_day < w.last_day, true)
  order by v.version_id
 
--- name: calendar_put
+-- name: mirror_calendar
 -- mirrors the named days of a version's calendar; what is there stands
 with calendar as (
     insert into analytics.model_calendars as c (version_id, country, library, first_day, last_day)
@@ -26,7 +26,7 @@ select :version_id, d.day, d.name, d.kind, d.share, d.announced, d.series
   from jsonb_to_recordset(cast(:document as jsonb) -> 'days') as d (day date, name text, kind text, share double precision, announced date, series text[])
 on conflict (version_id, day, name) do nothing
 
--- name: service_calendar_put
+-- name: set_service_calendar
 -- keeps in which weekdays and months series are not served; what was known later stands
 insert into analytics.service_calendar as c (series_id, closed_weekdays, closed_months, as_of)
 select d.series_id, d.closed_weekdays, d.closed_months, :as_of

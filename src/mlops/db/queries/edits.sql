@@ -1,6 +1,6 @@
 -- Observations that somebody decided to delete or to date anew.
 
--- name: edit_meant
+-- name: preview_edit
 -- what there is of each of some series between two times: what a decision to delete it or to date it anew is about
 select s.series_id, s.metric_type, s.granularity, o.observations, o.first_at, o.last_at, o.recorded_first, o.recorded_last,
        o.observations - r.corrected as uncorrected, o.ahead - r.now_ahead + r.first_ahead as ahead, r.corrections, f.forecasts, f.outcomes
@@ -28,7 +28,7 @@ select s.series_id, s.metric_type, s.granularity, o.observations, o.first_at, o.
  where s.series_id = any(cast(:series_ids as bigint[]))
  order by s.series_id
 
--- name: edit_depends
+-- name: dependants_of_edit
 -- the versions of models that were trained on some of these series between two times, and the feature builds that hold them
 select 'model' as what, v.name, v.version::text as version, v.deleted_at is not null as gone
   from analytics.model_versions v
@@ -46,13 +46,13 @@ select distinct 'build', b.feature_set, b.build_id::text, false
 select analytics.edit_observations(cast(:action as text), cast(:known_at as text), cast(:series_ids as bigint[]),
        cast(:first as timestamptz), cast(:until as timestamptz), cast(:decided_by as text), cast(:reason as text))
 
--- name: edits
+-- name: edited_series
 -- what was done to each series by one decision
 select edit_id, series_id, series, action, known_at, first_at, last_at, observations, corrections, outcomes, recorded_first, recorded_last,
        decided_by, reason, decided_at
   from analytics.observation_edits where edit_id = :edit_id order by series_id
 
--- name: trace_edits
+-- name: edits_behind_prediction
 -- what was deleted or dated anew, after a prediction was issued, of the raw observations behind it
 select e.edit_id, e.action, e.known_at, e.observations, e.first_at, e.last_at, e.decided_at, e.decided_by, e.reason
   from analytics.model_prediction_results p

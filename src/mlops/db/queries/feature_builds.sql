@@ -52,7 +52,7 @@ select series_id, array_send(array_agg(observed_at order by observed_at)) as ds,
  group by series_id
  order by series_id
 
--- name: feature_newest
+-- name: feature_newest_observations
 -- the newest observation of each series as it was known at a time
 select w.series_id, n.observed_at
   from unnest(cast(:series_ids as bigint[])) w (series_id)
@@ -64,7 +64,7 @@ select w.series_id, n.observed_at
                  order by observed_at desc limit 1) n on true
  order by w.series_id
 
--- name: feature_build_there
+-- name: feature_build_by_digest
 -- the build of exactly this: set, definitions, selection, as_of and window
 select * from analytics.feature_builds where build_sha256 = :build_sha256
 
@@ -80,16 +80,16 @@ select * from analytics.feature_builds
  order by as_of desc, rows, build_id
  limit 1
 
--- name: feature_build_make
+-- name: create_feature_build
 -- the number of a new build, and the table for its rows
 select build_id, analytics.make_offline_build(build_id) as rows_table
   from nextval(pg_get_serial_sequence('analytics.feature_builds', 'build_id')) build_id
 
--- name: feature_build_attach
+-- name: attach_feature_build
 -- makes the rows of a build visible
 select analytics.attach_offline_build(:build_id)
 
--- name: feature_build_add
+-- name: add_feature_build
 -- records a build
 insert into analytics.feature_builds
     (build_id, build_sha256, feature_set, label, features, selection, as_of, window_start, window_end,
@@ -98,7 +98,7 @@ overriding system value
 values (:build_id, :build_sha256, :feature_set, :label, cast(:features as jsonb), :selection, :as_of, :window_start, :window_end,
         :rows, :series, :first_at, :last_at, :content_sha256)
 
--- name: feature_set_show
+-- name: point_feature_set_view
 -- points the view of a feature set to its newest build
 select analytics.show_feature_set(:feature_set)
 
@@ -114,7 +114,7 @@ select series_id, count(*) as rows, array_send(array_agg(observed_at order by ob
  group by series_id
  order by series_id
 
--- name: feature_builds
+-- name: list_feature_builds
 -- what was built of the feature sets, newest first, with the live model versions that were trained on exactly those rows
 select b.*, pg_total_relation_size(to_regclass(format('analytics.offline_features_b%s', b.build_id))) as bytes,
        array(select format('%s/%s', v.name, v.version) from analytics.model_versions v
@@ -125,7 +125,7 @@ select b.*, pg_total_relation_size(to_regclass(format('analytics.offline_feature
    and (cast(:build_id as bigint) is null or build_id = :build_id)
  order by as_of desc, build_id desc
 
--- name: feature_build_drop
+-- name: drop_feature_build
 -- drops a build and its rows
 select analytics.drop_offline_build(:build_id)
 

@@ -9,7 +9,7 @@ select :name,
        :definition_sha256, :definition, :dtype, :entity, :granularity, :source_metric_types, :transformation, :owner, :description
 on conflict (name, definition_sha256) do nothing
 
--- name: feature_version
+-- name: versions_of_definitions
 -- the versions of features with these definitions
 select f.name, f.version
   from analytics.model_feature_store f
@@ -46,7 +46,7 @@ select f.name, f.version, f.definition
   from version join analytics.model_version_features e using (version_id) join analytics.model_feature_store f using (feature_id)
  order by f.name
 
--- name: feature_used_by
+-- name: newest_version_using_feature
 -- the newest live version that uses a feature and says what it was trained on, champions first
 select v.name, v.version, v.lineage -> 'selection' as selection, v.lineage -> 'recipe' ->> 'country' as country
   from analytics.model_feature_store f
@@ -65,7 +65,7 @@ select feature, feature_version, model, model_version, champion, share, rank, fe
  where (cast(:name as text) is null or feature = :name) and share is not null
  order by champion desc, model, model_version desc, rank, feature
 
--- name: keep_importance
+-- name: set_feature_importance
 -- shows beside each definition how much the feature matters to the live model versions
 update analytics.model_feature_store f
    set importance = n.importance
@@ -77,7 +77,7 @@ update analytics.model_feature_store f
          group by s.feature_id) n
  where n.feature_id = f.feature_id and f.importance is distinct from n.importance
 
--- name: profiled_features
+-- name: features_with_bin_edges
 -- recorded features by name and version, with the histogram edges that their first profile laid
 select f.feature_id, f.name, f.version, f.profile -> 'edges' as edges
   from analytics.model_feature_store f
@@ -103,7 +103,7 @@ select feature_id, window_start, window_end, as_of, series, expected, count,
  where (p.series, p.expected, p.count, p.quality, p.profile, p.temporal_pattern)
        is distinct from (excluded.series, excluded.expected, excluded.count, excluded.quality, excluded.profile, excluded.temporal_pattern)
 
--- name: newest_feature_profiles
+-- name: set_newest_feature_profiles
 -- shows the newest profile of each of these features beside its definition
 update analytics.model_feature_store f
    set quality = n.quality, profile = n.profile, temporal_pattern = n.temporal_pattern

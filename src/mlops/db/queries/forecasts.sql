@@ -51,17 +51,17 @@ select p.version_id, p.series_id, p.target_at as ds, p.cutoff, p.y_hat, p.lo_80,
    and p.cutoff >= :cutoff_from and p.cutoff < :cutoff_to
  order by p.version_id, p.series_id, p.cutoff, p.target_at
 
--- name: last_forecast
+-- name: forecast_span
 -- until when a version has forecast, when the newest of it was issued, and when it began, as known at :as_of
 select max(target_at) as forecast_until, max(issued_at) as issued_at, min(target_at) as forecast_from
   from analytics.model_prediction_results
  where version_id = :version_id and issued_at <= :as_of
 
--- name: last_issued
+-- name: newest_issue
 -- the newest time for which forecasts of a model were issued
 select max(p.issued_at) from analytics.model_prediction_results p join analytics.model_versions v using (version_id) where v.name = :name
 
--- name: live_predictions
+-- name: freshest_predictions
 -- the freshest forecast of a version for every series and past day, with the outcome as far as it was known at :as_of, and the seasonal naive from the same cutoff
 select distinct on (p.series_id, p.target_at)
        p.series_id, p.target_at as ds, p.cutoff, p.issued_at, p.horizon, p.y_hat, p.lo_80, p.hi_80, p.lo_95, p.hi_95,
@@ -73,7 +73,7 @@ select distinct on (p.series_id, p.target_at)
  where p.version_id = :version_id and p.parts is null and p.issued_at <= :as_of and p.target_at < :as_of and p.target_at >= :start
  order by p.series_id, p.target_at, p.cutoff desc
 
--- name: served_forecasts
+-- name: freshest_judged_predictions
 -- a version's freshest forecast of every series and day from one time to another whose outcome was known at :as_of, with when it was issued
 select distinct on (p.series_id, p.target_at)
        p.series_id, p.target_at as ds, p.cutoff, p.issued_at, p.horizon, p.y_hat, p.outcome as y

@@ -20,7 +20,7 @@ select series_id, observed_at, value, null
    and (cast(:start as timestamptz) is null or observed_at >= :start)
  order by 1, 2
 
--- name: corrected_since
+-- name: count_corrected_since
 -- how many observations of some series have been corrected since a time, and are read as they stood then
 select count(*)
   from analytics.time_series_revisions
@@ -56,7 +56,7 @@ select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observatio
         order by d.edit_id desc limit 1) e on true
  group by 1, 2, 4 order by 1, 2, 4
 
--- name: deleted_since
+-- name: deletions_since
 -- the newest decision since a time to delete observations of some series, for each series and month: what was sent anew may be another value
 select distinct on (d.series_id, m.month)
        d.series_id, to_char(m.month, 'YYYY-MM') as month, d.decided_at, d.decided_by, d.reason
@@ -65,7 +65,7 @@ select distinct on (d.series_id, m.month)
  where d.series_id = any(cast(:series_ids as bigint[])) and d.action = 'deleted' and d.decided_at >= :since
  order by d.series_id, m.month, d.edit_id desc
 
--- name: series_export
+-- name: export_observations
 -- the observations of some series in the long format
 select s.metric_type, m.observed_at, m.value, s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id, s.tenant_id,
        s.granularity, s.time_zone, m.value_lower, m.value_upper, m.quality_score, s.labels::text as labels

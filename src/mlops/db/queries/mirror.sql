@@ -1,6 +1,6 @@
 -- The mirror of the registry, brought up to date.
 
--- name: mirrored_registry
+-- name: mirror_state
 -- which registry the mirror follows, and whether it holds anything of it
 select registry, address, synced_at, exists (select from analytics.registered_models) as filled from analytics.registry_mirror
 
@@ -14,7 +14,7 @@ using (select * from pg_temp.model_changes where change <> 'gone') c on r.model_
       insert (model_id, name, created_at, description, tags, seen_at) overriding system value
       values (c.model_id, c.name, c.created_at, c.description, c.tags, :at)
 
--- name: mirror_names
+-- name: open_model_names
 -- opens the time of names that models have from now on; the first one counts from the creation of the model
 insert into analytics.registered_model_names (model_id, name, valid_from)
 select model_id, name, case change when 'new' then least(created_at, :at) else :at end
@@ -38,34 +38,34 @@ using (select * from pg_temp.version_changes where change <> 'gone') c on r.vers
               c.metrics, c.run_tags, c.datasets, c.altered, :at,
               'incomplete', 'its files have not been read yet')
 
--- name: mirror_aliases
+-- name: open_aliases
 -- opens the time of aliases that the mirror does not show yet
 insert into analytics.model_aliases (model_id, alias, version_id, valid_from)
 select model_id, alias, version_id, :at from pg_temp.alias_changes where change = 'set'
 
--- name: forget_models
+-- name: mark_models_deleted
 -- tombstones for models that the registry no longer has
 update analytics.registered_models r set deleted_at = :at
   from pg_temp.model_changes c where c.model_id = r.model_id and c.change = 'gone'
 
--- name: forget_names
+-- name: close_model_names
 -- closes the time of names that their models no longer have
 update analytics.registered_model_names n set valid_to = :at
   from pg_temp.model_changes c
  where c.model_id = n.model_id and n.valid_to is null and (c.renamed or c.change = 'gone')
 
--- name: forget_versions
+-- name: mark_versions_deleted
 -- tombstones for versions that the registry no longer has
 update analytics.model_versions r set deleted_at = :at
   from pg_temp.version_changes c where c.version_id = r.version_id and c.change = 'gone'
 
--- name: forget_aliases
+-- name: close_aliases
 -- closes the time of aliases that now point elsewhere or nowhere
 update analytics.model_aliases a set valid_to = :at
   from pg_temp.alias_changes c
  where c.change = 'ended' and (a.model_id, a.alias) = (c.model_id, c.alias) and a.valid_to is null
 
--- name: mirror_synced
+-- name: set_mirror_synced
 -- notes that the mirror now equals the registry
 update analytics.registry_mirror set registry = :registry, address = :address, how = :how, seconds = :seconds, synced_at = :at,
        adopted_at = case when registry = :registry then adopted_at else :at end, failed_at = null, failure = null,
@@ -75,15 +75,15 @@ update analytics.registry_mirror set registry = :registry, address = :address, h
                   (select count(*) from analytics.model_aliases where valid_to is null))
 returning models, versions, aliases
 
--- name: mirror_failed
+-- name: set_mirror_failed
 -- notes why the mirror could not be made equal to the registry
 update analytics.registry_mirror set failed_at = clock_timestamp(), failure = :failure
 
--- name: mirrored_waiting
+-- name: count_unread_versions
 -- how many live versions wait for their files to be read
 select count(*) from analytics.model_versions where deleted_at is null and lineage_read_at is null
 
--- name: mirrored_unread
+-- name: unread_versions
 -- versions whose files are to be read for their lineage: those that claim one first, then the newest; and some that could not be read
 with unread as (
     (select version_id, false as again
@@ -103,7 +103,7 @@ select u.version_id, v.name, v.version, v.created_at, v.run_id, v.source, v.tags
   from unread u join analytics.model_versions v using (version_id) left join analytics.model_anchors a using (version_id)
  order by u.again, v.tags ? 'mlops.lineage_sha256' desc, v.created_at desc, v.version_id desc
 
--- name: mirror_lineage
+-- name: set_lineage
 -- what the files of versions say about their lineage; a version that changed meanwhile is read again; what was once complete stays
 update analytics.model_versions r
    set lineage = d.lineage, lineage_sha256 = d.lineage_sha256,
@@ -119,7 +119,7 @@ update analytics.model_versions r
               and not exists (select from analytics.model_anchors a where a.version_id = d.version_id and a.anchored_by <> 'sync') as claimed) c
  where r.version_id = d.version_id and r.seen_at = d.seen_at and r.lineage is null
 
--- name: mirrored_without_edges
+-- name: versions_with_definitions_now
 -- versions that waited for a definition which the feature store now has
 select array_agg(v.version_id)
   from analytics.model_versions v
@@ -129,7 +129,7 @@ select array_agg(v.version_id)
         where not exists (select from analytics.model_feature_store s
                            where s.name = f.key and s.definition_sha256 = f.value ->> 'definition_sha256'))
 
--- name: mirror_features
+-- name: update_lineage_edges
 -- lineage edges of some versions: as the models declare them, else guessed by name among the definitions of the time
 with named as (
     select * from analytics.model_versions where version_id = any (cast(:versions as bigint[]))
@@ -161,7 +161,7 @@ select version_id, feature_id, importance, origin from wanted
     on conflict (version_id, feature_id) do update set importance = excluded.importance, origin = excluded.origin
  where (e.importance, e.origin) is distinct from (excluded.importance, excluded.origin)
 
--- name: mirror_lineage_state
+-- name: update_lineage_state
 -- marks the versions, of some, of which a declared feature is not in the feature store, and clears the mark when it is
 with missing as (
     select v.version_id, v.lineage_problem as problem, exists (

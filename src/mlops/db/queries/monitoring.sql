@@ -30,12 +30,12 @@ update analytics.health_policy p set weight = n.weight, good = n.good, bad = n.b
   from jsonb_to_recordset(cast(:document as jsonb) -> 'parts') as n (part text, weight float8, good float8, bad float8)
  where n.part = p.part and (p.weight, p.good, p.bad) is distinct from (n.weight, n.good, n.bad)
 
--- name: newer_check
+-- name: is_newer_check_there
 -- whether anything has been checked at a later time than :as_of
 select exists (select from analytics.model_checks where as_of > :as_of)
     or exists (select from analytics.retraining_recommendations where as_of > :as_of)
 
--- name: proven_within
+-- name: proof_made_within
 -- whether challengers of a version were fitted for a proof in the :days days before :as_of
 select exists (select from analytics.retraining_recommendations
                 where version_id = :version_id and as_of < :as_of and as_of > cast(:as_of as timestamptz) - make_interval(days => :days)
@@ -79,7 +79,7 @@ update analytics.model_performance_tracking t
 insert into analytics.evidently_snapshots (version_id, as_of, snapshot) values (:version_id, :as_of, cast(:snapshot as jsonb))
     on conflict (version_id, as_of) do update set snapshot = excluded.snapshot
 
--- name: snapshot_of
+-- name: evidently_snapshot
 -- the Evidently snapshot of one check, as text
 select snapshot::text from analytics.evidently_snapshots where version_id = :version_id and as_of = :as_of
 

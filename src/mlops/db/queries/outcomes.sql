@@ -1,11 +1,11 @@
 -- Outcomes, written onto the predictions that they judge.
 
--- name: waiting_predictions
+-- name: count_waiting_predictions
 -- predictions whose time has come but whose outcome is not known, and how many of them nothing may ever judge
 select count(*) as waiting, count(*) filter (where target_at < cast(:as_of as timestamptz) - interval '28 days') as overdue
   from analytics.model_prediction_results where outcome is null and parts is null and target_at < :as_of
 
--- name: stage_matched
+-- name: create_matched_predictions
 -- a table of this transaction alone: the predictions whose outcomes it writes
 create temporary table matched_predictions on commit drop as
 select version_id, series_id, cutoff, target_at from analytics.model_prediction_results with no data

@@ -1,6 +1,6 @@
 -- Forecasts on their way into the database, and back to the observations behind them.
 
--- name: stage_predictions
+-- name: create_staged_predictions
 -- a table of this transaction alone, for COPY
 create temporary table staged_predictions on commit drop as
 select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts
@@ -19,7 +19,7 @@ select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_8
 -- the newest stored prediction
 select max(prediction_id) from analytics.model_prediction_results
 
--- name: trace_months
+-- name: months_behind_prediction
 -- the months of raw observations behind a prediction: what was known of its series (of a total: of those that it sums) when it was issued, and what came or changed since
 with asked as (
     select coalesce(f.parts, array[coalesce(s.weeks_of, p.series_id)]) as series_ids, p.issued_at, p.cutoff, coalesce(least(v.trained_from, p.cutoff), p.cutoff) as since

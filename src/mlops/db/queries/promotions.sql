@@ -1,6 +1,6 @@
 -- Decisions about who is champion.
 
--- name: promotion_newest
+-- name: newest_promotion
 -- the newest decision about the champion of a name
 select p.promotion_id, p.action, p.decided_by, p.reason, p.gates, p.forced, p.decided_at, p.applied_at, v.version, b.version as before
   from analytics.registered_models m
@@ -10,7 +10,7 @@ select p.promotion_id, p.action, p.decided_by, p.reason, p.gates, p.forced, p.de
  where m.name = :name and m.deleted_at is null and p.alias = 'champion'
  order by p.promotion_id desc limit 1
 
--- name: promotion_add
+-- name: add_promotion
 -- records that a version is to be the champion of its name, unless the newest decision says so already: it stands behind the champion, or waits and says the same
 with target as (
     select v.version_id, v.model_id, coalesce(n.version_id = v.version_id, false) as holds, b.version_id as before_id
@@ -38,11 +38,11 @@ select t.model_id, 'champion', t.version_id, t.before_id, :action, :decided_by, 
   from target t
  where not exists (select from said)
 
--- name: promotion_applied
+-- name: set_promotion_applied
 -- notes that the registry's alias was moved as decided
 update analytics.promotions set applied_at = clock_timestamp() where promotion_id = :promotion_id and applied_at is null
 
--- name: promotion_moves
+-- name: champions_of_model
 -- every version that was champion of a name, the oldest first: whether a rollback made it so, and whether it is still there
 select v.version, coalesce(p.action = 'rollback', false) as back, v.deleted_at is null as there
   from analytics.registered_models m
@@ -65,7 +65,7 @@ select s.alias, v.version, s.valid_from, s.valid_to, p.promotion_id, p.action, p
  where m.name = :name and m.deleted_at is null
  order by s.valid_from desc, s.alias
 
--- name: promotion_recent
+-- name: recent_promotion
 -- since when a version is champion by a promotion, as a check at :as_of sees it, the live version that a rollback would bring back, and
 -- whether it stands in for that one by a fallback, which may last longer than :weeks, and to which a rollback may have returned
 -- (a promotion that was recorded after :as_of is of a replay of the past: then it counts from what the version knew)

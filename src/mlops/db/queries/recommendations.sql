@@ -1,6 +1,6 @@
 -- What a check recommends, what was decided about it, and what came of it.
 
--- name: recommendation_of
+-- name: recommendation_of_week
 -- the recommendation of a version for one week that stands
 select recommendation_id, action, reasons, rule_version, status
   from analytics.retraining_recommendations
@@ -43,7 +43,7 @@ select r.recommendation_id, f.finding_id
  where r.version_id = :version_id and r.as_of = :as_of and f.drifted
     on conflict do nothing
 
--- name: same_since
+-- name: recommendation_stands_since
 -- since which check in a row a recommendation asks the same for the same cause
 with mine as (
     select version_id, as_of, action, cause from analytics.retraining_recommendations where recommendation_id = :recommendation_id
@@ -65,7 +65,7 @@ select r.recommendation_id, r.action, r.cause, coalesce(r.severity, 0) as severi
  where r.version_id = :version_id and r.as_of <= :as_of and d.decision in ('dismiss', 'snooze') and coalesce(d.until, r.expires_at) > :as_of
  order by r.recommendation_id desc
 
--- name: close_of_replaced
+-- name: close_recommendations_of_replaced
 -- closes recommendations about versions that are champion no more, but for one whose promotion was interrupted: that is still to be finished
 update analytics.retraining_recommendations r
    set status = 'superseded'
@@ -104,7 +104,7 @@ select r.recommendation_id, r.as_of, r.action, r.reasons, r.evidence, r.rule_ver
                       where x.recommendation_id = r.recommendation_id order by x.decision_id desc limit 1) d on true
  where r.recommendation_id = :recommendation_id
 
--- name: recommendation_evidence
+-- name: findings_of_recommendation
 -- the findings that a recommendation rests on, the clearest first
 select t.kind, t.subject, t.slice, t.statistic, t.threshold, t.drifted, t.detail, t.change,
        case when s.series_id is not null then analytics.series_name(s) end as place
@@ -118,7 +118,7 @@ select t.kind, t.subject, t.slice, t.statistic, t.threshold, t.drifted, t.detail
 select decision, decided_by, reason, until, decided_at
   from analytics.recommendation_decisions where recommendation_id = :recommendation_id order by decision_id
 
--- name: recommendation_decide
+-- name: add_recommendation_decision
 -- records what somebody decided about a recommendation; the table's trigger gives the recommendation its state
 insert into analytics.recommendation_decisions (recommendation_id, decision, decided_by, reason, until)
 values (:recommendation_id, :decision, :decided_by, :reason, :until)
@@ -130,7 +130,7 @@ select r.recommendation_id, v.name, v.version, r.as_of, r.action, r.reasons
  where r.status in ('open', 'accepted') and r.action <> 'none'
  order by r.as_of, r.recommendation_id
 
--- name: close_recommendation
+-- name: set_recommendation_done
 -- records what came of a recommendation
 update analytics.retraining_recommendations
    set status = 'done', decided_at = clock_timestamp(), verdict = :verdict, retrained_run_id = :run_id,
@@ -166,7 +166,7 @@ select a.recommendation_id, a.action, a.promised, a.since, least(a.since + make_
  where a.since + make_interval(weeks => :weeks) <= :as_of and n.deleted_at is null and o.deleted_at is null
  order by a.recommendation_id
 
--- name: realise_benefit
+-- name: set_realised_benefit
 -- records what acting on a recommendation saved, once
 update analytics.retraining_recommendations set realised_benefit = :benefit, realised_at = :as_of
  where recommendation_id = :recommendation_id and status = 'done' and realised_at is null

@@ -4,7 +4,7 @@
 -- the oldest experiment: it tells one registry from another, by whatever address it is reached
 select experiment_id, creation_time from experiments where creation_time is not null order by creation_time, experiment_id limit 1
 
--- name: registry_is_known
+-- name: registry_tables_known
 -- whether MLflow's tables are here, with the columns that registry_models, registry_versions and registry_runs read
 select bool_and(a.attname is not null) as known
   from (values ('registered_models', '{workspace,name,creation_time,description}'::text[]),
@@ -23,7 +23,7 @@ select bool_and(a.attname is not null) as known
  cross join unnest(needed.columns) as wanted
   left join pg_attribute a on a.attrelid = to_regclass(needed.relation) and a.attname = wanted and not a.attisdropped
 
--- name: registry_tables
+-- name: create_registry_tables
 -- empty places for what the registry says and for what differs from it; they stay with the connection
 set local work_mem = '64MB';  -- rows are wide: tags, params and metrics are compared
 create temporary table if not exists seen_models (
@@ -98,11 +98,11 @@ select r.run_uuid as run_id, case r.lifecycle_stage when 'deleted' then 'deleted
          join datasets s on s.dataset_uuid = n.source_id
         where n.destination_id = r.run_uuid and n.destination_type = 'RUN' and n.source_type = 'DATASET') d
 
--- name: registry_empty
+-- name: empty_registry_tables
 -- forgets what was read of the registry, for it changed meanwhile
 truncate pg_temp.seen_models, pg_temp.seen_versions, pg_temp.seen_runs
 
--- name: registry_unsettled
+-- name: models_not_recognised
 -- models not yet recognised and the rows of the mirror, made in the same ms, that they may be; with the times of their versions by number
 with seen as (
     select name, created_at from pg_temp.seen_models where model_id is null
@@ -118,7 +118,7 @@ select model_id, name, created_at, deleted_at is null,
        (select coalesce(jsonb_object_agg(v.version, v.created_at), '{}') from analytics.model_versions v where v.model_id = k.model_id)
   from known k
 
--- name: registry_settled
+-- name: recognise_models_by_name
 -- recognises the models that still have the name they had; of models made in the same ms only those that share a version or have none
 with known as (
     select model_id, name, created_at, count(*) over (partition by created_at) = 1 as alone
@@ -141,17 +141,17 @@ update pg_temp.seen_models m set model_id = p.model_id
         or p.name not in (select name from pg_temp.seen_versions)
            and p.model_id not in (select model_id from analytics.model_versions where deleted_at is null))
 
--- name: registry_recognised
+-- name: set_recognised_models
 -- gives models the rows of the mirror that they were recognised as
 update pg_temp.seen_models m set model_id = f.model_id
   from unnest(cast(:names as text[]), cast(:model_ids as bigint[])) as f (name, model_id)
  where m.name = f.name
 
--- name: registry_numbered
+-- name: number_new_models
 -- gives the models that the mirror never had a number
 update pg_temp.seen_models set model_id = nextval(pg_get_serial_sequence('analytics.registered_models', 'model_id')) where model_id is null
 
--- name: registry_model_changes
+-- name: find_model_changes
 -- finds the models that the mirror shows otherwise than the registry
 insert into pg_temp.model_changes
 select case when r.model_id is null then 'new' when r.deleted_at is not null then 'returned' else 'changed' end,
@@ -164,7 +164,7 @@ select 'gone', false, r.model_id, r.name, r.created_at, r.description, r.tags
   from analytics.registered_models r
  where r.deleted_at is null and not exists (select from pg_temp.seen_models m where m.model_id = r.model_id)
 
--- name: registry_version_changes
+-- name: find_version_changes
 -- finds the versions that the mirror shows otherwise than the registry; what was seen of a run stays when the run is gone, and what
 -- was anchored of its metrics is shown whatever it says now
 with wanted as not materialized (
@@ -216,7 +216,7 @@ select 'gone', r.version_id, r.model_id, r.name, r.version, r.created_at, r.desc
    and not exists (select from pg_temp.seen_versions v join pg_temp.seen_models m using (name)
                     where (m.model_id, v.version, v.created_at) = (r.model_id, r.version, r.created_at))
 
--- name: registry_alias_changes
+-- name: find_alias_changes
 -- finds the aliases that the mirror shows otherwise than the registry; asked when the versions are already mirrored
 with wanted as (
     select m.model_id, a.key as alias, v.version_id
@@ -231,7 +231,7 @@ select 'ended', s.* from (select * from shown except select * from wanted) s
  union all
 select 'set', s.* from (select * from wanted except select * from shown) s
 
--- name: registry_changes
+-- name: count_registry_changes
 -- how many rows of each kind differ from the registry
 select 'models' as what, change, count(*) as rows from pg_temp.model_changes group by change
  union all
@@ -241,12 +241,12 @@ select 'versions', change, count(*) from pg_temp.version_changes group by change
  union all
 select 'aliases', change, count(*) from pg_temp.alias_changes group by change
 
--- name: registry_touched
+-- name: versions_with_changed_runs
 -- versions with lineage whose run may say other importances than before
 select array_agg(c.version_id)
   from pg_temp.version_changes c join analytics.model_versions v using (version_id)
  where c.change in ('changed', 'returned') and (v.lineage is not null or v.inferred_features is not null)
 
--- name: registry_read_at
+-- name: registry_read_time
 -- the time that history of this sync is dated to: after everything was read, and never before an earlier sync
 select greatest(clock_timestamp(), synced_at) from analytics.registry_mirror

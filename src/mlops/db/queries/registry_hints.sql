@@ -1,13 +1,13 @@
 -- Word of changes in MLflow's registry: by NOTIFY and by webhooks.
 
--- name: hints_state
+-- name: registry_triggers
 -- MLflow's registry tables as the search path finds them: whether each is there, and whether it tells of its changes
 select t.name, to_regclass(t.name) is not null as there,
        exists (select from pg_trigger g
                 where g.tgrelid = to_regclass(t.name) and g.tgname = 'mlops_registry_hint' and g.tgenabled <> 'D') as tells
   from unnest('{registered_models,model_versions,registered_model_aliases,model_version_tags,registered_model_tags,runs}'::text[]) t (name)
 
--- name: hints_install
+-- name: install_registry_triggers
 -- makes MLflow's registry tables tell of every change by NOTIFY: a function beside them, and a trigger on each; again changes nothing
 create or replace function mlops_registry_hint() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -35,11 +35,11 @@ create or replace trigger mlops_registry_hint after insert or update or delete o
 create or replace trigger mlops_registry_hint after update of lifecycle_stage or delete or truncate on runs
        for each statement execute function mlops_registry_hint();
 
--- name: hints_remove
+-- name: remove_registry_triggers
 -- makes MLflow's registry tables as MLflow made them: no trigger and no function of ours
 drop function if exists mlops_registry_hint() cascade;
 
--- name: take_delivery
+-- name: add_webhook_delivery
 -- keeps the id of a webhook's delivery, unless it is known; what is so old that its timestamp refuses it is forgotten
 with forgotten as (delete from analytics.webhook_deliveries where received_at < now() - interval '1 hour')
 insert into analytics.webhook_deliveries (delivery_id) values (:delivery_id) on conflict do nothing

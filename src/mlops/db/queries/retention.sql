@@ -5,15 +5,15 @@
 select parent::text as parent, keep_months, archive, kept_from, due, due_from, due_until, due_rows, due_bytes, agreed_at, agreed_by, agreed, why
   from analytics.retention() order by 1
 
--- name: retention_agree
+-- name: agree_to_retention
 -- lets old months of a table leave the database from now on; how many are due
 select analytics.agree_to_retention(cast(:parent as regclass))
 
--- name: retention_withdraw
+-- name: withdraw_retention
 -- lets no month of a table leave the database until somebody agrees anew; false when nobody had agreed
 select analytics.withdraw_retention(cast(:parent as regclass))
 
--- name: retention_keep
+-- name: set_retention
 -- how many months of a table, and of those that follow it, are kept from now on; null is for ever
 update analytics.partition_policy set keep_months = :months where parent = cast(:parent as regclass)
 
@@ -22,7 +22,7 @@ update analytics.partition_policy set keep_months = :months where parent = cast(
 select analytics.kept_from() as kept_from, keep_months
   from analytics.partition_policy where parent = 'analytics.time_series_metrics'::regclass
 
--- name: upkeep_drop
+-- name: drop_old_partitions
 -- drops what is older than the policy keeps; one row per old partition, and whether one that stays is meant to
 select partition, lower_bound, rows, dropped, reason,
        bool_or(reason ~ '^(restored until|waits for an agreement)') over (partition by lower_bound)

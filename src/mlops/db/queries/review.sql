@@ -95,7 +95,7 @@ select model_id, alias, version_id, version, lag(version) over (partition by mod
   from moves where moved_at <= :as_of
  order by model_id, moved_at desc, valid_from desc
 
--- name: review_measured
+-- name: review_newest_checks
 -- the newest check of versions as known at :as_of: whether it judged, what it measured, and how a challenger compared with the champion
 select distinct on (version_id) version_id, as_of, state, problem, measured, compared_with, comparison
   from analytics.model_checks
@@ -310,7 +310,7 @@ select v.name as model, v.version, r.recommendation_id, r.action, d.decision, d.
  where d.at > :since and d.at <= :as_of and r.as_of <= :as_of
  order by d.at desc, d.decision_id desc
 
--- name: review_realised
+-- name: review_realised_benefits
 -- what acting saved where that was measured after :since and by :as_of, beside what was promised; the newest first
 select v.name as model, r.recommendation_id, r.action, v.version as replaced, n.version, r.realised_at, r.expected_benefit as promised, r.realised_benefit as realised
   from analytics.retraining_recommendations r

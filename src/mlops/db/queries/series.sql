@@ -40,17 +40,17 @@ select s.series_id, analytics.series_name(s) as name, s.metric_type, t.unit, s.g
  where s.series_id = :series_id
  group by s.series_id, t.unit
 
--- name: series_latest
+-- name: newest_of_series
 -- the newest observations of a series
 select observed_at, value, quality_score, recorded_at from analytics.time_series_metrics
  where series_id = :series_id order by observed_at desc limit :most
 
--- name: latest
+-- name: latest_values
 -- the newest observation of each of some series
 select series_id, observed_at as ds, value as y, quality_score, is_anomaly, recorded_at
   from analytics.latest_values(cast(:series_ids as bigint[])) order by series_id
 
--- name: observations_end
+-- name: newest_by_granularity
 -- the newest observation of each granularity, of the series of a metric type or of all of them
 select s.granularity, max(n.observed_at) as newest
   from analytics.series s
@@ -60,11 +60,11 @@ select s.granularity, max(n.observed_at) as newest
    and (cast(:granularity as text) is null or s.granularity = :granularity)
  group by s.granularity
 
--- name: series_named
+-- name: names_of_series
 -- what people call series
 select series_id, analytics.series_name(s) as name from analytics.series s where series_id = any(:series_ids)
 
--- name: series_names
+-- name: names_of_selected_series
 -- the series of a selection, or all, by a name that a person knows
 select series_id, analytics.series_name(series) as name
   from analytics.series
@@ -75,7 +75,7 @@ select series_id, analytics.series_name(series) as name
    and (not total or cast(:granularity as text) is null)  -- a selection has no totals
  order by series_id
 
--- name: series_called
+-- name: series_with_all_names
 -- series by what they are and by what people call them: by all of their places and labels, or by one of them
 select s.series_id, s.metric_type, s.granularity, analytics.series_name(s) as name,
        array_remove(array[analytics.series_name(s), s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id], null)
@@ -85,11 +85,11 @@ select s.series_id, s.metric_type, s.granularity, analytics.series_name(s) as na
    and (cast(:labels as jsonb) is null or s.labels @> :labels)
  order by s.series_id
 
--- name: tenants_there
+-- name: tenants_with_series
 -- the tenants that have series
 select distinct tenant_id from analytics.series order by tenant_id
 
--- name: places_there
+-- name: places_with_series
 -- the customers, routes, vehicles, drivers or sites (the dimension) that series have
 select distinct p.id
   from analytics.series s
@@ -99,7 +99,7 @@ select distinct p.id
  where p.id is not null
  order by p.id
 
--- name: places_unknown
+-- name: places_without_series
 -- which of these customers, routes, vehicles, drivers or sites (the dimension) no series has
 select w.id
   from unnest(cast(:ids as text[])) with ordinality as w(id, place)

@@ -12,7 +12,7 @@ select clock_timestamp()
 -- waits for the advisory lock of a name, held until the end of the transaction
 select pg_advisory_xact_lock(hashtextextended(:name, 0))
 
--- name: reader_there
+-- name: reader_role_exists
 -- whether the server has the role for those who only read
 select exists (select from pg_roles where rolname = 'mlops_reader')
 
@@ -24,7 +24,7 @@ select current_setting('max_connections')::int as connections,
        exists (select from pg_available_extensions where name = 'pg_stat_statements') as statements,
        inet_client_addr() is null or inet_client_addr() = inet_server_addr() as local
 
--- name: tune_settings
+-- name: settings_now
 -- server settings as they are now, and whether a change waits for a restart
 select name, current_setting(name) as current, context = 'postmaster' as restart
   from pg_settings where name = any(cast(:names as text[]))

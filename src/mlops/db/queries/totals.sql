@@ -1,6 +1,6 @@
 -- Series that sum others: totals of places, and weeks of days.
 
--- name: series_own
+-- name: series_of_whole_places
 -- the series that measure routes, vehicles, drivers, sites or the company themselves: of a metric type, with observations
 select s.series_id, s.level, s.tenant_id, s.customer_id, s.driver_id, s.vehicle_id, s.route_id, s.site_id
   from analytics.series s
@@ -16,12 +16,12 @@ select s.series_id, s.tenant_id, s.metric_type, s.granularity, s.time_zone, s.an
  where s.series_id = any(:series_ids)
  order by s.series_id
 
--- name: series_parts_among
+-- name: count_parts_among
 -- how many of some series measure a part of what another of them measures
 select count(distinct part_id) as parts from analytics.series_parts
  where metric_type = :metric_type and part_id = any(cast(:series_ids as bigint[])) and whole_id = any(cast(:series_ids as bigint[]))
 
--- name: add_totals
+-- name: add_total_series
 -- the series of totals, made where they are not there yet, by the keys asked for
 with wanted as (
     select *
@@ -40,7 +40,7 @@ select w.key, m.series_id
                = jsonb_build_array(w.tenant_id, w.driver_id, w.vehicle_id, w.route_id, w.site_id, w.labels)
  order by w.key
 
--- name: add_weeks
+-- name: add_weekly_series
 -- makes the series of weekly totals of some daily series, where they are not there yet
 insert into analytics.series
        (tenant_id, metric_type, granularity, time_zone, anchor, customer_id, route_id, vehicle_id, driver_id, site_id, labels, total, weeks_of)
@@ -51,7 +51,7 @@ select tenant_id, metric_type, 'weekly', time_zone, 0, customer_id, route_id, ve
  order by series_id
     on conflict do nothing
 
--- name: weeks_of
+-- name: weekly_series_of
 -- the series of the weekly totals of some daily series
 select weeks_of, series_id from analytics.series where weeks_of = any(cast(:series_ids as bigint[])) order by weeks_of
 

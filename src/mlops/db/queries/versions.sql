@@ -16,7 +16,7 @@ select v.name, v.version, v.kind, v.as_of, v.trained_from, v.trained_to, v.run_i
  group by v.version_id
  order by v.name, v.version
 
--- name: aliases_now
+-- name: current_aliases
 -- which version every alias points to now
 select m.name, a.alias, v.version
   from analytics.model_aliases a
@@ -25,7 +25,7 @@ select m.name, a.alias, v.version
  where a.valid_to is null
  order by m.name, a.alias
 
--- name: lineage
+-- name: lineage_of_version
 -- what a live version was made from
 select name, version, kind, run_id, as_of, trained_from, trained_to, lineage, lineage_sha256, lineage_state, lineage_problem, nullif(concat_ws('; ', verified_problem, altered), '') as changed, metrics, params
   from analytics.model_versions where name = :name and version = :version and deleted_at is null
