@@ -1,8 +1,10 @@
 """The schema's version, and how to get to another one."""
 
 import logging
+import re
 import time
 from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,11 +15,15 @@ from alembic.script import ScriptDirectory
 from mlops.errors import NotMigrated, Refused
 from mlops.project import bundled
 
-__all__ = ["head", "history", "is_newer", "migrate", "version"]
+__all__ = ["head", "history", "migrate", "refusal", "version"]
 
 OLDEST_SERVER = 15
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
+
+
+DEVELOPMENT = re.compile(r"00(0[1-9]|1[0-9])")
+"""What versions were called while 0.1.0 was developed; a version since then has words in its name."""
 
 
 @cache
@@ -28,14 +34,16 @@ def head() -> str:
     return newest
 
 
-def history() -> list[str]:
+def history(migrations: Path | None = None) -> list[str]:
     """Every version, oldest first."""
-    return sorted(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    return sorted(script.revision for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions())
 
 
-def is_newer(found: str | None) -> bool:
-    """Whether a version of the schema was made by a later program than this one."""
-    return found is not None and found not in history()
+def refusal(version: str | None, migrations: Path | None = None) -> NotMigrated:
+    """Why this program does not work with a schema of this version, and what would do."""
+    development = version is not None and DEVELOPMENT.fullmatch(version) is not None
+    newer = version is not None and not development and version not in history(migrations)
+    return NotMigrated(version, head(), newer=newer, development=development)
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -46,22 +54,23 @@ def version(connection: sa.Connection) -> str | None:
     return context.get_current_revision()
 
 
-def migrate(connection: sa.Connection, to: str = "head") -> str:
-    """Go up or down to version `to` ("head", "base" or a number) and return it."""
+def migrate(connection: sa.Connection, to: str = "head", *, migrations: Path | None = None) -> str:
+    """Go up or down to version `to` ("head", "base" or its name) and return it.
+
+    `migrations` is a folder of other migrations than the package's own, for tests of one that is being written.
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     _refuse_unfit(connection)
     _wait_for_turn(connection)
     try:
-        found = version(connection)
-        if is_newer(found):
-            raise NotMigrated(found, head(), newer=True)
+        before = version(connection)
+        if before is not None and before not in history(migrations):
+            raise refusal(before, migrations)
         connection.execute(sa.text("create schema if not exists analytics"))
         connection.execute(sa.text("create schema if not exists mlflow"))
         connection.commit()
-        config = _config()
+        config = _config(migrations)
         config.attributes["connection"] = connection
-        before = version(connection)
-        connection.commit()
         if to == "base" or (to != "head" and before is not None and to < before):
             command.downgrade(config, to)
         else:
@@ -103,7 +112,7 @@ def _wait_for_turn(connection: sa.Connection) -> None:
         time.sleep(0.1)
 
 
-def _config() -> Config:
+def _config(migrations: Path | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(bundled("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations or bundled("migrations")).replace("%", "%%"))
     return config
