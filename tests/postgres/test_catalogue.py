@@ -6,13 +6,15 @@ Renew it with
 """
 
 import os
+import subprocess
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+from tests.pages import BIN
 
-from mlops.db import Database
+from mlops.db import Database, migrate
 
 HERE = Path(__file__).parent
 SNAPSHOT = HERE / "catalogue.txt"
@@ -33,6 +35,24 @@ def test_the_schema_is_the_one_that_was_reviewed(database: Database):
         pytest.fail(
             "\n".join(["the schema differs from tests/postgres/catalogue.txt:", *told, "", f"is it meant? {RENEW}"])
         )
+
+
+def test_the_printed_schema_is_the_migrated_one(database: Database, new_database, tmp_path: Path):
+    (tmp_path / "schema.sql").write_text(migrate.schema())
+    environment = os.environ | {"PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
+    with new_database("printed") as (_, url):
+        printed = Database(url)
+        psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(tmp_path / "schema.sql"), url]
+        done = subprocess.run(psql, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert printed.version() == migrate.head()
+        assert _catalogue(printed) == _catalogue(database)
+        assert printed.upgrade() == migrate.head()
+        assert _catalogue(printed) == _catalogue(database)
+        again = subprocess.run(psql, env=environment, capture_output=True, text=True, check=False)
+        assert "already exists" in again.stderr
+        assert _catalogue(printed) == _catalogue(database)
+        printed.close()
 
 
 def test_nobody_may_execute_a_definer_function_unasked(database: Database):

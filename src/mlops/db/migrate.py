@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from mlops.errors import NotMigrated, Refused
 from mlops.project import bundled
 
-__all__ = ["head", "history", "migrate", "refusal", "version"]
+__all__ = ["head", "history", "migrate", "refusal", "schema", "version"]
 
 OLDEST_SERVER = 15
 
@@ -24,6 +24,22 @@ LOCK = 7_310_145  # any constant of our own: one migration at a time
 
 DEVELOPMENT = re.compile(r"00(0[1-9]|1[0-9])")
 """What versions were called while 0.1.0 was developed; a version since then has words in its name."""
+
+
+SCHEMA_BEGINS = """\
+-- The schema of mlops as one file: psql -v ON_ERROR_STOP=1 -f FILE DATABASE
+-- Afterwards `mlops db upgrade` has nothing to do.
+begin;
+set local client_encoding = 'UTF8';
+set local standard_conforming_strings = on;
+set local timezone = 'UTC';
+create schema if not exists analytics;
+create schema if not exists mlflow;
+create table analytics.schema_version (
+    version_num varchar(32) not null,
+    constraint schema_version_pkc primary key (version_num)
+);
+"""
 
 
 @cache
@@ -37,6 +53,19 @@ def head() -> str:
 def history(migrations: Path | None = None) -> list[str]:
     """Every version, oldest first."""
     return sorted(script.revision for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions())
+
+
+def schema() -> str:
+    """Everything that `migrate` does to an empty database, as one file for psql; then `migrate` has nothing to do.
+
+    It is one transaction: where anything is there already, nothing is changed.
+    """
+    parts = [SCHEMA_BEGINS]
+    for name in history():
+        for file in sorted((bundled("migrations") / "sql" / name[:4]).glob("[0-9]*.sql")):
+            parts += [f"-- {name[:4]}/{file.name}", file.read_text(encoding="utf-8")]
+    stamped = f"insert into analytics.schema_version values ('{head()}');"  # noqa: S608  the name of a file of ours
+    return "\n".join([*parts, stamped, "commit;\n"])
 
 
 def refusal(version: str | None, migrations: Path | None = None) -> NotMigrated:
