@@ -13,7 +13,8 @@ from mlops.db import Database
 from mlops.domain import findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
-from mlops.monitoring import backtest, review
+from mlops.monitoring import review
+from mlops.monitoring.replay import backtest
 from mlops.project import bundled
 
 ROOT = Path(__file__).parents[2]

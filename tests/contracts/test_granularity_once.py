@@ -16,8 +16,8 @@ NAMES = set(GRANULARITIES) | {one.alias for one in GRANULARITIES.values()} | {"W
 UNMISTAKABLE = NAMES - set("hDBW")
 """A letter alone may mean something else; two of them with nothing else don't."""
 PROSE = {
-    "src/mlops/forecasting/prophet.py": "Prophet's names of its seasonalities",
-    "src/mlops/forecasting/prophet_design.py": "Prophet's names of its seasonalities",
+    "src/mlops/forecasting/prophet/model.py": "Prophet's names of its seasonalities",
+    "src/mlops/forecasting/prophet/design.py": "Prophet's names of its seasonalities",
     "src/mlops/forecasting/base.py": "names of the components of a forecast",
 }
 

@@ -20,8 +20,10 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.db.engine import Transaction
 from mlops.errors import DatabaseUnavailable, Refused
-from mlops.tracking import checked, mirror_lineage, read_api, verify
-from mlops.tracking.bridge import sync
+from mlops.tracking.artifacts import checked, verify
+from mlops.tracking.bridge import lineage as mirror_lineage
+from mlops.tracking.bridge import read_api
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store, open_store, tracking_uri
 

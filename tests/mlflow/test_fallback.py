@@ -8,11 +8,12 @@ import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.monitoring import job, review
-from mlops.monitoring.alert_policy import read_alert_policy
-from mlops.monitoring.alerts import review_alerts
+from mlops.monitoring import review
+from mlops.monitoring.alerting.alerts import review_alerts
+from mlops.monitoring.alerting.policy import read_alert_policy
+from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.realise import realise
+from mlops.monitoring.weekly import job
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict

@@ -15,7 +15,7 @@ from mlops.errors import BadInput, UnknownName
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
-from mlops.tracking.released import RELEASED
+from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.runs import _signature
 
 CHAMPION = "models:/demand@champion"

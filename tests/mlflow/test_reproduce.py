@@ -19,12 +19,12 @@ from mlops.db import Database
 from mlops.db.archive import Month, archive
 from mlops.domain.features import Selection
 from mlops.errors import Refused
-from mlops.features.build import history
-from mlops.forecasting.design import FEATURES
+from mlops.feature_store.build import history
+from mlops.forecasting.lightgbm.design import FEATURES
 from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
 from mlops.series.quality import usable
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.environment import environment, installed
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train

@@ -26,9 +26,9 @@ from mlops.domain.alerts import Reviewed
 from mlops.domain.signature import sign
 from mlops.errors import BadInput, Refused
 from mlops.files import write_whole
-from mlops.monitoring import alert_channels
-from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
-from mlops.monitoring.alerts import deliver, review_alerts, send_test
+from mlops.monitoring.alerting import channels as alert_channels
+from mlops.monitoring.alerting.alerts import deliver, review_alerts, send_test
+from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
 from mlops.project import POLICY, policy_file
 
 RULES = read_alert_policy(policy_file())
@@ -40,8 +40,8 @@ from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.monitoring.alert_policy import read_alert_policy
-from mlops.monitoring.alerts import deliver
+from mlops.monitoring.alerting.policy import read_alert_policy
+from mlops.monitoring.alerting.alerts import deliver
 
 def start():
     child = os.fork()

@@ -19,7 +19,8 @@ from mlops.db.archive import restore
 from mlops.db.engine import OBSERVED
 from mlops.db.upkeep import agree, maintain
 from mlops.errors import Refused
-from mlops.features import FeatureSet, Selection, build, feature, lag, online, rolling_mean
+from mlops.feature_store import build, online
+from mlops.features import FeatureSet, Selection, feature, lag, rolling_mean
 from mlops.series import export, read, seasonality
 
 KEPT_FROM = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -18,16 +18,16 @@ import pytest
 
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity, named
+from mlops.feature_store.build import build
+from mlops.feature_store.offline import materialise, read
+from mlops.feature_store.online import next_rows
+from mlops.feature_store.profiled import profile_features
 from mlops.features import FeatureSet, Selection, feature, holiday, lag, rolling_mean
 from mlops.features import transformations as t
-from mlops.features.build import build
 from mlops.features.definitions import Declared
-from mlops.features.offline import materialise, read
-from mlops.features.online import next_rows
-from mlops.features.profiled import profile_features
 from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import build as review
-from mlops.monitoring.silence import silent
+from mlops.monitoring.weekly.staleness import silent
 from mlops.project import bundled, policy_file
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)

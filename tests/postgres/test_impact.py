@@ -12,8 +12,8 @@ import pytest
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, UnknownName
+from mlops.feature_store.impact import impact, versioned
 from mlops.features.definitions import Declared
-from mlops.features.impact import impact, versioned
 
 Command = Callable[..., tuple[int, str, str]]
 NOW = datetime(2024, 8, 31, tzinfo=UTC)

@@ -19,8 +19,8 @@ __all__ = ["lineage", "reproduce"]
 
 def lineage(uri: Uri, as_json: Json = False) -> None:
     """Show what a version was made from: data, features, inputs, code, environment."""
-    from mlops.tracking import bridge
     from mlops.tracking import registry as models
+    from mlops.tracking.bridge import sync as bridge
 
     version = models.resolve(store(), uri)
     bridge.sync(store(), database(), foreign=False)

@@ -168,7 +168,7 @@ def _print_line(row: Row) -> None:
 
 
 def _print(row: dict[str, Any]) -> None:
-    from mlops.monitoring.business import SET_COSTS
+    from mlops.monitoring.decide.costs import SET_COSTS
 
     _print_line(row | {"reasons": [], "realised_benefit": None})
     for reason in row["reasons"]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.findings import CARRIED_OUT
-from mlops.monitoring import job
+from mlops.monitoring.decide.realise import Realised, realise
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.realise import Realised, realise
+from mlops.monitoring.weekly import job
 from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest

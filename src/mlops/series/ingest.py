@@ -13,7 +13,7 @@ from mlops.db import Database, Transaction
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
-from mlops.forecasting.stamps import zone_of
+from mlops.panels.timestamps import zone_of
 from mlops.series.adapters import AUTO, locate, recognised
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.arrivals import Arrivals

@@ -12,7 +12,7 @@ from mlops.db.archived import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
-from mlops.forecasting.stamps import granularity_of
+from mlops.panels.timestamps import granularity_of
 from mlops.series.filters import check_filters
 from mlops.series.names import find, names
 from mlops.series.quality import STALE

@@ -11,13 +11,13 @@ import pandas as pd
 from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
-from mlops.domain.clock import NOT_A_ZONE, UTC, local_times
 from mlops.domain.metric_types import MetricType
 from mlops.errors import BadInput
 from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
 from mlops.series.quality import LOOK_BACK, Thresholds
 from mlops.series.spool import Rows
 from mlops.series.steps import Clock, has_anchor
+from mlops.times import NOT_A_ZONE, UTC, local_times
 
 __all__ = ["Known", "KnownAt", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
 

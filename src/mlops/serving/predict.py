@@ -20,6 +20,7 @@ from mlops.forecasting.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served
 from mlops.serving.totals import totals_to_store
+from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
@@ -87,7 +88,7 @@ def predict(
         "memory_mb": _memory_mb(),
         "request_id": request_id,
     }
-    cutoff = steps["cutoff"].max().tz_localize("UTC").to_pydatetime()
+    cutoff = aware_utc(steps["cutoff"].max())
     shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
     shown.insert(1, "name", shown["series_id"].map(found.names))
     stored, of_totals = 0, pd.DataFrame()

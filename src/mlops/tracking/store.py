@@ -13,7 +13,7 @@ from mlops.config import Settings
 from mlops.db.failures import one_sentence
 from mlops.db.snapshot import Snapshot, snapshot
 from mlops.errors import DatabaseUnavailable, Misused, quoted
-from mlops.tracking.artifact_hosts import ArtifactHosts, guard
+from mlops.tracking.artifacts.hosts import ArtifactHosts, guard
 from mlops.tracking.experiment_page import page_tags
 
 __all__ = ["Store", "open_store", "tracking_uri"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.db.archived import read_archived
-from mlops.features.digest import Fingerprint
+from mlops.feature_store.digest import Fingerprint
 
 __all__ = ["Difference", "code", "definitions", "deleted", "environment", "holidays", "lost", "values"]
 

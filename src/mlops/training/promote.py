@@ -17,12 +17,12 @@ from mlops.db import Database
 from mlops.domain.lineage import trained_here
 from mlops.domain.sentence import sentence
 from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, Refused
-from mlops.tracking.bridge import sync
-from mlops.tracking.checked import anchor_of, foreign_library, signature_of, why_not_loaded
+from mlops.tracking.artifacts.checked import anchor_of, foreign_library, signature_of, why_not_loaded
+from mlops.tracking.artifacts.verify import contradiction
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.lineage import CARRIES_NONE
 from mlops.tracking.registry import ModelVersion, alias_of, move_champion, resolve
 from mlops.tracking.store import Store
-from mlops.tracking.verify import contradiction
 from mlops.training import gates
 from mlops.training.contest import Contender, contest
 from mlops.training.gates import Gate

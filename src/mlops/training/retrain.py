@@ -19,9 +19,9 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
-from mlops.forecasting.holdout import hold_out
-from mlops.tracking.bridge import sync
-from mlops.tracking.checked import anchor_of, load
+from mlops.evaluation.holdout import hold_out
+from mlops.tracking.artifacts.checked import anchor_of, load
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from mlops.db import Transaction
-from mlops.monitoring.alert_policy import AlertPolicy
+from mlops.monitoring.alerting.policy import AlertPolicy
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.review.decisions import OpenAlert
 from mlops.monitoring.review.history import AliasMove

@@ -9,9 +9,9 @@ from mlops.db import Database
 from mlops.domain.findings import Change, Finding, todo
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo, UnknownName
-from mlops.monitoring.alert_policy import AlertPolicy
-from mlops.monitoring.alerts import policy as alert_policy
-from mlops.monitoring.business import Costs
+from mlops.monitoring.alerting.alerts import policy as alert_policy
+from mlops.monitoring.alerting.policy import AlertPolicy
+from mlops.monitoring.decide.costs import Costs
 from mlops.monitoring.health import Part
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.review.advice import advice, without_placeholders
