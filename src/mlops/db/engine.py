@@ -19,7 +19,7 @@ from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
 from mlops.db.rows import as_rows
 from mlops.db.statements import blocks, statement
-from mlops.errors import Misused, NotMigrated, Refused, quoted
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -151,7 +151,7 @@ class Database:
         """Raise NotMigrated unless the schema is of this program's version."""
         found = self.version()
         if found != migrate.head():
-            raise NotMigrated(found, migrate.head(), newer=migrate.is_newer(found))
+            raise migrate.refusal(found)
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
