@@ -9,7 +9,7 @@ import pytest
 
 from mlops.cli.output import ACTION_COLOURS
 from mlops.db import Database
-from mlops.db.statements import blocks
+from mlops.db.statements import named_blocks
 from mlops.domain import findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[2]
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
 
-@pytest.mark.parametrize("query", blocks())
+@pytest.mark.parametrize("query", named_blocks())
 def test_a_query_is_used(query: str):
-    assert f'"{query}"' in SOURCE, f"{blocks()[query].file}: a block that nothing calls is deleted"
+    assert f'"{query}"' in SOURCE, f"{named_blocks()[query].file}: a block that nothing calls is deleted"
 
 
 def test_queries_stand_by_subject():
     """Loading them has checked that each has a name of its own and a first line that says what it answers."""
-    assert len({block.file for block in blocks().values()}) <= 40
+    assert len({block.file for block in named_blocks().values()}) <= 40
 
 
 def test_metric_types_in_the_database_are_those_of_the_domain(database: Database):
