@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from mlops.features.digest import digest, fingerprint
+from mlops.feature_store.digest import digest, fingerprint
 
 SERIES, DAYS, TIMES = 1_000, 730, 5
 

@@ -86,8 +86,8 @@ def serve(series: int, days: int) -> None:
 
 
 def beside_mlforecast(chosen: argparse.Namespace) -> None:
+    from mlops.feature_store.build import from_frame
     from mlops.features import feature
-    from mlops.features.build import from_frame
 
     frame = data(chosen.series, chosen.days).rename(columns={"unique_id": "series_id"})
     wanted = [
@@ -157,9 +157,10 @@ def fill(database: Any, frame: pd.DataFrame) -> None:
 
 
 def measure(database: Any, series: int) -> None:
-    from mlops.features import FeatureSet, Selection, feature, offline, online
-    from mlops.features.build import build
-    from mlops.features.sources import read_sources
+    from mlops.feature_store import offline, online
+    from mlops.feature_store.build import build
+    from mlops.feature_store.sources import read_sources
+    from mlops.features import FeatureSet, Selection, feature
 
     features = tuple(
         feature(name, transformation=text, source="collection_weight", owner="benchmark", description="")

@@ -25,7 +25,7 @@ import psycopg
 from mlops.config import Settings
 from mlops.db import Database, open_database
 from mlops.db.embedded import server_for
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
 
 STEPS = (  # what is done, how the registry is read, what changes before

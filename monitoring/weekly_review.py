@@ -19,13 +19,14 @@ from mlops.config import Settings
 from mlops.db import Database, open_database
 from mlops.db.failures import explained, one_sentence
 from mlops.domain.findings import CARRIED_OUT
-from mlops.monitoring import job, review
-from mlops.monitoring.alert_policy import read_alert_policy
-from mlops.monitoring.alerts import deliver, review_alerts
+from mlops.monitoring import review
+from mlops.monitoring.alerting.alerts import deliver, review_alerts
+from mlops.monitoring.alerting.policy import read_alert_policy
+from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.realise import realise
+from mlops.monitoring.weekly import job
 from mlops.serving import outcomes
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
 from mlops.training.retrain import Rule, follow
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from benchmarks.forecasting.datasets import NAMES, Dataset, folds, load
 
-import mlops.forecasting.prophet as ours
+import mlops.forecasting.prophet.model as ours
 from mlops import forecasting
-from mlops.forecasting.panel import Panel
+from mlops.panels.panel import Panel
 
 
 def main() -> None:

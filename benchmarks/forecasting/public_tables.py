@@ -20,7 +20,7 @@ import pandas as pd
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import HistoryTooShort
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.stamps import granularity_of
+from mlops.panels.timestamps import granularity_of
 
 END = np.datetime64("2020-12-01", "us")
 

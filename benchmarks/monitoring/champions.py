@@ -17,17 +17,17 @@ from joblib import Memory
 
 from mlops.domain.findings import Findings, Recommendation
 from mlops.errors import MlopsError
-from mlops.features.build import values
+from mlops.evaluation.backtest import backtest, origins
+from mlops.evaluation.holdout import Holdout, hold_out
+from mlops.feature_store.build import values
 from mlops.forecasting import forecaster
-from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.holdout import Holdout, hold_out
-from mlops.monitoring.challenge import prove
+from mlops.monitoring.decide.challenge import prove
+from mlops.monitoring.decide.inflation import widening
+from mlops.monitoring.decide.recommend import Proof, advise
+from mlops.monitoring.decide.shadow import comparable, overshadow
 from mlops.monitoring.policy import SAME, Policy
-from mlops.monitoring.recommend import Proof, advise
-from mlops.monitoring.shadow import comparable, overshadow
-from mlops.monitoring.weekly import Life, first_week
-from mlops.monitoring.widening import widening
+from mlops.monitoring.weekly.monitor import Life, first_week
 
 __all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mondays", "play"]
 

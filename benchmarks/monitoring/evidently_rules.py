@@ -15,7 +15,7 @@ from benchmarks.monitoring.detectors import Alarms
 from scipy import stats
 
 from mlops.monitoring import MonitorSpec
-from mlops.monitoring.drift_metrics import jensen_shannon, wasserstein
+from mlops.monitoring.detect.drift_metrics import jensen_shannon, wasserstein
 
 __all__ = ["AgainstTheSeason", "AgainstTheYear", "HalfOfTheColumns"]
 

@@ -24,7 +24,7 @@ from tests.unit.test_slices import BACKTEST, LIVE, MONDAY, judged, quiet
 
 from mlops import parallel
 from mlops.monitoring.policy import read_policy
-from mlops.monitoring.weekly import weekly
+from mlops.monitoring.weekly.monitor import weekly
 from mlops.project import policy_file
 
 WORLDS = ("gaussian", "christmas", "storms")

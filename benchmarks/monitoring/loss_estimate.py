@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "forecasting"))
 import datasets
 
 from mlops.domain.forecasts import wape
-from mlops.forecasting.backtest import backtest
-from mlops.forecasting.calendar import Calendar
-from mlops.monitoring.loss_estimate import fit_loss_estimate
+from mlops.evaluation.backtest import backtest
+from mlops.monitoring.detect.loss_estimate import fit_loss_estimate
+from mlops.panels.calendar import Calendar
 
 SUBJECTS = {
     "auckland 2024-25": ("auckland", "2025-06-01"),

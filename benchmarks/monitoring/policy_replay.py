@@ -20,9 +20,9 @@ from benchmarks.monitoring.champions import Decide, Recipe, Shelf, State, Week, 
 from benchmarks.monitoring.feeds import feed
 
 from mlops.domain.findings import Recommendation
-from mlops.forecasting import paired
-from mlops.forecasting.paired import Estimate
-from mlops.monitoring.business import money
+from mlops.evaluation import paired
+from mlops.evaluation.paired import Estimate
+from mlops.monitoring.decide.costs import money
 from mlops.monitoring.policy import Policy, read_policy
 
 PERIODS = {"auckland": ("2020-01-01", "2022-12-31"), "austin": ("2012-01-01", "2016-12-31")}

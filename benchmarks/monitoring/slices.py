@@ -18,7 +18,7 @@ from tests.unit.test_slices import LIVE, SLICES, judged, later, quiet
 
 from mlops import parallel
 from mlops.monitoring.policy import read_policy
-from mlops.monitoring.weekly import weekly
+from mlops.monitoring.weekly.monitor import weekly
 from mlops.project import policy_file
 
 COUNTS = (0, 2, len(SLICES))

@@ -19,7 +19,7 @@ from benchmarks.monitoring.champions import WEEK, Recipe, Shelf, Version, live
 from benchmarks.monitoring.feeds import Feed, feed
 
 from mlops.domain.forecasts import coverage, wape
-from mlops.monitoring.widening import widening
+from mlops.monitoring.decide.inflation import widening
 
 BORN, NOISY, REFITTED = (pd.Timestamp(day) for day in ("2024-04-01", "2024-07-01", "2024-09-23"))
 WEEKS = 36

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.domain.clock import instants, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.forecasting import KINDS, forecaster, load
-from mlops.forecasting.panels import Panels
-from mlops.forecasting.stamps import infer, restamped
+from mlops.panels.from_frame import Panels
+from mlops.panels.timestamps import infer, restamped
+from mlops.times import instants, local_times
 
 ZONES = ("UTC", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
 ALL = pytest.mark.parametrize("step", GRANULARITIES.values(), ids=str)

@@ -18,14 +18,14 @@ import pytest
 
 from mlops.domain.canonical import sha256
 from mlops.domain.granularity import GRANULARITIES
+from mlops.feature_store.build import from_frame
+from mlops.feature_store.grid import Clock, Grid
+from mlops.feature_store.sources import observed_of
 from mlops.features import feature
-from mlops.features.build import from_frame
-from mlops.features.grid import Clock, Grid
-from mlops.features.sources import observed_of
 from mlops.features.transformations import TRANSFORMATIONS, parse
-from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.design import FEATURES, Design
-from mlops.forecasting.panels import Panels
+from mlops.forecasting.lightgbm.design import FEATURES, Design
+from mlops.panels.calendar import Calendar
+from mlops.panels.from_frame import Panels
 
 STORED = Path(__file__).with_name("feature_fingerprints.json")
 DIGITS = 4

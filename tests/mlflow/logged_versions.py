@@ -30,10 +30,10 @@ from mlops.domain.lineage import LINEAGE_KEY, Lineage, parse
 from mlops.forecasting import load, what_if
 from mlops.forecasting.base import Forecaster
 from mlops.series.ingest import ingest
-from mlops.tracking.bridge import register
-from mlops.tracking.checked import digests, fetch
+from mlops.tracking.artifacts.checked import digests, fetch
+from mlops.tracking.artifacts.model_card import MODEL_FILE, model_card
+from mlops.tracking.bridge.sync import register
 from mlops.tracking.environment import environment
-from mlops.tracking.model_card import MODEL_FILE, model_card
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import Logged
 from mlops.tracking.store import Store

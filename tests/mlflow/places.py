@@ -16,8 +16,8 @@ from tests.pages import Place
 import mlflow
 from mlops.analytics.refresh import refresh_views
 from mlops.db import Database
-from mlops.monitoring.job import run
 from mlops.monitoring.policy import read_policy
+from mlops.monitoring.weekly.job import run
 from mlops.project import POLICY, create, policy_file
 from mlops.series.ingest import ingest
 from mlops.serving import outcomes
@@ -345,6 +345,7 @@ PLACES: dict[str, Place] = {
 ELSEWHERE = {
     "README.md": "tests/projects/test_first_hour.py",
     "docs/benchmarks.md": "benchmarks: hours",
+    "docs/how-to/migrate.md": "tests/postgres/test_online_migration.py",
     "docs/how-to/questions.md": "tests/mlflow/test_questions.py",
     "docs/tutorial.md": "tests/projects/test_tutorial.py",
 }

@@ -12,10 +12,10 @@ from tests.postgres.sinks import Http, http
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
-from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
-from mlops.monitoring.alerts import deliver, review_alerts
+from mlops.monitoring.alerting.alerts import deliver, review_alerts
+from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
 from mlops.monitoring.policy import read_policy
-from mlops.monitoring.record import Check, record
+from mlops.monitoring.weekly.record import Check, record
 from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
 from mlops.tracking.store import Store

@@ -12,9 +12,9 @@ import pytest
 
 from mlops.db import Database
 from mlops.tracking.alerts import Reviewed, review
-from mlops.tracking.model_files import Look, Looking, look
+from mlops.tracking.artifacts.files import Look, Looking, look
+from mlops.tracking.bridge.sweep import sweep
 from mlops.tracking.store import Store
-from mlops.tracking.sweep import sweep
 from mlops.training import Trained
 
 Mlops = Callable[..., tuple[int, str, str]]

@@ -6,10 +6,10 @@ import psycopg
 from tests.mlflow.conftest import NEW_YEAR
 
 from mlops.db import Database
-from mlops.forecasting.calendar import Calendar
+from mlops.panels.calendar import Calendar
 from mlops.serving.predict import predict
-from mlops.tracking.bridge import sync
-from mlops.tracking.calendars import calendar_days
+from mlops.tracking.bridge.calendars import calendar_days
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store
 from mlops.training import Trained
 

@@ -16,9 +16,9 @@ import mlflow
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput
-from mlops.tracking import mirror_lineage
-from mlops.tracking.artifact_hosts import ArtifactHosts, guard
-from mlops.tracking.bridge import sync
+from mlops.tracking.artifacts.hosts import ArtifactHosts, guard
+from mlops.tracking.bridge import lineage as mirror_lineage
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
 
 TRACKING = "http://mlflow.internal:5000/prefix"

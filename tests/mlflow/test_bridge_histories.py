@@ -22,8 +22,8 @@ from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.db.engine import Transaction
-from mlops.tracking import mirror_lineage
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge import lineage as mirror_lineage
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
 
 HISTORIES = examples(6)

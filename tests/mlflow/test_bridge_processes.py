@@ -14,7 +14,7 @@ from tests.mlflow.registry_pictures import mirror, registry, rows
 from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
 
 KILLS = 12

@@ -12,9 +12,9 @@ import pytest
 
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
-from mlops.monitoring import job
 from mlops.monitoring.policy import read_policy
-from mlops.monitoring.record import Check, record
+from mlops.monitoring.weekly import job
+from mlops.monitoring.weekly.record import Check, record
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -61,7 +61,7 @@ def test_a_check_leaves_its_snapshot_in_postgres_and_with_the_run(routes, store:
     for _ in range(2):
         (checked,) = job.run(routes, store, policy, at)
     with routes.transaction() as transaction:
-        stored = transaction.value("snapshot_of", version_id=checked.version_id, as_of=at)
+        stored = transaction.value("evidently_snapshot", version_id=checked.version_id, as_of=at)
     run = champion.version.run_id
     kept = Path(store.client.download_artifacts(run, f"{CHECKS}/2020-01-15.json")).read_text()
     assert json.loads(kept) == json.loads(stored)

@@ -13,8 +13,8 @@ from psycopg.rows import dict_row
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.forecasting.base import COMPONENTS
-from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.whatif import what_if
+from mlops.panels.calendar import Calendar, Event
 from mlops.serving.explain import explain, suppose
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict

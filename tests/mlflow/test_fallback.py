@@ -8,11 +8,12 @@ import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.monitoring import job, review
-from mlops.monitoring.alert_policy import read_alert_policy
-from mlops.monitoring.alerts import review_alerts
+from mlops.monitoring import review
+from mlops.monitoring.alerting.alerts import review_alerts
+from mlops.monitoring.alerting.policy import read_alert_policy
+from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.realise import realise
+from mlops.monitoring.weekly import job
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -108,7 +109,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     promote(routes, store, "models:/demand/2", "by hand", margin=0.0, by="bob", force=True)
     with routes.transaction() as transaction:
         again = transaction.one("live_version", name="demand", version=2)
-        stood_in = transaction.one("promotion_recent", version_id=again["version_id"], as_of=datetime.now(UTC), weeks=1)
+        stood_in = transaction.one("recent_promotion", version_id=again["version_id"], as_of=datetime.now(UTC), weeks=1)
     assert (stood_in["stands_in"], stood_in["version"]) == (True, 1), "whoever brought it back, it is a stand-in"
 
     at = NEW_YEAR + 12 * WEEK

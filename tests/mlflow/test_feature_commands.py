@@ -13,9 +13,9 @@ from sklearn.linear_model import Ridge
 import mlflow
 from mlops.cli.output import console
 from mlops.db import Database
-from mlops.features import offline, online
+from mlops.feature_store import offline, online
 from mlops.features.definitions import declared, feature_set
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.lineage import declare, log_dataset
 from mlops.tracking.store import Store
 

@@ -10,10 +10,10 @@ import pytest
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.profiles import Window
-from mlops.features.build import history
+from mlops.feature_store.build import history
+from mlops.feature_store.impact import impact
+from mlops.feature_store.profiled import profile_features
 from mlops.features.definitions import declared
-from mlops.features.impact import impact
-from mlops.features.profiled import profile_features
 from mlops.serving.predict import predict
 from mlops.tracking.lineage import read_lineage
 from mlops.tracking.store import Store

@@ -21,7 +21,7 @@ import mlflow
 import prophet
 from mlops.db import Database
 from mlops.errors import Refused
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import promote as promotion

@@ -25,15 +25,16 @@ from mlops.errors import ModelNotFound, Refused
 from mlops.serving.explain import explain
 from mlops.serving.predict import predict
 from mlops.serving.served import LOADED
-from mlops.tracking import bridge, pyfunc
-from mlops.tracking.bridge import sync
-from mlops.tracking.checked import changed, digests, load, refusal
+from mlops.tracking import pyfunc
+from mlops.tracking.artifacts.checked import changed, digests, load, refusal
+from mlops.tracking.artifacts.files import look
+from mlops.tracking.artifacts.released import RELEASED
+from mlops.tracking.bridge import sync as bridge
+from mlops.tracking.bridge.sweep import sweep
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.lineage import LINEAGE_TAG
-from mlops.tracking.model_files import look
 from mlops.tracking.registry import resolve
-from mlops.tracking.released import RELEASED
 from mlops.tracking.store import Store
-from mlops.tracking.sweep import sweep
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
 from mlops.training.promote import check, promote
@@ -483,7 +484,8 @@ def test_a_sync_never_sees_a_version_of_ours_before_its_anchor(
 def test_the_code_that_models_are_logged_with_is_released():
     digest = digests(Path(pyfunc.__file__).parent)["pyfunc.py"]
     assert list(RELEASED)[-1] == digest, (
-        f'pyfunc.py has changed; add "{digest}" to src/mlops/tracking/released.py, and leave the older digests there'
+        f'pyfunc.py has changed; add "{digest}" to src/mlops/tracking/artifacts/released.py,'
+        " and leave the older digests there"
     )
 
 

@@ -27,9 +27,9 @@ from mlops.db import Database
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import FeatureDefinition
 from mlops.errors import BadInput
-from mlops.features.digest import fingerprint
-from mlops.features.store import register
-from mlops.tracking.bridge import sync
+from mlops.feature_store.digest import fingerprint
+from mlops.feature_store.store import register
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.dataset import TrainingSource
 from mlops.tracking.lineage import LINEAGE_TAG, declare, log_dataset, read_lineage
 from mlops.tracking.store import Store

@@ -30,12 +30,12 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition
 from mlops.domain.lineage import parse
-from mlops.features.store import define, register
+from mlops.feature_store.store import define, register
 from mlops.forecasting import KINDS
-from mlops.tracking.checked import changed, digests, load, load_from
+from mlops.tracking.artifacts.checked import changed, digests, load, load_from
+from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import ModelVersion
-from mlops.tracking.released import RELEASED
 from mlops.tracking.store import open_store
 from mlops.training.record import Record
 

@@ -15,13 +15,13 @@ import pytest
 
 from mlops.db import Database
 from mlops.domain.findings import Finding
-from mlops.monitoring import job
+from mlops.monitoring.decide.recommend import UNLABELLED
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.recommend import UNLABELLED
+from mlops.monitoring.weekly import job
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, add_version, move_champion, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained

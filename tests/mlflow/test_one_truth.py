@@ -13,7 +13,7 @@ import pytest
 
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.monitoring.business import SET_COSTS
+from mlops.monitoring.decide.costs import SET_COSTS
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.store import Store

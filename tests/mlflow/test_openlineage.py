@@ -19,8 +19,8 @@ from openlineage.client.serde import Serde
 
 from mlops.db import Database
 from mlops.serving.predict import predict
-from mlops.tracking.bridge import sync
-from mlops.tracking.openlineage import Place, events, read
+from mlops.tracking.bridge.sync import sync
+from mlops.tracking.openlineage.events import Place, events, read
 from mlops.tracking.store import Store
 from mlops.training import Trained
 
@@ -221,9 +221,9 @@ def test_what_can_not_be_exported_is_refused(
 
 
 def test_without_the_client_the_extra_is_named(home: object, mlops: Command, monkeypatch: pytest.MonkeyPatch):
-    for name in [name for name in sys.modules if name.startswith(("openlineage", "mlops.tracking.openlineage"))]:
+    for name in [name for name in sys.modules if name.startswith(("openlineage", "mlops.tracking.openlineage.events"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("mlops.tracking.openlineage", raising=False)
+    monkeypatch.delattr("mlops.tracking.openlineage.events", raising=False)
     monkeypatch.setitem(sys.modules, "openlineage.client", None)
     code, _, said = mlops("registry", "export-lineage", "events.ndjson")
     assert (code, "pip install 'mlops[openlineage]'" in said) == (1, True), said

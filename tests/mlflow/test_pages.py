@@ -19,8 +19,8 @@ from mlops.cli.output import console
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.signature import sign
-from mlops.features import offline
-from mlops.tracking.bridge import sync
+from mlops.feature_store import offline
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store
 from mlops.training import Trained
 

@@ -19,7 +19,7 @@ from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingTo
 from mlops.series.ingest import ingest
 from mlops.serving.predict import predict
 from mlops.tracking.alerts import review
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, add_version, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train

@@ -9,10 +9,10 @@ import pytest
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
-from mlops.monitoring import job
-from mlops.monitoring.challenge import challenge
+from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.record import Check, record
+from mlops.monitoring.weekly import job
+from mlops.monitoring.weekly.record import Check, record
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict

@@ -13,9 +13,9 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import ModelNotFound, Refused
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.replay import Case, replayed
-from mlops.monitoring.replay_model import Reach, of_model
-from mlops.monitoring.weekly import weekly
+from mlops.monitoring.replay.model import Reach, of_model
+from mlops.monitoring.replay.replay import Case, replayed
+from mlops.monitoring.weekly.monitor import weekly
 from mlops.project import policy_file
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store, open_store

@@ -19,12 +19,12 @@ from mlops.db import Database
 from mlops.db.archive import Month, archive
 from mlops.domain.features import Selection
 from mlops.errors import Refused
-from mlops.features.build import history
-from mlops.forecasting.design import FEATURES
+from mlops.feature_store.build import history
+from mlops.forecasting.lightgbm.design import FEATURES
 from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
 from mlops.series.quality import usable
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.environment import environment, installed
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
@@ -192,7 +192,7 @@ def test_a_changed_definition_is_told_with_both_digests(
     routes: Database, store: Store, champion: Trained, monkeypatch: pytest.MonkeyPatch
 ):
     with routes.transaction() as transaction:
-        was = transaction.one("lineage", name="demand", version=1)["lineage"]["features"]["same_season_1"]
+        was = transaction.one("lineage_of_version", name="demand", version=1)["lineage"]["features"]["same_season_1"]
     changed = replace(FEATURES["same_season_1"], transformation="something else")
     monkeypatch.setitem(FEATURES, "same_season_1", changed)
     found = reproduce(routes, store, URI)

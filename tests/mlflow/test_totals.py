@@ -11,7 +11,7 @@ from mlops.errors import Misused
 from mlops.serving.forecasts import choose, forecasts, issues
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.bridge import sync
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store
 from mlops.training import TrainingSpec, train
 from mlops.training.reproduce import reproduce

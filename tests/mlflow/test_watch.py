@@ -21,10 +21,10 @@ from mlops.db import Database, registry_hints
 from mlops.db.listen import address, listening
 from mlops.errors import Refused
 from mlops.tracking.alerts import Reviewed
-from mlops.tracking.bridge import Synced
+from mlops.tracking.bridge.sweep import Swept, differences, goes_on, sweep
+from mlops.tracking.bridge.sync import Synced
+from mlops.tracking.bridge.watch import Hints, Turn, pause, registry_address, turns
 from mlops.tracking.store import Store, open_store
-from mlops.tracking.sweep import Swept, differences, goes_on, sweep
-from mlops.tracking.watch import Hints, Turn, pause, registry_address, turns
 
 PATIENCE_SECONDS = 20
 
@@ -85,7 +85,7 @@ def watching(work: Callable[[], Swept], hints: Hints, every_seconds: float = 360
 
 def champion(database: Database) -> int | None:
     with database.transaction() as transaction:
-        return next((row["version"] for row in transaction.rows("aliases_now") if row["alias"] == "champion"), None)
+        return next((row["version"] for row in transaction.rows("current_aliases") if row["alias"] == "champion"), None)
 
 
 # waiting -----------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_pauses_grow_with_failures_and_never_outlast_the_clock(failures: int, ev
 
 
 def test_a_failing_sync_is_a_turn_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mlops.tracking.watch.PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr("mlops.tracking.bridge.watch.PAUSES_SECONDS", (0.0,))
     hints, outcomes = Hints(), iter([OSError("the server is away"), OSError(), None])
 
     def work() -> str:
@@ -303,7 +303,7 @@ def test_two_watchers_at_once_are_safe(registry: str, store: Store, routes: Data
 def test_the_loop_survives_a_database_that_goes_away(
     store: Store, routes: Database, server_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("mlops.tracking.watch.PAUSES_SECONDS", (0.05,))
+    monkeypatch.setattr("mlops.tracking.bridge.watch.PAUSES_SECONDS", (0.05,))
     add_model(store)
     hints = Hints()
     with watching(lambda: round_of(store, routes), hints) as done:

@@ -26,9 +26,9 @@ from mlops.domain.alerts import Reviewed
 from mlops.domain.signature import sign
 from mlops.errors import BadInput, Refused
 from mlops.files import write_whole
-from mlops.monitoring import alert_channels
-from mlops.monitoring.alert_policy import AlertPolicy, Channel, read_alert_policy
-from mlops.monitoring.alerts import deliver, review_alerts, send_test
+from mlops.monitoring.alerting import channels as alert_channels
+from mlops.monitoring.alerting.alerts import deliver, review_alerts, send_test
+from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
 from mlops.project import POLICY, policy_file
 
 RULES = read_alert_policy(policy_file())
@@ -40,8 +40,8 @@ from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.monitoring.alert_policy import read_alert_policy
-from mlops.monitoring.alerts import deliver
+from mlops.monitoring.alerting.policy import read_alert_policy
+from mlops.monitoring.alerting.alerts import deliver
 
 def start():
     child = os.fork()
@@ -172,7 +172,7 @@ def test_the_alerts_of_an_earlier_time_are_those_that_stood_then_and_a_look_at_t
     with database.transaction() as transaction:
         asked = {"document": RULES.document, "everything": False}
         then, now = (transaction.rows("list_alerts", as_of=at, **asked) for at in (NOW - 7 * DAY, NOW))
-        told = transaction.rows("review_open_alerts", as_of=NOW - 7 * DAY, document=RULES.document)
+        told = transaction.rows("open_alerts", as_of=NOW - 7 * DAY, document=RULES.document)
     assert [(one["kind"], one["since"]) for one in then] == [("retrain_recommended", NOW - 7 * DAY)]
     assert [one["kind"] for one in told] == ["retrain_recommended"]
     assert now == []

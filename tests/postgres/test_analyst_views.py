@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.postgres.served import NOW, Served
 
 from mlops.db import Database
-from mlops.forecasting.calendar import Calendar
+from mlops.panels.calendar import Calendar
 from mlops.series import load
 from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
 from mlops.series.read import history
-from mlops.tracking.calendars import mirror_calendars
+from mlops.tracking.bridge.calendars import mirror_calendars
 
 DAYS = pd.date_range("2024-01-28", periods=8)
 Send = Callable[..., Any]

@@ -13,10 +13,10 @@ import pytest
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.feature_store.feast import BuiltSet, Service, render
+from mlops.feature_store.offline import materialise
 from mlops.features import day_of_week, feature, lag
 from mlops.features.definitions import declared
-from mlops.features.feast import BuiltSet, Service, render
-from mlops.features.offline import materialise
 
 Command = Callable[..., tuple[int, str, str]]
 AS_OF = datetime(2024, 3, 1, tzinfo=UTC)

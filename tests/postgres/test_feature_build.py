@@ -11,9 +11,9 @@ import pytest
 
 from mlops.db import Database
 from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.feature_store.build import build
+from mlops.feature_store.store import register
 from mlops.features import FeatureSet, Selection, day_of_week, feature, label, lag, rolling_mean, rolling_sum
-from mlops.features.build import build
-from mlops.features.store import register
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = datetime(2024, 6, 1, tzinfo=UTC)

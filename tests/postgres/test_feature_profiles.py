@@ -12,10 +12,10 @@ from psycopg.rows import dict_row
 
 from mlops.config import Settings
 from mlops.db import Database
+from mlops.feature_store.impact import impact
+from mlops.feature_store.offline import materialise
+from mlops.feature_store.profiled import profile_features
 from mlops.features.definitions import declared
-from mlops.features.impact import impact
-from mlops.features.offline import materialise
-from mlops.features.profiled import profile_features
 
 Command = Callable[..., tuple[int, str, str]]
 AS_OF, LATER = datetime(2024, 6, 3, tzinfo=UTC), datetime(2024, 6, 10, tzinfo=UTC)

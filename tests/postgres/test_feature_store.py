@@ -16,6 +16,8 @@ from tests.campaign import examples
 
 from mlops.db import Database
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
+from mlops.feature_store import offline, online
+from mlops.feature_store.build import build
 from mlops.features import (
     FeatureSet,
     Selection,
@@ -24,8 +26,6 @@ from mlops.features import (
     expanding_mean,
     feature,
     lag,
-    offline,
-    online,
     ratio,
     rolling_mean,
     rolling_quantile,
@@ -33,7 +33,6 @@ from mlops.features import (
     seasonal_rolling_mean,
     steps_since_nonzero,
 )
-from mlops.features.build import build
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS, PLACES = 24, 3

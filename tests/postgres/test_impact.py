@@ -12,8 +12,8 @@ import pytest
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, UnknownName
+from mlops.feature_store.impact import impact, versioned
 from mlops.features.definitions import Declared
-from mlops.features.impact import impact, versioned
 
 Command = Callable[..., tuple[int, str, str]]
 NOW = datetime(2024, 8, 31, tzinfo=UTC)
@@ -167,8 +167,8 @@ def test_importance_compares_across_models(home: Settings, mlops: Command):
 def test_importance_stands_beside_the_definition(home: Settings):
     database = Database(str(home.database_url))
     with database.transaction() as transaction:
-        assert transaction.run("keep_importance") == 3
-        assert transaction.run("keep_importance") == 0, "twice is once"
+        assert transaction.run("set_feature_importance") == 3
+        assert transaction.run("set_feature_importance") == 0, "twice is once"
     with psycopg.connect(database.url) as connection:
         query = "select importance from analytics.model_feature_store where name = 'weekday'"
         (shown,) = connection.execute(query).fetchone()

@@ -17,7 +17,7 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput
 from mlops.monitoring.health import PARTS, Health, Weight, health, read_weights
-from mlops.monitoring.skill import against_naive
+from mlops.monitoring.weekly.skill import against_naive
 from mlops.project import policy_file
 
 POLICY = policy_file()

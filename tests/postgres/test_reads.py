@@ -15,7 +15,7 @@ from mlops.analytics.refresh import refresh_views
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.errors import BadInput, NothingToDo, UnknownName
-from mlops.features import build
+from mlops.feature_store import build
 from mlops.series import export, read, seasonality
 
 MONDAY = date(2024, 1, 1)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.monitoring.silence import silent
+from mlops.monitoring.weekly.staleness import silent
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)
 DAY = timedelta(days=1)

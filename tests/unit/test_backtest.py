@@ -16,13 +16,13 @@ from pandas.testing import assert_frame_equal
 from tests.campaign import examples
 
 from mlops.errors import BadInput, HistoryTooShort, UnknownName
+from mlops.evaluation.accuracy import by_level, table
+from mlops.evaluation.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.accuracy import by_level, table
-from mlops.forecasting.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
-from mlops.forecasting.calendar import Event
-from mlops.forecasting.files import read_file
-from mlops.forecasting.frames import read_frame
-from mlops.forecasting.panels import Panels
+from mlops.panels.calendar import Event
+from mlops.panels.files import read_file
+from mlops.panels.frames import read_frame
+from mlops.panels.from_frame import Panels
 from mlops.training.backtest import candidate, run, so_far
 from mlops.training.spec import TrainingSpec, experiments, params_file
 from mlops.training.subject import Plan, Subject, from_file

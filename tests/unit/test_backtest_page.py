@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.forecasting.accuracy import table
-from mlops.training.page import BacktestPage
+from mlops.evaluation.accuracy import table
+from mlops.training.report.page import BacktestPage
 
 
 def _forecasts(series: int = 3, steps: int = 4, value: float = 10.0) -> pd.DataFrame:

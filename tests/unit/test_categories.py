@@ -11,10 +11,10 @@ import pytest
 from mlops.errors import BadInput
 from mlops.forecasting import cross_validation, forecaster, load, what_if
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.categories import MOST, UNSEEN, Coding
-from mlops.forecasting.frames import read_frame
-from mlops.forecasting.panels import Panels
 from mlops.forecasting.reconcile import totals
+from mlops.panels.categories import MOST, UNSEEN, Coding
+from mlops.panels.frames import read_frame
+from mlops.panels.from_frame import Panels
 
 KINDS = ("prophet", "hybrid", "lightgbm", "auto", "lean")
 DAYS, AHEAD = 250, 7

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops.domain.findings import Change, Finding, FindingKind, plain, todo
-from mlops.monitoring.change import in_units
-from mlops.monitoring.slices import Slice
+from mlops.monitoring.detect.slices import Slice
+from mlops.monitoring.weekly.change import in_units
 
 DAYS = pd.date_range("2024-01-01", "2024-06-02")
 SERVED, FALL = pd.Timestamp("2024-03-01"), pd.Timestamp("2024-05-13")

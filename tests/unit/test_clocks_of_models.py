@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.domain.clock import local_times, longest_shift
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotMigrated, UnknownName
+from mlops.evaluation.backtest import backtest, origins
 from mlops.forecasting import forecaster, load
-from mlops.forecasting.backtest import backtest, origins
 from mlops.forecasting.condition import conditions
-from mlops.forecasting.frames import read_frame
-from mlops.forecasting.panels import Panels
-from mlops.forecasting.stamps import infer
 from mlops.forecasting.whatif import what_if
+from mlops.panels.frames import read_frame
+from mlops.panels.from_frame import Panels
+from mlops.panels.timestamps import infer
+from mlops.times import local_times, longest_shift
 from mlops.tracking.runs import _signature
 
 LORD_HOWE = "Australia/Lord_Howe"
@@ -211,7 +211,7 @@ def test_the_clock_of_a_file_is_read_without_being_asked_for(tmp_path: Path):
         BadInput("is odd", where="a.csv", line=3),
         BadHorizon(9, 7),
         HistoryTooShort("a", 3, 21),
-        NotMigrated("0011", "0012"),
+        NotMigrated("0001_baseline", "0002_later"),
     ],
 )
 def test_what_a_worker_refuses_reaches_the_caller_as_it_is(error: MlopsError):

@@ -6,8 +6,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from mlops.errors import BadInput, UnknownName
+from mlops.evaluation.comparison import Comparison
 from mlops.forecasting import compare, cross_validation, forecaster, scores
-from mlops.forecasting.comparison import Comparison
 
 
 @pytest.fixture(scope="module")

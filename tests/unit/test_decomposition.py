@@ -7,7 +7,7 @@ from pandas.testing import assert_frame_equal
 
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.base import COMPONENTS, Forecaster
-from mlops.forecasting.calendar import Calendar
+from mlops.panels.calendar import Calendar
 
 PARAMS = {"lightgbm": {"trees": 40}, "auto": {"settings": {"lightgbm": {"trees": 40}}}}
 

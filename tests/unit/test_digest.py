@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.campaign import examples
 
 from mlops.errors import BadInput
-from mlops.features.digest import Fingerprint, digest, fingerprint
+from mlops.feature_store.digest import Fingerprint, digest, fingerprint
 
 TIMES = st.datetimes(pd.Timestamp("1965-01-01"), pd.Timestamp("2035-01-01")).map(lambda time: time.replace(minute=0))
 LONG = frames.data_frames(
@@ -100,7 +100,7 @@ def test_blocks_are_seams_that_nobody_sees(monkeypatch: pytest.MonkeyPatch):
         }
     )
     whole, keyless = digest(frame), digest(frame[["y"]])
-    monkeypatch.setattr("mlops.features.digest.BLOCK_ROWS", 7)
+    monkeypatch.setattr("mlops.feature_store.digest.BLOCK_ROWS", 7)
     assert (digest(frame), digest(frame[["y"]])) == (whole, keyless)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.calendar import Calendar, Event
 from mlops.forecasting.effects import Effects, measure
-from mlops.forecasting.panels import Panels
+from mlops.panels.calendar import Calendar, Event
+from mlops.panels.from_frame import Panels
 
 FIRST = date(2022, 1, 3)
 STRIKES = (40, 97, 171, 252, 333, 398, 470, 541, 602, 677)

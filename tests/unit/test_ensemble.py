@@ -10,9 +10,9 @@ from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
 from mlops.forecasting import forecaster
-from mlops.forecasting.panel import Panel
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.forecasting.weights import blend, refuge, shares, weigh
+from mlops.panels.panel import Panel
 
 RANDOM = np.random.default_rng(5)
 INDEX = pd.date_range("2023-01-02", periods=300)

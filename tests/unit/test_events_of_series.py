@@ -10,12 +10,12 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from mlops.errors import BadInput, UnknownName
+from mlops.evaluation.backtest import backtest
 from mlops.forecasting import KINDS, forecaster, load
-from mlops.forecasting.backtest import backtest
-from mlops.forecasting.calendar import Calendar, Event, read_events
 from mlops.forecasting.effects import measure
-from mlops.forecasting.panels import Panels
 from mlops.forecasting.whatif import what_if
+from mlops.panels.calendar import Calendar, Event, read_events
+from mlops.panels.from_frame import Panels
 
 FIRST, DAYS = date(2022, 1, 3), 500
 IDS = ("a", "b", "c", "d")

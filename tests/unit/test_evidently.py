@@ -103,7 +103,7 @@ def test_a_week_without_findings_is_a_snapshot_too():
 
 def test_monitoring_does_not_load_evidently_and_evidently_does_not_track():
     code = (
-        "import os, sys, mlops.monitoring.job; assert 'evidently' not in sys.modules;"
+        "import os, sys, mlops.monitoring.weekly.job; assert 'evidently' not in sys.modules;"
         "assert 'DO_NOT_TRACK' not in os.environ; import mlops.monitoring.evidently;"
         "from evidently.telemetry import event_logger; assert not event_logger.is_enabled()"
     )

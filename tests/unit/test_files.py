@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops.errors import BadInput
-from mlops.forecasting import files
+from mlops.panels import files
 
 
 @pytest.fixture

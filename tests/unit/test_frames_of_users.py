@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from mlops.errors import BadInput
+from mlops.evaluation.backtest import backtest
 from mlops.forecasting import KINDS, forecaster, load
-from mlops.forecasting.backtest import backtest
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.whatif import what_if
 from mlops.monitoring import MonitorSpec, fit_monitor

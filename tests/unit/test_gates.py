@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.forecasting.backtest import mean_before
+from mlops.evaluation.backtest import mean_before
 from mlops.training import gates
 from mlops.training.gates import Comparison
 

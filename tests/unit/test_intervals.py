@@ -13,8 +13,8 @@ from mlops.domain.forecasts import coverage
 from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting import forecaster
 from mlops.forecasting.intervals import Intervals
-from mlops.forecasting.panel import Panel
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
+from mlops.panels.panel import Panel
 
 STEPS, HORIZON = 400, 14
 RANDOM = np.random.default_rng(11)

@@ -9,9 +9,9 @@ from scipy import stats
 
 from mlops.domain.findings import Findings
 from mlops.monitoring import MonitorSpec, fit_monitor
-from mlops.monitoring.calibrate import _bent
-from mlops.monitoring.coverage import against_promise
-from mlops.monitoring.ordinary import ordinary
+from mlops.monitoring.detect.calibrate import _bent
+from mlops.monitoring.weekly.coverage import against_promise
+from mlops.monitoring.weekly.ordinary import ordinary
 
 SPEC = MonitorSpec("ds", "series", (), (), "y", "y_hat", "holiday")
 CHRISTMAS, HOLIDAYS = pd.date_range("2019-12-24", periods=8), pd.DatetimeIndex(["2019-12-25", "2019-12-26"])

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.test_slices import MONDAY, judged, quiet
 
 from mlops.errors import HistoryTooShort
-from mlops.monitoring.loss_estimate import fit_loss_estimate
+from mlops.monitoring.detect.loss_estimate import fit_loss_estimate
 
 WEEKS = 20
 

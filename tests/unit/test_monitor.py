@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlops.domain.findings import Findings
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.monitoring import Monitor, MonitorSpec, fit_monitor
-from mlops.monitoring.reading import usual_size
+from mlops.monitoring.weekly.history import usual_size
 
 FEATURES = tuple(f"x{k}" for k in range(8))
 CREWS = ("crew", "depot")

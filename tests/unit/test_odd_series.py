@@ -11,7 +11,7 @@ from mlops.errors import BadInput
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.limits import limits
-from mlops.forecasting.panels import Panels
+from mlops.panels.from_frame import Panels
 
 DAYS, HORIZON = 420, 14
 DS = pd.date_range("2023-01-02", periods=DAYS)

@@ -9,11 +9,11 @@ from hypothesis.extra.numpy import arrays
 
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
-from mlops.forecasting import paired
-from mlops.forecasting.holdout import hold_out
-from mlops.monitoring.business import Costs, UnitCost, benefit, money, spent
-from mlops.monitoring.coverage import against_promise
-from mlops.monitoring.onset import onset
+from mlops.evaluation import paired
+from mlops.evaluation.holdout import hold_out
+from mlops.monitoring.decide.costs import Costs, UnitCost, benefit, money, spent
+from mlops.monitoring.detect.changepoint import onset
+from mlops.monitoring.weekly.coverage import against_promise
 
 UNIT = UnitCost(under=2.0, over=1.0)
 IN_EUR = {"unit": UNIT, "currency": "EUR", "granularity": "daily", "confidence": 0.9}

@@ -9,7 +9,7 @@ import pytest
 
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
-from mlops.monitoring.presets import same_season
+from mlops.monitoring.evidently.champion import same_season
 
 AS_OF = datetime(2024, 6, 3, tzinfo=UTC)
 

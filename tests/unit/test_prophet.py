@@ -18,12 +18,13 @@ from prophet.serialize import model_to_json
 import prophet
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
-from mlops.forecasting import load, map_solver
-from mlops.forecasting.calendar import Calendar
-from mlops.forecasting.map_solver import FIRST, Prior, maximise
-from mlops.forecasting.panels import Panels
-from mlops.forecasting.prophet import Prophet
-from mlops.forecasting.prophet_design import holiday_columns
+from mlops.forecasting import load
+from mlops.forecasting.prophet import solver as map_solver
+from mlops.forecasting.prophet.design import holiday_columns
+from mlops.forecasting.prophet.model import Prophet
+from mlops.forecasting.prophet.solver import FIRST, Prior, maximise
+from mlops.panels.calendar import Calendar
+from mlops.panels.from_frame import Panels
 
 EVENTS = [
     {"name": "Storm", "first": "2019-03-03", "last": "2019-03-09"},
@@ -144,7 +145,7 @@ def test_a_genuine_model_is_saved_by_mlflow(tmp_path: Path):
 def test_logistic_growth_goes_to_stan_and_says_so(caplog: pytest.LogCaptureFixture):
     frame = _frame("D", steps=120)
     cap = {"full": 300.0, "gaps": 250, "late": 200.0}
-    with caplog.at_level(logging.INFO, logger="mlops.forecasting.prophet"):
+    with caplog.at_level(logging.INFO, logger="mlops.forecasting.prophet.model"):
         fitted = Prophet(freq="D", growth="logistic", cap=cap, floor=5, n_changepoints=6).fit(frame)
     assert "by Stan, one by one, because of growth = 'logistic'" in caplog.text
     assert set(fitted.solver.values()) == {"stan"}

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
-from mlops.monitoring.recommend import RULE_VERSION, Decision, Proof, Terms, advise, asks_for_proof, hold, recommend
+from mlops.monitoring.decide.recommend import (
+    RULE_VERSION,
+    Decision,
+    Proof,
+    Terms,
+    advise,
+    asks_for_proof,
+    hold,
+    recommend,
+)
 
 TERMS = Terms(margin=0.02, retraining=5.0, review=30.0, horizon_weeks=8)
 

@@ -13,8 +13,8 @@ from pandas.testing import assert_frame_equal
 from mlops.errors import BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Event, read_events
 from mlops.forecasting.whatif import what_if
+from mlops.panels.calendar import Calendar, Event, read_events
 
 DAYS = 90
 PARAMS = {"lightgbm": {"trees": 5}, "auto": {"settings": {"lightgbm": {"trees": 5}}}}

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
+from mlops.monitoring.detect.spec import MonitorSpec
 from mlops.monitoring.policy import read_policy
-from mlops.monitoring.replay import Case, Episode, MonitorWatch, episodes, replayed, split
-from mlops.monitoring.spec import MonitorSpec
+from mlops.monitoring.replay.replay import Case, Episode, MonitorWatch, episodes, replayed, split
 from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path, chunks
 

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mlops.features.digest import digest
+from mlops.arrays import Floats
+from mlops.feature_store.digest import digest
 from mlops.forecasting.naive import SeasonalNaive
-from mlops.forecasting.panel import Floats, Panel
-from mlops.monitoring.replay_model import _freshest
+from mlops.monitoring.replay.model import _freshest
+from mlops.panels.panel import Panel
 
 TRAINING = """
 import hashlib, json, sys, tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlops.features.digest import digest, fingerprint
+from mlops.feature_store.digest import digest, fingerprint
 from mlops.forecasting import forecaster
 
 frame = pd.read_parquet(sys.argv[1]).sample(frac=1, random_state=int(sys.argv[2]))

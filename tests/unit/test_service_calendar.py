@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.panels import Panels
-from mlops.forecasting.service_calendar import closed
+from mlops.panels.from_frame import Panels
+from mlops.panels.service_calendar import closed
 
 DAYS = pd.date_range("2021-01-01", "2023-12-31")
 AHEAD = pd.date_range("2024-01-01", periods=366)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from mlops.cli.simulate import simulate
 from mlops.domain.metric_types import METRIC_TYPES
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting.calendar import read_events
+from mlops.panels.calendar import read_events
 from mlops.series.adapters import adapter
 from mlops.series.validate import Rules, check_columns, validate
 from mlops.simulation.company import Books, Company, simulate_company, write_books

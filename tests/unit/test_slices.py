@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mlops.errors import BadInput
+from mlops.monitoring.detect.slices import Slice, SliceWatch, Slicing, choose
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.slices import Slice, SliceWatch, Slicing, choose
-from mlops.monitoring.weekly import Life, first_week, weekly
+from mlops.monitoring.weekly.monitor import Life, first_week, weekly
 from mlops.project import policy_file
 
 MONDAY = pd.Timestamp("2023-01-02")

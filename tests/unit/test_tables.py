@@ -16,11 +16,11 @@ import pytest
 
 from mlops.errors import BadInput
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.calendar import read_events
-from mlops.forecasting.frames import read_frame
-from mlops.forecasting.panels import Panels
 from mlops.monitoring import MonitorSpec, fit_monitor
-from mlops.monitoring.replay_file import of_file
+from mlops.monitoring.replay.file import of_file
+from mlops.panels.calendar import read_events
+from mlops.panels.frames import read_frame
+from mlops.panels.from_frame import Panels
 from mlops.series.adapters import ADAPTERS, adapter
 from mlops.series.validate import Rules, validate
 

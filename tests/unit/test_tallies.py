@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlops.monitoring.tallies import LONGEST, SPANS, usual
+from mlops.monitoring.detect.counts import LONGEST, SPANS, usual
 
 RNG = np.random.default_rng(5)
 

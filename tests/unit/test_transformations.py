@@ -9,12 +9,12 @@ from tests.campaign import examples
 
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, UnknownName
+from mlops.feature_store.build import from_frame, on_holiday
 from mlops.features import feature
 from mlops.features import transformations as t
-from mlops.features.build import from_frame, on_holiday
 from mlops.features.cells import Cells, fold
 from mlops.features.transformations import TRANSFORMATIONS, Transformation, parse, reach
-from mlops.forecasting.calendar import Calendar
+from mlops.panels.calendar import Calendar
 
 DS = pd.date_range("2024-01-01", periods=60)
 gaps = st.lists(st.floats(-1e9, 1e9) | st.just(np.nan) | st.just(0.0), min_size=2, max_size=60)

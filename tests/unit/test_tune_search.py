@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from mlops.errors import BadInput
+from mlops.evaluation.backtest import Candidate
 from mlops.files import write_whole
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.backtest import Candidate
-from mlops.forecasting.files import read_file
 from mlops.forecasting.parameters import nested, tunable
+from mlops.panels.files import read_file
 from mlops.project import POLICY
 from mlops.training import tune as tuning
 from mlops.training.backtest import candidate

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
-from mlops.monitoring.upheaval import all_at_once
-from mlops.monitoring.widening import widening
+from mlops.monitoring.decide.inflation import widening
+from mlops.monitoring.weekly.systemic import all_at_once
 
 SERIES = [f"site {number}" for number in range(9)]
 

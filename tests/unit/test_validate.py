@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
-from mlops.domain.clock import zone_named
 from mlops.domain.series import LONG_COLUMNS, REQUIRED
 from mlops.errors import BadInput
 from mlops.series.validate import Rules, check_columns, validate
+from mlops.times import zone_named
 
 BOUNDS = {"collection_weight": (0.0, np.inf), "contamination_rate": (0.0, 100.0), "revenue": (-np.inf, np.inf)}
 RULES = Rules(BOUNDS, np.datetime64("2028-11-22", "us"))

@@ -10,8 +10,8 @@ from pandas.testing import assert_frame_equal
 from mlops.errors import BadInput
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Event
 from mlops.forecasting.whatif import what_if
+from mlops.panels.calendar import Event
 
 FIRST = date(2022, 1, 3)
 DAYS = 700

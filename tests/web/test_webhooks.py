@@ -20,8 +20,8 @@ from mlflow.webhooks import delivery
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, Refused
+from mlops.tracking.bridge.webhooks import EVENTS, register
 from mlops.tracking.store import Store, open_store
-from mlops.tracking.webhooks import EVENTS, register
 from mlops.web import server as listening
 from mlops.web import webhooks
 from mlops.web.server import parse_address, serving

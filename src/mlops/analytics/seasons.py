@@ -5,16 +5,15 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.series.filters import check_filters
 
 __all__ = ["decompose", "patterns"]
 
-Matrix = npt.NDArray[np.float64]
 WEEK = 7
 SIDE = WEEK // 2
 FEWEST = 4  # days of a week that a mean rests on
@@ -52,7 +51,7 @@ def patterns(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
         return transaction.frame("seasonal_patterns", series_ids=list(series_ids))
 
 
-def _matrix(rows: list[dict[str, Any]], days: int) -> Matrix:
+def _matrix(rows: list[dict[str, Any]], days: int) -> Floats:
     """One row per series and one column per day, NaN where nothing was observed."""
     y = np.full((len(rows), days), np.nan)
     for number, row in enumerate(rows):
@@ -60,7 +59,7 @@ def _matrix(rows: list[dict[str, Any]], days: int) -> Matrix:
     return y
 
 
-def _taken_apart(y: Matrix) -> tuple[Matrix, Matrix]:
+def _taken_apart(y: Floats) -> tuple[Floats, Floats]:
     """Trend and weekday pattern; the second pass takes the pattern out first, so that gaps don't bend the trend."""
     pattern = _by_weekday(y - _week_mean(y))
     trend = _week_mean(y - pattern)
@@ -68,7 +67,7 @@ def _taken_apart(y: Matrix) -> tuple[Matrix, Matrix]:
     return trend, pattern
 
 
-def _week_mean(y: Matrix) -> Matrix:
+def _week_mean(y: Floats) -> Floats:
     """The centred mean over those of seven days that are there."""
     padded = np.pad(y, ((0, 0), (SIDE, SIDE)), constant_values=np.nan)
     there = ~np.isnan(padded)
@@ -79,7 +78,7 @@ def _week_mean(y: Matrix) -> Matrix:
     return np.where(count >= FEWEST, total / np.maximum(count, 1), np.nan)
 
 
-def _by_weekday(distance: Matrix) -> Matrix:
+def _by_weekday(distance: Floats) -> Floats:
     """Each weekday's mean distance, less the mean over the weekdays, laid out over all days."""
     means = np.full((len(distance), WEEK), np.nan)
     for weekday in range(WEEK):
@@ -91,7 +90,7 @@ def _by_weekday(distance: Matrix) -> Matrix:
     return np.take(means - centre[:, None], np.arange(distance.shape[1]) % WEEK, axis=1)
 
 
-def _frame(series_ids: list[int], start: date, y: Matrix, trend: Matrix, weekday: Matrix) -> pd.DataFrame:
+def _frame(series_ids: list[int], start: date, y: Floats, trend: Floats, weekday: Floats) -> pd.DataFrame:
     inside = slice(SIDE, y.shape[1] - SIDE)
     y, trend, weekday = y[:, inside], trend[:, inside], weekday[:, inside]
     number, day = np.nonzero(~np.isnan(y))

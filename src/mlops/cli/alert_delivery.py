@@ -12,7 +12,7 @@ from mlops.cli.output import console, emit
 
 if TYPE_CHECKING:
     from mlops.domain.alerts import Reviewed
-    from mlops.monitoring.alerts import Delivered
+    from mlops.monitoring.alerting.alerts import Delivered
 
 __all__ = ["app"]
 
@@ -26,8 +26,8 @@ def deliver(
     as_json: Json = False,
 ) -> None:
     """Review monitoring's alerts, then send what is new, open still or resolved; exit 1 when a channel is down."""
-    from mlops.monitoring.alerts import deliver as send
-    from mlops.monitoring.alerts import policy, review_alerts
+    from mlops.monitoring.alerting.alerts import deliver as send
+    from mlops.monitoring.alerting.alerts import policy, review_alerts
 
     rules = policy()
     reviewed = review_alerts(database(), moment(as_of), rules)
@@ -44,7 +44,7 @@ def try_channel(
     as_json: Json = False,
 ) -> None:
     """Send one message for trying to a channel; nothing is recorded."""
-    from mlops.monitoring.alerts import send_test
+    from mlops.monitoring.alerting.alerts import send_test
 
     remark = send_test(settings(), channel)
     text = f"{channel} took a message for trying" + (f"; {remark}" if remark else "")

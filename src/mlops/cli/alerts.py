@@ -25,7 +25,7 @@ def alerts(
     as_json: Json = False,
 ) -> None:
     """List what somebody should look at, the critical first, each with what to do; it writes nothing."""
-    from mlops.monitoring.alerts import policy
+    from mlops.monitoring.alerting.alerts import policy
 
     with database().transaction() as transaction:
         rows = transaction.rows("list_alerts", everything=everything, as_of=moment(as_of), document=policy().document)
@@ -42,7 +42,7 @@ def alerts(
 def review() -> "Reviewed":
     """Bring the alerts up to date after a sync."""
     from mlops.tracking import alerts as found
-    from mlops.tracking.model_files import look_within
+    from mlops.tracking.artifacts.files import look_within
 
     return found.review(database(), look_within(store(), database(), LOOK_SECONDS))
 

@@ -12,7 +12,7 @@ from mlops.cli.options import AsOf, Json, ModelName
 from mlops.cli.output import console, emit, logs
 
 if TYPE_CHECKING:
-    from mlops.monitoring.presets import Page
+    from mlops.monitoring.evidently.champion import Page
 
 __all__ = ["presets", "workspace"]
 
@@ -48,8 +48,8 @@ def presets(
     as_json: Json = False,
 ) -> None:
     """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
+    from mlops.monitoring.evidently.champion import presets as run
     from mlops.monitoring.policy import read_policy
-    from mlops.monitoring.presets import presets as run
     from mlops.project import policy_file
 
     features = read_policy(policy_file()).features

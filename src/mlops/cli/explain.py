@@ -84,7 +84,7 @@ def what_if(
     as_json: Json = False,
 ) -> None:
     """Forecast under other events by the same model; nothing is stored."""
-    from mlops.forecasting.calendar import read_events
+    from mlops.panels.calendar import read_events
     from mlops.serving.explain import suppose
 
     given = read_events(events)
@@ -123,7 +123,7 @@ def effects(
     as_json: Json = False,
 ) -> None:
     """Measure by how much holidays and your own events change the values of their days."""
-    from mlops.forecasting.calendar import read_events
+    from mlops.panels.calendar import read_events
     from mlops.training.effects import effects as run
 
     if events is None and not country:

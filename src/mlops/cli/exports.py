@@ -46,7 +46,8 @@ def export_lineage(
 ) -> None:
     """Export the lineage of model versions as OpenLineage events."""
     try:
-        from mlops.tracking import openlineage, openlineage_send
+        from mlops.tracking.openlineage import events as openlineage
+        from mlops.tracking.openlineage import send as openlineage_send
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "openlineage":
             raise
@@ -78,7 +79,7 @@ def export_feast(
     as_json: Json = False,
 ) -> None:
     """Export the feature sets that were built as a Feast repository."""
-    from mlops.features.feast import export
+    from mlops.feature_store.feast import export
 
     files = export(database(), folder)
     text = f"wrote {' and '.join(str(path) for path in files)}; go on with `feast --chdir {folder} apply`"

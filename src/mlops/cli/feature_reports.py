@@ -12,7 +12,7 @@ from mlops.cli.output import console, emit, table
 
 if TYPE_CHECKING:
     from mlops.domain.profiles import Limits
-    from mlops.features.profiled import Profiled
+    from mlops.feature_store.profiled import Profiled
 
 __all__ = ["impact", "importance", "profile"]
 
@@ -40,8 +40,8 @@ def profile(
 ) -> None:
     """Profile features in a window, say which are below a limit, and keep the profiles."""
     from mlops.domain.profiles import below
+    from mlops.feature_store.profiled import profile_features
     from mlops.features.definitions import declared
-    from mlops.features.profiled import profile_features
 
     limits = _limits(limit or [])
     known = declared(file)
@@ -62,7 +62,7 @@ def impact(
     as_json: Json = False,
 ) -> None:
     """Show where a feature is used and what breaks when it is retired."""
-    from mlops.features import impact as features
+    from mlops.feature_store import impact as features
     from mlops.features.definitions import declared
 
     which, known = features.versioned(name), declared(file)

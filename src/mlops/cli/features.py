@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mlops.domain.features import FeatureSet
-    from mlops.features.offline import Kept, Materialised
-    from mlops.features.online import Refreshed
+    from mlops.feature_store.offline import Kept, Materialised
+    from mlops.feature_store.online import Refreshed
 
 __all__ = ["app"]
 
@@ -28,8 +28,8 @@ MOST_USERS = 2
 @app.command("list")
 def list_features(file: DefinitionFile = None, as_json: Json = False) -> None:
     """List the features with their newest version, and the sets and models that use them."""
+    from mlops.feature_store.store import catalogue
     from mlops.features.definitions import declared
-    from mlops.features.store import catalogue
 
     rows = catalogue(database(), declared(file))
 
@@ -51,8 +51,8 @@ def show_feature(
     name: Annotated[str, typer.Argument(help="A feature's name.")], file: DefinitionFile = None, as_json: Json = False
 ) -> None:
     """Show the versions of a feature: the first one's definition, and what each one after it changed."""
+    from mlops.feature_store.store import versions
     from mlops.features.definitions import declared
-    from mlops.features.store import versions
 
     rows = versions(database(), name, declared(file))
 
@@ -112,7 +112,7 @@ def list_builds(
     as_json: Json = False,
 ) -> None:
     """List what was written down, newest first, with the models that were trained on exactly those rows."""
-    from mlops.features import offline
+    from mlops.feature_store import offline
 
     rows = offline.builds(database(), name)
     if name and not rows:
@@ -139,7 +139,7 @@ def drop(
     as_json: Json = False,
 ) -> None:
     """Drop a build and its rows."""
-    from mlops.features import offline
+    from mlops.feature_store import offline
 
     found = offline.drop(database(), build_id, force=force)
 
@@ -152,7 +152,7 @@ def drop(
 
 def _check_set(name: str) -> None:
     """A set of the definition file, or one that was built."""
-    from mlops.features import offline
+    from mlops.feature_store import offline
     from mlops.features.definitions import declared
 
     known = {*declared().sets, *(row["feature_set"] for row in offline.builds(database()))}
@@ -168,7 +168,7 @@ def _materialise(
     keep: int | None,
     as_json: bool,
 ) -> None:
-    from mlops.features import offline
+    from mlops.feature_store import offline
 
     begun = perf_counter()
     with progress() as bar:
@@ -189,7 +189,7 @@ def _materialise(
 
 
 def _refresh(found: "FeatureSet", at: "datetime | None") -> "Refreshed":
-    from mlops.features import online
+    from mlops.feature_store import online
 
     with progress() as bar:
         task = bar.add_task(f"{found.name}, online", total=None, note="")

@@ -29,7 +29,7 @@ from mlops.cli.output import console, emit, logs, progress, table
 from mlops.cli.specs import spec_of
 
 if TYPE_CHECKING:
-    from mlops.forecasting.backtest import Done
+    from mlops.evaluation.backtest import Done
     from mlops.tracking.store import Store
     from mlops.training.backtest import Report
     from mlops.training.subject import Plan, Subject
@@ -251,7 +251,7 @@ def _stopped_by_keyboard() -> Iterator[None]:
 
 
 def _log_tuned(found: "Tuned", subject: "Subject", plan: "Plan", name: str) -> str:
-    from mlops.training.report import log_tuned
+    from mlops.training.report.runs import log_tuned
 
     return log_tuned(found, subject, plan, _store(), name)
 
@@ -290,7 +290,7 @@ def _print_tuned(found: "Tuned") -> None:
 
 
 def _log(report: "Report", name: str) -> str:
-    from mlops.training.report import log
+    from mlops.training.report.runs import log
 
     return log(report, _store(), name)
 
@@ -305,7 +305,7 @@ def _store() -> "Store":
 
 
 def _document(report: "Report", run_id: str | None) -> dict[str, Any]:
-    from mlops.training.report import tables
+    from mlops.training.report.runs import tables
 
     return {
         "run_id": run_id,

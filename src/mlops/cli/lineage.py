@@ -19,13 +19,13 @@ __all__ = ["lineage", "reproduce"]
 
 def lineage(uri: Uri, as_json: Json = False) -> None:
     """Show what a version was made from: data, features, inputs, code, environment."""
-    from mlops.tracking import bridge
     from mlops.tracking import registry as models
+    from mlops.tracking.bridge import sync as bridge
 
     version = models.resolve(store(), uri)
     bridge.sync(store(), database(), foreign=False)
     with database().transaction() as transaction:
-        row = transaction.one("lineage", name=version.name, version=version.version)
+        row = transaction.one("lineage_of_version", name=version.name, version=version.version)
         features = transaction.rows("lineage_features", name=version.name, version=version.version)
     if row is None:
         raise ModelNotFound(f"{uri} is not in the mirror; run `mlops registry sync`")

@@ -17,8 +17,8 @@ from mlops.cli.typed import to_write
 from mlops.errors import Misused, NothingToDo
 
 if TYPE_CHECKING:
-    from mlops.monitoring.job import Checked
     from mlops.monitoring.review import Model, Review
+    from mlops.monitoring.weekly.job import Checked
 
 __all__ = ["app", "review"]
 
@@ -34,10 +34,10 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
-    from mlops.monitoring.alerts import review_alerts
-    from mlops.monitoring.job import drill_down
-    from mlops.monitoring.job import run as check
+    from mlops.monitoring.alerting.alerts import review_alerts
     from mlops.monitoring.policy import read_policy
+    from mlops.monitoring.weekly.job import drill_down
+    from mlops.monitoring.weekly.job import run as check
     from mlops.project import policy_file
 
     policy, time = read_policy(policy_file()), moment(as_of)
@@ -155,7 +155,7 @@ def _expected(values: dict[str, float]) -> str:
 
 
 def _print_review(found: "Review", page: Path) -> None:
-    from mlops.monitoring.business import SET_COSTS
+    from mlops.monitoring.decide.costs import SET_COSTS
 
     urgent = [model for model in found.models if model.advice.needs_person]
     _say(f"[bold]{escape(found.headline)}[/]")

@@ -15,13 +15,13 @@ from mlops.cli.typed import model_uri, to_read, to_write
 from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
-    from mlops.monitoring.backtest import Backtest
-    from mlops.monitoring.business import UnitCost
+    from mlops.monitoring.decide.costs import UnitCost
+    from mlops.monitoring.detect.spec import MonitorSpec
     from mlops.monitoring.policy import Policy
-    from mlops.monitoring.replay import Case, Episode, Told
-    from mlops.monitoring.replay_model import Reach
-    from mlops.monitoring.spec import MonitorSpec
-    from mlops.monitoring.tradeoff import AtBudget, Found
+    from mlops.monitoring.replay.backtest import Backtest
+    from mlops.monitoring.replay.model import Reach
+    from mlops.monitoring.replay.replay import Case, Episode, Told
+    from mlops.monitoring.replay.tradeoff import AtBudget, Found
 
 __all__ = ["backtest"]
 
@@ -51,10 +51,10 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Replay history before a monitor is switched on: its alarms, their cost, and which budget pays."""
-    from mlops.monitoring.backtest import backtest as run
+    from mlops.monitoring.detect.spec import MonitorSpec
     from mlops.monitoring.policy import read_policy
-    from mlops.monitoring.replay_model import Reach
-    from mlops.monitoring.spec import MonitorSpec
+    from mlops.monitoring.replay.backtest import backtest as run
+    from mlops.monitoring.replay.model import Reach
     from mlops.project import policy_file
 
     if bool(uri) == bool(file):
@@ -95,7 +95,7 @@ def backtest(
             told=told("replaying"),
         )
     if html is not None:
-        from mlops.monitoring.backtest_page import write
+        from mlops.monitoring.replay.page import write
 
         write(found, html)
     emit(found.document() | {"page": html}, as_json=as_json, text=lambda: _print(found, html))
@@ -112,13 +112,13 @@ def _check_places(uri: str, file: str, html: Path | None) -> None:
 
 
 def _of_file(path: Path, spec: "MonitorSpec", weeks: int, policy: "Policy") -> "tuple[Case, UnitCost]":
-    from mlops.monitoring.replay_file import of_file
+    from mlops.monitoring.replay.file import of_file
 
     return of_file(path, spec, weeks), policy.costs.default
 
 
 def _of_model(uri: str, reach: "Reach", policy: "Policy", as_of: datetime, told: "Told") -> "tuple[Case, UnitCost]":
-    from mlops.monitoring.replay_model import of_model
+    from mlops.monitoring.replay.model import of_model
 
     case, selection = of_model(database(), store(), policy, uri, reach, as_of, told)
     return case, policy.costs.unit(selection.metric_type)
@@ -129,7 +129,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _budgets(text: str) -> tuple[float, ...]:
-    from mlops.monitoring.tradeoff import check_budgets
+    from mlops.monitoring.replay.tradeoff import check_budgets
 
     try:
         found = tuple(float(one) for one in _names(text))
@@ -157,7 +157,7 @@ def _print_replay(found: "Backtest") -> None:
 
 
 def _print_episodes(episodes: "tuple[Episode, ...]") -> None:
-    from mlops.monitoring.backtest import ACTIONS
+    from mlops.monitoring.replay.backtest import ACTIONS
 
     if not episodes:
         return

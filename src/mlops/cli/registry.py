@@ -70,7 +70,7 @@ def sync(
         if not watching:
             raise Misused("--listen is for a watch that goes on; say --watch, too")
         watch.check_listen(listen)
-    from mlops.tracking import bridge
+    from mlops.tracking.bridge import sync as bridge
 
     synced = bridge.sync(store(), database(), adopt=adopt) if adopt or not watching else None
     if synced is None or watching:

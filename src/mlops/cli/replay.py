@@ -7,9 +7,9 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.findings import CARRIED_OUT
-from mlops.monitoring import job
+from mlops.monitoring.decide.realise import Realised, realise
 from mlops.monitoring.policy import Policy, read_policy
-from mlops.monitoring.realise import Realised, realise
+from mlops.monitoring.weekly import job
 from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest
@@ -73,7 +73,7 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
     """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
     policy, rule = read_policy(policy_file()), Rule.from_toml(policy_file())
     with database.transaction() as transaction:
-        done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
+        done = transaction.value("newest_issue", name=MODEL)  # forecasts are the last act of a week
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in CARRIED_OUT]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], rule, as_of=row["as_of"], say=say)

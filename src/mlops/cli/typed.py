@@ -181,14 +181,14 @@ def table_to_write(path: Path | None) -> Path | None:
 
 def time_zone(name: str | None) -> str | None:
     """A time zone by its IANA name, or None."""
-    from mlops.forecasting.stamps import zone_of
+    from mlops.panels.timestamps import zone_of
 
     return None if name is None else zone_of(name)
 
 
 def granularity(text: str) -> str:
     """A granularity, by its name or pandas' alias; empty stays empty."""
-    from mlops.forecasting.stamps import granularity_of
+    from mlops.panels.timestamps import granularity_of
 
     if text:
         granularity_of(text)
@@ -206,7 +206,7 @@ def level(name: str) -> str:
 
 def country(code: str) -> str:
     """A country, or a part of one, that has public holidays; empty stays empty."""
-    from mlops.forecasting.calendar import check_country
+    from mlops.panels.calendar import check_country
 
     if code:
         check_country(code)

@@ -19,8 +19,8 @@ from mlops.cli.output import console, emit, plain
 from mlops.errors import DatabaseUnavailable, Misused, MlopsError, quoted
 
 if TYPE_CHECKING:
-    from mlops.tracking.sweep import Swept
-    from mlops.tracking.watch import Hints, Turn
+    from mlops.tracking.bridge.sweep import Swept
+    from mlops.tracking.bridge.watch import Hints, Turn
 
 __all__ = ["check_listen", "hints", "watch", "webhook"]
 
@@ -74,7 +74,7 @@ def webhook(
     as_json: Json = False,
 ) -> None:
     """Register an address for webhooks at the MLflow server, signed with MLOPS_WEBHOOK_SECRET, and try it once."""
-    from mlops.tracking.webhooks import register
+    from mlops.tracking.bridge.webhooks import register
 
     secret = _secret()
     done = register(store(), url, secret)
@@ -96,9 +96,9 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     With `triggers` they are installed where the registry lies in our own database, and heard wherever they are.
     Prints a line (with `as_json` a JSON document in one line) for each sync that changed something.
     """
-    from mlops.tracking.model_files import Looking, look
-    from mlops.tracking.sweep import goes_on, sweep
-    from mlops.tracking.watch import Hints, give_up_soon, turns
+    from mlops.tracking.artifacts.files import Looking, look
+    from mlops.tracking.bridge.sweep import goes_on, sweep
+    from mlops.tracking.bridge.watch import Hints, give_up_soon, turns
 
     given = Hints()
     files = Looking(lambda: look(store(), database()), lambda: given.give("files"), every_seconds=every)
@@ -154,7 +154,7 @@ class Teller:
         self._failing_since = None
 
     def _changes(self, turn: "Turn[Swept]", found: "Swept") -> None:
-        from mlops.tracking.sweep import differences
+        from mlops.tracking.bridge.sweep import differences
 
         changes, self._before = differences(self._before, found), found
         because = " and ".join(sorted(turn.because)) or "the clock"
@@ -218,7 +218,7 @@ def _triggers(given: "Hints", stack: ExitStack) -> Iterator[str]:
 
 
 def _registry() -> tuple[str, bool]:
-    from mlops.tracking.watch import registry_address
+    from mlops.tracking.bridge.watch import registry_address
 
     return registry_address(settings(), database().url)
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
+from mlops.arrays import Ints, Times
+
 __all__ = ["GRANULARITIES", "Granularity", "labels_ends", "named", "table"]
 
 Time = np.datetime64
-Times = npt.NDArray[np.datetime64]
-Numbers = npt.NDArray[np.int64]
 
 HOUR, DAY, WEEK = 3_600, 86_400, 604_800
 MONDAY = np.datetime64("1970-01-05", "us")
@@ -168,19 +168,19 @@ class Granularity:
         """
         return 3 * self.block
 
-    def number(self, at: Times) -> Numbers:
+    def number(self, at: Times) -> Ints:
         """The number of the step in which each time lies (of a weekend: of the Friday before), any shape."""
         if self.months:
             return np.floor_divide(at.astype("datetime64[M]").astype(np.int64) - self.anchor, self.months)
         if not self.seconds:
             days = at.astype("datetime64[D]")
             friday = np.busday_offset(days, 0, roll="backward")
-            found: Numbers = np.busday_count(EPOCH.astype("datetime64[D]"), friday).astype(np.int64)
+            found: Ints = np.busday_count(EPOCH.astype("datetime64[D]"), friday).astype(np.int64)
             return found
         since = (at.astype("datetime64[us]") - self._origin).astype(np.int64) // 1_000_000
         return np.floor_divide(since, self.seconds)
 
-    def start(self, number: Numbers) -> Times:
+    def start(self, number: Ints) -> Times:
         """When each step begins, in microseconds."""
         if self.months:
             months = np.asarray(number, dtype=np.int64) * self.months + self.anchor
@@ -209,7 +209,7 @@ class Granularity:
             return np.asarray((at.astype("datetime64[M]") + self.months).astype("datetime64[us]"))
         return np.asarray(at.astype("datetime64[us]") + (self.seconds or DAY) * SECOND)
 
-    def moved(self, at: Times, steps: Numbers | int) -> Times:
+    def moved(self, at: Times, steps: Ints | int) -> Times:
         """Each time so many steps later (before, if negative), as far from the beginning of its step as it was."""
         at = at.astype("datetime64[us]")
         if self.months:
@@ -220,7 +220,7 @@ class Granularity:
             return np.asarray(self.start(number + steps) + (at - self.start(number)))
         return np.asarray(at + np.asarray(steps, dtype=np.int64) * self.seconds * SECOND)
 
-    def anchor_of(self, at: Times) -> Numbers:
+    def anchor_of(self, at: Times) -> Ints:
         """The anchor of steps that begin when each time does; weeks begin with a day, and days at 00:00."""
         if self.anchors == 1:
             return np.zeros(len(at), dtype=np.int64)

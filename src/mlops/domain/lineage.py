@@ -42,7 +42,7 @@ class Lineage:
     """What a model version was trained on and how, exactly enough to rebuild it; ValueError if it can't be read back.
 
     `features` maps a feature's name to its version, definition_sha256 and perhaps its importance, `columns` those of
-    the training frame to their types, `content_sha256` covers every cell of it (`mlops.features.digest`). `inputs`
+    the training frame to their types, `content_sha256` covers every cell of it (`mlops.feature_store.digest`). `inputs`
     and `outputs` are the model's signature, name to type. `recipe` (kind, parameters, backtest), `selection` and
     `series` are there when `mlops train` made the model of series of the database; of a file it has `recipe` and
     `source` (name, SHA-256, granularity and number of series of the file). `files` are digests of the model's own

@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from mlops.arrays import Floats
 
 __all__ = ["Cells", "Floats", "Number", "fold"]
 
-Floats = npt.NDArray[np.float64]
 Number: TypeAlias = "Floats | float"
 """An array, or the one number that stands in each of its places."""
 State = tuple[Number, ...]

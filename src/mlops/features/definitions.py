@@ -13,7 +13,7 @@ from mlops.domain.features import FeatureDefinition, FeatureSet
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, Misused, MlopsError, UnknownName
 from mlops.features.transformations import Transformation, newest, parse, sources
-from mlops.forecasting.design import FEATURES as OWN
+from mlops.forecasting.lightgbm.design import FEATURES as OWN
 from mlops.project import project_file
 
 __all__ = ["Declared", "check", "declared", "feature", "feature_set"]

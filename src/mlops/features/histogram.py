@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops.series.grid import Floats
+from mlops.arrays import Floats
 
 __all__ = ["BINS", "edges", "histogram", "sparkline"]
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import UTC, local_times
+from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
-from mlops.features.cells import Cells, Floats, Number
-from mlops.forecasting.calendar import Calendar
+from mlops.features.cells import Cells, Number
+from mlops.panels.calendar import Calendar
+from mlops.times import UTC, local_times
 
 
 @dataclass(frozen=True, slots=True)

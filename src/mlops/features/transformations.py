@@ -16,9 +16,10 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.features import kernels
-from mlops.features.cells import Cells, Floats
+from mlops.features.cells import Cells
 
 __all__ = [
     "TRANSFORMATIONS",

@@ -11,11 +11,11 @@ from mlops.errors import UnknownName
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops.forecasting.accuracy import scores
+    from mlops.evaluation.accuracy import scores
+    from mlops.evaluation.comparison import Comparison, compare
+    from mlops.evaluation.cross_validation import cross_validation
     from mlops.forecasting.base import Forecaster
-    from mlops.forecasting.comparison import Comparison, compare
     from mlops.forecasting.plots import plot
-    from mlops.forecasting.validation import cross_validation
     from mlops.forecasting.whatif import what_if
 
 __all__ = ["KINDS", "Comparison", "compare", "cross_validation", "forecaster", "load", "plot", "scores", "what_if"]
@@ -27,17 +27,17 @@ KINDS = {
     "average": "mlops.forecasting.naive:MovingAverage",
     "smoothing": "mlops.forecasting.smoothing:Smoothing",
     "hybrid": "mlops.forecasting.hybrid:Hybrid",
-    "prophet": "mlops.forecasting.prophet:Prophet",
-    "lightgbm": "mlops.forecasting.lightgbm:LightGBM",
+    "prophet": "mlops.forecasting.prophet.model:Prophet",
+    "lightgbm": "mlops.forecasting.lightgbm.model:LightGBM",
 }
 """Model kinds: a new one is one file and one line here."""
 
 LAZY = {
-    "Comparison": "mlops.forecasting.comparison",
-    "compare": "mlops.forecasting.comparison",
-    "cross_validation": "mlops.forecasting.validation",
+    "Comparison": "mlops.evaluation.comparison",
+    "compare": "mlops.evaluation.comparison",
+    "cross_validation": "mlops.evaluation.cross_validation",
     "plot": "mlops.forecasting.plots",
-    "scores": "mlops.forecasting.accuracy",
+    "scores": "mlops.evaluation.accuracy",
     "what_if": "mlops.forecasting.whatif",
 }
 """Where the other public functions are, which are imported when they are asked for: pandas takes half a second."""

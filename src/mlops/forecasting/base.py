@@ -13,24 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import UTC, longest_shift
+from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
-from mlops.forecasting.calendar import Calendar, Events
-from mlops.forecasting.categories import NUMBERS, Coding
-from mlops.forecasting.checks import either, in_per_cent, whole
-from mlops.forecasting.continued import continued, refuse_gap
 from mlops.forecasting.described import describe, in_a_line
-from mlops.forecasting.inputs import Form, Table, taken
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
-from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.panels import Panels
-from mlops.forecasting.service_calendar import closed, memory, service
-from mlops.forecasting.stamps import granularity_of
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
+from mlops.panels.arguments import either, in_per_cent, whole
+from mlops.panels.calendar import Calendar, Events
+from mlops.panels.categories import NUMBERS, Coding
+from mlops.panels.continuation import continued, refuse_gap
+from mlops.panels.from_frame import Panels
+from mlops.panels.inputs import Form, Table, taken
+from mlops.panels.panel import Panel
+from mlops.panels.service_calendar import closed, memory, service
+from mlops.panels.timestamps import granularity_of
 from mlops.parallel import one_thread
+from mlops.times import UTC, longest_shift
 
 if TYPE_CHECKING:
     from mlops.forecasting.plots import Picture

@@ -16,8 +16,8 @@ None of them stops the others.
 import numpy as np
 import pandas as pd
 
-from mlops.forecasting.panel import Panel
-from mlops.forecasting.panels import Panels
+from mlops.panels.from_frame import Panels
+from mlops.panels.panel import Panel
 
 __all__ = ["conditions"]
 

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
+from mlops.arrays import Bools, Floats
 from mlops.domain.granularity import Granularity
-from mlops.forecasting.calendar import Calendar, Rows
-from mlops.forecasting.panel import Floats, Panel
+from mlops.panels.calendar import Calendar, Rows
+from mlops.panels.panel import Panel
 
 __all__ = ["Effects", "measure", "usual_values"]
 
@@ -19,7 +20,6 @@ PRIOR = 2.0  # days that the common effect counts for in that of a series, and f
 ROUNDS = 6
 NO_PRIOR = 1e-6  # names that always fall together are given equal shares
 MOST = 5.0
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _common(would: Floats, change: Floats, of_names: Floats, own: Flags, prior: float) -> Floats:
+def _common(would: Floats, change: Floats, of_names: Floats, own: Bools, prior: float) -> Floats:
     """By name, the effect on the sum of all series, shrunk as by `prior` steps.
 
     Events are shrunk towards no effect, public holidays towards their mean (which is shrunk towards none): a day off
@@ -226,7 +226,7 @@ def _usual(effect: Floats, days: Floats) -> float:
     return float(weight @ effect / (weight.sum() + PRIOR))
 
 
-def _own(would: Floats, change: Floats, seen: Flags, of_names: Floats, own: Flags, common: Floats, day: int) -> Floats:
+def _own(would: Floats, change: Floats, seen: Bools, of_names: Floats, own: Bools, common: Floats, day: int) -> Floats:
     """Series × names, the effects on each series: as `_common`, in one step from that and shrunk towards it."""
     on, count = (of_names > 0).astype(float).T, len(of_names)
     slope, offset = _line(common, of_names, own)
@@ -238,7 +238,7 @@ def _own(would: Floats, change: Floats, seen: Flags, of_names: Floats, own: Flag
     return np.asarray(np.linalg.solve(left, right[..., None])[..., 0])
 
 
-def _line(effect: Floats, of_names: Floats, own: Flags) -> tuple[Floats, Floats]:
+def _line(effect: Floats, of_names: Floats, own: Bools) -> tuple[Floats, Floats]:
     """Names × steps and steps: the change of a step by all its names, as slopes of the effects and what they leave."""
     slope = of_names * _others(effect, of_names, own)
     factor = 1 + of_names * effect[:, None]
@@ -246,7 +246,7 @@ def _line(effect: Floats, of_names: Floats, own: Flags) -> tuple[Floats, Floats]
     return slope, whole - effect @ slope
 
 
-def _others(effect: Floats, of_names: Floats, own: Flags) -> Floats:
+def _others(effect: Floats, of_names: Floats, own: Bools) -> Floats:
     """Names × steps, the factor by which the other causes change a step; never near zero, for it is divided by.
 
     The public holidays of a step are one cause, each event is one.

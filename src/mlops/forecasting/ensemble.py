@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import UnknownName
 from mlops.forecasting.base import Forecaster, opened
-from mlops.forecasting.calendar import Calendar, Events
-from mlops.forecasting.checks import either
 from mlops.forecasting.hybrid import Hybrid
-from mlops.forecasting.inputs import Table
-from mlops.forecasting.lightgbm import LightGBM
-from mlops.forecasting.panel import Floats, Panel
+from mlops.forecasting.lightgbm.model import LightGBM
 from mlops.forecasting.tape import Tape
 from mlops.forecasting.weights import blend, refuge, shares, weigh
+from mlops.panels.arguments import either
+from mlops.panels.calendar import Calendar, Events
+from mlops.panels.inputs import Table
+from mlops.panels.panel import Panel
 from mlops.parallel import one_thread
 
 __all__ = ["GAIN", "Auto", "Lean"]

@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Events
 from mlops.forecasting.limits import within
-from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.prophet import Prophet
+from mlops.forecasting.prophet.model import Prophet
 from mlops.forecasting.smoothing import smooth
 from mlops.forecasting.tape import Tape, rehearse
+from mlops.panels.calendar import Calendar, Events
+from mlops.panels.panel import Panel
 
 __all__ = ["Hybrid"]
 

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.forecasting.limits import limits
-from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape
+from mlops.panels.panel import Panel
 
 __all__ = ["Intervals"]
 

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from mlops.forecasting.panel import Floats, Panel
+from mlops.arrays import Floats
+from mlops.panels.panel import Panel
 
 __all__ = ["limits", "within"]
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mlops.arrays import Floats
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.panel import Floats, Panel
+from mlops.panels.panel import Panel
 
 __all__ = ["MovingAverage", "SeasonalNaive"]
 

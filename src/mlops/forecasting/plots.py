@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from mlops.errors import BadInput, NothingToDo, UnknownName
-from mlops.forecasting.accuracy import levels_of, scores
+from mlops.evaluation.accuracy import levels_of, scores
+from mlops.evaluation.comparison import Comparison
 from mlops.forecasting.base import COMPONENTS, Forecaster
-from mlops.forecasting.comparison import Comparison
 from mlops.forecasting.ensemble import GAIN, Auto
-from mlops.forecasting.inputs import Table, taken
+from mlops.panels.inputs import Table, taken
 
 __all__ = ["Picture", "importance", "plot", "weights"]
 

@@ -7,14 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.checks import one_of
 from mlops.forecasting.effects import usual_values
-from mlops.forecasting.inputs import Form, Table, taken
-from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.panels import Panels
 from mlops.forecasting.tape import Tape
+from mlops.panels.arguments import one_of
+from mlops.panels.from_frame import Panels
+from mlops.panels.inputs import Form, Table, taken
+from mlops.panels.panel import Panel
 from mlops.tables import as_pandas
 
 __all__ = ["ALL", "METHODS", "error_variance", "reconcile", "totals"]

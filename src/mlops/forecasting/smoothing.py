@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar
 from mlops.forecasting.effects import measure
-from mlops.forecasting.panel import Floats, Panel
 from mlops.forecasting.tape import Tape, rehearse
+from mlops.panels.calendar import Calendar
+from mlops.panels.panel import Panel
 
 __all__ = ["Smoothing", "smoothed"]
 

@@ -8,16 +8,17 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from mlops.arrays import Bools, Floats
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import DAY, GRANULARITIES
 from mlops.errors import BadInput
 from mlops.forecasting.base import COMPONENTS, Forecaster
-from mlops.forecasting.checks import in_per_cent
 from mlops.forecasting.effects import usual_values
 from mlops.forecasting.intervals import Intervals
-from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.service_calendar import served
 from mlops.forecasting.tape import Tape
+from mlops.panels.arguments import in_per_cent
+from mlops.panels.panel import Panel
+from mlops.panels.service_calendar import served
 from mlops.parallel import one_thread
 
 __all__ = ["Summed", "with_totals"]
@@ -27,7 +28,6 @@ LEAST = 0.8
 INDEPENDENT = 30
 """Errors of sums are fewer, and resemble each other more than those of series (docs/decisions/0023)."""
 DAYS = 7
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ class _Past:
         numbers: dict[str, Floats],
         at: pd.DatetimeIndex,
         steps: npt.NDArray[np.int64],
-        open_: Flags,
+        open_: Bools,
     ) -> pd.DataFrame:
         rows = pd.DataFrame(
             {

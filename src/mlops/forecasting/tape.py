@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import instants
+from mlops.arrays import Floats, Ints, Singles
 from mlops.domain.granularity import Granularity
-from mlops.forecasting.panel import Floats, Panel
-from mlops.forecasting.stamps import granularity_of
+from mlops.panels.panel import Panel
+from mlops.panels.timestamps import granularity_of
+from mlops.times import instants
 
 __all__ = ["Tape", "rehearsals", "rehearse"]
 
-Ints = npt.NDArray[np.int64]
-Single = npt.NDArray[np.float32]
 KEPT = 26  # origins, the newest
 
 
@@ -31,9 +30,9 @@ class Tape:
     ids: pd.Index
     origins: pd.DatetimeIndex
     granularity: Granularity
-    y_hat: Single
-    y: Single
-    level: Single
+    y_hat: Singles
+    y: Singles
+    level: Singles
 
     @cached_property
     def positions(self) -> Ints:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from mlops.forecasting.panel import Floats
+from mlops.arrays import Floats
 from mlops.forecasting.tape import Tape
 
 __all__ = ["blend", "refuge", "shares", "weigh"]

@@ -9,9 +9,9 @@ import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import Calendar, Event, Events, events_of
-from mlops.forecasting.checks import either
-from mlops.forecasting.inputs import Table
+from mlops.panels.arguments import either
+from mlops.panels.calendar import Calendar, Event, Events, events_of
+from mlops.panels.inputs import Table
 
 __all__ = ["what_if"]
 

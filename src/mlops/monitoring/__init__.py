@@ -1,5 +1,5 @@
 """Has the world moved away from the model? Pure statistics; nothing here needs a database."""
 
-from mlops.monitoring.monitor import Monitor, MonitorSpec, fit_monitor
+from mlops.monitoring.detect.monitor import Monitor, MonitorSpec, fit_monitor
 
 __all__ = ["Monitor", "MonitorSpec", "fit_monitor"]

@@ -7,9 +7,9 @@ from typing import Any
 
 from mlops.errors import BadInput, Misused, UnknownName
 from mlops.forecasting import KINDS
-from mlops.monitoring.business import Costs
-from mlops.monitoring.recommend import Terms
-from mlops.monitoring.slices import Slicing
+from mlops.monitoring.decide.costs import Costs
+from mlops.monitoring.decide.recommend import Terms
+from mlops.monitoring.detect.slices import Slicing
 
 __all__ = ["SAME", "Policy", "read_policy"]
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mlops.series.grid import ROOM, Floats, Grid, Places, medians, robust_scale
+from mlops.arrays import Floats, Ints
+from mlops.series.grid import ROOM, Grid, medians, robust_scale
 
 __all__ = ["DEPTH", "surprise"]
 
@@ -45,7 +46,7 @@ def _or_neighbours(grid: Grid, trusted: Floats, expected: Floats) -> Floats:
     """Where the past is long enough but its phases are not (a route served on any day): the median of the last six."""
     rows = np.arange(len(trusted))
     reach = grid.granularity.longest * grid.granularity.compared
-    poor: Places = np.flatnonzero(np.isnan(expected) & (rows - grid.first >= max(reach, NEIGHBOURS)))
+    poor: Ints = np.flatnonzero(np.isnan(expected) & (rows - grid.first >= max(reach, NEIGHBOURS)))
     if not len(poor):
         return expected
     near = trusted[poor[None, :] - np.arange(1, NEIGHBOURS + 1)[:, None]]

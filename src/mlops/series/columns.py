@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as arrow
 
-from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.times import UTC, local_times
 
 __all__ = ["Column", "Rows", "Stamp", "Verdict", "also", "constant", "numbers", "times", "words"]
 

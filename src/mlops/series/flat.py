@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mlops.series.grid import ROOM, Flags, Floats, Grid, Places
+from mlops.arrays import Bools, Floats, Ints
+from mlops.series.grid import ROOM, Grid
 
 __all__ = ["standing_still"]
 
@@ -11,7 +12,7 @@ FEWEST_OTHERS = 5
 NEVER = np.iinfo(np.int64).max
 
 
-def standing_still(grid: Grid, y: Floats, flat_after: Places, known: Floats) -> Flags:
+def standing_still(grid: Grid, y: Floats, flat_after: Ints, known: Floats) -> Bools:
     """Rows (n) of a flat line, judged by the ROOM observations before it began.
 
     A value is flat from the `flat_after`-th time in a row on (zeros count), if at least half of those before are above
@@ -32,7 +33,7 @@ def standing_still(grid: Grid, y: Floats, flat_after: Places, known: Floats) -> 
     return flat
 
 
-def _needed(grid: Grid, y: Floats, begins: Flags, starts: Places, flat_after: Places) -> Places:
+def _needed(grid: Grid, y: Floats, begins: Bools, starts: Ints, flat_after: Ints) -> Ints:
     """How long each of the runs that begin at `starts` must be to be flat."""
     before = _before(grid, y, starts)
     seen = np.isfinite(before).sum(axis=1)
@@ -45,21 +46,21 @@ def _needed(grid: Grid, y: Floats, begins: Flags, starts: Places, flat_after: Pl
     return needed
 
 
-def _before(grid: Grid, values: Floats, rows: Places) -> Floats:
+def _before(grid: Grid, values: Floats, rows: Ints) -> Floats:
     """The ROOM values before each of these rows, NaN before its series began."""
     return sliding_window_view(grid.placed(values), ROOM)[grid.place[rows] - ROOM]
 
 
-def _continuous(before: Floats, value: Floats) -> Flags:
+def _continuous(before: Floats, value: Floats) -> Bools:
     """Whether other values than this one seldom repeat; small counts do, and stand still by chance."""
     others = np.sort(np.where(before == value[:, None], np.nan, before), axis=1)
     seen = np.isfinite(others).sum(axis=1)
     distinct = (np.diff(others, axis=1) > 0).sum(axis=1) + 1
-    continuous: Flags = (seen >= FEWEST_OTHERS) & (distinct >= 0.5 * seen)
+    continuous: Bools = (seen >= FEWEST_OTHERS) & (distinct >= 0.5 * seen)
     return continuous
 
 
-def _believe(needed: Places, run: Places, length: Places, flat_after: Places, known: Floats, first: Places) -> None:
+def _believe(needed: Ints, run: Ints, length: Ints, flat_after: Ints, known: Floats, first: Ints) -> None:
     """Let what is stored of a run decide over the rest of it, where it is long enough or began before the rows."""
     rows = np.flatnonzero(~np.isnan(known) & ((length >= flat_after) | (run == first)))
     newest = np.full(len(run), -1)
@@ -71,7 +72,7 @@ def _believe(needed: Places, run: Places, length: Places, flat_after: Places, kn
     needed[begin[long & ~flat]] = NEVER
 
 
-def _spare_the_usual(flat: Flags, grid: Grid, y: Floats, run: Places) -> None:
+def _spare_the_usual(flat: Bools, grid: Grid, y: Floats, run: Ints) -> None:
     """Take away rows whose value the same phase had a season before, when that was before the run."""
     rows = np.flatnonzero(flat)
     then, there = grid.season_before(rows)

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from mlops.domain.clock import UTC, local_times
+from mlops.arrays import Bools, Floats, Ints, Times
 from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.times import UTC, local_times
 
 __all__ = [
     "ROOM",
-    "Flags",
+    "Bools",
     "Floats",
     "Grid",
-    "Places",
+    "Ints",
     "Times",
     "centre",
     "medians",
@@ -23,10 +23,6 @@ __all__ = [
     "robust_scale",
 ]
 
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Times = npt.NDArray[np.datetime64]
 
 BLOCK, BLOCKS = 7, 4
 ROOM = BLOCK * BLOCKS
@@ -62,13 +58,13 @@ class Grid:
     values (size - ROOM) has lost the first room.
     """
 
-    series: Places
-    period: Places
+    series: Ints
+    period: Ints
     granularity: Granularity
-    shift: Places | None = None
+    shift: Ints | None = None
 
     @classmethod
-    def of(cls, series: Places, at: Times, granularity: Granularity, zone: str = UTC) -> "Grid":
+    def of(cls, series: Ints, at: Times, granularity: Granularity, zone: str = UTC) -> "Grid":
         """The grid of rows at these UTC times, by the clock of a zone."""
         period = granularity.number(at)
         if zone == UTC or granularity.dated:
@@ -76,20 +72,20 @@ class Grid:
         return cls(series, period, granularity, granularity.number(local_times(at, zone)) - period)
 
     @cached_property
-    def place(self) -> Places:
+    def place(self) -> Ints:
         """Where each row stands, (n)."""
         return np.arange(len(self.series)) + ROOM * (self.series + 1)
 
     @cached_property
-    def key(self) -> Places:
+    def key(self) -> Ints:
         """Ascends with series and period, (n); the difference of two rows of a series is that of their periods."""
         return self.series * FAR + self.period
 
     @cached_property
-    def first(self) -> Places:
+    def first(self) -> Ints:
         """For each row the number of its series' first row, (n)."""
         begins = np.r_[True, self.series[1:] != self.series[:-1]]
-        first: Places = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
+        first: Ints = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
         return first
 
     @cached_property
@@ -126,7 +122,7 @@ class Grid:
         found[:, order] = middle[place - most], np.where(np.isinf(newest), np.nan, newest)[place - most]
         return found[0], found[1]
 
-    def season_before(self, rows: Places) -> tuple[Places, Flags]:
+    def season_before(self, rows: Ints) -> tuple[Ints, Bools]:
         """The rows at the same local time one season before these rows, and whether there are any."""
         wanted = self.key[rows] - self.granularity.longest
         then = np.searchsorted(self.key, wanted)
@@ -136,7 +132,7 @@ class Grid:
         return then, self.key[then] == wanted
 
     @cached_property
-    def _by_phase(self) -> tuple[Places, Places]:
+    def _by_phase(self) -> tuple[Ints, Ints]:
         """The rows in the order of series, phase and time, and their places with room for the shifts, each (n)."""
         season = self.granularity.longest
         key = self.series * season + (self.period if self.shift is None else self.period + self.shift) % season
@@ -146,7 +142,7 @@ class Grid:
         return order, np.arange(len(key)) + self.granularity.compared * group
 
 
-def periods(at: Times, granularity: str) -> Places:
+def periods(at: Times, granularity: str) -> Ints:
     """The number of the step of each stamp; weeks begin on a Monday."""
     return GRANULARITIES[granularity].number(at)
 

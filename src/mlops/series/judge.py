@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlops.arrays import Bools, Ints
 from mlops.db.binary import Arrays
-from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES
 from mlops.series.quality import Thresholds, assess
 from mlops.series.spool import SECOND_BITS, Rows
+from mlops.times import UTC, local_times
 
 __all__ = ["AROUND", "LATE", "Judged", "SeriesFacts", "judge"]
 
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[Any]
 Times = npt.NDArray[Any]
 
@@ -73,12 +72,12 @@ class _Together:
 
     code: Ints
     at: Times
-    stored: Flags
-    arrived: Flags
+    stored: Bools
+    arrived: Bools
     was: dict[str, Floats]
     comes: dict[str, Floats]
 
-    def part(self, chosen: Flags) -> "_Together":
+    def part(self, chosen: Bools) -> "_Together":
         was, comes = ({name: x[chosen] for name, x in half.items()} for half in (self.was, self.comes))
         return _Together(self.code[chosen], self.at[chosen], self.stored[chosen], self.arrived[chosen], was, comes)
 
@@ -90,7 +89,7 @@ def judge(
     around: Arrays,
     now: np.datetime64,
     *,
-    replayed: Flags | bool = False,
+    replayed: Bools | bool = False,
 ) -> Judged:
     """Compare rows (`series_id` is that of each) with what is stored `around` them.
 
@@ -98,7 +97,7 @@ def judge(
     facts, or one for all) became known when their period ended, if that is over, and not at `now`. Scores that the rows
     of a series bring stand; else each value is judged by those before it.
     """
-    of_series: Flags = np.broadcast_to(np.asarray(replayed, dtype=bool), len(facts.series_id))
+    of_series: Bools = np.broadcast_to(np.asarray(replayed, dtype=bool), len(facts.series_id))
     both = _together(rows, series_id, facts, around)
     stands = _stands(both)
     touched = both.arrived & (~both.stored | _differs(stands, both.was))
@@ -166,20 +165,20 @@ def _stands(both: _Together) -> dict[str, Floats]:
     return stands | {"quality_score": np.where(np.isnan(score), was["quality_score"], score)}
 
 
-def _differs(stands: dict[str, Floats], was: dict[str, Floats]) -> Flags:
+def _differs(stands: dict[str, Floats], was: dict[str, Floats]) -> Bools:
     pairs = [(stands[name], was[name]) for name in FIGURES]
-    differs: Flags = np.any([(one != other) & ~(np.isnan(one) & np.isnan(other)) for one, other in pairs], axis=0)
+    differs: Bools = np.any([(one != other) & ~(np.isnan(one) & np.isnan(other)) for one, other in pairs], axis=0)
     return differs
 
 
-def _per_series(both: _Together, flags: Flags) -> Flags:
+def _per_series(both: _Together, flags: Bools) -> Bools:
     """Whether any row of the row's series is flagged."""
     most = int(both.code.max(initial=-1)) + 1
-    flagged: Flags = np.bincount(both.code[flags], minlength=most)[both.code] > 0
+    flagged: Bools = np.bincount(both.code[flags], minlength=most)[both.code] > 0
     return flagged
 
 
-def _counted(both: _Together, flags: Flags) -> Ints:
+def _counted(both: _Together, flags: Bools) -> Ints:
     """How many rows of the row's series are flagged up to it, itself included."""
     total = np.cumsum(flags)
     begins = np.r_[True, np.diff(both.code) != 0][: len(flags)]
@@ -197,11 +196,11 @@ def _assessed(both: _Together, value: Floats, facts: SeriesFacts, known: Floats,
     return assess(both.code, both.at, value, facts.thresholds.part(codes), late=late, known_quality=known)
 
 
-def _inside(both: _Together) -> Flags:
+def _inside(both: _Together) -> Bools:
     """New rows between stored ones: they fill a gap, and may come late; a history that is brought in whole does not."""
     earlier = _counted(both, both.stored)
     most = int(both.code.max(initial=-1)) + 1
-    inside: Flags = (
+    inside: Bools = (
         ~both.stored & (earlier > 0) & (earlier < np.bincount(both.code[both.stored], minlength=most)[both.code])
     )
     return inside

@@ -10,7 +10,7 @@ import pandas as pd
 from mlops.domain.metric_types import declare
 from mlops.domain.series import IDENTITY
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting.stamps import granularity_of, infer
+from mlops.panels.timestamps import granularity_of, infer
 from mlops.series.adapters import REFUSED_COLUMNS, Chunk
 from mlops.tables import ALIKE, layout
 

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.domain.clock import UTC
+from mlops.arrays import Bools, Floats, Ints, Singles, Times
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.series.anomaly import DEPTH, surprise
 from mlops.series.flat import standing_still
-from mlops.series.grid import ROOM, Flags, Floats, Grid, Places, Times, centre, robust_scale
+from mlops.series.grid import ROOM, Grid, centre, robust_scale
+from mlops.times import UTC
 
 __all__ = ["LOOK_BACK", "WINDOW", "Assessment", "Exclusion", "Thresholds", "assess", "score", "usable"]
 
-Singles = npt.NDArray[np.float32]
 
 WINDOW = ROOM
 """Observations that a robust range looks back on."""
@@ -63,7 +63,7 @@ class Thresholds:
 
     step: npt.NDArray[np.int8]
     clock: npt.NDArray[Any]
-    flat_after: Places
+    flat_after: Ints
     jump_limit: Floats
     late_after_seconds: Floats
     anomaly_limit: Floats
@@ -95,11 +95,11 @@ class Assessment:
 
     quality: Singles
     anomaly_score: Singles
-    is_anomaly: Flags
+    is_anomaly: Bools
 
 
 def assess(
-    series: Places,
+    series: Ints,
     at: Times,
     y: Floats,
     thresholds: Thresholds,
@@ -175,7 +175,7 @@ def usable(
     return known[kept].reset_index(drop=True), out
 
 
-def _blocks(starts: Places, thresholds: Thresholds) -> Iterator[tuple[int, str, Places]]:
+def _blocks(starts: Ints, thresholds: Thresholds) -> Iterator[tuple[int, str, Ints]]:
     """The numbers of series that are judged together: of one granularity and clock, about PLACES rows with room."""
     for step in np.unique(thresholds.step):
         of_step = thresholds.step == step
@@ -187,7 +187,7 @@ def _blocks(starts: Places, thresholds: Thresholds) -> Iterator[tuple[int, str, 
                 yield int(step), clock, block
 
 
-def _rows_of(starts: Places, chosen: Places) -> tuple[Any, Places]:
+def _rows_of(starts: Ints, chosen: Ints) -> tuple[Any, Ints]:
     """The rows of the chosen series (a slice where they lie together), and how many each has."""
     lengths = starts[chosen + 1] - starts[chosen]
     if chosen[-1] - chosen[0] + 1 == len(chosen):
@@ -208,7 +208,7 @@ def _judge(grid: Grid, y: Floats, late: Floats, known: Floats, thresholds: Thres
     return quality, surprise(grid, y, trusted, expected)
 
 
-def _out_of_range(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats) -> Flags:
+def _out_of_range(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats) -> Bools:
     """Rows further from the centre of the 28 before than `limit` robust standard deviations of those.
 
     Where those are less than a day, and so know nothing of the hour at which it opens, also from the same hour before.
@@ -218,13 +218,13 @@ def _out_of_range(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: F
     away = placed
     away[ROOM:] = np.abs(placed[ROOM:] - middle)
     spread = grid.rows(np.maximum(robust_scale(away), NARROWEST * np.abs(middle)))
-    beyond: Flags = np.abs(y - grid.rows(middle)) > limit * spread
+    beyond: Bools = np.abs(y - grid.rows(middle)) > limit * spread
     if grid.granularity.cycle > ROOM:
         beyond &= np.abs(y - same) > limit * np.maximum(spread, NARROWEST * np.abs(same))
     return beyond
 
 
-def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats) -> Flags:
+def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats) -> Bools:
     """Rows that are `limit` robust steps of the past away from the value before, and from the same phase before."""
     placed = grid.placed(trusted)
     steps = np.r_[np.nan, np.abs(np.diff(placed))]
@@ -233,7 +233,7 @@ def _jumped(grid: Grid, y: Floats, trusted: Floats, same: Floats, limit: Floats)
     scale = np.maximum(scale, NARROWEST * np.abs(before))
     if grid.granularity.cycle > ROOM:  # a night's steps say nothing of the size of the morning's
         scale = np.fmax(scale, NARROWEST * np.abs(same))
-    jumped: Flags = (np.abs(y - before) > limit * scale) & (np.abs(y - same) > limit * scale)
+    jumped: Bools = (np.abs(y - before) > limit * scale) & (np.abs(y - same) > limit * scale)
     return jumped
 
 
@@ -261,7 +261,7 @@ def _punctual(late: Floats, late_after: Floats) -> Floats:
     return np.where(late > late_after, GENTLY + (1 - GENTLY) * late_after / late, 1.0)
 
 
-def _granularities(series: Places, at: Times) -> list[str]:
+def _granularities(series: Ints, at: Times) -> list[str]:
     """The longest granularity of which half a step is below the middle one of a series' first gaps; else daily."""
     known = [name for name, one in GRANULARITIES.items() if one.seconds or one.months]
     halves = [GRANULARITIES[name].days * 12 for name in known]

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from mlops.arrays import Bools, Floats, Ints
 from mlops.db import Database, Transaction
 from mlops.db.archived import read_archived
 from mlops.db.binary import elements
-from mlops.domain.clock import UTC, local_times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season
 from mlops.series.filters import check_filters
-from mlops.series.grid import Flags, Floats, Places
+from mlops.times import UTC, local_times
 
 __all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_due", "store_profiles"]
 
@@ -162,7 +162,7 @@ def _write(transaction: Transaction, documents: dict[int, Any]) -> int:
     return transaction.run("profile_store", series_ids=list(documents), documents=list(documents.values()))
 
 
-def _detrended(values: Floats, there: Flags) -> tuple[Floats, Floats]:
+def _detrended(values: Floats, there: Bools) -> tuple[Floats, Floats]:
     """Values less their straight line (0 where there is none), and the slope per period, (series)."""
     time = np.arange(values.shape[1], dtype=np.float64)
     count = there.sum(axis=1)
@@ -175,7 +175,7 @@ def _detrended(values: Floats, there: Flags) -> tuple[Floats, Floats]:
 
 
 def _season(
-    panel: Panel, rest: Floats, there: Flags, season: Season, length: float
+    panel: Panel, rest: Floats, there: Bools, season: Season, length: float
 ) -> tuple[Floats, list[SeasonFound | None]]:
     """What is left of `rest` without the season where it is believed, and what was found of each series."""
     phase = _phases(panel, season)
@@ -203,12 +203,12 @@ def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole
     return SeasonFound(bool(believed), round(float(strength), 4), index, peak)
 
 
-def _phases(panel: Panel, season: Season) -> Places:
+def _phases(panel: Panel, season: Season) -> Ints:
     """The phase of each step, (steps): its place in the local day, in the week from Monday, in the month; the month."""
     step = panel.granularity
     local = local_times(step.start(panel.start + np.arange(panel.values.shape[1])), panel.clock)
     months, days = local.astype("datetime64[M]"), local.astype("datetime64[D]")
-    phase: Places
+    phase: Ints
     if season == "year":
         phase = months.astype(np.int64) % 12
     elif season == "month":
@@ -222,7 +222,7 @@ def _phases(panel: Panel, season: Season) -> Places:
     return phase
 
 
-def _without_level(rest: Floats, there: Flags, length: int) -> Floats:
+def _without_level(rest: Floats, there: Bools, length: int) -> Floats:
     """Values less the mean of the season around them, 0 where there is none; one that is alone there is that mean."""
     sums, counts = _around(rest, length), _around(there.astype(np.float64), length)
     return np.where(there & (counts > 1), rest - sums / np.maximum(counts, 1), 0.0)
@@ -238,7 +238,7 @@ def _around(values: Floats, length: int) -> Floats:
     return sums
 
 
-def _means(values: Floats, there: Flags, phase: Places) -> tuple[Floats, Floats]:
+def _means(values: Floats, there: Bools, phase: Ints) -> tuple[Floats, Floats]:
     """The mean of each phase and how many there are, (series, phases) each; `values` are 0 where nothing is there."""
     many = int(phase.max()) + 1
     place = (np.arange(len(values))[:, None] * many + phase).ravel()
@@ -249,7 +249,7 @@ def _means(values: Floats, there: Flags, phase: Places) -> tuple[Floats, Floats]
     return sums / np.maximum(counts, 1), counts
 
 
-def _strength(values: Floats, there: Flags, fitted: Floats, phases: Places) -> Floats:
+def _strength(values: Floats, there: Bools, fitted: Floats, phases: Ints) -> Floats:
     """The share of variance that phase means explain, less what they would of noise (adjusted R²), (series).
 
     The strength of Wang, Smith and Hyndman (2006), max(0, 1 - Var(remainder) / Var(season + remainder)), with each
@@ -262,18 +262,18 @@ def _strength(values: Floats, there: Flags, fitted: Floats, phases: Places) -> F
     return strength
 
 
-def _autocorrelation(values: Floats, there: Flags, lag: int) -> Flags:
+def _autocorrelation(values: Floats, there: Bools, lag: int) -> Bools:
     """Whether the correlation with the value a season before is above twice its error under noise."""
     if lag >= values.shape[1]:
         return np.zeros(len(values), dtype=bool)
     pairs = np.maximum((there[:, lag:] & there[:, :-lag]).sum(axis=1), 1)
     variance = (values**2).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     together = (values[:, lag:] * values[:, :-lag]).sum(axis=1) / pairs
-    alike: Flags = together > 2 / np.sqrt(pairs) * variance
+    alike: Bools = together > 2 / np.sqrt(pairs) * variance
     return alike
 
 
-def _agreement(values: Floats, there: Flags, phase: Places, odd: Flags) -> Floats:
+def _agreement(values: Floats, there: Bools, phase: Ints, odd: Bools) -> Floats:
     """The correlation of the phase means of odd and of even cycles, (series)."""
     (one, many), (other, more) = (_means(values * half, there & half, phase) for half in (odd, ~odd))
     both = (many > 0) & (more > 0)
@@ -285,9 +285,9 @@ def _agreement(values: Floats, there: Flags, phase: Places, odd: Flags) -> Float
     return agreement
 
 
-def _spans(there: Flags) -> Places:
+def _spans(there: Bools) -> Ints:
     """Periods from the first to the last observation, (series)."""
-    spans: Places = there.shape[1] - np.argmax(there[:, ::-1], axis=1) - np.argmax(there, axis=1)
+    spans: Ints = there.shape[1] - np.argmax(there[:, ::-1], axis=1) - np.argmax(there, axis=1)
     return spans
 
 

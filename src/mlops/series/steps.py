@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mlops.domain.clock import UTC, local_times
+from mlops.arrays import Ints
 from mlops.domain.granularity import DAY, GRANULARITIES, MONTHS, WEEKDAYS, Granularity
 from mlops.series.spool import Rows
+from mlops.times import UTC, local_times
 
 __all__ = ["Clock", "has_anchor", "off_step"]
-
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ def off_step(rows: Rows, clocks: Sequence[Clock]) -> tuple[npt.NDArray[np.bool_]
     return bad, [series[one].why or _reason(series[one], right, wrong) for one, right, wrong in of_bad]
 
 
-def _anchors(at: npt.NDArray[np.datetime64], step: Granularity) -> Places:
+def _anchors(at: npt.NDArray[np.datetime64], step: Granularity) -> Ints:
     """How much later than usual the steps begin that begin at these times."""
     if step.months:
         return at.astype("datetime64[M]").astype(np.int64) % step.months

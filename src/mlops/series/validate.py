@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.domain.clock import NOT_A_ZONE, zone_named
 from mlops.domain.granularity import named
 from mlops.domain.metric_types import MetricType, declare
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName, nearest
-from mlops.forecasting.stamps import no_granularity, zone_meant
+from mlops.panels.timestamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
 from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
+from mlops.times import NOT_A_ZONE, zone_named
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
 

@@ -9,10 +9,11 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.errors import BadInput
-from mlops.forecasting.calendar import Event
 from mlops.forecasting.whatif import what_if
+from mlops.panels.calendar import Event
 from mlops.series.names import find
 from mlops.serving.served import served
+from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
@@ -74,7 +75,7 @@ def explain(
     forecast = float(rows["y_hat"].sum())
     table = table.assign(contribution=sums.to_numpy(), share=sums.to_numpy() / forecast if forecast else float("nan"))
     table = table.sort_values("contribution", key=abs, ascending=False, ignore_index=True, kind="stable")
-    cutoff, first, last = (_utc(stamp) for stamp in (rows["cutoff"].max(), rows["ds"].min(), rows["ds"].max()))
+    cutoff, first, last = (aware_utc(stamp) for stamp in (rows["cutoff"].max(), rows["ds"].min(), rows["ds"].max()))
     return Explanation(found.version, cutoff, first, last, tuple(known[one] for one in chosen), forecast, table)
 
 
@@ -93,7 +94,7 @@ def suppose(
     frame = what_if(found.forecaster, found.steps, history=found.observed, events=events)
     totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
     totals.insert(1, "name", totals["series_id"].map(found.names))
-    return Supposition(found.version, _utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))
+    return Supposition(found.version, aware_utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))
 
 
 def _on(ds: "pd.Series[pd.Timestamp]", day: date | None) -> "pd.Series[bool]":
@@ -101,9 +102,4 @@ def _on(ds: "pd.Series[pd.Timestamp]", day: date | None) -> "pd.Series[bool]":
     found = pd.Series(True, index=ds.index) if day is None else ds.dt.normalize() == pd.Timestamp(day)
     if not found.any():
         raise BadInput(f"{day} is not forecast; expected a day from {ds.min():%Y-%m-%d} to {ds.max():%Y-%m-%d}")
-    return found
-
-
-def _utc(stamp: pd.Timestamp) -> datetime:
-    found: datetime = stamp.tz_localize("UTC").to_pydatetime()
     return found

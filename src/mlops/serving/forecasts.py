@@ -12,6 +12,7 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, UnknownName
 from mlops.series.names import find, names
 from mlops.series.read import history
+from mlops.times import aware_utc
 
 __all__ = ["Choice", "Seen", "choose", "forecasts", "issues", "seen"]
 
@@ -131,9 +132,7 @@ def seen(database: Database, choice: Choice) -> Seen:
     version = next(row for row in choice.versions.values() if (row["name"], row["version"]) == _key(newest))
     step = GRANULARITIES[version["granularity"]]
     start = newest["cutoff"] - step.plotted * pd.Timedelta(step.longest_step)
-    observed = history(
-        database, series_ids=choice.series, as_of=choice.as_of, start=start.tz_localize(UTC).to_pydatetime()
-    )
+    observed = history(database, series_ids=choice.series, as_of=choice.as_of, start=aware_utc(start))
     last = rows["ds"].max()
     observed = observed.loc[observed["ds"] <= last, ["ds", "y"]].reset_index(drop=True)
     with database.transaction() as transaction:

@@ -20,6 +20,7 @@ from mlops.forecasting.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served
 from mlops.serving.totals import totals_to_store
+from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
@@ -87,7 +88,7 @@ def predict(
         "memory_mb": _memory_mb(),
         "request_id": request_id,
     }
-    cutoff = steps["cutoff"].max().tz_localize("UTC").to_pydatetime()
+    cutoff = aware_utc(steps["cutoff"].max())
     shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
     shown.insert(1, "name", shown["series_id"].map(found.names))
     stored, of_totals = 0, pd.DataFrame()
@@ -135,7 +136,7 @@ def _named(transaction: Transaction, totals: pd.DataFrame) -> pd.DataFrame:
     if totals.empty:
         return totals
     ids = sorted(map(int, totals["series_id"].unique()))
-    names = {row["series_id"]: row["name"] for row in transaction.rows("series_named", series_ids=ids)}
+    names = {row["series_id"]: row["name"] for row in transaction.rows("names_of_series", series_ids=ids)}
     found = totals.drop(columns=["horizon", *COMPONENTS], errors="ignore")
     bounds = [name for name in found.columns if name.startswith(("lo_", "hi_"))]
     found.insert(0, "name", found["series_id"].map(names))
@@ -157,14 +158,14 @@ def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:
     """Store what is new; how many rows that were."""
     if forecasts.empty:
         return 0
-    transaction.run("hold_prediction_months")
+    transaction.run("lock_prediction_table")
     transaction.value(
         "ensure_partitions",
         table=PREDICTIONS,
         first=forecasts["target_at"].min().to_pydatetime(),
         last=forecasts["target_at"].max().to_pydatetime(),
     )
-    transaction.run("stage_predictions")
+    transaction.run("create_staged_predictions")
     transaction.copy("staged_predictions", forecasts)
     return transaction.run("store_predictions")
 
@@ -173,7 +174,7 @@ def _remember_service(database: Database, found: Served, as_of: datetime) -> Non
     """Keep when the series are not served, so that SQL can tell which forecasts nothing will ever judge."""
     rows = found.forecaster.service(history=found.observed).to_dict("records")
     with database.transaction() as transaction:
-        transaction.run("service_calendar_put", document={"series": rows}, as_of=as_of)
+        transaction.run("set_service_calendar", document={"series": rows}, as_of=as_of)
 
 
 def _memory_mb() -> float:

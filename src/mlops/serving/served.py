@@ -13,14 +13,15 @@ from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_from_file, trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
-from mlops.features.build import history
+from mlops.feature_store.build import history
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.files import read_file
+from mlops.panels.files import read_file
 from mlops.series.names import names
 from mlops.series.quality import usable
 from mlops.series.read import nothing_current
-from mlops.tracking.bridge import sync
-from mlops.tracking.checked import load
+from mlops.times import naive_utc
+from mlops.tracking.artifacts.checked import load
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
 
@@ -179,7 +180,7 @@ def _checked(horizon: int | None, model: Any) -> int:
 
 def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tuple[pd.DataFrame, dict[int, str]]:
     """Usable history of the model's series, and the series that have none."""
-    lineage, end = mirrored["lineage"], pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
+    lineage, end = mirrored["lineage"], naive_utc(as_of)
     selection = Selection(**lineage["selection"])
     observed = history(database, selection, as_of, series=lineage["series"])
     frame, excluded = usable(observed, selection.granularity, end=end, need=GRANULARITIES[selection.granularity].least)

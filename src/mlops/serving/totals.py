@@ -1,12 +1,11 @@
 """Forecasts of totals and of weeks as rows that are stored beside those of the series."""
 
-from datetime import datetime
-
 import pandas as pd
 
 from mlops.db import Transaction
 from mlops.forecasting.sums import Summed
 from mlops.series.totals import Totals
+from mlops.times import aware_utc
 
 __all__ = ["totals_to_store"]
 
@@ -20,7 +19,7 @@ def totals_to_store(transaction: Transaction, totals: Totals, version_id: int, f
         transaction.run(
             "store_forecast_parts",
             version_id=version_id,
-            cutoff=_aware(daily["cutoff"].iloc[0]),
+            cutoff=aware_utc(daily["cutoff"].iloc[0]),
             totals=[ids[key] for key in summed["total"]],
             parts=summed["series_id"].tolist(),
         )
@@ -28,11 +27,7 @@ def totals_to_store(transaction: Transaction, totals: Totals, version_id: int, f
         return daily
     days = found.weeks["total"].map(lambda one: ids.get(one, one))
     asked = sorted(map(int, days.unique()))
-    transaction.run("add_weeks", series_ids=asked)
-    of_days = {row["weeks_of"]: row["series_id"] for row in transaction.rows("weeks_of", series_ids=asked)}
+    transaction.run("add_weekly_series", series_ids=asked)
+    of_days = {row["weeks_of"]: row["series_id"] for row in transaction.rows("weekly_series_of", series_ids=asked)}
     weekly = found.weeks.assign(series_id=days.map(of_days)).drop(columns="total")
     return pd.concat([daily, weekly], ignore_index=True)
-
-
-def _aware(time: pd.Timestamp) -> datetime:
-    return time.tz_localize("UTC").to_pydatetime()

@@ -5,11 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-__all__ = ["DAYS_OF_YEAR", "Array", "Rng", "Season", "correlated", "persistent", "streams"]
+from mlops.arrays import Floats
 
-Array = NDArray[np.float64]
+__all__ = ["DAYS_OF_YEAR", "Floats", "Rng", "Season", "correlated", "persistent", "streams"]
+
 Rng = np.random.Generator
 DAYS_OF_YEAR = 365.25
 FACTORS = 2
@@ -20,7 +20,7 @@ def streams(seed: int, parts: int) -> tuple[Rng, ...]:
     return tuple(np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(parts))
 
 
-def persistent(innovations: Array, phi: Array | float) -> Array:
+def persistent(innovations: Floats, phi: Floats | float) -> Floats:
     """A stationary AR(1) along the first axis, of the variance of the innovations; `phi` is broadcast over the rest."""
     keep, fresh = np.asarray(phi), np.sqrt(1 - np.square(phi))
     steps = innovations.copy()
@@ -29,7 +29,7 @@ def persistent(innovations: Array, phi: Array | float) -> Array:
     return steps
 
 
-def correlated(rng: Rng, shape: tuple[int, ...], loadings: Array, share: float) -> Array:
+def correlated(rng: Rng, shape: tuple[int, ...], loadings: Floats, share: float) -> Floats:
     """Standard normals; along the last axis `share` of their variance is two factors with these loadings (n × 2)."""
     factors = rng.standard_normal((*shape, FACTORS)) @ loadings.T
     own = rng.standard_normal((*shape, len(loadings)))
@@ -40,9 +40,9 @@ def correlated(rng: Rng, shape: tuple[int, ...], loadings: Array, share: float) 
 class Season:
     """A year of two waves and a week, one column per feature; amplitudes are those of the first wave."""
 
-    amplitude: Array
-    phases: Array
-    weekday: Array
+    amplitude: Floats
+    phases: Floats
+    weekday: Floats
 
     @classmethod
     def draw(cls, rng: Rng, columns: int, *, yearly: float = 1.5, weekly: float = 0.5) -> Self:
@@ -52,7 +52,7 @@ class Season:
             rng.uniform(0, yearly, columns), rng.uniform(0, 2 * np.pi, (2, columns)), weekday - weekday.mean(axis=0)
         )
 
-    def at(self, days: pd.DatetimeIndex, *, times: Any = 1.0, later: Any = 0.0) -> Array:
+    def at(self, days: pd.DatetimeIndex, *, times: Any = 1.0, later: Any = 0.0) -> Floats:
         """The season of each day (days × columns), the year's part `times` as large and `later` days later."""
         angle = 2 * np.pi * (days.dayofyear.to_numpy(float)[:, None] - later) / DAYS_OF_YEAR
         year = np.cos(angle - self.phases[0]) + 0.3 * np.cos(2 * angle - self.phases[1])

@@ -24,9 +24,9 @@ import mlops
 from mlops.domain.canonical import canonical_json, one_line, sha256
 from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse
 from mlops.errors import BadInput
+from mlops.tracking.artifacts.model_card import read_model
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
 from mlops.tracking.environment import code, environment
-from mlops.tracking.model_card import read_model
 
 __all__ = ["CARRIES_NONE", "LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
 

@@ -36,7 +36,7 @@ from mlops.domain.lineage import Lineage
 from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
-from mlops.tracking.checked import digests
+from mlops.tracking.artifacts.checked import digests
 from mlops.tracking.dataset import DIGEST_DIGITS, dataset_input
 from mlops.tracking.lineage import declare
 from mlops.tracking.registry import fail_run

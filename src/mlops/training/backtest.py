@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mlops.domain.forecasts import wape
-from mlops.forecasting.accuracy import by_level, table
-from mlops.forecasting.backtest import Candidate, Done, compare, with_outcomes
+from mlops.evaluation.accuracy import by_level, table
+from mlops.evaluation.backtest import Candidate, Done, compare, with_outcomes
 from mlops.training.spec import TrainingSpec
 from mlops.training.subject import Plan, Subject
 

@@ -16,9 +16,10 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
-from mlops.forecasting.backtest import backtest, mean_before
+from mlops.evaluation.backtest import backtest, mean_before
 from mlops.series.read import observed
-from mlops.tracking.checked import load
+from mlops.times import aware_utc, naive_utc
+from mlops.tracking.artifacts.checked import load
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -81,7 +82,7 @@ def _of_champion(
     for one in (ours, champion):
         if not trained_here(one.row["lineage"]):
             raise NothingToDo(f"version {_number(one)} can't be asked: {why_not_here(one.row['lineage'])}")
-    trained_to = pd.Timestamp(champion.row["trained_to"]).tz_convert("UTC").tz_localize(None)
+    trained_to = naive_utc(champion.row["trained_to"])
     unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)
     if unseen:
         say(f"the champion forecasts {len(unseen)} folds that it has not seen")
@@ -125,7 +126,7 @@ def _forecasts(database: Database, store: Store, contender: Contender, name: str
 def _observed(database: Database, contender: Contender, table: pd.DataFrame, name: str) -> None:
     """Refused when a table has outcomes that are not the observations known when its model was trained."""
     row, told = contender.row, table.loc[table["y"].notna(), ["series_id", "ds", "y"]].drop_duplicates()
-    start = told["ds"].min().tz_localize("UTC").to_pydatetime() if len(told) else None
+    start = aware_utc(told["ds"].min()) if len(told) else None
     known = observed(database, series_ids=row["lineage"]["series"], as_of=row["as_of"], start=start)
     both = told.merge(known.rename(columns={"y": "known"}), on=["series_id", "ds"], how="left")
     wrong = both[both["y"] != both["known"]]

@@ -11,12 +11,13 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.series import LEVELS
 from mlops.errors import Misused, NothingToDo
-from mlops.features.build import history
-from mlops.forecasting.files import FileSeries
-from mlops.forecasting.stamps import granularity_of
+from mlops.feature_store.build import history
+from mlops.panels.files import FileSeries
+from mlops.panels.timestamps import granularity_of
 from mlops.series.names import names
 from mlops.series.quality import Exclusion, usable
 from mlops.series.read import check_labels, nothing_current
+from mlops.times import naive_utc
 
 __all__ = ["TrainingData", "learned", "needs_file", "of_level", "read_data", "select"]
 
@@ -113,7 +114,7 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     Of a history that has `ended`, series are stale when they stop before the others, not before `as_of`.
     """
     observed = history(database, selection, as_of)
-    end = observed["ds"].max() if ended else pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None)
+    end = observed["ds"].max() if ended else naive_utc(as_of)
     frame, excluded = usable(observed, selection.granularity, end=end)
     known, found = set(observed["series_id"]), names(database, selection)
     unknown = [series for series in found if series not in known]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.db.archived import read_archived
-from mlops.features.digest import Fingerprint
+from mlops.feature_store.digest import Fingerprint
 
 __all__ = ["Difference", "code", "definitions", "deleted", "environment", "holidays", "lost", "values"]
 
@@ -62,7 +62,7 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
 def deleted(database: Database, series: Sequence[int], since: datetime) -> dict[tuple[int, str], dict[str, Any]]:
     """The newest decision since then to delete observations, by series and month of these."""
     with database.transaction() as transaction:
-        rows = transaction.rows("deleted_since", series_ids=list(series), since=since)
+        rows = transaction.rows("deletions_since", series_ids=list(series), since=since)
     return {(row["series_id"], row["month"]): row for row in rows}
 
 

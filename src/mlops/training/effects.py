@@ -7,10 +7,10 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.errors import NothingToDo
-from mlops.features.build import history
-from mlops.forecasting.calendar import Calendar, Event
+from mlops.feature_store.build import history
 from mlops.forecasting.effects import measure
-from mlops.forecasting.panels import Panels
+from mlops.panels.calendar import Calendar, Event
+from mlops.panels.from_frame import Panels
 from mlops.series.names import names
 from mlops.series.quality import usable
 from mlops.training.data import select

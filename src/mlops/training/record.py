@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlops.domain.granularity import GRANULARITIES
-from mlops.features.digest import Fingerprint, fingerprint
-from mlops.forecasting.calendar import Calendar
+from mlops.feature_store.digest import Fingerprint, fingerprint
+from mlops.panels.calendar import Calendar
 
 __all__ = ["Record", "holidays"]
 

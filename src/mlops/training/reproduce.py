@@ -19,14 +19,14 @@ from mlops.db.archived import read_archived
 from mlops.domain.features import Selection
 from mlops.domain.lineage import LINEAGE_TAG, trained_from_file, why_not_here
 from mlops.errors import MlopsError, Refused
-from mlops.features.digest import Fingerprint, fingerprint
-from mlops.features.store import define
+from mlops.evaluation.backtest import scores
+from mlops.feature_store.digest import Fingerprint, fingerprint
+from mlops.feature_store.store import define
 from mlops.forecasting import forecaster, load
-from mlops.forecasting.backtest import scores
-from mlops.forecasting.calendar import about
-from mlops.forecasting.design import FEATURES
+from mlops.forecasting.lightgbm.design import FEATURES
+from mlops.panels.calendar import about
 from mlops.series.read import observed
-from mlops.tracking.checked import ARTIFACTS, changed, digests, fetch, load_from
+from mlops.tracking.artifacts.checked import ARTIFACTS, changed, digests, fetch, load_from
 from mlops.tracking.environment import code, environment, installed
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_table
@@ -322,7 +322,7 @@ def _corrected(database: Database, trained: _Trained) -> int:
     with database.transaction() as transaction:
         read_archived(transaction, series, start=first, end=last)
         found: int = transaction.value(
-            "corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
+            "count_corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
         )
     return found
 

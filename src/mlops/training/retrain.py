@@ -19,9 +19,9 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
-from mlops.forecasting.holdout import hold_out
-from mlops.tracking.bridge import sync
-from mlops.tracking.checked import anchor_of, load
+from mlops.evaluation.holdout import hold_out
+from mlops.tracking.artifacts.checked import anchor_of, load
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
@@ -261,7 +261,7 @@ def _accept(database: Database, row: dict[str, Any], by: str) -> None:
         return
     with database.transaction() as transaction:
         transaction.run(
-            "recommendation_decide",
+            "add_recommendation_decision",
             recommendation_id=row["recommendation_id"],
             decision="accept",
             decided_by=by,
@@ -367,7 +367,7 @@ def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retraine
 def _close(database: Database, recommendation_id: int, result: Retrained) -> None:
     with database.transaction() as transaction:
         transaction.run(
-            "close_recommendation",
+            "set_recommendation_done",
             recommendation_id=recommendation_id,
             verdict=result.verdict,
             run_id=result.version.run_id,

@@ -13,9 +13,9 @@ from mlops.domain.lineage import trained_here, why_not_here
 from mlops.domain.series import LEVELS
 from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.calendar import read_events
 from mlops.forecasting.parameters import arguments, nested, parameters
-from mlops.forecasting.stamps import granularity_of
+from mlops.panels.calendar import read_events
+from mlops.panels.timestamps import granularity_of
 from mlops.project import project_file, project_files
 from mlops.series.totals import check_totals
 

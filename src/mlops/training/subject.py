@@ -12,9 +12,9 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import Granularity
 from mlops.errors import NothingToDo
-from mlops.forecasting.backtest import AsKnown, Newest, Past, origins
-from mlops.forecasting.files import FileSeries, read_file
-from mlops.forecasting.panels import Panels
+from mlops.evaluation.backtest import AsKnown, Newest, Past, origins
+from mlops.panels.files import FileSeries, read_file
+from mlops.panels.from_frame import Panels
 from mlops.project import project_file
 from mlops.training.data import needs_file, of_level, read_data, select
 from mlops.training.spec import TrainingSpec

@@ -14,25 +14,26 @@ from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
 from mlops.errors import Misused
-from mlops.features.store import define, register
+from mlops.evaluation.accuracy import table
+from mlops.evaluation.backtest import backtest, freshest, mean_before, origins, scores
+from mlops.feature_store.store import define, register
 from mlops.forecasting import forecaster
-from mlops.forecasting.accuracy import table
-from mlops.forecasting.backtest import backtest, freshest, mean_before, origins, scores
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.calendar import about
-from mlops.forecasting.files import read_file
-from mlops.forecasting.panels import Panels
+from mlops.panels.calendar import about
+from mlops.panels.files import read_file
+from mlops.panels.from_frame import Panels
 from mlops.series.totals import Totals, totals_of
-from mlops.tracking.bridge import register as register_version
-from mlops.tracking.bridge import sync
+from mlops.times import aware_utc
+from mlops.tracking.bridge.sync import register as register_version
+from mlops.tracking.bridge.sync import sync
 from mlops.tracking.environment import installed
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, learned, needs_file, read_data, select
-from mlops.training.describe import BASELINE_WORDS, of_training, tags_of
-from mlops.training.page import BacktestPage
 from mlops.training.record import Record, holidays
+from mlops.training.report.describe import BASELINE_WORDS, of_training, tags_of
+from mlops.training.report.page import BacktestPage
 from mlops.training.spec import TrainingSpec
 
 __all__ = ["BASELINES", "OF_A_FILE", "REQUEST_TAG", "Trained", "backtests", "train", "trained_for"]
@@ -112,7 +113,7 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
     """What to do when customers are learned from beside the routes that they are on."""
     series = [int(one) for one in data.frame["series_id"].unique()]
     with database.transaction() as transaction:
-        parts = transaction.value("series_parts_among", metric_type=data.what, series_ids=series)
+        parts = transaction.value("count_parts_among", metric_type=data.what, series_ids=series)
     if not parts:
         return ()
     return (
@@ -314,8 +315,8 @@ def _lineage(
     common = {
         "label": "value",
         "as_of": spec.as_of,
-        "trained_from": _aware(observed.min()),
-        "trained_to": _aware(observed.max()),
+        "trained_from": aware_utc(observed.min()),
+        "trained_to": aware_utc(observed.max()),
         **record.data.facts,
         "recipe": spec.recipe,
     }
@@ -345,7 +346,3 @@ def _week(granularity: str) -> int:
     """Steps between two backtest origins: a week of hours or days, else one step."""
     step = GRANULARITIES[granularity]
     return 1 if step.counted else step.issue
-
-
-def _aware(time: pd.Timestamp) -> datetime:
-    return time.tz_localize("UTC").to_pydatetime()

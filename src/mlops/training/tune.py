@@ -17,9 +17,9 @@ import pandas as pd
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, Misused
-from mlops.forecasting.backtest import Candidate, Newest, compare, origins, with_outcomes
-from mlops.forecasting.panels import Panels
+from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.forecasting.parameters import held, nested, parameters, space, tunable
+from mlops.panels.from_frame import Panels
 from mlops.project import project_file
 from mlops.training.spec import TrainingSpec
 from mlops.training.subject import Plan, Subject

@@ -8,7 +8,7 @@ from html import escape, unescape
 from pathlib import Path
 
 from mlops.files import write_whole
-from mlops.monitoring import plots
+from mlops.monitoring.review import plots
 from mlops.monitoring.review.document import ACTIONS, Model, Review
 
 __all__ = ["as_json", "file_name", "page", "write"]

@@ -9,9 +9,9 @@ from mlops.db import Database
 from mlops.domain.findings import Change, Finding, todo
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo, UnknownName
-from mlops.monitoring.alert_policy import AlertPolicy
-from mlops.monitoring.alerts import policy as alert_policy
-from mlops.monitoring.business import Costs
+from mlops.monitoring.alerting.alerts import policy as alert_policy
+from mlops.monitoring.alerting.policy import AlertPolicy
+from mlops.monitoring.decide.costs import Costs
 from mlops.monitoring.health import Part
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.review.advice import advice, without_placeholders
@@ -83,7 +83,7 @@ def _review(facts: Facts, then: Sequence[Row], model: str | None) -> Review:
     models = [_model(facts, row, found, detailed=place < DETAILED) for place, (row, found) in enumerate(advised)]
     alarms = ask("review_alarms", since=year_of(as_of), **facts.about_models)
     decided = ask("review_decisions", replayed=facts.replayed, since=since, as_of=as_of)
-    realised = ask("review_realised", since=as_of - TRACK_RECORD, as_of=as_of)
+    realised = ask("review_realised_benefits", since=as_of - TRACK_RECORD, as_of=as_of)
     return Review(
         as_of=as_of,
         since=since,

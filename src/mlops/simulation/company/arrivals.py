@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats, Ints
 from mlops.domain.granularity import GRANULARITIES
-from mlops.simulation.company.plan import Whole
-from mlops.simulation.processes import Array, Rng
+from mlops.simulation.processes import Rng
 
 __all__ = ["Arrivals", "arrive"]
 
@@ -44,7 +44,7 @@ def arrive(true: pd.DataFrame, rng: Rng) -> Arrivals:
     return Arrivals(deliveries[0], deliveries[1], deliveries[2], log)
 
 
-def _logged(rows: pd.DataFrame, lag: Whole, what: str, before: Array) -> pd.DataFrame:
+def _logged(rows: pd.DataFrame, lag: Ints, what: str, before: Floats) -> pd.DataFrame:
     period = rows["granularity"].astype(object).map(PERIOD_DAYS).astype(int).to_numpy()
     known_at = rows["observed_at"] + pd.to_timedelta(period + lag, unit="D")
     return rows.assign(before=before, known_at=known_at, what=what)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.forecasting.calendar import Event
+from mlops.panels.calendar import Event
 from mlops.simulation.company.arrivals import Arrivals, arrive
 from mlops.simulation.company.customers import Customers, draw_customers, produced
 from mlops.simulation.company.faults import Faults, draw_faults

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops.arrays import Bools, Floats, Ints
 from mlops.simulation.company.fleet import Fleet
-from mlops.simulation.company.plan import Company, Flags, Happenings, Whole
-from mlops.simulation.processes import Array, Rng, persistent
+from mlops.simulation.company.plan import Company, Happenings
+from mlops.simulation.processes import Rng, persistent
 
 __all__ = ["SEGMENTS", "Customers", "Segment", "draw_customers", "produced"]
 
@@ -45,21 +46,21 @@ SEGMENTS = (
 class Customers:
     """One entry per customer; days count from the company's first, and `until` is the day after the last."""
 
-    segment: Whole
-    route: Whole
-    since: Whole
-    until: Whole
-    kilograms_a_day: Array
-    containers: Whole
-    capacity_kg: Array
-    sensor: Flags
-    visits: Flags
+    segment: Ints
+    route: Ints
+    since: Ints
+    until: Ints
+    kilograms_a_day: Floats
+    containers: Ints
+    capacity_kg: Floats
+    sensor: Bools
+    visits: Bools
     """Customers × weekdays."""
 
     def __len__(self) -> int:
         return len(self.segment)
 
-    def active(self, days: int) -> Flags:
+    def active(self, days: int) -> Bools:
         """Days × customers: whether there is a contract."""
         day = np.arange(days)[:, None]
         return (self.since <= day) & (day < self.until)
@@ -87,7 +88,7 @@ def draw_customers(company: Company, fleet: Fleet, rng: Rng) -> Customers:
     )
 
 
-def produced(customers: Customers, happenings: Happenings, rng: Rng) -> Array:
+def produced(customers: Customers, happenings: Happenings, rng: Rng) -> Floats:
     """Kilograms that each customer throws away on each day (days × customers); 0 without a contract."""
     shape = len(happenings.days), len(customers)
     noise = np.exp(0.35 * persistent(rng.standard_normal(shape), 0.3) - 0.06)
@@ -97,7 +98,7 @@ def produced(customers: Customers, happenings: Happenings, rng: Rng) -> Array:
     return np.asarray(customers.kilograms_a_day * usual * noise * happens * customers.active(len(happenings.days)))
 
 
-def _usual(segment: Segment, happenings: Happenings) -> Array:
+def _usual(segment: Segment, happenings: Happenings) -> Floats:
     """The factor of each day."""
     weekday = 1 + np.array(segment.weekday)[happenings.days.dayofweek.to_numpy()]
     year = 1 + segment.wave * np.cos(happenings.year - 2 * np.pi * segment.peak_day / 365.25)
@@ -106,7 +107,7 @@ def _usual(segment: Segment, happenings: Happenings) -> Array:
     return np.asarray(weekday * year * holiday * storm * (1 + segment.trend_a_year) ** happenings.age)
 
 
-def _visits(frequency: Whole, rng: Rng) -> Flags:
+def _visits(frequency: Ints, rng: Rng) -> Bools:
     """Evenly spread over Monday to Friday."""
     first = rng.integers(0, 5, len(frequency))
     visits = np.zeros((len(frequency), 7), dtype=bool)

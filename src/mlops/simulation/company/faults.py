@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops.arrays import Bools, Floats
 from mlops.simulation.company.customers import Customers
-from mlops.simulation.company.plan import Flags
-from mlops.simulation.processes import Array, Rng
+from mlops.simulation.processes import Rng
 
 __all__ = ["Faults", "draw_faults"]
 
@@ -26,13 +26,13 @@ class Faults:
     grown_route: int
     grows: int
 
-    def grown(self, thrown: Array, customers: Customers) -> Array:
+    def grown(self, thrown: Floats, customers: Customers) -> Floats:
         """Waste (days × customers) with the growth."""
         factor = np.ones(thrown.shape)
         factor[self.grows :, customers.route == self.grown_route] = GROWTH
         return thrown * factor
 
-    def sensed(self, level: Array) -> Array:
+    def sensed(self, level: Floats) -> Floats:
         """Fill levels (days × customers) as the sensors report them."""
         found = level.copy()
         if self.sensor is not None:
@@ -55,6 +55,6 @@ def draw_faults(customers: Customers, days: int, rng: Rng) -> Faults:
 
 
 def _sensor(customers: Customers, days: int, rng: Rng) -> int | None:
-    there: Flags = customers.sensor & (customers.since == 0) & (customers.until == days)
+    there: Bools = customers.sensor & (customers.since == 0) & (customers.until == days)
     choice = np.flatnonzero(there)
     return int(rng.choice(choice)) if len(choice) else None

@@ -5,8 +5,9 @@ from typing import Self
 
 import numpy as np
 
-from mlops.simulation.company.plan import Company, Flags, Happenings, Whole
-from mlops.simulation.processes import Array, Rng
+from mlops.arrays import Bools, Floats, Ints
+from mlops.simulation.company.plan import Company, Happenings
+from mlops.simulation.processes import Rng
 
 __all__ = ["STREAMS", "Fleet", "draw_fleet"]
 
@@ -20,19 +21,19 @@ CANCELLING_STORM = 2.5
 class Fleet:
     """One entry per route, which has a vehicle and a driver of its own; flags are days × routes."""
 
-    site: Whole
-    stream: Whole
-    kilometres: Array
-    capacity_kg: Array
-    litres_per_kilometre: Array
-    skill: Array
-    planned: Flags
+    site: Ints
+    stream: Ints
+    kilometres: Floats
+    capacity_kg: Floats
+    litres_per_kilometre: Floats
+    skill: Floats
+    planned: Bools
     """The route is in the timetable of that day."""
-    runs: Flags
+    runs: Bools
     """It is driven: no holiday, no strike, no storm that stops everything."""
-    broken: Flags
+    broken: Bools
     """Its vehicle is in the workshop and a spare one drives."""
-    absent: Flags
+    absent: Bools
     """Its driver is absent and another one drives."""
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ def draw_fleet(company: Company, happenings: Happenings, rng: Rng) -> Fleet:
     return Fleet.of(company, happenings, rng)
 
 
-def _spells(rng: Rng, shape: tuple[int, int], per_year: float) -> Flags:
+def _spells(rng: Rng, shape: tuple[int, int], per_year: float) -> Bools:
     """Spells that begin by chance and last one day and then, with 60 %, another one each."""
     begins, lasts = rng.random(shape) < per_year / 365, rng.random(shape) < 0.6
     for day in range(1, len(begins)):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlops.simulation.processes import Array
+from mlops.arrays import Floats
 
 __all__ = ["COLUMNS", "long"]
 
@@ -17,7 +17,7 @@ COLUMNS = ("metric_type", "observed_at", "value", *PLACES, "granularity", "label
 def long(
     metric_type: str,
     days: pd.DatetimeIndex,
-    values: Array,
+    values: Floats,
     places: Mapping[str, Sequence[str]],
     *,
     granularity: str = "daily",

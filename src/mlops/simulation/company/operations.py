@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops.arrays import Bools, Floats, Ints
 from mlops.simulation.company.customers import Customers
 from mlops.simulation.company.fleet import Fleet
-from mlops.simulation.company.plan import Flags, Happenings, Whole
+from mlops.simulation.company.plan import Happenings
 from mlops.simulation.company.rounds import Rounds
-from mlops.simulation.processes import Array, Rng, persistent
+from mlops.simulation.processes import Rng, persistent
 
 __all__ = ["Operations", "operate"]
 
@@ -20,18 +21,18 @@ KILOGRAMS_PER_M3 = 140.0
 class Operations:
     """Days × routes, the last two days × sites, in the units of their metric types."""
 
-    collection_weight: Array
-    collection_count: Array
-    missed_collections: Array
-    route_distance: Array
-    route_duration: Array
-    route_efficiency: Array
-    fuel_consumption: Array
-    service_delay: Array
-    vehicle_utilization: Array
-    driver_efficiency: Array
-    waste_volume: Array
-    contamination_rate: Array
+    collection_weight: Floats
+    collection_count: Floats
+    missed_collections: Floats
+    route_distance: Floats
+    route_duration: Floats
+    route_efficiency: Floats
+    fuel_consumption: Floats
+    service_delay: Floats
+    vehicle_utilization: Floats
+    driver_efficiency: Floats
+    waste_volume: Floats
+    contamination_rate: Floats
 
 
 def operate(rounds: Rounds, customers: Customers, fleet: Fleet, happenings: Happenings, rng: Rng) -> Operations:
@@ -65,22 +66,22 @@ def operate(rounds: Rounds, customers: Customers, fleet: Fleet, happenings: Happ
     )
 
 
-def by_group(values: Array, group: Whole, groups: int) -> Array:
+def by_group(values: Floats, group: Ints, groups: int) -> Floats:
     """Days × groups: the sum over the columns of each group."""
     member = np.zeros((len(group), groups))
     member[np.arange(len(group)), group] = 1
     return np.asarray(values @ member)
 
 
-def _where(happened: Flags, values: Array) -> Array:
+def _where(happened: Bools, values: Floats) -> Floats:
     return np.where(happened, values, np.nan)
 
 
-def _noise(rng: Rng, shape: tuple[int, ...]) -> Array:
+def _noise(rng: Rng, shape: tuple[int, ...]) -> Floats:
     return persistent(rng.standard_normal((shape[0], 5, *shape[1:])), 0.3).swapaxes(0, 1)
 
 
-def _volume(weight: Array, fleet: Fleet, happenings: Happenings, rng: Rng) -> Array:
+def _volume(weight: Floats, fleet: Fleet, happenings: Happenings, rng: Rng) -> Floats:
     """Rain makes waste heavier than it is big."""
     arrived = by_group(weight, fleet.site, happenings.strike.shape[1])
     density = (
@@ -89,7 +90,7 @@ def _volume(weight: Array, fleet: Fleet, happenings: Happenings, rng: Rng) -> Ar
     return _where(arrived > 0, arrived / density)
 
 
-def _contamination(weight: Array, fleet: Fleet, happenings: Happenings, rng: Rng) -> Array:
+def _contamination(weight: Floats, fleet: Fleet, happenings: Happenings, rng: Rng) -> Floats:
     sites = happenings.strike.shape[1]
     level = rng.uniform(0.04, 0.12, sites) * (1 + 0.2 * np.cos(happenings.year)[:, None])
     rate = 100 * level * np.exp(0.15 * persistent(rng.standard_normal((len(weight), sites)), 0.6))

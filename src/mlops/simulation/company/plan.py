@@ -5,17 +5,15 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mlops.arrays import Bools, Floats, Ints
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
-from mlops.forecasting.calendar import Calendar, Event
-from mlops.simulation.processes import Array, Rng
+from mlops.panels.calendar import Calendar, Event
+from mlops.simulation.processes import Rng
 
-__all__ = ["Company", "Flags", "Happenings", "Whole", "draw_happenings"]
+__all__ = ["Bools", "Company", "Happenings", "Ints", "draw_happenings"]
 
-Flags = NDArray[np.bool_]
-Whole = NDArray[np.int_]
 
 DAYS_OF_YEAR = 365
 STORMS_PER_YEAR, STRIKES_PER_YEAR = 5.0, 0.7
@@ -54,19 +52,19 @@ class Happenings:
     """Per day: whether it is a holiday, how strong a storm is, and (days × sites) whether a site is on strike."""
 
     days: pd.DatetimeIndex
-    holiday: Flags
-    storm: Array
-    strike: Flags
+    holiday: Bools
+    storm: Floats
+    strike: Bools
     events: tuple[Event, ...]
     """The storms, known when they come, and the strikes, announced three days before; for `--events`."""
 
     @property
-    def year(self) -> Array:
+    def year(self) -> Floats:
         """The angle of the year."""
         return np.asarray(2 * np.pi * self.days.dayofyear.to_numpy(float) / 365.25)
 
     @property
-    def age(self) -> Array:
+    def age(self) -> Floats:
         """Years since the first day."""
         return np.arange(len(self.days)) / 365.25
 
@@ -90,6 +88,6 @@ def draw_happenings(company: Company, rng: Rng) -> Happenings:
     return Happenings(days, holiday, storm, strike, tuple(events))
 
 
-def _starts(rng: Rng, per_year: Array) -> list[int]:
+def _starts(rng: Rng, per_year: Floats) -> list[int]:
     """Days on which something begins that happens so often a year."""
     return [int(day) for day in np.flatnonzero(rng.random(len(per_year)) < per_year / DAYS_OF_YEAR)]

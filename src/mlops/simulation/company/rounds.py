@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops.arrays import Bools, Floats
 from mlops.simulation.company.customers import Customers
 from mlops.simulation.company.fleet import Fleet
-from mlops.simulation.company.plan import Flags, Happenings
-from mlops.simulation.processes import Array, Rng
+from mlops.simulation.company.plan import Happenings
+from mlops.simulation.processes import Rng
 
 __all__ = ["Rounds", "drive"]
 
@@ -16,13 +17,13 @@ __all__ = ["Rounds", "drive"]
 class Rounds:
     """Days × customers: kilograms collected, kilograms in the containers in the evening, and what was missed."""
 
-    collected: Array
-    left: Array
-    emptied: Flags
-    missed: Flags
+    collected: Floats
+    left: Floats
+    emptied: Bools
+    missed: Bools
 
 
-def drive(thrown: Array, customers: Customers, fleet: Fleet, happenings: Happenings, rng: Rng) -> Rounds:
+def drive(thrown: Floats, customers: Customers, fleet: Fleet, happenings: Happenings, rng: Rng) -> Rounds:
     """All rounds; nothing is lost: what was thrown away is collected or still in a container.
 
     A collection is missed if the route is not driven, or by chance: 1 %, more with a spare vehicle or in a storm. It

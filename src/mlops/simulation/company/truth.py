@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Bools
 from mlops.simulation.company.arrivals import Arrivals
 from mlops.simulation.company.customers import SEGMENTS, Customers
 from mlops.simulation.company.faults import GROWTH, Faults
 from mlops.simulation.company.fleet import STREAMS, Fleet
 from mlops.simulation.company.names import Names
-from mlops.simulation.company.plan import Company, Flags, Happenings
+from mlops.simulation.company.plan import Company, Happenings
 
 __all__ = ["describe"]
 
@@ -97,7 +98,7 @@ def _dead_sensors(names: Names, days: pd.DatetimeIndex, faults: Faults) -> list[
     return [{"customer_id": names.customers[faults.sensor], "first": frozen, "frozen_until": silent, "last": repaired}]
 
 
-def _spells(days: pd.DatetimeIndex, flags: Flags, what: str, names: list[str]) -> list[dict[str, str]]:
+def _spells(days: pd.DatetimeIndex, flags: Bools, what: str, names: list[str]) -> list[dict[str, str]]:
     """Runs of flagged days, one after the other, place by place."""
     edges = np.diff(np.pad(flags, ((1, 1), (0, 0))).astype(int), axis=0)
     places, begins = np.nonzero(edges.T == 1)

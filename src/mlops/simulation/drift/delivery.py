@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.simulation.drift.features import Codes
+from mlops.arrays import Floats, Ints
 from mlops.simulation.drift.shifts import Switch
 from mlops.simulation.drift.world import Days, World
-from mlops.simulation.processes import DAYS_OF_YEAR, Array, Rng
+from mlops.simulation.processes import DAYS_OF_YEAR, Rng
 
 __all__ = ["ABSENT", "Delivery", "deliver"]
 
@@ -20,11 +20,11 @@ ABSENT = -1
 class Delivery:
     """Numbers (NaN: missing), codes of categories, and how often each row came (0: not at all)."""
 
-    numeric: Array
-    codes: Codes
+    numeric: Floats
+    codes: Ints
     times: NDArray[np.int_]
 
-    def inputs(self, days: Days, levels: tuple[int, ...]) -> Array:
+    def inputs(self, days: Days, levels: tuple[int, ...]) -> Floats:
         """What a model is given: numbers, known categories, entity and calendar, days × entities × columns."""
         entities = self.times.shape[1]
         known = [self.codes[..., [place]] == np.arange(count) for place, count in enumerate(levels)]
@@ -33,7 +33,7 @@ class Delivery:
         return np.concatenate([self.numeric, *known, who, when], axis=-1)
 
 
-def deliver(world: World, values: Array, codes: Codes, levels: tuple[int, ...], switch: Switch, rng: Rng) -> Delivery:
+def deliver(world: World, values: Floats, codes: Ints, levels: tuple[int, ...], switch: Switch, rng: Rng) -> Delivery:
     """A feed that repeats itself, loses values, sends unknown categories or sends rows twice while that is on."""
     entities = values.shape[1]
     lost, unknown, repeating = rng.random(values.shape), rng.random(codes.shape), rng.random((entities, 1))
@@ -47,14 +47,14 @@ def deliver(world: World, values: Array, codes: Codes, levels: tuple[int, ...], 
     return Delivery(numeric, codes, times)
 
 
-def _repeated(values: Array, stale: NDArray[np.bool_]) -> Array:
+def _repeated(values: Floats, stale: NDArray[np.bool_]) -> Floats:
     """Each value, or the last before it that was fresh."""
     place = np.arange(len(values))[:, None, None]
     fresh = np.maximum.accumulate(np.where(stale, 0, place), axis=0)
     return np.take_along_axis(values, fresh, axis=0)
 
 
-def _calendar(days: Days) -> Array:
+def _calendar(days: Days) -> Floats:
     angle = 2 * np.pi * days.index.dayofyear.to_numpy(float) / DAYS_OF_YEAR
     waves = [wave(times * angle) for times in (1, 2, 3) for wave in (np.cos, np.sin)]
     weekdays = [days.index.dayofweek.to_numpy() == weekday for weekday in range(1, 7)]

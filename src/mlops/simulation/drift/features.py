@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlops.arrays import Floats, Ints
 from mlops.simulation.drift.shifts import Switch
 from mlops.simulation.drift.world import Days, World
-from mlops.simulation.processes import FACTORS, Array, Rng, Season, correlated, persistent
+from mlops.simulation.processes import FACTORS, Rng, Season, correlated, persistent
 
-__all__ = ["Codes", "Labels", "Numeric", "draw_labels", "draw_numeric"]
+__all__ = ["Ints", "Labels", "Numeric", "draw_labels", "draw_numeric"]
 
-Codes = NDArray[np.int_]
 SKEW = 0.5
 """The log-deviation of a feature with a heavy right tail."""
 
@@ -21,13 +20,13 @@ class Numeric:
     """Numeric features: place + scale × (season + holiday + storm + entity + shock), shocks of deviation 1."""
 
     season: Season
-    events: Array
-    entity: Array
-    shock: Array
-    place: Array
-    scale: Array
+    events: Floats
+    entity: Floats
+    shock: Floats
+    place: Floats
+    scale: Floats
 
-    def values(self, days: Days, switch: Switch) -> Array:
+    def values(self, days: Days, switch: Switch) -> Floats:
         """Days × entities × features as they are measured, with what is switched on."""
         count = len(self.scale)
         times, later = (switch.amount(kind, count) for kind in ("amplitude", "phase"))
@@ -35,7 +34,7 @@ class Numeric:
         surprise = self.shock * switch.amount("variance", count)[:, None]
         return np.asarray(self.place + self.scale * (expected[:, None] + self.entity + surprise))
 
-    def standard(self, values: Array) -> Array:
+    def standard(self, values: Floats) -> Floats:
         """Values in deviations from their place."""
         return np.asarray((values - self.place) / self.scale)
 
@@ -54,7 +53,7 @@ def draw_numeric(world: World, days: Days, rng: Rng) -> Numeric:
     )
 
 
-def _shocks(world: World, days: int, rng: Rng) -> Array:
+def _shocks(world: World, days: int, rng: Rng) -> Floats:
     """Deviations of mean 0 and variance 1: a part that a day has in common and one of each entity, both persistent."""
     loadings = rng.standard_normal((world.numeric, FACTORS))
     loadings /= np.linalg.norm(loadings, axis=1, keepdims=True)
@@ -67,7 +66,7 @@ def _shocks(world: World, days: int, rng: Rng) -> Array:
     return np.asarray(shock)
 
 
-def _skewed(normal: Array) -> Array:
+def _skewed(normal: Floats) -> Floats:
     """A standardised lognormal of the same standard normals."""
     mean, variance = np.exp(SKEW**2 / 2), np.expm1(SKEW**2) * np.exp(SKEW**2)
     return np.asarray((np.exp(SKEW * normal) - mean) / np.sqrt(variance))
@@ -77,16 +76,16 @@ def _skewed(normal: Array) -> Array:
 class Labels:
     """Categorical features: the chance of each category on each day, the draws, and which category a mix turns to."""
 
-    chances: tuple[Array, ...]
-    draws: Array
-    turning: Array
+    chances: tuple[Floats, ...]
+    draws: Floats
+    turning: Floats
 
     @property
     def levels(self) -> tuple[int, ...]:
         """How many categories each feature has before anything new comes."""
         return tuple(chance.shape[1] for chance in self.chances)
 
-    def codes(self, switch: Switch) -> Codes:
+    def codes(self, switch: Switch) -> Ints:
         """Days × entities × features: the number of each row's category; with a mix some rows turn to category 0."""
         drawn = [
             (self.draws[..., place, None] > chance.cumsum(axis=1)[:, None, :-1]).sum(axis=-1)
@@ -104,7 +103,7 @@ def draw_labels(world: World, days: Days, rng: Rng) -> Labels:
     return Labels(chances, rng.random(shape), rng.random(shape))
 
 
-def _chances(days: Days, levels: int, rng: Rng) -> Array:
+def _chances(days: Days, levels: int, rng: Rng) -> Floats:
     season = Season.draw(rng, levels, yearly=0.5, weekly=0.2).at(days.index)
     daily = 0.2 * persistent(rng.standard_normal((len(days), levels)), 0.5)
     score = np.exp(0.7 * rng.standard_normal(levels) + season + daily)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlops.simulation.processes import Array
+from mlops.arrays import Floats
 
 __all__ = ["backtest"]
 
@@ -13,7 +13,7 @@ REFIT_DAYS = 28
 PENALTY = 5.0
 
 
-def backtest(inputs: Array, target: Array, *, first: int, frozen: int) -> Array:
+def backtest(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floats:
     """Predictions of the days from `first` on; from `frozen` on by one model, before it by one refitted every 28 days.
 
     `inputs` is days × rows × columns, missing as NaN; `target` is days × rows, NaN where nobody learns it. The model
@@ -41,7 +41,7 @@ def _blocks(first: int, frozen: int, end: int) -> Iterator[tuple[int, int]]:
         yield frozen, end
 
 
-def _ridge(products: Array, moments: Array) -> Array:
+def _ridge(products: Floats, moments: Floats) -> Floats:
     """Coefficients from the sums of products of the columns and with the target; the level, first, is free."""
     penalty = PENALTY * np.eye(len(moments))
     penalty[0, 0] = 0

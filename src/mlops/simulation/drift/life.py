@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.errors import BadInput
 from mlops.simulation.drift.delivery import Delivery, deliver
 from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
@@ -16,7 +17,7 @@ from mlops.simulation.drift.honest import backtest
 from mlops.simulation.drift.outcome import draw_outcome
 from mlops.simulation.drift.shifts import Shift, Switch, chosen
 from mlops.simulation.drift.world import Days, World, draw_days
-from mlops.simulation.processes import Array, Rng, streams
+from mlops.simulation.processes import Rng, streams
 
 __all__ = ["Life", "Truth", "simulate_life"]
 
@@ -107,9 +108,9 @@ class _Played:
     days: Days
     switch: Switch
     delivery: Delivery
-    target: Array
-    predicted: Array
-    sigmas: Array
+    target: Floats
+    predicted: Floats
+    sigmas: Floats
 
 
 def _play(world: World, seed: int, shift: Shift | None) -> _Played:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops.simulation.drift.features import Codes
+from mlops.arrays import Floats, Ints
 from mlops.simulation.drift.shifts import Switch
 from mlops.simulation.drift.world import Days, World
-from mlops.simulation.processes import Array, Rng, Season, persistent
+from mlops.simulation.processes import Rng, Season, persistent
 
 __all__ = ["Outcome", "draw_outcome"]
 
@@ -22,12 +22,12 @@ class Outcome:
 
     noise: float
     warmup: int
-    coefficients: Array
-    categories: tuple[Array, ...]
-    calendar: Array
-    surprise: Array
+    coefficients: Floats
+    categories: tuple[Floats, ...]
+    calendar: Floats
+    surprise: Floats
 
-    def target(self, features: Array, codes: Codes, switch: Switch) -> Array:
+    def target(self, features: Floats, codes: Ints, switch: Switch) -> Floats:
         """Days × entities, from standard features and categories; uneven noise makes the first feature a scale."""
         slopes = self.coefficients + switch.amount("concept_slope", len(self.coefficients))
         explained = np.einsum("def,df->de", features, slopes) + self.calendar

@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
-from mlops.simulation.processes import Array, Rng
+from mlops.simulation.processes import Rng
 
 __all__ = ["KINDS", "Kind", "Shift", "Switch", "chosen"]
 
@@ -83,7 +84,7 @@ class Shift:
         """The size once the shift is complete."""
         return self.of.size if self.size is None else self.size
 
-    def weight(self, live_day: NDArray[np.int_]) -> Array:
+    def weight(self, live_day: NDArray[np.int_]) -> Floats:
         """How far the shift has come on each live day: 0 before its onset, 1 when complete."""
         return np.clip((live_day - self.onset + 1) / (self.ramp_days + 1), 0, 1)
 
@@ -93,10 +94,10 @@ class Switch:
     """A shift at work: its weight on every day, and the columns that it touches."""
 
     shift: Shift | None
-    weight: Array
+    weight: Floats
     columns: tuple[int, ...] = ()
 
-    def amount(self, kind: str, columns: int = 1) -> Array:
+    def amount(self, kind: str, columns: int = 1) -> Floats:
         """Days × columns: the size of a kind as it stands, its neutral size where this shift does not touch."""
         found = np.full((len(self.weight), columns), KINDS[kind].neutral)
         if self.shift is not None and self.shift.kind == kind:

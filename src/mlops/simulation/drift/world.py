@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput
-from mlops.forecasting.calendar import Calendar
+from mlops.panels.calendar import Calendar
 from mlops.simulation.processes import Rng
 
 __all__ = ["Days", "World", "draw_days"]

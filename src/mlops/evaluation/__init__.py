@@ -1,0 +1,1 @@
+"""How good forecasts are and who wins: accuracy, backtests, comparison beyond chance. Pure."""

@@ -1,0 +1,215 @@
+"""Frames for training and serving; one point-in-time rule: nothing that was recorded after `as_of`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.arrays import Floats, Times
+from mlops.db import Database
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.errors import BadInput, NothingToDo
+from mlops.feature_store.digest import Fingerprint, fingerprint
+from mlops.feature_store.grid import Clock, Grid, Observed, Wanted
+from mlops.feature_store.sources import observed_of, read_sources, wanted
+from mlops.feature_store.store import register
+from mlops.features.definitions import check
+from mlops.features.transformations import parse
+from mlops.forecasting.lightgbm.design import Design
+from mlops.panels.calendar import Calendar
+from mlops.panels.from_frame import Panels
+from mlops.panels.panel import Panel
+from mlops.series import read
+from mlops.times import aware_utc, local_times
+
+__all__ = ["Built", "build", "from_frame", "history", "on_holiday", "values"]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A feature set as it was known at `as_of`.
+
+    `frame` has `series_id, ds, y` and a column per feature, one row per observation, sorted by series and time;
+    `features` names the version and definition digest of each.
+    """
+
+    feature_set: FeatureSet
+    features: Mapping[str, Mapping[str, Any]]
+    as_of: datetime
+    start: datetime | None
+    end: datetime | None
+    frame: pd.DataFrame
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """The digest of every row and column, and of its parts."""
+        return fingerprint(self.frame)
+
+    @property
+    def content_sha256(self) -> str:
+        """The digest of every row and column."""
+        return self.fingerprint.sha256
+
+    @property
+    def series(self) -> tuple[int, ...]:
+        """The ids of the series that have rows."""
+        return tuple(int(one) for one in self.frame["series_id"].unique())
+
+    def lineage_fields(self) -> dict[str, Any]:
+        """What the lineage of a model that is trained on the frame says of its data.
+
+        `mlops.tracking.lineage.declare` takes it as it is: `declare(signature, **built.lineage_fields())`.
+        """
+        return {
+            "selection": self.feature_set.selection,
+            "features": dict(self.features),
+            "as_of": self.as_of,
+            "trained_from": aware_utc(self.frame["ds"].min()),
+            "trained_to": aware_utc(self.frame["ds"].max()),
+            "series": self.series,
+            "label": self.feature_set.label,
+            **self.fingerprint.facts,
+        }
+
+
+def build(
+    database: Database,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    series: Sequence[int] | None = None,
+) -> Built:
+    """The set's rows from `start` to before `end`, of some series or all, from what was recorded by `as_of`.
+
+    Of fewer series or times the rows are the same, bit for bit. Definitions that are new are recorded. Raises
+    NothingToDo without rows, BadInput and UnknownName for a set that can't be computed.
+    """
+    features = register(database, check(feature_set).features)
+    frame = rows(database, feature_set, as_of, start=start, end=end, series=series)
+    if frame.empty:
+        raise nothing(feature_set.selection, as_of)
+    return Built(feature_set, features, as_of, start, end, frame)
+
+
+def rows(
+    database: Database,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    series: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """The frame of `build` alone; it may be empty."""
+    if start is not None and end is not None and end <= start:
+        raise BadInput(
+            f"the window ends ({end:%Y-%m-%d %H:%M} UTC) before it begins ({start:%Y-%m-%d %H:%M}); swap them"
+        )
+    found = read_sources(database, feature_set, as_of, start=start, series=series)
+    return framed(found.ids, found.grid, found.labelled(start, end), feature_set)
+
+
+def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
+    """What to say when there are no rows."""
+    return NothingToDo(
+        f"no {selection.granularity} {selection.metric_type} of these series and times was recorded by"
+        f" {as_of:%Y-%m-%d %H:%M} UTC; bring data in with `mlops series ingest FILE`, or see `mlops series list`"
+    )
+
+
+def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:
+    """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
+    source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
+    ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
+    clocks = [Clock(int(anchor)) for anchor in anchors]
+    grid = Grid(GRANULARITIES[granularity], clocks, {(source, "series", None): observed})
+    return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
+
+
+def framed(ids: Any, grid: Grid, rows: Observed, feature_set: FeatureSet, *, labelled: bool = True) -> pd.DataFrame:
+    """The frame of some rows; with `labelled` without those whose label can't be told."""
+    label: Wanted = (parse(feature_set.label), feature_set.selection.metric_type, "series")
+    given = str(label[0]) == "value"
+    table = grid.table(rows, [wanted(one) for one in feature_set.features] + ([] if given else [label]))
+    count = len(feature_set.features)
+    frame = pd.DataFrame(table[:count].T, columns=list(feature_set.names), copy=False)
+    frame.insert(0, "series_id", np.asarray(ids)[rows.row])
+    frame.insert(1, "ds", rows.ds)
+    frame.insert(2, "y", rows.y if given else table[count])
+    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
+    frame = frame.astype(narrow) if narrow else frame
+    return frame if given or not labelled else frame[frame["y"].notna()].reset_index(drop=True)
+
+
+def history(
+    database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Observations `series_id, ds, y, quality_score` as they were known at `as_of`, oldest first."""
+    frame = read.observed(
+        database,
+        series_ids=series,
+        metric_type=selection.metric_type,
+        granularity=selection.granularity,
+        labels=selection.labels,
+        level=selection.level,
+        as_of=as_of,
+    )
+    if frame.empty:
+        raise NothingToDo(
+            f"no {selection.granularity} {selection.metric_type} was recorded by {as_of:%Y-%m-%d %H:%M} UTC;"
+            " bring data in with `mlops series ingest FILE`, or see `mlops series list`"
+        )
+    return frame
+
+
+def values(
+    observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None, granularity: str
+) -> pd.DataFrame:
+    """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
+    calendar, local = Calendar.of(country), wanted["ds"].to_numpy("datetime64[ns]").copy()
+    table = np.full((len(wanted), len(names)), np.nan)
+    for panel in Panels.of(observed, granularity).parts:
+        rows = np.flatnonzero(wanted["series_id"].isin(panel.ids))
+        if len(rows):
+            local[rows] = local_times(local[rows], panel.zone)
+            cutoff = local_times(wanted["cutoff"].to_numpy("datetime64[ns]")[rows], panel.zone)
+            table[rows] = _values(panel, wanted["series_id"].iloc[rows], local[rows], cutoff, names, calendar)
+    flags = on_holiday(local, GRANULARITIES[granularity], calendar)
+    return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
+
+
+def _values(
+    panel: Panel, ids: "pd.Series[int]", ds: Times, cutoff: Times, names: Sequence[str], calendar: Calendar
+) -> Floats:
+    """A row per series, time and cutoff, by the clock of the panel."""
+    number = panel.granularity.number
+    first = int(number(panel.index[:1].to_numpy())[0])
+    origin = np.clip(number(cutoff) - first, -1, len(panel.index) - 1)
+    steps = number(ds) - number(cutoff)
+    design, table = Design(panel, calendar, int(max(steps))), np.full((len(ds), len(names)), np.nan)
+    if "smoothed" in names:
+        design.smooth(np.unique(origin))
+    series = panel.ids.get_indexer(pd.Index(ids))
+    for step in np.unique(steps):
+        rows = np.flatnonzero(steps == step)
+        origins, place = np.unique(origin[rows], return_inverse=True)
+        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
+    return table
+
+
+def on_holiday(begin: Times, granularity: Granularity, calendar: Calendar) -> npt.NDArray[np.bool_]:
+    """Whether each step has a named day; steps begin at these local times, in any order and more than once."""
+    if not len(begin):
+        return np.zeros(0, dtype=bool)
+    end = granularity.moved(begin, 1) - np.timedelta64(1, "us") if granularity.counted else begin
+    first, last = begin.astype("datetime64[D]"), end.astype("datetime64[D]")
+    days = np.unique(calendar.days(first.min().item(), last.max().item())["ds"].to_numpy("datetime64[D]"))
+    return np.asarray(np.searchsorted(days, last, side="right") > np.searchsorted(days, first))

@@ -1,0 +1,290 @@
+"""Feature sets that are written down: built once, read as often as wanted, identical to a build on demand."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops.db import Database, Transaction
+from mlops.db.binary import elements, table
+from mlops.db.retry import retrying
+from mlops.domain.canonical import canonical_json, sha256
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.errors import Misused, NothingToDo, Refused, UnknownName
+from mlops.feature_store.build import Built, nothing, rows
+from mlops.feature_store.digest import Fingerprint, fingerprint
+from mlops.feature_store.sources import series_of
+from mlops.feature_store.store import register
+from mlops.features.definitions import check
+from mlops.times import aware_utc
+
+__all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read"]
+
+Tell = Callable[[int, int, int], None]
+ROWS, YEARS, FEWEST = 400_000, 2, 200
+"""About so many rows are in memory, if a series has so many years, and so many steps at least."""
+
+
+@dataclass(frozen=True)
+class Materialised:
+    """A build as it is recorded, and whether it was written now or had been before."""
+
+    build: dict[str, Any]
+    written: bool
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Builds that were dropped, and those that would have been but for the models that were trained on them."""
+
+    dropped: list[int]
+    spared: dict[int, list[str]]
+
+
+def materialise(
+    database: Database,
+    feature_set: FeatureSet,
+    as_of: datetime | None = None,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    tell: Tell = lambda *_: None,
+) -> Materialised:
+    """Write down the set as it was known at `as_of` (now if None), from `start` to before `end`.
+
+    The same set, definitions, selection, time and window are one build: it is written once, whoever asks how often.
+    `tell` hears how many rows were written, and of how many of the series. Raises NothingToDo without rows and BadInput
+    for a time that has not come, because more may be recorded until then.
+    """
+    check(feature_set)
+    request = _Request(feature_set, _past(database, as_of), start, end)
+    there = _there(database, request.key)
+    if there is not None:
+        return Materialised(there, written=False)
+    return retrying(lambda: _write(database, request, tell))
+
+
+def builds(database: Database, feature_set: str | None = None) -> list[dict[str, Any]]:
+    """What is recorded of the builds (of a set), newest first, with `bytes` and the models `used_by` of each."""
+    with database.transaction() as transaction:
+        return transaction.rows("list_feature_builds", feature_set=feature_set, build_id=None)
+
+
+def read(
+    database: Database,
+    feature_set: FeatureSet | str,
+    as_of: datetime | None = None,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Built:
+    """What was written down of a set for `as_of` (the newest time if None), from `start` to before `end`.
+
+    A build of a wider window will do. A set given by name is read with the definitions that it was built with, a
+    FeatureSet only if they are its own. Raises NothingToDo when there is no such build.
+    """
+    name = feature_set if isinstance(feature_set, str) else feature_set.name
+    with database.transaction() as transaction:
+        found = transaction.one(
+            "feature_build_covering",
+            feature_set=name,
+            as_of=as_of,
+            start=start or datetime.min.replace(tzinfo=UTC),
+            end=end or datetime.max.replace(tzinfo=UTC),
+            digests=None if isinstance(feature_set, str) else [one.sha256 for one in feature_set.features],
+        )
+        if found is None:
+            at = f" --as-of {as_of.astimezone(UTC).isoformat()}" if as_of else ""
+            raise NothingToDo(
+                f"feature set {name!r} was not built with these definitions, time and window; run"
+                f" `mlops features build {name}{at}`, or see `mlops features builds`"
+            )
+        return _read(transaction, found, start, end)
+
+
+def drop(database: Database, build_id: int, *, force: bool = False) -> dict[str, Any]:
+    """Drop a build and its rows; Refused (without `force`) when a model's lineage names exactly these rows."""
+
+    def once() -> dict[str, Any]:
+        with database.transaction() as transaction:
+            found = _one(transaction, build_id)
+            if found["used_by"] and not force:
+                raise Refused(
+                    f"build {build_id} of {found['feature_set']!r} is what {', '.join(found['used_by'])} was trained"
+                    " on; keep it, or drop it with --force: it can be built again as of the same time"
+                )
+            transaction.run("drop_feature_build", build_id=build_id)
+            transaction.run("point_feature_set_view", feature_set=found["feature_set"])
+            return found
+
+    return retrying(once)
+
+
+def keep(database: Database, feature_set: str, newest: int) -> Kept:
+    """Keep the `newest` builds of a set and drop those before, unless a model's lineage names them."""
+    older = builds(database, feature_set)[newest:]
+    spared = {one["build_id"]: one["used_by"] for one in older if one["used_by"]}
+    dropped = [one["build_id"] for one in older if not one["used_by"]]
+    for build_id in dropped:
+        drop(database, build_id)
+    return Kept(dropped, spared)
+
+
+def _past(database: Database, as_of: datetime | None) -> datetime:
+    with database.transaction() as transaction:
+        now: datetime = transaction.value("now")
+    if as_of is not None and as_of > now:
+        raise Misused(f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before")
+    return as_of or now
+
+
+@dataclass(frozen=True)
+class _Request:
+    feature_set: FeatureSet
+    as_of: datetime
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that decides what is built."""
+        whole = {
+            "feature_set": self.feature_set.name,
+            "label": self.feature_set.label,
+            "features": [[one.name, one.sha256] for one in self.feature_set.features],
+            "selection": self.feature_set.selection.document,
+            "as_of": self.as_of.astimezone(UTC).isoformat(),
+            "window": [None if time is None else time.astimezone(UTC).isoformat() for time in (self.start, self.end)],
+        }
+        return sha256(canonical_json(whole))
+
+
+def _there(database: Database, key: str) -> dict[str, Any] | None:
+    with database.transaction() as transaction:
+        return transaction.one("feature_build_by_digest", build_sha256=key)
+
+
+def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
+    """All of it in one transaction; another process that writes the same build waits, and then finds it."""
+    features = register(database, request.feature_set.features)
+    with database.transaction() as transaction:
+        transaction.lock(f"feature build {request.key}")
+        there = transaction.one("feature_build_by_digest", build_sha256=request.key)
+        if there is not None:
+            return Materialised(there, written=False)
+        made = transaction.one("create_feature_build")
+        assert made is not None
+        parts = []
+        for frame in _frames(database, request, tell):
+            transaction.copy_arrays(made["rows_table"], _columns(frame, request.feature_set.names))
+            parts.append(_Part(fingerprint(frame), frame["ds"].min(), frame["ds"].max()))
+        if not parts:
+            raise nothing(request.feature_set.selection, request.as_of)
+        transaction.run("add_feature_build", build_id=made["build_id"], **_record(request, features, parts))
+        transaction.run("attach_feature_build", build_id=made["build_id"])
+        transaction.run("point_feature_set_view", feature_set=request.feature_set.name)
+        written = transaction.one("feature_build_by_digest", build_sha256=request.key)
+    assert written is not None
+    return Materialised(written, written=True)
+
+
+def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.DataFrame]:
+    """The rows, some series at a time: of those the features are the same as of all together."""
+    selection = request.feature_set.selection
+    with database.transaction() as transaction:
+        ids = [one["series_id"] for one in series_of(transaction, selection)]
+    written, size = 0, _together(GRANULARITIES[selection.granularity])
+    for begin in range(0, len(ids), size):
+        some = ids[begin : begin + size]
+        frame = rows(database, request.feature_set, request.as_of, start=request.start, end=request.end, series=some)
+        if not frame.empty:
+            yield frame
+        written += len(frame)
+        tell(written, begin + len(some), len(ids))
+
+
+def _together(granularity: Granularity) -> int:
+    """How many series are built and written together."""
+    return max(int(ROWS / max(YEARS * granularity.per_year, FEWEST)), 1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is remembered of some rows that were written."""
+
+    fingerprint: Fingerprint
+    first: pd.Timestamp
+    last: pd.Timestamp
+
+
+def _record(request: _Request, features: Mapping[str, Mapping[str, Any]], parts: Sequence[_Part]) -> dict[str, Any]:
+    whole = Fingerprint(parts[0].fingerprint.columns, pd.concat([one.fingerprint.parts for one in parts]))
+    return {
+        "build_sha256": request.key,
+        "feature_set": request.feature_set.name,
+        "label": request.feature_set.label,
+        "features": canonical_json([{"name": name, **features[name]} for name in request.feature_set.names]),
+        "selection": request.feature_set.selection.document,
+        "as_of": request.as_of,
+        "window_start": request.start,
+        "window_end": request.end,
+        "rows": whole.rows,
+        "series": whole.parts["series_id"].nunique(),
+        "first_at": aware_utc(min(one.first for one in parts)),
+        "last_at": aware_utc(max(one.last for one in parts)),
+        "content_sha256": whole.sha256,
+    }
+
+
+def _columns(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "series_id": frame["series_id"].to_numpy(np.int64),
+        "observed_at": frame["ds"].to_numpy("datetime64[us]"),
+        "y": frame["y"].to_numpy(float),
+        "features": frame[list(names)].to_numpy(float),
+    }
+
+
+def _one(transaction: Transaction, build_id: int) -> dict[str, Any]:
+    found = transaction.one("list_feature_builds", feature_set=None, build_id=build_id)
+    if found is None:
+        known = transaction.rows("list_feature_builds", feature_set=None, build_id=None)
+        raise UnknownName("build", build_id, [str(row["build_id"]) for row in known], stored=True)
+    return found
+
+
+def _read(transaction: Transaction, found: dict[str, Any], start: datetime | None, end: datetime | None) -> Built:
+    feature_set = _feature_set(transaction, found)
+    stored = transaction.rows("feature_build_rows", build_id=found["build_id"], start=start, end=end)
+    if not stored:
+        raise NothingToDo(f"build {found['build_id']} of {found['feature_set']!r} has no rows in the wanted time")
+    width = len(feature_set.features)
+    frame = pd.DataFrame(
+        np.concatenate([table(row["features"], width) for row in stored]), columns=list(feature_set.names)
+    )
+    frame.insert(0, "series_id", np.repeat([row["series_id"] for row in stored], [row["rows"] for row in stored]))
+    frame.insert(
+        1, "ds", np.concatenate([elements(row["ds"], "datetime64[us]") for row in stored]).astype("datetime64[ns]")
+    )
+    frame.insert(2, "y", np.concatenate([elements(row["y"], "float64") for row in stored]))
+    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
+    features = {one["name"]: {key: one[key] for key in one if key != "name"} for one in found["features"]}
+    window = start or found["window_start"], end or found["window_end"]
+    return Built(feature_set, features, found["as_of"], *window, frame.astype(narrow) if narrow else frame)
+
+
+def _feature_set(transaction: Transaction, found: dict[str, Any]) -> FeatureSet:
+    """The set as it was declared when it was built, out of the recorded definitions."""
+    names = {one["definition_sha256"]: one["name"] for one in found["features"]}
+    recorded = transaction.rows("feature_definitions", digests=list(names))
+    definitions = {row["name"]: FeatureDefinition.of(row["definition"]) for row in recorded}
+    return FeatureSet(
+        found["feature_set"],
+        Selection(**found["selection"]),
+        tuple(definitions[name] for name in names.values()),
+        found["label"],
+    )

@@ -1,0 +1,207 @@
+"""The newest values of a feature set, for serving: the row of the first time after each series' newest observation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops.db import Database, Transaction
+from mlops.db.archived import border, read_archived
+from mlops.db.binary import elements, table
+from mlops.domain.canonical import canonical_json
+from mlops.domain.features import FeatureSet
+from mlops.errors import NothingToDo, Refused
+from mlops.feature_store.build import framed, nothing
+from mlops.feature_store.grid import Observed, step_of
+from mlops.feature_store.sources import read_sources, series_of
+from mlops.feature_store.store import register
+from mlops.features.definitions import check
+from mlops.times import aware_utc, naive_utc
+
+__all__ = ["Refreshed", "latest", "next_rows", "refresh"]
+
+TOGETHER = 500
+SHOWN = 5
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """How many series a set has now, and how many rows had to be written and forgotten for that."""
+
+    feature_set: str
+    as_of: datetime
+    series: int
+    written: int
+    forgotten: int
+
+
+def next_rows(
+    database: Database, feature_set: FeatureSet, as_of: datetime, tell: Tell = lambda *_: None
+) -> pd.DataFrame:
+    """`series_id, observed_at, ds` and the features of the first time `ds` after each series' newest observation.
+
+    It is the row that a build would have once that time is observed, from what was recorded by `as_of`. Raises
+    NothingToDo when no series has an observation.
+    """
+    with database.transaction() as transaction:
+        newest = _newest(
+            transaction, [one["series_id"] for one in series_of(transaction, feature_set.selection)], as_of
+        )
+    if newest.empty:
+        raise nothing(feature_set.selection, as_of)
+    parts = []
+    for some in _alike(newest):
+        parts.append(_next(database, feature_set, as_of, some))
+        tell(sum(map(len, parts)), len(newest))
+    return pd.concat(parts).sort_values("series_id", kind="stable", ignore_index=True)
+
+
+def refresh(
+    database: Database, feature_set: FeatureSet, as_of: datetime | None = None, tell: Tell = lambda *_: None
+) -> Refreshed:
+    """Make the online values those of `as_of` (now if None); only what is other is written.
+
+    Raises Refused when the values of a later time are there already.
+    """
+    check(feature_set)
+    as_of = as_of or datetime.now(UTC)
+    features = register(database, feature_set.features)
+    rows = next_rows(database, feature_set, as_of, tell)
+    with database.transaction() as transaction:
+        transaction.lock(f"online features {feature_set.name}")
+        put = transaction.run(
+            "set_online_feature_set",
+            feature_set=feature_set.name,
+            features=canonical_json([{"name": name, **features[name]} for name in feature_set.names]),
+            selection=feature_set.selection.document,
+            as_of=as_of,
+        )
+        if not put:
+            raise Refused(
+                f"the online values of {feature_set.name!r} are of a later time than {as_of:%Y-%m-%d %H:%M} UTC;"
+                " nothing was changed"
+            )
+        transaction.run("create_online_arriving")
+        transaction.copy_arrays("online_arriving", _columns(rows, feature_set))
+        written = transaction.run("upsert_online_features", feature_set=feature_set.name)
+        forgotten = transaction.run("delete_online_features", feature_set=feature_set.name)
+    return Refreshed(feature_set.name, as_of, len(rows), written, forgotten)
+
+
+def latest(
+    database: Database,
+    feature_set: FeatureSet | str,
+    series: Sequence[int],
+    *,
+    now: datetime | None = None,
+    oldest: timedelta | None = None,
+) -> pd.DataFrame:
+    """`series_id, ds, observed_at, age` and the features of some series, in one indexed query.
+
+    `ds` is the time that they are for, `age` how long before `now` the newest observation was. A series without values
+    has no row. With `oldest`, Refused when a series has none or older ones; always when the set's definitions are
+    other than those that the values were computed with.
+    """
+    name = feature_set if isinstance(feature_set, str) else feature_set.name
+    with database.transaction() as transaction:
+        found = transaction.one("online_features", feature_set=name, series_ids=list(series))
+    if found is None:
+        raise NothingToDo(f"feature set {name!r} has no online values; run `mlops features build {name} --online`")
+    if not isinstance(feature_set, str):
+        _same(feature_set, found["definitions"])
+    frame = _frame(found)
+    frame.insert(3, "age", naive_utc(now or datetime.now(UTC)) - frame["observed_at"])
+    if not isinstance(feature_set, str):
+        frame = frame.astype({one.name: one.dtype for one in feature_set.features})
+    if oldest is not None:
+        _fresh(frame, series, oldest, name)
+    return frame
+
+
+def _newest(transaction: Transaction, series: list[int], as_of: datetime) -> pd.DataFrame:
+    """`series_id, observed_at` of the newest observation of each series, wherever it ended."""
+    newest, until = (
+        transaction.frame("feature_newest_observations", series_ids=series, as_of=as_of),
+        border(transaction),
+    )
+    if until is None:
+        return newest
+    done = newest[newest["observed_at"] >= pd.Timestamp(until).tz_localize(None)]
+    ended = sorted(set(series) - set(done["series_id"]))
+    if not ended:
+        return newest
+    read_archived(transaction, ended)
+    return pd.concat(
+        [done, transaction.frame("feature_newest_observations", series_ids=ended, as_of=as_of)], ignore_index=True
+    )
+
+
+def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Series that ended at about the same time together: for those that go on little has to be read."""
+    ordered = newest.sort_values(["observed_at", "series_id"], ascending=[False, True])
+    for begin in range(0, len(ordered), TOGETHER):
+        yield ordered.iloc[begin : begin + TOGETHER].sort_values("series_id", kind="stable")
+
+
+def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: pd.DataFrame) -> pd.DataFrame:
+    start = aware_utc(newest["observed_at"].min())
+    ids = [int(one) for one in newest["series_id"]]
+    found = read_sources(database, feature_set, as_of, start=start, series=ids)
+    observed = newest["observed_at"].to_numpy("datetime64[ns]")
+    granularity, place = found.grid.granularity, np.searchsorted(found.ids, newest["series_id"])
+    step = step_of(observed, granularity, np.array([clock.anchor for clock in found.grid.clocks])[place])
+    ds = granularity.moved(observed, 1).astype("datetime64[ns]")
+    rows = Observed(place, step + 1, ds, np.full(len(ds), np.nan))
+    frame = framed(found.ids, found.grid, rows, replace(feature_set, label="value"), labelled=False).drop(columns="y")
+    frame.insert(1, "observed_at", observed)
+    return frame
+
+
+def _columns(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Any]:
+    return {
+        "series_id": rows["series_id"].to_numpy(np.int64),
+        "observed_at": rows["observed_at"].to_numpy("datetime64[us]"),
+        "target_at": rows["ds"].to_numpy("datetime64[us]"),
+        "features": rows[list(feature_set.names)].to_numpy(float),
+    }
+
+
+def _frame(found: dict[str, Any]) -> pd.DataFrame:
+    names = [one["name"] for one in found["definitions"]]
+    if found["series_id"] is None:
+        return pd.DataFrame(columns=["series_id", "ds", "observed_at", *names]).astype(
+            {"observed_at": "datetime64[ns]"}
+        )
+    frame = pd.DataFrame(table(found["features"], len(names)), columns=names)
+    frame.insert(0, "series_id", elements(found["series_id"], "int64"))
+    frame.insert(1, "ds", elements(found["target_at"], "datetime64[us]").astype("datetime64[ns]"))
+    frame.insert(2, "observed_at", elements(found["observed_at"], "datetime64[us]").astype("datetime64[ns]"))
+    return frame
+
+
+def _same(feature_set: FeatureSet, definitions: Sequence[dict[str, Any]]) -> None:
+    wanted = [(one.name, one.sha256) for one in feature_set.features]
+    stored = [(one["name"], one["definition_sha256"]) for one in definitions]
+    if wanted != stored:
+        other = {name for name, _ in {*wanted, *stored} if dict(wanted).get(name) != dict(stored).get(name)}
+        raise Refused(
+            f"the online values of {feature_set.name!r} were computed with other definitions"
+            f" ({', '.join(sorted(other)) or 'in another order'});"
+            f" run `mlops features build {feature_set.name} --online`"
+        )
+
+
+def _fresh(frame: pd.DataFrame, series: Sequence[int], oldest: timedelta, name: str) -> None:
+    age = dict(zip(frame["series_id"], frame["age"], strict=True))
+    stale = [one for one in series if one not in age or age[one] > oldest]
+    if stale:
+        told = [f"{one} ({f'{age[one]} old' if one in age else 'no values'})" for one in stale[:SHOWN]]
+        more = f" and {len(stale) - SHOWN} more" if len(stale) > SHOWN else ""
+        raise Refused(
+            f"online values of {name!r} are older than {oldest} for series {', '.join(told)}{more};"
+            f" bring newer data in and run `mlops features build {name} --online`"
+        )

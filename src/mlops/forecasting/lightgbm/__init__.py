@@ -1,0 +1,1 @@
+"""One LightGBM for all series (the only door to lightgbm)."""

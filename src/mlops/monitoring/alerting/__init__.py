@@ -1,0 +1,1 @@
+"""Alerts, and the messages that bring them to whoever should know."""

@@ -1,0 +1,128 @@
+"""Whether a retraining would help: challengers fitted without the newest days, against the champion on these days.
+
+Only forecasting is needed for it, and nothing is kept: what is promoted is decided by `mlops retrain`, which fits anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mlops.db import Database
+from mlops.domain.features import Selection
+from mlops.domain.forecasts import wape
+from mlops.domain.lineage import learned_nothing, trained_here, why_not_here
+from mlops.errors import MlopsError, Refused
+from mlops.evaluation.holdout import Holdout, hold_out
+from mlops.feature_store.build import history
+from mlops.monitoring.decide.costs import benefit
+from mlops.monitoring.decide.recommend import Proof
+from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
+from mlops.monitoring.policy import SAME, Policy
+from mlops.series.quality import usable
+from mlops.times import naive_utc
+from mlops.tracking.artifacts.checked import load
+from mlops.tracking.registry import resolve
+from mlops.tracking.store import Store
+
+__all__ = ["challenge", "prove"]
+
+
+def challenge(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    champion: Issue,
+    as_of: datetime,
+    stood_in_for: Issue | None = None,
+) -> tuple[tuple[Proof, ...], str]:
+    """The proofs of the policy's challengers on what was known at `as_of`, and why there are none.
+
+    Where the champion stands in for a version, `same` is that version's recipe. With several challengers each interval
+    is so much wider that all hold at once (Bonferroni).
+    """
+    try:
+        held = _held_out(database, policy, champion, as_of)
+        recipe = (stood_in_for or champion)["lineage"]["recipe"]
+        model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
+        theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
+        naive = held.of_recipe("naive", _arguments(recipe | {"params": {}}))
+        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}
+    except MlopsError as error:  # one model that can't be challenged stops no other
+        return (), str(error)
+    proofs = prove(held, found, theirs, naive, terms_of(policy, champion))
+    if stood_in_for is not None:
+        number = stood_in_for["version"]
+        proofs = tuple(replace(one, predecessor=number) if one.challenger == SAME else one for one in proofs)
+    return proofs, "too few outcomes are known of the held-out days"
+
+
+def prove(
+    held: Holdout,
+    challengers: Mapping[str, pd.DataFrame],
+    theirs: pd.DataFrame,
+    naive: pd.DataFrame,
+    terms: Mapping[str, Any],
+) -> tuple[Proof, ...]:
+    """What each challenger's forecasts of the held-out days prove against the champion's. Pure.
+
+    `terms` are those of `terms_of`; nothing where too few outcomes are known.
+    """
+    terms = {**terms, "confidence": 1 - (1 - terms["confidence"]) / len(challengers)}
+    proofs = [_proof(held, name, ours, theirs, naive, terms) for name, ours in challengers.items()]
+    return tuple(proof for proof in proofs if proof is not None)
+
+
+def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
+    lineage = champion["lineage"]
+    if not trained_here(lineage):
+        raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
+    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    granularity = lineage["selection"]["granularity"]
+    frame, _ = usable(observed, granularity, end=naive_utc(as_of))
+    frame = frame.drop(columns="quality_score")
+    if frame.empty:
+        raise Refused("no series has enough usable history for a refit")
+    held = hold_out(frame, granularity, policy.holdout_days, lineage["recipe"]["horizon"])
+    knows_to = naive_utc(champion["trained_to"])
+    if knows_to > held.begins and not learned_nothing(lineage):
+        raise Refused(
+            f"version {champion['version']} was itself trained on days after {held.begins:%Y-%m-%d}, on which it would"
+            " have to be compared"
+        )
+    return held
+
+
+def _recipe(recipe: Mapping[str, Any], challenger: str) -> tuple[str, dict[str, Any]]:
+    """Kind and arguments of a challenger: the champion's own, or a kind as it comes."""
+    if challenger == SAME:
+        return recipe["kind"], _arguments(recipe)
+    return challenger, _arguments({**recipe, "params": {}})
+
+
+def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    events = {"events": recipe["events"]} if recipe.get("events") else {}
+    return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
+
+
+def _proof(
+    held: Holdout,
+    name: str,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    naive: pd.DataFrame,
+    terms: Mapping[str, Any],
+) -> Proof | None:
+    judged = held.judged(ours=ours, theirs=theirs, naive=naive, mean=held.of_mean())
+    if not comparable(judged, terms["granularity"]):
+        return None
+    return Proof(
+        benefit=benefit(judged, "ours", "theirs", **terms),
+        wape=wape(judged["y"], judged["ours"]),
+        champion=wape(judged["y"], judged["theirs"]),
+        naive=wape(judged["y"], judged["naive"]),
+        challenger=name,
+        mean=wape(judged["y"], judged["mean"]),
+    )

@@ -1,0 +1,203 @@
+"""Columns, rows and entities that are broken rather than different."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlops.arrays import Bools, Floats, Ints
+from mlops.domain.findings import Finding
+from mlops.monitoring.detect.counts import SPANS, Usual, usual
+from mlops.monitoring.detect.spec import MonitorSpec, Rows
+
+__all__ = ["DataFaults", "fit_data_faults", "no_rows"]
+
+
+LIMIT = 6.0  # −log10 of a chance: one in a million tallies and weeks
+VANISHED_LIMIT = 4.0
+RARELY = 0.002
+OFTEN = 0.5  # categories may repeat themselves, in some seasons more than in others
+STANDING = 0.6  # what is usually as it was the row before changes from time to time, as once a week: no week can tell
+NEW = 1e-5  # the rate of categories never seen before: one misspelt row is noise, two in a week are a new category
+RECENT_WEEKS = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Something that is counted: the subject it speaks of, and the words for too many.
+
+    Its usual rate is taken as at least `rarest`; where it is above `highest`, too many says nothing.
+    """
+
+    subject: str
+    words: str
+    rarest: float = RARELY
+    highest: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataFaults:
+    """What is normal: how often values are missing or repeated, rows come twice or not; categories and entities."""
+
+    spec: MonitorSpec
+    tallies: tuple[Tally, ...]
+    known: tuple[frozenset[str], ...]
+    usual: Usual
+    presence: "pd.Series[float]"
+
+    def daily(self, rows: Rows) -> pd.DataFrame:
+        """One row per day from the first to the last: how often each tally went wrong, then out of how many chances."""
+        return _daily(rows, self.known)
+
+    def findings(self, rows: Rows, recent: Floats) -> tuple[Finding, ...]:
+        """The worst of each column, of the rows, and of each entity that stayed away; `recent` ends on the last day."""
+        found = [*self._counted(rows, np.nan_to_num(recent)), *self._vanished(rows)]
+        return _worst_by_subject(found)
+
+    def _counted(self, rows: Rows, recent: Floats) -> Iterator[Finding]:
+        went, chances = np.hsplit(recent, 2)
+        strange, places = self.usual.surprise(went, chances)
+        for number, (tally, statistic, place) in enumerate(zip(self.tallies, strange, places, strict=True)):
+            if self.usual.rate[place, number] > tally.highest:
+                continue
+            days = SPANS[place]
+            times, of = went[-days:, number].sum(), chances[-days:, number].sum()
+            detail = (
+                f"{times:.0f} of {of:.0f} {tally.words} in the last {days} days,"
+                f" where {self.usual.rate[place, number]:.1%} is usual"
+            )
+            if tally.rarest == NEW and statistic > LIMIT:
+                detail += f" ({self._strangers(rows, tally.subject)})"
+            yield Finding("data", tally.subject, float(statistic), LIMIT, bool(statistic > LIMIT), detail)
+
+    def _strangers(self, rows: Rows, column: str) -> str:
+        place = self.spec.categorical.index(column)
+        unknown = set(rows.categorical[:, place]) - self.known[place] - {None}
+        return ", ".join(map(repr, sorted(unknown)[:3]))
+
+    def _vanished(self, rows: Rows) -> Iterator[Finding]:
+        days = rows.day.nunique()
+        gone = self.presence[~self.presence.index.isin(rows.entity)]
+        for entity, rate in gone.items():
+            statistic = float(-days * np.log10(1 - min(rate, 0.995)))
+            detail = f"{self.spec.entity} {entity} has no rows in {days} days; it used to come on {rate:.0%} of days"
+            yield Finding("data", str(entity), statistic, VANISHED_LIMIT, statistic > VANISHED_LIMIT, detail)
+
+
+def fit_data_faults(rows: Rows, spec: MonitorSpec) -> DataFaults:
+    """What is normal in the history; how often a category is new is what its second half has that its first had not."""
+    tallies, week = _tallies(spec), _since(rows.day, rows.day.min()) // 7
+    early = rows.categorical[week < week.max() / 2]
+    went, chances = np.hsplit(_daily(rows, _categories(early)).to_numpy(), 2)
+    new = np.array([tally.rarest == NEW for tally in tallies])
+    chances[: len(chances) // 2, new] = went[: len(went) // 2, new] = 0
+    few = np.where(new, 0, 0.5 / np.maximum(chances.sum(axis=0), 1))
+    rarest = np.maximum([tally.rarest for tally in tallies], np.minimum(few, 0.5))
+    presence = _presence(rows, week)
+    return DataFaults(spec, tallies, _categories(rows.categorical), usual(went, chances, rarest), presence)
+
+
+def no_rows() -> Finding:
+    """The fault of a window without a single row."""
+    return Finding("data", "rows", 1.0, 0.0, True, "the window has no rows")
+
+
+def _tallies(spec: MonitorSpec) -> tuple[Tally, ...]:
+    columns = (*spec.numeric, *spec.categorical, spec.prediction)
+    return (
+        *(Tally(name, f"values of {name} are missing") for name in columns),
+        *(_stale(name, OFTEN if name in spec.categorical else RARELY) for name in columns),
+        *(Tally(name, f"rows of {name} have a category that the history never had", NEW) for name in spec.categorical),
+        Tally("copies", "rows are copies of another row"),
+        Tally("rows", f"rows of a {spec.entity} and day did not come"),
+    )
+
+
+def _stale(name: str, rarest: float) -> Tally:
+    return Tally(name, f"values of {name} are the same as the one before them", rarest, STANDING)
+
+
+def _daily(rows: Rows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
+    """The tallies in their order, day by day: times, then chances."""
+    days = pd.date_range(rows.day.min(), rows.day.max(), freq="D")
+    day, entity, values = _since(rows.day, days[0]), pd.factorize(rows.entity)[0], _values(rows)
+    copied = pd.DataFrame(np.column_stack([values, entity, day])).duplicated().to_numpy()
+    missing, any_row = np.isnan(values), np.ones((len(rows), 1))
+    same, comparable = _repeated(values, entity, day, copied)
+    new, named = _unseen(rows.categorical, known), missing[:, rows.numeric.shape[1] : -1]
+    came = np.column_stack([missing, same, new, copied])
+    could = np.column_stack([np.broadcast_to(any_row, missing.shape), comparable, ~named, any_row])
+    absent, expected = _absent(day, entity, len(days))
+    went, chances = (_by_day(part.astype(float), day, len(days)) for part in (came, could))
+    return pd.DataFrame(np.column_stack([went, absent, chances, expected]), days)
+
+
+def _since(day: pd.DatetimeIndex, first: pd.Timestamp) -> Ints:
+    return np.asarray((day - first).days)
+
+
+def _by_day(counts: Floats, day: Ints, days: int) -> Floats:
+    return np.asarray(pd.DataFrame(counts).groupby(day).sum().reindex(range(days), fill_value=0).to_numpy(float))
+
+
+def _values(rows: Rows) -> Floats:
+    """Every column as numbers: numeric ones, the codes of categories, predictions; NaN for missing."""
+    codes = [pd.factorize(rows.categorical[:, column])[0] for column in range(rows.categorical.shape[1])]
+    coded = [np.where(code < 0, np.nan, code) for code in codes]
+    return np.column_stack([rows.numeric, *coded, rows.prediction])
+
+
+def _repeated(values: Floats, entity: Ints, day: Ints, copied: Bools) -> tuple[Bools, Bools]:
+    """Which values are the same as that of the entity's row before, and which have one to be compared with."""
+    same, comparable = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
+    fresh = np.flatnonzero(~copied)
+    order = fresh[np.lexsort((day[fresh], entity[fresh]))]
+    later, before = order[1:], order[:-1]
+    comparable[later] = (entity[later] == entity[before])[:, None] & np.isfinite(values[later] + values[before])
+    same[later] = comparable[later] & (values[later] == values[before])
+    return same, comparable
+
+
+def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...]) -> Bools:
+    """Which categories are not known."""
+    unseen = np.zeros(categorical.shape, bool)
+    for place, names in enumerate(known):
+        column = pd.Series(categorical[:, place])
+        unseen[:, place] = column.notna() & ~column.isin(names)
+    return unseen
+
+
+def _absent(day: Ints, entity: Ints, days: int) -> tuple[Floats, Floats]:
+    """How many entities stayed away on each day, of those that came in the same week."""
+    expected = _entities(day // 7, entity, np.arange(days) // 7)
+    return expected - _entities(day, entity, np.arange(days)), expected
+
+
+def _entities(time: Ints, entity: Ints, times: Ints) -> Floats:
+    """How many entities came at each of the times."""
+    came = pd.DataFrame({"time": time, "entity": entity}).drop_duplicates()["time"].value_counts()
+    return np.asarray(came.reindex(times, fill_value=0).to_numpy(float))
+
+
+def _categories(categorical: NDArray[np.object_]) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(column[~pd.isna(column)]) for column in categorical.T)
+
+
+def _presence(rows: Rows, week: Ints) -> "pd.Series[float]":
+    """The part of the recent days on which an entity came, for entities that came in every recent week but the last."""
+    recent = (week > week.max() - RECENT_WEEKS) & (week < week.max())
+    seen = pd.DataFrame({"entity": rows.entity[recent], "day": rows.day[recent], "week": week[recent]})
+    by_entity = seen.groupby("entity")
+    steady = by_entity["week"].nunique() == seen["week"].nunique()
+    return (by_entity["day"].nunique() / max(seen["day"].nunique(), 1))[steady]
+
+
+def _worst_by_subject(findings: list[Finding]) -> tuple[Finding, ...]:
+    worst: dict[str, Finding] = {}
+    for finding in findings:
+        known = worst.get(finding.subject)
+        if known is None or finding.statistic / finding.threshold > known.statistic / known.threshold:
+            worst[finding.subject] = finding
+    return tuple(worst.values())

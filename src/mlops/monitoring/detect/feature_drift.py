@@ -1,0 +1,122 @@
+"""P(X | calendar): level, spread and swing of numeric features and the shares of categories, day by day."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mlops.arrays import Floats
+from mlops.monitoring.detect.calendar_fit import CalendarFit, design, fit_calendar
+from mlops.monitoring.detect.channels import Channel, EntityCentres, daily_means, spread_of
+from mlops.monitoring.detect.spec import MonitorSpec, Rows
+
+__all__ = ["FeatureDrift", "fit_feature_drift", "season_of"]
+
+FEWEST_IN_WEEK = 3.0  # rows; a rarer category has no share worth judging
+CROWD = 4  # rows a day
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """What the history says of the features: entity means, calendar, row scale and the categories worth a share."""
+
+    channels: tuple[Channel, ...]
+    categories: tuple[tuple[str, ...], ...]
+    centres: EntityCentres
+    calendar: CalendarFit
+    scale: Floats
+    harmonics: int
+    crowded: bool
+
+    def daily(self, rows: Rows) -> pd.DataFrame:
+        """One row per day, one column per channel: levels and shares, then spreads within days or swings of days."""
+        values = np.column_stack([rows.numeric, _indicators(rows, self.categories)])
+        centred = self.centres.centred(rows.entity, values) / self.scale
+        numeric = centred[:, : rows.numeric.shape[1]]
+        return pd.concat([daily_means(rows.day, centred), self._variation(rows, numeric)], axis=1)
+
+    def _variation(self, rows: Rows, numeric: Floats) -> pd.DataFrame:
+        """How far rows are from their day or, where days have few rows, days from the calendar, as roots."""
+        if self.crowded:
+            return daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric))))
+        return daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5)
+
+    def _off_calendar(self, rows: Rows, numeric: Floats) -> Floats:
+        expected = design(rows.day, rows.holiday, self.harmonics) @ self.calendar.coefficients
+        return np.asarray(numeric - (expected / self.scale)[:, : numeric.shape[1]])
+
+
+def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:
+    """The reference for every feature of `spec`; spreads and swings are roots of absolute surprises, to tame tails."""
+    categories = tuple(_worth_a_share(rows, column) for column in range(len(spec.categorical)))
+    values = np.column_stack([rows.numeric, _indicators(rows, categories)])
+    centres = EntityCentres.of(rows.entity, values)
+    centred = centres.centred(rows.entity, values)
+    matrix = design(rows.day, rows.holiday, harmonics)
+    daily = daily_means(rows.day, np.column_stack([matrix, centred])).to_numpy()
+    calendar = fit_calendar(daily[:, : matrix.shape[1]], daily[:, matrix.shape[1] :])
+    scale = spread_of(calendar.residuals(matrix, centred), centres.overall)
+    crowded = len(rows) >= CROWD * rows.day.nunique()
+    channels = _channels(spec, categories, crowded)
+    return FeatureDrift(channels, categories, centres, calendar, scale, harmonics, crowded)
+
+
+def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool) -> tuple[Channel, ...]:
+    shares = [(column, name) for column, names in zip(spec.categorical, categories, strict=True) for name in names]
+    return (
+        *map(_level, spec.numeric),
+        *(_share(column, name) for column, name in shares),
+        *map(_spread if crowded else _swing, spec.numeric),
+    )
+
+
+def _level(name: str) -> Channel:
+    expected = "what the calendar predicts"
+    return Channel("feature", name, "level", f"{name} is {{}} above {expected}", f"{name} is {{}} below {expected}")
+
+
+def _spread(name: str) -> Channel:
+    more, less = (f"{name} varies {{}} {word} within a day than the calendar predicts" for word in ("more", "less"))
+    return Channel("feature", name, "spread", more, less)
+
+
+def _swing(name: str) -> Channel:
+    further, closer = (f"{name} strays {{}} {way} its calendar than usual" for way in ("further from", "less from"))
+    return Channel("feature", name, "swing", further, closer)
+
+
+def season_of(name: str) -> Channel:
+    """The channel that asks whether a feature strays to the side of its calendar to which the season takes it."""
+    stronger, weaker = (f"the season of {name} is {{}} {word} than in the history" for word in ("stronger", "weaker"))
+    return Channel("feature", name, "season", stronger, weaker)
+
+
+def _share(column: str, name: str) -> Channel:
+    more, less = (f"{name!r} in {column} is {{}} {word} than the calendar predicts" for word in ("commoner", "rarer"))
+    return Channel("feature", column, "share", more, less)
+
+
+def _from_own_day(day: pd.DatetimeIndex, values: Floats) -> Floats:
+    """Each value less the mean of its day, widened for the part of itself that is in that mean."""
+    grouped = pd.DataFrame(values).groupby(day)
+    count = grouped.transform("count").to_numpy(float)
+    left = values - grouped.transform("mean").to_numpy(float)
+    return np.where(count > 1, left * np.sqrt(count / np.maximum(count - 1, 1)), np.nan)
+
+
+def _worth_a_share(rows: Rows, column: int) -> tuple[str, ...]:
+    """The categories common enough to be judged; of two that exclude each other one is enough."""
+    counts = pd.Series(rows.categorical[:, column]).value_counts()
+    weeks = max(1.0, rows.day.nunique() / 7)
+    common = sorted(counts.index[counts / weeks >= FEWEST_IN_WEEK])
+    return tuple(common[:1] if len(counts) == 2 and len(common) == 2 else common)
+
+
+def _indicators(rows: Rows, categories: tuple[tuple[str, ...], ...]) -> Floats:
+    """One column per category worth a share: 1 where a row is of it, NaN where the category is missing."""
+    columns = [
+        np.where(pd.isna(rows.categorical[:, column]), np.nan, rows.categorical[:, column] == name)
+        for column, names in enumerate(categories)
+        for name in names
+    ]
+    return np.column_stack(columns).astype(float) if columns else np.empty((len(rows), 0))

@@ -1,0 +1,1 @@
+"""The weekly check of every served version: what is read, judged and recorded."""

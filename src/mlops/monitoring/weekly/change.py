@@ -1,0 +1,137 @@
+"""What moved, in the unit of what moved: findings in words that need no statistics. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
+
+import numpy as np
+import pandas as pd
+
+from mlops.arrays import Floats
+from mlops.domain.findings import Change, Finding
+from mlops.forecasting.lightgbm.design import FEATURES
+from mlops.monitoring.detect.changepoint import onset
+from mlops.monitoring.detect.slices import Slice
+
+__all__ = ["in_units"]
+
+WEEKS = 26
+"""Weeks that the small picture shows."""
+LOOK_BACK = pd.Timedelta(weeks=12)
+DAYS = re.compile(r"over the last (\d+) days")
+RISES = re.compile(r"\b(above|higher|larger|too high|more within a day|further from)\b")
+FALLS = re.compile(r"\b(below|lower|smaller|too low|less within a day|less from)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What is measured of each row, its unit, and its name."""
+
+    what: str
+    unit: str
+    values: "pd.Series[float]"
+
+
+def in_units(
+    findings: Sequence[Finding], baseline: pd.DataFrame, live: pd.DataFrame, unit: str, slices: Sequence[Slice] = ()
+) -> tuple[Finding, ...]:
+    """The findings, those beyond their limit with what changed where a mean did.
+
+    Frames have `series_id, ds` (naive UTC), `holiday`, `outcome, y_hat` in the `unit` of the series, and the watched
+    features. A change that points the other way than its finding is left out: then it is no mean that moved.
+    """
+    series = {one.name: one.series for one in slices}
+    return tuple(_told(one, baseline, live, unit, series) if one.drifted else one for one in findings)
+
+
+def _told(
+    finding: Finding, baseline: pd.DataFrame, live: pd.DataFrame, unit: str, slices: Mapping[str, frozenset[int]]
+) -> Finding:
+    if finding.slice:
+        mine = slices.get(finding.slice, frozenset())
+        baseline, live = (rows[rows["series_id"].isin(mine)] for rows in (baseline, live))
+    if live.empty:
+        return finding
+    used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & FEATURES.keys() & set(live))]
+    baseline, live = (one[used].astype({"outcome": float}) for one in (baseline, live))  # unknown ones are no numbers
+    rows = pd.concat([baseline[baseline["ds"] < live["ds"].min()], live], ignore_index=True)
+    before, now = (_measure(finding, one, baseline, unit) for one in (baseline, rows))
+    if before is None or now is None:
+        return finding
+    told = DAYS.search(finding.detail)
+    usual: Floats = np.asarray(before.values, dtype=float)
+    change = _change(now, rows, usual, baseline, int(told.group(1)) if told else 7)
+    return replace(finding, change=change) if change is not None and _agrees(finding, change) else finding
+
+
+def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit: str) -> _Measure | None:
+    """What a finding is about, of each row; None where it is about no mean."""
+    error = rows["y_hat"] - rows["outcome"]
+    kind, subject = finding.kind, finding.subject
+    if kind == "performance" and subject in ("", "collapse"):
+        return _Measure("the mean absolute error", unit, error.abs())
+    if kind == "concept" and not subject and finding.detail.startswith("errors are"):
+        return _Measure("the mean absolute error", unit, error.abs())
+    if kind == "concept" and not subject and finding.slice:
+        return _Measure("the mean of outcome minus forecast", unit, -error)
+    if kind == "concept" and not subject:
+        return _Measure("the mean of forecast minus outcome", unit, error)
+    if kind == "prediction" and subject == "forecast":
+        return _Measure("the mean forecast", unit, rows["y_hat"])
+    if kind == "feature" and subject in rows and subject in FEATURES:
+        if "within a day" in finding.detail:
+            mean = rows.groupby(rows["ds"].dt.normalize())[subject].transform("mean")
+            return _Measure(
+                f"the mean distance of {subject} from the mean of its day", "", (rows[subject] - mean).abs()
+            )
+        if "its calendar" in finding.detail:
+            usual = _usual(baseline, baseline[subject].to_numpy(float), rows)
+            away = (rows[subject] - usual).abs()
+            return _Measure(f"the mean distance of {subject} from its usual weekday", "", away)
+        if subject == "log_level":
+            return _Measure("the level of the series (log_level)", unit, np.expm1(rows[subject]))
+        return _Measure(f"{subject} ({FEATURES[subject].transformation})", "", rows[subject])
+    return None
+
+
+def _change(measure: _Measure, rows: pd.DataFrame, usual: Floats, baseline: pd.DataFrame, days: int) -> Change | None:
+    """Of the newest days against the mean of the same series and weekdays in the backtest."""
+    known = measure.values.notna()
+    rows, values = rows[known], measure.values[known]
+    if rows.empty:
+        return None
+    normal = _usual(baseline, usual, rows)
+    newest = rows["ds"] > rows["ds"].max() - pd.Timedelta(days=days)
+    recent = rows["ds"] > rows["ds"].max() - LOOK_BACK
+    rise = 1.0 if values[newest].mean() >= normal[newest].mean() else -1.0
+    daily = (rise * (values - normal))[recent].groupby(rows.loc[recent, "ds"].dt.normalize()).mean()
+    place = onset(daily.to_numpy(float))
+    since = None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
+    ago = (rows["ds"].max().normalize() - rows["ds"].dt.normalize()).dt.days // 7
+    weekly = values.groupby(ago).mean().reindex(range(WEEKS - 1, -1, -1))
+    weeks = [None if np.isnan(one) else float(one) for one in weekly]
+    first = next(number for number, one in enumerate(weeks) if one is not None)
+    now, before = float(values[newest].mean()), float(normal[newest].mean())
+    if not (np.isfinite(now) and np.isfinite(before)):
+        return None
+    ended = rows["ds"].max().normalize().to_pydatetime().replace(tzinfo=UTC)
+    return Change(measure.what, now, before, measure.unit, days, since, ended, tuple(weeks[first:]))
+
+
+def _usual(baseline: pd.DataFrame, values: Floats, rows: pd.DataFrame) -> "pd.Series[float]":
+    """For each row the mean of its series on its weekday in the backtest; of its series where there is none."""
+    known = pd.DataFrame({"series_id": baseline["series_id"], "day": baseline["ds"].dt.dayofweek, "value": values})
+    by_day = known.groupby(["series_id", "day"])["value"].mean()
+    keys = pd.MultiIndex.from_arrays([rows["series_id"], rows["ds"].dt.dayofweek])
+    found = pd.Series(by_day.reindex(keys).to_numpy(float), index=rows.index)
+    return found.fillna(rows["series_id"].map(known.groupby("series_id")["value"].mean())).fillna(known["value"].mean())
+
+
+def _agrees(finding: Finding, change: Change) -> bool:
+    """Whether the mean moved the way that the finding says."""
+    if RISES.search(finding.detail):
+        return change.now > change.usual
+    if FALLS.search(finding.detail):
+        return change.now < change.usual
+    return finding.kind == "performance" and change.now > change.usual

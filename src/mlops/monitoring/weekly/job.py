@@ -1,0 +1,223 @@
+"""The monitoring job: every served version is checked, and what is found recorded; one that breaks stops no other."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mlops import parallel
+from mlops.config import Settings
+from mlops.db import Database
+from mlops.db.failures import explained, one_sentence
+from mlops.domain.canonical import one_line
+from mlops.domain.findings import Benefit, Findings, Recommendation
+from mlops.files import whole
+from mlops.monitoring.policy import Policy
+from mlops.monitoring.weekly.check import check
+from mlops.monitoring.weekly.history import Reading
+from mlops.monitoring.weekly.record import Check, record, record_failure
+from mlops.tracking.checks import attach
+from mlops.tracking.store import Store, open_store
+
+__all__ = ["Checked", "drill_down", "replay", "run"]
+
+FEW = 24  # versions that are checked sooner here than workers have begun
+Done = Callable[["Checked"], None]
+Readings = dict[int, Reading]
+"""By the id of the version."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one week's check of one served version found.
+
+    `state` is judged, or why not: unlabelled, unjudged, failed; then `problem` says it in a sentence. A champion has a
+    recommendation, another version may have a `comparison`: what it would have saved in the champion's place. `since`
+    is the first check in a row that asked the same for the same cause.
+    """
+
+    name: str
+    version: int
+    version_id: int
+    alias: str
+    as_of: datetime
+    state: str
+    problem: str
+    findings: Findings
+    recommendation: Recommendation | None
+    recommendation_id: int | None
+    values: dict[str, float]
+    comparison: Benefit | None
+    since: datetime | None = None
+
+    @property
+    def champion(self) -> bool:
+        """Whether it is the version that its model's forecasts are made by."""
+        return self.alias == "champion"
+
+    @property
+    def asks(self) -> str:
+        """The action that is recommended; none for a version that is no champion."""
+        return "none" if self.recommendation is None else self.recommendation.action
+
+
+def run(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    as_of: datetime,
+    *,
+    done: Done = lambda _: None,
+    readings: Readings | None = None,
+) -> list[Checked]:
+    """Check every served version on what was known at `as_of`, by name, champions first; `done` is told of each.
+
+    One that can't be checked is `failed` and stops no other. Repeating it for the same time changes nothing that was
+    written, unless data came or the policy changed; several processes at once write the same. Who checks week after
+    week by one policy gives the same `readings` each time: what they have read is not read again.
+    """
+    return replay(database, store, policy, [as_of], done=done, readings=readings)
+
+
+def replay(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    times: Sequence[datetime],
+    *,
+    done: Done = lambda _: None,
+    readings: Readings | None = None,
+) -> list[Checked]:
+    """The checks of several times, in their order, of the versions that are served at the last of them.
+
+    A version's tables are read once and its monitors go on from week to week, which is all that makes it faster than
+    `run` for each time. Many versions are checked on the workers of MLOPS_PARALLEL.
+    """
+    with database.transaction() as transaction:
+        transaction.run("close_recommendations_of_replaced")
+        versions = transaction.rows("served_versions", as_of=times[-1])
+    found: dict[int, list[Checked]] = {}
+    for number, checks in _all(database, store, policy, times, versions, {} if readings is None else readings):
+        found[number] = checks
+        for one in checks:
+            done(one)
+    return [found[number][place] for place in range(len(times)) for number in range(len(versions))]
+
+
+def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
+    """Write the Evidently page of one check: every statistic with its test."""
+    from mlops.monitoring import evidently
+
+    with database.transaction() as transaction:
+        snapshot = transaction.value("evidently_snapshot", version_id=checked.version_id, as_of=checked.as_of)
+    role = "" if checked.champion else f"-{checked.alias}"
+    page = folder / f"drift-{checked.name}{role}-{checked.as_of:%Y-%m-%d}.html"
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(page) as unfinished:
+        evidently.save_html(snapshot, unfinished)
+    return page
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a worker needs to open the database and the store."""
+
+    database: str
+    store: str
+    home: Path
+    policy: Policy
+    times: tuple[datetime, ...]
+
+
+def _all(
+    database: Database,
+    store: Store,
+    policy: Policy,
+    times: Sequence[datetime],
+    versions: Sequence[Mapping[str, Any]],
+    readings: Readings,
+) -> Iterator[tuple[int, list[Checked]]]:
+    if len(versions) < FEW or Settings().parallel == "serial":
+        for number, version in enumerate(versions):
+            reading = readings.setdefault(version["version_id"], Reading(database, store, policy, version))
+            reading.version = version  # its aliases may have moved since
+            checks = _life(database, store, policy, times, reading)
+            if any(one.state == "failed" for one in checks):
+                del readings[version["version_id"]]  # it may have broken in the middle
+            yield number, checks
+        return
+    place = _Place(database.url, store.uri, store.artifacts.parent, policy, tuple(times))
+    yield from parallel.jobs(_elsewhere, versions, shared=place)
+
+
+def _elsewhere(place: _Place, version: Mapping[str, Any]) -> list[Checked]:
+    database, store = _opened(place.database, place.store, place.home)
+    return _life(database, store, place.policy, place.times, Reading(database, store, place.policy, version))
+
+
+@cache
+def _opened(database: str, store: str, home: Path) -> tuple[Database, Store]:
+    """A worker's own connections, which it keeps for the next version."""
+    return Database(database), open_store(Settings(home=home, mlflow_tracking_uri=store), database)
+
+
+def _life(
+    database: Database, store: Store, policy: Policy, times: Sequence[datetime], reading: Reading
+) -> list[Checked]:
+    """The checks of one version."""
+    return [_checked(database, store, policy, reading, as_of) for as_of in times]
+
+
+def _checked(database: Database, store: Store, policy: Policy, reading: Reading, as_of: datetime) -> Checked:
+    """A check that is recorded, or why there is none."""
+    version = reading.version
+    try:
+        return _recorded(database, store, policy, check(database, store, policy, reading, as_of))
+    except Exception as error:  # one version that can't be checked stops no other
+        if explained(error) is None:
+            log.exception("the check of %s version %s broke", version["name"], version["version"])
+        problem = one_line(one_sentence(error))
+    record_failure(database, version, as_of, problem)
+    return _told(Check(version, as_of, Findings(), None, {}, "failed", problem), None, None)
+
+
+def _recorded(database: Database, store: Store, policy: Policy, check: Check) -> Checked:
+    number, standing = record(database, policy, check)
+    _attach(database, store, check)
+    since = None
+    if number is not None:
+        with database.transaction() as transaction:
+            since = transaction.value("recommendation_stands_since", recommendation_id=number)
+    return _told(check, number, standing, since)
+
+
+def _attach(database: Database, store: Store, check: Check) -> None:
+    """Keep the snapshot that stands with the model's run, too; the check stands without."""
+    with database.transaction() as transaction:
+        snapshot = transaction.value("evidently_snapshot", **check.key)
+    why = attach(store, check.version["run_id"], check.as_of, snapshot) if snapshot else None
+    if why:
+        log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)
+
+
+def _told(check: Check, number: int | None, standing: Recommendation | None, since: datetime | None = None) -> Checked:
+    version = check.version
+    return Checked(
+        name=version["name"],
+        version=version["version"],
+        version_id=version["version_id"],
+        alias=version["alias"],
+        as_of=check.as_of,
+        state=check.state,
+        problem=check.problem,
+        findings=check.findings,
+        recommendation=standing,
+        recommendation_id=number,
+        values=dict(check.values),
+        comparison=check.comparison,
+        since=since,
+    )

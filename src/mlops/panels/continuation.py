@@ -1,0 +1,67 @@
+"""Newer rows after those that a model knows: put together, or refused where they don't belong together."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mlops.errors import BadInput
+from mlops.panels.calendar import Calendar
+from mlops.panels.from_frame import Panels
+from mlops.panels.panel import Panel
+from mlops.panels.service_calendar import closed
+
+__all__ = ["continued", "refuse_gap"]
+
+KEYS = ["series_id", "ds"]
+
+
+def continued(known: pd.DataFrame, new: Panels, *, overwrite: bool) -> pd.DataFrame:
+    """The known rows and after them the new ones, as a frame; what is older than the known ones is left out.
+
+    BadInput for a value that differs from the known one, unless it is to replace it.
+    """
+    said = pd.concat([part.known() for part in new.parts], ignore_index=True)
+    rows = said[
+        (said["ds"] >= known["ds"].min()) & said.drop(columns=[*KEYS, "time_zone"], errors="ignore").notna().any(axis=1)
+    ]
+    with_y = rows[rows["y"].notna()]
+    both = with_y.merge(known[[*KEYS, "y"]].dropna(), on=KEYS, suffixes=("", "_known"))
+    differ = both[both["y"] != both["y_known"]]
+    if len(differ) and not overwrite:
+        row = differ.iloc[0]
+        raise BadInput(
+            f"series {row['series_id']!r} has {row['y']:g} for {row['ds']}, where {row['y_known']:g} is known already"
+            f" ({len(differ):,} such row{'s' if len(differ) > 1 else ''}); nothing was taken. Leave out what is"
+            " known, or pass overwrite=True to correct it"
+        )
+    keys = pd.MultiIndex.from_frame(known[KEYS])
+    again = keys.isin(pd.MultiIndex.from_frame(with_y[KEYS]))
+    again |= known["y"].isna().to_numpy() & keys.isin(pd.MultiIndex.from_frame(rows[KEYS]))  # a newer plan
+    return pd.DataFrame(pd.concat([known[~again], rows], ignore_index=True))
+
+
+def refuse_gap(before: Panel, after: Panel, calendar: Calendar) -> None:
+    """BadInput where no series has a value between what is known and what is new, for more steps than ever before.
+
+    Steps without service and named days are none of them.
+    """
+    number = after.granularity.number
+    newest = int(number(before.index[-1:].to_numpy())[0] - number(after.index[:1].to_numpy())[0])
+    steps = pd.DatetimeIndex(after.index[newest + 1 :])
+    empty = np.isnan(after.y[:, newest + 1 :]).all(axis=0)
+    between = steps[: int((~empty).argmax())] if len(steps) else steps
+    served = ~closed(before, between).all(axis=0)
+    real = np.isin(np.arange(newest + 1, newest + 1 + len(between)), after.by_the_clock()[1])  # a clock skips an hour
+    lost = between[served & real & (calendar.count(between, after.granularity) == 0)]
+    if len(lost) > _longest(np.asarray(np.isnan(before.y).all(axis=0))):
+        raise BadInput(
+            f"between the newest step that is known, {before.cutoff}, and the new rows no series has a value for"
+            f" {len(lost):,} step{'s' if len(lost) > 1 else ''}, from {lost[0]} to {lost[-1]}; nothing was taken. Pass"
+            " the rows in between too, or allow_gap=True if there were none"
+        )
+
+
+def _longest(empty: npt.NDArray[np.bool_]) -> int:
+    """The longest run of steps."""
+    count = np.cumsum(empty)
+    return int((count - np.maximum.accumulate(np.where(empty, 0, count))).max(initial=0))

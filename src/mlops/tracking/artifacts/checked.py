@@ -1,0 +1,336 @@
+"""A model out of a store that anybody may write to: brought here once, compared with its anchor, and loaded from here.
+
+Nothing of a model is read as code or as a pickle before its files are found to be those that were anchored in Postgres
+when the version was first recorded. They are loaded from the folder that was compared, so nobody can change them in
+between. And no code is run but that which came with a release of this package, whatever the anchor says.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mlflow.exceptions import MlflowException
+
+import mlflow
+from mlops.db import Database
+from mlops.domain.canonical import one_line
+from mlops.domain.lineage import changed_files
+from mlops.errors import MlopsError, ModelNotFound, Refused
+from mlops.tracking.alerts import review
+from mlops.tracking.artifacts.model_card import MODEL_FILE, model_card, read_model
+from mlops.tracking.artifacts.released import RELEASED
+from mlops.tracking.registry import ModelVersion
+
+__all__ = [
+    "ARTIFACTS",
+    "MODEL_FILE",
+    "Signature",
+    "anchor_of",
+    "changed",
+    "checked_files",
+    "digests",
+    "fetch",
+    "foreign_library",
+    "load",
+    "load_from",
+    "refusal",
+    "signature_of",
+    "why_not_loaded",
+]
+
+ARTIFACTS = "artifacts"
+"""MLflow's name for the files that a model is made of."""
+LEFT_BEHIND = "registered_model_meta"
+"""Written by MLflow into what it downloads, in a store of files into the model itself."""
+CACHE = "__pycache__"
+PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+OUR_LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
+Signature = dict[str, dict[str, str]]
+
+
+def checked_files(database: Database, version: ModelVersion, folder: Path, *, undecided: bool = False) -> Path:
+    """Bring a version's model into an empty folder; where it lies there, its files compared with their anchor.
+
+    Raises ModelNotFound when it can't be read. Raises Refused when a file is another one than was anchored, which is
+    recorded and opens an alert; when nothing is anchored; and for a version that no training here has anchored, unless
+    somebody has decided to promote it (or `undecided`, for who is about to decide).
+    """
+    anchor = anchor_of(database, version)
+    if anchor["anchored_by"] == "sync" and not (undecided or anchor["decided"]):
+        why = anchor["lineage_problem"] or "no training here has made it"
+        raise Refused(
+            f"{version.uri} is not loaded: {why}; if you trust it, put that on record with"
+            f" `mlops registry promote {version.uri}`"
+        )
+    if anchor["files"] is None:
+        why = anchor["lineage_problem"] or "nothing was recorded of its files"
+        raise Refused(f"{version.uri} is not loaded: {why}; `mlops registry sync` reads what was not read yet")
+    model = fetch(version, folder)
+    problem = next(changed(anchor["files"], digests(model)), None)
+    if problem is not None:
+        _tell(database, anchor["version_id"], f"its file {problem}")
+        raise Refused(
+            f"{version.uri} is not loaded: its file {problem}; nothing of it was run; bring its files back from a"
+            f" backup, or another version: `mlops registry rollback {version.name}`"
+        )
+    return model
+
+
+def load(database: Database, version: ModelVersion, *, undecided: bool = False) -> Any:
+    """The model as MLflow's pyfunc, from a folder of its own that goes when the model does.
+
+    Raises what `checked_files` and `load_from` raise.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="mlops-model-")
+    try:
+        loaded = load_from(checked_files(database, version, Path(folder.name), undecided=undecided), version)
+    except BaseException:
+        folder.cleanup()
+        raise
+    weakref.finalize(loaded, folder.cleanup)
+    return loaded
+
+
+def load_from(model: Path, version: ModelVersion) -> Any:
+    """The model in a folder that `checked_files` returned, as MLflow's pyfunc, with unpickling forbidden.
+
+    Raises Refused, before anything is run, for a model that brings code of its own or a pickle.
+    """
+    why = refusal(model)
+    if why is not None:
+        raise Refused(f"{version.uri} is not loaded: {why}; nothing of it was run")
+    try:
+        # MLflow takes skops for a pickle, for a model may list types to trust; `refusal` has compared these with ours
+        with _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
+            return mlflow.pyfunc.load_model(str(model), suppress_warnings=True)  # nobody hears them, and they take time
+    except (MlflowException, OSError) as error:
+        raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
+
+
+def why_not_loaded(database: Database, version: ModelVersion) -> str | None:
+    """Why a version that is to be decided on can't be loaded; None when it can."""
+    try:
+        load(database, version, undecided=True)
+    except MlopsError as error:
+        return one_line(str(error))
+    except Exception as error:  # noqa: BLE001  a library may raise anything about a file that it can't read
+        return one_line(f"{type(error).__name__}: {error}")
+    return None
+
+
+def anchor_of(database: Database, version: ModelVersion) -> dict[str, Any]:
+    """The anchor of a version and the state of its lineage; `files` is None when nothing is anchored.
+
+    Raises ModelNotFound for a version that is not in the mirror: name, number and time of creation are what it is.
+    """
+    with database.transaction() as transaction:
+        row = transaction.one(
+            "version_anchor", name=version.name, version=version.version, created_at=version.created_at
+        )
+    if row is None:
+        raise ModelNotFound(f"{version.uri} is not in the mirror; run `mlops registry sync`")
+    return row
+
+
+def fetch(version: ModelVersion, folder: Path) -> Path:
+    """Bring a version's model into an empty folder as it is now; where it lies there. ModelNotFound if it can't be."""
+    try:
+        model = Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
+    except (MlflowException, OSError) as error:
+        raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
+    for cache in [*model.rglob(CACHE)]:  # Python would run what lies there instead of the file beside it
+        shutil.rmtree(cache)
+    (model / LEFT_BEHIND).unlink(missing_ok=True)
+    return model
+
+
+def digests(model: Path) -> dict[str, str]:
+    """SHA-256 of every file of a model by its path, but for what MLflow and Python leave behind."""
+    paths = sorted(path for path in model.rglob("*") if path.is_file() and CACHE not in path.parts)
+    named = {path.relative_to(model).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    named.pop(LEFT_BEHIND, None)
+    return named
+
+
+def changed(anchored: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each file that is not as it was anchored; both are digests by path.
+
+    Versions of before whole models were anchored have those of the code and the artifacts, or none.
+    """
+    if not anchored:
+        return iter(())
+    if MODEL_FILE not in anchored:
+        now = {path: digest for path, digest in now.items() if _makes_forecasts(path)}
+    return changed_files(anchored, now)
+
+
+def refusal(model: Path) -> str | None:
+    """Why a model in a folder is not to be loaded: it would run code, or unpickle. None when nothing of it does.
+
+    Code is run only when it is that of a release, which reads artifacts without pickle. Of other models those are
+    loaded whose library reads a format that runs nothing.
+    """
+    try:
+        flavors, found = _function(model)
+    except (OSError, ValueError, TypeError, LookupError, RecursionError, yaml.YAMLError) as error:
+        return f"its {MODEL_FILE} tells no flavour python_function ({one_line(f'{type(error).__name__}: {error}')})"
+    if found.get("code"):
+        return f"it brings code of its own ({one_line(repr(found['code']))})"
+    loader = found.get("loader_module")
+    if loader in OUR_LOADERS:
+        return _refusal_of_code(model, found)
+    if loader in FORMATS:
+        library = dict(flavors.get(loader.removeprefix("mlflow.")) or {})
+        for place in (one.get(name) for one in (found, library) for name in ("data", "model_path", "pickled_model")):
+            if Path(str(place)).name != str(place):  # another file would be read than those that were compared
+                return f"its data {one_line(repr(place))} are not beside its {MODEL_FILE}"
+        return FORMATS[loader](library)
+    return f"its loader {one_line(repr(loader))} may run code or unpickle"
+
+
+def foreign_library(database: Database, version: ModelVersion) -> str | None:
+    """Whose model a version is that was not made here, as `lightgbm`; None when its code is ours, or is not known."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            loader = _function(_model_file(database, version, folder))[1].get("loader_module")
+        except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
+            return None
+    return str(loader).removeprefix("mlflow.") if loader in FORMATS else None
+
+
+def signature_of(database: Database, version: ModelVersion) -> Signature:
+    """What a model takes and gives: `required` and `optional` inputs, `outputs`, `params`, by name.
+
+    Empty when it has none, or when its MLmodel can't be read or is not the one that was anchored. What has no name, as
+    the columns of an array, is known by its place.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = read_model(_model_file(database, version, folder)).signature
+        except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
+            return {}
+    if found is None or found.inputs is None:
+        return {}
+    columns = [_column(column, place) for place, column in enumerate(found.inputs.inputs)]
+    given = [_column(column, place) for place, column in enumerate(found.outputs.inputs if found.outputs else ())]
+    return {
+        "required": {name: kind for name, kind, required in columns if required},
+        "optional": {name: kind for name, kind, required in columns if not required},
+        "outputs": {name: kind for name, kind, _ in given},
+        "params": {param.name: str(param.dtype) for param in (found.params.params if found.params else ())},
+    }
+
+
+def _model_file(database: Database, version: ModelVersion, folder: str) -> Path:
+    """Bring a version's MLmodel into a folder, which is returned; Refused when it is not the one that was anchored."""
+    said = anchor_of(database, version)["files"] or {}
+    path = Path(mlflow.artifacts.download_artifacts(f"{version.uri}/{MODEL_FILE}", dst_path=folder))
+    if said.get(MODEL_FILE) not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
+        raise Refused(f"the {MODEL_FILE} of {version.uri} is not the one that was anchored")
+    return path.parent
+
+
+def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The flavours of a model in a folder, and that by which MLflow's pyfunc loads it."""
+    flavors = dict(model_card(model)["flavors"])
+    return flavors, dict(flavors["python_function"])
+
+
+def _tell(database: Database, version_id: int, problem: str) -> None:
+    """Record that a version is not what was anchored, and open the alert about it."""
+    with database.transaction() as transaction:
+        transaction.run("set_version_verified", version_id=version_id, problem=problem)
+    review(database, [])
+
+
+def _makes_forecasts(path: str) -> bool:
+    return path.startswith(f"{ARTIFACTS}/") or ("/" not in path and path.endswith(".py"))
+
+
+def _refusal_of_code(model: Path, found: Mapping[str, Any]) -> str | None:
+    """Of a model from code: it has to be a file of a release, which reads the artifacts that lie in their place."""
+    said = found.get("model_code_path")
+    if not isinstance(said, str) or found.get("data") or found.get("python_model"):
+        return "it is a pickled Python model"
+    code = model / Path(said).name
+    digest = hashlib.sha256(code.read_bytes()).hexdigest() if code.is_file() else None
+    if digest not in RELEASED:
+        return f"its code {code.name} ({digest[:12] if digest else 'not there'}…) is of no release of mlops"
+    places = found.get("artifacts")
+    if not isinstance(places, dict) or any(
+        not isinstance(one, dict) or one.get("path") != f"{ARTIFACTS}/{name}" for name, one in places.items()
+    ):
+        return f"its artifacts are not those in its folder {ARTIFACTS}"
+    return None
+
+
+def _of_lightgbm(library: Mapping[str, Any]) -> str | None:
+    kind = library.get("model_class", "lightgbm.basic.Booster")
+    return None if kind == "lightgbm.basic.Booster" else f"its {one_line(repr(kind))} is pickled"
+
+
+def _of_prophet(_: Mapping[str, Any]) -> str | None:
+    return None
+
+
+def _of_xgboost(library: Mapping[str, Any]) -> str | None:
+    kind = library.get("model_class", "xgboost.core.Booster")
+    return None if kind in XGBOOST else f"its class {one_line(repr(kind))} is none of XGBoost"
+
+
+def _of_sklearn(library: Mapping[str, Any]) -> str | None:
+    if library.get("serialization_format") != "skops":
+        return "its scikit-learn model is pickled; MLflow writes one without by serialization_format='skops'"
+    asked = library.get("skops_trusted_types") or []
+    unknown = [one for one in asked if one not in TRUSTED] if isinstance(asked, list) else [asked]
+    return f"it wants the types {one_line(repr(unknown))} to be trusted, which may run code" if unknown else None
+
+
+SKLEARN = "mlflow.sklearn"
+KINDS = ("Model", "Regressor", "Classifier", "Ranker", "RFRegressor", "RFClassifier")
+XGBOOST = frozenset({"xgboost.core.Booster", *(f"xgboost.sklearn.XGB{kind}" for kind in KINDS)})
+TRUSTED = frozenset(
+    {
+        "numpy.dtype",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.tree._tree.Tree",
+    }
+)
+"""Types that skops does not know and that only hold numbers; whatever else a model wants trusted is refused."""
+FORMATS = {
+    "mlflow.lightgbm": _of_lightgbm,
+    "mlflow.prophet": _of_prophet,
+    SKLEARN: _of_sklearn,
+    "mlflow.xgboost": _of_xgboost,
+}
+"""Loaders of MLflow that read a format which runs nothing (text, JSON), with what has to hold of their flavour."""
+
+
+@contextmanager
+def _deserialization(*, allowed: bool) -> Iterator[None]:
+    before = os.environ.get(PICKLE)
+    os.environ[PICKLE] = "true" if allowed else "false"
+    try:
+        yield
+    finally:
+        del os.environ[PICKLE]
+        if before is not None:
+            os.environ[PICKLE] = before
+
+
+def _column(column: Any, place: int) -> tuple[str, str, bool]:
+    return column.name or str(place), _type(column), bool(getattr(column, "required", True))
+
+
+def _type(column: Any) -> str:
+    return str(getattr(column.type, "name", column.type))

@@ -1,0 +1,1 @@
+"""The registry bridge: Postgres as an exact mirror of MLflow's registry."""

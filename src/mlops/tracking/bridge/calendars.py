@@ -1,0 +1,57 @@
+"""Mirrors the named days that versions reckon with, so that SQL sees the holidays and events that a model knew."""
+
+import logging
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+
+from mlops.db import Database
+
+__all__ = ["calendar_days", "mirror_calendars"]
+
+log = logging.getLogger(__name__)
+
+
+def mirror_calendars(database: Database) -> int:
+    """Add the holidays and events of versions that say what they were made from; of how many versions.
+
+    Holidays are those of the library that is installed here. Repeating it changes nothing, until a new year begins for
+    versions that an alias points to.
+    """
+    with database.transaction() as transaction:
+        wanted = transaction.rows("calendars_to_mirror")
+    done = 0
+    for row in wanted:
+        try:
+            days = calendar_days(row["country"], row["events"], row["first_day"], row["last_day"])
+        except Exception:  # a lineage may claim anything; one odd calendar never stops the others
+            log.info("the calendar of model version %s", row["version_id"], exc_info=True)
+            continue
+        span = {name: row[name] for name in ("version_id", "country", "first_day", "last_day")}
+        with database.transaction() as transaction:
+            transaction.run(
+                "mirror_calendar", document={"days": days}, library=f"holidays {version('holidays')}", **span
+            )
+        done += 1
+    return done
+
+
+def calendar_days(country: str | None, events: list[Any], first: date, last: date) -> list[dict[str, Any]]:
+    """The holidays and events of a country and a model's own, `first` and `last` included, as rows."""
+    from mlops.panels.calendar import Calendar  # the library of holidays is read when there is something to find
+
+    calendar, found = Calendar.of(country, events), []
+    for day, name, share in calendar.days(first, last).itertuples(index=False):
+        events = [one for one in calendar.events if one.name == name and one.first <= day.date() <= one.last]
+        event = events[0] if events else None
+        about = {series for one in events for series in one.series} if all(one.series for one in events) else set()
+        row = {
+            "day": str(day.date()),
+            "name": name,
+            "kind": "holiday" if event is None else "event",
+            "share": share,
+            "announced": str(event.announced) if event and event.announced else None,
+            "series": sorted(about) or None,
+        }
+        found.append(row)
+    return found

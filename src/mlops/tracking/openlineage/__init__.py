@@ -1,0 +1,1 @@
+"""Lineage as OpenLineage events (the only door to openlineage)."""

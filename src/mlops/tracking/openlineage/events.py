@@ -1,0 +1,306 @@
+"""Lineage as OpenLineage events (specification 2-0-2), for catalogues such as Marquez, DataHub or OpenMetadata.
+
+A training is one run of the job `train.MODEL`: it reads a selection of the time series and writes the model, whose
+columns are its features. A call of `mlops predict` is one run of `predict.MODEL`. Ids and times are those of what was
+recorded: the same state gives the same events, and a receiver that has a run already is told of it once more. A
+training begins and ends when its run did, or, without one, when its version was registered.
+
+Datasets are named as https://openlineage.io/docs/spec/naming says: `postgres://HOST:PORT`, `DATABASE.SCHEMA.TABLE`. It
+has no rule for MLflow: a model is `mlflow://HOST:PORT`, `NAME`, and its version is the version of the dataset.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import NAMESPACE_URL, uuid5
+
+from openlineage.client import facet_v2 as facets
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+
+import mlops
+from mlops.db import Database
+from mlops.domain.canonical import canonical_json
+from mlops.errors import ModelNotFound, NothingToDo
+from mlops.tracking.openlineage.facets import columns, engine, purpose, subset
+
+__all__ = ["Place", "Recorded", "events", "read"]
+
+NAMESPACE = "mlops"
+"""That of the jobs."""
+DOUBLE, TIME = "double precision", "timestamp with time zone"
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where data and models are, as namespaces say it."""
+
+    data: str
+    models: str
+
+    @classmethod
+    def of(cls, database_url: str, tracking_uri: str) -> "Place":
+        """The namespaces of a database and of MLflow's store; a server behind a local socket is `localhost`."""
+        return cls(f"postgres://{_server(database_url, 5432)}", f"mlflow://{_server(tracking_uri, 5432)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is to be told: live versions with their features, and the calls of `predict` that used them."""
+
+    versions: Sequence[Row]
+    requests: Sequence[Row]
+
+
+def read(database: Database, name: str | None = None, since: datetime | None = None) -> Recorded:
+    """The versions of a model (of all if None) and, with `since`, what was forecast with them from that time on."""
+    with database.transaction() as transaction:
+        versions = transaction.rows("export_versions", name=name)
+        known = versions or (transaction.rows("export_versions", name=None) if name else [])
+        ids = [row["version_id"] for row in versions]
+        requests = transaction.rows("export_requests", version_ids=ids, since=since) if since else []
+    if not known:
+        raise NothingToDo("no version is in the mirror; train one, or run `mlops registry sync`")
+    if not versions:
+        there = ", ".join(sorted({row["name"] for row in known}))
+        raise ModelNotFound(f"no version of {name!r} is in the mirror; there is {there}")
+    return Recorded(versions, requests)
+
+
+def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
+    """A START and a COMPLETE event per training, then per call of `predict`."""
+    facets.set_producer(f"urn:mlops:{mlops.__version__}")
+    versions = {row["version_id"]: _Version(row, place) for row in recorded.versions}
+    for version in versions.values():
+        yield from version.trained()
+    for request in recorded.requests:
+        yield from versions[request["version_id"]].predicted(request)
+
+
+class _Version:
+    """One model version, as what it was made from and what it is used for."""
+
+    def __init__(self, row: Row, place: Place) -> None:
+        self.row, self.place, self.lineage = row, place, row["lineage"] or {}
+        self.uri = f"models:/{row['name']}/{row['version']}"
+        self.owner = (self.lineage.get("recipe") or {}).get("owner")
+
+    def trained(self) -> Iterator[RunEvent]:
+        """The run that made it."""
+        run = Run(self._id("training"), facets=self._run_facets())
+        job = Job(NAMESPACE, f"train.{self.row['name']}", facets=self._job_facets())
+        inputs = [self._series(self._selected())] if self.lineage else []
+        return _start_and_end(run, job, self.row["began_at"], self.row["ended_at"], inputs, [self._made()])
+
+    def predicted(self, request: Row) -> Iterator[RunEvent]:
+        """A run that used it."""
+        run = Run(
+            self._id(f"request {request['request_id']} {request['issued_at'].isoformat()}"),
+            facets={
+                "nominalTime": facets.nominal_time_run.NominalTimeRunFacet(request["issued_at"].isoformat()),
+                "processing_engine": engine(mlops.__version__),
+            },
+        )
+        about = f"Forecasts of {self.row['name']} from what was known at a time."
+        job = Job(NAMESPACE, f"predict.{self.row['name']}", facets=purpose(about, "FORECAST"))
+        used = InputDataset(self.place.models, self.row["name"], facets=self._identity())
+        inputs = [used, self._series({})]
+        return _start_and_end(run, job, request["began_at"], request["ended_at"], inputs, [_forecasts(self, request)])
+
+    def table(self, name: str) -> str:
+        """The name of a table of ours."""
+        return f"{self.row['database']}.analytics.{name}"
+
+    def _id(self, what: str) -> str:
+        """The same for the same run, whoever exports it, and whenever: MLflow restarts its numbers after a delete."""
+        return str(uuid5(NAMESPACE_URL, f"{self.place.models}/{self.uri}/{self.row['created_at'].isoformat()}/{what}"))
+
+    def _run_facets(self) -> dict[str, Any]:
+        row, parameter = self.row, facets.execution_parameters_run.ExecutionParameter
+        tag = facets.tags_run.TagsRunFacetFields
+        metrics = row["metrics"].items()
+        measured = {name: f"{value:.6g}" for name, value in metrics if not name.startswith("importance.")}
+        code = {f"code_{name}": self.lineage.get("code", {}).get(name) for name in ("commit", "sha256")}
+        told = {"mlflow.run_id": row["run_id"], "lineage_sha256": row["lineage_sha256"], **code, **measured}
+        found: dict[str, Any] = {
+            "processing_engine": engine(self.lineage.get("code_version", mlops.__version__)),
+            "executionParameters": facets.execution_parameters_run.ExecutionParametersRunFacet(
+                [parameter(key=name, name=name, value=str(value)) for name, value in sorted(row["params"].items())]
+            ),
+            "tags": facets.tags_run.TagsRunFacet(
+                [tag(name, str(told[name]), "MLOPS") for name in sorted(told) if told[name]]
+            ),
+        }
+        if row["as_of"]:
+            found["nominalTime"] = facets.nominal_time_run.NominalTimeRunFacet(row["as_of"].isoformat())
+        cause = row["tags"].get("mlops.recommendation_id")
+        if cause:
+            found["parent"] = self._parent(cause)
+        return found
+
+    def _parent(self, recommendation: str) -> Any:
+        """The monitoring that recommended this training."""
+        parent = facets.parent_run
+        run = str(uuid5(NAMESPACE_URL, f"{self.place.data}/{self.row['database']}/recommendation/{recommendation}"))
+        return parent.ParentRunFacet(parent.Run(run), parent.Job(NAMESPACE, f"monitor.{self.row['name']}"))
+
+    def _job_facets(self) -> dict[str, Any]:
+        about = self.row["description"] or f"Trains {self.row['name']} and measures it by a backtest."
+        found = purpose(about, "TRAINING")
+        if self.owner:
+            owner = facets.ownership_job.Owner(self.owner, "OWNER")
+            found["ownership"] = facets.ownership_job.OwnershipJobFacet([owner])
+        recipe = self.lineage.get("recipe")
+        if recipe:
+            found["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(recipe))
+        repository, commit = (self.row["run_tags"].get(f"mlflow.source.git.{name}") for name in ("repoURL", "commit"))
+        if repository:
+            location = facets.source_code_location_job.SourceCodeLocationJobFacet
+            found["sourceCodeLocation"] = location("git", repository, repoUrl=repository, version=commit)
+        return found
+
+    def _series(self, selected: dict[str, Any]) -> InputDataset:
+        kinds = {
+            "series_id": "bigint",
+            "metric_type": "text",
+            "granularity": "text",
+            "labels": "jsonb",
+            "observed_at": TIME,
+            "value": DOUBLE,
+            "recorded_at": TIME,
+        }
+        about = "Observations as they were known at a time, with the place and the metric type of their series."
+        found = {
+            "schema": columns((name, kind, None) for name, kind in kinds.items()),
+            "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("analytics", self.place.data),
+            "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("VIEW"),
+            "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
+        }
+        if "content_sha256" in self.lineage and selected:
+            version = facets.dataset_version_dataset.DatasetVersionDatasetFacet(self.lineage["content_sha256"])
+            found["version"] = version
+        return InputDataset(self.place.data, self.table("time_series"), facets=found, inputFacets=selected)
+
+    def _selected(self) -> dict[str, Any]:
+        """What part of the series was learned from."""
+        rows, quality = int(self.lineage["rows"]), facets.data_quality_metrics_input_dataset
+        of_value = {"value": quality.ColumnMetrics(count=float(rows), nullCount=0)}
+        return {
+            "subset": subset(self._condition()),
+            "inputStatistics": facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(rowCount=rows),
+            "dataQualityMetrics": quality.DataQualityMetricsInputDatasetFacet(of_value, rowCount=rows),
+        }
+
+    def _condition(self) -> list[tuple[str, str, list[str]]]:
+        """Column, comparison and the values of which one must hold."""
+        selection = self.lineage.get("selection") or {}
+        sources = sorted({name for feature in self.row["features"] for name in feature["source_metric_types"]})
+        labels = sorted(selection.get("labels", {}).items())
+        return [
+            ("metric_type", "EQUAL", [selection["metric_type"]] if selection else sources),
+            ("granularity", "EQUAL", [selection["granularity"]] if selection else []),
+            ("level", "EQUAL", [selection["level"]] if "level" in selection else []),
+            *((f"labels.{key}", "EQUAL", [value]) for key, value in labels),
+            ("observed_at", "GREATER_EQUAL_THAN", [self.lineage["trained_from"]]),
+            ("observed_at", "LESS_EQUAL_THAN", [self.lineage["trained_to"]]),
+            ("recorded_at", "LESS_EQUAL_THAN", [self.lineage["as_of"]]),
+        ]
+
+    def _made(self) -> OutputDataset:
+        """The model, whose columns are its features."""
+        found: dict[str, Any] = self._identity()
+        created = facets.lifecycle_state_change_dataset
+        found["lifecycleStateChange"] = created.LifecycleStateChangeDatasetFacet(created.LifecycleStateChange.CREATE)
+        if self.owner:
+            owner = facets.ownership_dataset.Owner(self.owner, "OWNER")
+            found["ownership"] = facets.ownership_dataset.OwnershipDatasetFacet([owner])
+        if self.row["features"]:
+            found["columnLineage"] = facets.column_lineage_dataset.ColumnLineageDatasetFacet(
+                {feature["name"]: self._sources(feature) for feature in self.row["features"]},
+                dataset=[self.field(name, "INDIRECT", "FILTER") for name in ("metric_type", "granularity", "labels")],
+            )
+        return OutputDataset(self.place.models, self.row["name"], facets=found)
+
+    def _identity(self) -> dict[str, Any]:
+        row = self.row
+        about = row["lineage_problem"] or row["description"] or f"{row['kind'] or 'A'} model {self.uri}"
+        return {
+            "version": facets.dataset_version_dataset.DatasetVersionDatasetFacet(str(row["version"])),
+            "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("MODEL", row["kind"]),
+            "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("mlflow", self.place.models),
+            "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
+            "schema": columns((one["name"], one["dtype"], _about(one)) for one in row["features"]),
+            "symlinks": facets.symlinks_dataset.SymlinksDatasetFacet(
+                [facets.symlinks_dataset.Identifier(self.place.models, self.uri, "MODEL")]
+            ),
+        }
+
+    def _sources(self, feature: Row) -> Any:
+        """The column that a feature is computed from: observations, or the time alone."""
+        observed = bool(feature["source_metric_types"])
+        subtype = "IDENTITY" if feature["name"] == "value" else "TRANSFORMATION"
+        field = self.field("value" if observed else "observed_at", "DIRECT", subtype, feature["transformation"])
+        return facets.column_lineage_dataset.Fields([field])
+
+    def field(self, column: str, kind: str, subtype: str, how: str | None = None) -> Any:
+        lineage = facets.column_lineage_dataset
+        transformation = lineage.Transformation(kind, subtype, how, masking=False)
+        return lineage.InputField(self.place.data, self.table("time_series"), column, [transformation])
+
+
+def _forecasts(version: _Version, request: Row) -> OutputDataset:
+    kinds = {
+        "series_id": "bigint",
+        "cutoff": TIME,
+        "target_at": TIME,
+        "y_hat": DOUBLE,
+        **dict.fromkeys(("lo_80", "hi_80", "lo_95", "hi_95"), DOUBLE),
+    }
+    source = version.field("value", "DIRECT", "TRANSFORMATION", f"forecast by {version.uri}")
+    fields = facets.column_lineage_dataset.Fields([source])
+    return OutputDataset(
+        version.place.data,
+        version.table("model_prediction_results"),
+        facets={
+            "schema": columns((name, kind, None) for name, kind in kinds.items()),
+            "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("analytics", version.place.data),
+            "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("TABLE"),
+            "columnLineage": facets.column_lineage_dataset.ColumnLineageDatasetFacet(
+                {name: fields for name, kind in kinds.items() if kind == DOUBLE}
+            ),
+        },
+        outputFacets={
+            "outputStatistics": facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
+                rowCount=request["forecasts"]
+            )
+        },
+    )
+
+
+def _start_and_end(
+    run: Run, job: Job, began: datetime, ended: datetime, inputs: list[InputDataset], outputs: list[OutputDataset]
+) -> Iterator[RunEvent]:
+    yield RunEvent(eventType=RunState.START, eventTime=_text(began), run=run, job=job, inputs=inputs)
+    yield RunEvent(
+        eventType=RunState.COMPLETE, eventTime=_text(ended), run=run, job=job, inputs=inputs, outputs=outputs
+    )
+
+
+def _about(feature: Row) -> str:
+    weight = "" if feature["importance"] is None else f"; {feature['importance']:.2%} of the importance"
+    return f"{feature['name']} version {feature['version']}: {feature['description']}{weight}"
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat()
+
+
+def _server(url: str, port: int) -> str:
+    """HOST:PORT of a URL; libpq's may name both as parameters."""
+    found = urlsplit(url)
+    named = parse_qs(found.query)
+    host = found.hostname or named.get("host", [""])[0]
+    given = found.port or named.get("port", [str({"http": 80, "https": 443}.get(found.scheme, port))])[0]
+    return f"{'localhost' if not host or host.startswith('/') else host}:{given}"

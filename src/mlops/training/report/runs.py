@@ -1,0 +1,118 @@
+"""A backtest or a tuning as one MLflow run: figures, tables, pictures."""
+
+from typing import Any
+
+import pandas as pd
+
+from mlops.tracking.runs import ReportRecord, log_report
+from mlops.tracking.store import Store
+from mlops.training.backtest import Report
+from mlops.training.report.describe import of_backtest, of_tuning
+from mlops.training.report.plots import pictures
+from mlops.training.subject import Plan, Subject
+from mlops.training.tune import Tuned
+
+__all__ = ["log", "log_tuned", "tables"]
+
+MEASURES = ("wape", "accuracy", "bias", "mase", "pinball_80", "coverage_80", "pinball_95", "coverage_95")
+
+
+def log(report: Report, store: Store, experiment: str) -> str:
+    """Log a report into an experiment; the run's id.
+
+    The figures of the first candidate are metrics by their own name, those of the others with the candidate in front.
+    """
+    cutoffs = report.subject.cutoffs
+    record = ReportRecord(
+        experiment=experiment,
+        page=of_backtest(report),
+        params={
+            "kind": report.candidates[0].kind,
+            "freq": report.subject.granularity.name,
+            "kinds": ", ".join(one.name for one in report.candidates),
+            "data": report.subject.source,
+            "series": report.by_series["series_id"].nunique(),
+            "origins": len(cutoffs),
+            "first_origin": f"{cutoffs[0]:%Y-%m-%d %H:%M}",
+            "last_origin": f"{cutoffs[-1]:%Y-%m-%d %H:%M}",
+            "every": report.plan.every,
+            "horizon": report.plan.horizon,
+            "refit_every": report.plan.refit_every,
+            "goal": report.plan.goal,
+            **{f"{report.asked}.{name}": value for name, value in report.candidates[0].params.items()},
+        },
+        metrics=_metrics(report),
+        tags={
+            "mlops.report": "backtest",
+            "mlops.kind": report.candidates[0].kind,
+            "mlops.granularity": report.subject.granularity.name,
+            "mlops.values": report.subject.values,
+        },
+        tables={"forecasts": report.forecasts},
+        shown=tables(report),
+        files=pictures(report),
+    )
+    return log_report(store, record)
+
+
+def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experiment: str) -> str:
+    """Log a tuning: its trials as one table `trials`, the winner as `best.toml` and as parameters; the run's id."""
+    record = ReportRecord(
+        experiment=experiment,
+        page=of_tuning(tuned, subject, plan),
+        params={
+            "kind": tuned.candidate.kind,
+            "freq": subject.granularity.name,
+            "data": subject.source,
+            "origins": len(tuned.cutoffs),
+            "every": plan.every,
+            "horizon": plan.horizon,
+            "held_out_from": f"{tuned.held_out_from:%Y-%m-%d %H:%M}",
+            "trials": len(tuned.trials),
+            "best_trial": tuned.best.number,
+            **tuned.best.params,
+        },
+        metrics={
+            "wape": tuned.best.value,
+            "wape_default": tuned.default.value,
+            **{f"held_out.{name}": value for name, value in tuned.held_out.items()},
+        },
+        tags={
+            "mlops.report": "tuning",
+            "mlops.kind": tuned.candidate.kind,
+            "mlops.granularity": subject.granularity.name,
+            "mlops.values": subject.values,
+        },
+        shown={"trials": tuned.table},
+        files={"best.toml": tuned.toml.encode(), "command.txt": (tuned.command + "\n").encode()},
+    )
+    return log_report(store, record)
+
+
+def tables(report: Report) -> dict[str, pd.DataFrame]:
+    """The tables that people read, by name."""
+    found = {
+        "overall": report.overall,
+        "accuracy_by_level": report.levels,
+        "by_series": report.by_series,
+        "by_step": report.by_step,
+        "by_segment": report.by_segment,
+        "by_origin": report.by_origin,
+    }
+    return {name: table for name, table in found.items() if len(table)}
+
+
+def _metrics(report: Report) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for row in _rows(report.overall):
+        prefix = "" if row["candidate"] == report.asked else f"{row['candidate']}."
+        found |= {prefix + name: float(row[name]) for name in MEASURES}
+    if "naive.wape" in found:
+        found["wape_naive"] = found["naive.wape"]  # by the name that trainings have it
+    for row in _rows(report.levels[report.levels["candidate"] == report.asked]):
+        found[f"accuracy.{row['level']}.{row['over']}"] = float(row["accuracy"])
+    return found
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
