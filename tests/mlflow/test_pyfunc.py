@@ -10,8 +10,8 @@ from mlflow.pyfunc import scoring_server
 from pandas.testing import assert_frame_equal
 
 import mlflow
+from mlops import forecaster
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.runs import _signature
