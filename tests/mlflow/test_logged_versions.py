@@ -1,7 +1,7 @@
 """Versions that were logged by yesterday's code load and predict the numbers of that day, whatever the code is now.
 
 Each archive of the folder `logged` is a model folder as `mlops train` logged it, with inputs and the answers of then.
-A kind without one fails here. To make it, add a case to CASES of `logged_versions.py` and run
+A kind without one fails here. To make it, add a case to CASES of `logged/cases.py` and run
 
     MLOPS_RENEW_LOGGED=1 .venv/bin/pytest tests/mlflow/test_logged_versions.py
 
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mlflow.logged_versions import CASES, CODE, FOLDER, FORECASTER, SUFFIX, Kept, archive, make, place, unpack
+from tests.mlflow.logged.cases import CASES
+from tests.mlflow.logged_versions import CODE, FOLDER, FORECASTER, SUFFIX, Kept, archive, make, place, unpack
 
 import mlflow
 from mlops.config import Settings
@@ -41,7 +42,7 @@ from mlops.training.record import Record
 
 RENEW = "MLOPS_RENEW_LOGGED"
 HOW = (
-    "add a case to CASES in tests/mlflow/logged_versions.py, run"
+    "add a case to CASES in tests/mlflow/logged/cases.py, run"
     f" `{RENEW}=1 .venv/bin/pytest tests/mlflow/test_logged_versions.py` and commit the archive that it makes"
 )
 ELSEWHERE = 1e-9
