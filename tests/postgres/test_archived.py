@@ -216,7 +216,7 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
         for _ in range(40):
             connection.execute(night)
             with kept.database.transaction() as transaction:
-                due = transaction.rows("archives_to_verify")
+                due = transaction.rows("archives_to_verify", of=archived.UnverifiedArchive)
             per_night.append(len(due))
             for one in due:
                 archived.verify(kept.database, one)
