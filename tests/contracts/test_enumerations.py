@@ -1,5 +1,6 @@
 """What there is, enumerated: a new query, command, metric type or migration is checked the day it is added."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,12 @@ def test_a_query_is_used(query: str):
 def test_queries_stand_by_subject():
     """Loading them has checked that each has a name of its own and a first line that says what it answers."""
     assert len({block.file for block in named_blocks().values()}) <= 40
+
+
+def test_every_query_that_is_called_is_there():
+    asked = set(re.findall(r"\btransaction\.(?:rows|one|value|frame|run)\(\s*\"(\w+)\"", SOURCE))
+    assert len(asked) > 150
+    assert asked <= named_blocks().keys()
 
 
 def test_metric_types_in_the_database_are_those_of_the_domain(database: Database):
