@@ -19,7 +19,7 @@ from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
-from mlops.errors import Misused, NotMigrated, Refused, quoted
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -131,7 +131,7 @@ class Database:
         """Raise NotMigrated unless the schema is of this program's version."""
         found = self.version()
         if found != migrate.head():
-            raise NotMigrated(found, migrate.head(), newer=migrate.is_newer(found))
+            raise migrate.refusal(found)
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
