@@ -99,7 +99,7 @@ def upgrade(as_json: Json = False) -> None:
     there = database(checked=False)
     reached = there.upgrade()
     with there.transaction() as transaction:
-        reader = bool(transaction.value("reader_there"))
+        reader = bool(transaction.value("reader_role_exists"))
 
     def show() -> None:
         console.print(f"the schema is at version {reached}")

@@ -88,7 +88,7 @@ def archive(database: Database, month: Month, folder: Path) -> Archive | None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with database.transaction() as transaction:
-        newest = transaction.one("archive_newest", parent=month.parent, lower_bound=month.lower_bound)
+        newest = transaction.one("newest_archive", parent=month.parent, lower_bound=month.lower_bound)
     if newest is not None and newest["away"]:  # the month was made anew for late rows: they join those of the archive
         restore(database, Path(newest["path"]), days=1)
     return retrying(lambda: _archive(database, month, folder))
@@ -109,16 +109,16 @@ def restore(database: Database, path: Path, *, days: int = 30) -> Restored:
 
 def _archive(database: Database, month: Month, folder: Path) -> Archive | None:
     with database.transaction() as transaction:
-        transaction.rows("archive_formats")
+        transaction.rows("set_archive_formats")
         source = _identifier(transaction, month.partition)
         with transaction.cursor() as cursor:
             cursor.execute(sql.SQL("lock table only {} in share mode").format(source))
-        content = transaction.one("archive_content", table=month.partition, columns=None)
+        content = transaction.one("table_content", table=month.partition, columns=None)
         assert content is not None
         if content["rows"] == 0 or _is_held(transaction, month, content["digest"]):
             return None
         path = folder / f"{_stem(month)}_{content['digest'][:12]}.parquet"
-        columns = transaction.rows("archive_columns", table=month.partition)
+        columns = transaction.rows("table_columns", table=month.partition)
         ordered = _ordered(source, columns)
         sha256 = _write(transaction, month, path, _schema(month, columns, content), ordered, source)
         done = Archive(month, path, sha256, content["rows"], content["digest"], path.stat().st_size)
@@ -128,7 +128,7 @@ def _archive(database: Database, month: Month, folder: Path) -> Archive | None:
 
 def _is_held(transaction: Transaction, month: Month, digest: str) -> bool:
     """Whether the newest archive holds these rows and its file is still what it was."""
-    newest = transaction.one("archive_newest", parent=month.parent, lower_bound=month.lower_bound)
+    newest = transaction.one("newest_archive", parent=month.parent, lower_bound=month.lower_bound)
     if newest is None or newest["digest"] != digest:
         return False
     path = Path(newest["path"])
@@ -211,7 +211,7 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
         with pq.ParquetFile(part) as file:
             _load(cursor, rehearsal, file)
             wanted = _facts(file, part)
-    found = transaction.one("archive_content", table="pg_temp.rehearsal", columns=None)
+    found = transaction.one("table_content", table="pg_temp.rehearsal", columns=None)
     assert found is not None
     if (found["rows"], found["digest"]) != (wanted["rows"], wanted["digest"]):
         raise Refused(
@@ -224,7 +224,7 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
 def _record(transaction: Transaction, done: Archive) -> None:
     month = done.month
     transaction.run(
-        "archive_record",
+        "add_archive",
         parent=month.parent,
         partition=month.partition,
         lower_bound=month.lower_bound,
@@ -239,10 +239,10 @@ def _record(transaction: Transaction, done: Archive) -> None:
 
 def _restore(database: Database, path: Path, days: int) -> Restored:
     with database.transaction() as transaction:
-        transaction.rows("archive_formats")
+        transaction.rows("set_archive_formats")
         record = _recorded(transaction, path)
         files = {record["archive_id"]: (record, path)}
-        for other in transaction.rows("archive_family", archive_id=record["archive_id"]):
+        for other in transaction.rows("archives_of_same_month", archive_id=record["archive_id"]):
             there = _found(other, path)
             files[other["archive_id"]] = _recorded(transaction, there), there
         until = datetime.now(UTC) + timedelta(days=days)
@@ -271,7 +271,7 @@ def _loaded(transaction: Transaction, record: dict[str, Any], path: Path) -> str
 
 
 def _attached(transaction: Transaction, archive_id: int, table: str, days: int, until: datetime) -> Restored:
-    done = transaction.one("archive_attach", archive_id=archive_id, table=table, days=days)
+    done = transaction.one("attach_archive", archive_id=archive_id, table=table, days=days)
     assert done is not None
     return Restored(**done, until=until)
 
@@ -279,7 +279,7 @@ def _attached(transaction: Transaction, archive_id: int, table: str, days: int, 
 def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
     """What this database knows of the file; an altered or unknown one is refused."""
     sha256 = checksum(path)
-    record = transaction.one("archive_of_file", sha256=sha256, path=str(path))
+    record = transaction.one("archive_by_file", sha256=sha256, path=str(path))
     if record is None:
         with opened(path) as file:
             facts = _facts(file, path)
@@ -297,7 +297,7 @@ def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
 
 def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, path: Path) -> None:
     """Refuse a file whose columns the table no longer has, or one without a column that a row needs."""
-    now = {row["name"]: row for row in transaction.rows("archive_columns", table=parent)}
+    now = {row["name"]: row for row in transaction.rows("table_columns", table=parent)}
     then = _facts(file, path)["columns"]
     lost = [f"{name} {kind}" for name, kind in then.items() if name not in now or now[name]["type"] != kind]
     new = [name for name, row in now.items() if row["needed"] and name not in then]
@@ -310,7 +310,7 @@ def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, p
 
 def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.ParquetFile) -> str:
     """The name of a new table that holds exactly the rows of the file."""
-    place = transaction.one("archive_place", table=record["parent"])
+    place = transaction.one("table_schema_and_name", table=record["parent"])
     assert place is not None
     names = (str(place["schema"]), f"restored_{record['archive_id']}")
     with transaction.cursor() as cursor:
@@ -321,7 +321,7 @@ def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.Parqu
         )
         _load(cursor, sql.Identifier(*names), file)
     table = ".".join(names)
-    found = transaction.one("archive_content", table=table, columns=file.schema_arrow.names)
+    found = transaction.one("table_content", table=table, columns=file.schema_arrow.names)
     if found is None or found["digest"] != record["digest"]:
         raise Refused(f"{record['path']} gives other rows than were archived; nothing was restored")
     return table
@@ -375,7 +375,7 @@ def _facts(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
 
 
 def _identifier(transaction: Transaction, table: str) -> sql.Identifier:
-    place = transaction.one("archive_place", table=table)
+    place = transaction.one("table_schema_and_name", table=table)
     assert place is not None
     return sql.Identifier(place["schema"], place["name"])
 

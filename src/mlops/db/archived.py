@@ -60,7 +60,7 @@ def read_archived(
     month is needed this costs one look at the list of archives. Refused when a file is missing or was altered. Until
     the transaction ends no month is dropped or restored, which would be read nowhere or twice.
     """
-    months = transaction.rows("archived_months", start=start, end=end, as_of=as_of)
+    months = transaction.rows("archived_months_between", start=start, end=end, as_of=as_of)
     if not months and not transaction.reads_archives:
         return
     transaction.read_archives()
@@ -70,7 +70,7 @@ def read_archived(
         with _verified(Path(month["path"]), month) as file:
             for rows in wanted.parts(file, columns):
                 transaction.copy_arrays(f"pg_temp.{table}", {name: rows[name].to_numpy() for name in columns})
-    transaction.run("archived_planned")
+    transaction.run("analyze_archived_tables")
 
 
 def extents(transaction: Transaction) -> pd.DataFrame:
@@ -116,20 +116,20 @@ def newest_archived(transaction: Transaction, series: Sequence[int]) -> datetime
 
 def _months_of_observations(transaction: Transaction) -> list[dict[str, Any]]:
     """The archived months of observations, the oldest first."""
-    months = transaction.rows("archived_months", start=None, end=None, as_of=None)
+    months = transaction.rows("archived_months_between", start=None, end=None, as_of=None)
     return [month for month in months if month["parent"] == "analytics.time_series_metrics"]
 
 
 def border(transaction: Transaction) -> datetime | None:
     """Where the newest archived month of observations ends; None when none is archived."""
-    found: datetime | None = transaction.value("archived_until")
+    found: datetime | None = transaction.value("newest_archived_until")
     return found
 
 
 def archive_border(database: Database) -> Border | None:
     """From where on history is in the database, and how many files hold what was before."""
     with database.transaction() as transaction:
-        months = transaction.rows("archived_months", start=None, end=None, as_of=None)
+        months = transaction.rows("archived_months_between", start=None, end=None, as_of=None)
     return Border(max(month["upper_bound"] for month in months), len(months)) if months else None
 
 
@@ -143,7 +143,7 @@ def verify(database: Database, archive: dict[str, Any]) -> str | None:
     else:
         problem = None if found == archive["sha256"] else _altered(path, found, archive)
     with database.transaction() as transaction:
-        transaction.run("archive_verified", archive_id=archive["archive_id"], problem=problem)
+        transaction.run("set_archive_verified", archive_id=archive["archive_id"], problem=problem)
     return problem
 
 

@@ -1,10 +1,8 @@
-"""A database and its transactions; every statement is a file in `queries/`."""
+"""A database and its transactions; every statement is a block of a file in `queries/`."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
@@ -19,18 +17,17 @@ from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
+from mlops.db.statements import blocks, statement
 from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
 
 NAME = "mlops"
 TIMESTAMPTZ = 1184  # its number in pg_type
-# the tables themselves; a name in quotes stands for the table's partitions and archives
-OBSERVED = re.compile(r"(?<!')\banalytics\.(time_series_metrics|time_series_revisions)\b")
 
 
 class Transaction:
-    """One transaction: statements by the name of their file in `queries/`, parameters by name."""
+    """One transaction: statements by the name of their block in `queries/`, parameters by name."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -43,7 +40,7 @@ class Transaction:
 
     def read_archives(self) -> None:
         """From now on queries of this transaction read these two temporary tables, too; both are empty."""
-        self.run("archived_emptied" if self._reads_archives else "archived_tables")
+        self.run("empty_archived_tables" if self._reads_archives else "create_archived_tables")
         self._reads_archives = True
 
     def run(self, query: str, **parameters: Any) -> int:
@@ -92,8 +89,13 @@ class Transaction:
         self._execute("lock", {"name": name})
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
-        with _refusals():
-            return self._connection.execute(statement(query, archives=self._reads_archives), parameters)
+        prepared = statement(query, archives=self._reads_archives)
+        try:
+            with _refusals():
+                return self._connection.execute(prepared, parameters)
+        except Exception as error:
+            error.add_note(f"in the block {query} of db/queries/{blocks()[query].file}")
+            raise
 
     def _driver(self) -> psycopg.Connection[Any]:
         connection = self._connection.connection.driver_connection
@@ -183,13 +185,6 @@ def open_database(settings: Settings, *, checked: bool = True) -> Database:
     if checked:
         database.check()
     return database
-
-
-@cache
-def statement(query: str, *, archives: bool = False) -> sa.TextClause:
-    """The statement of `queries/<query>.sql`; with `archives` it reads the views that show archived months, too."""
-    text = files("mlops.db").joinpath("queries", f"{query}.sql").read_text(encoding="utf-8")
-    return sa.text(OBSERVED.sub(r"pg_temp.\1", text) if archives else text)
 
 
 def _embedded(settings: Settings) -> Database:

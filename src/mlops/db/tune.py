@@ -80,7 +80,7 @@ def advise(database: Database, machine: Machine) -> list[Advice]:
     wanted = recommend(machine)
     plain = Database(database.url, pinned=False)  # without our own settings of a session
     with plain.transaction() as transaction:
-        rows = transaction.rows("tune_settings", names=[one.name for one in wanted])
+        rows = transaction.rows("settings_now", names=[one.name for one in wanted])
     plain.close()
     now = {row["name"]: row for row in rows}
     return [_beside(one, now[one.name]) for one in wanted if one.name in now]

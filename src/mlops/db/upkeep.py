@@ -148,7 +148,7 @@ def agree(database: Database, parents: Iterable[str]) -> None:
     """Let old months of some tables, and of those that follow them, leave the database from now on, on record."""
     with database.transaction() as transaction:
         for parent in parents:
-            transaction.value("retention_agree", parent=parent)
+            transaction.value("agree_to_retention", parent=parent)
 
 
 def maintain(
@@ -243,8 +243,8 @@ def _month(now: datetime, ahead: int) -> datetime:
 
 def _read(database: Database) -> tuple[list[Policy], list[Partition]]:
     with database.transaction() as transaction:
-        policies = [Policy(**row) for row in transaction.rows("upkeep_policies")]
-        return policies, [Partition(**row) for row in transaction.rows("upkeep_partitions")]
+        policies = [Policy(**row) for row in transaction.rows("partition_policies")]
+        return policies, [Partition(**row) for row in transaction.rows("list_partitions")]
 
 
 def _premake(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
@@ -255,7 +255,7 @@ def _premake(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
 
 def _made(database: Database, policy: Policy) -> list[Act]:
     with database.transaction() as transaction:
-        made = transaction.value("upkeep_premake", parent=policy.parent, months=policy.premake_months)
+        made = transaction.value("make_partitions_ahead", parent=policy.parent, months=policy.premake_months)
     return [Act("make", policy.parent, _count(made, "month"))] if made else []
 
 
@@ -270,7 +270,7 @@ def _mark_leaving(database: Database, say: Callable[[str], None]) -> Iterator[Ac
 
 def _marked(database: Database, one: Partition) -> list[Act]:
     with database.transaction() as transaction:
-        transaction.value("upkeep_mark_month", month=one.lower_bound)
+        transaction.value("mark_month_for_summary", month=one.lower_bound)
     return []
 
 
@@ -318,7 +318,7 @@ def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
 def _dropped(database: Database, policy: Policy, tables: Mapping[str, str], *, last: bool = False) -> list[Act]:
     """The months that could go; in the `last` of several calls also why the others could not."""
     with database.transaction() as transaction:
-        rows = transaction.rows("upkeep_drop", parent=policy.parent)
+        rows = transaction.rows("drop_old_partitions", parent=policy.parent)
     return [_drop(row, tables) for row in rows if row["dropped"] or (last and not row["stays_rightly"])]
 
 
@@ -349,7 +349,7 @@ def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
 
 def _analyzed(database: Database) -> list[Act]:
     with database.transaction() as transaction:
-        transaction.run("upkeep_analyze")
+        transaction.run("analyze_tables")
     return []
 
 

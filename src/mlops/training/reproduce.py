@@ -322,7 +322,7 @@ def _corrected(database: Database, trained: _Trained) -> int:
     with database.transaction() as transaction:
         read_archived(transaction, series, start=first, end=last)
         found: int = transaction.value(
-            "corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
+            "count_corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
         )
     return found
 
