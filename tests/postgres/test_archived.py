@@ -290,11 +290,6 @@ ACROSS = {
 WITHIN = {
     **dict.fromkeys(
         [
-            "ingest_collided",
-            "ingest_correct",
-            "ingest_changed",
-            "ingest_insert",
-            "quality_update",
             "rescore",
             "rescore_lock",
         ],
@@ -304,7 +299,6 @@ WITHIN = {
     "profile_due": "asks for newer observations than a profile has seen, which are archived last",
     "silent_series": "looks back some weeks from the time that it is about",
     "create_archived_tables": "puts archived months beside the tables",
-    "lock_observation_tables": "locks the months that are written to, reads no row",
     "first_ingest_claim": "asks whether there is any observation; a series that an archive may hold has had some",
     "first_ingests": "asks whether there is any observation; a series that an archive may hold has had some",
     "newest_by_granularity": "asks for the newest observation, archived last; read.ended() asks archives if need be",
