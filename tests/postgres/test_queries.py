@@ -128,6 +128,7 @@ def test_rows_are_built_by_the_names_of_their_columns(database: Database):
         assert transaction.one(query, of=Place, **series) == Place("series", "analytics")
         assert transaction.one("archive_by_file", of=Place, sha256="", path="") is None, "no row is no row of any type"
         assert transaction.rows(query, **series) == [{"schema": "analytics", "name": "series"}]
+        assert transaction.values(query, **series) == ["analytics"], "the first column"
 
 
 def test_columns_that_are_no_fields_are_refused(database: Database):
