@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 
 from mlops.db import Database, archived
 from mlops.db.archive import restore
-from mlops.db.statements import OBSERVED, blocks
+from mlops.db.statements import OBSERVED, named_blocks
 from mlops.db.upkeep import agree, maintain
 from mlops.errors import Refused
 from mlops.feature_store import build, online
@@ -216,7 +216,7 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
         for _ in range(40):
             connection.execute(night)
             with kept.database.transaction() as transaction:
-                due = transaction.rows("archives_to_verify")
+                due = transaction.rows("archives_to_verify", of=archived.UnverifiedArchive)
             per_night.append(len(due))
             for one in due:
                 archived.verify(kept.database, one)
@@ -315,5 +315,5 @@ WITHIN = {
 
 
 def test_every_query_that_reads_observations_reads_archived_months_or_says_why_not():
-    asks = {name for name, block in blocks().items() if OBSERVED.search(block.text)}
+    asks = {name for name, block in named_blocks().items() if OBSERVED.search(block.text)}
     assert asks == ACROSS | WITHIN.keys()

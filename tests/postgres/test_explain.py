@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlops.db import Database
-from mlops.db.statements import blocks, statement
+from mlops.db.statements import named_blocks, statement
 
 PARTITIONED = re.compile(
     r"time_series_metrics|time_series_revisions|daily_metrics_summary|model_prediction_results|analytics\.time_series\b"
@@ -59,7 +59,7 @@ select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"
 KNOWN = """
 update analytics.model_prediction_results set outcome_recorded_at = target_at
  where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
-MATCHED = blocks()["create_matched_predictions"].text
+MATCHED = named_blocks()["create_matched_predictions"].text
 TOTALS = f"""{MATCHED};
 update analytics.series set total = true where series_id = 100;
 insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
@@ -364,10 +364,10 @@ vacuum analyze
 
 
 def test_every_query_that_touches_a_partitioned_table_is_explained_or_excused():
-    touching = {name for name, block in blocks().items() if PARTITIONED.search(block.text)}
+    touching = {name for name, block in named_blocks().items() if PARTITIONED.search(block.text)}
     known = READS.keys() | READ_ALL.keys() | ELSEWHERE.keys()
     assert touching - known == set(), "add these to READS, or say in READ_ALL or ELSEWHERE why not"
-    assert known - blocks().keys() == set(), "these are gone"
+    assert known - named_blocks().keys() == set(), "these are gone"
 
 
 @pytest.mark.parametrize("query", READS)

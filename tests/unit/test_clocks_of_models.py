@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import forecaster, load
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotMigrated, UnknownName
 from mlops.evaluation.backtest import backtest, origins
-from mlops.forecasting import forecaster, load
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.whatif import what_if
 from mlops.panels.frames import read_frame

@@ -72,7 +72,7 @@ def cross_validation(
     Examples
     --------
     >>> import pandas as pd
-    >>> from mlops.forecasting import cross_validation
+    >>> from mlops import cross_validation
     >>> days = pd.date_range("2024-01-01", periods=84)
     >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
     >>> tested = cross_validation(frame, h=7, n_windows=2, model="naive", levels=(80,))
