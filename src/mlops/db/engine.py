@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import pandas as pd
 import psycopg
@@ -17,12 +17,14 @@ from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
-from mlops.db.statements import blocks, statement
-from mlops.errors import Misused, NotMigrated, Refused, quoted
+from mlops.db.rows import as_rows
+from mlops.db.statements import named_blocks, statement
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
 
 NAME = "mlops"
+T = TypeVar("T")
 TIMESTAMPTZ = 1184  # its number in pg_type
 
 
@@ -47,14 +49,30 @@ class Transaction:
         """Execute; how many rows were touched."""
         return self._execute(query, parameters).rowcount
 
-    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        """All rows as dicts."""
-        return [dict(row) for row in self._execute(query, parameters).mappings()]
+    @overload
+    def rows(self, query: str, *, of: type[T], **parameters: Any) -> list[T]: ...
 
-    def one(self, query: str, **parameters: Any) -> dict[str, Any] | None:
-        """The first row, or None."""
-        row = self._execute(query, parameters).mappings().first()
-        return None if row is None else dict(row)
+    @overload
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]: ...
+
+    def rows(self, query: str, *, of: type[T] | None = None, **parameters: Any) -> list[T] | list[dict[str, Any]]:
+        """All rows, each as an `of`: a frozen dataclass with a field for each column; without `of` as dicts."""
+        result = self._execute(query, parameters)
+        return [dict(row) for row in result.mappings()] if of is None else as_rows(of, list(result.keys()), result)
+
+    @overload
+    def one(self, query: str, *, of: type[T], **parameters: Any) -> T | None: ...
+
+    @overload
+    def one(self, query: str, **parameters: Any) -> dict[str, Any] | None: ...
+
+    def one(self, query: str, *, of: type[T] | None = None, **parameters: Any) -> T | dict[str, Any] | None:
+        """The first row like one of `rows`, or None."""
+        result = self._execute(query, parameters)
+        row = result.first()
+        if row is None:
+            return None
+        return dict(row._mapping) if of is None else as_rows(of, list(result.keys()), [row])[0]
 
     def value(self, query: str, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
@@ -94,7 +112,7 @@ class Transaction:
             with _refusals():
                 return self._connection.execute(prepared, parameters)
         except Exception as error:
-            error.add_note(f"in the block {query} of db/queries/{blocks()[query].file}")
+            error.add_note(f"in the block {query} of db/queries/{named_blocks()[query].file}")
             raise
 
     def _driver(self) -> psycopg.Connection[Any]:
@@ -133,7 +151,7 @@ class Database:
         """Raise NotMigrated unless the schema is of this program's version."""
         found = self.version()
         if found != migrate.head():
-            raise NotMigrated(found, migrate.head(), newer=migrate.is_newer(found))
+            raise migrate.refusal(found)
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
