@@ -19,7 +19,7 @@ from mlops.feature_store.build import history
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
-from mlops.monitoring.policy import SAME, Policy
+from mlops.policy import SAME, Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load
@@ -48,7 +48,7 @@ def challenge(
         model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
-        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}
+        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.recommend.challengers}
     except MlopsError as error:  # one model that can't be challenged stops no other
         return (), str(error)
     proofs = prove(held, found, theirs, naive, terms_of(policy, champion))
@@ -84,7 +84,7 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
-    return unseen(frame, champion["version"], lineage, policy.holdout_days)
+    return unseen(frame, champion["version"], lineage, policy.retrain.holdout_days)
 
 
 def _recipe(recipe: Mapping[str, Any], challenger: str) -> tuple[str, dict[str, Any]]:

@@ -12,8 +12,9 @@ from mlops.domain.findings import CARRIED_OUT, Benefit, Finding, FindingKind, Fi
 from mlops.domain.forecasts import worse_than_trivial
 from mlops.evaluation.paired import Estimate
 from mlops.evaluation.winning import Losses, Rule
+from mlops.policy import SAME, Terms
 
-__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
+__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "advise", "asks_for_proof", "hold", "recommend"]
 
 RULE_VERSION = "4"
 SHOWN = 10
@@ -56,7 +57,7 @@ class Proof:
             return f"version {self.predecessor}, which was champion before"
         if self.challenger == NAIVE:
             return "the seasonal naive"
-        if self.challenger != "same":
+        if self.challenger != SAME:
             return f"a refit as {self.challenger}"
         return "a refit by the same recipe" if self.predecessor is None else f"a refit of version {self.predecessor}"
 
@@ -72,18 +73,6 @@ class Proof:
         trivial = worse_than_trivial(self.wape, self.mean)
         worse = f" ({trivial})" if trivial else ""
         return f"{self.rival} has WAPE {self.wape:.3f} against {self.champion:.3f} of the champion{naive}{worse}"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """When drift asks for a proof, by how much a challenger has to win, and what acting costs over how many weeks."""
-
-    need: int = 2
-    of: int = 3
-    margin: float = 0.0
-    retraining: float = 0.0
-    review: float = 0.0
-    horizon_weeks: int = 8
 
 
 @dataclass(frozen=True, slots=True)
