@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "forecaster", "load", "what_if"]
 
 KINDS = {
-    "auto": "mlops.forecasting.ensemble:Auto",
-    "lean": "mlops.forecasting.ensemble:Lean",
+    "auto": "mlops.forecasting.ensemble.model:Auto",
+    "lean": "mlops.forecasting.ensemble.model:Lean",
     "naive": "mlops.forecasting.naive:SeasonalNaive",
     "average": "mlops.forecasting.naive:MovingAverage",
     "smoothing": "mlops.forecasting.smoothing:Smoothing",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.arrays import Floats, Ints
 from mlops.domain.granularity import labels_ends
+from mlops.domain.html import table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.kind import COMPONENTS, Kind
 from mlops.forecasting.tape import Tape
@@ -23,6 +24,14 @@ from mlops.times import UTC, longest_shift
 __all__ = ["Grouped", "opened"]
 
 HOUR = pd.Timedelta(hours=1)
+DATE, TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M"
+LONGEST = 120
+"""Characters of a parameter that are shown. Chosen, not measured."""
+OF_KINDS = ("coding", "defaults", "extrapolates", "inner", "knows_new_series", "refit", "search")
+OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "tape")
+OF_FRAMES = ("given_back", "plain", "read", "tapes", "with_calendar")
+INTERNAL = frozenset((*OF_KINDS, *OF_PANELS, *OF_FRAMES))
+"""What is public to other modules of the package and of no use to whoever has a forecaster."""
 
 
 class Grouped(Kind):
@@ -93,6 +102,40 @@ class Grouped(Kind):
         other._apart = tuple(one.with_calendar(calendar) for one in self._apart)
         return other
 
+    def __dir__(self) -> list[str]:
+        """What people use; what other modules of the package need is left out."""
+        every = (name for name in super().__dir__() if name not in INTERNAL)
+        return [name for name in every if name.startswith("__") or not name.startswith("_")]
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={_shortened(repr(value))}" for name, value in self.params.items())
+        state = "not fitted"
+        if self.is_fitted:
+            state = (
+                f"{len(self.known):,} series until {max(group._shown('cutoff') for group in self._apart or (self,))}"
+            )
+        return f"<forecaster {self.kind!r} ({given}): {state}>"
+
+    def _repr_html_(self) -> str:
+        """Kind, state and parameters as a table for a notebook."""
+        rows: list[tuple[str, str]] = [("state", "not fitted")]
+        if self.is_fitted:
+            groups = self._apart or (self,)
+            apart = f", in {len(groups)} groups that begin their steps apart" if len(groups) > 1 else ""
+            rows = [
+                ("series", f"{len(self.known):,}{apart}"),
+                ("steps", groups[0]._history.granularity.name),
+                ("trained until", max(group._shown("trained") for group in groups)),
+                ("knows until", max(group._shown("cutoff") for group in groups)),
+            ]
+        rows += [(name, _shortened(str(value))) for name, value in self.params.items()]
+        return table(("", ""), rows, title=f"forecaster {self.kind!r}")
+
+    def _shown(self, which: str) -> str:
+        """The newest step that this group was trained on, or knows by now, as text by its clock."""
+        at = self._trained if which == "trained" else self._history.cutoff
+        return f"{at:{DATE if self._history.granularity.dated else TIME}}"
+
     def _like(self, panel: Panel) -> Self:
         """An unfitted forecaster for one panel, with room for the steps that its clock may skip."""
         spare = 0
@@ -135,7 +178,7 @@ class Grouped(Kind):
         if history is None and future is None:
             return [(one, one._history) for one in models]
         frame = self._with_zones(self.remembered if history is None else history)
-        panels = Panels.of(frame, self._said(), self.covariates, future, coding=self.coding)
+        panels = Panels.of(frame, self._freq_of_frames(), self.covariates, future, coding=self.coding)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):
@@ -153,7 +196,7 @@ class Grouped(Kind):
         usual = max(self._apart, key=lambda one: len(one.known))._history.zone
         return frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
 
-    def _said(self) -> str:
+    def _freq_of_frames(self) -> str:
         """What the steps are called by which frames are read: the granularity, or an alias that labels ends."""
         first = (self._apart or (self,))[0]
         return self.freq if self.freq and labels_ends(self.freq) else first._history.granularity.name
@@ -210,3 +253,7 @@ def _long(panel: Panel, at: pd.DatetimeIndex, steps: Ints, columns: Mapping[str,
         "cutoff": panel.newest,
     }
     return pd.DataFrame(keys | {name: np.asarray(values, float)[:, steps].ravel() for name, values in columns.items()})
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

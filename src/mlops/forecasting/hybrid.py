@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.limits import within
+from mlops.forecasting.intervals import within
 from mlops.forecasting.prophet.model import Prophet
 from mlops.forecasting.smoothing import smooth
 from mlops.forecasting.tape import Tape, rehearse

@@ -15,8 +15,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.errors import HistoryTooShort, UnknownName
-from mlops.forecasting.intervals import Intervals
-from mlops.forecasting.limits import within
+from mlops.forecasting.intervals import Intervals, within
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.panels.arguments import whole
 from mlops.panels.calendar import Calendar, Events
@@ -41,7 +40,7 @@ class Kind(ABC):
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
     extrapolates: ClassVar[bool] = False
-    """Whether point forecasts may leave what the history of their series supports (`forecasting.limits`)."""
+    """Whether point forecasts may leave what the history of their series supports (`forecasting.intervals`)."""
     search: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """What tuning tries by itself, by parameter: a list, or `low`, `high` and perhaps `log`; empty: nothing to tune."""
     inner: ClassVar[Mapping[str, str]] = MappingProxyType({})

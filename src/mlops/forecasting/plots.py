@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,12 @@ from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.kind import COMPONENTS
 from mlops.panels.inputs import Table, taken
 
-__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "importance", "plot_table"]
+if TYPE_CHECKING:
+    from mlops.forecasting.base import Forecaster
+
+__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "plot_model", "plot_table"]
+
+PICTURES = ("forecast", "components", "fitted", "importance", "weights")
 
 INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
 BLUE, PAPER = "#1d5f91", "#ffffff"
@@ -50,6 +55,8 @@ STYLE: dict[Any, Any] = {
 MOST = 6
 """Series that are drawn when none are named; more are not legible."""
 BEFORE = 3  # horizons of history shown left of a forecast
+PARTS = 8
+"""Panes of a picture of parts, the largest ones; more are not legible. Chosen, not measured."""
 LISTED = 20  # bars in a picture
 VISIBLE = 0.001  # smaller shares are no bars
 DASHED: Any = (0, (4, 3))
@@ -73,7 +80,10 @@ def plot_table(
     time_col: str | None = None,
     target_col: str | None = None,
 ) -> Picture:
-    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows."""
+    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows.
+
+    Columns beside `y_hat` that sum to it are its parts, as `explain` gives them.
+    """
     shown, form = taken(shown, target=False, id_col=id_col, time_col=time_col, target_col=target_col)
     history = None if history is None else taken(history, form)[0]
     columns = set(map(str, shown.columns))
@@ -81,7 +91,7 @@ def plot_table(
     if not {"series_id", "ds", "cutoff"} < columns or shown.empty or not known:
         raise BadInput(
             f"a frame with {len(shown):,} rows and the columns {', '.join(sorted(columns))} can't be drawn; expected"
-            " what predict, decompose, weights, what_if, cross_validation or compare returned"
+            " what predict, explain, decompose, weights, what_if, cross_validation or compare returned"
         )
     if "y_hat" not in columns:
         mean = shown.drop(columns=["ds", "cutoff"]).groupby("series_id", sort=False).mean()
@@ -89,16 +99,40 @@ def plot_table(
     chosen = _chosen(shown, series)
     if "y" in columns:
         return drawn(_height(chosen), lambda figure: _backtest(figure, shown, chosen))
-    if set(COMPONENTS) <= columns:
-        return drawn(8, lambda figure: _components(figure, shown, chosen))
+    parts = list(COMPONENTS) if set(COMPONENTS) <= columns else _parts(shown)
+    if parts:
+        return drawn(8, lambda figure: _components(figure, shown, chosen, parts))
     return drawn(_height(chosen), lambda figure: _forecast(figure, shown, history, chosen))
 
 
-def importance(rows: pd.DataFrame) -> Picture:
-    """Bars of `member, feature, share, measured_by`, a pane for each member."""
-    rows = rows[rows["share"] >= VISIBLE]
-    most = min(LISTED, int(rows.groupby("member").size().max()))
-    return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, rows, most))
+def plot_model(
+    model: "Forecaster",
+    what: str,
+    horizon: int,
+    levels: Sequence[int] | int,
+    *,
+    history: Table | None,
+    future: Table | None,
+    series: object,
+) -> Picture:
+    """What `Forecaster.plot` draws of a fitted model; UnknownName where `what` is none of PICTURES."""
+    plain = model.plain()
+    known, planned = (None if rows is None else model.read(rows, target=False) for rows in (history, future))
+    if what == "importance":
+        shares = plain._importance()
+        shares = shares[shares["share"] >= VISIBLE]
+        most = min(LISTED, int(shares.groupby("member").size().max()))
+        return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, shares, most))
+    if what == "weights":
+        return plot_table(plain._member_weights(horizon, history=known, future=planned))
+    if what == "components":
+        return plot_table(plain.decompose(horizon, history=known, future=planned), series=series)
+    if what == "fitted":
+        return plot_table(plain.fitted_values(), series=series)
+    if what != "forecast":
+        raise UnknownName("picture", what, PICTURES)
+    forecasts = plain.predict(horizon, levels, history=known, future=planned)
+    return plot_table(forecasts, history=model.remembered if known is None else known, series=series)
 
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
@@ -107,6 +141,16 @@ def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
         figure = Picture(figsize=(10, height), layout="constrained")
         draw(figure)
     return figure
+
+
+def _parts(shown: pd.DataFrame) -> list[str]:
+    """The largest of the columns that sum to `y_hat`, in their order; none where the other columns are no parts."""
+    others = shown.drop(columns=["series_id", "ds", "cutoff", "y_hat"]).select_dtypes("number")
+    total = shown["y_hat"].to_numpy(float)
+    if others.columns.empty or not np.allclose(others.sum(axis=1), total, atol=1e-6 * np.abs(total).max()):
+        return []
+    largest = others.abs().mean().nlargest(PARTS).index
+    return [name for name in others.columns if name in largest]
 
 
 def _chosen(shown: pd.DataFrame, series: object) -> list[Any]:
@@ -169,9 +213,9 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
     _title(figure, words, len(chosen), shown["series_id"].nunique())
 
 
-def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
-    """A row for each component that is anywhere, a line for each series."""
-    there = [name for name in COMPONENTS if shown[name].abs().max() > 0] or [COMPONENTS[0]]
+def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any], parts: Sequence[str]) -> None:
+    """A row for each part that is anywhere, a line for each series."""
+    there = [name for name in parts if shown[name].abs().max() > 0] or [parts[0]]
     for axes, name in zip(figure.subplots(len(there), 1, sharex=True, squeeze=False).ravel(), there, strict=True):
         for one, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
             rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")

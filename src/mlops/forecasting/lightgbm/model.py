@@ -14,8 +14,8 @@ import lightgbm as lgb
 from mlops.arrays import Floats, Ints, Singles
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.intervals import within
 from mlops.forecasting.lightgbm.design import DEFAULT_FEATURES, FEATURES, Design, check_features
-from mlops.forecasting.limits import within
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.arguments import one_of, positive, whole
 from mlops.panels.calendar import Events
@@ -115,10 +115,9 @@ class LightGBM(Forecaster):
         more = ("origins", "patience", "refit", "seed")
         return super().params | {"features": list(self._wanted)} | {name: getattr(self, name) for name in own + more}
 
-    @property
     def importance(self) -> dict[str, float]:
         if self._apart:
-            return super().importance
+            return super().importance()
         self._check_fitted()
         gain = self._booster.feature_importance("gain")
         return dict(zip(self._names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))

@@ -13,11 +13,11 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.errors import UnknownName
 from mlops.forecasting.base import GAIN, Forecaster
+from mlops.forecasting.ensemble.weights import blend, refuge, shares, weigh
 from mlops.forecasting.groups import opened
 from mlops.forecasting.hybrid import Hybrid
 from mlops.forecasting.lightgbm.model import LightGBM
 from mlops.forecasting.tape import Tape
-from mlops.forecasting.weights import blend, refuge, shares, weigh
 from mlops.panels.arguments import either
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.inputs import Table
@@ -30,7 +30,7 @@ MOVEMENT = "movement of the forecast"
 
 
 class Auto(Forecaster):
-    """A mean of members, weighted by the errors that each made at past origins (`forecasting.weights`).
+    """A mean of members, weighted by the errors that each made at past origins (`forecasting.ensemble.weights`).
 
     In a shock (a lockdown), when they all fail and the seasonal naive does not, it takes over until they recover.
 
@@ -87,13 +87,12 @@ class Auto(Forecaster):
         own: dict[str, Any] = {"members": list(self.members)}
         return super().params | own | ({"settings": self.settings} if self.settings else {})
 
-    @property
     def importance(self) -> dict[str, float]:
+        """Of the first member that has features, as of each kind; `member_importance` has all members."""
         if self._apart:
-            return super().importance
+            return super().importance()
         self._check_fitted()
-        found = [member.importance for member in self.members.values() if member.importance]
-        return found[0] if found else {}
+        return next((shares for member in self.members.values() if (shares := member.importance())), {})
 
     def member_importance(self) -> pd.DataFrame:
         """What each member has learned from: `member, feature, share, measured_by`; the shares of a member sum to 1.
@@ -117,7 +116,7 @@ class Auto(Forecaster):
         for group in groups:
             weight = len(group.known) / sum(len(one.known) for one in groups)
             for member, model in group.members.items():
-                measured_by, shares_ = GAIN, model.importance
+                measured_by, shares_ = GAIN, model.importance()
                 if not shares_:
                     measured_by, shares_ = MOVEMENT, _movement(model)
                 for feature, share in shares_.items():
