@@ -56,8 +56,8 @@ def forecaster(kind: str) -> "type[Forecaster]":
     if kind not in KINDS:
         raise UnknownName("model kind", kind, KINDS)
     module, _, name = KINDS[kind].partition(":")
-    found: type[Forecaster] = getattr(import_module(module), name)
-    return found
+    kind_class: type[Forecaster] = getattr(import_module(module), name)
+    return kind_class
 
 
 def load(folder: "Path | str") -> "Forecaster":

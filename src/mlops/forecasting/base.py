@@ -89,7 +89,7 @@ class Forecaster(Grouped):
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
             return self.fit_panel(panels.parts[0])
-        self.features = tuple(dict.fromkeys(name for one in self._apart for name in one.features))
+        self.features = tuple(dict.fromkeys(name for group in self._apart for name in group.features))
         return self
 
     def update(self, frame: Table, *, overwrite: bool = False, allow_gap: bool = False) -> Self:
@@ -174,13 +174,13 @@ class Forecaster(Grouped):
         True
         """
         wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
-        found = self._each(
+        forecasts = self._each(
             either("horizon", horizon, "h", h, self.horizon),
             history,
             future,
             lambda model, panel, steps: model.bounded(panel, steps, wanted, decompose=decompose)[0],
         )
-        return self.given_back(found, history)
+        return self.given_back(forecasts, history)
 
     @one_thread()
     def explain(
@@ -310,7 +310,7 @@ class Forecaster(Grouped):
         """
         self._check_fitted()
         models = self._apart or (self,)
-        rows = pd.concat([one.tape(one._history).beside(one._history) for one in models], ignore_index=True)
+        rows = pd.concat([model.tape(model._history).beside(model._history) for model in models], ignore_index=True)
         if all_origins:
             return self.given_back(rows)
         newest = rows.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")

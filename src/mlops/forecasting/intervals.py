@@ -79,14 +79,14 @@ class Intervals:
         scale = scale * _relative(y_hat, base) ** self.power
         lowest, highest = limits(panel)
         lowest, highest = np.minimum(lowest, y_hat), np.maximum(highest, y_hat)
-        found: dict[str, Floats] = {}
+        bounds: dict[str, Floats] = {}
         for level in levels:
             tail = (1 - level / 100) / 2
             low, high = np.interp([tail, 1 - tail], GRID, self.quantiles)
             lower, upper = y_hat + min(low, 0.0) * scale, y_hat + max(high, 0.0) * scale
             lower = np.where(self.never_negative[:, None], np.minimum(np.maximum(lower, 0.0), y_hat), lower)
-            found |= {f"lo_{level}": np.maximum(lower, lowest), f"hi_{level}": np.minimum(upper, highest)}
-        return found
+            bounds |= {f"lo_{level}": np.maximum(lower, lowest), f"hi_{level}": np.minimum(upper, highest)}
+        return bounds
 
 
 def limits(panel: Panel) -> tuple[Floats, Floats]:

@@ -77,11 +77,11 @@ class Kind(ABC):
     @property
     def params(self) -> dict[str, Any]:
         """The constructor's arguments: `type(self)(**self.params)` is this forecaster, unfitted."""
-        given: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
+        params: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
         if self.calendar.events:
-            given["events"] = [event.to_json() for event in self.calendar.events]
-        given |= {"absence": self.absence} if self.absence != "nothing" else {}
-        return given | ({"covariates": list(self.covariates)} if self.covariates else {})
+            params["events"] = [event.to_json() for event in self.calendar.events]
+        params |= {"absence": self.absence} if self.absence != "nothing" else {}
+        return params | ({"covariates": list(self.covariates)} if self.covariates else {})
 
     @one_thread()
     def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
@@ -155,10 +155,10 @@ class Kind(ABC):
 
     def gathered(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Parts summed by component; a component without a part is zero."""
-        found = {component: np.zeros_like(next(iter(parts.values()))) for component in COMPONENTS}
+        components = {component: np.zeros_like(next(iter(parts.values()))) for component in COMPONENTS}
         for part, values in parts.items():
-            found[self.component(part)] = found[self.component(part)] + values
-        return found
+            components[self.component(part)] = components[self.component(part)] + values
+        return components
 
     @abstractmethod
     def _fit(self, panel: Panel) -> None:

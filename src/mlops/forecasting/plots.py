@@ -159,9 +159,9 @@ def _chosen(shown: pd.DataFrame, series: object) -> list[Any]:
     if series is None:
         return known[:MOST]
     wanted = list(series) if isinstance(series, list | tuple | set | pd.Index | np.ndarray) else [series]
-    for one in wanted:
-        if one not in known:
-            raise UnknownName("series", one, map(str, known))
+    for series_id in wanted:
+        if series_id not in known:
+            raise UnknownName("series", series_id, map(str, known))
     return wanted
 
 
@@ -180,10 +180,12 @@ def _panes(figure: Figure, chosen: Sequence[Any]) -> list[Axes]:
 
 def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None, chosen: Sequence[Any]) -> None:
     every = shown["series_id"].nunique()
-    for axes, one in zip(_panes(figure, chosen), chosen, strict=True):
-        rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+    for axes, series_id in zip(_panes(figure, chosen), chosen, strict=True):
+        rows = shown[shown["series_id"] == series_id].sort_values("ds", kind="stable")
         if history is not None:
-            before = history[(history["series_id"] == one) & history["y"].notna()].sort_values("ds", kind="stable")
+            before = history[(history["series_id"] == series_id) & history["y"].notna()].sort_values(
+                "ds", kind="stable"
+            )
             before = before[before["ds"] <= rows["cutoff"].iloc[0]].tail(max(BEFORE * len(rows), 2 * MOST))
             axes.plot(before["ds"], before["y"], color=INK, linewidth=1.1, label="observed")
         _bands(axes, rows)
@@ -191,13 +193,13 @@ def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None,
         if "y_hat_what_if" in rows:
             style: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.8, "linestyle": DASHED}
             axes.plot(rows["ds"], rows["y_hat_what_if"], label="what if", **style)
-        _settle(axes, str(one))
+        _settle(axes, str(series_id))
     _title(figure, f"Forecast from {_day(shown['cutoff'].max())}", len(chosen), every)
 
 
 def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
-    for axes, one in zip(_panes(figure, chosen), chosen, strict=True):
-        mine = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+    for axes, series_id in zip(_panes(figure, chosen), chosen, strict=True):
+        mine = shown[shown["series_id"] == series_id].sort_values("ds", kind="stable")
         for cutoff, rows in mine.groupby("cutoff"):
             _bands(axes, rows)
             axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=1.6, label="forecast")
@@ -205,7 +207,7 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
         seen = mine.dropna(subset="y").drop_duplicates("ds")
         axes.plot(seen["ds"], seen["y"], "o", color=INK, markersize=2.2, label="outcome")
         error = wape(mine["y"], mine["y_hat"])
-        _settle(axes, f"{one}, WAPE {error:.1%}".replace("%", " %"))
+        _settle(axes, f"{series_id}, WAPE {error:.1%}".replace("%", " %"))
     count = shown["cutoff"].nunique()
     words = f"Forecasts from {count} cutoff{'s' if count > 1 else ''} and what came"
     if shown["y"].notna().any():
@@ -217,9 +219,9 @@ def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any], part
     """A row for each part that is anywhere, a line for each series."""
     there = [name for name in parts if shown[name].abs().max() > 0] or [parts[0]]
     for axes, name in zip(figure.subplots(len(there), 1, sharex=True, squeeze=False).ravel(), there, strict=True):
-        for one, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
-            rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
-            axes.plot(rows["ds"], rows[name], color=colour, linewidth=1.6, label=str(one))
+        for series_id, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
+            rows = shown[shown["series_id"] == series_id].sort_values("ds", kind="stable")
+            axes.plot(rows["ds"], rows[name], color=colour, linewidth=1.6, label=str(series_id))
         axes.set_title(name)
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.margins(x=0.01)
@@ -227,10 +229,10 @@ def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any], part
     _title(figure, "What the forecast is made of", len(chosen), shown["series_id"].nunique())
 
 
-def _importance(figure: Figure, found: pd.DataFrame, most: int) -> None:
-    members = list(dict.fromkeys(found["member"]))
+def _importance(figure: Figure, shares: pd.DataFrame, most: int) -> None:
+    members = list(dict.fromkeys(shares["member"]))
     for axes, member in zip(figure.subplots(1, len(members), squeeze=False).ravel(), members, strict=True):
-        mine = found[found["member"] == member].sort_values("share", ascending=False, kind="stable").head(LISTED)
+        mine = shares[shares["member"] == member].sort_values("share", ascending=False, kind="stable").head(LISTED)
         axes.barh(range(len(mine)), mine["share"], color=BLUE, height=0.62)
         axes.set_yticks(range(len(mine)), mine["feature"].astype(str))
         axes.set_ylim(most - 0.5, -0.5)
@@ -248,7 +250,7 @@ def _weights(figure: Figure, mean: pd.DataFrame) -> None:
     for member, colour in zip(mean.columns, COLOURS * (1 + len(mean.columns) // len(COLOURS)), strict=False):
         axes.barh(range(len(mean)), mean[member], left=left, color=colour, height=0.66, label=str(member))
         left = left + mean[member].to_numpy()
-    axes.set_yticks(range(len(mean)), [str(one) for one in mean.index])
+    axes.set_yticks(range(len(mean)), [str(series_id) for series_id in mean.index])
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.set_xlim(0, 1)

@@ -85,18 +85,18 @@ def smoothed(
     base = np.where(lowest < 0, known.level()[:, None] - lowest, 0.0)  # a season of factors needs numbers above zero
     plain, scale = plain + base, known.unit()[:, None]
     places = panel.places(reach)
-    found = np.empty((len(origins), len(plain), horizon))
+    forecasts = np.empty((len(origins), len(plain), horizon))
     for start in range(0, len(plain), BATCH):
         rows = slice(start, start + BATCH)
-        found[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.granularity.block)
+        forecasts[:, rows] = smooth(plain[rows] / scale[rows], places, origins, horizon, panel.granularity.block)
     for number, origin in enumerate(origins):
-        found[number] = (found[number] * scale - base) * factor[:, origin + 1 : origin + 1 + horizon]
-    return found
+        forecasts[number] = (forecasts[number] * scale - base) * factor[:, origin + 1 : origin + 1 + horizon]
+    return forecasts
 
 
 def smooth(y: Floats, places: npt.NDArray[np.int64], origins: Sequence[int], horizon: int, cycle: int) -> list[Floats]:
     """Forecasts (series × steps) from each origin; `places` has the place of every step in its cycle, also ahead."""
-    wanted, found = set(origins), []
+    wanted, forecasts = set(origins), []
     alpha, gamma = GRID.T
     level = np.repeat(_first_level(y, cycle)[:, None], len(GRID), axis=1)
     season = np.repeat(_first_season(y, places, cycle).T[:, :, None], len(GRID), axis=2)  # place × series × grid
@@ -130,8 +130,8 @@ def smooth(y: Floats, places: npt.NDArray[np.int64], origins: Sequence[int], hor
             weight = cost**-SHARPNESS
             weight = weight / weight.sum(axis=1, keepdims=True)
             profile = np.einsum("sg,sg,sgp->sp", weight, level, np.ascontiguousarray(season.transpose(1, 2, 0)))
-            found.append(profile[:, places[step + 1 : step + 1 + horizon]])
-    return found
+            forecasts.append(profile[:, places[step + 1 : step + 1 + horizon]])
+    return forecasts
 
 
 def _first_level(y: Floats, cycle: int) -> Floats:

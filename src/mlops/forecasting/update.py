@@ -41,10 +41,9 @@ def _continued(known: pd.DataFrame, new: Panels, *, overwrite: bool) -> pd.DataF
 
     BadInput for a value that differs from the known one, unless it is to replace it.
     """
-    said = pd.concat([part.known() for part in new.parts], ignore_index=True)
-    rows = said[
-        (said["ds"] >= known["ds"].min()) & said.drop(columns=[*KEYS, "time_zone"], errors="ignore").notna().any(axis=1)
-    ]
+    rows = pd.concat([part.known() for part in new.parts], ignore_index=True)
+    has_values = rows.drop(columns=[*KEYS, "time_zone"], errors="ignore").notna().any(axis=1)
+    rows = rows[(rows["ds"] >= known["ds"].min()) & has_values]
     with_y = rows[rows["y"].notna()]
     both = with_y.merge(known[[*KEYS, "y"]].dropna(), on=KEYS, suffixes=("", "_known"))
     differ = both[both["y"] != both["y_known"]]

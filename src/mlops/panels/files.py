@@ -91,12 +91,12 @@ def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[st
     frame, where = tables.read_table(path, EXPECTED), str(path)
     if tables.layout(list(frame.columns), where) == "long":
         frame = _plain(frame, where)
-    frame = frame.rename(columns={other: one for one, other in tables.ALIKE.items()})
+    frame = frame.rename(columns={other: name for name, other in tables.ALIKE.items()})
     wanted = [*tables.PLAIN, *covariates, *segments]
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise BadInput(f"has no column {missing[0]!r}; its columns are {found}", where=where)
+        known = ", ".join(map(str, frame.columns))
+        raise BadInput(f"has no column {missing[0]!r}; its columns are {known}", where=where)
     columns = {
         "series_id": tables.names(frame["series_id"], where),
         "ds": tables.days_or_times(frame["ds"], where),
@@ -152,7 +152,7 @@ def _label_values(given: Any) -> str:
     if not isinstance(given, str | dict):
         return ""
     try:
-        found = json.loads(given) if isinstance(given, str) else given
-        return SEPARATOR.join(str(value) for _, value in sorted(found.items()))
+        labels = json.loads(given) if isinstance(given, str) else given
+        return SEPARATOR.join(str(value) for _, value in sorted(labels.items()))
     except (ValueError, AttributeError):
         return str(given)

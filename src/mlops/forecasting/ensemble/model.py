@@ -111,19 +111,19 @@ class Auto(Forecaster):
         >>> found.loc[found["share"] > 0.5, ["member", "feature"]].values.tolist()
         [['smoothing', 'weekly'], ['average', 'weekly']]
         """
-        found: dict[tuple[str, str, str], float] = {}
+        total: dict[tuple[str, str, str], float] = {}
         groups = self._apart or (self,)
         for group in groups:
-            weight = len(group.known) / sum(len(one.known) for one in groups)
+            weight = len(group.known) / sum(len(other.known) for other in groups)
             for member, model in group.members.items():
                 measured_by, shares_ = GAIN, model.importance()
                 if not shares_:
                     measured_by, shares_ = MOVEMENT, _movement(model)
                 for feature, share in shares_.items():
                     key = (member, feature, measured_by)
-                    found[key] = found.get(key, 0.0) + weight * share
+                    total[key] = total.get(key, 0.0) + weight * share
         order = list(self.members)
-        rows = [(member, feature, share, how) for (member, feature, how), share in found.items()]
+        rows = [(member, feature, share, how) for (member, feature, how), share in total.items()]
         rows.sort(key=lambda row: (order.index(row[0]), -row[2]))
         return pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
 
@@ -220,13 +220,13 @@ class Auto(Forecaster):
             parts[kind] = member.parts(panel.take(rows), horizon) if rows.any() else {}
             if rows.any():
                 points[rows, column] = np.sum(list(parts[kind].values()), axis=0)
-        share, found = shares(points, weights[-1][..., :horizon]), {}
+        share, weighted = shares(points, weights[-1][..., :horizon]), {}
         for column, (kind, member) in enumerate(members.items()):
             rows = self._rows(member, panel)
             for part, values in parts[kind].items():
-                found[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
-                found[f"{kind}: {part}"][rows] = values * share[rows, column]
-        return found
+                weighted[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
+                weighted[f"{kind}: {part}"][rows] = values * share[rows, column]
+        return weighted
 
     def component(self, part: str) -> str:
         """What the part is to its member."""
@@ -262,13 +262,13 @@ class Auto(Forecaster):
 
     def _points(self, panel: Panel, horizon: int) -> Floats:
         """Series × members × steps; NaN for series that a member can't know."""
-        found = np.full((len(panel.ids), len(self.members) + 1, horizon), np.nan)
-        found[:, -1] = self._refuge.point(panel, horizon)
+        points = np.full((len(panel.ids), len(self.members) + 1, horizon), np.nan)
+        points[:, -1] = self._refuge.point(panel, horizon)
         for column, member in enumerate(self.members.values()):
             rows = self._rows(member, panel)
             if rows.any():
-                found[rows, column] = member.point(panel.take(rows), horizon)
-        return found
+                points[rows, column] = member.point(panel.take(rows), horizon)
+        return points
 
     def _tape_of(self, member: Forecaster, panel: Panel, plain: Tape) -> Tape:
         """What a member would have forecast, from the origins of a plain tape; NaN for series that it can't know."""

@@ -61,10 +61,10 @@ class Plan:
             public = Calendar(country).days(first.date(), last.date()).rename(columns={"name": "holiday"})
             parts = [part for part in (days, public[["ds", "holiday"]]) if len(part)]
             days = pd.concat(parts, ignore_index=True).drop_duplicates() if parts else days
-        given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
-        model = prophet.Prophet(**given, holidays=None if days.empty or self.granularity.counted else days)
-        for one in recipe.custom:
-            model.add_seasonality(**asdict(one))
+        settings: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
+        model = prophet.Prophet(**settings, holidays=None if days.empty or self.granularity.counted else days)
+        for season in recipe.custom:
+            model.add_seasonality(**asdict(season))
         by_count: dict[str, Any] = {"standardize": False, "mode": recipe.holidays_mode}
         if self.granularity.counted:
             for name in self.holidays:
@@ -115,17 +115,17 @@ class Plan:
     def _with_known(
         self, panel: Panel, row: int, index: pd.DatetimeIndex, columns: dict[str, Floats], calendar: Calendar
     ) -> pd.DataFrame:
-        found = pd.DataFrame({"ds": index} | columns)
+        frame = pd.DataFrame({"ds": index} | columns)
         if self.granularity.counted:
             named = holiday_columns(calendar, index, self.granularity)
             counts = {name: named.get(name, np.zeros(len(index))) for name in self.holidays}
-            found = pd.concat([found, pd.DataFrame(counts)], axis=1)
+            frame = pd.concat([frame, pd.DataFrame(counts)], axis=1)
         ids = panel.ids[row : row + 1]
         for name in ("cap", "floor"):
             limit = getattr(self.recipe, name)
             if limit is not None:
-                found[name] = by_series(name, limit, ids)[0]
-        return found
+                frame[name] = by_series(name, limit, ids)[0]
+        return frame
 
 
 @dataclass
@@ -138,18 +138,18 @@ class _Solved:
     def fit(self, init: Mapping[str, Any], data: Mapping[str, Any], **_: Any) -> dict[str, Floats]:
         beta = [self.weights.beta.get(column, 0.0) for column in data["X"].columns]
         delta = self.weights.delta[: len(init["delta"])]
-        found = {"k": self.weights.k, "m": self.weights.m, "delta": delta, "sigma_obs": self.weights.sigma_obs}
-        return {name: np.asarray(value, float).reshape(1, -1) for name, value in (found | {"beta": beta}).items()}
+        params = {"k": self.weights.k, "m": self.weights.m, "delta": delta, "sigma_obs": self.weights.sigma_obs}
+        return {name: np.asarray(value, float).reshape(1, -1) for name, value in (params | {"beta": beta}).items()}
 
 
 def by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Index) -> Floats:
     """A limit for each series; 0 where there is none."""
     if not isinstance(given, Mapping):
         return np.full(len(ids), float(given or 0.0))
-    missing = [one for one in ids if one not in given]
+    missing = [series for series in ids if series not in given]
     if missing:
         raise BadInput(f"{name} says nothing of series {missing[0]!r}; it needs a number for every series")
-    return np.array([float(given[one]) for one in ids])
+    return np.array([float(given[series]) for series in ids])
 
 
 def silence() -> None:

@@ -211,8 +211,8 @@ class Prophet(Forecaster):
         [4, 5]
         """
         row, panel = self._row(series_id), self._panel(horizon, None, future)
-        said = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
-        panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, said, strict=True))})
+        averaged = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
+        panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, averaged, strict=True))})
         known = self.calendar.announced_by(panel.cutoff)
         return self._plan(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
 
@@ -276,10 +276,13 @@ class Prophet(Forecaster):
         known = self.calendar.announced_by(panel.cutoff)
         named = holiday_columns(known, steps, panel.granularity)
         ahead = self.coding.averaged(self.covariates, ahead)
-        ahead = [*ahead, *(known.counts_of(one, panel.ids, steps, panel.granularity) for one in self._layout.events)]
+        ahead = [
+            *ahead,
+            *(known.counts_of(event, panel.ids, steps, panel.granularity) for event in self._layout.events),
+        ]
         shared = matrix(self._layout, steps, named)
         if not panel.ids.equals(self._ids):
-            fit = fit.of(np.array([self._row(one) for one in panel.ids], dtype=np.int64))
+            fit = fit.of(np.array([self._row(series) for series in panel.ids], dtype=np.int64))
         return fit.parts(self._layout, nanoseconds(steps), shared, ahead)
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
@@ -315,8 +318,8 @@ class Prophet(Forecaster):
         return "growth = 'logistic'" if self.recipe.growth == "logistic" else ""
 
     def _check_names(self) -> None:
-        taken = [one.name for one in self.recipe.custom]
-        taken += sorted({one.name for one in self.calendar.events}) + list(self.covariates)
+        taken = [season.name for season in self.recipe.custom]
+        taken += sorted({event.name for event in self.calendar.events}) + list(self.covariates)
         built_in = ("yearly", "weekly", "daily")
         for name in taken[len(self.recipe.custom) :]:
             if name in RESERVED or name in built_in or "_delim_" in name or taken.count(name) > 1:
@@ -334,13 +337,13 @@ class Prophet(Forecaster):
         granularity: Granularity,
     ) -> Layout:
         seasons: dict[str, Seasonality] = {}
-        for without in {one.without for one in series if one is not None}:
-            seasons |= {one.name: one for one in self.recipe.seasons(without)}
-        order = [*(one.name for one in self.recipe.custom), "yearly", "weekly", "daily"]
+        for without in {observed.without for observed in series if observed is not None}:
+            seasons |= {season.name: season for season in self.recipe.seasons(without)}
+        order = [*(season.name for season in self.recipe.custom), "yearly", "weekly", "daily"]
         both = set(named) & {*self._inputs, *seasons}
         if both:
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
-        ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
+        ordered = sorted(seasons.values(), key=lambda season: order.index(season.name))
         regressors = (*self._inputs, *events)
         return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
 
@@ -352,16 +355,16 @@ class Prophet(Forecaster):
         panel, plan = problem.panel, self._plan(problem.panel)
         caps = by_series("cap", self.recipe.cap, panel.ids)
         results = parallel.run(plan.stan, [plan.frame(panel, row) for row, _ in todo])
-        found: dict[int, str] = {}
+        models: dict[int, str] = {}
         for (row, seen), result in zip(todo, results, strict=True):
             if isinstance(result, str):
                 log.warning("Stan could not fit series %s (%s); it gets its mean", panel.ids[row], result)
                 fit.put(row, problem.terms, Weights(0.0, float(seen.y.mean()), np.zeros(0), 0.0, {}), "mean")
                 continue
-            found[row], weights = result
+            models[row], weights = result
             fit.put(row, problem.terms, weights, "stan")
             fit.cap[row] = caps[row] - fit.floor[row] if self.recipe.growth == "logistic" else 0.0
-        return found
+        return models
 
     @property
     def _training(self) -> Panel:
@@ -373,7 +376,7 @@ class Prophet(Forecaster):
         known, events = self.calendar.announced_by(panel.cutoff), self._layout.events
         return Plan(
             self.recipe,
-            replace(known, events=tuple(one for one in known.events if one.name not in events)),
+            replace(known, events=tuple(event for event in known.events if event.name not in events)),
             self._layout.regressors,
             events,
             self._layout.holidays,
@@ -423,10 +426,10 @@ def _with_counts(panel: Panel, known: Calendar, events: Sequence[str], horizon: 
 
 def _known_ahead(panel: Panel, name: str, horizon: int) -> Floats:
     """A covariate for the steps after the cutoff, NaN where it is not known."""
-    found = np.full((len(panel.ids), horizon), np.nan)
+    ahead = np.full((len(panel.ids), horizon), np.nan)
     known = panel.extra[name][:, len(panel.index) :][:, :horizon]
-    found[:, : known.shape[1]] = known
-    return found
+    ahead[:, : known.shape[1]] = known
+    return ahead
 
 
 def _listed(ids: pd.Index) -> str:
