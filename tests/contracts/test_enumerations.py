@@ -10,6 +10,7 @@ import pytest
 
 from mlops.cli.output import ACTION_COLOURS
 from mlops.db import Database
+from mlops.db.statements import named_blocks
 from mlops.domain import findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
@@ -18,15 +19,23 @@ from mlops.monitoring.replay import backtest
 from mlops.project import bundled
 
 ROOT = Path(__file__).parents[2]
-QUERIES = sorted((ROOT / "src" / "mlops" / "db" / "queries").glob("*.sql"))
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda path: path.stem)
-def test_a_query_says_what_it_answers_and_is_used(query: Path):
-    first = query.read_text().splitlines()[0]
-    assert re.match(r"-- \w", first), "the first line of a query says what it answers"
-    assert f'"{query.stem}"' in SOURCE, "a query that nothing calls is deleted"
+@pytest.mark.parametrize("query", named_blocks())
+def test_a_query_is_used(query: str):
+    assert f'"{query}"' in SOURCE, f"{named_blocks()[query].file}: a block that nothing calls is deleted"
+
+
+def test_queries_stand_by_subject():
+    """Loading them has checked that each has a name of its own and a first line that says what it answers."""
+    assert len({block.file for block in named_blocks().values()}) <= 40
+
+
+def test_every_query_that_is_called_is_there():
+    asked = set(re.findall(r"\btransaction\.(?:rows|one|value|frame|run)\(\s*\"(\w+)\"", SOURCE))
+    assert len(asked) > 150
+    assert asked <= named_blocks().keys()
 
 
 def test_metric_types_in_the_database_are_those_of_the_domain(database: Database):

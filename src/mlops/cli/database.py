@@ -78,6 +78,15 @@ def url(as_json: Json = False) -> None:
     emit({"url": address}, as_json=as_json, text=lambda: print(address))  # noqa: T201  nothing may wrap it
 
 
+@app.command()
+def schema(as_json: Json = False) -> None:
+    """Print the whole schema as one file that psql takes: `mlops db schema | psql DATABASE`."""
+    from mlops.db import migrate
+
+    text = migrate.schema()
+    emit({"schema": migrate.head(), "sql": text}, as_json=as_json, text=lambda: print(text, end=""))  # noqa: T201  SQL
+
+
 NO_READER = (
     "the role mlops_reader is not there, as this user may not make roles; all else is done. To have it, let an"
     " administrator run `create role mlops_reader nologin`, then as this user `select analytics.grant_reader()`"
@@ -90,7 +99,7 @@ def upgrade(as_json: Json = False) -> None:
     there = database(checked=False)
     reached = there.upgrade()
     with there.transaction() as transaction:
-        reader = bool(transaction.value("reader_there"))
+        reader = bool(transaction.value("reader_role_exists"))
 
     def show() -> None:
         console.print(f"the schema is at version {reached}")

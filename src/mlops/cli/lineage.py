@@ -25,7 +25,7 @@ def lineage(uri: Uri, as_json: Json = False) -> None:
     version = models.resolve(store(), uri)
     bridge.sync(store(), database(), foreign=False)
     with database().transaction() as transaction:
-        row = transaction.one("lineage", name=version.name, version=version.version)
+        row = transaction.one("lineage_of_version", name=version.name, version=version.version)
         features = transaction.rows("lineage_features", name=version.name, version=version.version)
     if row is None:
         raise ModelNotFound(f"{uri} is not in the mirror; run `mlops registry sync`")

@@ -118,7 +118,7 @@ def _decide(
     _found(number)
     with database().transaction() as transaction:
         transaction.run(
-            "recommendation_decide",
+            "add_recommendation_decision",
             recommendation_id=number,
             decision=decision,
             decided_by=getpass.getuser() if by is None else by,
@@ -136,7 +136,7 @@ def _found(number: int) -> dict[str, Any]:
         if row is None:
             ids = ", ".join(str(one["recommendation_id"]) for one in transaction.rows("recommendations_to_act_on"))
             raise NothingToDo(f"there is no recommendation {number}; open ones: {ids or 'none'}")
-        findings = transaction.rows("recommendation_evidence", recommendation_id=number)
+        findings = transaction.rows("findings_of_recommendation", recommendation_id=number)
         decisions = transaction.rows("recommendation_decisions", recommendation_id=number)
     return {name: value for name, value in _shown(row).items() if not name.endswith("lineage")} | {
         "findings": findings,

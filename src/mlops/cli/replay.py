@@ -72,7 +72,7 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
     """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
     policy = read_policy()
     with database.transaction() as transaction:
-        done = transaction.value("last_issued", name=MODEL)  # forecasts are the last act of a week
+        done = transaction.value("newest_issue", name=MODEL)  # forecasts are the last act of a week
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in CARRIED_OUT]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)

@@ -35,8 +35,8 @@ def trace(
         since = min(found["trained_from"] or found["cutoff"], found["cutoff"]).astimezone(UTC)
         first = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         read_archived(transaction, found["summed"] or [found["series_id"]], start=first, end=found["cutoff"])
-        found["months"] = transaction.rows("trace_months", prediction_id=prediction_id)
-        found["edits"] = transaction.rows("trace_edits", prediction_id=prediction_id)
+        found["months"] = transaction.rows("months_behind_prediction", prediction_id=prediction_id)
+        found["edits"] = transaction.rows("edits_behind_prediction", prediction_id=prediction_id)
     emit(found, as_json=as_json, text=lambda: _print(found))
 
 

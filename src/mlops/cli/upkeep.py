@@ -92,9 +92,9 @@ def retention(
     with database().transaction() as transaction:
         for parent in chosen:
             if withdraw:
-                transaction.value("retention_withdraw", parent=parent)
+                transaction.value("withdraw_retention", parent=parent)
             elif for_ever or keep_months is not None:
-                transaction.run("retention_keep", parent=parent, months=keep_months)
+                transaction.run("set_retention", parent=parent, months=keep_months)
     found = [one for one in upkeep.retention(database()) if one.parent in chosen]
     emit(found, as_json=as_json, text=lambda: _tell_retention(found))
 

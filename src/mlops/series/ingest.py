@@ -18,7 +18,7 @@ from mlops.series.adapters import AUTO, locate, recognised
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.arrivals import Arrivals
 from mlops.series.columns import Stamp
-from mlops.series.judge import LATE
+from mlops.series.diff import LATE
 from mlops.series.load import Load, Stored
 from mlops.series.plain import as_long
 from mlops.series.steps import Clock
@@ -127,7 +127,7 @@ def _read(
     """Check all rows; the declared metric types, and the clocks of the series where they matter."""
     with database.transaction() as transaction:
         metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
-        closed = {row["month"]: row["path"] for row in transaction.rows("closed_months")}
+        closed = {row["month"]: row["path"] for row in transaction.rows("archived_observation_months")}
         zones = [row["time_zone"] for row in transaction.rows("series_zones")]
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
     rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp, zones)

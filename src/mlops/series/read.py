@@ -13,7 +13,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
 from mlops.panels.timestamps import granularity_of
-from mlops.series.filters import check_filters
+from mlops.series.filters import check_filters, selected_series
 from mlops.series.names import find, names
 from mlops.series.quality import STALE
 
@@ -72,7 +72,7 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
         found = transaction.one("series_show", series_id=series_id)
         if found is None:  # it was deleted meanwhile
             raise UnknownName("series", series, set(known.values()) - {known[series_id]}, stored=True)
-        return found | {"latest": transaction.rows("series_latest", series_id=series_id, most=LATEST)}
+        return found | {"latest": transaction.rows("newest_of_series", series_id=series_id, most=LATEST)}
 
 
 def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ def ended(database: Database, metric_type: str | None = None, granularity: str |
     """
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type, granularity=granularity)
-        newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
+        newest = transaction.rows("newest_by_granularity", metric_type=metric_type, granularity=granularity)
         if not newest:
             newest = _archived_end(transaction, metric_type, granularity)
     if not newest:
@@ -123,7 +123,7 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
     what = f"{wanted[1]} observation" if wanted[1] else "observation"
     what += f" of {wanted[0]!r}" if wanted[0] else ""
     with database.transaction() as transaction:
-        others = transaction.rows("observations_end", metric_type=wanted[0], granularity=None)
+        others = transaction.rows("newest_by_granularity", metric_type=wanted[0], granularity=None)
     if others and not model:
         steps = " or ".join(f"--granularity {one}" for one in sorted(row["granularity"] for row in others))
         raise NothingToDo(f"there is no {what}, so none is the last; others are there: {steps}")
@@ -132,10 +132,9 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
 
 def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:
     """The newest observation of each granularity, where all of them are in archives."""
-    some = {"metric_type": metric_type, "granularity": granularity, **dict.fromkeys(("series_ids", "labels", "level"))}
     ids: dict[str, list[int]] = {}
-    for row in transaction.rows("series_chosen", **some):
-        ids.setdefault(row["granularity"], []).append(row["series_id"])
+    for one in selected_series(transaction, metric_type=metric_type, granularity=granularity):
+        ids.setdefault(one.granularity, []).append(one.series_id)
     found = [{"granularity": name, "newest": newest_archived(transaction, series)} for name, series in ids.items()]
     return [row for row in found if row["newest"] is not None]
 
@@ -147,7 +146,7 @@ def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """
     with database.transaction() as transaction:
         check_filters(transaction, series_ids=series_ids)
-        return transaction.frame("latest", series_ids=list(series_ids))
+        return transaction.frame("latest_values", series_ids=list(series_ids))
 
 
 def history(
@@ -201,18 +200,18 @@ def observed(
     """`history` of what somebody chose before: what has been deleted since has no rows, and is not refused."""
     as_of = as_of or datetime.now(UTC)
     with database.transaction() as transaction:
-        chosen = transaction.rows(
-            "series_chosen",
-            series_ids=None if series_ids is None else list(series_ids),
+        chosen = selected_series(
+            transaction,
+            series_ids=series_ids,
             metric_type=metric_type,
             granularity=granularity,
-            labels=labels or None,
+            labels=labels,
             level=level,
         )
-        ids = [row["series_id"] for row in chosen]
+        ids = [one.series_id for one in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
         found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
-    local = {row["series_id"]: row["time_zone"] for row in chosen if not GRANULARITIES[row["granularity"]].dated}
+    local = {one.series_id: one.time_zone for one in chosen if not GRANULARITIES[one.granularity].dated}
     return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
 
 

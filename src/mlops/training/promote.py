@@ -209,26 +209,26 @@ def structure(database: Database, version: ModelVersion, champion: ModelVersion 
 def _lineage_gate(database: Database, version: ModelVersion) -> Gate:
     """What is known of the lineage: as anchored, unless something of the model is other since."""
     anchor = anchor_of(database, version)
-    library = foreign_library(database, version) if anchor["lineage_problem"] == CARRIES_NONE else None
-    if anchor["lineage_state"] != "complete" and library is None:
-        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor["files"] is None else None
-        return gates.lineage(anchor["lineage_state"], anchor["lineage_problem"] or unread)
+    library = foreign_library(database, version) if anchor.lineage_problem == CARRIES_NONE else None
+    if anchor.lineage_state != "complete" and library is None:
+        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor.files is None else None
+        return gates.lineage(anchor.lineage_state, anchor.lineage_problem or unread)
     try:
-        problem = anchor["altered"] or contradiction(version, anchor)
+        problem = anchor.altered or contradiction(version, anchor)
     except ModelNotFound as error:
         problem = str(error)
     if library is not None and problem is None:
-        return gates.foreign_lineage(library, len(anchor["files"] or ()))
+        return gates.foreign_lineage(library, len(anchor.files or ()))
     return gates.lineage("changed" if problem else "complete", problem)
 
 
 def _target(database: Database, store: Store, name: str) -> int:
     """The version to roll back to: that of a rollback which was interrupted, else the champion before this one."""
     with database.transaction() as transaction:
-        newest = transaction.one("promotion_newest", name=name)
+        newest = transaction.one("newest_promotion", name=name)
         if newest and newest["action"] == "rollback" and newest["applied_at"] is None:
             return int(newest["version"])
-        version = before(Move(**row) for row in transaction.rows("promotion_moves", name=name))
+        version = before(Move(**row) for row in transaction.rows("champions_of_model", name=name))
     if version is None:
         now = resolve(store, f"models:/{name}@champion")
         raise NothingToDo(f"{name} had no champion before version {now.version} that is still in the registry")
@@ -240,7 +240,7 @@ def _move(database: Database, store: Store, version: ModelVersion, decision: _De
     with database.transaction() as transaction:
         transaction.lock(f"promotion {version.name}")
         transaction.run(
-            "promotion_add",
+            "add_promotion",
             name=version.name,
             version=version.version,
             action=decision.action,
@@ -250,13 +250,13 @@ def _move(database: Database, store: Store, version: ModelVersion, decision: _De
             forced=decision.forced,
             recommendation_id=decision.recommendation_id,
         )
-        row = transaction.one("promotion_newest", name=version.name)
+        row = transaction.one("newest_promotion", name=version.name)
         assert row is not None
         assert row["version"] == version.version
     move_champion(store, version, row["reason"])
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        transaction.run("promotion_applied", promotion_id=row["promotion_id"])
+        transaction.run("set_promotion_applied", promotion_id=row["promotion_id"])
     return _promotion(row, version)
 
 

@@ -204,7 +204,7 @@ def _proof(row: dict[str, Any]) -> tuple[float, float]:
 
 def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
     """A version with the tags that its training recorded; anybody may write others to the registry."""
-    tags = anchor_of(database, version)["tags"] or {}
+    tags = anchor_of(database, version).tags or {}
     if not {OURS, THEIRS} <= tags.keys():
         raise Refused(
             f"no comparison of {version.uri} with a champion is on record, so there is nothing to decide by; compare it"
@@ -246,7 +246,7 @@ def _accept(database: Database, row: dict[str, Any], by: str) -> None:
         return
     with database.transaction() as transaction:
         transaction.run(
-            "recommendation_decide",
+            "add_recommendation_decision",
             recommendation_id=row["recommendation_id"],
             decision="accept",
             decided_by=by,
@@ -352,7 +352,7 @@ def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retraine
 def _close(database: Database, recommendation_id: int, result: Retrained) -> None:
     with database.transaction() as transaction:
         transaction.run(
-            "close_recommendation",
+            "set_recommendation_done",
             recommendation_id=recommendation_id,
             verdict=result.verdict,
             run_id=result.version.run_id,

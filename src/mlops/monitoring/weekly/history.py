@@ -20,6 +20,7 @@ from mlops.monitoring.detect.slices import Slice, choose
 from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
 from mlops.panels.calendar import Calendar
 from mlops.policy import Policy
+from mlops.series.filters import selected_series
 from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -31,7 +32,7 @@ KEYS = ["series_id", "ds", "cutoff"]
 
 @dataclass(frozen=True)
 class Known:
-    """What was known at one time: the forecasts whose day has come, `last` is the row of query `last_forecast`."""
+    """What was known at one time: the forecasts whose day has come, `last` is the row of query `forecast_span`."""
 
     as_of: datetime
     live: pd.DataFrame
@@ -51,12 +52,12 @@ class Reading:
         """The freshest forecast of every series and past day, with the outcomes that were known at `as_of`."""
         key = {"version_id": self.version["version_id"], "as_of": as_of}
         with self._database.transaction() as transaction:
-            last = transaction.one("last_forecast", **key) or {}
+            last = transaction.one("forecast_span", **key) or {}
             begin = last["forecast_from"] or as_of
             start = first_week(naive_utc(min(begin, as_of)), as_of)
             naive = {"cycle": self.granularity.block_interval, "steps": self.granularity.block}
             earlier = self.granularity.longest_step if self.granularity.counted else timedelta(0)  # and ends later
-            live = transaction.frame("live_predictions", **key, **naive, start=aware_utc(start) - earlier)
+            live = transaction.frame("freshest_predictions", **key, **naive, start=aware_utc(start) - earlier)
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:
@@ -134,10 +135,9 @@ class Reading:
         local = rows["ds"].to_numpy("datetime64[ns]").copy()
         if self.granularity.dated:
             return local
-        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels", "level"))
         with self._database.transaction() as transaction:
-            chosen = transaction.rows("series_chosen", series_ids=list(self.version["lineage"]["series"]), **asked)
-        zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")
+            chosen = selected_series(transaction, series_ids=self.version["lineage"]["series"])
+        zones = rows["series_id"].map({one.series_id: one.time_zone for one in chosen}).fillna("UTC")
         for zone in zones.unique():
             alike = (zones == zone).to_numpy()
             local[alike] = local_times(local[alike], zone)
