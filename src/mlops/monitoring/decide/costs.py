@@ -11,6 +11,7 @@ from mlops.arrays import Floats
 from mlops.domain.findings import Benefit
 from mlops.domain.granularity import GRANULARITIES
 from mlops.evaluation import paired
+from mlops.evaluation.losses import pinball
 from mlops.policy import UnitCost
 
 __all__ = ["SET_COSTS", "benefit", "money"]
@@ -21,29 +22,20 @@ SET_COSTS = "set [costs] in policy.toml to see money"
 
 
 def money(y: npt.ArrayLike, y_hat: npt.ArrayLike, unit: UnitCost) -> Floats:
-    """What each forecast's error cost (n): the pinball loss, scaled (Koenker and Bassett, 1978)."""
-    short = np.asarray(y, dtype=float) - np.asarray(y_hat, dtype=float)
-    return np.asarray(np.where(short > 0, unit.under * short, -unit.over * short))
+    """What each forecast's error cost (n)."""
+    return pinball(unit.under, unit.over)(y, y_hat)
 
 
 def benefit(
     judged: pd.DataFrame, rival: str, model: str, *, unit: UnitCost, currency: str, granularity: str, confidence: float
 ) -> Benefit:
     """What `rival` would have saved in place of `model`; both are columns of forecasts beside `ds, y`."""
-    daily = pd.DataFrame(
-        {
-            "error": (judged["y"] - judged[model]).abs() - (judged["y"] - judged[rival]).abs(),
-            "size": judged["y"].abs(),
-            "money": money(judged["y"], judged[model], unit) - money(judged["y"], judged[rival], unit),
-        }
-    )
-    daily = daily.groupby(_periods(judged)).sum()
-    error, size, saved = (np.asarray(daily[name], dtype=float) for name in ("error", "size", "money"))
-    wape = paired.ratio(error, size, confidence)
-    weekly = paired.mean(saved, confidence).times(GRANULARITIES[granularity].per_week)
-    return Benefit(
-        wape.value, wape.low, wape.high, weekly.value, weekly.low, weekly.high, currency=currency, days=len(daily)
-    )
+    rows = judged["y"], judged[rival], judged[model], _periods(judged), confidence
+    wape = paired.gain(*rows)
+    weekly = paired.gain(*rows, loss=pinball(unit.under, unit.over), relative=False)
+    weekly = weekly.times(GRANULARITIES[granularity].per_week)
+    days = len(np.unique(_periods(judged)))
+    return Benefit(wape.value, wape.low, wape.high, weekly.value, weekly.low, weekly.high, currency=currency, days=days)
 
 
 def _periods(judged: pd.DataFrame) -> npt.NDArray[np.datetime64]:
