@@ -14,9 +14,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.features import FeatureDefinition, Selection
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
+from mlops.features.standard import standard
 from mlops.forecasting.described import describe, in_a_line
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.limits import within
@@ -53,14 +55,15 @@ INTERNAL = frozenset(
             "component",
             "composed",
             "defaults",
+            "definitions",
             "each",
             "extrapolates",
             "fit_panel",
             "forecast",
             "given_back",
         ),
-        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes"),
-        "with_calendar",
+        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "sources", "tape"),
+        *("tapes", "with_calendar"),
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
@@ -91,7 +94,7 @@ class Forecaster(ABC):
 
     kind: ClassVar[str]
     features: tuple[str, ...] = ("value",)
-    """Names of the inputs, as in `forecasting.design.FEATURES`."""
+    """Names of the inputs; of kinds that have none of their own the observed value."""
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
     extrapolates: ClassVar[bool] = False
@@ -140,6 +143,15 @@ class Forecaster(ABC):
             given["events"] = [event.to_json() for event in self.calendar.events]
         given |= {"absence": self.absence} if self.absence != "nothing" else {}
         return given | ({"covariates": list(self.covariates)} if self.covariates else {})
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Further columns of a frame that its features are computed from; nothing of them is to be known ahead."""
+        return ()
+
+    def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
+        """What its features mean, when it is fitted on series of a selection."""
+        return standard(selection, owner, self.features, self.country)
 
     @property
     def importance(self) -> dict[str, float]:
@@ -212,7 +224,7 @@ class Forecaster(ABC):
         [5.0, 6.0]
         """
         frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
-        panels = Panels.of(frame, self.freq, self.covariates)
+        panels = Panels.of(frame, self.freq, self.covariates, sources=self.sources)
         self.calendar.check_series(panels.ids)
         self.coding = panels.parts[0].coding
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
@@ -276,7 +288,9 @@ class Forecaster(ABC):
         self._check_fitted()
         models = self._apart or (self,)
         known = pd.concat([one._history.known() for one in models], ignore_index=True)
-        new = Panels.of(self._with_zones(self.read(frame)), self._said(), self.covariates, coding=self.coding)
+        new = Panels.of(
+            self._with_zones(self.read(frame)), self._said(), self.covariates, sources=self.sources, coding=self.coding
+        )
         asked = self._asked(1, continued(known, new, overwrite=overwrite), None)
         if len(asked) > len(models) or len({id(model) for model, _ in asked}) < len(asked):
             raise BadInput(
@@ -287,7 +301,7 @@ class Forecaster(ABC):
             for model, panel in asked:
                 refuse_gap(model._history, panel, self.calendar)
         for model, panel in asked:
-            model._history = panel.with_ids(model._history.ids) if not self.covariates else panel
+            model._history = panel.with_ids(model._history.ids) if not self.covariates + self.sources else panel
         return self
 
     @one_thread()
@@ -808,7 +822,7 @@ class Forecaster(ABC):
         if history is None and future is None:
             return [(one, one._history) for one in models]
         frame = self._with_zones(self.remembered if history is None else history)
-        panels = Panels.of(frame, self._said(), self.covariates, future, coding=self.coding)
+        panels = Panels.of(frame, self._said(), self.covariates, future, sources=self.sources, coding=self.coding)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):

@@ -97,8 +97,9 @@ def _in_words(database: Database, reading: Reading, known: Known, found: Sequenc
         names = {str(row["series_id"]): row["name"] for row in transaction.rows("names_of_series", series_ids=series)}
     silent = {one.subject for one in found if one.kind == "data" and one.place}
     told = [_of_service(one, names, silent) for one in found]
-    units = in_units(told, reading.baseline, reading.featured(known), version["unit"] or "", reading.slices)
-    return tuple(units)
+    rows, unit = reading.featured(known), version["unit"] or ""
+    words = {one.name: one.description for one in reading.watched}
+    return in_units(told, reading.baseline, rows, unit, reading.slices, words)
 
 
 def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:
