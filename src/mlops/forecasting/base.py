@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.features import FeatureDefinition, Selection
 from mlops.domain.forecasts import LEVELS
 from mlops.errors import NothingToDo
+from mlops.features.standard import standard
 from mlops.forecasting import saved, update
 from mlops.forecasting.groups import Grouped, opened
 from mlops.forecasting.kind import summed
@@ -51,6 +53,10 @@ class Forecaster(Grouped):
         What a step without service means: `"nothing"`, or `"zero"`, which is then its forecast.
     """
 
+    def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
+        """What its features mean, when it is fitted on series of a selection."""
+        return standard(selection, owner, self.features, self.country)
+
     def fit(
         self,
         frame: Table,
@@ -83,7 +89,7 @@ class Forecaster(Grouped):
         [5.0, 6.0]
         """
         frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
-        panels = Panels.of(frame, self.freq, self.covariates)
+        panels = Panels.of(frame, self.freq, self.covariates, sources=self.sources)
         self.calendar.check_series(panels.ids)
         self.coding = panels.parts[0].coding
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)

@@ -27,9 +27,9 @@ HOUR = pd.Timedelta(hours=1)
 DATE, TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M"
 LONGEST = 120
 """Characters of a parameter that are shown. Chosen, not measured."""
-OF_KINDS = ("coding", "defaults", "extrapolates", "inner", "knows_new_series", "refit", "search")
+OF_KINDS = ("coding", "defaults", "definitions", "extrapolates", "inner", "knows_new_series", "refit", "search")
 OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "tape")
-OF_FRAMES = ("given_back", "plain", "read", "tapes", "with_calendar")
+OF_FRAMES = ("given_back", "plain", "read", "sources", "tapes", "with_calendar")
 INTERNAL = frozenset((*OF_KINDS, *OF_PANELS, *OF_FRAMES))
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
 
@@ -178,7 +178,9 @@ class Grouped(Kind):
         if history is None and future is None:
             return [(model, model._history) for model in models]
         frame = self._with_zones(self.remembered if history is None else history)
-        panels = Panels.of(frame, self._freq_of_frames(), self.covariates, future, coding=self.coding)
+        panels = Panels.of(
+            frame, self._freq_of_frames(), self.covariates, future, sources=self.sources, coding=self.coding
+        )
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):

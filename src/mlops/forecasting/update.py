@@ -22,7 +22,7 @@ def update(model: Grouped, frame: Table, *, overwrite: bool, allow_gap: bool) ->
     groups = model._apart or (model,)
     known = pd.concat([group._history.known() for group in groups], ignore_index=True)
     rows = model._with_zones(model.read(frame))
-    new = Panels.of(rows, model._freq_of_frames(), model.covariates, coding=model.coding)
+    new = Panels.of(rows, model._freq_of_frames(), model.covariates, sources=model.sources, coding=model.coding)
     asked = model._asked(1, _continued(known, new, overwrite=overwrite), None)
     if len(asked) > len(groups) or len({id(group) for group, _ in asked}) < len(asked):
         raise BadInput(
@@ -33,7 +33,7 @@ def update(model: Grouped, frame: Table, *, overwrite: bool, allow_gap: bool) ->
         for group, panel in asked:
             _refuse_gap(group._history, panel, model.calendar)
     for group, panel in asked:
-        group._history = panel.with_ids(group._history.ids) if not model.covariates else panel
+        group._history = panel.with_ids(group._history.ids) if not model.covariates + model.sources else panel
 
 
 def _continued(known: pd.DataFrame, new: Panels, *, overwrite: bool) -> pd.DataFrame:
