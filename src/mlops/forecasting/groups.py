@@ -1,6 +1,6 @@
 """A model of series that may begin their steps apart: which group forecasts which rows, and its user's frames."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from typing import Self, cast
@@ -8,7 +8,7 @@ from typing import Self, cast
 import numpy as np
 import pandas as pd
 
-from mlops.arrays import Floats, Ints
+from mlops.arrays import Floats
 from mlops.domain.granularity import labels_ends
 from mlops.domain.html import table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
@@ -161,7 +161,13 @@ class Grouped(Kind):
             numbers = columns(model, panel, ahead)
             if self.absence == "zero":
                 numbers = {name: np.where(shut, 0.0, values) for name, values in numbers.items()}
-            rows = _long(panel, at, steps, numbers)
+            keys = {
+                "series_id": panel.ids.repeat(len(at)),
+                "ds": np.tile(at.to_numpy(), len(panel.ids)),
+                "cutoff": panel.newest,
+            }
+            columns_ = {name: np.asarray(values, float)[:, steps].ravel() for name, values in numbers.items()}
+            rows = pd.DataFrame(keys | columns_)
             rows.insert(sum(name not in COMPONENTS for name in rows.columns), "closed", shut[:, steps].ravel())
             tables.append(rows)
         if len(tables) == 1:
@@ -172,7 +178,9 @@ class Grouped(Kind):
     def _asked(self, horizon: object, history: Table | None, future: Table | None) -> list[tuple[Self, Panel]]:
         """The panels to forecast, and the forecaster of each."""
         self._check_fitted()
-        self._check_horizon(horizon)
+        whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
+        if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
+            raise BadHorizon(horizon, self.horizon)
         history, future = (None if rows is None else self.read(rows, target=False) for rows in (history, future))
         models = self._apart or (self,)
         if history is None and future is None:
@@ -222,11 +230,6 @@ class Grouped(Kind):
     def _unfitted(self) -> Refused:
         return Refused(f"this {self.kind!r} forecaster is not fitted; call fit(frame) first, or load a saved one")
 
-    def _check_horizon(self, horizon: object) -> None:
-        whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
-        if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
-            raise BadHorizon(horizon, self.horizon)
-
 
 def _refuse_short(panels: Panels) -> None:
     """HistoryTooShort where a history spans fewer steps than a training needs, for its forecasts would be means."""
@@ -246,15 +249,6 @@ def _refuse_short(panels: Panels) -> None:
 def opened(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of open steps, without the mark."""
     return rows[~rows["closed"]].drop(columns="closed").reset_index(drop=True)
-
-
-def _long(panel: Panel, at: pd.DatetimeIndex, steps: Ints, columns: Mapping[str, Floats]) -> pd.DataFrame:
-    keys = {
-        "series_id": panel.ids.repeat(len(at)),
-        "ds": np.tile(at.to_numpy(), len(panel.ids)),
-        "cutoff": panel.newest,
-    }
-    return pd.DataFrame(keys | {name: np.asarray(values, float)[:, steps].ravel() for name, values in columns.items()})
 
 
 def _shortened(text: str) -> str:

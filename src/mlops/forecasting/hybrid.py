@@ -21,10 +21,14 @@ from mlops.panels.panel import Panel
 
 __all__ = ["Hybrid"]
 
-OFFSET = 0.5  # of the level, added before the logarithm: zeros have one, and seasons act nearly as factors
-CYCLES = 39  # of the newest history whose misses are smoothed
-REFIT = 6  # origins of the rehearsals between two fits
-LEAST, MOST = 0.1, 5.0  # of the level: a fitted value below it is no base for a ratio; and the largest ratio
+OFFSET = 0.5
+"""Of the level, added before the logarithm: zeros have one, and seasons act nearly as factors (docs/decisions/0009)."""
+CYCLES = 39
+"""Of the newest history, whose ratios are smoothed: three quarters of a year of weeks. Chosen, not measured."""
+REFIT = 6
+"""Origins of the calibration backtest between two fits: in between the ratio keeps up. Chosen for its cost."""
+LEAST, MOST = 0.1, 5.0
+"""Of the level: a fitted value below LEAST is no base for a ratio; MOST is the largest ratio. Chosen, not measured."""
 
 
 class Hybrid(Forecaster):
@@ -115,7 +119,7 @@ class Hybrid(Forecaster):
         ratios = iter(self._ratios(panel.until(origins[-1] + 1), origins, self.horizon))
 
         def forecast(past: Panel, horizon: int) -> Floats:
-            ahead = [_from(panel, name, len(past.index), horizon) for name in self._inputs]
+            ahead = [panel.covariate(name, len(past.index), horizon) for name in self._inputs]
             return within(self._prophets(past, horizon, ahead) * next(ratios), past)
 
         return rehearse(panel, origins, self.horizon, forecast)
@@ -138,7 +142,7 @@ class Hybrid(Forecaster):
         wanted = CYCLES * max(panel.granularity.block, panel.granularity.every) + origins[-1] - origins[0]
         start = max(origins[0] + 1 - wanted, 1)
         steps = len(panel.index) - start
-        known = [_from(panel, name, start, steps) for name in self._inputs]
+        known = [panel.covariate(name, start, steps) for name in self._inputs]
         fitted = self._prophets(panel.until(start), steps, known)
         base = np.maximum(fitted, LEAST * panel.unit()[:, None])
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
@@ -159,11 +163,3 @@ class Hybrid(Forecaster):
             self._unit = arrays["unit"]
         self.prophet.coding = self.coding
         self.prophet._load(folder)
-
-
-def _from(panel: Panel, name: str, start: int, steps: int) -> Floats:
-    """A covariate from a position on; NaN where it is not known."""
-    known = np.full((len(panel.ids), steps), np.nan)
-    values = panel.extra[name][:, start : start + steps]
-    known[:, : values.shape[1]] = values
-    return known

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.groups import opened
 from mlops.panels.arguments import either
 from mlops.panels.calendar import Calendar, Event, Events, events_of
 from mlops.panels.inputs import Table
@@ -76,17 +77,18 @@ def what_if(
     fitted = model.plain()
     horizon = either("horizon", horizon, "h", h, fitted.horizon)
     every = fitted.predict(horizon, (), history=history, future=future)
-    base, cutoff = _open(every), pd.Timestamp(every["cutoff"].iloc[0])
+    base, cutoff = opened(every), pd.Timestamp(every["cutoff"].iloc[0])
     first = every["ds"].min().date()
     calendar, notes = fitted.calendar, []
     if events is not None:
         wanted = events_of(events)
         Calendar(events=wanted).check_series(fitted.known)
-        unseen = _unseen(fitted.calendar, wanted, cutoff, first)
+        seen = {event.name for event in fitted.calendar.announced_by(cutoff).events if event.first < first}
+        unseen = sorted({event.name for event in wanted if event.last >= first} - seen)
         notes = [f"the model has never seen {name!r}: it is left out of the what-if" for name in unseen]
         calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)
     ahead = future if changed is None else _replaced(fitted, future, changed)
-    other = _open(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead))
+    other = opened(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead))
     compared = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
     if not notes and not compared["difference"].any():
         notes.append(
@@ -96,17 +98,6 @@ def what_if(
     if isinstance(compared, pd.DataFrame):
         compared.attrs["notes"] = notes
     return compared
-
-
-def _open(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts of steps that are not closed."""
-    return forecasts[~forecasts["closed"]].drop(columns="closed").reset_index(drop=True)
-
-
-def _unseen(calendar: Calendar, wanted: Iterable[Event], cutoff: pd.Timestamp, first: date) -> list[str]:
-    """Names that none of the model's own events had by the cutoff."""
-    seen = {event.name for event in calendar.announced_by(cutoff).events if event.first < first}
-    return sorted({event.name for event in wanted if event.last >= first} - seen)
 
 
 def _changed(calendar: Calendar, wanted: Iterable[Event], first: date) -> Calendar:

@@ -32,7 +32,8 @@ def in_per_cent(given: Any) -> tuple[int, ...]:
         if not _is_number(level) or not 1 <= level <= 99 or level != int(level):
             share_of_1 = _is_number(level) and 0 < level < 1
             meant = f": {level * 100:g}, not {level:g}" if share_of_1 else ""
-            raise BadInput(f"level {_plainly(level)} is refused; levels are whole per cents from 1 to 99{meant}")
+            plain = level.item() if isinstance(level, np.generic) else level  # a number of numpy's as Python writes it
+            raise BadInput(f"level {plain!r} is refused; levels are whole per cents from 1 to 99{meant}")
     return tuple(dict.fromkeys(int(level) for level in levels))
 
 
@@ -65,8 +66,3 @@ def whole(what: str, given: Any, expected: str = "expected ", least: int = 0) ->
 
 def _is_number(given: Any) -> bool:
     return not isinstance(given, bool) and isinstance(given, int | float | np.number)
-
-
-def _plainly(given: Any) -> str:
-    """A number of numpy's as Python writes it."""
-    return repr(given.item() if isinstance(given, np.generic) else given)

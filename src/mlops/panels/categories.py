@@ -37,8 +37,11 @@ class Coding:
         """That of a frame `series_id, y` and the covariates; BadInput for a text that is no category."""
         learned = frame["y"].notna()
         levels = {name: _levels(frame.loc[learned, name], name) for name in names if _is_text(frame[name])}
-        series = frame["series_id"]
-        static = [name for name in names if _never_varies(frame[name], series)]
+        static = []
+        for name in names:  # those that have one value at most in every series, and one in any
+            count = frame[name].groupby(frame["series_id"].to_numpy()).nunique()
+            if len(count) and (count <= 1).all() and (count > 0).any():
+                static.append(name)
         coding = cls(levels, tuple(static))
         columns = coding.names(names)
         twice = next((column for column in columns if columns.count(column) > 1), None)
@@ -122,11 +125,11 @@ NUMBERS = Coding()
 def as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """The values of a column as text, None where they are missing; whole numbers without a point."""
     values = column.astype(object).where(column.notna(), None)
-    return values.map({value: _named(value) for value in values.dropna().unique()}).where(column.notna(), None)
-
-
-def _named(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    texts = {
+        value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        for value in values.dropna().unique()
+    }
+    return values.map(texts).where(column.notna(), None)
 
 
 def _is_text(column: "pd.Series[Any]") -> bool:
@@ -145,8 +148,3 @@ def _levels(column: "pd.Series[Any]", name: str) -> dict[str, float]:
     if not levels:
         raise BadInput(f"covariate {name!r} has no text in a row with a y, so it says nothing; leave it out")
     return levels
-
-
-def _never_varies(column: "pd.Series[Any]", series: "pd.Series[Any]") -> bool:
-    count = column.groupby(series.to_numpy()).nunique()
-    return bool(len(count)) and bool((count <= 1).all()) and bool((count > 0).any())

@@ -15,11 +15,19 @@ from mlops.panels.panel import Panel
 
 __all__ = ["Effects", "measure", "usual_values"]
 
-AROUND = 4  # weeks before and after a named day that say what it would have been
-PRIOR = 2.0  # days that the common effect counts for in that of a series, and four times no effect in the common one
+AROUND = 4
+"""Weeks before and after a named day that say what it would have been. Chosen, not measured."""
+PRIOR = 2.0
+"""Days that the common effect counts for in that of a series; a quarter of it is no effect in the common one.
+
+Chosen, not measured.
+"""
 ROUNDS = 6
-NO_PRIOR = 1e-6  # names that always fall together are given equal shares
+"""Gauss-Newton steps: products of two or three factors have converged by then."""
+NO_PRIOR = 1e-6
+"""Of effects that are not shrunk: only so much that names which always fall together are given equal shares."""
 MOST = 5.0
+"""The largest factor of a day. Chosen, not measured."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,10 @@ class Effects:
             np.where(self.observed[:, column], self.factor[:, column] - 1, np.nan),
         )
         low, high = int(np.nanargmin(own)), int(np.nanargmax(own))
-        effect, half = _mean([stretch.effect for stretch in stretches])
+        effects, count = [stretch.effect for stretch in stretches], len(stretches)
+        effect, half = float(np.mean(effects)), float("nan")  # of one stretch there is no interval
+        if count > 1:
+            half = float(stdtrit(count - 1, 0.975) * np.std(effects, ddof=1) / np.sqrt(count))
         years, days = sorted({stretch.year for stretch in stretches}), sum(stretch.days for stretch in stretches)
         bounds = (effect, max(effect - half, -1.0), effect + half)  # max() keeps NaN when it comes first
         return name, len(stretches), days, years, *bounds, self.ids[low], own[low], self.ids[high], own[high]
@@ -288,11 +299,3 @@ def _occurrences(
             )
         )
     return tuple(by_name)
-
-
-def _mean(effects: Sequence[float]) -> tuple[float, float]:
-    """The mean, and half of its 95 % interval (NaN for a single value)."""
-    count = len(effects)
-    if count < 2:
-        return float(np.mean(effects)), float("nan")
-    return float(np.mean(effects)), float(stdtrit(count - 1, 0.975) * np.std(effects, ddof=1) / np.sqrt(count))

@@ -16,7 +16,8 @@ from mlops.times import UTC, instants, local_times
 __all__ = ["SMALLEST_LEVEL", "Floats", "Panel"]
 
 
-SMALLEST_LEVEL = 1e-290  # parts of a smaller one are no normal numbers any more
+SMALLEST_LEVEL = 1e-290
+"""Parts of a smaller level are no normal numbers any more (the smallest is 2e-308)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,11 @@ class Panel:
             )
         return values
 
+    def covariate(self, name: str, first: int, steps: int) -> Floats:
+        """A covariate (series × steps) for so many steps from the position `first` on; NaN where it is not known."""
+        values = self.extra[name][:, first : first + steps]
+        return np.pad(values, ((0, 0), (0, steps - values.shape[1])), constant_values=np.nan)
+
     def places(self, index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         """The place of each step in its cycle: hour of the day, weekday, month or quarter of the year; 0 for others."""
         if self.granularity.cycle in (5, 7):
@@ -224,7 +230,9 @@ class Panel:
         if horizon < 1:
             return past
         at, steps = self.ahead_of(horizon)
-        known = {name: _known_at(values, len(self.index) + steps).ravel() for name, values in self.extra.items()}
+        known = {
+            name: self.covariate(name, len(self.index), int(steps.max()) + 1)[:, steps].ravel() for name in self.extra
+        }
         keys = {"series_id": self.ids.repeat(horizon), "ds": np.tile(at.to_numpy(), len(self.ids)), "y": np.nan}
         ahead = pd.DataFrame(keys | self.coding.decoded(known))
         return pd.concat([past, ahead if self.zone == UTC else ahead.assign(time_zone=self.zone)], ignore_index=True)
@@ -235,12 +243,6 @@ class Panel:
         y = np.full((len(every), len(self.index)), np.nan)
         y[every.get_indexer(self.ids)] = self.y
         return self if len(every) == len(self.ids) else replace(self, ids=every, y=y)
-
-
-def _known_at(values: Floats, steps: npt.NDArray[np.int64]) -> Floats:
-    """A covariate at steps; NaN after what is known."""
-    wide = np.pad(values, ((0, 0), (0, max(int(steps.max()) + 1 - values.shape[1], 0))), constant_values=np.nan)
-    return np.asarray(wide[:, steps])
 
 
 def _mean_abs(y: Floats) -> Floats:

@@ -15,9 +15,9 @@ from mlops.times import NOT_A_ZONE, zone_named
 __all__ = ["Bools", "Times", "fits", "granularity_of", "infer", "no_granularity", "restamped", "zone_meant", "zone_of"]
 
 SPARSEST = 0.15
-"""The least share of its steps that the densest series must have; with less nobody can say what the steps are."""
+"""The least share of its steps that the densest series must have: with less nobody can say what the steps are."""
 ENOUGH, DENSE = 8, 0.7
-"""Observations of a series, and the share of its steps that they are, from which its granularity is taken."""
+"""Observations of a series, and their share of its steps, from which its granularity is taken. Chosen."""
 COARSEST_FIRST = tuple(reversed(GRANULARITIES))
 WORDS = {
     **{"day": "daily", "hour": "hourly", "week": "weekly", "month": "monthly", "quarter": "quarterly"},
@@ -26,6 +26,7 @@ WORDS = {
 }
 """Further words for granularities, by which a mistyped one is recognised."""
 MONDAY = np.datetime64("1970-01-05", "ns")
+"""From which steps are counted whose anchor is not known yet."""
 
 
 def granularity_of(text: str) -> Granularity:
@@ -61,7 +62,25 @@ def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataF
     """A frame whose `ds` label the end of each step, as `resample("W")` and `resample("ME")` do, by the beginnings.
 
     Steps longer than a day are labelled by their last date, days and shorter ones by the time at which they are over.
-    `stamp="begin"` changes nothing. BadInput for a time at which no step ends.
+
+    Parameters
+    ----------
+    frame
+        With a column `ds` of dates or times (naive UTC, or aware).
+    freq
+        The name of a granularity or pandas' offset alias.
+    stamp
+        What `ds` labels: "end", or "begin", which changes nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The frame with `ds` as the beginnings of steps (naive UTC).
+
+    Raises
+    ------
+    BadInput
+        For a time at which no step ends.
     """
     step = granularity_of(freq)
     if stamp not in ("begin", "end"):

@@ -99,10 +99,10 @@ class Auto(Forecaster):
         return tuple({definition.name: definition for definition in definitions}.values())
 
     def importance(self) -> dict[str, float]:
-        """Of the first member that has features, as of each kind; `member_importance` has all members."""
         if self._apart:
             return super().importance()
         self._check_fitted()
+        # of the first member that has features; member_importance has all members
         return next((shares for member in self.members.values() if (shares := member.importance())), {})
 
     def member_importance(self) -> pd.DataFrame:
@@ -262,7 +262,11 @@ class Auto(Forecaster):
     def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
         """Weights (origins + 1 × series × members × steps), the last member being the refuge, and their tape."""
         season, plain = panel.granularity, self._refuge.tape(panel).of(panel.ids)
-        tapes = [self._tape_of(member, panel, plain) for member in self.members.values()]
+        tapes = []
+        for member in self.members.values():
+            rows = self._rows(member, panel)
+            unknown = replace(plain, y_hat=np.full_like(plain.y_hat, np.nan))
+            tapes.append(member.tape(panel.take(rows)).of(panel.ids) if rows.any() else unknown)
         forecasts = np.stack([tape.y_hat for tape in (*tapes, plain)], axis=2).astype(float)
         weights = weigh(tapes, season.block)
         first = replace(plain, y_hat=blend(forecasts[:, :, :-1], weights[:-1]).astype(np.float32))
@@ -280,13 +284,6 @@ class Auto(Forecaster):
             if rows.any():
                 points[rows, column] = member.point(panel.take(rows), horizon)
         return points
-
-    def _tape_of(self, member: Forecaster, panel: Panel, plain: Tape) -> Tape:
-        """What a member would have forecast, from the origins of a plain tape; NaN for series that it can't know."""
-        rows = self._rows(member, panel)
-        if not rows.any():
-            return replace(plain, y_hat=np.full_like(plain.y_hat, np.nan))
-        return member.tape(panel.take(rows)).of(panel.ids)
 
     def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
         """The series that a member can forecast."""

@@ -32,7 +32,8 @@ __all__ = [
     "too_short_for",
 ]
 
-DAY = 86_400 * 10**9  # nanoseconds
+DAY = 86_400 * 10**9
+"""In nanoseconds."""
 MONTHS_OF_YEAR = 12
 MODES = ("additive", "multiplicative")
 GROWTHS = ("linear", "flat", "logistic")
@@ -302,7 +303,7 @@ def _numbered(season: Seasonality) -> tuple[str, ...]:
 
 
 def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-    """Since 1970."""
+    """The times of an index as nanoseconds since 1970-01-01, without a time zone."""
     return index.to_numpy().astype("datetime64[ns]").astype(np.int64)
 
 

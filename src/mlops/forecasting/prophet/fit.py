@@ -20,8 +20,10 @@ from mlops.panels.panel import Panel
 
 __all__ = ["NEED", "Fit", "Observed", "Problem", "Weights", "observe", "solve"]
 
-NEED = 14  # observations
-TOGETHER = 16  # series that are solved at a time: fewer cost calls, more cost memory that has to be fetched
+NEED = 14
+"""Observations that a series needs for a Prophet: two weeks of days, from which Prophet itself has a weekly season."""
+TOGETHER = 16
+"""Series that are solved at a time: with fewer, calls cost more than sums; with more, designs leave the cache."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,8 @@ class Problem:
         fit = Fit.empty(len(self.series), changes, len(terms.columns), len(terms.regressors))
         for row, seen in enumerate(self.series):
             if seen is None:
-                fit.m[row] = _mean(self.panel.y[row])
+                values = self.panel.y[row][~np.isnan(self.panel.y[row])]
+                fit.m[row] = float(values.mean()) if len(values) else 0.0
             else:
                 fit.scale(row, seen)
         return fit
@@ -278,7 +281,9 @@ class _Group:
         scales = np.r_[np.full(self.line, 5.0), terms.scales[kept]]
         multiplicative = int(kept[len(kept) - terms.multiplicative :].sum())
         self.prior = Prior(self.changes, recipe.changepoint_prior_scale, scales, self.line, multiplicative)
-        self._own = _own_columns(terms, kept)
+        names = [column for column, keep in zip(terms.columns, kept, strict=True) if keep]
+        self._own = [(name, names.index(name)) for name in terms.regressors]
+        """Each regressor with its column among the kept ones."""
         self._memory = np.empty((TOGETHER, len(problem.panel.index), self.changes + len(scales)))
 
     def solve(self, rows: list[int], fit: Fit, before: Fit | None) -> None:
@@ -328,12 +333,6 @@ def _kept(problem: Problem, without: frozenset[str]) -> npt.NDArray[np.bool_]:
     )
 
 
-def _own_columns(terms: Layout, kept: npt.NDArray[np.bool_]) -> list[tuple[str, int]]:
-    """Each regressor with its column among the kept ones."""
-    names = [column for column, keep in zip(terms.columns, kept, strict=True) if keep]
-    return [(name, names.index(name)) for name in terms.regressors]
-
-
 def _changepoints(count: int, recipe: Recipe) -> Ints:
     """Which observations are changepoints; without any Prophet has a dummy one at the start."""
     size = int(np.floor(count * recipe.changepoint_range))
@@ -349,8 +348,3 @@ def _moments(values: Floats) -> tuple[float, float]:
     if len(distinct) < 2 or set(distinct) == {0.0, 1.0}:
         return 0.0, 1.0
     return float(values.mean()), float(values.std(ddof=1))
-
-
-def _mean(y: Floats) -> float:
-    seen = y[~np.isnan(y)]
-    return float(seen.mean()) if len(seen) else 0.0

@@ -29,6 +29,7 @@ LEAST = 0.8
 INDEPENDENT = 30
 """Errors of sums are fewer, and resemble each other more than those of series (docs/decisions/0023)."""
 DAYS = 7
+"""Of a week."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def with_totals(
     history: pd.DataFrame | None = None,
     decompose: bool = False,
 ) -> Summed:
-    """`model.predict`, and forecasts of the totals of `members` (`series_id, total`; a series may be in several).
+    """`model.predict`, and forecasts of the totals of its series.
 
     A total is the sum of its series' forecasts (bottom-up), so that totals of totals agree. A series of which a step
     without a value means zero counts by its forecast times the share of such steps on which it had one in the newest 26
@@ -65,10 +66,35 @@ def with_totals(
 
     Bounds don't add up. They come from the errors that the same sums had at past origins (`Forecaster.tape`), by the
     rule of all intervals (`forecasting.intervals`); those of weeks from the errors of whole weeks, in which the errors
-    of days add up or cancel as they did. `weeks` are summed of daily series alone.
+    of days add up or cancel as they did.
 
-    Raises BadInput where series of a total begin their steps at different times, or weeks are asked of other series
-    than daily ones; and what `predict` raises.
+    Parameters
+    ----------
+    model
+        A fitted forecaster of the series.
+    horizon
+        Steps ahead.
+    members
+        `series_id, total`: which series are summed; a series may be in several totals.
+    weeks
+        Whether there are sums of whole weeks, too; of daily series alone.
+    levels
+        Of the intervals, in per cent.
+    history
+        As in `Forecaster.predict`: `series_id, ds` (naive UTC), `y`, and the covariates.
+    decompose
+        Whether there is a column for each of COMPONENTS, too.
+
+    Returns
+    -------
+    Summed
+        Times are naive UTC, values in units of the series.
+
+    Raises
+    ------
+    BadInput
+        Where series of a total begin their steps at different times, or weeks are asked of other series than daily
+        ones; and what `predict` raises.
     """
     levels = in_per_cent(levels)
     caught: list[tuple[Panel, dict[str, Floats], Tape, pd.DatetimeIndex, npt.NDArray[np.int64]]] = []
@@ -167,7 +193,8 @@ class _Past:
         bounds = Intervals.of(tape, panel, never_negative=panel.never_negative, independent=INDEPENDENT).bounds(
             panel, numbers["y_hat"], levels
         )
-        return self._rows(self.ids, self.of_series, {"y_hat": numbers["y_hat"], **bounds, **numbers}, at, steps)
+        open_ = (self.of_series @ (self.weight > 0).astype(float)) > 0
+        return self._long(self.ids, self.of_series, {"y_hat": numbers["y_hat"], **bounds, **numbers}, at, steps, open_)
 
     def weeks(self, levels: Sequence[int]) -> pd.DataFrame:
         """The forecasts of whole weeks, of the totals and of the series; their errors are calibrated apart."""
@@ -222,16 +249,6 @@ class _Past:
             outcomes[row] = np.where(open_ & (part >= LEAST * whole), of_series @ happened, np.nan)
             level[row] = panel.until(int(place) + 1).level()
         return panel, Tape(ids, self.tape.origins, panel.granularity, y_hat, outcomes, level)
-
-    def _rows(
-        self,
-        ids: pd.Index,
-        of_series: sparse.csr_array,
-        numbers: dict[str, Floats],
-        at: pd.DatetimeIndex,
-        steps: npt.NDArray[np.int64],
-    ) -> pd.DataFrame:
-        return self._long(ids, of_series, numbers, at, steps, (of_series @ (self.weight > 0).astype(float)) > 0)
 
     def _long(
         self,
