@@ -19,8 +19,8 @@ from mlops.feature_store.impact import impact
 from mlops.feature_store.profiled import profile_features
 from mlops.features.definitions import declared, feature_set
 from mlops.forecasting.lightgbm.model import LightGBM
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly import job
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
@@ -169,7 +169,8 @@ def test_offline_and_online_values_are_the_columns_that_the_booster_sees(
 def test_a_watched_feature_of_another_metric_type_drifts_by_its_own_name(
     missed: Database, store: Store, trained: Trained
 ):
-    policy = replace(read_policy(policy_file()), features=("mean_1_cycle", "weight_mean_7", "log_level"))
+    policy = read_policy(policy_file())
+    policy = replace(policy, drift=replace(policy.drift, features=("mean_1_cycle", "weight_mean_7", "log_level")))
     for week in range(10):
         predict(missed, store, "models:/missed@champion", as_of=NEW_YEAR + week * WEEK, decompose=False)
     end = NEW_YEAR + 10 * WEEK

@@ -49,10 +49,9 @@ def presets(
 ) -> None:
     """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
     from mlops.monitoring.evidently.champion import presets as run
-    from mlops.monitoring.policy import read_policy
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    features = read_policy(policy_file()).features
+    features = read_policy().drift.features
     with logs.status("Evidently's presets"):
         page = run(database(), store(), features, name, moment(as_of, model=name), settings().reports)
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))

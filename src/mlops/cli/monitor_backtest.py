@@ -15,13 +15,12 @@ from mlops.cli.typed import model_uri, to_read, to_write
 from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
-    from mlops.monitoring.decide.costs import UnitCost
     from mlops.monitoring.detect.spec import MonitorSpec
-    from mlops.monitoring.policy import Policy
     from mlops.monitoring.replay.backtest import Backtest
     from mlops.monitoring.replay.model import Reach
     from mlops.monitoring.replay.replay import Case, Episode, Told
     from mlops.monitoring.replay.tradeoff import AtBudget, Found
+    from mlops.policy import Policy, UnitCost
 
 __all__ = ["backtest"]
 
@@ -52,16 +51,15 @@ def backtest(
 ) -> None:
     """Replay history before a monitor is switched on: its alarms, their cost, and which budget pays."""
     from mlops.monitoring.detect.spec import MonitorSpec
-    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.replay.backtest import backtest as run
     from mlops.monitoring.replay.model import Reach
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
     if bool(uri) == bool(file):
         raise Misused(f"expected a model's URI or --file, one of them; found {'both' if uri else 'neither'}")
     asked = _budgets(budgets)
     _check_places(uri, file, html)
-    policy = read_policy(policy_file())
+    policy = read_policy()
     with progress() as bar:
         task = bar.add_task("reading", total=None, note="")
 

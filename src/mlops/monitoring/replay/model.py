@@ -22,11 +22,11 @@ from mlops.feature_store.store import watched_of
 from mlops.features.definitions import sources_of
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay.replay import Case, Told, refuse_short, split
 from mlops.monitoring.weekly.history import usual_size
 from mlops.monitoring.weekly.monitor import Life, ended, first_week
 from mlops.panels.from_frame import Panels
+from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import aware_utc, naive_utc
 from mlops.tracking.registry import ModelVersion, resolve
@@ -73,9 +73,7 @@ class _Fit:
     slices: tuple[Slice, ...]
 
     def __call__(self, case: Case, alarms_per_year: float) -> ChampionWatch:
-        return ChampionWatch(
-            Life(case.history, replace(self.policy, alarms_per_year=alarms_per_year), self.slices), case.start
-        )
+        return ChampionWatch(Life(case.history, self.policy.with_budget(alarms_per_year), self.slices), case.start)
 
 
 def of_model(
@@ -100,12 +98,12 @@ def of_model(
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
-    watched = FeatureSet("watched", selection, watched_of(database, lineage, policy.features))
-    policy = replace(policy, features=watched.names)
+    watched = FeatureSet("watched", selection, watched_of(database, lineage, policy.drift.features))
+    policy = replace(policy, drift=replace(policy.drift, features=watched.names))
     observed = with_sources(database, observed, [watched], as_of)
     rows = values(observed, _sized(rows, baseline), watched.features, country, selection)
     rows = ended(rows, GRANULARITIES[selection.granularity])
-    spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
+    spec = MonitorSpec("ds", "series_id", policy.drift.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"
     fit = _Fit(policy, _slices(database, policy, before))

@@ -19,9 +19,9 @@ from mlops.feature_store.build import history, on_holiday, values
 from mlops.feature_store.sources import with_sources
 from mlops.feature_store.store import watched_of
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
 from mlops.panels.calendar import Calendar
+from mlops.policy import Policy
 from mlops.series.filters import selected_series
 from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
@@ -47,8 +47,8 @@ class Reading:
     def __init__(self, database: Database, store: Store, policy: Policy, version: Mapping[str, Any]) -> None:
         self.version = version
         self.store = store
-        self._database, self.watched = database, watched_of(database, version["lineage"], policy.features)
-        self._policy = replace(policy, features=tuple(one.name for one in self.watched))
+        self._database, self.watched = database, watched_of(database, version["lineage"], policy.drift.features)
+        self._policy = replace(policy, drift=replace(policy.drift, features=tuple(one.name for one in self.watched)))
         self._featured: pd.DataFrame | None = None
 
     def known(self, as_of: datetime) -> Known:
@@ -77,7 +77,7 @@ class Reading:
             seen = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(before[KEYS]))
             fresh = rows[~seen]
         added = self._with_features(fresh, known.as_of) if len(fresh) else None
-        both = [one[[*KEYS, *self._policy.features, "holiday"]] for one in (before, added) if one is not None]
+        both = [one[[*KEYS, *self._policy.drift.features, "holiday"]] for one in (before, added) if one is not None]
         self._featured = rows.merge(pd.concat(both), on=KEYS, how="left")
         return self._featured
 
