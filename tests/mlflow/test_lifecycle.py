@@ -40,11 +40,11 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
 ):
     issued = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     assert issued.stored == 4 * 28
-    readings: job.Readings = {}
+    histories: job.Histories = {}
     for week in range(1, 9):
         monday = NEW_YEAR + timedelta(weeks=week)
         match(routes, monday)
-        checked = job.run(routes, store, _policy(), monday, readings=readings)[0]
+        checked = job.run(routes, store, _policy(), monday, histories=histories)[0]
         if checked.recommendation.action == "retrain":
             break
         predict(routes, store, "models:/demand@champion", as_of=monday)

@@ -18,6 +18,7 @@ from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.evaluation.backtest import backtest, mean_before
 from mlops.evaluation.winning import Losses
+from mlops.feature_store.sources import sets_of
 from mlops.series.read import observed
 from mlops.times import aware_utc, naive_utc
 from mlops.tracking.artifacts.checked import load
@@ -149,7 +150,7 @@ def _observed(database: Database, version: MirroredVersion, table: pd.DataFrame,
 def _itself(
     database: Database, candidate: MirroredVersion, champion: MirroredVersion, folds: list[pd.Timestamp]
 ) -> pd.DataFrame:
-    frame = _known_to(database, candidate)
+    frame = _known_to(database, candidate, champion)
     frame = frame[frame["series_id"].isin(champion.row["lineage"]["series"])]
     model = load(database, champion.version)
     parts: list[pd.DataFrame] = [model.predict(frame[frame["ds"] <= fold]) for fold in folds]
@@ -160,13 +161,15 @@ def _recipe(
     database: Database, candidate: MirroredVersion, champion: MirroredVersion, folds: list[pd.Timestamp]
 ) -> pd.DataFrame:
     spec = TrainingSpec.from_recipe(champion.version.name, champion.row["lineage"], as_of=candidate.row["as_of"])
-    frame = _known_to(database, candidate)
+    frame = _known_to(database, candidate, champion)
     return backtest(spec.kind, spec.forecaster_params, frame, folds, spec.horizon, refit_every=spec.refit_every)
 
 
-def _known_to(database: Database, candidate: MirroredVersion) -> pd.DataFrame:
-    """What the version was trained on: both are measured by the same data."""
-    return read_data(database, Selection(**candidate.row["lineage"]["selection"]), candidate.row["as_of"]).frame
+def _known_to(database: Database, candidate: MirroredVersion, asked: MirroredVersion | None = None) -> pd.DataFrame:
+    """What the version was trained on: both are measured by the same data; with what `asked` needs beside it."""
+    sets = sets_of(asked.row["lineage"]["recipe"]["params"]) if asked else ()
+    selection = Selection(**candidate.row["lineage"]["selection"])
+    return read_data(database, selection, candidate.row["as_of"], feature_sets=sets).frame
 
 
 def _number(version: MirroredVersion) -> int:

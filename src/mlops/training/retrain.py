@@ -18,6 +18,7 @@ from mlops.domain.forecasts import worse_than_trivial
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.holdout import losses, unseen
 from mlops.evaluation.winning import Losses, Rule, failed
+from mlops.feature_store.sources import sets_of
 from mlops.policy import RetrainPolicy
 from mlops.tracking.artifacts.checked import anchor_of, load
 from mlops.tracking.bridge.sync import sync
@@ -339,7 +340,9 @@ def _compare(
     None has seen them: the challenger is fitted on what came before. It is the comparison that the recommendation made.
     """
     say("comparing challenger and champion on the newest days")
-    frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
+    sets = [*sets_of(row["lineage"]["recipe"]["params"]), *sets_of(spec.params)]
+    selection = Selection(**row["lineage"]["selection"])
+    frame = read_data(database, selection, spec.as_of, feature_sets=sets).frame
     frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
     held = unseen(frame, champion.version, row["lineage"], policy.holdout_days)
     model = load(database, champion)
