@@ -15,8 +15,8 @@ __all__ = ["Intervals", "limits", "within"]
 
 GRID = np.concatenate([[0.0, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 1.0]])
 """Probabilities of the quantiles that are kept; bounds are interpolated between them."""
-# The priors and INDEPENDENT were chosen by pinball loss on the five origins before the reported ones of four public data
-# sets (docs/decisions/0010).
+# The priors and INDEPENDENT were chosen by pinball loss on the five origins before the reported ones of four public
+# data sets (docs/decisions/0010).
 SCALE_PRIOR = 40
 """Errors that the common scale counts for in that of a series."""
 PLACE_PRIOR = 120
