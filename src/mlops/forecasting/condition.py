@@ -1,4 +1,4 @@
-"""What is odd about a series, in one word, and what a forecast of it is then.
+"""The condition of a series in one word, and how it is forecast in that condition.
 
 | condition    | when                                              | its forecast                                |
 |--------------|---------------------------------------------------|---------------------------------------------|
@@ -23,7 +23,7 @@ __all__ = ["conditions"]
 
 
 def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
-    """What is odd about each series of a frame, a row for each.
+    """The condition of each series of a frame, a row for each.
 
     Parameters
     ----------

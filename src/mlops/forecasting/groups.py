@@ -13,7 +13,7 @@ from mlops.domain.granularity import labels_ends
 from mlops.domain.html import table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.kind import COMPONENTS, Kind
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Form, Table, taken
@@ -28,8 +28,8 @@ DATE, TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M"
 LONGEST = 120
 """Characters of a parameter that are shown. Chosen, not measured."""
 OF_KINDS = ("coding", "defaults", "definitions", "extrapolates", "inner", "knows_new_series", "refit", "search")
-OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "tape")
-OF_FRAMES = ("given_back", "plain", "read", "sources", "tapes", "with_calendar")
+OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "out_of_sample")
+OF_FRAMES = ("given_back", "plain", "read", "sources", "out_of_sample_by_group", "with_calendar")
 INTERNAL = frozenset((*OF_KINDS, *OF_PANELS, *OF_FRAMES))
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
 
@@ -68,13 +68,13 @@ class Grouped(Kind):
         return any(group._history.zone != UTC for group in self._apart)
 
     @property
-    def tapes(self) -> tuple[Tape, ...]:
-        """What it would have forecast before the end of its training, one for each group of series that is apart."""
+    def out_of_sample_by_group(self) -> tuple[OutOfSample, ...]:
+        """Out-of-sample forecasts from before the end of the training, one for each group of series."""
         self._check_fitted()
-        return tuple(group._tape for group in self._apart) or (self._tape,)
+        return tuple(group._out_of_sample for group in self._apart) or (self._out_of_sample,)
 
     def read(self, frame: Table, *, target: bool = True) -> pd.DataFrame:
-        """A frame of its user's as `series_id, ds, y` and further columns, by the names of its training."""
+        """A user's frame as `series_id, ds, y` and further columns, by the column names of the training."""
         rows, form = taken(frame, self._form, target=target)
         if form.series is None and self._form.series is not None:
             if len(self.known) > 1:
@@ -103,7 +103,7 @@ class Grouped(Kind):
         return other
 
     def __dir__(self) -> list[str]:
-        """What people use; what other modules of the package need is left out."""
+        """What users call, without what only other modules of the package need."""
         every = (name for name in super().__dir__() if name not in INTERNAL)
         return [name for name in every if name.startswith("__") or not name.startswith("_")]
 
@@ -207,7 +207,7 @@ class Grouped(Kind):
         return frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
 
     def _freq_of_frames(self) -> str:
-        """What the steps are called by which frames are read: the granularity, or an alias that labels ends."""
+        """The frequency by which frames are read: the granularity, or an alias that labels the ends of steps."""
         first = (self._apart or (self,))[0]
         return self.freq if self.freq and labels_ends(self.freq) else first._history.granularity.name
 
@@ -247,7 +247,7 @@ def _refuse_short(panels: Panels) -> None:
 
 
 def opened(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of open steps, without the mark."""
+    """The rows of open steps, without the column `closed`."""
     return rows[~rows["closed"]].drop(columns="closed").reset_index(drop=True)
 
 

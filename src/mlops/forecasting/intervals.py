@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.panel import Panel
 
 __all__ = ["Intervals", "limits", "within"]
@@ -26,7 +26,7 @@ HALF_LIFE = 8
 INDEPENDENT = 60
 """Errors overlap and resemble each other: their quantiles are those of a sample of so many."""
 NEWEST = 2
-"""Cycles that say whether forecasts are failing now. Chosen, not measured."""
+"""Cycles by which forecasts are found to be failing now. Chosen, not measured."""
 TOLERATED = 2.0
 """Times the usual errors up to which the newest ones are no shock. Chosen, not measured."""
 STILL = 0.1
@@ -62,13 +62,18 @@ class Intervals:
 
     @classmethod
     def of(
-        cls, tape: Tape, panel: Panel, *, never_negative: npt.NDArray[np.bool_], independent: int = INDEPENDENT
+        cls,
+        out_of_sample: OutOfSample,
+        panel: Panel,
+        *,
+        never_negative: npt.NDArray[np.bool_],
+        independent: int = INDEPENDENT,
     ) -> "Intervals":
-        """From a tape, for the series of `panel`; quantiles are those of a sample of so many `independent` errors."""
-        tape = tape.of(panel.ids)
-        errors, cycle = tape.errors, panel.granularity.block
-        steps, positions = tape.y.shape[2], tape.positions
-        reach = panel.granularity.after(tape.origins[0].to_datetime64(), int(positions[-1]) + steps)
+        """From past forecasts, for the series of `panel`; quantiles as of a sample of so many `independent` errors."""
+        out_of_sample = out_of_sample.of(panel.ids)
+        errors, cycle = out_of_sample.errors, panel.granularity.block
+        steps, positions = out_of_sample.y.shape[2], out_of_sample.positions
+        reach = panel.granularity.after(out_of_sample.origins[0].to_datetime64(), int(positions[-1]) + steps)
         # the place in the cycle of each origin's targets (origins × steps)
         places = np.asarray(panel.places(pd.DatetimeIndex(reach))[positions[:, None] + np.arange(steps)])
         growth = _growth(np.abs(errors))
@@ -77,7 +82,7 @@ class Intervals:
         for origin, at in enumerate(places):
             others = np.where((np.arange(len(size)) == origin)[:, None, None], np.nan, size)
             ratio[origin] = errors[origin] / (_scale(others, places, cycle)[:, at] * growth)
-        relative = _relative(tape.y_hat, tape.level[:, :, None])
+        relative = _relative(out_of_sample.y_hat, out_of_sample.level[:, :, None])
         power = _power(ratio, relative)
         scale = _scale(size, places, cycle)
         shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.granularity.every)
@@ -105,7 +110,7 @@ class Intervals:
 
 
 def limits(panel: Panel) -> tuple[Floats, Floats]:
-    """The lowest and the highest value that is believed of each series (series × 1 each).
+    """The lowest and the highest plausible value of each series (series × 1 each).
 
     They are the extremes of its history, farther out by the distance between them: the largest move that the series has
     ever made, over any number of steps. What hardly moves may move by STILL; of a short series (`Panel.short`), whose

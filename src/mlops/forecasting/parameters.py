@@ -14,7 +14,7 @@ __all__ = ["arguments", "held", "nested", "parameters", "space", "tunable"]
 TABLES = ("seasonalities", "settings")
 """Parameters that are tables in a params.toml, or hold those of members; no text on a command line is one."""
 COMMON = ("freq", "country", "horizon", "events", "covariates")
-"""What belongs to the data and is said beside the parameters."""
+"""What belongs to the data and is given beside the parameters."""
 
 
 def arguments(kind: str) -> list[str]:
@@ -39,7 +39,7 @@ def tunable() -> list[str]:
 
 
 def held(kind: str, params: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
-    """Those of the parameters by path that a forecaster with `params` has: of members that it has not, none."""
+    """The parameters by path that a forecaster with `params` has: those of other members are left out."""
     members = params.get("members")
     foreign = [f"{prefix}." for prefix, member in forecaster(kind).inner.items() if members and member not in members]
     return [path for path in paths if not path.startswith(tuple(foreign))]

@@ -83,7 +83,7 @@ def plot_table(
     time_col: str | None = None,
     target_col: str | None = None,
 ) -> Picture:
-    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows.
+    """What `mlops.evaluation.plot` draws of a table, chosen by its columns.
 
     Columns beside `y_hat` that sum to it are its parts, as `explain` gives them.
     """
@@ -139,7 +139,7 @@ def plot_model(
 
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
-    """A figure in the style of all."""
+    """A figure in the common style."""
     with mpl.rc_context(STYLE):
         figure = Picture(figsize=(10, height), layout="constrained")
         draw(figure)
@@ -221,7 +221,7 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
 
 
 def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any], parts: Sequence[str]) -> None:
-    """A row for each part that is anywhere, a line for each series."""
+    """A pane for each part that is not zero everywhere, a line for each series."""
     there = [name for name in parts if shown[name].abs().max() > 0] or [parts[0]]
     for axes, name in zip(figure.subplots(len(there), 1, sharex=True, squeeze=False).ravel(), there, strict=True):
         for series_id, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.groups import Grouped
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.categories import Coding
 from mlops.panels.inputs import Form
 from mlops.panels.panel import Panel
@@ -44,7 +44,7 @@ def write(model: Grouped, folder: Path | str) -> None:
     card |= {} if model._trained == history.cutoff else {"trained": model._trained.isoformat()}
     (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     history.long().to_parquet(folder / "history.parquet", index=False)
-    model._tape.save(folder)
+    model._out_of_sample.save(folder)
     model._save(folder)
 
 
@@ -77,7 +77,7 @@ def read(kind: type[Model], folder: Path | str) -> Model:
     )
     trained = card.get("trained")
     model._trained = pd.Timestamp(trained).as_unit("ns") if trained else model._history.cutoff
-    model._tape = Tape.load(folder)
+    model._out_of_sample = OutOfSample.load(folder)
     model._load(folder)
     return model
 

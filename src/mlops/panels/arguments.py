@@ -1,4 +1,4 @@
-"""What a constructor's argument may be; BadInput says by its name what was found and what is expected."""
+"""Checks of arguments; BadInput names the argument, what was given and what is expected."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -38,7 +38,7 @@ def in_per_cent(given: Any) -> tuple[int, ...]:
 
 
 def one_of(what: str, given: object, choices: Iterable[object]) -> None:
-    """One of the choices."""
+    """BadInput unless it is one of the choices."""
     known = tuple(choices)
     if given not in known:
         close = nearest(given, [choice for choice in known if isinstance(choice, str)])
@@ -47,19 +47,19 @@ def one_of(what: str, given: object, choices: Iterable[object]) -> None:
 
 
 def positive(what: str, given: Any) -> None:
-    """A finite number above 0."""
+    """BadInput unless it is a finite number above 0."""
     if not _is_number(given) or not 0 < given < np.inf:
         raise BadInput(f"{what} = {given!r} is not a number above 0")
 
 
 def share(what: str, given: Any, of: str) -> None:
-    """A number from 0 to 1."""
+    """BadInput unless it is a number from 0 to 1."""
     if not _is_number(given) or not 0 <= given <= 1:
         raise BadInput(f"{what} = {given!r} is not a share of {of}, from 0 to 1")
 
 
 def whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
-    """A whole number that is not too small."""
+    """BadInput unless it is a whole number from `least` up."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")
 

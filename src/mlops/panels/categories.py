@@ -34,9 +34,11 @@ class Coding:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, names: Sequence[str]) -> Self:
-        """That of a frame `series_id, y` and the covariates; BadInput for a text that is no category."""
+        """Learned from a frame `series_id, y` and the covariates; BadInput for text that is no category."""
         learned = frame["y"].notna()
-        levels = {name: _levels(frame.loc[learned, name], name) for name in names if _is_text(frame[name])}
+        text = ("string", "categorical")
+        texts = [name for name in names if pd.api.types.infer_dtype(frame[name], skipna=True) in text]
+        levels = {name: _levels(frame.loc[learned, name], name) for name in texts}
         static = []
         for name in names:  # those that have one value at most in every series, and one in any
             count = frame[name].groupby(frame["series_id"].to_numpy()).nunique()
@@ -130,10 +132,6 @@ def as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
         for value in values.dropna().unique()
     }
     return values.map(texts).where(column.notna(), None)
-
-
-def _is_text(column: "pd.Series[Any]") -> bool:
-    return pd.api.types.infer_dtype(column, skipna=True) in ("string", "categorical")
 
 
 def _levels(column: "pd.Series[Any]", name: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Series of a file as a training, a comparison and a prediction take them: what of it was known at a time."""
+"""The series of a file, as they were known at a time, for trainings, comparisons and predictions."""
 
 import hashlib
 import json
@@ -142,7 +142,7 @@ def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[st
 
 
 def _sha256(path: Path) -> str:
-    """The digest of what is there; empty where nothing can be read, which reading it tells."""
+    """The digest of a file; empty where it can't be read, which is reported when it is parsed."""
     try:
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

@@ -48,8 +48,7 @@ class Panels:
         ----------
         frame
             `series_id, ds, y`, a row per series and step; `ds` is the beginning of the step in UTC, NaN is no value. A
-            column `time_zone` (IANA, one per series) says by which clock a series of hours or shorter steps lives; else
-            it is UTC.
+            column `time_zone` (IANA, one per series) is the clock of series of hours or shorter steps; else it is UTC.
         freq
             The name of a granularity or pandas' offset alias (None: inferred, series by series).
         covariates
@@ -59,7 +58,7 @@ class Panels:
         sources
             Columns that features are computed from, whose values ahead nobody has to know.
         coding
-            How covariates become numbers (None: as this frame says).
+            How covariates become numbers (None: learned from this frame).
 
         Raises
         ------
@@ -97,7 +96,7 @@ class Panels:
 
     @property
     def granularity(self) -> Granularity:
-        """That of all series; the anchor is that of the largest panel."""
+        """The granularity of all series; the anchor is that of the largest panel."""
         return self.main.granularity
 
     @property
@@ -314,7 +313,7 @@ def _refuse_missing(frame: pd.DataFrame, covariates: Sequence[str]) -> None:
 
 
 def _refuse_ambiguous(known: pd.DataFrame, names: Sequence[str]) -> None:
-    """BadInput where a frame says two values of a covariate for one step."""
+    """BadInput where a frame has two values of a covariate for one step."""
     keys = ["series_id", "ds"]
     twice = known[known.duplicated(keys, keep=False)].drop_duplicates([*keys, *names])
     twice = twice[twice.duplicated(keys)]
@@ -338,9 +337,9 @@ def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
 
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
-    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame says it.
+    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame has it.
 
-    Of a step that the clock skips nobody can say it: it is as in the step before.
+    A step that the clock skips has no value: it takes that of the step before.
     """
     shown = known.assign(ds=local_times(known["ds"].to_numpy(), panel.zone))
     number = panel.granularity.number(shown["ds"].to_numpy())

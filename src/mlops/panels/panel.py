@@ -30,7 +30,7 @@ class Panel:
 
     `extra` holds further columns by name, covariates that are known ahead and what features are computed from: one row
     per series, one column per step of `index` and then of as many steps after it as are known. A covariate of text has
-    a column of 0 and 1 for each category there, as `coding` says; as a frame the panel has the text.
+    a column of 0 and 1 for each category there, as in `coding`; as a frame the panel has the text.
     """
 
     ids: pd.Index
@@ -103,7 +103,7 @@ class Panel:
     def with_static(self, horizon: int) -> "Panel":
         """The panel with the covariates that never vary known for the `horizon` steps ahead, as in the newest step.
 
-        Where they are said for a step, they stay as they are said.
+        Values that are given for a step stay.
         """
         steps, extra = len(self.index), dict(self.extra)
         for name in self.coding.names(self.coding.static):
@@ -152,7 +152,7 @@ class Panel:
         return np.maximum(recent, 0.1 * whole)
 
     def unit(self) -> Floats:
-        """What the values of each series are divided by: its level, or 1 where that is zero (or no normal number)."""
+        """The scale of each series: its level, or 1 where that is zero (or no normal number)."""
         level = self.level()
         return np.where(level > SMALLEST_LEVEL, level, 1.0)
 
@@ -206,7 +206,7 @@ class Panel:
         return cls(ids, index, y, step, wide, zone=zone, end=end, coding=coding or NUMBERS)
 
     def frame(self, *, gaps: bool = False) -> pd.DataFrame:
-        """Back to the long frame, without the gaps (but for what covariates say in them); with `time_zone` if local."""
+        """Back to the long frame, without gaps (but for values of covariates in them); with `time_zone` if local."""
         at, place = self.by_the_clock()
         series, row = np.nonzero(~np.isnan(self.y[:, place]) | gaps)
         step = place[row]
@@ -216,7 +216,7 @@ class Panel:
         return rows if self.zone == UTC else rows.assign(time_zone=self.zone)
 
     def known(self) -> pd.DataFrame:
-        """`frame` with all that is known: of covariates also what they say in gaps and after the cutoff."""
+        """`frame` with all that is known: of covariates also their values in gaps and after the cutoff."""
         return self.with_ahead(max((values.shape[1] for values in self.extra.values()), default=0) - len(self.index))
 
     def with_ahead(self, horizon: int) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What the times of a frame say: the granularity that they show, and which end of a step they name."""
+"""The times of a frame: the granularity that they show, and which end of a step they label."""
 
 from functools import lru_cache
 from zoneinfo import available_timezones
@@ -15,7 +15,7 @@ from mlops.times import NOT_A_ZONE, zone_named
 __all__ = ["Bools", "Times", "fits", "granularity_of", "infer", "no_granularity", "restamped", "zone_meant", "zone_of"]
 
 SPARSEST = 0.15
-"""The least share of its steps that the densest series must have: with less nobody can say what the steps are."""
+"""The least share of its steps that the densest series must have: with less the steps can't be known."""
 ENOUGH, DENSE = 8, 0.7
 """Observations of a series, and their share of its steps, from which its granularity is taken. Chosen."""
 COARSEST_FIRST = tuple(reversed(GRANULARITIES))
@@ -38,7 +38,7 @@ def granularity_of(text: str) -> Granularity:
 
 
 def no_granularity(text: str) -> str:
-    """What to say of a text that names none."""
+    """The message about a text that names no granularity."""
     close = nearest(text, GRANULARITIES, WORDS)
     return f"there is no granularity {quoted(text)}; {f'did you mean {close}? ' if close else ''}{table()}"
 
@@ -53,7 +53,7 @@ def zone_of(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def zone_meant(text: str) -> str:
-    """Which zone a text may mean, as the end of a sentence."""
+    """The nearest time zone to a text, as the end of a message."""
     close = nearest(text, [name for name in sorted(available_timezones()) if zone_named(name) == name])
     return f"; did you mean {close}?" if close else ""
 
@@ -99,17 +99,17 @@ def infer(frame: pd.DataFrame) -> Granularity:
     """The granularity that every series of a frame `series_id, ds` shows, without its anchor.
 
     That of a series is the longest whose steps begin at all its times. A series with few observations, or gaps in most
-    steps, does not say what it is; it only has to fit. BadInput where series differ, or nothing fits.
+    steps, does not decide; it only has to fit. BadInput where series differ, or nothing fits.
     """
     shown = _shown(frame)
-    says = shown[(shown["count"] >= ENOUGH) & (shown["share"] >= DENSE)]
-    says = says if len(says) else shown[(shown["count"] >= 2) & (shown["share"] >= DENSE)]
-    if len(says):
-        names = [name for name in COARSEST_FIRST if (says["name"] == name).any()]
+    deciding = shown[(shown["count"] >= ENOUGH) & (shown["share"] >= DENSE)]
+    deciding = deciding if len(deciding) else shown[(shown["count"] >= 2) & (shown["share"] >= DENSE)]
+    if len(deciding):
+        names = [name for name in COARSEST_FIRST if (deciding["name"] == name).any()]
         if "daily" in names:  # some series never had a weekend
             names = [name for name in names if name != "business_daily"]
         if len(names) > 1:
-            first, second = (f"{says.index[says['name'] == name][0]!r} {name}" for name in names[:2])
+            first, second = (f"{deciding.index[deciding['name'] == name][0]!r} {name}" for name in names[:2])
             raise BadInput(
                 f"series have different steps: {first}, {second}; work on them apart, or say which steps all of them"
                 " have (freq=, --granularity): what is missing is a gap then"

@@ -1,4 +1,4 @@
-"""What Prophet makes of dates: seasonalities by its rules, holidays by name, the columns of its regression.
+"""Prophet's design matrix: seasonalities by its rules, holidays by name, the columns of its regression.
 
 Everything here is computed as Prophet's `fit` computes it (its forecaster.py), for many series at once.
 """
@@ -69,6 +69,11 @@ class Seasonality:
         one_of(f"the mode of seasonality {seasonality.name!r}", seasonality.mode, MODES)
         return seasonality
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Prophet's names of its columns."""
+        return tuple(f"{self.name}_delim_{number}" for number in range(1, 2 * self.fourier_order + 1))
+
     def features(self, index: pd.DatetimeIndex) -> Floats:
         """Sine and cosine of each order, in turn (steps × 2 · order)."""
         angle = np.pi * 2 * (nanoseconds(index) / DAY)
@@ -119,7 +124,7 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that says something, by name, as JSON takes it."""
+        """Every setting that is not None, by name, as JSON takes it."""
         settings = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         settings = {name: value for name, value in settings.items() if value is not None and name != "seasonalities"}
         return settings | (
@@ -135,12 +140,12 @@ class Recipe:
 
     @cached_property
     def orders(self) -> dict[str, Any]:
-        """Prophet's arguments for its own seasonalities; a text from a command line means what it says."""
+        """Prophet's arguments for its own seasonalities; text is read as the Boolean or number that it spells."""
         wanted = {f"{name}_seasonality": getattr(self, f"{name}_seasonality") for name in BUILT_IN}
         return {name: _meant(value) if isinstance(value, str) else value for name, value in wanted.items()}
 
     def seasons(self, without: frozenset[str]) -> tuple[Seasonality, ...]:
-        """Those of a series that Prophet's rules leave `without` some, in Prophet's order."""
+        """The seasonalities of a series that Prophet's rules leave `without` some, in Prophet's order."""
         seasons = {season.name: season for season in self.custom}
         for name, (period, _) in BUILT_IN.items():
             order = self._order(name, disabled=name in without)
@@ -226,7 +231,7 @@ class Layout:
             first += len(term.columns)
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` takes."""
+        """As a JSON object, which `from_json` reads."""
         return {key: value for key, value in asdict(self).items() if key != "terms"}
 
     @classmethod
@@ -258,7 +263,7 @@ def layout(
     of_regressors = recipe.seasonality_mode == "multiplicative"
     scale = recipe.holidays_prior_scale
     terms = [
-        Term(season.name, season.name, _numbered(season), season.prior_scale, season.mode == "multiplicative")
+        Term(season.name, season.name, season.columns, season.prior_scale, season.mode == "multiplicative")
         for season in seasonalities
     ]
     for name in named:
@@ -284,7 +289,7 @@ def event_days(calendar: Calendar) -> pd.DataFrame:
 
 
 def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) -> Floats:
-    """What all series share of the design (steps × columns): seasons, and the holiday columns `named`.
+    """The columns of the design that all series share (steps × columns): seasons, and the holidays `named`.
 
     Zeros for regressors, which are each series' own.
     """
@@ -296,10 +301,6 @@ def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) 
         elif term.part not in terms.regressors and term.name in named:
             design[:, place.start] = named[term.name]
     return design
-
-
-def _numbered(season: Seasonality) -> tuple[str, ...]:
-    return tuple(f"{season.name}_delim_{number}" for number in range(1, 2 * season.fourier_order + 1))
 
 
 def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:

@@ -75,7 +75,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One row per series; `solver` says how it was found: "map" (here), "stan", or "mean" (too short for a Prophet)."""
+    """One row per series; `solver` is how it was fitted: "map" (here), "stan", or "mean" (too short for a Prophet)."""
 
     solver: npt.NDArray[np.str_]
     start: Ints
@@ -132,7 +132,7 @@ class Fit:
         return Weights(float(self.k[row]), float(self.m[row]), changes, float(self.sigma[row]), beta)
 
     def overfitted(self, observations: Ints) -> npt.NDArray[np.bool_]:
-        """Which series are met exactly, with no fewer terms than they have observations."""
+        """Which series are fitted exactly, with no fewer terms than they have observations."""
         terms = (self.delta != 0).sum(axis=1) + (self.beta != 0).sum(axis=1) + 2
         return np.asarray((self.solver == "map") & np.isclose(self.sigma, EXACT) & (terms >= observations))
 
@@ -225,7 +225,7 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What there is to fit: the series of a panel as Prophet sees them, and the design that they share."""
+    """A fit to be solved: the series of a panel as Prophet sees them, and the design that they share."""
 
     panel: Panel
     series: list[Observed | None]
@@ -247,12 +247,12 @@ class Problem:
         return fit
 
     def long_enough(self) -> Iterator[tuple[int, Observed]]:
-        """The other series, by row."""
+        """The series that are long enough for a Prophet, by row."""
         return ((row, seen) for row, seen in enumerate(self.series) if seen is not None)
 
 
 def solve(problem: Problem, before: Fit | None = None) -> Fit:
-    """The MAP of every series (linear or flat growth); rows that did not converge say "stan".
+    """The MAP of every series (linear or flat growth); the solver of those that did not converge is "stan".
 
     `before` is a fit of the same series and terms to start from.
     """
@@ -264,7 +264,11 @@ def solve(problem: Problem, before: Fit | None = None) -> Fit:
         else:
             alike.setdefault(seen.without, []).append(row)
     for without, rows in alike.items():
-        group = _Group(problem, _kept(problem, without))
+        # the columns that Prophet would give a series without these seasons
+        terms, seasons = problem.terms, {season.name for season in problem.recipe.seasons(without)}
+        absent = {season.name for season in terms.seasonalities} - seasons
+        kept = np.array([term.part not in absent for term in terms.terms for _ in term.columns], bool)
+        group = _Group(problem, kept)
         for first in range(0, len(rows), TOGETHER):
             group.solve(rows[first : first + TOGETHER], fit, before)
     return fit
@@ -322,15 +326,6 @@ class _Group:
         line = np.stack([before.k[rows], before.m[rows]][-self.line :], axis=1)
         columns = [before.delta[rows, : self.changes], line, before.beta[rows][:, self.kept]]
         return np.concatenate(columns, axis=1), before.sigma[rows]
-
-
-def _kept(problem: Problem, without: frozenset[str]) -> npt.NDArray[np.bool_]:
-    """Which columns Prophet would give a series that is too short for some."""
-    terms, seasons = problem.terms, {season.name for season in problem.recipe.seasons(without)}
-    known = {season.name for season in terms.seasonalities}
-    return np.array(
-        [term.part not in known or term.part in seasons for term in terms.terms for _ in term.columns], bool
-    )
 
 
 def _changepoints(count: int, recipe: Recipe) -> Ints:

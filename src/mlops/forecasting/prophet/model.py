@@ -17,6 +17,7 @@ from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.forecasting.prophet.design import (
     RESERVED,
     Layout,
@@ -29,7 +30,6 @@ from mlops.forecasting.prophet.design import (
 )
 from mlops.forecasting.prophet.fit import NEED, Fit, Observed, Problem, Weights, observe, solve
 from mlops.forecasting.prophet.genuine import Plan, by_series, silence
-from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
 
@@ -48,7 +48,7 @@ class Prophet(Forecaster):
     """A trend with seasons, holidays and regressors for every series by itself (Taylor and Letham, 2018).
 
     All series are fitted together by a solver of their own posterior's maximum, at a hundredth of the cost of Stan;
-    `growth="logistic"`, `mcmc_samples` and what doesn't converge go to Stan, one by one. `solver` says which series
+    `growth="logistic"`, `mcmc_samples` and what doesn't converge go to Stan, one by one. `solver` has which series
     went where, `model(series_id)` is one of them as a genuine `prophet.Prophet`. In weeks and months holidays count as
     regressors, how many of their days lie in the step.
 
@@ -266,8 +266,8 @@ class Prophet(Forecaster):
         ahead = [panel.ahead(name, horizon) for name in self._inputs]
         return self._evaluate(panel, horizon, ahead)
 
-    def _at_last(self, panel: Panel, horizon: int) -> Floats:
-        """From past origins: NaN where nobody wrote down a covariate, which is mostly where y is missing, too."""
+    def _predict_past(self, panel: Panel, horizon: int) -> Floats:
+        """NaN where a covariate is missing, which is mostly where y is missing, too."""
         ahead = [panel.covariate(name, len(panel.index), horizon) for name in self._inputs]
         y_hat = np.sum(list(self._evaluate(panel, horizon, ahead).values()), axis=0)
         return self._limited(y_hat, panel)
@@ -287,16 +287,16 @@ class Prophet(Forecaster):
             fit = fit.of(np.array([self._row(series) for series in panel.ids], dtype=np.int64))
         return fit.parts(self._layout, nanoseconds(steps), shared, ahead)
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+    def _calibration_backtest(self, panel: Panel, origins: range) -> OutOfSample:
         """Refitted at every fourth origin, each fit starting from the one before; by Stan only at the first."""
         if self._for_stan:
-            return super()._rehearse(panel, origins)
-        self._fitted, tapes = None, []
+            return super()._calibration_backtest(panel, origins)
+        self._fitted, blocks = None, []
         for first in range(0, len(origins), REFIT):
             some = origins[first : first + REFIT]
             self._learn(panel.until(some[0] + 1), before=self._fitted)
-            tapes.append(rehearse(panel, some, self.horizon, self._at_last))
-        return reduce(Tape.then, tapes)
+            blocks.append(calibration_backtest(panel, some, self.horizon, self._predict_past))
+        return reduce(OutOfSample.then, blocks)
 
     def _memory(self, panel: Panel) -> int:
         """All of it: a genuine model carries its history."""
@@ -370,7 +370,7 @@ class Prophet(Forecaster):
 
     @property
     def _training(self) -> Panel:
-        """What it was fitted on, without what was added since."""
+        """The panel that it was fitted on, without what was added since."""
         known = self._history.until(int(self._history.index.searchsorted(self._trained, side="right")))
         return known.take(np.asarray(known.ids.isin(self._ids)))
 

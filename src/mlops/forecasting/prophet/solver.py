@@ -33,7 +33,7 @@ RESTARTS = (0.02, 0.01)
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What is believed of the columns of a design: first `changes` changes of slope, then columns with normal priors.
+    """Priors of the columns of a design: first `changes` changes of slope, then columns with normal priors.
 
     The trend is made of the changes and the `line` columns after them; the last `multiplicative` columns multiply it.
     """
@@ -47,7 +47,7 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """Per series: coefficients in the order of the design's columns, sigma, the negative log density, and the verdict.
+    """Per series: coefficients in the order of the design's columns, sigma, negative log density, convergence.
 
     `converged` is False where steps ran out or numbers were not finite; nothing of that row should be used.
     """
@@ -59,7 +59,7 @@ class Solution:
 
     @classmethod
     def none(cls, columns: int) -> "Solution":
-        """That of one series for which there is none."""
+        """The solution of one series that can't be solved."""
         return cls(np.full((1, columns), np.nan), np.full(1, np.nan), np.full(1, np.nan), np.zeros(1, dtype=bool))
 
     def take_better(self, rows: npt.NDArray[np.int64], other: "Solution") -> None:
@@ -132,7 +132,7 @@ def _each(
     """All together, or one by one where one of them can't be solved."""
     try:
         return _maximise(ys, designs, prior, start)
-    except np.linalg.LinAlgError:  # numpy doesn't say whose
+    except np.linalg.LinAlgError:  # numpy does not report which of them
         if len(ys) == 1:
             return Solution.none(designs[0].shape[1])
     alone = [_each(ys[i : i + 1], designs[i : i + 1], prior, FIRST) for i in range(len(ys))]

@@ -9,7 +9,7 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.arguments import one_of
 from mlops.panels.effects import usual_values
 from mlops.panels.from_frame import Panels
@@ -163,20 +163,24 @@ def reconcile(
 
 
 def error_variance(fitted: Forecaster) -> dict[str, float]:
-    """By series id as text, the mean squared error of the forecasts that a fitted model had rehearsed."""
-    return {name: value for tape in fitted.tapes for name, value in variances(tape).items()}
+    """By series id as text, the mean squared error of the out-of-sample forecasts of a fitted model."""
+    return {
+        name: value
+        for out_of_sample in fitted.out_of_sample_by_group
+        for name, value in variances(out_of_sample).items()
+    }
 
 
-def variances(tape: Tape) -> dict[str, float]:
-    """Of a tape: mean squared errors over origins and steps, in squared units of the series; NaN without outcomes."""
-    squared = (tape.y.astype(float) - tape.y_hat) ** 2
+def variances(out_of_sample: OutOfSample) -> dict[str, float]:
+    """By series id as text, mean squared errors over origins and steps, in squared units; NaN without outcomes."""
+    squared = (out_of_sample.y.astype(float) - out_of_sample.y_hat) ** 2
     count = (~np.isnan(squared)).sum(axis=(0, 2))
     mean = np.where(count > 0, np.nansum(squared, axis=(0, 2)) / np.maximum(count, 1), np.nan)
-    return dict(zip(tape.ids.astype(str), mean.tolist(), strict=True))
+    return dict(zip(out_of_sample.ids.astype(str), mean.tolist(), strict=True))
 
 
 def _grouped(groups: Table, form: Form) -> pd.DataFrame:
-    """The groups with their ids under the library's name; they are called as in the frame that they are for."""
+    """The groups with the column `series_id`, which may have the name that it has in the frame of the series."""
     table = as_pandas(groups)
     name = next((column for column in ("series_id", form.series, "unique_id") if column in table.columns), None)
     if name is None:
