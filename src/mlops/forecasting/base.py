@@ -13,7 +13,7 @@ from mlops.domain.forecasts import LEVELS
 from mlops.errors import NothingToDo
 from mlops.features.standard import standard
 from mlops.forecasting import saved, update
-from mlops.forecasting.groups import Grouped, opened
+from mlops.forecasting.groups import Grouped, open_rows
 from mlops.forecasting.kind import summed
 from mlops.panels.arguments import either, in_per_cent
 from mlops.panels.from_frame import Panels
@@ -226,7 +226,7 @@ class Forecaster(Grouped):
             return {"y_hat": summed(parts), **parts}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
-        return self.given_back(opened(self._each(steps, history, future, makings)), history)
+        return self.given_back(open_rows(self._each(steps, history, future, makings)), history)
 
     @one_thread()
     def decompose(
@@ -263,7 +263,7 @@ class Forecaster(Grouped):
             return {"y_hat": summed(parts), **model.gathered(parts)}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
-        return self.given_back(opened(self._each(steps, history, future, gathered)), history)
+        return self.given_back(open_rows(self._each(steps, history, future, gathered)), history)
 
     def service(self, *, history: Table | None = None) -> pd.DataFrame:
         """The weekdays and months in which each series of `history` (None: of the training data) is not served.
@@ -422,7 +422,7 @@ class Forecaster(Grouped):
         ...     load(folder).predict(1)["y_hat"].item()
         5.0
         """
-        saved.write(self, folder)
+        saved.write_model(self, folder)
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
@@ -445,4 +445,4 @@ class Forecaster(Grouped):
         ...     forecaster("naive").load(folder).predict(1)["y_hat"].item()
         5.0
         """
-        return saved.read(cls, folder)
+        return saved.read_model(cls, folder)

@@ -12,7 +12,7 @@ from mlops.arrays import Floats
 from mlops.domain.granularity import labels_ends
 from mlops.domain.html import table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
-from mlops.forecasting.kind import COMPONENTS, Kind
+from mlops.forecasting.kind import COMPONENTS, PanelForecaster
 from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
@@ -21,7 +21,7 @@ from mlops.panels.panel import Panel
 from mlops.panels.service_calendar import closed
 from mlops.times import UTC, longest_shift
 
-__all__ = ["Grouped", "opened"]
+__all__ = ["Grouped", "open_rows"]
 
 HOUR = pd.Timedelta(hours=1)
 DATE, TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M"
@@ -34,7 +34,7 @@ INTERNAL = frozenset((*OF_KINDS, *OF_PANELS, *OF_FRAMES))
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
 
 
-class Grouped(Kind):
+class Grouped(PanelForecaster):
     """A model with a forecaster for each group of series that begin their steps together and live by one clock."""
 
     _apart: tuple[Self, ...] = ()
@@ -246,7 +246,7 @@ def _refuse_short(panels: Panels) -> None:
         )
 
 
-def opened(rows: pd.DataFrame) -> pd.DataFrame:
+def open_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of open steps, without the column `closed`."""
     return rows[~rows["closed"]].drop(columns="closed").reset_index(drop=True)
 

@@ -17,21 +17,21 @@ from mlops.arrays import Floats
 from mlops.errors import HistoryTooShort, UnknownName
 from mlops.forecasting.intervals import Intervals, within
 from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest, calibration_origins
-from mlops.panels.arguments import whole
+from mlops.panels.arguments import whole_number
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.categories import NUMBERS
 from mlops.panels.panel import Panel
 from mlops.panels.service_calendar import memory
 from mlops.parallel import one_thread
 
-__all__ = ["COMPONENTS", "Kind", "summed"]
+__all__ = ["COMPONENTS", "PanelForecaster", "summed"]
 
 ABSENCE = ("nothing", "zero")
 COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 """What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
 
 
-class Kind(ABC):
+class PanelForecaster(ABC):
     """A model of the series of one panel: they begin their steps together and live by one clock."""
 
     kind: ClassVar[str]
@@ -60,7 +60,7 @@ class Kind(ABC):
         covariates: Sequence[str] | str = (),
         absence: str = "nothing",
     ) -> None:
-        whole("horizon", horizon, least=1)
+        whole_number("horizon", horizon, least=1)
         self.freq, self.country, self.horizon = freq, country, int(horizon)
         self.calendar = Calendar.of(country, events)
         self.covariates = (covariates,) if isinstance(covariates, str) else tuple(covariates)

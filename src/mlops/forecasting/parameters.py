@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops.forecasting import KINDS, forecaster
 
-__all__ = ["arguments", "held", "nested", "parameters", "space", "tunable"]
+__all__ = ["constructor_arguments", "held", "nested", "parameters", "space", "tunable"]
 
 TABLES = ("seasonalities", "settings")
 """Parameters that are tables in a params.toml, or hold those of members; no text on a command line is one."""
@@ -17,7 +17,7 @@ COMMON = ("freq", "country", "horizon", "events", "covariates")
 """What belongs to the data and is given beside the parameters."""
 
 
-def arguments(kind: str) -> list[str]:
+def constructor_arguments(kind: str) -> list[str]:
     """What the constructor of a kind takes: its own parameters, tables among them, and what belongs to the data."""
     accepted = signature(forecaster(kind).__init__).parameters.values()
     return [argument.name for argument in accepted if argument.kind is Parameter.KEYWORD_ONLY]

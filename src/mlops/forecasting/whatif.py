@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.groups import opened
+from mlops.forecasting.groups import open_rows
 from mlops.panels.arguments import either
 from mlops.panels.calendar import Calendar, Events, events_of
 from mlops.panels.inputs import Table
@@ -76,7 +76,7 @@ def what_if(
     fitted = model.plain()
     horizon = either("horizon", horizon, "h", h, fitted.horizon)
     every = fitted.predict(horizon, (), history=history, future=future)
-    base, cutoff = opened(every), pd.Timestamp(every["cutoff"].iloc[0])
+    base, cutoff = open_rows(every), pd.Timestamp(every["cutoff"].iloc[0])
     first = every["ds"].min().date()
     calendar, notes = fitted.calendar, []
     if events is not None:
@@ -95,7 +95,7 @@ def what_if(
         ]
         calendar = replace(calendar, events=(*past, *ahead))
     planned = future if changed is None else _replaced(fitted, future, changed)
-    other = opened(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=planned))
+    other = open_rows(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=planned))
     compared = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
     if not notes and not compared["difference"].any():
         notes.append(

@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops.errors import BadInput, nearest
 
-__all__ = ["either", "in_per_cent", "one_of", "positive", "share", "whole"]
+__all__ = ["choice", "either", "fraction", "in_per_cent", "positive", "whole_number"]
 
 
 def either(name: str, given: Any, also: str, other: Any, default: Any = None) -> Any:
@@ -37,11 +37,11 @@ def in_per_cent(given: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(level) for level in levels))
 
 
-def one_of(what: str, given: object, choices: Iterable[object]) -> None:
+def choice(what: str, given: object, choices: Iterable[object]) -> None:
     """BadInput unless it is one of the choices."""
     known = tuple(choices)
     if given not in known:
-        close = nearest(given, [choice for choice in known if isinstance(choice, str)])
+        close = nearest(given, [option for option in known if isinstance(option, str)])
         meant = f"did you mean {close}? " if close else ""
         raise BadInput(f"{what} = {given!r} is unknown; {meant}expected one of {', '.join(map(str, known))}")
 
@@ -52,13 +52,13 @@ def positive(what: str, given: Any) -> None:
         raise BadInput(f"{what} = {given!r} is not a number above 0")
 
 
-def share(what: str, given: Any, of: str) -> None:
+def fraction(what: str, given: Any, of: str) -> None:
     """BadInput unless it is a number from 0 to 1."""
     if not _is_number(given) or not 0 <= given <= 1:
         raise BadInput(f"{what} = {given!r} is not a share of {of}, from 0 to 1")
 
 
-def whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
+def whole_number(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
     """BadInput unless it is a whole number from `least` up."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")

@@ -14,7 +14,7 @@ from mlops.arrays import Bools, Floats
 from mlops.domain.granularity import DAYS_OF_YEAR
 from mlops.panels.panel import Panel
 
-__all__ = ["closed", "memory", "served", "service"]
+__all__ = ["closed", "memory", "service", "share_served"]
 
 # The rule was made on one data set and not changed for three others: of the steps that it closed, 0 to 2.3 % were
 # served after all (docs/decisions/0018).
@@ -66,7 +66,7 @@ def service(panel: Panel) -> tuple[Bools, Bools]:
     return weekdays, months
 
 
-def served(panel: Panel, ahead: pd.DatetimeIndex) -> Floats:
+def share_served(panel: Panel, ahead: pd.DatetimeIndex) -> Floats:
     """How often a series has a value on each step `ahead` (series × steps): 0 where it is closed, else from 0 to 1.
 
     It is the share of the same places in the cycle (weekdays, hours) with a value in the newest 26 weeks, since the

@@ -15,7 +15,7 @@ from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import UnknownName
 from mlops.forecasting.base import GAIN, Forecaster
 from mlops.forecasting.ensemble.weights import blend, fallback_share, shares, weigh
-from mlops.forecasting.groups import opened
+from mlops.forecasting.groups import open_rows
 from mlops.forecasting.hybrid import Hybrid
 from mlops.forecasting.lightgbm.model import LightGBM
 from mlops.forecasting.out_of_sample import OutOfSample
@@ -178,7 +178,7 @@ class Auto(Forecaster):
             return {name: share[:, column] for column, name in enumerate((*model.members, "fallback"))}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
-        return self.given_back(opened(self._each(steps, history, future, shares_of)), history)
+        return self.given_back(open_rows(self._each(steps, history, future, shares_of)), history)
 
     def _importance(self) -> pd.DataFrame:
         return self.member_importance()

@@ -22,7 +22,7 @@ from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
 from mlops.forecasting.lightgbm.design import Design
 from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
-from mlops.panels.arguments import one_of, positive, whole
+from mlops.panels.arguments import choice, positive, whole_number
 from mlops.panels.calendar import Events
 from mlops.panels.panel import Panel
 
@@ -106,9 +106,9 @@ class LightGBM(Forecaster):
             ("patience", 0, patience),
             ("seed", 0, seed),
         ):
-            whole(name, given, least=least)
+            whole_number(name, given, least=least)
         positive("learning_rate", learning_rate)
-        one_of("objective", objective, OBJECTIVES)
+        choice("objective", objective, OBJECTIVES)
         self.feature_set, self._wanted = _wanted(features)
         """None where it has standard features."""
         self.features = self._wanted

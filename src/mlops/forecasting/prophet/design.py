@@ -15,7 +15,7 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
-from mlops.panels.arguments import one_of, positive, share, whole
+from mlops.panels.arguments import choice, fraction, positive, whole_number
 from mlops.panels.calendar import Calendar
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "Term",
     "event_days",
     "holiday_columns",
-    "layout",
+    "lay_out",
     "matrix",
     "nanoseconds",
     "too_short_for",
@@ -65,8 +65,8 @@ class Seasonality:
         seasonality = cls(**values)
         positive(f"the period of seasonality {seasonality.name!r}", seasonality.period)
         positive(f"the prior_scale of seasonality {seasonality.name!r}", seasonality.prior_scale)
-        whole(f"the fourier_order of seasonality {seasonality.name!r}", seasonality.fourier_order, least=1)
-        one_of(f"the mode of seasonality {seasonality.name!r}", seasonality.mode, MODES)
+        whole_number(f"the fourier_order of seasonality {seasonality.name!r}", seasonality.fourier_order, least=1)
+        choice(f"the mode of seasonality {seasonality.name!r}", seasonality.mode, MODES)
         return seasonality
 
     @property
@@ -102,12 +102,12 @@ class Recipe:
     floor: float | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        one_of("growth", self.growth, GROWTHS)
-        one_of("seasonality_mode", self.seasonality_mode, MODES)
-        one_of("holidays_mode", self.holidays_mode, (*MODES, None))
-        whole("n_changepoints", self.n_changepoints)
-        whole("mcmc_samples", self.mcmc_samples)
-        share("changepoint_range", self.changepoint_range, "the history")
+        choice("growth", self.growth, GROWTHS)
+        choice("seasonality_mode", self.seasonality_mode, MODES)
+        choice("holidays_mode", self.holidays_mode, (*MODES, None))
+        whole_number("n_changepoints", self.n_changepoints)
+        whole_number("mcmc_samples", self.mcmc_samples)
+        fraction("changepoint_range", self.changepoint_range, "the history")
         for scale in ("changepoint_prior_scale", "seasonality_prior_scale", "holidays_prior_scale"):
             positive(scale, getattr(self, scale))
         for name in BUILT_IN:
@@ -160,7 +160,7 @@ class Recipe:
             return 0 if disabled or name in {season.name for season in self.custom} else BUILT_IN[name][1]
         if isinstance(wanted, bool):
             return BUILT_IN[name][1] if wanted else 0
-        whole(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
+        whole_number(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
         return int(wanted)
 
 
@@ -238,7 +238,7 @@ class Layout:
     def from_json(cls, recipe: Recipe, card: Mapping[str, Any]) -> "Layout":
         """The layout that `to_json` described."""
         seasons = [Seasonality(**season) for season in card["seasonalities"]]
-        return layout(
+        return lay_out(
             recipe,
             seasons,
             card["holidays"],
@@ -248,7 +248,7 @@ class Layout:
         )
 
 
-def layout(
+def lay_out(
     recipe: Recipe,
     seasonalities: Iterable[Seasonality],
     named: Iterable[str],

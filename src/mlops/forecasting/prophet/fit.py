@@ -18,7 +18,7 @@ from mlops.forecasting.prophet.design import Layout, Recipe, nanoseconds, too_sh
 from mlops.forecasting.prophet.solver import EXACT, FIRST, Prior, maximise
 from mlops.panels.panel import Panel
 
-__all__ = ["NEED", "Fit", "Observed", "Problem", "Weights", "observe", "solve"]
+__all__ = ["NEED", "Fit", "ObservedSeries", "Problem", "Weights", "observe", "solve"]
 
 NEED = 14
 """Observations that a series needs for a Prophet: two weeks of days, from which Prophet itself has a weekly season."""
@@ -27,7 +27,7 @@ TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedSeries:
     """One series as Prophet sees it: which steps of the panel it has, when they are, and its scales."""
 
     rows: Ints
@@ -119,7 +119,7 @@ class Fit:
         self.delta[row, : len(weights.delta)] = weights.delta
         self.beta[row] = [weights.beta.get(column, 0.0) for column in terms.columns]
 
-    def scale(self, row: int, seen: Observed) -> None:
+    def scale(self, row: int, seen: ObservedSeries) -> None:
         """Set the scales of one series."""
         self.start[row], self.span[row], self.floor[row], self.size[row] = seen.start, seen.span, seen.floor, seen.size
         self.changepoints[row, : len(seen.changepoints)] = seen.changepoints
@@ -200,7 +200,7 @@ class Fit:
         return np.asarray((self.cap / self.size)[:, None] / (1 + np.exp(-rates * (t - offsets))))
 
 
-def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | None]:
+def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[ObservedSeries | None]:
     """Each series as Prophet sees it; None for those with fewer than NEED observations."""
     when = nanoseconds(panel.index)
     steps = len(when)
@@ -208,7 +208,7 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
     known = ~np.isnan(panel.y)
     for values in extra:  # a step without its covariates can't be learned from
         known &= ~np.isnan(values)
-    observed: list[Observed | None] = []
+    observed: list[ObservedSeries | None] = []
     for row, (flags, floor) in enumerate(zip(known, floors, strict=True)):
         rows = np.flatnonzero(flags)
         if len(rows) < NEED:
@@ -219,7 +219,7 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
         moments = np.array([_moments(values[row, rows]) for values in extra]).reshape(-1, 2)
         at = when[rows]
         changes = (at[_changepoints(len(rows), recipe)] - at[0]) / (at[-1] - at[0])
-        observed.append(Observed(rows, at, y / size, floor, size, changes, moments[:, 0], moments[:, 1]))
+        observed.append(ObservedSeries(rows, at, y / size, floor, size, changes, moments[:, 0], moments[:, 1]))
     return observed
 
 
@@ -228,7 +228,7 @@ class Problem:
     """A fit to be solved: the series of a panel as Prophet sees them, and the design that they share."""
 
     panel: Panel
-    series: list[Observed | None]
+    series: list[ObservedSeries | None]
     recipe: Recipe
     terms: Layout
     shared: Floats
@@ -246,7 +246,7 @@ class Problem:
                 fit.scale(row, seen)
         return fit
 
-    def long_enough(self) -> Iterator[tuple[int, Observed]]:
+    def long_enough(self) -> Iterator[tuple[int, ObservedSeries]]:
         """The series that are long enough for a Prophet, by row."""
         return ((row, seen) for row, seen in enumerate(self.series) if seen is not None)
 
@@ -304,7 +304,7 @@ class _Group:
         fit.m[good] = theta[:, first - 1]
         fit.beta[np.ix_(good, np.flatnonzero(self.kept))] = theta[:, first:]
 
-    def _design(self, memory: Floats, row: int, seen: Observed) -> Floats:
+    def _design(self, memory: Floats, row: int, seen: ObservedSeries) -> Floats:
         """Hinges that begin at the changepoints, the line, the shared columns at the series' steps, its regressors."""
         design, first = memory[: len(seen.rows)], self.changes + self.line
         design[:, : self.changes] = 0.0

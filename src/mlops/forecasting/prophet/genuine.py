@@ -19,7 +19,7 @@ from mlops.panels.panel import Panel
 if TYPE_CHECKING:
     import prophet
 
-__all__ = ["Plan", "by_series", "silence"]
+__all__ = ["Template", "by_series", "silence"]
 
 YEARS_AHEAD = pd.DateOffset(years=10)
 """For which a genuine model knows the holidays of a part of a country. Chosen: longer than any forecast."""
@@ -38,7 +38,7 @@ PASSED = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class Template:
     """Settings, named days and names of regressors, from which the genuine model of any series is made."""
 
     recipe: Recipe

@@ -24,12 +24,12 @@ from mlops.forecasting.prophet.design import (
     Recipe,
     Seasonality,
     holiday_columns,
-    layout,
+    lay_out,
     matrix,
     nanoseconds,
 )
-from mlops.forecasting.prophet.fit import NEED, Fit, Observed, Problem, Weights, observe, solve
-from mlops.forecasting.prophet.genuine import Plan, by_series, silence
+from mlops.forecasting.prophet.fit import NEED, Fit, ObservedSeries, Problem, Weights, observe, solve
+from mlops.forecasting.prophet.genuine import Template, by_series, silence
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
 
@@ -177,18 +177,18 @@ class Prophet(Forecaster):
         [5.0, 6.0]
         """
         row, trained = self._row(series_id), self._training
-        plan = self._plan(trained)
+        template = self._template(trained)
         if row in self._by_stan:
             from prophet.serialize import model_from_json
 
             silence()
             return model_from_json(self._by_stan[row])
-        frame = plan.frame(self._with_events(trained), row)
+        frame = template.frame(self._with_events(trained), row)
         if len(frame) < NEED:
             raise HistoryTooShort(series_id, len(frame), NEED)
         if self._fit_of().solver[row] == "mean":
             raise ModelNotFound(f"Stan could not fit series {series_id!r}, so it has only a mean")
-        return plan.solved(frame, self._fit_of().weights(row, self._layout))
+        return template.solved(frame, self._fit_of().weights(row, self._layout))
 
     def frame_ahead(self, series_id: object, horizon: int, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
         """What `model(series_id).predict` takes for the steps after the training: `ds`, covariates, counts, cap, floor.
@@ -216,7 +216,7 @@ class Prophet(Forecaster):
         averaged = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
         panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, averaged, strict=True))})
         known = self.calendar.announced_by(panel.cutoff)
-        return self._plan(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
+        return self._template(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to; the cycle of hours is the day."""
@@ -333,7 +333,7 @@ class Prophet(Forecaster):
 
     def _terms(
         self,
-        series: list[Observed | None],
+        series: list[ObservedSeries | None],
         named: Mapping[str, Floats],
         events: tuple[str, ...],
         granularity: Granularity,
@@ -347,16 +347,16 @@ class Prophet(Forecaster):
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
         ordered = sorted(seasons.values(), key=lambda season: order.index(season.name))
         regressors = (*self._inputs, *events)
-        return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
+        return lay_out(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
 
     def _fit_by_stan(self, problem: Problem, fit: Fit) -> dict[int, str]:
         """Fill the rows of `fit` that are Stan's; the models as JSON by row."""
         todo = [(row, seen) for row, seen in problem.long_enough() if fit.solver[row] == "stan"]
         if not todo:
             return {}
-        panel, plan = problem.panel, self._plan(problem.panel)
+        panel, template = problem.panel, self._template(problem.panel)
         caps = by_series("cap", self.recipe.cap, panel.ids)
-        results = parallel.run(plan.stan, [plan.frame(panel, row) for row, _ in todo])
+        results = parallel.run(template.stan, [template.frame(panel, row) for row, _ in todo])
         models: dict[int, str] = {}
         for (row, seen), result in zip(todo, results, strict=True):
             if isinstance(result, str):
@@ -374,9 +374,9 @@ class Prophet(Forecaster):
         known = self._history.until(int(self._history.index.searchsorted(self._trained, side="right")))
         return known.take(np.asarray(known.ids.isin(self._ids)))
 
-    def _plan(self, panel: Panel) -> Plan:
+    def _template(self, panel: Panel) -> Template:
         known, events = self.calendar.announced_by(panel.cutoff), self._layout.events
-        return Plan(
+        return Template(
             self.recipe,
             replace(known, events=tuple(event for event in known.events if event.name not in events)),
             self._layout.regressors,

@@ -10,7 +10,7 @@ from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.out_of_sample import OutOfSample
-from mlops.panels.arguments import one_of
+from mlops.panels.arguments import choice
 from mlops.panels.effects import usual_values
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Form, Table, taken
@@ -65,7 +65,7 @@ def totals(
         For a series without a group, or an id that a total would have, too.
     """
     for name, how in (agg or {}).items():
-        one_of(f"agg of {name!r}", how, AGGREGATES)
+        choice(f"agg of {name!r}", how, AGGREGATES)
     frame, form = taken(frame)
     groups = _grouped(groups, form)
     panel = Panels.of(frame, freq, tuple(agg or ())).one

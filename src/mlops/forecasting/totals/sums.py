@@ -19,7 +19,7 @@ from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.arguments import in_per_cent
 from mlops.panels.effects import usual_values
 from mlops.panels.panel import Panel
-from mlops.panels.service_calendar import served
+from mlops.panels.service_calendar import share_served
 from mlops.parallel import one_thread
 
 __all__ = ["Summed", "with_totals"]
@@ -280,7 +280,7 @@ class _Past:
 
 def _weight(panel: Panel, steps: int, *, zero: bool) -> Floats:
     """The weight of each forecast in a sum: the share of such steps that had a value, or 1 (0 on closed steps)."""
-    share = served(panel, panel.future(steps))
+    share = share_served(panel, panel.future(steps))
     return share if zero else (share > 0).astype(float)
 
 
