@@ -12,7 +12,8 @@ from mlops import KINDS, forecaster, load
 from mlops.domain.forecasts import wape
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, NothingToDo, UnknownName
 from mlops.evaluation.backtest import backtest, origins, scores
-from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.kind import COMPONENTS
 
 COLUMNS = ["series_id", "ds", "cutoff", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95", "closed"]
 PARAMS = {"lightgbm": {"trees": 60}, "auto": {"settings": {"lightgbm": {"trees": 60}}}}
@@ -166,8 +167,8 @@ def test_a_series_that_was_not_in_the_training_is_forecast_where_the_kind_can(we
 
 def test_importance_sums_to_one(weekly_pattern: pd.DataFrame):
     model = forecaster("lightgbm")(trees=20).fit(weekly_pattern)
-    assert set(model.importance) == set(model.features)
-    assert sum(model.importance.values()) == pytest.approx(1)
+    assert set(model.importance()) == set(model.features)
+    assert sum(model.importance().values()) == pytest.approx(1)
 
 
 def test_backtest_scores_are_those_of_the_forecasts(weekly_pattern: pd.DataFrame):

@@ -11,9 +11,10 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.feature_store.build import history
+from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import NAIVE, Proof
-from mlops.monitoring.policy import Policy
+from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load
@@ -34,7 +35,7 @@ def recent(database: Database, policy: Policy, champion: Issue, as_of: datetime)
     """
     with database.transaction() as transaction:
         found = transaction.one(
-            "recent_promotion", version_id=champion["version_id"], as_of=as_of, weeks=policy.rollback_weeks
+            "recent_promotion", version_id=champion["version_id"], as_of=as_of, weeks=policy.recommend.rollback_weeks
         )
     return None if found is None or found["lineage"] is None else found
 
@@ -51,7 +52,7 @@ def predecessor(
         return None
     start = before["since"]
     if before["stands_in"]:
-        start = max(start, as_of - timedelta(days=policy.holdout_days))
+        start = max(start, as_of - timedelta(days=policy.retrain.holdout_days))
     judged = shadowed(database, store, champion, before, start, as_of, as_of, issued_from=before["since"])
     return None if judged is None else overshadow(judged, before["version"], terms_of(policy, champion))
 
@@ -61,7 +62,7 @@ def naive(policy: Policy, champion: Issue, live: pd.DataFrame, as_of: datetime) 
 
     `live` has `series_id, ds, y, y_hat, naive` (UTC, naive times). None where too few outcomes are known.
     """
-    start = naive_utc(as_of) - pd.Timedelta(days=policy.holdout_days)
+    start = naive_utc(as_of) - pd.Timedelta(days=policy.retrain.holdout_days)
     judged = live.loc[live["ds"] >= start, ["series_id", "ds", "y", "y_hat", "naive"]].dropna()
     if not comparable(judged, champion["lineage"]["selection"]["granularity"]):
         return None
@@ -130,21 +131,18 @@ def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
         "unit": policy.costs.unit(selection["metric_type"]),
         "currency": policy.costs.currency,
         "granularity": selection["granularity"],
-        "confidence": policy.confidence,
+        "confidence": policy.recommend.confidence,
     }
 
 
 def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -> pd.DataFrame:
     """`series_id, ds, cutoff, other` of one issue: the history as it was known when that was issued."""
     issued, cutoff = issue["issued_at"].iloc[0], issue["cutoff"].iloc[0]
-    observed = history(
-        database,
-        Selection(**version["lineage"]["selection"]),
-        issued.to_pydatetime().replace(tzinfo=UTC),
-        series=version["lineage"]["series"],
-    )
-    granularity = version["lineage"]["selection"]["granularity"]
+    lineage, as_of = version["lineage"], issued.to_pydatetime().replace(tzinfo=UTC)
+    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    granularity = lineage["selection"]["granularity"]
     need = GRANULARITIES[granularity].least
     frame, _ = usable(observed[observed["ds"] <= cutoff], granularity, end=cutoff, need=need)
+    frame = with_sources(database, frame, sets_of(lineage["recipe"]["params"]), as_of)
     found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
     return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})
