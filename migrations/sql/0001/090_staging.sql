@@ -165,11 +165,11 @@ begin
     -- new rows, in key order so that two writers wait for each other and never lock up
     with rows as materialized (
         select distinct on (width_bucket(observed_at, starts), series_id, observed_at)
-               series_id, observed_at, value, value_lower, value_upper, quality_score
-          from arrived order by width_bucket(observed_at, starts), series_id, observed_at
+               series_id, s.tenant_id, observed_at, value, value_lower, value_upper, quality_score
+          from arrived join analytics.series s using (series_id) order by width_bucket(observed_at, starts), series_id, observed_at
     ), stored as (
-        insert into analytics.time_series_metrics (series_id, observed_at, value, value_lower, value_upper, quality_score)
-        select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1) from rows
+        insert into analytics.time_series_metrics (series_id, tenant_id, observed_at, value, value_lower, value_upper, quality_score)
+        select series_id, tenant_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1) from rows
         on conflict (series_id, observed_at) do nothing
         returning 1
     ), dirty as (
@@ -208,7 +208,7 @@ begin
         perform analytics.ensure_partitions(months, 'analytics.time_series_revisions');
         perform analytics.lock_observations(keys, times);
         with changed as materialized (  -- as they stand now that they are locked
-            select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at, a.value as new_value,
+            select m.series_id, m.tenant_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at, a.value as new_value,
                    case when a.value = m.value then coalesce(a.value_lower, m.value_lower) else a.value_lower end as new_lower,
                    case when a.value = m.value then coalesce(a.value_upper, m.value_upper) else a.value_upper end as new_upper,
                    coalesce(a.quality_score, m.quality_score) as new_score,
@@ -227,8 +227,8 @@ begin
                and m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
             returning m.series_id, m.observed_at
         ), kept as (
-            insert into analytics.time_series_revisions (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
-            select c.series_id, c.observed_at, c.value, c.value_lower, c.value_upper, c.recorded_at, c.known_at
+            insert into analytics.time_series_revisions (series_id, tenant_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
+            select c.series_id, c.tenant_id, c.observed_at, c.value, c.value_lower, c.value_upper, c.recorded_at, c.known_at
               from changed c join corrected using (series_id, observed_at)
             returning 1
         )

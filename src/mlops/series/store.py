@@ -217,12 +217,13 @@ def store(
     """
     inserted = corrected = 0
     transaction.run("lock_observation_tables")
-    _hold(transaction, judged)
+    tenants = _hold(transaction, judged)
     changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
     if changing:
         transaction.run("ingest_tables")
     if len(judged.new["series_id"]):
-        inserted = months.write(transaction, judged.new, contested=contested)
+        new = judged.new | {"tenant_id": tenants.loc[judged.new["series_id"]].to_numpy(np.int32)}
+        inserted = months.write(transaction, new, contested=contested)
     if changing:
         transaction.copy_arrays("changes", judged.changes)
         transaction.copy_arrays("scores", judged.rescored)
@@ -235,15 +236,20 @@ def store(
     return inserted, corrected
 
 
-def _hold(transaction: Transaction, judged: Judged) -> None:
-    """Keep the series that are written to from being deleted, or refuse the rows of one that was."""
+def _hold(transaction: Transaction, judged: Judged) -> "pd.Series[int]":
+    """The tenants of the series that are written to, by series_id; they stay so until the transaction ends.
+
+    The rows of a series that somebody deleted are refused.
+    """
     ids = np.unique(np.r_[judged.new["series_id"], judged.changes["series_id"]]).tolist()
-    there = {row["series_id"] for row in transaction.rows("lock_series", series_ids=ids)} if ids else set()
-    if gone := [one for one in ids if one not in there]:
+    rows = transaction.rows("lock_series", series_ids=ids) if ids else []
+    tenants = pd.Series({row["series_id"]: row["tenant_id"] for row in rows}, dtype=np.int32)
+    if gone := sorted(set(ids) - set(tenants.index)):
         raise BadInput(
             f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
             " was stored; send the file again: it stores what is not there"
         )
+    return tenants
 
 
 def ensure_months(database: Database, table: str, months: list[Any]) -> None:

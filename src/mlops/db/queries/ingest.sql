@@ -50,7 +50,7 @@ create temporary table changes (
 create temporary table scores (series_id bigint, observed_at timestamptz, quality_score real) on commit drop;
 create temporary table arriving (
     series_id bigint, observed_at timestamptz, value double precision, value_lower double precision, value_upper double precision,
-    quality_score real, is_anomaly boolean default false, anomaly_score real, recorded_at timestamptz default now()
+    quality_score real, is_anomaly boolean default false, anomaly_score real, recorded_at timestamptz default now(), tenant_id int
 ) on commit drop
 
 -- name: ingest_around_tables
@@ -80,8 +80,8 @@ select s.series_id, o.*
 -- name: ingest_insert
 -- stores the arriving rows that are still new, in key order so that two writers wait for each other and never lock up
 insert into analytics.time_series_metrics
-       (series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
-select series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at
+       (series_id, tenant_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
+select series_id, tenant_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at
   from arriving order by date_trunc('month', observed_at, 'UTC'), series_id, observed_at
 on conflict (series_id, observed_at) do nothing
 
@@ -117,7 +117,7 @@ select analytics.lock_observations(array_agg(series_id), array_agg(observed_at))
 -- name: ingest_correct
 -- corrects the locked observations and keeps what was known before; a corrected value became known now; how many
 with meant as materialized (  -- as they stand now that they are locked
-    select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at,
+    select m.series_id, m.tenant_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at,
            greatest(statement_timestamp(), m.recorded_at + interval '1 microsecond') as superseded_at
       from changed d join changes c using (series_id, observed_at)
       join analytics.time_series_metrics m on m.series_id = d.series_id and m.observed_at = d.observed_at
@@ -133,8 +133,8 @@ with meant as materialized (  -- as they stand now that they are locked
     returning m.series_id, m.observed_at
 ), kept as (
     insert into analytics.time_series_revisions
-           (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
-    select o.series_id, o.observed_at, o.value, o.value_lower, o.value_upper, o.recorded_at, o.superseded_at
+           (series_id, tenant_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
+    select o.series_id, o.tenant_id, o.observed_at, o.value, o.value_lower, o.value_upper, o.recorded_at, o.superseded_at
       from meant o join corrected n using (series_id, observed_at)
     returning 1
 )

@@ -67,4 +67,4 @@ select distinct s.time_zone from analytics.series s join analytics.granularities
 
 -- name: lock_series
 -- those of some series that are there, which nobody deletes before the transaction ends
-select series_id from analytics.series where series_id = any(cast(:series_ids as bigint[])) order by series_id for key share
+select series_id, tenant_id from analytics.series where series_id = any(cast(:series_ids as bigint[])) order by series_id for key share
