@@ -10,9 +10,9 @@ from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
 from mlops.monitoring.decide.challenge import challenge
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly import job
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -38,7 +38,7 @@ def open_retraining(database: Database, policy: Policy) -> int:
         version = transaction.one("live_version", name="demand", version=1)
     found = Recommendation("retrain", ("a refit wins",), severity=2.0, challenger="same")
     findings = Findings((Finding("performance", "", 8.0, 4.0, True, "the error is 8 sigma above"),))
-    return record(database, policy, Check(version, NEW_YEAR, findings, found, {}))[0]
+    return record(database, policy, WeeklyCheck(version, NEW_YEAR, findings, found, {}))[0]
 
 
 def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, store: Store, champion, policy: Policy):
@@ -91,7 +91,7 @@ def test_several_challengers_have_wider_intervals_than_one(routes: Database, sto
         (row,) = transaction.rows("served_versions", as_of=NEW_YEAR)
     at = NEW_YEAR + 3 * WEEK
     ((alone,), _), ((among, other), _) = (
-        challenge(routes, store, replace(policy, challengers=names), row, at)
+        challenge(routes, store, replace(policy, recommend=replace(policy.recommend, challengers=names)), row, at)
         for names in (("naive",), ("naive", "average"))
     )
     assert alone.benefit.wape == among.benefit.wape

@@ -17,8 +17,8 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import DBAPIError
 
 from mlops.db import Database
-from mlops.db.rows import difference
-from mlops.db.statements import blocks, statement
+from mlops.db.rows import column_faults
+from mlops.db.statements import named_blocks, statement
 
 SOURCE = Path(__file__).parents[2] / "src"
 PYTHON: dict[str, tuple[type, ...]] = {
@@ -39,6 +39,8 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
+TYPED = ("analytics", "db", "tracking")
+"""Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""
 
@@ -66,7 +68,7 @@ def asked() -> Iterator[Pair]:
             if isinstance(node, ast.Call) and node.args and (of := _keyword(node, "of")):
                 place = f"{path.relative_to(SOURCE)}:{node.lineno}"
                 for query in _texts(node.args[0]):
-                    if query in blocks():
+                    if query in named_blocks():
                         yield Pair(query, _type(path, tree, of), place)
 
 
@@ -128,6 +130,7 @@ def test_rows_are_built_by_the_names_of_their_columns(database: Database):
         assert transaction.one(query, of=Place, **series) == Place("series", "analytics")
         assert transaction.one("archive_by_file", of=Place, sha256="", path="") is None, "no row is no row of any type"
         assert transaction.rows(query, **series) == [{"schema": "analytics", "name": "series"}]
+        assert transaction.values(query, **series) == ["analytics"], "the first column"
 
 
 def test_columns_that_are_no_fields_are_refused(database: Database):
@@ -140,7 +143,7 @@ def test_columns_that_are_no_fields_are_refused(database: Database):
 def described(new_database: Any, migrated: str) -> Iterator[dict[str, list[tuple[str, str]]]]:
     """By query its columns and their types, as PostgreSQL describes the prepared statement."""
     with new_database("described", template=migrated) as (_, url), psycopg.connect(url) as connection:
-        for name, block in blocks().items():
+        for name, block in named_blocks().items():
             if re.search(r"create temporary (table|view)", block.text) and name != "create_archived_tables":
                 connection.execute(str(statement(name)))
         yield {pair.query: _described(connection, pair.query) for pair in ASKED}
@@ -167,12 +170,24 @@ def _type_name(oid: int) -> str:
 @pytest.mark.parametrize("pair", ASKED, ids=str)
 def test_the_columns_of_a_query_are_the_fields_of_its_type(pair: Pair, described: dict[str, list[tuple[str, str]]]):
     columns = described[pair.query]
-    fault = difference(pair.of, [name for name, _ in columns])
+    fault = column_faults(pair.of, [name for name, _ in columns])
     assert fault is None, f"{pair.where}: {pair.query} {fault}"
     hints = get_type_hints(pair.of)
     wrong = [f"{name} is {kind}, {hints[name]} is expected" for name, kind in columns if not _fits(hints[name], kind)]
     assert wrong == [], f"{pair.where}: {pair.query}"
     assert all(field.name in hints for field in fields(pair.of))
+
+
+@pytest.mark.parametrize("room", TYPED)
+def test_a_room_that_is_typed_asks_for_no_dicts(room: str):
+    untyped = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in sorted((SOURCE / "mlops" / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("rows", "one")
+        if ast.unparse(node.func.value) == "transaction" and _keyword(node, "of") is None
+    ]
+    assert untyped == []
 
 
 def _fits(hint: Any, kind: str) -> bool:

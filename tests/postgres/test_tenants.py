@@ -12,8 +12,9 @@ import pytest
 from tests.retention import let_go
 
 from mlops.db import Database
-from mlops.db.archive import MARK, Month, archive, restore
-from mlops.db.archived import read_archived
+from mlops.db.archive import Month, archive, restore
+from mlops.db.archive.files import MARK
+from mlops.db.archive.read import read_archived
 from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
 
@@ -133,18 +134,20 @@ def test_a_month_that_is_loaded_alone_has_tenants(database: Database, sql: psyco
     assert tenants(sql)["time_series_metrics"] == [7]
 
 
-def test_two_writers_of_the_same_rows_give_them_their_tenant(
-    database: Database, sql: psycopg.Connection, tmp_path: Path
-):
-    """The one that comes second stores by way of the table `arriving`."""
+def test_merged_rows_have_the_tenant_of_their_series(database: Database, sql: psycopg.Connection, tmp_path: Path):
+    """Few rows and many are merged in two ways."""
     ingest(database, file_of(tmp_path, 1))
-    with database.transaction() as transaction:
-        transaction.run("ingest_tables")
-        with transaction.cursor() as cursor:
-            cursor.execute(
-                "insert into arriving (series_id, observed_at, value, tenant_id) values (1, '2020-01-05Z', 1, 7)"
-            )
-        transaction.run("ingest_insert")
+    for many in (2, 3000):
+        with database.transaction() as transaction:
+            transaction.run("prepare_arriving")
+            with transaction.cursor() as cursor:
+                cursor.execute(
+                    "insert into pg_temp.arriving (series_id, observed_at, value)"
+                    " select 1, timestamptz '2021-01-01Z' + make_interval(hours => %(many)s + h), 1"
+                    " from generate_series(1, %(many)s) h",
+                    {"many": many},
+                )
+            assert transaction.rows("merge_arriving")[0]["inserted"] == many
     assert tenants(sql)["time_series_metrics"] == [7]
 
 

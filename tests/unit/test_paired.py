@@ -1,4 +1,6 @@
-"""The pieces of a proof: bootstrap, money, holdout, onset; each by its laws."""
+"""The pieces of a proof: bootstrap, money, holdout, changepoint; each by its laws."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,15 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.evaluation import paired
 from mlops.evaluation.holdout import hold_out
-from mlops.monitoring.decide.costs import Costs, UnitCost, benefit, money, spent
-from mlops.monitoring.detect.changepoint import onset
-from mlops.monitoring.weekly.coverage import against_promise
+from mlops.monitoring.decide.costs import benefit, money
+from mlops.monitoring.detect.intervals import coverage_drop
+from mlops.monitoring.weekly.change import changepoint
+from mlops.policy import Costs, UnitCost, read_policy
 
 UNIT = UnitCost(under=2.0, over=1.0)
 IN_EUR = {"unit": UNIT, "currency": "EUR", "granularity": "daily", "confidence": 0.9}
 numbers = st.floats(-1e6, 1e6)
-SECTION = {"currency": "EUR", "under": 2, "over": 1, "retraining": 5, "review_hour": 60, "review_hours": 0.5}
+SECTION = {"currency": "'EUR'", "under": 2, "over": 1, "retraining": 5, "review_hour": 60, "review_hours": 0.5}
 
 
 def judged(days: int = 28, series: int = 4, *, better: float = 0.5, seed: int = 0) -> pd.DataFrame:
@@ -101,10 +104,10 @@ def test_errors_never_earn_money_and_cost_it_in_proportion(y, y_hat):
 
 
 def test_money_is_told_per_week():
-    frame = judged(days=28, series=1).assign(old=90.0)
-    found = spent(frame, "old", UNIT, "daily", 0.9)
-    assert (found.low, found.value, found.high) == pytest.approx((140, 140, 140)), "10 too few, 2 each, 7 days"
-    assert spent(frame, "old", UNIT, "weekly", 0.9).value == pytest.approx(20)
+    frame = judged(days=28, series=1).assign(old=90.0, new=100.0)
+    found = benefit(frame, "new", "old", **IN_EUR)
+    assert (found.money_low, found.money, found.money_high) == pytest.approx((140, 140, 140)), "10 too few, 2 each"
+    assert benefit(frame, "new", "old", **IN_EUR | {"granularity": "weekly"}).money == pytest.approx(20)
 
 
 def test_a_model_with_half_the_errors_saves_half_the_wape():
@@ -132,8 +135,14 @@ def test_what_one_model_saves_the_other_loses(better):
     assert (one.wape, one.wape_low, one.money) == pytest.approx((-other.wape, -other.wape_high, -other.money))
 
 
-def test_a_metric_type_may_have_its_own_costs():
-    costs = Costs.of({**SECTION, "horizon_weeks": 8, "metric_types": {"revenue": {"under": 0.5, "over": 0.1}}})
+def costs_of(path: Path, section: dict[str, object], more: str = "") -> Costs:
+    path.write_text("[costs]\n" + "".join(f"{name} = {value}\n" for name, value in section.items()) + more)
+    return read_policy(path).costs
+
+
+def test_a_metric_type_may_have_its_own_costs(tmp_path: Path):
+    own = "[costs.metric_types.revenue]\nunder = 0.5\nover = 0.1\n"
+    costs = costs_of(tmp_path / "policy.toml", {**SECTION, "horizon_weeks": 8}, own)
     assert costs.unit("revenue") == UnitCost(0.5, 0.1)
     assert costs.unit("collection_weight") == UNIT
     assert costs.review == 30
@@ -142,9 +151,9 @@ def test_a_metric_type_may_have_its_own_costs():
 @pytest.mark.parametrize(
     "wrong", [{"under": -1}, {"retraining": -1}, {"horizon_weeks": 0}, {"over": float("nan")}], ids=str
 )
-def test_costs_below_zero_are_refused(wrong):
-    with pytest.raises(BadInput):
-        Costs.of({**SECTION, "horizon_weeks": 8, **wrong})
+def test_costs_below_zero_are_refused(wrong, tmp_path: Path):
+    with pytest.raises(BadInput, match=r"below 0|above 0|a number"):
+        costs_of(tmp_path / "policy.toml", {**SECTION, "horizon_weeks": 8, **wrong})
 
 
 # The holdout
@@ -199,21 +208,21 @@ def test_too_short_a_history_can_not_be_held_out():
         hold_out(daily(9), "daily", 14, 28)
 
 
-# The onset
+# The changepoint
 
 
 @pytest.mark.parametrize("place", [5, 40, 80])
 def test_the_onset_is_where_the_level_rose(place: int):
     random = np.random.default_rng(place)
     loss = random.normal(1, 0.2, 90) + np.where(np.arange(90) >= place, 1.0, 0.0)
-    assert abs(onset(loss) - place) <= 2
+    assert abs(changepoint(loss) - place) <= 2
 
 
 @pytest.mark.parametrize(
     "loss", [np.ones(30), np.array([]), np.array([1.0, 9.0]), np.full(9, np.nan), np.linspace(5, 1, 40)], ids=repr
 )
 def test_where_nothing_rose_there_is_no_onset(loss):
-    assert onset(loss) is None
+    assert changepoint(loss) is None
 
 
 @given(
@@ -223,9 +232,9 @@ def test_where_nothing_rose_there_is_no_onset(loss):
 )
 def test_an_onset_does_not_depend_on_the_unit_and_skips_days_without_a_value(loss, factor, gap):
     loss = np.round(loss)
-    assert onset(loss * factor) == onset(loss)
+    assert changepoint(loss * factor) == changepoint(loss)
     with_gap = np.insert(loss, 0, [np.nan] * gap)
-    assert onset(with_gap) == (None if onset(loss) is None else onset(loss) + gap)
+    assert changepoint(with_gap) == (None if changepoint(loss) is None else changepoint(loss) + gap)
 
 
 # Coverage
@@ -241,21 +250,21 @@ def covered(share: float, weeks: int, *, per_week: int = 70, seed: int = 0) -> p
 
 @pytest.mark.parametrize(("share", "drifted"), [(0.8, False), (0.95, False), (1.0, False), (0.7, False), (0.4, True)])
 def test_intervals_that_hold_much_less_than_they_promised_are_drift(share: float, drifted: bool):
-    found = against_promise(covered(0.8, 16), covered(share, 1, seed=1), 1.0)
+    found = coverage_drop(covered(0.8, 16), covered(share, 1, seed=1), 1.0)
     assert (found.kind, found.subject, found.drifted) == ("performance", "coverage", drifted)
     assert "in the backtest" in found.detail
 
 
 @pytest.mark.parametrize(("weeks", "outcomes"), [(7, 70), (16, 7)])
 def test_too_few_weeks_or_outcomes_are_not_judged(weeks: int, outcomes: int):
-    found = against_promise(covered(0.8, weeks), covered(0.0, 1, per_week=outcomes), 1.0)
+    found = coverage_drop(covered(0.8, weeks), covered(0.0, 1, per_week=outcomes), 1.0)
     assert not found.drifted
     assert found.detail.startswith("not judged")
 
 
 def test_quiet_weeks_spend_no_more_than_their_budget():
     checks = [
-        against_promise(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 0.25).drifted
+        coverage_drop(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 0.25).drifted
         for seed in range(250)
     ]
     assert np.mean(checks) < 3 * 0.25 / 52

@@ -27,9 +27,10 @@ def deliver(
 ) -> None:
     """Review monitoring's alerts, then send what is new, open still or resolved; exit 1 when a channel is down."""
     from mlops.monitoring.alerting.alerts import deliver as send
-    from mlops.monitoring.alerting.alerts import policy, review_alerts
+    from mlops.monitoring.alerting.alerts import review_alerts
+    from mlops.policy import read_policy
 
-    rules = policy()
+    rules = read_policy().alerts
     reviewed = review_alerts(database(), moment(as_of), rules)
     delivered = send(database(), settings(), rules)
     document = {"opened": reviewed.opened, "resolved": reviewed.resolved, "channels": delivered}
@@ -45,8 +46,9 @@ def try_channel(
 ) -> None:
     """Send one message for trying to a channel; nothing is recorded."""
     from mlops.monitoring.alerting.alerts import send_test
+    from mlops.policy import read_policy
 
-    remark = send_test(settings(), channel)
+    remark = send_test(settings(), channel, read_policy().alerts)
     text = f"{channel} took a message for trying" + (f"; {remark}" if remark else "")
     emit({"channel": channel, "remark": remark}, as_json=as_json, text=lambda: _say(escape(text)))
 

@@ -25,10 +25,11 @@ def alerts(
     as_json: Json = False,
 ) -> None:
     """List what somebody should look at, the critical first, each with what to do; it writes nothing."""
-    from mlops.monitoring.alerting.alerts import policy
+    from mlops.policy import read_policy
 
+    document = read_policy().alerts.document
     with database().transaction() as transaction:
-        rows = transaction.rows("list_alerts", everything=everything, as_of=moment(as_of), document=policy().document)
+        rows = transaction.rows("list_alerts", everything=everything, as_of=moment(as_of), document=document)
 
     def text() -> None:
         for row in rows:

@@ -86,8 +86,7 @@ def _story(tell: Telling, weeks: int | None) -> dict[str, Any]:
     models = store()
     from mlops.cli import replay
     from mlops.monitoring import review
-    from mlops.monitoring.policy import read_policy
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
     tell.step("storing the series")
     tell(_ingested(replay.store_series(db)))
@@ -103,7 +102,7 @@ def _story(tell: Telling, weeks: int | None) -> dict[str, Any]:
         replayed.append(week)
     tell.step("writing the weekly review")
     page = settings().reports / f"review-{mondays[-1]:%Y-%m-%d}.html"
-    review.write(review.build(db, read_policy(policy_file()), mondays[-1]), page)
+    review.write(review.build(db, read_policy(), mondays[-1]), page)
     with db.transaction() as transaction:
         versions = transaction.rows("list_versions")
         kept = transaction.rows("realised_benefits", name=replay.MODEL)

@@ -12,7 +12,7 @@ from mlops.cli.options import AsOf, Json, ModelName
 from mlops.cli.output import console, emit, logs
 
 if TYPE_CHECKING:
-    from mlops.monitoring.evidently.champion import Page
+    from mlops.monitoring.evidently.champion import PresetsPage
 
 __all__ = ["presets", "workspace"]
 
@@ -49,16 +49,15 @@ def presets(
 ) -> None:
     """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
     from mlops.monitoring.evidently.champion import presets as run
-    from mlops.monitoring.policy import read_policy
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    features = read_policy(policy_file()).features
+    features = read_policy().drift.features
     with logs.status("Evidently's presets"):
         page = run(database(), store(), features, name, moment(as_of, model=name), settings().reports)
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))
 
 
-def _print_page(page: "Page") -> None:
+def _print_page(page: "PresetsPage") -> None:
     said = f"{len(page.drifted)} of {len(page.columns)} columns drifted against {page.reference}"
     console.print(f"[bold]{escape(page.name)}[/] version {page.version}: {said}", soft_wrap=True)
     for column in page.drifted:

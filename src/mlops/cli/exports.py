@@ -64,7 +64,7 @@ def export_lineage(
         "events": count,
         "versions": len(recorded.versions),
         "requests": len(recorded.requests),
-        "without_lineage": [f"{row['name']}/{row['version']}" for row in recorded.versions if not row["lineage"]],
+        "without_lineage": [f"{row.name}/{row.version}" for row in recorded.versions if not row.lineage],
         "to": target,
     }
     text = (

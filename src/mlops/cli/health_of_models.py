@@ -10,7 +10,7 @@ from mlops.cli.output import console, emit, table
 from mlops.errors import NothingToDo
 
 if TYPE_CHECKING:
-    from mlops.monitoring.health import Health, Part
+    from mlops.monitoring.health import Health, HealthPart
 
 __all__ = ["health"]
 
@@ -23,10 +23,9 @@ def health(
 ) -> None:
     """Show the health of every champion and served challenger, 0 to 100, part by part; the worst first."""
     from mlops.monitoring.health import health as ask
-    from mlops.monitoring.health import read_weights
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    found = ask(database(), read_weights(policy_file()), moment(as_of))
+    found = ask(database(), read_policy().health, moment(as_of))
     if not found:
         raise NothingToDo(
             "no model is served: promote a version with `mlops registry promote models:/NAME/VERSION`"
@@ -36,9 +35,9 @@ def health(
 
 
 def _print(found: list["Health"]) -> None:
-    from mlops.monitoring.health import PARTS
+    from mlops.policy import HEALTH_PARTS
 
-    made = table("model", "health", "", *PARTS)
+    made = table("model", "health", "", *HEALTH_PARTS)
     for one in found:
         colour = COLOURS[one.status]
         score = "–" if one.score is None else str(one.score)
@@ -50,7 +49,7 @@ def _print(found: list["Health"]) -> None:
         _say(f"{escape(one.name)} {one.version}@{one.alias}: {_words(one)}")
 
 
-def _cell(part: "Part") -> str:
+def _cell(part: "HealthPart") -> str:
     if part.weight == 0:
         return "[dim]off[/]"
     if part.value is None:

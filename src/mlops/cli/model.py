@@ -183,11 +183,10 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Act on a recommendation: train and compare a challenger, promote it if it wins; or roll back."""
-    from mlops.project import policy_file
-    from mlops.training.retrain import Rule
+    from mlops.policy import read_policy
     from mlops.training.retrain import retrain as run
 
-    rule = Rule.from_toml(policy_file())
+    rule = read_policy().retrain
     with progress() as bar:
         task = bar.add_task("acting", total=None, note="")
         done = run(

@@ -18,7 +18,7 @@ from mlops.errors import Misused, NothingToDo
 
 if TYPE_CHECKING:
     from mlops.monitoring.review import Model, Review
-    from mlops.monitoring.weekly.job import Checked
+    from mlops.monitoring.weekly.job import CheckResult
 
 __all__ = ["app", "review"]
 
@@ -35,12 +35,11 @@ def run(
 ) -> None:
     """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
     from mlops.monitoring.alerting.alerts import review_alerts
-    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.weekly.job import drill_down
     from mlops.monitoring.weekly.job import run as check
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    policy, time = read_policy(policy_file()), moment(as_of)
+    policy, time = read_policy(), moment(as_of)
     with progress() as bar:
         task = bar.add_task("checking", total=None, note="")
         checked = check(
@@ -56,7 +55,7 @@ def run(
             " `mlops registry promote models:/NAME/VERSION`, forecast with `mlops predict models:/NAME@champion`,"
             " and when its days are past run `mlops outcomes match`"
         )
-    alerts = review_alerts(database(), time)
+    alerts = review_alerts(database(), time, policy.alerts)
     pages = [drill_down(database(), one, settings().reports) for one in checked if html and one.state != "failed"]
 
     def text() -> None:
@@ -107,17 +106,16 @@ def review(
         return
     if serve:
         raise Misused("--serve shows Evidently's workspace; say --evidently, too")
-    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.review import build, file_name, write
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    found = build(database(), read_policy(policy_file()), moment(as_of, model=model or ""), model=model)
+    found = build(database(), read_policy(), moment(as_of, model=model or ""), model=model)
     page = output or settings().reports / file_name(found.as_of)
     write(found, page)
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))
 
 
-def _print_checked(checked: "Checked") -> None:
+def _print_checked(checked: "CheckResult") -> None:
     from mlops.domain.findings import CARRIED_OUT, todo
 
     findings, advice = checked.findings.details, checked.recommendation

@@ -35,11 +35,10 @@ def promote(
     seasonal naive, better than forecasting zero or the mean, lineage complete, signature compatible, loads with
     pickle forbidden. Those that can't apply to a model of another library are recorded as such.
     """
-    from mlops.project import policy_file
-    from mlops.training.promote import margin_of
+    from mlops.policy import read_policy
     from mlops.training.promote import promote as run
 
-    margin = margin_of(policy_file())
+    margin = read_policy().promotion.margin
     with progress() as bar:
         task = bar.add_task("asking the gates", total=None, note="")
         done = run(

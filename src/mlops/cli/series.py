@@ -124,7 +124,7 @@ def ingest(
             backfill=backfill,
             metric_type=metric_type,
             granularity=step or None,
-            spool=settings().root,
+            temporary=settings().root,
             progress=tell,
         )
     emit(report, as_json=as_json, text=lambda: _tell(report))

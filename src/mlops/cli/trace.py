@@ -24,7 +24,7 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """Follow a prediction back to the months of its raw observations and on to what monitoring made of it."""
-    from mlops.db.archived import read_archived
+    from mlops.db.archive.read import read_archived
 
     with database().transaction() as transaction:
         found = transaction.one("trace_prediction", prediction_id=prediction_id)

@@ -18,7 +18,7 @@ from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
 from mlops.db.rows import as_rows
-from mlops.db.statements import blocks, statement
+from mlops.db.statements import named_blocks, statement
 from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
@@ -78,6 +78,10 @@ class Transaction:
         """The first column of the first row, or None."""
         return self._execute(query, parameters).scalar()
 
+    def values(self, query: str, **parameters: Any) -> list[Any]:
+        """The first column of all rows."""
+        return list(self._execute(query, parameters).scalars())
+
     def frame(self, query: str, **parameters: Any) -> pd.DataFrame:
         """All rows as a frame; times come back as naive UTC, because `ds` is naive in every forecasting library."""
         result = self._execute(query, parameters)
@@ -112,7 +116,7 @@ class Transaction:
             with _refusals():
                 return self._connection.execute(prepared, parameters)
         except Exception as error:
-            error.add_note(f"in the block {query} of db/queries/{blocks()[query].file}")
+            error.add_note(f"in the block {query} of db/queries/{named_blocks()[query].file}")
             raise
 
     def _driver(self) -> psycopg.Connection[Any]:

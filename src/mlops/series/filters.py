@@ -1,13 +1,58 @@
 """What a reader may filter by: a name that nobody declared, or that no series has, is refused with the nearest."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mlops.db import Transaction
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
 
-__all__ = ["check_filters", "check_places"]
+__all__ = ["SelectedSeries", "check_filters", "check_places", "selected_series"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedSeries:
+    """A series of a selection: its clock, its places and its labels."""
+
+    series_id: int
+    granularity: str
+    time_zone: str
+    customer_id: str | None
+    route_id: str | None
+    vehicle_id: str | None
+    driver_id: str | None
+    site_id: str | None
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelValues:
+    """A label of series, and the values that it has."""
+
+    key: str
+    values: list[str]
+
+
+def selected_series(
+    transaction: Transaction,
+    *,
+    series_ids: Sequence[int] | None = None,
+    metric_type: str | None = None,
+    granularity: str | None = None,
+    labels: Mapping[str, Any] | None = None,
+    level: str | None = None,
+) -> list[SelectedSeries]:
+    """The series by all of these filters, by their ids; totals are left out. None and no labels filter by nothing."""
+    return transaction.rows(
+        "selected_series",
+        of=SelectedSeries,
+        series_ids=None if series_ids is None else list(series_ids),
+        metric_type=metric_type,
+        granularity=granularity,
+        labels=dict(labels) if labels else None,
+        level=level,
+    )
 
 
 def check_filters(
@@ -21,7 +66,7 @@ def check_filters(
 ) -> None:
     """UnknownName for the first filter by which nothing can be found; None and no labels filter by nothing."""
     if metric_type is not None:
-        known = [row["name"] for row in transaction.rows("metric_types")]
+        known = transaction.values("metric_types")
         if metric_type not in known:
             raise UnknownName("metric type", metric_type, known)
     if granularity is not None and granularity not in GRANULARITIES:
@@ -31,7 +76,7 @@ def check_filters(
     if series_ids is not None and len(series_ids):
         _check_series(transaction, series_ids)
     if tenant_id is not None:
-        tenants = [row["tenant_id"] for row in transaction.rows("tenants_with_series")]
+        tenants = transaction.values("tenants_with_series")
         if tenant_id not in tenants:
             raise UnknownName("tenant", tenant_id, map(str, tenants), stored=True)
 
@@ -40,17 +85,17 @@ def check_places(transaction: Transaction, dimension: str, ids: Sequence[str] | 
     """UnknownName for a customer, route, vehicle, driver or site (the dimension) that no series has."""
     if not ids:
         return
-    unknown = transaction.rows("places_without_series", dimension=dimension, ids=list(map(str, ids)))
-    if unknown:
-        there = transaction.rows("places_with_series", dimension=dimension)
-        raise UnknownName(dimension, unknown[0]["id"], [row["id"] for row in there], stored=True)
+    unknown = transaction.value("places_without_series", dimension=dimension, ids=list(map(str, ids)))
+    if unknown is not None:
+        there = transaction.values("places_with_series", dimension=dimension)
+        raise UnknownName(dimension, unknown, there, stored=True)
 
 
 def _check_labels(
     transaction: Transaction, metric_type: str | None, granularity: str | None, labels: Mapping[str, Any]
 ) -> None:
-    rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
-    known = {row["key"]: row["values"] for row in rows}
+    rows = transaction.rows("label_values", of=LabelValues, metric_type=metric_type, granularity=granularity)
+    known = {row.key: row.values for row in rows}
     whose = " ".join(one for one in (granularity, metric_type) if one)
     for key, value in labels.items():
         if key not in known:
@@ -61,8 +106,8 @@ def _check_labels(
 
 def _check_series(transaction: Transaction, series_ids: Sequence[int]) -> None:
     wanted = [int(one) for one in series_ids]
-    found = {row["series_id"] for row in transaction.rows("series_ids", metric_type=None, series_ids=wanted)}
-    unknown = [one for one in wanted if one not in found]
+    known = {series.series_id for series in selected_series(transaction, series_ids=wanted)}
+    unknown = [one for one in wanted if one not in known]
     if unknown:
-        there = transaction.rows("series_ids", metric_type=None, series_ids=None)
-        raise UnknownName("series", unknown[0], [str(row["series_id"]) for row in there], stored=True)
+        there = [str(series.series_id) for series in selected_series(transaction)]
+        raise UnknownName("series", unknown[0], there, stored=True)

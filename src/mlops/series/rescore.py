@@ -9,7 +9,7 @@ from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
-from mlops.series.quality import LOOK_BACK, Thresholds, assess
+from mlops.series.scoring import LOOK_BACK, Thresholds, assess
 from mlops.series.store import read_around
 
 __all__ = ["rescore"]
@@ -55,9 +55,9 @@ def _rescore(transaction: Transaction, marked: list[dict[str, Any]]) -> int:
     )
     known = np.where(mine, np.nan, stored["quality_score"])
     found = assess(stored["series_id"], stored["observed_at"], stored["value"], thresholds, known_quality=known)
-    transaction.run("ingest_tables")
+    transaction.run("scores_table")
     transaction.copy_arrays(
-        "changes",
+        "scores",
         {
             "series_id": stored["series_id"][mine],
             "observed_at": stored["observed_at"][mine],

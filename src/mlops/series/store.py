@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Bools, Ints, Times
 from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
 from mlops.errors import BadInput
-from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
-from mlops.series.quality import LOOK_BACK, Thresholds
-from mlops.series.spool import Rows
-from mlops.series.steps import Clock, has_anchor
+from mlops.series.diff import AROUND, ChangeSet, SeriesFacts, diff
+from mlops.series.parsing.external_sort import Rows
+from mlops.series.parsing.steps import Clock, has_anchor
+from mlops.series.scoring import LOOK_BACK, Thresholds
 from mlops.times import NOT_A_ZONE, UTC, local_times
 
 __all__ = ["Known", "KnownAt", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
@@ -35,14 +35,26 @@ class Known:
     Of the series that are `replayed` (one entry for each of the facts) new rows became known when their period ended.
     """
 
-    series_id: npt.NDArray[np.int64]
-    new: npt.NDArray[np.bool_]
+    series_id: Ints
+    new: Bools
     facts: SeriesFacts
-    replayed: npt.NDArray[np.bool_]
+    replayed: Bools
 
     def by_now(self) -> "Known":
         """The same after somebody else may have written to the new ones, too."""
         return replace(self, new=np.zeros_like(self.new))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What is stored of a series, as `array_send` gives it; None where no row has any."""
+
+    series_id: int
+    observed_at: bytes
+    value: bytes
+    value_lower: bytes | None
+    value_upper: bytes | None
+    quality_score: bytes
 
 
 class Months:
@@ -55,24 +67,37 @@ class Months:
         self._database, self._alone = database, alone
         self._tables: dict[np.datetime64, str] = {}
 
-    def write(self, transaction: Transaction, rows: Arrays, *, contested: bool = False) -> int:
-        """Store rows that are sorted by month; how many.
-
-        They are copied straight into their tables, which fails on the first one that is there. With `contested` those
-        that somebody else stores first are left over in the table `arriving`.
-        """
+    def write(self, transaction: Transaction, rows: Arrays) -> int:
+        """Copy rows straight to where they go, which fails on the first one that is there; how many."""
         months = rows["observed_at"].astype("datetime64[M]")
-        starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
-        self._make(transaction, months[starts])
-        written = 0
-        for table, begin, end in self._runs(months[starts], [*starts.tolist(), len(months)]):
-            part = {name: column[begin:end] for name, column in rows.items()}
-            if contested and table == METRICS:
-                transaction.copy_arrays("arriving", part)
-                continue
-            transaction.copy_arrays(table, part, freeze=table != METRICS)
-            written += end - begin
-        return written + (transaction.run("ingest_insert") if contested else 0)
+        self._make(transaction, np.unique(months))
+        alone = {month: table for month, table in self._tables.items() if table != METRICS}
+        if alone:
+            order = np.argsort(months.astype(np.int16), kind="stable")  # 16 bits are sorted by radix
+            rows, months = {name: column[order] for name, column in rows.items()}, months[order]
+            for month, table in sorted(alone.items()):
+                begin, end = np.searchsorted(months, [month, month + 1])
+                if begin < end:
+                    part = {name: column[begin:end] for name, column in rows.items()}
+                    transaction.copy_arrays(table, part, freeze=True)
+            others = ~np.isin(months, list(alone))
+            rows = {name: column[others] for name, column in rows.items()}
+        if len(rows["observed_at"]):
+            transaction.copy_arrays(METRICS, rows)
+        return len(months)
+
+    def _make(self, transaction: Transaction, months: Times) -> None:
+        # asked anew for each batch: retention may have taken a month since the last one
+        missing = [month for month in months if self._tables.get(month, METRICS) == METRICS]
+        if not missing:
+            return
+        if not self._alone:
+            ensure_months(self._database, METRICS, months)
+            return
+        dates = [month.astype("datetime64[D]").item() for month in missing]
+        there = {row["month"] for row in transaction.rows("months_with_partitions", months=dates)}
+        for month, date in zip(missing, dates, strict=True):
+            self._tables[month] = METRICS if date in there else transaction.value("create_detached_month", month=date)
 
     def attach(self, transaction: Transaction) -> int:
         """Make the tables that were loaded alone partitions, with their indexes; how many."""
@@ -80,31 +105,6 @@ class Months:
         for month, table in alone:
             transaction.run("attach_month", table=table, month=month.astype("datetime64[D]").item())
         return len(alone)
-
-    def _make(self, transaction: Transaction, months: npt.NDArray[Any]) -> None:
-        # asked anew for each batch: retention may have taken a month since the last one
-        missing = [month for month in months if self._tables.get(month, METRICS) == METRICS]
-        if not missing:
-            return
-        dates = [month.astype("datetime64[D]").item() for month in missing]
-        if not self._alone:
-            ensure_months(self._database, METRICS, dates)
-            self._tables |= dict.fromkeys(missing, METRICS)
-            return
-        there = {row["month"] for row in transaction.rows("months_with_partitions", months=dates)}
-        for month, date in zip(missing, dates, strict=True):
-            self._tables[month] = METRICS if date in there else transaction.value("create_detached_month", month=date)
-
-    def _runs(self, months: npt.NDArray[Any], bounds: list[int]) -> list[tuple[str, int, int]]:
-        """Consecutive months that go to the same table, as one COPY."""
-        runs: list[tuple[str, int, int]] = []
-        for month, begin, end in zip(months, bounds, bounds[1:], strict=False):
-            table = self._tables[month]
-            if runs and runs[-1][0] == table:
-                runs[-1] = (table, runs[-1][1], end)
-            else:
-                runs.append((table, begin, end))
-        return runs
 
 
 def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[Clock] | None:
@@ -196,7 +196,7 @@ def _otherwise(clock: Clock, stored: Mapping[str, Any]) -> bool:
     return known and (clock.zone, clock.anchor) != (stored["time_zone"], stored["anchor"])
 
 
-def prepare(database: Database, rows: Rows, known: Known) -> Judged:
+def prepare(database: Database, rows: Rows, known: Known) -> ChangeSet:
     """What a batch (whole series, sorted by series and time) would change, by what is stored now."""
     ids = known.series_id[rows["key"]]
     mine = np.isin(known.facts.series_id, ids)
@@ -204,75 +204,63 @@ def prepare(database: Database, rows: Rows, known: Known) -> Judged:
     with database.transaction() as transaction:
         now = np.datetime64(transaction.value("now").replace(tzinfo=None), "us")
         around = _around(transaction, rows, known, facts)
-    return judge(rows, ids, facts, around, now, replayed=known.replayed[mine])
+    return diff(rows, ids, facts, around, now, replayed=known.replayed[mine])
 
 
 def store(
-    transaction: Transaction, database: Database, judged: Judged, months: Months, *, contested: bool = False
+    transaction: Transaction, database: Database, changes: ChangeSet, months: Months, *, contested: bool = False
 ) -> tuple[int, int]:
     """How many rows were new and how many corrected what was stored.
 
-    Raises psycopg's UniqueViolation when somebody else stored one of the new rows meanwhile. With `contested` (for
-    another attempt, after it was prepared again) such rows become corrections instead, which is slower.
+    New rows are copied straight to their months; raises psycopg's UniqueViolation when somebody else stored one of them
+    meanwhile. With `contested` (for another attempt, after it was prepared again) they are merged like those that
+    correct something, which is slower.
     """
-    inserted = corrected = 0
-    transaction.run("lock_observation_tables")
-    tenants = _hold(transaction, judged)
-    changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
-    if changing:
-        transaction.run("ingest_tables")
-    if len(judged.new["series_id"]):
-        new = judged.new | {"tenant_id": tenants.loc[judged.new["series_id"]].to_numpy(np.int32)}
-        inserted = months.write(transaction, new, contested=contested)
-    if changing:
-        transaction.copy_arrays("changes", judged.changes)
-        transaction.copy_arrays("scores", judged.rescored)
-        corrected = _correct(transaction, database)
-        if len(judged.rescored["series_id"]):
-            transaction.run("quality_lock")
-            transaction.run("quality_update")
-    if len(judged.dirty["series_id"]):
-        transaction.copy_arrays("analytics.dirty_days", judged.dirty)
-    return inserted, corrected
-
-
-def _hold(transaction: Transaction, judged: Judged) -> "pd.Series[int]":
-    """The tenants of the series that are written to, by series_id; they stay so until the transaction ends.
-
-    The rows of a series that somebody deleted are refused.
-    """
-    ids = np.unique(np.r_[judged.new["series_id"], judged.changes["series_id"]]).tolist()
-    rows = transaction.rows("lock_series", series_ids=ids) if ids else []
-    tenants = pd.Series({row["series_id"]: row["tenant_id"] for row in rows}, dtype=np.int32)
-    if gone := sorted(set(ids) - set(tenants.index)):
+    ids = np.unique(np.r_[changes.new["series_id"], changes.changed["series_id"]]).tolist()
+    if gone := transaction.value("hold_series", series_ids=ids):
         raise BadInput(
             f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
             " was stored; send the file again: it stores what is not there"
         )
-    return tenants
+    inserted = corrected = 0
+    if len(changes.new["series_id"]) and not contested:
+        straight = {name: column for name, column in changes.new.items() if name != "quality_stated"}
+        held = transaction.frame("tenants_of_series", series_ids=ids)
+        place = np.searchsorted(held["series_id"], straight["series_id"])
+        straight["tenant_id"] = held["tenant_id"].to_numpy(np.int32)[place]
+        inserted = months.write(transaction, straight)
+        series_id, at = straight["series_id"], straight["observed_at"]
+        begins = np.flatnonzero(np.r_[True, np.diff(series_id) != 0])
+        first_at, last_at = ([f"{time}Z" for time in at[places]] for places in (begins, [*begins[1:] - 1, -1]))
+        transaction.run("mark_spans_dirty", series_ids=series_id[begins].tolist(), first_at=first_at, last_at=last_at)
+    to_merge = [part for part in (changes.changed, changes.new if contested else {}) if len(part.get("series_id", ()))]
+    if to_merge:
+        if contested:
+            ensure_months(database, METRICS, changes.new["observed_at"])
+        ensure_months(database, REVISIONS, changes.changed["observed_at"])
+        transaction.run("prepare_arriving")
+        for part in to_merge:
+            transaction.copy_arrays("pg_temp.arriving", part)
+        merged = transaction.rows("merge_arriving")[0]
+        inserted, corrected = inserted + merged["inserted"], merged["corrected"]
+    if len(changes.rescored["series_id"]):
+        transaction.run("scores_table")
+        transaction.copy_arrays("scores", changes.rescored)
+        transaction.run("rescore_lock")
+        transaction.run("rescore")
+    return inserted, corrected
 
 
-def ensure_months(database: Database, table: str, months: list[Any]) -> None:
-    """Make the months' partitions in a transaction of their own, because their lock makes other makers wait."""
+def ensure_months(database: Database, table: str, times: Times) -> None:
+    """Make the partitions of these times in a transaction of their own: their lock makes other makers wait."""
+    months = [month.item() for month in np.unique(times.astype("datetime64[M]")).astype("datetime64[D]")]
 
     def make() -> None:
         with database.transaction() as transaction:
             transaction.value("ensure_months", table=table, months=months)
 
-    retrying(make)
-
-
-def _correct(transaction: Transaction, database: Database) -> int:
-    """Correct what is stored by the table `changes`, and by the rows of `arriving` that were there."""
-    transaction.run("ingest_collided")
-    months = [row["month"] for row in transaction.rows("ingest_changed_months")]
-    if not months:
-        return 0
-    ensure_months(database, REVISIONS, months)
-    transaction.run("ingest_changed")
-    transaction.run("ingest_lock_changed")
-    corrected: int = transaction.value("ingest_correct")
-    return corrected
+    if months:
+        retrying(make)
 
 
 def _around(transaction: Transaction, rows: Rows, known: Known, facts: SeriesFacts) -> Arrays:
@@ -299,19 +287,15 @@ def read_around(transaction: Transaction, spans: Arrays) -> Arrays:
     transaction.run("ingest_around_tables")
     transaction.run("quality_plan")
     transaction.copy_arrays("spans", spans)
-    stored = transaction.rows("ingest_around")
-    lengths = [len(elements(row["value"], "float64")) for row in stored]
-    found: Arrays = {"series_id": np.repeat(np.array([row["series_id"] for row in stored], dtype=np.int64), lengths)}
+    stored = transaction.rows("ingest_around", of=_Stored)
+    lengths = [len(elements(row.value, "float64")) for row in stored]
+    columns: Arrays = {"series_id": np.repeat(np.array([row.series_id for row in stored], dtype=np.int64), lengths)}
     for name, dtype in AROUND.items():
         if name != "series_id":
-            found[name] = _joined([row[name] for row in stored], lengths, dtype)
-    return found
-
-
-def _joined(sent: list[bytes | None], lengths: list[int], dtype: str) -> npt.NDArray[Any]:
-    """The elements of all arrays; NaN for those of an array that is not there."""
-    parts = [
-        np.full(length, np.nan, dtype) if data is None else elements(data, dtype)
-        for data, length in zip(sent, lengths, strict=True)
-    ]
-    return np.concatenate([*parts, np.empty(0, dtype)])
+            sent = [getattr(row, name) for row in stored]
+            parts = [
+                np.full(length, np.nan, dtype) if data is None else elements(data, dtype)
+                for data, length in zip(sent, lengths, strict=True)
+            ]
+            columns[name] = np.concatenate([*parts, np.empty(0, dtype)])
+    return columns

@@ -5,18 +5,16 @@ command carries out, never a champion that nobody decided on.
 """
 
 import getpass
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from mlops.db import Database
 from mlops.domain.lineage import trained_here
 from mlops.domain.sentence import sentence
-from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, Refused
+from mlops.errors import Misused, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.artifacts.checked import anchor_of, foreign_library, signature_of, why_not_loaded
 from mlops.tracking.artifacts.verify import contradiction
 from mlops.tracking.bridge.sync import sync
@@ -29,7 +27,7 @@ from mlops.training.gates import Gate
 from mlops.training.succession import Move, before
 from mlops.training.train import Say
 
-__all__ = ["Promotion", "check", "decide", "margin_of", "promote", "rollback", "structure", "who"]
+__all__ = ["Promotion", "check", "decide", "promote", "rollback", "structure", "who"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +60,6 @@ class _Decision:
 def who(by: str | None) -> str:
     """Who decides: the user of this process when None; BadInput for what is no name."""
     return getpass.getuser() if by is None else _sentence("name of who decides", by)
-
-
-def margin_of(policy: Path) -> float:
-    """By how much a version has to be better than the champion: `margin` in [promotion] of a policy file."""
-    try:
-        margin = float(tomllib.loads(policy.read_text(encoding="utf-8"))["promotion"]["margin"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"has no number `margin` in a section [promotion] ({error})", where=str(policy)) from error
-    if not 0 <= margin < 1:
-        raise BadInput(
-            f"`margin` in [promotion] is {margin:g}; expected a part such as 0.02, from 0 to below 1", where=str(policy)
-        )
-    return margin
 
 
 def promote(
@@ -224,16 +209,16 @@ def structure(database: Database, version: ModelVersion, champion: ModelVersion 
 def _lineage_gate(database: Database, version: ModelVersion) -> Gate:
     """What is known of the lineage: as anchored, unless something of the model is other since."""
     anchor = anchor_of(database, version)
-    library = foreign_library(database, version) if anchor["lineage_problem"] == CARRIES_NONE else None
-    if anchor["lineage_state"] != "complete" and library is None:
-        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor["files"] is None else None
-        return gates.lineage(anchor["lineage_state"], anchor["lineage_problem"] or unread)
+    library = foreign_library(database, version) if anchor.lineage_problem == CARRIES_NONE else None
+    if anchor.lineage_state != "complete" and library is None:
+        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor.files is None else None
+        return gates.lineage(anchor.lineage_state, anchor.lineage_problem or unread)
     try:
-        problem = anchor["altered"] or contradiction(version, anchor)
+        problem = anchor.altered or contradiction(version, anchor)
     except ModelNotFound as error:
         problem = str(error)
     if library is not None and problem is None:
-        return gates.foreign_lineage(library, len(anchor["files"] or ()))
+        return gates.foreign_lineage(library, len(anchor.files or ()))
     return gates.lineage("changed" if problem else "complete", problem)
 
 

@@ -37,6 +37,10 @@ select tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, d
  order by tenant_id, metric_type, granularity, customer_id, route_id, vehicle_id, driver_id, site_id, labels
 on conflict on constraint series_identity do nothing
 
+-- name: tenants_of_series
+-- the tenant of each of some series, by its id
+select series_id, tenant_id from analytics.series where series_id = any(cast(:series_ids as bigint[])) order by series_id
+
 -- name: wanted_series_clocks
 -- the clocks of the wanted series that are there, and of those that would get a zone the first stored time that does not fit it
 select w.key, s.time_zone, s.anchor,
@@ -64,7 +68,3 @@ update analytics.series s
 -- the time zones, UTC left out, of series whose steps are shorter than a day
 select distinct s.time_zone from analytics.series s join analytics.granularities g on g.name = s.granularity
  where not g.dated and s.time_zone <> 'UTC' order by s.time_zone
-
--- name: lock_series
--- those of some series that are there, which nobody deletes before the transaction ends
-select series_id, tenant_id from analytics.series where series_id = any(cast(:series_ids as bigint[])) order by series_id for key share

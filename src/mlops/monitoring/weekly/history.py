@@ -17,20 +17,21 @@ from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import freshest
 from mlops.feature_store.build import history, on_holiday, values
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.policy import Policy
-from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
+from mlops.monitoring.weekly.monitor import JudgedWeek, WeeklyMonitor, ended, first_week
 from mlops.panels.calendar import Calendar
+from mlops.policy import Policy
+from mlops.series.filters import selected_series
 from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Known", "Reading", "usual_size"]
+__all__ = ["KnownForecasts", "VersionHistory", "usual_size"]
 
 KEYS = ["series_id", "ds", "cutoff"]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownForecasts:
     """What was known at one time: the forecasts whose day has come, `last` is the row of query `forecast_span`."""
 
     as_of: datetime
@@ -38,7 +39,7 @@ class Known:
     last: Mapping[str, Any]
 
 
-class Reading:
+class VersionHistory:
     """One version of the mirror, read once however many weeks are checked."""
 
     def __init__(self, database: Database, store: Store, policy: Policy, version: Mapping[str, Any]) -> None:
@@ -47,7 +48,7 @@ class Reading:
         self._database, self._policy = database, policy
         self._featured: pd.DataFrame | None = None
 
-    def known(self, as_of: datetime) -> Known:
+    def known(self, as_of: datetime) -> KnownForecasts:
         """The freshest forecast of every series and past day, with the outcomes that were known at `as_of`."""
         key = {"version_id": self.version["version_id"], "as_of": as_of}
         with self._database.transaction() as transaction:
@@ -57,15 +58,15 @@ class Reading:
             naive = {"cycle": self.granularity.block_interval, "steps": self.granularity.block}
             earlier = self.granularity.longest_step if self.granularity.counted else timedelta(0)  # and ends later
             live = transaction.frame("freshest_predictions", **key, **naive, start=aware_utc(start) - earlier)
-        return Known(as_of, live, last)
+        return KnownForecasts(as_of, live, last)
 
-    def weeks(self, known: Known) -> Sequence[Week]:
+    def weeks(self, known: KnownForecasts) -> Sequence[JudgedWeek]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(naive_utc(known.last["forecast_from"]), known.as_of)
         live = ended(self.featured(known), self.granularity)
-        return self.life.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
+        return self.monitor.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
-    def featured(self, known: Known) -> pd.DataFrame:
+    def featured(self, known: KnownForecasts) -> pd.DataFrame:
         """What is live with the watched features, and over the usual size of each series."""
         before, rows = self._featured, self._scaled(known.live)
         fresh = rows
@@ -73,7 +74,7 @@ class Reading:
             seen = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(before[KEYS]))
             fresh = rows[~seen]
         added = self._with_features(fresh, known.as_of) if len(fresh) else None
-        both = [one[[*KEYS, *self._policy.features, "holiday"]] for one in (before, added) if one is not None]
+        both = [one[[*KEYS, *self._policy.drift.features, "holiday"]] for one in (before, added) if one is not None]
         self._featured = rows.merge(pd.concat(both), on=KEYS, how="left")
         return self._featured
 
@@ -105,10 +106,10 @@ class Reading:
         return usual_size(self._tables)
 
     @cached_property
-    def life(self) -> Life:
+    def monitor(self) -> WeeklyMonitor:
         """The version's monitors."""
         baseline, backtest = (ended(rows, self.granularity) for rows in (self.baseline, self.backtest))
-        return Life(baseline, self._policy, self.slices, backtest)
+        return WeeklyMonitor(baseline, self._policy, self.slices, backtest)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -127,17 +128,16 @@ class Reading:
         selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
         observed = history(self._database, selection, as_of, series=series)
         rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.features, self._country, selection.granularity)
+        return values(observed, rows, self._policy.drift.features, self._country, selection.granularity)
 
     def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
         """What the clock of each row's series shows when its step begins."""
         local = rows["ds"].to_numpy("datetime64[ns]").copy()
         if self.granularity.dated:
             return local
-        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels", "level"))
         with self._database.transaction() as transaction:
-            chosen = transaction.rows("series_chosen", series_ids=list(self.version["lineage"]["series"]), **asked)
-        zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")
+            chosen = selected_series(transaction, series_ids=self.version["lineage"]["series"])
+        zones = rows["series_id"].map({one.series_id: one.time_zone for one in chosen}).fillna("UTC")
         for zone in zones.unique():
             alike = (zones == zone).to_numpy()
             local[alike] = local_times(local[alike], zone)
