@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
-Steps = Callable[..., int | None]
+Memory = Callable[..., int | None]
 
 
 Column: TypeAlias = "tuple[Transformation, Source]"
@@ -97,7 +97,7 @@ class Operation:
 
     function: Callable[..., Floats]
     needs: str = "values"
-    memory: Steps = lambda **_: 1
+    memory: Memory = lambda **_: 1
     back: Callable[..., int] = _after_lag
     rule: Callable[..., str] = lambda **_: ""
     """What is wrong with arguments that can't stand together."""
