@@ -25,10 +25,10 @@ from mlops.features.standard import standard
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.monitoring.decide.challenge import prove
-from mlops.monitoring.decide.inflation import widening
 from mlops.monitoring.decide.recommend import Proof, advise
 from mlops.monitoring.decide.shadow import comparable, overshadow
-from mlops.monitoring.weekly.monitor import Life, first_week
+from mlops.monitoring.detect.intervals import interval_inflation
+from mlops.monitoring.weekly.monitor import WeeklyMonitor, first_week
 from mlops.policy import SAME, Policy
 
 __all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mondays", "play"]
@@ -112,7 +112,7 @@ class Career:
         self._size = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
         self._observed = shelf.feed.frame[shelf.feed.frame["series_id"].isin(self._size.index)]
         self._rows, self._weeks = pd.DataFrame(), list[Judged]()
-        self._life = Life(self._with_features(baseline), policy)
+        self._life = WeeklyMonitor(self._with_features(baseline), policy)
 
     def until(self, weeks: int) -> list[Judged]:
         """The first weeks."""
@@ -191,7 +191,7 @@ class State:
             shadow=self._shadow,
             challenge=self._challenge,
             old=self._old,
-            widening=widening(newest),
+            widening=interval_inflation(newest),
         )
 
     def _old(self) -> bool:

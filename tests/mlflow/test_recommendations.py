@@ -11,8 +11,8 @@ from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
 from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.weekly import job
-from mlops.monitoring.weekly.record import Check, record
-from mlops.policy import Policy, read_policy
+from mlops.monitoring.weekly.record import WeeklyCheck, record
+from mlops.policy import Policy, RetrainPolicy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -20,7 +20,7 @@ from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import TrainingSpec, train
 from mlops.training.promote import promote
-from mlops.training.retrain import Rule, follow, retrain
+from mlops.training.retrain import follow, retrain
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def open_retraining(database: Database, policy: Policy) -> int:
         version = transaction.one("live_version", name="demand", version=1)
     found = Recommendation("retrain", ("a refit wins",), severity=2.0, challenger="same")
     findings = Findings((Finding("performance", "", 8.0, 4.0, True, "the error is 8 sigma above"),))
-    return record(database, policy, Check(version, NEW_YEAR, findings, found, {}))[0]
+    return record(database, policy, WeeklyCheck(version, NEW_YEAR, findings, found, {}))[0]
 
 
 def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, store: Store, champion, policy: Policy):
@@ -60,9 +60,9 @@ def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, 
     assert advice.benefit.days == 14
 
     asked = [77, checked.recommendation_id]
-    refused, verdict = follow(routes, store, asked, Rule(), as_of=at + 2 * WEEK, by="policy.toml")
+    refused, verdict = follow(routes, store, asked, RetrainPolicy(), as_of=at + 2 * WEEK, by="policy.toml")
     assert refused.startswith("recommendation 77 is not acted on: there is no recommendation 77")
-    done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=at + 2 * WEEK)
+    done = retrain(routes, store, checked.recommendation_id, RetrainPolicy(), as_of=at + 2 * WEEK)
     assert (done.version.version, done.champion, done.promoted) == (1, 2, True)
     assert resolve(store, "models:/demand@champion").version == 1
     assert done.verdict == verdict, "acting twice is acting once"
@@ -114,7 +114,7 @@ def test_what_was_decided_against_is_not_acted_on(mlops, routes, store, champion
     assert code == 0
     assert "ada" in out
     with pytest.raises(Refused, match=refused):
-        retrain(routes, store, number, Rule(), as_of=NEW_YEAR)
+        retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR)
 
 
 def test_an_expired_recommendation_is_refused_with_what_to_do(mlops, routes, store, champion, policy: Policy):
@@ -123,8 +123,8 @@ def test_an_expired_recommendation_is_refused_with_what_to_do(mlops, routes, sto
     assert code == 1
     assert "expired on 2020-01-29: its proof is of 2020-01-01; check again with `mlops monitor run`" in err
     assert "--force" in err
-    with pytest.raises(Refused, match="was trained on the newest 14 days"):
-        retrain(routes, store, number, Rule(), as_of=NEW_YEAR, by="ada")
+    with pytest.raises(Refused, match="was itself trained on days after 2019-12-17"):
+        retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR, by="ada")
     with routes.transaction() as transaction:
         row = transaction.one("recommendation", recommendation_id=number)
     assert (row["status"], row["decided_by"], row["reason"]) == ("accepted", "ada", "acted on")

@@ -12,7 +12,7 @@ from mlops.cli.options import AsOf, Json, ModelName
 from mlops.cli.output import console, emit, logs
 
 if TYPE_CHECKING:
-    from mlops.monitoring.evidently.champion import Page
+    from mlops.monitoring.evidently.champion import PresetsPage
 
 __all__ = ["presets", "workspace"]
 
@@ -57,7 +57,7 @@ def presets(
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))
 
 
-def _print_page(page: "Page") -> None:
+def _print_page(page: "PresetsPage") -> None:
     said = f"{len(page.drifted)} of {len(page.columns)} columns drifted against {page.reference}"
     console.print(f"[bold]{escape(page.name)}[/] version {page.version}: {said}", soft_wrap=True)
     for column in page.drifted:

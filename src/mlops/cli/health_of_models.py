@@ -10,7 +10,7 @@ from mlops.cli.output import console, emit, table
 from mlops.errors import NothingToDo
 
 if TYPE_CHECKING:
-    from mlops.monitoring.health import Health, Part
+    from mlops.monitoring.health import Health, HealthPart
 
 __all__ = ["health"]
 
@@ -49,7 +49,7 @@ def _print(found: list["Health"]) -> None:
         _say(f"{escape(one.name)} {one.version}@{one.alias}: {_words(one)}")
 
 
-def _cell(part: "Part") -> str:
+def _cell(part: "HealthPart") -> str:
     if part.weight == 0:
         return "[dim]off[/]"
     if part.value is None:

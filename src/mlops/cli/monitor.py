@@ -18,7 +18,7 @@ from mlops.errors import Misused, NothingToDo
 
 if TYPE_CHECKING:
     from mlops.monitoring.review import Model, Review
-    from mlops.monitoring.weekly.job import Checked
+    from mlops.monitoring.weekly.job import CheckResult
 
 __all__ = ["app", "review"]
 
@@ -115,7 +115,7 @@ def review(
     emit(asdict(found) | {"page": page}, as_json=as_json, text=lambda: _print_review(found, page))
 
 
-def _print_checked(checked: "Checked") -> None:
+def _print_checked(checked: "CheckResult") -> None:
     from mlops.domain.findings import CARRIED_OUT, todo
 
     findings, advice = checked.findings.details, checked.recommendation

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mlops.monitoring.detect.spec import MonitorSpec
     from mlops.monitoring.replay.backtest import Backtest
     from mlops.monitoring.replay.model import Reach
-    from mlops.monitoring.replay.replay import Case, Episode, Told
-    from mlops.monitoring.replay.tradeoff import AtBudget, Found
+    from mlops.monitoring.replay.replay import Case, Episode, Progress
+    from mlops.monitoring.replay.tradeoff import AtBudget, Detection
     from mlops.policy import Policy, UnitCost
 
 __all__ = ["backtest"]
@@ -63,7 +63,7 @@ def backtest(
     with progress() as bar:
         task = bar.add_task("reading", total=None, note="")
 
-        def told(what: str) -> "Told":
+        def told(what: str) -> "Progress":
             def say(done: int, of: int) -> None:
                 bar.update(task, description=what, completed=done, total=of)
                 if not logs.is_terminal:  # a log has no bar
@@ -115,7 +115,7 @@ def _of_file(path: Path, spec: "MonitorSpec", weeks: int, policy: "Policy") -> "
     return of_file(path, spec, weeks), policy.costs.default
 
 
-def _of_model(uri: str, reach: "Reach", policy: "Policy", as_of: datetime, told: "Told") -> "tuple[Case, UnitCost]":
+def _of_model(uri: str, reach: "Reach", policy: "Policy", as_of: datetime, told: "Progress") -> "tuple[Case, UnitCost]":
     from mlops.monitoring.replay.model import of_model
 
     case, selection = of_model(database(), store(), policy, uri, reach, as_of, told)
@@ -216,7 +216,7 @@ def _print_delays(found: "Backtest") -> None:
     console.print()
 
 
-def _delay(one: "Found") -> str:
+def _delay(one: "Detection") -> str:
     return f"{one.share:.0%}, {'–' if math.isinf(one.median_days) else f'{one.median_days:.0f}'}"
 
 

@@ -46,7 +46,7 @@ class Week:
     monday: datetime
     champion: int
     kind: str
-    checked: job.Checked | None = None
+    checked: job.CheckResult | None = None
     retrained: Retrained | None = None
     realised: tuple[Realised, ...] = field(default=())
     forecasts: int = 0
@@ -76,12 +76,12 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
         unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in CARRIED_OUT]
     for row in unfinished:
         retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)
-    readings: job.Readings = {}
+    histories: job.Histories = {}
     for monday in mondays:
         if done is not None and monday <= done:
             continue
         say(f"{monday:%d %b %Y}")
-        yield _week(database, store, policy, monday, say, readings)
+        yield _week(database, store, policy, monday, say, histories)
 
 
 def phases(database: Database) -> list[dict[str, Any]]:
@@ -102,9 +102,11 @@ def phases(database: Database) -> list[dict[str, Any]]:
     return found
 
 
-def _week(database: Database, store: Store, policy: Policy, monday: datetime, say: Say, readings: job.Readings) -> Week:
+def _week(
+    database: Database, store: Store, policy: Policy, monday: datetime, say: Say, histories: job.Histories
+) -> Week:
     matched = match(database, monday)
-    checks = job.run(database, store, policy, monday, readings=readings)
+    checks = job.run(database, store, policy, monday, histories=histories)
     checked = next((one for one in checks if one.name == MODEL and one.champion), None)
     retrained = None
     if checked is not None and checked.recommendation_id is not None and checked.asks in CARRIED_OUT:

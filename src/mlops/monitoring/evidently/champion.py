@@ -22,7 +22,7 @@ from mlops.tracking.registry import resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Page", "Windows", "presets", "same_season"]
+__all__ = ["PresetsPage", "Windows", "presets", "same_season"]
 
 AROUND, BEFORE = 0.5, 3  # of the current window
 YEAR = timedelta(days=364)  # whole weeks, so that weekdays meet
@@ -40,7 +40,7 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Page:
+class PresetsPage:
     """Where the presets' page and snapshot lie, against what they compared, and what they say."""
 
     name: str
@@ -55,7 +55,7 @@ class Page:
 
 def presets(
     database: Database, store: Store, features: tuple[str, ...], name: str, as_of: datetime, folder: Path
-) -> Page:
+) -> PresetsPage:
     """Write the presets' page of the champion of `name`, by what was known at `as_of`, and its snapshot beside it.
 
     Raises ModelNotFound without a champion, NothingToDo where a window has no rows or no column values in both.
@@ -81,7 +81,7 @@ def presets(
         save_html(found.snapshot, unfinished)
     write_whole(html.with_suffix(".json"), found.snapshot)
     said = (windows.words, found.columns, found.drifted, found.left_out)
-    return Page(name, version["version"], *said, html, html.with_suffix(".json"))
+    return PresetsPage(name, version["version"], *said, html, html.with_suffix(".json"))
 
 
 def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = DAILY) -> Windows:

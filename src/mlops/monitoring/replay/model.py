@@ -22,9 +22,9 @@ from mlops.feature_store.store import watched_of
 from mlops.features.definitions import sources_of
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.replay.replay import Case, Told, refuse_short, split
+from mlops.monitoring.replay.replay import Case, Progress, refuse_short, split
 from mlops.monitoring.weekly.history import usual_size
-from mlops.monitoring.weekly.monitor import Life, ended, first_week
+from mlops.monitoring.weekly.monitor import WeeklyMonitor, ended, first_week
 from mlops.panels.from_frame import Panels
 from mlops.policy import Policy
 from mlops.series.quality import usable
@@ -48,21 +48,21 @@ class Reach:
 class ChampionWatch:
     """What `mlops monitor run` keeps of a served version, and what it finds from week to week."""
 
-    def __init__(self, life: Life, begin: pd.Timestamp, *, begins_anew: bool = True) -> None:
-        self._life, self._begin, self.begins_anew = life, begin, begins_anew
+    def __init__(self, monitor: WeeklyMonitor, begin: pd.Timestamp, *, begins_anew: bool = True) -> None:
+        self._monitor, self._begin, self.begins_anew = monitor, begin, begins_anew
 
     def __copy__(self) -> "ChampionWatch":
-        return ChampionWatch(deepcopy(self._life), self._begin, begins_anew=self.begins_anew)
+        return ChampionWatch(deepcopy(self._monitor), self._begin, begins_anew=self.begins_anew)
 
     def steady(self) -> "ChampionWatch":
         """A watch that goes on from the first week, where the job begins anew every quarter."""
-        return ChampionWatch(deepcopy(self._life), self._begin, begins_anew=False)
+        return ChampionWatch(deepcopy(self._monitor), self._begin, begins_anew=False)
 
     def check(self, seen: pd.DataFrame, window: pd.DataFrame, end: pd.Timestamp) -> Findings:  # noqa: ARG002
         """What the weekly check at `end` finds in its newest week."""
         as_of = aware_utc(end)
         start = first_week(self._begin, as_of) if self.begins_anew else self._begin
-        return self._life.until(seen[seen["ds"] >= start], start, as_of)[-1].findings
+        return self._monitor.until(seen[seen["ds"] >= start], start, as_of)[-1].findings
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ class _Fit:
     slices: tuple[Slice, ...]
 
     def __call__(self, case: Case, alarms_per_year: float) -> ChampionWatch:
-        return ChampionWatch(Life(case.history, self.policy.with_budget(alarms_per_year), self.slices), case.start)
+        return ChampionWatch(
+            WeeklyMonitor(case.history, self.policy.with_budget(alarms_per_year), self.slices), case.start
+        )
 
 
 def of_model(
@@ -83,7 +85,7 @@ def of_model(
     uri: str,
     reach: Reach,
     as_of: datetime,
-    told: Told = lambda *_: None,
+    told: Progress = lambda *_: None,
 ) -> tuple[Case, Selection]:
     """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
 
@@ -150,7 +152,12 @@ def _own(
 
 
 def _anew(
-    database: Database, observed: pd.DataFrame, lineage: Mapping[str, Any], reach: Reach, as_of: datetime, told: Told
+    database: Database,
+    observed: pd.DataFrame,
+    lineage: Mapping[str, Any],
+    reach: Reach,
+    as_of: datetime,
+    told: Progress,
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]

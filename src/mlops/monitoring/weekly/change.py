@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.findings import Change, Finding
 from mlops.features.standard import WORDS
-from mlops.monitoring.detect.changepoint import onset
 from mlops.monitoring.detect.slices import Slice
 
-__all__ = ["in_units"]
+__all__ = ["changepoint", "in_units"]
 
 WEEKS = 26
 """Weeks that the small picture shows."""
@@ -119,7 +119,7 @@ def _change(measure: _Measure, rows: pd.DataFrame, usual: Floats, baseline: pd.D
     recent = rows["ds"] > rows["ds"].max() - LOOK_BACK
     rise = 1.0 if values[newest].mean() >= normal[newest].mean() else -1.0
     daily = (rise * (values - normal))[recent].groupby(rows.loc[recent, "ds"].dt.normalize()).mean()
-    place = onset(daily.to_numpy(float))
+    place = changepoint(daily.to_numpy(float))
     since = None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
     ago = (rows["ds"].max().normalize() - rows["ds"].dt.normalize()).dt.days // 7
     weekly = values.groupby(ago).mean().reindex(range(WEEKS - 1, -1, -1))
@@ -148,3 +148,30 @@ def _agrees(finding: Finding, change: Change) -> bool:
     if FALLS.search(finding.detail):
         return change.now < change.usual
     return finding.kind == "performance" and change.now > change.usual
+
+
+FEWEST = 3
+"""Days on either side of the change."""
+ROUNDING = 1e-9
+
+
+def changepoint(daily: npt.NDArray[np.float64]) -> int | None:
+    """The place of the first day of the higher level in daily losses (days); None when there is no rise.
+
+    The split that leaves the smallest sum of squares around two means, among those that rise; NaN days don't count.
+    It estimates when, given that something changed; whether it did is for the monitor to say.
+    """
+    known = np.flatnonzero(np.isfinite(daily))
+    values = daily[known]
+    days = len(values)
+    splits = np.arange(FEWEST, days - FEWEST + 1)
+    if len(splits) == 0:
+        return None
+    total = np.cumsum(values)
+    before = total[splits - 1] / splits
+    after = (total[-1] - total[splits - 1]) / (days - splits)
+    explained = np.where(
+        after > before + ROUNDING * np.abs(before), splits * (days - splits) * (after - before) ** 2, 0.0
+    )
+    best = int(np.argmax(explained))
+    return int(known[splits[best]]) if explained[best] > 0 else None
