@@ -23,7 +23,6 @@ from mlops.features import (
     seasonal_lag,
     seasonal_rolling_mean,
     share_missing,
-    standard,
     steps_since_nonzero,
 )
 
@@ -104,11 +103,5 @@ FEATURE_SETS = [
         DEMAND,
         tuple(BY_NAME[name] for name in ("weight_yesterday", "weight_a_week_ago", "weight_mean_7", "weekday")),
         description="what a series of two weeks can be judged by",
-    ),
-    FeatureSet(
-        "demand_trees",
-        DEMAND,
-        (*standard(DEMAND, OWNER), BY_NAME["fill_level_mean_7"], BY_NAME["weight_missing_28"]),
-        description="the standard features of trees, and how full containers were",
     ),
 ]

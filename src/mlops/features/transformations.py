@@ -260,29 +260,41 @@ def sources_in(transformation: Transformation, own: Source) -> set[Source]:
 
 def compute(transformation: Transformation, at: Point) -> Floats:
     """Its values of each series at each origin; one row or column when they are the same for all."""
+    return _computed(transformation)(at)
+
+
+@lru_cache(maxsize=4096)
+def _computed(transformation: Transformation) -> Callable[[Point], Floats]:
+    """What computes it: a training asks for the same ones at every step ahead."""
     operation, given = TRANSFORMATIONS[transformation.name], transformation.given
     if operation is relative:
-        return compute(given["x"], replace(at, relative=True))
+        inner = _computed(given["x"])
+        return lambda at: inner(replace(at, relative=True))
     if operation.needs == "parts":
-        return operation.function(**{name: compute(one, at) for name, one in given.items()})
+        parts = {name: _computed(one) for name, one in given.items()}
+        return lambda at: operation.function(**{name: part(at) for name, part in parts.items()})
     if operation.needs == "labels":
-        return operation.function(at.inputs.labels, **given)
+        return lambda at: operation.function(at.inputs.labels, **given)
     if operation.needs == "times":
-        whole = at.inputs.dated(transformation, lambda steps: operation.function(steps, **given))
-        return at.back(Cells(whole), 0)
+        text = str(transformation)
+        return lambda at: at.back(Cells(at.inputs.dated(text, lambda steps: operation.function(steps, **given))), 0)
+    of, across = given.get("of"), given.get("across")
     own = {name: given[name] for name in given if name not in ("of", "across")}
-    source = at.source(given.get("of"), given.get("across"))
+    if not operation.sourced:
+        return lambda at: operation.function(at, **own)
     if operation.needs == "origins":
-        return operation.function(at, source, **own) if operation.sourced else operation.function(at, **own)
-    own.pop("lag", None)
-    back = operation.back(**given, step=at.step)
+        return lambda at: operation.function(at, at.source(of, across), **own)
     if operation.function in _AS_OBSERVED:
-        return at.value(source, back)
-    memory = operation.memory(**given) or 1
-    windows = at.inputs.windows(
-        (operation.name, *own.items()), source, memory, lambda cells: operation.function(cells, **own)
-    )
-    return at.scaled(at.back(windows, back), source)
+        return lambda at: at.value(at.source(of, across), operation.back(**given, step=at.step))
+    own.pop("lag", None)
+    memory, key = operation.memory(**given) or 1, (operation.name, *own.items())
+
+    def windows(at: Point) -> Floats:
+        source = at.source(of, across)
+        whole = at.inputs.windows(key, source, memory, lambda cells: operation.function(cells, **own))
+        return at.scaled(at.back(whole, operation.back(**given, step=at.step)), source)
+
+    return windows
 
 
 def reach(transformation: Transformation) -> int | None:
