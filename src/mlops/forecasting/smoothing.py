@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mlops.arrays import Floats
-from mlops.features.smoothed import smoothed
+from mlops.features.smoothed import smoothing_forecasts
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.panels.effects import measure
@@ -27,12 +27,12 @@ class Smoothing(Forecaster):
         """There is nothing to learn: a prediction passes over the history that it is given."""
 
     def _predict(self, panel: Panel, horizon: int) -> Floats:
-        return np.asarray(smoothed(panel, self.calendar, [panel.y.shape[1] - 1], horizon)[0])
+        return np.asarray(smoothing_forecasts(panel, self.calendar, [panel.y.shape[1] - 1], horizon)[0])
 
     def _from_origins(self, panel: Panel, origins: range) -> OutOfSample:
         """One pass over the history forecasts from every origin."""
         effects = panel.until(origins[0] + 1)
-        forecasts = iter(smoothed(panel, self.calendar, origins, self.horizon, effects_of=effects))
+        forecasts = iter(smoothing_forecasts(panel, self.calendar, origins, self.horizon, effects_of=effects))
         return calibration_backtest(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
