@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mlops.domain.metric_types import declare
 from mlops.domain.model_uri import FORMS, MODEL_URI
@@ -11,41 +12,81 @@ from mlops.domain.sentence import sentence
 from mlops.errors import Misused, UnknownName, nearest, quoted, typed
 
 __all__ = [
-    "by",
+    "checked",
     "country",
-    "definition_file",
-    "events_file",
-    "events_option",
-    "file",
-    "file_option",
     "folder",
+    "given",
     "granularity",
+    "kept",
     "level",
     "metric_type",
-    "metric_type_or_none",
-    "model",
     "model_name",
     "model_or_uri",
     "model_uri",
-    "reason",
-    "table_to_write",
+    "pairs",
+    "reads",
     "time_zone",
     "to_read",
     "to_write",
+    "writes",
 ]
 
+AnyPath = TypeVar("AnyPath", str, Path)
 NAME = re.compile(r"[^/:@\"'%]*[^/:@\"'%\s.][^/:@\"'%]*")
 """Names that the URIs, filters and files of MLflow's registry take."""
-TABLES = (".csv", ".csv.gz", ".parquet")
+EVENT_COLUMNS = "event,first[,last[,announced]]"
+"""Of a file of a user's own days, as help tells them."""
 LONGEST_NAME = 200
+"""Characters of a model's name; MLflow's SQL stores keep 256. Chosen, not measured."""
 LONGEST_PART = 255
+"""Bytes of a file's name: NAME_MAX of ext4, XFS and APFS."""
 LONGEST_PATH = 500
 """Of a path that is repeated in a sentence. Chosen, not measured."""
 
 
-def file(path: Path) -> Path:
-    """An argument: a file that is there and may be read."""
-    return to_read(path)
+def checked(check: Callable[..., Any], option: str = "", **more: Any) -> Callable[[Any], Any]:
+    """The callback of an option whose value is checked; a ValueError is Misused, with the option's name in front.
+
+    `more` goes to the check.
+    """
+
+    def callback(value: Any) -> Any:
+        with typed(option):
+            return check(value, **more)
+
+    return callback
+
+
+def given(check: Callable[..., Any], option: str = "", **more: Any) -> Callable[[Any], Any]:
+    """`checked` for an option that may be left out: None and "" stay as they are."""
+    callback = checked(check, option, **more)
+    return lambda value: value if value is None or value == "" else callback(value)
+
+
+def reads(option: str) -> Callable[[Any], Any]:
+    """The callback of an option that may name a file to be read."""
+    return given(lambda path: to_read(path, option))
+
+
+def writes(option: str, endings: Sequence[str] = (), *, made: bool = False) -> Callable[[Any], Any]:
+    """The callback of an option that may name a file to be written (see `to_write`)."""
+    return given(lambda path: to_write(path, option, endings, made=made))
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    """`key=value` texts as a mapping; Misused for another text, and for a key that has two values."""
+    found: dict[str, str] = {}
+    example = "trees=200" if option == "--set" else "stream=paper"
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise Misused(f"{option} {quoted(text)} is not of the form key=value; expected one like {example}")
+        if key in found and found[key] != value:
+            raise Misused(
+                f"{option} gives {quoted(key)} two values, {quoted(found[key])} and {quoted(value)}; keep one"
+            )
+        found[key] = value
+    return found
 
 
 def folder(path: Path) -> Path:
@@ -56,8 +97,9 @@ def folder(path: Path) -> Path:
     return path
 
 
-def to_read(path: Path, option: str = "") -> Path:
+def to_read(place: AnyPath, option: str = "") -> AnyPath:
     """A file that is there and may be read."""
+    path = Path(place)
     said = f"{option} {_shown(path)}".strip()
     _short_enough(path, said)
     if path.is_dir():
@@ -68,7 +110,7 @@ def to_read(path: Path, option: str = "") -> Path:
         raise Misused(f"{said}: no such file; a path is looked up from {Path.cwd()}{_beside(path)}")
     if not os.access(path, os.R_OK):
         raise Misused(f"{said} may not be read by this user; have its owner allow it, or name another file")
-    return path
+    return place
 
 
 def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made: bool = False) -> Path:
@@ -101,21 +143,12 @@ def model_uri(uri: str) -> str:
     raise Misused(f"{quoted(uri)} is not a model URI; {meant}expected {FORMS}")
 
 
-def model(name: str | None) -> str | None:
-    """`--model`: a name that a registered model can have, or None."""
-    if name is not None:
-        with typed("--model"):
-            model_name(name)
-    return name
-
-
 def model_or_uri(text: str) -> str:
-    """`--model`: a model's name, `models:/NAME`, or a URI of one of its versions; empty stays empty."""
+    """A model's name, `models:/NAME`, or a URI of one of its versions."""
     name = text.removeprefix("models:/")
-    if text and not re.search(r"[@/]", name):
-        with typed("--model"):
-            model_name(name)
-    elif text:
+    if not re.search(r"[@/]", name):
+        model_name(name)
+    else:
         model_uri(text if text.startswith("models:/") else f"models:/{text}")
     return text
 
@@ -133,83 +166,47 @@ def model_name(name: str) -> str:
     )
 
 
-def metric_type_or_none(name: str) -> str:
-    """A metric type that is declared; empty stays empty."""
-    if name:
-        metric_type(name)
-    return name
+def kept(option: str, what: str) -> Callable[[str | None], str | None]:
+    """The callback of an option whose text is kept with a decision: in one line, and never empty."""
+
+    def callback(text: str | None) -> str | None:
+        if text is None:
+            return None
+        with typed(option):
+            return sentence(what, text)
+
+    return callback
 
 
-def by(name: str | None) -> str | None:
-    """Who decides, as it can be kept with the decision."""
-    return None if name is None else _kept("--by", "name of who decides", name)
-
-
-def reason(text: str) -> str:
-    """Why, as it can be kept with the decision."""
-    return _kept("--reason", "reason", text)
-
-
-def definition_file(path: Path | None) -> Path | None:
-    """A file of feature definitions that is there, or None."""
-    return None if path is None else to_read(path, "--file")
-
-
-def file_option(text: str) -> str:
-    """`--file`: a file that is there and may be read; empty stays empty."""
-    if text:
-        to_read(Path(text), "--file")
-    return text
-
-
-def events_option(text: str) -> str:
-    """`--events`: a file that is there and may be read; empty stays empty."""
-    if text:
-        to_read(Path(text), "--events")
-    return text
-
-
-def events_file(path: Path | None) -> Path | None:
-    """`--events`: a file that is there and may be read, or None."""
-    return None if path is None else to_read(path, "--events")
-
-
-def table_to_write(path: Path | None) -> Path | None:
-    """`--output`: a place for a table, or None."""
-    return None if path is None else to_write(path, "--output", TABLES)
-
-
-def time_zone(name: str | None) -> str | None:
-    """A time zone by its IANA name, or None."""
+def time_zone(name: str) -> str:
+    """A time zone by its IANA name."""
     from mlops.panels.timestamps import zone_of
 
-    return None if name is None else zone_of(name)
+    return zone_of(name)
 
 
 def granularity(text: str) -> str:
-    """A granularity, by its name or pandas' alias; empty stays empty."""
+    """A granularity, by its name or pandas' alias."""
     from mlops.panels.timestamps import granularity_of
 
-    if text:
-        granularity_of(text)
+    granularity_of(text)
     return text
 
 
 def level(name: str) -> str:
-    """A level of series; empty stays empty."""
+    """A level of series."""
     from mlops.domain.series import LEVELS
 
-    if name and name not in LEVELS:
+    if name not in LEVELS:
         raise UnknownName("level", name, LEVELS)
     return name
 
 
 def country(code: str) -> str:
-    """A country, or a part of one, that has public holidays; empty stays empty."""
+    """A country, or a part of one, that has public holidays."""
     from mlops.panels.calendar import check_country
 
-    if code:
-        check_country(code)
+    check_country(code)
     return code
 
 
@@ -223,17 +220,12 @@ def metric_type(name: str | None) -> str | None:
     if not name:
         raise Misused("--metric-type is empty; leave it out, or say one, as in analytics.metric_types")
     from mlops.cli.context import database
+    from mlops.series.metrics import list_metric_types
 
-    with database().transaction() as transaction:
-        known |= {row["name"] for row in transaction.rows("metric_types")}
+    known |= {row["name"] for row in list_metric_types(database())}
     if name not in known:
         raise UnknownName("metric type", name, known, hint=f"another one: {declare(name)}")
     return name
-
-
-def _kept(option: str, what: str, text: str) -> str:
-    with typed(option):
-        return sentence(what, text)
 
 
 def _writable(folder: Path, said: str) -> None:

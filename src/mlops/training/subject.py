@@ -39,6 +39,19 @@ class Defaults:
         document = tomllib.loads(project_file("training/backtest/backtest.toml").read_text(encoding="utf-8"))
         return cls(**{**document, "baselines": tuple(document["baselines"])})
 
+    def plan(
+        self,
+        *,
+        origins: int | None = None,
+        refit_every: int | None = None,
+        goal: float | None = None,
+        every: int | None = None,
+        horizon: int | None = None,
+    ) -> "Plan":
+        """The plan of these numbers, each as decided there where it is left out."""
+        aim = self.goal if goal is None else goal
+        return Plan(origins or self.origins, refit_every or self.refit_every, aim, every or 0, horizon or 0)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -14,7 +14,7 @@ from mlops.monitoring.alerting.channels import Message, send
 from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
 from mlops.project import policy_file
 
-__all__ = ["Delivered", "deliver", "policy", "review_alerts", "send_test"]
+__all__ = ["Delivered", "alerts", "deliver", "policy", "review_alerts", "send_test"]
 
 FAILURES = 2
 """After so many messages in a row that a channel does not take, it is left alone until the next time."""
@@ -34,6 +34,12 @@ class Delivered:
 def policy() -> AlertPolicy:
     """`[alerts]` of the team's policy."""
     return read_alert_policy(policy_file())
+
+
+def alerts(database: Database, as_of: datetime, *, everything: bool = False) -> list[dict[str, Any]]:
+    """The alerts that are open, the critical first; with `everything` the resolved ones, too. It writes nothing."""
+    with database.transaction() as transaction:
+        return transaction.rows("list_alerts", everything=everything, as_of=as_of, document=policy().document)
 
 
 def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None = None) -> Reviewed:
