@@ -153,9 +153,15 @@ class DatabaseUnavailable(MlopsError, ConnectionError):
 class NotMigrated(MlopsError):
     """The schema is missing or of another version."""
 
-    def __init__(self, found: str | None, want: str, *, newer: bool = False) -> None:
-        self.found, self.want, self.newer = found, want, newer
-        if newer:
+    def __init__(self, found: str | None, want: str, *, newer: bool = False, development: bool = False) -> None:
+        self.found, self.want, self.newer, self.development = found, want, newer, development
+        if development:
+            super().__init__(
+                f"the database is at schema version {found} of a development version before 0.1.0, which can't be"
+                " migrated; nothing was changed; export the observations with the version that made it"
+                " (`mlops series export`) and `mlops series ingest` them into a new database"
+            )
+        elif newer:
             super().__init__(
                 f"the database is at schema version {found}, this program knows versions up to {want}; nothing was"
                 " changed; upgrade the program to the release that made the schema (`mlops --version` there)"

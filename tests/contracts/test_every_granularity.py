@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import KINDS, forecaster, load
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
-from mlops.forecasting import KINDS, forecaster, load
 from mlops.panels.from_frame import Panels
 from mlops.panels.timestamps import infer, restamped
 from mlops.times import instants, local_times

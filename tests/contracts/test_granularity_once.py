@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mlops.db.statements import blocks
 from mlops.domain.granularity import ALIASES, GRANULARITIES
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "src" / "mlops" / "domain" / "granularity.py"
 ROOMS = ("src", "training", "serving", "monitoring")
-QUERIES = ROOT / "src" / "mlops" / "db" / "queries"
 NAMES = set(GRANULARITIES) | {one.alias for one in GRANULARITIES.values()} | {"W-MON", "W-SUN"}
 UNMISTAKABLE = NAMES - set("hDBW")
 """A letter alone may mean something else; two of them with nothing else don't."""
@@ -66,9 +66,7 @@ def test_no_other_file_says_what_a_granularity_is():
 
 
 def test_no_query_says_what_a_granularity_is():
-    found = {
-        path.name: {name for name in GRANULARITIES if f"'{name}'" in path.read_text()} for path in QUERIES.iterdir()
-    }
+    found = {query: {name for name in GRANULARITIES if f"'{name}'" in block.text} for query, block in blocks().items()}
     told = [name for name, names in found.items() if len(names) > 1]
     assert not told, f"{told}: join analytics.granularities"
 

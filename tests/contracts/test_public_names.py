@@ -1,16 +1,18 @@
-"""Every public name of `mlops.forecasting` says what it takes, and shows it in an example that runs."""
+"""Every public name of `mlops` says what it takes, and shows it in an example that runs."""
 
 import doctest
 import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from mlops import forecasting
-from mlops.forecasting import KINDS, forecaster
+import mlops
+from mlops import KINDS, evaluation, forecaster, forecasting, monitoring
 
 
 def parameters_told(docstring: str) -> set[str]:
@@ -21,12 +23,12 @@ def parameters_told(docstring: str) -> set[str]:
 
 def documented() -> Iterator[Any]:
     """The public functions and classes, and the methods that a forecaster of each kind and a comparison show."""
-    for name in forecasting.__all__:
-        found = getattr(forecasting, name)
-        if callable(found):
-            yield pytest.param(found, id=name)
+    for name in mlops.__all__:
+        public = getattr(mlops, name)
+        if callable(public):
+            yield pytest.param(public, id=name)
     seen = set()
-    for cls in (*map(forecaster, KINDS), forecasting.Comparison):
+    for cls in (*map(forecaster, KINDS), mlops.Comparison, mlops.Monitor):
         shown = dir(cls()) if hasattr(cls, "kind") else dir(cls)
         for name in shown:
             method = getattr(cls, name, None)
@@ -38,10 +40,10 @@ def documented() -> Iterator[Any]:
 
 @pytest.mark.parametrize("thing", documented())
 def test_a_public_name_says_what_it_takes(thing: Any):
-    text = inspect.getdoc(thing) or ""
-    takes = [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
     if isinstance(thing, type):
         return
+    text = inspect.getdoc(thing) or ""
+    takes = [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
     assert not takes or "Parameters\n----------" in text, "the docstring has no section Parameters"
     told = parameters_told(text)
     assert set(takes) <= told, f"the section Parameters lacks {set(takes) - told}"
@@ -71,18 +73,31 @@ def test_what_is_of_no_use_to_people_is_left_out_of_completion(kind: str):
     shown = {name for name in dir(forecaster(kind)()) if not name.startswith("__")}
     assert {"fit", "predict", "update", "explain", "plot", "fitted_values", "save", "params"} <= shown
     assert not shown & {"fit_panel", "tape", "tapes", "parts", "point", "composed", "_history", "search"}
-    assert dir(forecasting) == sorted(forecasting.__all__)
+
+
+@pytest.mark.parametrize("package", [mlops, evaluation, forecasting, monitoring], ids=lambda package: package.__name__)
+def test_a_package_shows_its_public_names_and_hands_them_out(package: ModuleType):
+    assert set(package.__all__) <= set(dir(package))
+    for name in package.__all__:
+        assert getattr(package, name) is getattr(mlops, name, getattr(package, name)), name
+    if package is not monitoring:
+        assert dir(package) == sorted(package.__all__)
+
+
+def test_type_checkers_read_the_types_of_the_package():
+    assert (Path(mlops.__file__).parent / "py.typed").is_file()
 
 
 def test_the_functions_are_there_without_pandas_until_one_is_asked_for():
     script = (
-        "import sys; import mlops.forecasting as f; dir(f); print('pandas' in sys.modules)\n"
-        "f.scores; print('pandas' in sys.modules)"
+        "import sys; import mlops; dir(mlops); print('pandas' in sys.modules)\n"
+        "mlops.forecaster; print('pandas' in sys.modules)\n"
+        "mlops.scores; print('pandas' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]
+    assert done.stdout.split() == ["False", "False", "True"]
 
 
 def test_a_name_that_is_not_there_is_no_attribute():
     with pytest.raises(AttributeError, match="no attribute 'crossvalidation'"):
-        _ = forecasting.crossvalidation
+        _ = mlops.crossvalidation

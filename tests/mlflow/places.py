@@ -345,6 +345,7 @@ PLACES: dict[str, Place] = {
 ELSEWHERE = {
     "README.md": "tests/projects/test_first_hour.py",
     "docs/benchmarks.md": "benchmarks: hours",
+    "docs/how-to/migrate.md": "tests/postgres/test_online_migration.py",
     "docs/how-to/questions.md": "tests/mlflow/test_questions.py",
     "docs/tutorial.md": "tests/projects/test_tutorial.py",
 }

@@ -42,7 +42,7 @@ def recommend(database: Database, at: datetime = AFTER_THE_FALL) -> int:
 def decide(database: Database, number: int, decision: str, until: datetime | None = None) -> None:
     with database.transaction() as transaction:
         told = {"decided_by": "bob", "reason": "the depot moves", "until": until}
-        transaction.run("recommendation_decide", recommendation_id=number, decision=decision, **told)
+        transaction.run("add_recommendation_decision", recommendation_id=number, decision=decision, **told)
 
 
 def act(database: Database, store: Store, number: int, **options: Any) -> acting.Retrained:

@@ -355,7 +355,7 @@ def test_tables_of_a_shape_that_is_not_known_are_read_by_the_api(store: Store, d
     assert sync(store, database).how == "sql"
 
 
-@pytest.mark.parametrize("statement", ["mirror_models", "mirror_aliases", "mirror_synced"])
+@pytest.mark.parametrize("statement", ["mirror_models", "open_aliases", "set_mirror_synced"])
 def test_a_backend_that_is_terminated_is_replaced_and_the_sync_done_again(
     store: Store, database: Database, model: str, monkeypatch: pytest.MonkeyPatch, statement: str
 ):
@@ -369,7 +369,7 @@ def test_a_sync_whose_backend_is_terminated_again_and_again_fails_and_the_next_i
     store: Store, database: Database, model: str, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as patch:
-        terminate_before(patch, database, "mirror_aliases", times=9)
+        terminate_before(patch, database, "open_aliases", times=9)
         with pytest.raises(Exception, match="terminating connection"):
             sync(store, database)
     assert mirror(database.url) == {"models": {}, "versions": {}}

@@ -121,6 +121,7 @@ def test_a_trace_names_what_was_done_to_its_observations_since(mlops, routes: Da
         ("series", "show", "1"),
         ("db", "status"),
         ("db", "url"),
+        ("db", "schema"),
         ("db", "upgrade"),
         ("health",),
         ("outcomes", "match", *AT),

@@ -61,7 +61,7 @@ def test_a_check_leaves_its_snapshot_in_postgres_and_with_the_run(routes, store:
     for _ in range(2):
         (checked,) = job.run(routes, store, policy, at)
     with routes.transaction() as transaction:
-        stored = transaction.value("snapshot_of", version_id=checked.version_id, as_of=at)
+        stored = transaction.value("evidently_snapshot", version_id=checked.version_id, as_of=at)
     run = champion.version.run_id
     kept = Path(store.client.download_artifacts(run, f"{CHECKS}/2020-01-15.json")).read_text()
     assert json.loads(kept) == json.loads(stored)

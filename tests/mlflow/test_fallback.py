@@ -109,7 +109,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     promote(routes, store, "models:/demand/2", "by hand", margin=0.0, by="bob", force=True)
     with routes.transaction() as transaction:
         again = transaction.one("live_version", name="demand", version=2)
-        stood_in = transaction.one("promotion_recent", version_id=again["version_id"], as_of=datetime.now(UTC), weeks=1)
+        stood_in = transaction.one("recent_promotion", version_id=again["version_id"], as_of=datetime.now(UTC), weeks=1)
     assert (stood_in["stands_in"], stood_in["version"]) == (True, 1), "whoever brought it back, it is a stand-in"
 
     at = NEW_YEAR + 12 * WEEK

@@ -175,7 +175,7 @@ def test_a_forecast_long_after_the_data_says_why_and_what_to_do(routes: Database
 
 def test_training_sees_only_what_was_recorded_by_its_time(routes: Database, store: Store, champion: Trained):
     with routes.transaction() as transaction:
-        row = transaction.one("lineage", name="demand", version=1)
+        row = transaction.one("lineage_of_version", name="demand", version=1)
     assert row["trained_to"] == datetime(2019, 12, 31, tzinfo=UTC)
     assert row["lineage"]["rows"] == 4 * 365
     assert row["lineage_state"] == "complete"

@@ -37,6 +37,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("db retention --for-ever", 2, "of which table? name it, as `mlops db retention` lists them; nothing was changed"),
     ("db retention series --for-ever", 1, "unknown table with a retention 'series'; known: …"),
     ("db retention x --for-ever --withdraw", 2, "--keep-months, --for-ever and --withdraw exclude each other; …"),
+    ("db schema analytics", 2, "db schema: 'analytics' is one argument too many; …"),
     ("demo now", 2, "demo: 'now' is one argument too many; …"),
     ("registry trace", 2, "registry trace: PREDICTION_ID is missing; see `mlops registry trace --help`"),
     ("monitor run --as-of", 2, "--as-of needs a value"),

@@ -1,6 +1,5 @@
-"""A model as any client of MLflow asks it: by the user's own names, for other levels, also over HTTP; old ones load."""
+"""A model as any client of MLflow asks it: by the user's own names, for other levels, also over HTTP."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,26 +10,23 @@ from mlflow.pyfunc import scoring_server
 from pandas.testing import assert_frame_equal
 
 import mlflow
+from mlops import forecaster
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
-from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.runs import _signature
 
 CHAMPION = "models:/demand@champion"
-OLD = Path(__file__).with_name("pyfunc_0.1.0.txt")
-"""The code that models were logged with before it took levels and names."""
 
 
-def saved(model: Forecaster, folder: Path, names: dict[Any, str] | None = None, code: Path | None = None) -> Any:
+def saved(model: Forecaster, folder: Path, names: dict[Any, str] | None = None) -> Any:
     """The forecaster as MLflow's pyfunc, saved and loaded."""
     model.save(folder / "forecaster")
     if names:
         (folder / "forecaster" / pyfunc.NAMES).write_text(json.dumps(list(names.items())))
     mlflow.pyfunc.save_model(
         folder / "model",
-        python_model=str(code or pyfunc.__file__),
+        python_model=pyfunc.__file__,
         artifacts={"forecaster": str(folder / "forecaster")},
         signature=_signature(model),
         pip_requirements=[],
@@ -124,13 +120,3 @@ def test_a_served_model_takes_the_same_over_http(named: Any, called: list[Any], 
     rows = json.loads(answer.response)["predictions"]
     assert [row["series_id"] for row in rows] == called
     assert {f"lo_{level}" for level in levels} < set(rows[0])
-
-
-def test_a_model_that_was_logged_before_loads_and_predicts(frame: pd.DataFrame, tmp_path: Path):
-    assert hashlib.sha256(OLD.read_bytes()).hexdigest() in RELEASED
-    code = tmp_path / "pyfunc.py"
-    code.write_bytes(OLD.read_bytes())
-    model = forecaster("naive")(horizon=7).fit(frame)
-    given = saved(model, tmp_path, code=code).predict(asked(4), params={"horizon": 2, "decompose": True})
-    expected = model.predict(2, decompose=True).query("series_id == 4").reset_index(drop=True)
-    assert_frame_equal(given, expected)

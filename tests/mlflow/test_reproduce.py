@@ -192,7 +192,7 @@ def test_a_changed_definition_is_told_with_both_digests(
     routes: Database, store: Store, champion: Trained, monkeypatch: pytest.MonkeyPatch
 ):
     with routes.transaction() as transaction:
-        was = transaction.one("lineage", name="demand", version=1)["lineage"]["features"]["same_season_1"]
+        was = transaction.one("lineage_of_version", name="demand", version=1)["lineage"]["features"]["same_season_1"]
     changed = replace(FEATURES["same_season_1"], transformation="something else")
     monkeypatch.setitem(FEATURES, "same_season_1", changed)
     found = reproduce(routes, store, URI)

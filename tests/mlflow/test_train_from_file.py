@@ -115,7 +115,7 @@ def test_a_model_of_a_file_is_forecast_with_a_file_and_nothing_is_stored(
     assert list(written["name"].unique()) == ["shop 0", "shop 1", "shop 2"]
     assert written["ds"].min() == pd.Timestamp("2022-11-29", tz="UTC")
     with routes.transaction() as transaction:
-        stored = transaction.one("last_forecast", version_id=1, as_of=pd.Timestamp.now("UTC").to_pydatetime())
+        stored = transaction.one("forecast_span", version_id=1, as_of=pd.Timestamp.now("UTC").to_pydatetime())
     assert set((stored or {}).values()) == {None}
     model = mlflow.pyfunc.load_model("models:/shop/1")
     asked = model.predict(pd.read_csv(file, parse_dates=["ds"]).astype({"promotion": float}))

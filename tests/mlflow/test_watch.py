@@ -85,7 +85,7 @@ def watching(work: Callable[[], Swept], hints: Hints, every_seconds: float = 360
 
 def champion(database: Database) -> int | None:
     with database.transaction() as transaction:
-        return next((row["version"] for row in transaction.rows("aliases_now") if row["alias"] == "champion"), None)
+        return next((row["version"] for row in transaction.rows("current_aliases") if row["alias"] == "champion"), None)
 
 
 # waiting -----------------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def test_the_alerts_of_an_earlier_time_are_those_that_stood_then_and_a_look_at_t
     with database.transaction() as transaction:
         asked = {"document": RULES.document, "everything": False}
         then, now = (transaction.rows("list_alerts", as_of=at, **asked) for at in (NOW - 7 * DAY, NOW))
-        told = transaction.rows("review_open_alerts", as_of=NOW - 7 * DAY, document=RULES.document)
+        told = transaction.rows("open_alerts", as_of=NOW - 7 * DAY, document=RULES.document)
     assert [(one["kind"], one["since"]) for one in then] == [("retrain_recommended", NOW - 7 * DAY)]
     assert [one["kind"] for one in told] == ["retrain_recommended"]
     assert now == []

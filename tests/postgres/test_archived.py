@@ -12,11 +12,10 @@ import pandas as pd
 import psycopg
 import pytest
 from pandas.testing import assert_frame_equal
-from tests.postgres.test_explain import QUERIES
 
 from mlops.db import Database, archived
 from mlops.db.archive import restore
-from mlops.db.engine import OBSERVED
+from mlops.db.statements import OBSERVED, blocks
 from mlops.db.upkeep import agree, maintain
 from mlops.errors import Refused
 from mlops.feature_store import build, online
@@ -217,7 +216,7 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
         for _ in range(40):
             connection.execute(night)
             with kept.database.transaction() as transaction:
-                due = transaction.rows("archives_to_verify")
+                due = transaction.rows("archives_to_verify", of=archived.UnverifiedArchive)
             per_night.append(len(due))
             for one in due:
                 archived.verify(kept.database, one)
@@ -278,14 +277,14 @@ def test_a_restored_month_is_read_from_the_database(kept: Kept, tmp_path: Path):
 ACROSS = {
     "history",
     "feature_history",
-    "feature_newest",
+    "feature_newest_observations",
     "profile_values",
-    "series_export",
-    "series_latest",
+    "export_observations",
+    "newest_of_series",
     "series_show",
-    "trace_months",
+    "months_behind_prediction",
     "lost_observations",
-    "corrected_since",
+    "count_corrected_since",
 }
 WITHIN = {
     **dict.fromkeys(
@@ -303,24 +302,24 @@ WITHIN = {
     "series_list": "counts what is in the database, and is added to what archives.extents() counts",
     "profile_due": "asks for newer observations than a profile has seen, which are archived last",
     "silent_series": "looks back some weeks from the time that it is about",
-    "archived_tables": "puts archived months beside the tables",
-    "hold_months": "locks the months that are written to, reads no row",
+    "create_archived_tables": "puts archived months beside the tables",
+    "lock_observation_tables": "locks the months that are written to, reads no row",
     "first_ingest_claim": "asks whether there is any observation; a series that an archive may hold has had some",
     "first_ingests": "asks whether there is any observation; a series that an archive may hold has had some",
-    "observations_end": "asks for the newest observation, archived last; read.ended() asks archives where none is left",
-    "edit_meant": "a decision about archived months is refused",
+    "newest_by_granularity": "asks for the newest observation, archived last; read.ended() asks archives if need be",
+    "preview_edit": "a decision about archived months is refused",
     "ingest_around": "scores arriving rows by those before them; rows of an archived month are refused",
-    "live_predictions": "the naive beside forecasts that are kept as long as observations",
+    "freshest_predictions": "the naive beside forecasts that are kept as long as observations",
     "weekly_accuracy": "the naive beside forecasts that are kept as long as observations",
-    "series_clocks": "a zone that comes late fits archived hours as it fits those that are there",
+    "wanted_series_clocks": "a zone that comes late fits archived hours as it fits those that are there",
     "match_totals": "asks for values in the four weeks after a forecast, long before their month is old",
     "match_weeks": "asks for values in the four weeks after a forecast, long before their month is old",
-    "series_own": "asks whether there is any observation; one that is archived whole is nobody's newest measurement",
+    "series_of_whole_places": "asks for any observation; one that is archived whole is nobody's newest measurement",
     "match_outcomes": "matches when outcomes arrive, long before their month is old",
-    "upkeep_analyze": "samples all tables",
+    "analyze_tables": "samples all tables",
 }
 
 
 def test_every_query_that_reads_observations_reads_archived_months_or_says_why_not():
-    asks = {name for name, path in QUERIES.items() if OBSERVED.search(path.read_text(encoding="utf-8"))}
+    asks = {name for name, block in blocks().items() if OBSERVED.search(block.text)}
     assert asks == ACROSS | WITHIN.keys()

@@ -71,7 +71,7 @@ def test_arrays_of_numbers_keep_their_bits(connection, width: int):
 
 def test_frozen_rows_need_a_table_of_the_same_transaction(database: Database):
     with database.transaction() as transaction:
-        table = transaction.value("make_month_alone", month="2024-01-01")
+        table = transaction.value("create_detached_month", month="2024-01-01")
         rows = {
             "series_id": np.array([1]),
             "observed_at": np.array(["2024-01-01"], "datetime64[us]"),

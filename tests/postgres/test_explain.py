@@ -1,6 +1,6 @@
 """Every query that reads a partitioned table opens few partitions and uses their indexes; explained on real rows.
 
-A new query file belongs into one of the tables below when it names a partitioned table or calls a function of ours;
+A new query belongs into one of the tables below when it names a partitioned table or calls a function of ours;
 the first test fails until it does.
 """
 
@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,9 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from mlops.db import Database
-from mlops.db.engine import statement
+from mlops.db.statements import blocks, statement
 
-QUERIES = {path.stem: path for path in (Path(__file__).parents[2] / "src" / "mlops" / "db" / "queries").glob("*.sql")}
 PARTITIONED = re.compile(
     r"time_series_metrics|time_series_revisions|daily_metrics_summary|model_prediction_results|analytics\.time_series\b"
     r"|analytics\.\w+\("
@@ -61,7 +59,7 @@ select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"
 KNOWN = """
 update analytics.model_prediction_results set outcome_recorded_at = target_at
  where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
-MATCHED = (QUERIES["stage_matched"]).read_text(encoding="utf-8")
+MATCHED = blocks()["create_matched_predictions"].text
 TOTALS = f"""{MATCHED};
 update analytics.series set total = true where series_id = 100;
 insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
@@ -83,7 +81,7 @@ SOME_FORECASTS = {
     "as_of": NOW,
 }
 READS = {
-    "aggregate": Read(
+    "aggregate_values": Read(
         {
             "by": "route",
             "grain": "week",
@@ -119,9 +117,11 @@ READS = {
         why="any observation will do, whenever it was; the oldest month is asked first",
         before="insert into analytics.first_ingests (series_id, sha256) values (1, 'f')",
     ),
-    "observations_end": Read({"metric_type": None, "granularity": None}, why="a series may have ended at any time"),
-    "trace_edits": Read({"prediction_id": 1}, why=BY_ID),
-    "edit_meant": Read(
+    "newest_by_granularity": Read(
+        {"metric_type": None, "granularity": None}, why="a series may have ended at any time"
+    ),
+    "edits_behind_prediction": Read({"prediction_id": 1}, why=BY_ID),
+    "preview_edit": Read(
         {"series_ids": FEW, "first": datetime(2024, 6, 1, tzinfo=UTC), "until": datetime(2024, 8, 1, tzinfo=UTC)},
         months=2,
     ),
@@ -135,7 +135,7 @@ READS = {
         },
         months=1,
     ),
-    "corrected_since": Read(
+    "count_corrected_since": Read(
         {
             "series_ids": FEW,
             "as_of": NOW,
@@ -145,25 +145,25 @@ READS = {
         months=1,
         before="select analytics.ensure_partitions('2024-01-01', '2024-08-31', 'analytics.time_series_revisions')",
     ),
-    "feature_newest": Read({"series_ids": FEW, "as_of": NOW}, why="a series may have ended at any time"),
-    "latest": Read({"series_ids": FEW}, months=1),
-    "series_latest": Read({"series_id": 41, "most": 10}, months=1),
+    "feature_newest_observations": Read({"series_ids": FEW, "as_of": NOW}, why="a series may have ended at any time"),
+    "latest_values": Read({"series_ids": FEW}, months=1),
+    "newest_of_series": Read({"series_id": 41, "most": 10}, months=1),
     "series_show": Read({"series_id": 41}, why=ALL),
-    "series_export": Read({"series_ids": FEW}, why=ALL),
+    "export_observations": Read({"series_ids": FEW}, why=ALL),
     "ingest_around": Read(months=2, before=SPANS),
     "ingest_collided": Read(months=1, before=CHANGES + ";\n" + CHANGES.replace("changes", "arriving")),
     "ingest_changed": Read(months=1, before=CHANGES),
     "rescore": Read(months=1, before=CHANGES),
     "rescore_lock": Read(months=1, before=CHANGES),
     "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
-    "live_predictions": Read(
+    "freshest_predictions": Read(
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(weeks=13), **SEASON},
         why="the naive of a forecast lies a horizon before it, which may be any",
     ),
-    "last_forecast": Read({"version_id": 1, "as_of": NOW}, why="the newest issue may be for any target"),
+    "forecast_span": Read({"version_id": 1, "as_of": NOW}, why="the newest issue may be for any target"),
     "served_versions": Read({"as_of": NOW}, months=3, before=SERVED.replace("champion", "challenger")),
     "silent_series": Read({"series_ids": FEW, "as_of": NOW, "start": NOW - timedelta(days=60)}, months=3),
-    "served_forecasts": Read(
+    "freshest_judged_predictions": Read(
         {"version_id": 1, "as_of": NOW, "end_at": NOW}
         | dict.fromkeys(("start", "issued_from"), NOW - timedelta(days=42)),
         months=3,
@@ -181,18 +181,18 @@ READS = {
     "weekly_accuracy": Read(
         {"name": "weight", "as_of": NOW, **SEASON}, why="every week of a model's life", before=SERVED
     ),
-    "waiting_predictions": Read({"as_of": NOW}, why="a prediction may wait since any time"),
+    "count_waiting_predictions": Read({"as_of": NOW}, why="a prediction may wait since any time"),
     "match_outcomes": Read({"as_of": NOW}, why="a correction may concern any time", before=MATCHED),
     "match_totals": Read({"as_of": NOW}, why="a total may wait since any time", before=TOTALS),
     "match_weeks": Read({"as_of": NOW}, why="a total may wait since any time", before=WEEKS),
     "trace_prediction": Read({"prediction_id": 7}, why=BY_ID),
-    "trace_months": Read({"prediction_id": 7}, why=BY_ID),
+    "months_behind_prediction": Read({"prediction_id": 7}, why=BY_ID),
     "newest_prediction": Read(why="each month is asked by its index for its largest"),
     "impact_forecasts": Read({"version_ids": [1], "since": NOW - timedelta(days=28), "as_of": NOW}, months=2),
     "export_requests": Read({"version_ids": [1], "since": NOW - timedelta(days=28)}, months=2),
     "model_health": Read({"as_of": NOW}, months=2, before=SERVED),
     "evidently_checks": Read({"as_of": NOW}, months=2, before=SERVED + CHECKED),
-    "review_monitoring_alerts": Read(
+    "update_monitoring_alerts": Read(
         {
             "as_of": NOW,
             "document": {
@@ -203,7 +203,7 @@ READS = {
         months=2,
         before=SERVED,
     ),
-    "review_open_alerts": Read(
+    "open_alerts": Read(
         {
             "as_of": NOW,
             "document": {
@@ -234,7 +234,7 @@ READS = {
     "forecast_newest": Read({"version_ids": [1, 2], "as_of": NOW}, months=4),
     "forecast_list": Read(SOME_FORECASTS, months=2),
     "forecast_rows": Read(SOME_FORECASTS, months=2),
-    "last_issued": Read({"name": "weight"}, why="the newest issue may be for any target"),
+    "newest_issue": Read({"name": "weight"}, why="the newest issue may be for any target"),
 }
 VIEWS = {
     "forecasts by target_at": (
@@ -272,57 +272,57 @@ VIEWS = {
 }
 """What analysts ask of the views over partitioned tables, and the most months of a table that are opened for it."""
 READ_ALL = {
-    "edit_meant": "forecasts have no index by series alone, and only PostgreSQL 18 skips in theirs; a person asks once",
+    "preview_edit": "forecasts have no index by series alone; only PostgreSQL 18 skips in theirs; a person asks once",
     "series_list": "counts everything there is",
     "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
 }
 ELSEWHERE = {
-    "series_named": "names series, reads no partition",
-    "series_called": "names series, reads no partition",
-    "series_names": "names series, reads no partition",
+    "names_of_series": "names series, reads no partition",
+    "series_with_all_names": "names series, reads no partition",
+    "names_of_selected_series": "names series, reads no partition",
     "review_findings": "names series, reads no partition",
-    "recommendation_evidence": "names series, reads no partition",
+    "findings_of_recommendation": "names series, reads no partition",
     "observations_kept_from": "looks for the newest month that has rows; see test_partitions",
     "retention": "asks each old month for one row; see test_partitions",
-    "retention_agree": "asks each old month for one row; see test_partitions",
-    "retention_withdraw": "writes an agreement, reads no partition",
-    "upkeep_policies": "asks each old month for one row; see test_partitions",
-    "upkeep_mark_month": "reads the series of one month; see test_maintain",
-    "feature_build_make": "makes a table, reads none; see test_feature_store",
-    "feature_build_attach": "attaches a partition, reads the rows of that build alone",
-    "feature_build_drop": "drops the rows of one build",
-    "feature_set_show": "makes a view, reads the list of builds",
+    "agree_to_retention": "asks each old month for one row; see test_partitions",
+    "withdraw_retention": "writes an agreement, reads no partition",
+    "partition_policies": "asks each old month for one row; see test_partitions",
+    "mark_month_for_summary": "reads the series of one month; see test_maintain",
+    "create_feature_build": "makes a table, reads none; see test_feature_store",
+    "attach_feature_build": "attaches a partition, reads the rows of that build alone",
+    "drop_feature_build": "drops the rows of one build",
+    "point_feature_set_view": "makes a view, reads the list of builds",
     "check_system_health": "opens the newest month only; see test_health",
     "refresh_predictive_views": "the refresh; see test_rollup and test_views",
     "ensure_partitions": "makes partitions, reads none",
     "ensure_months": "makes partitions, reads none",
-    "make_month_alone": "makes a table, reads none",
+    "create_detached_month": "makes a table, reads none",
     "attach_month": "attaches a partition, reads the rows of that month alone",
-    "months_there": "reads the catalogue",
-    "closed_months": "reads the list of archives",
+    "months_with_partitions": "reads the catalogue",
+    "archived_observation_months": "reads the list of archives",
     "archive_files": "reads the list of archives",
-    "review_alerts": "asks the gates of promotions, no partition",
-    "archived_months": "reads the list of archives",
-    "archived_until": "reads the list of archives",
-    "archived_tables": "makes tables and views, reads none",
-    "archive_attach": "attaches a partition, reads the rows of that month alone",
-    "archive_content": "reads the rows of one month alone",
-    "upkeep_analyze": "samples all tables",
-    "upkeep_drop": "drops months; reads those to see that their archives hold them",
-    "upkeep_partitions": "reads the catalogue",
-    "upkeep_premake": "makes partitions, reads none",
-    "stage_matched": "takes the columns, reads no row",
-    "stage_predictions": "takes the columns, reads no row",
+    "update_registry_alerts": "asks the gates of promotions, no partition",
+    "archived_months_between": "reads the list of archives",
+    "newest_archived_until": "reads the list of archives",
+    "create_archived_tables": "makes tables and views, reads none",
+    "attach_archive": "attaches a partition, reads the rows of that month alone",
+    "table_content": "reads the rows of one month alone",
+    "analyze_tables": "samples all tables",
+    "drop_old_partitions": "drops months; reads those to see that their archives hold them",
+    "list_partitions": "reads the catalogue",
+    "make_partitions_ahead": "makes partitions, reads none",
+    "create_matched_predictions": "takes the columns, reads no row",
+    "create_staged_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
     "ingest_insert": "writes by the primary key",
     "ingest_lock_changed": "locks the rows that ingest_changed found, by their key",
     "ingest_correct": "updates the rows that ingest_changed found, by their key; see test_ingest",
-    "hold_months": "locks the parents, reads none",
+    "lock_observation_tables": "locks the parents, reads none",
     "edit_observations": "asks each month by its own name, by the primary key; see test_series_edits",
-    "hold_prediction_months": "locks the parent, reads none",
+    "lock_prediction_table": "locks the parent, reads none",
     "quality_lock": "locks rows by their key",
-    "series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",
-    "series_own": "asks whether there is any observation, of the few series that may be their own total",
+    "wanted_series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",
+    "series_of_whole_places": "asks whether there is any observation, of the few series that may be their own total",
     "unknown_time_zones": "asks a function about names, reads no table",
 }
 
@@ -368,10 +368,10 @@ vacuum analyze
 
 
 def test_every_query_that_touches_a_partitioned_table_is_explained_or_excused():
-    touching = {name for name, path in QUERIES.items() if PARTITIONED.search(path.read_text(encoding="utf-8"))}
+    touching = {name for name, block in blocks().items() if PARTITIONED.search(block.text)}
     known = READS.keys() | READ_ALL.keys() | ELSEWHERE.keys()
     assert touching - known == set(), "add these to READS, or say in READ_ALL or ELSEWHERE why not"
-    assert known - QUERIES.keys() == set(), "these are gone"
+    assert known - blocks().keys() == set(), "these are gone"
 
 
 @pytest.mark.parametrize("query", READS)

@@ -69,17 +69,6 @@ def test_what_follows_a_table_that_follows_another_is_refused(database: Database
         )
 
 
-def test_two_retentions_become_the_longer_one_by_migrating(new_database):
-    with new_database("families") as (_, url):
-        database = Database(url)
-        database.upgrade("0006")
-        sql(database, f"update analytics.partition_policy set keep_months = 36 where parent = '{METRICS}'::regclass")
-        database.upgrade()
-        kept = "select parent::text, keep_months, follows::text from analytics.partition_policy where keep_months = 36"
-        assert sorted(sql(database, kept)) == [(METRICS, 36, None), (REVISIONS, 36, METRICS)]
-        database.close()
-
-
 def test_a_month_of_a_family_is_due_with_all_its_tables():
     policies = [Policy(one, 0, True, METRICS, KEPT_FROM) for one in (METRICS, REVISIONS)]
     there = [partition("2026-03", parent=parent) for parent in (METRICS, REVISIONS)]

@@ -283,7 +283,7 @@ def test_the_naive_of_the_review_is_as_many_blocks_old_as_the_forecast_needs(pla
         (row,) = [row for row in transaction.rows("review_accuracy", **asked) if row["recent"]]
         naive = {"cycle": one.block_interval, "steps": one.block}
         live = transaction.frame(
-            "live_predictions",
+            "freshest_predictions",
             version_id=place.versions[one.name],
             as_of=NOW,
             start=NOW - timedelta(days=one.recent_days) - one.longest_step,
@@ -328,11 +328,11 @@ def test_forecasts_are_missed_two_steps_after_the_newest_and_not_before(place: P
     limits = {"health_below": 0, "overdue_days": 9_999, "labels_missing_days": 9_999}
     document = {"limits": limits, "owners": {"default": "ops"}}
     with place.database.transaction() as transaction:
-        kinds = {row["kind"] for row in transaction.rows("review_monitoring_alerts", as_of=NOW, document=document)}
+        kinds = {row["kind"] for row in transaction.rows("update_monitoring_alerts", as_of=NOW, document=document)}
     assert "forecasts_missing" not in kinds
     later = NOW + 3 * GRANULARITIES["yearly"].longest_step
     with place.database.transaction() as transaction:
-        opened = transaction.rows("review_monitoring_alerts", as_of=later, document=document)
+        opened = transaction.rows("update_monitoring_alerts", as_of=later, document=document)
     assert {row["subject"] for row in opened if row["kind"] == "forecasts_missing"} == {
         f"models:/{name}@champion" for name in GRANULARITIES
     }

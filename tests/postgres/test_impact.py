@@ -167,8 +167,8 @@ def test_importance_compares_across_models(home: Settings, mlops: Command):
 def test_importance_stands_beside_the_definition(home: Settings):
     database = Database(str(home.database_url))
     with database.transaction() as transaction:
-        assert transaction.run("keep_importance") == 3
-        assert transaction.run("keep_importance") == 0, "twice is once"
+        assert transaction.run("set_feature_importance") == 3
+        assert transaction.run("set_feature_importance") == 0, "twice is once"
     with psycopg.connect(database.url) as connection:
         query = "select importance from analytics.model_feature_store where name = 'weekday'"
         (shown,) = connection.execute(query).fetchone()

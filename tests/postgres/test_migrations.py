@@ -11,18 +11,6 @@ from mlops.db import Database, migrate
 from mlops.errors import DatabaseUnavailable, Misused, NotMigrated
 
 CATALOGUE = Path(__file__).with_name("catalogue.sql")
-MIRRORED = """
-insert into analytics.registered_models (name, created_at) values ('demand', now());
-insert into analytics.model_versions
-       (model_id, name, version, created_at, status, lineage, lineage_sha256, lineage_state, lineage_problem, metrics,
-        tags)
-select m.model_id, m.name, v.*
-  from analytics.registered_models m
- cross join (values
-       (1, now(), 'READY', '{"recipe": {}, "files": {"pyfunc.py": "b", "forecaster/booster.txt": "c"}}'::jsonb,
-        repeat('a', 64), 'complete', null, '{"wape": 0.1}'::jsonb,
-        '{"mlops.kind": "lean", "mlops.promoted_because": "so", "x": "y"}'::jsonb),
-       (2, now(), 'READY', null, null, 'incomplete', 'none', '{}', '{}')) v"""
 
 
 @pytest.fixture
@@ -43,38 +31,45 @@ def test_up_down_and_up_again_is_up(empty: Database):
     assert _catalogue(empty) == once
 
 
-@pytest.mark.parametrize("version", migrate.history())
-def test_going_down_restores_exactly_what_was_there(empty: Database, version: str):
-    empty.upgrade(version)
-    before = _catalogue(empty)
+def test_the_way_down_leaves_mlflows_schema_and_nothing_else(empty: Database):
     empty.upgrade()
-    assert empty.upgrade(version) == version
-    assert _catalogue(empty) == before
-
-
-def test_versions_of_before_are_anchored_as_the_mirror_showed_them(empty: Database):
-    empty.upgrade("0008")
     with psycopg.connect(empty.url, autocommit=True) as connection:
-        connection.execute(MIRRORED)
-        empty.upgrade()
-        found = connection.execute(
-            "select v.version, a.anchored_by, a.lineage_sha256, a.files, a.metrics, a.tags"
-            " from analytics.model_anchors a join analytics.model_versions v using (version_id)"
+        connection.execute("create table mlflow.runs (run_uuid text); insert into mlflow.runs values ('a')")
+        connection.execute("select analytics.ensure_partitions('2020-01-01', '2020-03-31')")
+        empty.upgrade("base")
+        left = connection.execute(
+            "select relname from pg_class where relnamespace in ('analytics'::regnamespace, 'mlflow'::regnamespace)"
+            " and relkind <> 'i' union all select proname from pg_proc where pronamespace = 'analytics'::regnamespace"
         ).fetchall()
-        assert found == [
-            (
-                1,
-                "migration",
-                "a" * 64,
-                {"pyfunc.py": "b", "artifacts/forecaster/booster.txt": "c"},
-                {"wape": 0.1},
-                {"mlops.kind": "lean"},
-            )
-        ]
-        connection.execute("update analytics.model_versions set lineage_state = 'claimed' where version = 2")
-        empty.upgrade("0008")
-        states = connection.execute("select lineage_state from analytics.model_versions order by version").fetchall()
-    assert states == [("complete",), ("incomplete",)]
+        assert sorted(left) == [("runs",), ("schema_version",)]
+        assert connection.execute("select run_uuid from mlflow.runs").fetchall() == [("a",)]
+
+
+def test_the_way_down_is_refused_while_others_build_on_the_schema(empty: Database):
+    empty.upgrade()
+    once = _catalogue(empty)
+    with psycopg.connect(empty.url, autocommit=True) as connection:
+        connection.execute("create view public.ours as select name from analytics.metric_types")
+    with pytest.raises(Exception, match=r"outside of it there is rule _RETURN on view (public.)?ours"):
+        empty.upgrade("base")
+    assert (empty.version(), _catalogue(empty)) == (migrate.head(), once)
+
+
+@pytest.mark.parametrize("version", ["0001", "0012", "0019"])
+def test_a_development_version_is_refused_and_stays_as_it_is(empty: Database, version: str):
+    with psycopg.connect(empty.url, autocommit=True) as connection:
+        connection.execute(
+            "create schema analytics; create table analytics.metric_types (name text);"
+            " create table analytics.schema_version (version_num text)"
+        )
+        connection.execute("insert into analytics.schema_version values (%s)", [version])
+    before = _catalogue(empty)
+    for act in (empty.upgrade, lambda: empty.upgrade("base"), empty.check):
+        with pytest.raises(
+            NotMigrated, match=f"{version} of a development version before 0.1.0.*`mlops series export`"
+        ):
+            act()
+    assert (empty.version(), _catalogue(empty)) == (version, before)
 
 
 def test_migrating_twice_is_migrating_once(database: Database):

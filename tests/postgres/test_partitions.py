@@ -266,29 +266,3 @@ def test_a_drop_waits_for_a_reader_only_so_long_and_new_readers_pass(february: D
         assert not drop.done()
         reader.rollback()
         assert drop.result(timeout=20)[0][6] is True
-
-
-# corrections
-
-
-def test_corrections_survive_the_way_up_and_down(new_database):
-    count = "select series_id, observed_at, value, superseded_at from analytics.time_series_revisions order by 1, 2"
-    with new_database("revisions") as (_, url):
-        database = Database(url)
-        database.upgrade("0001")
-        sql(
-            database,
-            "insert into analytics.time_series_revisions (series_id, observed_at, value, recorded_at, superseded_at) "
-            "select 1, t, 0.1, t, t + interval '1 day' "
-            "from generate_series('2020-01-31'::timestamptz, '2020-03-01', '1 day') t",
-        )
-        before = sql(database, count)
-        database.upgrade()
-        assert sql(database, count) == before
-        assert sql(
-            database,
-            "select count(*), max(partition::text) from analytics.month_partitions('analytics.time_series_revisions')",
-        ) == [(3, "analytics.time_series_revisions_p2020_03")]
-        database.upgrade("0001")
-        assert sql(database, count) == before
-        database.close()

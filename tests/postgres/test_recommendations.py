@@ -64,7 +64,7 @@ class World:
     def decide(self, number: int, decision: str, until: datetime | None = None, by: str = "ada") -> None:
         with self.database.transaction() as transaction:
             transaction.run(
-                "recommendation_decide",
+                "add_recommendation_decision",
                 recommendation_id=number,
                 decision=decision,
                 decided_by=by,
@@ -129,7 +129,7 @@ def test_what_was_acted_on_stands_whatever_a_later_check_says(world: World):
     number, _ = world.check(RETRAIN)
     with world.database.transaction() as transaction:
         transaction.run(
-            "close_recommendation", recommendation_id=number, verdict="won", run_id="r", name="demand", version=2
+            "set_recommendation_done", recommendation_id=number, verdict="won", run_id="r", name="demand", version=2
         )
     assert world.check(WATCH, QUIET) == (number, replace(WATCH, action="retrain", reasons=RETRAIN.reasons))
     assert world.value("select detail from analytics.model_performance_tracking") == DRIFTED.detail
@@ -312,5 +312,5 @@ def test_what_is_open_about_a_replaced_champion_is_closed_unless_its_promotion_w
         [numbers[2], world.before],
     )
     with world.database.transaction() as transaction:
-        transaction.run("close_of_replaced")
+        transaction.run("close_recommendations_of_replaced")
     assert [world.row(number)["status"] for number in numbers] == ["superseded", "superseded", "accepted"]

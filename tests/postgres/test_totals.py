@@ -72,7 +72,7 @@ def issue(place: Served, database: Database, *, metric_type: str = "route_distan
             parts=members["series_id"].tolist(),
         )
         daily = sorted({*members["series_id"], *ids.values()})
-        transaction.run("add_weeks", series_ids=daily)
+        transaction.run("add_weekly_series", series_ids=daily)
     place.one(FORECASTS.format(version=version, cutoff=MONDAY - DAY, monday=MONDAY))
     return version
 
@@ -167,7 +167,7 @@ def test_accuracy_health_and_waiting_judge_series_not_totals(place: Served, serv
         "select labelled from analytics.health_of_models(%s) where version_id = %s", MONDAY + 7 * DAY, version
     ) in (3 * 6, 3 * 7)
     with served_database.transaction() as transaction:
-        waiting = transaction.one("waiting_predictions", as_of=MONDAY + 7 * DAY)
+        waiting = transaction.one("count_waiting_predictions", as_of=MONDAY + 7 * DAY)
     assert waiting == {"waiting": 0, "overdue": 0}
 
 
@@ -220,13 +220,16 @@ def test_nothing_but_forecasts_knows_of_totals(place: Served, served_database: D
     assert place.one("select count(*) from analytics.series where total") == 2 + 5
     with served_database.transaction() as transaction:
         for query, parameters in (
-            ("series_names", {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None}),
+            (
+                "names_of_selected_series",
+                {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None},
+            ),
             (
                 "series_segments",
                 {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None},
             ),
             ("series_ids", {"metric_type": None, "series_ids": None}),
-            ("series_called", {"metric_type": None, "labels": None}),
+            ("series_with_all_names", {"metric_type": None, "labels": None}),
         ):
             assert len(transaction.rows(query, **parameters)) == 3, query
         kinds = transaction.rows("metric_types_with_data", granularity=None)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from tests.campaign import examples
 
+from mlops import KINDS, forecaster
 from mlops.errors import BadInput, HistoryTooShort, UnknownName
 from mlops.evaluation.accuracy import by_level, table
 from mlops.evaluation.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
-from mlops.forecasting import KINDS, forecaster
 from mlops.panels.calendar import Event
 from mlops.panels.files import read_file
 from mlops.panels.frames import read_frame

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import cross_validation, forecaster, load, what_if
 from mlops.errors import BadInput
-from mlops.forecasting import cross_validation, forecaster, load, what_if
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.reconcile import totals
 from mlops.panels.categories import MOST, UNSEEN, Coding

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import forecaster, load
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotMigrated, UnknownName
 from mlops.evaluation.backtest import backtest, origins
-from mlops.forecasting import forecaster, load
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.whatif import what_if
 from mlops.panels.frames import read_frame
@@ -211,7 +211,7 @@ def test_the_clock_of_a_file_is_read_without_being_asked_for(tmp_path: Path):
         BadInput("is odd", where="a.csv", line=3),
         BadHorizon(9, 7),
         HistoryTooShort("a", 3, 21),
-        NotMigrated("0011", "0012"),
+        NotMigrated("0001_baseline", "0002_later"),
     ],
 )
 def test_what_a_worker_refuses_reaches_the_caller_as_it_is(error: MlopsError):

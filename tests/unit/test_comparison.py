@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from mlops import compare, cross_validation, forecaster, scores
 from mlops.errors import BadInput, UnknownName
 from mlops.evaluation.comparison import Comparison
-from mlops.forecasting import compare, cross_validation, forecaster, scores
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import forecaster, load
 from mlops.errors import BadInput
-from mlops.forecasting import forecaster, load
 
 KINDS = ("prophet", "hybrid", "lightgbm", "auto", "lean")
 DAYS, AHEAD = 500, 14

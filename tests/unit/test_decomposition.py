@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from mlops.forecasting import KINDS, forecaster
+from mlops import KINDS, forecaster
 from mlops.forecasting.base import COMPONENTS, Forecaster
 from mlops.panels.calendar import Calendar
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import KINDS, forecaster
 from mlops.domain.granularity import GRANULARITIES
-from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.effects import Effects, measure
 from mlops.panels.calendar import Calendar, Event
 from mlops.panels.from_frame import Panels

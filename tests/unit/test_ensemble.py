@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import forecaster
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
-from mlops.forecasting import forecaster
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.forecasting.weights import blend, refuge, shares, weigh
 from mlops.panels.panel import Panel

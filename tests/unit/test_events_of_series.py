@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, forecaster, load
 from mlops.errors import BadInput, UnknownName
 from mlops.evaluation.backtest import backtest
-from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.effects import measure
 from mlops.forecasting.whatif import what_if
 from mlops.panels.calendar import Calendar, Event, read_events

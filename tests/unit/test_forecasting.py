@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, forecaster, load
 from mlops.domain.forecasts import wape
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, NothingToDo, UnknownName
 from mlops.evaluation.backtest import backtest, origins, scores
-from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.base import COMPONENTS, Forecaster
 
 COLUMNS = ["series_id", "ds", "cutoff", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95", "closed"]

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, forecaster, load
 from mlops.errors import BadInput
 from mlops.evaluation.backtest import backtest
-from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.whatif import what_if
 from mlops.monitoring import MonitorSpec, fit_monitor

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops import forecaster
 from mlops.domain.forecasts import coverage
 from mlops.domain.granularity import GRANULARITIES
-from mlops.forecasting import forecaster
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.panels.panel import Panel

@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, compare, cross_validation, forecaster, plot, scores, what_if
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
-from mlops.forecasting import KINDS, compare, cross_validation, forecaster, plot, scores, what_if
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.ensemble import Auto
 

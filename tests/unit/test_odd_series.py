@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
+from mlops import KINDS, forecaster
 from mlops.errors import BadInput
-from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.limits import limits
 from mlops.panels.from_frame import Panels

@@ -16,9 +16,9 @@ from prophet.make_holidays import make_holidays_df
 from prophet.serialize import model_to_json
 
 import prophet
+from mlops import load
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
-from mlops.forecasting import load
 from mlops.forecasting.prophet import solver as map_solver
 from mlops.forecasting.prophet.design import holiday_columns
 from mlops.forecasting.prophet.model import Prophet

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from tests.campaign import examples
 
+from mlops import forecaster
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting import forecaster
 from mlops.forecasting.reconcile import ALL, METHODS, error_variance, reconcile, totals
 
 GROUPS = pd.DataFrame(

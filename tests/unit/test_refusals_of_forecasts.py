@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, forecaster, load
 from mlops.errors import BadInput, HistoryTooShort, Refused, UnknownName
-from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.whatif import what_if
 from mlops.panels.calendar import Calendar, Event, read_events

@@ -22,7 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 from mlops.feature_store.digest import digest, fingerprint
-from mlops.forecasting import forecaster
+from mlops import forecaster
 
 frame = pd.read_parquet(sys.argv[1]).sample(frac=1, random_state=int(sys.argv[2]))
 settings = {"lightgbm": {"trees": 10}}

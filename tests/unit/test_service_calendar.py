@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.forecasting import KINDS, forecaster
+from mlops import KINDS, forecaster
 from mlops.panels.from_frame import Panels
 from mlops.panels.service_calendar import closed
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from mlops import KINDS, forecaster
 from mlops.errors import BadInput
-from mlops.forecasting import KINDS, forecaster
 from mlops.monitoring import MonitorSpec, fit_monitor
 from mlops.monitoring.replay.file import of_file
 from mlops.panels.calendar import read_events

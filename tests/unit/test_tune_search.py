@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops import KINDS, forecaster
 from mlops.errors import BadInput
 from mlops.evaluation.backtest import Candidate
 from mlops.files import write_whole
-from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.parameters import nested, tunable
 from mlops.panels.files import read_file
 from mlops.project import POLICY

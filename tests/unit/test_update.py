@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from tests.campaign import examples
 
+from mlops import KINDS, forecaster, load
 from mlops.errors import BadInput, NothingToDo, UnknownName
-from mlops.forecasting import KINDS, forecaster, load
 from mlops.forecasting.base import Forecaster
 
 SMALL = {"lightgbm": {"trees": 10, "origins": 2}}

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, cross_validation, forecaster, scores
 from mlops.domain.forecasts import coverage, pinball, wape
 from mlops.errors import BadInput, HistoryTooShort, NothingToDo, UnknownName
 from mlops.evaluation.backtest import backtest, origins
-from mlops.forecasting import KINDS, cross_validation, forecaster, scores
 
 FAST: dict[str, dict[str, Any]] = {"lightgbm": {"trees": 20}, "auto": {"settings": {"lightgbm": {"trees": 20}}}}
 KEYS = ["series_id", "ds", "cutoff"]

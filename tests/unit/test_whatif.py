@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from mlops import KINDS, forecaster
 from mlops.errors import BadInput
-from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.whatif import what_if
 from mlops.panels.calendar import Event

@@ -47,7 +47,7 @@ def aggregate(
         check_filters(transaction, metric_type=metric_type, tenant_id=tenant_id)
         check_places(transaction, by, ids)
         return transaction.frame(
-            "aggregate",
+            "aggregate_values",
             by=by,
             grain=grain,
             metric_type=metric_type,

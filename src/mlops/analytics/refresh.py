@@ -1,20 +1,9 @@
 """Bring the daily summary, the monthly aggregates and the views up to date."""
 
-from dataclasses import dataclass
-
 from mlops.db import Database
+from mlops.db.upkeep import Refreshed
 
 __all__ = ["Refreshed", "refresh_views"]
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """What one refresh did about one view; `rows` is None when there was nothing to do."""
-
-    view_name: str
-    refreshed: bool
-    seconds: float
-    rows: int | None
 
 
 def refresh_views(database: Database, *, force: bool = False) -> tuple[Refreshed, ...]:
@@ -23,4 +12,4 @@ def refresh_views(database: Database, *, force: bool = False) -> tuple[Refreshed
     A view that fails stops no other: its reason is in `analytics.view_freshness` and in `mlops health`.
     """
     with database.transaction() as transaction:
-        return tuple(Refreshed(**row) for row in transaction.rows("refresh_predictive_views", force=force))
+        return tuple(transaction.rows("refresh_predictive_views", of=Refreshed, force=force))

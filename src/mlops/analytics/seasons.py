@@ -1,8 +1,8 @@
 """What repeats: the days of series taken apart into trend, weekday pattern and the rest."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,15 @@ SIDE = WEEK // 2
 FEWEST = 4  # days of a week that a mean rests on
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesDays:
+    """The summarised days of a series: days since the first one that was asked for, and their values."""
+
+    series_id: int
+    days: list[int]
+    values: list[float]
+
+
 def decompose(database: Database, series_ids: Sequence[int], start: date, end: date) -> pd.DataFrame:
     """`series_id, ds, y, trend, weekday, residual` of every observed UTC day from `start` until before `end`.
 
@@ -30,7 +39,7 @@ def decompose(database: Database, series_ids: Sequence[int], start: date, end: d
     first, last = start - timedelta(SIDE), end + timedelta(SIDE)
     with database.transaction() as transaction:
         check_filters(transaction, series_ids=series_ids)
-        rows = transaction.rows("daily_values", series_ids=list(series_ids), start=first, end=last)
+        rows = transaction.rows("daily_values", of=SeriesDays, series_ids=list(series_ids), start=first, end=last)
     if not rows:
         raise NothingToDo(
             f"no day of these {len(series_ids)} series is summarised from {start} until before {end};"
@@ -38,7 +47,7 @@ def decompose(database: Database, series_ids: Sequence[int], start: date, end: d
         )
     y = _matrix(rows, (last - first).days)
     trend, weekday = _taken_apart(y)
-    return _frame([row["series_id"] for row in rows], start, y, trend, weekday)
+    return _frame([row.series_id for row in rows], start, y, trend, weekday)
 
 
 def patterns(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
@@ -51,11 +60,11 @@ def patterns(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
         return transaction.frame("seasonal_patterns", series_ids=list(series_ids))
 
 
-def _matrix(rows: list[dict[str, Any]], days: int) -> Floats:
+def _matrix(rows: list[SeriesDays], days: int) -> Floats:
     """One row per series and one column per day, NaN where nothing was observed."""
     y = np.full((len(rows), days), np.nan)
     for number, row in enumerate(rows):
-        y[number, row["days"]] = row["values"]
+        y[number, row.days] = row.values
     return y
 
 

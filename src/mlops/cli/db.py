@@ -111,6 +111,15 @@ def upgrade(as_json: Json = False) -> None:
 
 
 @app.command()
+def schema(as_json: Json = False) -> None:
+    """Print the whole schema as one file that psql takes: `mlops db schema | psql DATABASE`."""
+    from mlops.db import migrate
+
+    text = migrate.schema()
+    emit({"schema": migrate.head(), "sql": text}, as_json=as_json, text=lambda: print(text, end=""))  # noqa: T201  SQL
+
+
+@app.command()
 def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what is due.")] = False,
     yes: Annotated[

@@ -81,6 +81,75 @@ class Restored:
     family: tuple["Restored", ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class NewestArchive:
+    """The newest archive of a month; `away` says that its rows are not in the database."""
+
+    path: str
+    sha256: str
+    digest: str
+    away: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRecord:
+    """What the database has on record about an archive file."""
+
+    archive_id: int
+    parent: str
+    partition: str
+    lower_bound: datetime
+    upper_bound: datetime
+    path: str
+    sha256: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiblingArchive:
+    """The archive of the same month of another table of the family."""
+
+    archive_id: int
+    partition: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column of a table: its type as PostgreSQL spells it, whether a row `needed` one, its place in the key."""
+
+    name: str
+    type: str
+    needed: bool
+    key: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableContent:
+    """How many rows a table has, and their digest, made by the server; None when it has none."""
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedArchive:
+    """What of an archive was brought back into a month, and how many rows were there."""
+
+    partition: str
+    restored: int
+    there: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table by its schema and its name."""
+
+    schema: str
+    name: str
+
+
 def archive(database: Database, month: Month, folder: Path) -> Archive | None:
     """The new archive of a month, or None if it is empty or its newest archive holds exactly its rows.
 
@@ -88,9 +157,9 @@ def archive(database: Database, month: Month, folder: Path) -> Archive | None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with database.transaction() as transaction:
-        newest = transaction.one("archive_newest", parent=month.parent, lower_bound=month.lower_bound)
-    if newest is not None and newest["away"]:  # the month was made anew for late rows: they join those of the archive
-        restore(database, Path(newest["path"]), days=1)
+        newest = transaction.one("newest_archive", of=NewestArchive, parent=month.parent, lower_bound=month.lower_bound)
+    if newest is not None and newest.away:  # the month was made anew for late rows: they join those of the archive
+        restore(database, Path(newest.path), days=1)
     return retrying(lambda: _archive(database, month, folder))
 
 
@@ -109,36 +178,35 @@ def restore(database: Database, path: Path, *, days: int = 30) -> Restored:
 
 def _archive(database: Database, month: Month, folder: Path) -> Archive | None:
     with database.transaction() as transaction:
-        transaction.rows("archive_formats")
+        transaction.run("set_archive_formats")
         source = _identifier(transaction, month.partition)
         with transaction.cursor() as cursor:
             cursor.execute(sql.SQL("lock table only {} in share mode").format(source))
-        content = transaction.one("archive_content", table=month.partition, columns=None)
-        assert content is not None
-        if content["rows"] == 0 or _is_held(transaction, month, content["digest"]):
+        content = _content(transaction, month.partition)
+        if content.rows == 0 or _is_held(transaction, month, content.digest):
             return None
-        path = folder / f"{_stem(month)}_{content['digest'][:12]}.parquet"
-        columns = transaction.rows("archive_columns", table=month.partition)
+        path = folder / f"{_stem(month)}_{content.digest[:12]}.parquet"
+        columns = transaction.rows("table_columns", of=TableColumn, table=month.partition)
         ordered = _ordered(source, columns)
         sha256 = _write(transaction, month, path, _schema(month, columns, content), ordered, source)
-        done = Archive(month, path, sha256, content["rows"], content["digest"], path.stat().st_size)
+        done = Archive(month, path, sha256, content.rows, content.digest, path.stat().st_size)
         _record(transaction, done)
     return done
 
 
 def _is_held(transaction: Transaction, month: Month, digest: str) -> bool:
     """Whether the newest archive holds these rows and its file is still what it was."""
-    newest = transaction.one("archive_newest", parent=month.parent, lower_bound=month.lower_bound)
-    if newest is None or newest["digest"] != digest:
+    newest = transaction.one("newest_archive", of=NewestArchive, parent=month.parent, lower_bound=month.lower_bound)
+    if newest is None or newest.digest != digest:
         return False
-    path = Path(newest["path"])
-    return path.is_file() and checksum(path) == newest["sha256"]
+    path = Path(newest.path)
+    return path.is_file() and checksum(path) == newest.sha256
 
 
-def _ordered(source: sql.Composable, columns: list[dict[str, Any]]) -> sql.Composable:
+def _ordered(source: sql.Composable, columns: list[TableColumn]) -> sql.Composable:
     """A table in the order of its primary key, if it has one."""
-    key = sorted((row for row in columns if row["key"] is not None), key=lambda row: row["key"])
-    return sql.SQL("{} order by {}").format(source, _names(row["name"] for row in key)) if key else source
+    key = sorted((place, column.name) for column in columns if (place := column.key) is not None)
+    return sql.SQL("{} order by {}").format(source, _names(name for _, name in key)) if key else source
 
 
 def _write(
@@ -211,11 +279,10 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
         with pq.ParquetFile(part) as file:
             _load(cursor, rehearsal, file)
             wanted = _facts(file, part)
-    found = transaction.one("archive_content", table="pg_temp.rehearsal", columns=None)
-    assert found is not None
-    if (found["rows"], found["digest"]) != (wanted["rows"], wanted["digest"]):
+    content = _content(transaction, "pg_temp.rehearsal")
+    if (content.rows, content.digest) != (wanted["rows"], wanted["digest"]):
         raise Refused(
-            f"{part.name} was written and read back as {found['rows']} rows with digest {found['digest'][:12]}, the "
+            f"{part.name} was written and read back as {content.rows} rows with digest {content.digest[:12]}, the "
             f"month has {wanted['rows']} with {wanted['digest'][:12]}; nothing is dropped, look at the disk"
         )
     return sha256
@@ -224,7 +291,7 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
 def _record(transaction: Transaction, done: Archive) -> None:
     month = done.month
     transaction.run(
-        "archive_record",
+        "add_archive",
         parent=month.parent,
         partition=month.partition,
         lower_bound=month.lower_bound,
@@ -239,47 +306,47 @@ def _record(transaction: Transaction, done: Archive) -> None:
 
 def _restore(database: Database, path: Path, days: int) -> Restored:
     with database.transaction() as transaction:
-        transaction.rows("archive_formats")
+        transaction.run("set_archive_formats")
         record = _recorded(transaction, path)
-        files = {record["archive_id"]: (record, path)}
-        for other in transaction.rows("archive_family", archive_id=record["archive_id"]):
-            there = _found(other, path)
-            files[other["archive_id"]] = _recorded(transaction, there), there
+        files = {record.archive_id: (record, path)}
+        for sibling in transaction.rows("archives_of_same_month", of=SiblingArchive, archive_id=record.archive_id):
+            there = _found(sibling, path)
+            files[sibling.archive_id] = _recorded(transaction, there), there
         until = datetime.now(UTC) + timedelta(days=days)
         tables = {key: _loaded(transaction, *files[key]) for key in files}
         # in one order, so that two who bring back the same family wait for each other; from here on readers wait, too
         done = {key: _attached(transaction, key, tables[key], days, until) for key in sorted(tables)}
-    return replace(done.pop(record["archive_id"]), family=tuple(done.values()))
+    return replace(done.pop(record.archive_id), family=tuple(done.values()))
 
 
-def _found(other: dict[str, Any], beside: Path) -> Path:
+def _found(sibling: SiblingArchive, beside: Path) -> Path:
     """Where the archive of another table of the family lies: where it was written, or beside the one that is there."""
-    places = Path(other["path"]), beside.with_name(Path(other["path"]).name)
+    places = Path(sibling.path), beside.with_name(Path(sibling.path).name)
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise Refused(
-            f"{beside.name} is brought back together with {other['partition']}, and {places[0]} is not there;"
+            f"{beside.name} is brought back together with {sibling.partition}, and {places[0]} is not there;"
             " nothing was restored, take the file from a backup"
         )
     return found
 
 
-def _loaded(transaction: Transaction, record: dict[str, Any], path: Path) -> str:
+def _loaded(transaction: Transaction, record: ArchiveRecord, path: Path) -> str:
     with opened(path) as file:
-        _check_schema(transaction, record["parent"], file, path)
+        _check_schema(transaction, record.parent, file, path)
         return _standalone(transaction, record, file)
 
 
 def _attached(transaction: Transaction, archive_id: int, table: str, days: int, until: datetime) -> Restored:
-    done = transaction.one("archive_attach", archive_id=archive_id, table=table, days=days)
+    done = transaction.one("attach_archive", of=AttachedArchive, archive_id=archive_id, table=table, days=days)
     assert done is not None
-    return Restored(**done, until=until)
+    return Restored(done.partition, done.restored, done.there, until)
 
 
-def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
+def _recorded(transaction: Transaction, path: Path) -> ArchiveRecord:
     """What this database knows of the file; an altered or unknown one is refused."""
     sha256 = checksum(path)
-    record = transaction.one("archive_of_file", sha256=sha256, path=str(path))
+    record = transaction.one("archive_by_file", of=ArchiveRecord, sha256=sha256, path=str(path))
     if record is None:
         with opened(path) as file:
             facts = _facts(file, path)
@@ -287,9 +354,9 @@ def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
             f"{path} holds {facts['partition']}, but this database did not write it (sha256 {sha256[:12]}…) or it was "
             "altered; restore it where it was written, or a copy whose checksum analytics.partition_archives knows"
         )
-    if record["sha256"] != sha256:
+    if record.sha256 != sha256:
         raise Refused(
-            f"{path} was altered: its sha256 is {sha256[:12]}…, when it was written it was {record['sha256'][:12]}…; "
+            f"{path} was altered: its sha256 is {sha256[:12]}…, when it was written it was {record.sha256[:12]}…; "
             "nothing was restored, take the file from a backup"
         )
     return record
@@ -297,10 +364,10 @@ def _recorded(transaction: Transaction, path: Path) -> dict[str, Any]:
 
 def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, path: Path) -> None:
     """Refuse a file whose columns the table no longer has, or one without a column that a row needs."""
-    now = {row["name"]: row for row in transaction.rows("archive_columns", table=parent)}
+    now = {column.name: column for column in transaction.rows("table_columns", of=TableColumn, table=parent)}
     then = _facts(file, path)["columns"]
-    lost = [f"{name} {kind}" for name, kind in then.items() if name not in now or now[name]["type"] != kind]
-    new = [name for name, row in now.items() if row["needed"] and name not in then]
+    lost = [f"{name} {kind}" for name, kind in then.items() if name not in now or now[name].type != kind]
+    new = [name for name, column in now.items() if column.needed and name not in then]
     if lost or new:
         differences = [f"the table has no {one}" for one in lost] + [f"the file has no {one}" for one in new]
         raise Refused(
@@ -308,22 +375,20 @@ def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, p
         )
 
 
-def _standalone(transaction: Transaction, record: dict[str, Any], file: pq.ParquetFile) -> str:
+def _standalone(transaction: Transaction, record: ArchiveRecord, file: pq.ParquetFile) -> str:
     """The name of a new table that holds exactly the rows of the file."""
-    place = transaction.one("archive_place", table=record["parent"])
-    assert place is not None
-    names = (str(place["schema"]), f"restored_{record['archive_id']}")
+    parent = _table_name(transaction, record.parent)
+    names = (parent.schema, f"restored_{record.archive_id}")
     with transaction.cursor() as cursor:
         cursor.execute(
             sql.SQL(f"create table {{}} (like {{}} {LIKE})").format(
-                sql.Identifier(*names), _identifier(transaction, record["parent"])
+                sql.Identifier(*names), sql.Identifier(parent.schema, parent.name)
             )
         )
         _load(cursor, sql.Identifier(*names), file)
     table = ".".join(names)
-    found = transaction.one("archive_content", table=table, columns=file.schema_arrow.names)
-    if found is None or found["digest"] != record["digest"]:
-        raise Refused(f"{record['path']} gives other rows than were archived; nothing was restored")
+    if _content(transaction, table, file.schema_arrow.names).digest != record.digest:
+        raise Refused(f"{record.path} gives other rows than were archived; nothing was restored")
     return table
 
 
@@ -341,7 +406,7 @@ def _groups(file: pq.ParquetFile) -> Iterable[pa.Table]:
     return (file.read_row_group(number) for number in range(file.num_row_groups))
 
 
-def _schema(month: Month, columns: list[dict[str, Any]], content: dict[str, Any]) -> pa.Schema:
+def _schema(month: Month, columns: list[TableColumn], content: TableContent) -> pa.Schema:
     """The columns as Arrow types; the file's own description makes it readable without the database."""
     facts = {
         "format": FORMAT,
@@ -349,11 +414,11 @@ def _schema(month: Month, columns: list[dict[str, Any]], content: dict[str, Any]
         "partition": month.partition,
         "lower_bound": month.lower_bound.isoformat(),
         "upper_bound": month.upper_bound.isoformat(),
-        "rows": content["rows"],
-        "digest": content["digest"],
-        "columns": {column["name"]: column["type"] for column in columns},
+        "rows": content.rows,
+        "digest": content.digest,
+        "columns": {column.name: column.type for column in columns},
     }
-    fields = [pa.field(column["name"], TYPES.get(column["type"], pa.string())) for column in columns]
+    fields = [pa.field(column.name, TYPES.get(column.type, pa.string())) for column in columns]
     return pa.schema(fields, metadata={MARK: json.dumps(facts).encode()})
 
 
@@ -375,9 +440,21 @@ def _facts(file: pq.ParquetFile, path: Path) -> dict[str, Any]:
 
 
 def _identifier(transaction: Transaction, table: str) -> sql.Identifier:
-    place = transaction.one("archive_place", table=table)
-    assert place is not None
-    return sql.Identifier(place["schema"], place["name"])
+    name = _table_name(transaction, table)
+    return sql.Identifier(name.schema, name.name)
+
+
+def _table_name(transaction: Transaction, table: str) -> TableName:
+    name = transaction.one("table_schema_and_name", of=TableName, table=table)
+    assert name is not None
+    return name
+
+
+def _content(transaction: Transaction, table: str, columns: list[str] | None = None) -> TableContent:
+    """The rows of a table and the digest of these columns, or of all."""
+    content = transaction.one("table_content", of=TableContent, table=table, columns=columns)
+    assert content is not None
+    return content
 
 
 def _names(columns: Iterable[str]) -> sql.Composable:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +25,16 @@ from mlops.db.archive import checksum, opened
 from mlops.db.engine import Database, Transaction
 from mlops.errors import Refused
 
-__all__ = ["Border", "archive_border", "border", "extents", "newest_archived", "read_archived", "verify"]
+__all__ = [
+    "Border",
+    "UnverifiedArchive",
+    "archive_border",
+    "border",
+    "extents",
+    "newest_archived",
+    "read_archived",
+    "verify",
+]
 
 VALUES = ("series_id", "observed_at", "value", "value_lower", "value_upper", "recorded_at")
 TABLES = {
@@ -46,6 +54,28 @@ class Border:
     files: int
 
 
+@dataclass(frozen=True, slots=True)
+class ArchivedMonth:
+    """A month of `parent` that is in its archive and not in the database."""
+
+    parent: str
+    partition: str
+    lower_bound: datetime
+    upper_bound: datetime
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedArchive:
+    """An archive whose file is to be compared with its checksum."""
+
+    archive_id: int
+    partition: str
+    path: str
+    sha256: str
+
+
 def read_archived(
     transaction: Transaction,
     series: Sequence[int],
@@ -60,17 +90,17 @@ def read_archived(
     month is needed this costs one look at the list of archives. Refused when a file is missing or was altered. Until
     the transaction ends no month is dropped or restored, which would be read nowhere or twice.
     """
-    months = transaction.rows("archived_months", start=start, end=end, as_of=as_of)
+    months = transaction.rows("archived_months_between", of=ArchivedMonth, start=start, end=end, as_of=as_of)
     if not months and not transaction.reads_archives:
         return
     transaction.read_archives()
     wanted = Wanted(np.unique(np.asarray(series, dtype=np.int64)), start, end, as_of)
     for month in months:
-        table, columns = TABLES[month["parent"]]
-        with _verified(Path(month["path"]), month) as file:
+        table, columns = TABLES[month.parent]
+        with _verified(Path(month.path), month) as file:
             for rows in wanted.parts(file, columns):
                 transaction.copy_arrays(f"pg_temp.{table}", {name: rows[name].to_numpy() for name in columns})
-    transaction.run("archived_planned")
+    transaction.run("analyze_archived_tables")
 
 
 def extents(transaction: Transaction) -> pd.DataFrame:
@@ -81,7 +111,7 @@ def extents(transaction: Transaction) -> pd.DataFrame:
     """
     parts = []
     for month in _months_of_observations(transaction):
-        with _verified(Path(month["path"]), month) as file:
+        with _verified(Path(month.path), month) as file:
             read = file.read(columns=["series_id", "observed_at", "quality_score"])
         what = [("observed_at", how) for how in ("count", "min", "max")] + [
             ("quality_score", how) for how in ("sum", "count")
@@ -106,7 +136,7 @@ def newest_archived(transaction: Transaction, series: Sequence[int]) -> datetime
     """The time (UTC, aware) of the newest archived observation of some series; None when no archive holds any."""
     wanted = Wanted(np.unique(np.asarray(series, dtype=np.int64)), None, None, None)
     for month in reversed(_months_of_observations(transaction)):
-        with _verified(Path(month["path"]), month) as file:
+        with _verified(Path(month.path), month) as file:
             parts = wanted.parts(file, ("series_id", "observed_at"))
             newest: list[datetime] = [pc.max(rows["observed_at"]).as_py() for rows in parts]
         if newest:
@@ -114,36 +144,36 @@ def newest_archived(transaction: Transaction, series: Sequence[int]) -> datetime
     return None
 
 
-def _months_of_observations(transaction: Transaction) -> list[dict[str, Any]]:
+def _months_of_observations(transaction: Transaction) -> list[ArchivedMonth]:
     """The archived months of observations, the oldest first."""
-    months = transaction.rows("archived_months", start=None, end=None, as_of=None)
-    return [month for month in months if month["parent"] == "analytics.time_series_metrics"]
+    months = transaction.rows("archived_months_between", of=ArchivedMonth, start=None, end=None, as_of=None)
+    return [month for month in months if month.parent == "analytics.time_series_metrics"]
 
 
 def border(transaction: Transaction) -> datetime | None:
     """Where the newest archived month of observations ends; None when none is archived."""
-    found: datetime | None = transaction.value("archived_until")
+    found: datetime | None = transaction.value("newest_archived_until")
     return found
 
 
 def archive_border(database: Database) -> Border | None:
     """From where on history is in the database, and how many files hold what was before."""
     with database.transaction() as transaction:
-        months = transaction.rows("archived_months", start=None, end=None, as_of=None)
-    return Border(max(month["upper_bound"] for month in months), len(months)) if months else None
+        months = transaction.rows("archived_months_between", of=ArchivedMonth, start=None, end=None, as_of=None)
+    return Border(max(month.upper_bound for month in months), len(months)) if months else None
 
 
-def verify(database: Database, archive: dict[str, Any]) -> str | None:
+def verify(database: Database, archive: UnverifiedArchive) -> str | None:
     """Compare the file of an archive with its checksum and record when; what is wrong with it, or None."""
-    path = Path(archive["path"])
+    path = Path(archive.path)
     try:
         found = checksum(path)
     except OSError as error:
         problem: str | None = f"{path} can't be read: {error.strerror}; take it from a backup"
     else:
-        problem = None if found == archive["sha256"] else _altered(path, found, archive)
+        problem = None if found == archive.sha256 else _altered(path, found, archive)
     with database.transaction() as transaction:
-        transaction.run("archive_verified", archive_id=archive["archive_id"], problem=problem)
+        transaction.run("set_archive_verified", archive_id=archive.archive_id, problem=problem)
     return problem
 
 
@@ -190,15 +220,15 @@ class Wanted:
 
 
 @contextmanager
-def _verified(path: Path, month: dict[str, Any]) -> Iterator[pq.ParquetFile]:
+def _verified(path: Path, month: ArchivedMonth) -> Iterator[pq.ParquetFile]:
     """An archive, open, after it was compared with its checksum once in this process."""
     try:
         handle = path.open("rb")
     except OSError as error:
         raise Refused(
-            f"history of {month['lower_bound']:%Y-%m} is in the archive {path}, and that can't be read:"
+            f"history of {month.lower_bound:%Y-%m} is in the archive {path}, and that can't be read:"
             f" {error.strerror}; nothing was computed from a shorter history. Put the file back from a backup, or ask"
-            f" for what came after {month['upper_bound']:%Y-%m-%d} alone"
+            f" for what came after {month.upper_bound:%Y-%m-%d} alone"
         ) from error
     with handle:
         _compare(handle, path, month)
@@ -206,20 +236,20 @@ def _verified(path: Path, month: dict[str, Any]) -> Iterator[pq.ParquetFile]:
             yield file
 
 
-def _compare(handle: BufferedReader, path: Path, month: dict[str, Any]) -> None:
+def _compare(handle: BufferedReader, path: Path, month: ArchivedMonth) -> None:
     is_now = os.fstat(handle.fileno())
-    key = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns, month["sha256"])
+    key = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns, month.sha256)
     if key in VERIFIED:
         return
     found = hashlib.file_digest(handle, "sha256").hexdigest()
-    if found != month["sha256"]:
+    if found != month.sha256:
         raise Refused(f"{_altered(path, found, month)}; nothing was computed from it")
     VERIFIED.add(key)
     handle.seek(0)
 
 
-def _altered(path: Path, found: str, archive: dict[str, Any]) -> str:
+def _altered(path: Path, found: str, archive: ArchivedMonth | UnverifiedArchive) -> str:
     return (
-        f"{path} was altered: its sha256 is {found[:12]}…, when it was written it was {archive['sha256'][:12]}…;"
+        f"{path} was altered: its sha256 is {found[:12]}…, when it was written it was {archive.sha256[:12]}…;"
         " take the file from a backup"
     )

@@ -1,11 +1,9 @@
-"""A database and its transactions; every statement is a file in `queries/`."""
+"""A database and its transactions; every statement is a block of a file in `queries/`."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import pandas as pd
 import psycopg
@@ -19,18 +17,19 @@ from mlops.db.binary import Arrays
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
-from mlops.errors import Misused, NotMigrated, Refused, quoted
+from mlops.db.rows import as_rows
+from mlops.db.statements import blocks, statement
+from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
 
 NAME = "mlops"
+T = TypeVar("T")
 TIMESTAMPTZ = 1184  # its number in pg_type
-# the tables themselves; a name in quotes stands for the table's partitions and archives
-OBSERVED = re.compile(r"(?<!')\banalytics\.(time_series_metrics|time_series_revisions)\b")
 
 
 class Transaction:
-    """One transaction: statements by the name of their file in `queries/`, parameters by name."""
+    """One transaction: statements by the name of their block in `queries/`, parameters by name."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -43,21 +42,37 @@ class Transaction:
 
     def read_archives(self) -> None:
         """From now on queries of this transaction read these two temporary tables, too; both are empty."""
-        self.run("archived_emptied" if self._reads_archives else "archived_tables")
+        self.run("empty_archived_tables" if self._reads_archives else "create_archived_tables")
         self._reads_archives = True
 
     def run(self, query: str, **parameters: Any) -> int:
         """Execute; how many rows were touched."""
         return self._execute(query, parameters).rowcount
 
-    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        """All rows as dicts."""
-        return [dict(row) for row in self._execute(query, parameters).mappings()]
+    @overload
+    def rows(self, query: str, *, of: type[T], **parameters: Any) -> list[T]: ...
 
-    def one(self, query: str, **parameters: Any) -> dict[str, Any] | None:
-        """The first row, or None."""
-        row = self._execute(query, parameters).mappings().first()
-        return None if row is None else dict(row)
+    @overload
+    def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]: ...
+
+    def rows(self, query: str, *, of: type[T] | None = None, **parameters: Any) -> list[T] | list[dict[str, Any]]:
+        """All rows, each as an `of`: a frozen dataclass with a field for each column; without `of` as dicts."""
+        result = self._execute(query, parameters)
+        return [dict(row) for row in result.mappings()] if of is None else as_rows(of, list(result.keys()), result)
+
+    @overload
+    def one(self, query: str, *, of: type[T], **parameters: Any) -> T | None: ...
+
+    @overload
+    def one(self, query: str, **parameters: Any) -> dict[str, Any] | None: ...
+
+    def one(self, query: str, *, of: type[T] | None = None, **parameters: Any) -> T | dict[str, Any] | None:
+        """The first row like one of `rows`, or None."""
+        result = self._execute(query, parameters)
+        row = result.first()
+        if row is None:
+            return None
+        return dict(row._mapping) if of is None else as_rows(of, list(result.keys()), [row])[0]
 
     def value(self, query: str, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
@@ -92,8 +107,13 @@ class Transaction:
         self._execute("lock", {"name": name})
 
     def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
-        with _refusals():
-            return self._connection.execute(statement(query, archives=self._reads_archives), parameters)
+        prepared = statement(query, archives=self._reads_archives)
+        try:
+            with _refusals():
+                return self._connection.execute(prepared, parameters)
+        except Exception as error:
+            error.add_note(f"in the block {query} of db/queries/{blocks()[query].file}")
+            raise
 
     def _driver(self) -> psycopg.Connection[Any]:
         connection = self._connection.connection.driver_connection
@@ -131,7 +151,7 @@ class Database:
         """Raise NotMigrated unless the schema is of this program's version."""
         found = self.version()
         if found != migrate.head():
-            raise NotMigrated(found, migrate.head(), newer=migrate.is_newer(found))
+            raise migrate.refusal(found)
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
@@ -183,13 +203,6 @@ def open_database(settings: Settings, *, checked: bool = True) -> Database:
     if checked:
         database.check()
     return database
-
-
-@cache
-def statement(query: str, *, archives: bool = False) -> sa.TextClause:
-    """The statement of `queries/<query>.sql`; with `archives` it reads the views that show archived months, too."""
-    text = files("mlops.db").joinpath("queries", f"{query}.sql").read_text(encoding="utf-8")
-    return sa.text(OBSERVED.sub(r"pg_temp.\1", text) if archives else text)
 
 
 def _embedded(settings: Settings) -> Database:

@@ -3,16 +3,26 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mlops.config import Settings
 from mlops.db.embedded import server_for
 from mlops.db.engine import Database, Transaction
 from mlops.errors import Refused
 
-__all__ = ["AS_OF", "SECURE_MINORS", "Check", "Disk", "archives", "checks", "disks", "reader_exists", "version"]
+__all__ = [
+    "AS_OF",
+    "SECURE_MINORS",
+    "ArchiveFile",
+    "Check",
+    "Disk",
+    "archives",
+    "checks",
+    "disks",
+    "reader_exists",
+    "version",
+]
 
 AS_OF = "2026-11-30"
 SECURE_MINORS: Mapping[int, int] = {15: 20, 16: 16, 17: 12, 18: 7}
@@ -39,6 +49,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """The newest archive of a month: whether the month is `only_there`, and what was wrong when it was verified.
+
+    `read_until` is when the month ends, of observations that are read there.
+    """
+
+    path: str
+    bytes: int
+    only_there: bool
+    problem: str | None
+    unverified: bool
+    read_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """A file system and what of ours lies on it; `files` is the free share of its inodes, None where it counts none."""
 
@@ -52,13 +77,13 @@ class Disk:
 def reader_exists(database: Database) -> bool:
     """Whether the role mlops_reader is there; a user who may not make roles leaves it out."""
     with database.transaction() as transaction:
-        return bool(transaction.value("reader_there"))
+        return bool(transaction.value("reader_role_exists"))
 
 
 def checks(database: Database, settings: Settings) -> list[Check]:
     """Every check; asks the server once and looks at the disks from here."""
     with database.transaction() as transaction:
-        found = [Check(**row) for row in transaction.rows("check_system_health")]
+        found = transaction.rows("check_system_health", of=Check)
         number = transaction.value("server_version")
         found += _seen(transaction)
     return [*found, version(number, embedded=settings.database_url is None), *map(_disk, disks(settings))]
@@ -83,17 +108,17 @@ def version(number: int, *, embedded: bool = False) -> Check:
     )
 
 
-def archives(files: Iterable[Mapping[str, Any]]) -> Check:
+def archives(files: Iterable[ArchiveFile]) -> Check:
     """Whether the archives are where they were written, and as large; bad when one of them alone holds its month.
 
     Says, too, from which month on history is read from them.
     """
     there = list(files)
-    lost = [(one, why) for one in there if (why := _lost(Path(one["path"]), one["bytes"]) or one["problem"])]
+    lost = [(one, why) for one in there if (why := _lost(Path(one.path), one.bytes) or one.problem)]
     if not lost:
         return _kept(there)
-    only = [one for one in lost if one[0]["only_there"]]
-    told = [f"{one['path']} {why}" for one, why in (only or lost)[:NAMED]]
+    only = [one for one in lost if one[0].only_there]
+    told = [f"{one.path} {why}" for one, why in (only or lost)[:NAMED]]
     more = f" and {len(lost) - len(told)} more" if len(lost) > len(told) else ""
     return Check(
         "archives",
@@ -117,13 +142,13 @@ def disks(settings: Settings) -> list[Disk]:
     return [_measured(place, tuple(names)) for place, names in found.values()]
 
 
-def _kept(archived: list[Mapping[str, Any]]) -> Check:
+def _kept(archived: list[ArchiveFile]) -> Check:
     """What archives that are all there are for, and whether they have been verified."""
     if not archived:
         return Check("archives", "ok", "none yet")
-    ends = [one["read_until"] for one in archived if one["only_there"] and one["read_until"]]
+    ends = [one.read_until for one in archived if one.only_there and one.read_until]
     border = f"; history before {max(ends).astimezone(UTC):%Y-%m} is read from {len(ends):,}" if ends else ""
-    overdue = sum(one["only_there"] and one["unverified"] for one in archived)
+    overdue = sum(one.only_there and one.unverified for one in archived)
     if overdue:
         advice = "run mlops db maintain, which compares them with their checksums, and plan it daily"
         return Check("archives", "watch", f"{overdue:,} not verified for a month{border}", advice)
@@ -132,7 +157,7 @@ def _kept(archived: list[Mapping[str, Any]]) -> Check:
 
 def _seen(transaction: Transaction) -> Iterator[Check]:
     try:
-        yield archives(transaction.rows("archive_files"))
+        yield archives(transaction.rows("archive_files", of=ArchiveFile))
     except Refused:
         advice = "let the owner grant select on analytics.partition_archives"
         yield Check("archives", "watch", "not visible to this role", advice)

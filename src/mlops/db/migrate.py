@@ -1,8 +1,10 @@
 """The schema's version, and how to get to another one."""
 
 import logging
+import re
 import time
 from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,11 +15,31 @@ from alembic.script import ScriptDirectory
 from mlops.errors import NotMigrated, Refused
 from mlops.project import bundled
 
-__all__ = ["head", "history", "is_newer", "migrate", "version"]
+__all__ = ["head", "history", "migrate", "refusal", "schema", "version"]
 
 OLDEST_SERVER = 15
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
+
+
+DEVELOPMENT = re.compile(r"00(0[1-9]|1[0-9])")
+"""What versions were called while 0.1.0 was developed; a version since then has words in its name."""
+
+
+SCHEMA_BEGINS = """\
+-- The schema of mlops as one file: psql -v ON_ERROR_STOP=1 -f FILE DATABASE
+-- Afterwards `mlops db upgrade` has nothing to do.
+begin;
+set local client_encoding = 'UTF8';
+set local standard_conforming_strings = on;
+set local timezone = 'UTC';
+create schema if not exists analytics;
+create schema if not exists mlflow;
+create table analytics.schema_version (
+    version_num varchar(32) not null,
+    constraint schema_version_pkc primary key (version_num)
+);
+"""
 
 
 @cache
@@ -28,14 +50,29 @@ def head() -> str:
     return newest
 
 
-def history() -> list[str]:
+def history(migrations: Path | None = None) -> list[str]:
     """Every version, oldest first."""
-    return sorted(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    return sorted(script.revision for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions())
 
 
-def is_newer(found: str | None) -> bool:
-    """Whether a version of the schema was made by a later program than this one."""
-    return found is not None and found not in history()
+def schema() -> str:
+    """Everything that `migrate` does to an empty database, as one file for psql; then `migrate` has nothing to do.
+
+    It is one transaction: where anything is there already, nothing is changed.
+    """
+    parts = [SCHEMA_BEGINS]
+    for name in history():
+        for file in sorted((bundled("migrations") / "sql" / name[:4]).glob("[0-9]*.sql")):
+            parts += [f"-- {name[:4]}/{file.name}", file.read_text(encoding="utf-8")]
+    stamped = f"insert into analytics.schema_version values ('{head()}');"  # noqa: S608  the name of a file of ours
+    return "\n".join([*parts, stamped, "commit;\n"])
+
+
+def refusal(version: str | None, migrations: Path | None = None) -> NotMigrated:
+    """Why this program does not work with a schema of this version, and what would do."""
+    development = version is not None and DEVELOPMENT.fullmatch(version) is not None
+    newer = version is not None and not development and version not in history(migrations)
+    return NotMigrated(version, head(), newer=newer, development=development)
 
 
 def version(connection: sa.Connection) -> str | None:
@@ -46,22 +83,23 @@ def version(connection: sa.Connection) -> str | None:
     return context.get_current_revision()
 
 
-def migrate(connection: sa.Connection, to: str = "head") -> str:
-    """Go up or down to version `to` ("head", "base" or a number) and return it."""
+def migrate(connection: sa.Connection, to: str = "head", *, migrations: Path | None = None) -> str:
+    """Go up or down to version `to` ("head", "base" or its name) and return it.
+
+    `migrations` is a folder of other migrations than the package's own, for tests of one that is being written.
+    """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     _refuse_unfit(connection)
     _wait_for_turn(connection)
     try:
-        found = version(connection)
-        if is_newer(found):
-            raise NotMigrated(found, head(), newer=True)
+        before = version(connection)
+        if before is not None and before not in history(migrations):
+            raise refusal(before, migrations)
         connection.execute(sa.text("create schema if not exists analytics"))
         connection.execute(sa.text("create schema if not exists mlflow"))
         connection.commit()
-        config = _config()
+        config = _config(migrations)
         config.attributes["connection"] = connection
-        before = version(connection)
-        connection.commit()
         if to == "base" or (to != "head" and before is not None and to < before):
             command.downgrade(config, to)
         else:
@@ -103,7 +141,7 @@ def _wait_for_turn(connection: sa.Connection) -> None:
         time.sleep(0.1)
 
 
-def _config() -> Config:
+def _config(migrations: Path | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(bundled("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations or bundled("migrations")).replace("%", "%%"))
     return config

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import psycopg
 import sqlalchemy as sa
 
-from mlops.db.engine import statement
 from mlops.db.failures import NOTHING, unreachable
 from mlops.db.listen import address
 from mlops.db.retry import retrying
+from mlops.db.statements import statement
 from mlops.errors import Refused
 
 __all__ = ["CHANNEL", "install", "remove", "silent"]
@@ -34,7 +34,7 @@ def install(url: str) -> list[str]:
         with _alone(url) as connection:
             found = _silent(connection)
             if found:  # nothing is locked when there is nothing to do
-                connection.execute(str(statement("hints_install")))
+                connection.execute(str(statement("install_registry_triggers")))
             return found
 
     return _patiently(work)
@@ -46,7 +46,7 @@ def remove(url: str) -> list[str]:
     def work() -> list[str]:
         with _alone(url) as connection:
             found = _tables(connection).keys() - _silent(connection)
-            connection.execute(str(statement("hints_remove")))
+            connection.execute(str(statement("remove_registry_triggers")))
             return sorted(found)
 
     return _patiently(work)
@@ -66,7 +66,7 @@ def _silent(connection: psycopg.Connection) -> list[str]:
 
 
 def _tables(connection: psycopg.Connection) -> dict[str, bool]:
-    rows = connection.execute(str(statement("hints_state"))).fetchall()
+    rows = connection.execute(str(statement("registry_triggers"))).fetchall()
     absent = [name for name, there, _ in rows if not there]
     if absent:
         raise Refused(

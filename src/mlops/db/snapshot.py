@@ -11,8 +11,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from mlops.db import session
-from mlops.db.engine import Transaction, statement
+from mlops.db.engine import Transaction
 from mlops.db.failures import NOTHING, unreachable
+from mlops.db.statements import statement
 
 __all__ = ["Snapshot", "snapshot"]
 
@@ -26,7 +27,7 @@ class Snapshot:
         self._connection = connection
 
     def one(self, query: str) -> dict[str, Any] | None:
-        """The first row of `queries/<query>.sql`, or None."""
+        """The first row of a query, or None."""
         return self._connection.execute(_text(query)).fetchone()
 
     def pipe(self, query: str, transaction: Transaction, table: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -45,6 +44,26 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server says of itself; `libraries` is None when this role may not see them, `local` is this machine."""
+
+    connections: int
+    partitions: int
+    libraries: str | None
+    statements: bool
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettingNow:
+    """A setting as it is; `restart` says that a change waits for one."""
+
+    name: str
+    current: str
+    restart: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """A setting beside its value of today; `restart` says that a change waits for one."""
 
@@ -64,15 +83,16 @@ def recommend(machine: Machine) -> list[Setting]:
 def machine(database: Database, memory: str | None = None, cores: int | None = None) -> Machine:
     """The server's machine: as told, else this one, which is refused when the server is elsewhere."""
     with database.transaction() as transaction:
-        server = transaction.one("tune_server")
+        server = transaction.one("tune_server", of=ServerFacts)
     assert server is not None
-    if not server.pop("local") and (memory is None or cores is None):
+    if not server.local and (memory is None or cores is None):
         raise Refused("the server is on another machine, whose size can't be seen from here: give --memory and --cores")
-    preloaded = server.pop("libraries")  # None when this role may not see them; then none can be added either
-    server["statements"] &= preloaded is not None
-    libraries = tuple(name.strip() for name in (preloaded or "").split(",") if name.strip())
+    libraries = tuple(name.strip() for name in (server.libraries or "").split(",") if name.strip())
+    statements = server.statements and server.libraries is not None  # where they can't be seen none can be added
     size = size_of(memory) if memory is not None else _memory_here()
-    return Machine(size, cores or os.cpu_count() or 1, libraries=libraries, **server)
+    return Machine(
+        size, cores or os.cpu_count() or 1, server.connections, server.partitions, libraries, statements=statements
+    )
 
 
 def advise(database: Database, machine: Machine) -> list[Advice]:
@@ -80,9 +100,9 @@ def advise(database: Database, machine: Machine) -> list[Advice]:
     wanted = recommend(machine)
     plain = Database(database.url, pinned=False)  # without our own settings of a session
     with plain.transaction() as transaction:
-        rows = transaction.rows("tune_settings", names=[one.name for one in wanted])
+        rows = transaction.rows("settings_now", of=SettingNow, names=[one.name for one in wanted])
     plain.close()
-    now = {row["name"]: row for row in rows}
+    now = {row.name: row for row in rows}
     return [_beside(one, now[one.name]) for one in wanted if one.name in now]
 
 
@@ -160,8 +180,9 @@ def _libraries(machine: Machine) -> Iterator[Setting]:
         yield Setting("shared_preload_libraries", ", ".join(libraries), "which statements cost the time")
 
 
-def _beside(one: Setting, now: dict[str, Any]) -> Advice:
-    return Advice(one.name, now["current"], one.value, one.reason, now["restart"], _same(now["current"], one.value))
+def _beside(wanted: Setting, now: SettingNow) -> Advice:
+    fits = _same(now.current, wanted.value)
+    return Advice(wanted.name, now.current, wanted.value, wanted.reason, now.restart, fits)
 
 
 def _same(current: str, value: str) -> bool:

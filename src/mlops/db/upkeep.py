@@ -5,14 +5,13 @@ Months with rows leave the database only once somebody has agreed to that; the d
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mlops.db.archive import Month, archive
-from mlops.db.archived import Border, archive_border, verify
+from mlops.db.archived import Border, UnverifiedArchive, archive_border, verify
 from mlops.db.engine import Database
 from mlops.db.failures import one_sentence
 from mlops.errors import UnknownName
@@ -21,6 +20,7 @@ __all__ = [
     "Act",
     "Partition",
     "Policy",
+    "Refreshed",
     "Retention",
     "Step",
     "Upkeep",
@@ -97,6 +97,28 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class OldPartition:
+    """An old partition: whether it was dropped, why not, and whether one that stays is meant to."""
+
+    partition: str
+    lower_bound: datetime
+    rows: int | None
+    dropped: bool
+    reason: str
+    stays_rightly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What one refresh did about one view; `rows` is None when there was nothing to do."""
+
+    view_name: str
+    refreshed: bool
+    seconds: float | None
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
     """One thing that is due, done or failed (then with the reason in `problem`).
 
@@ -155,7 +177,7 @@ def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datet
 def retention(database: Database) -> list[Retention]:
     """For each table with a retention of its own what is due to leave the database, and whether that is agreed."""
     with database.transaction() as transaction:
-        return [Retention(**row) for row in transaction.rows("retention")]
+        return transaction.rows("retention", of=Retention)
 
 
 def retention_of(database: Database, name: str = "") -> list[Retention]:
@@ -178,9 +200,9 @@ def change_retention(
     with database.transaction() as transaction:
         for table in tables:
             if withdraw:
-                transaction.value("retention_withdraw", parent=table.parent)
+                transaction.value("withdraw_retention", parent=table.parent)
             else:
-                transaction.run("retention_keep", parent=table.parent, months=keep_months)
+                transaction.run("set_retention", parent=table.parent, months=keep_months)
     return retention_of(database, name)
 
 
@@ -188,7 +210,7 @@ def agree(database: Database, parents: Iterable[str]) -> None:
     """Let old months of some tables, and of those that follow them, leave the database from now on, on record."""
     with database.transaction() as transaction:
         for parent in parents:
-            transaction.value("retention_agree", parent=parent)
+            transaction.value("agree_to_retention", parent=parent)
 
 
 def maintain(
@@ -283,8 +305,7 @@ def _month(now: datetime, ahead: int) -> datetime:
 
 def _read(database: Database) -> tuple[list[Policy], list[Partition]]:
     with database.transaction() as transaction:
-        policies = [Policy(**row) for row in transaction.rows("upkeep_policies")]
-        return policies, [Partition(**row) for row in transaction.rows("upkeep_partitions")]
+        return transaction.rows("partition_policies", of=Policy), transaction.rows("list_partitions", of=Partition)
 
 
 def _premake(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
@@ -295,7 +316,7 @@ def _premake(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
 
 def _made(database: Database, policy: Policy) -> list[Act]:
     with database.transaction() as transaction:
-        made = transaction.value("upkeep_premake", parent=policy.parent, months=policy.premake_months)
+        made = transaction.value("make_partitions_ahead", parent=policy.parent, months=policy.premake_months)
     return [Act("make", policy.parent, _count(made, "month"))] if made else []
 
 
@@ -310,7 +331,7 @@ def _mark_leaving(database: Database, say: Callable[[str], None]) -> Iterator[Ac
 
 def _marked(database: Database, one: Partition) -> list[Act]:
     with database.transaction() as transaction:
-        transaction.value("upkeep_mark_month", month=one.lower_bound)
+        transaction.value("mark_month_for_summary", month=one.lower_bound)
     return []
 
 
@@ -322,11 +343,11 @@ def _refresh(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
 
 def _refreshed(database: Database) -> list[Act]:
     with database.transaction() as transaction:
-        views = transaction.rows("refresh_predictive_views", force=False)
+        views = transaction.rows("refresh_predictive_views", of=Refreshed, force=False)
     return [
-        Act("refresh", view["view_name"], f"{_count(view['rows'] or 0, 'row')} in {view['seconds'] or 0:.1f} s")
+        Act("refresh", view.view_name, f"{_count(view.rows or 0, 'row')} in {view.seconds or 0:.1f} s")
         for view in views
-        if view["refreshed"]
+        if view.refreshed
     ]
 
 
@@ -358,28 +379,27 @@ def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
 def _dropped(database: Database, policy: Policy, tables: Mapping[str, str], *, last: bool = False) -> list[Act]:
     """The months that could go; in the `last` of several calls also why the others could not."""
     with database.transaction() as transaction:
-        rows = transaction.rows("upkeep_drop", parent=policy.parent)
-    return [_drop(row, tables) for row in rows if row["dropped"] or (last and not row["stays_rightly"])]
+        old = transaction.rows("drop_old_partitions", of=OldPartition, parent=policy.parent)
+    return [_drop(one, tables) for one in old if one.dropped or (last and not one.stays_rightly)]
 
 
-def _drop(row: dict[str, Any], tables: Mapping[str, str]) -> Act:
-    one = row["partition"]
-    reason = {"detail": row["reason"]} if row["dropped"] else {"problem": row["reason"]}
-    return Act("drop", one, **reason, table=tables.get(one), month=row["lower_bound"], rows=row["rows"])
+def _drop(old: OldPartition, tables: Mapping[str, str]) -> Act:
+    act = Act("drop", old.partition, table=tables.get(old.partition), month=old.lower_bound, rows=old.rows)
+    return replace(act, detail=old.reason) if old.dropped else replace(act, problem=old.reason)
 
 
 def _verify(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
     """Whether archives still are what was written; months are read from them."""
     with database.transaction() as transaction:
-        due = transaction.rows("archives_to_verify")
+        due = transaction.rows("archives_to_verify", of=UnverifiedArchive)
     for one in due:
-        say(f"verification of {one['path']}")
-        yield from _tried("verify", one["partition"], partial(_verified, database, one))
+        say(f"verification of {one.path}")
+        yield from _tried("verify", one.partition, partial(_verified, database, one))
 
 
-def _verified(database: Database, archive: dict[str, Any]) -> list[Act]:
+def _verified(database: Database, archive: UnverifiedArchive) -> list[Act]:
     problem = verify(database, archive)
-    return [] if problem is None else [Act("verify", archive["partition"], problem=problem)]
+    return [] if problem is None else [Act("verify", archive.partition, problem=problem)]
 
 
 def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
@@ -389,7 +409,7 @@ def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
 
 def _analyzed(database: Database) -> list[Act]:
     with database.transaction() as transaction:
-        transaction.run("upkeep_analyze")
+        transaction.run("analyze_tables")
     return []
 
 

@@ -1,16 +1,29 @@
 """How good a forecast was: pure functions over arrays of outcomes and forecasts; NaN outcomes don't count."""
 
 import math
+import re
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LEVELS", "bias", "coverage", "mase", "pinball", "wape", "worse_than_trivial"]
+__all__ = ["LEVELS", "bias", "coverage", "levels_of", "mase", "pinball", "wape", "worse_than_trivial"]
 
 LEVELS = (80, 95)
 """The interval levels, in per cent, that are stored with every forecast."""
 
 Array = npt.ArrayLike
+
+
+def levels_of(columns: Iterable[object]) -> tuple[int, ...]:
+    """The levels, in per cent, of which both bounds are among the names of columns, lowest first.
+
+    >>> levels_of(["y_hat", "lo_80", "hi_80", "lo_95"])
+    (80,)
+    """
+    names = set(map(str, columns))
+    lows = (re.fullmatch(r"lo_(\d+)", name) for name in names)
+    return tuple(sorted(int(low[1]) for low in lows if low and f"hi_{low[1]}" in names))
 
 
 def wape(y: Array, y_hat: Array) -> float:

@@ -1,20 +1,19 @@
 """Accuracy of judged forecasts as tables: by anything, and by the level at which series and steps are added up."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlops.domain.forecasts import LEVELS
+from mlops.domain.forecasts import LEVELS, levels_of
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, UnknownName
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Table
 from mlops.tables import as_pandas
 
-__all__ = ["CYCLES", "by_level", "levels_of", "scales", "scores", "table"]
+__all__ = ["CYCLES", "by_level", "scales", "scores", "table"]
 
 CYCLES = {one.alias: one.words for one in GRANULARITIES.values()}
 """A step and a cycle of steps in words, by frequency without its anchor."""
@@ -55,7 +54,7 @@ def scores(forecasts: Table, by: str | Sequence[str] | None = None, *, target_co
     Examples
     --------
     >>> import pandas as pd
-    >>> from mlops.forecasting import scores
+    >>> from mlops import scores
     >>> judged = pd.DataFrame({"series_id": ["a", "a", "b"], "y": [10.0, 30, 20], "y_hat": [12.0, 28, 20]})
     >>> scores(judged)["wape"].round(3).item()
     0.067
@@ -66,7 +65,7 @@ def scores(forecasts: Table, by: str | Sequence[str] | None = None, *, target_co
     forecasts = as_pandas(forecasts)
     if target_col is not None and target_col in forecasts:
         forecasts = forecasts.rename(columns={target_col: "y"})
-    levels = levels_of(forecasts)
+    levels = levels_of(forecasts.columns)
     bounds = [f"{side}_{level}" for level in levels for side in ("lo", "hi")]
     for name in ("y", "y_hat"):
         if name not in forecasts:
@@ -98,12 +97,6 @@ def scores(forecasts: Table, by: str | Sequence[str] | None = None, *, target_co
         found[f"pinball_{level}"] = total[f"pinball_{level}"] / size
         found[f"coverage_{level}"], found[f"width_{level}"] = mean[f"inside_{level}"], mean[f"width_{level}"]
     return found.rename_axis(keys).reset_index() if keys else found.reset_index(drop=True)
-
-
-def levels_of(forecasts: pd.DataFrame) -> tuple[int, ...]:
-    """The levels of which a frame of forecasts has both bounds, lowest first."""
-    lows = (re.fullmatch(r"lo_(\d+)", str(name)) for name in forecasts.columns)
-    return tuple(sorted(int(low[1]) for low in lows if low and f"hi_{low[1]}" in forecasts))
 
 
 def scales(panels: Panels) -> pd.DataFrame:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mlops.domain.forecasts import LEVELS
+from mlops.domain.forecasts import LEVELS, levels_of
 from mlops.errors import BadInput, UnknownName
 from mlops.evaluation import paired
-from mlops.evaluation.accuracy import levels_of, scores
+from mlops.evaluation.accuracy import scores
 from mlops.evaluation.backtest import with_outcomes
-from mlops.evaluation.cross_validation import WINDOWS, check_model, from_cutoffs, windows, with_scales
+from mlops.evaluation.validation import WINDOWS, check_model, from_cutoffs, windows, with_scales
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.panels.arguments import either, in_per_cent
@@ -37,7 +37,7 @@ Given: TypeAlias = "str | Forecaster | Table"
 class Comparison:
     """Models beside each other, on the forecasts that all of them made and whose outcome is known.
 
-    `scores` has a row per model, the smallest WAPE first: the columns of `mlops.forecasting.scores`.
+    `scores` has a row per model, the smallest WAPE first: the columns of `mlops.scores`.
 
     `pairs` has a row for each model but the one that the others are held `against` (the first, unless `against` chose
     another): `model, against, difference, low, high, verdict`. The difference is that of their WAPE, below zero where
@@ -66,7 +66,7 @@ class Comparison:
         Examples
         --------
         >>> import pandas as pd
-        >>> from mlops.forecasting import compare
+        >>> from mlops import compare
         >>> days = pd.date_range("2024-01-01", periods=84)
         >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
         >>> compare(["naive", "average"], frame, h=7).against("average").pairs["model"].tolist()
@@ -80,13 +80,13 @@ class Comparison:
         Examples
         --------
         >>> import pandas as pd
-        >>> from mlops.forecasting import compare
+        >>> from mlops import compare
         >>> days = pd.date_range("2024-01-01", periods=84)
         >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
         >>> compare(["naive", "average"], frame, h=7).plot().get_suptitle()
         'Below zero: the first of the two errs less'
         """
-        from mlops.forecasting.plots import plot
+        from mlops.evaluation.plots import plot
 
         return plot(self)
 
@@ -149,7 +149,7 @@ def compare(
     Examples
     --------
     >>> import pandas as pd
-    >>> from mlops.forecasting import compare, cross_validation
+    >>> from mlops import compare, cross_validation
     >>> days = pd.date_range("2024-01-01", periods=84)
     >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
     >>> elsewhere = cross_validation(frame, h=7, model="average").assign(y_hat=lambda one: one["y_hat"] + 1)
@@ -225,7 +225,7 @@ def _foreign(name: str, given: Table, form: Form) -> dict[str, pd.DataFrame]:
     if "y_hat" in rows:
         if not name:
             raise BadInput("forecasts with the column y_hat have no name; pass a mapping from names to models")
-        bounds = [f"{side}_{level}" for level in levels_of(rows) for side in ("lo", "hi")]
+        bounds = [f"{side}_{level}" for level in levels_of(rows.columns) for side in ("lo", "hi")]
         return {name: rows[[*kept, "y_hat", *bounds]]}
     columns = [column for column in rows.columns if column not in BESIDE and not BOUND.fullmatch(str(column))]
     columns = [column for column in columns if pd.api.types.is_numeric_dtype(rows[column])]

@@ -71,7 +71,7 @@ def materialise(
 def builds(database: Database, feature_set: str | None = None) -> list[dict[str, Any]]:
     """What is recorded of the builds (of a set), newest first, with `bytes` and the models `used_by` of each."""
     with database.transaction() as transaction:
-        return transaction.rows("feature_builds", feature_set=feature_set, build_id=None)
+        return transaction.rows("list_feature_builds", feature_set=feature_set, build_id=None)
 
 
 def read(
@@ -117,8 +117,8 @@ def drop(database: Database, build_id: int, *, force: bool = False) -> dict[str,
                     f"build {build_id} of {found['feature_set']!r} is what {', '.join(found['used_by'])} was trained"
                     " on; keep it, or drop it with --force: it can be built again as of the same time"
                 )
-            transaction.run("feature_build_drop", build_id=build_id)
-            transaction.run("feature_set_show", feature_set=found["feature_set"])
+            transaction.run("drop_feature_build", build_id=build_id)
+            transaction.run("point_feature_set_view", feature_set=found["feature_set"])
             return found
 
     return retrying(once)
@@ -165,7 +165,7 @@ class _Request:
 
 def _there(database: Database, key: str) -> dict[str, Any] | None:
     with database.transaction() as transaction:
-        return transaction.one("feature_build_there", build_sha256=key)
+        return transaction.one("feature_build_by_digest", build_sha256=key)
 
 
 def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
@@ -173,10 +173,10 @@ def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
     features = register(database, request.feature_set.features)
     with database.transaction() as transaction:
         transaction.lock(f"feature build {request.key}")
-        there = transaction.one("feature_build_there", build_sha256=request.key)
+        there = transaction.one("feature_build_by_digest", build_sha256=request.key)
         if there is not None:
             return Materialised(there, written=False)
-        made = transaction.one("feature_build_make")
+        made = transaction.one("create_feature_build")
         assert made is not None
         parts = []
         for frame in _frames(database, request, tell):
@@ -184,10 +184,10 @@ def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
             parts.append(_Part(fingerprint(frame), frame["ds"].min(), frame["ds"].max()))
         if not parts:
             raise nothing(request.feature_set.selection, request.as_of)
-        transaction.run("feature_build_add", build_id=made["build_id"], **_record(request, features, parts))
-        transaction.run("feature_build_attach", build_id=made["build_id"])
-        transaction.run("feature_set_show", feature_set=request.feature_set.name)
-        written = transaction.one("feature_build_there", build_sha256=request.key)
+        transaction.run("add_feature_build", build_id=made["build_id"], **_record(request, features, parts))
+        transaction.run("attach_feature_build", build_id=made["build_id"])
+        transaction.run("point_feature_set_view", feature_set=request.feature_set.name)
+        written = transaction.one("feature_build_by_digest", build_sha256=request.key)
     assert written is not None
     return Materialised(written, written=True)
 
@@ -250,9 +250,9 @@ def _columns(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _one(transaction: Transaction, build_id: int) -> dict[str, Any]:
-    found = transaction.one("feature_builds", feature_set=None, build_id=build_id)
+    found = transaction.one("list_feature_builds", feature_set=None, build_id=build_id)
     if found is None:
-        known = transaction.rows("feature_builds", feature_set=None, build_id=None)
+        known = transaction.rows("list_feature_builds", feature_set=None, build_id=None)
         raise UnknownName("build", build_id, [str(row["build_id"]) for row in known], stored=True)
     return found
 

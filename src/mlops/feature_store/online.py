@@ -74,7 +74,7 @@ def refresh(
     with database.transaction() as transaction:
         transaction.lock(f"online features {feature_set.name}")
         put = transaction.run(
-            "online_set_put",
+            "set_online_feature_set",
             feature_set=feature_set.name,
             features=canonical_json([{"name": name, **features[name]} for name in feature_set.names]),
             selection=feature_set.selection.document,
@@ -85,10 +85,10 @@ def refresh(
                 f"the online values of {feature_set.name!r} are of a later time than {as_of:%Y-%m-%d %H:%M} UTC;"
                 " nothing was changed"
             )
-        transaction.run("online_stage")
+        transaction.run("create_online_arriving")
         transaction.copy_arrays("online_arriving", _columns(rows, feature_set))
-        written = transaction.run("online_upsert", feature_set=feature_set.name)
-        forgotten = transaction.run("online_forget", feature_set=feature_set.name)
+        written = transaction.run("upsert_online_features", feature_set=feature_set.name)
+        forgotten = transaction.run("delete_online_features", feature_set=feature_set.name)
     return Refreshed(feature_set.name, as_of, len(rows), written, forgotten)
 
 
@@ -108,7 +108,7 @@ def latest(
     """
     name = feature_set if isinstance(feature_set, str) else feature_set.name
     with database.transaction() as transaction:
-        found = transaction.one("online_latest", feature_set=name, series_ids=list(series))
+        found = transaction.one("online_features", feature_set=name, series_ids=list(series))
     if found is None:
         raise NothingToDo(f"feature set {name!r} has no online values; run `mlops features build {name} --online`")
     if not isinstance(feature_set, str):
@@ -124,7 +124,10 @@ def latest(
 
 def _newest(transaction: Transaction, series: list[int], as_of: datetime) -> pd.DataFrame:
     """`series_id, observed_at` of the newest observation of each series, wherever it ended."""
-    newest, until = transaction.frame("feature_newest", series_ids=series, as_of=as_of), border(transaction)
+    newest, until = (
+        transaction.frame("feature_newest_observations", series_ids=series, as_of=as_of),
+        border(transaction),
+    )
     if until is None:
         return newest
     done = newest[newest["observed_at"] >= pd.Timestamp(until).tz_localize(None)]
@@ -132,7 +135,9 @@ def _newest(transaction: Transaction, series: list[int], as_of: datetime) -> pd.
     if not ended:
         return newest
     read_archived(transaction, ended)
-    return pd.concat([done, transaction.frame("feature_newest", series_ids=ended, as_of=as_of)], ignore_index=True)
+    return pd.concat(
+        [done, transaction.frame("feature_newest_observations", series_ids=ended, as_of=as_of)], ignore_index=True
+    )
 
 
 def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -87,8 +87,8 @@ def keep(database: Database, profiles: Sequence[Profiled]) -> int:
         ids = {row["name"]: row["feature_id"] for row in _recorded(transaction, {p.name: p.version for p in profiles})}
         document = {"profiles": [_row(ids[one.name], one.profile) for one in profiles]}
         written = transaction.run("add_feature_profiles", document=document)
-        transaction.run("newest_feature_profiles", feature_ids=list(ids.values()))
-        transaction.run("keep_importance")
+        transaction.run("set_newest_feature_profiles", feature_ids=list(ids.values()))
+        transaction.run("set_feature_importance")
     return written
 
 
@@ -127,7 +127,7 @@ def _of_declared(database: Database, known: Declared, name: str) -> Subject:
 def _of_recorded(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> Subject:
     """Features for the series that a model was trained on with them, else of what they are computed from."""
     definitions = tuple(FeatureDefinition.of(row["definition"]) for row in rows)
-    used = transaction.one("feature_used_by", name=rows[0]["name"], version=rows[0]["version"])
+    used = transaction.one("newest_version_using_feature", name=rows[0]["name"], version=rows[0]["version"])
     selection = Selection(**used["selection"]) if used else _selection(transaction, definitions[0])
     versions = {row["name"]: row["version"] for row in rows}
     return Subject(UNNAMED, selection, definitions, versions, used["country"] if used else None)
@@ -209,7 +209,7 @@ def _own_of(panel: Panel, names: Sequence[str], country: str | None, start: date
 
 
 def _recorded(transaction: Transaction, versions: Mapping[str, int]) -> list[dict[str, Any]]:
-    return transaction.rows("profiled_features", names=list(versions), versions=list(versions.values()))
+    return transaction.rows("features_with_bin_edges", names=list(versions), versions=list(versions.values()))
 
 
 def _row(feature_id: int, found: FeatureProfile) -> dict[str, Any]:

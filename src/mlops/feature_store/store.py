@@ -95,7 +95,7 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[An
 def _recorded(transaction: Transaction, definitions: Sequence[FeatureDefinition]) -> dict[str, dict[str, Any]]:
     """In the order of the definitions; those that are not recorded are left out."""
     digests = {definition.name: definition.sha256 for definition in definitions}
-    rows = transaction.rows("feature_version", names=list(digests), digests=list(digests.values()))
+    rows = transaction.rows("versions_of_definitions", names=list(digests), digests=list(digests.values()))
     versions = {row["name"]: row["version"] for row in rows}
     return {
         name: {"version": versions[name], "definition_sha256": digest}

@@ -7,18 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mlops.errors import UnknownName
+from mlops.lazy import attach
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops.evaluation.accuracy import scores
-    from mlops.evaluation.comparison import Comparison, compare
-    from mlops.evaluation.cross_validation import cross_validation
     from mlops.forecasting.base import Forecaster
-    from mlops.forecasting.plots import plot
     from mlops.forecasting.whatif import what_if
 
-__all__ = ["KINDS", "Comparison", "compare", "cross_validation", "forecaster", "load", "plot", "scores", "what_if"]
+__all__ = ["KINDS", "forecaster", "load", "what_if"]
 
 KINDS = {
     "auto": "mlops.forecasting.ensemble:Auto",
@@ -32,21 +29,7 @@ KINDS = {
 }
 """Model kinds: a new one is one file and one line here."""
 
-LAZY = {
-    "Comparison": "mlops.evaluation.comparison",
-    "compare": "mlops.evaluation.comparison",
-    "cross_validation": "mlops.evaluation.cross_validation",
-    "plot": "mlops.forecasting.plots",
-    "scores": "mlops.evaluation.accuracy",
-    "what_if": "mlops.forecasting.whatif",
-}
-"""Where the other public functions are, which are imported when they are asked for: pandas takes half a second."""
-
-
-def __getattr__(name: str) -> object:
-    if name not in LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(LAZY[name]), name)
+__getattr__ = attach(__name__, {"what_if": "mlops.forecasting.whatif"})
 
 
 def __dir__() -> list[str]:

@@ -566,13 +566,13 @@ class Forecaster(ABC):
         known = None if history is None else self.read(history, target=False)
         ask: dict[str, Any] = {"history": known, "future": None if future is None else self.read(future, target=False)}
         drawn = {
-            "forecast": lambda: plots.plot(
+            "forecast": lambda: plots.plot_table(
                 model.predict(steps, wanted, **ask),
                 history=self.remembered if known is None else known,
                 series=series,
             ),
-            "components": lambda: plots.plot(model.decompose(steps, **ask), series=series),
-            "fitted": lambda: plots.plot(model.fitted_values(), series=series),
+            "components": lambda: plots.plot_table(model.decompose(steps, **ask), series=series),
+            "fitted": lambda: plots.plot_table(model.fitted_values(), series=series),
             "importance": lambda: plots.importance(model),
             "weights": lambda: plots.weights(model, steps, **ask),
         }

@@ -1,4 +1,4 @@
-"""Pictures for a notebook: forecasts, components, cross-validations, importances, weights and comparisons."""
+"""Pictures for a notebook: forecasts alone or beside their outcomes, components, importances and weights."""
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
@@ -12,14 +12,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from mlops.domain.forecasts import levels_of, wape
 from mlops.errors import BadInput, NothingToDo, UnknownName
-from mlops.evaluation.accuracy import levels_of, scores
-from mlops.evaluation.comparison import Comparison
 from mlops.forecasting.base import COMPONENTS, Forecaster
 from mlops.forecasting.ensemble import GAIN, Auto
 from mlops.panels.inputs import Table, taken
 
-__all__ = ["Picture", "importance", "plot", "weights"]
+__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "importance", "plot_table", "weights"]
 
 INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
 BLUE, PAPER = "#1d5f91", "#ffffff"
@@ -66,8 +65,8 @@ class Picture(Figure):
         return content.getvalue()
 
 
-def plot(
-    shown: Table | Comparison,
+def plot_table(
+    shown: Table,
     *,
     history: Table | None = None,
     series: object = None,
@@ -75,33 +74,7 @@ def plot(
     time_col: str | None = None,
     target_col: str | None = None,
 ) -> Picture:
-    """A picture of a table: forecasts, their components, members' weights, a cross-validation or a comparison.
-
-    What it is is told from its columns. The figure is Matplotlib's: change it, or save it by `savefig`.
-
-    Parameters
-    ----------
-    shown
-        What `predict`, `decompose`, `weights`, `what_if`, `cross_validation` or `compare` returned.
-    history
-        Observations `series_id, ds, y` to draw before a forecast.
-    series
-        The id of a series or several (None: the first six).
-    id_col, time_col, target_col
-        What the columns are called, as in `fit`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from mlops.forecasting import cross_validation, plot
-    >>> days = pd.date_range("2024-01-01", periods=84)
-    >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
-    >>> figure = plot(cross_validation(frame, h=7, n_windows=2, model="naive"))
-    >>> figure.get_suptitle()
-    'Forecasts from 2 cutoffs and what came, WAPE 0.0 %'
-    """
-    if isinstance(shown, Comparison):
-        return drawn(len(shown.pairs) * 0.5 + 1.4, lambda figure: _comparison(figure, shown))
+    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows."""
     shown, form = taken(shown, target=False, id_col=id_col, time_col=time_col, target_col=target_col)
     history = None if history is None else taken(history, form)[0]
     columns = set(map(str, shown.columns))
@@ -142,7 +115,7 @@ def weights(
     """Bars of the weights of members; NothingToDo for a kind that has none."""
     if not isinstance(model, Auto):
         raise NothingToDo(f"kind {model.kind!r} has no members, so there are no weights; auto and lean have")
-    return plot(model.weights(horizon, history=history, future=future))
+    return plot_table(model.weights(horizon, history=history, future=future))
 
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
@@ -204,12 +177,12 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
             axes.axvline(cutoff, color=SOFT, linewidth=0.8, linestyle=DASHED)
         seen = mine.dropna(subset="y").drop_duplicates("ds")
         axes.plot(seen["ds"], seen["y"], "o", color=INK, markersize=2.2, label="outcome")
-        error = scores(mine)["wape"].iloc[0] if len(seen) else np.nan
+        error = wape(mine["y"], mine["y_hat"])
         _settle(axes, f"{one}, WAPE {error:.1%}".replace("%", " %"))
     count = shown["cutoff"].nunique()
     words = f"Forecasts from {count} cutoff{'s' if count > 1 else ''} and what came"
     if shown["y"].notna().any():
-        words += f", WAPE {scores(shown)['wape'].iloc[0]:.1%}".replace("%", " %")
+        words += f", WAPE {wape(shown['y'], shown['y_hat']):.1%}".replace("%", " %")
     _title(figure, words, len(chosen), shown["series_id"].nunique())
 
 
@@ -257,27 +230,9 @@ def _weights(figure: Figure, mean: pd.DataFrame) -> None:
     _title(figure, "Weights of the members", len(mean), every)
 
 
-def _comparison(figure: Figure, shown: Comparison) -> None:
-    """A stroke for each model that is held against another: where it reaches zero, chance may be all."""
-    axes, pairs = figure.subplots(), shown.pairs
-    for place, (value, low, high) in enumerate(pairs[["difference", "low", "high"]].to_numpy(float)):
-        if np.isfinite(high - low):
-            axes.plot([low, high], [place, place], color=BLUE, linewidth=1.6)
-        axes.plot([value], [place], "o", color=BLUE, markersize=6)
-    axes.axvline(0, color=INK, linewidth=1)
-    axes.set_yticks(range(len(pairs)), [f"{row.model} − {row.against}" for row in pairs.itertuples()])
-    axes.set_ylim(len(pairs) - 0.4, -0.6)
-    axes.grid(axis="y", visible=False)
-    axes.grid(axis="x", visible=True)
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
-    axes.set_xlabel(f"difference of WAPE in points, with its {100 * shown.confidence:g} % interval", color=SOFT)
-    figure.suptitle("Below zero: the first of the two errs less", x=0.012, ha="left", fontweight="bold")
-
-
 def _bands(axes: Axes, rows: pd.DataFrame) -> None:
     """The intervals, wider ones lighter."""
-    levels = levels_of(rows)
+    levels = levels_of(rows.columns)
     for level, shade in zip(levels[::-1], _shades(len(levels)), strict=True):
         low, high = rows[f"lo_{level}"], rows[f"hi_{level}"]
         axes.fill_between(rows["ds"], low, high, color=shade, linewidth=0, label=f"{level} %")

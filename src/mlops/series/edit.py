@@ -84,7 +84,7 @@ def look_up(
         known = [row["name"] for row in transaction.rows("metric_types")]
         if metric_type and metric_type not in known:
             raise UnknownName("metric type", metric_type, known)
-        there = transaction.rows("series_called", metric_type=metric_type, labels=dict(labels or {}) or None)
+        there = transaction.rows("series_with_all_names", metric_type=metric_type, labels=dict(labels or {}) or None)
     wanted = set(ids)
     for number in wanted - {row["series_id"] for row in there}:
         raise UnknownName("series", number, [str(row["series_id"]) for row in there], stored=True)
@@ -111,8 +111,8 @@ def meant(database: Database, decision: Edit) -> Meant:
     ids = list(decision.series_ids)
     with database.transaction() as transaction:
         _refuse_archived(transaction, first, until)
-        rows = transaction.rows("edit_meant", series_ids=ids, first=first, until=until)
-        depending = transaction.rows("edit_depends", series_ids=ids, first=first, until=until)
+        rows = transaction.rows("preview_edit", series_ids=ids, first=first, until=until)
+        depending = transaction.rows("dependants_of_edit", series_ids=ids, first=first, until=until)
     models = [
         f"models:/{row['name']}/{row['version']}" for row in depending if row["what"] == "model" and not row["gone"]
     ]
@@ -146,14 +146,14 @@ def edit(database: Database, decision: Edit, *, by: str, reason: str) -> list[di
                 decided_by=by,
                 reason=reason,
             )
-            return transaction.rows("edits", edit_id=number)
+            return transaction.rows("edited_series", edit_id=number)
 
     return retrying(work)
 
 
 def _refuse_archived(transaction: Transaction, first: datetime, until: datetime) -> None:
     last = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)  # the month in which it begins
-    months = [row for row in transaction.rows("closed_months") if last <= row["month"] < until]
+    months = [row for row in transaction.rows("archived_observation_months") if last <= row["month"] < until]
     if months:
         named = ", ".join(f"{row['month']:%Y-%m}" for row in months[:3]) + (", …" if len(months) > 3 else "")
         raise Refused(

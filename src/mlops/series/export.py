@@ -79,7 +79,7 @@ def _frames(database: Database, ids: list[int]) -> Iterator[pd.DataFrame]:
         for begin in range(0, len(ids), SERIES_AT_ONCE):
             some = ids[begin : begin + SERIES_AT_ONCE]
             read_archived(transaction, some)
-            yield transaction.frame("series_export", series_ids=some)[list(LONG_COLUMNS)]
+            yield transaction.frame("export_observations", series_ids=some)[list(LONG_COLUMNS)]
 
 
 def _write_csv(path: Path, frames: Iterator[pd.DataFrame], opener: Callable[..., Any] = open) -> int:

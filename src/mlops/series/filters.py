@@ -31,7 +31,7 @@ def check_filters(
     if series_ids is not None and len(series_ids):
         _check_series(transaction, series_ids)
     if tenant_id is not None:
-        tenants = [row["tenant_id"] for row in transaction.rows("tenants_there")]
+        tenants = [row["tenant_id"] for row in transaction.rows("tenants_with_series")]
         if tenant_id not in tenants:
             raise UnknownName("tenant", tenant_id, map(str, tenants), stored=True)
 
@@ -40,9 +40,9 @@ def check_places(transaction: Transaction, dimension: str, ids: Sequence[str] | 
     """UnknownName for a customer, route, vehicle, driver or site (the dimension) that no series has."""
     if not ids:
         return
-    unknown = transaction.rows("places_unknown", dimension=dimension, ids=list(map(str, ids)))
+    unknown = transaction.rows("places_without_series", dimension=dimension, ids=list(map(str, ids)))
     if unknown:
-        there = transaction.rows("places_there", dimension=dimension)
+        there = transaction.rows("places_with_series", dimension=dimension)
         raise UnknownName(dimension, unknown[0]["id"], [row["id"] for row in there], stored=True)
 
 

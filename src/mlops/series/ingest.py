@@ -127,7 +127,7 @@ def _read(
     """Check all rows; the declared metric types, and the clocks of the series where they matter."""
     with database.transaction() as transaction:
         metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
-        closed = {row["month"]: row["path"] for row in transaction.rows("closed_months")}
+        closed = {row["month"]: row["path"] for row in transaction.rows("archived_observation_months")}
         zones = [row["time_zone"] for row in transaction.rows("series_zones")]
     latest = pd.Timestamp(delivery.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
     rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, delivery.timezone, delivery.stamp, zones)

@@ -17,7 +17,7 @@ ASKED = ("unit", "aggregate", "min_value", "max_value", "absence")
 def list_metric_types(database: Database) -> list[dict[str, Any]]:
     """The declared ones: `name, unit, aggregate, min_value, max_value, absence`, and how many `series` each has."""
     with database.transaction() as transaction:
-        return transaction.rows("metric_types_used")
+        return transaction.rows("metric_types_with_series")
 
 
 def add_metric_type(
@@ -37,7 +37,7 @@ def add_metric_type(
     """
     wanted = check_metric_type(name, unit, aggregate, min_value, max_value, absence)
     with database.transaction() as transaction:
-        added = transaction.run("metric_type_add", name=name, **wanted)
+        added = transaction.run("add_metric_type", name=name, **wanted)
         there = next(row for row in transaction.rows("metric_types") if row["name"] == name)
     other = {key: there[key] for key in ASKED if there[key] != wanted[key]}
     if other:

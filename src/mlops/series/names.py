@@ -14,7 +14,7 @@ def names(database: Database, selection: Selection | None = None) -> dict[int, s
     """Every series of a selection (None: of all), by its id."""
     with database.transaction() as transaction:
         rows = transaction.rows(
-            "series_names",
+            "names_of_selected_series",
             metric_type=selection and selection.metric_type,
             granularity=selection and selection.granularity,
             labels=(selection and selection.labels) or None,

@@ -72,7 +72,7 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
         found = transaction.one("series_show", series_id=series_id)
         if found is None:  # it was deleted meanwhile
             raise UnknownName("series", series, set(known.values()) - {known[series_id]}, stored=True)
-        return found | {"latest": transaction.rows("series_latest", series_id=series_id, most=LATEST)}
+        return found | {"latest": transaction.rows("newest_of_series", series_id=series_id, most=LATEST)}
 
 
 def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ def ended(database: Database, metric_type: str | None = None, granularity: str |
     """
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type, granularity=granularity)
-        newest = transaction.rows("observations_end", metric_type=metric_type, granularity=granularity)
+        newest = transaction.rows("newest_by_granularity", metric_type=metric_type, granularity=granularity)
         if not newest:
             newest = _archived_end(transaction, metric_type, granularity)
     if not newest:
@@ -123,7 +123,7 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
     what = f"{wanted[1]} observation" if wanted[1] else "observation"
     what += f" of {wanted[0]!r}" if wanted[0] else ""
     with database.transaction() as transaction:
-        others = transaction.rows("observations_end", metric_type=wanted[0], granularity=None)
+        others = transaction.rows("newest_by_granularity", metric_type=wanted[0], granularity=None)
     if others and not model:
         steps = " or ".join(f"--granularity {one}" for one in sorted(row["granularity"] for row in others))
         raise NothingToDo(f"there is no {what}, so none is the last; others are there: {steps}")
@@ -147,7 +147,7 @@ def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """
     with database.transaction() as transaction:
         check_filters(transaction, series_ids=series_ids)
-        return transaction.frame("latest", series_ids=list(series_ids))
+        return transaction.frame("latest_values", series_ids=list(series_ids))
 
 
 def history(

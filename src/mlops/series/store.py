@@ -91,9 +91,9 @@ class Months:
             ensure_months(self._database, METRICS, dates)
             self._tables |= dict.fromkeys(missing, METRICS)
             return
-        there = {row["month"] for row in transaction.rows("months_there", months=dates)}
+        there = {row["month"] for row in transaction.rows("months_with_partitions", months=dates)}
         for month, date in zip(missing, dates, strict=True):
-            self._tables[month] = METRICS if date in there else transaction.value("make_month_alone", month=date)
+            self._tables[month] = METRICS if date in there else transaction.value("create_detached_month", month=date)
 
     def _runs(self, months: npt.NDArray[Any], bounds: list[int]) -> list[tuple[str, int, int]]:
         """Consecutive months that go to the same table, as one COPY."""
@@ -118,7 +118,7 @@ def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[Clock] | N
     for row in transaction.rows("unknown_time_zones", names=zones):
         raise BadInput(f"{row['name']!r} {NOT_A_ZONE} (the server does not know it)")
     _want(transaction, series.assign(anchor=None))
-    stored = {row["key"]: row for row in transaction.rows("series_clocks")}
+    stored = {row["key"]: row for row in transaction.rows("wanted_series_clocks")}
     told = zip(series["granularity"], series["time_zone"], strict=True)
     return [_clock(name, zone, stored.get(key)) for key, (name, zone) in enumerate(told)]
 
@@ -142,12 +142,12 @@ def know(
         anchors = [one.anchor if one.why is None and has_anchor(one.granularity.name) else None for one in clocks]
         series = series.assign(time_zone=np.array(zones, object), anchor=np.array(anchors, object))
     _want(transaction, series)
-    wanted = transaction.rows("series_wanted")
+    wanted = transaction.rows("wanted_series_found")
     before = {row["key"] for row in wanted}
-    transaction.run("series_add")
+    transaction.run("add_wanted_series")
     if clocks is not None and wanted:
-        transaction.run("series_told")
-    wanted = transaction.rows("series_wanted")
+        transaction.run("set_series_clocks")
+    wanted = transaction.rows("wanted_series_found")
     if clocks is not None and any(_otherwise(one, row) for one, row in zip(clocks, wanted, strict=True)):
         raise BadInput("another file told a series another clock meanwhile; nothing was stored, send it again")
     ids = np.array([row["series_id"] for row in wanted], dtype=np.int64)
@@ -165,9 +165,9 @@ def know(
 
 
 def _want(transaction: Transaction, series: pd.DataFrame) -> None:
-    transaction.run("series_tables")
+    transaction.run("create_wanted_series")
     transaction.copy("wanted_series", series.assign(key=np.arange(len(series))))
-    transaction.run("series_plan")
+    transaction.run("prefer_hash_joins")
 
 
 def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None) -> Clock:
@@ -216,7 +216,7 @@ def store(
     another attempt, after it was prepared again) such rows become corrections instead, which is slower.
     """
     inserted = corrected = 0
-    transaction.run("hold_months")
+    transaction.run("lock_observation_tables")
     _hold(transaction, judged)
     changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
     if changing:
@@ -238,7 +238,7 @@ def store(
 def _hold(transaction: Transaction, judged: Judged) -> None:
     """Keep the series that are written to from being deleted, or refuse the rows of one that was."""
     ids = np.unique(np.r_[judged.new["series_id"], judged.changes["series_id"]]).tolist()
-    there = {row["series_id"] for row in transaction.rows("hold_series", series_ids=ids)} if ids else set()
+    there = {row["series_id"] for row in transaction.rows("lock_series", series_ids=ids)} if ids else set()
     if gone := [one for one in ids if one not in there]:
         raise BadInput(
             f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"

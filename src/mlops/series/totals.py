@@ -50,7 +50,7 @@ class Totals:
         """By key, the series of each total: its own, or one that is marked as a total and made where there is none."""
         wanted = [(-1 - key, total) for key, total in enumerate(self.each) if total.own is None]
         rows = transaction.rows(
-            "add_totals",
+            "add_total_series",
             metric_type=self.metric_type,
             granularity=self.granularity,
             keys=[key for key, _ in wanted],
@@ -86,7 +86,9 @@ def totals_of(database: Database, series: Sequence[int], levels: Sequence[str], 
     with database.transaction() as transaction:
         rows = transaction.rows("series_places", series_ids=list(series))
         first = rows[0]
-        measured = transaction.rows("series_own", metric_type=first["metric_type"], granularity=first["granularity"])
+        measured = transaction.rows(
+            "series_of_whole_places", metric_type=first["metric_type"], granularity=first["granularity"]
+        )
     if first["aggregate"] != "sum":
         raise Refused(
             f"values of {first['metric_type']} don't add up (its aggregate is {first['aggregate']}), so it has no"

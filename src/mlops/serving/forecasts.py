@@ -121,7 +121,7 @@ def forecasts(database: Database, choice: Choice) -> pd.DataFrame:
 def newest_issue(database: Database, name: str) -> datetime | None:
     """When a model's newest forecast was issued (aware); None where none is stored."""
     with database.transaction() as transaction:
-        issued: datetime | None = transaction.value("last_issued", name=name)
+        issued: datetime | None = transaction.value("newest_issue", name=name)
     return issued
 
 

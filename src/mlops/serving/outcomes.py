@@ -36,9 +36,9 @@ def match(database: Database, as_of: datetime) -> Matched:
 def _match(database: Database, as_of: datetime) -> Matched:
     with database.transaction() as transaction:
         transaction.lock("outcomes")  # one after the other: nobody waits for a row in the middle of the statement
-        transaction.run("stage_matched")
+        transaction.run("create_matched_predictions")
         matched: int = transaction.value("match_outcomes", as_of=as_of)
         totals: int = transaction.value("match_totals", as_of=as_of) + transaction.value("match_weeks", as_of=as_of)
-        row = transaction.one("waiting_predictions", as_of=as_of)
+        row = transaction.one("count_waiting_predictions", as_of=as_of)
     assert row is not None
     return Matched(matched, row["waiting"], row["overdue"], totals)

@@ -136,7 +136,7 @@ def _named(transaction: Transaction, totals: pd.DataFrame) -> pd.DataFrame:
     if totals.empty:
         return totals
     ids = sorted(map(int, totals["series_id"].unique()))
-    names = {row["series_id"]: row["name"] for row in transaction.rows("series_named", series_ids=ids)}
+    names = {row["series_id"]: row["name"] for row in transaction.rows("names_of_series", series_ids=ids)}
     found = totals.drop(columns=["horizon", *COMPONENTS], errors="ignore")
     bounds = [name for name in found.columns if name.startswith(("lo_", "hi_"))]
     found.insert(0, "name", found["series_id"].map(names))
@@ -158,14 +158,14 @@ def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:
     """Store what is new; how many rows that were."""
     if forecasts.empty:
         return 0
-    transaction.run("hold_prediction_months")
+    transaction.run("lock_prediction_table")
     transaction.value(
         "ensure_partitions",
         table=PREDICTIONS,
         first=forecasts["target_at"].min().to_pydatetime(),
         last=forecasts["target_at"].max().to_pydatetime(),
     )
-    transaction.run("stage_predictions")
+    transaction.run("create_staged_predictions")
     transaction.copy("staged_predictions", forecasts)
     return transaction.run("store_predictions")
 
@@ -174,7 +174,7 @@ def _remember_service(database: Database, found: Served, as_of: datetime) -> Non
     """Keep when the series are not served, so that SQL can tell which forecasts nothing will ever judge."""
     rows = found.forecaster.service(history=found.observed).to_dict("records")
     with database.transaction() as transaction:
-        transaction.run("service_calendar_put", document={"series": rows}, as_of=as_of)
+        transaction.run("set_service_calendar", document={"series": rows}, as_of=as_of)
 
 
 def _memory_mb() -> float:

@@ -27,7 +27,7 @@ def totals_to_store(transaction: Transaction, totals: Totals, version_id: int, f
         return daily
     days = found.weeks["total"].map(lambda one: ids.get(one, one))
     asked = sorted(map(int, days.unique()))
-    transaction.run("add_weeks", series_ids=asked)
-    of_days = {row["weeks_of"]: row["series_id"] for row in transaction.rows("weeks_of", series_ids=asked)}
+    transaction.run("add_weekly_series", series_ids=asked)
+    of_days = {row["weeks_of"]: row["series_id"] for row in transaction.rows("weekly_series_of", series_ids=asked)}
     weekly = found.weeks.assign(series_id=days.map(of_days)).drop(columns="total")
     return pd.concat([daily, weekly], ignore_index=True)

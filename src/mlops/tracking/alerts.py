@@ -20,6 +20,6 @@ def review(database: Database, files: Iterable[Look]) -> Reviewed:
     """
     with database.transaction() as transaction:
         transaction.lock("registry alerts")
-        rows = transaction.rows("review_alerts", document={"files": [asdict(one) for one in files]})
+        rows = transaction.rows("update_registry_alerts", document={"files": [asdict(one) for one in files]})
     changes = [(row.pop("change"), Alert(**row)) for row in rows]
     return Reviewed(*(tuple(alert for change, alert in changes if change == which) for which in ("opened", "resolved")))

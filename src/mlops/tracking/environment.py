@@ -10,7 +10,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-import mlops
 from mlops.domain.canonical import sha256
 
 __all__ = ["DECIDING", "code", "environment", "installed"]
@@ -60,7 +59,7 @@ def environment() -> dict[str, Any]:
 
 
 @cache
-def code(folder: Path = Path(mlops.__file__).parent) -> dict[str, Any]:
+def code(folder: Path = Path(__file__).parents[1]) -> dict[str, Any]:
     """The digest of the source files in a folder (this package), and their git `commit` when they are a checkout.
 
     `dirty` says that they differ from the commit. A folder that git does not track has no commit: a package installed

@@ -20,13 +20,13 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema
 
 import mlflow
-import mlops
 from mlops.domain.canonical import canonical_json, one_line, sha256
 from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse
 from mlops.errors import BadInput
 from mlops.tracking.artifacts.model_card import read_model
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
 from mlops.tracking.environment import code, environment
+from mlops.version import __version__
 
 __all__ = ["CARRIES_NONE", "LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
 
@@ -46,7 +46,7 @@ def declare(
     rows: int,
     columns: Mapping[str, str],
     content_sha256: str,
-    code_version: str = mlops.__version__,
+    code_version: str = __version__,
     code_folder: Path | None = None,
     **more: Any,
 ) -> Lineage:

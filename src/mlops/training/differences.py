@@ -62,7 +62,7 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
 def deleted(database: Database, series: Sequence[int], since: datetime) -> dict[tuple[int, str], dict[str, Any]]:
     """The newest decision since then to delete observations, by series and month of these."""
     with database.transaction() as transaction:
-        rows = transaction.rows("deleted_since", series_ids=list(series), since=since)
+        rows = transaction.rows("deletions_since", series_ids=list(series), since=since)
     return {(row["series_id"], row["month"]): row for row in rows}
 
 

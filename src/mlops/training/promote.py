@@ -240,10 +240,10 @@ def _lineage_gate(database: Database, version: ModelVersion) -> Gate:
 def _target(database: Database, store: Store, name: str) -> int:
     """The version to roll back to: that of a rollback which was interrupted, else the champion before this one."""
     with database.transaction() as transaction:
-        newest = transaction.one("promotion_newest", name=name)
+        newest = transaction.one("newest_promotion", name=name)
         if newest and newest["action"] == "rollback" and newest["applied_at"] is None:
             return int(newest["version"])
-        version = before(Move(**row) for row in transaction.rows("promotion_moves", name=name))
+        version = before(Move(**row) for row in transaction.rows("champions_of_model", name=name))
     if version is None:
         now = resolve(store, f"models:/{name}@champion")
         raise NothingToDo(f"{name} had no champion before version {now.version} that is still in the registry")
@@ -255,7 +255,7 @@ def _move(database: Database, store: Store, version: ModelVersion, decision: _De
     with database.transaction() as transaction:
         transaction.lock(f"promotion {version.name}")
         transaction.run(
-            "promotion_add",
+            "add_promotion",
             name=version.name,
             version=version.version,
             action=decision.action,
@@ -265,13 +265,13 @@ def _move(database: Database, store: Store, version: ModelVersion, decision: _De
             forced=decision.forced,
             recommendation_id=decision.recommendation_id,
         )
-        row = transaction.one("promotion_newest", name=version.name)
+        row = transaction.one("newest_promotion", name=version.name)
         assert row is not None
         assert row["version"] == version.version
     move_champion(store, version, row["reason"])
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        transaction.run("promotion_applied", promotion_id=row["promotion_id"])
+        transaction.run("set_promotion_applied", promotion_id=row["promotion_id"])
     return _promotion(row, version)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-import mlops
 from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.features import Selection
@@ -36,6 +35,7 @@ from mlops.training.differences import Difference
 from mlops.training.record import Record, holidays
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import backtests
+from mlops.version import __version__
 
 __all__ = ["ELSEWHERE", "Reproduction", "reproduce"]
 
@@ -310,7 +310,7 @@ def _forecasts(
 def _since(trained: _Trained) -> Iterator[Difference]:
     """What is other by now and may explain a difference, or changed nothing."""
     then, spec, record = trained.lineage, trained.spec, trained.record
-    yield from differences.code(then["code"], code(), (then["code_version"], mlops.__version__))
+    yield from differences.code(then["code"], code(), (then["code_version"], __version__))
     yield from differences.environment(then["environment"], environment(), (record.distributions, installed()))
     times = record.observations["ds"]
     now = holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
@@ -322,7 +322,7 @@ def _corrected(database: Database, trained: _Trained) -> int:
     with database.transaction() as transaction:
         read_archived(transaction, series, start=first, end=last)
         found: int = transaction.value(
-            "corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
+            "count_corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
         )
     return found
 

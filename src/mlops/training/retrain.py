@@ -261,7 +261,7 @@ def _accept(database: Database, row: dict[str, Any], by: str) -> None:
         return
     with database.transaction() as transaction:
         transaction.run(
-            "recommendation_decide",
+            "add_recommendation_decision",
             recommendation_id=row["recommendation_id"],
             decision="accept",
             decided_by=by,
@@ -367,7 +367,7 @@ def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retraine
 def _close(database: Database, recommendation_id: int, result: Retrained) -> None:
     with database.transaction() as transaction:
         transaction.run(
-            "close_recommendation",
+            "set_recommendation_done",
             recommendation_id=recommendation_id,
             verdict=result.verdict,
             run_id=result.version.run_id,

@@ -113,7 +113,7 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
     """What to do when customers are learned from beside the routes that they are on."""
     series = [int(one) for one in data.frame["series_id"].unique()]
     with database.transaction() as transaction:
-        parts = transaction.value("series_parts_among", metric_type=data.what, series_ids=series)
+        parts = transaction.value("count_parts_among", metric_type=data.what, series_ids=series)
     if not parts:
         return ()
     return (

@@ -104,7 +104,7 @@ def _remember(database: Database, delivery_id: str) -> None:
         raise Refusal(400, f"the delivery's id is longer than {LONGEST_ID} characters")
     try:
         with database.transaction() as transaction:
-            new = transaction.run("take_delivery", delivery_id=delivery_id) == 1
+            new = transaction.run("add_webhook_delivery", delivery_id=delivery_id) == 1
     except DatabaseUnavailable as error:
         raise Refusal(503, "the database can't be reached; deliver it again later") from error
     if not new:

@@ -1,3 +1,6 @@
+-- One prediction, followed both ways; psql takes this file as it is.
+
+-- name: trace_prediction
 -- from a stored prediction back to what made it and on to what it caused
 -- psql "$(mlops db url)" -x -v prediction_id=1 -f src/mlops/db/queries/trace_prediction.sql
 select p.prediction_id, p.series_id, s.metric_type, p.issued_at, p.cutoff, p.target_at, p.horizon, p.y_hat, p.lo_80, p.hi_80,

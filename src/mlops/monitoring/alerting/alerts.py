@@ -52,9 +52,9 @@ def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None
     rules = rules or policy()
     with database.transaction() as transaction:
         transaction.lock("monitoring alerts")
-        if transaction.value("newer_check", as_of=as_of):
+        if transaction.value("is_newer_check_there", as_of=as_of):
             return Reviewed((), ())
-        rows = transaction.rows("review_monitoring_alerts", document=rules.document, as_of=as_of)
+        rows = transaction.rows("update_monitoring_alerts", document=rules.document, as_of=as_of)
     changes = [(row.pop("change"), Alert(**row)) for row in rows]
     return Reviewed(*(tuple(alert for change, alert in changes if change == which) for which in ("opened", "resolved")))
 
@@ -123,10 +123,12 @@ def _one(database: Database, settings: Settings, rules: AlertPolicy, channel: Ch
             if not isinstance(error, Refused | OSError):
                 log.exception("channel %s broke", channel.name)
             problem = " ".join(str(error).split()) or type(error).__name__
-            transaction.run("alert_not_delivered", delivery_id=row["delivery_id"], problem=problem)
+            transaction.run("set_alert_not_delivered", delivery_id=row["delivery_id"], problem=problem)
             return False
         said_resolved = message.resolved_at is not None
-        transaction.run("alert_delivered", delivery_id=row["delivery_id"], said_resolved=said_resolved, problem=remark)
+        transaction.run(
+            "set_alert_delivered", delivery_id=row["delivery_id"], said_resolved=said_resolved, problem=remark
+        )
         return True
 
 

@@ -36,7 +36,7 @@ def recommendation(database: Database, number: int) -> dict[str, Any]:
         if row is None:
             numbers = (str(row["recommendation_id"]) for row in transaction.rows("recommendations_to_act_on"))
             raise NothingToDo(f"there is no recommendation {number}; open ones: {', '.join(numbers) or 'none'}")
-        findings = transaction.rows("recommendation_evidence", recommendation_id=number)
+        findings = transaction.rows("findings_of_recommendation", recommendation_id=number)
         decisions = transaction.rows("recommendation_decisions", recommendation_id=number)
     shown = {name: value for name, value in _without_placeholders(row).items() if not name.endswith("lineage")}
     return shown | {"findings": findings, "decisions": decisions}
@@ -58,7 +58,7 @@ def decide(
     recommendation(database, number)
     with database.transaction() as transaction:
         transaction.run(
-            "recommendation_decide",
+            "add_recommendation_decision",
             recommendation_id=number,
             decision=decision,
             decided_by=getpass.getuser() if by is None else by,

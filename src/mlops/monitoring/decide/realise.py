@@ -74,7 +74,7 @@ def _realised(
         return None
     saved = benefit(judged, "served", "other", **terms_of(policy, served))
     with database.transaction() as transaction:
-        transaction.run("realise_benefit", recommendation_id=number, benefit=saved.to_json(), as_of=as_of)
+        transaction.run("set_realised_benefit", recommendation_id=number, benefit=saved.to_json(), as_of=as_of)
     return Realised(
         number,
         served["name"],

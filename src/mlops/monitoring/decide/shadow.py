@@ -34,7 +34,7 @@ def recent(database: Database, policy: Policy, champion: Issue, as_of: datetime)
     """
     with database.transaction() as transaction:
         found = transaction.one(
-            "promotion_recent", version_id=champion["version_id"], as_of=as_of, weeks=policy.rollback_weeks
+            "recent_promotion", version_id=champion["version_id"], as_of=as_of, weeks=policy.rollback_weeks
         )
     return None if found is None or found["lineage"] is None else found
 
@@ -101,7 +101,7 @@ def shadowed(
     """
     with database.transaction() as transaction:
         rows = transaction.frame(
-            "served_forecasts",
+            "freshest_judged_predictions",
             version_id=served["version_id"],
             start=start,
             end_at=end,

@@ -143,6 +143,25 @@ class Monitor:
         rows, it is judged by the same weeks before it and changes nothing. So does a week from before, which is judged
         by what was known then (of more than WEEKS weeks back, by the history alone). A week out of order is remembered
         anew when the weeks before it are known. Without `remember` nothing is, so that a changed copy can be tried.
+
+        Parameters
+        ----------
+        window
+            Forecasts and outcomes of the week, with the columns of the history; times as there.
+        remember
+            Whether later checks know of this one.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from mlops import MonitorSpec, fit_monitor
+        >>> days = pd.date_range("2024-01-01", periods=203)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y_hat": 50.0})
+        >>> frame["y"] = frame["y_hat"] + np.random.default_rng(1).normal(0, 2, len(days))
+        >>> spec = MonitorSpec("ds", "series_id", (), (), target="y", prediction="y_hat")
+        >>> fit_monitor(frame[:196], spec).check(frame[196:]).performance
+        False
         """
         rows = read_rows(window, self._reference.spec)
         if not len(rows):

@@ -122,7 +122,9 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
     key = {"version_id": version["version_id"], "as_of": as_of, "start": datetime(1970, 1, 1, tzinfo=UTC)}
     granularity = GRANULARITIES[version["lineage"]["selection"]["granularity"]]
     with database.transaction() as transaction:
-        served = transaction.frame("live_predictions", **key, cycle=granularity.block_interval, steps=granularity.block)
+        served = transaction.frame(
+            "freshest_predictions", **key, cycle=granularity.block_interval, steps=granularity.block
+        )
     if served.empty:
         raise NothingToDo(f"{version['name']} has forecast no day before {as_of:%Y-%m-%d}")
     tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"])

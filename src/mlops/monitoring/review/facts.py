@@ -70,12 +70,12 @@ def read_facts(
         accuracy=by(ask("review_accuracy", **versions), itemgetter("version_id", "recent")),
         waiting=by(ask("review_waiting", **versions), version_of),
         findings=grouped(ask("review_findings", **versions), "version_id"),
-        measured=by(ask("review_measured", **served), version_of),
+        measured=by(ask("review_newest_checks", **served), version_of),
         impact=by(ask("review_impact", granularities=granularities, **models), model_of),
         health=by(health, itemgetter("name", "version")),
         versions=grouped(ask("review_versions", replayed=replayed, **models), "model_id"),
         checks=grouped(ask("review_checks", replayed=replayed, **models), "model_id"),
-        alerts=all_of(OpenAlert, ask("review_open_alerts", as_of=as_of, document=rules.document)),
+        alerts=all_of(OpenAlert, ask("open_alerts", as_of=as_of, document=rules.document)),
         paired=by(ask("review_challengers", as_of=as_of, **both), version_of),
     )
 

@@ -83,7 +83,7 @@ def _review(facts: Facts, then: Sequence[Row], model: str | None) -> Review:
     models = [_model(facts, row, found, detailed=place < DETAILED) for place, (row, found) in enumerate(advised)]
     alarms = ask("review_alarms", since=year_of(as_of), **facts.about_models)
     decided = ask("review_decisions", replayed=facts.replayed, since=since, as_of=as_of)
-    realised = ask("review_realised", since=as_of - TRACK_RECORD, as_of=as_of)
+    realised = ask("review_realised_benefits", since=as_of - TRACK_RECORD, as_of=as_of)
     return Review(
         as_of=as_of,
         since=since,

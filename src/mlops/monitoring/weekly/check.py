@@ -94,7 +94,7 @@ def _in_words(database: Database, reading: Reading, known: Known, found: Sequenc
     """
     version, series = reading.version, list(reading.version["lineage"]["series"])
     with database.transaction() as transaction:
-        names = {str(row["series_id"]): row["name"] for row in transaction.rows("series_named", series_ids=series)}
+        names = {str(row["series_id"]): row["name"] for row in transaction.rows("names_of_series", series_ids=series)}
     silent = {one.subject for one in found if one.kind == "data" and one.place}
     told = [_of_service(one, names, silent) for one in found]
     units = in_units(told, reading.baseline, reading.featured(known), version["unit"] or "", reading.slices)
@@ -191,7 +191,7 @@ def _is_due(database: Database, policy: Policy, champion: Mapping[str, Any], as_
         return False
     key = {"version_id": champion["version_id"], "as_of": as_of}
     with database.transaction() as transaction:
-        return not transaction.value("proven_within", **key, days=policy.holdout_days)
+        return not transaction.value("proof_made_within", **key, days=policy.holdout_days)
 
 
 def _compared(database: Database, policy: Policy, reading: Reading, known: Known) -> tuple[Benefit | None, int | None]:

@@ -31,7 +31,7 @@ KEYS = ["series_id", "ds", "cutoff"]
 
 @dataclass(frozen=True)
 class Known:
-    """What was known at one time: the forecasts whose day has come, `last` is the row of query `last_forecast`."""
+    """What was known at one time: the forecasts whose day has come, `last` is the row of query `forecast_span`."""
 
     as_of: datetime
     live: pd.DataFrame
@@ -51,12 +51,12 @@ class Reading:
         """The freshest forecast of every series and past day, with the outcomes that were known at `as_of`."""
         key = {"version_id": self.version["version_id"], "as_of": as_of}
         with self._database.transaction() as transaction:
-            last = transaction.one("last_forecast", **key) or {}
+            last = transaction.one("forecast_span", **key) or {}
             begin = last["forecast_from"] or as_of
             start = first_week(naive_utc(min(begin, as_of)), as_of)
             naive = {"cycle": self.granularity.block_interval, "steps": self.granularity.block}
             earlier = self.granularity.longest_step if self.granularity.counted else timedelta(0)  # and ends later
-            live = transaction.frame("live_predictions", **key, **naive, start=aware_utc(start) - earlier)
+            live = transaction.frame("freshest_predictions", **key, **naive, start=aware_utc(start) - earlier)
         return Known(as_of, live, last)
 
     def weeks(self, known: Known) -> Sequence[Week]:

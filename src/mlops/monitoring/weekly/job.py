@@ -98,7 +98,7 @@ def replay(
     `run` for each time. Many versions are checked on the workers of MLOPS_PARALLEL.
     """
     with database.transaction() as transaction:
-        transaction.run("close_of_replaced")
+        transaction.run("close_recommendations_of_replaced")
         versions = transaction.rows("served_versions", as_of=times[-1])
     found: dict[int, list[Checked]] = {}
     for number, checks in _all(database, store, policy, times, versions, {} if readings is None else readings):
@@ -113,7 +113,7 @@ def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
     from mlops.monitoring import evidently
 
     with database.transaction() as transaction:
-        snapshot = transaction.value("snapshot_of", version_id=checked.version_id, as_of=checked.as_of)
+        snapshot = transaction.value("evidently_snapshot", version_id=checked.version_id, as_of=checked.as_of)
     role = "" if checked.champion else f"-{checked.alias}"
     page = folder / f"drift-{checked.name}{role}-{checked.as_of:%Y-%m-%d}.html"
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,14 +191,14 @@ def _recorded(database: Database, store: Store, policy: Policy, check: Check) ->
     since = None
     if number is not None:
         with database.transaction() as transaction:
-            since = transaction.value("same_since", recommendation_id=number)
+            since = transaction.value("recommendation_stands_since", recommendation_id=number)
     return _told(check, number, standing, since)
 
 
 def _attach(database: Database, store: Store, check: Check) -> None:
     """Keep the snapshot that stands with the model's run, too; the check stands without."""
     with database.transaction() as transaction:
-        snapshot = transaction.value("snapshot_of", **check.key)
+        snapshot = transaction.value("evidently_snapshot", **check.key)
     why = attach(store, check.version["run_id"], check.as_of, snapshot) if snapshot else None
     if why:
         log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)

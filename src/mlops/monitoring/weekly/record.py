@@ -57,7 +57,7 @@ def record(database: Database, policy: Policy, check: Check) -> tuple[int | None
     snapshot = evidently.snapshot(check.findings, model=title, as_of=check.as_of, values=check.values)
     with database.transaction() as transaction:
         transaction.lock(f"recommendation {check.version['version_id']}")
-        standing = transaction.one("recommendation_of", **check.key)
+        standing = transaction.one("recommendation_of_week", **check.key)
         if standing is not None and standing["status"] == "done" and check.recommendation is not None:
             return standing["recommendation_id"], replace(
                 check.recommendation, action=standing["action"], reasons=tuple(standing["reasons"])

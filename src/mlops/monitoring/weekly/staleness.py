@@ -23,7 +23,7 @@ def silent(
 ) -> tuple[Finding, ...]:
     """The findings about series that are silent and about forecasts that are not issued, as known at `as_of`.
 
-    `last` is the row of query `last_forecast`. A feed of which every series is silent is one finding, not one for each.
+    `last` is the row of query `forecast_span`. A feed of which every series is silent is one finding, not one for each.
     A series without any observation for so long that it has ended is no fault any more.
     """
     lineage = version["lineage"]

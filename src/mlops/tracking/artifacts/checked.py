@@ -246,7 +246,7 @@ def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _tell(database: Database, version_id: int, problem: str) -> None:
     """Record that a version is not what was anchored, and open the alert about it."""
     with database.transaction() as transaction:
-        transaction.run("version_verified", version_id=version_id, problem=problem)
+        transaction.run("set_version_verified", version_id=version_id, problem=problem)
     review(database, [])
 
 

@@ -26,7 +26,7 @@ def look(store: Store, database: Database) -> Iterator[Look]:
     Once an hour those of champions are compared with their lineage, too; what comes of it is in the mirror.
     """
     with database.transaction() as transaction:
-        versions = transaction.rows("aliased_versions")
+        versions = transaction.rows("versions_to_check")
     silent: set[tuple[str, str]] = set()
     for version in versions:
         place = _place(store, version["name"], version["version"])

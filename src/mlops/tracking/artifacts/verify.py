@@ -44,7 +44,7 @@ def verify(database: Database, row: Mapping[str, Any]) -> None:
         log.debug("%s can't be compared with its anchor", version.uri, exc_info=True)
         return
     with database.transaction() as transaction:
-        transaction.run("version_verified", version_id=row["version_id"], problem=problem)
+        transaction.run("set_version_verified", version_id=row["version_id"], problem=problem)
 
 
 def _of_lineage(version: ModelVersion, lineage_sha256: str, model: Path) -> str | None:

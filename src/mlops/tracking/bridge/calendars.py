@@ -19,7 +19,7 @@ def mirror_calendars(database: Database) -> int:
     versions that an alias points to.
     """
     with database.transaction() as transaction:
-        wanted = transaction.rows("calendars_wanted")
+        wanted = transaction.rows("calendars_to_mirror")
     done = 0
     for row in wanted:
         try:
@@ -29,7 +29,9 @@ def mirror_calendars(database: Database) -> int:
             continue
         span = {name: row[name] for name in ("version_id", "country", "first_day", "last_day")}
         with database.transaction() as transaction:
-            transaction.run("calendar_put", document={"days": days}, library=f"holidays {version('holidays')}", **span)
+            transaction.run(
+                "mirror_calendar", document={"days": days}, library=f"holidays {version('holidays')}", **span
+            )
         done += 1
     return done
 

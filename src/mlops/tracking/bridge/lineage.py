@@ -45,14 +45,14 @@ def mirror_lineage(database: Database, touched: list[int], *, foreign: bool = Tr
     elif touched:
         _write(database, [], [], touched)
     with database.transaction() as transaction:
-        return int(transaction.value("mirrored_waiting"))
+        return int(transaction.value("count_unread_versions"))
 
 
 def _read(database: Database, *, claiming: bool, most: int, again: int, touched: list[int]) -> int:
     """Read some versions' files within SECONDS; how many were."""
     with database.transaction() as transaction:
         asked = {"claiming": claiming, "most": most, "again": again, "unreadable": f"%{UNREADABLE}%"}
-        unread = transaction.rows("mirrored_unread", **asked)
+        unread = transaction.rows("unread_versions", **asked)
     found = _of_each(unread, lambda row: _of(database, row))  # files may be far away: no lock, no transaction is held
     anchored = [row for row in unread if row["files"] is not None and row["version_id"] in found]
     new = [row for row in unread if row["files"] is None]
@@ -67,16 +67,16 @@ def _write(
 ) -> None:
     with database.transaction() as transaction:
         if anchored:
-            transaction.run("mirror_read", versions=[row["version_id"] for row in anchored])
+            transaction.run("mark_versions_read", versions=[row["version_id"] for row in anchored])
         if news:
-            transaction.run("anchor_found", document={"versions": list(news)})
-            transaction.run("mirror_lineage", document={"versions": list(news)})
-        waited = transaction.value("mirrored_without_edges") or ()
+            transaction.run("anchor_versions_as_found", document={"versions": list(news)})
+            transaction.run("set_lineage", document={"versions": list(news)})
+        waited = transaction.value("versions_with_definitions_now") or ()
         versions = {*touched, *(row["version_id"] for row in news), *waited}
         if versions:
-            transaction.run("mirror_features", versions=sorted(versions))
-            transaction.run("mirror_lineage_state", versions=sorted(versions))
-            transaction.run("keep_importance")
+            transaction.run("update_lineage_edges", versions=sorted(versions))
+            transaction.run("update_lineage_state", versions=sorted(versions))
+            transaction.run("set_feature_importance")
 
 
 def _of_each(rows: Iterable[Row], read: Callable[[Row], Row]) -> dict[int, Row]:

@@ -34,7 +34,7 @@ def lineage_of(database: Database, store: Store, uri: str) -> dict[str, Any]:
     version = resolve(store, uri)
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        row = transaction.one("lineage", name=version.name, version=version.version)
+        row = transaction.one("lineage_of_version", name=version.name, version=version.version)
         features = transaction.rows("lineage_features", name=version.name, version=version.version)
     if row is None:
         raise ModelNotFound(f"{uri} is not in the mirror; run `mlops registry sync`")
@@ -55,6 +55,6 @@ def trace(database: Database, prediction_id: int) -> dict[str, Any]:
         since = min(traced["trained_from"] or traced["cutoff"], traced["cutoff"]).astimezone(UTC)
         first = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         read_archived(transaction, traced["summed"] or [traced["series_id"]], start=first, end=traced["cutoff"])
-        months = transaction.rows("trace_months", prediction_id=prediction_id)
-        edits = transaction.rows("trace_edits", prediction_id=prediction_id)
+        months = transaction.rows("months_behind_prediction", prediction_id=prediction_id)
+        edits = transaction.rows("edits_behind_prediction", prediction_id=prediction_id)
     return traced | {"months": months, "edits": edits}

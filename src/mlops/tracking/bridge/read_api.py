@@ -61,7 +61,7 @@ class ByApi:
             if self._digest() == before:
                 self._read_runs(into)
                 return
-            into.run("registry_empty")
+            into.run("empty_registry_tables")
         raise Refused(
             f"the registry changed during each of {readings} readings; nothing was written; sync again, or let the"
             " bridge reach the registry's own PostgreSQL tables, which it reads at one moment"

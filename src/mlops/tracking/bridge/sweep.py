@@ -29,7 +29,7 @@ def sweep(store: Store, database: Database, seen: Callable[[Mapping[str, int]], 
     """Sync, then review the alerts with what was `seen` of the files of these aliases."""
     mirror = sync(store, database)
     with database.transaction() as transaction:
-        rows = transaction.rows("aliases_now")
+        rows = transaction.rows("current_aliases")
     aliases = {f"{row['name']}@{row['alias']}": row["version"] for row in rows}
     return Swept(mirror, aliases, review(database, seen(aliases)))
 

@@ -35,9 +35,9 @@ __all__ = ["How", "Synced", "register", "sync"]
 
 How = Literal["api", "sql"]
 PASSWORD = re.compile(r"(?<=://)[^/@]*@|(?<=[?&])password=[^&]*&?")
-MODELS = ("forget_names", "forget_models", "mirror_models", "mirror_names")
-VERSIONS = ("forget_versions", "mirror_versions")
-ALIASES = ("forget_aliases", "mirror_aliases")
+MODELS = ("close_model_names", "mark_models_deleted", "mirror_models", "open_model_names")
+VERSIONS = ("mark_versions_deleted", "mirror_versions")
+ALIASES = ("close_aliases", "open_aliases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _New:
         return self.added
 
     def anchor(self) -> dict[str, Any]:
-        """The document that `anchor_trained` takes."""
+        """The document that `anchor_trained_version` takes."""
         version, logged = self.version(), self.logged
         return {
             "name": version.name,
@@ -134,7 +134,7 @@ def _sync(store: Store, database: Database, how: How | None, adopt: bool, new: _
         mirror_calendars(database)
     except Exception as error:
         with suppress(Exception), database.transaction() as transaction:
-            transaction.run("mirror_failed", failure=str(error)[:1000])
+            transaction.run("set_mirror_failed", failure=str(error)[:1000])
         raise
     return Synced(**synced, waiting=waiting)
 
@@ -145,7 +145,7 @@ def _mirror(
     began = time.monotonic()
     with database.transaction() as transaction:
         transaction.lock("registry mirror")  # before reading, or a slower reader would write back an older state
-        transaction.run("registry_tables")
+        transaction.run("create_registry_tables")
         if new is not None:
             with _registry(store, how) as registry:
                 _guard(transaction, _identity(registry, store), store, adopt)
@@ -154,15 +154,15 @@ def _mirror(
             identity = _identity(registry, store)
             _guard(transaction, identity, store, adopt)
             registry.read(transaction)
-        at = transaction.value("registry_read_at")
+        at = transaction.value("registry_read_time")
         _recognise(transaction)
         touched = _write(transaction, at)
         if new is not None:
-            anchored = transaction.rows("anchor_trained", document=new.anchor(), at=at)
+            anchored = transaction.rows("anchor_trained_version", document=new.anchor(), at=at)
             touched = [*touched, *(row["version_id"] for row in anchored)]
-        changed = {f"{row['what']} {row['change']}": row["rows"] for row in transaction.rows("registry_changes")}
+        changed = {f"{row['what']} {row['change']}": row["rows"] for row in transaction.rows("count_registry_changes")}
         live = transaction.one(
-            "mirror_synced",
+            "set_mirror_synced",
             registry=identity,
             address=_shown(store.uri),
             how=registry.how,
@@ -177,7 +177,7 @@ def _registry(store: Store, how: How | None) -> Iterator[Registry]:
     """The registry of a store, by SQL where that can be."""
     if how != "api" and store.uri.startswith("postgres") and not _workspaces():
         with snapshot(store.uri) as tables:
-            if (tables.one("registry_is_known") or {}).get("known"):
+            if (tables.one("registry_tables_known") or {}).get("known"):
                 yield ByQuery(tables)
                 return
     if how == "sql":
@@ -202,7 +202,7 @@ def _identity(registry: Registry, store: Store) -> str:
 
 
 def _guard(transaction: Transaction, identity: str, store: Store, adopt: bool) -> None:
-    followed = transaction.one("mirrored_registry") or {}
+    followed = transaction.one("mirror_state") or {}
     if adopt or not followed["filled"] or followed["registry"] in (None, identity):
         return
     raise Refused(
@@ -214,25 +214,25 @@ def _guard(transaction: Transaction, identity: str, store: Store, adopt: bool) -
 
 def _recognise(transaction: Transaction) -> None:
     """Give every model that was read its row in the mirror, or a new number."""
-    transaction.run("registry_settled")
-    rows = transaction.rows("registry_unsettled")
+    transaction.run("recognise_models_by_name")
+    rows = transaction.rows("models_not_recognised")
     seen = [Seen(row["name"], row["created_at"], row["versions"]) for row in rows if row["model_id"] is None]
     known = [Known(**row) for row in rows if row["model_id"] is not None]
     found = recognise(seen, known)
     if found:
-        transaction.run("registry_recognised", names=list(found), model_ids=list(found.values()))
-    transaction.run("registry_numbered")
+        transaction.run("set_recognised_models", names=list(found), model_ids=list(found.values()))
+    transaction.run("number_new_models")
 
 
 def _write(transaction: Transaction, at: datetime) -> list[int]:
     """Write what differs; the versions whose edges may have other importances now."""
-    if transaction.run("registry_model_changes"):
+    if transaction.run("find_model_changes"):
         _run(transaction, MODELS, at)
     touched: list[int] = []
-    if transaction.run("registry_version_changes"):
-        touched = transaction.value("registry_touched") or []
+    if transaction.run("find_version_changes"):
+        touched = transaction.value("versions_with_changed_runs") or []
         _run(transaction, VERSIONS, at)
-    if transaction.run("registry_alias_changes"):
+    if transaction.run("find_alias_changes"):
         _run(transaction, ALIASES, at)
     return touched
 

@@ -19,11 +19,11 @@ from uuid import NAMESPACE_URL, uuid5
 from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 
-import mlops
 from mlops.db import Database
 from mlops.domain.canonical import canonical_json
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.tracking.openlineage.facets import columns, engine, purpose, subset
+from mlops.version import __version__
 
 __all__ = ["Place", "Recorded", "events", "read"]
 
@@ -71,7 +71,7 @@ def read(database: Database, name: str | None = None, since: datetime | None = N
 
 def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
     """A START and a COMPLETE event per training, then per call of `predict`."""
-    facets.set_producer(f"urn:mlops:{mlops.__version__}")
+    facets.set_producer(f"urn:mlops:{__version__}")
     versions = {row["version_id"]: _Version(row, place) for row in recorded.versions}
     for version in versions.values():
         yield from version.trained()
@@ -100,7 +100,7 @@ class _Version:
             self._id(f"request {request['request_id']} {request['issued_at'].isoformat()}"),
             facets={
                 "nominalTime": facets.nominal_time_run.NominalTimeRunFacet(request["issued_at"].isoformat()),
-                "processing_engine": engine(mlops.__version__),
+                "processing_engine": engine(__version__),
             },
         )
         about = f"Forecasts of {self.row['name']} from what was known at a time."
@@ -125,7 +125,7 @@ class _Version:
         code = {f"code_{name}": self.lineage.get("code", {}).get(name) for name in ("commit", "sha256")}
         told = {"mlflow.run_id": row["run_id"], "lineage_sha256": row["lineage_sha256"], **code, **measured}
         found: dict[str, Any] = {
-            "processing_engine": engine(self.lineage.get("code_version", mlops.__version__)),
+            "processing_engine": engine(self.lineage.get("code_version", __version__)),
             "executionParameters": facets.execution_parameters_run.ExecutionParametersRunFacet(
                 [parameter(key=name, name=name, value=str(value)) for name, value in sorted(row["params"].items())]
             ),

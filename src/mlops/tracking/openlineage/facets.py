@@ -6,7 +6,7 @@ from typing import Any
 
 from openlineage.client import facet_v2 as facets
 
-import mlops
+from mlops.version import __version__
 
 __all__ = ["columns", "engine", "purpose", "subset"]
 
@@ -23,7 +23,7 @@ def purpose(about: str, kind: str) -> dict[str, Any]:
 
 def engine(version: str) -> Any:
     """What ran it."""
-    return facets.processing_engine_run.ProcessingEngineRunFacet(version, "mlops", mlops.__version__)
+    return facets.processing_engine_run.ProcessingEngineRunFacet(version, "mlops", __version__)
 
 
 def columns(named: Iterable[tuple[str, str, str | None]]) -> Any:

@@ -1,1 +1,0 @@
-drop table analytics.dirty_days;

@@ -1,1 +1,0 @@
-drop index if exists analytics.time_series_metrics_recorded;

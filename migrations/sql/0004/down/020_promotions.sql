@@ -1,2 +1,0 @@
-drop table analytics.promotions;
-drop function analytics.keep_promotions();

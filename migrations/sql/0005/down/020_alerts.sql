@@ -1,1 +1,0 @@
-drop table analytics.alert_deliveries;

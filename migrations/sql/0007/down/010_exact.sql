@@ -1,1 +1,0 @@
-drop function analytics.lock_observations, analytics.expect_rows;

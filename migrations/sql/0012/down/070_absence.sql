@@ -1,1 +1,0 @@
-alter table analytics.metric_types drop column absence;

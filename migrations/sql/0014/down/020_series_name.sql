@@ -1,1 +1,0 @@
-drop function analytics.series_name(analytics.series);

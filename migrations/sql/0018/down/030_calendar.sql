@@ -1,2 +1,0 @@
-drop view analytics.calendar;
-drop table analytics.model_calendar_days, analytics.model_calendars;

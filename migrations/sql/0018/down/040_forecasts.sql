@@ -1,2 +1,0 @@
-drop function analytics.forecasts_between(date, date);
-drop view analytics.forecasts;

@@ -1,1 +1,0 @@
-drop function analytics.values_as_of(timestamptz, text, bigint[], timestamptz, timestamptz);

@@ -1,2 +1,0 @@
--- What is new here is readable for whoever reads with SQL.
-select analytics.grant_reader();

@@ -1,2 +1,0 @@
--- makes the rows of a build visible
-select analytics.attach_offline_build(:build_id)

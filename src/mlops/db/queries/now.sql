@@ -1,2 +1,0 @@
--- the server's clock
-select clock_timestamp()

@@ -1,2 +1,0 @@
--- the tenants that have series
-select distinct tenant_id from analytics.series order by tenant_id
