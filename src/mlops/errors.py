@@ -205,9 +205,9 @@ def nearest(name: object, choices: Iterable[str], known_as: Mapping[str, str] | 
     if len(wanted) < 2:
         return meant.get(wanted)
     for fits in (_same, _part, _beginning):
-        found = {choice for plain, choice in meant.items() if fits(wanted, plain)}
-        if len(found) == 1:
-            return found.pop()
+        fitting = {choice for plain, choice in meant.items() if fits(wanted, plain)}
+        if len(fitting) == 1:
+            return fitting.pop()
     close = get_close_matches(wanted, meant, n=1, cutoff=ALIKE)
     return meant[close[0]] if close else None
 
@@ -222,11 +222,13 @@ def visible(text: str, but: str = "") -> str:
     """A text in which nothing steers the terminal that shows it: control characters, those in `but` apart, as codes."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one in but or not _steers(one) else ascii(one)[1:-1] for one in text)
+    return "".join(
+        character if character in but or not _steers(character) else ascii(character)[1:-1] for character in text
+    )
 
 
-def _steers(one: str) -> bool:
-    return unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(one) in TURNS
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(character) in TURNS
 
 
 def _plain(text: str) -> str:

@@ -127,8 +127,8 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Forecast every series of a model, store the forecasts and show the first of them."""
-    from mlops.export import write_frame
     from mlops.serving.predict import predict as run
+    from mlops.tables import write_frame
 
     issued = run(
         database(),
@@ -263,8 +263,8 @@ def list_forecasts(stored: Stored, as_json: Json = False) -> None:
 @with_nouns
 def export_forecasts(file: FrameFile, stored: Stored, as_json: Json = False) -> None:
     """Write stored forecasts with their intervals and outcomes to a file."""
-    from mlops.export import write_frame
     from mlops.serving.forecasts import forecasts, nothing
+    from mlops.tables import write_frame
 
     choice = stored.choice()
     rows = forecasts(database(), choice)

@@ -11,6 +11,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import Granularity
+from mlops.domain.series import PLACE
 from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import AsKnown, Newest, Past, origins
 from mlops.panels.files import FileSeries, read_file
@@ -20,8 +21,6 @@ from mlops.training.data import needs_file, of_level, read_data, select
 from mlops.training.spec import TrainingSpec
 
 __all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file", "subject_of"]
-
-PLACES = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def _segments(database: Database, selection: Selection, series: set[int]) -> pd.
         )
     found = pd.DataFrame(
         [
-            {"series_id": row["series_id"], **{name: row[name] for name in PLACES}, **(row["labels"] or {})}
+            {"series_id": row["series_id"], **{name: row[name] for name in PLACE}, **(row["labels"] or {})}
             for row in rows
             if row["series_id"] in series
         ]

@@ -1,6 +1,7 @@
 """`mlops series …`: observations in and out, and what there is."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from mlops.cli.context import database, moment, settings
-from mlops.cli.options import LARGEST_ID, TABLES, AsOf, Json, Level, MetricType
+from mlops.cli.options import LARGEST_ID, TABLES, AsOf, Json, Level, MetricType, with_nouns
 from mlops.cli.output import console, emit, progress, table
 from mlops.cli.series.edits import delete, redate
 from mlops.cli.typed import EVENT_COLUMNS, given, metric_type, reads, time_zone, to_read, to_write
@@ -59,44 +60,51 @@ class KnownAt(StrEnum):
     observed = "observed"
 
 
-@app.command()
-def ingest(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; `auckland` means the demo's data.")],
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read: what its columns don't say."""
+
     adapter: Annotated[
         str, typer.Option(help="The file's format: long, austin or auckland; auto tells it from the columns.")
-    ] = "auto",
-    on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
+    ] = "auto"
     timezone: Annotated[
         str | None,
         typer.Option(
             callback=given(time_zone), help="Zone of the series, and of times without offset, like Pacific/Auckland."
         ),
-    ] = None,
+    ] = None
     stamp: Annotated[
         Stamp, typer.Option(help="Times name the beginning of their step, or (as of pandas' resample) its end.")
-    ] = Stamp.begin,
+    ] = Stamp.begin
     known_at: Annotated[
         KnownAt,
         typer.Option(
             help="When new rows became known: now, when their own period ended (observed), or (auto) the latter in the"
             " first file of a series and now in those after it."
         ),
-    ] = KnownAt.auto,
+    ] = KnownAt.auto
     metric_type: Annotated[
         str | None,
         typer.Option(
             callback=metric_type, help="What is measured; of a file that says so, only the rows of this metric type."
         ),
-    ] = None,
-    step: Annotated[
+    ] = None
+    granularity: Annotated[
         str,
         typer.Option(
-            "--granularity",
             callback=given(check_granularity),
             help="daily, weekly … or pandas' alias, where no column says it; a file series_id, ds, y shows it.",
         ),
-    ] = "",
-    by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None,
+    ] = ""
+    by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None
+
+
+@app.command()
+@with_nouns
+def ingest(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; `auckland` means the demo's data.")],
+    reading: Reading,
+    on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="One transaction; new months are loaded alone and attached whole.")
     ] = False,
@@ -108,7 +116,7 @@ def ingest(
 
     if not is_installed(file):
         to_read(file)
-    check_source(file, adapter, by)
+    check_source(file, reading.adapter, reading.by)
     with progress() as bar:
         task = bar.add_task(f"reading {file}", total=None, note="")
         begun = [("", 0.0)]
@@ -123,15 +131,15 @@ def ingest(
         report = room.ingest(
             database(),
             file,
-            adapter=adapter,
+            adapter=reading.adapter,
             on_error=on_error.value,
-            timezone=timezone,
-            stamp=stamp.value,
-            known_at=known_at.value,
-            by=by,
+            timezone=reading.timezone,
+            stamp=reading.stamp.value,
+            known_at=reading.known_at.value,
+            by=reading.by,
             backfill=backfill,
-            metric_type=metric_type,
-            granularity=step or None,
+            metric_type=reading.metric_type,
+            granularity=reading.granularity or None,
             spool=settings().root,
             progress=report_rows,
         )
