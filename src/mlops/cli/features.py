@@ -46,9 +46,13 @@ def list_features(file: DefinitionFile = None, as_json: Json = False) -> None:
         for column in shown.columns[:2]:
             column.no_wrap = True
         for row in rows:
-            users = _some([*row["sets"], *_models(row["used_by"])])
-            version = _version(row["version"], row["state"])
-            shown.add_row(row["name"], version, escape(users), escape(row["transformation"]))
+            users = [*row["sets"], *_models(row["used_by"])]
+            more = f" and {len(users) - MOST_USERS} more" if len(users) > MOST_USERS else ""  # there may be hundreds
+            version = "not built" if row["version"] is None else str(row["version"])
+            version += ", changed" if row["version"] is not None and row["state"] == "changed" else ""
+            shown.add_row(
+                row["name"], version, escape(", ".join(users[:MOST_USERS]) + more), escape(row["transformation"])
+            )
         console.print(shown if rows else "no feature is declared or recorded yet; see docs/how-to/features.md")
 
     emit(rows, as_json=as_json, text=text)
@@ -66,7 +70,11 @@ def show_feature(
 
     def text() -> None:
         for row in rows:
-            console.print(_heading(row))
+            if row["version"] is None:
+                console.print(f"[bold]{row['name']}, declared[/], recorded by the next `mlops features build`")
+            else:
+                when = f"{row['created_at']:%Y-%m-%d %H:%M} UTC"
+                console.print(f"[bold]{row['name']} version {row['version']}[/], recorded {when}")
             if not row["changes"]:
                 for key in sorted(row["definition"], key=_place):
                     console.print(f"  {key:20} {_shown(row['definition'][key])}", highlight=False)
@@ -364,24 +372,6 @@ def _models(versions: list[str]) -> list[str]:
     """Models and how many of their versions: demand/1, demand/2 are demand ×2."""
     counts = Counter(version.rpartition("/")[0] for version in versions)
     return [f"{name} ×{count}" for name, count in sorted(counts.items())]
-
-
-def _some(names: list[str]) -> str:
-    """The first names, and how many there are besides: a feature may be used by hundreds of models."""
-    more = len(names) - MOST_USERS
-    return ", ".join(names[:MOST_USERS]) + (f" and {more} more" if more > 0 else "")
-
-
-def _version(version: int | None, state: str) -> str:
-    if version is None:
-        return "not built"
-    return f"{version}, changed" if state == "changed" else str(version)
-
-
-def _heading(row: dict[str, Any]) -> str:
-    if row["version"] is None:
-        return f"[bold]{row['name']}, declared[/], recorded by the next `mlops features build`"
-    return f"[bold]{row['name']} version {row['version']}[/], recorded {row['created_at']:%Y-%m-%d %H:%M} UTC"
 
 
 def _place(key: str) -> int:

@@ -346,7 +346,8 @@ def _first_steps(frame: "pd.DataFrame") -> Columns:
         for number, row in enumerate(rows.to_dict("records")):
             bounds = (f"{row[f'lo_{level}']:,.{places}f} to {row[f'hi_{level}']:,.{places}f}" for level in LEVELS)
             name = "" if number else escape(str(row["name"]))
-            shown.add_row(name, _moment(row["ds"], hours=hours), f"{row['y_hat']:,.{places}f}", *bounds)
+            day = f"{row['ds']:%Y-%m-%d %H:%M}" if hours else f"{row['ds']:%Y-%m-%d}"
+            shown.add_row(name, day, f"{row['y_hat']:,.{places}f}", *bounds)
     return shown
 
 
@@ -363,10 +364,6 @@ def _rest_of(frame: "pd.DataFrame") -> str:
 def _few(frame: "pd.DataFrame") -> "pd.DataFrame":
     first = frame["series_id"].drop_duplicates().head(FEW_SERIES)
     return frame[frame["series_id"].isin(first)].groupby("series_id", sort=False).head(FEW_STEPS)
-
-
-def _moment(time: "pd.Timestamp", *, hours: bool) -> str:
-    return f"{time:%Y-%m-%d %H:%M}" if hours else f"{time:%Y-%m-%d}"
 
 
 def _day_or_time(time: "pd.Timestamp") -> str:

@@ -99,7 +99,7 @@ def _options_of(noun: Any) -> list[inspect.Parameter]:
 
 def asked_totals(given: str) -> list[str] | None:
     """The totals of --totals: None where it is left out, no total of `none`."""
-    return None if not given else [] if given == NO_TOTALS else [one.strip() for one in given.split(",")]
+    return None if not given else [] if given == NO_TOTALS else [total.strip() for total in given.split(",")]
 
 
 def _check_pairs(option: str) -> Callable[[list[str]], list[str]]:

@@ -54,9 +54,9 @@ class Terminal(Console):
     @property
     def size(self) -> ConsoleDimensions:
         """Columns and lines."""
-        found = super().size
+        size = super().size
         free = self._width is None and not self.is_terminal
-        return ConsoleDimensions(UNLIMITED, found.height) if free else found
+        return ConsoleDimensions(UNLIMITED, size.height) if free else size
 
     @size.setter
     def size(self, new_size: tuple[int, int]) -> None:

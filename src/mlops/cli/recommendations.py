@@ -147,14 +147,19 @@ def retrain(
 
 def _print_line(row: Row) -> None:
     colour = ACTION_COLOURS[row["action"]]
+    decided, expires = "", ""
+    if row["decision"] is not None:
+        decided = f" by {escape(row['decided_by'])}{_until(row)}: {escape(row['reason'])}"
+    if row["expires_at"]:
+        expires = f"   until {row['expires_at']:%Y-%m-%d}"
     say(
         f"[bold]{row['recommendation_id']}[/]  {row['as_of']:%Y-%m-%d}  {escape(row['name'])} version {row['version']}"
-        f"  [{colour}]{row['action']}[/]  {row['status']}{_decided(row)}"
+        f"  [{colour}]{row['action']}[/]  {row['status']}{decided}"
     )
     for reason in row["reasons"][:2]:
         say(f"    {escape(reason)}")
     if row["action"] in CARRIED_OUT and row["status"] in ("open", "accepted"):
-        say(f"    mlops retrain {row['recommendation_id']}{_expiry(row)}")
+        say(f"    mlops retrain {row['recommendation_id']}{expires}")
     if row["realised_benefit"]:
         say(f"    realised: {escape(_benefit(row['realised_benefit']))}")
 
@@ -198,18 +203,8 @@ def _print(row: dict[str, Any]) -> None:
         say(f"  {'':<12} [dim]{escape(evidence['detail'] or evidence['subject'])}{against}[/]")
 
 
-def _decided(row: Row) -> str:
-    if row["decision"] is None:
-        return ""
-    return f" by {escape(row['decided_by'])}{_until(row)}: {escape(row['reason'])}"
-
-
 def _until(row: Row) -> str:
     return f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
-
-
-def _expiry(row: Row) -> str:
-    return f"   until {row['expires_at']:%Y-%m-%d}" if row["expires_at"] else ""
 
 
 def _benefit(document: dict[str, Any]) -> str:

@@ -344,8 +344,12 @@ def _levels(report: "Report") -> Table:
         "", *(f"by {over}" for over in overs), title=f"accuracy of {report.asked} (goal {report.plan.goal:.0%})"
     )
     for level, rows in mine.groupby("level", sort=False):
-        cells = [_against(accuracy, report.plan.goal) for accuracy in rows["accuracy"].astype(float)]
-        shown.add_row(_level(str(level)), *cells)
+        name = {"series": "each series", "all": "all series together"}.get(str(level))
+        cells = [
+            f"[{'green' if accuracy >= report.plan.goal else 'red'}]{accuracy:.1%}[/]"
+            for accuracy in rows["accuracy"].astype(float)
+        ]
+        shown.add_row(name or f"each {str(level).removesuffix('_id')}", *cells)
     return shown
 
 
@@ -355,11 +359,3 @@ def _worst(report: "Report") -> Table:
     for row in mine.sort_values("wape", ascending=False, kind="stable").head(WORST).itertuples():
         shown.add_row(f"{row.name}", f"{row.wape:.1%}", f"{row.bias:+.1%}", f"{row.coverage_80:.1%}")
     return shown
-
-
-def _level(level: str) -> str:
-    return {"series": "each series", "all": "all series together"}.get(level, f"each {level.removesuffix('_id')}")
-
-
-def _against(accuracy: float, goal: float) -> str:
-    return f"[{'green' if accuracy >= goal else 'red'}]{accuracy:.1%}[/]"

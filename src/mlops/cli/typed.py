@@ -129,9 +129,9 @@ def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made:
 
 def model_uri(uri: str) -> str:
     """A URI of a registered model's version or alias."""
-    found = MODEL_URI.fullmatch(uri)
-    if found is not None:
-        if found["version"] and int(found["version"]) == 0:
+    parts = MODEL_URI.fullmatch(uri)
+    if parts is not None:
+        if parts["version"] and int(parts["version"]) == 0:
             raise Misused(f"{quoted(uri)}: versions count from 1; expected {FORMS}")
         return uri
     name = re.fullmatch(r"(?:models:/*)?(?P<name>[\w .-]+?)(?P<which>[@/][\w.-]*)?", uri)
@@ -159,7 +159,8 @@ def model_name(name: str) -> str:
     if NAME.fullmatch(name) and name.isprintable() and len(name) <= LONGEST_NAME:
         return name
     if name.startswith("models:"):
-        raise Misused(f"{said} is a URI; expected the model's name alone, like {_name_in(name)}")
+        alone = re.split(r"[/@]", name.removeprefix("models:").strip("/"))[0] or "demand"
+        raise Misused(f"{said} is a URI; expected the model's name alone, like {alone}")
     raise Misused(
         f"{said} can't be a model's name; expected up to {LONGEST_NAME} characters without / : @ % and quotes,"
         " like demand"
@@ -232,13 +233,9 @@ def _writable(folder: Path, said: str) -> None:
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
     if not there.is_dir():
         raise Misused(f"{said} can't be written: {there} is a file, where a folder is needed; name another place")
-    if not os.access(there, os.W_OK | os.X_OK) or _takes_no_writes(there):
+    read_only = os.statvfs(there).f_flag & os.ST_RDONLY or there.absolute().parts[:2] == ("/", "proc")
+    if not os.access(there, os.W_OK | os.X_OK) or read_only:
         raise Misused(f"{said} can't be written: this user may not write in {there}; name another place")
-
-
-def _takes_no_writes(folder: Path) -> bool:
-    """Whether the file system of a folder is mounted read-only, or holds no files of users (proc)."""
-    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or folder.absolute().parts[:2] == ("/", "proc")
 
 
 def _shown(path: Path) -> str:
@@ -257,12 +254,8 @@ def _beside(path: Path) -> str:
     """A file of the same folder that may have been meant."""
     folder = path.parent
     try:
-        there = [one.name for one in folder.iterdir() if one.is_file()][:1000] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir() if path.is_file()][:1000] if folder.is_dir() else []
     except OSError:
         return ""
-    found = nearest(path.name, there)
-    return f"; did you mean {folder / found}?" if found else ""
-
-
-def _name_in(uri: str) -> str:
-    return re.split(r"[/@]", uri.removeprefix("models:").strip("/"))[0] or "demand"
+    close = nearest(path.name, names)
+    return f"; did you mean {folder / close}?" if close else ""

@@ -52,15 +52,10 @@ def like(example: Any, frame: pd.DataFrame, *, times: Sequence[str], of: str) ->
         given = nw.from_native(example)
     except TypeError:  # only Arrow's own interface is known of it
         return pa.Table.from_pandas(frame, preserve_index=False)
-    made = nw.from_arrow(pa.Table.from_pandas(frame, preserve_index=False), backend=_eager(given))
+    # the library that holds the rows, also of a frame that is read lazily
+    library = (given.collect() if isinstance(given, nw.LazyFrame) else given).implementation
+    made = nw.from_arrow(pa.Table.from_pandas(frame, preserve_index=False), backend=library)
     dtype = given.collect_schema().get(of)
     if dtype == nw.Date or (isinstance(dtype, nw.Datetime) and dtype.time_zone is None):
         made = made.with_columns(nw.col(name).cast(dtype) for name in times if name in made.columns)
     return made.to_native()
-
-
-def _eager(frame: Any) -> Any:
-    """The library in which narwhals holds the rows of a frame, also of one that is read lazily."""
-    import narwhals as nw
-
-    return (frame.collect() if isinstance(frame, nw.LazyFrame) else frame).implementation

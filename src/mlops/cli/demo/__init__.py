@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from mlops.cli.demo.replay import Week
-    from mlops.series.ingest import IngestReport
     from mlops.training import Trained
 
 __all__ = ["demo"]
@@ -93,7 +92,8 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
     from mlops.tracking.bridge.mirror import versions
 
     report.step("storing the series")
-    report(_ingested(replay.store_series(db)))
+    stored = replay.store_series(db)
+    report(f"{stored.inserted:,} daily counts stored, {stored.unchanged:,} were there")
     report.step("training Prophet, one model per site, on 2019, and backtesting it from 20 weekly origins")
     trained = replay.first_champion(db, models, report.note)
     report(_trained(trained))
@@ -114,12 +114,8 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
         "versions": versions(db),
         "realised": realised(db, replay.MODEL),
         "page": str(page),
-        "next": _next(),
+        "next": [command.format(mlops=_program(), psql=_psql()) for command in NEXT],
     }
-
-
-def _ingested(done: "IngestReport") -> str:
-    return f"{done.inserted:,} daily counts stored, {done.unchanged:,} were there"
 
 
 def _trained(trained: "Trained") -> str:
@@ -168,11 +164,6 @@ def _same(week: "Week", before: "Week | None") -> bool:
     checks = [either.checked for either in (week, before) if either is not None and either.checked is not None]
     asked = {(check.version, check.asks, check.recommendation and check.recommendation.cause) for check in checks}
     return len(checks) == 2 and len(asked) == 1 and checks[0].asks == "watch"
-
-
-def _next() -> list[str]:
-    """What to try next, as it can be typed where the demo was."""
-    return [command.format(mlops=_program(), psql=_psql()) for command in NEXT]
 
 
 def _program() -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops.monitoring.policy import Policy
     from mlops.monitoring.replay.backtest import Backtest
     from mlops.monitoring.replay.replay import Case, Episode, Told
-    from mlops.monitoring.replay.tradeoff import AtBudget, Found
+    from mlops.monitoring.replay.tradeoff import AtBudget
 
 __all__ = ["backtest"]
 
@@ -160,7 +160,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _print(replayed: "Backtest", page: Path | None) -> None:
-    _print_replay(replayed)
+    say(f"[bold]{escape(replayed.case.title)}[/]: {escape(replayed.said())}")
+    for line in replayed.summary():
+        say(escape(line))
     _print_episodes(replayed.now.episodes)
     _print_budgets(replayed)
     _print_delays(replayed)
@@ -170,12 +172,6 @@ def _print(replayed: "Backtest", page: Path | None) -> None:
         say(f"\n{escape(str(page))}")
 
 
-def _print_replay(replayed: "Backtest") -> None:
-    say(f"[bold]{escape(replayed.case.title)}[/]: {escape(replayed.said())}")
-    for line in replayed.summary():
-        say(escape(line))
-
-
 def _print_episodes(episodes: "tuple[Episode, ...]") -> None:
     from mlops.monitoring.replay.backtest import ACTIONS
 
@@ -183,21 +179,17 @@ def _print_episodes(episodes: "tuple[Episode, ...]") -> None:
         return
     shown = table("alarm", "until", "weeks", "what to do", "what it says", "also")
     for episode in episodes:
+        also, more = episode.drifted[1 : SHOWN + 1], len(episode.drifted) - SHOWN - 1
         shown.add_row(
             f"{episode.begins:%Y-%m-%d}",
             f"{episode.ends:%Y-%m-%d}",
             str(episode.weeks),
             f"[{ACTION_COLOURS[episode.action]}]{ACTIONS[episode.action]}[/]",
             escape(episode.sentence),
-            escape(_also(episode.drifted)),
+            escape(", ".join(also) + (f" and {more} more" if more > 0 else "")),
         )
     console.print()
     console.print(shown)
-
-
-def _also(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - SHOWN - 1} more" if len(names) > SHOWN + 1 else ""
-    return ", ".join(names[1 : SHOWN + 1]) + more
 
 
 def _print_budgets(replayed: "Backtest") -> None:
@@ -232,11 +224,11 @@ def _mark(replayed: "Backtest", tried: "AtBudget") -> str:
 def _print_delays(replayed: "Backtest") -> None:
     shown = table("found in 8 weeks, median days", *(f"{tried.budget:g}" for tried in replayed.tradeoff.budgets))
     for rows in zip(*(tried.found for tried in replayed.tradeoff.budgets), strict=True):
-        shown.add_row(escape(replayed.words(rows[0].change)), *map(_delay, rows))
+        cells = []
+        for row in rows:
+            days = "–" if math.isinf(row.median_days) else f"{row.median_days:.0f}"
+            cells.append(f"{row.share:.0%}, {days}")
+        shown.add_row(escape(replayed.words(rows[0].change)), *cells)
     console.print()
     console.print(shown)
     console.print()
-
-
-def _delay(tried: "Found") -> str:
-    return f"{tried.share:.0%}, {'–' if math.isinf(tried.median_days) else f'{tried.median_days:.0f}'}"

@@ -168,7 +168,9 @@ def history(name: ModelName, as_json: Json = False) -> None:
         shown = table("alias", "version", "from", "to", "by", "why")
         for row in rows:
             by = escape(row["decided_by"] or "")
-            shown.add_row(escape(f"@{row['alias']}"), str(row["version"]), *_times(row), by, _why(row))
+            since = f"{row['valid_from']:%Y-%m-%d %H:%M}"
+            until = f"{row['valid_to']:%Y-%m-%d %H:%M}" if row["valid_to"] else "now"
+            shown.add_row(escape(f"@{row['alias']}"), str(row["version"]), since, until, by, _why(row))
         console.print(shown)
 
     emit(rows, as_json=as_json, text=text)
@@ -183,11 +185,6 @@ def _print(done: "Promotion") -> None:
         shown.add_row(MARKS[gate.passed], gate.gate, escape(gate.found))
     console.print(shown)
     console.print(escape(f"decided by {done.decided_by}: {done.reason}"), highlight=False)
-
-
-def _times(row: dict[str, Any]) -> tuple[str, str]:
-    until = f"{row['valid_to']:%Y-%m-%d %H:%M}" if row["valid_to"] else "now"
-    return f"{row['valid_from']:%Y-%m-%d %H:%M}", until
 
 
 def _why(row: dict[str, Any]) -> str:

@@ -108,15 +108,11 @@ def _print_lineage(document: dict[str, Any]) -> None:
         for name, value in _lines(document["run_id"], facts, document["lineage_sha256"]):
             say(f"  [bold]{name:12}[/] {escape(value)}")
     if document["features"]:
-        _print_features(document["features"])
-
-
-def _print_features(features: list[dict[str, Any]]) -> None:
-    shown = table("feature", "version", "importance", "transformation")
-    for feature in features:
-        share = f"{feature['importance']:.1%}" if feature["importance"] is not None else ""
-        shown.add_row(escape(feature["name"]), str(feature["version"]), share, escape(feature["transformation"]))
-    console.print(shown)
+        shown = table("feature", "version", "importance", "transformation")
+        for feature in document["features"]:
+            share = f"{feature['importance']:.1%}" if feature["importance"] is not None else ""
+            shown.add_row(escape(feature["name"]), str(feature["version"]), share, escape(feature["transformation"]))
+        console.print(shown)
 
 
 def _lines(run_id: str | None, facts: dict[str, Any], digest: str) -> Iterator[tuple[str, str]]:
@@ -139,7 +135,10 @@ def _lines(run_id: str | None, facts: dict[str, Any], digest: str) -> Iterator[t
     if "inputs" in facts:
         yield "inputs", _named(facts["inputs"])
         yield "outputs", ", ".join(sorted(facts["outputs"]))
-    yield "code", _code(facts["code_version"], facts.get("code", {}))
+    code = facts.get("code", {})
+    commit = f", commit {code['commit']}" if "commit" in code else ""
+    dirty = ", with changes that are not committed" if commit and code.get("dirty") else ""
+    yield "code", f"{facts['code_version']}{commit}{dirty}"
     if "environment" in facts:
         yield from _environment(facts["environment"])
     yield "lineage", f"format {facts.get('lineage_version', 1)}, {digest}"
@@ -151,12 +150,6 @@ def _environment(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "libraries", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     if "distributions_sha256" in facts:
         yield "all of them", facts["distributions_sha256"]
-
-
-def _code(version: str, facts: dict[str, Any]) -> str:
-    if "commit" not in facts:
-        return version
-    return f"{version}, commit {facts['commit']}{', with changes that are not committed' if facts.get('dirty') else ''}"
 
 
 def _named(columns: dict[str, str]) -> str:

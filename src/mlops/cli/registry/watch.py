@@ -53,8 +53,8 @@ def remove(as_json: Json = False) -> None:
 
 
 def _address(url: str) -> str:
-    found = urlsplit(url)
-    if found.scheme not in ("http", "https") or not found.hostname:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misused(f"{quoted(url)} is not an address; expected one like https://HOST/webhooks/mlflow")
     return url
 
