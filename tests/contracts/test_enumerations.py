@@ -1,5 +1,6 @@
 """What there is, enumerated: a new query, command, metric type or migration is checked the day it is added."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from mlops.cli.output import ACTION_COLOURS
 from mlops.db import Database
-from mlops.db.statements import blocks
+from mlops.db.statements import named_blocks
 from mlops.domain import findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
@@ -21,14 +22,20 @@ ROOT = Path(__file__).parents[2]
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
 
-@pytest.mark.parametrize("query", blocks())
+@pytest.mark.parametrize("query", named_blocks())
 def test_a_query_is_used(query: str):
-    assert f'"{query}"' in SOURCE, f"{blocks()[query].file}: a block that nothing calls is deleted"
+    assert f'"{query}"' in SOURCE, f"{named_blocks()[query].file}: a block that nothing calls is deleted"
 
 
 def test_queries_stand_by_subject():
     """Loading them has checked that each has a name of its own and a first line that says what it answers."""
-    assert len({block.file for block in blocks().values()}) <= 40
+    assert len({block.file for block in named_blocks().values()}) <= 40
+
+
+def test_every_query_that_is_called_is_there():
+    asked = set(re.findall(r"\btransaction\.(?:rows|one|value|frame|run)\(\s*\"(\w+)\"", SOURCE))
+    assert len(asked) > 150
+    assert asked <= named_blocks().keys()
 
 
 def test_metric_types_in_the_database_are_those_of_the_domain(database: Database):

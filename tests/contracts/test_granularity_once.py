@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.db.statements import blocks
+from mlops.db.statements import named_blocks
 from mlops.domain.granularity import ALIASES, GRANULARITIES
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,9 @@ def test_no_other_file_says_what_a_granularity_is():
 
 
 def test_no_query_says_what_a_granularity_is():
-    found = {query: {name for name in GRANULARITIES if f"'{name}'" in block.text} for query, block in blocks().items()}
+    found = {
+        query: {name for name in GRANULARITIES if f"'{name}'" in block.text} for query, block in named_blocks().items()
+    }
     told = [name for name, names in found.items() if len(names) > 1]
     assert not told, f"{told}: join analytics.granularities"
 

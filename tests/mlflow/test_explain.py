@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.forecasting.base import COMPONENTS
+from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.whatif import what_if
 from mlops.panels.calendar import Calendar, Event
 from mlops.serving.explain import explain, suppose

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlops.db import Database
-from mlops.db.statements import blocks, statement
+from mlops.db.statements import named_blocks, statement
 
 PARTITIONED = re.compile(
     r"time_series_metrics|time_series_revisions|daily_metrics_summary|model_prediction_results|analytics\.time_series\b"
@@ -44,12 +44,12 @@ create temporary table spans on commit drop as
 select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at,
        timestamptz '2024-06-12' as last_at, 56 as look_back;
 analyze spans"""
-CHANGES = f"""
-create temporary table changes on commit drop as
-select series_id, observed_at, value + 1 as value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score
+SCORES = f"""
+create temporary table scores on commit drop as
+select series_id, observed_at, quality_score / 2 as quality_score, is_anomaly, anomaly_score
   from analytics.time_series_metrics
  where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12';
-analyze changes"""
+analyze scores"""
 SERVED = """
 insert into analytics.model_aliases (model_id, alias, version_id)
 select model_id, 'champion', version_id from analytics.model_versions"""
@@ -59,7 +59,7 @@ select version_id, timestamptz '2024-08-26', '{}' from analytics.model_versions"
 KNOWN = """
 update analytics.model_prediction_results set outcome_recorded_at = target_at
  where version_id = 1 and outcome is not null and target_at >= '2024-07-01' and target_at < '2024-08-01'"""
-MATCHED = blocks()["create_matched_predictions"].text
+MATCHED = named_blocks()["create_matched_predictions"].text
 TOTALS = f"""{MATCHED};
 update analytics.series set total = true where series_id = 100;
 insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
@@ -151,11 +151,8 @@ READS = {
     "series_show": Read({"series_id": 41}, why=ALL),
     "export_observations": Read({"series_ids": FEW}, why=ALL),
     "ingest_around": Read(months=2, before=SPANS),
-    "ingest_collided": Read(months=1, before=CHANGES + ";\n" + CHANGES.replace("changes", "arriving")),
-    "ingest_changed": Read(months=1, before=CHANGES),
-    "rescore": Read(months=1, before=CHANGES),
-    "rescore_lock": Read(months=1, before=CHANGES),
-    "quality_update": Read(months=1, before=CHANGES.replace("changes", "scores")),
+    "rescore": Read(months=1, before=SCORES),
+    "rescore_lock": Read(months=1, before=SCORES),
     "freshest_predictions": Read(
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(weeks=13), **SEASON},
         why="the naive of a forecast lies a horizon before it, which may be any",
@@ -314,13 +311,12 @@ ELSEWHERE = {
     "create_matched_predictions": "takes the columns, reads no row",
     "create_staged_predictions": "takes the columns, reads no row",
     "store_predictions": "writes by the primary key",
-    "ingest_insert": "writes by the primary key",
-    "ingest_lock_changed": "locks the rows that ingest_changed found, by their key",
-    "ingest_correct": "updates the rows that ingest_changed found, by their key; see test_ingest",
-    "lock_observation_tables": "locks the parents, reads none",
+    "prepare_arriving": "makes a temporary table, reads none",
+    "merge_arriving": "merges by the primary key; see test_a_merge_reads_what_its_rows_meet",
+    "hold_series": "locks the parents, reads series by their id",
+    "mark_spans_dirty": "marks spans, reads series by their id",
     "edit_observations": "asks each month by its own name, by the primary key; see test_series_edits",
     "lock_prediction_table": "locks the parent, reads none",
-    "quality_lock": "locks rows by their key",
     "wanted_series_clocks": "reads whole the series that get a time zone, by the primary key; see test_ingest",
     "series_of_whole_places": "asks whether there is any observation, of the few series that may be their own total",
     "unknown_time_zones": "asks a function about names, reads no table",
@@ -368,10 +364,10 @@ vacuum analyze
 
 
 def test_every_query_that_touches_a_partitioned_table_is_explained_or_excused():
-    touching = {name for name, block in blocks().items() if PARTITIONED.search(block.text)}
+    touching = {name for name, block in named_blocks().items() if PARTITIONED.search(block.text)}
     known = READS.keys() | READ_ALL.keys() | ELSEWHERE.keys()
     assert touching - known == set(), "add these to READS, or say in READ_ALL or ELSEWHERE why not"
-    assert known - blocks().keys() == set(), "these are gone"
+    assert known - named_blocks().keys() == set(), "these are gone"
 
 
 @pytest.mark.parametrize("query", READS)
@@ -408,6 +404,30 @@ def test_a_view_opens_only_the_months_it_is_asked_about(filled: Database, questi
             assert dropped <= WASTED * (kept + dropped), scan
     assert opened
     assert all(len(months) <= most for months in opened.values()), opened
+
+
+def test_a_merge_reads_what_its_rows_meet(filled: Database):
+    arriving = f"""
+insert into pg_temp.arriving (series_id, observed_at, value, quality_score)
+select series_id, observed_at, value + 1, 0.5 from analytics.time_series_metrics
+ where series_id = any (array{FEW}) and observed_at between '2024-06-10' and '2024-06-12'"""
+    read = """
+select relname, coalesce(seq_scan, 0), coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+ where relname ~ '^time_series_metrics_p' and coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0"""
+    with psycopg.connect(filled.url) as connection:
+        connection.execute("select analytics.prepare_arriving()")
+        count = connection.execute(arriving).rowcount
+        before = {name: (scans, rows) for name, scans, rows in connection.execute(read)}
+        assert connection.execute("select * from analytics.merge_arriving()").fetchone() == (0, count)
+        after = {name: (scans, rows) for name, scans, rows in connection.execute(read)}
+        connection.rollback()
+    (scans, rows), (scans_before, rows_before) = (
+        after["time_series_metrics_p2024_06"],
+        before["time_series_metrics_p2024_06"],
+    )
+    assert after.keys() == {"time_series_metrics_p2024_06"}
+    assert scans == scans_before, "no month is read whole"
+    assert rows - rows_before <= 8 * count, "found, locked, found again, changed"
 
 
 def scans(database: Database, query: str) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import DBAPIError
 
 from mlops.db import Database
-from mlops.db.rows import difference
-from mlops.db.statements import blocks, statement
+from mlops.db.rows import column_faults
+from mlops.db.statements import named_blocks, statement
 
 SOURCE = Path(__file__).parents[2] / "src"
 PYTHON: dict[str, tuple[type, ...]] = {
@@ -66,7 +66,7 @@ def asked() -> Iterator[Pair]:
             if isinstance(node, ast.Call) and node.args and (of := _keyword(node, "of")):
                 place = f"{path.relative_to(SOURCE)}:{node.lineno}"
                 for query in _texts(node.args[0]):
-                    if query in blocks():
+                    if query in named_blocks():
                         yield Pair(query, _type(path, tree, of), place)
 
 
@@ -140,7 +140,7 @@ def test_columns_that_are_no_fields_are_refused(database: Database):
 def described(new_database: Any, migrated: str) -> Iterator[dict[str, list[tuple[str, str]]]]:
     """By query its columns and their types, as PostgreSQL describes the prepared statement."""
     with new_database("described", template=migrated) as (_, url), psycopg.connect(url) as connection:
-        for name, block in blocks().items():
+        for name, block in named_blocks().items():
             if re.search(r"create temporary (table|view)", block.text) and name != "create_archived_tables":
                 connection.execute(str(statement(name)))
         yield {pair.query: _described(connection, pair.query) for pair in ASKED}
@@ -167,7 +167,7 @@ def _type_name(oid: int) -> str:
 @pytest.mark.parametrize("pair", ASKED, ids=str)
 def test_the_columns_of_a_query_are_the_fields_of_its_type(pair: Pair, described: dict[str, list[tuple[str, str]]]):
     columns = described[pair.query]
-    fault = difference(pair.of, [name for name, _ in columns])
+    fault = column_faults(pair.of, [name for name, _ in columns])
     assert fault is None, f"{pair.where}: {pair.query} {fault}"
     hints = get_type_hints(pair.of)
     wrong = [f"{name} is {kind}, {hints[name]} is expected" for name, kind in columns if not _fits(hints[name], kind)]

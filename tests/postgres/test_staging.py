@@ -199,3 +199,13 @@ def test_what_came_in_by_sql_is_scored_like_a_file(database: Database, sql, rout
     assert stored["quality_score"].tolist() == score(stored).astype("float32").tolist()
     assert one(sql, "select count(*) from analytics.unscored") == 0
     assert rescore(database) == 0
+
+
+def test_the_days_that_are_summarised_anew_are_local(sql):
+    make = "select analytics.series_for('collection_weight', %s, route_id => 'R', time_zone => 'America/New_York')"
+    hours, days = (one(sql, make, granularity) for granularity in ("hourly", "daily"))
+    first, last = "2024-01-01T00:00Z", "2024-01-02T00:00Z"
+    mark = "select analytics.mark_spans_dirty(%s, %s::timestamptz[], %s::timestamptz[])"
+    sql.execute(mark, [[hours, days], [first, first], [last, first]])
+    marks = sql.execute("select series_id, first_day::text, last_day::text from analytics.dirty_days").fetchall()
+    assert sorted(marks) == [(hours, "2023-12-31", "2024-01-01"), (days, "2024-01-01", "2024-01-01")]

@@ -224,11 +224,7 @@ def test_nothing_but_forecasts_knows_of_totals(place: Served, served_database: D
                 "names_of_selected_series",
                 {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None},
             ),
-            (
-                "series_segments",
-                {"metric_type": "route_distance", "granularity": "daily", "labels": None, "level": None},
-            ),
-            ("series_ids", {"metric_type": None, "series_ids": None}),
+            ("selected_series", dict.fromkeys(("metric_type", "granularity", "labels", "series_ids", "level"))),
             ("series_with_all_names", {"metric_type": None, "labels": None}),
         ):
             assert len(transaction.rows(query, **parameters)) == 3, query

@@ -6,7 +6,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from mlops import KINDS, forecaster
-from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.kind import COMPONENTS
 from mlops.panels.calendar import Calendar
 
 PARAMS = {"lightgbm": {"trees": 40}, "auto": {"settings": {"lightgbm": {"trees": 40}}}}

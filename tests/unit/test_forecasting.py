@@ -12,7 +12,8 @@ from mlops import KINDS, forecaster, load
 from mlops.domain.forecasts import wape
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, NothingToDo, UnknownName
 from mlops.evaluation.backtest import backtest, origins, scores
-from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.base import Forecaster
+from mlops.forecasting.kind import COMPONENTS
 
 COLUMNS = ["series_id", "ds", "cutoff", "y_hat", "lo_80", "hi_80", "lo_95", "hi_95", "closed"]
 PARAMS = {"lightgbm": {"trees": 60}, "auto": {"settings": {"lightgbm": {"trees": 60}}}}

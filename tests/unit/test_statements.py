@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops.db.statements import blocks, collect, statement
+from mlops.db.statements import collect, named_blocks, statement
 
 ORDERLY = """-- One subject.
 
@@ -76,5 +76,5 @@ def test_a_block_that_is_not_there_is_named():
 
 
 def test_files_are_read_once():
-    assert blocks() is blocks()
+    assert named_blocks() is named_blocks()
     assert statement("now") is statement("now")

@@ -82,33 +82,14 @@ comment on column analytics.time_series_staging.value_lower   is 'Lower bound of
 comment on column analytics.time_series_staging.value_upper   is 'Upper bound of what was measured, or empty.';
 comment on column analytics.time_series_staging.quality_score is 'From 0 to 1; leave it empty to have it scored by mlops db maintain.';
 
-create function analytics.hold_series() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
-as $$
-begin
-    perform from analytics.series where series_id in (select series_id from arrived) order by series_id for key share;
-    return null;
-end $$;
-comment on function analytics.hold_series is 'Keeps the series of the staged rows from being deleted before the transaction ends; the trigger route, which comes after it, refuses those that are gone.';
-revoke execute on function analytics.hold_series from public;
-create trigger hold after insert on analytics.time_series_staging
-    referencing new table as arrived for each statement execute function analytics.hold_series();
-
 create function analytics.route_staging() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set standard_conforming_strings = on set quote_all_identifiers = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB'
+set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare
-    wrong    record;
-    arrivals bigint;
-    taken    bigint;
-    inserted bigint;
-    months   date[];
-    starts   timestamptz[];
-    keys     bigint[];
-    times    timestamptz[];
+    wrong record;
 begin
-    select count(*) into arrivals from arrived;
-    if arrivals = 0 then
+    if not exists (select from arrived) then
         return null;
     end if;
 
@@ -156,85 +137,10 @@ begin
                                                                 when not wrong.dated and wrong.time_zone = 'UTC' then ', or name the series'' time_zone to analytics.series_for' else '' end;
     end if;
 
-    select array_agg(distinct date_trunc('month', observed_at)::date order by date_trunc('month', observed_at)::date) into months from (select distinct observed_at from arrived) times;
-    starts := months::timestamptz[];  -- both ascend
-    -- no month that is there, or is made now, goes before this transaction ends
-    lock table only analytics.time_series_metrics, only analytics.time_series_revisions in row exclusive mode;
-    perform analytics.ensure_partitions(months);
-
-    -- new rows, in key order so that two writers wait for each other and never lock up
-    with rows as materialized (
-        select distinct on (width_bucket(observed_at, starts), series_id, observed_at)
-               series_id, observed_at, value, value_lower, value_upper, quality_score
-          from arrived order by width_bucket(observed_at, starts), series_id, observed_at
-    ), stored as (
-        insert into analytics.time_series_metrics (series_id, observed_at, value, value_lower, value_upper, quality_score)
-        select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1) from rows
-        on conflict (series_id, observed_at) do nothing
-        returning 1
-    ), dirty as (
-        insert into analytics.dirty_days (series_id, first_day, last_day)
-        select r.series_id, (r.first_at at time zone c.clock)::date, (r.last_at at time zone c.clock)::date
-          from (select series_id, min(observed_at) as first_at, max(observed_at) as last_at from rows group by series_id) r
-          join analytics.series s using (series_id)
-          join analytics.granularities g on g.name = s.granularity
-         cross join lateral (select case when g.dated then 'UTC' else s.time_zone end as clock) c
-    ), unscored as (
-        insert into analytics.unscored (series_id, since)
-        select series_id, min(observed_at) from rows group by series_id having bool_or(quality_score is null)
-    )
-    select (select count(*) from rows), (select count(*) from stored) into taken, inserted;
-
-    if taken < arrivals then
-        select series_id, observed_at into wrong from arrived group by 1, 2
-        having min(value) <> max(value) or min(value_lower) is distinct from max(value_lower) or min(value_upper) is distinct from max(value_upper)
-        limit 1;
-        if found then
-            raise exception 'series %, % UTC: rows of this statement disagree', wrong.series_id, wrong.observed_at at time zone 'UTC'
-                  using errcode = 'cardinality_violation', hint = 'nothing of this statement was stored; keep one of them';
-        end if;
-    end if;
-
-    -- what says something else than what is stored corrects it, and the old value is kept
-    if inserted < taken then
-        select array_agg(m.series_id), array_agg(m.observed_at) into keys, times
-          from arrived a
-          join analytics.time_series_metrics m on m.series_id = a.series_id and m.observed_at = a.observed_at
-         where m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
-           and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from
-               (a.value, coalesce(a.value_lower, m.value_lower), coalesce(a.value_upper, m.value_upper), coalesce(a.quality_score, m.quality_score));
-    end if;
-    if cardinality(keys) > 0 then
-        perform analytics.ensure_partitions(months, 'analytics.time_series_revisions');
-        perform analytics.lock_observations(keys, times);
-        with changed as materialized (  -- as they stand now that they are locked
-            select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at, a.value as new_value,
-                   case when a.value = m.value then coalesce(a.value_lower, m.value_lower) else a.value_lower end as new_lower,
-                   case when a.value = m.value then coalesce(a.value_upper, m.value_upper) else a.value_upper end as new_upper,
-                   coalesce(a.quality_score, m.quality_score) as new_score,
-                   greatest(statement_timestamp(), m.recorded_at + interval '1 microsecond') as known_at
-              from unnest(keys, times) k (series_id, observed_at)
-              join arrived a on a.series_id = k.series_id and a.observed_at = k.observed_at
-              join analytics.time_series_metrics m on m.series_id = k.series_id and m.observed_at = k.observed_at
-             where m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
-               and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from
-                   (a.value, coalesce(a.value_lower, m.value_lower), coalesce(a.value_upper, m.value_upper), coalesce(a.quality_score, m.quality_score))
-        ), corrected as (
-            update analytics.time_series_metrics m
-               set value = c.new_value, value_lower = c.new_lower, value_upper = c.new_upper, quality_score = c.new_score, recorded_at = c.known_at
-              from changed c
-             where m.series_id = c.series_id and m.observed_at = c.observed_at
-               and m.observed_at >= months[1] and m.observed_at < months[cardinality(months)] + interval '1 month'
-            returning m.series_id, m.observed_at
-        ), kept as (
-            insert into analytics.time_series_revisions (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
-            select c.series_id, c.observed_at, c.value, c.value_lower, c.value_upper, c.recorded_at, c.known_at
-              from changed c join corrected using (series_id, observed_at)
-            returning 1
-        )
-        select analytics.expect_rows((select count(*) from kept), (select count(*) from changed), 'analytics.time_series_metrics') into taken;
-    end if;
-
+    perform analytics.prepare_arriving();
+    insert into pg_temp.arriving (series_id, observed_at, value, value_lower, value_upper, quality_score, quality_stated)
+    select series_id, observed_at, value, value_lower, value_upper, quality_score, quality_score is not null from arrived;
+    perform analytics.merge_arriving();
     delete from analytics.time_series_staging;  -- only this transaction's rows are visible to it
     return null;
 end $$;

@@ -18,7 +18,7 @@ from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.frames import as_frame, copy_arrays, copy_into
 from mlops.db.rows import as_rows
-from mlops.db.statements import blocks, statement
+from mlops.db.statements import named_blocks, statement
 from mlops.errors import Misused, Refused, quoted
 
 __all__ = ["Database", "Transaction", "open_database"]
@@ -112,7 +112,7 @@ class Transaction:
             with _refusals():
                 return self._connection.execute(prepared, parameters)
         except Exception as error:
-            error.add_note(f"in the block {query} of db/queries/{blocks()[query].file}")
+            error.add_note(f"in the block {query} of db/queries/{named_blocks()[query].file}")
             raise
 
     def _driver(self) -> psycopg.Connection[Any]:

@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-__all__ = ["as_rows", "difference"]
+__all__ = ["as_rows", "column_faults"]
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ def as_rows(of: Callable[..., T], columns: Sequence[str], rows: Iterable[Sequenc
     return [make(row) for row in rows]
 
 
-def difference(of: type, columns: Sequence[str]) -> str | None:
+def column_faults(of: type, columns: Sequence[str]) -> str | None:
     """How these columns differ from what the dataclass takes; a field with a default may have no column."""
     if not is_dataclass(of):
         return f"{of.__name__} is no dataclass"
@@ -33,7 +33,7 @@ def difference(of: type, columns: Sequence[str]) -> str | None:
 @cache
 def _maker(of: Callable[..., T], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], T]:
     assert isinstance(of, type)
-    if fault := difference(of, columns):
+    if fault := column_faults(of, columns):
         raise TypeError(f"the query {fault}")
     if columns == tuple(field.name for field in fields(of) if field.init and not field.kw_only):
         return lambda row: of(*row)

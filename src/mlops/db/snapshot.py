@@ -8,7 +8,6 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
 
 from mlops.db import session
 from mlops.db.engine import Transaction
@@ -23,10 +22,10 @@ CONNECT_SECONDS = "10"
 class Snapshot:
     """One repeatable-read transaction; the first query decides which moment it shows."""
 
-    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
 
-    def one(self, query: str) -> dict[str, Any] | None:
+    def one(self, query: str) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
         return self._connection.execute(_text(query)).fetchone()
 
@@ -55,7 +54,7 @@ def snapshot(address: str) -> Iterator[Snapshot]:
     shown = place.render_as_string(hide_password=True)
     try:
         named = make_conninfo(place.render_as_string(hide_password=False), connect_timeout=seconds, **given)
-        connection = psycopg.connect(named, row_factory=dict_row)
+        connection = psycopg.connect(named)
     except psycopg.OperationalError as error:
         raise unreachable("can't read the registry", shown, error, safe=NOTHING) from error
     with connection:

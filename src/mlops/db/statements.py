@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import sqlalchemy as sa
 
-__all__ = ["Block", "blocks", "collect", "statement"]
+__all__ = ["Block", "collect", "named_blocks", "statement"]
 
 MARKER = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\n", re.MULTILINE)
 LIKE_A_MARKER = re.compile(r"^[ \t]*--[ \t]*name\b.*$", re.MULTILINE | re.IGNORECASE)
@@ -29,14 +29,14 @@ class Block:
 @cache
 def statement(query: str, *, archives: bool = False) -> sa.TextClause:
     """The statement of that name; with `archives` it reads the views that show archived months, too."""
-    if query not in blocks():
+    if query not in named_blocks():
         raise LookupError(f"no file of mlops/db/queries has a block `-- name: {query}`")
-    text = blocks()[query].text
+    text = named_blocks()[query].text
     return sa.text(OBSERVED.sub(r"pg_temp.\1", text) if archives else text)
 
 
 @cache
-def blocks() -> Mapping[str, Block]:
+def named_blocks() -> Mapping[str, Block]:
     """Every block by its name."""
     paths = [path for path in files("mlops.db").joinpath("queries").iterdir() if path.name.endswith(".sql")]
     return collect((path.name, path.read_text(encoding="utf-8")) for path in sorted(paths, key=lambda path: path.name))

@@ -1,8 +1,10 @@
 """What somebody should look at, and what a review changed about it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Alert", "Look", "Reviewed"]
+__all__ = ["Alert", "AlertChange", "Look", "Reviewed", "reviewed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,13 @@ class Alert:
     severity: str
     message: str
     todo: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange(Alert):
+    """An alert that a review has opened or resolved."""
+
+    change: Literal["opened", "resolved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +46,11 @@ class Reviewed:
         """Each change for a person to read."""
         opened = [f"{alert.severity}: {alert.subject} {alert.kind}: {alert.message}" for alert in self.opened]
         return opened + [f"resolved: {alert.subject} {alert.kind}" for alert in self.resolved]
+
+
+def reviewed(changes: Iterable[AlertChange]) -> Reviewed:
+    """What a review has changed."""
+    alerts = [
+        (one.change, Alert(one.alert_id, one.kind, one.subject, one.severity, one.message, one.todo)) for one in changes
+    ]
+    return Reviewed(*(tuple(alert for change, alert in alerts if change == which) for which in ("opened", "resolved")))

@@ -80,6 +80,6 @@ def load(folder: "Path | str") -> "Forecaster":
     ...     load(folder).kind
     'naive'
     """
-    from mlops.forecasting.base import read_card
+    from mlops.forecasting.saved import read_card
 
     return forecaster(read_card(folder)["kind"]).load(folder)

@@ -1,12 +1,10 @@
 """A forecaster in a few lines, for a notebook."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops.domain.html import table
-
-if TYPE_CHECKING:
-    from mlops.forecasting.base import Forecaster
+from mlops.forecasting.groups import Grouped
 
 __all__ = ["describe", "in_a_line"]
 
@@ -15,12 +13,12 @@ LONGEST = 120
 """Characters of a parameter that are shown. Chosen, not measured."""
 
 
-def describe(model: "Forecaster") -> str:
+def describe(model: Grouped) -> str:
     """Kind, state and parameters as an HTML table."""
     return table(("", ""), _rows(model), title=f"forecaster {model.kind!r}")
 
 
-def in_a_line(model: "Forecaster") -> str:
+def in_a_line(model: Grouped) -> str:
     """Kind, parameters and state, as a prompt shows it."""
     said = ", ".join(f"{name}={_short(repr(value))}" for name, value in model.params.items())
     state = "not fitted"
@@ -30,7 +28,7 @@ def in_a_line(model: "Forecaster") -> str:
     return f"<forecaster {model.kind!r} ({said}): {state}>"
 
 
-def _ends(model: "Forecaster") -> str:
+def _ends(model: Grouped) -> str:
     panel = model._history
     return f"{panel.cutoff:{DAY if panel.granularity.dated else MINUTE}}"
 
@@ -39,7 +37,7 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _rows(model: "Forecaster") -> Iterator[tuple[str, Any]]:
+def _rows(model: Grouped) -> Iterator[tuple[str, Any]]:
     if model.is_fitted:
         groups = model._apart or (model,)
         panels = [one._history for one in groups]

@@ -12,7 +12,8 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.errors import UnknownName
-from mlops.forecasting.base import Forecaster, opened
+from mlops.forecasting.base import GAIN, Forecaster
+from mlops.forecasting.groups import opened
 from mlops.forecasting.hybrid import Hybrid
 from mlops.forecasting.lightgbm.model import LightGBM
 from mlops.forecasting.tape import Tape
@@ -23,9 +24,9 @@ from mlops.panels.inputs import Table
 from mlops.panels.panel import Panel
 from mlops.parallel import one_thread
 
-__all__ = ["GAIN", "Auto", "Lean"]
+__all__ = ["Auto", "Lean"]
 
-GAIN, MOVEMENT = "gain of the trees", "movement of the forecast"
+MOVEMENT = "movement of the forecast"
 
 
 class Auto(Forecaster):
@@ -160,13 +161,18 @@ class Auto(Forecaster):
         (['series_id', 'ds', 'cutoff', 'smoothing', 'average', 'refuge'], [1.0])
         """
 
-        def shares_of(model: Forecaster, panel: Panel, steps: int) -> dict[str, Floats]:
-            assert isinstance(model, Auto)
+        def shares_of(model: Auto, panel: Panel, steps: int) -> dict[str, Floats]:
             share = shares(model._points(panel, steps), model._blended(panel)[0][-1][..., :steps])
             return {name: share[:, column] for column, name in enumerate((*model.members, "refuge"))}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
         return self.given_back(opened(self._each(steps, history, future, shares_of)), history)
+
+    def _importance(self) -> pd.DataFrame:
+        return self.member_importance()
+
+    def _member_weights(self, horizon: int, **asked: Any) -> pd.DataFrame:
+        return self.weights(horizon, **asked)
 
     def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
         """The members' forecasts by the newest weights; the tape is by the weights that each origin knew."""

@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from mlops.domain.forecasts import levels_of, wape
-from mlops.errors import BadInput, NothingToDo, UnknownName
-from mlops.forecasting.base import COMPONENTS, Forecaster
-from mlops.forecasting.ensemble import GAIN, Auto
+from mlops.errors import BadInput, UnknownName
+from mlops.forecasting.kind import COMPONENTS
 from mlops.panels.inputs import Table, taken
 
-__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "importance", "plot_table", "weights"]
+__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "importance", "plot_table"]
 
 INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
 BLUE, PAPER = "#1d5f91", "#ffffff"
@@ -95,27 +94,11 @@ def plot_table(
     return drawn(_height(chosen), lambda figure: _forecast(figure, shown, history, chosen))
 
 
-def importance(model: Forecaster) -> Picture:
-    """Bars of the importance of features, a pane for each member; NothingToDo for a kind without it."""
-    if isinstance(model, Auto):
-        found = model.member_importance()
-    else:
-        rows = [(model.kind, feature, share, GAIN) for feature, share in model.importance.items()]
-        found = pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
-    if found.empty:
-        raise NothingToDo(f"kind {model.kind!r} has no importance of features; lightgbm, auto and lean have one")
-    found = found[found["share"] >= VISIBLE]
-    most = min(LISTED, int(found.groupby("member").size().max()))
-    return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, found, most))
-
-
-def weights(
-    model: Forecaster, horizon: int, history: pd.DataFrame | None = None, future: pd.DataFrame | None = None
-) -> Picture:
-    """Bars of the weights of members; NothingToDo for a kind that has none."""
-    if not isinstance(model, Auto):
-        raise NothingToDo(f"kind {model.kind!r} has no members, so there are no weights; auto and lean have")
-    return plot_table(model.weights(horizon, history=history, future=future))
+def importance(rows: pd.DataFrame) -> Picture:
+    """Bars of `member, feature, share, measured_by`, a pane for each member."""
+    rows = rows[rows["share"] >= VISIBLE]
+    most = min(LISTED, int(rows.groupby("member").size().max()))
+    return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, rows, most))
 
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:

@@ -12,9 +12,10 @@ from mlops.arrays import Bools, Floats
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import DAY, GRANULARITIES
 from mlops.errors import BadInput
-from mlops.forecasting.base import COMPONENTS, Forecaster
+from mlops.forecasting.base import Forecaster
 from mlops.forecasting.effects import usual_values
 from mlops.forecasting.intervals import Intervals
+from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.tape import Tape
 from mlops.panels.arguments import in_per_cent
 from mlops.panels.panel import Panel
@@ -73,7 +74,7 @@ def with_totals(
     caught: list[tuple[Panel, dict[str, Floats], Tape, pd.DatetimeIndex, npt.NDArray[np.int64]]] = []
 
     def made(one: Forecaster, panel: Panel, steps: int) -> dict[str, Floats]:
-        numbers, tape = one._bounded(panel, steps, levels, decompose=decompose)
+        numbers, tape = one.bounded(panel, steps, levels, decompose=decompose)
         caught.append((panel, numbers, tape, *panel.ahead_of(horizon)))
         return numbers
 

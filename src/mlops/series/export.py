@@ -14,7 +14,7 @@ from mlops.db import Database
 from mlops.db.archived import read_archived
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, Misused, NothingToDo, UnknownName
-from mlops.series.filters import check_filters
+from mlops.series.filters import check_filters, selected_series
 
 __all__ = ["export"]
 
@@ -60,12 +60,11 @@ def _writer(path: Path) -> Writer:
 
 
 def _selected(database: Database, metric_type: str | None, wanted: Sequence[int] | None) -> list[int]:
-    given = None if wanted is None else list(wanted)
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
-        rows = transaction.rows("series_ids", metric_type=metric_type, series_ids=given)
-    found = [row["series_id"] for row in rows]
-    unknown = sorted(set(given or ()) - set(found))
+        rows = selected_series(transaction, metric_type=metric_type, series_ids=wanted)
+    found = [row.series_id for row in rows]
+    unknown = sorted(set(wanted or ()) - set(found))
     if unknown:
         raise UnknownName("series", unknown[0], map(str, found), stored=True)
     if not found:

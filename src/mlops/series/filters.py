@@ -1,13 +1,50 @@
 """What a reader may filter by: a name that nobody declared, or that no series has, is refused with the nearest."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mlops.db import Transaction
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
 
-__all__ = ["check_filters", "check_places"]
+__all__ = ["SelectedSeries", "check_filters", "check_places", "selected_series"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedSeries:
+    """A series of a selection: its clock, its places and its labels."""
+
+    series_id: int
+    granularity: str
+    time_zone: str
+    customer_id: str | None
+    route_id: str | None
+    vehicle_id: str | None
+    driver_id: str | None
+    site_id: str | None
+    labels: dict[str, str]
+
+
+def selected_series(
+    transaction: Transaction,
+    *,
+    series_ids: Sequence[int] | None = None,
+    metric_type: str | None = None,
+    granularity: str | None = None,
+    labels: Mapping[str, Any] | None = None,
+    level: str | None = None,
+) -> list[SelectedSeries]:
+    """The series by all of these filters, by their ids; totals are left out. None and no labels filter by nothing."""
+    return transaction.rows(
+        "selected_series",
+        of=SelectedSeries,
+        series_ids=None if series_ids is None else list(series_ids),
+        metric_type=metric_type,
+        granularity=granularity,
+        labels=dict(labels) if labels else None,
+        level=level,
+    )
 
 
 def check_filters(
@@ -61,8 +98,8 @@ def _check_labels(
 
 def _check_series(transaction: Transaction, series_ids: Sequence[int]) -> None:
     wanted = [int(one) for one in series_ids]
-    found = {row["series_id"] for row in transaction.rows("series_ids", metric_type=None, series_ids=wanted)}
-    unknown = [one for one in wanted if one not in found]
+    known = {series.series_id for series in selected_series(transaction, series_ids=wanted)}
+    unknown = [one for one in wanted if one not in known]
     if unknown:
-        there = transaction.rows("series_ids", metric_type=None, series_ids=None)
-        raise UnknownName("series", unknown[0], [str(row["series_id"]) for row in there], stored=True)
+        there = [str(series.series_id) for series in selected_series(transaction)]
+        raise UnknownName("series", unknown[0], there, stored=True)

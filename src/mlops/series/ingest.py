@@ -18,7 +18,7 @@ from mlops.series.adapters import AUTO, locate, recognised
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.arrivals import Arrivals
 from mlops.series.columns import Stamp
-from mlops.series.judge import LATE
+from mlops.series.diff import LATE
 from mlops.series.load import Load, Stored
 from mlops.series.plain import as_long
 from mlops.series.steps import Clock

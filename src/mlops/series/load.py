@@ -10,7 +10,7 @@ from itertools import count
 from mlops.db import Database
 from mlops.db.retry import retrying
 from mlops.parallel import ahead
-from mlops.series.judge import Judged
+from mlops.series.diff import ChangeSet
 from mlops.series.spool import Rows, Shelf
 from mlops.series.store import Known, Months, prepare, store
 
@@ -38,12 +38,12 @@ class Stored:
     attached: int = 0
 
     @classmethod
-    def of(cls, counts: tuple[int, int], judged: Judged) -> "Stored":
+    def of(cls, counts: tuple[int, int], changes: ChangeSet) -> "Stored":
         """What was inserted and corrected of a batch, and when that became known."""
         inserted, corrected = counts
-        last = judged.backdated_until
+        last = changes.backdated_until
         until = None if last is None else last.astype("datetime64[us]").item()
-        return cls(inserted, corrected, min(judged.backdated, inserted), until, min(judged.late, inserted))
+        return cls(inserted, corrected, min(changes.backdated, inserted), until, min(changes.late, inserted))
 
     def __add__(self, other: "Stored") -> "Stored":
         return Stored(
@@ -91,9 +91,9 @@ class Load:
         def attempt() -> Stored:
             # whoever loses a race looks again at what is stored by now, and then lets others go first
             contested = next(attempts) > 0
-            judged = self._prepared(rows, self.known.by_now() if contested else self.known)
+            changes = self._prepared(rows, self.known.by_now() if contested else self.known)
             with self.database.transaction() as transaction:
-                stored = Stored.of(store(transaction, self.database, judged, months, contested=contested), judged)
+                stored = Stored.of(store(transaction, self.database, changes, months, contested=contested), changes)
                 if len(self.batches) > 1:
                     counts = {field: count for field, count in asdict(stored).items() if field != "attached"}
                     transaction.run(
@@ -108,18 +108,18 @@ class Load:
         with self.database.transaction() as transaction:
             months = Months(self.database, alone=True)
 
-            def put(rows: int, judged: Judged) -> tuple[int, Stored]:
-                return rows, Stored.of(store(transaction, self.database, judged, months, contested=contested), judged)
+            def put(rows: int, changes: ChangeSet) -> tuple[int, Stored]:
+                return rows, Stored.of(store(transaction, self.database, changes, months, contested=contested), changes)
 
             prepared = ahead(partial(self._numbered, known), range(len(self.batches)))
-            stored = _summed((put(rows, judged) for rows, judged in prepared), tell)
+            stored = _summed((put(rows, changes) for rows, changes in prepared), tell)
             return stored + Stored(attached=months.attach(transaction))
 
-    def _numbered(self, known: Known, number: int) -> tuple[int, Judged]:
+    def _numbered(self, known: Known, number: int) -> tuple[int, ChangeSet]:
         rows = self.batches.get(number)
         return len(rows), self._prepared(rows, known)
 
-    def _prepared(self, rows: Rows, known: Known) -> Judged:
+    def _prepared(self, rows: Rows, known: Known) -> ChangeSet:
         return prepare(self.database, rows, known)
 
     def _again(self, work: Callable[[], Stored]) -> Stored:

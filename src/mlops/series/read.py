@@ -13,7 +13,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
 from mlops.panels.timestamps import granularity_of
-from mlops.series.filters import check_filters
+from mlops.series.filters import check_filters, selected_series
 from mlops.series.names import find, names
 from mlops.series.quality import STALE
 
@@ -132,10 +132,9 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
 
 def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:
     """The newest observation of each granularity, where all of them are in archives."""
-    some = {"metric_type": metric_type, "granularity": granularity, **dict.fromkeys(("series_ids", "labels", "level"))}
     ids: dict[str, list[int]] = {}
-    for row in transaction.rows("series_chosen", **some):
-        ids.setdefault(row["granularity"], []).append(row["series_id"])
+    for one in selected_series(transaction, metric_type=metric_type, granularity=granularity):
+        ids.setdefault(one.granularity, []).append(one.series_id)
     found = [{"granularity": name, "newest": newest_archived(transaction, series)} for name, series in ids.items()]
     return [row for row in found if row["newest"] is not None]
 
@@ -201,18 +200,18 @@ def observed(
     """`history` of what somebody chose before: what has been deleted since has no rows, and is not refused."""
     as_of = as_of or datetime.now(UTC)
     with database.transaction() as transaction:
-        chosen = transaction.rows(
-            "series_chosen",
-            series_ids=None if series_ids is None else list(series_ids),
+        chosen = selected_series(
+            transaction,
+            series_ids=series_ids,
             metric_type=metric_type,
             granularity=granularity,
-            labels=labels or None,
+            labels=labels,
             level=level,
         )
-        ids = [row["series_id"] for row in chosen]
+        ids = [one.series_id for one in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
         found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
-    local = {row["series_id"]: row["time_zone"] for row in chosen if not GRANULARITIES[row["granularity"]].dated}
+    local = {one.series_id: one.time_zone for one in chosen if not GRANULARITIES[one.granularity].dated}
     return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
 
 

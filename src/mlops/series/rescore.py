@@ -55,9 +55,9 @@ def _rescore(transaction: Transaction, marked: list[dict[str, Any]]) -> int:
     )
     known = np.where(mine, np.nan, stored["quality_score"])
     found = assess(stored["series_id"], stored["observed_at"], stored["value"], thresholds, known_quality=known)
-    transaction.run("ingest_tables")
+    transaction.run("scores_table")
     transaction.copy_arrays(
-        "changes",
+        "scores",
         {
             "series_id": stored["series_id"][mine],
             "observed_at": stored["observed_at"][mine],

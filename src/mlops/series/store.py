@@ -13,7 +13,7 @@ from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
 from mlops.errors import BadInput
-from mlops.series.judge import AROUND, Judged, SeriesFacts, judge
+from mlops.series.diff import AROUND, ChangeSet, SeriesFacts, diff
 from mlops.series.quality import LOOK_BACK, Thresholds
 from mlops.series.spool import Rows
 from mlops.series.steps import Clock, has_anchor
@@ -55,33 +55,27 @@ class Months:
         self._database, self._alone = database, alone
         self._tables: dict[np.datetime64, str] = {}
 
-    def write(self, transaction: Transaction, rows: Arrays, *, contested: bool = False) -> int:
-        """Store rows that are sorted by month; how many.
-
-        They are copied straight into their tables, which fails on the first one that is there. With `contested` those
-        that somebody else stores first are left over in the table `arriving`.
-        """
+    def write(self, transaction: Transaction, rows: Arrays) -> int:
+        """Copy rows straight to where they go, which fails on the first one that is there; how many."""
         months = rows["observed_at"].astype("datetime64[M]")
-        starts = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
-        self._make(transaction, months[starts])
-        written = 0
-        for table, begin, end in self._runs(months[starts], [*starts.tolist(), len(months)]):
-            part = {name: column[begin:end] for name, column in rows.items()}
-            if contested and table == METRICS:
-                transaction.copy_arrays("arriving", part)
-                continue
-            transaction.copy_arrays(table, part, freeze=table != METRICS)
-            written += end - begin
-        return written + (transaction.run("ingest_insert") if contested else 0)
+        self.make(transaction, np.unique(months))
+        alone = {month: table for month, table in self._tables.items() if table != METRICS}
+        if alone:
+            order = np.argsort(months.astype(np.int16), kind="stable")  # 16 bits are sorted by radix
+            rows, months = {name: column[order] for name, column in rows.items()}, months[order]
+            for month, table in sorted(alone.items()):
+                begin, end = np.searchsorted(months, [month, month + 1])
+                if begin < end:
+                    part = {name: column[begin:end] for name, column in rows.items()}
+                    transaction.copy_arrays(table, part, freeze=True)
+            others = ~np.isin(months, list(alone))
+            rows = {name: column[others] for name, column in rows.items()}
+        if len(rows["observed_at"]):
+            transaction.copy_arrays(METRICS, rows)
+        return len(months)
 
-    def attach(self, transaction: Transaction) -> int:
-        """Make the tables that were loaded alone partitions, with their indexes; how many."""
-        alone = [(month, table) for month, table in sorted(self._tables.items()) if table != METRICS]
-        for month, table in alone:
-            transaction.run("attach_month", table=table, month=month.astype("datetime64[D]").item())
-        return len(alone)
-
-    def _make(self, transaction: Transaction, months: npt.NDArray[Any]) -> None:
+    def make(self, transaction: Transaction, months: npt.NDArray[Any]) -> None:
+        """Make what the rows of these months need."""
         # asked anew for each batch: retention may have taken a month since the last one
         missing = [month for month in months if self._tables.get(month, METRICS) == METRICS]
         if not missing:
@@ -89,22 +83,17 @@ class Months:
         dates = [month.astype("datetime64[D]").item() for month in missing]
         if not self._alone:
             ensure_months(self._database, METRICS, dates)
-            self._tables |= dict.fromkeys(missing, METRICS)
             return
         there = {row["month"] for row in transaction.rows("months_with_partitions", months=dates)}
         for month, date in zip(missing, dates, strict=True):
             self._tables[month] = METRICS if date in there else transaction.value("create_detached_month", month=date)
 
-    def _runs(self, months: npt.NDArray[Any], bounds: list[int]) -> list[tuple[str, int, int]]:
-        """Consecutive months that go to the same table, as one COPY."""
-        runs: list[tuple[str, int, int]] = []
-        for month, begin, end in zip(months, bounds, bounds[1:], strict=False):
-            table = self._tables[month]
-            if runs and runs[-1][0] == table:
-                runs[-1] = (table, runs[-1][1], end)
-            else:
-                runs.append((table, begin, end))
-        return runs
+    def attach(self, transaction: Transaction) -> int:
+        """Make the tables that were loaded alone partitions, with their indexes; how many."""
+        alone = [(month, table) for month, table in sorted(self._tables.items()) if table != METRICS]
+        for month, table in alone:
+            transaction.run("attach_month", table=table, month=month.astype("datetime64[D]").item())
+        return len(alone)
 
 
 def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[Clock] | None:
@@ -196,7 +185,7 @@ def _otherwise(clock: Clock, stored: Mapping[str, Any]) -> bool:
     return known and (clock.zone, clock.anchor) != (stored["time_zone"], stored["anchor"])
 
 
-def prepare(database: Database, rows: Rows, known: Known) -> Judged:
+def prepare(database: Database, rows: Rows, known: Known) -> ChangeSet:
     """What a batch (whole series, sorted by series and time) would change, by what is stored now."""
     ids = known.series_id[rows["key"]]
     mine = np.isin(known.facts.series_id, ids)
@@ -204,46 +193,64 @@ def prepare(database: Database, rows: Rows, known: Known) -> Judged:
     with database.transaction() as transaction:
         now = np.datetime64(transaction.value("now").replace(tzinfo=None), "us")
         around = _around(transaction, rows, known, facts)
-    return judge(rows, ids, facts, around, now, replayed=known.replayed[mine])
+    return diff(rows, ids, facts, around, now, replayed=known.replayed[mine])
 
 
 def store(
-    transaction: Transaction, database: Database, judged: Judged, months: Months, *, contested: bool = False
+    transaction: Transaction, database: Database, changes: ChangeSet, months: Months, *, contested: bool = False
 ) -> tuple[int, int]:
     """How many rows were new and how many corrected what was stored.
 
-    Raises psycopg's UniqueViolation when somebody else stored one of the new rows meanwhile. With `contested` (for
-    another attempt, after it was prepared again) such rows become corrections instead, which is slower.
+    New rows are copied straight to their months; raises psycopg's UniqueViolation when somebody else stored one of them
+    meanwhile. With `contested` (for another attempt, after it was prepared again) they are merged like those that
+    correct something, which is slower.
     """
+    _hold(transaction, changes)
     inserted = corrected = 0
-    transaction.run("lock_observation_tables")
-    _hold(transaction, judged)
-    changing = contested or len(judged.changes["series_id"]) or len(judged.rescored["series_id"])
-    if changing:
-        transaction.run("ingest_tables")
-    if len(judged.new["series_id"]):
-        inserted = months.write(transaction, judged.new, contested=contested)
-    if changing:
-        transaction.copy_arrays("changes", judged.changes)
-        transaction.copy_arrays("scores", judged.rescored)
-        corrected = _correct(transaction, database)
-        if len(judged.rescored["series_id"]):
-            transaction.run("quality_lock")
-            transaction.run("quality_update")
-    if len(judged.dirty["series_id"]):
-        transaction.copy_arrays("analytics.dirty_days", judged.dirty)
+    if len(changes.new["series_id"]) and not contested:
+        straight = {name: column for name, column in changes.new.items() if name != "quality_stated"}
+        inserted = months.write(transaction, straight)
+        _mark_dirty(transaction, straight)
+    to_merge = [part for part in (changes.changed, changes.new if contested else {}) if len(part.get("series_id", ()))]
+    if to_merge:
+        if contested:
+            ensure_months(database, METRICS, _months(changes.new))
+        ensure_months(database, REVISIONS, _months(changes.changed))
+        transaction.run("prepare_arriving")
+        for part in to_merge:
+            transaction.copy_arrays("pg_temp.arriving", part)
+        merged = transaction.rows("merge_arriving")[0]
+        inserted, corrected = inserted + merged["inserted"], merged["corrected"]
+    if len(changes.rescored["series_id"]):
+        transaction.run("scores_table")
+        transaction.copy_arrays("scores", changes.rescored)
+        transaction.run("rescore_lock")
+        transaction.run("rescore")
     return inserted, corrected
 
 
-def _hold(transaction: Transaction, judged: Judged) -> None:
+def _hold(transaction: Transaction, changes: ChangeSet) -> None:
     """Keep the series that are written to from being deleted, or refuse the rows of one that was."""
-    ids = np.unique(np.r_[judged.new["series_id"], judged.changes["series_id"]]).tolist()
-    there = {row["series_id"] for row in transaction.rows("lock_series", series_ids=ids)} if ids else set()
-    if gone := [one for one in ids if one not in there]:
+    ids = np.unique(np.r_[changes.new["series_id"], changes.changed["series_id"]]).tolist()
+    if gone := transaction.value("hold_series", series_ids=ids):
         raise BadInput(
             f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
             " was stored; send the file again: it stores what is not there"
         )
+
+
+def _mark_dirty(transaction: Transaction, rows: Arrays) -> None:
+    """Mark the span of each series of rows that are sorted by series and time."""
+    ids, at = rows["series_id"], rows["observed_at"]
+    begins = np.flatnonzero(np.r_[True, np.diff(ids) != 0])
+    ends = np.r_[begins[1:], len(ids)] - 1
+    first_at, last_at = ([f"{time}Z" for time in at[places]] for places in (begins, ends))
+    transaction.run("mark_spans_dirty", series_ids=ids[begins].tolist(), first_at=first_at, last_at=last_at)
+
+
+def _months(rows: Arrays) -> list[Any]:
+    """The first days of the months of rows."""
+    return [month.item() for month in np.unique(rows["observed_at"].astype("datetime64[M]")).astype("datetime64[D]")]
 
 
 def ensure_months(database: Database, table: str, months: list[Any]) -> None:
@@ -253,20 +260,8 @@ def ensure_months(database: Database, table: str, months: list[Any]) -> None:
         with database.transaction() as transaction:
             transaction.value("ensure_months", table=table, months=months)
 
-    retrying(make)
-
-
-def _correct(transaction: Transaction, database: Database) -> int:
-    """Correct what is stored by the table `changes`, and by the rows of `arriving` that were there."""
-    transaction.run("ingest_collided")
-    months = [row["month"] for row in transaction.rows("ingest_changed_months")]
-    if not months:
-        return 0
-    ensure_months(database, REVISIONS, months)
-    transaction.run("ingest_changed")
-    transaction.run("ingest_lock_changed")
-    corrected: int = transaction.value("ingest_correct")
-    return corrected
+    if months:
+        retrying(make)
 
 
 def _around(transaction: Transaction, rows: Rows, known: Known, facts: SeriesFacts) -> Arrays:

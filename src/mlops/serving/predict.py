@@ -15,7 +15,7 @@ import pandas as pd
 
 from mlops.db import Database, Transaction
 from mlops.errors import Misused
-from mlops.forecasting.base import COMPONENTS
+from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served

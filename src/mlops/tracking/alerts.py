@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from mlops.db import Database
-from mlops.domain.alerts import Alert, Look, Reviewed
+from mlops.domain.alerts import Alert, AlertChange, Look, Reviewed, reviewed
 
 __all__ = ["Alert", "Reviewed", "review"]
 
@@ -20,6 +20,7 @@ def review(database: Database, files: Iterable[Look]) -> Reviewed:
     """
     with database.transaction() as transaction:
         transaction.lock("registry alerts")
-        rows = transaction.rows("update_registry_alerts", document={"files": [asdict(one) for one in files]})
-    changes = [(row.pop("change"), Alert(**row)) for row in rows]
-    return Reviewed(*(tuple(alert for change, alert in changes if change == which) for which in ("opened", "resolved")))
+        rows = transaction.rows(
+            "update_registry_alerts", of=AlertChange, document={"files": [asdict(one) for one in files]}
+        )
+    return reviewed(rows)

@@ -84,8 +84,7 @@ def open_store(settings: Settings, database_url: str) -> Store:
 
 def _is_made(registry: Snapshot) -> bool:
     """Whether MLflow has made its tables and, at last, an experiment; its client looks at their version itself."""
-    known = registry.one("registry_tables_known") or {}
-    return bool(known["known"]) and registry.one("registry_identity") is not None
+    return registry.one("registry_tables_known") == (True,) and registry.one("registry_identity") is not None
 
 
 def _make_tables(uri: str, artifacts: Path) -> None:

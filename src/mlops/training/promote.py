@@ -224,16 +224,16 @@ def structure(database: Database, version: ModelVersion, champion: ModelVersion 
 def _lineage_gate(database: Database, version: ModelVersion) -> Gate:
     """What is known of the lineage: as anchored, unless something of the model is other since."""
     anchor = anchor_of(database, version)
-    library = foreign_library(database, version) if anchor["lineage_problem"] == CARRIES_NONE else None
-    if anchor["lineage_state"] != "complete" and library is None:
-        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor["files"] is None else None
-        return gates.lineage(anchor["lineage_state"], anchor["lineage_problem"] or unread)
+    library = foreign_library(database, version) if anchor.lineage_problem == CARRIES_NONE else None
+    if anchor.lineage_state != "complete" and library is None:
+        unread = "its files were not read yet; `mlops registry sync` reads them" if anchor.files is None else None
+        return gates.lineage(anchor.lineage_state, anchor.lineage_problem or unread)
     try:
-        problem = anchor["altered"] or contradiction(version, anchor)
+        problem = anchor.altered or contradiction(version, anchor)
     except ModelNotFound as error:
         problem = str(error)
     if library is not None and problem is None:
-        return gates.foreign_lineage(library, len(anchor["files"] or ()))
+        return gates.foreign_lineage(library, len(anchor.files or ()))
     return gates.lineage("changed" if problem else "complete", problem)
 
 

@@ -219,7 +219,7 @@ def _proof(row: dict[str, Any]) -> tuple[float, float]:
 
 def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
     """A version with the tags that its training recorded; anybody may write others to the registry."""
-    tags = anchor_of(database, version)["tags"] or {}
+    tags = anchor_of(database, version).tags or {}
     if not {OURS, THEIRS} <= tags.keys():
         raise Refused(
             f"no comparison of {version.uri} with a champion is on record, so there is nothing to decide by; compare it"

@@ -17,6 +17,7 @@ from mlops.evaluation.backtest import AsKnown, Newest, Past, origins
 from mlops.panels.files import FileSeries, read_file
 from mlops.panels.from_frame import Panels
 from mlops.project import project_file
+from mlops.series.filters import selected_series
 from mlops.training.data import needs_file, of_level, read_data, select
 from mlops.training.spec import TrainingSpec
 
@@ -163,18 +164,18 @@ def _as_known(database: Database, selection: Selection, cutoff: pd.Timestamp, st
 def _segments(database: Database, selection: Selection, series: set[int]) -> pd.DataFrame:
     """The places and labels that several series share."""
     with database.transaction() as transaction:
-        rows = transaction.rows(
-            "series_segments",
+        rows = selected_series(
+            transaction,
             metric_type=selection.metric_type,
             granularity=selection.granularity,
-            labels=selection.labels or None,
+            labels=selection.labels,
             level=selection.level,
         )
     found = pd.DataFrame(
         [
-            {"series_id": row["series_id"], **{name: row[name] for name in PLACE}, **(row["labels"] or {})}
-            for row in rows
-            if row["series_id"] in series
+            {"series_id": one.series_id, **{name: getattr(one, name) for name in PLACE}, **one.labels}
+            for one in rows
+            if one.series_id in series
         ]
     )
     ways = [name for name in found.columns[1:] if 1 < found[name].nunique() < len(found)]

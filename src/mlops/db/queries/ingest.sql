@@ -40,17 +40,27 @@ select f.series_id from analytics.first_ingests f
  where f.sha256 = :sha256
    and (select m.observed_at from analytics.time_series_metrics m where m.series_id = f.series_id limit 1) is null
 
--- name: ingest_tables
--- makes room for what a batch changes of what is stored, and for new rows that somebody else may be writing, too
-drop table if exists pg_temp.changes, pg_temp.changed, pg_temp.scores, pg_temp.arriving;
-create temporary table changes (
-    series_id bigint, observed_at timestamptz, value double precision, value_lower double precision, value_upper double precision,
-    quality_score real, is_anomaly boolean, anomaly_score real
-) on commit drop;
-create temporary table scores (series_id bigint, observed_at timestamptz, quality_score real) on commit drop;
-create temporary table arriving (
-    series_id bigint, observed_at timestamptz, value double precision, value_lower double precision, value_upper double precision,
-    quality_score real, is_anomaly boolean default false, anomaly_score real, recorded_at timestamptz default now()
+-- name: prepare_arriving
+-- makes room for rows that are merged into what is stored
+select analytics.prepare_arriving()
+
+-- name: merge_arriving
+-- stores the rows of pg_temp.arriving, corrects what they correct and marks what is to be summarised; how many of each
+select inserted, corrected from analytics.merge_arriving()
+
+-- name: hold_series
+-- keeps some series and all months until the end of the transaction; those of the series that are not there
+select analytics.hold_series(cast(:series_ids as bigint[]))
+
+-- name: mark_spans_dirty
+-- marks the days of some series, from the first to the last time of each, to be summarised anew
+select analytics.mark_spans_dirty(cast(:series_ids as bigint[]), cast(:first_at as timestamptz[]), cast(:last_at as timestamptz[]))
+
+-- name: scores_table
+-- makes room for scores that may have changed; gone at the end of the transaction
+drop table if exists pg_temp.scores;
+create temporary table scores (
+    series_id bigint, observed_at timestamptz, quality_score real, is_anomaly boolean, anomaly_score real
 ) on commit drop
 
 -- name: ingest_around_tables
@@ -76,69 +86,6 @@ select s.series_id, o.*
                (select observed_at, value, value_lower, value_upper, quality_score from analytics.time_series_metrics
                  where series_id = s.series_id and observed_at > s.last_at order by observed_at limit s.look_back)) m
        having count(*) > 0) o
-
--- name: ingest_insert
--- stores the arriving rows that are still new, in key order so that two writers wait for each other and never lock up
-insert into analytics.time_series_metrics
-       (series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
-select series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at
-  from arriving order by date_trunc('month', observed_at, 'UTC'), series_id, observed_at
-on conflict (series_id, observed_at) do nothing
-
--- name: ingest_collided
--- arriving rows that somebody else stored first become changes of what is stored; a bound left out says nothing
-insert into changes (series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score)
-select a.series_id, a.observed_at, a.value,
-       case when a.value = m.value then coalesce(a.value_lower, m.value_lower) else a.value_lower end,
-       case when a.value = m.value then coalesce(a.value_upper, m.value_upper) else a.value_upper end,
-       case when a.value = m.value then m.quality_score else a.quality_score end, a.is_anomaly, a.anomaly_score
-  from arriving a
-  join analytics.time_series_metrics m on m.series_id = a.series_id and m.observed_at = a.observed_at
- where m.observed_at between (select min(observed_at) from arriving) and (select max(observed_at) from arriving)
-   and (a.value, a.value_lower, a.value_upper) is distinct from (m.value, m.value_lower, m.value_upper)
-
--- name: ingest_changed_months
--- the months in which a batch corrects what is stored
-select distinct date_trunc('month', observed_at, 'UTC')::date as month from changes order by 1
-
--- name: ingest_changed
--- remembers which stored observations a batch corrects
-create temporary table changed on commit drop as
-select m.series_id, m.observed_at
-  from changes c
-  join analytics.time_series_metrics m on m.series_id = c.series_id and m.observed_at = c.observed_at
- where m.observed_at between (select min(observed_at) from changes) and (select max(observed_at) from changes)
-   and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from (c.value, c.value_lower, c.value_upper, c.quality_score)
-
--- name: ingest_lock_changed
--- locks the observations that a batch corrects; how many
-select analytics.lock_observations(array_agg(series_id), array_agg(observed_at)) from changed
-
--- name: ingest_correct
--- corrects the locked observations and keeps what was known before; a corrected value became known now; how many
-with meant as materialized (  -- as they stand now that they are locked
-    select m.series_id, m.observed_at, m.value, m.value_lower, m.value_upper, m.recorded_at,
-           greatest(statement_timestamp(), m.recorded_at + interval '1 microsecond') as superseded_at
-      from changed d join changes c using (series_id, observed_at)
-      join analytics.time_series_metrics m on m.series_id = d.series_id and m.observed_at = d.observed_at
-     where m.observed_at between (select min(observed_at) from changed) and (select max(observed_at) from changed)
-       and (m.value, m.value_lower, m.value_upper, m.quality_score) is distinct from (c.value, c.value_lower, c.value_upper, c.quality_score)
-), corrected as (
-    update analytics.time_series_metrics m
-       set value = c.value, value_lower = c.value_lower, value_upper = c.value_upper, quality_score = c.quality_score,
-           is_anomaly = c.is_anomaly, anomaly_score = c.anomaly_score, recorded_at = o.superseded_at
-      from meant o join changes c using (series_id, observed_at)
-     where m.series_id = o.series_id and m.observed_at = o.observed_at
-       and m.observed_at between (select min(observed_at) from changed) and (select max(observed_at) from changed)
-    returning m.series_id, m.observed_at
-), kept as (
-    insert into analytics.time_series_revisions
-           (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
-    select o.series_id, o.observed_at, o.value, o.value_lower, o.value_upper, o.recorded_at, o.superseded_at
-      from meant o join corrected n using (series_id, observed_at)
-    returning 1
-)
-select analytics.expect_rows((select count(*) from kept), (select count(*) from meant), 'analytics.time_series_metrics')
 
 -- name: ingest_part_done
 -- remembers that a batch of a file is stored, in the transaction that stores it

@@ -13,10 +13,6 @@ select analytics.ensure_partitions(cast(:months as date[]), cast(:table as regcl
 select month from unnest(cast(:months as date[])) month
  where exists (select from analytics.month_partitions('analytics.time_series_metrics') p where p.lower_bound = month::timestamp at time zone 'UTC')
 
--- name: lock_observation_tables
--- keeps retention from dropping months of observations and of their revisions until the end of the transaction
-lock table only analytics.time_series_metrics, only analytics.time_series_revisions in row exclusive mode
-
 -- name: lock_prediction_table
 -- keeps retention from dropping months of predictions until the end of the transaction
 lock table only analytics.model_prediction_results in row exclusive mode

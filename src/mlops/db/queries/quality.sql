@@ -4,21 +4,6 @@
 -- for the rest of the transaction reads by index: new partitions have no statistics yet, and would be scanned per series
 select set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)
 
--- name: quality_lock
--- locks the observations whose scores have changed; how many
-select analytics.lock_observations(array_agg(series_id), array_agg(observed_at)) from scores
-
--- name: quality_update
--- stores the scores that have changed; how many
-with stored as (
-    update analytics.time_series_metrics m set quality_score = s.quality_score
-      from scores s
-     where m.series_id = s.series_id and m.observed_at = s.observed_at
-       and m.observed_at >= (select min(observed_at) from scores) and m.observed_at <= (select max(observed_at) from scores)
-    returning 1
-)
-select analytics.expect_rows((select count(*) from stored), (select count(*) from scores), 'analytics.time_series_metrics')
-
 -- name: take_unscored
 -- takes away the marks of some series that came in by SQL: from when on their scores are to be made
 with chosen as (
@@ -33,25 +18,28 @@ select t.series_id, s.metric_type, s.granularity, s.time_zone, min(t.since) as s
 -- name: rescore_lock
 -- locks the observations that get another score; how many
 select analytics.lock_observations(array_agg(m.series_id), array_agg(m.observed_at))
-  from changes c
-  join analytics.time_series_metrics m on m.series_id = c.series_id and m.observed_at = c.observed_at
- where m.observed_at between (select min(observed_at) from changes) and (select max(observed_at) from changes)
-   and (m.quality_score, m.is_anomaly, m.anomaly_score) is distinct from (c.quality_score, c.is_anomaly, c.anomaly_score)
+  from scores s
+  join analytics.time_series_metrics m on m.series_id = s.series_id and m.observed_at = s.observed_at
+ where m.observed_at between (select min(observed_at) from scores) and (select max(observed_at) from scores)
+   and (m.quality_score is distinct from s.quality_score
+        or s.is_anomaly is not null and (m.is_anomaly, m.anomaly_score) is distinct from (s.is_anomaly, s.anomaly_score))
 
 -- name: rescore
--- stores the scores that are other than before; how many
+-- stores the scores that are other than before (an anomaly that was not judged stays as it is); how many
 with meant as materialized (
-    select c.*
-      from changes c
-      join analytics.time_series_metrics m on m.series_id = c.series_id and m.observed_at = c.observed_at
-     where m.observed_at between (select min(observed_at) from changes) and (select max(observed_at) from changes)
-       and (m.quality_score, m.is_anomaly, m.anomaly_score) is distinct from (c.quality_score, c.is_anomaly, c.anomaly_score)
+    select s.series_id, s.observed_at, s.quality_score, coalesce(s.is_anomaly, m.is_anomaly) as is_anomaly,
+           case when s.is_anomaly is null then m.anomaly_score else s.anomaly_score end as anomaly_score
+      from scores s
+      join analytics.time_series_metrics m on m.series_id = s.series_id and m.observed_at = s.observed_at
+     where m.observed_at between (select min(observed_at) from scores) and (select max(observed_at) from scores)
+       and (m.quality_score is distinct from s.quality_score
+            or s.is_anomaly is not null and (m.is_anomaly, m.anomaly_score) is distinct from (s.is_anomaly, s.anomaly_score))
 ), stored as (
     update analytics.time_series_metrics m
-       set quality_score = c.quality_score, is_anomaly = c.is_anomaly, anomaly_score = c.anomaly_score
-      from meant c
-     where m.series_id = c.series_id and m.observed_at = c.observed_at
-       and m.observed_at between (select min(observed_at) from changes) and (select max(observed_at) from changes)
+       set quality_score = s.quality_score, is_anomaly = s.is_anomaly, anomaly_score = s.anomaly_score
+      from meant s
+     where m.series_id = s.series_id and m.observed_at = s.observed_at
+       and m.observed_at between (select min(observed_at) from scores) and (select max(observed_at) from scores)
     returning 1
 )
 select analytics.expect_rows((select count(*) from stored), (select count(*) from meant), 'analytics.time_series_metrics')

@@ -1,15 +1,9 @@
 -- Series as they are looked up, named and listed.
 
--- name: series_ids
--- the ids of the series of a metric type, or of all, and which of the wanted ones are there
-select series_id from analytics.series
- where not total and (cast(:metric_type as text) is null or metric_type = :metric_type)
-   and (cast(:series_ids as bigint[]) is null or series_id = any(:series_ids))
- order by series_id
-
--- name: series_chosen
--- the ids of a selection of series
-select series_id, granularity, time_zone from analytics.series
+-- name: selected_series
+-- the series of a selection, or all, totals left out, with their clocks, places and labels
+select series_id, granularity, time_zone, customer_id, route_id, vehicle_id, driver_id, site_id, labels
+  from analytics.series
  where not total and (cast(:metric_type as text) is null or metric_type = :metric_type)
    and (cast(:granularity as text) is null or granularity = :granularity)
    and (cast(:labels as jsonb) is null or labels @> :labels)
@@ -145,15 +139,6 @@ select s.series_id, b.name as by,
   left join analytics.customers c on c.tenant_id = s.tenant_id and c.customer_id = s.customer_id
  where s.series_id = any(cast(:series_ids as bigint[]))
  order by b.name, s.series_id
-
--- name: series_segments
--- the places and labels of the series of a selection, by which forecasts are added up
-select series_id, customer_id, route_id, vehicle_id, driver_id, site_id, labels
-  from analytics.series
- where metric_type = :metric_type and granularity = :granularity and not total
-   and (cast(:labels as jsonb) is null or labels @> cast(:labels as jsonb))
-   and (cast(:level as text) is null or level = :level)
- order by series_id
 
 -- name: silent_series
 -- series that have sent nothing new for longer than they usually do, as known at :as_of: how long they are silent, and what is usual (days)

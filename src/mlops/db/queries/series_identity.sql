@@ -64,7 +64,3 @@ update analytics.series s
 -- the time zones, UTC left out, of series whose steps are shorter than a day
 select distinct s.time_zone from analytics.series s join analytics.granularities g on g.name = s.granularity
  where not g.dated and s.time_zone <> 'UTC' order by s.time_zone
-
--- name: lock_series
--- those of some series that are there, which nobody deletes before the transaction ends
-select series_id from analytics.series where series_id = any(cast(:series_ids as bigint[])) order by series_id for key share

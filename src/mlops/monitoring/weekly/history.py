@@ -20,6 +20,7 @@ from mlops.monitoring.detect.slices import Slice, choose
 from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
 from mlops.panels.calendar import Calendar
+from mlops.series.filters import selected_series
 from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
@@ -134,10 +135,9 @@ class Reading:
         local = rows["ds"].to_numpy("datetime64[ns]").copy()
         if self.granularity.dated:
             return local
-        asked: dict[str, Any] = dict.fromkeys(("metric_type", "granularity", "labels", "level"))
         with self._database.transaction() as transaction:
-            chosen = transaction.rows("series_chosen", series_ids=list(self.version["lineage"]["series"]), **asked)
-        zones = rows["series_id"].map({row["series_id"]: row["time_zone"] for row in chosen}).fillna("UTC")
+            chosen = selected_series(transaction, series_ids=self.version["lineage"]["series"])
+        zones = rows["series_id"].map({one.series_id: one.time_zone for one in chosen}).fillna("UTC")
         for zone in zones.unique():
             alike = (zones == zone).to_numpy()
             local[alike] = local_times(local[alike], zone)

@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from mlops.tracking.registry import ModelVersion
 __all__ = [
     "ARTIFACTS",
     "MODEL_FILE",
+    "Anchor",
     "Signature",
     "anchor_of",
     "changed",
@@ -55,6 +57,25 @@ OUR_LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
 Signature = dict[str, dict[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What is anchored of a version (None where nothing is), and what is known of its lineage.
+
+    `altered` says what of its metrics and tags is other by now; `decided` whether somebody has decided to promote it.
+    """
+
+    version_id: int
+    lineage_sha256: str | None
+    lineage_state: str
+    lineage_problem: str | None
+    altered: str | None
+    files: dict[str, str] | None
+    metrics: dict[str, float] | None
+    tags: dict[str, str] | None
+    anchored_by: str | None
+    decided: bool
+
+
 def checked_files(database: Database, version: ModelVersion, folder: Path, *, undecided: bool = False) -> Path:
     """Bring a version's model into an empty folder; where it lies there, its files compared with their anchor.
 
@@ -63,19 +84,19 @@ def checked_files(database: Database, version: ModelVersion, folder: Path, *, un
     somebody has decided to promote it (or `undecided`, for who is about to decide).
     """
     anchor = anchor_of(database, version)
-    if anchor["anchored_by"] == "sync" and not (undecided or anchor["decided"]):
-        why = anchor["lineage_problem"] or "no training here has made it"
+    if anchor.anchored_by == "sync" and not (undecided or anchor.decided):
+        why = anchor.lineage_problem or "no training here has made it"
         raise Refused(
             f"{version.uri} is not loaded: {why}; if you trust it, put that on record with"
             f" `mlops registry promote {version.uri}`"
         )
-    if anchor["files"] is None:
-        why = anchor["lineage_problem"] or "nothing was recorded of its files"
+    if anchor.files is None:
+        why = anchor.lineage_problem or "nothing was recorded of its files"
         raise Refused(f"{version.uri} is not loaded: {why}; `mlops registry sync` reads what was not read yet")
     model = fetch(version, folder)
-    problem = next(changed(anchor["files"], digests(model)), None)
+    problem = next(changed(anchor.files, digests(model)), None)
     if problem is not None:
-        _tell(database, anchor["version_id"], f"its file {problem}")
+        _tell(database, anchor.version_id, f"its file {problem}")
         raise Refused(
             f"{version.uri} is not loaded: its file {problem}; nothing of it was run; bring its files back from a"
             f" backup, or another version: `mlops registry rollback {version.name}`"
@@ -125,18 +146,22 @@ def why_not_loaded(database: Database, version: ModelVersion) -> str | None:
     return None
 
 
-def anchor_of(database: Database, version: ModelVersion) -> dict[str, Any]:
+def anchor_of(database: Database, version: ModelVersion) -> Anchor:
     """The anchor of a version and the state of its lineage; `files` is None when nothing is anchored.
 
     Raises ModelNotFound for a version that is not in the mirror: name, number and time of creation are what it is.
     """
     with database.transaction() as transaction:
-        row = transaction.one(
-            "version_anchor", name=version.name, version=version.version, created_at=version.created_at
+        anchor = transaction.one(
+            "version_anchor",
+            of=Anchor,
+            name=version.name,
+            version=version.version,
+            created_at=version.created_at,
         )
-    if row is None:
+    if anchor is None:
         raise ModelNotFound(f"{version.uri} is not in the mirror; run `mlops registry sync`")
-    return row
+    return anchor
 
 
 def fetch(version: ModelVersion, folder: Path) -> Path:
@@ -230,7 +255,7 @@ def signature_of(database: Database, version: ModelVersion) -> Signature:
 
 def _model_file(database: Database, version: ModelVersion, folder: str) -> Path:
     """Bring a version's MLmodel into a folder, which is returned; Refused when it is not the one that was anchored."""
-    said = anchor_of(database, version)["files"] or {}
+    said = anchor_of(database, version).files or {}
     path = Path(mlflow.artifacts.download_artifacts(f"{version.uri}/{MODEL_FILE}", dst_path=folder))
     if said.get(MODEL_FILE) not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
         raise Refused(f"the {MODEL_FILE} of {version.uri} is not the one that was anchored")

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException
@@ -12,12 +13,19 @@ import mlflow
 from mlops.db import Database
 from mlops.domain.alerts import Look
 from mlops.tracking.artifacts.checked import MODEL_FILE
-from mlops.tracking.artifacts.verify import verify
+from mlops.tracking.artifacts.verify import MirroredVersion, verify
 from mlops.tracking.store import Store
 
 __all__ = ["Look", "Looking", "look", "look_within"]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedVersion(MirroredVersion):
+    """A version that an alias points to, or that was found changed; `due` says to compare it with its anchor."""
+
+    due: bool
 
 
 def look(store: Store, database: Database) -> Iterator[Look]:
@@ -26,10 +34,10 @@ def look(store: Store, database: Database) -> Iterator[Look]:
     Once an hour those of champions are compared with their lineage, too; what comes of it is in the mirror.
     """
     with database.transaction() as transaction:
-        versions = transaction.rows("versions_to_check")
+        versions = transaction.rows("versions_to_check", of=CheckedVersion)
     silent: set[tuple[str, str]] = set()
     for version in versions:
-        place = _place(store, version["name"], version["version"])
+        place = _place(store, version.name, version.version)
         host = urlsplit(place or "")[:2]
         if place is None or host in silent:
             continue
@@ -37,8 +45,8 @@ def look(store: Store, database: Database) -> Iterator[Look]:
         if there is None:
             silent.add(host)
         else:
-            yield Look(version["version_id"], place, there)
-            if there and version["due"]:
+            yield Look(version.version_id, place, there)
+            if there and version.due:
                 verify(database, version)
 
 

@@ -1,6 +1,7 @@
 """Mirrors the named days that versions reckon with, so that SQL sees the holidays and events that a model knew."""
 
 import logging
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +13,17 @@ __all__ = ["calendar_days", "mirror_calendars"]
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Unmirrored:
+    """A version whose named days are to be mirrored from the first day to the last; `events` are its recipe's."""
+
+    version_id: int
+    country: str | None
+    events: list[Any]
+    first_day: date
+    last_day: date
+
+
 def mirror_calendars(database: Database) -> int:
     """Add the holidays and events of versions that say what they were made from; of how many versions.
 
@@ -19,18 +31,23 @@ def mirror_calendars(database: Database) -> int:
     versions that an alias points to.
     """
     with database.transaction() as transaction:
-        wanted = transaction.rows("calendars_to_mirror")
+        wanted = transaction.rows("calendars_to_mirror", of=Unmirrored)
     done = 0
     for row in wanted:
         try:
-            days = calendar_days(row["country"], row["events"], row["first_day"], row["last_day"])
+            days = calendar_days(row.country, row.events, row.first_day, row.last_day)
         except Exception:  # a lineage may claim anything; one odd calendar never stops the others
-            log.info("the calendar of model version %s", row["version_id"], exc_info=True)
+            log.info("the calendar of model version %s", row.version_id, exc_info=True)
             continue
-        span = {name: row[name] for name in ("version_id", "country", "first_day", "last_day")}
         with database.transaction() as transaction:
             transaction.run(
-                "mirror_calendar", document={"days": days}, library=f"holidays {version('holidays')}", **span
+                "mirror_calendar",
+                version_id=row.version_id,
+                country=row.country,
+                first_day=row.first_day,
+                last_day=row.last_day,
+                document={"days": days},
+                library=f"holidays {version('holidays')}",
             )
         done += 1
     return done

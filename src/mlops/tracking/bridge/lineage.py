@@ -8,7 +8,9 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,9 +20,8 @@ from mlops.domain.canonical import one_line
 from mlops.domain.lineage import claims_training
 from mlops.errors import ModelNotFound
 from mlops.tracking.artifacts.checked import digests, fetch
-from mlops.tracking.artifacts.verify import verify
+from mlops.tracking.artifacts.verify import MirroredVersion, verify
 from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, read_lineage
-from mlops.tracking.registry import ModelVersion
 
 __all__ = ["mirror_lineage"]
 
@@ -32,7 +33,16 @@ SECONDS = 60
 """For which files are waited for in one sync; what has not come by then is tried again, as what can't be read."""
 SILENT = "its host did not answer in time, or could not answer for another version"
 log = logging.getLogger(__name__)
-Row = dict[str, Any]
+Document = dict[str, Any]
+"""What was read of a version's files, as `set_lineage` takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadVersion(MirroredVersion):
+    """A version whose files are to be read, or, with `again`, could not be read before."""
+
+    seen_at: datetime
+    again: bool
 
 
 def mirror_lineage(database: Database, touched: list[int], *, foreign: bool = True) -> int:
@@ -52,22 +62,21 @@ def _read(database: Database, *, claiming: bool, most: int, again: int, touched:
     """Read some versions' files within SECONDS; how many were."""
     with database.transaction() as transaction:
         asked = {"claiming": claiming, "most": most, "again": again, "unreadable": f"%{UNREADABLE}%"}
-        unread = transaction.rows("unread_versions", **asked)
-    found = _of_each(unread, lambda row: _of(database, row))  # files may be far away: no lock, no transaction is held
-    anchored = [row for row in unread if row["files"] is not None and row["version_id"] in found]
-    new = [row for row in unread if row["files"] is None]
-    read = [found.get(row["version_id"]) or _key(row) | _incomplete(SILENT) for row in new]
-    news = [one for row, one in zip(new, read, strict=True) if not row["again"] or not _unreadable(one)]
+        unread = transaction.rows("unread_versions", of=UnreadVersion, **asked)
+    # files may be far away: no lock, no transaction is held
+    found = _of_each(unread, lambda version: _of(database, version))
+    anchored = [one.version_id for one in unread if one.files is not None and one.version_id in found]
+    new = [one for one in unread if one.files is None]
+    read = [found.get(one.version_id) or _key(one) | _incomplete(SILENT) for one in new]
+    news = [said for one, said in zip(new, read, strict=True) if not one.again or not _unreadable(said)]
     _write(database, anchored, news, touched)
     return len(anchored) + len(new)
 
 
-def _write(
-    database: Database, anchored: Sequence[Mapping[str, Any]], news: Sequence[dict[str, Any]], touched: list[int]
-) -> None:
+def _write(database: Database, anchored: Sequence[int], news: Sequence[Document], touched: list[int]) -> None:
     with database.transaction() as transaction:
         if anchored:
-            transaction.run("mark_versions_read", versions=[row["version_id"] for row in anchored])
+            transaction.run("mark_versions_read", versions=list(anchored))
         if news:
             transaction.run("anchor_versions_as_found", document={"versions": list(news)})
             transaction.run("set_lineage", document={"versions": list(news)})
@@ -79,24 +88,24 @@ def _write(
             transaction.run("set_feature_importance")
 
 
-def _of_each(rows: Iterable[Row], read: Callable[[Row], Row]) -> dict[int, Row]:
+def _of_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], Document]) -> dict[int, Document]:
     """What was read of each version within SECONDS, by its id; a host that does not answer holds up its own only.
 
     After a version of another host that can't be read nothing more is asked of that host.
     """
-    hosts: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        hosts.setdefault(urlsplit(row["source"] or "")[:2], []).append(row)
-    found: dict[int, Row] = {}
+    hosts: dict[tuple[str, str], list[UnreadVersion]] = {}
+    for version in versions:
+        hosts.setdefault(urlsplit(version.source or "")[:2], []).append(version)
+    found: dict[int, Document] = {}
     over = threading.Event()
 
-    def read_those_of(host: str, some: Sequence[Row]) -> None:
-        for row in some:
-            one = read(row)
+    def read_those_of(host: str, some: Sequence[UnreadVersion]) -> None:
+        for version in some:
+            said = read(version)
             if over.is_set():
                 return
-            found[row["version_id"]] = one
-            if host and _unreadable(one):
+            found[version.version_id] = said
+            if host and _unreadable(said):
                 return
 
     threads = [
@@ -112,18 +121,17 @@ def _of_each(rows: Iterable[Row], read: Callable[[Row], Row]) -> dict[int, Row]:
     return dict(found)
 
 
-def _of(database: Database, row: Row) -> Row:
+def _of(database: Database, version: UnreadVersion) -> Document:
     """What a version's files say; one that has an anchor is compared with it instead."""
-    if row["files"] is None:
-        return _found(row)
-    verify(database, row)
+    if version.files is None:
+        return _found(version)
+    verify(database, version)
     return {}
 
 
-def _found(row: dict[str, Any]) -> dict[str, Any]:
+def _found(unread: UnreadVersion) -> Document:
     """What a version's model says of itself, and the digests of its files, unless something contradicts it."""
-    key = _key(row)
-    version = ModelVersion(row["name"], row["version"], row["run_id"], row["source"], row["tags"], row["created_at"])
+    key, version = _key(unread), unread.registered
     try:
         with tempfile.TemporaryDirectory() as folder:
             model = fetch(version, Path(folder))
@@ -135,17 +143,17 @@ def _found(row: dict[str, Any]) -> dict[str, Any]:
     except ModelNotFound as error:
         return key | _incomplete(str(error))
     except Exception as error:  # one odd file never stops the others
-        log.info("the files of %s version %s", row["name"], row["version"], exc_info=True)
+        log.info("the files of %s version %s", unread.name, unread.version, exc_info=True)
         return key | _incomplete(repr(error))
 
 
-def _key(row: Row) -> Row:
-    return {"version_id": row["version_id"], "seen_at": row["seen_at"].isoformat()}
+def _key(version: UnreadVersion) -> Document:
+    return {"version_id": version.version_id, "seen_at": version.seen_at.isoformat()}
 
 
-def _incomplete(why: str) -> dict[str, Any]:
+def _incomplete(why: str) -> Document:
     return {"lineage_state": "incomplete", "lineage_problem": one_line(f"the model's {UNREADABLE}: {why}")}
 
 
-def _unreadable(found: dict[str, Any]) -> bool:
+def _unreadable(found: Document) -> bool:
     return UNREADABLE in (found.get("lineage_problem") or "")

@@ -19,7 +19,10 @@ class ByQuery:
     def identity(self) -> tuple[str, int] | None:
         """The oldest experiment and when it was made, in ms."""
         row = self.tables.one("registry_identity")
-        return None if row is None else (str(row["experiment_id"]), int(row["creation_time"]))
+        if row is None:
+            return None
+        experiment_id, creation_time = row
+        return str(experiment_id), int(creation_time)
 
     def read(self, into: Transaction) -> None:
         """Fill the temporary tables seen_models, seen_versions and seen_runs."""

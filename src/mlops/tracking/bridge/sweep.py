@@ -25,12 +25,21 @@ class Swept:
     alerts: Reviewed
 
 
+@dataclass(frozen=True, slots=True)
+class CurrentAlias:
+    """An alias of a model, and the version that it points to now."""
+
+    name: str
+    alias: str
+    version: int
+
+
 def sweep(store: Store, database: Database, seen: Callable[[Mapping[str, int]], Iterable[Look]]) -> Swept:
     """Sync, then review the alerts with what was `seen` of the files of these aliases."""
     mirror = sync(store, database)
     with database.transaction() as transaction:
-        rows = transaction.rows("current_aliases")
-    aliases = {f"{row['name']}@{row['alias']}": row["version"] for row in rows}
+        rows = transaction.rows("current_aliases", of=CurrentAlias)
+    aliases = {f"{row.name}@{row.alias}": row.version for row in rows}
     return Swept(mirror, aliases, review(database, seen(aliases)))
 
 

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -55,6 +55,45 @@ class Synced:
     seconds: float
     changed: dict[str, int] = field(default_factory=dict)
     waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Which registry the mirror follows, and whether it holds anything of it."""
+
+    registry: str | None
+    address: str | None
+    synced_at: datetime | None
+    filled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How many rows of a kind differed in one way."""
+
+    what: str
+    change: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognised:
+    """A model of the registry (without `model_id`), or a row of the mirror that it may be; `versions` are by number."""
+
+    model_id: int | None
+    name: str
+    created_at: datetime
+    live: bool
+    versions: dict[int, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How many rows of each kind the mirror shows as live."""
+
+    models: int
+    versions: int
+    aliases: int
 
 
 class Registry(Protocol):
@@ -136,12 +175,12 @@ def _sync(store: Store, database: Database, how: How | None, adopt: bool, new: _
         with suppress(Exception), database.transaction() as transaction:
             transaction.run("set_mirror_failed", failure=str(error)[:1000])
         raise
-    return Synced(**synced, waiting=waiting)
+    return replace(synced, waiting=waiting)
 
 
 def _mirror(
     store: Store, database: Database, how: How | None, adopt: bool, new: _New | None
-) -> tuple[dict[str, Any], list[int]]:
+) -> tuple[Synced, list[int]]:
     began = time.monotonic()
     with database.transaction() as transaction:
         transaction.lock("registry mirror")  # before reading, or a slower reader would write back an older state
@@ -158,18 +197,22 @@ def _mirror(
         _recognise(transaction)
         touched = _write(transaction, at)
         if new is not None:
-            anchored = transaction.rows("anchor_trained_version", document=new.anchor(), at=at)
-            touched = [*touched, *(row["version_id"] for row in anchored)]
-        changed = {f"{row['what']} {row['change']}": row["rows"] for row in transaction.rows("count_registry_changes")}
+            anchored: int | None = transaction.value("anchor_trained_version", document=new.anchor(), at=at)
+            touched = touched if anchored is None else [*touched, anchored]
+        changes = transaction.rows("count_registry_changes", of=Changed)
         live = transaction.one(
             "set_mirror_synced",
+            of=Live,
             registry=identity,
             address=_shown(store.uri),
             how=registry.how,
             at=at,
             seconds=time.monotonic() - began,
         )
-    return {**(live or {}), "how": registry.how, "seconds": time.monotonic() - began, "changed": changed}, touched
+    assert live is not None
+    changed = {f"{one.what} {one.change}": one.rows for one in changes}
+    seconds = time.monotonic() - began
+    return Synced(live.models, live.versions, live.aliases, registry.how, seconds, changed), touched
 
 
 @contextmanager
@@ -177,7 +220,7 @@ def _registry(store: Store, how: How | None) -> Iterator[Registry]:
     """The registry of a store, by SQL where that can be."""
     if how != "api" and store.uri.startswith("postgres") and not _workspaces():
         with snapshot(store.uri) as tables:
-            if (tables.one("registry_tables_known") or {}).get("known"):
+            if tables.one("registry_tables_known") == (True,):
                 yield ByQuery(tables)
                 return
     if how == "sql":
@@ -202,11 +245,11 @@ def _identity(registry: Registry, store: Store) -> str:
 
 
 def _guard(transaction: Transaction, identity: str, store: Store, adopt: bool) -> None:
-    followed = transaction.one("mirror_state") or {}
-    if adopt or not followed["filled"] or followed["registry"] in (None, identity):
+    followed = transaction.one("mirror_state", of=Followed)
+    if adopt or followed is None or not followed.filled or followed.registry in (None, identity):
         return
     raise Refused(
-        f"the mirror follows the registry with {followed['registry']} ({followed['address']}); MLFLOW_TRACKING_URI now"
+        f"the mirror follows the registry with {followed.registry} ({followed.address}); MLFLOW_TRACKING_URI now"
         f" leads to another one, with {identity} ({_shown(store.uri)}), and every model would be marked as deleted;"
         " correct MLFLOW_TRACKING_URI, or run `mlops registry sync --adopt` to follow this one from now on"
     )
@@ -215,9 +258,13 @@ def _guard(transaction: Transaction, identity: str, store: Store, adopt: bool) -
 def _recognise(transaction: Transaction) -> None:
     """Give every model that was read its row in the mirror, or a new number."""
     transaction.run("recognise_models_by_name")
-    rows = transaction.rows("models_not_recognised")
-    seen = [Seen(row["name"], row["created_at"], row["versions"]) for row in rows if row["model_id"] is None]
-    known = [Known(**row) for row in rows if row["model_id"] is not None]
+    rows = transaction.rows("models_not_recognised", of=Unrecognised)
+    seen = [Seen(row.name, row.created_at, row.versions) for row in rows if row.model_id is None]
+    known = [
+        Known(row.model_id, row.name, row.created_at, row.versions, row.live)
+        for row in rows
+        if row.model_id is not None
+    ]
     found = recognise(seen, known)
     if found:
         transaction.run("set_recognised_models", names=list(found), model_ids=list(found.values()))

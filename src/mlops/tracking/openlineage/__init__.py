@@ -51,5 +51,5 @@ def export_lineage(
     told = events(recorded, Place.of(database.url, tracking_uri(settings, database.url)))
     remote = target.startswith(("http://", "https://"))
     count = send(told, target, api_key) if remote else write(told, Path(target))
-    lacking = tuple(f"{row['name']}/{row['version']}" for row in recorded.versions if not row["lineage"])
+    lacking = tuple(f"{row.name}/{row.version}" for row in recorded.versions if not row.lineage)
     return Exported(count, len(recorded.versions), len(recorded.requests), lacking, target)

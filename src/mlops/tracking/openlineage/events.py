@@ -9,7 +9,7 @@ Datasets are named as https://openlineage.io/docs/spec/naming says: `postgres://
 has no rule for MLflow: a model is `mlflow://HOST:PORT`, `NAME`, and its version is the version of the dataset.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,6 @@ __all__ = ["Place", "Recorded", "events", "read"]
 NAMESPACE = "mlops"
 """That of the jobs."""
 DOUBLE, TIME = "double precision", "timestamp with time zone"
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +46,81 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedFeature:
+    """A feature of a version, as it was defined."""
+
+    name: str
+    version: int
+    dtype: str
+    owner: str | None
+    source_metric_types: list[str]
+    transformation: str
+    description: str | None
+    importance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedVersion:
+    """A live version with its run, its lineage and its features, each a dict with the fields of UsedFeature."""
+
+    version_id: int
+    name: str
+    version: int
+    created_at: datetime
+    began_at: datetime
+    ended_at: datetime
+    kind: str | None
+    run_id: str | None
+    tags: dict[str, str]
+    run_tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+    lineage: dict[str, Any] | None
+    lineage_sha256: str | None
+    lineage_problem: str | None
+    as_of: datetime | None
+    trained_from: datetime | None
+    trained_to: datetime | None
+    description: str | None
+    database: str
+    features: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call of `predict`: how much it forecast, for which times, and when it was at work."""
+
+    version_id: int
+    request_id: str
+    issued_at: datetime
+    began_at: datetime
+    ended_at: datetime
+    forecasts: int
+    series: int
+    cutoff: datetime
+    first_target: datetime
+    last_target: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What is to be told: live versions with their features, and the calls of `predict` that used them."""
 
-    versions: Sequence[Row]
-    requests: Sequence[Row]
+    versions: Sequence[ExportedVersion]
+    requests: Sequence[Request]
 
 
 def read(database: Database, name: str | None = None, since: datetime | None = None) -> Recorded:
     """The versions of a model (of all if None) and, with `since`, what was forecast with them from that time on."""
     with database.transaction() as transaction:
-        versions = transaction.rows("export_versions", name=name)
-        known = versions or (transaction.rows("export_versions", name=None) if name else [])
-        ids = [row["version_id"] for row in versions]
-        requests = transaction.rows("export_requests", version_ids=ids, since=since) if since else []
+        versions = transaction.rows("export_versions", of=ExportedVersion, name=name)
+        known = versions or (transaction.rows("export_versions", of=ExportedVersion, name=None) if name else [])
+        ids = [row.version_id for row in versions]
+        requests = transaction.rows("export_requests", of=Request, version_ids=ids, since=since) if since else []
     if not known:
         raise NothingToDo("no version is in the mirror; train one, or run `mlops registry sync`")
     if not versions:
-        there = ", ".join(sorted({row["name"] for row in known}))
+        there = ", ".join(sorted({row.name for row in known}))
         raise ModelNotFound(f"no version of {name!r} is in the mirror; there is {there}")
     return Recorded(versions, requests)
 
@@ -72,70 +128,71 @@ def read(database: Database, name: str | None = None, since: datetime | None = N
 def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
     """A START and a COMPLETE event per training, then per call of `predict`."""
     facets.set_producer(f"urn:mlops:{__version__}")
-    versions = {row["version_id"]: _Version(row, place) for row in recorded.versions}
+    versions = {row.version_id: _Version(row, place) for row in recorded.versions}
     for version in versions.values():
         yield from version.trained()
     for request in recorded.requests:
-        yield from versions[request["version_id"]].predicted(request)
+        yield from versions[request.version_id].predicted(request)
 
 
 class _Version:
     """One model version, as what it was made from and what it is used for."""
 
-    def __init__(self, row: Row, place: Place) -> None:
-        self.row, self.place, self.lineage = row, place, row["lineage"] or {}
-        self.uri = f"models:/{row['name']}/{row['version']}"
+    def __init__(self, row: ExportedVersion, place: Place) -> None:
+        self.row, self.place, self.lineage = row, place, row.lineage or {}
+        self.features = [UsedFeature(**feature) for feature in row.features]
+        self.uri = f"models:/{row.name}/{row.version}"
         self.owner = (self.lineage.get("recipe") or {}).get("owner")
 
     def trained(self) -> Iterator[RunEvent]:
         """The run that made it."""
         run = Run(self._id("training"), facets=self._run_facets())
-        job = Job(NAMESPACE, f"train.{self.row['name']}", facets=self._job_facets())
+        job = Job(NAMESPACE, f"train.{self.row.name}", facets=self._job_facets())
         inputs = [self._series(self._selected())] if self.lineage else []
-        return _start_and_end(run, job, self.row["began_at"], self.row["ended_at"], inputs, [self._made()])
+        return _start_and_end(run, job, self.row.began_at, self.row.ended_at, inputs, [self._made()])
 
-    def predicted(self, request: Row) -> Iterator[RunEvent]:
+    def predicted(self, request: Request) -> Iterator[RunEvent]:
         """A run that used it."""
         run = Run(
-            self._id(f"request {request['request_id']} {request['issued_at'].isoformat()}"),
+            self._id(f"request {request.request_id} {request.issued_at.isoformat()}"),
             facets={
-                "nominalTime": facets.nominal_time_run.NominalTimeRunFacet(request["issued_at"].isoformat()),
+                "nominalTime": facets.nominal_time_run.NominalTimeRunFacet(request.issued_at.isoformat()),
                 "processing_engine": engine(__version__),
             },
         )
-        about = f"Forecasts of {self.row['name']} from what was known at a time."
-        job = Job(NAMESPACE, f"predict.{self.row['name']}", facets=purpose(about, "FORECAST"))
-        used = InputDataset(self.place.models, self.row["name"], facets=self._identity())
+        about = f"Forecasts of {self.row.name} from what was known at a time."
+        job = Job(NAMESPACE, f"predict.{self.row.name}", facets=purpose(about, "FORECAST"))
+        used = InputDataset(self.place.models, self.row.name, facets=self._identity())
         inputs = [used, self._series({})]
-        return _start_and_end(run, job, request["began_at"], request["ended_at"], inputs, [_forecasts(self, request)])
+        return _start_and_end(run, job, request.began_at, request.ended_at, inputs, [_forecasts(self, request)])
 
     def table(self, name: str) -> str:
         """The name of a table of ours."""
-        return f"{self.row['database']}.analytics.{name}"
+        return f"{self.row.database}.analytics.{name}"
 
     def _id(self, what: str) -> str:
         """The same for the same run, whoever exports it, and whenever: MLflow restarts its numbers after a delete."""
-        return str(uuid5(NAMESPACE_URL, f"{self.place.models}/{self.uri}/{self.row['created_at'].isoformat()}/{what}"))
+        return str(uuid5(NAMESPACE_URL, f"{self.place.models}/{self.uri}/{self.row.created_at.isoformat()}/{what}"))
 
     def _run_facets(self) -> dict[str, Any]:
         row, parameter = self.row, facets.execution_parameters_run.ExecutionParameter
         tag = facets.tags_run.TagsRunFacetFields
-        metrics = row["metrics"].items()
+        metrics = row.metrics.items()
         measured = {name: f"{value:.6g}" for name, value in metrics if not name.startswith("importance.")}
         code = {f"code_{name}": self.lineage.get("code", {}).get(name) for name in ("commit", "sha256")}
-        told = {"mlflow.run_id": row["run_id"], "lineage_sha256": row["lineage_sha256"], **code, **measured}
+        told = {"mlflow.run_id": row.run_id, "lineage_sha256": row.lineage_sha256, **code, **measured}
         found: dict[str, Any] = {
             "processing_engine": engine(self.lineage.get("code_version", __version__)),
             "executionParameters": facets.execution_parameters_run.ExecutionParametersRunFacet(
-                [parameter(key=name, name=name, value=str(value)) for name, value in sorted(row["params"].items())]
+                [parameter(key=name, name=name, value=str(value)) for name, value in sorted(row.params.items())]
             ),
             "tags": facets.tags_run.TagsRunFacet(
                 [tag(name, str(told[name]), "MLOPS") for name in sorted(told) if told[name]]
             ),
         }
-        if row["as_of"]:
-            found["nominalTime"] = facets.nominal_time_run.NominalTimeRunFacet(row["as_of"].isoformat())
-        cause = row["tags"].get("mlops.recommendation_id")
+        if row.as_of:
+            found["nominalTime"] = facets.nominal_time_run.NominalTimeRunFacet(row.as_of.isoformat())
+        cause = row.tags.get("mlops.recommendation_id")
         if cause:
             found["parent"] = self._parent(cause)
         return found
@@ -143,11 +200,11 @@ class _Version:
     def _parent(self, recommendation: str) -> Any:
         """The monitoring that recommended this training."""
         parent = facets.parent_run
-        run = str(uuid5(NAMESPACE_URL, f"{self.place.data}/{self.row['database']}/recommendation/{recommendation}"))
-        return parent.ParentRunFacet(parent.Run(run), parent.Job(NAMESPACE, f"monitor.{self.row['name']}"))
+        run = str(uuid5(NAMESPACE_URL, f"{self.place.data}/{self.row.database}/recommendation/{recommendation}"))
+        return parent.ParentRunFacet(parent.Run(run), parent.Job(NAMESPACE, f"monitor.{self.row.name}"))
 
     def _job_facets(self) -> dict[str, Any]:
-        about = self.row["description"] or f"Trains {self.row['name']} and measures it by a backtest."
+        about = self.row.description or f"Trains {self.row.name} and measures it by a backtest."
         found = purpose(about, "TRAINING")
         if self.owner:
             owner = facets.ownership_job.Owner(self.owner, "OWNER")
@@ -155,7 +212,7 @@ class _Version:
         recipe = self.lineage.get("recipe")
         if recipe:
             found["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(recipe))
-        repository, commit = (self.row["run_tags"].get(f"mlflow.source.git.{name}") for name in ("repoURL", "commit"))
+        repository, commit = (self.row.run_tags.get(f"mlflow.source.git.{name}") for name in ("repoURL", "commit"))
         if repository:
             location = facets.source_code_location_job.SourceCodeLocationJobFacet
             found["sourceCodeLocation"] = location("git", repository, repoUrl=repository, version=commit)
@@ -196,7 +253,7 @@ class _Version:
     def _condition(self) -> list[tuple[str, str, list[str]]]:
         """Column, comparison and the values of which one must hold."""
         selection = self.lineage.get("selection") or {}
-        sources = sorted({name for feature in self.row["features"] for name in feature["source_metric_types"]})
+        sources = sorted({name for feature in self.features for name in feature.source_metric_types})
         labels = sorted(selection.get("labels", {}).items())
         return [
             ("metric_type", "EQUAL", [selection["metric_type"]] if selection else sources),
@@ -216,32 +273,32 @@ class _Version:
         if self.owner:
             owner = facets.ownership_dataset.Owner(self.owner, "OWNER")
             found["ownership"] = facets.ownership_dataset.OwnershipDatasetFacet([owner])
-        if self.row["features"]:
+        if self.features:
             found["columnLineage"] = facets.column_lineage_dataset.ColumnLineageDatasetFacet(
-                {feature["name"]: self._sources(feature) for feature in self.row["features"]},
+                {feature.name: self._sources(feature) for feature in self.features},
                 dataset=[self.field(name, "INDIRECT", "FILTER") for name in ("metric_type", "granularity", "labels")],
             )
-        return OutputDataset(self.place.models, self.row["name"], facets=found)
+        return OutputDataset(self.place.models, self.row.name, facets=found)
 
     def _identity(self) -> dict[str, Any]:
         row = self.row
-        about = row["lineage_problem"] or row["description"] or f"{row['kind'] or 'A'} model {self.uri}"
+        about = row.lineage_problem or row.description or f"{row.kind or 'A'} model {self.uri}"
         return {
-            "version": facets.dataset_version_dataset.DatasetVersionDatasetFacet(str(row["version"])),
-            "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("MODEL", row["kind"]),
+            "version": facets.dataset_version_dataset.DatasetVersionDatasetFacet(str(row.version)),
+            "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("MODEL", row.kind),
             "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("mlflow", self.place.models),
             "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
-            "schema": columns((one["name"], one["dtype"], _about(one)) for one in row["features"]),
+            "schema": columns((feature.name, feature.dtype, _about(feature)) for feature in self.features),
             "symlinks": facets.symlinks_dataset.SymlinksDatasetFacet(
                 [facets.symlinks_dataset.Identifier(self.place.models, self.uri, "MODEL")]
             ),
         }
 
-    def _sources(self, feature: Row) -> Any:
+    def _sources(self, feature: UsedFeature) -> Any:
         """The column that a feature is computed from: observations, or the time alone."""
-        observed = bool(feature["source_metric_types"])
-        subtype = "IDENTITY" if feature["name"] == "value" else "TRANSFORMATION"
-        field = self.field("value" if observed else "observed_at", "DIRECT", subtype, feature["transformation"])
+        observed = bool(feature.source_metric_types)
+        subtype = "IDENTITY" if feature.name == "value" else "TRANSFORMATION"
+        field = self.field("value" if observed else "observed_at", "DIRECT", subtype, feature.transformation)
         return facets.column_lineage_dataset.Fields([field])
 
     def field(self, column: str, kind: str, subtype: str, how: str | None = None) -> Any:
@@ -250,7 +307,7 @@ class _Version:
         return lineage.InputField(self.place.data, self.table("time_series"), column, [transformation])
 
 
-def _forecasts(version: _Version, request: Row) -> OutputDataset:
+def _forecasts(version: _Version, request: Request) -> OutputDataset:
     kinds = {
         "series_id": "bigint",
         "cutoff": TIME,
@@ -273,7 +330,7 @@ def _forecasts(version: _Version, request: Row) -> OutputDataset:
         },
         outputFacets={
             "outputStatistics": facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-                rowCount=request["forecasts"]
+                rowCount=request.forecasts
             )
         },
     )
@@ -288,9 +345,9 @@ def _start_and_end(
     )
 
 
-def _about(feature: Row) -> str:
-    weight = "" if feature["importance"] is None else f"; {feature['importance']:.2%} of the importance"
-    return f"{feature['name']} version {feature['version']}: {feature['description']}{weight}"
+def _about(feature: UsedFeature) -> str:
+    weight = "" if feature.importance is None else f"; {feature.importance:.2%} of the importance"
+    return f"{feature.name} version {feature.version}: {feature.description}{weight}"
 
 
 def _text(time: datetime) -> str:

@@ -8,7 +8,7 @@ from tests.campaign import examples
 
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES
-from mlops.series.judge import AROUND, SeriesFacts, judge
+from mlops.series.diff import AROUND, SeriesFacts, diff
 from mlops.series.quality import Thresholds
 from mlops.series.spool import ROW
 
@@ -45,7 +45,7 @@ def stored(entries: dict[tuple[int, int], dict[str, float]]) -> dict[str, np.nda
 
 def judged(new, old=None, **options):
     rows = arrived(new)
-    return judge(rows, IDS[rows["key"]], facts(), stored(old or {}), NOW, **options)
+    return diff(rows, IDS[rows["key"]], facts(), stored(old or {}), NOW, **options)
 
 
 def places(columns) -> list[tuple[int, int]]:
@@ -63,31 +63,28 @@ def test_every_row_is_new_or_a_correction_or_the_same(new, old):
     found = judged(new, old)
     assert places(found.new) == sorted((int(IDS[s]), d) for s, d in new if (s, d) not in old)
     differing = sorted((int(IDS[s]), d) for (s, d), row in new.items() if (s, d) in old and old[s, d] != row)
-    assert places(found.changes) == differing
-    assert not set(places(found.rescored)) & set(places(found.changes) + places(found.new))
-    touched = {series for series, _ in places(found.new) + places(found.changes)}
-    assert set(found.dirty["series_id"].tolist()) == touched
+    assert places(found.changed) == differing
+    assert not set(places(found.rescored)) & set(places(found.changed) + places(found.new))
 
 
 @settings(max_examples=examples(40), deadline=None)
 @given(ENTRIES)
 def test_what_is_stored_already_changes_nothing(rows):
     found = judged(rows, rows)
-    assert [len(part["series_id"]) for part in (found.new, found.changes, found.rescored, found.dirty)] == [0] * 4
+    assert [len(part["series_id"]) for part in (found.new, found.changed, found.rescored)] == [0] * 3
 
 
-def test_new_rows_lie_as_in_the_partitions_month_by_month():
-    found = judged({(series, day): {"value": 1.0} for series in range(3) for day in (0, 40, 80)})
-    months = found.new["observed_at"].astype("datetime64[M]").astype(int)
-    assert (np.diff(months) >= 0).all()
-    assert found.new["series_id"].tolist() == [10, 20, 30] * 3
+def test_new_rows_lie_by_series_and_time():
+    found = judged({(series, day): {"value": 1.0} for day in (80, 0, 40) for series in range(3)})
+    assert found.new["series_id"].tolist() == [10] * 3 + [20] * 3 + [30] * 3
+    assert found.new["observed_at"].tolist() == [(START + day * DAY).item() for day in (0, 40, 80)] * 3
 
 
 def test_bounds_that_are_left_out_stay_with_the_same_value_and_go_with_another():
     old = {(0, 0): {"value": 1.0, "value_lower": 0.5}, (0, 1): {"value": 1.0, "value_lower": 0.5}}
     found = judged({(0, 0): {"value": 1.0, "value_upper": 2.0}, (0, 1): {"value": 3.0}}, old)
-    assert found.changes["value_lower"].tolist()[0] == 0.5
-    assert np.isnan(found.changes["value_lower"][1])
+    assert found.changed["value_lower"].tolist()[0] == 0.5
+    assert np.isnan(found.changed["value_lower"][1])
 
 
 def test_a_late_row_that_fills_a_gap_is_less_trusted_and_a_history_brought_in_whole_is_not():
@@ -105,10 +102,10 @@ HOURS |= {"monthly": 744, "quarterly": 91 * 24, "yearly": 366 * 24}
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 def test_replayed_rows_became_known_when_their_period_ended(granularity: str):
     rows = arrived({(0, 0): {"value": 1.0}})
-    found = judge(rows, IDS[:1], facts(granularity), stored({}), NOW, replayed=True)
+    found = diff(rows, IDS[:1], facts(granularity), stored({}), NOW, replayed=True)
     assert found.new["recorded_at"][0] == START + np.timedelta64(int(HOURS[granularity] * 60), "m")
     planned = arrived({(0, 5000): {"value": 1.0}})
-    assert judge(planned, IDS[:1], facts(), stored({}), NOW, replayed=True).new["recorded_at"][0] == NOW
+    assert diff(planned, IDS[:1], facts(), stored({}), NOW, replayed=True).new["recorded_at"][0] == NOW
 
 
 def test_a_correction_scores_the_rows_after_it_anew():
@@ -124,13 +121,3 @@ def test_a_correction_scores_the_rows_after_it_anew():
 def test_scores_that_a_file_brings_stand():
     found = judged({(0, day): {"value": 0.0, "quality_score": 0.25} for day in range(40)})
     assert set(found.new["quality_score"].tolist()) == {0.25}
-
-
-def test_the_days_that_are_summarised_anew_are_local():
-    thresholds = Thresholds.of([METRIC_TYPES["collection_weight"]] * 2, ["hourly", "daily"], ["America/New_York"] * 2)
-    known = SeriesFacts(np.array([1, 2]), np.array(["hourly", "daily"], dtype=object), thresholds)
-    rows = arrived({(0, 0): {"value": 1.0}, (0, 1): {"value": 1.0}, (1, 0): {"value": 1.0}})
-    nothing = {name: np.empty(0, dtype=dtype) for name, dtype in AROUND.items()}
-    dirty = judge(rows, known.series_id[rows["key"]], known, nothing, NOW).dirty
-    assert dirty["first_day"].astype(str).tolist() == ["2023-12-31", "2024-01-01"]
-    assert dirty["last_day"].astype(str).tolist() == ["2024-01-01", "2024-01-01"]

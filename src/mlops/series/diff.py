@@ -11,9 +11,8 @@ from mlops.db.binary import Arrays
 from mlops.domain.granularity import GRANULARITIES
 from mlops.series.quality import Thresholds, assess
 from mlops.series.spool import SECOND_BITS, Rows
-from mlops.times import UTC, local_times
 
-__all__ = ["AROUND", "LATE", "Judged", "SeriesFacts", "judge"]
+__all__ = ["AROUND", "LATE", "ChangeSet", "SeriesFacts", "diff"]
 
 Floats = npt.NDArray[Any]
 Times = npt.NDArray[Any]
@@ -47,17 +46,17 @@ class SeriesFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Rows to insert (by month, series and time), to correct, to score anew, and the days whose rollup they change.
+class ChangeSet:
+    """What to store of a batch, by series and time: rows where nothing is stored, and those that say something else.
 
-    Of those to insert `backdated` became known when their period ended, the last of them at `backdated_until` (None:
-    none did), and `late` ones become known now although that was more than LATE ago.
+    The columns of both are those of `pg_temp.arriving`. `rescored` are stored rows whose quality is another one because
+    of them. Of the new ones `backdated` became known when their period ended, the last of them at `backdated_until`
+    (None: none did), and `late` ones become known now although that was more than LATE ago.
     """
 
     new: Arrays
-    changes: Arrays
+    changed: Arrays
     rescored: Arrays
-    dirty: Arrays
     backdated: int = 0
     backdated_until: np.datetime64 | None = None
     late: int = 0
@@ -82,7 +81,7 @@ class _Together:
         return _Together(self.code[chosen], self.at[chosen], self.stored[chosen], self.arrived[chosen], was, comes)
 
 
-def judge(
+def diff(
     rows: Rows,
     series_id: Ints,
     facts: SeriesFacts,
@@ -90,12 +89,13 @@ def judge(
     now: np.datetime64,
     *,
     replayed: Bools | bool = False,
-) -> Judged:
-    """Compare rows (`series_id` is that of each) with what is stored `around` them.
+) -> ChangeSet:
+    """Compare rows (`series_id` is that of each) with what is stored `around` them, and score what changes.
 
     A row without bounds or score says nothing about them. New rows of `replayed` series (one entry for each of the
     facts, or one for all) became known when their period ended, if that is over, and not at `now`. Scores that the rows
-    of a series bring stand; else each value is judged by those before it.
+    of a series bring stand; else each value is scored by those before it. What is stored by another writer meanwhile is
+    not seen here: `analytics.merge_arriving()` decides by what stands there when it is its turn.
     """
     of_series: Bools = np.broadcast_to(np.asarray(replayed, dtype=bool), len(facts.series_id))
     both = _together(rows, series_id, facts, around)
@@ -108,22 +108,24 @@ def judge(
     known = np.where(before, both.was["quality_score"], np.nan)
     ends, past = _ends(both.at, facts.granularity[both.code]), of_series[both.code]
     waited = np.where(past, np.nan, np.subtract(now, ends) / SECOND)
-    found = _assessed(both, stands["value"], facts, known, None if past.all() else waited)
+    scores = _assessed(both, stands["value"], facts, known, None if past.all() else waited)
 
-    quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), found.quality)
+    quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), scores.quality)
     columns: Arrays = {"series_id": facts.series_id[both.code], "observed_at": both.at} | stands
-    columns |= {"quality_score": quality.astype(np.float32)}
-    columns |= {"is_anomaly": found.is_anomaly, "anomaly_score": found.anomaly_score}
+    columns |= {"quality_score": quality.astype(np.float32), "quality_stated": ~np.isnan(both.comes["quality_score"])}
+    columns |= {"is_anomaly": scores.is_anomaly, "anomaly_score": scores.anomaly_score}
     new, changed = touched & ~both.stored, touched & both.stored
     again = both.stored & ~changed & ~before & ~brought & (columns["quality_score"] != both.was["quality_score"])
     if past.any():
         columns["recorded_at"] = np.where(past, np.minimum(ends, now), now)
     backdated = new & past & (ends <= now)
-    return Judged(
-        _by_month({name: column[new] for name, column in columns.items()}),
-        {name: column[changed] for name, column in columns.items() if name != "recorded_at"},
+    # bounds that no row has need not be sent
+    needless = {name for name in ("value_lower", "value_upper") if np.isnan(stands[name][touched]).all()}
+    sent = {name: column for name, column in columns.items() if name not in needless}
+    return ChangeSet(
+        {name: column[new] for name, column in sent.items()},
+        {name: column[changed] for name, column in sent.items() if name != "recorded_at"},
         {name: columns[name][again] for name in ("series_id", "observed_at", "quality_score")},
-        _dirty(columns["series_id"][touched], both.at[touched], facts.thresholds.clock[both.code[touched]]),
         int(backdated.sum()),
         ends[backdated].max() if backdated.any() else None,
         int((new & ~past & (ends <= now - LATE)).sum()),
@@ -213,30 +215,3 @@ def _ends(at: Times, granularity: npt.NDArray[Any]) -> Times:
         own = granularity == name
         ends[own] = GRANULARITIES[name].over(at[own])
     return ends
-
-
-def _by_month(columns: Arrays) -> Arrays:
-    """Rows as they lie in the partitions, without the bounds when no row has any."""
-    order = np.argsort(columns["observed_at"].astype("datetime64[M]").astype(np.int16), kind="stable")
-    needless = {name for name in ("value_lower", "value_upper") if np.isnan(columns[name]).all()}
-    return {name: column[order] for name, column in columns.items() if name not in needless}
-
-
-def _dirty(series_id: Ints, at: Times, clock: npt.NDArray[Any]) -> Arrays:
-    """From the first to the last local day of each series; rows are sorted by series and time."""
-    begins = np.flatnonzero(np.r_[True, np.diff(series_id) != 0][: len(series_id)])
-    ends = np.r_[begins[1:], len(series_id)][: len(begins)] - 1
-    return {
-        "series_id": series_id[begins],
-        "first_day": _days(at[begins], clock[begins]),
-        "last_day": _days(at[ends], clock[ends]),
-    }
-
-
-def _days(at: Times, clock: npt.NDArray[Any]) -> Times:
-    """The local dates of these times."""
-    local = at.copy()
-    for zone in set(clock) - {UTC}:
-        local[clock == zone] = local_times(at[clock == zone], zone)
-    days: Times = local.astype("datetime64[D]")
-    return days
