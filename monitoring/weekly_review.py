@@ -21,14 +21,13 @@ from mlops.db.failures import explained, one_sentence
 from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring import review
 from mlops.monitoring.alerting.alerts import deliver, review_alerts
-from mlops.monitoring.alerting.policy import read_alert_policy
 from mlops.monitoring.decide.realise import realise
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly import job
+from mlops.policy import AlertPolicy, Policy, read_policy
 from mlops.serving import outcomes
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
-from mlops.training.retrain import Rule, follow
+from mlops.training.retrain import follow
 
 POLICY = Path(__file__).with_name("policy.toml")
 
@@ -75,15 +74,15 @@ def week(path: Path, as_of: datetime) -> Failures:
         for came_true in realise(database, store, policy, as_of):
             print(came_true)
     asked = [one.recommendation_id for one in checked if one.recommendation_id is not None and one.asks in CARRIED_OUT]
-    if policy.auto_retrain:
+    if policy.recommend.auto_retrain:
         with failures.kept("recommendations are not acted on"):
-            for sentence in follow(database, store, asked, Rule.from_toml(path), as_of=as_of, by=path.name):
+            for sentence in follow(database, store, asked, policy.retrain, as_of=as_of, by=path.name):
                 print(sentence)
     with failures.kept("alerts are not delivered"):
-        failures += alert(database, settings, path, as_of)
+        failures += alert(database, settings, policy.alerts, as_of)
     page = settings.reports / review.file_name(as_of)
     with failures.kept("the review is not written"):
-        review.write(review.build(database, policy, as_of, rules=read_alert_policy(path)), page)
+        review.write(review.build(database, policy, as_of), page)
         print(page)
     return failures
 
@@ -99,9 +98,8 @@ def check(database: Database, store: Store, policy: Policy, as_of: datetime) -> 
         return job.run(database, store, policy, as_of, done=say)
 
 
-def alert(database: Database, settings: Settings, path: Path, as_of: datetime) -> list[str]:
-    """Open and resolve alerts, and tell every channel; what was not taken."""
-    rules = read_alert_policy(path)
+def alert(database: Database, settings: Settings, rules: AlertPolicy, as_of: datetime) -> list[str]:
+    """Open and resolve alerts, and send them on every channel; what was not taken."""
     review_alerts(database, as_of, rules)
     delivered = deliver(database, settings, rules)
     return [f"alerts wait for channel {one.channel}: {one.problem}" for one in delivered if one.waiting and one.problem]

@@ -26,8 +26,8 @@ from mlops.monitoring.decide.challenge import prove
 from mlops.monitoring.decide.inflation import widening
 from mlops.monitoring.decide.recommend import Proof, advise
 from mlops.monitoring.decide.shadow import comparable, overshadow
-from mlops.monitoring.policy import SAME, Policy
 from mlops.monitoring.weekly.monitor import Life, first_week
+from mlops.policy import SAME, Policy
 
 __all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mondays", "play"]
 
@@ -132,7 +132,9 @@ class Career:
         """With the watched features; targets and forecasts over each series' usual size."""
         scale = frame["series_id"].map(self._size).fillna(1.0)
         scaled = frame.assign(outcome=frame["y"], target=frame["y"] / scale, prediction=frame["y_hat"] / scale)
-        return values(self._observed, scaled.reset_index(drop=True), self._policy.features, self._shelf.feed.country)
+        return values(
+            self._observed, scaled.reset_index(drop=True), self._policy.drift.features, self._shelf.feed.country
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class State:
             "unit": costs.unit(feed.metric_type),
             "currency": costs.currency,
             "granularity": feed.granularity,
-            "confidence": self.policy.confidence,
+            "confidence": self.policy.recommend.confidence,
         }
 
     def advice(self) -> Recommendation:
@@ -191,18 +193,18 @@ class State:
 
     def _old(self) -> bool:
         """Past max_age_days, once in the time of a holdout."""
-        late = (self.monday - self.champion.born) // DAY - self.policy.max_age_days
-        return late > 0 and late % self.policy.holdout_days < CYCLE
+        late = (self.monday - self.champion.born) // DAY - self.policy.recommend.max_age_days
+        return late > 0 and late % self.policy.retrain.holdout_days < CYCLE
 
     def _challenge(self) -> tuple[tuple[Proof, ...], str]:
-        days, shelf = self.policy.holdout_days, self.shelf
+        days, shelf = self.policy.retrain.holdout_days, self.shelf
         try:
             held = hold_out(shelf.feed.known(self.monday), shelf.feed.granularity, days, HORIZON)
             if self.champion.born > held.begins + DAY:
                 return (), f"the champion was itself trained on days after {held.begins:%Y-%m-%d}"
             kinds, issues = {SAME: self.champion.kind}, range(days // 7, 0, -1)
             theirs = live(shelf, [(self.champion, self.monday - back * WEEK) for back in issues])
-            names = self.policy.challengers
+            names = self.policy.recommend.challengers
             ours = {name: shelf.held(kinds.get(name, name), self.monday, days) for name in names}
             naive = shelf.held("naive", self.monday, days)
         except MlopsError as error:
@@ -211,7 +213,7 @@ class State:
 
     def _shadow(self) -> Proof | None:
         weeks = range((self.monday - self.since) // WEEK)
-        if self.before is None or len(weeks) > self.policy.rollback_weeks:
+        if self.before is None or len(weeks) > self.policy.recommend.rollback_weeks:
             return None
         served, other = (
             live(self.shelf, [(one, self.since + week * WEEK) for week in weeks])

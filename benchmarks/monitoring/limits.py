@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.unit.test_slices import BACKTEST, LIVE, MONDAY, judged, quiet
 
 from mlops import parallel
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly.monitor import weekly
+from mlops.policy import read_policy
 from mlops.project import policy_file
 
 WORLDS = ("gaussian", "christmas", "storms")

@@ -23,7 +23,7 @@ from mlops.domain.findings import Recommendation
 from mlops.evaluation import paired
 from mlops.evaluation.paired import Estimate
 from mlops.monitoring.decide.costs import money
-from mlops.monitoring.policy import Policy, read_policy
+from mlops.policy import Policy, read_policy
 
 PERIODS = {"auckland": ("2020-01-01", "2022-12-31"), "austin": ("2012-01-01", "2016-12-31")}
 CONFIDENCE = 0.95

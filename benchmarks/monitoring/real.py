@@ -20,7 +20,7 @@ from benchmarks.monitoring.feeds import feed
 from benchmarks.monitoring.policy_replay import ours
 from benchmarks.monitoring.scoring import episodes, poisson
 
-from mlops.monitoring.policy import Policy, read_policy
+from mlops.policy import Policy, read_policy
 
 ASKS = ("retrain", "investigate_data")
 LASTS = pd.Timedelta(weeks=8)

@@ -28,8 +28,8 @@ import psycopg
 
 from mlops.config import Settings
 from mlops.db import Database, open_database
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly import job
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match

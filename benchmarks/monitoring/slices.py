@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.unit.test_slices import LIVE, SLICES, judged, later, quiet
 
 from mlops import parallel
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly.monitor import weekly
+from mlops.policy import read_policy
 from mlops.project import policy_file
 
 COUNTS = (0, 2, len(SLICES))

@@ -18,7 +18,8 @@ from typing import Any
 import pandas as pd
 import psycopg
 
-from mlops.db import Database, archived
+from mlops.db import Database
+from mlops.db.archive import read as archived
 from mlops.db.embedded import Server
 from mlops.db.upkeep import maintain
 from mlops.series import read

@@ -33,7 +33,7 @@ def test_queries_stand_by_subject():
 
 
 def test_every_query_that_is_called_is_there():
-    asked = set(re.findall(r"\btransaction\.(?:rows|one|value|frame|run)\(\s*\"(\w+)\"", SOURCE))
+    asked = set(re.findall(r"\btransaction\.(?:rows|one|values?|frame|run)\(\s*\"(\w+)\"", SOURCE))
     assert len(asked) > 150
     assert asked <= named_blocks().keys()
 

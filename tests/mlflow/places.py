@@ -16,8 +16,8 @@ from tests.pages import Place
 import mlflow
 from mlops.analytics.refresh import refresh_views
 from mlops.db import Database
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly.job import run
+from mlops.policy import read_policy
 from mlops.project import POLICY, create, policy_file
 from mlops.series.ingest import ingest
 from mlops.serving import outcomes

@@ -10,8 +10,8 @@ import pytest
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import NothingToDo, Refused
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly.record import Check, record
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
 from mlops.tracking.store import Store

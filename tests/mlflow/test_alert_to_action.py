@@ -13,9 +13,8 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring.alerting.alerts import deliver, review_alerts
-from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly.record import Check, record
+from mlops.policy import AlertPolicy, Channel, read_policy
 from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
 from mlops.tracking.store import Store
@@ -36,7 +35,7 @@ def hook() -> Iterator[Http]:
 @pytest.fixture
 def rules(hook: Http) -> AlertPolicy:
     """One webhook, and no other alert than those of recommendations."""
-    usual = read_alert_policy(POLICY)
+    usual = read_policy(POLICY).alerts
     limits = {"health_below": 0.0, "overdue_days": 3650.0, "labels_missing_days": 27.0}
     return replace(usual, limits=limits, channels=(Channel("ops", "webhook", "warning", 7.0, {"url": hook.url}),))
 

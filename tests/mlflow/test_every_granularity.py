@@ -13,11 +13,11 @@ import pytest
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model
 from mlops.monitoring.review import build as review
 from mlops.monitoring.weekly import job
 from mlops.panels.timestamps import granularity_of
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import Issued, predict

@@ -12,9 +12,9 @@ import pytest
 
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly import job
 from mlops.monitoring.weekly.record import Check, record
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict

@@ -10,10 +10,9 @@ import pytest
 from mlops.db import Database
 from mlops.monitoring import review
 from mlops.monitoring.alerting.alerts import review_alerts
-from mlops.monitoring.alerting.policy import read_alert_policy
 from mlops.monitoring.decide.realise import realise
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly import job
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -30,7 +29,8 @@ CHAMPION = "models:/demand@champion"
 @pytest.fixture
 def policy() -> Policy:
     """One challenger that the naive beats after the fall of the level, so that no refit is in its way."""
-    return replace(read_policy(policy_file()), challengers=("average",))
+    policy = read_policy(policy_file())
+    return replace(policy, recommend=replace(policy.recommend, challengers=("average",)))
 
 
 def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
@@ -66,7 +66,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     told = review.build(routes, policy, at)
     assert told.models[0].advice.needs_person
     assert f"mlops retrain {number}" in told.models[0].advice.commands
-    review_alerts(routes, at, read_alert_policy(policy_file()))
+    review_alerts(routes, at, read_policy(policy_file()).alerts)
     kinds = "select kind, todo from analytics.alerts where resolved_at is null and kind like '%_recommended'"
     ((kind, todo),) = rows(routes, kinds)
     assert kind == "fallback_recommended"

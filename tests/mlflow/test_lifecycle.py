@@ -17,9 +17,9 @@ from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.monitoring.decide.realise import realise
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.weekly import job
 from mlops.monitoring.weekly.record import Check, record
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match

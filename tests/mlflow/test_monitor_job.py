@@ -16,8 +16,8 @@ import pytest
 from mlops.db import Database
 from mlops.domain.findings import Finding
 from mlops.monitoring.decide.recommend import UNLABELLED
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly import job
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -343,7 +343,7 @@ def test_weeks_in_one_go_are_the_weeks_one_by_one(routes: Database, store: Store
 def test_a_champion_that_is_merely_old_is_challenged_once_in_a_holdout(
     routes: Database, store: Store, champion: Trained, policy: Policy
 ):
-    old = replace(policy, max_age_days=7, challengers=("naive",))
+    old = replace(policy, recommend=replace(policy.recommend, max_age_days=7, challengers=("naive",)))
     serve(routes, store, weeks=4)
     times = [NEW_YEAR + week * WEEK for week in (2, 3, 4)]
     asked = [job.run(routes, store, old, time)[0].recommendation for time in times]

@@ -11,9 +11,9 @@ from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
 from mlops.monitoring.decide.challenge import challenge
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly import job
 from mlops.monitoring.weekly.record import Check, record
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -92,7 +92,7 @@ def test_several_challengers_have_wider_intervals_than_one(routes: Database, sto
         (row,) = transaction.rows("served_versions", as_of=NEW_YEAR)
     at = NEW_YEAR + 3 * WEEK
     ((alone,), _), ((among, other), _) = (
-        challenge(routes, store, replace(policy, challengers=names), row, at)
+        challenge(routes, store, replace(policy, recommend=replace(policy.recommend, challengers=names)), row, at)
         for names in (("naive",), ("naive", "average"))
     )
     assert alone.benefit.wape == among.benefit.wape

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -12,10 +11,10 @@ from pandas.testing import assert_frame_equal
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import ModelNotFound, Refused
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.replay.model import Reach, of_model
 from mlops.monitoring.replay.replay import Case, replayed
 from mlops.monitoring.weekly.monitor import weekly
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store, open_store
@@ -70,10 +69,10 @@ def test_forecasts_are_made_anew_from_before_their_day_and_stand_beside_the_naiv
 
 
 def test_a_replay_says_what_the_weekly_check_says(spring: Case, policy: Policy):
-    for budget in (policy.alarms_per_year, 4.0):
+    for budget in (policy.drift.alarms_per_year, 4.0):
         ours = [week.findings for week in replayed(spring, spring.fit(spring, budget), policy.terms)]
         end = spring.end(spring.weeks - 1).tz_localize("UTC").to_pydatetime()
-        at_budget = replace(policy, alarms_per_year=budget)
+        at_budget = policy.with_budget(budget)
         told = [found for found, _ in weekly(spring.history, spring.live, at_budget, end, spring.fit.slices)]
         assert [str(week) for week in ours] == [str(week) for week in told]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from mlops.monitoring.policy import Policy
+from mlops.policy import Policy
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)
 """The Monday on which these models are looked at; every day before it has ended."""

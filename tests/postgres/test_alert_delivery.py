@@ -28,10 +28,10 @@ from mlops.errors import BadInput, Refused
 from mlops.files import write_whole
 from mlops.monitoring.alerting import channels as alert_channels
 from mlops.monitoring.alerting.alerts import deliver, review_alerts, send_test
-from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
+from mlops.policy import AlertPolicy, Channel, read_policy
 from mlops.project import POLICY, policy_file
 
-RULES = read_alert_policy(policy_file())
+RULES = read_policy(policy_file()).alerts
 CHAMPION = "models:/demand@champion"
 SECRET = "s3cret"
 DELIVERERS = """
@@ -40,13 +40,13 @@ from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db import Database
-from mlops.monitoring.alerting.policy import read_alert_policy
+from mlops.policy import read_policy
 from mlops.monitoring.alerting.alerts import deliver
 
 def start():
     child = os.fork()
     if not child:
-        deliver(Database(sys.argv[1]), Settings(), read_alert_policy(Path(sys.argv[2])))
+        deliver(Database(sys.argv[1]), Settings(), read_policy(Path(sys.argv[2])).alerts)
         os._exit(0)
     return child
 
@@ -592,13 +592,13 @@ MAIL = 'kind = "email"\nhost = "h"\nfrom = "a@x.org"\nto = ["b@x.org"]\n'
 def test_a_wrong_policy_is_refused_with_its_place(tmp_path: Path, text: str, error: type[Exception], says: str):
     (tmp_path / "policy.toml").write_text(text)
     with pytest.raises(error, match=says) as refused:
-        read_alert_policy(tmp_path / "policy.toml")
+        read_policy(tmp_path / "policy.toml")
     assert "pw" not in str(refused.value)
 
 
 def test_without_alerts_in_the_policy_nobody_is_told(tmp_path: Path):
     (tmp_path / "policy.toml").write_text("")
-    found = read_alert_policy(tmp_path / "policy.toml")
+    found = read_policy(tmp_path / "policy.toml").alerts
     assert (found.channels, dict(found.limits)) == ((), dict(RULES.limits))
 
 

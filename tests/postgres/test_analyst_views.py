@@ -153,7 +153,7 @@ def test_arrivals_say_when_by_which_file_and_how_late(database: Database, send: 
 def test_what_was_stored_before_an_interruption_is_of_the_file_that_was_sent_again(
     database: Database, send: Send, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("mlops.series.spool.BATCH_ROWS", 2)
+    monkeypatch.setattr("mlops.series.parsing.external_sort.BATCH_ROWS", 2)
     rows = [(day, f"s{number:02}", 1.0) for number in range(96) for day in DAYS[:2]]
     stored, store = [], load.store
 

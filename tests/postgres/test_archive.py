@@ -15,8 +15,7 @@ import pytest
 from tests.retention import let_go
 
 from mlops.db import Database
-from mlops.db import archive as archiving
-from mlops.db.archive import Month, archive, restore
+from mlops.db.archive import Month, archive, files, restore, write
 from mlops.errors import BadInput, Refused
 
 METRICS, RESULTS = "analytics.time_series_metrics", "analytics.model_prediction_results"
@@ -137,11 +136,11 @@ def test_predictions_with_json_and_a_generated_error_come_back(database: Databas
 
 def test_the_file_says_what_it_holds(january: Database, tmp_path: Path):
     path = archived(january, tmp_path)
-    facts = archiving._facts(pq.ParquetFile(path), path)
-    assert (facts["parent"], facts["lower_bound"]) == (METRICS, "2020-01-01T00:00:00+00:00")
-    assert facts["columns"]["value"] == "double precision"
-    assert path.name == f"time_series_metrics_2020-01_{facts['digest'][:12]}.parquet"
-    assert pq.read_table(path).num_rows == facts["rows"] == len(everything(january))
+    facts = files.facts_of(pq.ParquetFile(path), path)
+    assert (facts.parent, facts.lower_bound) == (METRICS, "2020-01-01T00:00:00+00:00")
+    assert facts.columns["value"] == "double precision"
+    assert path.name == f"time_series_metrics_2020-01_{facts.digest[:12]}.parquet"
+    assert pq.read_table(path).num_rows == facts.rows == len(everything(january))
 
 
 def test_an_unchanged_month_is_archived_once(january: Database, tmp_path: Path):
@@ -191,8 +190,8 @@ def test_a_full_disk_leaves_the_month_and_no_rest_of_a_file(january: Database, t
 def test_a_file_that_reads_back_otherwise_is_no_archive(
     january: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    load = archiving._groups
-    monkeypatch.setattr(archiving, "_groups", lambda file: [group.slice(1) for group in load(file)])
+    load = files._groups
+    monkeypatch.setattr(files, "_groups", lambda file: [group.slice(1) for group in load(file)])
     with pytest.raises(Refused, match=r"read back as .* nothing is dropped"):
         archive(january, MONTH, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -201,7 +200,8 @@ def test_a_file_that_reads_back_otherwise_is_no_archive(
 
 def test_a_killed_archive_is_done_again(january: Database, tmp_path: Path):
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom mlops.db import Database, archive as a\n"
+        "import sys, time\nfrom pathlib import Path\nfrom mlops.db import Database\n"
+        "from mlops.db.archive import write as a\n"
         "from datetime import UTC, datetime\n"
         "a._prove = lambda *_: (print('written', flush=True), time.sleep(60))\n"
         f"bounds = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)\n"
@@ -230,7 +230,7 @@ def test_readers_go_on_and_writers_of_the_month_wait_while_it_is_archived(
     january: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     seen = []
-    prove = archiving._prove
+    prove = write._prove
 
     def meanwhile(*arguments):
         with psycopg.connect(january.url, options="-clock_timeout=200ms") as connection:
@@ -241,7 +241,7 @@ def test_readers_go_on_and_writers_of_the_month_wait_while_it_is_archived(
                 connection.execute("insert into analytics.time_series_metrics values (99, '2020-01-01', 1)")
         return prove(*arguments)
 
-    monkeypatch.setattr(archiving, "_prove", meanwhile)
+    monkeypatch.setattr(write, "_prove", meanwhile)
     archived(january, tmp_path)
     assert seen == [(True,)]
 
@@ -338,7 +338,7 @@ def test_what_is_no_archive_of_this_database_is_refused(january: Database, new_d
 
 def test_archiving_streams(january: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Many small row groups, none of which is the whole month."""
-    monkeypatch.setattr(archiving, "BLOCK_BYTES", 100_000)
+    monkeypatch.setattr(write, "BLOCK_BYTES", 100_000)
     before, path = everything(january), dropped(january, tmp_path)
     assert pq.ParquetFile(path).num_row_groups > 10
     restore(january, path)

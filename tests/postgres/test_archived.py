@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from pandas.testing import assert_frame_equal
 
-from mlops.db import Database, archived
+from mlops.db import Database
+from mlops.db.archive import read as archived
 from mlops.db.archive import restore
 from mlops.db.statements import OBSERVED, named_blocks
 from mlops.db.upkeep import agree, maintain

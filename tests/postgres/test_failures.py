@@ -434,13 +434,13 @@ def test_rows_that_go_to_disk_in_pieces_come_back_whole(monkeypatch: pytest.Monk
     """A disk that fills up takes a part of what is written, and says so only by the count."""
     import numpy as np
 
-    from mlops.series.spool import ROW, Shelf
+    from mlops.series.parsing.external_sort import ROW, RunFile
 
     really = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda file, data, at: really(file, bytes(data[: max(1, len(data) // 2)]), at))
     rows = np.zeros(100, dtype=ROW)
     rows["line"] = np.arange(100)
-    with Shelf() as shelf:
+    with RunFile() as shelf:
         assert (shelf.get(shelf.put(rows)) == rows).all()
 
 

@@ -25,9 +25,9 @@ from mlops.feature_store.profiled import profile_features
 from mlops.features import FeatureSet, Selection, feature, holiday, lag, rolling_mean
 from mlops.features import transformations as t
 from mlops.features.definitions import Declared
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import build as review
 from mlops.monitoring.weekly.staleness import silent
+from mlops.policy import read_policy
 from mlops.project import bundled, policy_file
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)

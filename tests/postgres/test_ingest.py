@@ -620,8 +620,8 @@ def test_known_now_overrides_the_history_of_a_first_file_and_can_not_be_changed_
 
 @pytest.mark.parametrize("stored", [0, 1])
 def test_an_interrupted_first_file_is_stored_as_if_nothing_had_happened(database: Database, write, monkeypatch, stored):
-    monkeypatch.setattr("mlops.series.spool.BATCH_ROWS", 2)
-    monkeypatch.setattr("mlops.series.spool.BLOCK_BITS", 0)
+    monkeypatch.setattr("mlops.series.parsing.external_sort.BATCH_ROWS", 2)
+    monkeypatch.setattr("mlops.series.parsing.external_sort.BLOCK_BITS", 0)
     file = write(*daily([1, 2]), *daily([3, 4], "b"))
     interrupted(database, file, after=stored)
     assert len(recorded(database)) == 2 * stored

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.series import spool
 from mlops.series.ingest import ingest
+from mlops.series.parsing import external_sort
 
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "BATCH_ROWS", 500)
+    monkeypatch.setattr(external_sort, "BATCH_ROWS", 500)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_file_in_many_parts_is_the_same_as_in_one(
     report = ingest(database, file)
     assert (report.inserted, report.attached) == (18_000, 0)
     assert count(database, "ingest_progress") == 0, "a file that is whole needs no memory of its parts"
-    monkeypatch.setattr(spool, "BATCH_ROWS", 10**9)
+    monkeypatch.setattr(external_sort, "BATCH_ROWS", 10**9)
     with new_database("whole", template=migrated) as (_, url):
         whole = Database(url)
         ingest(whole, file)
@@ -88,9 +88,10 @@ def test_an_interrupted_file_goes_on_and_counts_every_row_once(database: Databas
 def test_a_killed_ingest_loses_and_doubles_nothing(database: Database, tmp_path: Path):
     path = write(tmp_path / "large.csv", 400, 365)
     script = (
-        "import sys; from pathlib import Path; from mlops.db import Database; from mlops.series import spool\n"
+        "import sys; from pathlib import Path; from mlops.db import Database\n"
+        "from mlops.series.parsing import external_sort\n"
         "from mlops.series.ingest import ingest\n"
-        "spool.BATCH_ROWS = 4000\n"
+        "external_sort.BATCH_ROWS = 4000\n"
         f"ingest(Database({database.url!r}), Path({str(path)!r}), progress=lambda *told: print(*told, flush=True))"
     )
     killed = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -16,8 +16,9 @@ from tests.postgres.served import DAY, NOW, Served
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput
-from mlops.monitoring.health import PARTS, Health, Weight, health, read_weights
+from mlops.monitoring.health import Health, health
 from mlops.monitoring.weekly.skill import against_naive
+from mlops.policy import HEALTH_PARTS, Weight, read_policy
 from mlops.project import policy_file
 
 POLICY = policy_file()
@@ -43,7 +44,7 @@ def connection(served_database: Database) -> Iterator[psycopg.Connection]:
 
 
 def look(database: Database, name: str = "demand", alias: str = "champion", **changed: Weight) -> Health:
-    found = health(database, read_weights(POLICY) | changed, NOW)
+    found = health(database, read_policy(POLICY).health | changed, NOW)
     return next(one for one in found if (one.name, one.alias) == (name, alias))
 
 
@@ -111,8 +112,8 @@ def test_a_part_is_worth_1_at_its_good_figure_0_at_its_bad_one_and_nothing_known
 def test_the_weights_of_the_policy_are_those_that_a_new_database_has(new_database, migrated: str):
     with new_database("new", template=migrated) as (_, url), psycopg.connect(url) as fresh:
         rows = fresh.execute("select part, weight, good, bad from analytics.health_policy order by position").fetchall()
-    assert tuple(row[0] for row in rows) == PARTS
-    assert {part: Weight(*numbers) for part, *numbers in rows} == read_weights(POLICY)
+    assert tuple(row[0] for row in rows) == HEALTH_PARTS
+    assert {part: Weight(*numbers) for part, *numbers in rows} == read_policy(POLICY).health
 
 
 # The parts
@@ -121,7 +122,7 @@ def test_the_weights_of_the_policy_are_those_that_a_new_database_has(new_databas
 def test_a_model_that_keeps_its_promises_has_100(served: Served, database: Database):
     served.healthy()
     found = look(database)
-    assert values(found) == dict.fromkeys(PARTS, 1.0)
+    assert values(found) == dict.fromkeys(HEALTH_PARTS, 1.0)
     assert (found.score, found.status, found.weakest) == (100, "good", None)
     assert found.wape == pytest.approx(0.10)
     assert found.coverage_80 == pytest.approx(0.8, abs=0.05)
@@ -273,14 +274,14 @@ def test_weekly_series_are_judged_on_eight_weeks(served: Served, database: Datab
 
 def test_the_view_says_to_everybody_what_the_function_says_now(served: Served, database: Database):
     served.healthy()
-    weights = read_weights(POLICY)
+    weights = read_policy(POLICY).health
     health(database, weights | {"age": replace(weights["age"], bad=1000.0)}, NOW)
     assert served.one("select bad from analytics.health_policy where part = 'age'") == 1000
     assert served.one(
         "select to_jsonb(h) - 'as_of' = (select to_jsonb(f) - 'as_of' from analytics.health_of_models(now()) f)"
         " from analytics.model_health h"
     )
-    assert served.one("select array_agg(part) from analytics.model_health_parts") == list(PARTS)
+    assert served.one("select array_agg(part) from analytics.model_health_parts") == list(HEALTH_PARTS)
     before = served.one("select array_agg(xmin::text) from analytics.health_policy")
     health(database, weights | {"age": replace(weights["age"], bad=1000.0)}, NOW)
     assert served.one("select array_agg(xmin::text) from analytics.health_policy") == before, "nothing new is no write"
@@ -302,7 +303,7 @@ def test_the_view_says_to_everybody_what_the_function_says_now(served: Served, d
 def test_a_wrong_policy_is_refused_with_its_place(tmp_path: Path, text: str, error: type[Exception], says: str):
     (tmp_path / "policy.toml").write_text(f"[health]\n{text}\n")
     with pytest.raises(error, match=says):
-        read_weights(tmp_path / "policy.toml")
+        read_policy(tmp_path / "policy.toml")
 
 
 def test_the_command_prints_a_table_and_the_weakest_part_in_words(home: Settings, mlops):

@@ -39,6 +39,8 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
+TYPED = ("analytics", "db", "tracking")
+"""Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""
 
@@ -128,6 +130,7 @@ def test_rows_are_built_by_the_names_of_their_columns(database: Database):
         assert transaction.one(query, of=Place, **series) == Place("series", "analytics")
         assert transaction.one("archive_by_file", of=Place, sha256="", path="") is None, "no row is no row of any type"
         assert transaction.rows(query, **series) == [{"schema": "analytics", "name": "series"}]
+        assert transaction.values(query, **series) == ["analytics"], "the first column"
 
 
 def test_columns_that_are_no_fields_are_refused(database: Database):
@@ -173,6 +176,18 @@ def test_the_columns_of_a_query_are_the_fields_of_its_type(pair: Pair, described
     wrong = [f"{name} is {kind}, {hints[name]} is expected" for name, kind in columns if not _fits(hints[name], kind)]
     assert wrong == [], f"{pair.where}: {pair.query}"
     assert all(field.name in hints for field in fields(pair.of))
+
+
+@pytest.mark.parametrize("room", TYPED)
+def test_a_room_that_is_typed_asks_for_no_dicts(room: str):
+    untyped = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in sorted((SOURCE / "mlops" / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("rows", "one")
+        if ast.unparse(node.func.value) == "transaction" and _keyword(node, "of") is None
+    ]
+    assert untyped == []
 
 
 def _fits(hint: Any, kind: str) -> bool:

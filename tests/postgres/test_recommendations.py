@@ -12,8 +12,8 @@ from psycopg.rows import dict_row
 from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.errors import Refused
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly.record import Check, record
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 
 MONDAY = datetime(2020, 3, 2, tzinfo=UTC)

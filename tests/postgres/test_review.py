@@ -19,9 +19,9 @@ from tests.postgres.served import priced
 from mlops.cli import context
 from mlops.db import Database
 from mlops.errors import NothingToDo
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, file_name, write
 from mlops.monitoring.review.history import Detail
+from mlops.policy import read_policy
 from mlops.project import policy_file
 
 POLICY = priced(read_policy(policy_file()))

@@ -12,10 +12,10 @@ from tests.postgres.served import DAY, NOW, Served, priced
 
 from mlops.db import Database
 from mlops.errors import UnknownName
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Model, Review, build, write
 from mlops.monitoring.review.decisions import Alarm
 from mlops.monitoring.review.history import Accuracy
+from mlops.policy import read_policy
 from mlops.project import policy_file
 
 POLICY = priced(read_policy(policy_file()))

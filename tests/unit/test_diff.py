@@ -9,8 +9,8 @@ from tests.campaign import examples
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES
 from mlops.series.diff import AROUND, SeriesFacts, diff
+from mlops.series.parsing.external_sort import ROW
 from mlops.series.quality import Thresholds
-from mlops.series.spool import ROW
 
 NOW = np.datetime64("2026-11-25T12:00", "us")
 START = np.datetime64("2024-01-01", "us")

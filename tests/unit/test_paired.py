@@ -1,5 +1,7 @@
 """The pieces of a proof: bootstrap, money, holdout, onset; each by its laws."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,14 +13,15 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, HistoryTooShort
 from mlops.evaluation import paired
 from mlops.evaluation.holdout import hold_out
-from mlops.monitoring.decide.costs import Costs, UnitCost, benefit, money, spent
+from mlops.monitoring.decide.costs import benefit, money
 from mlops.monitoring.detect.changepoint import onset
 from mlops.monitoring.weekly.coverage import against_promise
+from mlops.policy import Costs, UnitCost, read_policy
 
 UNIT = UnitCost(under=2.0, over=1.0)
 IN_EUR = {"unit": UNIT, "currency": "EUR", "granularity": "daily", "confidence": 0.9}
 numbers = st.floats(-1e6, 1e6)
-SECTION = {"currency": "EUR", "under": 2, "over": 1, "retraining": 5, "review_hour": 60, "review_hours": 0.5}
+SECTION = {"currency": "'EUR'", "under": 2, "over": 1, "retraining": 5, "review_hour": 60, "review_hours": 0.5}
 
 
 def judged(days: int = 28, series: int = 4, *, better: float = 0.5, seed: int = 0) -> pd.DataFrame:
@@ -101,10 +104,10 @@ def test_errors_never_earn_money_and_cost_it_in_proportion(y, y_hat):
 
 
 def test_money_is_told_per_week():
-    frame = judged(days=28, series=1).assign(old=90.0)
-    found = spent(frame, "old", UNIT, "daily", 0.9)
-    assert (found.low, found.value, found.high) == pytest.approx((140, 140, 140)), "10 too few, 2 each, 7 days"
-    assert spent(frame, "old", UNIT, "weekly", 0.9).value == pytest.approx(20)
+    frame = judged(days=28, series=1).assign(old=90.0, new=100.0)
+    found = benefit(frame, "new", "old", **IN_EUR)
+    assert (found.money_low, found.money, found.money_high) == pytest.approx((140, 140, 140)), "10 too few, 2 each"
+    assert benefit(frame, "new", "old", **IN_EUR | {"granularity": "weekly"}).money == pytest.approx(20)
 
 
 def test_a_model_with_half_the_errors_saves_half_the_wape():
@@ -132,8 +135,14 @@ def test_what_one_model_saves_the_other_loses(better):
     assert (one.wape, one.wape_low, one.money) == pytest.approx((-other.wape, -other.wape_high, -other.money))
 
 
-def test_a_metric_type_may_have_its_own_costs():
-    costs = Costs.of({**SECTION, "horizon_weeks": 8, "metric_types": {"revenue": {"under": 0.5, "over": 0.1}}})
+def costs_of(path: Path, section: dict[str, object], more: str = "") -> Costs:
+    path.write_text("[costs]\n" + "".join(f"{name} = {value}\n" for name, value in section.items()) + more)
+    return read_policy(path).costs
+
+
+def test_a_metric_type_may_have_its_own_costs(tmp_path: Path):
+    own = "[costs.metric_types.revenue]\nunder = 0.5\nover = 0.1\n"
+    costs = costs_of(tmp_path / "policy.toml", {**SECTION, "horizon_weeks": 8}, own)
     assert costs.unit("revenue") == UnitCost(0.5, 0.1)
     assert costs.unit("collection_weight") == UNIT
     assert costs.review == 30
@@ -142,9 +151,9 @@ def test_a_metric_type_may_have_its_own_costs():
 @pytest.mark.parametrize(
     "wrong", [{"under": -1}, {"retraining": -1}, {"horizon_weeks": 0}, {"over": float("nan")}], ids=str
 )
-def test_costs_below_zero_are_refused(wrong):
-    with pytest.raises(BadInput):
-        Costs.of({**SECTION, "horizon_weeks": 8, **wrong})
+def test_costs_below_zero_are_refused(wrong, tmp_path: Path):
+    with pytest.raises(BadInput, match=r"below 0|above 0|a number"):
+        costs_of(tmp_path / "policy.toml", {**SECTION, "horizon_weeks": 8, **wrong})
 
 
 # The holdout

@@ -12,12 +12,12 @@ from mlops.monitoring.decide.recommend import (
     RULE_VERSION,
     Decision,
     Proof,
-    Terms,
     advise,
     asks_for_proof,
     hold,
     recommend,
 )
+from mlops.policy import Terms
 
 TERMS = Terms(margin=0.02, retraining=5.0, review=30.0, horizon_weeks=8)
 

@@ -20,13 +20,13 @@ from mlops.cli import context
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, Refused, UnknownName
 from mlops.monitoring.detect.spec import MonitorSpec
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.replay.backtest import Backtest, backtest
 from mlops.monitoring.replay.file import of_file
 from mlops.monitoring.replay.inject import CHANGES, NEVER_SEEN, inject, possible, usual
 from mlops.monitoring.replay.page import write
 from mlops.monitoring.replay.replay import CALM_WEEKS, Case, Checked, MonitorWatch, Rate, episodes, replayed, split
 from mlops.monitoring.replay.tradeoff import Question, envelope, lives, tradeoff
+from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.simulation.drift import Life, Shift, World, simulate_life
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from mlops.monitoring.detect.spec import MonitorSpec
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.replay.replay import Case, Episode, MonitorWatch, episodes, replayed, split
+from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.series.adapters.auckland import auckland_path, chunks
 
@@ -31,7 +31,7 @@ def alarms(counts: pd.DataFrame, end: str) -> tuple[Episode, ...]:
     history, live, start = split(rows.assign(expected=rows["y_hat"]), "ds", 52)
     case = Case("Auckland", "the mean of four weeks", SPEC, history, live, start, 52, MonitorWatch.fit)
     policy = read_policy(policy_file())
-    return episodes(list(replayed(case, case.fit(case, policy.alarms_per_year), policy.terms)))
+    return episodes(list(replayed(case, case.fit(case, policy.drift.alarms_per_year), policy.terms)))
 
 
 def test_the_first_lockdown_is_found_within_a_week_and_nothing_before_it(counts: pd.DataFrame):

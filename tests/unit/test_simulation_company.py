@@ -18,7 +18,7 @@ from mlops.domain.metric_types import METRIC_TYPES
 from mlops.errors import BadInput, UnknownName
 from mlops.panels.calendar import read_events
 from mlops.series.adapters import adapter
-from mlops.series.validate import Rules, check_columns, validate
+from mlops.series.parsing.validate import Rules, check_columns, validate
 from mlops.simulation.company import Books, Company, simulate_company, write_books
 from mlops.simulation.company.arrivals import arrive
 from mlops.simulation.company.customers import draw_customers, produced

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mlops.errors import BadInput
-from mlops.monitoring.detect.slices import Slice, SliceWatch, Slicing, choose
-from mlops.monitoring.policy import Policy, read_policy
+from mlops.monitoring.detect.slices import Slice, SliceWatch, choose
 from mlops.monitoring.weekly.monitor import Life, first_week, weekly
+from mlops.policy import Policy, SlicePolicy, read_policy
 from mlops.project import policy_file
 
 MONDAY = pd.Timestamp("2023-01-02")
@@ -139,12 +139,12 @@ def test_slices_are_neither_tiny_nor_everything_nor_twice_the_same_series():
             granularity=["daily"] * 12,
         ),
         baseline,
-        Slicing(),
+        SlicePolicy(),
     )
     assert [one.name for one in found] == ["area=north", "area=south"]
-    assert choose(places(type=["a"] * 6 + ["b"] * 6), baseline, Slicing(fewest_rows=43)) == ()
-    assert [one.name for one in choose(places(type=["a"] * 7 + ["b"] * 5), baseline, Slicing(most=1))] == ["type=a"]
-    assert choose(places(type=[None] * 12), baseline, Slicing()) == ()
+    assert choose(places(type=["a"] * 6 + ["b"] * 6), baseline, SlicePolicy(fewest_rows=43)) == ()
+    assert [one.name for one in choose(places(type=["a"] * 7 + ["b"] * 5), baseline, SlicePolicy(most=1))] == ["type=a"]
+    assert choose(places(type=[None] * 12), baseline, SlicePolicy()) == ()
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,7 @@ def test_slices_are_neither_tiny_nor_everything_nor_twice_the_same_series():
 )
 def test_a_wrong_section_is_refused(section: dict[str, object], says: str, tmp_path):
     lines = "".join(f"{name} = {value}\n" for name, value in section.items())
-    text = (policy_file()).read_text()
-    (tmp_path / "policy.toml").write_text(text.replace("[slices]", "[slicing]") + f"\n[slices]\n{lines}")
+    (tmp_path / "policy.toml").write_text(f"[slices]\n{lines}")
     with pytest.raises(BadInput, match=says):
         read_policy(tmp_path / "policy.toml")
 

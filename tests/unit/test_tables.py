@@ -22,7 +22,7 @@ from mlops.panels.calendar import read_events
 from mlops.panels.frames import read_frame
 from mlops.panels.from_frame import Panels
 from mlops.series.adapters import ADAPTERS, adapter
-from mlops.series.validate import Rules, validate
+from mlops.series.parsing.validate import Rules, validate
 
 DAYS = pd.date_range("2022-01-03", periods=400)
 COLUMNS = {

@@ -12,7 +12,7 @@ from tests.campaign import examples
 
 from mlops.domain.series import LONG_COLUMNS, REQUIRED
 from mlops.errors import BadInput
-from mlops.series.validate import Rules, check_columns, validate
+from mlops.series.parsing.validate import Rules, check_columns, validate
 from mlops.times import zone_named
 
 BOUNDS = {"collection_weight": (0.0, np.inf), "contamination_rate": (0.0, 100.0), "revenue": (-np.inf, np.inf)}

@@ -16,8 +16,8 @@ from tests.postgres.portfolio import HOSTILE, LONG, NOW, actions, crowd, fill
 from tests.postgres.served import priced
 
 from mlops.db import Database
-from mlops.monitoring.policy import read_policy
 from mlops.monitoring.review import Review, build, write
+from mlops.policy import read_policy
 from mlops.project import policy_file
 
 COUNTS = (1, 12, 100)

@@ -5,12 +5,14 @@ create function analytics.prepare_arriving() returns void
 language plpgsql set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
+declare
+    owner text := (select pg_get_userbyid(relowner) from pg_class where oid = to_regclass('pg_temp.arriving'));
 begin
-    -- One that somebody else has made may carry triggers, which would run with the rights of whoever writes to it.
-    if exists (select from pg_class where relnamespace = pg_my_temp_schema() and relname = 'arriving' and pg_get_userbyid(relowner) <> current_user) then
+    if owner <> current_user then  -- it may carry triggers, which would run with the rights of whoever writes to it
         drop table pg_temp.arriving;
+        owner := null;
     end if;
-    if to_regclass('pg_temp.arriving') is null then
+    if owner is null then
         create temporary table arriving (
             series_id bigint, observed_at timestamptz, value double precision, value_lower double precision, value_upper double precision,
             quality_score real,             -- empty: to be scored by mlops db maintain
@@ -30,12 +32,16 @@ language plpgsql set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare
+    held    bigint;
     missing bigint[];
 begin
     lock table only analytics.time_series_metrics, only analytics.time_series_revisions in row exclusive mode;
     perform from analytics.series where series_id = any (p_series_ids) order by series_id for key share;
-    select array_agg(k.series_id order by k.series_id) into missing
-      from unnest(p_series_ids) k (series_id) where not exists (select from analytics.series s where s.series_id = k.series_id);
+    get diagnostics held = row_count;
+    if held < cardinality(p_series_ids) then
+        select array_agg(k.series_id order by k.series_id) into missing
+          from unnest(p_series_ids) k (series_id) where not exists (select from analytics.series s where s.series_id = k.series_id);
+    end if;
     return coalesce(missing, '{}');
 end $$;
 comment on function analytics.hold_series is 'Keeps these series from being deleted, and months of observations and revisions from being dropped, before the transaction ends; those of the series that are not there.';
@@ -59,8 +65,7 @@ create function analytics.arriving_corrections() returns table (
     quality_score real, is_anomaly boolean, anomaly_score real,
     old_value double precision, old_lower double precision, old_upper double precision, old_recorded_at timestamptz
 )
-language plpgsql set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off  -- a look by the primary key for each row
+language plpgsql set search_path = pg_catalog, pg_temp set work_mem = '64MB' set enable_seqscan = off set jit = off
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 #variable_conflict use_column
@@ -87,8 +92,7 @@ comment on function analytics.arriving_corrections is 'The rows of pg_temp.arriv
 revoke execute on function analytics.arriving_corrections from public;
 
 create function analytics.merge_arriving(out inserted bigint, out corrected bigint)
-language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB'
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off  -- a look by the primary key for each row
+language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB' set enable_seqscan = off set jit = off
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare
@@ -153,19 +157,21 @@ begin
     end insertion;
 
     if inserted < arrived then
-        select a.series_id, a.observed_at into wrong from pg_temp.arriving a group by 1, 2
-        having min(a.value) <> max(a.value) or min(a.value_lower) is distinct from max(a.value_lower)
-            or min(a.value_upper) is distinct from max(a.value_upper)
-        limit 1;
-        if found then
-            raise exception 'series %, % UTC: rows of this statement disagree', wrong.series_id, wrong.observed_at at time zone 'UTC'
-                  using errcode = 'cardinality_violation', hint = 'nothing of this statement was stored; keep one of them';
-        end if;
         select array_agg(c.series_id), array_agg(c.observed_at) into keys, times from analytics.arriving_corrections() c;
     end if;
 
     -- what says something else than what is stored corrects it, becomes known now, and the old value is kept
     if keys is not null then
+        select a.series_id, a.observed_at into wrong  -- of two rows that disagree one at least differs from what is stored
+          from pg_temp.arriving a join unnest(keys, times) k (series_id, observed_at) using (series_id, observed_at)
+         group by 1, 2
+        having min(a.value) <> max(a.value) or min(a.value_lower) is distinct from max(a.value_lower)
+            or min(a.value_upper) is distinct from max(a.value_upper)
+         limit 1;
+        if found then
+            raise exception 'series %, % UTC: rows of this statement disagree', wrong.series_id, wrong.observed_at at time zone 'UTC'
+                  using errcode = 'cardinality_violation', hint = 'nothing of this statement was stored; keep one of them';
+        end if;
         perform analytics.ensure_partitions(array(select distinct date_trunc('month', t)::date from unnest(times) t), 'analytics.time_series_revisions');
         perform analytics.lock_observations(keys, times);
         with changed as materialized (  -- as they stand now that they are locked

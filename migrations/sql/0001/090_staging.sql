@@ -87,38 +87,58 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set time
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare
-    wrong record;
+    ids    bigint[];
+    firsts timestamptz[];
+    doubt  boolean;
+    wrong  record;
 begin
-    if not exists (select from arrived) then
+    select array_agg(a.series_id), array_agg(a.first_at),
+           coalesce(bool_or(a.crossed or not (a.lowest > '-infinity' and a.highest < 'infinity')
+                            or s.series_id is null or a.lowest < t.min_value or a.highest > t.max_value), false)
+      into ids, firsts, doubt
+      from (select series_id, min(observed_at) filter (where isfinite(observed_at)) as first_at, min(value) as lowest, max(value) as highest,
+                   coalesce(bool_or(value_lower > value or value_upper < value), false) as crossed
+              from arrived group by series_id) a
+      left join analytics.series s using (series_id)
+      left join analytics.metric_types t on t.name = s.metric_type;
+    if ids is null then
         return null;
     end if;
 
     -- the first rows of a series say when its steps begin, where there is a choice
     update analytics.series s
-       set anchor = case when f.dated then analytics.step_anchor(f.seconds, f.months, f.dated, f.first_at) else 0 end
-      from (select a.series_id, g.dated, g.seconds, g.months, min(a.observed_at) as first_at
-              from arrived a join analytics.series n using (series_id) join analytics.granularities g on g.name = n.granularity
-             where n.anchor is null and isfinite(a.observed_at) and (not g.dated or g.seconds = 604800 or g.months > 1)
-             group by a.series_id, g.dated, g.seconds, g.months) f
-     where s.series_id = f.series_id and s.anchor is null;
+       set anchor = case when g.dated then analytics.step_anchor(g.seconds, g.months, g.dated, f.first_at) else 0 end
+      from unnest(ids, firsts) f (series_id, first_at), analytics.granularities g
+     where s.series_id = f.series_id and s.anchor is null and f.first_at is not null
+       and g.name = s.granularity and (not g.dated or g.seconds = 604800 or g.months > 1);
 
-    -- one row that can't be taken refuses the whole statement
-    select a.series_id, a.observed_at, a.value, s.series_id is null as unknown, s.metric_type, s.granularity, s.time_zone, s.anchor,
-           g.seconds, g.months, g.dated, g.begins, t.min_value, t.max_value into wrong
-      from arrived a
-      left join analytics.series s using (series_id)
-      left join analytics.granularities g on g.name = s.granularity
-      left join analytics.metric_types t on t.name = s.metric_type
-     where s.series_id is null or not (a.value > '-infinity' and a.value < 'infinity')
-        or a.value < t.min_value or a.value > t.max_value or a.value_lower > a.value or a.value_upper < a.value
-        or (s.granularity, s.time_zone, coalesce(s.anchor, 0), a.observed_at) in (  -- judged once for each time that occurs
-            select k.granularity, k.time_zone, k.anchor, k.observed_at
-              from (select distinct d.granularity, d.time_zone, coalesce(d.anchor, 0) as anchor, b.observed_at
-                      from arrived b join analytics.series d using (series_id)) k
-              join analytics.granularities h on h.name = k.granularity
-             where not analytics.begins_step(h.seconds, h.months, h.dated, k.time_zone, k.anchor, k.observed_at))
-     limit 1;
-    if found then
+    -- One row that can't be taken refuses the whole statement. Most statements hold none: that no time is doubtful for any clock of the
+    -- series, as no value was above for any bounds, is told without a look at each row.
+    if not doubt then
+        select coalesce(bool_or(not analytics.begins_step(g.seconds, g.months, g.dated, k.time_zone, k.anchor, b.observed_at)), false) into doubt
+          from (select distinct granularity, time_zone, coalesce(anchor, 0) as anchor from analytics.series where series_id = any (ids)) k
+          join analytics.granularities g on g.name = k.granularity
+         cross join (select distinct observed_at from arrived) b;
+    end if;
+    if doubt then
+        select a.series_id, a.observed_at, a.value, s.series_id is null as unknown, s.metric_type, s.granularity, s.time_zone, s.anchor,
+               g.seconds, g.months, g.dated, g.begins, t.min_value, t.max_value into wrong
+          from arrived a
+          left join analytics.series s using (series_id)
+          left join analytics.granularities g on g.name = s.granularity
+          left join analytics.metric_types t on t.name = s.metric_type
+         where s.series_id is null or not (a.value > '-infinity' and a.value < 'infinity')
+            or a.value < t.min_value or a.value > t.max_value or a.value_lower > a.value or a.value_upper < a.value
+            or (s.granularity, s.time_zone, coalesce(s.anchor, 0), a.observed_at) in (  -- judged once for each time that occurs
+                select k.granularity, k.time_zone, k.anchor, k.observed_at
+                  from (select distinct d.granularity, d.time_zone, coalesce(d.anchor, 0) as anchor, b.observed_at
+                          from arrived b join analytics.series d using (series_id)) k
+                  join analytics.granularities h on h.name = k.granularity
+                 where not analytics.begins_step(h.seconds, h.months, h.dated, k.time_zone, k.anchor, k.observed_at))
+         limit 1;
+        doubt := found;
+    end if;
+    if doubt then
         raise exception 'series %, % UTC, value %: %', wrong.series_id, wrong.observed_at at time zone 'UTC', wrong.value,
               case when wrong.unknown then 'there is no such series'
                    when not analytics.begins_step(wrong.seconds, wrong.months, wrong.dated, wrong.time_zone, wrong.anchor, wrong.observed_at)

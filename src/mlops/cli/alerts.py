@@ -29,8 +29,9 @@ def list_alerts(
 ) -> None:
     """List what somebody should look at, the critical first, each with what to do; it writes nothing."""
     from mlops.monitoring.alerting.alerts import alerts
+    from mlops.policy import read_policy
 
-    rows = alerts(database(), moment(as_of), everything=everything)
+    rows = alerts(database(), moment(as_of), read_policy().alerts, everything=everything)
 
     def text() -> None:
         for row in rows:
@@ -45,9 +46,10 @@ def list_alerts(
 def deliver(as_of: AsOf = "now", as_json: Json = False) -> None:
     """Review monitoring's alerts, then send what is new, open still or resolved; exit 1 when a channel is down."""
     from mlops.monitoring.alerting.alerts import deliver as send
-    from mlops.monitoring.alerting.alerts import policy, review_alerts
+    from mlops.monitoring.alerting.alerts import review_alerts
+    from mlops.policy import read_policy
 
-    rules = policy()
+    rules = read_policy().alerts
     reviewed = review_alerts(database(), moment(as_of), rules)
     delivered = send(database(), settings(), rules)
     document = {"opened": reviewed.opened, "resolved": reviewed.resolved, "channels": delivered}
@@ -63,8 +65,9 @@ def try_channel(
 ) -> None:
     """Send one message for trying to a channel; nothing is recorded."""
     from mlops.monitoring.alerting.alerts import send_test
+    from mlops.policy import read_policy
 
-    remark = send_test(settings(), channel)
+    remark = send_test(settings(), channel, read_policy().alerts)
     text = f"{channel} took a message for trying" + (f"; {remark}" if remark else "")
     emit({"channel": channel, "remark": remark}, as_json=as_json, text=lambda: say(escape(text)))
 

@@ -121,11 +121,10 @@ def retrain(
     as_json: Json = False,
 ) -> None:
     """Act on a recommendation: train and compare a challenger, promote it if it wins; or roll back."""
-    from mlops.project import policy_file
-    from mlops.training.retrain import Rule
+    from mlops.policy import read_policy
     from mlops.training.retrain import retrain as run
 
-    rule, model = Rule.from_toml(policy_file()), ""
+    rule, model = read_policy().retrain, ""
     if as_of:  # `last` means the series of the model that the recommendation is about
         from mlops.monitoring.decide.decisions import recommendation
 

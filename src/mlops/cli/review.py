@@ -54,11 +54,10 @@ def review(
         return
     if serve:
         raise Misused("--serve shows Evidently's workspace; say --evidently, too")
-    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.review import build, file_name, write
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    made = build(database(), read_policy(policy_file()), moment(as_of, model=model or ""), model=model)
+    made = build(database(), read_policy(), moment(as_of, model=model or ""), model=model)
     page = output or settings().reports / file_name(made.as_of)
     write(made, page)
     emit(asdict(made) | {"page": page}, as_json=as_json, text=lambda: _print_review(made, page))

@@ -78,6 +78,10 @@ class Transaction:
         """The first column of the first row, or None."""
         return self._execute(query, parameters).scalar()
 
+    def values(self, query: str, **parameters: Any) -> list[Any]:
+        """The first column of all rows."""
+        return list(self._execute(query, parameters).scalars())
+
     def frame(self, query: str, **parameters: Any) -> pd.DataFrame:
         """All rows as a frame; times come back as naive UTC, because `ds` is naive in every forecasting library."""
         result = self._execute(query, parameters)

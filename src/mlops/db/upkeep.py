@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from mlops.db.archive import Month, archive
-from mlops.db.archived import Border, UnverifiedArchive, archive_border, verify
+from mlops.db.archive.read import Border, UnverifiedArchive, archive_border, verify
 from mlops.db.engine import Database
 from mlops.db.failures import one_sentence
 from mlops.errors import UnknownName

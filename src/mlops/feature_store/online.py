@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.db.archived import border, read_archived
+from mlops.db.archive.read import border, read_archived
 from mlops.db.binary import elements, table
 from mlops.domain.canonical import canonical_json
 from mlops.domain.features import FeatureSet

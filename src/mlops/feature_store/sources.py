@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops.arrays import Ints
 from mlops.db import Database, Transaction
-from mlops.db.archived import read_archived
+from mlops.db.archive.read import read_archived
 from mlops.db.binary import elements
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity

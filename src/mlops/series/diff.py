@@ -6,16 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlops.arrays import Bools, Ints
+from mlops.arrays import Bools, Floats, Ints, Times
 from mlops.db.binary import Arrays
 from mlops.domain.granularity import GRANULARITIES
+from mlops.series.parsing.external_sort import SECOND_BITS, Rows
 from mlops.series.quality import Thresholds, assess
-from mlops.series.spool import SECOND_BITS, Rows
 
 __all__ = ["AROUND", "LATE", "ChangeSet", "SeriesFacts", "diff"]
-
-Floats = npt.NDArray[Any]
-Times = npt.NDArray[Any]
 
 AROUND = {
     "series_id": "int64",
@@ -29,7 +26,7 @@ AROUND = {
 FIGURES = ("value", "value_lower", "value_upper", "quality_score")
 SECOND = np.timedelta64(1, "s")
 LATE = np.timedelta64(31, "D")
-"""A new value that comes this long after its period is told to be late. Chosen, not measured: a month's file passes."""
+"""A new value that long after its period is reported as late. Chosen, not measured: a month's file passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +97,31 @@ def diff(
     of_series: Bools = np.broadcast_to(np.asarray(replayed, dtype=bool), len(facts.series_id))
     both = _together(rows, series_id, facts, around)
     stands = _stands(both)
-    touched = both.arrived & (~both.stored | _differs(stands, both.was))
+    differs = [(stands[name] != old) & ~(np.isnan(stands[name]) & np.isnan(old)) for name, old in both.was.items()]
+    touched = both.arrived & (~both.stored | np.any(differs, axis=0))
     mine = _per_series(both, touched)
     both, stands, touched = both.part(mine), {name: x[mine] for name, x in stands.items()}, touched[mine]
-    brought = _per_series(both, both.arrived & ~np.isnan(both.comes["quality_score"]))
+
+    stated = ~np.isnan(both.comes["quality_score"])
+    brought = _per_series(both, both.arrived & stated)
     before = _counted(both, touched) == 0
+    ends, past = both.at.copy(), of_series[both.code]
+    for name in set(facts.granularity[both.code]):
+        own = facts.granularity[both.code] == name
+        ends[own] = GRANULARITIES[name].over(both.at[own])
     known = np.where(before, both.was["quality_score"], np.nan)
-    ends, past = _ends(both.at, facts.granularity[both.code]), of_series[both.code]
-    waited = np.where(past, np.nan, np.subtract(now, ends) / SECOND)
-    scores = _assessed(both, stands["value"], facts, known, None if past.all() else waited)
+    late = _seconds_late(both, np.where(past, np.nan, np.subtract(now, ends) / SECOND))
+    codes = both.code[np.r_[True, np.diff(both.code) != 0][: len(both.code)]]
+    scores = assess(both.code, both.at, stands["value"], facts.thresholds.part(codes), late=late, known_quality=known)
 
     quality = np.where(brought, np.where(np.isnan(stands["quality_score"]), 1, stands["quality_score"]), scores.quality)
     columns: Arrays = {"series_id": facts.series_id[both.code], "observed_at": both.at} | stands
-    columns |= {"quality_score": quality.astype(np.float32), "quality_stated": ~np.isnan(both.comes["quality_score"])}
+    columns |= {"quality_score": quality.astype(np.float32), "quality_stated": stated}
     columns |= {"is_anomaly": scores.is_anomaly, "anomaly_score": scores.anomaly_score}
-    new, changed = touched & ~both.stored, touched & both.stored
-    again = both.stored & ~changed & ~before & ~brought & (columns["quality_score"] != both.was["quality_score"])
     if past.any():
         columns["recorded_at"] = np.where(past, np.minimum(ends, now), now)
+    new, changed = touched & ~both.stored, touched & both.stored
+    again = both.stored & ~changed & ~before & ~brought & (columns["quality_score"] != both.was["quality_score"])
     backdated = new & past & (ends <= now)
     # bounds that no row has need not be sent
     needless = {name for name in ("value_lower", "value_upper") if np.isnan(stands[name][touched]).all()}
@@ -134,26 +138,25 @@ def diff(
 
 def _together(rows: Rows, series_id: Ints, facts: SeriesFacts, around: Arrays) -> _Together:
     ids, ats = np.r_[around["series_id"], series_id], np.r_[around["observed_at"], rows["at"]]
-    code: Any = np.searchsorted(facts.series_id, ids)
+    code = np.asarray(np.searchsorted(facts.series_id, ids), dtype=np.int64)
     key: Ints = code << SECOND_BITS | ats.astype("datetime64[s]").astype(np.int64)
     order = np.argsort(key, kind="stable")
     first = np.r_[True, np.diff(key[order]) != 0][: len(key)]
     place = np.empty(len(key), dtype=np.int64)
     place[order] = np.cumsum(first) - 1
-    there, here = place[: len(around["value"])], place[len(around["value"]) :]
-    halves = [
-        {name: _spread(half[name], at, int(first.sum())) for name in FIGURES}
-        for half, at in ((around, there), (rows, here))
-    ]
-    stored, arrived = np.zeros(int(first.sum()), dtype=bool), np.zeros(int(first.sum()), dtype=bool)
-    stored[there], arrived[here] = True, True
-    return _Together(code[order][first], ats[order][first], stored, arrived, *halves)
 
+    def placed(half: Arrays | Rows, places: Ints) -> tuple[Bools, dict[str, Floats]]:
+        """Which rows a half has, and its figures there."""
+        there = np.zeros(np.count_nonzero(first), dtype=bool)
+        there[places] = True
+        figures = {name: np.full(len(there), np.nan, dtype=half[name].dtype) for name in FIGURES}
+        for name, column in figures.items():
+            column[places] = half[name]
+        return there, figures
 
-def _spread(values: Floats, places: Ints, size: int) -> Floats:
-    found = np.full(size, np.nan, dtype=values.dtype)
-    found[places] = values
-    return found
+    stored, was = placed(around, place[: len(around["value"])])
+    arrived, comes = placed(rows, place[len(around["value"]) :])
+    return _Together(code[order][first], ats[order][first], stored, arrived, was, comes)
 
 
 def _stands(both: _Together) -> dict[str, Floats]:
@@ -167,10 +170,16 @@ def _stands(both: _Together) -> dict[str, Floats]:
     return stands | {"quality_score": np.where(np.isnan(score), was["quality_score"], score)}
 
 
-def _differs(stands: dict[str, Floats], was: dict[str, Floats]) -> Bools:
-    pairs = [(stands[name], was[name]) for name in FIGURES]
-    differs: Bools = np.any([(one != other) & ~(np.isnan(one) & np.isnan(other)) for one, other in pairs], axis=0)
-    return differs
+def _seconds_late(both: _Together, waited: Floats) -> Floats | None:
+    """How long each row `waited` after its period, NaN unless it fills a gap between stored rows; None: none does.
+
+    Such a row may come late; a history that is brought in whole does not.
+    """
+    if not both.stored.any() or np.isnan(waited).all():
+        return None
+    earlier = _counted(both, both.stored)
+    of_series = np.bincount(both.code[both.stored], minlength=int(both.code.max(initial=-1)) + 1)[both.code]
+    return np.where(~both.stored & (earlier > 0) & (earlier < of_series), waited, np.nan)
 
 
 def _per_series(both: _Together, flags: Bools) -> Bools:
@@ -187,31 +196,3 @@ def _counted(both: _Together, flags: Bools) -> Ints:
     before: Ints = (total - flags)[begins]
     counted: Ints = total - before[np.cumsum(begins) - 1]
     return counted
-
-
-def _assessed(both: _Together, value: Floats, facts: SeriesFacts, known: Floats, waited: Floats | None) -> Any:
-    """Quality and anomalies; `waited` are the seconds from the end of each period until it became known."""
-    codes = both.code[np.r_[True, np.diff(both.code) != 0][: len(both.code)]]
-    late = None
-    if waited is not None and both.stored.any():
-        late = np.where(_inside(both), waited, np.nan)
-    return assess(both.code, both.at, value, facts.thresholds.part(codes), late=late, known_quality=known)
-
-
-def _inside(both: _Together) -> Bools:
-    """New rows between stored ones: they fill a gap, and may come late; a history that is brought in whole does not."""
-    earlier = _counted(both, both.stored)
-    most = int(both.code.max(initial=-1)) + 1
-    inside: Bools = (
-        ~both.stored & (earlier > 0) & (earlier < np.bincount(both.code[both.stored], minlength=most)[both.code])
-    )
-    return inside
-
-
-def _ends(at: Times, granularity: npt.NDArray[Any]) -> Times:
-    """The ends of the periods that begin at these times."""
-    ends = at.copy()
-    for name in set(granularity):
-        own = granularity == name
-        ends[own] = GRANULARITIES[name].over(at[own])
-    return ends

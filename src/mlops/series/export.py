@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from mlops.db import Database
-from mlops.db.archived import read_archived
+from mlops.db.archive.read import read_archived
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, Misused, NothingToDo, UnknownName
 from mlops.series.filters import check_filters, selected_series

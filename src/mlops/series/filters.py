@@ -26,6 +26,14 @@ class SelectedSeries:
     labels: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class LabelValues:
+    """A label of series, and the values that it has."""
+
+    key: str
+    values: list[str]
+
+
 def selected_series(
     transaction: Transaction,
     *,
@@ -58,7 +66,7 @@ def check_filters(
 ) -> None:
     """UnknownName for the first filter by which nothing can be found; None and no labels filter by nothing."""
     if metric_type is not None:
-        known = [row["name"] for row in transaction.rows("metric_types")]
+        known = transaction.values("metric_types")
         if metric_type not in known:
             raise UnknownName("metric type", metric_type, known)
     if granularity is not None and granularity not in GRANULARITIES:
@@ -68,7 +76,7 @@ def check_filters(
     if series_ids is not None and len(series_ids):
         _check_series(transaction, series_ids)
     if tenant_id is not None:
-        tenants = [row["tenant_id"] for row in transaction.rows("tenants_with_series")]
+        tenants = transaction.values("tenants_with_series")
         if tenant_id not in tenants:
             raise UnknownName("tenant", tenant_id, map(str, tenants), stored=True)
 
@@ -77,17 +85,17 @@ def check_places(transaction: Transaction, dimension: str, ids: Sequence[str] | 
     """UnknownName for a customer, route, vehicle, driver or site (the dimension) that no series has."""
     if not ids:
         return
-    unknown = transaction.rows("places_without_series", dimension=dimension, ids=list(map(str, ids)))
-    if unknown:
-        there = transaction.rows("places_with_series", dimension=dimension)
-        raise UnknownName(dimension, unknown[0]["id"], [row["id"] for row in there], stored=True)
+    unknown = transaction.value("places_without_series", dimension=dimension, ids=list(map(str, ids)))
+    if unknown is not None:
+        there = transaction.values("places_with_series", dimension=dimension)
+        raise UnknownName(dimension, unknown, there, stored=True)
 
 
 def _check_labels(
     transaction: Transaction, metric_type: str | None, granularity: str | None, labels: Mapping[str, Any]
 ) -> None:
-    rows = transaction.rows("label_values", metric_type=metric_type, granularity=granularity)
-    known = {row["key"]: row["values"] for row in rows}
+    rows = transaction.rows("label_values", of=LabelValues, metric_type=metric_type, granularity=granularity)
+    known = {row.key: row.values for row in rows}
     whose = " ".join(one for one in (granularity, metric_type) if one)
     for key, value in labels.items():
         if key not in known:

@@ -11,15 +11,15 @@ from mlops.db import Database
 from mlops.db.retry import retrying
 from mlops.parallel import ahead
 from mlops.series.diff import ChangeSet
-from mlops.series.spool import Rows, Shelf
+from mlops.series.parsing.external_sort import RunFile
 from mlops.series.store import Known, Months, prepare, store
 
 __all__ = ["Load", "Stored"]
 
 ATTEMPTS = 12
+"""Whoever loses races that often waits for something else. Chosen, not measured."""
 SIDE_BY_SIDE = 2
 """Batches that are stored at once: each is a connection, and a processor of the server."""
-Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,12 @@ class Stored:
         return cls(inserted, corrected, min(changes.backdated, inserted), until, min(changes.late, inserted))
 
     def __add__(self, other: "Stored") -> "Stored":
+        untils = [until for until in (self.backdated_until, other.backdated_until) if until is not None]
         return Stored(
             self.inserted + other.inserted,
             self.corrected + other.corrected,
             self.backdated + other.backdated,
-            max((one for one in (self.backdated_until, other.backdated_until) if one is not None), default=None),
+            max(untils, default=None),
             self.late + other.late,
             self.attached + other.attached,
         )
@@ -64,22 +65,39 @@ class Load:
     """
 
     database: Database
-    batches: Shelf
+    batches: RunFile
     known: Known
     began: datetime
 
-    def in_parts(self, sha256: str, tell: Tell) -> Stored:
+    def in_parts(self, sha256: str, report: Callable[[int], None]) -> Stored:
         """Store each batch by itself, two at a time; those that were stored before an interruption are passed over."""
         with self.database.transaction() as transaction:
             rows = transaction.rows("ingest_done_parts", sha256=sha256)
         done = {row.pop("part_sha256"): Stored(**row) for row in rows}
         part = partial(self._part, sha256, done, Months(self.database))
-        return _summed(ahead(part, range(len(self.batches)), SIDE_BY_SIDE), tell)
+        return _summed(ahead(part, range(len(self.batches)), SIDE_BY_SIDE), report)
 
-    def at_once(self, tell: Tell) -> Stored:
+    def at_once(self, report: Callable[[int], None]) -> Stored:
         """Store all in one transaction, which loads months that have no partition yet alone and attaches them whole."""
         attempts = count()
-        return self._again(lambda: self._at_once(tell, contested=next(attempts) > 0))
+
+        def prepared(known: Known, number: int) -> tuple[int, ChangeSet]:
+            rows = self.batches.get(number)
+            return len(rows), prepare(self.database, rows, known)
+
+        def attempt() -> Stored:
+            contested = next(attempts) > 0
+            known = self.known.by_now() if contested else self.known
+            with self.database.transaction() as transaction:
+                months = Months(self.database, alone=True)
+                batches = ahead(partial(prepared, known), range(len(self.batches)))
+                parts = (
+                    (rows, Stored.of(store(transaction, self.database, changes, months, contested=contested), changes))
+                    for rows, changes in batches
+                )
+                return _summed(parts, report) + Stored(attached=months.attach(transaction))
+
+        return retrying(attempt, times=ATTEMPTS, duplicates=True)
 
     def _part(self, sha256: str, done: dict[str, Stored], months: Months, number: int) -> tuple[int, Stored]:
         rows = self.batches.get(number)
@@ -91,7 +109,7 @@ class Load:
         def attempt() -> Stored:
             # whoever loses a race looks again at what is stored by now, and then lets others go first
             contested = next(attempts) > 0
-            changes = self._prepared(rows, self.known.by_now() if contested else self.known)
+            changes = prepare(self.database, rows, self.known.by_now() if contested else self.known)
             with self.database.transaction() as transaction:
                 stored = Stored.of(store(transaction, self.database, changes, months, contested=contested), changes)
                 if len(self.batches) > 1:
@@ -101,34 +119,12 @@ class Load:
                     )
             return stored
 
-        return len(rows), self._again(attempt)
-
-    def _at_once(self, tell: Tell, *, contested: bool) -> Stored:
-        known = self.known.by_now() if contested else self.known
-        with self.database.transaction() as transaction:
-            months = Months(self.database, alone=True)
-
-            def put(rows: int, changes: ChangeSet) -> tuple[int, Stored]:
-                return rows, Stored.of(store(transaction, self.database, changes, months, contested=contested), changes)
-
-            prepared = ahead(partial(self._numbered, known), range(len(self.batches)))
-            stored = _summed((put(rows, changes) for rows, changes in prepared), tell)
-            return stored + Stored(attached=months.attach(transaction))
-
-    def _numbered(self, known: Known, number: int) -> tuple[int, ChangeSet]:
-        rows = self.batches.get(number)
-        return len(rows), self._prepared(rows, known)
-
-    def _prepared(self, rows: Rows, known: Known) -> ChangeSet:
-        return prepare(self.database, rows, known)
-
-    def _again(self, work: Callable[[], Stored]) -> Stored:
-        return retrying(work, times=ATTEMPTS, duplicates=True)
+        return len(rows), retrying(attempt, times=ATTEMPTS, duplicates=True)
 
 
-def _summed(parts: Iterable[tuple[int, Stored]], tell: Tell) -> Stored:
+def _summed(parts: Iterable[tuple[int, Stored]], report: Callable[[int], None]) -> Stored:
     rows, total = 0, Stored()
     for part, stored in parts:
         rows, total = rows + part, total + stored
-        tell(rows)
+        report(rows)
     return total

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.db.archived import extents, newest_archived, read_archived
+from mlops.db.archive.read import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName

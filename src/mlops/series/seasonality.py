@@ -9,7 +9,7 @@ import numpy as np
 
 from mlops.arrays import Bools, Floats, Ints
 from mlops.db import Database, Transaction
-from mlops.db.archived import read_archived
+from mlops.db.archive.read import read_archived
 from mlops.db.binary import elements
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season

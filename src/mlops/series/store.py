@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from mlops.arrays import Bools, Ints, Times
 from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays, elements
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
 from mlops.errors import BadInput
 from mlops.series.diff import AROUND, ChangeSet, SeriesFacts, diff
+from mlops.series.parsing.external_sort import Rows
+from mlops.series.parsing.steps import Clock, has_anchor
 from mlops.series.quality import LOOK_BACK, Thresholds
-from mlops.series.spool import Rows
-from mlops.series.steps import Clock, has_anchor
 from mlops.times import NOT_A_ZONE, UTC, local_times
 
 __all__ = ["Known", "KnownAt", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
@@ -35,14 +35,26 @@ class Known:
     Of the series that are `replayed` (one entry for each of the facts) new rows became known when their period ended.
     """
 
-    series_id: npt.NDArray[np.int64]
-    new: npt.NDArray[np.bool_]
+    series_id: Ints
+    new: Bools
     facts: SeriesFacts
-    replayed: npt.NDArray[np.bool_]
+    replayed: Bools
 
     def by_now(self) -> "Known":
         """The same after somebody else may have written to the new ones, too."""
         return replace(self, new=np.zeros_like(self.new))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What is stored of a series, as `array_send` gives it; None where no row has any."""
+
+    series_id: int
+    observed_at: bytes
+    value: bytes
+    value_lower: bytes | None
+    value_upper: bytes | None
+    quality_score: bytes
 
 
 class Months:
@@ -58,7 +70,7 @@ class Months:
     def write(self, transaction: Transaction, rows: Arrays) -> int:
         """Copy rows straight to where they go, which fails on the first one that is there; how many."""
         months = rows["observed_at"].astype("datetime64[M]")
-        self.make(transaction, np.unique(months))
+        self._make(transaction, np.unique(months))
         alone = {month: table for month, table in self._tables.items() if table != METRICS}
         if alone:
             order = np.argsort(months.astype(np.int16), kind="stable")  # 16 bits are sorted by radix
@@ -74,16 +86,15 @@ class Months:
             transaction.copy_arrays(METRICS, rows)
         return len(months)
 
-    def make(self, transaction: Transaction, months: npt.NDArray[Any]) -> None:
-        """Make what the rows of these months need."""
+    def _make(self, transaction: Transaction, months: Times) -> None:
         # asked anew for each batch: retention may have taken a month since the last one
         missing = [month for month in months if self._tables.get(month, METRICS) == METRICS]
         if not missing:
             return
-        dates = [month.astype("datetime64[D]").item() for month in missing]
         if not self._alone:
-            ensure_months(self._database, METRICS, dates)
+            ensure_months(self._database, METRICS, months)
             return
+        dates = [month.astype("datetime64[D]").item() for month in missing]
         there = {row["month"] for row in transaction.rows("months_with_partitions", months=dates)}
         for month, date in zip(missing, dates, strict=True):
             self._tables[month] = METRICS if date in there else transaction.value("create_detached_month", month=date)
@@ -205,17 +216,25 @@ def store(
     meanwhile. With `contested` (for another attempt, after it was prepared again) they are merged like those that
     correct something, which is slower.
     """
-    _hold(transaction, changes)
+    ids = np.unique(np.r_[changes.new["series_id"], changes.changed["series_id"]]).tolist()
+    if gone := transaction.value("hold_series", series_ids=ids):
+        raise BadInput(
+            f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
+            " was stored; send the file again: it stores what is not there"
+        )
     inserted = corrected = 0
     if len(changes.new["series_id"]) and not contested:
         straight = {name: column for name, column in changes.new.items() if name != "quality_stated"}
         inserted = months.write(transaction, straight)
-        _mark_dirty(transaction, straight)
+        series_id, at = straight["series_id"], straight["observed_at"]
+        begins = np.flatnonzero(np.r_[True, np.diff(series_id) != 0])
+        first_at, last_at = ([f"{time}Z" for time in at[places]] for places in (begins, [*begins[1:] - 1, -1]))
+        transaction.run("mark_spans_dirty", series_ids=series_id[begins].tolist(), first_at=first_at, last_at=last_at)
     to_merge = [part for part in (changes.changed, changes.new if contested else {}) if len(part.get("series_id", ()))]
     if to_merge:
         if contested:
-            ensure_months(database, METRICS, _months(changes.new))
-        ensure_months(database, REVISIONS, _months(changes.changed))
+            ensure_months(database, METRICS, changes.new["observed_at"])
+        ensure_months(database, REVISIONS, changes.changed["observed_at"])
         transaction.run("prepare_arriving")
         for part in to_merge:
             transaction.copy_arrays("pg_temp.arriving", part)
@@ -229,32 +248,9 @@ def store(
     return inserted, corrected
 
 
-def _hold(transaction: Transaction, changes: ChangeSet) -> None:
-    """Keep the series that are written to from being deleted, or refuse the rows of one that was."""
-    ids = np.unique(np.r_[changes.new["series_id"], changes.changed["series_id"]]).tolist()
-    if gone := transaction.value("hold_series", series_ids=ids):
-        raise BadInput(
-            f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
-            " was stored; send the file again: it stores what is not there"
-        )
-
-
-def _mark_dirty(transaction: Transaction, rows: Arrays) -> None:
-    """Mark the span of each series of rows that are sorted by series and time."""
-    ids, at = rows["series_id"], rows["observed_at"]
-    begins = np.flatnonzero(np.r_[True, np.diff(ids) != 0])
-    ends = np.r_[begins[1:], len(ids)] - 1
-    first_at, last_at = ([f"{time}Z" for time in at[places]] for places in (begins, ends))
-    transaction.run("mark_spans_dirty", series_ids=ids[begins].tolist(), first_at=first_at, last_at=last_at)
-
-
-def _months(rows: Arrays) -> list[Any]:
-    """The first days of the months of rows."""
-    return [month.item() for month in np.unique(rows["observed_at"].astype("datetime64[M]")).astype("datetime64[D]")]
-
-
-def ensure_months(database: Database, table: str, months: list[Any]) -> None:
-    """Make the months' partitions in a transaction of their own, because their lock makes other makers wait."""
+def ensure_months(database: Database, table: str, times: Times) -> None:
+    """Make the partitions of these times in a transaction of their own: their lock makes other makers wait."""
+    months = [month.item() for month in np.unique(times.astype("datetime64[M]")).astype("datetime64[D]")]
 
     def make() -> None:
         with database.transaction() as transaction:
@@ -288,19 +284,15 @@ def read_around(transaction: Transaction, spans: Arrays) -> Arrays:
     transaction.run("ingest_around_tables")
     transaction.run("quality_plan")
     transaction.copy_arrays("spans", spans)
-    stored = transaction.rows("ingest_around")
-    lengths = [len(elements(row["value"], "float64")) for row in stored]
-    found: Arrays = {"series_id": np.repeat(np.array([row["series_id"] for row in stored], dtype=np.int64), lengths)}
+    stored = transaction.rows("ingest_around", of=_Stored)
+    lengths = [len(elements(row.value, "float64")) for row in stored]
+    columns: Arrays = {"series_id": np.repeat(np.array([row.series_id for row in stored], dtype=np.int64), lengths)}
     for name, dtype in AROUND.items():
         if name != "series_id":
-            found[name] = _joined([row[name] for row in stored], lengths, dtype)
-    return found
-
-
-def _joined(sent: list[bytes | None], lengths: list[int], dtype: str) -> npt.NDArray[Any]:
-    """The elements of all arrays; NaN for those of an array that is not there."""
-    parts = [
-        np.full(length, np.nan, dtype) if data is None else elements(data, dtype)
-        for data, length in zip(sent, lengths, strict=True)
-    ]
-    return np.concatenate([*parts, np.empty(0, dtype)])
+            sent = [getattr(row, name) for row in stored]
+            parts = [
+                np.full(length, np.nan, dtype) if data is None else elements(data, dtype)
+                for data, length in zip(sent, lengths, strict=True)
+            ]
+            columns[name] = np.concatenate([*parts, np.empty(0, dtype)])
+    return columns

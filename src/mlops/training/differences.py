@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mlops.db import Database
-from mlops.db.archived import read_archived
+from mlops.db.archive.read import read_archived
 from mlops.feature_store.digest import Fingerprint
 
 __all__ = ["Difference", "code", "definitions", "deleted", "environment", "holidays", "lost", "values"]

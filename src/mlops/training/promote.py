@@ -5,18 +5,16 @@ command carries out, never a champion that nobody decided on.
 """
 
 import getpass
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from mlops.db import Database
 from mlops.domain.lineage import trained_here
 from mlops.domain.sentence import sentence
-from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, Refused
+from mlops.errors import Misused, ModelNotFound, NothingToDo, Refused
 from mlops.tracking.artifacts.checked import anchor_of, foreign_library, signature_of, why_not_loaded
 from mlops.tracking.artifacts.verify import contradiction
 from mlops.tracking.bridge.sync import sync
@@ -29,7 +27,7 @@ from mlops.training.gates import Gate
 from mlops.training.succession import Move, before
 from mlops.training.train import Say
 
-__all__ = ["Promotion", "check", "decide", "margin_of", "promote", "rollback", "structure", "who"]
+__all__ = ["Promotion", "check", "decide", "promote", "rollback", "structure", "who"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +60,6 @@ class _Decision:
 def who(by: str | None) -> str:
     """Who decides: the user of this process when None; BadInput for what is no name."""
     return getpass.getuser() if by is None else _sentence("name of who decides", by)
-
-
-def margin_of(policy: Path) -> float:
-    """By how much a version has to be better than the champion: `margin` in [promotion] of a policy file."""
-    try:
-        margin = float(tomllib.loads(policy.read_text(encoding="utf-8"))["promotion"]["margin"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"has no number `margin` in a section [promotion] ({error})", where=str(policy)) from error
-    if not 0 <= margin < 1:
-        raise BadInput(
-            f"`margin` in [promotion] is {margin:g}; expected a part such as 0.02, from 0 to below 1", where=str(policy)
-        )
-    return margin
 
 
 def promote(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database
-from mlops.db.archived import read_archived
+from mlops.db.archive.read import read_archived
 from mlops.domain.features import Selection
 from mlops.domain.lineage import LINEAGE_TAG, trained_from_file, why_not_here
 from mlops.errors import MlopsError, Refused

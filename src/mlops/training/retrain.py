@@ -6,12 +6,10 @@ as a version like any other; the model that it stands in for stays the champion 
 back.
 """
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from mlops.db import Database
@@ -20,6 +18,7 @@ from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.holdout import hold_out
+from mlops.policy import RetrainPolicy as Rule
 from mlops.tracking.artifacts.checked import anchor_of, load
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, alias_of, resolve
@@ -35,20 +34,6 @@ __all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
 OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
 MEAN = "mlops.wape_mean"
 COLUMNS = {OURS: "ours", THEIRS: "theirs", NAIVE: "naive", MEAN: "mean"}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How a challenger has to win: on the newest `holdout_days`, by the part `margin` of the champion's WAPE."""
-
-    holdout_days: int = 14
-    margin: float = 0.02
-
-    @classmethod
-    def from_toml(cls, path: Path) -> "Rule":
-        """The section [retrain] of a policy file."""
-        section = tomllib.loads(path.read_text(encoding="utf-8"))["retrain"]
-        return cls(int(section["holdout_days"]), float(section["margin"]))
 
 
 @dataclass(frozen=True)

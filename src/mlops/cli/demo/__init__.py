@@ -87,8 +87,7 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
     from mlops.cli.demo import replay
     from mlops.monitoring import review
     from mlops.monitoring.decide.realise import realised
-    from mlops.monitoring.policy import read_policy
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
     from mlops.tracking.bridge.mirror import versions
 
     report.step("storing the series")
@@ -106,7 +105,7 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
         replayed.append(week)
     report.step("writing the weekly review")
     page = settings().reports / f"review-{mondays[-1]:%Y-%m-%d}.html"
-    review.write(review.build(db, read_policy(policy_file()), mondays[-1]), page)
+    review.write(review.build(db, read_policy(), mondays[-1]), page)
     report("done")
     return {
         "weeks": replayed,
@@ -209,8 +208,8 @@ def _summary(document: dict[str, Any]) -> None:
         "version", "kind", "known at", "aliases", "lineage", title="\n[bold]Registry, as mirrored in Postgres[/]"
     )
     for row in document["versions"]:
-        aliases = " ".join(f"@{alias}" for alias in row["aliases"])
-        registry.add_row(str(row["version"]), row["kind"], f"{row['as_of']:%Y-%m-%d}", aliases, row["lineage_state"])
+        aliases = " ".join(f"@{alias}" for alias in row.aliases)
+        registry.add_row(str(row.version), row.kind, f"{row.as_of:%Y-%m-%d}", aliases, row.lineage_state)
     console.print(registry)
     console.print(f"\n[bold]The weekly review[/]  {document['page']}", soft_wrap=True)
     console.print("\n[bold]Try next[/]")

@@ -9,9 +9,8 @@ from mlops.db import Database
 from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring.decide.decisions import to_act_on
 from mlops.monitoring.decide.realise import Realised, realise
-from mlops.monitoring.policy import Policy, read_policy
 from mlops.monitoring.weekly import job
-from mlops.project import policy_file
+from mlops.policy import Policy, read_policy
 from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest
 from mlops.serving.forecasts import newest_issue, weekly_accuracy
@@ -21,7 +20,7 @@ from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training.promote import promote
-from mlops.training.retrain import Retrained, Rule, retrain
+from mlops.training.retrain import Retrained, retrain
 from mlops.training.spec import params_file
 
 __all__ = ["MODEL", "MONDAYS", "PHASES", "Week", "first_champion", "phases", "replay", "store_series"]
@@ -73,16 +72,16 @@ def first_champion(database: Database, store: Store, say: Say) -> Trained:
 
 def replay(database: Database, store: Store, mondays: Sequence[datetime], say: Say) -> Iterator[Week]:
     """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
-    policy, rule = read_policy(policy_file()), Rule.from_toml(policy_file())
+    policy = read_policy()
     done = newest_issue(database, MODEL)  # forecasts are the last act of a week
     for row in [row for row in to_act_on(database) if row["action"] in CARRIED_OUT]:  # that an interruption left
-        retrain(database, store, row["recommendation_id"], rule, as_of=row["as_of"], say=say)
+        retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)
     readings: job.Readings = {}
     for monday in mondays:
         if done is not None and monday <= done:
             continue
         say(f"{monday:%d %b %Y}")
-        yield _week(database, store, policy, rule, monday, say, readings)
+        yield _week(database, store, policy, monday, say, readings)
 
 
 def phases(database: Database) -> list[dict[str, Any]]:
@@ -101,16 +100,15 @@ def phases(database: Database) -> list[dict[str, Any]]:
     return averages
 
 
-def _week(
-    database: Database, store: Store, policy: Policy, rule: Rule, monday: datetime, say: Say, readings: job.Readings
-) -> Week:
+def _week(database: Database, store: Store, policy: Policy, monday: datetime, say: Say, readings: job.Readings) -> Week:
     matched = match(database, monday)
     checks = job.run(database, store, policy, monday, readings=readings)
     checked = next((check for check in checks if check.name == MODEL and check.champion), None)
     retrained = None
     if checked is not None and checked.recommendation_id is not None and checked.asks in CARRIED_OUT:
         say(f"{monday:%d %b %Y}: {checked.asks}")
-        retrained = retrain(database, store, checked.recommendation_id, rule, as_of=monday, say=lambda _: None)
+        number = checked.recommendation_id
+        retrained = retrain(database, store, number, policy.retrain, as_of=monday, say=lambda _: None)
     realised = tuple(realise(database, store, policy, monday))
     issued = predict(database, store, f"models:/{MODEL}@champion", as_of=monday)
     champion = resolve(store, f"models:/{MODEL}@champion")

@@ -36,12 +36,11 @@ def run(
 ) -> None:
     """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
     from mlops.monitoring.alerting.alerts import review_alerts
-    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.weekly.job import drill_down
     from mlops.monitoring.weekly.job import run as check_all
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    policy, time = read_policy(policy_file()), moment(as_of)
+    policy, time = read_policy(), moment(as_of)
     with progress() as bar:
         task = bar.add_task("checking", total=None, note="")
         checks = check_all(
@@ -57,7 +56,7 @@ def run(
             " `mlops registry promote models:/NAME/VERSION`, forecast with `mlops predict models:/NAME@champion`,"
             " and when its days are past run `mlops outcomes match`"
         )
-    alerts = review_alerts(database(), time)
+    alerts = review_alerts(database(), time, policy.alerts)
     pages = [drill_down(database(), check, settings().reports) for check in checks if html and check.state != "failed"]
 
     def text() -> None:
@@ -83,10 +82,9 @@ def run(
 def presets(name: ModelName, as_of: AsOf = "now", as_json: Json = False) -> None:
     """Run Evidently's classic presets on a champion's newest four weeks. They alarm on every season: see the docs."""
     from mlops.monitoring.evidently.champion import presets as run
-    from mlops.monitoring.policy import read_policy
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    features = read_policy(policy_file()).features
+    features = read_policy().drift.features
     with logs.status("Evidently's presets"):
         page = run(database(), store(), features, name, moment(as_of, model=name), settings().reports)
     emit(asdict(page) | {"warning": WARNING}, as_json=as_json, text=lambda: _print_page(page))
@@ -96,10 +94,9 @@ def presets(name: ModelName, as_of: AsOf = "now", as_json: Json = False) -> None
 def health(as_of: AsOf = "now", as_json: Json = False) -> None:
     """Show the health of every champion and served challenger, 0 to 100, part by part; the worst first."""
     from mlops.monitoring.health import health as ask
-    from mlops.monitoring.health import read_weights
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
-    models = ask(database(), read_weights(policy_file()), moment(as_of))
+    models = ask(database(), read_policy().health, moment(as_of))
     if not models:
         raise NothingToDo(
             "no model is served: promote a version with `mlops registry promote models:/NAME/VERSION`"
@@ -154,9 +151,9 @@ def _print_page(page: "Page") -> None:
 
 
 def _print_health(models: list["Health"]) -> None:
-    from mlops.monitoring.health import PARTS
+    from mlops.policy import HEALTH_PARTS
 
-    shown = table("model", "health", "", *PARTS)
+    shown = table("model", "health", "", *HEALTH_PARTS)
     for model in models:
         colour = COLOURS[model.status]
         score = "–" if model.score is None else str(model.score)

@@ -16,12 +16,11 @@ from mlops.cli.typed import model_uri, to_read, to_write
 from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
-    from mlops.monitoring.decide.costs import UnitCost
     from mlops.monitoring.detect.spec import MonitorSpec
-    from mlops.monitoring.policy import Policy
     from mlops.monitoring.replay.backtest import Backtest
     from mlops.monitoring.replay.replay import Case, Episode, Told
     from mlops.monitoring.replay.tradeoff import AtBudget
+    from mlops.policy import Policy, UnitCost
 
 __all__ = ["backtest"]
 
@@ -96,9 +95,8 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Replay history before a monitor is switched on: its alarms, their cost, and which budget pays."""
-    from mlops.monitoring.policy import read_policy
     from mlops.monitoring.replay.backtest import backtest as run
-    from mlops.project import policy_file
+    from mlops.policy import read_policy
 
     if bool(uri) == bool(columns.file):
         raise Misused(f"expected a model's URI or --file, one of them; found {'both' if uri else 'neither'}")
@@ -109,7 +107,7 @@ def backtest(
         model_uri(uri)
     if html is not None:
         to_write(html, "--html", made=True)
-    policy = read_policy(policy_file())
+    policy = read_policy()
     with progress() as bar:
         task = bar.add_task("reading", total=None, note="")
 

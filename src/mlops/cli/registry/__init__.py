@@ -1,6 +1,6 @@
 """`mlops registry …`: the registry and its mirror, who is champion, by whose decision and why."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -15,6 +15,7 @@ from mlops.cli.typed import kept
 from mlops.errors import Misused
 
 if TYPE_CHECKING:
+    from mlops.tracking.bridge.mirror import AliasPeriod
     from mlops.training.promote import Promotion
 
 __all__ = ["app"]
@@ -52,18 +53,18 @@ def list_versions(as_json: Json = False) -> None:
     def text() -> None:
         shown = table("model", "version", "kind", "aliases", "as of", "WAPE", "naive", "lineage")
         for row in rows:
-            metrics = row["metrics"]
+            metrics = row.metrics
             figures = [f"{metrics[name]:.3f}" if name in metrics else "" for name in ("wape", "wape_naive")]
-            as_of = f"{row['as_of']:%Y-%m-%d}" if row["as_of"] else ""
-            aliases = escape(" ".join(f"@{alias}" for alias in row["aliases"]))
+            as_of = f"{row.as_of:%Y-%m-%d}" if row.as_of else ""
+            aliases = escape(" ".join(f"@{alias}" for alias in row.aliases))
             shown.add_row(
-                escape(row["name"]),
-                str(row["version"]),
-                escape(row["kind"] or ""),
+                escape(row.name),
+                str(row.version),
+                escape(row.kind or ""),
                 aliases,
                 as_of,
                 *figures,
-                "[red]changed[/]" if row["changed"] else row["lineage_state"],
+                "[red]changed[/]" if row.changed else row.lineage_state,
             )
         console.print(shown if rows else "no version is in the mirror; train one, or run `mlops registry sync`")
 
@@ -122,11 +123,10 @@ def promote(
     seasonal naive, better than forecasting zero or the mean, lineage complete, signature compatible, loads with
     pickle forbidden. Those that can't apply to a model of another library are recorded as such.
     """
-    from mlops.project import policy_file
-    from mlops.training.promote import margin_of
+    from mlops.policy import read_policy
     from mlops.training.promote import promote as run
 
-    margin = margin_of(policy_file())
+    margin = read_policy().promotion.margin
     with progress() as bar:
         task = bar.add_task("asking the gates", total=None, note="")
         done = run(
@@ -167,10 +167,10 @@ def history(name: ModelName, as_json: Json = False) -> None:
     def text() -> None:
         shown = table("alias", "version", "from", "to", "by", "why")
         for row in rows:
-            by = escape(row["decided_by"] or "")
-            since = f"{row['valid_from']:%Y-%m-%d %H:%M}"
-            until = f"{row['valid_to']:%Y-%m-%d %H:%M}" if row["valid_to"] else "now"
-            shown.add_row(escape(f"@{row['alias']}"), str(row["version"]), since, until, by, _why(row))
+            by = escape(row.decided_by or "")
+            since = f"{row.valid_from:%Y-%m-%d %H:%M}"
+            until = f"{row.valid_to:%Y-%m-%d %H:%M}" if row.valid_to else "now"
+            shown.add_row(escape(f"@{row.alias}"), str(row.version), since, until, by, _why(row))
         console.print(shown)
 
     emit(rows, as_json=as_json, text=text)
@@ -187,8 +187,8 @@ def _print(done: "Promotion") -> None:
     console.print(escape(f"decided by {done.decided_by}: {done.reason}"), highlight=False)
 
 
-def _why(row: dict[str, Any]) -> str:
-    if row["promotion_id"] is None:
-        return "[yellow]moved without a recorded decision[/]" if row["alias"] == "champion" else ""
-    action = "rollback: " if row["action"] == "rollback" else ""
-    return f"{action}{escape(row['reason'])}{' [yellow](forced)[/]' if row['forced'] else ''}"
+def _why(row: "AliasPeriod") -> str:
+    if row.promotion_id is None:
+        return "[yellow]moved without a recorded decision[/]" if row.alias == "champion" else ""
+    action = "rollback: " if row.action == "rollback" else ""
+    return f"{action}{escape(row.reason or '')}{' [yellow](forced)[/]' if row.forced else ''}"

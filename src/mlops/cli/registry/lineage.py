@@ -16,6 +16,7 @@ from mlops.cli.typed import given, model_name, to_write
 from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
+    from mlops.tracking.bridge.mirror import EditBehind, MonthBehind, TracedPrediction, VersionLineage
     from mlops.training.reproduce import Reproduction
 
 __all__ = ["export", "lineage", "reproduce", "trace"]
@@ -28,8 +29,8 @@ def lineage(uri: Uri, as_json: Json = False) -> None:
     """Show what a version was made from: data, features, inputs, code, environment."""
     from mlops.tracking.bridge.mirror import lineage_of
 
-    document = lineage_of(database(), store(), uri)
-    emit(document, as_json=as_json, text=lambda: _print_lineage(document))
+    made = lineage_of(database(), store(), uri)
+    emit(made, as_json=as_json, text=lambda: _print_lineage(made))
 
 
 def reproduce(
@@ -93,29 +94,29 @@ def export(
     emit(done, as_json=as_json, text=lambda: say(text))
 
 
-def _print_lineage(document: dict[str, Any]) -> None:
-    facts = document["lineage"] or {}
+def _print_lineage(made: "VersionLineage") -> None:
+    facts = made.lineage or {}
     console.print(
-        f"[bold]{escape(document['name'])} version {document['version']}[/]"
-        f" ({escape(document['kind'] or 'of another kind')}),"
-        f" lineage {document['lineage_state']}"
+        f"[bold]{escape(made.name)} version {made.version}[/]"
+        f" ({escape(made.kind or 'of another kind')}),"
+        f" lineage {made.lineage_state}"
     )
-    if document["lineage_problem"]:
-        console.print(f"[red]{escape(document['lineage_problem'])}[/]", soft_wrap=True)
-    if document["changed"]:
-        console.print(f"[red]changed since it was recorded: {escape(document['changed'])}[/]", soft_wrap=True)
+    if made.lineage_problem:
+        console.print(f"[red]{escape(made.lineage_problem)}[/]", soft_wrap=True)
+    if made.changed:
+        console.print(f"[red]changed since it was recorded: {escape(made.changed)}[/]", soft_wrap=True)
     if facts:
-        for name, value in _lines(document["run_id"], facts, document["lineage_sha256"]):
+        for name, value in _lines(made.run_id, facts, made.lineage_sha256):
             say(f"  [bold]{name:12}[/] {escape(value)}")
-    if document["features"]:
+    if made.features:
         shown = table("feature", "version", "importance", "transformation")
-        for feature in document["features"]:
-            share = f"{feature['importance']:.1%}" if feature["importance"] is not None else ""
-            shown.add_row(escape(feature["name"]), str(feature["version"]), share, escape(feature["transformation"]))
+        for feature in made.features:
+            share = f"{feature.importance:.1%}" if feature.importance is not None else ""
+            shown.add_row(escape(feature.name), str(feature.version), share, escape(feature.transformation))
         console.print(shown)
 
 
-def _lines(run_id: str | None, facts: dict[str, Any], digest: str) -> Iterator[tuple[str, str]]:
+def _lines(run_id: str | None, facts: dict[str, Any], digest: str | None) -> Iterator[tuple[str, str]]:
     """What a lineage says, by a short name; older formats and models of your own say less."""
     yield "run", run_id or "none"
     yield "known at", facts["as_of"]
@@ -196,8 +197,8 @@ def trace(
     emit(traced, as_json=as_json, text=lambda: _print_trace(traced))
 
 
-def _print_trace(traced: dict[str, Any]) -> None:
-    console.print(f"[bold]prediction {traced['prediction_id']}[/]", highlight=False)
+def _print_trace(traced: "TracedPrediction") -> None:
+    console.print(f"[bold]prediction {traced.prediction_id}[/]", highlight=False)
     for title, lines in (
         ("forecast", _forecast(traced)),
         ("version", _version(traced)),
@@ -206,33 +207,33 @@ def _print_trace(traced: dict[str, Any]) -> None:
     ):
         for number, line in enumerate(lines):
             say(f"  [bold]{title if number == 0 else '':10}[/] {escape(line)}")
-    if traced["months"]:
-        console.print(_months(traced["months"]))
-    for edit in traced["edits"]:
+    if traced.months:
+        console.print(_months(traced.months))
+    for edit in traced.edits:
         say(escape(_edited(edit)))
 
 
-def _edited(edit: dict[str, Any]) -> str:
+def _edited(edit: "EditBehind") -> str:
     """What was done since to the observations that the table counts."""
-    known = {"observed": " to when their period ended", "now": " to that time"}.get(edit["known_at"], "")
+    known = {"observed": " to when their period ended", "now": " to that time"}.get(edit.known_at or "", "")
     return (
-        f"{edit['action']}{known} on {_time(edit['decided_at'])} by {edit['decided_by']}: {edit['observations']:,}"
-        f" observations of {edit['first_at']:%Y-%m-%d} to {edit['last_at']:%Y-%m-%d}, {edit['reason']};"
+        f"{edit.action}{known} on {_time(edit.decided_at)} by {edit.decided_by}: {edit.observations:,}"
+        f" observations of {edit.first_at:%Y-%m-%d} to {edit.last_at:%Y-%m-%d}, {edit.reason};"
         " the counts above are those of today"
     )
 
 
-def _forecast(traced: dict[str, Any]) -> list[str]:
-    step = "step" if traced["horizon"] == 1 else "steps"
+def _forecast(traced: "TracedPrediction") -> list[str]:
+    step = "step" if traced.horizon == 1 else "steps"
     happened = "what happened is not known yet"
-    if traced["outcome"] is not None:
-        known = _time(traced["outcome_recorded_at"])
-        happened = f"happened {traced['outcome']:,.6g}, error {traced['error']:+,.6g}, known {known}"
+    if traced.outcome is not None:
+        known = _time(traced.outcome_recorded_at)
+        happened = f"happened {traced.outcome:,.6g}, error {traced.error:+,.6g}, known {known}"
     return [
-        f"{traced['metric_type']} of series {traced['series_id']} on {_time(traced['target_at'])}:"
-        f" {traced['y_hat']:,.6g} (80 %: {traced['lo_80']:,.6g} to {traced['hi_80']:,.6g})",
-        *([f"the sum of the forecasts of {_series(traced['summed'])}"] if traced["summed"] else []),
-        f"issued {_time(traced['issued_at'])} from {_time(traced['cutoff'])}, {traced['horizon']} {step} ahead",
+        f"{traced.metric_type} of series {traced.series_id} on {_time(traced.target_at)}:"
+        f" {traced.y_hat:,.6g} (80 %: {traced.lo_80:,.6g} to {traced.hi_80:,.6g})",
+        *([f"the sum of the forecasts of {_series(traced.summed)}"] if traced.summed else []),
+        f"issued {_time(traced.issued_at)} from {_time(traced.cutoff)}, {traced.horizon} {step} ahead",
         happened,
     ]
 
@@ -245,58 +246,58 @@ def _series(ids: list[int]) -> str:
     return f"{len(ids)} series: {', '.join(map(str, ids[:MOST]))}{rest}"
 
 
-def _version(traced: dict[str, Any]) -> list[str]:
-    gone = f", deleted {_time(traced['deleted_at'])}" if traced["deleted_at"] else ""
+def _version(traced: "TracedPrediction") -> list[str]:
+    gone = f", deleted {_time(traced.deleted_at)}" if traced.deleted_at else ""
     lines = [
-        f"{traced['model']} version {traced['version']} ({traced['kind']}), run {traced['run_id']}{gone}",
-        f"registered {_time(traced['registered_at'])}",
+        f"{traced.model} version {traced.version} ({traced.kind}), run {traced.run_id}{gone}",
+        f"registered {_time(traced.registered_at)}",
     ]
-    if (promotion := traced["promotion"]) is not None:
+    if (promotion := traced.promotion) is not None:
         forced = " (forced)" if promotion["forced"] else ""
         lines.append(f"promoted by {promotion['decided_by']}{forced}: {promotion['reason']}")
     return lines
 
 
-def _made_from(traced: dict[str, Any]) -> list[str]:
-    problem = [f"lineage {traced['lineage_state']}: {traced['lineage_problem']}"] if traced["lineage_problem"] else []
-    if traced["changed"]:
-        problem.append(f"changed since it was recorded: {traced['changed']}")
-    if traced["training_data_sha256"] is None:
+def _made_from(traced: "TracedPrediction") -> list[str]:
+    problem = [f"lineage {traced.lineage_state}: {traced.lineage_problem}"] if traced.lineage_problem else []
+    if traced.changed:
+        problem.append(f"changed since it was recorded: {traced.changed}")
+    if traced.training_data_sha256 is None:
         return problem
-    features = [f"{feature['feature']}@{feature['version']}" for feature in traced["features"]]
-    series = f" of {traced['training_series']} series" if traced["training_series"] is not None else ""
+    features = [f"{feature['feature']}@{feature['version']}" for feature in traced.features]
+    series = f" of {traced.training_series} series" if traced.training_series is not None else ""
     return [
         *problem,
-        f"{traced['training_rows']:,} observations{series},"
-        f" {_time(traced['trained_from'])} to {_time(traced['trained_to'])}, as known {_time(traced['known_at'])}",
-        f"content {traced['training_data_sha256']}",
-        f"code mlops {traced['code_version']}, lineage {traced['lineage_sha256']}",
+        f"{traced.training_rows:,} observations{series},"
+        f" {_time(traced.trained_from)} to {_time(traced.trained_to)}, as known {_time(traced.known_at)}",
+        f"content {traced.training_data_sha256}",
+        f"code mlops {traced.code_version}, lineage {traced.lineage_sha256}",
         f"features {', '.join(features) or 'none'}",
     ]
 
 
-def _led_to(traced: dict[str, Any]) -> list[str]:
-    if traced["recommendation_id"] is None:
+def _led_to(traced: "TracedPrediction") -> list[str]:
+    if traced.recommendation_id is None:
         return ["no recommendation about this version came after it"]
-    number, day = traced["recommendation_id"], _time(traced["recommended_at"])
+    number, day = traced.recommendation_id, _time(traced.recommended_at)
     lines = [
-        f"recommendation {number} of {day}: {traced['recommendation']}",
-        *(f"because {reason}" for reason in traced["reasons"]),
+        f"recommendation {number} of {day}: {traced.recommendation}",
+        *(f"because {reason}" for reason in traced.reasons or ()),
     ]
-    if traced["verdict"]:
-        lines.append(traced["verdict"])
+    if traced.verdict:
+        lines.append(traced.verdict)
     return lines
 
 
-def _months(months: list[dict[str, Any]]) -> Any:
+def _months(months: "tuple[MonthBehind, ...]") -> Any:
     shown = table(
         "month", "observations", "corrected since", "came later", "where", title="\n[bold]Raw observations[/]"
     )
     for month in months:
-        partition = str(month["partition"] or "no partition").removeprefix("analytics.")
-        where = escape(f"archived to {month['archive']}") if month["archive"] else partition
-        counts = (f"{month[name]:,}" if month[name] else "" for name in ("known", "corrected", "later"))
-        shown.add_row(f"{month['month']:%Y-%m}", *counts, where)
+        partition = str(month.partition or "no partition").removeprefix("analytics.")
+        where = escape(f"archived to {month.archive}") if month.archive else partition
+        counts = (f"{count:,}" if count else "" for count in (month.known, month.corrected, month.later))
+        shown.add_row(f"{month.month:%Y-%m}", *counts, where)
     return shown
 
 

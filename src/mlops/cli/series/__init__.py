@@ -140,7 +140,7 @@ def ingest(
             backfill=backfill,
             metric_type=reading.metric_type,
             granularity=reading.granularity or None,
-            spool=settings().root,
+            temporary=settings().root,
             progress=report_rows,
         )
     emit(report, as_json=as_json, text=lambda: _print_report(report))

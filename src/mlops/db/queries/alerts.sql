@@ -1,8 +1,8 @@
 -- Alerts, and what channels are told of them.
 
 -- name: update_registry_alerts
--- opens, keeps and resolves the alerts about aliases and changed versions, as the mirror and a look at model files say; those that
--- were opened or resolved
+-- opens, updates and resolves alerts about aliases and altered versions, from the mirror and from what was seen of model files;
+-- returns those that were opened or resolved
 with pointed as (
     select a.model_id, a.alias, a.version_id, a.valid_from, m.name, v.version, v.run_id, v.run_state, v.lineage_state,
            v.lineage_read_at, v.lineage_problem, format('models:/%s@%s', m.name, a.alias) as subject,
@@ -78,7 +78,7 @@ select 'resolved', alert_id, kind, subject, severity, message, todo from resolve
  order by change, subject, kind
 
 -- name: update_monitoring_alerts
--- opens, keeps and resolves the alerts of monitoring as known at :as_of, by the policy in :document; those that were opened or resolved
+-- opens, updates and resolves the alerts of monitoring as known at :as_of, by the policy in :document; returns those opened or resolved
 with found as materialized (
     select * from analytics.monitoring_alerts(:as_of, cast(:document as jsonb))
 ), opened as (  -- one that stays as it is is written once an hour, so that seen_at tells that somebody still looks
@@ -110,7 +110,7 @@ select alert_id, model, kind, subject, severity, message, todo, owner, since, op
  order by severity = 'critical' desc, since, kind, subject
 
 -- name: list_alerts
--- alerts as known at :as_of by the policy in :document, the open and critical ones first; with `everything` also those that are resolved
+-- alerts as known at :as_of by the policy in :document, open and critical ones first; with `everything` resolved ones, too
 select alert_id, kind, subject, model, severity, message, todo, owner, details, since, opened_at, seen_at, resolved_at
   from (select *, null::timestamptz as resolved_at from analytics.open_alerts(:as_of, cast(:document as jsonb))
         union all
@@ -120,7 +120,7 @@ select alert_id, kind, subject, model, severity, message, todo, owner, details, 
  order by resolved_at desc nulls first, severity = 'critical' desc, since desc, kind, subject
 
 -- name: queue_alert_deliveries
--- lists what the channels in :document are still to be told: what is open, open still, or resolved; how many messages that adds
+-- queues a message for each channel in :document about every alert that is newly open, due for a reminder, or resolved; how many
 with channels as (
     select * from jsonb_to_recordset(cast(:document as jsonb) -> 'channels') as c (channel text, severity text, repeat_days float8)
 ), dropped as (  -- nobody needs to be reminded of what is over
@@ -148,7 +148,7 @@ select alert_id, channel, event, number from wanted
     on conflict (alert_id, channel, event, number) do nothing
 
 -- name: claim_alert_delivery
--- one message that is due on a channel, locked until the transaction ends: nobody else gets it meanwhile, and nobody waits
+-- one due message of a channel, locked until the transaction ends; a message that another worker holds is skipped
 select d.delivery_id, d.alert_id, d.channel, d.event, d.number, d.attempts, a.kind, a.subject, a.severity, a.message, a.todo,
        coalesce(a.owner, o.owners ->> v.name, o.owners ->> 'default') as owner, a.opened_at, a.resolved_at
   from analytics.alert_deliveries d
@@ -161,13 +161,13 @@ select d.delivery_id, d.alert_id, d.channel, d.event, d.number, d.attempts, a.ki
  limit 1 for update of d skip locked
 
 -- name: set_alert_delivered
--- records that a channel took a message
+-- marks a message as delivered
 update analytics.alert_deliveries
    set sent_at = clock_timestamp(), said_resolved = :said_resolved, attempts = attempts + 1, problem = :problem
  where delivery_id = :delivery_id
 
 -- name: set_alert_not_delivered
--- records that a message could not be delivered, and when to try again: after 1, 2, 4 … minutes, at most 6 hours
+-- records a failed delivery and schedules the next attempt after 1, 2, 4 … minutes, at most 6 hours
 update analytics.alert_deliveries
    set attempts = attempts + 1, problem = :problem,
        due_at = clock_timestamp() + least(interval '6 hours', interval '1 minute' * 2 ^ least(attempts, 20))

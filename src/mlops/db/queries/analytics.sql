@@ -1,7 +1,7 @@
 -- What customers, routes and other places do: by day, week and month.
 
 -- name: refresh_predictive_views
--- brings the daily summary, the monthly aggregates and the views up to date; what was done about each
+-- refreshes the daily summary, the monthly aggregates and the views; what was done about each
 select view_name, refreshed, seconds, rows from analytics.refresh_predictive_views(:force)
 
 -- name: aggregate_values
@@ -12,14 +12,14 @@ select tenant_id, entity_id, period::timestamp at time zone 'UTC' as ds, value a
                                   cast(:ids as text[]), cast(:area as polygon), cast(:tenant_id as int))
 
 -- name: customer_behaviour
--- how much each customer does and where it is going
+-- volume and trend of each customer
 select * from analytics.customer_behavior_summary
  where (cast(:customer_ids as text[]) is null or customer_id = any(:customer_ids))
    and (cast(:metric_type as text) is null or metric_type = :metric_type)
  order by tenant_id, customer_id, metric_type
 
 -- name: customers_by_month
--- months of some customers
+-- monthly figures of some customers
 select a.tenant_id, a.customer_id, a.metric_type, t.unit, a.month::timestamp at time zone 'UTC' as ds, a.value as y, a.series, a.days,
        a.observations, a.day_mean, a.day_min, a.day_max, a.change, a.quality, a.anomalies,
        a.calendar_days, a.expected_days
@@ -35,7 +35,7 @@ select * from analytics.route_performance_summary
  order by tenant_id, route_id
 
 -- name: operations_by_month
--- months of some routes, vehicles, drivers or sites
+-- monthly figures of some routes, vehicles, drivers or sites
 select a.tenant_id, a.entity_id, a.metric_type, t.unit, a.month::timestamp at time zone 'UTC' as ds, a.value as y, a.series, a.days,
        a.observations, a.day_mean, a.day_min, a.day_max, a.change, a.quality, a.anomalies,
        a.calendar_days, a.expected_days
@@ -49,7 +49,7 @@ select a.tenant_id, a.entity_id, a.metric_type, t.unit, a.month::timestamp at ti
 select * from analytics.seasonal_patterns where series_id = any(cast(:series_ids as bigint[])) order by series_id, season desc, position
 
 -- name: daily_values
--- the days of some series, one row per series: days since :start, and their values
+-- daily values of some series, one row per series: days since :start, and their values
 select series_id, array_agg(day - cast(:start as date) order by day) as days, array_agg(value order by day) as "values"
   from analytics.daily_metrics_summary
  where series_id = any(cast(:series_ids as bigint[])) and day >= :start and day < :end

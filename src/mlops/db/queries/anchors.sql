@@ -1,7 +1,7 @@
 -- What the files of a version were when they were first seen, and whether they still are that.
 
 -- name: anchor_trained_version
--- anchors the version that was just registered as what its training made, and gives it its lineage
+-- anchors the version that was just registered, as its training made it, and stores its lineage
 with made as (
     select v.version_id, d.* from jsonb_to_record(cast(:document as jsonb)) as d (
                name text, version int, created_at timestamptz, lineage jsonb, lineage_sha256 text, files jsonb, metrics jsonb, tags jsonb)
@@ -21,7 +21,7 @@ update analytics.model_versions v
 returning v.version_id
 
 -- name: anchor_versions_as_found
--- anchors versions as their files were first found; one with lineage and files of what a training anchored is a copy of that
+-- anchors versions as their files were first found; one whose lineage and files equal an anchored training is recorded as its copy
 insert into analytics.model_anchors (version_id, anchored_by, copy_of, lineage_sha256, files, metrics, tags)
 select v.version_id, case when o.version_id is null then 'sync' else 'copy' end, o.version_id, d.lineage_sha256, d.files,
        case when o.version_id is not null then o.metrics when d.claims then v.metrics else '{}' end,
@@ -42,19 +42,19 @@ select v.version_id, case when o.version_id is null then 'sync' else 'copy' end,
     on conflict (version_id) do nothing
 
 -- name: mark_versions_read
--- notes that versions with an anchor were compared with it, or could not be read, which the alerts about files tell
+-- marks anchored versions as read: compared with their anchor, or unreadable (which the alerts about files report)
 update analytics.model_versions set lineage_read_at = clock_timestamp() where version_id = any (cast(:versions as bigint[])) and lineage_read_at is null
 
 -- name: version_anchor
--- the anchor of a live version, whether anything of it is other by now, and whether somebody has decided to promote it
+-- the anchor of a live version, whether any of it was altered since, and whether somebody has decided to promote it
 select v.version_id, v.lineage_sha256, v.lineage_state, v.lineage_problem, v.altered, a.files, a.metrics, a.tags, a.anchored_by,
        exists (select from analytics.promotions p where p.version_id = v.version_id) as decided
   from analytics.model_versions v left join analytics.model_anchors a using (version_id)
  where v.name = :name and v.version = :version and v.created_at = :created_at and v.deleted_at is null
 
 -- name: versions_to_check
--- versions that an alias points to now, or that were found changed; `due` are those of them to compare with their anchor: champions
--- that nobody has compared for an hour, and what was found changed
+-- versions that an alias points to, or that were found altered; `due` marks those to compare with their anchor: champions that
+-- were not compared for an hour, and altered ones
 with pointed as (
     select version_id, bool_or(alias = 'champion') as champion from analytics.model_aliases where valid_to is null group by version_id
 )
@@ -69,7 +69,7 @@ select v.version_id, v.name, v.version, v.created_at, v.run_id, v.source, v.tags
  order by v.name, v.version
 
 -- name: set_version_verified
--- records that a version was compared with its anchor, and what was other
+-- records that a version was compared with its anchor, and what differed
 update analytics.model_versions
    set verified_at = clock_timestamp(), verified_problem = :problem
  where version_id = :version_id

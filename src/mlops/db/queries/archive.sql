@@ -1,7 +1,7 @@
 -- Months that left the database: their files, how they are verified, brought back, and read beside the others.
 
 -- name: set_archive_formats
--- makes this transaction write numbers and times so that they can be read back exactly, and not wait long for locks
+-- sets number and time formats that can be read back exactly, and a short lock timeout, for this transaction
 select set_config('extra_float_digits', '1', true), set_config('datestyle', 'ISO, YMD', true), set_config('timezone', 'UTC', true),
        set_config('lock_timeout', '3s', true)
 
@@ -11,7 +11,7 @@ select n.nspname as schema, c.relname as name
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = cast(:table as regclass)
 
 -- name: table_columns
--- the columns of a table that hold what was written, whether a row can do without, and their place in the primary key
+-- the stored columns of a table: whether a row needs a value, and their place in the primary key
 select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull and not a.atthasdef as needed,
        array_position(i.indkey::int2[], a.attnum) as key
   from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
@@ -29,7 +29,7 @@ select path, sha256, digest, dropped_at is not null and restored_at is null as a
  order by archive_id desc limit 1
 
 -- name: add_archive
--- keeps where an archive lies and what it holds
+-- records where an archive lies and what it holds
 with kept as (
     insert into analytics.partition_archives (parent, partition, lower_bound, upper_bound, path, sha256, rows, digest, bytes)
     values (cast(:parent as regclass), :partition, :lower_bound, :upper_bound, :path, :sha256, :rows, :digest, :bytes)
@@ -39,8 +39,8 @@ insert into analytics.partition_log (parent, partition, action, rows, bytes)
 select parent::text, partition, 'archived', rows, bytes from kept
 
 -- name: archive_files
--- the newest archive of each month, whether its rows are nowhere else, what was wrong when it was last verified, and if that is
--- long ago; for observations that are read there: when the month ends
+-- the newest archive of each month: whether the database lacks its rows, what was wrong at the last verification, whether that
+-- is overdue, and, for observations read from it, when the month ends
 select distinct on (parent, lower_bound) path, bytes, dropped_at is not null and restored_at is null as only_there, problem,
        coalesce(verified_at, archived_at) < now() - interval '32 days' as unverified,
        case when parent = 'analytics.time_series_metrics'::regclass then upper_bound end as read_until
@@ -48,8 +48,8 @@ select distinct on (parent, lower_bound) path, bytes, dropped_at is not null and
  order by parent, lower_bound, archive_id desc
 
 -- name: archives_to_verify
--- the archives to verify again: those with a problem, and a few of the longest unverified, so that each is verified within 30 days
--- (nightly runs take a twentieth of all, three at least, that were not verified for a week; what was missed for 29 days is not put off)
+-- the archives to verify again: those with a problem, and the longest unverified, so that each is verified within 30 days
+-- (a nightly run takes a twentieth of all, at least three, of those not verified for a week; after 29 days an archive is always taken)
 with counted as (
     select archive_id, partition, path, sha256, problem, coalesce(verified_at, archived_at) as since,
            row_number() over (order by coalesce(verified_at, archived_at), archive_id) as place, count(*) over () as archives
@@ -65,7 +65,7 @@ select archive_id, partition, path, sha256 from counted
 update analytics.partition_archives set verified_at = clock_timestamp(), problem = :problem where archive_id = :archive_id
 
 -- name: archive_by_file
--- the record of an archive file: by its checksum, else by its place, which tells that it was altered
+-- the record of an archive file: by its checksum, else by its path, which shows that it was altered
 select archive_id, parent::text as parent, partition, lower_bound, upper_bound, path, sha256, rows, digest
   from analytics.partition_archives
  where sha256 = :sha256 or path = :path
@@ -81,7 +81,7 @@ select m.archive_id, m.partition, m.path
  where a.archive_id = :archive_id
 
 -- name: attach_archive
--- takes a table with the rows of an archive as its month; what was brought back and what was there
+-- attaches a table with the rows of an archive as its month; how many rows were restored and how many were there
 select partition, restored, there from analytics.attach_archive(:archive_id, cast(:table as regclass), :days)
 
 -- name: archived_observation_months
@@ -89,8 +89,8 @@ select partition, restored, there from analytics.attach_archive(:archive_id, cas
 select lower_bound as month, path from analytics.archived_months where parent = 'analytics.time_series_metrics'::regclass order by lower_bound
 
 -- name: archived_months_between
--- the archived months of observations and corrections that a question about some times needs, the oldest first
--- (with :as_of also those in which something may have been recorded after it: scores of what came before may rest on that)
+-- the archived months of observations and corrections that history between two times needs, the oldest first
+-- (with :as_of also months in which something may have been recorded after it: earlier scores may rest on that)
 select parent::text as parent, partition, lower_bound, upper_bound, path, sha256
   from analytics.archived_months
  where parent in ('analytics.time_series_metrics'::regclass, 'analytics.time_series_revisions'::regclass)
@@ -104,7 +104,7 @@ select parent::text as parent, partition, lower_bound, upper_bound, path, sha256
 select max(upper_bound) from analytics.archived_months where parent = 'analytics.time_series_metrics'::regclass
 
 -- name: create_archived_tables
--- makes room for rows of archived months, and views that show them beside those of the database; gone at the end of the transaction
+-- creates temporary tables for rows of archived months, and views that union them with the stored ones; dropped at commit
 create temporary table archived_metrics (like analytics.time_series_metrics including defaults including generated) on commit drop;
 create temporary table archived_revisions (like analytics.time_series_revisions including defaults including generated) on commit drop;
 create temporary view time_series_metrics as
@@ -113,9 +113,9 @@ create temporary view time_series_revisions as
     select * from analytics.time_series_revisions union all select * from pg_temp.archived_revisions
 
 -- name: analyze_archived_tables
--- tells the planner how many rows of archived months there are, and of which series
+-- gives the planner statistics about the archived rows
 analyze pg_temp.archived_metrics, pg_temp.archived_revisions
 
 -- name: empty_archived_tables
--- takes the rows of archived months away that an earlier question of the transaction needed
+-- removes the archived rows that an earlier query of the transaction needed
 truncate pg_temp.archived_metrics, pg_temp.archived_revisions

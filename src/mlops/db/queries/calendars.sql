@@ -1,7 +1,8 @@
 -- Named days and days without service of model versions.
 
 -- name: calendars_to_mirror
--- versions whose named days are still to be mirrored: from when until when; of those that an alias points to always until the end of next year
+-- versions whose named days are still to be mirrored, and the days from which to which; while an alias points to a version always
+-- until the end of next year
 select v.version_id, v.lineage -> 'recipe' ->> 'country' as country, coalesce(v.lineage -> 'recipe' -> 'events', '[]') as events,
        coalesce(c.last_day + 1, make_date(date_part('year', v.trained_from at time zone 'UTC')::int, 1, 1)) as first_day, w.last_day
   from analytics.model_versions v
@@ -14,7 +15,7 @@ select v.version_id, v.lineage -> 'recipe' ->> 'country' as country, coalesce(v.
  order by v.version_id
 
 -- name: mirror_calendar
--- mirrors the named days of a version's calendar; what is there stands
+-- mirrors the named days of a version's calendar; days that are there already are kept
 with calendar as (
     insert into analytics.model_calendars as c (version_id, country, library, first_day, last_day)
     values (:version_id, :country, :library, :first_day, :last_day)
@@ -27,7 +28,7 @@ select :version_id, d.day, d.name, d.kind, d.share, d.announced, d.series
 on conflict (version_id, day, name) do nothing
 
 -- name: set_service_calendar
--- keeps in which weekdays and months series are not served; what was known later stands
+-- stores on which weekdays and in which months series are not served; what was known at a later time is kept
 insert into analytics.service_calendar as c (series_id, closed_weekdays, closed_months, as_of)
 select d.series_id, d.closed_weekdays, d.closed_months, :as_of
   from jsonb_to_recordset(cast(:document as jsonb) -> 'series') as d (series_id bigint, closed_weekdays smallint[], closed_months smallint[])

@@ -1,7 +1,7 @@
 -- Observations that somebody decided to delete or to date anew.
 
 -- name: preview_edit
--- what there is of each of some series between two times: what a decision to delete it or to date it anew is about
+-- what is stored of each of some series between two times, for a decision to delete it or to change its dates
 select s.series_id, s.metric_type, s.granularity, o.observations, o.first_at, o.last_at, o.recorded_first, o.recorded_last,
        o.observations - r.corrected as uncorrected, o.ahead - r.now_ahead + r.first_ahead as ahead, r.corrections, f.forecasts, f.outcomes
   from analytics.series s
@@ -29,7 +29,7 @@ select s.series_id, s.metric_type, s.granularity, o.observations, o.first_at, o.
  order by s.series_id
 
 -- name: dependants_of_edit
--- the versions of models that were trained on some of these series between two times, and the feature builds that hold them
+-- the model versions that were trained on some of these series between two times, and the feature builds that hold them
 select 'model' as what, v.name, v.version::text as version, v.deleted_at is not null as gone
   from analytics.model_versions v
  where v.trained_from < :until and v.trained_to >= :first
@@ -42,7 +42,7 @@ select distinct 'build', b.feature_set, b.build_id::text, false
  order by 1 desc, 2, 3
 
 -- name: edit_observations
--- deletes observations or dates them anew, and records that as one decision; its number
+-- deletes observations or changes their dates, and records that as one decision; its number
 select analytics.edit_observations(cast(:action as text), cast(:known_at as text), cast(:series_ids as bigint[]),
        cast(:first as timestamptz), cast(:until as timestamptz), cast(:decided_by as text), cast(:reason as text))
 
@@ -53,7 +53,7 @@ select edit_id, series_id, series, action, known_at, first_at, last_at, observat
   from analytics.observation_edits where edit_id = :edit_id order by series_id
 
 -- name: edits_behind_prediction
--- what was deleted or dated anew, after a prediction was issued, of the raw observations behind it
+-- the decisions, made after a prediction was issued, to delete or re-date raw observations behind it
 select e.edit_id, e.action, e.known_at, e.observations, e.first_at, e.last_at, e.decided_at, e.decided_by, e.reason
   from analytics.model_prediction_results p
   join analytics.model_versions v using (version_id)

@@ -13,8 +13,8 @@ select series_id, time_zone, labels || jsonb_strip_nulls(jsonb_build_object(
  order by series_id
 
 -- name: feature_sources
--- the series of another metric type that measure the same place (or the same route, customer … as a whole), per series; and of what measures
--- only a part of that, which of them measure the whole
+-- the series of another metric type that measure the same place (or the same route, customer … as a whole), per series; of a series that
+-- measures only a part of that, which of them measure the whole
 with place as (
     select series_id, metric_type, granularity, tenant_id,
            case :entity when 'series'   then jsonb_build_array(customer_id, route_id, vehicle_id, driver_id, site_id, labels)
@@ -34,7 +34,7 @@ select w.series_id, s.series_id as source_id, p.wholes
  order by 1, 2
 
 -- name: feature_history
--- observations of some series as they were known at a time, an array per series, because single values are slow to pass
+-- observations of some series as they were known at a time, an array per series because that is faster than single values
 with known as (
     select series_id, observed_at, value
       from analytics.time_series_metrics
@@ -65,7 +65,7 @@ select w.series_id, n.observed_at
  order by w.series_id
 
 -- name: feature_build_by_digest
--- the build of exactly this: set, definitions, selection, as_of and window
+-- the build with exactly this set, definitions, selection, as_of and window
 select * from analytics.feature_builds where build_sha256 = :build_sha256
 
 -- name: feature_build_covering
@@ -81,12 +81,12 @@ select * from analytics.feature_builds
  limit 1
 
 -- name: create_feature_build
--- the number of a new build, and the table for its rows
+-- allocates the number of a new build and creates the table for its rows
 select build_id, analytics.make_offline_build(build_id) as rows_table
   from nextval(pg_get_serial_sequence('analytics.feature_builds', 'build_id')) build_id
 
 -- name: attach_feature_build
--- makes the rows of a build visible
+-- attaches the rows of a build, which makes them visible
 select analytics.attach_offline_build(:build_id)
 
 -- name: add_feature_build
@@ -103,7 +103,7 @@ values (:build_id, :build_sha256, :feature_set, :label, cast(:features as jsonb)
 select analytics.show_feature_set(:feature_set)
 
 -- name: feature_build_rows
--- the rows of a build in a window, an array per series and column, because millions of single values are slow to pass
+-- the rows of a build in a window, an array per series and column because that is faster than millions of single values
 select series_id, count(*) as rows, array_send(array_agg(observed_at order by observed_at)) as ds,
        array_send(array_agg(y order by observed_at)) as y,
        array_send(array_agg(features order by observed_at)) as features
@@ -115,7 +115,7 @@ select series_id, count(*) as rows, array_send(array_agg(observed_at order by ob
  order by series_id
 
 -- name: list_feature_builds
--- what was built of the feature sets, newest first, with the live model versions that were trained on exactly those rows
+-- the builds of the feature sets, newest first, with the live model versions that were trained on exactly those rows
 select b.*, pg_total_relation_size(to_regclass(format('analytics.offline_features_b%s', b.build_id))) as bytes,
        array(select format('%s/%s', v.name, v.version) from analytics.model_versions v
               where v.lineage ->> 'content_sha256' = b.content_sha256 and v.deleted_at is null
@@ -130,7 +130,7 @@ select b.*, pg_total_relation_size(to_regclass(format('analytics.offline_feature
 select analytics.drop_offline_build(:build_id)
 
 -- name: export_feature_sets
--- the feature sets of which there is a build, as the newest one has them, for export
+-- the feature sets that have a build, as their newest one has them, for export
 select distinct on (b.feature_set) b.feature_set as name, b.selection,
        (select jsonb_agg(jsonb_build_object('version', s.version, 'definition', s.definition) order by t.place)
           from jsonb_array_elements(b.features) with ordinality t (feature, place)
@@ -140,7 +140,7 @@ select distinct on (b.feature_set) b.feature_set as name, b.selection,
  order by b.feature_set, b.as_of desc, b.build_id desc
 
 -- name: export_feature_services
--- the live model versions all of whose features the newest build of a set has, each with the smallest such set
+-- the live model versions whose features are all in the newest build of a set, each with the smallest such set
 with newest as (
     select distinct on (feature_set) feature_set, features
       from analytics.feature_builds

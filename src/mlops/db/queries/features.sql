@@ -47,7 +47,7 @@ select f.name, f.version, f.definition
  order by f.name
 
 -- name: newest_version_using_feature
--- the newest live version that uses a feature and says what it was trained on, champions first
+-- the newest live version that uses a feature and has a recorded selection, champions first
 select v.name, v.version, v.lineage -> 'selection' as selection, v.lineage -> 'recipe' ->> 'country' as country
   from analytics.model_feature_store f
   join analytics.model_version_features e using (feature_id)
@@ -66,7 +66,7 @@ select feature, feature_version, model, model_version, champion, share, rank, fe
  order by champion desc, model, model_version desc, rank, feature
 
 -- name: set_feature_importance
--- shows beside each definition how much the feature matters to the live model versions
+-- stores beside each definition how much the feature matters to the live model versions
 update analytics.model_feature_store f
    set importance = n.importance
   from (select s.feature_id,
@@ -78,13 +78,13 @@ update analytics.model_feature_store f
  where n.feature_id = f.feature_id and f.importance is distinct from n.importance
 
 -- name: features_with_bin_edges
--- recorded features by name and version, with the histogram edges that their first profile laid
+-- recorded features by name and version, with the histogram edges of their first profile
 select f.feature_id, f.name, f.version, f.profile -> 'edges' as edges
   from analytics.model_feature_store f
   join unnest(cast(:names as text[]), cast(:versions as int[])) as w (name, version) using (name, version)
 
 -- name: add_feature_profiles
--- keeps profiles; one that is there already, the same, is not written again
+-- stores profiles; an equal one is not written again
 insert into analytics.feature_profiles as p
        (feature_id, window_start, window_end, as_of, series, expected, count,
         completeness, accuracy, consistency, freshness, quality, profile, temporal_pattern)
@@ -104,7 +104,7 @@ select feature_id, window_start, window_end, as_of, series, expected, count,
        is distinct from (excluded.series, excluded.expected, excluded.count, excluded.quality, excluded.profile, excluded.temporal_pattern)
 
 -- name: set_newest_feature_profiles
--- shows the newest profile of each of these features beside its definition
+-- stores the newest profile of each of these features beside its definition
 update analytics.model_feature_store f
    set quality = n.quality, profile = n.profile, temporal_pattern = n.temporal_pattern
   from (select distinct on (feature_id) feature_id, profile, temporal_pattern,

@@ -1,7 +1,7 @@
 -- Stored forecasts, read.
 
 -- name: forecast_versions
--- the versions of a model, or of all, with the aliases that point at them now, and of which series, how far and in which steps they forecast
+-- the versions of a model, or of all, with the aliases that point at them now, their series, horizon and granularity
 select v.version_id, v.name, v.version, v.deleted_at is null as live,
        (v.lineage -> 'recipe' ->> 'horizon')::int as horizon, v.lineage -> 'selection' ->> 'granularity' as granularity,
        (v.lineage -> 'series') || t.totals as series,
@@ -20,7 +20,7 @@ select v.version_id, v.name, v.version, v.deleted_at is null as live,
  order by v.name, v.created_at
 
 -- name: forecast_newest
--- the newest day for which versions have forecast, as known at :as_of; each is asked by its index, from the newest month on
+-- the newest target for which versions have forecast, as known at :as_of; each is looked up by its index, newest month first
 select max(n.target_at)
   from unnest(cast(:version_ids as bigint[])) v (version_id)
  cross join lateral (
@@ -29,7 +29,7 @@ select max(n.target_at)
         order by p.target_at desc limit 1) n
 
 -- name: forecast_list
--- what versions forecast from each cutoff, for some series or all, as known at :as_of: how much, and how good it was by the outcomes there were
+-- what versions forecast from each cutoff, for some series or all, as known at :as_of: how much, and the error where outcomes were known
 select p.version_id, p.cutoff, max(p.issued_at) as issued_at, count(distinct p.series_id) as series, max(p.horizon) as steps,
        count(*) as forecasts, count(o.y) as outcomes,
        sum(abs(p.y_hat - o.y)) / nullif(sum(abs(o.y)), 0) as wape
@@ -52,7 +52,7 @@ select p.version_id, p.series_id, p.target_at as ds, p.cutoff, p.y_hat, p.lo_80,
  order by p.version_id, p.series_id, p.cutoff, p.target_at
 
 -- name: forecast_span
--- until when a version has forecast, when the newest of it was issued, and when it began, as known at :as_of
+-- the first and the last target of a version's forecasts, and when the newest was issued, as known at :as_of
 select max(target_at) as forecast_until, max(issued_at) as issued_at, min(target_at) as forecast_from
   from analytics.model_prediction_results
  where version_id = :version_id and issued_at <= :as_of
@@ -62,7 +62,8 @@ select max(target_at) as forecast_until, max(issued_at) as issued_at, min(target
 select max(p.issued_at) from analytics.model_prediction_results p join analytics.model_versions v using (version_id) where v.name = :name
 
 -- name: freshest_predictions
--- the freshest forecast of a version for every series and past day, with the outcome as far as it was known at :as_of, and the seasonal naive from the same cutoff
+-- the freshest forecast of a version for every series and past day, with the outcome if it was known at :as_of, and the seasonal naive
+-- from the same cutoff
 select distinct on (p.series_id, p.target_at)
        p.series_id, p.target_at as ds, p.cutoff, p.issued_at, p.horizon, p.y_hat, p.lo_80, p.hi_80, p.lo_95, p.hi_95,
        case when p.outcome_recorded_at <= :as_of then p.outcome end as y, n.value as naive
@@ -74,7 +75,7 @@ select distinct on (p.series_id, p.target_at)
  order by p.series_id, p.target_at, p.cutoff desc
 
 -- name: freshest_judged_predictions
--- a version's freshest forecast of every series and day from one time to another whose outcome was known at :as_of, with when it was issued
+-- the freshest forecast of a version for every series and day of a window whose outcome was known at :as_of, with when it was issued
 select distinct on (p.series_id, p.target_at)
        p.series_id, p.target_at as ds, p.cutoff, p.issued_at, p.horizon, p.y_hat, p.outcome as y
   from analytics.model_prediction_results p

@@ -1,7 +1,7 @@
 -- Observations as they were known at a time, and what became of those that are gone.
 
 -- name: history
--- observations of some series as they were known at a time, and nothing that was recorded later
+-- observations of some series as they were known at a time; nothing that was recorded later is read
 with later as (  -- from its first later observation on, a series' scores may rest on what was not known
     select series_id, min(observed_at) as since
       from analytics.time_series_metrics
@@ -21,13 +21,13 @@ select series_id, observed_at, value, null
  order by 1, 2
 
 -- name: count_corrected_since
--- how many observations of some series have been corrected since a time, and are read as they stood then
+-- how many observations of some series were corrected after a time, and are read as they stood then
 select count(*)
   from analytics.time_series_revisions
  where series_id = any(:series_ids) and observed_at between :first and :last and recorded_at <= :as_of and superseded_at > :as_of
 
 -- name: lost_observations
--- what became of observations that were known at a time and are not read as of then any more, by series, month and cause
+-- what became of observations that were known at a time and can't be read as of then any more, by series, month and cause
 with lost as (
     select series_id, observed_at, date_trunc('month', observed_at) as month
       from unnest(cast(:series_ids as bigint[]), cast(:times as timestamptz[])) as lost (series_id, observed_at)
@@ -57,7 +57,7 @@ select l.series_id, to_char(l.month, 'YYYY-MM') as month, count(*) as observatio
  group by 1, 2, 4 order by 1, 2, 4
 
 -- name: deletions_since
--- the newest decision since a time to delete observations of some series, for each series and month: what was sent anew may be another value
+-- the newest decision since a time to delete observations, for each of some series and month; what was sent again may be another value
 select distinct on (d.series_id, m.month)
        d.series_id, to_char(m.month, 'YYYY-MM') as month, d.decided_at, d.decided_by, d.reason
   from analytics.observation_edits d

@@ -19,8 +19,8 @@ select v.version_id, v.name, v.version, v.kind, v.trained_to, f.version as featu
           v.name, v.version desc
 
 -- name: impact_forecasts
--- what versions forecast since a time, each and (version_id null) together; a target is no longer before its issue than 28 days,
--- or the recent days of steps that are longer
+-- what versions forecast since a time, each and (version_id null) together; a target is at most 28 days before its issue,
+-- or the recent days of longer steps
 select p.version_id, count(*) as forecasts, count(distinct p.series_id) as series, max(p.issued_at) as last_issued_at
   from analytics.model_prediction_results p
  where p.version_id = any(:version_ids) and p.parts is null and p.issued_at > :since and p.issued_at <= :as_of

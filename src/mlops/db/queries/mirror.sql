@@ -5,7 +5,7 @@
 select registry, address, synced_at, exists (select from analytics.registered_models) as filled from analytics.registry_mirror
 
 -- name: mirror_models
--- models as the registry has them
+-- inserts and updates models as the registry has them
 merge into analytics.registered_models r
 using (select * from pg_temp.model_changes where change <> 'gone') c on r.model_id = c.model_id
  when matched then
@@ -15,13 +15,13 @@ using (select * from pg_temp.model_changes where change <> 'gone') c on r.model_
       values (c.model_id, c.name, c.created_at, c.description, c.tags, :at)
 
 -- name: open_model_names
--- opens the time of names that models have from now on; the first one counts from the creation of the model
+-- begins the validity of new names of models; the first name is valid from the creation of the model
 insert into analytics.registered_model_names (model_id, name, valid_from)
 select model_id, name, case change when 'new' then least(created_at, :at) else :at end
   from pg_temp.model_changes where renamed or change in ('new', 'returned')
 
 -- name: mirror_versions
--- versions as the registry has them; the files of one that has others than before are to be read again
+-- inserts and updates versions as the registry has them; one whose files may differ from before is marked to be read again
 merge into analytics.model_versions r
 using (select * from pg_temp.version_changes where change <> 'gone') c on r.version_id = c.version_id
  when matched then
@@ -39,34 +39,34 @@ using (select * from pg_temp.version_changes where change <> 'gone') c on r.vers
               'incomplete', 'its files have not been read yet')
 
 -- name: open_aliases
--- opens the time of aliases that the mirror does not show yet
+-- begins the validity of aliases that the mirror does not show yet
 insert into analytics.model_aliases (model_id, alias, version_id, valid_from)
 select model_id, alias, version_id, :at from pg_temp.alias_changes where change = 'set'
 
 -- name: mark_models_deleted
--- tombstones for models that the registry no longer has
+-- sets tombstones on models that the registry no longer has
 update analytics.registered_models r set deleted_at = :at
   from pg_temp.model_changes c where c.model_id = r.model_id and c.change = 'gone'
 
 -- name: close_model_names
--- closes the time of names that their models no longer have
+-- ends the validity of names that their models no longer have
 update analytics.registered_model_names n set valid_to = :at
   from pg_temp.model_changes c
  where c.model_id = n.model_id and n.valid_to is null and (c.renamed or c.change = 'gone')
 
 -- name: mark_versions_deleted
--- tombstones for versions that the registry no longer has
+-- sets tombstones on versions that the registry no longer has
 update analytics.model_versions r set deleted_at = :at
   from pg_temp.version_changes c where c.version_id = r.version_id and c.change = 'gone'
 
 -- name: close_aliases
--- closes the time of aliases that now point elsewhere or nowhere
+-- ends the validity of aliases that now point elsewhere or nowhere
 update analytics.model_aliases a set valid_to = :at
   from pg_temp.alias_changes c
  where c.change = 'ended' and (a.model_id, a.alias) = (c.model_id, c.alias) and a.valid_to is null
 
 -- name: set_mirror_synced
--- notes that the mirror now equals the registry
+-- records that the mirror now equals the registry
 update analytics.registry_mirror set registry = :registry, address = :address, how = :how, seconds = :seconds, synced_at = :at,
        adopted_at = case when registry = :registry then adopted_at else :at end, failed_at = null, failure = null,
        (models, versions, aliases) = (
@@ -76,7 +76,7 @@ update analytics.registry_mirror set registry = :registry, address = :address, h
 returning models, versions, aliases
 
 -- name: set_mirror_failed
--- notes why the mirror could not be made equal to the registry
+-- records why the mirror could not be made equal to the registry
 update analytics.registry_mirror set failed_at = clock_timestamp(), failure = :failure
 
 -- name: count_unread_versions
@@ -84,7 +84,7 @@ update analytics.registry_mirror set failed_at = clock_timestamp(), failure = :f
 select count(*) from analytics.model_versions where deleted_at is null and lineage_read_at is null
 
 -- name: unread_versions
--- versions whose files are to be read for their lineage: those that claim one first, then the newest; and some that could not be read
+-- versions whose files are to be read for their lineage: those that claim one first, then the newest; and some that were unreadable before
 with unread as (
     (select version_id, false as again
        from analytics.model_versions
@@ -104,7 +104,7 @@ select u.version_id, v.name, v.version, v.created_at, v.run_id, v.source, v.tags
  order by u.again, v.tags ? 'mlops.lineage_sha256' desc, v.created_at desc, v.version_id desc
 
 -- name: set_lineage
--- what the files of versions say about their lineage; a version that changed meanwhile is read again; what was once complete stays
+-- stores the lineage that the files of versions carry; a version that changed meanwhile is read again; a complete lineage is kept
 update analytics.model_versions r
    set lineage = d.lineage, lineage_sha256 = d.lineage_sha256,
        lineage_state = case when c.claimed then 'claimed' else d.lineage_state end,
@@ -120,7 +120,7 @@ update analytics.model_versions r
  where r.version_id = d.version_id and r.seen_at = d.seen_at and r.lineage is null
 
 -- name: versions_with_definitions_now
--- versions that waited for a definition which the feature store now has
+-- versions that lacked a definition which the feature store has by now
 select array_agg(v.version_id)
   from analytics.model_versions v
  where v.deleted_at is null and v.lineage_problem = 'a declared feature is not in the feature store'
@@ -130,7 +130,7 @@ select array_agg(v.version_id)
                            where s.name = f.key and s.definition_sha256 = f.value ->> 'definition_sha256'))
 
 -- name: update_lineage_edges
--- lineage edges of some versions: as the models declare them, else guessed by name among the definitions of the time
+-- writes the lineage edges of some versions: as the models declare them, else inferred by name among the definitions of the time
 with named as (
     select * from analytics.model_versions where version_id = any (cast(:versions as bigint[]))
 ), wanted as (
@@ -162,7 +162,7 @@ select version_id, feature_id, importance, origin from wanted
  where (e.importance, e.origin) is distinct from (excluded.importance, excluded.origin)
 
 -- name: update_lineage_state
--- marks the versions, of some, of which a declared feature is not in the feature store, and clears the mark when it is
+-- marks those of some versions that declare a feature which is not in the feature store, and clears the mark when it is
 with missing as (
     select v.version_id, v.lineage_problem as problem, exists (
            select from jsonb_each(v.lineage -> 'features') f

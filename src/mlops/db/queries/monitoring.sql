@@ -1,8 +1,8 @@
 -- The weekly check of what is served, and what it found.
 
 -- name: served_versions
--- the versions that are served at :as_of, with what they were trained on and the champion of their model: every champion, and what
--- another alias points to if it forecasts; a version with several aliases is there once, as champion before challenger before others
+-- the versions that are served at :as_of, with what they were trained on and the champion of their model: every champion, and
+-- versions behind another alias that forecast; one with several aliases is listed once, as champion before challenger before others
 with aliased as (
     select distinct on (a.version_id) a.version_id, a.model_id, a.alias, a.valid_from as alias_since
       from analytics.model_aliases a
@@ -25,24 +25,24 @@ select v.version_id, v.name, v.version, v.kind, v.run_id, v.params, v.metrics, v
  order by v.name, a.alias <> 'champion', a.alias <> 'challenger', a.alias
 
 -- name: set_health_policy
--- brings what each part of health weighs, where it differs; nothing is written when nothing changed
+-- updates the weights and limits of the parts of health, where they differ
 update analytics.health_policy p set weight = n.weight, good = n.good, bad = n.bad
   from jsonb_to_recordset(cast(:document as jsonb) -> 'parts') as n (part text, weight float8, good float8, bad float8)
  where n.part = p.part and (p.weight, p.good, p.bad) is distinct from (n.weight, n.good, n.bad)
 
 -- name: is_newer_check_there
--- whether anything has been checked at a later time than :as_of
+-- whether anything has been checked for a later time than :as_of
 select exists (select from analytics.model_checks where as_of > :as_of)
     or exists (select from analytics.retraining_recommendations where as_of > :as_of)
 
 -- name: proof_made_within
--- whether challengers of a version were fitted for a proof in the :days days before :as_of
+-- whether challengers of a version were fitted to prove an expected benefit in the :days days before :as_of
 select exists (select from analytics.retraining_recommendations
                 where version_id = :version_id and as_of < :as_of and as_of > cast(:as_of as timestamptz) - make_interval(days => :days)
                   and evidence ? 'challenged')
 
 -- name: add_check
--- records that a version was checked for one week, as what, and what was measured; a later check of the same week replaces it
+-- records the check of a version for one week: as which alias, and what was measured; a later check of the same week replaces it
 insert into analytics.model_checks as c (version_id, as_of, alias, state, problem, measured, compared_with, comparison)
 values (:version_id, :as_of, :alias, :state, :problem, :measured, cast(:compared_with as bigint), cast(:comparison as jsonb))
     on conflict (version_id, as_of) do update
@@ -52,7 +52,7 @@ values (:version_id, :as_of, :alias, :state, :problem, :measured, cast(:compared
            is distinct from (excluded.alias, excluded.state, excluded.problem, excluded.measured, excluded.compared_with, excluded.comparison)
 
 -- name: add_findings
--- records the findings of one check; a later check of the same week replaces what it found otherwise
+-- records the findings of one check; those of a later check of the same week replace them
 insert into analytics.model_performance_tracking as t
        (version_id, as_of, window_start, window_end, kind, subject, slice, statistic, threshold, drifted, detail, change)
 select :version_id, :as_of, :window_start, :window_end, kind, subject, slice, nullif(statistic, 'NaN'), nullif(threshold, 'NaN'), drifted, detail, nullif(change, 'null')
@@ -67,7 +67,7 @@ select :version_id, :as_of, :window_start, :window_end, kind, subject, slice, nu
            is distinct from (excluded.statistic, excluded.threshold, excluded.drifted, excluded.detail, excluded.change)
 
 -- name: withdraw_findings
--- findings of an earlier check of one week that the newest check did not make: they stay, as no longer so
+-- marks findings that the newest check of a week did not confirm as no longer true; they are kept
 update analytics.model_performance_tracking t
    set drifted = false, detail = 'no longer so: ' || t.detail
  where t.version_id = :version_id and t.as_of = :as_of and t.drifted
@@ -75,7 +75,7 @@ update analytics.model_performance_tracking t
                     where (n.kind, n.subject, n.slice) = (t.kind, t.subject, t.slice))
 
 -- name: add_snapshot
--- keeps the Evidently snapshot of one week, the newest check's
+-- stores the Evidently snapshot of one week's newest check
 insert into analytics.evidently_snapshots (version_id, as_of, snapshot) values (:version_id, :as_of, cast(:snapshot as jsonb))
     on conflict (version_id, as_of) do update set snapshot = excluded.snapshot
 
@@ -84,7 +84,8 @@ insert into analytics.evidently_snapshots (version_id, as_of, snapshot) values (
 select snapshot::text from analytics.evidently_snapshots where version_id = :version_id and as_of = :as_of
 
 -- name: evidently_checks
--- every check with its Evidently snapshot, as known at :as_of: how many findings drifted by kind, what the backtest promised, the health of who is champion still
+-- every check with its Evidently snapshot, as known at :as_of: drifted findings by kind, the error that the backtest promised, and the
+-- health of versions that are still champion
 with checks as (
     select version_id, as_of, snapshot from analytics.evidently_snapshots where as_of <= :as_of
 ), healthy as (

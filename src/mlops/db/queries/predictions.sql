@@ -1,13 +1,13 @@
 -- Forecasts on their way into the database, and back to the observations behind them.
 
 -- name: create_staged_predictions
--- a table of this transaction alone, for COPY
+-- creates a temporary table for COPY, dropped at commit
 create temporary table staged_predictions on commit drop as
 select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts
   from analytics.model_prediction_results with no data
 
 -- name: store_predictions
--- stores forecasts; what was said before for the same version, series, cutoff and target stands
+-- stores forecasts; the first one for the same version, series, cutoff and target is kept
 insert into analytics.model_prediction_results
        (version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts)
 select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts
@@ -20,7 +20,8 @@ select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_8
 select max(prediction_id) from analytics.model_prediction_results
 
 -- name: months_behind_prediction
--- the months of raw observations behind a prediction: what was known of its series (of a total: of those that it sums) when it was issued, and what came or changed since
+-- the months of raw observations behind a prediction (of a total: behind those that it sums): what was known when it was issued, and
+-- what came or changed since
 with asked as (
     select coalesce(f.parts, array[coalesce(s.weeks_of, p.series_id)]) as series_ids, p.issued_at, p.cutoff, coalesce(least(v.trained_from, p.cutoff), p.cutoff) as since
       from analytics.model_prediction_results p join analytics.model_versions v using (version_id) join analytics.series s using (series_id)
@@ -31,7 +32,7 @@ with asked as (
       from asked a
      cross join lateral generate_series(date_trunc('month', a.since, 'UTC'), a.cutoff, interval '1 month') m
 )
-select (m.month at time zone 'UTC')::date as month, t.partition,
+select (m.month at time zone 'UTC')::date as month, t.partition::text as partition,
        o.known + r.corrected as known, r.corrected, o.later, x.path as archive
   from months m
   left join analytics.month_partitions('analytics.time_series_metrics') t on t.lower_bound = m.month

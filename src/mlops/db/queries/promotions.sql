@@ -11,7 +11,7 @@ select p.promotion_id, p.action, p.decided_by, p.reason, p.gates, p.forced, p.de
  order by p.promotion_id desc limit 1
 
 -- name: add_promotion
--- records that a version is to be the champion of its name, unless the newest decision says so already: it stands behind the champion, or waits and says the same
+-- records the decision that a version becomes the champion of its name, unless the newest decision is the same: in force, or waiting
 with target as (
     select v.version_id, v.model_id, coalesce(n.version_id = v.version_id, false) as holds, b.version_id as before_id
       from analytics.model_versions v
@@ -39,11 +39,11 @@ select t.model_id, 'champion', t.version_id, t.before_id, :action, :decided_by, 
  where not exists (select from said)
 
 -- name: set_promotion_applied
--- notes that the registry's alias was moved as decided
+-- records that the registry's alias was moved as decided
 update analytics.promotions set applied_at = clock_timestamp() where promotion_id = :promotion_id and applied_at is null
 
 -- name: champions_of_model
--- every version that was champion of a name, the oldest first: whether a rollback made it so, and whether it is still there
+-- every version that was champion of a name, the oldest first: whether by a rollback, and whether it is still in the registry
 select v.version, coalesce(p.action = 'rollback', false) as back, v.deleted_at is null as there
   from analytics.registered_models m
   join (select model_id, alias, version_id, valid_from, max(promotion_id) as promotion_id
@@ -54,7 +54,7 @@ select v.version, coalesce(p.action = 'rollback', false) as back, v.deleted_at i
  order by s.valid_from
 
 -- name: promotion_history
--- every time of a name's aliases with the decision behind it, the newest first
+-- every period of a name's aliases with the decision behind it, the newest first
 select s.alias, v.version, s.valid_from, s.valid_to, p.promotion_id, p.action, p.decided_by, p.reason, p.forced, p.gates,
        p.decided_at, p.recommendation_id
   from analytics.registered_models m

@@ -1,13 +1,13 @@
 -- What a check recommends, what was decided about it, and what came of it.
 
 -- name: recommendation_of_week
--- the recommendation of a version for one week that stands
+-- the current recommendation of a version for one week
 select recommendation_id, action, reasons, rule_version, status
   from analytics.retraining_recommendations
  where version_id = :version_id and as_of = :as_of and replaced_by is null
 
 -- name: replace_recommendation
--- makes room for another recommendation of the same week: its number
+-- marks a recommendation as replaced; the number of the one that replaces it
 update analytics.retraining_recommendations
    set status = 'superseded',
        replaced_by = nextval(pg_get_serial_sequence('analytics.retraining_recommendations', 'recommendation_id'))
@@ -15,7 +15,7 @@ update analytics.retraining_recommendations
 returning replaced_by
 
 -- name: add_recommendation
--- records the recommendation of one week and closes older open ones of the version; it is closed itself when there is a newer one
+-- records the recommendation of one week and supersedes older open ones of the version; it is itself superseded by a newer one
 with closed as (
     update analytics.retraining_recommendations set status = 'superseded'
      where version_id = :version_id and as_of < :as_of and status = 'open'
@@ -35,7 +35,7 @@ select coalesce(cast(:recommendation_id as bigint), nextval(pg_get_serial_sequen
 returning recommendation_id
 
 -- name: link_findings
--- ties the recommendation of one week to the findings that it rests on
+-- links the recommendation of one week to the findings that it is based on
 insert into analytics.recommendation_findings (recommendation_id, finding_id)
 select r.recommendation_id, f.finding_id
   from analytics.retraining_recommendations r
@@ -44,7 +44,7 @@ select r.recommendation_id, f.finding_id
     on conflict do nothing
 
 -- name: recommendation_stands_since
--- since which check in a row a recommendation asks the same for the same cause
+-- the first of the consecutive checks that recommended the same action for the same cause
 with mine as (
     select version_id, as_of, action, cause from analytics.retraining_recommendations where recommendation_id = :recommendation_id
 )
@@ -56,7 +56,7 @@ select min(r.as_of)
                               and (o.action, o.cause) is distinct from (m.action, m.cause)), '-infinity')
 
 -- name: decisions_in_force
--- recommendations about a version that were dismissed or put off until after :as_of, each by its newest decision
+-- recommendations about a version that were dismissed or snoozed until after :as_of, each by its newest decision
 select r.recommendation_id, r.action, r.cause, coalesce(r.severity, 0) as severity, (r.expected_benefit ->> 'money')::float8 as money,
        d.decision, d.decided_by, d.reason, coalesce(d.until, r.expires_at) as until
   from analytics.retraining_recommendations r
@@ -66,7 +66,7 @@ select r.recommendation_id, r.action, r.cause, coalesce(r.severity, 0) as severi
  order by r.recommendation_id desc
 
 -- name: close_recommendations_of_replaced
--- closes recommendations about versions that are champion no more, but for one whose promotion was interrupted: that is still to be finished
+-- supersedes recommendations about versions that are no longer champion, except where an interrupted promotion is to be finished
 update analytics.retraining_recommendations r
    set status = 'superseded'
  where r.status in ('open', 'accepted', 'snoozed')
@@ -74,7 +74,7 @@ update analytics.retraining_recommendations r
    and not exists (select from analytics.promotions p where p.recommendation_id = r.recommendation_id)
 
 -- name: recommendations
--- recommendations, the newest first: those that wait for somebody, or with :everything all of them
+-- recommendations, the newest first: those that wait for a decision, or with :everything all of them
 select r.recommendation_id, v.name, v.version, r.as_of, r.action, r.status, r.reasons, r.expected_benefit, r.cost, r.horizon_weeks, r.onset_at,
        r.expires_at, r.verdict, r.realised_benefit, r.realised_at, d.decision, d.decided_by, d.reason, d.until, d.decided_at
   from analytics.retraining_recommendations r
@@ -85,7 +85,7 @@ select r.recommendation_id, v.name, v.version, r.as_of, r.action, r.status, r.re
  order by r.as_of desc, r.recommendation_id desc
 
 -- name: recommendation
--- one recommendation with the version that it is about, the one that it would bring back, what became of it, and its newest decision
+-- one recommendation with its version, the rollback target, what became of it, and its newest decision
 select r.recommendation_id, r.as_of, r.action, r.reasons, r.evidence, r.rule_version, r.cause, r.severity, r.status, r.verdict, r.retrained_version_id,
        r.challenger, r.onset_at, r.expected_benefit, r.cost, r.horizon_weeks, r.expires_at, r.held_by, r.replaced_by,
        r.realised_benefit, r.realised_at, r.created_at, r.decided_at as done_at,
@@ -105,7 +105,7 @@ select r.recommendation_id, r.as_of, r.action, r.reasons, r.evidence, r.rule_ver
  where r.recommendation_id = :recommendation_id
 
 -- name: findings_of_recommendation
--- the findings that a recommendation rests on, the clearest first
+-- the findings that a recommendation is based on, the clearest first
 select t.kind, t.subject, t.slice, t.statistic, t.threshold, t.drifted, t.detail, t.change,
        case when s.series_id is not null then analytics.series_name(s) end as place
   from analytics.recommendation_findings l join analytics.model_performance_tracking t using (finding_id)
@@ -119,19 +119,19 @@ select decision, decided_by, reason, until, decided_at
   from analytics.recommendation_decisions where recommendation_id = :recommendation_id order by decision_id
 
 -- name: add_recommendation_decision
--- records what somebody decided about a recommendation; the table's trigger gives the recommendation its state
+-- records a decision about a recommendation; a trigger of the table updates the recommendation's state
 insert into analytics.recommendation_decisions (recommendation_id, decision, decided_by, reason, until)
 values (:recommendation_id, :decision, :decided_by, :reason, :until)
 
 -- name: recommendations_to_act_on
--- open or accepted recommendations that ask for something
+-- open or accepted recommendations of any action but none
 select r.recommendation_id, v.name, v.version, r.as_of, r.action, r.reasons
   from analytics.retraining_recommendations r join analytics.model_versions v using (version_id)
  where r.status in ('open', 'accepted') and r.action <> 'none'
  order by r.as_of, r.recommendation_id
 
 -- name: set_recommendation_done
--- records what came of a recommendation
+-- records that a recommendation was carried out, and what came of it
 update analytics.retraining_recommendations
    set status = 'done', decided_at = clock_timestamp(), verdict = :verdict, retrained_run_id = :run_id,
        retrained_version_id = (select version_id from analytics.model_versions
@@ -167,10 +167,10 @@ select a.recommendation_id, a.action, a.promised, a.since, least(a.since + make_
  order by a.recommendation_id
 
 -- name: set_realised_benefit
--- records what acting on a recommendation saved, once
+-- records, once, what acting on a recommendation saved
 update analytics.retraining_recommendations set realised_benefit = :benefit, realised_at = :as_of
  where recommendation_id = :recommendation_id and status = 'done' and realised_at is null
 
 -- name: realised_benefits
--- what acting on recommendations about a model promised and what came true, in the order in which it was recommended
+-- promised and realised benefit of recommendations about a model, in the order in which they were made
 select * from analytics.realised_benefits where model = :name order by recommended_at, recommendation_id

@@ -1,7 +1,7 @@
 -- MLflow's registry as it is, and where the mirror shows something else.
 
 -- name: registry_identity
--- the oldest experiment: it tells one registry from another, by whatever address it is reached
+-- the oldest experiment: it identifies a registry, whatever address it is reached by
 select experiment_id, creation_time from experiments where creation_time is not null order by creation_time, experiment_id limit 1
 
 -- name: registry_tables_known
@@ -24,7 +24,7 @@ select bool_and(a.attname is not null) as known
   left join pg_attribute a on a.attrelid = to_regclass(needed.relation) and a.attname = wanted and not a.attisdropped
 
 -- name: create_registry_tables
--- empty places for what the registry says and for what differs from it; they stay with the connection
+-- creates temporary tables for what the registry has and for what differs from it; they last as long as the connection
 set local work_mem = '64MB';  -- rows are wide: tags, params and metrics are compared
 create temporary table if not exists seen_models (
     name text, created_at timestamptz, description text, tags jsonb, aliases jsonb, model_id bigint
@@ -71,11 +71,11 @@ select v.name, v.version, to_timestamp(v.creation_time / 1000.0) as created_at, 
                        where p.workspace = 'default' and p.key = 'mlflow.prompt.is_prompt' and p.value = 'true')
 
 -- name: registry_run_ids
--- the runs that the versions just read name
+-- the runs of the versions that were just read
 select array_agg(distinct run_id) from pg_temp.seen_versions where run_id is not null
 
 -- name: registry_runs
--- the runs of registered versions as MLflow's tables hold them, by their index: a store has many other runs
+-- the runs of registered versions as MLflow's tables hold them, looked up by index because a store has many other runs
 select r.run_uuid as run_id, case r.lifecycle_stage when 'deleted' then 'deleted' else 'there' end as state,
        coalesce(nullif(r.name, ''), t.tags ->> 'mlflow.runName') as run_name,
        coalesce(nullif(r.user_id, ''), t.tags ->> 'mlflow.user') as run_user,
@@ -99,11 +99,11 @@ select r.run_uuid as run_id, case r.lifecycle_stage when 'deleted' then 'deleted
         where n.destination_id = r.run_uuid and n.destination_type = 'RUN' and n.source_type = 'DATASET') d
 
 -- name: empty_registry_tables
--- forgets what was read of the registry, for it changed meanwhile
+-- discards what was read of the registry, because it changed meanwhile
 truncate pg_temp.seen_models, pg_temp.seen_versions, pg_temp.seen_runs
 
 -- name: models_not_recognised
--- models not yet recognised and the rows of the mirror, made in the same ms, that they may be; with the times of their versions by number
+-- models not recognised yet and the rows of the mirror, created in the same ms, that they may be; with the times of their versions
 with seen as (
     select name, created_at from pg_temp.seen_models where model_id is null
 ), known as (
@@ -119,7 +119,7 @@ select model_id, name, created_at, deleted_at is null,
   from known k
 
 -- name: recognise_models_by_name
--- recognises the models that still have the name they had; of models made in the same ms only those that share a version or have none
+-- recognises models whose name is unchanged; of models created in the same ms only those that share a version or have none
 with known as (
     select model_id, name, created_at, count(*) over (partition by created_at) = 1 as alone
       from analytics.registered_models where deleted_at is null
@@ -142,17 +142,17 @@ update pg_temp.seen_models m set model_id = p.model_id
            and p.model_id not in (select model_id from analytics.model_versions where deleted_at is null))
 
 -- name: set_recognised_models
--- gives models the rows of the mirror that they were recognised as
+-- gives models the ids of the mirror's rows that they were recognised as
 update pg_temp.seen_models m set model_id = f.model_id
   from unnest(cast(:names as text[]), cast(:model_ids as bigint[])) as f (name, model_id)
  where m.name = f.name
 
 -- name: number_new_models
--- gives the models that the mirror never had a number
+-- gives new models an id
 update pg_temp.seen_models set model_id = nextval(pg_get_serial_sequence('analytics.registered_models', 'model_id')) where model_id is null
 
 -- name: find_model_changes
--- finds the models that the mirror shows otherwise than the registry
+-- finds the models that differ between mirror and registry
 insert into pg_temp.model_changes
 select case when r.model_id is null then 'new' when r.deleted_at is not null then 'returned' else 'changed' end,
        r.name <> m.name, m.model_id, m.name, m.created_at, m.description, m.tags
@@ -165,8 +165,8 @@ select 'gone', false, r.model_id, r.name, r.created_at, r.description, r.tags
  where r.deleted_at is null and not exists (select from pg_temp.seen_models m where m.model_id = r.model_id)
 
 -- name: find_version_changes
--- finds the versions that the mirror shows otherwise than the registry; what was seen of a run stays when the run is gone, and what
--- was anchored of its metrics is shown whatever it says now
+-- finds the versions that differ between mirror and registry; what was seen of a run is kept when the run is gone, and its
+-- anchored metrics are shown whatever the run says now
 with wanted as not materialized (
     select m.model_id, v.name, v.version, v.created_at, v.description, v.stage, coalesce(v.status, 'READY') as status, v.source,
            substring(v.source from '(?:^models:/|/models/)(m-[0-9a-f]{32})(?:/|$)') as logged_model_id,
@@ -217,7 +217,7 @@ select 'gone', r.version_id, r.model_id, r.name, r.version, r.created_at, r.desc
                     where (m.model_id, v.version, v.created_at) = (r.model_id, r.version, r.created_at))
 
 -- name: find_alias_changes
--- finds the aliases that the mirror shows otherwise than the registry; asked when the versions are already mirrored
+-- finds the aliases that differ between mirror and registry; runs after the versions are mirrored
 with wanted as (
     select m.model_id, a.key as alias, v.version_id
       from pg_temp.seen_models m
@@ -242,11 +242,11 @@ select 'versions', change, count(*) from pg_temp.version_changes group by change
 select 'aliases', change, count(*) from pg_temp.alias_changes group by change
 
 -- name: versions_with_changed_runs
--- versions with lineage whose run may say other importances than before
+-- versions with lineage whose runs may hold other importances than before
 select array_agg(c.version_id)
   from pg_temp.version_changes c join analytics.model_versions v using (version_id)
  where c.change in ('changed', 'returned') and (v.lineage is not null or v.inferred_features is not null)
 
 -- name: registry_read_time
--- the time that history of this sync is dated to: after everything was read, and never before an earlier sync
+-- the time to which this sync dates history: after everything was read, and never before an earlier sync
 select greatest(clock_timestamp(), synced_at) from analytics.registry_mirror

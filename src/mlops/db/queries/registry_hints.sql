@@ -1,14 +1,14 @@
 -- Word of changes in MLflow's registry: by NOTIFY and by webhooks.
 
 -- name: registry_triggers
--- MLflow's registry tables as the search path finds them: whether each is there, and whether it tells of its changes
+-- MLflow's registry tables on the search path: whether each is there, and whether it notifies of its changes
 select t.name, to_regclass(t.name) is not null as there,
        exists (select from pg_trigger g
                 where g.tgrelid = to_regclass(t.name) and g.tgname = 'mlops_registry_hint' and g.tgenabled <> 'D') as tells
   from unnest('{registered_models,model_versions,registered_model_aliases,model_version_tags,registered_model_tags,runs}'::text[]) t (name)
 
 -- name: install_registry_triggers
--- makes MLflow's registry tables tell of every change by NOTIFY: a function beside them, and a trigger on each; again changes nothing
+-- makes MLflow's registry tables notify of every change: a function beside them, and a trigger on each; idempotent
 create or replace function mlops_registry_hint() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -36,10 +36,10 @@ create or replace trigger mlops_registry_hint after update of lifecycle_stage or
        for each statement execute function mlops_registry_hint();
 
 -- name: remove_registry_triggers
--- makes MLflow's registry tables as MLflow made them: no trigger and no function of ours
+-- removes our triggers and our function from MLflow's registry tables
 drop function if exists mlops_registry_hint() cascade;
 
 -- name: add_webhook_delivery
--- keeps the id of a webhook's delivery, unless it is known; what is so old that its timestamp refuses it is forgotten
+-- stores the id of a webhook's delivery, unless it is known; ids older than the accepted age of a timestamp are deleted
 with forgotten as (delete from analytics.webhook_deliveries where received_at < now() - interval '1 hour')
 insert into analytics.webhook_deliveries (delivery_id) values (:delivery_id) on conflict do nothing

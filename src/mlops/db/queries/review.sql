@@ -119,7 +119,7 @@ select f.version_id, f.kind, f.subject, f.slice, f.detail, f.statistic, f.thresh
 select * from analytics.forecast_accuracy(cast(:version_ids as bigint[]), :as_of)
 
 -- name: review_waiting
--- by version, how many forecasts are past, and how many of those still have no outcome
+-- by version, how many forecasts are past, and how many of those have no outcome yet
 select version_id, count(*) as due, count(*) filter (where waits) as forecasts, count(distinct series_id) filter (where waits) as series,
        min(target_at) filter (where waits) as oldest
   from (select version_id, series_id, target_at, coalesce(outcome_recorded_at > :as_of, true) as waits

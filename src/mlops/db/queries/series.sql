@@ -35,7 +35,7 @@ select s.series_id, analytics.series_name(s) as name, s.metric_type, t.unit, s.g
  group by s.series_id, t.unit
 
 -- name: newest_of_series
--- the newest observations of a series
+-- the newest observations of one series
 select observed_at, value, quality_score, recorded_at from analytics.time_series_metrics
  where series_id = :series_id order by observed_at desc limit :most
 
@@ -55,11 +55,11 @@ select s.granularity, max(n.observed_at) as newest
  group by s.granularity
 
 -- name: names_of_series
--- what people call series
+-- the readable names of some series
 select series_id, analytics.series_name(s) as name from analytics.series s where series_id = any(:series_ids)
 
 -- name: names_of_selected_series
--- the series of a selection, or all, by a name that a person knows
+-- the readable names of the series of a selection, or of all
 select series_id, analytics.series_name(series) as name
   from analytics.series
  where (cast(:metric_type as text) is null or metric_type = :metric_type)
@@ -70,7 +70,7 @@ select series_id, analytics.series_name(series) as name
  order by series_id
 
 -- name: series_with_all_names
--- series by what they are and by what people call them: by all of their places and labels, or by one of them
+-- series with everything that people may call them: their name, their places, their labels
 select s.series_id, s.metric_type, s.granularity, analytics.series_name(s) as name,
        array_remove(array[analytics.series_name(s), s.customer_id, s.route_id, s.vehicle_id, s.driver_id, s.site_id], null)
        || coalesce((select array_agg(value) from jsonb_each_text(s.labels)), '{}') as names
@@ -118,8 +118,8 @@ select label.key, array_agg(distinct label.value order by label.value) as values
  order by label.key
 
 -- name: series_slices
--- which part of a model each of its series belongs to, for every way of slicing that is asked for: a column, a label, or what is known of its
--- route or customer
+-- the slice to which each series of a model belongs, for every asked dimension: a column, a label, or an attribute of its route or
+-- customer
 select s.series_id, b.name as by,
        coalesce(s.labels ->> b.name,
                 case b.name when 'granularity'  then s.granularity

@@ -13,11 +13,11 @@ select clock_timestamp()
 select pg_advisory_xact_lock(hashtextextended(:name, 0))
 
 -- name: reader_role_exists
--- whether the server has the role for those who only read
+-- whether the server has the role of read-only users
 select exists (select from pg_roles where rolname = 'mlops_reader')
 
 -- name: tune_server
--- what the server says of itself: connections, months, libraries to be had, and whether it is on this machine
+-- facts about the server: connections, months, libraries, and whether it is on this machine
 select current_setting('max_connections')::int as connections,
        (select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind = 'r')::int as partitions,
        (select setting from pg_settings where name = 'shared_preload_libraries') as libraries,

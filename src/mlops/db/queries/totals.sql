@@ -1,7 +1,7 @@
 -- Series that sum others: totals of places, and weeks of days.
 
 -- name: series_of_whole_places
--- the series that measure routes, vehicles, drivers, sites or the company themselves: of a metric type, with observations
+-- the series with observations that measure whole routes, vehicles, drivers, sites or the company, of a metric type
 select s.series_id, s.level, s.tenant_id, s.customer_id, s.driver_id, s.vehicle_id, s.route_id, s.site_id
   from analytics.series s
  where s.metric_type = :metric_type and s.granularity = :granularity and s.level <> 'customer' and not s.total
@@ -9,7 +9,7 @@ select s.series_id, s.level, s.tenant_id, s.customer_id, s.driver_id, s.vehicle_
  order by s.series_id
 
 -- name: series_places
--- whose some series are: their places, finest first, and what a total of them has in common
+-- the places of some series, finest first, and what a total of them has in common
 select s.series_id, s.tenant_id, s.metric_type, s.granularity, s.time_zone, s.anchor, s.customer_id, s.driver_id, s.vehicle_id, s.route_id, s.site_id, s.labels,
        s.level, t.aggregate
   from analytics.series s join analytics.metric_types t on t.name = s.metric_type
@@ -22,7 +22,7 @@ select count(distinct part_id) as parts from analytics.series_parts
  where metric_type = :metric_type and part_id = any(cast(:series_ids as bigint[])) and whole_id = any(cast(:series_ids as bigint[]))
 
 -- name: add_total_series
--- the series of totals, made where they are not there yet, by the keys asked for
+-- the series of totals by the asked keys; missing ones are created
 with wanted as (
     select *
       from unnest(cast(:keys as bigint[]), cast(:tenants as int[]), cast(:zones as text[]), cast(:drivers as text[]), cast(:vehicles as text[]),
@@ -41,7 +41,7 @@ select w.key, m.series_id
  order by w.key
 
 -- name: add_weekly_series
--- makes the series of weekly totals of some daily series, where they are not there yet
+-- creates the series of weekly totals of some daily series, where they are missing
 insert into analytics.series
        (tenant_id, metric_type, granularity, time_zone, anchor, customer_id, route_id, vehicle_id, driver_id, site_id, labels, total, weeks_of)
 select tenant_id, metric_type, 'weekly', time_zone, 0, customer_id, route_id, vehicle_id, driver_id, site_id,
@@ -56,7 +56,7 @@ select tenant_id, metric_type, 'weekly', time_zone, 0, customer_id, route_id, ve
 select weeks_of, series_id from analytics.series where weeks_of = any(cast(:series_ids as bigint[])) order by weeks_of
 
 -- name: store_forecast_parts
--- which series each total of an issue sums; what was said before stands
+-- stores which series each total of an issue sums; what is there already is kept
 insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
 select :version_id, t.series_id, :cutoff, array_agg(p.part_id order by p.part_id)
   from unnest(cast(:totals as bigint[]), cast(:parts as bigint[])) as p (total_id, part_id)

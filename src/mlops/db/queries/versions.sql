@@ -1,7 +1,7 @@
 -- Model versions: which are live, where aliases point, what each was made from.
 
 -- name: live_version
--- the mirror's row of a version that the registry has now
+-- the row of the mirror of a live version
 select version_id, name, version, created_at, kind, run_id, tags, metrics, lineage, lineage_sha256, lineage_state, lineage_problem, verified_problem, altered, as_of, trained_from, trained_to
   from analytics.model_versions where name = :name and version = :version and deleted_at is null
 
@@ -47,7 +47,7 @@ select lineage -> 'selection' ->> 'metric_type' as metric_type, lineage -> 'sele
  order by seen_at desc, version desc limit 1
 
 -- name: version_of_request
--- the newest live version that a training registered for a request, whatever the registry's tags say now
+-- the newest live version that a training registered for a request, whatever tags the registry has now
 select v.version, v.created_at
   from analytics.model_anchors a join analytics.model_versions v using (version_id)
  where v.name = :name and v.deleted_at is null and a.anchored_by in ('training', 'migration') and a.tags ->> 'mlops.request' = :request
@@ -55,7 +55,7 @@ select v.version, v.created_at
  limit 1
 
 -- name: export_versions
--- live versions of a model (of all without a name) with their lineage and features, for export
+-- live versions of a model (without a name: of all) with their lineage and features, for export
 select v.version_id, v.name, v.version, v.created_at, coalesce(v.run_began_at, v.created_at) as began_at,
        greatest(v.run_ended_at, coalesce(v.run_began_at, v.created_at)) as ended_at, v.kind, v.run_id, v.tags, v.run_tags, v.params, v.metrics,
        v.lineage, v.lineage_sha256, v.lineage_problem, v.as_of, v.trained_from, v.trained_to, m.description,
@@ -71,8 +71,8 @@ select v.version_id, v.name, v.version, v.created_at, coalesce(v.run_began_at, v
  order by v.name, v.version
 
 -- name: export_requests
--- what was forecast since a time, request by request; a target is no longer before its issue than 28 days,
--- or the recent days of steps that are longer
+-- what was forecast since a time, request by request; a target is at most 28 days before its issue, or the recent days of
+-- longer steps
 select p.version_id, p.request_id, p.issued_at, min(p.created_at) as began_at, max(p.created_at) as ended_at,
        count(*) as forecasts, count(distinct p.series_id) as series, min(p.cutoff) as cutoff,
        min(p.target_at) as first_target, max(p.target_at) as last_target

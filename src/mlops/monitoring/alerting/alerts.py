@@ -11,10 +11,9 @@ from mlops.db import Database
 from mlops.domain.alerts import Alert, Reviewed
 from mlops.errors import Refused
 from mlops.monitoring.alerting.channels import Message, send
-from mlops.monitoring.alerting.policy import AlertPolicy, Channel, read_alert_policy
-from mlops.project import policy_file
+from mlops.policy import AlertPolicy, Channel
 
-__all__ = ["Delivered", "alerts", "deliver", "policy", "review_alerts", "send_test"]
+__all__ = ["Delivered", "alerts", "deliver", "review_alerts", "send_test"]
 
 FAILURES = 2
 """After so many messages in a row that a channel does not take, it is left alone until the next time."""
@@ -31,25 +30,21 @@ class Delivered:
     problem: str | None
 
 
-def policy() -> AlertPolicy:
-    """`[alerts]` of the team's policy."""
-    return read_alert_policy(policy_file())
-
-
-def alerts(database: Database, as_of: datetime, *, everything: bool = False) -> list[dict[str, Any]]:
+def alerts(
+    database: Database, as_of: datetime, rules: AlertPolicy, *, everything: bool = False
+) -> list[dict[str, Any]]:
     """The alerts that are open, the critical first; with `everything` the resolved ones, too. It writes nothing."""
     with database.transaction() as transaction:
-        return transaction.rows("list_alerts", everything=everything, as_of=as_of, document=policy().document)
+        return transaction.rows("list_alerts", everything=everything, as_of=as_of, document=rules.document)
 
 
-def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None = None) -> Reviewed:
+def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy) -> Reviewed:
     """Bring monitoring's alerts up to date with what is known at `as_of` (aware); two at once wait for each other.
 
     They are about champions: a recommendation that needs a person, health below the limit, an overdue check, outcomes
     that stay away, forecasts that are not made. A look at the past, from before the newest check, opens and resolves
     nothing.
     """
-    rules = rules or policy()
     with database.transaction() as transaction:
         transaction.lock("monitoring alerts")
         if transaction.value("is_newer_check_there", as_of=as_of):
@@ -59,13 +54,12 @@ def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy | None
     return Reviewed(*(tuple(alert for change, alert in changes if change == which) for which in ("opened", "resolved")))
 
 
-def deliver(database: Database, settings: Settings, rules: AlertPolicy | None = None) -> list[Delivered]:
+def deliver(database: Database, settings: Settings, rules: AlertPolicy) -> list[Delivered]:
     """Tell every channel what it was not told yet; one result per channel, a channel that is down stops no other.
 
     Each message is a row that is locked while it is sent, so however many processes deliver, one sends it. A process
     that dies between the sending and the record leaves a message that is sent again, with the same key.
     """
-    rules = rules or policy()
     wanted = [{"channel": one.name, "severity": one.severity, "repeat_days": one.repeat_days} for one in rules.channels]
     with database.transaction() as transaction:
         transaction.run("queue_alert_deliveries", document={"channels": wanted})
@@ -80,7 +74,7 @@ def deliver(database: Database, settings: Settings, rules: AlertPolicy | None = 
     ]
 
 
-def send_test(settings: Settings, name: str, rules: AlertPolicy | None = None) -> str | None:
+def send_test(settings: Settings, name: str, rules: AlertPolicy) -> str | None:
     """Send a message for trying to one channel, of which nothing is recorded; Refused says why it was not taken."""
     message = Message(
         key=f"mlops-test-{uuid.uuid4()}",
@@ -94,7 +88,7 @@ def send_test(settings: Settings, name: str, rules: AlertPolicy | None = None) -
         opened_at=datetime.now(UTC),
     )
     try:
-        return send((rules or policy()).channel(name), message, settings)
+        return send(rules.channel(name), message, settings)
     except OSError as error:
         raise Refused(f"channel {name} did not take it: {error}") from error
 

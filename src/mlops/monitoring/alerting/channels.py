@@ -26,7 +26,7 @@ from mlops.config import Settings
 from mlops.domain.signature import sign
 from mlops.errors import Refused
 from mlops.files import placed
-from mlops.monitoring.alerting.policy import Channel
+from mlops.policy import Channel
 
 __all__ = ["Message", "send"]
 

@@ -12,15 +12,14 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.forecasts import wape
-from mlops.domain.lineage import learned_nothing, trained_here, why_not_here
+from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import MlopsError, Refused
-from mlops.evaluation.holdout import Holdout, hold_out
+from mlops.evaluation.holdout import Holdout, losses, unseen
 from mlops.feature_store.build import history
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
-from mlops.monitoring.policy import SAME, Policy
+from mlops.policy import SAME, Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load
@@ -48,8 +47,8 @@ def challenge(
         recipe = (stood_in_for or champion)["lineage"]["recipe"]
         model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
-        naive = held.of_recipe("naive", _arguments(recipe | {"params": {}}))
-        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.challengers}
+        naive = held.of_naive(recipe)
+        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.recommend.challengers}
     except MlopsError as error:  # one model that can't be challenged stops no other
         return (), str(error)
     proofs = prove(held, found, theirs, naive, terms_of(policy, champion))
@@ -85,14 +84,7 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
-    held = hold_out(frame, granularity, policy.holdout_days, lineage["recipe"]["horizon"])
-    knows_to = naive_utc(champion["trained_to"])
-    if knows_to > held.begins and not learned_nothing(lineage):
-        raise Refused(
-            f"version {champion['version']} was itself trained on days after {held.begins:%Y-%m-%d}, on which it would"
-            " have to be compared"
-        )
-    return held
+    return unseen(frame, champion["version"], lineage, policy.retrain.holdout_days)
 
 
 def _recipe(recipe: Mapping[str, Any], challenger: str) -> tuple[str, dict[str, Any]]:
@@ -115,14 +107,17 @@ def _proof(
     naive: pd.DataFrame,
     terms: Mapping[str, Any],
 ) -> Proof | None:
-    judged = held.judged(ours=ours, theirs=theirs, naive=naive, mean=held.of_mean())
-    if not comparable(judged, terms["granularity"]):
+    compared = held.compared(ours, theirs, naive)
+    if not comparable(compared, terms["granularity"]):
         return None
+    measured = losses(compared, "the held-out days")
+    assert measured.candidate is not None
+    assert measured.champion is not None
     return Proof(
-        benefit=benefit(judged, "ours", "theirs", **terms),
-        wape=wape(judged["y"], judged["ours"]),
-        champion=wape(judged["y"], judged["theirs"]),
-        naive=wape(judged["y"], judged["naive"]),
+        benefit=benefit(compared, "candidate", "champion", **terms),
+        wape=measured.candidate,
+        champion=measured.champion,
+        naive=measured.naive,
         challenger=name,
-        mean=wape(judged["y"], judged["mean"]),
+        mean=measured.mean,
     )

@@ -10,7 +10,7 @@ from mlops.domain.findings import Benefit
 from mlops.errors import MlopsError
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.shadow import shadowed, terms_of
-from mlops.monitoring.policy import Policy
+from mlops.policy import Policy
 from mlops.tracking.store import Store
 
 __all__ = ["Realised", "realise", "realised"]
@@ -50,7 +50,7 @@ def realise(database: Database, store: Store, policy: Policy, as_of: datetime) -
     to.
     """
     with database.transaction() as transaction:
-        waiting = transaction.rows("benefits_to_realise", as_of=as_of, weeks=policy.realised_weeks)
+        waiting = transaction.rows("benefits_to_realise", as_of=as_of, weeks=policy.recommend.realised_weeks)
     found = [_realised(database, store, policy, row, as_of) for row in waiting]
     return [one for one in found if one is not None]
 

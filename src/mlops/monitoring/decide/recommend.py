@@ -10,8 +10,11 @@ from datetime import datetime
 
 from mlops.domain.findings import CARRIED_OUT, Benefit, Finding, FindingKind, Findings, Recommendation
 from mlops.domain.forecasts import worse_than_trivial
+from mlops.evaluation.paired import Estimate
+from mlops.evaluation.winning import Losses, Rule
+from mlops.policy import SAME, Terms
 
-__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "Terms", "advise", "asks_for_proof", "hold", "recommend"]
+__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "advise", "asks_for_proof", "hold", "recommend"]
 
 RULE_VERSION = "4"
 SHOWN = 10
@@ -25,6 +28,8 @@ BEATEN = "performance.naive"
 """The finding that the seasonal naive is better: it rests on four weeks, so no second one is waited for, either."""
 NAIVE = "naive"
 """The challenger that is the seasonal naive, which may serve until a model is better again."""
+IN_ITS_PLACE = Rule(beyond_chance=True, baselines=False)
+"""What the version that served before, or the seasonal naive, has to show: each is held against the champion alone."""
 WIDE = 1.1
 """Intervals that are too narrow by less are left alone."""
 
@@ -52,44 +57,22 @@ class Proof:
             return f"version {self.predecessor}, which was champion before"
         if self.challenger == NAIVE:
             return "the seasonal naive"
-        if self.challenger != "same":
+        if self.challenger != SAME:
             return f"a refit as {self.challenger}"
         return "a refit by the same recipe" if self.predecessor is None else f"a refit of version {self.predecessor}"
 
-    def wins(self, margin: float) -> bool:
-        """Whether it would be promoted: better beyond chance and by the margin, and than naive, zero and mean.
-
-        The seasonal naive itself only serves in the champion's place, and is held against the champion alone.
-        """
-        return self.benefit.clear and self.is_better(margin) and not self.is_trivial
-
-    def is_better(self, margin: float) -> bool:
-        """Whether it is better by the margin, and not worse than the naive, chance or not."""
-        not_bad = self.naive is None or self.wape <= self.naive
-        return not_bad and self.wape < self.champion * (1 - margin)
-
     @property
-    def is_trivial(self) -> bool:
-        """Whether zero or the mean would do as well; the naive is not asked, which serves where nothing is better."""
-        return self.challenger != NAIVE and bool(worse_than_trivial(self.wape, self.mean))
+    def losses(self) -> Losses:
+        """What the rule of winning reads; `Standing` says which rival has to show what."""
+        saved = self.benefit
+        gain = Estimate(saved.wape, saved.wape_low, saved.wape_high)
+        return Losses(self.wape, self.champion, self.naive, self.mean, gain=gain)
 
     def __str__(self) -> str:
         naive = "" if self.naive is None else f" and {self.naive:.3f} of the seasonal naive"
         trivial = worse_than_trivial(self.wape, self.mean)
         worse = f" ({trivial})" if trivial else ""
         return f"{self.rival} has WAPE {self.wape:.3f} against {self.champion:.3f} of the champion{naive}{worse}"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """When drift asks for a proof, by how much a challenger has to win, and what acting costs over how many weeks."""
-
-    need: int = 2
-    of: int = 3
-    margin: float = 0.0
-    retraining: float = 0.0
-    review: float = 0.0
-    horizon_weeks: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +122,7 @@ def advise(
     if not weeks or weeks[-1].data_faults:
         return recommend(weeks, terms)
     before = shadow()
-    if stands_in_for is None and before is not None and before.benefit.clear:
+    if stands_in_for is None and before is not None and IN_ITS_PLACE.wins(before.losses):
         return recommend(weeks, terms, shadow=before)
     if stands_in_for is None and not asks_for_proof(weeks, terms) and not old():
         return recommend(weeks, terms, shadow=before, widening=widening, labels_missing=labels_missing)
@@ -234,20 +217,20 @@ class Standing:
         if self.shadow is None:
             return None
         if self.stands_in_for is None:
-            return self.shadow if self.shadow.benefit.clear else None
-        refits = [one.wape for one in self.proofs if one.is_better(margin)]
+            return self.shadow if IN_ITS_PLACE.wins(self.shadow.losses) else None
+        refits = [refit.wape for refit in self.proofs if Rule(margin).wins(refit.losses)]
         as_good = min(refits, default=math.inf) >= self.shadow.wape * (1 - margin)
-        return self.shadow if self.shadow.is_better(margin) and as_good else None
+        return self.shadow if Rule(margin, baselines=False).wins(self.shadow.losses) and as_good else None
 
     def winner(self, margin: float) -> Proof | None:
         """The refit that should be promoted: of several the one that saves most."""
-        stands_in = self.stands_in_for is not None
-        won = (
-            one
-            for one in self.proofs
-            if one.wins(margin) or (stands_in and one.is_better(margin) and not one.is_trivial)
-        )
-        return max(won, key=_saved, default=None)
+        rule = Rule(margin, beyond_chance=self.stands_in_for is None)
+        return max((refit for refit in self.proofs if rule.wins(refit.losses)), key=_saved, default=None)
+
+    def falls_back(self, margin: float) -> Proof | None:
+        """The seasonal naive, where it should serve."""
+        rule = replace(IN_ITS_PLACE, margin=margin)
+        return self.naive if self.naive is not None and rule.wins(self.naive.losses) else None
 
 
 def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_missing: bool) -> Recommendation:
@@ -259,8 +242,9 @@ def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_
         return _rollback(back, terms, stood_in=about.stands_in_for is not None)
     if winner is not None and _saving(winner, terms) > terms.retraining + terms.review:
         return _retrain(winner, newest, last, terms)
-    if about.naive is not None and about.naive.wins(terms.margin) and _saving(about.naive, terms) > terms.review:
-        return _fallback(about.naive, newest, last, terms, _no_refit(winner, about, terms))
+    fallback = about.falls_back(terms.margin)
+    if fallback is not None and _saving(fallback, terms) > terms.review:
+        return _fallback(fallback, newest, last, terms, _no_refit(winner, about, terms))
     if _broke(newest):
         return Recommendation("investigate_data", (*_break(newest), _not_mended(winner, proofs, terms, unproven)))
     if winner is not None:

@@ -13,7 +13,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.feature_store.build import history
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import NAIVE, Proof
-from mlops.monitoring.policy import Policy
+from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load
@@ -34,7 +34,7 @@ def recent(database: Database, policy: Policy, champion: Issue, as_of: datetime)
     """
     with database.transaction() as transaction:
         found = transaction.one(
-            "recent_promotion", version_id=champion["version_id"], as_of=as_of, weeks=policy.rollback_weeks
+            "recent_promotion", version_id=champion["version_id"], as_of=as_of, weeks=policy.recommend.rollback_weeks
         )
     return None if found is None or found["lineage"] is None else found
 
@@ -51,7 +51,7 @@ def predecessor(
         return None
     start = before["since"]
     if before["stands_in"]:
-        start = max(start, as_of - timedelta(days=policy.holdout_days))
+        start = max(start, as_of - timedelta(days=policy.retrain.holdout_days))
     judged = shadowed(database, store, champion, before, start, as_of, as_of, issued_from=before["since"])
     return None if judged is None else overshadow(judged, before["version"], terms_of(policy, champion))
 
@@ -61,7 +61,7 @@ def naive(policy: Policy, champion: Issue, live: pd.DataFrame, as_of: datetime) 
 
     `live` has `series_id, ds, y, y_hat, naive` (UTC, naive times). None where too few outcomes are known.
     """
-    start = naive_utc(as_of) - pd.Timedelta(days=policy.holdout_days)
+    start = naive_utc(as_of) - pd.Timedelta(days=policy.retrain.holdout_days)
     judged = live.loc[live["ds"] >= start, ["series_id", "ds", "y", "y_hat", "naive"]].dropna()
     if not comparable(judged, champion["lineage"]["selection"]["granularity"]):
         return None
@@ -130,7 +130,7 @@ def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
         "unit": policy.costs.unit(selection["metric_type"]),
         "currency": policy.costs.currency,
         "granularity": selection["granularity"],
-        "confidence": policy.confidence,
+        "confidence": policy.recommend.confidence,
     }
 
 

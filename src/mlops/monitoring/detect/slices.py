@@ -4,9 +4,8 @@ First the whole is judged, with most of the yearly budget of false alarms; the s
 many they are. Their daily numbers are watched together by one monitor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,10 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.findings import Finding, FindingKind
-from mlops.errors import BadInput
 from mlops.monitoring.detect.watched import Watched
+from mlops.policy import SlicePolicy
 
-__all__ = ["Slice", "SliceWatch", "Slicing", "choose"]
+__all__ = ["Slice", "SliceWatch", "choose"]
 
 FOUND: dict[str, tuple[FindingKind, str]] = {
     "the error": ("concept", ""),
@@ -28,28 +27,6 @@ FOUND: dict[str, tuple[FindingKind, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Slicing:
-    """By what models are sliced, what a slice must have, and which part of the false alarms all slices may spend."""
-
-    by: tuple[str, ...] = ("route_type", "service_area", "granularity", "segment")
-    fewest_series: int = 2
-    fewest_rows: int = 14
-    most: int = 20
-    budget: float = 0.15
-
-    def __post_init__(self) -> None:
-        if min(self.fewest_series, self.fewest_rows, self.most) < 1:
-            raise BadInput("[slices] fewest_series, fewest_rows and most must be whole numbers above 0")
-        if not 0 < self.budget < 0.5:
-            raise BadInput(f"[slices] budget is {self.budget}; expected a part of the false alarms, as 0.15")
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Self:
-        """The section [slices] of a policy file; what it leaves out is as it comes."""
-        return cls(**{**section, **({"by": tuple(section["by"])} if "by" in section else {})})
-
-
-@dataclass(frozen=True, slots=True)
 class Slice:
     """A part of a model's series."""
 
@@ -57,7 +34,7 @@ class Slice:
     series: frozenset[int]
 
 
-def choose(places: pd.DataFrame, baseline: pd.DataFrame, slicing: Slicing) -> tuple[Slice, ...]:
+def choose(places: pd.DataFrame, baseline: pd.DataFrame, slicing: SlicePolicy) -> tuple[Slice, ...]:
     """The slices worth judging, the largest first: neither tiny, nor everything, nor the same series twice.
 
     `places` has `series_id, by, value`, one row per series and way of slicing; `baseline` has `series_id, ds, target`.

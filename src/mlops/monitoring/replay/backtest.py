@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops.monitoring.decide.costs import SET_COSTS, UnitCost
-from mlops.monitoring.policy import Policy
+from mlops.monitoring.decide.costs import SET_COSTS
 from mlops.monitoring.replay.inject import CHANGES
 from mlops.monitoring.replay.replay import WEEK, Case, Checked, Told
 from mlops.monitoring.replay.tradeoff import BUDGETS, WATCHED_WEEKS, AtBudget, Question, Tradeoff, lives, tradeoff
+from mlops.policy import Policy, UnitCost
 
 __all__ = ["ACTIONS", "Backtest", "backtest"]
 
@@ -149,7 +149,7 @@ def backtest(
     """Replay a case at the policy's budget and at others; the same arguments give the same numbers."""
     question = Question(
         case=case,
-        budgets=(policy.alarms_per_year, *budgets),
+        budgets=(policy.drift.alarms_per_year, *budgets),
         lives=lives(case, per_change, seed),
         terms=policy.terms,
         costs=policy.costs,
@@ -157,7 +157,9 @@ def backtest(
         changes_per_year=changes_per_year,
     )
     losses = tuple(_loss(case, case.between(case.end(week) - WEEK, case.end(week))) for week in range(case.weeks))
-    return Backtest(case, policy.alarms_per_year, question, tradeoff(question, told), losses, _loss(case, case.history))
+    return Backtest(
+        case, policy.drift.alarms_per_year, question, tradeoff(question, told), losses, _loss(case, case.history)
+    )
 
 
 def _loss(case: Case, rows: pd.DataFrame) -> float:

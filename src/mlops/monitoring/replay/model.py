@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,11 +19,11 @@ from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_
 from mlops.feature_store.build import history, values
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.replay.replay import Case, Told, refuse_short, split
 from mlops.monitoring.weekly.history import usual_size
 from mlops.monitoring.weekly.monitor import Life, ended, first_week
 from mlops.panels.from_frame import Panels
+from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import aware_utc, naive_utc
 from mlops.tracking.registry import ModelVersion, resolve
@@ -70,9 +70,7 @@ class _Fit:
     slices: tuple[Slice, ...]
 
     def __call__(self, case: Case, alarms_per_year: float) -> ChampionWatch:
-        return ChampionWatch(
-            Life(case.history, replace(self.policy, alarms_per_year=alarms_per_year), self.slices), case.start
-        )
+        return ChampionWatch(Life(case.history, self.policy.with_budget(alarms_per_year), self.slices), case.start)
 
 
 def of_model(
@@ -97,9 +95,9 @@ def of_model(
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
-    rows = values(observed, _sized(rows, baseline), policy.features, country, selection.granularity)
+    rows = values(observed, _sized(rows, baseline), policy.drift.features, country, selection.granularity)
     rows = ended(rows, GRANULARITIES[selection.granularity])
-    spec = MonitorSpec("ds", "series_id", policy.features, (), "target", "prediction", "holiday")
+    spec = MonitorSpec("ds", "series_id", policy.drift.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"
     fit = _Fit(policy, _slices(database, policy, before))

@@ -15,9 +15,10 @@ from scipy import stats
 from mlops.arrays import Floats
 from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import Refused
-from mlops.monitoring.decide.recommend import Terms, asks_for_proof, recommend
+from mlops.monitoring.decide.recommend import asks_for_proof, recommend
 from mlops.monitoring.detect.monitor import Monitor, fit_monitor
 from mlops.monitoring.detect.spec import MonitorSpec
+from mlops.policy import Terms
 
 __all__ = [
     "Case",

@@ -17,10 +17,10 @@ from scipy import stats
 from mlops import parallel
 from mlops.arrays import Floats
 from mlops.errors import BadInput, Misused
-from mlops.monitoring.decide.costs import Costs, UnitCost, money
-from mlops.monitoring.decide.recommend import Terms
+from mlops.monitoring.decide.costs import money
 from mlops.monitoring.replay.inject import CHANGES, Usual, inject, possible, usual
 from mlops.monitoring.replay.replay import WEEK, Case, Checked, Episode, Rate, Told, Watch, drifted, episodes, replayed
+from mlops.policy import Costs, Terms, UnitCost
 
 __all__ = [
     "BUDGETS",

@@ -7,11 +7,10 @@ from operator import itemgetter
 from typing import Any
 
 from mlops.db import Transaction
-from mlops.monitoring.alerting.policy import AlertPolicy
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.review.decisions import OpenAlert
 from mlops.monitoring.review.history import AliasMove
 from mlops.monitoring.review.rows import Row, all_of, by, grouped
+from mlops.policy import Policy
 
 __all__ = ["Facts", "challenger_of", "read_facts"]
 
@@ -44,9 +43,7 @@ class Facts:
         return {"model_ids": models, "replayed": self.replayed, "as_of": self.as_of}
 
 
-def read_facts(
-    transaction: Transaction, champions: Sequence[Row], policy: Policy, rules: AlertPolicy, as_of: datetime
-) -> Facts:
+def read_facts(transaction: Transaction, champions: Sequence[Row], policy: Policy, as_of: datetime) -> Facts:
     """Ask everything about these rows of `review_champions`."""
     ask, version_of, model_of = transaction.rows, itemgetter("version_id"), itemgetter("model_id")
     replayed = [row["model_id"] for row in champions if row["replayed"]]
@@ -75,7 +72,7 @@ def read_facts(
         health=by(health, itemgetter("name", "version")),
         versions=grouped(ask("review_versions", replayed=replayed, **models), "model_id"),
         checks=grouped(ask("review_checks", replayed=replayed, **models), "model_id"),
-        alerts=all_of(OpenAlert, ask("open_alerts", as_of=as_of, document=rules.document)),
+        alerts=all_of(OpenAlert, ask("open_alerts", as_of=as_of, document=policy.alerts.document)),
         paired=by(ask("review_challengers", as_of=as_of, **both), version_of),
     )
 

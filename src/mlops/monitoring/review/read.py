@@ -9,11 +9,7 @@ from mlops.db import Database
 from mlops.domain.findings import Change, Finding, todo
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo, UnknownName
-from mlops.monitoring.alerting.alerts import policy as alert_policy
-from mlops.monitoring.alerting.policy import AlertPolicy
-from mlops.monitoring.decide.costs import Costs
 from mlops.monitoring.health import Part
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.review.advice import advice, without_placeholders
 from mlops.monitoring.review.budget import budget, year_of
 from mlops.monitoring.review.changes import changes
@@ -34,6 +30,7 @@ from mlops.monitoring.review.document import (
 from mlops.monitoring.review.facts import Facts, challenger_of, read_facts
 from mlops.monitoring.review.history import Accuracy, AliasMove, Detail, Place, Step, Version, Week
 from mlops.monitoring.review.rows import Row, all_of, one_of
+from mlops.policy import Costs, Policy
 
 __all__ = ["build"]
 
@@ -43,13 +40,10 @@ RECENT = timedelta(days=14)  # as analytics.health_of_models has it
 DETAILED = 8  # models with their plots and history: the most urgent; `mlops review --model` shows another
 
 
-def build(
-    database: Database, policy: Policy, as_of: datetime, *, model: str | None = None, rules: AlertPolicy | None = None
-) -> Review:
+def build(database: Database, policy: Policy, as_of: datetime, *, model: str | None = None) -> Review:
     """The review of everything that was known at `as_of` (aware): of all champions, or of one `model`.
 
-    `rules` say what is alerted of; those of the policy in use when None. It writes nothing. NothingToDo when no model
-    had a champion by then, UnknownName when `model` had none.
+    It writes nothing. NothingToDo when no model had a champion by then, UnknownName when `model` had none.
     """
     as_of = as_of.astimezone(UTC)
     with database.transaction() as transaction:
@@ -58,7 +52,7 @@ def build(
         if not now:
             raise _nothing(as_of)
         then = [row for row in then if model in (None, row["name"])]
-        return _review(read_facts(transaction, now, policy, rules or alert_policy(), as_of), then, model)
+        return _review(read_facts(transaction, now, policy, as_of), then, model)
 
 
 def _only(rows: list[dict[str, Any]], model: str | None) -> list[dict[str, Any]]:
@@ -92,7 +86,7 @@ def _review(facts: Facts, then: Sequence[Row], model: str | None) -> Review:
         models=tuple(models),
         decisions=all_of(Decided, _about(decided, model)),
         kept=tuple(_kept(row, priced=facts.policy.costs.priced) for row in _about(realised, model)),
-        budget=budget(alarms, as_of, models=len(models), per_model=facts.policy.alarms_per_year),
+        budget=budget(alarms, as_of, models=len(models), per_model=facts.policy.drift.alarms_per_year),
         impact=_total([one.impact for one in models if one.impact is not None]),
         priced=facts.policy.costs.priced,
         alerts=tuple(one for one in facts.alerts if model in (None, one.model)),

@@ -24,13 +24,13 @@ from mlops.monitoring.decide.inflation import widening
 from mlops.monitoring.decide.recommend import advise, recommend
 from mlops.monitoring.decide.shadow import comparable, naive, predecessor, recent, terms_of
 from mlops.monitoring.detect.changepoint import onset
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.change import in_units
 from mlops.monitoring.weekly.history import Known, Reading
 from mlops.monitoring.weekly.monitor import Week
 from mlops.monitoring.weekly.record import Check
 from mlops.monitoring.weekly.skill import against_backtest
 from mlops.monitoring.weekly.staleness import silent
+from mlops.policy import Policy
 from mlops.tracking.store import Store
 
 __all__ = ["check"]
@@ -187,11 +187,11 @@ def _recommended(
 def _is_due(database: Database, policy: Policy, champion: Mapping[str, Any], as_of: datetime) -> bool:
     """Whether a champion is so old that it is challenged without drift, and was not within a holdout's time."""
     trained_to = champion["trained_to"]
-    if trained_to is None or as_of - trained_to <= timedelta(days=policy.max_age_days):
+    if trained_to is None or as_of - trained_to <= timedelta(days=policy.recommend.max_age_days):
         return False
     key = {"version_id": champion["version_id"], "as_of": as_of}
     with database.transaction() as transaction:
-        return not transaction.value("proof_made_within", **key, days=policy.holdout_days)
+        return not transaction.value("proof_made_within", **key, days=policy.retrain.holdout_days)
 
 
 def _compared(database: Database, policy: Policy, reading: Reading, known: Known) -> tuple[Benefit | None, int | None]:
@@ -214,13 +214,13 @@ def _measured(policy: Policy, reading: Reading, known: Known, newest: Week) -> d
     baseline, live = reading.baseline, reading.featured(known)
     found = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
     if reading.life.estimate is not None and len(newest.rows):
-        expected = reading.life.estimate.wape(newest.rows, policy.confidence)
+        expected = reading.life.estimate.wape(newest.rows, policy.recommend.confidence)
         found |= {
             "expected_wape": expected.value,
             "expected_wape_low": expected.low,
             "expected_wape_high": expected.high,
         }
-    ratio = against_backtest(baseline, live, policy.confidence)
+    ratio = against_backtest(baseline, live, policy.recommend.confidence)
     if ratio is not None:
         found |= {"loss_ratio": ratio.value, "loss_ratio_low": ratio.low, "loss_ratio_high": ratio.high}
     return found

@@ -17,9 +17,9 @@ from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import freshest
 from mlops.feature_store.build import history, on_holiday, values
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
 from mlops.panels.calendar import Calendar
+from mlops.policy import Policy
 from mlops.series.filters import selected_series
 from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
@@ -74,7 +74,7 @@ class Reading:
             seen = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(before[KEYS]))
             fresh = rows[~seen]
         added = self._with_features(fresh, known.as_of) if len(fresh) else None
-        both = [one[[*KEYS, *self._policy.features, "holiday"]] for one in (before, added) if one is not None]
+        both = [one[[*KEYS, *self._policy.drift.features, "holiday"]] for one in (before, added) if one is not None]
         self._featured = rows.merge(pd.concat(both), on=KEYS, how="left")
         return self._featured
 
@@ -128,7 +128,7 @@ class Reading:
         selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
         observed = history(self._database, selection, as_of, series=series)
         rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.features, self._country, selection.granularity)
+        return values(observed, rows, self._policy.drift.features, self._country, selection.granularity)
 
     def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
         """What the clock of each row's series shows when its step begins."""

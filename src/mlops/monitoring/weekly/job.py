@@ -15,10 +15,10 @@ from mlops.db.failures import explained, one_sentence
 from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.files import whole
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.check import check
 from mlops.monitoring.weekly.history import Reading
 from mlops.monitoring.weekly.record import Check, record, record_failure
+from mlops.policy import Policy
 from mlops.tracking.checks import attach
 from mlops.tracking.store import Store, open_store
 

@@ -18,10 +18,10 @@ from mlops.monitoring.detect.loss_estimate import LossEstimate, fit_loss_estimat
 from mlops.monitoring.detect.monitor import MonitorSpec, fit_monitor
 from mlops.monitoring.detect.prediction_drift import PredictionWatch
 from mlops.monitoring.detect.slices import Slice, SliceWatch
-from mlops.monitoring.policy import Policy
 from mlops.monitoring.weekly.coverage import against_promise
 from mlops.monitoring.weekly.skill import against_naive, without_hard_weeks
 from mlops.monitoring.weekly.systemic import all_at_once
+from mlops.policy import Policy
 from mlops.times import naive_utc
 
 __all__ = ["Life", "Week", "ended", "first_week", "weekly"]
@@ -102,7 +102,7 @@ class Life:
         return self._weeks
 
     def _begin(self) -> None:
-        total = self._policy.alarms_per_year
+        total = self._policy.drift.alarms_per_year
         sliced = total * self._policy.slices.budget if self._slices else 0.0
         self._budget = {name: (total - sliced) * part for name, part in OF_ALL.items()}
         self._monitor = fit_monitor(self._baseline, _spec(self._policy, self._budget["monitor"]))
@@ -152,7 +152,7 @@ def _spec(policy: Policy, alarms_per_year: float) -> MonitorSpec:
     return MonitorSpec(
         time="ds",
         entity="series_id",
-        numeric=policy.features,
+        numeric=policy.drift.features,
         categorical=(),
         target="target",
         prediction="prediction",

@@ -9,7 +9,7 @@ from typing import Any
 from mlops.db import Database, Transaction
 from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.monitoring.decide.recommend import RULE_VERSION, Decision, hold
-from mlops.monitoring.policy import Policy
+from mlops.policy import Policy
 
 __all__ = ["Check", "record", "record_failure"]
 
@@ -121,7 +121,7 @@ def _recommendation(
     standing: Mapping[str, Any] | None,
 ) -> tuple[int, Recommendation]:
     if standing is None or not _says(standing, found):
-        found = hold(found, _decisions(transaction, check), policy.worse)
+        found = hold(found, _decisions(transaction, check), policy.recommend.worse)
     if standing is not None and _says(standing, found):
         return standing["recommendation_id"], found
     number = None
@@ -159,6 +159,6 @@ def _row(policy: Policy, check: Check, found: Recommendation) -> dict[str, Any]:
         "expected_benefit": None if found.benefit is None else found.benefit.to_json(),
         "cost": found.cost,
         "horizon_weeks": found.horizon_weeks,
-        "expires_at": check.as_of + timedelta(days=policy.expires_days),
+        "expires_at": check.as_of + timedelta(days=policy.recommend.expires_days),
         "held_by": found.held_by,
     }

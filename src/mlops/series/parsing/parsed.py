@@ -11,22 +11,23 @@ import pandas as pd
 from mlops.domain.series import IDENTITY, NUMBERS, PLACE
 from mlops.parallel import ahead
 from mlops.series.adapters import Chunk
-from mlops.series.refusals import Refusals
-from mlops.series.spool import ROW, Rows, Shelf, Spool, settle
-from mlops.series.steps import Clock, off_step
-from mlops.series.validate import Checked, Rules, check_columns, validate
+from mlops.series.parsing.external_sort import ROW, ExternalSort, Rows, RunFile, deduplicate
+from mlops.series.parsing.refusals import Refusals
+from mlops.series.parsing.steps import Clock, off_step
+from mlops.series.parsing.validate import Checked, Rules, check_columns, validate
 
-__all__ = ["Arrivals"]
+__all__ = ["ParsedRows"]
 
-TOLD = 10
+LINES_NAMED = 10
+"""Of rows that disagree; chosen, not measured."""
 
 
-class Arrivals:
+class ParsedRows:
     """What a file brought: `batches` of whole series sorted by series and time, and the `refusals`."""
 
     def __init__(self, source: str, folder: Path | None = None) -> None:
         self._source = source
-        self._spool, self.batches, self.refusals = Spool(folder), Shelf(folder), Refusals(folder)
+        self._sort, self.batches, self.refusals = ExternalSort(folder), RunFile(folder), Refusals(folder)
         self._keys: dict[tuple[Any, ...], int] = {}
         self._zones: dict[int, str] = {}
         self.read = self.repeated = 0
@@ -36,7 +37,7 @@ class Arrivals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in (self._spool, self.batches, self.refusals):
+        for file in (self._sort, self.batches, self.refusals):
             file.__exit__()
 
     @property
@@ -75,15 +76,15 @@ class Arrivals:
             if progress is not None:
                 progress(self.read)
 
-    def settle(self, clocks: Sequence[Clock] | None = None) -> None:
+    def sort(self, clocks: Sequence[Clock] | None = None) -> None:
         """Sort all rows into batches; what is there twice is taken once, what disagrees is refused.
 
         So are rows that begin no step by the clock of their series, one for each of `series`.
         """
         disagreeing = []
-        for kept, settled in ahead(settle, self._spool.batches()):
-            self.repeated += settled.repeated
-            disagreeing.append(settled.disagreeing)
+        for kept, others in ahead(deduplicate, self._sort.batches()):
+            self.repeated += others.repeated
+            disagreeing.append(others.disagreeing)
             if clocks is not None and len(kept):
                 bad, reasons = off_step(kept, clocks)
                 if reasons:
@@ -113,7 +114,7 @@ class Arrivals:
                     rows[other], [why.format(*both) for both in zip(zones, said, strict=True)], "time_zone"
                 )
                 rows = rows[~other]
-            self._spool.add(rows)
+            self._sort.add(rows)
 
     def _otherwise_zoned(self, zone: Any, keys: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Which rows name another zone than the first row of their series that names one."""
@@ -165,14 +166,14 @@ def _records(good: pd.DataFrame, keys: npt.NDArray[np.int32]) -> Rows:
 def _disagreement(rows: Rows, series: pd.DataFrame) -> pd.DataFrame:
     """One refused entry for each row that disagrees with another about the same series and time."""
     frame = pd.DataFrame({name: rows[name] for name in ("key", "at", "line", "value")})
-    saying = frame["line"].astype(str) + " (" + frame["value"].map(_short) + ")"
-    sayings = saying.groupby([frame["key"], frame["at"]]).transform(lambda one: ", ".join(one[:TOLD]))
+    text = frame["line"].astype(str) + " (" + frame["value"].map(_short) + ")"
+    texts = text.groupby([frame["key"], frame["at"]]).transform(lambda rows: ", ".join(rows[:LINES_NAMED]))
     return pd.DataFrame(
         {
             "line": frame["line"],
             "column_name": "value",
             "found": frame["value"].map(_short),
-            "reason": "lines " + sayings + " disagree about the same series and time; keep one of them",
+            "reason": "lines " + texts + " disagree about the same series and time; keep one of them",
             "raw": [_raw(row, series) for row in rows],
         }
     )

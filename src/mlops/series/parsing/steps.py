@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mlops.arrays import Ints
 from mlops.domain.granularity import DAY, GRANULARITIES, MONTHS, WEEKDAYS, Granularity
-from mlops.series.spool import Rows
+from mlops.series.parsing.external_sort import Rows
 from mlops.times import UTC, local_times
 
 __all__ = ["Clock", "has_anchor", "off_step"]

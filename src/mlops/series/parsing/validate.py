@@ -16,7 +16,7 @@ from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName, nearest
 from mlops.panels.timestamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
-from mlops.series.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
+from mlops.series.parsing.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
 from mlops.times import NOT_A_ZONE, zone_named
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops.db.archive import checksum, opened
+from mlops.db.archive.files import checksum, opened
 from mlops.db.engine import Database, Transaction
 from mlops.errors import Refused
 
