@@ -15,18 +15,20 @@ import pandas as pd
 from benchmarks.monitoring.feeds import Feed
 from joblib import Memory
 
+from mlops.domain.features import Selection
 from mlops.domain.findings import Findings, Recommendation
 from mlops.errors import MlopsError
 from mlops.evaluation.backtest import backtest, origins
 from mlops.evaluation.holdout import Holdout, hold_out
 from mlops.feature_store.build import values
+from mlops.features.standard import standard
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.monitoring.decide.challenge import prove
-from mlops.monitoring.decide.inflation import widening
 from mlops.monitoring.decide.recommend import Proof, advise
 from mlops.monitoring.decide.shadow import comparable, overshadow
-from mlops.monitoring.weekly.monitor import Life, first_week
+from mlops.monitoring.detect.intervals import interval_inflation
+from mlops.monitoring.weekly.monitor import WeeklyMonitor, first_week
 from mlops.policy import SAME, Policy
 
 __all__ = ["Decide", "Recipe", "Shelf", "State", "Version", "Week", "live", "mondays", "play"]
@@ -110,7 +112,7 @@ class Career:
         self._size = baseline.groupby("series_id")["y"].mean().abs().clip(lower=1e-9)
         self._observed = shelf.feed.frame[shelf.feed.frame["series_id"].isin(self._size.index)]
         self._rows, self._weeks = pd.DataFrame(), list[Judged]()
-        self._life = Life(self._with_features(baseline), policy)
+        self._life = WeeklyMonitor(self._with_features(baseline), policy)
 
     def until(self, weeks: int) -> list[Judged]:
         """The first weeks."""
@@ -132,9 +134,10 @@ class Career:
         """With the watched features; targets and forecasts over each series' usual size."""
         scale = frame["series_id"].map(self._size).fillna(1.0)
         scaled = frame.assign(outcome=frame["y"], target=frame["y"] / scale, prediction=frame["y_hat"] / scale)
-        return values(
-            self._observed, scaled.reset_index(drop=True), self._policy.drift.features, self._shelf.feed.country
-        )
+        feed = self._shelf.feed
+        selection = Selection(feed.metric_type, feed.granularity)
+        watched = standard(selection, "", self._policy.drift.features, feed.country)
+        return values(self._observed, scaled.reset_index(drop=True), watched, feed.country, selection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ class State:
             shadow=self._shadow,
             challenge=self._challenge,
             old=self._old,
-            widening=widening(newest),
+            widening=interval_inflation(newest),
         )
 
     def _old(self) -> bool:

@@ -12,10 +12,10 @@ import warnings
 import numpy as np
 import pandas as pd
 from benchmarks.monitoring.detectors import Alarms
+from benchmarks.monitoring.distances import jensen_shannon, wasserstein
 from scipy import stats
 
 from mlops.monitoring import MonitorSpec
-from mlops.monitoring.detect.drift_metrics import jensen_shannon, wasserstein
 
 __all__ = ["AgainstTheSeason", "AgainstTheYear", "HalfOfTheColumns"]
 

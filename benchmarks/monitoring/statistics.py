@@ -69,7 +69,7 @@ def window(rows: int, seed: int, shift: float) -> pd.DataFrame:
 
 def distances(reference: pd.DataFrame, current: pd.DataFrame) -> Work:
     """Every drift metric of every column, and of each window what is missing, the mean and the deviation."""
-    from mlops.monitoring.detect.drift_metrics import DRIFT_METRICS
+    from benchmarks.monitoring.distances import DRIFT_METRICS
 
     def work() -> object:
         found = {}

@@ -19,7 +19,7 @@ from benchmarks.monitoring.champions import WEEK, Recipe, Shelf, Version, live
 from benchmarks.monitoring.feeds import Feed, feed
 
 from mlops.domain.forecasts import coverage, wape
-from mlops.monitoring.decide.inflation import widening
+from mlops.monitoring.detect.intervals import interval_inflation
 
 BORN, NOISY, REFITTED = (pd.Timestamp(day) for day in ("2024-04-01", "2024-07-01", "2024-09-23"))
 WEEKS = 36
@@ -45,7 +45,7 @@ def weeks(shelf: Shelf, kind: str) -> Iterator[dict[str, float]]:
     for week in range(2, WEEKS):
         begin = BORN + week * WEEK
         now = rows[(rows["ds"] >= begin) & (rows["ds"] < begin + WEEK)].dropna(subset=["y"])
-        factor = widening(rows[rows["ds"] < begin]) or 1.0
+        factor = interval_inflation(rows[rows["ds"] < begin]) or 1.0
         new = again[(again["ds"] >= begin) & (again["ds"] < begin + WEEK)].dropna(subset=["y"])
         low = now["y_hat"] - factor * (now["y_hat"] - now["lo_80"])
         high = now["y_hat"] + factor * (now["hi_80"] - now["y_hat"])

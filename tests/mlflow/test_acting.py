@@ -10,7 +10,7 @@ import pytest
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import NothingToDo, Refused
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
@@ -36,7 +36,7 @@ def recommend(database: Database, at: datetime = AFTER_THE_FALL) -> int:
         version = transaction.one("live_version", name="demand", version=1)
     findings = Findings((Finding("performance", "", 8.0, 4.0, True, "the error is 8 sigma above"),))
     found = Recommendation("retrain", ("a naive wins",), severity=2.0, challenger="naive")
-    return record(database, read_policy(policy_file()), Check(version, at, findings, found, {}))[0]
+    return record(database, read_policy(policy_file()), WeeklyCheck(version, at, findings, found, {}))[0]
 
 
 def decide(database: Database, number: int, decision: str, until: datetime | None = None) -> None:

@@ -13,7 +13,7 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring.alerting.alerts import deliver, review_alerts
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import AlertPolicy, Channel, read_policy
 from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
@@ -54,7 +54,7 @@ def told(hook: Http) -> list[tuple[str, str, str, str]]:
 def recommend(routes: Database, version: int, found: Recommendation, findings: Findings = FAULT) -> int:
     with routes.transaction() as transaction:
         row = transaction.one("live_version", name="demand", version=version)
-    return record(routes, read_policy(POLICY), Check(row, NOW, findings, found, {}))[0]
+    return record(routes, read_policy(POLICY), WeeklyCheck(row, NOW, findings, found, {}))[0]
 
 
 def test_the_command_in_the_alert_of_a_rollback_rolls_back_and_ends_the_alert(

@@ -13,7 +13,7 @@ import pytest
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring.weekly import job
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
@@ -35,7 +35,9 @@ def check(database: Database, week: int, *, wape: float = 0.1) -> dict:
             Finding("performance", "coverage", math.nan, 3.0, False, "not judged"),
         )
     )
-    found = Check(version, NEW_YEAR + week * WEEK, findings, Recommendation("none"), {"wape": wape, "coverage_80": 0.7})
+    found = WeeklyCheck(
+        version, NEW_YEAR + week * WEEK, findings, Recommendation("none"), {"wape": wape, "coverage_80": 0.7}
+    )
     record(database, read_policy(policy_file()), found)
     return version
 

@@ -47,7 +47,7 @@ def live(database: Database, store: Store, first: int, last: int) -> datetime:
     return NEW_YEAR + (last + 1) * WEEK
 
 
-def advised(database: Database, store: Store, policy: Policy, at: datetime) -> job.Checked:
+def advised(database: Database, store: Store, policy: Policy, at: datetime) -> job.CheckResult:
     (checked,) = (one for one in job.run(database, store, policy, at) if one.champion)
     return checked
 

@@ -18,7 +18,7 @@ from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.weekly import job
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.series.ingest import ingest
@@ -40,11 +40,11 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
 ):
     issued = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     assert issued.stored == 4 * 28
-    readings: job.Readings = {}
+    histories: job.Histories = {}
     for week in range(1, 9):
         monday = NEW_YEAR + timedelta(weeks=week)
         match(routes, monday)
-        checked = job.run(routes, store, _policy(), monday, readings=readings)[0]
+        checked = job.run(routes, store, _policy(), monday, histories=histories)[0]
         if checked.recommendation.action == "retrain":
             break
         predict(routes, store, "models:/demand@champion", as_of=monday)
@@ -214,7 +214,7 @@ def test_data_faults_are_not_retrained_away(routes: Database, store: Store, cham
         found = Recommendation("investigate_data", ("route R1 is silent",))
     findings = Findings((Finding("data", "R1", 9.0, 4.0, True, "route R1 is silent"),))
     row = {"version_id": version, "name": "demand", "version": 1}
-    number, _ = record(routes, _policy(), Check(row, NEW_YEAR, findings, found, {}))
+    number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match="route R1 is silent"):
         retrain(routes, store, number, Rule(), force=True)
     with pytest.raises(NothingToDo, match=f"open ones: {number}"):
@@ -227,7 +227,7 @@ def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, stor
     found = Recommendation("investigate_data", ("all series fell",), cause=("performance.upheaval",))
     findings = Findings((Finding("performance", "upheaval", 2.0, 1.0, True, "all series fell"),))
     row = {"version_id": version, "name": "demand", "version": 1}
-    number, _ = record(routes, _policy(), Check(row, NEW_YEAR, findings, found, {}))
+    number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match=r"all series fell.*--force"):
         retrain(routes, store, number, Rule())
     with pytest.raises(Refused, match="comparing on them would be unfair"):  # it goes on, and finds nothing newer

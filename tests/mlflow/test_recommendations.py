@@ -12,7 +12,7 @@ from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
 from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.weekly import job
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
@@ -39,7 +39,7 @@ def open_retraining(database: Database, policy: Policy) -> int:
         version = transaction.one("live_version", name="demand", version=1)
     found = Recommendation("retrain", ("a refit wins",), severity=2.0, challenger="same")
     findings = Findings((Finding("performance", "", 8.0, 4.0, True, "the error is 8 sigma above"),))
-    return record(database, policy, Check(version, NEW_YEAR, findings, found, {}))[0]
+    return record(database, policy, WeeklyCheck(version, NEW_YEAR, findings, found, {}))[0]
 
 
 def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, store: Store, champion, policy: Policy):

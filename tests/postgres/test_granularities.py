@@ -26,7 +26,7 @@ from mlops.features import FeatureSet, Selection, feature, holiday, lag, rolling
 from mlops.features import transformations as t
 from mlops.features.definitions import Declared
 from mlops.monitoring.review import build as review
-from mlops.monitoring.weekly.staleness import silent
+from mlops.monitoring.weekly.staleness import staleness
 from mlops.policy import read_policy
 from mlops.project import bundled, policy_file
 
@@ -264,7 +264,7 @@ def test_a_series_is_silent_by_its_own_steps_and_forecasts_are_missing_after_two
 
     def found(as_of: datetime, until: datetime) -> dict[str, str]:
         last = {"forecast_until": until, "issued_at": until, "forecast_from": until}
-        return {one.subject: one.detail for one in silent(place.database, version, last, as_of) if one.drifted}
+        return {one.subject: one.detail for one in staleness(place.database, version, last, as_of) if one.drifted}
 
     ended = pd.Timestamp(known.step.after(known.starts[-1], 1)[0]).tz_localize("UTC").to_pydatetime()
     assert found(ended + one.longest_step, ended) == {}

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
 from mlops.errors import Refused
-from mlops.monitoring.weekly.record import Check, record
+from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 
@@ -58,7 +58,7 @@ class World:
     def check(self, found: Recommendation, *findings: Finding, monday: datetime = MONDAY) -> tuple[int, Recommendation]:
         row = {"version_id": self.champion, "name": "demand", "version": 2}
         return record(
-            self.database, self.policy, Check(row, monday, Findings(findings or (DRIFTED,)), found, {"wape": 0.2})
+            self.database, self.policy, WeeklyCheck(row, monday, Findings(findings or (DRIFTED,)), found, {"wape": 0.2})
         )
 
     def decide(self, number: int, decision: str, until: datetime | None = None, by: str = "ada") -> None:

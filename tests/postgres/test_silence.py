@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from mlops.db import Database
-from mlops.monitoring.weekly.staleness import silent
+from mlops.monitoring.weekly.staleness import staleness
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -54,7 +54,7 @@ def found(database: Database, ids: list[int], as_of: datetime = NOW, *, until: d
         "alias_since": NOW - 9 * DAY,
     }
     last = {"forecast_until": until, "issued_at": until, "forecast_from": until}
-    return {one.subject: one.detail for one in silent(database, version, last, as_of) if one.drifted}
+    return {one.subject: one.detail for one in staleness(database, version, last, as_of) if one.drifted}
 
 
 @pytest.mark.parametrize(

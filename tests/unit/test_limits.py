@@ -9,9 +9,9 @@ from scipy import stats
 
 from mlops.domain.findings import Findings
 from mlops.monitoring import MonitorSpec, fit_monitor
+from mlops.monitoring.detect.calendar_fit import ordinary
 from mlops.monitoring.detect.calibrate import _bent
-from mlops.monitoring.weekly.coverage import against_promise
-from mlops.monitoring.weekly.ordinary import ordinary
+from mlops.monitoring.detect.intervals import coverage_drop
 
 SPEC = MonitorSpec("ds", "series", (), (), "y", "y_hat", "holiday")
 CHRISTMAS, HOLIDAYS = pd.date_range("2019-12-24", periods=8), pd.DatetimeIndex(["2019-12-25", "2019-12-26"])
@@ -36,7 +36,7 @@ def named(found: Findings, name: str) -> bool:
 
 def test_an_ordinary_week_is_held_against_ordinary_weeks():
     week = rows("2020-03-16", 7, times=3.5)
-    assert against_promise(BACKTEST, week, 0.1).drifted
+    assert coverage_drop(BACKTEST, week, 0.1).drifted
     assert named(fit_monitor(BACKTEST, SPEC).check(week), "performance.collapse")
     found = fit_monitor(BACKTEST, SPEC).check(week).details
     assert any("worst week without a holiday" in one.detail for one in found)
@@ -44,12 +44,12 @@ def test_an_ordinary_week_is_held_against_ordinary_weeks():
 
 def test_a_week_with_a_holiday_is_held_against_the_whole_backtest():
     week = rows("2020-04-10", 7, times=3.5).assign(holiday=True)
-    assert not against_promise(BACKTEST, week, 0.1).drifted
+    assert not coverage_drop(BACKTEST, week, 0.1).drifted
     assert not named(fit_monitor(BACKTEST, SPEC).check(week), "performance.collapse")
 
 
 def test_a_quiet_week_after_a_christmas_is_quiet():
-    checks = [against_promise(BACKTEST, rows("2020-03-16", 7, seed=seed), 0.1).drifted for seed in range(100)]
+    checks = [coverage_drop(BACKTEST, rows("2020-03-16", 7, seed=seed), 0.1).drifted for seed in range(100)]
     assert not any(checks)
 
 

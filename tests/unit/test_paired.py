@@ -1,4 +1,4 @@
-"""The pieces of a proof: bootstrap, money, holdout, onset; each by its laws."""
+"""The pieces of a proof: bootstrap, money, holdout, changepoint; each by its laws."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from mlops.errors import BadInput, HistoryTooShort
 from mlops.evaluation import paired
 from mlops.evaluation.holdout import hold_out
 from mlops.monitoring.decide.costs import benefit, money
-from mlops.monitoring.detect.changepoint import onset
-from mlops.monitoring.weekly.coverage import against_promise
+from mlops.monitoring.detect.intervals import coverage_drop
+from mlops.monitoring.weekly.change import changepoint
 from mlops.policy import Costs, UnitCost, read_policy
 
 UNIT = UnitCost(under=2.0, over=1.0)
@@ -208,21 +208,21 @@ def test_too_short_a_history_can_not_be_held_out():
         hold_out(daily(9), "daily", 14, 28)
 
 
-# The onset
+# The changepoint
 
 
 @pytest.mark.parametrize("place", [5, 40, 80])
 def test_the_onset_is_where_the_level_rose(place: int):
     random = np.random.default_rng(place)
     loss = random.normal(1, 0.2, 90) + np.where(np.arange(90) >= place, 1.0, 0.0)
-    assert abs(onset(loss) - place) <= 2
+    assert abs(changepoint(loss) - place) <= 2
 
 
 @pytest.mark.parametrize(
     "loss", [np.ones(30), np.array([]), np.array([1.0, 9.0]), np.full(9, np.nan), np.linspace(5, 1, 40)], ids=repr
 )
 def test_where_nothing_rose_there_is_no_onset(loss):
-    assert onset(loss) is None
+    assert changepoint(loss) is None
 
 
 @given(
@@ -232,9 +232,9 @@ def test_where_nothing_rose_there_is_no_onset(loss):
 )
 def test_an_onset_does_not_depend_on_the_unit_and_skips_days_without_a_value(loss, factor, gap):
     loss = np.round(loss)
-    assert onset(loss * factor) == onset(loss)
+    assert changepoint(loss * factor) == changepoint(loss)
     with_gap = np.insert(loss, 0, [np.nan] * gap)
-    assert onset(with_gap) == (None if onset(loss) is None else onset(loss) + gap)
+    assert changepoint(with_gap) == (None if changepoint(loss) is None else changepoint(loss) + gap)
 
 
 # Coverage
@@ -250,21 +250,21 @@ def covered(share: float, weeks: int, *, per_week: int = 70, seed: int = 0) -> p
 
 @pytest.mark.parametrize(("share", "drifted"), [(0.8, False), (0.95, False), (1.0, False), (0.7, False), (0.4, True)])
 def test_intervals_that_hold_much_less_than_they_promised_are_drift(share: float, drifted: bool):
-    found = against_promise(covered(0.8, 16), covered(share, 1, seed=1), 1.0)
+    found = coverage_drop(covered(0.8, 16), covered(share, 1, seed=1), 1.0)
     assert (found.kind, found.subject, found.drifted) == ("performance", "coverage", drifted)
     assert "in the backtest" in found.detail
 
 
 @pytest.mark.parametrize(("weeks", "outcomes"), [(7, 70), (16, 7)])
 def test_too_few_weeks_or_outcomes_are_not_judged(weeks: int, outcomes: int):
-    found = against_promise(covered(0.8, weeks), covered(0.0, 1, per_week=outcomes), 1.0)
+    found = coverage_drop(covered(0.8, weeks), covered(0.0, 1, per_week=outcomes), 1.0)
     assert not found.drifted
     assert found.detail.startswith("not judged")
 
 
 def test_quiet_weeks_spend_no_more_than_their_budget():
     checks = [
-        against_promise(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 0.25).drifted
+        coverage_drop(covered(0.8, 14, seed=seed), covered(0.8, 1, seed=1000 + seed), 0.25).drifted
         for seed in range(250)
     ]
     assert np.mean(checks) < 3 * 0.25 / 52

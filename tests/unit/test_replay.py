@@ -22,10 +22,10 @@ from mlops.errors import BadInput, Refused, UnknownName
 from mlops.monitoring.detect.spec import MonitorSpec
 from mlops.monitoring.replay.backtest import Backtest, backtest
 from mlops.monitoring.replay.file import of_file
-from mlops.monitoring.replay.inject import CHANGES, NEVER_SEEN, inject, possible, usual
+from mlops.monitoring.replay.inject import CHANGES, NEVER_SEEN, inject, possible, usual_sizes
 from mlops.monitoring.replay.page import write
-from mlops.monitoring.replay.replay import CALM_WEEKS, Case, Checked, MonitorWatch, Rate, episodes, replayed, split
-from mlops.monitoring.replay.tradeoff import Question, envelope, lives, tradeoff
+from mlops.monitoring.replay.replay import CALM_WEEKS, Case, MonitorWatch, Rate, ReplayedWeek, episodes, replayed, split
+from mlops.monitoring.replay.tradeoff import Question, envelope, planned_changes, tradeoff
 from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.simulation.drift import Life, Shift, World, simulate_life
@@ -56,7 +56,7 @@ def case_of(life: Life, weeks: int = WEEKS) -> Case:
     return Case("a life", "its forecasts", MonitorSpec(**life.columns), history, live, start, weeks, MonitorWatch.fit)
 
 
-def replay_of(case: Case, policy: Policy, budget: float = 1.0) -> list[Checked]:
+def replay_of(case: Case, policy: Policy, budget: float = 1.0) -> list[ReplayedWeek]:
     return list(replayed(case, case.fit(case, budget), policy.terms))
 
 
@@ -141,16 +141,16 @@ def test_with_a_larger_budget_the_first_alarm_never_comes_later(policy: Policy, 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_other_days(quiet: Life, policy: Policy):
     case = case_of(quiet, 10)
-    first, again, other = (lives(case, 3, seed) for seed in (0, 0, 1))
+    first, again, other = (planned_changes(case, 3, seed) for seed in (0, 0, 1))
     assert first == again != other
-    assert all(case.start <= life.onset < case.end(1) for life in first)
+    assert all(case.start <= planned.onset < case.end(1) for planned in first)
     question = Question(case, (1.0,), first[-9:], policy.terms, policy.costs, policy.costs.default)
     assert tradeoff(question) == tradeoff(question)
 
 
 def test_changes_need_weeks_after_them(quiet: Life):
     with pytest.raises(BadInput, match="8 weeks are too few to put changes into; replay 9 at least"):
-        lives(case_of(quiet, 8), 2)
+        planned_changes(case_of(quiet, 8), 2)
 
 
 @pytest.mark.parametrize("budgets", [(), (1.0, 0.0), (-1.0,), (float("inf"),)], ids=str)
@@ -165,7 +165,7 @@ TOUCHED = {"numeric": {"num_01", "num_02", "num_03"}, "categorical": {"cat_1"}, 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_touches_one_column_of_its_own(quiet: Life, name: str):
     case = case_of(quiet)
-    sizes, onset = usual(case.history, case.spec), case.start + pd.Timedelta(weeks=3)
+    sizes, onset = usual_sizes(case.history, case.spec), case.start + pd.Timedelta(weeks=3)
     before, after = case.between(case.start, onset), case.between(onset, case.end(8))
     kept = after.copy()
     changed, again = (inject(after, before, name, sizes, np.random.default_rng(5)) for _ in range(2))
@@ -177,7 +177,7 @@ def test_a_change_touches_one_column_of_its_own(quiet: Life, name: str):
 
 def test_changes_are_as_large_as_they_say(quiet: Life):
     case = case_of(quiet)
-    sizes, rows = usual(case.history, case.spec), case.live
+    sizes, rows = usual_sizes(case.history, case.spec), case.live
 
     def changed(name: str) -> pd.DataFrame:
         return inject(rows, case.history, name, sizes, np.random.default_rng(1))
@@ -207,7 +207,7 @@ def test_without_features_only_the_target_can_change(quiet: Life):
 def test_an_unknown_change_is_refused(quiet: Life):
     case = case_of(quiet)
     with pytest.raises(UnknownName, match="did you mean 'level 1'"):
-        inject(case.live, case.history, "level1", usual(case.history, case.spec), np.random.default_rng(0))
+        inject(case.live, case.history, "level1", usual_sizes(case.history, case.spec), np.random.default_rng(0))
 
 
 CALM = Findings((Finding("feature", "x", 1.0, 2.0, drifted=False),))
@@ -218,7 +218,7 @@ ALARM = Findings((Finding("feature", "x", 3.0, 2.0, drifted=True, detail="x is h
 def test_episodes_hold_every_alarm_once_and_lie_apart(alarmed: list[bool]):
     start = pd.Timestamp("2024-01-01")
     weeks = [
-        Checked(
+        ReplayedWeek(
             start + pd.Timedelta(weeks=place), ALARM if now else CALM, "watch" if now else "none", needs_person=False
         )
         for place, now in enumerate(alarmed)
@@ -359,7 +359,20 @@ def test_too_short_a_history_is_refused_with_the_weeks_that_it_allows(file: Path
 
 def test_the_command_replays_a_file_without_a_database(mlops, file: Path, tmp_path: Path):
     page = tmp_path / "page.html"
-    options = ("--file", file, "--weeks", 12, "--budgets", 2, "--lives", 2, "--numeric", "num_01", "--html", page)
+    options = (
+        "--file",
+        file,
+        "--weeks",
+        12,
+        "--budgets",
+        2,
+        "--lives",
+        2,
+        "--numeric",
+        "num_01",
+        "--html",
+        page,
+    )
     code, out, err = mlops("monitor", "backtest", *options, "--json")
     assert code == 0, err
     document = json.loads(out)

@@ -8,7 +8,7 @@ import pytest
 
 from mlops.errors import BadInput
 from mlops.monitoring.detect.slices import Slice, SliceWatch, choose
-from mlops.monitoring.weekly.monitor import Life, first_week, weekly
+from mlops.monitoring.weekly.monitor import WeeklyMonitor, first_week, weekly
 from mlops.policy import Policy, SlicePolicy, read_policy
 from mlops.project import policy_file
 
@@ -165,13 +165,16 @@ def test_a_wrong_section_is_refused(section: dict[str, object], says: str, tmp_p
 def test_a_life_that_goes_on_finds_what_a_new_one_finds(policy: Policy):
     baseline, live = quiet(5, BACKTEST), later(5)
     begin = live["ds"].min()
-    going = Life(baseline, policy, SLICES[:1])
+    going = WeeklyMonitor(baseline, policy, SLICES[:1])
     for weeks in (12, 14, 26):
         end = begin + pd.Timedelta(weeks=weeks)
         as_of = end.to_pydatetime().replace(tzinfo=UTC)
         start = first_week(begin, as_of)
         rows = live[(live["ds"] >= start) & (live["ds"] < end)]
-        ours, anew = going.until(rows, start, as_of), Life(baseline, policy, SLICES[:1]).until(rows, start, as_of)
+        ours, anew = (
+            going.until(rows, start, as_of),
+            WeeklyMonitor(baseline, policy, SLICES[:1]).until(rows, start, as_of),
+        )
         assert [str(one.findings) for one in ours] == [str(one.findings) for one in anew]
 
 
@@ -179,12 +182,12 @@ def test_an_outcome_that_was_corrected_is_judged_again(policy: Policy):
     baseline, live = quiet(6, BACKTEST), later(6).head(7 * SERIES * 6)
     as_of = datetime(2023, 7, 3, tzinfo=UTC)
     start = first_week(live["ds"].min(), as_of)
-    going = Life(baseline, policy)
+    going = WeeklyMonitor(baseline, policy)
     before = [str(one.findings) for one in going.until(live, start, as_of)]
     corrected = judged(live.assign(y=live["y"].where(live.index > SERIES, 500.0)))
     after = [str(one.findings) for one in going.until(corrected, start, as_of)]
     assert before[0] != after[0]
-    assert after == [str(one.findings) for one in Life(baseline, policy).until(corrected, start, as_of)]
+    assert after == [str(one.findings) for one in WeeklyMonitor(baseline, policy).until(corrected, start, as_of)]
 
 
 @pytest.mark.parametrize(("weeks", "judged_weeks"), [(1, 1), (12, 12), (25, 25), (26, 13), (39, 13), (51, 25)])

@@ -13,7 +13,7 @@ import pandas as pd
 from mlops.arrays import Bools, Floats, Ints, Times
 from mlops.domain.features import FeatureDefinition
 from mlops.domain.granularity import Granularity
-from mlops.feature_store.grid import anchors_of, step_of
+from mlops.features.grid import anchors_of, step_of
 
 __all__ = ["Column", "Rows", "share"]
 

@@ -3,40 +3,56 @@
     >>> str(rolling_mean(28))
     'rolling_mean(window=28, lag=1)'
 
-A window looks back from its newest step, which lies `lag` steps before the row: with `lag=1`, unless something else is
-said, the row's own value is not included. A transformation is one function in `kernels` and one line here.
+A feature is of a series, an origin (the newest step that may be seen) and a target, some steps ahead. A window looks
+back from its newest step, which lies `lag` steps before the first one ahead: with `lag=1`, unless something else is
+said, it is the origin, however far ahead the target is. `lag=0` is of what is known ahead, and ends at the target. A
+transformation with a `season` follows the target's place in it, a season or more back.
+
+A transformation is one function in `kernels` or `origins` and one line here.
 """
 
 import ast
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mlops.arrays import Floats
+from mlops.domain.features import FeatureDefinition
 from mlops.errors import BadInput, UnknownName
-from mlops.features import kernels
+from mlops.features import kernels, origins
 from mlops.features.cells import Cells
+from mlops.features.point import Point, Source
 
 __all__ = [
     "TRANSFORMATIONS",
+    "Column",
     "Kind",
-    "Part",
     "Transformation",
+    "column_of",
+    "component",
     "compute",
     "dated",
     "newest",
     "parse",
     "reach",
+    "remembers",
     "room",
     "sources",
+    "sources_in",
+    "uses",
+    "years",
 ]
 
 Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
 Steps = Callable[..., int | None]
+
+
+Column: TypeAlias = "tuple[Transformation, Source]"
+"""What a feature computes, and the source that it works on when it names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +74,35 @@ class Transformation:
         return dict(self.arguments)
 
 
-class Part(Protocol):
-    """Some series with their steps: what transformations are computed from."""
+def _after_lag(lag: int, step: int = 1, **_: Any) -> int:
+    """Of a window that ends at the origin or before; of what is known ahead, at the target."""
+    return step - 1 + lag if lag else 0
 
-    @property
-    def steps(self) -> kernels.Steps:
-        """The steps of the rows."""
 
-    def cells(self, metric_type: str | None, across: str | None) -> Cells:
-        """A metric type of each series' place (None: the definition's own), with steps before those of the rows."""
-
-    def labels(self, key: str) -> Sequence[str | None]:
-        """A label of each series."""
+def _after_season(season: int, lag: int, step: int = 1, **_: Any) -> int:
+    """Of values a season apart: as many seasons more as the origin asks for."""
+    return lag + season * max(-(-(step - lag) // season), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One line of the table: the function, what it works on and, in steps, how far back it looks.
 
-    `memory` is how many steps a window spans (None: all there are), `shift` how long before the row it ends.
+    It `needs` the windows of values, the origins, the calendar ("times"), the labels or other transformations ("parts")
+    of some series. `memory` is how many steps a window spans (None: all there are), `back` how long before the target
+    it ends. `years` of history are needed to learn from it, and its contributions to a forecast are of a `component`.
+    `scales` says whether it is in the unit of its values, so that it may be `relative` to a level.
     """
 
     function: Callable[..., Floats]
     needs: str = "values"
     memory: Steps = lambda **_: 1
-    shift: Callable[..., int] = lambda lag, **_: lag
+    back: Callable[..., int] = _after_lag
     rule: Callable[..., str] = lambda **_: ""
     """What is wrong with arguments that can't stand together."""
+    years: float = 0.0
+    component: str = "trend"
+    scales: bool = False
 
     @property
     def name(self) -> str:
@@ -97,10 +115,14 @@ class Kind:
         own = list(inspect.signature(self.function).parameters.values())
         own = [one for one in own if one.name not in _GIVEN]
         found = {one.name: one.default for one in own}
-        if self.needs == "values":
-            found |= {"lag": 1} if self.shift is Kind.__dataclass_fields__["shift"].default else {}
-            found |= {"of": None, "across": None}
-        return found
+        if self.needs == "values" and self.back in (_after_lag, _after_season):
+            found |= {"lag": 1}
+        return found | ({"of": None, "across": None} if self.sourced else {})
+
+    @property
+    def sourced(self) -> bool:
+        """Whether it works on values of a metric type."""
+        return self.needs == "values" or "source" in inspect.signature(self.function).parameters
 
     def __call__(self, *values: Any, **named: Any) -> Transformation:
         """The transformation with these arguments; BadInput says which one can't be taken."""
@@ -119,7 +141,7 @@ class Kind:
         return Transformation(self.name, tuple(made))
 
 
-_GIVEN = {"cells", "steps", "texts"}
+_GIVEN = {"cells", "steps", "texts", "at", "source"}
 
 _RULES: dict[str, Callable[..., str]] = {
     "fits": lambda window, min_count=1, **_: (
@@ -130,38 +152,80 @@ _RULES: dict[str, Callable[..., str]] = {
     ),
 }
 
-value = Kind(kernels.value, shift=lambda **_: 0)
-lag = Kind(kernels.lag, shift=lambda n, **_: n)
-seasonal_lag = Kind(kernels.seasonal_lag, shift=lambda season, n, **_: season * n)
-difference = Kind(kernels.difference, memory=lambda n, **_: n + 1)
-rolling_mean = Kind(kernels.rolling_mean, memory=lambda window, **_: window, rule=_RULES["fits"])
-rolling_sum = Kind(kernels.rolling_sum, memory=lambda window, **_: window, rule=_RULES["fits"])
-rolling_std = Kind(kernels.rolling_std, memory=lambda window, **_: window, rule=_RULES["fits"])
-rolling_min = Kind(kernels.rolling_min, memory=lambda window, **_: window)
-rolling_max = Kind(kernels.rolling_max, memory=lambda window, **_: window)
-rolling_median = Kind(kernels.rolling_median, memory=lambda window, **_: window)
-rolling_quantile = Kind(kernels.rolling_quantile, memory=lambda window, **_: window)
-expanding_mean = Kind(kernels.expanding_mean, memory=lambda **_: None)
-ewm_mean = Kind(kernels.ewm_mean, memory=lambda **_: None, rule=_RULES["one"])
+ONCE, TWICE = 1.15, 2.0
+"""Years: what happened a year ago has to have been seen; a time of the year, two times. Chosen, not measured."""
+
+value = Kind(kernels.value, back=lambda **_: 0, scales=True)
+lag = Kind(kernels.lag, back=lambda n, step=1, **_: step - 1 + n if n else 0, scales=True)
+lag_of_target = Kind(
+    kernels.lag_of_target, back=lambda n, step=1, **_: max(n, step), years=ONCE, component="yearly", scales=True
+)
+seasonal_lag = Kind(
+    kernels.seasonal_lag,
+    back=lambda season, n, step=1, **_: season * (-(-step // season) + n - 1),
+    component="weekly",
+    scales=True,
+)
+difference = Kind(kernels.difference, memory=lambda n, **_: n + 1, scales=True)
+rolling_mean = Kind(kernels.rolling_mean, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
+rolling_sum = Kind(kernels.rolling_sum, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
+rolling_std = Kind(kernels.rolling_std, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
+rolling_min = Kind(kernels.rolling_min, memory=lambda window, **_: window, scales=True)
+rolling_max = Kind(kernels.rolling_max, memory=lambda window, **_: window, scales=True)
+rolling_median = Kind(kernels.rolling_median, memory=lambda window, **_: window, scales=True)
+rolling_quantile = Kind(kernels.rolling_quantile, memory=lambda window, **_: window, scales=True)
+expanding_mean = Kind(kernels.expanding_mean, memory=lambda **_: None, scales=True)
+ewm_mean = Kind(kernels.ewm_mean, memory=lambda **_: None, rule=_RULES["one"], scales=True)
 seasonal_rolling_mean = Kind(
-    kernels.seasonal_rolling_mean, memory=lambda season, window, **_: season * (window - 1) + 1
+    kernels.seasonal_rolling_mean,
+    memory=lambda season, window, **_: season * (window - 1) + 1,
+    back=_after_season,
+    component="weekly",
+    scales=True,
 )
 share_missing = Kind(kernels.share_missing, memory=lambda window, **_: window)
 steps_since_observed = Kind(kernels.steps_since_observed, memory=lambda most, **_: most + 1)
 steps_since_nonzero = Kind(kernels.steps_since_nonzero, memory=lambda most, **_: most + 1)
+level = Kind(origins.level, needs="origins", memory=lambda **_: None)
+running_mean = Kind(origins.running_mean, needs="origins", memory=lambda **_: None, scales=True)
+seasonal_mean = Kind(
+    origins.seasonal_mean,
+    needs="origins",
+    memory=lambda season, window, **_: season * (window - 1) + 1,
+    back=lambda season, step=1, **_: season * -(-step // season),
+    component="weekly",
+    scales=True,
+)
+seasonal_std = replace(seasonal_mean, function=origins.seasonal_std)
+smoothed = Kind(origins.smoothed, needs="origins", memory=lambda **_: None, component="weekly", scales=True)
+year_index = Kind(origins.year_index, needs="origins", memory=lambda **_: None, years=ONCE, component="yearly")
+year_growth = Kind(origins.year_growth, needs="origins", memory=lambda **_: None, years=TWICE, component="yearly")
+step_ahead = Kind(origins.step_ahead, needs="origins")
+relative = Kind(
+    kernels.relative,
+    needs="parts",
+    rule=lambda x, **_: (
+        "" if TRANSFORMATIONS[x.name].scales else f"takes a transformation in the unit of its values; found {x}"
+    ),
+)
 ratio = Kind(kernels.ratio, needs="parts")
+log1p = Kind(kernels.log1p, needs="parts")
 label = Kind(kernels.label, needs="labels")
-day_of_week = Kind(kernels.day_of_week, needs="times")
-day_of_month = Kind(kernels.day_of_month, needs="times")
-day_of_year = Kind(kernels.day_of_year, needs="times")
-month = Kind(kernels.month, needs="times")
-hour = Kind(kernels.hour, needs="times")
-holiday = Kind(kernels.holiday, needs="times")
-steps_to_holiday = Kind(kernels.steps_to_holiday, needs="times")
-steps_since_holiday = Kind(kernels.steps_since_holiday, needs="times")
+day_of_week = Kind(kernels.day_of_week, needs="times", component="weekly")
+day_of_month = Kind(kernels.day_of_month, needs="times", component="yearly")
+day_of_year = Kind(kernels.day_of_year, needs="times", years=TWICE, component="yearly")
+month = Kind(kernels.month, needs="times", years=TWICE, component="yearly")
+hour = Kind(kernels.hour, needs="times", component="weekly")
+holiday = Kind(kernels.holiday, needs="times", component="holidays")
+steps_to_holiday = Kind(kernels.steps_to_holiday, needs="times", component="holidays")
+steps_since_holiday = Kind(kernels.steps_since_holiday, needs="times", component="holidays")
 
 TRANSFORMATIONS: Mapping[str, Kind] = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Kind)}
 """Every transformation by its name."""
+
+
+_AS_OBSERVED = (kernels.value, kernels.lag, kernels.lag_of_target, kernels.seasonal_lag)
+"""What takes single values as they are."""
 
 
 def parse(text: str) -> Transformation:
@@ -173,19 +237,42 @@ def parse(text: str) -> Transformation:
     return _read(tree.body, text)
 
 
-def compute(transformation: Transformation, part: Part) -> Floats:
-    """Its values of each series at each step of `part.times`; one row when they are the same for all series."""
+def column_of(definition: FeatureDefinition) -> Column:
+    """What is computed for a definition."""
+    return parse(definition.transformation), Source(next(iter(definition.source_metric_types), ""), definition.entity)
+
+
+def sources_in(transformation: Transformation, own: Source) -> set[Source]:
+    """The sources that it works on, where `own` is that of its definition."""
+    return {
+        Source(given.get("of") or own.metric_type, own.entity, given.get("across"))
+        for _, given in _leaves(transformation)
+    }
+
+
+def compute(transformation: Transformation, at: Point) -> Floats:
+    """Its values of each series at each origin; one row or column when they are the same for all."""
     kind, given = TRANSFORMATIONS[transformation.name], transformation.given
-    if kind.needs == "times":
-        return kind.function(part.steps, **given)[None, :]
-    if kind.needs == "labels":
-        return kind.function(part.labels, **given)
+    if kind is relative:
+        return compute(given["x"], replace(at, relative=True))
     if kind.needs == "parts":
-        return kind.function(**{name: compute(one, part) for name, one in given.items()})
-    own = {name: given[name] for name in given if name not in ("lag", "of", "across")}
-    found = kind.function(part.cells(given.get("of"), given.get("across")), **own)
-    last = found.shape[1] - kind.shift(**given)
-    return found[:, last - len(part.steps.times) : last]
+        return kind.function(**{name: compute(one, at) for name, one in given.items()})
+    if kind.needs == "labels":
+        return kind.function(at.inputs.labels, **given)
+    if kind.needs == "times":
+        whole = at.inputs.dated(transformation, lambda steps: kind.function(steps, **given))
+        return at.back(Cells(whole), 0)
+    own = {name: given[name] for name in given if name not in ("of", "across")}
+    source = at.source(given.get("of"), given.get("across"))
+    if kind.needs == "origins":
+        return kind.function(at, source, **own) if kind.sourced else kind.function(at, **own)
+    own.pop("lag", None)
+    back = kind.back(**given, step=at.step)
+    if kind.function in _AS_OBSERVED:
+        return at.value(source, back)
+    memory = kind.memory(**given) or 1
+    windows = at.inputs.windows((kind.name, *own.items()), source, memory, lambda cells: kind.function(cells, **own))
+    return at.scaled(at.back(windows, back), source)
 
 
 def reach(transformation: Transformation) -> int | None:
@@ -196,8 +283,19 @@ def reach(transformation: Transformation) -> int | None:
 
 def room(transformation: Transformation) -> int:
     """How many steps before the row an array has to begin at least; windows without an end need none of their own."""
-    spans = [kind.shift(**given) + (kind.memory(**given) or 1) - 1 for kind, given in _leaves(transformation)]
+    spans = [kind.back(**_lagged(given)) + (kind.memory(**given) or 1) - 1 for kind, given in _leaves(transformation)]
     return max(spans, default=0)
+
+
+def remembers(transformation: Transformation) -> int | None:
+    """How many steps of history a forecast has to remember for its windows; None when it looks at all of them.
+
+    Levels, years and smoothing remember what models do anyhow.
+    """
+    if uses(transformation, expanding_mean) or uses(transformation, ewm_mean):
+        return None
+    windows = [int(given.get("window", 1)) + int(given.get("lag", 0)) for _, given in _leaves(transformation)]
+    return max([room(transformation) + 1, *windows])
 
 
 def newest(transformation: Transformation, metric_type: str, own: str | None) -> int | None:
@@ -205,14 +303,34 @@ def newest(transformation: Transformation, metric_type: str, own: str | None) ->
 
     `own` is the metric type that the transformation works on when it names none.
     """
-    shifts = [kind.shift(**given) for kind, given in _leaves(transformation) if (given.get("of") or own) == metric_type]
-    return min(shifts, default=None)
+    backs = [
+        kind.back(**_lagged(given))
+        for kind, given in _leaves(transformation)
+        if (given.get("of") or own) == metric_type
+    ]
+    return min(backs, default=None)
 
 
 def dated(transformation: Transformation) -> bool:
     """Whether it looks at the calendar."""
-    inner = (one for one in transformation.given.values() if isinstance(one, Transformation))
-    return TRANSFORMATIONS[transformation.name].needs == "times" or any(map(dated, inner))
+    kind = TRANSFORMATIONS[transformation.name]
+    return kind.needs == "times" or kind is smoothed or any(map(dated, _inner(transformation)))
+
+
+def uses(transformation: Transformation, kind: Kind) -> bool:
+    """Whether it is of a kind, or has one of that kind inside."""
+    return transformation.name == kind.name or any(uses(one, kind) for one in _inner(transformation))
+
+
+def years(transformation: Transformation) -> float:
+    """How many years of history it needs to be learned from."""
+    return max([TRANSFORMATIONS[transformation.name].years, *map(years, _inner(transformation))])
+
+
+def component(transformation: Transformation) -> str:
+    """Which component of a forecast its contributions belong to: that of the first part that is not of the trend."""
+    parts = (TRANSFORMATIONS[transformation.name].component, *map(component, _inner(transformation)))
+    return next((part for part in parts if part != "trend"), "trend")
 
 
 def sources(transformation: Transformation) -> set[tuple[str | None, str | None]]:
@@ -223,11 +341,19 @@ def sources(transformation: Transformation) -> set[tuple[str | None, str | None]
 def _leaves(transformation: Transformation) -> Iterator[tuple[Kind, dict[str, Any]]]:
     """The transformations of values inside, with their arguments."""
     kind, given = TRANSFORMATIONS[transformation.name], transformation.given
-    if kind.needs == "values":
+    if kind.sourced:
         yield kind, given
-    for one in given.values():
-        if isinstance(one, Transformation):
-            yield from _leaves(one)
+    for one in _inner(transformation):
+        yield from _leaves(one)
+
+
+def _inner(transformation: Transformation) -> Iterator[Transformation]:
+    return (one for one in transformation.given.values() if isinstance(one, Transformation))
+
+
+def _lagged(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, with the lag of a transformation that has none of its own."""
+    return {"lag": 1} | given
 
 
 def _read(node: ast.expr, text: str) -> Transformation:
@@ -290,6 +416,9 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a list of different texts",
         lambda value: 0 < len(value) == len(set(value)) and all(isinstance(one, str) for one in value),
     ),
+    "year": _whole(1),
+    "around": _whole(1),
+    "x": _INNER,
     "top": _INNER,
     "bottom": _INNER,
 }

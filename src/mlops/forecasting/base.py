@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.features import FeatureDefinition, Selection
 from mlops.domain.forecasts import LEVELS
 from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.features.standard import standard
 from mlops.forecasting import saved
 from mlops.forecasting.described import describe, in_a_line
 from mlops.forecasting.groups import Grouped, opened
@@ -39,16 +41,15 @@ INTERNAL = frozenset(
             "component",
             "composed",
             "defaults",
+            "definitions",
             "each",
             "extrapolates",
             "fit_panel",
             "forecast",
             "given_back",
         ),
-        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "tape", "tapes"),
-        "summed",
-        "gathered",
-        "with_calendar",
+        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "sources", "tape"),
+        *("tapes", "summed", "gathered", "with_calendar"),
     }
 )
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
@@ -76,6 +77,10 @@ class Forecaster(Grouped):
     absence
         What a step without service means: `"nothing"`, or `"zero"`, which is then its forecast.
     """
+
+    def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
+        """What its features mean, when it is fitted on series of a selection."""
+        return standard(selection, owner, self.features, self.country)
 
     @property
     def importance(self) -> dict[str, float]:
@@ -122,7 +127,7 @@ class Forecaster(Grouped):
         [5.0, 6.0]
         """
         frame, self._form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
-        panels = Panels.of(frame, self.freq, self.covariates)
+        panels = Panels.of(frame, self.freq, self.covariates, sources=self.sources)
         self.calendar.check_series(panels.ids)
         self.coding = panels.parts[0].coding
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
@@ -163,7 +168,9 @@ class Forecaster(Grouped):
         self._check_fitted()
         models = self._apart or (self,)
         known = pd.concat([one._history.known() for one in models], ignore_index=True)
-        new = Panels.of(self._with_zones(self.read(frame)), self._said(), self.covariates, coding=self.coding)
+        new = Panels.of(
+            self._with_zones(self.read(frame)), self._said(), self.covariates, sources=self.sources, coding=self.coding
+        )
         asked = self._asked(1, continued(known, new, overwrite=overwrite), None)
         if len(asked) > len(models) or len({id(model) for model, _ in asked}) < len(asked):
             raise BadInput(
@@ -174,7 +181,7 @@ class Forecaster(Grouped):
             for model, panel in asked:
                 refuse_gap(model._history, panel, self.calendar)
         for model, panel in asked:
-            model._history = panel.with_ids(model._history.ids) if not self.covariates else panel
+            model._history = panel.with_ids(model._history.ids) if not self.covariates + self.sources else panel
         return self
 
     @one_thread()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import UnknownName
 from mlops.forecasting.base import GAIN, Forecaster
 from mlops.forecasting.groups import opened
@@ -86,6 +87,16 @@ class Auto(Forecaster):
     def params(self) -> dict[str, Any]:
         own: dict[str, Any] = {"members": list(self.members)}
         return super().params | own | ({"settings": self.settings} if self.settings else {})
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(sorted({name for member in self.members.values() for name in member.sources}))
+
+    def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
+        """Those of its members, each once."""
+        parts = (one for part in self._apart or (self,) for one in part.members.values())
+        found = [one for member in parts for one in member.definitions(selection, owner)]
+        return tuple({one.name: one for one in found}.values())
 
     @property
     def importance(self) -> dict[str, float]:
@@ -188,7 +199,7 @@ class Auto(Forecaster):
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """The members are rehearsed and fitted here; their own tapes make the weights."""
         for member in (*self.members.values(), self._refuge):
-            member.fit_panel(panel, origins)
+            member.fit_panel(panel.without(set(self.sources) - set(member.sources)), origins)
         self.features = tuple(dict.fromkeys(name for member in self.members.values() for name in member.features))
         return self._refuge._tape
 
@@ -286,7 +297,7 @@ class Auto(Forecaster):
 def _movement(model: Forecaster) -> dict[str, float]:
     """The share of each part of the next forecasts in what moves them from step to step."""
     panel = model._history
-    ahead = [values.shape[1] - len(panel.index) for values in panel.extra.values()]
+    ahead = [panel.extra[name].shape[1] - len(panel.index) for name in model._inputs]
     steps = min([model.horizon, *ahead])
     if steps < 2:
         return {}  # what is known ahead of covariates says nothing of a movement

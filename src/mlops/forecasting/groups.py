@@ -135,7 +135,7 @@ class Grouped(Kind):
         if history is None and future is None:
             return [(one, one._history) for one in models]
         frame = self._with_zones(self.remembered if history is None else history)
-        panels = Panels.of(frame, self._said(), self.covariates, future, coding=self.coding)
+        panels = Panels.of(frame, self._said(), self.covariates, future, sources=self.sources, coding=self.coding)
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):

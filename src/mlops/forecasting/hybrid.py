@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.features.smoothed import smooth
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.limits import within
 from mlops.forecasting.prophet.model import Prophet
-from mlops.forecasting.smoothing import smooth
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel

@@ -37,7 +37,7 @@ class Kind(ABC):
 
     kind: ClassVar[str]
     features: tuple[str, ...] = ("value",)
-    """Names of the inputs, as in `forecasting.design.FEATURES`."""
+    """Names of the inputs; of kinds that have none of their own the observed value."""
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
     extrapolates: ClassVar[bool] = False
@@ -74,6 +74,11 @@ class Kind(ABC):
         self._tape: Tape
         self.coding = NUMBERS
         """How its covariates become numbers."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Further columns of a frame that its features are computed from; nothing of them is to be known ahead."""
+        return ()
 
     @property
     def params(self) -> dict[str, Any]:

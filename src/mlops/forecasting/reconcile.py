@@ -10,9 +10,9 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.effects import usual_values
 from mlops.forecasting.tape import Tape
 from mlops.panels.arguments import one_of
+from mlops.panels.effects import usual_values
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Form, Table, taken
 from mlops.panels.panel import Panel

@@ -13,11 +13,11 @@ from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import DAY, GRANULARITIES
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.effects import usual_values
 from mlops.forecasting.intervals import Intervals
 from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.tape import Tape
 from mlops.panels.arguments import in_per_cent
+from mlops.panels.effects import usual_values
 from mlops.panels.panel import Panel
 from mlops.panels.service_calendar import served
 from mlops.parallel import one_thread

@@ -7,11 +7,11 @@ from datetime import datetime
 from mlops.db import Database
 from mlops.policy import Weight
 
-__all__ = ["Health", "Part", "health"]
+__all__ = ["Health", "HealthPart", "health"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HealthPart:
     """One part of a model's health: its figure, what that is worth from 0 to 1 (None: unknown), and words for it."""
 
     part: str
@@ -37,7 +37,7 @@ class Health:
     status: str
     weakest: str | None
     weakest_words: str | None
-    parts: tuple[Part, ...]
+    parts: tuple[HealthPart, ...]
     as_of: datetime
     forecasts: int
     labelled: int
@@ -58,4 +58,4 @@ def health(database: Database, weights: Mapping[str, Weight], as_of: datetime) -
         parts = [{"part": part} | asdict(weight) for part, weight in weights.items()]
         transaction.run("set_health_policy", document={"parts": parts})
         rows = transaction.rows("model_health", as_of=as_of)
-    return [Health(**row | {"parts": tuple(Part(**part) for part in row["parts"])}) for row in rows]
+    return [Health(**row | {"parts": tuple(HealthPart(**part) for part in row["parts"])}) for row in rows]

@@ -1,6 +1,6 @@
 """Many series on one regular calendar: the array that every model kind works on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,9 +27,9 @@ class Panel:
     shows, so that a rhythm of the day stays where it is when the clock changes. `end` is the instant of the newest
     step (None: the step itself), which matters where the clock shows an hour twice.
 
-    `extra` holds covariates that are known ahead, by name: one row per series, one column per step of `index` and then
-    of as many steps after it as are known. A covariate of text has a column of 0 and 1 for each category there, as
-    `coding` says; as a frame the panel has the text.
+    `extra` holds further columns by name, covariates that are known ahead and what features are computed from: one row
+    per series, one column per step of `index` and then of as many steps after it as are known. A covariate of text has
+    a column of 0 and 1 for each category there, as `coding` says; as a frame the panel has the text.
     """
 
     ids: pd.Index
@@ -94,6 +94,10 @@ class Panel:
         """Some of the series."""
         extra = {name: values[rows] for name, values in self.extra.items()}
         return replace(self, ids=self.ids[rows], y=self.y[rows], extra=extra)
+
+    def without(self, names: Collection[str]) -> "Panel":
+        """Without some columns of `extra`."""
+        return replace(self, extra={name: values for name, values in self.extra.items() if name not in names})
 
     def with_static(self, horizon: int) -> "Panel":
         """The panel with the covariates that never vary known for the `horizon` steps ahead, as in the newest step.

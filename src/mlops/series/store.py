@@ -16,7 +16,7 @@ from mlops.errors import BadInput
 from mlops.series.diff import AROUND, ChangeSet, SeriesFacts, diff
 from mlops.series.parsing.external_sort import Rows
 from mlops.series.parsing.steps import Clock, has_anchor
-from mlops.series.quality import LOOK_BACK, Thresholds
+from mlops.series.scoring import LOOK_BACK, Thresholds
 from mlops.times import NOT_A_ZONE, UTC, local_times
 
 __all__ = ["Known", "KnownAt", "Months", "clocks_of", "know", "prepare", "read_around", "store"]

@@ -17,6 +17,7 @@ from mlops.domain.forecasts import wape
 from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.evaluation.backtest import backtest, mean_before
+from mlops.feature_store.sources import sets_of
 from mlops.series.read import observed
 from mlops.times import aware_utc, naive_utc
 from mlops.tracking.artifacts.checked import load
@@ -141,7 +142,7 @@ def _observed(database: Database, contender: Contender, table: pd.DataFrame, nam
 
 
 def _itself(database: Database, ours: Contender, champion: Contender, folds: list[pd.Timestamp]) -> pd.DataFrame:
-    frame = _known_to(database, ours)
+    frame = _known_to(database, ours, champion)
     frame = frame[frame["series_id"].isin(champion.row["lineage"]["series"])]
     model = load(database, champion.version)
     parts: list[pd.DataFrame] = [model.predict(frame[frame["ds"] <= fold]) for fold in folds]
@@ -150,13 +151,15 @@ def _itself(database: Database, ours: Contender, champion: Contender, folds: lis
 
 def _recipe(database: Database, ours: Contender, champion: Contender, folds: list[pd.Timestamp]) -> pd.DataFrame:
     spec = TrainingSpec.from_recipe(champion.version.name, champion.row["lineage"], as_of=ours.row["as_of"])
-    frame = _known_to(database, ours)
+    frame = _known_to(database, ours, champion)
     return backtest(spec.kind, spec.forecaster_params, frame, folds, spec.horizon, refit_every=spec.refit_every)
 
 
-def _known_to(database: Database, ours: Contender) -> pd.DataFrame:
-    """What the version was trained on: both are measured by the same data."""
-    return read_data(database, Selection(**ours.row["lineage"]["selection"]), ours.row["as_of"]).frame
+def _known_to(database: Database, ours: Contender, asked: Contender | None = None) -> pd.DataFrame:
+    """What the version was trained on: both are measured by the same data; with what `asked` needs beside it."""
+    sets = sets_of(asked.row["lineage"]["recipe"]["params"]) if asked else ()
+    selection = Selection(**ours.row["lineage"]["selection"])
+    return read_data(database, selection, ours.row["as_of"], feature_sets=sets).frame
 
 
 def _wapes(tables: Mapping[str, pd.DataFrame]) -> dict[str, float | None]:

@@ -18,6 +18,7 @@ from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.holdout import hold_out
+from mlops.feature_store.sources import sets_of
 from mlops.policy import RetrainPolicy as Rule
 from mlops.tracking.artifacts.checked import anchor_of, load
 from mlops.tracking.bridge.sync import sync
@@ -317,7 +318,9 @@ def _compare(
     None has seen them: the challenger is fitted on what came before. It is the comparison that the recommendation made.
     """
     say("comparing challenger and champion on the newest days")
-    frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
+    sets = [*sets_of(row["lineage"]["recipe"]["params"]), *sets_of(spec.params)]
+    selection = Selection(**row["lineage"]["selection"])
+    frame = read_data(database, selection, spec.as_of, feature_sets=sets).frame
     frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
     held = hold_out(frame, spec.granularity, rule.holdout_days, spec.horizon)
     knows_to = datetime.fromisoformat(row["lineage"]["trained_to"])

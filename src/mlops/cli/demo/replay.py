@@ -48,7 +48,7 @@ class Week:
     monday: datetime
     champion: int
     kind: str
-    checked: job.Checked | None = None
+    checked: job.CheckResult | None = None
     retrained: Retrained | None = None
     realised: tuple[Realised, ...] = field(default=())
     forecasts: int = 0
@@ -76,12 +76,12 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
     done = newest_issue(database, MODEL)  # forecasts are the last act of a week
     for row in [row for row in to_act_on(database) if row["action"] in CARRIED_OUT]:  # that an interruption left
         retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)
-    readings: job.Readings = {}
+    histories: job.Histories = {}
     for monday in mondays:
         if done is not None and monday <= done:
             continue
         say(f"{monday:%d %b %Y}")
-        yield _week(database, store, policy, monday, say, readings)
+        yield _week(database, store, policy, monday, say, histories)
 
 
 def phases(database: Database) -> list[dict[str, Any]]:
@@ -100,9 +100,11 @@ def phases(database: Database) -> list[dict[str, Any]]:
     return averages
 
 
-def _week(database: Database, store: Store, policy: Policy, monday: datetime, say: Say, readings: job.Readings) -> Week:
+def _week(
+    database: Database, store: Store, policy: Policy, monday: datetime, say: Say, histories: job.Histories
+) -> Week:
     matched = match(database, monday)
-    checks = job.run(database, store, policy, monday, readings=readings)
+    checks = job.run(database, store, policy, monday, histories=histories)
     checked = next((check for check in checks if check.name == MODEL and check.champion), None)
     retrained = None
     if checked is not None and checked.recommendation_id is not None and checked.asks in CARRIED_OUT:

@@ -13,9 +13,9 @@ from mlops.cli.output import ACTION_COLOURS, console, emit, logs, progress, say,
 from mlops.errors import NothingToDo
 
 if TYPE_CHECKING:
-    from mlops.monitoring.evidently.champion import Page
-    from mlops.monitoring.health import Health, Part
-    from mlops.monitoring.weekly.job import Checked
+    from mlops.monitoring.evidently.champion import PresetsPage
+    from mlops.monitoring.health import Health, HealthPart
+    from mlops.monitoring.weekly.job import CheckResult
 
 __all__ = ["app"]
 
@@ -105,7 +105,7 @@ def health(as_of: AsOf = "now", as_json: Json = False) -> None:
     emit(models, as_json=as_json, text=lambda: _print_health(models))
 
 
-def _print_checked(checked: "Checked") -> None:
+def _print_checked(checked: "CheckResult") -> None:
     from mlops.domain.findings import CARRIED_OUT, todo
 
     findings, advice = checked.findings.details, checked.recommendation
@@ -138,7 +138,7 @@ def _print_checked(checked: "Checked") -> None:
         say(f"  mlops retrain {checked.recommendation_id}")
 
 
-def _print_page(page: "Page") -> None:
+def _print_page(page: "PresetsPage") -> None:
     said = f"{len(page.drifted)} of {len(page.columns)} columns drifted against {page.reference}"
     console.print(f"[bold]{escape(page.name)}[/] version {page.version}: {said}", soft_wrap=True)
     for column in page.drifted:
@@ -168,7 +168,7 @@ def _print_health(models: list["Health"]) -> None:
         say(f"{escape(model.name)} {model.version}@{model.alias}: {why}")
 
 
-def _cell(part: "Part") -> str:
+def _cell(part: "HealthPart") -> str:
     if part.weight == 0:
         return "[dim]off[/]"
     if part.value is None:

@@ -18,7 +18,7 @@ from mlops.errors import Misused, quoted
 if TYPE_CHECKING:
     from mlops.monitoring.detect.spec import MonitorSpec
     from mlops.monitoring.replay.backtest import Backtest
-    from mlops.monitoring.replay.replay import Case, Episode, Told
+    from mlops.monitoring.replay.replay import Case, Episode, Progress
     from mlops.monitoring.replay.tradeoff import AtBudget
     from mlops.policy import Policy, UnitCost
 
@@ -111,7 +111,7 @@ def backtest(
     with progress() as bar:
         task = bar.add_task("reading", total=None, note="")
 
-        def reported(what: str) -> "Told":
+        def reported(what: str) -> "Progress":
             def report(done: int, of: int) -> None:
                 bar.update(task, description=what, completed=done, total=of)
                 if not logs.is_terminal:  # a log has no bar
@@ -138,7 +138,7 @@ def backtest(
 
 
 def _case(
-    uri: str, columns: ForecastFile, history: History, policy: "Policy", reported: "Callable[[str], Told]"
+    uri: str, columns: ForecastFile, history: History, policy: "Policy", reported: "Callable[[str], Progress]"
 ) -> "tuple[Case, UnitCost]":
     """What is replayed, of the file or of the model's history, and what an error of a unit costs there."""
     if columns.file:

@@ -3,7 +3,7 @@
 Only forecasting is needed for it, and nothing is kept: what is promoted is decided by `mlops retrain`, which fits anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.evaluation.holdout import Holdout, losses, unseen
 from mlops.feature_store.build import history
+from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
@@ -43,8 +44,8 @@ def challenge(
     is so much wider that all hold at once (Bonferroni).
     """
     try:
-        held = _held_out(database, policy, champion, as_of)
         recipe = (stood_in_for or champion)["lineage"]["recipe"]
+        held = _held_out(database, policy, champion, as_of, sets_of(recipe["params"]))
         model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
@@ -74,7 +75,9 @@ def prove(
     return tuple(proof for proof in proofs if proof is not None)
 
 
-def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
+def _held_out(
+    database: Database, policy: Policy, champion: Issue, as_of: datetime, feature_sets: Sequence[FeatureSet]
+) -> Holdout:
     lineage = champion["lineage"]
     if not trained_here(lineage):
         raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
@@ -84,6 +87,7 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
+    frame = with_sources(database, frame, [*feature_sets, *sets_of(lineage["recipe"]["params"])], as_of)
     return unseen(frame, champion["version"], lineage, policy.retrain.holdout_days)
 
 

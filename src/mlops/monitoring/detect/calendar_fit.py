@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mlops.arrays import Floats
 
-__all__ = ["CalendarFit", "design", "fit_calendar", "harmonics_for"]
+__all__ = ["FEWEST_WEEKS", "WEEK", "CalendarFit", "design", "fit_calendar", "harmonics_for", "ordinary", "weeks_back"]
 
 DAYS_OF_YEAR = 365.25
 TINY = 1e-12
@@ -73,3 +73,22 @@ def _by_pattern(present: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], NDA
     for column in range(present.shape[1]):
         groups.setdefault(present[:, column].tobytes(), []).append(column)
     return [(present[:, columns[0]], np.array(columns)) for columns in groups.values()]
+
+
+WEEK = 7
+FEWEST_WEEKS = 8
+"""Ordinary weeks from which they are a baseline of their own."""
+
+
+def weeks_back(day: pd.DatetimeIndex) -> NDArray[np.int64]:
+    """The week of each day, counted back from the newest: 0 is the last seven days."""
+    return np.asarray((day.max() - day).days // WEEK)
+
+
+def ordinary(day: pd.DatetimeIndex, holiday: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows are of a week without a holiday, weeks as of `weeks_back`; all where there are fewer than eight."""
+    if not len(day):
+        return np.ones(0, bool)
+    week = weeks_back(day)
+    kept = ~np.isin(week, week[holiday])
+    return kept if len(np.unique(week[kept])) >= FEWEST_WEEKS else np.ones(len(day), bool)

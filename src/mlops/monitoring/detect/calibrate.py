@@ -10,10 +10,9 @@ from scipy import stats
 
 from mlops.arrays import Floats
 from mlops.monitoring.detect.calendar_fit import CalendarFit, fit_calendar, harmonics_for
-from mlops.monitoring.detect.channels import Channel, Family
-from mlops.monitoring.detect.windows import WINDOWS, Contrast
+from mlops.monitoring.detect.signals import Family, Signal
 
-__all__ = ["Calibration", "baseline_days", "calibrate"]
+__all__ = ["WINDOWS", "Calibration", "Contrast", "baseline_days", "calibrate"]
 
 BUDGET: dict[Family, float] = {
     "level": 0.45,
@@ -30,6 +29,49 @@ INDEPENDENT = 0.4  # of the tests: the windows of a check overlap, and those of 
 POOLED_EVIDENCE = 60.0  # independent windows that the model of persistence is worth, against the channel's own few
 SMALLEST_RATIO, LARGEST_RATIO = 0.7, 4.0
 SMALLEST_SCALE = 1e-4
+WINDOWS = (7, 14, 28, 56)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The mean of the last `window` days less what that of the `baseline` days before says of it.
+
+    `belief` is how much of the weeks before is believed, channel by channel: 0 holds against the calendar alone.
+    """
+
+    window: int
+    baseline: int
+    belief: Floats
+
+    def over(self, values: Floats, calm: Floats | None = None) -> Floats:
+        """The contrast that ends on each day; NaN where fewer than half of the window's days have a value.
+
+        `calm` is what the baseline is taken from, if not from the values themselves. A window with gaps is shrunk,
+        so that its variance is that of a full one.
+        """
+        mean, count = _trailing(values, self.window)
+        mean = np.where(count >= self.window / 2, mean - self.yardstick(values if calm is None else calm), np.nan)
+        return mean * np.sqrt(count / self.window)
+
+    def yardstick(self, calm: Floats) -> Floats:
+        """What the window that ends on each day is held against: 0, the calendar, if the weeks before are missing."""
+        mean, count = _trailing(calm, self.baseline)
+        return _later(np.where(count >= self.baseline / 3, self.belief * mean, 0.0), self.window)
+
+    def variance(self, variance: Floats, lasting: Floats, decay: Floats) -> Floats:
+        """The variance of the contrast when the correlation of two days, d apart, is `lasting` × `decay` ** d."""
+        weighted = np.empty_like(variance)
+        for belief in np.unique(self.belief):
+            mine = self.belief == belief
+            weighted[mine] = self._weighted(belief, lasting[mine], decay[mine])
+        return np.asarray(variance * weighted)
+
+    def _weighted(self, belief: float, lasting: Floats, decay: Floats) -> Floats:
+        before, newest = np.full(self.baseline, -belief / self.baseline), np.full(self.window, 1 / self.window)
+        weights = np.concatenate([before, newest])
+        overlap = np.correlate(weights, weights, "full")[len(weights) - 1 :]
+        powers = decay[:, None] ** np.arange(1, len(weights))
+        return np.asarray(overlap[0] + 2 * lasting * (powers @ overlap[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +105,7 @@ def baseline_days(days: int) -> int:
     return 56 if days < 548 else 91
 
 
-def calibrate(matrix: Floats, daily: Floats, channels: Sequence[Channel], alarms_per_year: float) -> Calibration:
+def calibrate(matrix: Floats, daily: Floats, channels: Sequence[Signal], alarms_per_year: float) -> Calibration:
     """Scales from the history's own autocorrelation, corrected by windows held out of the calendar fit."""
     calendar = fit_calendar(matrix, daily)
     reach, seasons = _reach(calendar.residuals(matrix, daily)), sum(channel.family == "season" for channel in channels)
@@ -86,7 +128,7 @@ def calibrate(matrix: Floats, daily: Floats, channels: Sequence[Channel], alarms
     return Calibration(calendar, reach, seasons, contrasts, scale, above, below, still)
 
 
-def _contrasts(channels: Sequence[Channel], days: int) -> tuple[Contrast, ...]:
+def _contrasts(channels: Sequence[Signal], days: int) -> tuple[Contrast, ...]:
     """Half calendar, half the weeks before is closer to what comes than either; without seasons only these are."""
     seasons = harmonics_for(days) > 0
     belief = np.where([channel.local for channel in channels], 0.5 if seasons else 1.0, 0.0)
@@ -167,7 +209,7 @@ def _moment(left: Floats, order: int) -> Floats:
     return np.asarray(np.nan_to_num(powers / (_deviation(left) ** order + SMALLEST_SCALE**order)))
 
 
-def _gaussian_limits(channels: Sequence[Channel], alarms_per_year: float, days: int) -> Floats:
+def _gaussian_limits(channels: Sequence[Signal], alarms_per_year: float, days: int) -> Floats:
     """The limit of each channel if its contrasts were Gaussian but for a scale known from so many days (Bonferroni)."""
     sizes = pd.Series([channel.family for channel in channels]).value_counts()
     present = sum(BUDGET[family] for family in sizes.index)
@@ -202,3 +244,22 @@ def _bent(limits: Floats, lean: Floats, tails: Floats) -> Floats:
     by_tails = tails * (limits**3 - 3 * limits) / 24
     twice = lean**2 * (2 * limits**3 - 5 * limits) / 36
     return np.asarray(np.maximum(limits, limits + by_lean + by_tails - twice))
+
+
+def _trailing(values: Floats, length: int) -> tuple[Floats, Floats]:
+    """The mean over the last `length` days that have a value, and how many have."""
+    present = np.isfinite(values)
+    total, count = (_moving_sum(part, length) for part in (np.where(present, values, 0.0), present.astype(float)))
+    return total / np.maximum(count, 1), count
+
+
+def _moving_sum(values: Floats, length: int) -> Floats:
+    running = np.cumsum(values, axis=0)
+    return running - _later(running, length)
+
+
+def _later(values: Floats, days: int) -> Floats:
+    """The values `days` later, 0 before there are any."""
+    moved = np.zeros_like(values)
+    moved[days:] = values[:-days]
+    return moved

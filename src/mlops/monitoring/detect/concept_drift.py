@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlops.arrays import Floats
-from mlops.monitoring.detect.channels import ROUNDING, Channel, EntityCentres, daily_means, spread_of
-from mlops.monitoring.detect.spec import MonitorSpec, Rows
+from mlops.monitoring.detect.signals import ROUNDING, EntityCentres, Signal, daily_means, spread_of
+from mlops.monitoring.detect.spec import MonitorRows, MonitorSpec
 
 __all__ = ["ConceptDrift", "fit_concept_drift"]
 
@@ -24,7 +24,7 @@ USUAL_REACH = 1.2  # times the 99 % quantile of a quiet day, as for every channe
 class ConceptDrift:
     """What the history says of the errors and features: means, scales, and how far to trust the mean of a day."""
 
-    channels: tuple[Channel, ...]
+    channels: tuple[Signal, ...]
     centres: EntityCentres
     scale: Floats
     varied: NDArray[np.intp]
@@ -35,19 +35,19 @@ class ConceptDrift:
     """How far the mean feature of a quiet day strays: farther out it says nothing of a coefficient."""
     trust_in_days: float
 
-    def daily(self, rows: Rows) -> pd.DataFrame:
+    def daily(self, rows: MonitorRows) -> pd.DataFrame:
         """One row per day, one column per channel: mean error, its scale, error × each feature."""
         error, features = self._standard(rows)
         plain = daily_means(rows.day, np.column_stack([error, np.sqrt(np.abs(error))]))
         return pd.concat([plain, _products(rows.day, error, features, self.reach, self.trust_in_days)], axis=1)
 
-    def _standard(self, rows: Rows) -> tuple[Floats, Floats]:
+    def _standard(self, rows: MonitorRows) -> tuple[Floats, Floats]:
         error = self.centres.centred(rows.entity, rows.error[:, None]) / self.scale
         features = _standard_features(rows.numeric[:, self.varied], self.feature_mean, self.feature_scale)
         return np.clip(error, -ERROR_REACH, ERROR_REACH), features
 
 
-def fit_concept_drift(rows: Rows, spec: MonitorSpec) -> ConceptDrift:
+def fit_concept_drift(rows: MonitorRows, spec: MonitorSpec) -> ConceptDrift:
     """The reference for the errors; error × feature is the score test for the coefficient of that feature.
 
     A feature that hardly varied in the history has no such channel.
@@ -85,7 +85,7 @@ def _standard_features(numeric: Floats, mean: Floats, scale: Floats) -> Floats:
     return np.clip((numeric - mean) / scale, -FEATURE_REACH, FEATURE_REACH)
 
 
-def _varied(rows: Rows) -> NDArray[np.intp]:
+def _varied(rows: MonitorRows) -> NDArray[np.intp]:
     """Places of the features that were not at their most common value on enough days."""
     days = rows.day.nunique()
     found = []
@@ -106,14 +106,14 @@ def _trust_in_days(day: pd.DatetimeIndex, error: Floats) -> float:
     return float(min(trust, 1.0)) if np.isfinite(trust) else 1.0
 
 
-def _bias() -> Channel:
-    return Channel("concept", "", "error", "predictions are {} too low", "predictions are {} too high")
+def _bias() -> Signal:
+    return Signal("concept", "", "error", "predictions are {} too low", "predictions are {} too high")
 
 
-def _scale() -> Channel:
-    return Channel("concept", "", "error", "errors are {} larger than usual", "errors are {} smaller than usual")
+def _scale() -> Signal:
+    return Signal("concept", "", "error", "errors are {} larger than usual", "errors are {} smaller than usual")
 
 
-def _product(name: str) -> Channel:
+def _product(name: str) -> Signal:
     rises, falls = (f"the error {verb} with {name} {{}} more than in the backtest" for verb in ("rises", "falls"))
-    return Channel("concept", name, "product", rises, falls)
+    return Signal("concept", name, "product", rises, falls)

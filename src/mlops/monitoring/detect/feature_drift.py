@@ -7,8 +7,8 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.monitoring.detect.calendar_fit import CalendarFit, design, fit_calendar
-from mlops.monitoring.detect.channels import Channel, EntityCentres, daily_means, spread_of
-from mlops.monitoring.detect.spec import MonitorSpec, Rows
+from mlops.monitoring.detect.signals import EntityCentres, Signal, daily_means, spread_of
+from mlops.monitoring.detect.spec import MonitorRows, MonitorSpec
 
 __all__ = ["FeatureDrift", "fit_feature_drift", "season_of"]
 
@@ -20,7 +20,7 @@ CROWD = 4  # rows a day
 class FeatureDrift:
     """What the history says of the features: entity means, calendar, row scale and the categories worth a share."""
 
-    channels: tuple[Channel, ...]
+    channels: tuple[Signal, ...]
     categories: tuple[tuple[str, ...], ...]
     centres: EntityCentres
     calendar: CalendarFit
@@ -28,25 +28,25 @@ class FeatureDrift:
     harmonics: int
     crowded: bool
 
-    def daily(self, rows: Rows) -> pd.DataFrame:
+    def daily(self, rows: MonitorRows) -> pd.DataFrame:
         """One row per day, one column per channel: levels and shares, then spreads within days or swings of days."""
         values = np.column_stack([rows.numeric, _indicators(rows, self.categories)])
         centred = self.centres.centred(rows.entity, values) / self.scale
         numeric = centred[:, : rows.numeric.shape[1]]
         return pd.concat([daily_means(rows.day, centred), self._variation(rows, numeric)], axis=1)
 
-    def _variation(self, rows: Rows, numeric: Floats) -> pd.DataFrame:
+    def _variation(self, rows: MonitorRows, numeric: Floats) -> pd.DataFrame:
         """How far rows are from their day or, where days have few rows, days from the calendar, as roots."""
         if self.crowded:
             return daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric))))
         return daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5)
 
-    def _off_calendar(self, rows: Rows, numeric: Floats) -> Floats:
+    def _off_calendar(self, rows: MonitorRows, numeric: Floats) -> Floats:
         expected = design(rows.day, rows.holiday, self.harmonics) @ self.calendar.coefficients
         return np.asarray(numeric - (expected / self.scale)[:, : numeric.shape[1]])
 
 
-def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:
+def fit_feature_drift(rows: MonitorRows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:
     """The reference for every feature of `spec`; spreads and swings are roots of absolute surprises, to tame tails."""
     categories = tuple(_worth_a_share(rows, column) for column in range(len(spec.categorical)))
     values = np.column_stack([rows.numeric, _indicators(rows, categories)])
@@ -61,7 +61,7 @@ def fit_feature_drift(rows: Rows, spec: MonitorSpec, harmonics: int) -> FeatureD
     return FeatureDrift(channels, categories, centres, calendar, scale, harmonics, crowded)
 
 
-def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool) -> tuple[Channel, ...]:
+def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool) -> tuple[Signal, ...]:
     shares = [(column, name) for column, names in zip(spec.categorical, categories, strict=True) for name in names]
     return (
         *map(_level, spec.numeric),
@@ -70,30 +70,30 @@ def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowde
     )
 
 
-def _level(name: str) -> Channel:
+def _level(name: str) -> Signal:
     expected = "what the calendar predicts"
-    return Channel("feature", name, "level", f"{name} is {{}} above {expected}", f"{name} is {{}} below {expected}")
+    return Signal("feature", name, "level", f"{name} is {{}} above {expected}", f"{name} is {{}} below {expected}")
 
 
-def _spread(name: str) -> Channel:
+def _spread(name: str) -> Signal:
     more, less = (f"{name} varies {{}} {word} within a day than the calendar predicts" for word in ("more", "less"))
-    return Channel("feature", name, "spread", more, less)
+    return Signal("feature", name, "spread", more, less)
 
 
-def _swing(name: str) -> Channel:
+def _swing(name: str) -> Signal:
     further, closer = (f"{name} strays {{}} {way} its calendar than usual" for way in ("further from", "less from"))
-    return Channel("feature", name, "swing", further, closer)
+    return Signal("feature", name, "swing", further, closer)
 
 
-def season_of(name: str) -> Channel:
+def season_of(name: str) -> Signal:
     """The channel that asks whether a feature strays to the side of its calendar to which the season takes it."""
     stronger, weaker = (f"the season of {name} is {{}} {word} than in the history" for word in ("stronger", "weaker"))
-    return Channel("feature", name, "season", stronger, weaker)
+    return Signal("feature", name, "season", stronger, weaker)
 
 
-def _share(column: str, name: str) -> Channel:
+def _share(column: str, name: str) -> Signal:
     more, less = (f"{name!r} in {column} is {{}} {word} than the calendar predicts" for word in ("commoner", "rarer"))
-    return Channel("feature", column, "share", more, less)
+    return Signal("feature", column, "share", more, less)
 
 
 def _from_own_day(day: pd.DatetimeIndex, values: Floats) -> Floats:
@@ -104,7 +104,7 @@ def _from_own_day(day: pd.DatetimeIndex, values: Floats) -> Floats:
     return np.where(count > 1, left * np.sqrt(count / np.maximum(count - 1, 1)), np.nan)
 
 
-def _worth_a_share(rows: Rows, column: int) -> tuple[str, ...]:
+def _worth_a_share(rows: MonitorRows, column: int) -> tuple[str, ...]:
     """The categories common enough to be judged; of two that exclude each other one is enough."""
     counts = pd.Series(rows.categorical[:, column]).value_counts()
     weeks = max(1.0, rows.day.nunique() / 7)
@@ -112,7 +112,7 @@ def _worth_a_share(rows: Rows, column: int) -> tuple[str, ...]:
     return tuple(common[:1] if len(counts) == 2 and len(common) == 2 else common)
 
 
-def _indicators(rows: Rows, categories: tuple[tuple[str, ...], ...]) -> Floats:
+def _indicators(rows: MonitorRows, categories: tuple[tuple[str, ...], ...]) -> Floats:
     """One column per category worth a share: 1 where a row is of it, NaN where the category is missing."""
     columns = [
         np.where(pd.isna(rows.categorical[:, column]), np.nan, rows.categorical[:, column] == name)

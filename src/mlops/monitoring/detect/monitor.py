@@ -1,6 +1,6 @@
 """A monitor: fitted once on a history with honest backtest predictions, asked once a week what has changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,18 +11,16 @@ from mlops.arrays import Floats
 from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.detect.calendar_fit import design, harmonics_for
-from mlops.monitoring.detect.calibrate import baseline_days, calibrate
-from mlops.monitoring.detect.channels import Channel
+from mlops.monitoring.detect.calibrate import WINDOWS, baseline_days, calibrate
 from mlops.monitoring.detect.concept_drift import ConceptDrift, fit_concept_drift
-from mlops.monitoring.detect.counts import LONGEST
-from mlops.monitoring.detect.data_faults import DataFaults, fit_data_faults, no_rows
+from mlops.monitoring.detect.data_faults import LONGEST, DataFaults, fit_data_faults, no_rows
 from mlops.monitoring.detect.feature_drift import FeatureDrift, fit_feature_drift, season_of
 from mlops.monitoring.detect.performance_drift import PerformanceDrift, fit_performance_drift
-from mlops.monitoring.detect.spec import MonitorSpec, Rows, read_rows
-from mlops.monitoring.detect.windows import WINDOWS
+from mlops.monitoring.detect.signals import Signal
+from mlops.monitoring.detect.spec import MonitorRows, MonitorSpec, read_rows
 from mlops.panels.inputs import Table
 
-__all__ = ["Monitor", "MonitorSpec", "fit_monitor"]
+__all__ = ["Monitor", "MonitorSpec", "WatchedColumns", "fit_monitor"]
 
 WEEKS = 13
 """Weeks that are remembered as they ended. A quarter, by which a week is judged again exactly; chosen, not measured."""
@@ -46,12 +44,12 @@ class Reference:
         return self.features, self.concept, self.performance
 
     @property
-    def channels(self) -> tuple[Channel, ...]:
+    def channels(self) -> tuple[Signal, ...]:
         """Those of the parts, then the seasons of the numeric columns, which are made of the levels."""
         daily = tuple(channel for part in self.parts for channel in part.channels)
         return daily + (tuple(map(season_of, self.spec.numeric)) if self.harmonics else ())
 
-    def daily(self, rows: Rows) -> tuple[pd.DatetimeIndex, Floats, Floats]:
+    def daily(self, rows: MonitorRows) -> tuple[pd.DatetimeIndex, Floats, Floats]:
         """Every day from the first to the last row, its place in the calendar, and its channels."""
         values = pd.concat([part.daily(rows) for part in self.parts], axis=1)
         days = pd.date_range(values.index[0], values.index[-1], freq="D")
@@ -123,7 +121,7 @@ class Monitor:
     that neither the same week again nor an older one changes what a later check says.
     """
 
-    def __init__(self, reference: Reference, history: Rows) -> None:
+    def __init__(self, reference: Reference, history: MonitorRows) -> None:
         days, matrix, daily = reference.daily(history)
         self._reference, self._channels = reference, reference.channels
         self._calibration = calibrate(matrix, daily, self._channels, reference.spec.alarms_per_year)
@@ -179,7 +177,7 @@ class Monitor:
         """What is remembered of the weeks that ended before a day."""
         return next((week for week in reversed(self._weeks) if week.until < last), self._fitted)
 
-    def _continued(self, before: Memory, rows: Rows) -> Memory:
+    def _continued(self, before: Memory, rows: MonitorRows) -> Memory:
         days, matrix, daily = self._reference.daily(rows)
         fresh = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days)
         return Memory(
@@ -242,3 +240,43 @@ def _continued(before: pd.DataFrame, fresh: pd.DataFrame, kept: int) -> pd.DataF
     """The days before the fresh ones, and these, as many as are kept."""
     everything: pd.DataFrame = pd.concat([before[before.index < fresh.index[0]], fresh]).asfreq("D")
     return everything.iloc[-kept:]
+
+
+NOTHING = "nothing"  # a target that is always met, so that the numbers are all that can move
+NEWEST = pd.Timedelta(days=28)  # the longest window of a finding
+
+
+class WatchedColumns:
+    """What is normal for some columns of a history, asked week by week.
+
+    Frames have `ds, series_id, holiday` and the columns. Of those in `rising` only a rise is bad.
+    """
+
+    def __init__(
+        self, history: pd.DataFrame, columns: Sequence[str], alarms_per_year: float, rising: Collection[str] = ()
+    ) -> None:
+        spec = MonitorSpec(
+            time="ds",
+            entity="series_id",
+            numeric=tuple(columns),
+            categorical=(),
+            target=NOTHING,
+            prediction=NOTHING,
+            holiday="holiday",
+            alarms_per_year=alarms_per_year,
+        )
+        self._monitor = fit_monitor(history.assign(**{NOTHING: 0.0}), spec)
+        self._rising = sorted(rising)
+        self._usual = history[self._rising].mean()
+        self._newest = history.iloc[:0]
+
+    def check(self, window: pd.DataFrame) -> Mapping[str, Finding]:
+        """The finding about each column once the newest rows are known; nothing where there are no rows."""
+        if window.empty:
+            return {}
+        seen = pd.concat([self._newest, window]) if len(self._newest) else window
+        self._newest = seen[seen["ds"] > seen["ds"].max() - NEWEST]
+        risen = self._newest[self._rising].mean() > self._usual
+        found = self._monitor.check(window.assign(**{NOTHING: 0.0})).details
+        mine = {one.subject: one for one in found if one.kind == "feature"}
+        return {name: one if risen.get(name, True) else replace(one, drifted=False) for name, one in mine.items()}

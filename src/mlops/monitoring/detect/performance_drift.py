@@ -8,9 +8,9 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.findings import Finding
-from mlops.monitoring.detect.channels import Channel, EntityCentres, daily_means
-from mlops.monitoring.detect.spec import Rows
-from mlops.monitoring.weekly.ordinary import ordinary, weeks_back
+from mlops.monitoring.detect.calendar_fit import ordinary, weeks_back
+from mlops.monitoring.detect.signals import EntityCentres, Signal, daily_means
+from mlops.monitoring.detect.spec import MonitorRows
 
 __all__ = ["PerformanceDrift", "fit_performance_drift"]
 
@@ -25,18 +25,18 @@ class PerformanceDrift:
     Of all weeks, and of those without a holiday, which one without a holiday is held against.
     """
 
-    channels: tuple[Channel, ...]
+    channels: tuple[Signal, ...]
     centres: EntityCentres
     mean_absolute_error: float
     worst_week: float
     worst_ordinary_week: float
 
-    def daily(self, rows: Rows) -> pd.DataFrame:
+    def daily(self, rows: MonitorRows) -> pd.DataFrame:
         """One row per day: the absolute error above its entity's mean, as a part of the backtest's mean."""
         excess = self.centres.centred(rows.entity, np.abs(rows.error)[:, None])
         return daily_means(rows.day, excess / self.mean_absolute_error)
 
-    def collapse(self, rows: Rows) -> Finding:
+    def collapse(self, rows: MonitorRows) -> Finding:
         """Whether the error is far beyond any such week of the backtest; the channels need longer to say so."""
         size = np.abs(rows.error[np.isfinite(rows.error)])
         times = float(size.mean() / self.mean_absolute_error) if len(size) >= FEWEST_LABELS else math.nan
@@ -48,12 +48,12 @@ class PerformanceDrift:
         return Finding("performance", "collapse", times, limit, times > limit, detail)
 
 
-def fit_performance_drift(rows: Rows) -> PerformanceDrift:
+def fit_performance_drift(rows: MonitorRows) -> PerformanceDrift:
     """The reference for the absolute error."""
     size = np.abs(rows.error)
     mean = float(size[np.isfinite(size)].mean()) if np.isfinite(size).any() else np.nan
     words = "the absolute error is {} above the backtest's", "the absolute error is {} below the backtest's"
-    channel = Channel("performance", "", "performance", *words)
+    channel = Signal("performance", "", "performance", *words)
     usual = ordinary(rows.day, rows.holiday)
     worst, worst_ordinary = (_worst_week(rows.day[kept], size[kept]) / (mean + 1e-9) for kept in (usual | True, usual))
     centres = EntityCentres.of(rows.entity, size[:, None])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops.domain.findings import Finding
 from mlops.monitoring.detect.loss_estimate import LossEstimate
-from mlops.monitoring.detect.watched import Watched
+from mlops.monitoring.detect.monitor import WatchedColumns
 
 __all__ = ["PredictionWatch"]
 
@@ -33,7 +33,7 @@ class PredictionWatch:
         self._estimate = estimate
         names: Sequence[str] = list(SUBJECTS) if estimate is not None else list(SUBJECTS)[:1]
         history = _with(baseline, said)
-        self._watched = Watched(history, names, alarms_per_year, rising=set(names) - {"the forecast"})
+        self._watched = WatchedColumns(history, names, alarms_per_year, rising=set(names) - {"the forecast"})
 
     def check(self, window: pd.DataFrame) -> tuple[Finding, ...]:
         """The findings of kind `prediction` once the newest rows are known."""

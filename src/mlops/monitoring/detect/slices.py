@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.findings import Finding, FindingKind
-from mlops.monitoring.detect.watched import Watched
+from mlops.monitoring.detect.monitor import WatchedColumns
 from mlops.policy import SlicePolicy
 
 __all__ = ["Slice", "SliceWatch", "choose"]
@@ -62,7 +62,7 @@ class SliceWatch:
         self._usual = _judged(baseline).groupby("series_id")[list(FOUND)].mean()
         self._names = {_column(what, one): (what, one) for one in slices for what in FOUND}
         rising = [name for name, (what, _) in self._names.items() if what != "the error"]
-        self._watched = Watched(self._daily(baseline), list(self._names), alarms_per_year, rising)
+        self._watched = WatchedColumns(self._daily(baseline), list(self._names), alarms_per_year, rising)
 
     def check(self, window: pd.DataFrame) -> tuple[Finding, ...]:
         """The findings about every slice once the newest rows are known."""

@@ -12,7 +12,7 @@ from mlops.arrays import Floats
 from mlops.errors import BadInput
 from mlops.tables import as_pandas, refuse_infinite
 
-__all__ = ["Floats", "MonitorSpec", "Rows", "read_rows"]
+__all__ = ["Floats", "MonitorRows", "MonitorSpec", "read_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class MonitorSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class MonitorRows:
     """The columns of a frame as arrays: local days, numbers with NaN for missing, categories as text or None."""
 
     day: pd.DatetimeIndex
@@ -76,7 +76,7 @@ def _names(given: Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def read_rows(given: Any, spec: MonitorSpec) -> Rows:
+def read_rows(given: Any, spec: MonitorSpec) -> MonitorRows:
     """The rows of any frame (pandas, polars, Arrow) that has the columns of `spec`; rows without a time are left out.
 
     Raises BadInput for a column that is absent and, with entity and time, for a number that is infinite.
@@ -91,7 +91,7 @@ def read_rows(given: Any, spec: MonitorSpec) -> Rows:
     prediction, target, *numeric = (
         _numbers(frame, name, spec) for name in (spec.prediction, spec.target, *spec.numeric)
     )
-    return Rows(
+    return MonitorRows(
         day=pd.DatetimeIndex(day[timed]),
         entity=_text(frame[spec.entity]),
         numeric=_side_by_side(numeric, len(frame), float),

@@ -9,18 +9,20 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.feature_store.build import history, values
+from mlops.feature_store.sources import with_sources
+from mlops.feature_store.store import watched_of
 from mlops.files import whole, write_whole
 from mlops.times import naive_utc
 from mlops.tracking.registry import resolve
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Page", "Windows", "presets", "same_season"]
+__all__ = ["PresetsPage", "Windows", "presets", "same_season"]
 
 AROUND, BEFORE = 0.5, 3  # of the current window
 YEAR = timedelta(days=364)  # whole weeks, so that weekdays meet
@@ -38,7 +40,7 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Page:
+class PresetsPage:
     """Where the presets' page and snapshot lie, against what they compared, and what they say."""
 
     name: str
@@ -53,7 +55,7 @@ class Page:
 
 def presets(
     database: Database, store: Store, features: tuple[str, ...], name: str, as_of: datetime, folder: Path
-) -> Page:
+) -> PresetsPage:
     """Write the presets' page of the champion of `name`, by what was known at `as_of`, and its snapshot beside it.
 
     Raises ModelNotFound without a champion, NothingToDo where a window has no rows or no column values in both.
@@ -67,9 +69,10 @@ def presets(
         as_of,
         GRANULARITIES[version["lineage"]["selection"]["granularity"]],
     )
-    columns = [*features, "target", "prediction"]
+    watched = watched_of(database, version["lineage"], features)
+    columns = [*(one.name for one in watched), "target", "prediction"]
     reference, current = (
-        _featured(database, version, rows, features, as_of)[columns] for rows in (windows.reference, windows.current)
+        _featured(database, version, rows, watched, as_of)[columns] for rows in (windows.reference, windows.current)
     )
     found = classic(reference, current, name=f"{name} v{version['version']}", as_of=as_of)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
@@ -78,7 +81,7 @@ def presets(
         save_html(found.snapshot, unfinished)
     write_whole(html.with_suffix(".json"), found.snapshot)
     said = (windows.words, found.columns, found.drifted, found.left_out)
-    return Page(name, version["version"], *said, html, html.with_suffix(".json"))
+    return PresetsPage(name, version["version"], *said, html, html.with_suffix(".json"))
 
 
 def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = DAILY) -> Windows:
@@ -136,13 +139,18 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
 
 
 def _featured(
-    database: Database, version: Mapping[str, Any], rows: pd.DataFrame, features: tuple[str, ...], as_of: datetime
+    database: Database,
+    version: Mapping[str, Any],
+    rows: pd.DataFrame,
+    features: tuple[FeatureDefinition, ...],
+    as_of: datetime,
 ) -> pd.DataFrame:
     rows = rows.rename(columns={"y": "target", "y_hat": "prediction"}).reset_index(drop=True)
     if rows.empty:
-        return rows.reindex(columns=[*rows, *features])
+        return rows.reindex(columns=[*rows, *(one.name for one in features)])
     lineage = version["lineage"]
     selection, country = Selection(**lineage["selection"]), (lineage.get("recipe") or {}).get("country")
     observed = history(database, selection, as_of, series=lineage["series"])
-    found: pd.DataFrame = values(observed, rows, features, country, selection.granularity)
+    observed = with_sources(database, observed, [FeatureSet("watched", selection, features)], as_of)
+    found: pd.DataFrame = values(observed, rows, features, country, selection)
     return found

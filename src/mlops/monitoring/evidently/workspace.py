@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     from evidently.sdk.models import ProjectModel
     from evidently.ui.workspace import Workspace
 
-__all__ = ["Built", "build", "serve"]
+__all__ = ["BuiltWorkspace", "build", "serve"]
 
 LOG = logging.getLogger(__name__)
 LEVEL = 0.8
@@ -38,7 +38,7 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltWorkspace:
     """A workspace: how many projects and runs it has, and how many of its files were written because they differed."""
 
     path: Path
@@ -47,7 +47,7 @@ class Built:
     written: int
 
 
-def build(database: Database, path: Path, as_of: datetime) -> Built:
+def build(database: Database, path: Path, as_of: datetime) -> BuiltWorkspace:
     """Bring the workspace to what Postgres knows as of a time; repeating it writes nothing.
 
     Raises NothingToDo while nothing was checked.
@@ -60,7 +60,7 @@ def build(database: Database, path: Path, as_of: datetime) -> Built:
     workspace = Workspace(str(path))
     models = [list(rows) for _, rows in groupby(checks, key=lambda row: row["model_id"])]
     written = sum(_project(workspace, path, rows) for rows in models)
-    return Built(path, len(models), len(checks), written)
+    return BuiltWorkspace(path, len(models), len(checks), written)
 
 
 def serve(path: Path, host: str, port: int) -> None:

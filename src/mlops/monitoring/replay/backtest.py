@@ -10,8 +10,16 @@ import pandas as pd
 
 from mlops.monitoring.decide.costs import SET_COSTS
 from mlops.monitoring.replay.inject import CHANGES
-from mlops.monitoring.replay.replay import WEEK, Case, Checked, Told
-from mlops.monitoring.replay.tradeoff import BUDGETS, WATCHED_WEEKS, AtBudget, Question, Tradeoff, lives, tradeoff
+from mlops.monitoring.replay.replay import WEEK, Case, Progress, ReplayedWeek
+from mlops.monitoring.replay.tradeoff import (
+    BUDGETS,
+    WATCHED_WEEKS,
+    AtBudget,
+    Question,
+    Tradeoff,
+    planned_changes,
+    tradeoff,
+)
 from mlops.policy import Policy, UnitCost
 
 __all__ = ["ACTIONS", "Backtest", "backtest"]
@@ -144,13 +152,13 @@ def backtest(
     per_change: int = 10,
     changes_per_year: float = 1.0,
     seed: int = 0,
-    told: Told = lambda *_: None,
+    told: Progress = lambda *_: None,
 ) -> Backtest:
     """Replay a case at the policy's budget and at others; the same arguments give the same numbers."""
     question = Question(
         case=case,
         budgets=(policy.drift.alarms_per_year, *budgets),
-        lives=lives(case, per_change, seed),
+        changes=planned_changes(case, per_change, seed),
         terms=policy.terms,
         costs=policy.costs,
         unit=unit,
@@ -178,7 +186,7 @@ def _at(one: AtBudget, *, priced: bool) -> dict[str, Any]:
     return found
 
 
-def _check(week: Checked, loss: float) -> dict[str, Any]:
+def _check(week: ReplayedWeek, loss: float) -> dict[str, Any]:
     drifted = [asdict(one) for one in week.findings.details if one.drifted]
     return {"end": week.end, "action": week.action, "needs_person": week.needs_person, "loss": loss, "drifted": drifted}
 

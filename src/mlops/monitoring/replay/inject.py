@@ -14,17 +14,17 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.errors import UnknownName
 from mlops.monitoring.detect.calendar_fit import design, fit_calendar, harmonics_for
-from mlops.monitoring.detect.channels import EntityCentres, daily_means
-from mlops.monitoring.detect.spec import MonitorSpec, Rows, read_rows
+from mlops.monitoring.detect.signals import EntityCentres, daily_means
+from mlops.monitoring.detect.spec import MonitorRows, MonitorSpec, read_rows
 
-__all__ = ["CHANGES", "Change", "Usual", "inject", "possible", "usual"]
+__all__ = ["CHANGES", "ChangeKind", "UsualSizes", "inject", "possible", "usual_sizes"]
 
 Touches = Literal["numeric", "categorical", "target"]
 NEVER_SEEN = "a category that was never seen"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeKind:
     """A kind of change, its size, what the size counts, and whether it costs what a better model would not cost."""
 
     name: str
@@ -37,20 +37,22 @@ class Change:
 CHANGES = {
     change.name: change
     for change in (
-        Change("level 1", "numeric", 1.0, "a feature's level by 1 deviation"),
-        Change("level 2", "numeric", 2.0, "a feature's level by 2 deviations"),
-        Change("stale", "numeric", 1.0, "a feature that repeats its last value"),
-        Change("missing", "numeric", 0.3, "30 % of a feature's values missing"),
-        Change("new category", "categorical", 0.1, "10 % of rows in a category never seen"),
-        Change("target level", "target", 1.0, "the target's level by 1 deviation of the error", avoidable=True),
-        Change("target slope", "target", 0.7, "0.7 deviations of the error per deviation of a feature", avoidable=True),
-        Change("noise", "target", 2.0, "errors twice as large"),
+        ChangeKind("level 1", "numeric", 1.0, "a feature's level by 1 deviation"),
+        ChangeKind("level 2", "numeric", 2.0, "a feature's level by 2 deviations"),
+        ChangeKind("stale", "numeric", 1.0, "a feature that repeats its last value"),
+        ChangeKind("missing", "numeric", 0.3, "30 % of a feature's values missing"),
+        ChangeKind("new category", "categorical", 0.1, "10 % of rows in a category never seen"),
+        ChangeKind("target level", "target", 1.0, "the target's level by 1 deviation of the error", avoidable=True),
+        ChangeKind(
+            "target slope", "target", 0.7, "0.7 deviations of the error per deviation of a feature", avoidable=True
+        ),
+        ChangeKind("noise", "target", 2.0, "errors twice as large"),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class UsualSizes:
     """What is usual in a history: deviations from entity and calendar, and the centres of features and error.
 
     `deviation` and the columns of `centres` are those of `spec.numeric`, then of the error, in their own units.
@@ -60,13 +62,13 @@ class Usual:
     deviation: Floats
     centres: EntityCentres
 
-    def standard(self, rows: Rows) -> Floats:
+    def standard(self, rows: MonitorRows) -> Floats:
         """Features and errors of rows from their entity's centre, in deviations; 0 where nothing is known."""
         values = np.column_stack([rows.numeric, rows.error])
         return np.nan_to_num(self.centres.centred(rows.entity, values) / self.deviation)
 
 
-def usual(history: pd.DataFrame, spec: MonitorSpec) -> Usual:
+def usual_sizes(history: pd.DataFrame, spec: MonitorSpec) -> UsualSizes:
     """The sizes by which changes are measured, from rows with the columns of `spec`."""
     rows = read_rows(history, spec)
     values = np.column_stack([rows.numeric, rows.error])
@@ -76,10 +78,10 @@ def usual(history: pd.DataFrame, spec: MonitorSpec) -> Usual:
     daily = daily_means(rows.day, np.column_stack([matrix, centred])).to_numpy()
     calendar = fit_calendar(daily[:, : matrix.shape[1]], daily[:, matrix.shape[1] :])
     deviation = pd.DataFrame(calendar.residuals(matrix, centred)).std(ddof=0).fillna(0.0).to_numpy(float)
-    return Usual(spec, np.where(deviation > 0, deviation, 1.0), centres)
+    return UsualSizes(spec, np.where(deviation > 0, deviation, 1.0), centres)
 
 
-def possible(spec: MonitorSpec) -> tuple[Change, ...]:
+def possible(spec: MonitorSpec) -> tuple[ChangeKind, ...]:
     """The changes that a history with these columns can undergo."""
     lacks = {"numeric": not spec.numeric, "categorical": not spec.categorical, "target": False}
     slope = not spec.numeric
@@ -89,7 +91,7 @@ def possible(spec: MonitorSpec) -> tuple[Change, ...]:
 
 
 def inject(
-    rows: pd.DataFrame, before: pd.DataFrame, change: str, usual: Usual, rng: np.random.Generator
+    rows: pd.DataFrame, before: pd.DataFrame, change: str, sizes: UsualSizes, rng: np.random.Generator
 ) -> pd.DataFrame:
     """A copy of `rows`, which begin at the onset, with a change in a column and a direction drawn by `rng`.
 
@@ -97,9 +99,9 @@ def inject(
     """
     if change not in CHANGES:
         raise UnknownName("change", change, CHANGES)
-    names = usual.spec.categorical if CHANGES[change].touches == "categorical" else usual.spec.numeric
+    names = sizes.spec.categorical if CHANGES[change].touches == "categorical" else sizes.spec.numeric
     place, sign = int(rng.integers(max(len(names), 1))), float(rng.choice([-1.0, 1.0]))
-    return APPLIED[change](_Injection(rows, before, usual, place, sign, CHANGES[change].size, rng))
+    return APPLIED[change](_Injection(rows, before, sizes, place, sign, CHANGES[change].size, rng))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class _Injection:
 
     rows: pd.DataFrame
     before: pd.DataFrame
-    usual: Usual
+    sizes: UsualSizes
     place: int
     sign: float
     size: float
@@ -116,27 +118,27 @@ class _Injection:
 
     @property
     def numeric(self) -> str:
-        return self.usual.spec.numeric[self.place]
+        return self.sizes.spec.numeric[self.place]
 
     def chosen(self) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         return np.asarray(self.rng.random(len(self.rows)) < self.size)
 
     def with_error(self, more: Floats | float) -> pd.DataFrame:
         """The rows with so many deviations of the error added to the target."""
-        target = self.usual.spec.target
-        return self.rows.assign(**{target: pd.to_numeric(self.rows[target]) + more * self.usual.deviation[-1]})
+        target = self.sizes.spec.target
+        return self.rows.assign(**{target: pd.to_numeric(self.rows[target]) + more * self.sizes.deviation[-1]})
 
     def standard(self) -> Floats:
-        return self.usual.standard(read_rows(self.rows, self.usual.spec))
+        return self.sizes.standard(read_rows(self.rows, self.sizes.spec))
 
 
 def _level(one: _Injection) -> pd.DataFrame:
-    moved = pd.to_numeric(one.rows[one.numeric]) + one.sign * one.size * one.usual.deviation[one.place]
+    moved = pd.to_numeric(one.rows[one.numeric]) + one.sign * one.size * one.sizes.deviation[one.place]
     return one.rows.assign(**{one.numeric: moved})
 
 
 def _stale(one: _Injection) -> pd.DataFrame:
-    entity = one.usual.spec.entity
+    entity = one.sizes.spec.entity
     last = one.before.dropna(subset=[one.numeric]).groupby(entity)[one.numeric].last()
     repeated = one.rows[entity].map(last).where(one.rows[one.numeric].notna())
     return one.rows.assign(**{one.numeric: repeated.fillna(one.rows[one.numeric])})
@@ -147,7 +149,7 @@ def _missing(one: _Injection) -> pd.DataFrame:
 
 
 def _new_category(one: _Injection) -> pd.DataFrame:
-    name = one.usual.spec.categorical[one.place]
+    name = one.sizes.spec.categorical[one.place]
     return one.rows.assign(**{name: one.rows[name].astype(object).mask(one.chosen(), NEVER_SEEN)})
 
 

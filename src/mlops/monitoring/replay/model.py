@@ -3,25 +3,28 @@
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.feature_store.build import history, values
+from mlops.feature_store.sources import sets_of, with_sources
+from mlops.feature_store.store import watched_of
+from mlops.features.definitions import sources_of
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.replay.replay import Case, Told, refuse_short, split
+from mlops.monitoring.replay.replay import Case, Progress, refuse_short, split
 from mlops.monitoring.weekly.history import usual_size
-from mlops.monitoring.weekly.monitor import Life, ended, first_week
+from mlops.monitoring.weekly.monitor import WeeklyMonitor, ended, first_week
 from mlops.panels.from_frame import Panels
 from mlops.policy import Policy
 from mlops.series.quality import usable
@@ -45,21 +48,21 @@ class Reach:
 class ChampionWatch:
     """What `mlops monitor run` keeps of a served version, and what it finds from week to week."""
 
-    def __init__(self, life: Life, begin: pd.Timestamp, *, begins_anew: bool = True) -> None:
-        self._life, self._begin, self.begins_anew = life, begin, begins_anew
+    def __init__(self, monitor: WeeklyMonitor, begin: pd.Timestamp, *, begins_anew: bool = True) -> None:
+        self._monitor, self._begin, self.begins_anew = monitor, begin, begins_anew
 
     def __copy__(self) -> "ChampionWatch":
-        return ChampionWatch(deepcopy(self._life), self._begin, begins_anew=self.begins_anew)
+        return ChampionWatch(deepcopy(self._monitor), self._begin, begins_anew=self.begins_anew)
 
     def steady(self) -> "ChampionWatch":
         """A watch that goes on from the first week, where the job begins anew every quarter."""
-        return ChampionWatch(deepcopy(self._life), self._begin, begins_anew=False)
+        return ChampionWatch(deepcopy(self._monitor), self._begin, begins_anew=False)
 
     def check(self, seen: pd.DataFrame, window: pd.DataFrame, end: pd.Timestamp) -> Findings:  # noqa: ARG002
         """What the weekly check at `end` finds in its newest week."""
         as_of = aware_utc(end)
         start = first_week(self._begin, as_of) if self.begins_anew else self._begin
-        return self._life.until(seen[seen["ds"] >= start], start, as_of)[-1].findings
+        return self._monitor.until(seen[seen["ds"] >= start], start, as_of)[-1].findings
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ class _Fit:
     slices: tuple[Slice, ...]
 
     def __call__(self, case: Case, alarms_per_year: float) -> ChampionWatch:
-        return ChampionWatch(Life(case.history, self.policy.with_budget(alarms_per_year), self.slices), case.start)
+        return ChampionWatch(
+            WeeklyMonitor(case.history, self.policy.with_budget(alarms_per_year), self.slices), case.start
+        )
 
 
 def of_model(
@@ -80,7 +85,7 @@ def of_model(
     uri: str,
     reach: Reach,
     as_of: datetime,
-    told: Told = lambda *_: None,
+    told: Progress = lambda *_: None,
 ) -> tuple[Case, Selection]:
     """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
 
@@ -91,11 +96,14 @@ def of_model(
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
-    forecasts = _anew(observed, lineage, reach, as_of, told) if own is None else own
+    forecasts = _anew(database, observed, lineage, reach, as_of, told) if own is None else own
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
-    rows = values(observed, _sized(rows, baseline), policy.drift.features, country, selection.granularity)
+    watched = FeatureSet("watched", selection, watched_of(database, lineage, policy.drift.features))
+    policy = replace(policy, drift=replace(policy.drift, features=watched.names))
+    observed = with_sources(database, observed, [watched], as_of)
+    rows = values(observed, _sized(rows, baseline), watched.features, country, selection)
     rows = ended(rows, GRANULARITIES[selection.granularity])
     spec = MonitorSpec("ds", "series_id", policy.drift.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
@@ -144,14 +152,20 @@ def _own(
 
 
 def _anew(
-    observed: pd.DataFrame, lineage: Mapping[str, Any], reach: Reach, as_of: datetime, told: Told
+    database: Database,
+    observed: pd.DataFrame,
+    lineage: Mapping[str, Any],
+    reach: Reach,
+    as_of: datetime,
+    told: Progress,
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
     frame, _ = usable(observed, granularity.name, end=naive_utc(as_of))
     if frame.empty:
         raise NothingToDo("no series of the model has enough usable history to forecast its past")
-    frame = frame.drop(columns="quality_score")
+    sets = sets_of(recipe["params"])
+    frame = with_sources(database, frame.drop(columns="quality_score"), sets, as_of)
     steps = min(granularity.issue, recipe["horizon"])
     issue_days = steps * granularity.days
     count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
@@ -160,7 +174,9 @@ def _anew(
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], _arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    for one in compare([asked], Newest(Panels.of(frame, granularity.name)), cutoffs, steps, refit_every=refit):
+    columns = sorted({column for one in sets for column in sources_of(one)})
+    panels = Panels.of(frame, granularity.name, sources=columns)
+    for one in compare([asked], Newest(panels), cutoffs, steps, refit_every=refit):
         done.append(one.forecasts)
         told(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))

@@ -22,11 +22,11 @@ from mlops.policy import Terms
 
 __all__ = [
     "Case",
-    "Checked",
     "Episode",
     "MonitorWatch",
+    "Progress",
     "Rate",
-    "Told",
+    "ReplayedWeek",
     "Watch",
     "drifted",
     "episodes",
@@ -35,7 +35,7 @@ __all__ = [
     "split",
 ]
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Hears how many of how many are done."""
 WEEK = pd.Timedelta(weeks=1)
 DAYS_OF_YEAR = 365.25
@@ -116,7 +116,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ReplayedWeek:
     """One replayed week: when it was checked, what drifted, what the rules say without a proof."""
 
     end: pd.Timestamp
@@ -212,7 +212,7 @@ def refuse_short(days: float, weeks: int) -> None:
         )
 
 
-def replayed(case: Case, watch: Watch, terms: Terms) -> Iterator[Checked]:
+def replayed(case: Case, watch: Watch, terms: Terms) -> Iterator[ReplayedWeek]:
     """Every week of a case, oldest first, checked as `mlops monitor run` would have."""
     found: list[Findings] = []
     for week in range(case.weeks):
@@ -222,12 +222,12 @@ def replayed(case: Case, watch: Watch, terms: Terms) -> Iterator[Checked]:
         proof = asks_for_proof(found, terms)
         action = recommend(found[-terms.of :], terms).action
         broken = action == "investigate_data"
-        yield Checked(case.end(week), found[-1], "prove" if proof and not broken else action, broken or proof)
+        yield ReplayedWeek(case.end(week), found[-1], "prove" if proof and not broken else action, broken or proof)
 
 
-def episodes(weeks: Sequence[Checked]) -> tuple[Episode, ...]:
+def episodes(weeks: Sequence[ReplayedWeek]) -> tuple[Episode, ...]:
     """The alarms of weeks in order, as a person would count them."""
-    groups: list[list[Checked]] = []
+    groups: list[list[ReplayedWeek]] = []
     calm = CALM_WEEKS + 1
     for week in weeks:
         if week.alarmed and calm > CALM_WEEKS:
@@ -247,7 +247,7 @@ def _clearness(finding: Finding) -> float:
     return float(np.nan_to_num(finding.clearness, nan=0.0))
 
 
-def _episode(weeks: Sequence[Checked]) -> Episode:
+def _episode(weeks: Sequence[ReplayedWeek]) -> Episode:
     clearest: dict[str, float] = {}
     for one in (finding for week in weeks for finding in week.findings.details if finding.drifted):
         clearest[one.name] = max(clearest.get(one.name, 0.0), _clearness(one))

@@ -18,22 +18,33 @@ from mlops import parallel
 from mlops.arrays import Floats
 from mlops.errors import BadInput, Misused
 from mlops.monitoring.decide.costs import money
-from mlops.monitoring.replay.inject import CHANGES, Usual, inject, possible, usual
-from mlops.monitoring.replay.replay import WEEK, Case, Checked, Episode, Rate, Told, Watch, drifted, episodes, replayed
+from mlops.monitoring.replay.inject import CHANGES, UsualSizes, inject, possible, usual_sizes
+from mlops.monitoring.replay.replay import (
+    WEEK,
+    Case,
+    Episode,
+    Progress,
+    Rate,
+    ReplayedWeek,
+    Watch,
+    drifted,
+    episodes,
+    replayed,
+)
 from mlops.policy import Costs, Terms, UnitCost
 
 __all__ = [
     "BUDGETS",
     "AtBudget",
     "Best",
-    "Found",
-    "Life",
+    "Detection",
+    "PlannedChange",
     "Question",
-    "Total",
     "Tradeoff",
+    "YearlyCost",
     "check_budgets",
     "envelope",
-    "lives",
+    "planned_changes",
     "tradeoff",
 ]
 
@@ -48,7 +59,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class PlannedChange:
     """A change that is put into the history at the start of a day; `seed` draws its column, direction and rows."""
 
     change: str
@@ -62,7 +73,7 @@ class Question:
 
     case: Case
     budgets: tuple[float, ...]
-    lives: tuple[Life, ...]
+    changes: tuple[PlannedChange, ...]
     terms: Terms
     costs: Costs
     unit: UnitCost
@@ -75,7 +86,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detection:
     """How a kind of change was found at a budget: the share within WATCHED_WEEKS, the median delay in days.
 
     `median_days` is infinite where less than half were found; `excess` is the money per week that a change costs while
@@ -92,7 +103,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class YearlyCost:
     """Money per year: looking at false alarms, waiting until true changes are found, and both with an interval."""
 
     alarms: float
@@ -110,12 +121,12 @@ class AtBudget:
     rate: Rate
     review: float
     """Money for looking at the replay's episodes, per year."""
-    found: tuple[Found, ...]
-    total: Total
+    found: tuple[Detection, ...]
+    total: YearlyCost
     best_in: float
     """The share of resamples in which no other budget costs less."""
     episodes: tuple[Episode, ...]
-    weeks: tuple[Checked, ...]
+    weeks: tuple[ReplayedWeek, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +156,9 @@ class Tradeoff:
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    """A budget's replay, and the days until each life's change was found (infinite: not)."""
+    """A budget's replay, and the days until each change was found (infinite: not)."""
 
-    weeks: tuple[Checked, ...]
+    weeks: tuple[ReplayedWeek, ...]
     delays: Floats
 
 
@@ -158,47 +169,50 @@ def check_budgets(budgets: Sequence[float]) -> None:
         raise Misused(f"a budget is {(*wrong, 'missing')[0]}; expected numbers of alarms a year above 0, as 0.5,1")
 
 
-def lives(case: Case, per_change: int, seed: int = 0) -> tuple[Life, ...]:
-    """So many lives of every possible change, at random days that leave WATCHED_WEEKS of the replay behind them."""
+def planned_changes(case: Case, per_change: int, seed: int = 0) -> tuple[PlannedChange, ...]:
+    """So many of every possible change, at random days that leave WATCHED_WEEKS of the replay behind them."""
     days = (case.weeks - WATCHED_WEEKS) * 7
     if days < 1:
         raise BadInput(f"{case.weeks} weeks are too few to put changes into; replay {WATCHED_WEEKS + 1} at least")
     rng = np.random.default_rng(seed)
     return tuple(
-        Life(change.name, case.start + pd.Timedelta(days=int(rng.integers(days))), int(rng.integers(2**31)))
+        PlannedChange(change.name, case.start + pd.Timedelta(days=int(rng.integers(days))), int(rng.integers(2**31)))
         for change in possible(case.spec)
         for _ in range(per_change)
     )
 
 
-def tradeoff(question: Question, told: Told = lambda *_: None) -> Tradeoff:
+def tradeoff(question: Question, told: Progress = lambda *_: None) -> Tradeoff:
     """Replay a case at every budget; `told` hears how many of how many are done."""
-    sizes = usual(question.case.history, question.case.spec)
+    sizes = usual_sizes(question.case.history, question.case.spec)
     budgets, tracks = sorted(set(question.budgets)), {}
     for number, track in parallel.jobs(_track, budgets, shared=(question, sizes)):
         tracks[budgets[number]] = track
         told(len(tracks), len(budgets))
     excess = np.array(
-        [_excess(question, sizes, life) if CHANGES[life.change].touches == "target" else 0.0 for life in question.lives]
+        [
+            _excess(question, sizes, planned) if CHANGES[planned.change].touches == "target" else 0.0
+            for planned in question.changes
+        ]
     )
     return _weighed(question, {budget: tracks[budget] for budget in budgets}, excess)
 
 
-def _track(shared: tuple[Question, Usual], budget: float) -> _Track:
-    """The replay at a budget, and every life from the week of its onset on."""
+def _track(shared: tuple[Question, UsualSizes], budget: float) -> _Track:
+    """The replay at a budget, and every change from the week of its onset on."""
     question, sizes = shared
     case = question.case
     watch = case.fit(case, budget)
     steady = watch.steady()
     before, quiet = _branches(question, steady)
     weeks = list(replayed(case, watch, question.terms)) if watch.begins_anew else quiet
-    delays = [_delay(case, sizes, life, before[case.week_of(life.onset)], quiet) for life in question.lives]
+    delays = [_delay(case, sizes, planned, before[case.week_of(planned.onset)], quiet) for planned in question.changes]
     return _Track(tuple(weeks), np.array(delays))
 
 
-def _branches(question: Question, watch: Watch) -> tuple[list[Watch], list[Checked]]:
+def _branches(question: Question, watch: Watch) -> tuple[list[Watch], list[ReplayedWeek]]:
     """The replay of a watch, and what the watch was before each week."""
-    before, weeks = list[Watch](), list[Checked]()
+    before, weeks = list[Watch](), list[ReplayedWeek]()
     replay = replayed(question.case, watch, question.terms)
     for _ in range(question.case.weeks):
         before.append(copy(watch))
@@ -206,34 +220,36 @@ def _branches(question: Question, watch: Watch) -> tuple[list[Watch], list[Check
     return before, weeks
 
 
-def _delay(case: Case, sizes: Usual, life: Life, before: Watch, quiet: Sequence[Checked]) -> float:
+def _delay(
+    case: Case, sizes: UsualSizes, planned: PlannedChange, before: Watch, quiet: Sequence[ReplayedWeek]
+) -> float:
     """Days from the onset to the check that finds the change; infinite where none does in time."""
-    rows, watch, first = _changed(case, sizes, life), copy(before), case.week_of(life.onset)
+    rows, watch, first = _changed(case, sizes, planned), copy(before), case.week_of(planned.onset)
     for week in range(first, first + WATCHED_WEEKS):
         end = case.end(week)
         found = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows), end)
         if drifted(found) - drifted(quiet[week].findings):
-            return float((end - life.onset).days)
+            return float((end - planned.onset).days)
     return math.inf
 
 
-def _changed(case: Case, sizes: Usual, life: Life) -> pd.DataFrame:
+def _changed(case: Case, sizes: UsualSizes, planned: PlannedChange) -> pd.DataFrame:
     """The live rows around an onset, changed from it on."""
-    before = case.between(life.onset - case.looks_back * WEEK, life.onset)
-    after = case.between(life.onset, life.onset + (WATCHED_WEEKS + 1) * WEEK)
+    before = case.between(planned.onset - case.looks_back * WEEK, planned.onset)
+    after = case.between(planned.onset, planned.onset + (WATCHED_WEEKS + 1) * WEEK)
     known = before if len(before) else case.history
-    changed = inject(after, known, life.change, sizes, np.random.default_rng(life.seed))
+    changed = inject(after, known, planned.change, sizes, np.random.default_rng(planned.seed))
     return pd.concat([before, case.settled(changed)], ignore_index=True)
 
 
-def _excess(question: Question, sizes: Usual, life: Life) -> float:
+def _excess(question: Question, sizes: UsualSizes, planned: PlannedChange) -> float:
     """Money per week that the errors cost more under a change: on the newest weeks before the replay, which may itself
     have changed.
     """
     case, unit = question.case, question.unit
     rows = case.between(case.start - PRICED_WEEKS * WEEK, case.start, case.history)
     weeks = (case.start - rows[case.spec.time].iloc[0]) / WEEK
-    changed = case.settled(inject(rows, rows, life.change, sizes, np.random.default_rng(life.seed)))
+    changed = case.settled(inject(rows, rows, planned.change, sizes, np.random.default_rng(planned.seed)))
     cost, without = (np.nansum(money(*case.outcomes(one), unit)) for one in (changed, rows))
     return float((cost - without) / weeks)
 
@@ -250,7 +266,7 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
             budget=budget,
             rate=Rate.of(len(counts[budget]), question.case.years),
             review=len(counts[budget]) / question.case.years * question.costs.review,
-            found=_found(question.lives, tracks[budget].delays, excess),
+            found=_found(question.changes, tracks[budget].delays, excess),
             total=_total(question, alarms[budget], waited[place], drawn[:, place]),
             best_in=float((best == place).mean()),
             episodes=counts[budget],
@@ -261,8 +277,8 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
     return Tradeoff(made, _best(question, made, drawn))
 
 
-def _found(lives: Sequence[Life], delays: Floats, excess: Floats) -> tuple[Found, ...]:
-    names = [life.change for life in lives]
+def _found(changes: Sequence[PlannedChange], delays: Floats, excess: Floats) -> tuple[Detection, ...]:
+    names = [planned.change for planned in changes]
     places = {name: np.flatnonzero([one == name for one in names]) for name in dict.fromkeys(names)}
     return tuple(
         _found_of(name, delays[chosen], excess[chosen] if CHANGES[name].touches == "target" else None)
@@ -270,7 +286,7 @@ def _found(lives: Sequence[Life], delays: Floats, excess: Floats) -> tuple[Found
     )
 
 
-def _found_of(change: str, delays: Floats, excess: Floats | None) -> Found:
+def _found_of(change: str, delays: Floats, excess: Floats | None) -> Detection:
     """The share with its exact interval (Clopper and Pearson, 1934)."""
     count, of = int(np.isfinite(delays).sum()), len(delays)
     tail = (1 - CONFIDENCE) / 2
@@ -278,7 +294,7 @@ def _found_of(change: str, delays: Floats, excess: Floats | None) -> Found:
     high = float(stats.beta.isf(tail, count + 1, of - count)) if count < of else 1.0
     middle = np.sort(delays)[[(of - 1) // 2, of // 2]]
     median = float(middle.mean()) if np.isfinite(middle).all() else math.inf
-    return Found(change, of, count / of, low, high, median, None if excess is None else float(excess.mean()))
+    return Detection(change, of, count / of, low, high, median, None if excess is None else float(excess.mean()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,26 +322,26 @@ def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Floats) -> Floa
     rng = np.random.default_rng(0)
     luck = rng.random(DRAWS)
     rates = np.column_stack([stats.gamma.ppf(luck, one.shape, scale=1 / one.years) for one in alarms])
-    groups = [rng.choice(group, (DRAWS, len(group))) for group in _avoidable(question.lives)]
+    groups = [rng.choice(group, (DRAWS, len(group))) for group in _avoidable(question.changes)]
     waiting = waited[:, np.concatenate(groups, axis=1)].mean(axis=2).T
     return np.asarray(rates * question.costs.review + question.changes_per_year * waiting)
 
 
-def _avoidable(lives: Sequence[Life]) -> list[NDArray[np.intp]]:
-    """The places of lives that waiting costs money, by their change."""
-    names = np.array([life.change for life in lives])
+def _avoidable(changes: Sequence[PlannedChange]) -> list[NDArray[np.intp]]:
+    """The places of the changes for which waiting costs money, by their change."""
+    names = np.array([planned.change for planned in changes])
     return [np.flatnonzero(names == name) for name in dict.fromkeys(names) if CHANGES[name].avoidable]
 
 
-def _total(question: Question, alarms: _Gamma, waited: Floats, drawn: Floats) -> Total:
+def _total(question: Question, alarms: _Gamma, waited: Floats, drawn: Floats) -> YearlyCost:
     looking, waiting = alarms.mean * question.costs.review, question.changes_per_year * _waiting(question, waited)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Total(looking, waiting, looking + waiting, float(low), float(high))
+    return YearlyCost(looking, waiting, looking + waiting, float(low), float(high))
 
 
 def _waiting(question: Question, waited: Floats) -> float:
     """Money that the wait for one change costs."""
-    return float(waited[np.concatenate(_avoidable(question.lives))].mean())
+    return float(waited[np.concatenate(_avoidable(question.changes))].mean())
 
 
 def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Best:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring.review.decisions import Decided, OpenAlert, Promise
-from mlops.monitoring.review.document import Advice, Check, Drifted
+from mlops.monitoring.review.document import Drifted, ModelAdvice, NewestCheck
 
 __all__ = ["advice", "without_placeholders"]
 
@@ -22,12 +22,12 @@ Row = Mapping[str, Any]
 def advice(
     row: Row,
     drifted: Sequence[Drifted],
-    check: Check | None,
+    check: NewestCheck | None,
     as_of: datetime,
     alerts: Sequence[OpenAlert] = (),
     *,
     priced: bool = True,
-) -> Advice:
+) -> ModelAdvice:
     """What to do: with a person where a check is overdue or broke, or asks for what nobody has decided against.
 
     An open alert needs a person, too, whatever is recommended; `priced` is whether money may be shown.
@@ -41,7 +41,7 @@ def advice(
     reasons = (*_broken(check), *late, *both)
     decision = _decision(row, action)
     commands = (*_commands(row, action, drifted, overdue=overdue or broken), *_of_alerts(told))
-    return Advice(
+    return ModelAdvice(
         action=action,
         why=_sentence(reasons[0]) if reasons else "",
         reasons=reasons,
@@ -67,7 +67,7 @@ def _of_alerts(alerts: Sequence[OpenAlert]) -> Iterator[str]:
             yield command.group(0)
 
 
-def _broken(check: Check | None) -> Iterator[str]:
+def _broken(check: NewestCheck | None) -> Iterator[str]:
     if check is not None and check.state == "failed":
         yield f"its check of {check.as_of:%Y-%m-%d} failed: {check.problem}"
 

@@ -1,17 +1,21 @@
 """What people decided and what came of it, as a review tells it: savings, promises kept, alarms. Times are UTC."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 __all__ = [
     "Alarm",
-    "Budget",
-    "Change",
+    "AlarmBudget",
     "Decided",
-    "Kept",
     "OpenAlert",
     "Promise",
+    "RealisedSaving",
     "Saving",
+    "StateChange",
+    "budget",
+    "year_of",
 ]
 
 
@@ -62,7 +66,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """Something that was different at the review a week earlier."""
 
     model: str
@@ -73,7 +77,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class RealisedSaving:
     """What acting saved in the weeks after, beside what was promised: money per week and WAPE, each with its interval.
 
     Money is None while prices are placeholders.
@@ -121,7 +125,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class AlarmBudget:
     """False alarms of the calendar year that began at `since`, against what the policy allows for all its models."""
 
     since: datetime
@@ -149,3 +153,48 @@ class OpenAlert:
     owner: str | None
     since: datetime
     opened_at: datetime | None
+
+
+def year_of(as_of: datetime) -> datetime:
+    """When the calendar year of a time began."""
+    return datetime(as_of.year, 1, 1, tzinfo=UTC)
+
+
+def budget(rows: Sequence[Mapping[str, Any]], as_of: datetime, *, models: int, per_model: float) -> AlarmBudget:
+    """What the alarms of `review_alarms` have spent of what `models` models may have in a year.
+
+    An alarm is spent when somebody dismissed it, or when it is over and nobody did anything: it called for nothing. It
+    is justified when a version was promoted or rolled back because of it, or when somebody accepted it. One that is
+    neither yet is open.
+    """
+    alarms = tuple(_alarm(row) for row in rows)
+    verdicts = [one.verdict for one in alarms]
+    return AlarmBudget(
+        since=year_of(as_of),
+        per_model=per_model,
+        allowed=models * per_model,
+        spent=sum(one.false for one in alarms),
+        dismissed=verdicts.count("dismissed"),
+        without_consequence=verdicts.count("nothing"),
+        justified=verdicts.count("acted") + verdicts.count("accepted"),
+        open=verdicts.count("open"),
+        alarms=alarms,
+    )
+
+
+def _alarm(row: Mapping[str, Any]) -> Alarm:
+    names = ("model", "began", "last", "checks", "called")
+    return Alarm(**{name: row[name] for name in names}, verdict=_verdict(row))
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    """A promotion says more than a dismissal before it, and that more than an acceptance that came to nothing."""
+    for verdict, holds in (
+        ("acted", row["promoted"]),
+        ("dismissed", row["dismissed"]),
+        ("accepted", row["accepted"]),
+        ("nothing", row["over"]),
+    ):
+        if holds:
+            return verdict
+    return "open"

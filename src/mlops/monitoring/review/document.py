@@ -3,22 +3,30 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.domain.findings import Change as Moved
-from mlops.monitoring.health import Part
-from mlops.monitoring.review.decisions import Budget, Change, Decided, Kept, OpenAlert, Promise, Saving
+from mlops.domain.findings import Change
+from mlops.monitoring.health import HealthPart
+from mlops.monitoring.review.decisions import (
+    AlarmBudget,
+    Decided,
+    OpenAlert,
+    Promise,
+    RealisedSaving,
+    Saving,
+    StateChange,
+)
 from mlops.monitoring.review.history import Accuracy, Detail
 
 __all__ = [
     "ACTIONS",
     "SCHEMA",
-    "Advice",
     "Challenger",
-    "Check",
     "Drifted",
+    "ErrorCost",
     "Expected",
     "HealthNow",
-    "Impact",
     "Model",
+    "ModelAdvice",
+    "NewestCheck",
     "Review",
     "Waiting",
 ]
@@ -61,7 +69,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class NewestCheck:
     """The newest check as of its time: judged, unlabelled, unjudged or failed; and if not judged, why."""
 
     as_of: datetime
@@ -87,7 +95,7 @@ class Drifted:
     place: str | None
     words: str
     todo: str
-    change: Moved | None
+    change: Change | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +109,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
+class ModelAdvice:
     """The newest recommendation: the sentence why, since when, what acting is worth, what was decided, what to run.
 
     `since` is the first check of the unbroken run of this action; `onset` is when errors began to be larger, as
@@ -130,7 +138,7 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Impact:
+class ErrorCost:
     """What forecast errors cost, in `currency`: of units too few (`under`) and too many (`over`).
 
     Of the last seven days, and per week of the last `weeks`.
@@ -162,7 +170,7 @@ class HealthNow:
     status: str
     weakest: str | None
     weakest_words: str | None
-    parts: tuple[Part, ...]
+    parts: tuple[HealthPart, ...]
 
     @property
     def order(self) -> int:
@@ -199,8 +207,8 @@ class Model:
     trained_from: datetime | None
     trained_to: datetime | None
     champion_since: datetime
-    advice: Advice
-    check: Check | None
+    advice: ModelAdvice
+    check: NewestCheck | None
     expected: Expected
     promised: Accuracy
     promised_of: str
@@ -214,7 +222,7 @@ class Model:
     checked: int
     drifted: tuple[Drifted, ...]
     health: HealthNow | None
-    impact: Impact | None
+    impact: ErrorCost | None
     challenger: Challenger | None
     alerts: tuple[OpenAlert, ...]
     detail: Detail | None
@@ -244,12 +252,12 @@ class Review:
     as_of: datetime
     since: datetime
     counts: dict[str, int]
-    changes: tuple[Change, ...]
+    changes: tuple[StateChange, ...]
     models: tuple[Model, ...]
     decisions: tuple[Decided, ...]
-    kept: tuple[Kept, ...]
-    budget: Budget
-    impact: Impact | None
+    kept: tuple[RealisedSaving, ...]
+    budget: AlarmBudget
+    impact: ErrorCost | None
     priced: bool
     """Whether money is shown: not while the prices of [costs] are placeholders."""
     alerts: tuple[OpenAlert, ...]

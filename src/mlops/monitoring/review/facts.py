@@ -1,18 +1,27 @@
 """What the database knows about champions: one query per question for all of them at once, kept by what it is about."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops.db import Transaction
 from mlops.monitoring.review.decisions import OpenAlert
 from mlops.monitoring.review.history import AliasMove
-from mlops.monitoring.review.rows import Row, all_of, by, grouped
 from mlops.policy import Policy
 
-__all__ = ["Facts", "challenger_of", "read_facts"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+__all__ = ["Facts", "Row", "all_of", "by", "challenger_of", "grouped", "one_of", "read_facts"]
+
+
+Row = Mapping[str, Any]
+T = TypeVar("T", bound="DataclassInstance")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -86,3 +95,26 @@ def _pairs(champions: Sequence[Row], aliases: Mapping[int, Sequence[AliasMove]])
     """The challenger of each champion that has one of its own."""
     beside = ((row["version_id"], challenger_of(aliases.get(row["model_id"], ()))) for row in champions)
     return {version: move.version_id for version, move in beside if move is not None and move.version_id != version}
+
+
+def one_of(shape: type[T], row: Row, /, **more: Any) -> T:
+    """A dataclass from the columns of a row that are its fields, and from what else is given."""
+    return shape(**{field.name: row[field.name] for field in fields(shape) if field.name in row} | more)
+
+
+def all_of(shape: type[T], rows: Sequence[Row]) -> tuple[T, ...]:
+    """A dataclass for each row."""
+    return tuple(one_of(shape, row) for row in rows)
+
+
+def by(rows: Sequence[Row], key: Callable[[Row], K]) -> dict[K, Row]:
+    """The one row of each key."""
+    return {key(row): row for row in rows}
+
+
+def grouped(rows: Sequence[Row], column: str) -> dict[Any, list[Row]]:
+    """The rows of each value of a column, in their order."""
+    found: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[column]].append(row)
+    return dict(found)

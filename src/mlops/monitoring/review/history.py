@@ -7,10 +7,10 @@ __all__ = [
     "Accuracy",
     "AliasMove",
     "Detail",
-    "Place",
-    "Step",
+    "ForecastStep",
+    "LargestSeries",
+    "ReviewWeek",
     "Version",
-    "Week",
 ]
 
 
@@ -34,7 +34,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Week(Accuracy):
+class ReviewWeek(Accuracy):
     """The week that begins on the Monday `week`: all versions that were served, the newest check, what came of it."""
 
     week: datetime
@@ -75,7 +75,7 @@ class AliasMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ForecastStep:
     """A forecast and its outcome; a total has no interval, for the sum of bounds is no bound of the sum."""
 
     ds: datetime
@@ -88,20 +88,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place(Accuracy):
+class LargestSeries(Accuracy):
     """One of the largest series: how good its freshest forecasts were, step by step."""
 
     series_id: int
     place: str
-    steps: tuple[Step, ...]
+    steps: tuple[ForecastStep, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
     """The history of a model, and its forecasts against outcomes."""
 
-    weeks: tuple[Week, ...]
+    weeks: tuple[ReviewWeek, ...]
     versions: tuple[Version, ...]
     aliases: tuple[AliasMove, ...]
-    totals: tuple[Step, ...]
-    largest: tuple[Place, ...]
+    totals: tuple[ForecastStep, ...]
+    largest: tuple[LargestSeries, ...]

@@ -36,13 +36,13 @@ def page(review: Review, drill_downs: dict[str, str] | None = None) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("mlops.monitoring"),
+        loader=PackageLoader("mlops.monitoring.review"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("review/page.html.j2")
+    template = environment.get_template("page.html.j2")
     html = template.render(review=review, plots=plots, actions=ACTIONS, drill_downs=drill_downs or {})
     return TABLE.sub(_labelled, html)
 

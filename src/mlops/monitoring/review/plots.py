@@ -21,7 +21,7 @@ from mlops.arrays import Floats
 if TYPE_CHECKING:
     from mlops.domain.findings import Change
     from mlops.monitoring.review.document import Model
-    from mlops.monitoring.review.history import AliasMove, Detail, Step, Week
+    from mlops.monitoring.review.history import AliasMove, Detail, ForecastStep, ReviewWeek
 
 __all__ = ["accuracy", "coverage", "largest", "sparkline", "totals"]
 
@@ -143,7 +143,7 @@ def sparkline(change: "Change") -> str:
     )
 
 
-def _told_marks(model: "Model", weeks: Sequence["Week"]) -> str:
+def _told_marks(model: "Model", weeks: Sequence["ReviewWeek"]) -> str:
     """What the marks say, in words."""
     began = [f"{week.week:%Y-%m-%d}" for week in weeks if week.onset]
     drift = f"; drift begins in the weeks from {', '.join(began)}" if began else ""
@@ -168,7 +168,7 @@ def _draw_largest(figure: Figure, model: "Model") -> None:
     figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.085, 1), ncols=4)
 
 
-def _draw_accuracy(figure: Figure, model: "Model", weeks: Sequence["Week"]) -> None:
+def _draw_accuracy(figure: Figure, model: "Model", weeks: Sequence["ReviewWeek"]) -> None:
     axes, at = _one(figure), _times(week.week for week in weeks)
     naive, ours = _numbers(week.wape_naive for week in weeks), _numbers(week.wape for week in weeks)
     axes.plot(at, naive, "-s", color=GREY, linewidth=0.9, markersize=3.2, markerfacecolor="white", label="naive")
@@ -234,7 +234,7 @@ def _say(axes: Axes, place: float, words: str, below: int, *, left: bool = False
     said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
-def _draw_coverage(figure: Figure, weeks: Sequence["Week"]) -> None:
+def _draw_coverage(figure: Figure, weeks: Sequence["ReviewWeek"]) -> None:
     axes, at = _one(figure), _times(week.week for week in weeks)
     inside = _numbers(week.coverage_80 for week in weeks)
     (line,) = axes.plot(at, inside, "-o", color=BLUE, linewidth=1.8, markersize=3.6, label="inside the 80 % interval")
@@ -245,7 +245,7 @@ def _draw_coverage(figure: Figure, weeks: Sequence["Week"]) -> None:
     _in_percent(axes)
 
 
-def _draw_steps(axes: Axes, steps: Sequence["Step"], *, ticks: int = 5) -> None:
+def _draw_steps(axes: Axes, steps: Sequence["ForecastStep"], *, ticks: int = 5) -> None:
     """A forecast line over its intervals, where it has them, and the outcome as dots."""
     at = _times(step.ds for step in steps)
     for level, colour in ((95, BAND_95), (80, BAND_80)):
@@ -321,7 +321,7 @@ def _detail(model: "Model") -> "Detail":
     return model.detail
 
 
-def _judged(model: "Model") -> Sequence["Week"]:
+def _judged(model: "Model") -> Sequence["ReviewWeek"]:
     """The newest weeks that have outcomes."""
     return [week for week in _detail(model).weeks if week.wape is not None][-NEWEST_WEEKS:]
 
@@ -350,7 +350,7 @@ def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{100 * share:.1f} %"
 
 
-def _span(steps: Sequence["Step"]) -> str:
+def _span(steps: Sequence["ForecastStep"]) -> str:
     return f"{steps[0].ds:%Y-%m-%d} to {steps[-1].ds:%Y-%m-%d}"
 
 

@@ -1,6 +1,6 @@
 """Makes a weekly review of what the database knows; everything is read in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -9,30 +9,35 @@ from mlops.db import Database
 from mlops.domain.findings import Change, Finding, todo
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo, UnknownName
-from mlops.monitoring.health import Part
+from mlops.monitoring.health import HealthPart
 from mlops.monitoring.review.advice import advice, without_placeholders
-from mlops.monitoring.review.budget import budget, year_of
-from mlops.monitoring.review.changes import changes
-from mlops.monitoring.review.decisions import Decided, Kept, OpenAlert, Saving
+from mlops.monitoring.review.decisions import Decided, OpenAlert, RealisedSaving, Saving, StateChange, budget, year_of
 from mlops.monitoring.review.document import (
     ACTIONS,
-    Advice,
     Challenger,
-    Check,
     Drifted,
+    ErrorCost,
     Expected,
     HealthNow,
-    Impact,
     Model,
+    ModelAdvice,
+    NewestCheck,
     Review,
     Waiting,
 )
-from mlops.monitoring.review.facts import Facts, challenger_of, read_facts
-from mlops.monitoring.review.history import Accuracy, AliasMove, Detail, Place, Step, Version, Week
-from mlops.monitoring.review.rows import Row, all_of, one_of
+from mlops.monitoring.review.facts import Facts, Row, all_of, challenger_of, one_of, read_facts
+from mlops.monitoring.review.history import (
+    Accuracy,
+    AliasMove,
+    Detail,
+    ForecastStep,
+    LargestSeries,
+    ReviewWeek,
+    Version,
+)
 from mlops.policy import Costs, Policy
 
-__all__ = ["build"]
+__all__ = ["build", "changes"]
 
 WEEK = timedelta(days=7)
 TRACK_RECORD = timedelta(days=28)  # promises that came true, or not, are shown for four weeks
@@ -98,14 +103,14 @@ def _about(rows: Sequence[Row], model: str | None) -> Sequence[Row]:
     return [row for row in rows if model in (None, row["model"])]
 
 
-def _urgency(one: tuple[Row, Advice]) -> tuple[bool, int, float, str]:
+def _urgency(one: tuple[Row, ModelAdvice]) -> tuple[bool, int, float, str]:
     """Who needs a person first, by action, then what saves most."""
     row, found = one
     saved = (found.promise.total or found.promise.wape) if found.promise else 0.0
     return not found.needs_person, list(ACTIONS).index(found.action), -saved, row["name"]
 
 
-def _advice(facts: Facts, row: Row) -> Advice:
+def _advice(facts: Facts, row: Row) -> ModelAdvice:
     check, priced = _check(facts.measured.get(row["version_id"])), facts.policy.costs.priced
     return advice(row, _drifted(facts, row), check, facts.as_of, _alerts(facts, row), priced=priced)
 
@@ -127,11 +132,11 @@ def _finding(row: Row) -> Drifted:
     return one_of(Drifted, row, words=found.words, todo=todo(row["kind"], row["subject"]), change=change)
 
 
-def _check(row: Row | None) -> Check | None:
-    return None if row is None else one_of(Check, row)
+def _check(row: Row | None) -> NewestCheck | None:
+    return None if row is None else one_of(NewestCheck, row)
 
 
-def _model(facts: Facts, row: Row, found: Advice, *, detailed: bool) -> Model:
+def _model(facts: Facts, row: Row, found: ModelAdvice, *, detailed: bool) -> Model:
     version, aliases = row["version_id"], facts.aliases.get(row["model_id"], ())
     return one_of(
         Model,
@@ -163,15 +168,15 @@ def _expected(row: Row, check: Row | None, as_of: datetime) -> Expected:
 
 
 def _health(row: Row | None) -> HealthNow | None:
-    return None if row is None else one_of(HealthNow, row, parts=tuple(Part(**part) for part in row["parts"]))
+    return None if row is None else one_of(HealthNow, row, parts=tuple(HealthPart(**part) for part in row["parts"]))
 
 
-def _impact(row: Row | None, metric_type: str | None, costs: Costs) -> Impact | None:
+def _impact(row: Row | None, metric_type: str | None, costs: Costs) -> ErrorCost | None:
     """Units as money, by what a unit of the metric type costs."""
     if row is None or not costs.priced:
         return None
     unit = costs.unit(metric_type or "")
-    return Impact(
+    return ErrorCost(
         currency=costs.currency,
         weeks=row["weeks"],
         week_under=row["week_under"] * unit.under,
@@ -181,13 +186,13 @@ def _impact(row: Row | None, metric_type: str | None, costs: Costs) -> Impact | 
     )
 
 
-def _total(impacts: Sequence[Impact]) -> Impact | None:
+def _total(impacts: Sequence[ErrorCost]) -> ErrorCost | None:
     """Of all models together."""
     if not impacts:
         return None
     names = ("week_under", "week_over", "usual_under", "usual_over")
     sums = {name: sum(getattr(one, name) for one in impacts) for name in names}
-    return Impact(currency=impacts[0].currency, weeks=max(one.weeks for one in impacts), **sums)
+    return ErrorCost(currency=impacts[0].currency, weeks=max(one.weeks for one in impacts), **sums)
 
 
 def _beside(facts: Facts, row: Row, move: AliasMove | None) -> Challenger | None:
@@ -230,17 +235,19 @@ def _detail(facts: Facts, row: Row) -> Detail:
         weeks=_weeks(accuracy, facts.checks.get(row["model_id"], ())),
         versions=tuple(_version(one, aliases) for one in facts.versions.get(row["model_id"], ())),
         aliases=tuple(aliases),
-        totals=all_of(Step, ask("review_totals", start=as_of - reach, summed=row["aggregate"] == "sum", **plotted)),
+        totals=all_of(
+            ForecastStep, ask("review_totals", start=as_of - reach, summed=row["aggregate"] == "sum", **plotted)
+        ),
         largest=_places(ask("review_largest", start=as_of - reach / 2, **plotted)),
     )
 
 
-def _weeks(accuracy: Sequence[Row], checks: Sequence[Row]) -> tuple[Week, ...]:
+def _weeks(accuracy: Sequence[Row], checks: Sequence[Row]) -> tuple[ReviewWeek, ...]:
     """Both by week, oldest first; a week may have outcomes without a check, or a check without outcomes."""
     found: dict[datetime, dict[str, Any]] = {}
     for row in (*accuracy, *checks):
         found.setdefault(row["week"], {}).update(row)
-    return tuple(one_of(Week, found[week]) for week in sorted(found))
+    return tuple(one_of(ReviewWeek, found[week]) for week in sorted(found))
 
 
 def _version(row: Row, aliases: Sequence[AliasMove]) -> Version:
@@ -248,13 +255,13 @@ def _version(row: Row, aliases: Sequence[AliasMove]) -> Version:
     return one_of(Version, row, aliases=tuple(names))
 
 
-def _places(rows: Sequence[Row]) -> tuple[Place, ...]:
-    """Rows of steps as one Place per series; the columns about the whole series are the same on each of its rows."""
+def _places(rows: Sequence[Row]) -> tuple[LargestSeries, ...]:
+    """Rows of steps by series; the columns about the whole series are the same on each of its rows."""
     grouped = (list(group) for _, group in groupby(rows, key=lambda row: row["series_id"]))
-    return tuple(one_of(Place, steps[0], steps=all_of(Step, steps)) for steps in grouped)
+    return tuple(one_of(LargestSeries, steps[0], steps=all_of(ForecastStep, steps)) for steps in grouped)
 
 
-def _kept(row: Row, *, priced: bool) -> Kept:
+def _kept(row: Row, *, priced: bool) -> RealisedSaving:
     both = {name: without_placeholders(row[name], priced=priced) for name in ("promised", "realised")}
     figures = {
         f"{name}{shown}{side}": found[f"{measure}{side}"]
@@ -262,12 +269,43 @@ def _kept(row: Row, *, priced: bool) -> Kept:
         for measure, shown in (("money", ""), ("wape", "_wape"))
         for side in ("", "_low", "_high")
     }
-    return one_of(Kept, {**row, **figures}, currency=both["realised"]["currency"])
+    return one_of(RealisedSaving, {**row, **figures}, currency=both["realised"]["currency"])
 
 
-def _weeks_by_name(facts: Facts) -> dict[str, Sequence[Week]]:
+def _weeks_by_name(facts: Facts) -> dict[str, Sequence[ReviewWeek]]:
     return {row["name"]: _weeks((), facts.checks.get(row["model_id"], ())) for row in facts.champions}
 
 
 def _moves_by_name(facts: Facts) -> dict[str, Sequence[AliasMove]]:
     return {row["name"]: facts.aliases.get(row["model_id"], ()) for row in facts.champions}
+
+
+def changes(
+    models: Sequence[Model],
+    then: Sequence[Mapping[str, Any]],
+    weeks: Mapping[str, Sequence[ReviewWeek]],
+    moves: Mapping[str, Sequence[AliasMove]],
+    since: datetime,
+) -> Iterator[StateChange]:
+    """Advice, retrainings and aliases that are not what they were at `since`; `weeks` and `moves` are by model."""
+    before = {row["name"]: row["action"] or "unchecked" for row in then}
+    for model in models:
+        was, now = before.pop(model.name, None), model.advice.action
+        if was != now:
+            words = "new here" if was is None else ACTIONS[was]
+            yield StateChange(model.name, "recommendation", was, now, f"{model.name}: {words} → {ACTIONS[now]}")
+        for week in weeks.get(model.name, ()):
+            if week.verdict and week.retrained_at and week.retrained_at > since:
+                text = f"{model.name} was retrained: {week.verdict}"
+                yield StateChange(model.name, "retraining", None, week.verdict, text)
+        for move in moves.get(model.name, ()):
+            if move.moved_at > since and move.until is None:
+                yield _moved(model.name, move)
+    for name, was in before.items():
+        yield StateChange(name, "recommendation", was, None, f"{name}: no champion any more")
+
+
+def _moved(model: str, move: AliasMove) -> StateChange:
+    before = None if move.before is None else f"version {move.before}"
+    way = f"now points at version {move.version}" + (f", before at {before}" if before else "")
+    return StateChange(model, "alias", before, f"version {move.version}", f"{model}: @{move.alias} {way}")

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.findings import Change, Finding
-from mlops.forecasting.lightgbm.design import FEATURES
-from mlops.monitoring.detect.changepoint import onset
+from mlops.features.standard import WORDS
 from mlops.monitoring.detect.slices import Slice
 
-__all__ = ["in_units"]
+__all__ = ["changepoint", "in_units"]
 
 WEEKS = 26
 """Weeks that the small picture shows."""
@@ -34,29 +34,40 @@ class _Measure:
 
 
 def in_units(
-    findings: Sequence[Finding], baseline: pd.DataFrame, live: pd.DataFrame, unit: str, slices: Sequence[Slice] = ()
+    findings: Sequence[Finding],
+    baseline: pd.DataFrame,
+    live: pd.DataFrame,
+    unit: str,
+    slices: Sequence[Slice] = (),
+    features: Mapping[str, str] = WORDS,
 ) -> tuple[Finding, ...]:
     """The findings, those beyond their limit with what changed where a mean did.
 
     Frames have `series_id, ds` (naive UTC), `holiday`, `outcome, y_hat` in the `unit` of the series, and the watched
-    features. A change that points the other way than its finding is left out: then it is no mean that moved.
+    `features`, whose names have what they are in words. A change that points the other way than its finding is left
+    out: then it is no mean that moved.
     """
     series = {one.name: one.series for one in slices}
-    return tuple(_told(one, baseline, live, unit, series) if one.drifted else one for one in findings)
+    return tuple(_told(one, baseline, live, unit, series, features) if one.drifted else one for one in findings)
 
 
 def _told(
-    finding: Finding, baseline: pd.DataFrame, live: pd.DataFrame, unit: str, slices: Mapping[str, frozenset[int]]
+    finding: Finding,
+    baseline: pd.DataFrame,
+    live: pd.DataFrame,
+    unit: str,
+    slices: Mapping[str, frozenset[int]],
+    features: Mapping[str, str],
 ) -> Finding:
     if finding.slice:
         mine = slices.get(finding.slice, frozenset())
         baseline, live = (rows[rows["series_id"].isin(mine)] for rows in (baseline, live))
     if live.empty:
         return finding
-    used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & FEATURES.keys() & set(live))]
+    used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & features.keys() & set(live))]
     baseline, live = (one[used].astype({"outcome": float}) for one in (baseline, live))  # unknown ones are no numbers
     rows = pd.concat([baseline[baseline["ds"] < live["ds"].min()], live], ignore_index=True)
-    before, now = (_measure(finding, one, baseline, unit) for one in (baseline, rows))
+    before, now = (_measure(finding, one, baseline, unit, features) for one in (baseline, rows))
     if before is None or now is None:
         return finding
     told = DAYS.search(finding.detail)
@@ -65,7 +76,9 @@ def _told(
     return replace(finding, change=change) if change is not None and _agrees(finding, change) else finding
 
 
-def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit: str) -> _Measure | None:
+def _measure(
+    finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit: str, features: Mapping[str, str]
+) -> _Measure | None:
     """What a finding is about, of each row; None where it is about no mean."""
     error = rows["y_hat"] - rows["outcome"]
     kind, subject = finding.kind, finding.subject
@@ -79,7 +92,7 @@ def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit:
         return _Measure("the mean of forecast minus outcome", unit, error)
     if kind == "prediction" and subject == "forecast":
         return _Measure("the mean forecast", unit, rows["y_hat"])
-    if kind == "feature" and subject in rows and subject in FEATURES:
+    if kind == "feature" and subject in rows and subject in features:
         if "within a day" in finding.detail:
             mean = rows.groupby(rows["ds"].dt.normalize())[subject].transform("mean")
             return _Measure(
@@ -91,7 +104,7 @@ def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit:
             return _Measure(f"the mean distance of {subject} from its usual weekday", "", away)
         if subject == "log_level":
             return _Measure("the level of the series (log_level)", unit, np.expm1(rows[subject]))
-        return _Measure(f"{subject} ({FEATURES[subject].transformation})", "", rows[subject])
+        return _Measure(f"{subject} ({features[subject]})", "", rows[subject])
     return None
 
 
@@ -106,7 +119,7 @@ def _change(measure: _Measure, rows: pd.DataFrame, usual: Floats, baseline: pd.D
     recent = rows["ds"] > rows["ds"].max() - LOOK_BACK
     rise = 1.0 if values[newest].mean() >= normal[newest].mean() else -1.0
     daily = (rise * (values - normal))[recent].groupby(rows.loc[recent, "ds"].dt.normalize()).mean()
-    place = onset(daily.to_numpy(float))
+    place = changepoint(daily.to_numpy(float))
     since = None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
     ago = (rows["ds"].max().normalize() - rows["ds"].dt.normalize()).dt.days // 7
     weekly = values.groupby(ago).mean().reindex(range(WEEKS - 1, -1, -1))
@@ -135,3 +148,30 @@ def _agrees(finding: Finding, change: Change) -> bool:
     if FALLS.search(finding.detail):
         return change.now < change.usual
     return finding.kind == "performance" and change.now > change.usual
+
+
+FEWEST = 3
+"""Days on either side of the change."""
+ROUNDING = 1e-9
+
+
+def changepoint(daily: npt.NDArray[np.float64]) -> int | None:
+    """The place of the first day of the higher level in daily losses (days); None when there is no rise.
+
+    The split that leaves the smallest sum of squares around two means, among those that rise; NaN days don't count.
+    It estimates when, given that something changed; whether it did is for the monitor to say.
+    """
+    known = np.flatnonzero(np.isfinite(daily))
+    values = daily[known]
+    days = len(values)
+    splits = np.arange(FEWEST, days - FEWEST + 1)
+    if len(splits) == 0:
+        return None
+    total = np.cumsum(values)
+    before = total[splits - 1] / splits
+    after = (total[-1] - total[splits - 1]) / (days - splits)
+    explained = np.where(
+        after > before + ROUNDING * np.abs(before), splits * (days - splits) * (after - before) ** 2, 0.0
+    )
+    best = int(np.argmax(explained))
+    return int(known[splits[best]]) if explained[best] > 0 else None

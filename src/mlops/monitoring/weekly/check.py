@@ -20,16 +20,15 @@ from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.decide.costs import benefit
-from mlops.monitoring.decide.inflation import widening
 from mlops.monitoring.decide.recommend import advise, recommend
 from mlops.monitoring.decide.shadow import comparable, naive, predecessor, recent, terms_of
-from mlops.monitoring.detect.changepoint import onset
-from mlops.monitoring.weekly.change import in_units
-from mlops.monitoring.weekly.history import Known, Reading
-from mlops.monitoring.weekly.monitor import Week
-from mlops.monitoring.weekly.record import Check
-from mlops.monitoring.weekly.skill import against_backtest
-from mlops.monitoring.weekly.staleness import silent
+from mlops.monitoring.detect.intervals import interval_inflation
+from mlops.monitoring.detect.skill import against_backtest
+from mlops.monitoring.weekly.change import changepoint, in_units
+from mlops.monitoring.weekly.history import KnownForecasts, VersionHistory
+from mlops.monitoring.weekly.monitor import JudgedWeek
+from mlops.monitoring.weekly.record import WeeklyCheck
+from mlops.monitoring.weekly.staleness import staleness
 from mlops.policy import Policy
 from mlops.tracking.store import Store
 
@@ -39,37 +38,37 @@ LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held a
 NEWEST = 4  # weeks whose outcomes say how wide intervals should be
 
 
-def check(database: Database, store: Store, policy: Policy, reading: Reading, as_of: datetime) -> Check:
+def check(database: Database, store: Store, policy: Policy, history: VersionHistory, as_of: datetime) -> WeeklyCheck:
     """What was known of the version at `as_of` (aware), judged; what can't be judged says why."""
-    version = reading.version
+    version = history.version
     if not trained_here(version["lineage"]):
         why = "its lineage names no recipe and no series; register models with `mlops train`"
         if trained_from_file(version["lineage"]):
             ingest = "bring them in with `mlops series ingest` and train on those"
             why = f"{why_not_here(version['lineage'])}; {ingest}"
-        return Check(
+        return WeeklyCheck(
             version, as_of, Findings(), _of_champion(version, Recommendation("watch", (why,))), {}, "unjudged", why
         )
-    known = reading.known(as_of)
-    faults = silent(database, version, known.last, as_of)
+    known = history.known(as_of)
+    faults = staleness(database, version, known.last, as_of)
     if known.live.empty:
         return _nothing_past(version, as_of, faults, policy)
     try:
-        weeks = list(reading.weeks(known))
+        weeks = list(history.weeks(known))
     except HistoryTooShort as error:
-        return _too_short(database, store, policy, reading, known, faults, error)
-    found = _in_words(database, reading, known, (*weeks[-1].findings.details, *faults))
+        return _too_short(database, store, policy, history, known, faults, error)
+    found = _in_words(database, history, known, (*weeks[-1].findings.details, *faults))
     weeks[-1] = replace(weeks[-1], findings=Findings.of(found))
-    state, problem = _state(weeks[-1], reading.granularity)
+    state, problem = _state(weeks[-1], history.granularity)
     advice: Recommendation | None = None
     if version["alias"] == "champion":
-        advice = _advised(database, store, policy, reading, known, weeks, labels_missing=state == "unlabelled")
-    measured = _measured(policy, reading, known, weeks[-1])
-    compared = _compared(database, policy, reading, known)
-    return Check(version, as_of, weeks[-1].findings, advice, measured, state, problem, *compared)
+        advice = _advised(database, store, policy, history, known, weeks, labels_missing=state == "unlabelled")
+    measured = _measured(policy, history, known, weeks[-1])
+    compared = _compared(database, policy, history, known)
+    return WeeklyCheck(version, as_of, weeks[-1].findings, advice, measured, state, problem, *compared)
 
 
-def _state(newest: Week, granularity: Granularity) -> tuple[str, str]:
+def _state(newest: JudgedWeek, granularity: Granularity) -> tuple[str, str]:
     """Whether a week was judged, and why not."""
     if newest.rows.empty:
         of = f"of a {granularity.words[0]} that ended in the week" if granularity.counted else "of a day of the week"
@@ -79,26 +78,31 @@ def _state(newest: Week, granularity: Granularity) -> tuple[str, str]:
     return "judged", ""
 
 
-def _nothing_past(version: Mapping[str, Any], as_of: datetime, faults: Sequence[Finding], policy: Policy) -> Check:
+def _nothing_past(
+    version: Mapping[str, Any], as_of: datetime, faults: Sequence[Finding], policy: Policy
+) -> WeeklyCheck:
     """The check of a version that has forecast nothing yet, or nothing for the weeks that are looked at."""
     why, found = "none of its forecasts is of a day that is past", Findings(tuple(faults))
     advice = recommend([found], policy.terms) if found.calls else Recommendation("none", (why,))
-    return Check(version, as_of, found, _of_champion(version, advice), {}, "unjudged", why)
+    return WeeklyCheck(version, as_of, found, _of_champion(version, advice), {}, "unjudged", why)
 
 
-def _in_words(database: Database, reading: Reading, known: Known, found: Sequence[Finding]) -> tuple[Finding, ...]:
+def _in_words(
+    database: Database, history: VersionHistory, known: KnownForecasts, found: Sequence[Finding]
+) -> tuple[Finding, ...]:
     """The findings of a week with names of series, changes in units, and missing forecasts told from broken data.
 
     What the monitors look at are forecasts, so rows that did not come were not forecast; of a series that has sent
     nothing the fault is the data's.
     """
-    version, series = reading.version, list(reading.version["lineage"]["series"])
+    version, series = history.version, list(history.version["lineage"]["series"])
     with database.transaction() as transaction:
         names = {str(row["series_id"]): row["name"] for row in transaction.rows("names_of_series", series_ids=series)}
     silent = {one.subject for one in found if one.kind == "data" and one.place}
     told = [_of_service(one, names, silent) for one in found]
-    units = in_units(told, reading.baseline, reading.featured(known), version["unit"] or "", reading.slices)
-    return tuple(units)
+    rows, unit = history.featured(known), version["unit"] or ""
+    words = {feature.name: feature.description for feature in history.watched}
+    return in_units(told, history.baseline, rows, unit, history.slices, words)
 
 
 def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:
@@ -119,13 +123,13 @@ def _too_short(
     database: Database,
     store: Store,
     policy: Policy,
-    reading: Reading,
-    known: Known,
+    history: VersionHistory,
+    known: KnownForecasts,
     faults: Sequence[Finding],
     error: HistoryTooShort,
-) -> Check:
+) -> WeeklyCheck:
     """The check of a version whose backtest can't say what is normal."""
-    version, as_of = reading.version, known.as_of
+    version, as_of = history.version, known.as_of
     why = (
         f"drift can't be judged: the backtest covers {error.got} days, {error.need} are needed;"
         " train with more weeks in [backtest]"
@@ -133,42 +137,42 @@ def _too_short(
     found = Findings(tuple(faults))
     advice: Recommendation | None = None
     if version["alias"] == "champion":
-        advice = _recommended(database, store, policy, reading, known, [found])
+        advice = _recommended(database, store, policy, history, known, [found])
         if advice.action not in ("rollback", "investigate_data"):
             advice = Recommendation("watch", (why,))
     rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
-    return Check(version, as_of, found, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
+    return WeeklyCheck(version, as_of, found, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
 
 
 def _advised(
     database: Database,
     store: Store,
     policy: Policy,
-    reading: Reading,
-    known: Known,
-    weeks: Sequence[Week],
+    history: VersionHistory,
+    known: KnownForecasts,
+    weeks: Sequence[JudgedWeek],
     *,
     labels_missing: bool,
 ) -> Recommendation:
     """What the champion's weeks call for, and since when its errors are larger."""
     found, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
-    advice = _recommended(database, store, policy, reading, known, found, newest=rows, labels_missing=labels_missing)
-    return replace(advice, onset=_onset(advice, reading.baseline, reading.featured(known)))
+    advice = _recommended(database, store, policy, history, known, found, newest=rows, labels_missing=labels_missing)
+    return replace(advice, onset=_onset(advice, history.baseline, history.featured(known)))
 
 
 def _recommended(
     database: Database,
     store: Store,
     policy: Policy,
-    reading: Reading,
-    known: Known,
+    history: VersionHistory,
+    known: KnownForecasts,
     weeks: Sequence[Findings],
     *,
     newest: pd.DataFrame | None = None,
     labels_missing: bool = False,
 ) -> Recommendation:
     """Ask for the proofs that may matter, in the order of the rules, and recommend."""
-    champion, as_of = reading.version, known.as_of
+    champion, as_of = history.version, known.as_of
     before = recent(database, policy, champion, as_of)
     stood_in_for = before if before is not None and before["stands_in"] else None
     return advise(
@@ -179,7 +183,7 @@ def _recommended(
         old=lambda: _is_due(database, policy, champion, as_of),
         naive=lambda: naive(policy, champion, known.live, as_of),
         stands_in_for=None if stood_in_for is None else stood_in_for["version"],
-        widening=None if newest is None else widening(newest),
+        widening=None if newest is None else interval_inflation(newest),
         labels_missing=labels_missing,
     )
 
@@ -194,12 +198,16 @@ def _is_due(database: Database, policy: Policy, champion: Mapping[str, Any], as_
         return not transaction.value("proof_made_within", **key, days=policy.retrain.holdout_days)
 
 
-def _compared(database: Database, policy: Policy, reading: Reading, known: Known) -> tuple[Benefit | None, int | None]:
+def _compared(
+    database: Database, policy: Policy, history: VersionHistory, known: KnownForecasts
+) -> tuple[Benefit | None, int | None]:
     """What a version that is no champion would have saved on the days that both forecast, and the champion's id."""
-    version, champion = reading.version, reading.version["champion_id"]
+    version, champion = history.version, history.version["champion_id"]
     if version["alias"] == "champion" or champion is None:
         return None, None
-    theirs = Reading(database, reading.store, policy, {**version, "version_id": champion}).known(known.as_of).live
+    theirs = (
+        VersionHistory(database, history.store, policy, {**version, "version_id": champion}).known(known.as_of).live
+    )
     judged = known.live[["series_id", "ds", "y", "y_hat"]].merge(
         theirs[["series_id", "ds", "y_hat"]].rename(columns={"y_hat": "champion"}), on=["series_id", "ds"]
     )
@@ -209,12 +217,12 @@ def _compared(database: Database, policy: Policy, reading: Reading, known: Known
     return benefit(judged, "y_hat", "champion", **terms_of(policy, version)), champion
 
 
-def _measured(policy: Policy, reading: Reading, known: Known, newest: Week) -> dict[str, float]:
+def _measured(policy: Policy, history: VersionHistory, known: KnownForecasts, newest: JudgedWeek) -> dict[str, float]:
     """The week's values by name, as docs/how-to/monitor.md tells them."""
-    baseline, live = reading.baseline, reading.featured(known)
+    baseline, live = history.baseline, history.featured(known)
     found = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
-    if reading.life.estimate is not None and len(newest.rows):
-        expected = reading.life.estimate.wape(newest.rows, policy.recommend.confidence)
+    if history.monitor.estimate is not None and len(newest.rows):
+        expected = history.monitor.estimate.wape(newest.rows, policy.recommend.confidence)
         found |= {
             "expected_wape": expected.value,
             "expected_wape_low": expected.low,
@@ -240,7 +248,7 @@ def _onset(found: Recommendation, baseline: pd.DataFrame, live: pd.DataFrame) ->
     before = baseline[baseline["ds"].between(live["ds"].min() - LOOK_BACK, live["ds"].min(), inclusive="left")]
     rows = pd.concat([before, live]).dropna(subset=["target"])
     daily = (rows["target"] - rows["prediction"]).abs().groupby(rows["ds"].dt.normalize()).mean()
-    place = onset(daily.to_numpy(float))
+    place = changepoint(daily.to_numpy(float))
     return None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
 
 

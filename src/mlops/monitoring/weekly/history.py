@@ -1,7 +1,7 @@
 """What a check reads of one served version: its backtest once, and what it has forecast since by each time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -11,13 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import freshest
 from mlops.feature_store.build import history, on_holiday, values
+from mlops.feature_store.sources import with_sources
+from mlops.feature_store.store import watched_of
 from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.weekly.monitor import Life, Week, ended, first_week
+from mlops.monitoring.weekly.monitor import JudgedWeek, WeeklyMonitor, ended, first_week
 from mlops.panels.calendar import Calendar
 from mlops.policy import Policy
 from mlops.series.filters import selected_series
@@ -25,13 +27,13 @@ from mlops.times import aware_utc, local_times, naive_utc
 from mlops.tracking.runs import read_table
 from mlops.tracking.store import Store
 
-__all__ = ["Known", "Reading", "usual_size"]
+__all__ = ["KnownForecasts", "VersionHistory", "usual_size"]
 
 KEYS = ["series_id", "ds", "cutoff"]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownForecasts:
     """What was known at one time: the forecasts whose day has come, `last` is the row of query `forecast_span`."""
 
     as_of: datetime
@@ -39,16 +41,18 @@ class Known:
     last: Mapping[str, Any]
 
 
-class Reading:
+class VersionHistory:
     """One version of the mirror, read once however many weeks are checked."""
 
     def __init__(self, database: Database, store: Store, policy: Policy, version: Mapping[str, Any]) -> None:
         self.version = version
         self.store = store
-        self._database, self._policy = database, policy
+        self._database, self.watched = database, watched_of(database, version["lineage"], policy.drift.features)
+        watched = tuple(feature.name for feature in self.watched)
+        self._policy = replace(policy, drift=replace(policy.drift, features=watched))
         self._featured: pd.DataFrame | None = None
 
-    def known(self, as_of: datetime) -> Known:
+    def known(self, as_of: datetime) -> KnownForecasts:
         """The freshest forecast of every series and past day, with the outcomes that were known at `as_of`."""
         key = {"version_id": self.version["version_id"], "as_of": as_of}
         with self._database.transaction() as transaction:
@@ -58,15 +62,15 @@ class Reading:
             naive = {"cycle": self.granularity.block_interval, "steps": self.granularity.block}
             earlier = self.granularity.longest_step if self.granularity.counted else timedelta(0)  # and ends later
             live = transaction.frame("freshest_predictions", **key, **naive, start=aware_utc(start) - earlier)
-        return Known(as_of, live, last)
+        return KnownForecasts(as_of, live, last)
 
-    def weeks(self, known: Known) -> Sequence[Week]:
+    def weeks(self, known: KnownForecasts) -> Sequence[JudgedWeek]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(naive_utc(known.last["forecast_from"]), known.as_of)
         live = ended(self.featured(known), self.granularity)
-        return self.life.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
+        return self.monitor.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
-    def featured(self, known: Known) -> pd.DataFrame:
+    def featured(self, known: KnownForecasts) -> pd.DataFrame:
         """What is live with the watched features, and over the usual size of each series."""
         before, rows = self._featured, self._scaled(known.live)
         fresh = rows
@@ -106,10 +110,10 @@ class Reading:
         return usual_size(self._tables)
 
     @cached_property
-    def life(self) -> Life:
+    def monitor(self) -> WeeklyMonitor:
         """The version's monitors."""
         baseline, backtest = (ended(rows, self.granularity) for rows in (self.baseline, self.backtest))
-        return Life(baseline, self._policy, self.slices, backtest)
+        return WeeklyMonitor(baseline, self._policy, self.slices, backtest)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -127,8 +131,8 @@ class Reading:
     def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
         observed = history(self._database, selection, as_of, series=series)
-        rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.drift.features, self._country, selection.granularity)
+        observed = with_sources(self._database, observed, [FeatureSet("watched", selection, self.watched)], as_of)
+        return values(observed, rows.reset_index(drop=True), self.watched, self._country, selection)
 
     def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
         """What the clock of each row's series shows when its step begins."""

@@ -16,23 +16,23 @@ from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.files import whole
 from mlops.monitoring.weekly.check import check
-from mlops.monitoring.weekly.history import Reading
-from mlops.monitoring.weekly.record import Check, record, record_failure
+from mlops.monitoring.weekly.history import VersionHistory
+from mlops.monitoring.weekly.record import WeeklyCheck, record, record_failure
 from mlops.policy import Policy
 from mlops.tracking.checks import attach
 from mlops.tracking.store import Store, open_store
 
-__all__ = ["Checked", "drill_down", "replay", "run"]
+__all__ = ["CheckResult", "drill_down", "replay", "run"]
 
 FEW = 24  # versions that are checked sooner here than workers have begun
-Done = Callable[["Checked"], None]
-Readings = dict[int, Reading]
+Done = Callable[["CheckResult"], None]
+Histories = dict[int, VersionHistory]
 """By the id of the version."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What one week's check of one served version found.
 
     `state` is judged, or why not: unlabelled, unjudged, failed; then `problem` says it in a sentence. A champion has a
@@ -72,15 +72,15 @@ def run(
     as_of: datetime,
     *,
     done: Done = lambda _: None,
-    readings: Readings | None = None,
-) -> list[Checked]:
+    histories: Histories | None = None,
+) -> list[CheckResult]:
     """Check every served version on what was known at `as_of`, by name, champions first; `done` is told of each.
 
     One that can't be checked is `failed` and stops no other. Repeating it for the same time changes nothing that was
     written, unless data came or the policy changed; several processes at once write the same. Who checks week after
-    week by one policy gives the same `readings` each time: what they have read is not read again.
+    week by one policy gives the same `histories` each time: what they have read is not read again.
     """
-    return replay(database, store, policy, [as_of], done=done, readings=readings)
+    return replay(database, store, policy, [as_of], done=done, histories=histories)
 
 
 def replay(
@@ -90,8 +90,8 @@ def replay(
     times: Sequence[datetime],
     *,
     done: Done = lambda _: None,
-    readings: Readings | None = None,
-) -> list[Checked]:
+    histories: Histories | None = None,
+) -> list[CheckResult]:
     """The checks of several times, in their order, of the versions that are served at the last of them.
 
     A version's tables are read once and its monitors go on from week to week, which is all that makes it faster than
@@ -100,15 +100,15 @@ def replay(
     with database.transaction() as transaction:
         transaction.run("close_recommendations_of_replaced")
         versions = transaction.rows("served_versions", as_of=times[-1])
-    found: dict[int, list[Checked]] = {}
-    for number, checks in _all(database, store, policy, times, versions, {} if readings is None else readings):
+    found: dict[int, list[CheckResult]] = {}
+    for number, checks in _all(database, store, policy, times, versions, {} if histories is None else histories):
         found[number] = checks
         for one in checks:
             done(one)
     return [found[number][place] for place in range(len(times)) for number in range(len(versions))]
 
 
-def drill_down(database: Database, checked: Checked, folder: Path) -> Path:
+def drill_down(database: Database, checked: CheckResult, folder: Path) -> Path:
     """Write the Evidently page of one check: every statistic with its test."""
     from mlops.monitoring import evidently
 
@@ -139,24 +139,24 @@ def _all(
     policy: Policy,
     times: Sequence[datetime],
     versions: Sequence[Mapping[str, Any]],
-    readings: Readings,
-) -> Iterator[tuple[int, list[Checked]]]:
+    histories: Histories,
+) -> Iterator[tuple[int, list[CheckResult]]]:
     if len(versions) < FEW or Settings().parallel == "serial":
         for number, version in enumerate(versions):
-            reading = readings.setdefault(version["version_id"], Reading(database, store, policy, version))
-            reading.version = version  # its aliases may have moved since
-            checks = _life(database, store, policy, times, reading)
+            history = histories.setdefault(version["version_id"], VersionHistory(database, store, policy, version))
+            history.version = version  # its aliases may have moved since
+            checks = _life(database, store, policy, times, history)
             if any(one.state == "failed" for one in checks):
-                del readings[version["version_id"]]  # it may have broken in the middle
+                del histories[version["version_id"]]  # it may have broken in the middle
             yield number, checks
         return
     place = _Place(database.url, store.uri, store.artifacts.parent, policy, tuple(times))
     yield from parallel.jobs(_elsewhere, versions, shared=place)
 
 
-def _elsewhere(place: _Place, version: Mapping[str, Any]) -> list[Checked]:
+def _elsewhere(place: _Place, version: Mapping[str, Any]) -> list[CheckResult]:
     database, store = _opened(place.database, place.store, place.home)
-    return _life(database, store, place.policy, place.times, Reading(database, store, place.policy, version))
+    return _life(database, store, place.policy, place.times, VersionHistory(database, store, place.policy, version))
 
 
 @cache
@@ -166,26 +166,26 @@ def _opened(database: str, store: str, home: Path) -> tuple[Database, Store]:
 
 
 def _life(
-    database: Database, store: Store, policy: Policy, times: Sequence[datetime], reading: Reading
-) -> list[Checked]:
+    database: Database, store: Store, policy: Policy, times: Sequence[datetime], history: VersionHistory
+) -> list[CheckResult]:
     """The checks of one version."""
-    return [_checked(database, store, policy, reading, as_of) for as_of in times]
+    return [_checked(database, store, policy, history, as_of) for as_of in times]
 
 
-def _checked(database: Database, store: Store, policy: Policy, reading: Reading, as_of: datetime) -> Checked:
+def _checked(database: Database, store: Store, policy: Policy, history: VersionHistory, as_of: datetime) -> CheckResult:
     """A check that is recorded, or why there is none."""
-    version = reading.version
+    version = history.version
     try:
-        return _recorded(database, store, policy, check(database, store, policy, reading, as_of))
+        return _recorded(database, store, policy, check(database, store, policy, history, as_of))
     except Exception as error:  # one version that can't be checked stops no other
         if explained(error) is None:
             log.exception("the check of %s version %s broke", version["name"], version["version"])
         problem = one_line(one_sentence(error))
     record_failure(database, version, as_of, problem)
-    return _told(Check(version, as_of, Findings(), None, {}, "failed", problem), None, None)
+    return _told(WeeklyCheck(version, as_of, Findings(), None, {}, "failed", problem), None, None)
 
 
-def _recorded(database: Database, store: Store, policy: Policy, check: Check) -> Checked:
+def _recorded(database: Database, store: Store, policy: Policy, check: WeeklyCheck) -> CheckResult:
     number, standing = record(database, policy, check)
     _attach(database, store, check)
     since = None
@@ -195,7 +195,7 @@ def _recorded(database: Database, store: Store, policy: Policy, check: Check) ->
     return _told(check, number, standing, since)
 
 
-def _attach(database: Database, store: Store, check: Check) -> None:
+def _attach(database: Database, store: Store, check: WeeklyCheck) -> None:
     """Keep the snapshot that stands with the model's run, too; the check stands without."""
     with database.transaction() as transaction:
         snapshot = transaction.value("evidently_snapshot", **check.key)
@@ -204,9 +204,11 @@ def _attach(database: Database, store: Store, check: Check) -> None:
         log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)
 
 
-def _told(check: Check, number: int | None, standing: Recommendation | None, since: datetime | None = None) -> Checked:
+def _told(
+    check: WeeklyCheck, number: int | None, standing: Recommendation | None, since: datetime | None = None
+) -> CheckResult:
     version = check.version
-    return Checked(
+    return CheckResult(
         name=version["name"],
         version=version["version"],
         version_id=version["version_id"],

@@ -14,17 +14,17 @@ import pandas as pd
 from mlops.domain.findings import Finding, Findings
 from mlops.domain.granularity import Granularity
 from mlops.errors import HistoryTooShort
+from mlops.monitoring.detect.intervals import coverage_drop
 from mlops.monitoring.detect.loss_estimate import LossEstimate, fit_loss_estimate
 from mlops.monitoring.detect.monitor import MonitorSpec, fit_monitor
 from mlops.monitoring.detect.prediction_drift import PredictionWatch
+from mlops.monitoring.detect.skill import against_naive, without_hard_weeks
 from mlops.monitoring.detect.slices import Slice, SliceWatch
-from mlops.monitoring.weekly.coverage import against_promise
-from mlops.monitoring.weekly.skill import against_naive, without_hard_weeks
-from mlops.monitoring.weekly.systemic import all_at_once
+from mlops.monitoring.detect.systemic_break import systemic_break
 from mlops.policy import Policy
 from mlops.times import naive_utc
 
-__all__ = ["Life", "Week", "ended", "first_week", "weekly"]
+__all__ = ["JudgedWeek", "WeeklyMonitor", "ended", "first_week", "weekly"]
 
 WEEK = timedelta(days=7)
 EPOCH = 13
@@ -34,7 +34,7 @@ OF_ALL = {"monitor": 0.74, "naive": 0.1, "coverage": 0.1, "prediction": 0.06}
 
 
 @dataclass(frozen=True)
-class Week:
+class JudgedWeek:
     """What was found in one week of seven days before `end` (UTC, naive), and its rows."""
 
     end: pd.Timestamp
@@ -47,7 +47,7 @@ def weekly(
 ) -> Iterator[tuple[Findings, pd.DataFrame]]:
     """The findings of the weeks since a model began to be used, oldest first, each with its rows."""
     start = first_week(live["ds"].min(), as_of)
-    for week in Life(baseline, policy, slices).until(live[live["ds"] >= start], start, as_of):
+    for week in WeeklyMonitor(baseline, policy, slices).until(live[live["ds"] >= start], start, as_of):
         yield week.findings, week.rows
 
 
@@ -66,7 +66,7 @@ def first_week(begin: pd.Timestamp, as_of: datetime) -> pd.Timestamp:
     return end - min(count, EPOCH + count % EPOCH) * WEEK
 
 
-class Life:
+class WeeklyMonitor:
     """One version's monitors, and the weeks that they have seen.
 
     Raises HistoryTooShort when the backtest is too short for a monitor. `baseline` and what is judged have
@@ -80,13 +80,13 @@ class Life:
         """`backtest` has forecasts from further ahead, too, from which the expected loss is learned."""
         self._baseline, self._policy, self._slices = baseline, policy, slices
         self.estimate, self._said = _estimate(baseline, baseline if backtest is None else backtest)
-        self._weeks: list[Week] = []
+        self._weeks: list[JudgedWeek] = []
         self._seen = 0
         self._begin()
 
     def until(
         self, live: pd.DataFrame, start: pd.Timestamp, as_of: datetime, newest: int | None = None
-    ) -> Sequence[Week]:
+    ) -> Sequence[JudgedWeek]:
         """The weeks from `start` to `as_of`, oldest first; `live` has nothing of before and after.
 
         A week is not judged again, unless rows of its time have changed or the weeks begin elsewhere. Of weeks before
@@ -116,18 +116,18 @@ class Life:
         known = [week.end for week in self._weeks]
         return known == ends[: len(known)] and self._seen == _digest(live, known[-1])
 
-    def _judged(self, past: pd.DataFrame, end: pd.Timestamp, *, whole: bool) -> Week:
+    def _judged(self, past: pd.DataFrame, end: pd.Timestamp, *, whole: bool) -> JudgedWeek:
         window = past[past["ds"] >= end - WEEK]
         remembering = (*self._monitored(window), *self._prediction.check(window), *self._sliced(window))
         if not whole:
-            return Week(end, Findings.of(remembering), window)
+            return JudgedWeek(end, Findings.of(remembering), window)
         found = (
             *self._without_hard_weeks(remembering, past),
             against_naive(past, self._budget["naive"]),
-            against_promise(self._baseline, window, self._budget["coverage"]),
-            all_at_once(self._baseline, window),
+            coverage_drop(self._baseline, window, self._budget["coverage"]),
+            systemic_break(self._baseline, window),
         )
-        return Week(end, Findings.of(found), window)
+        return JudgedWeek(end, Findings.of(found), window)
 
     def _without_hard_weeks(self, found: Sequence[Finding], past: pd.DataFrame) -> Iterator[Finding]:
         """Whether the week was hard for the naive, too, is asked of the series of each slice."""

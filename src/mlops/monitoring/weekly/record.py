@@ -11,13 +11,13 @@ from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.monitoring.decide.recommend import RULE_VERSION, Decision, hold
 from mlops.policy import Policy
 
-__all__ = ["Check", "record", "record_failure"]
+__all__ = ["WeeklyCheck", "record", "record_failure"]
 
 WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Check:
+class WeeklyCheck:
     """One week's check of one served version, as it is to be recorded; `version` is its row in the mirror.
 
     A champion has a recommendation; another version may have a comparison with the champion, `compared_with`.
@@ -45,7 +45,7 @@ class Check:
         return {name: value for name, value in self.values.items() if value == value}
 
 
-def record(database: Database, policy: Policy, check: Check) -> tuple[int | None, Recommendation | None]:
+def record(database: Database, policy: Policy, check: WeeklyCheck) -> tuple[int | None, Recommendation | None]:
     """Write a check in one transaction; the recommendation that stands now, and its number (None for no champion).
 
     Repeating a check changes nothing. Where a later check of the same week recommends otherwise, because data came or
@@ -72,13 +72,13 @@ def record(database: Database, policy: Policy, check: Check) -> tuple[int | None
 
 def record_failure(database: Database, version: Mapping[str, Any], as_of: datetime, problem: str) -> None:
     """Write that a check broke; what an earlier check of the same week found stays."""
-    check = Check(version, as_of, Findings(), None, {}, "failed", problem)
+    check = WeeklyCheck(version, as_of, Findings(), None, {}, "failed", problem)
     with database.transaction() as transaction:
         transaction.lock(f"recommendation {version['version_id']}")
         _check(transaction, check)
 
 
-def _check(transaction: Transaction, check: Check) -> None:
+def _check(transaction: Transaction, check: WeeklyCheck) -> None:
     transaction.run(
         "add_check",
         **check.key,
@@ -91,7 +91,7 @@ def _check(transaction: Transaction, check: Check) -> None:
     )
 
 
-def _findings(transaction: Transaction, check: Check) -> None:
+def _findings(transaction: Transaction, check: WeeklyCheck) -> None:
     found = sorted(check.findings.details, key=lambda one: one.key)
     about = {
         "kinds": [one.kind for one in found],
@@ -116,7 +116,7 @@ def _findings(transaction: Transaction, check: Check) -> None:
 def _recommendation(
     transaction: Transaction,
     policy: Policy,
-    check: Check,
+    check: WeeklyCheck,
     found: Recommendation,
     standing: Mapping[str, Any] | None,
 ) -> tuple[int, Recommendation]:
@@ -140,12 +140,12 @@ def _says(standing: Mapping[str, Any], found: Recommendation) -> bool:
     return said == (found.action, found.reasons, RULE_VERSION)
 
 
-def _decisions(transaction: Transaction, check: Check) -> list[Decision]:
+def _decisions(transaction: Transaction, check: WeeklyCheck) -> list[Decision]:
     rows = transaction.rows("decisions_in_force", **check.key)
     return [Decision(**row | {"cause": frozenset(row["cause"] or ())}) for row in rows]
 
 
-def _row(policy: Policy, check: Check, found: Recommendation) -> dict[str, Any]:
+def _row(policy: Policy, check: WeeklyCheck, found: Recommendation) -> dict[str, Any]:
     return {
         "action": found.action,
         "reasons": list(found.reasons),

@@ -12,16 +12,16 @@ from mlops.db import Database
 from mlops.domain.findings import Finding
 from mlops.domain.granularity import GRANULARITIES, Granularity
 
-__all__ = ["silent"]
+__all__ = ["staleness"]
 
 GRACE = 2.0
 """Steps that forecasts may lie behind: the newest one has ended, the next is being issued."""
 
 
-def silent(
+def staleness(
     database: Database, version: Mapping[str, Any], last: Mapping[str, Any], as_of: datetime
 ) -> tuple[Finding, ...]:
-    """The findings about series that are silent and about forecasts that are not issued, as known at `as_of`.
+    """The findings about series that are stale and about forecasts that are not issued, as known at `as_of`.
 
     `last` is the row of query `forecast_span`. A feed of which every series is silent is one finding, not one for each.
     A series without any observation for so long that it has ended is no fault any more.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlops.monitoring.detect.counts import LONGEST, SPANS, usual
+from mlops.monitoring.detect.data_faults import LONGEST, SPANS, usual_rates
 
 RNG = np.random.default_rng(5)
 
@@ -18,7 +18,7 @@ def history(rate: float, rows: int = 10, days: int = 700) -> tuple[np.ndarray, n
 
 @given(st.lists(st.integers(0, 10), min_size=LONGEST, max_size=LONGEST), st.integers(0, LONGEST - 1))
 def test_one_more_that_goes_wrong_is_never_less_strange(counts, day):
-    normal = usual(*history(0.02), np.array([0.002]))
+    normal = usual_rates(*history(0.02), np.array([0.002]))
     went, chances = np.array(counts, float)[:, None], np.full((LONGEST, 1), 11.0)
     before, _ = normal.surprise(went, chances)
     went[day] += 1
@@ -27,7 +27,7 @@ def test_one_more_that_goes_wrong_is_never_less_strange(counts, day):
 
 
 def test_independent_chances_are_binomial():
-    normal = usual(*history(0.02), np.array([0.002]))
+    normal = usual_rates(*history(0.02), np.array([0.002]))
     went = np.zeros((LONGEST, 1))
     went[-7:] = 1
     strange, place = normal.surprise(went, np.full((LONGEST, 1), 10.0))
@@ -44,10 +44,10 @@ def test_outages_that_recur_are_usual_and_one_that_never_was_is_not():
     once[100:102] = 10
     often[50::50] = often[51::50] = 10
     limit = 6.0
-    assert usual(once, chances, np.array([0.002])).surprise(outage, chances[:LONGEST])[0] > limit
-    assert usual(often, chances, np.array([0.002])).surprise(outage, chances[:LONGEST])[0] < limit
+    assert usual_rates(once, chances, np.array([0.002])).surprise(outage, chances[:LONGEST])[0] > limit
+    assert usual_rates(often, chances, np.array([0.002])).surprise(outage, chances[:LONGEST])[0] < limit
 
 
 def test_nothing_counted_is_nothing_strange():
-    normal = usual(np.zeros((90, 2)), np.zeros((90, 2)), np.array([0.002, 1e-5]))
+    normal = usual_rates(np.zeros((90, 2)), np.zeros((90, 2)), np.array([0.002, 1e-5]))
     assert not normal.surprise(np.zeros((LONGEST, 2)), np.zeros((LONGEST, 2)))[0].any()

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlops.domain.findings import Finding
 
-__all__ = ["all_at_once"]
+__all__ = ["systemic_break"]
 
 DAYS = 2  # one day may be a storm
 TWICE = math.log(2)
@@ -15,7 +15,7 @@ SIGMAS = 5.0  # robust ones of the backtest's days, so that series which often h
 FEWEST_DAYS = 28
 
 
-def all_at_once(baseline: pd.DataFrame, window: pd.DataFrame) -> Finding:
+def systemic_break(baseline: pd.DataFrame, window: pd.DataFrame) -> Finding:
     """Drifted when on two days or more the median series was less than half, or more than twice, of its forecast.
 
     Both frames have `series_id, ds, outcome, y_hat, holiday`; `baseline` are backtest forecasts. The logarithm of

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from benchmarks.monitoring.distances import DRIFT_METRICS, drift_metric, jensen_shannon, ks, wasserstein
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from mlops.errors import UnknownName
-from mlops.monitoring.detect.drift_metrics import DRIFT_METRICS, drift_metric, jensen_shannon, ks, wasserstein
 
 samples = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=40)
 SYMMETRIC = ["psi", "jensen_shannon", "wasserstein", "ks"]

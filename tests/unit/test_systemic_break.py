@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.campaign import examples
 
-from mlops.monitoring.decide.inflation import widening
-from mlops.monitoring.weekly.systemic import all_at_once
+from mlops.monitoring.detect.intervals import interval_inflation
+from mlops.monitoring.detect.systemic_break import systemic_break
 
 SERIES = [f"site {number}" for number in range(9)]
 
@@ -59,18 +59,18 @@ SINCE_THURSDAY = [f"2020-03-{day}" for day in (26, 27, 28, 29)]
     ],
 )
 def test_only_what_most_series_do_for_days_is_an_upheaval(week, drifted):
-    assert all_at_once(BACKTEST, week).drifted == drifted
+    assert systemic_break(BACKTEST, week).drifted == drifted
 
 
 def test_an_upheaval_is_told_with_how_many_series_since_when_and_by_how_much():
-    found = all_at_once(BACKTEST, fallen(QUIET, SINCE_THURSDAY, 0.2))
+    found = systemic_break(BACKTEST, fallen(QUIET, SINCE_THURSDAY, 0.2))
     assert found.detail.startswith("9 of 9 series are below their forecasts since 2020-03-26: the median one has 0.2")
     assert found.detail.endswith("times what was expected, on 4 days of the week")
 
 
 def test_a_backtest_that_went_through_one_does_not_hide_the_next():
     through = fallen(BACKTEST, [str(day.date()) for day in pd.date_range("2019-09-01", periods=60)], 0.2)
-    assert all_at_once(through, fallen(QUIET, SINCE_THURSDAY, 0.2)).drifted
+    assert systemic_break(through, fallen(QUIET, SINCE_THURSDAY, 0.2)).drifted
 
 
 def test_series_that_often_halve_and_double_are_no_upheaval():
@@ -78,13 +78,13 @@ def test_series_that_often_halve_and_double_are_no_upheaval():
     rng = np.random.default_rng(3)
     wild = wild.assign(outcome=wild["y_hat"] * np.exp(rng.normal(0, 0.8, len(wild))))
     for start in range(0, 175, 7):
-        assert not all_at_once(wild, wild.iloc[start : start + 7]).drifted
+        assert not systemic_break(wild, wild.iloc[start : start + 7]).drifted
 
 
 def test_too_little_is_not_judged():
-    found = all_at_once(BACKTEST[BACKTEST["ds"] < "2019-07-20"], QUIET)
+    found = systemic_break(BACKTEST[BACKTEST["ds"] < "2019-07-20"], QUIET)
     assert (found.drifted, found.detail) == (False, "not judged: too few days are known")
-    assert not all_at_once(BACKTEST, QUIET.assign(outcome=np.nan)).drifted
+    assert not systemic_break(BACKTEST, QUIET.assign(outcome=np.nan)).drifted
 
 
 @given(size=st.floats(0.01, 1000))
@@ -92,28 +92,28 @@ def test_too_little_is_not_judged():
 def test_neither_units_nor_the_sizes_of_series_matter(size):
     week = fallen(QUIET, SINCE_THURSDAY, 0.3)
     money = ["outcome", "y_hat"]
-    scaled = all_at_once(BACKTEST.assign(**BACKTEST[money] * size), week.assign(**week[money] * size))
-    assert scaled.statistic == pytest.approx(all_at_once(BACKTEST, week).statistic)
+    scaled = systemic_break(BACKTEST.assign(**BACKTEST[money] * size), week.assign(**week[money] * size))
+    assert scaled.statistic == pytest.approx(systemic_break(BACKTEST, week).statistic)
 
 
 @pytest.mark.parametrize(("noise", "low", "high"), [(0.1, 1.0, 1.15), (0.2, 1.8, 2.3), (0.02, 1.0, 1.0)])
 def test_intervals_are_widened_by_as_much_as_errors_have_grown(noise, low, high):
-    assert low <= widening(rows("2020-03-02", 28, noise=noise)) <= high
+    assert low <= interval_inflation(rows("2020-03-02", 28, noise=noise)) <= high
 
 
 def test_the_factor_lets_the_promised_share_in():
     newest = rows("2020-03-02", 28, noise=0.25)
-    factor = widening(newest)
+    factor = interval_inflation(newest)
     inside = (newest["outcome"] - newest["y_hat"]).abs() <= factor * (newest["hi_80"] - newest["y_hat"])
     assert 0.8 <= inside.mean() <= 0.88
 
 
 def test_only_the_newest_four_weeks_count():
     old, new = rows("2020-01-01", 28, noise=0.5), rows("2020-03-02", 28)
-    assert widening(pd.concat([old, new])) == widening(new)
+    assert interval_inflation(pd.concat([old, new])) == interval_inflation(new)
 
 
 def test_under_a_week_of_outcomes_no_factor_is_told():
-    assert widening(rows("2020-03-02", 6)) is None
-    assert widening(QUIET.assign(outcome=np.nan)) is None
-    assert widening(QUIET.assign(lo_80=QUIET["y_hat"], hi_80=QUIET["y_hat"])) is None
+    assert interval_inflation(rows("2020-03-02", 6)) is None
+    assert interval_inflation(QUIET.assign(outcome=np.nan)) is None
+    assert interval_inflation(QUIET.assign(lo_80=QUIET["y_hat"], hi_80=QUIET["y_hat"])) is None

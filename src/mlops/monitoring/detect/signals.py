@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mlops.arrays import Floats
 from mlops.domain.findings import FindingKind
 
-__all__ = ["ROUNDING", "Channel", "EntityCentres", "Family", "daily_means", "spread_of"]
+__all__ = ["ROUNDING", "EntityCentres", "Family", "Signal", "daily_means", "spread_of"]
 
 Family = Literal["level", "spread", "swing", "share", "season", "error", "product", "performance"]
 FEWEST_ROWS = 20  # an entity seen less often has no mean worth subtracting
@@ -18,7 +18,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Signal:
     """One daily number: the finding that it feeds, and the words for its being above or below what is expected."""
 
     kind: FindingKind
