@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from tests.retention import agree
 
-from mlops.cli.upkeep import _lines
+from mlops.cli.db import _lines
 from mlops.config import Settings
 from mlops.db import Database, upkeep
 from mlops.db.archive import restore
@@ -162,7 +162,7 @@ def test_the_first_drop_waits_for_an_agreement_and_the_others_follow(
     assert (sql(grown.database_url, rows), sql(grown.database_url, agreed)) == ([(225,)], [])
     assert not grown.archive.exists()
 
-    monkeypatch.setattr("mlops.cli.upkeep._somebody_is_there", lambda: True)
+    monkeypatch.setattr("mlops.cli.db._somebody_is_there", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
     code, out, err = mlops("db", "maintain")
     question = " ".join(err.split())

@@ -11,7 +11,18 @@ from mlops.db.embedded import server_for
 from mlops.db.engine import Database, Transaction
 from mlops.errors import Refused
 
-__all__ = ["AS_OF", "SECURE_MINORS", "ArchiveFile", "Check", "Disk", "archives", "checks", "disks", "version"]
+__all__ = [
+    "AS_OF",
+    "SECURE_MINORS",
+    "ArchiveFile",
+    "Check",
+    "Disk",
+    "archives",
+    "checks",
+    "disks",
+    "reader_exists",
+    "version",
+]
 
 AS_OF = "2026-11-30"
 SECURE_MINORS: Mapping[int, int] = {15: 20, 16: 16, 17: 12, 18: 7}
@@ -61,6 +72,12 @@ class Disk:
     free: int
     size: int
     files: float | None = None
+
+
+def reader_exists(database: Database) -> bool:
+    """Whether the role mlops_reader is there; a user who may not make roles leaves it out."""
+    with database.transaction() as transaction:
+        return bool(transaction.value("reader_role_exists"))
 
 
 def checks(database: Database, settings: Settings) -> list[Check]:

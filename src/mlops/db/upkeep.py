@@ -14,6 +14,7 @@ from mlops.db.archive import Month, archive
 from mlops.db.archive.read import Border, UnverifiedArchive, archive_border, verify
 from mlops.db.engine import Database
 from mlops.db.failures import one_sentence
+from mlops.errors import UnknownName
 
 __all__ = [
     "Act",
@@ -24,9 +25,11 @@ __all__ = [
     "Step",
     "Upkeep",
     "agree",
+    "change_retention",
     "maintain",
     "plan",
     "retention",
+    "retention_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -175,6 +178,32 @@ def retention(database: Database) -> list[Retention]:
     """For each table with a retention of its own what is due to leave the database, and whether that is agreed."""
     with database.transaction() as transaction:
         return transaction.rows("retention", of=Retention)
+
+
+def retention_of(database: Database, name: str = "") -> list[Retention]:
+    """The retention of a table by its name, with or without schema, or of all; UnknownName for one that has none."""
+    tables = {table.parent.removeprefix("analytics."): table for table in retention(database)}
+    chosen = [table for short, table in tables.items() if name in ("", short, table.parent)]
+    if not chosen and name:
+        raise UnknownName("table with a retention", name, tables, stored=True)
+    return chosen
+
+
+def change_retention(
+    database: Database, name: str, *, keep_months: int | None = None, withdraw: bool = False
+) -> list[Retention]:
+    """Keep the months of a table for so long (None: for ever), or with `withdraw` let the next drop ask again.
+
+    The retention as it is then.
+    """
+    tables = retention_of(database, name)
+    with database.transaction() as transaction:
+        for table in tables:
+            if withdraw:
+                transaction.value("withdraw_retention", parent=table.parent)
+            else:
+                transaction.run("set_retention", parent=table.parent, months=keep_months)
+    return retention_of(database, name)
 
 
 def agree(database: Database, parents: Iterable[str]) -> None:

@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlops.arrays import Floats
+from mlops.domain.series import PLACE
 
 __all__ = ["COLUMNS", "long"]
 
-PLACES = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
-COLUMNS = ("metric_type", "observed_at", "value", *PLACES, "granularity", "labels")
+COLUMNS = ("metric_type", "observed_at", "value", *PLACE, "granularity", "labels")
 
 
 def long(
@@ -30,7 +30,7 @@ def long(
         "metric_type": _constant(metric_type, len(series)),
         "observed_at": days[day],
         "value": np.round(values.T[there], 3),
-        **{name: _taken(places[name], series) if name in places else _constant(None, len(series)) for name in PLACES},
+        **{name: _taken(places[name], series) if name in places else _constant(None, len(series)) for name in PLACE},
         "granularity": _constant(granularity, len(series)),
         "labels": _constant(None, len(series)) if labels is None else _taken(labels, series),
     }

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from mlops.db import Database
 from mlops.domain.alerts import Look
 from mlops.tracking.alerts import Reviewed, review
+from mlops.tracking.artifacts.files import look_within
 from mlops.tracking.bridge.sync import Synced, sync
 from mlops.tracking.store import Store
 
-__all__ = ["Swept", "differences", "goes_on", "sweep"]
+__all__ = ["Swept", "differences", "goes_on", "review_after_sync", "sweep"]
+
+LOOK_SECONDS = 20
+"""For which model files are waited for after a sync. Chosen, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ def sweep(store: Store, database: Database, seen: Callable[[Mapping[str, int]], 
         rows = transaction.rows("current_aliases", of=CurrentAlias)
     aliases = {f"{row.name}@{row.alias}": row.version for row in rows}
     return Swept(mirror, aliases, review(database, seen(aliases)))
+
+
+def review_after_sync(store: Store, database: Database) -> Reviewed:
+    """Bring the alerts up to date after a sync, with what can be seen of the model files within LOOK_SECONDS."""
+    return review(database, look_within(store, database, LOOK_SECONDS))
 
 
 def differences(before: Swept | None, after: Swept) -> list[str]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.findings import CARRIED_OUT
+from mlops.monitoring.decide.decisions import to_act_on
 from mlops.monitoring.decide.realise import Realised, realise
 from mlops.monitoring.weekly import job
 from mlops.policy import Policy, read_policy
 from mlops.series.adapters.auckland import auckland_path
 from mlops.series.ingest import IngestReport, ingest
+from mlops.serving.forecasts import newest_issue, weekly_accuracy
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
@@ -71,10 +73,8 @@ def first_champion(database: Database, store: Store, say: Say) -> Trained:
 def replay(database: Database, store: Store, mondays: Sequence[datetime], say: Say) -> Iterator[Week]:
     """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
     policy = read_policy()
-    with database.transaction() as transaction:
-        done = transaction.value("newest_issue", name=MODEL)  # forecasts are the last act of a week
-        unfinished = [row for row in transaction.rows("recommendations_to_act_on") if row["action"] in CARRIED_OUT]
-    for row in unfinished:
+    done = newest_issue(database, MODEL)  # forecasts are the last act of a week
+    for row in [row for row in to_act_on(database) if row["action"] in CARRIED_OUT]:  # that an interruption left
         retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)
     histories: job.Histories = {}
     for monday in mondays:
@@ -86,20 +86,18 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
 
 def phases(database: Database) -> list[dict[str, Any]]:
     """WAPE of the freshest forecasts and of the naive, before, in and after the lockdown, as far as replayed."""
-    with database.transaction() as transaction:
-        weeks = transaction.rows("weekly_accuracy", name=MODEL, as_of=MONDAYS[-1], cycle="7 days", steps=7)
-    found = []
+    weeks, averages = weekly_accuracy(database, MODEL, MONDAYS[-1]), []
     for name, (start, end) in PHASES.items():
         inside = [week for week in weeks if start <= week["week"] < end]
         size = sum(week["size"] for week in inside)
         if not size:
             continue
-        averages = {
+        figures = {
             key: sum(week[key] * week["size"] for week in inside) / size
             for key in ("wape", "wape_naive", "coverage_80")
         }
-        found.append({"phase": name, "weeks": len(inside)} | averages)
-    return found
+        averages.append({"phase": name, "weeks": len(inside)} | figures)
+    return averages
 
 
 def _week(
@@ -107,7 +105,7 @@ def _week(
 ) -> Week:
     matched = match(database, monday)
     checks = job.run(database, store, policy, monday, histories=histories)
-    checked = next((one for one in checks if one.name == MODEL and one.champion), None)
+    checked = next((check for check in checks if check.name == MODEL and check.champion), None)
     retrained = None
     if checked is not None and checked.recommendation_id is not None and checked.asks in CARRIED_OUT:
         say(f"{monday:%d %b %Y}: {checked.asks}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check_listen", "hints", "watch", "webhook"]
 
 REMIND_SECONDS = 3600
+"""After which a failure that continues is reported again. Chosen, not measured."""
 
 hints = typer.Typer(
     help="Triggers on MLflow's registry tables that tell a watcher of changes at once.", no_args_is_help=True
@@ -52,8 +53,8 @@ def remove(as_json: Json = False) -> None:
 
 
 def _address(url: str) -> str:
-    found = urlsplit(url)
-    if found.scheme not in ("http", "https") or not found.hostname:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misused(f"{quoted(url)} is not an address; expected one like https://HOST/webhooks/mlflow")
     return url
 
@@ -112,24 +113,24 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     with _until_terminated(given), ExitStack() as stack:
         sources = list(_sources(listen, triggers, given, stack))
         _say("; ".join([f"{_now()} watching: a sync every {every:g} s", *sources]), sys.stderr)
-        teller, before = Teller(as_json), None
+        reporter, before = Reporter(as_json), None
         for turn in turns(work, given, every_seconds=every):
-            teller.tell(turn)
+            reporter.report(turn)
             if turn.found is not None and goes_on(before, turn.found):
                 given.give("files to read")
             before = turn.found or before
 
 
-class Teller:
-    """Says what changed, and of a failure that goes on only that it began and ended."""
+class Reporter:
+    """Reports what changed, and of a failure that continues only that it began and ended."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._before: Swept | None = None
         self._failing_since: float | None = None
-        self._said_at = 0.0
+        self._reported_at = 0.0
 
-    def tell(self, turn: "Turn[Swept]") -> None:
+    def report(self, turn: "Turn[Swept]") -> None:
         """One turn."""
         if turn.problem is not None:
             self._fail(turn.problem)
@@ -141,11 +142,11 @@ class Teller:
         if self._before is None and isinstance(problem, MlopsError) and not isinstance(problem, DatabaseUnavailable):
             raise problem  # waiting would not help
         now = time.monotonic()
-        if self._failing_since is None or now - self._said_at > REMIND_SECONDS:
+        if self._failing_since is None or now - self._reported_at > REMIND_SECONDS:
             from mlops.db.failures import one_sentence
 
             _say(f"{_now()} the sync fails and is tried again: {one_sentence(problem)}", sys.stderr)
-            self._said_at = now
+            self._reported_at = now
         self._failing_since = self._failing_since or now
 
     def _recover(self) -> None:

@@ -1,8 +1,9 @@
-"""`mlops backtest` and `tune`: how kinds would have done, on the database or on a file."""
+"""`mlops train`, `backtest` and `tune`: a kind is fitted, compared with others, searched for better parameters."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,38 +11,27 @@ import typer
 from rich.table import Table
 
 from mlops.cli.context import database, settings, store
-from mlops.cli.options import (
-    AsOf,
-    Country,
-    Covariate,
-    Events,
-    FromFile,
-    Granularity,
-    Horizon,
-    Json,
-    Label,
-    Level,
-    MetricType,
-    Segment,
-    Set,
-)
-from mlops.cli.output import console, emit, logs, progress, table
-from mlops.cli.specs import spec_of
+from mlops.cli.options import Data, Json, Segment, Totals, with_nouns
+from mlops.cli.output import console, emit, logs, progress, say, table
+from mlops.cli.typed import model_name
 
 if TYPE_CHECKING:
     from mlops.evaluation.backtest import Done
     from mlops.tracking.store import Store
+    from mlops.training import Trained, TrainingSpec
     from mlops.training.backtest import Report
-    from mlops.training.subject import Plan, Subject
+    from mlops.training.subject import Subject
     from mlops.training.tune import Trial, Tuned
 
-__all__ = ["backtest", "tune"]
+__all__ = ["backtest", "train", "tune"]
 
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")]
 Every = Annotated[
     int | None,
     typer.Option("--every", help="Steps between origins; the horizon when left out.", min=1, show_default=False),
 ]
 WORST = 5
+"""Series that are shown as the least accurate. Chosen, not measured."""
 
 
 class Values(StrEnum):
@@ -51,34 +41,21 @@ class Values(StrEnum):
     NEWEST = "newest"
 
 
-def backtest(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")
-    ],
-    kinds: Annotated[str, typer.Option(help="What to compare with, as a,b; naive,average when left out.")] = "",
+@dataclass(frozen=True)
+class Folds:
+    """From which past origins a backtest forecasts, what each of them sees, and what is aimed at."""
+
     origins: Annotated[
         int | None,
         typer.Option(help="How many past days to forecast from; 6 when left out.", min=1, show_default=False),
-    ] = None,
-    every: Every = None,
-    horizon: Horizon = None,
+    ] = None
+    every: Every = None
     refit_every: Annotated[
         int | None, typer.Option(help="Origins that one fit serves; 1 when left out.", min=1, show_default=False)
-    ] = None,
-    file: FromFile = "",
-    country: Country = "",
-    events: Events = "",
-    covariate: Covariate = [],  # noqa: B006
-    segment: Segment = [],  # noqa: B006
-    metric_type: MetricType = "",
-    granularity: Granularity = "",
-    level: Level = "",
-    label: Label = [],  # noqa: B006
-    as_of: AsOf = "now",
+    ] = None
     values: Annotated[
         Values, typer.Option(help="Which values origins see: known then, or the newest where history came in later.")
-    ] = Values.KNOWN,
-    change: Set = [],  # noqa: B006
+    ] = Values.KNOWN
     goal: Annotated[
         float | None,
         typer.Option(
@@ -87,32 +64,59 @@ def backtest(
             max=1,
             show_default=False,
         ),
-    ] = None,
+    ] = None
+
+
+@with_nouns
+def train(
+    kind: Kind,
+    data: Data,
+    name: Annotated[
+        str, typer.Option(help="Registered model; demand, or as in params.toml, when left out.", show_default=False)
+    ] = "",
+    totals: Totals = "",
+    as_json: Json = False,
+) -> None:
+    """Train, backtest against the baselines, register as challenger."""
+    from mlops.training import train as run
+
+    if name:
+        model_name(name)
+    spec = data.spec(kind, name=name, totals=totals)
+    with progress() as bar:
+        task = bar.add_task(f"training {kind}", total=None, note="")
+        trained = run(spec, database(), store(), lambda note: bar.update(task, note=note))
+    emit(trained, as_json=as_json, text=lambda: _print_trained(trained, spec))
+
+
+@with_nouns
+def backtest(
+    kind: Kind,
+    data: Data,
+    folds: Folds,
+    kinds: Annotated[str, typer.Option(help="What to compare with, as a,b; naive,average when left out.")] = "",
+    segment: Segment = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "backtest",
     log: Annotated[bool, typer.Option("--log/--no-log", help="Keep tables and pictures in MLflow.")] = True,
     as_json: Json = False,
 ) -> None:
     """Compare a kind with baselines from the same past origins, each seeing only what was known then."""
     from mlops.training.backtest import candidate, run
-    from mlops.training.subject import Defaults, Plan, subject_of
+    from mlops.training.report.runs import log as log_report
+    from mlops.training.subject import Defaults, subject_of
 
-    data: dict[str, Any] = {
-        "label": label,
-        "file": file,
-        "metric_type": metric_type,
-        "granularity": granularity,
-        "level": level,
-        "country": country,
-        "horizon": horizon,
-        "events": events,
-        "covariates": covariate,
-    }
     defaults = Defaults.read()
-    goal = defaults.goal if goal is None else goal
-    plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0)
+    plan = defaults.plan(
+        origins=folds.origins,
+        refit_every=folds.refit_every,
+        goal=folds.goal,
+        every=folds.every,
+        horizon=data.horizon,
+    )
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
-    baselines = {other: spec_of(other, **data) for other in others}  # of them only the parameters count
-    specs = {kind: spec_of(kind, change, as_of=as_of, **data)} | baselines
+    plain = replace(data, as_of="now", changes=[])  # of baselines only the parameters count
+    baselines = {other: plain.spec(other) for other in others}
+    specs = {kind: data.spec(kind)} | baselines
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
         subject, plan = subject_of(
@@ -120,7 +124,7 @@ def backtest(
             plan,
             database,
             segments=segment,
-            as_known=values is Values.KNOWN,
+            as_known=folds.values is Values.KNOWN,
             say=lambda note: bar.update(task, note=note),
         )
         asked = [candidate(name, spec, subject, plan) for name, spec in specs.items()]
@@ -128,14 +132,14 @@ def backtest(
         bar.update(task, total=total, note="")
         finished: list[Done] = []
 
-        def done(one: "Done") -> None:
-            finished.append(one)
-            bar.update(task, advance=1, note=f"{one.candidate} from {one.cutoffs[0]:%Y-%m-%d}")
+        def done(fit: "Done") -> None:
+            finished.append(fit)
+            bar.update(task, advance=1, note=f"{fit.candidate} from {fit.cutoffs[0]:%Y-%m-%d}")
 
-        with _told_when_stopped(finished, subject, total):
+        with _reported_when_stopped(finished, subject, total):
             report = run(asked, subject, plan, done=done)
         bar.update(task, note="logging")
-        run_id = _log(report, name) if log else None
+        run_id = log_report(report, _store(), name) if log else None
 
     def text() -> None:
         _print(report)
@@ -145,87 +149,56 @@ def backtest(
     emit(_document(report, run_id), as_json=as_json, text=text)
 
 
+@with_nouns
 def tune(
-    kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="A model kind, or an experiment of the folder training/.")
-    ],
+    kind: Kind,
+    data: Data,
     seconds: Annotated[float, typer.Option(help="Stop after so many seconds.", min=0)] = 120,
     trials: Annotated[int, typer.Option(help="Stop after so many trials; 0 for no limit.", min=0)] = 0,
     origins: Annotated[int, typer.Option(help="Past days on which trials are judged.", min=1)] = 3,
     every: Every = None,
-    horizon: Horizon = None,
     seed: Annotated[int, typer.Option(help="Where the search begins.")] = 0,
-    file: FromFile = "",
-    country: Country = "",
-    events: Events = "",
-    covariate: Covariate = [],  # noqa: B006
-    metric_type: MetricType = "",
-    granularity: Granularity = "",
-    level: Level = "",
-    label: Label = [],  # noqa: B006
-    as_of: AsOf = "now",
-    change: Set = [],  # noqa: B006
     name: Annotated[str, typer.Option(help="MLflow experiment.")] = "tuning",
     log: Annotated[bool, typer.Option("--log/--no-log", help="Keep the trials in MLflow.")] = True,
     as_json: Json = False,
 ) -> None:
     """Search better parameters on past origins; the newest block is held out and judges the winner once."""
     from mlops.training.backtest import candidate
+    from mlops.training.report.runs import log_tuned
     from mlops.training.subject import Plan, subject_of
     from mlops.training.tune import Budget, searched
     from mlops.training.tune import tune as run
 
-    data: dict[str, Any] = {
-        "label": label,
-        "file": file,
-        "metric_type": metric_type,
-        "granularity": granularity,
-        "level": level,
-        "country": country,
-        "horizon": horizon,
-        "events": events,
-        "covariates": covariate,
-    }
-    spec = spec_of(kind, change, as_of=as_of, **data)
-    space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, horizon or 0)
-    kept = [text for text in change if text.partition("=")[0] not in space]
-    again = _options(as_of="" if as_of == "now" else as_of, set=kept, **data)
+    spec = data.spec(kind)
+    space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, data.horizon or 0)
+    kept = [text for text in data.changes if text.partition("=")[0] not in space]
     with progress() as bar:
         task = bar.add_task(f"tune {kind}", total=None, note="reading")
         subject, plan = subject_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
         asked = candidate(kind, spec, subject, plan)
 
-        def told(trial: "Trial") -> None:
+        def reported(trial: "Trial") -> None:
             note = f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}"
             bar.update(task, note=note)
             if not logs.is_terminal:  # a log has no bar
                 logs.print(note)
 
         with _stopped_by_keyboard():
-            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), options=again, told=told)
+            options = replace(data, changes=kept).words()
+            tuned = run(asked, space, subject, plan, Budget(seconds, trials, seed), options=options, told=reported)
         bar.update(task, note="logging")
-        run_id = _log_tuned(found, subject, plan, name) if log else None
+        run_id = log_tuned(tuned, subject, plan, _store(), name) if log else None
 
     def text() -> None:
-        _print_tuned(found)
+        _print_tuned(tuned)
         if run_id:
             console.print(f"\nall trials: run {run_id} of MLflow experiment {name}", soft_wrap=True)
 
-    emit(_tuned_document(found, run_id), as_json=as_json, text=text)
-
-
-def _options(**given: Any) -> tuple[str, ...]:
-    """Options as they are typed, word by word, of those that say something."""
-    words: list[str] = []
-    for name, value in given.items():
-        option = "--covariate" if name == "covariates" else f"--{name.replace('_', '-')}"
-        for one in value if isinstance(value, list) else [value]:
-            words += [option, str(one)] if one else []
-    return tuple(words)
+    emit(_tuned_document(tuned, run_id), as_json=as_json, text=text)
 
 
 @contextmanager
-def _told_when_stopped(finished: "list[Done]", subject: "Subject", total: int) -> Iterator[None]:
+def _reported_when_stopped(finished: "list[Done]", subject: "Subject", total: int) -> Iterator[None]:
     """When it is interrupted, say what was done by then."""
     try:
         yield
@@ -250,49 +223,59 @@ def _stopped_by_keyboard() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _log_tuned(found: "Tuned", subject: "Subject", plan: "Plan", name: str) -> str:
-    from mlops.training.report.runs import log_tuned
+def _print_trained(trained: "Trained", spec: "TrainingSpec") -> None:
+    from mlops.training.train import OF_A_FILE
 
-    return log_tuned(found, subject, plan, _store(), name)
+    figures = trained.metrics
+    console.print(f"[bold]{trained.version.uri}[/] ({spec.kind}) is registered as challenger")
+    say(
+        f"backtest WAPE {figures['wape']:.3f} over all {spec.horizon} steps ahead, seasonal naive"
+        f" {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}, 80 % intervals cover"
+        f" {figures['coverage_80']:.0%}; of the freshest forecasts, which the review counts:"
+        f" WAPE {figures['wape_freshest']:.3f}"
+    )
+    for row in trained.excluded.itertuples():
+        console.print(f"  left out: {row.name} (series {row.series_id}): {row.reason}")
+    if spec.file is not None:
+        say(f"  {OF_A_FILE}")
+    promote = f"mlops registry promote {trained.version.uri}"
+    if spec.file is not None or trained.poor:
+        say(f"a gate keeps it from becoming champion; all the same: {promote} --force --reason 'WHY'")
+    else:
+        console.print(f"make it champion: {promote}")
 
 
-def _tuned_document(found: "Tuned", run_id: str | None) -> dict[str, Any]:
+def _tuned_document(tuned: "Tuned", run_id: str | None) -> dict[str, Any]:
     return {
         "run_id": run_id,
-        "interrupted": found.interrupted,
-        "best": found.best,
-        "default": found.default,
-        "held_out_from": found.held_out_from,
-        "held_out": dict(found.held_out),
-        "command": found.command,
-        "trials": found.table,
+        "interrupted": tuned.interrupted,
+        "best": tuned.best,
+        "default": tuned.default,
+        "held_out_from": tuned.held_out_from,
+        "held_out": dict(tuned.held_out),
+        "command": tuned.command,
+        "trials": tuned.table,
     }
 
 
-def _print_tuned(found: "Tuned") -> None:
+def _print_tuned(tuned: "Tuned") -> None:
     from mlops.training.spec import experiments
 
-    begun = "params.toml" if found.candidate.name in experiments() else "its defaults"
-    states = [trial.state for trial in found.trials]
+    begun = "params.toml" if tuned.candidate.name in experiments() else "its defaults"
+    states = [trial.state for trial in tuned.trials]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    early = "interrupted: " if found.interrupted else ""
-    console.print(f"{early}{len(states)} trials ({counts}) on {len(found.cutoffs)} origins\n", highlight=False)
+    early = "interrupted: " if tuned.interrupted else ""
+    console.print(f"{early}{len(states)} trials ({counts}) on {len(tuned.cutoffs)} origins\n", highlight=False)
     shown = table("", "tried on", "held out")
-    held = found.held_out
-    shown.add_row(begun, f"{found.default.value:.2%}", f"{held['default']:.2%}")
-    shown.add_row(f"trial {found.best.number}", f"{found.best.value:.2%}", f"{held['tuned']:.2%}", style="bold")
+    held = tuned.held_out
+    shown.add_row(begun, f"{tuned.default.value:.2%}", f"{held['default']:.2%}")
+    shown.add_row(f"trial {tuned.best.number}", f"{tuned.best.value:.2%}", f"{held['tuned']:.2%}", style="bold")
     shown.add_row("naive", "", f"{held['naive']:.2%}")
     console.print(shown)
-    if held["tuned"] < held["default"]:
-        console.print(f"\nbetter on the held-out block, too:\n  {found.command}", highlight=False, soft_wrap=True)
+    if tuned.better:
+        console.print(f"\nbetter on the held-out block, too:\n  {tuned.command}", highlight=False, soft_wrap=True)
     else:
         console.print(f"\nnot better on the held-out block: keep {begun}, or search longer on more origins")
-
-
-def _log(report: "Report", name: str) -> str:
-    from mlops.training.report.runs import log
-
-    return log(report, _store(), name)
 
 
 def _store() -> "Store":
@@ -361,8 +344,12 @@ def _levels(report: "Report") -> Table:
         "", *(f"by {over}" for over in overs), title=f"accuracy of {report.asked} (goal {report.plan.goal:.0%})"
     )
     for level, rows in mine.groupby("level", sort=False):
-        cells = [_against(accuracy, report.plan.goal) for accuracy in rows["accuracy"].astype(float)]
-        shown.add_row(_level(str(level)), *cells)
+        name = {"series": "each series", "all": "all series together"}.get(str(level))
+        cells = [
+            f"[{'green' if accuracy >= report.plan.goal else 'red'}]{accuracy:.1%}[/]"
+            for accuracy in rows["accuracy"].astype(float)
+        ]
+        shown.add_row(name or f"each {str(level).removesuffix('_id')}", *cells)
     return shown
 
 
@@ -372,11 +359,3 @@ def _worst(report: "Report") -> Table:
     for row in mine.sort_values("wape", ascending=False, kind="stable").head(WORST).itertuples():
         shown.add_row(f"{row.name}", f"{row.wape:.1%}", f"{row.bias:+.1%}", f"{row.coverage_80:.1%}")
     return shown
-
-
-def _level(level: str) -> str:
-    return {"series": "each series", "all": "all series together"}.get(level, f"each {level.removesuffix('_id')}")
-
-
-def _against(accuracy: float, goal: float) -> str:
-    return f"[{'green' if accuracy >= goal else 'red'}]{accuracy:.1%}[/]"

@@ -13,7 +13,9 @@ from mlops.errors import BadInput
 __all__ = ["DELIMITERS", "UTF8", "Dialect", "Recoded", "decimal_of", "recognised", "with_points"]
 
 BLOCK = 1 << 20
+"""Bytes that are read at once, so that a file of any size is looked through in little memory. Chosen, not measured."""
 SAMPLE, SAMPLE_LINES = 1 << 16, 50
+"""The bytes and lines of the beginning by which the delimiter is told. Chosen, not measured."""
 UTF8, WINDOWS = "utf-8", "cp1252"
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -40,14 +42,14 @@ class Dialect:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was recognised, where it is not UTF-8 with commas."""
-        found = []
+        notes = []
         if self.encoding == WINDOWS:
-            found.append("the text is not UTF-8 and was read as Windows-1252 (Latin-1)")
+            notes.append("the text is not UTF-8 and was read as Windows-1252 (Latin-1)")
         elif self.encoding != UTF8:
-            found.append(f"the text was read as {self.encoding.upper()}")
+            notes.append(f"the text was read as {self.encoding.upper()}")
         if self.delimiter != ",":
-            found.append(f"columns are parted by a {DELIMITERS[self.delimiter]}")
-        return tuple(found)
+            notes.append(f"columns are parted by a {DELIMITERS[self.delimiter]}")
+        return tuple(notes)
 
 
 def recognised(opened: Callable[[], IO[bytes]], where: str, *, whole: bool = True) -> Dialect:
@@ -82,9 +84,9 @@ class Recoded:
             try:
                 text = self._decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
-                found = error.object[error.start]
+                byte = error.object[error.start]
                 raise BadInput(
-                    f"found the byte 0x{found:02x}, which is no character of UTF-8 or {error.encoding};"
+                    f"found the byte 0x{byte:02x}, which is no character of UTF-8 or {error.encoding};"
                     " save it as UTF-8",
                     where=self._where,
                 ) from error
@@ -175,9 +177,9 @@ def _delimiter(lines: list[str], where: str) -> str:
         fitting = [sign for sign in parting if rest[sign] and all(count == counts[sign] for count in rest[sign])]
         parting = fitting or [max(parting, key=lambda sign: sum(count == counts[sign] for count in rest[sign]))]
     if len(parting) > 1:
-        found = " and ".join(DELIMITERS[sign] for sign in parting)
+        signs = " and ".join(DELIMITERS[sign] for sign in parting)
         raise BadInput(
-            f"its columns may be parted by {found}: both part all lines alike; use one of them alone, or put names that"
+            f"its columns may be parted by {signs}: both part all lines alike; use one of them alone, or put names that"
             " hold the other in quotes",
             where=where,
             line=1,

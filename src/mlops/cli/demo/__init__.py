@@ -14,13 +14,12 @@ from rich.markup import escape
 
 from mlops.cli.context import database, settings, store
 from mlops.cli.options import Json
-from mlops.cli.output import ACTION_COLOURS, console, emit, progress, table
+from mlops.cli.output import ACTION_COLOURS, console, emit, progress, say, table
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
-    from mlops.cli.replay import Week
-    from mlops.series.ingest import IngestReport
+    from mlops.cli.demo.replay import Week
     from mlops.training import Trained
 
 __all__ = ["demo"]
@@ -34,6 +33,7 @@ NEXT = (
 )
 """What to try when the demo is done; programs by the path by which they are found here."""
 WIDEST = 110
+"""Columns of running text, however wide the terminal is. Chosen, not measured."""
 
 
 def demo(
@@ -48,15 +48,15 @@ def demo(
     interruption it goes on where it was.
     """
     with progress() as bar:
-        tell = Telling((lambda _: None) if as_json else _say, bar)
-        document = _story(tell, weeks)
+        report = Progress((lambda _: None) if as_json else say, bar)
+        document = _story(report, weeks)
     emit(document, as_json=as_json, text=lambda: _summary(document))
 
 
-class Telling:
-    """What the demo says and when: a line with the seconds since it began, and a bar for what is being done."""
+class Progress:
+    """What the demo reports and when: a line with the seconds since it began, and a bar for what is being done."""
 
-    def __init__(self, say: Callable[[str], None], bar: "Progress") -> None:
+    def __init__(self, say: Callable[[str], None], bar: "Bar") -> None:
         self._say, self._began, self._bar = say, monotonic(), bar
         self._task = bar.add_task("", total=None, note="")
 
@@ -78,47 +78,43 @@ class Telling:
         self._bar.update(self._task, completed=part, total=whole)
 
 
-def _story(tell: Telling, weeks: int | None) -> dict[str, Any]:
+def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
     ours = settings().database_url is None
-    tell.step("starting PostgreSQL and making the schema" if ours else "opening the database and its schema")
+    report.step("starting PostgreSQL and making the schema" if ours else "opening the database and its schema")
     db = database()
-    tell.step("opening MLflow's store in it, and importing the libraries")
+    report.step("opening MLflow's store in it, and importing the libraries")
     models = store()
-    from mlops.cli import replay
+    from mlops.cli.demo import replay
     from mlops.monitoring import review
+    from mlops.monitoring.decide.realise import realised
     from mlops.policy import read_policy
+    from mlops.tracking.bridge.mirror import versions
 
-    tell.step("storing the series")
-    tell(_ingested(replay.store_series(db)))
-    tell.step("training Prophet, one model per site, on 2019, and backtesting it from 20 weekly origins")
-    trained = replay.first_champion(db, models, tell.note)
-    tell(_trained(trained))
+    report.step("storing the series")
+    stored = replay.store_series(db)
+    report(f"{stored.inserted:,} daily counts stored, {stored.unchanged:,} were there")
+    report.step("training Prophet, one model per site, on 2019, and backtesting it from 20 weekly origins")
+    trained = replay.first_champion(db, models, report.note)
+    report(_trained(trained))
     mondays = replay.MONDAYS[:weeks]
-    tell.step(f"replaying {len(mondays)} Mondays of 2020; each knows only what had been recorded by then")
+    report.step(f"replaying {len(mondays)} Mondays of 2020; each knows only what had been recorded by then")
     replayed: list[Week] = []
-    for week in replay.replay(db, models, mondays, tell.note):
-        tell.done(mondays.index(week.monday) + 1, len(mondays))
-        tell(_head(week), after="".join(f"\n{line}" for line in _details(week, replayed[-1] if replayed else None)))
+    for week in replay.replay(db, models, mondays, report.note):
+        report.done(mondays.index(week.monday) + 1, len(mondays))
+        report(_head(week), after="".join(f"\n{line}" for line in _details(week, replayed[-1] if replayed else None)))
         replayed.append(week)
-    tell.step("writing the weekly review")
+    report.step("writing the weekly review")
     page = settings().reports / f"review-{mondays[-1]:%Y-%m-%d}.html"
     review.write(review.build(db, read_policy(), mondays[-1]), page)
-    with db.transaction() as transaction:
-        versions = transaction.rows("list_versions")
-        kept = transaction.rows("realised_benefits", name=replay.MODEL)
-    tell("done")
+    report("done")
     return {
         "weeks": replayed,
         "phases": replay.phases(db),
-        "versions": versions,
-        "realised": kept,
+        "versions": versions(db),
+        "realised": realised(db, replay.MODEL),
         "page": str(page),
-        "next": _next(),
+        "next": [command.format(mlops=_program(), psql=_psql()) for command in NEXT],
     }
-
-
-def _ingested(report: "IngestReport") -> str:
-    return f"{report.inserted:,} daily counts stored, {report.unchanged:,} were there"
 
 
 def _trained(trained: "Trained") -> str:
@@ -158,20 +154,15 @@ def _details(week: "Week", before: "Week | None") -> Iterator[str]:
         yield _wrapped(promise, first=17)
     if week.retrained is not None:
         yield f"[bold]{_wrapped(escape(f'-> {week.retrained.verdict}'), first=17)}[/]"
-    for one in week.realised:
-        yield f"[bold]{_wrapped(escape(f'realised: {one}'), first=17)}[/]"
+    for benefit in week.realised:
+        yield f"[bold]{_wrapped(escape(f'realised: {benefit}'), first=17)}[/]"
 
 
 def _same(week: "Week", before: "Week | None") -> bool:
-    """Whether the same version is watched for the same cause as the week before: that is told once."""
-    pair = [one.checked for one in (week, before) if one is not None and one.checked is not None]
-    told = {(one.version, one.asks, one.recommendation and one.recommendation.cause) for one in pair}
-    return len(pair) == 2 and len(told) == 1 and pair[0].asks == "watch"
-
-
-def _next() -> list[str]:
-    """What to try next, as it can be typed where the demo was."""
-    return [command.format(mlops=_program(), psql=_psql()) for command in NEXT]
+    """Whether the same version is watched for the same cause as the week before: that is shown once."""
+    checks = [either.checked for either in (week, before) if either is not None and either.checked is not None]
+    asked = {(check.version, check.asks, check.recommendation and check.recommendation.cause) for check in checks}
+    return len(checks) == 2 and len(asked) == 1 and checks[0].asks == "watch"
 
 
 def _program() -> str:
@@ -179,8 +170,8 @@ def _program() -> str:
     called = Path(sys.argv[0])
     if called.name != "mlops" or not called.exists():
         return f"{shlex.quote(sys.executable)} -m mlops"
-    found = shutil.which("mlops")
-    return "mlops" if found and Path(found).resolve() == called.resolve() else shlex.quote(str(called))
+    first = shutil.which("mlops")
+    return "mlops" if first and Path(first).resolve() == called.resolve() else shlex.quote(str(called))
 
 
 def _psql() -> str:
@@ -195,10 +186,6 @@ def _wrapped(text: str, *, first: int) -> str:
     width = max(min(console.width, WIDEST), 40)
     lines = textwrap.wrap(text, width - first, break_long_words=False, break_on_hyphens=False)
     return f"\n{' ' * first}".join(["", *lines]).lstrip("\n") if first > 9 else f"\n{' ' * first}".join(lines)
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _summary(document: dict[str, Any]) -> None:
@@ -221,8 +208,8 @@ def _summary(document: dict[str, Any]) -> None:
         "version", "kind", "known at", "aliases", "lineage", title="\n[bold]Registry, as mirrored in Postgres[/]"
     )
     for row in document["versions"]:
-        aliases = " ".join(f"@{alias}" for alias in row["aliases"])
-        registry.add_row(str(row["version"]), row["kind"], f"{row['as_of']:%Y-%m-%d}", aliases, row["lineage_state"])
+        aliases = " ".join(f"@{alias}" for alias in row.aliases)
+        registry.add_row(str(row.version), row.kind, f"{row.as_of:%Y-%m-%d}", aliases, row.lineage_state)
     console.print(registry)
     console.print(f"\n[bold]The weekly review[/]  {document['page']}", soft_wrap=True)
     console.print("\n[bold]Try next[/]")

@@ -1,6 +1,7 @@
 """`mlops series …`: observations in and out, and what there is."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, settings
-from mlops.cli.options import LARGEST_ID, Json, Level
+from mlops.cli.context import database, moment, settings
+from mlops.cli.options import LARGEST_ID, TABLES, AsOf, Json, Level, MetricType, with_nouns
 from mlops.cli.output import console, emit, progress, table
-from mlops.cli.typed import granularity, metric_type, time_zone, to_read, to_write
-from mlops.errors import Misused, UnknownName
+from mlops.cli.series.edits import delete, redate
+from mlops.cli.typed import EVENT_COLUMNS, given, metric_type, reads, time_zone, to_read, to_write
+from mlops.cli.typed import country as check_country
+from mlops.cli.typed import granularity as check_granularity
+from mlops.errors import Misused
 
 if TYPE_CHECKING:
     from mlops.series.ingest import IngestReport
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Observations: bring them in, look at them, take them out.", no_args_is_help=True)
+app.command()(delete)
+app.command()(redate)
 metric = typer.Typer(help="Metric types: what can be measured.", no_args_is_help=True)
 app.add_typer(metric, name="metric")
 MetricTypeOption = Annotated[
@@ -29,7 +35,7 @@ MetricTypeOption = Annotated[
 
 
 KINDS = 10
-"""Of the reasons for which rows were refused so many are printed, the most frequent first."""
+"""Of the reasons for which rows were refused so many are printed, the most frequent first. Chosen, not measured."""
 
 
 class OnError(StrEnum):
@@ -54,58 +60,68 @@ class KnownAt(StrEnum):
     observed = "observed"
 
 
-@app.command()
-def ingest(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; `auckland` means the demo's data.")],
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read: what its columns don't say."""
+
     adapter: Annotated[
         str, typer.Option(help="The file's format: long, austin or auckland; auto tells it from the columns.")
-    ] = "auto",
-    on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
+    ] = "auto"
     timezone: Annotated[
         str | None,
         typer.Option(
-            callback=time_zone, help="Zone of the series, and of times without offset, like Pacific/Auckland."
+            callback=given(time_zone), help="Zone of the series, and of times without offset, like Pacific/Auckland."
         ),
-    ] = None,
+    ] = None
     stamp: Annotated[
         Stamp, typer.Option(help="Times name the beginning of their step, or (as of pandas' resample) its end.")
-    ] = Stamp.begin,
+    ] = Stamp.begin
     known_at: Annotated[
         KnownAt,
         typer.Option(
             help="When new rows became known: now, when their own period ended (observed), or (auto) the latter in the"
             " first file of a series and now in those after it."
         ),
-    ] = KnownAt.auto,
+    ] = KnownAt.auto
     metric_type: Annotated[
         str | None,
         typer.Option(
             callback=metric_type, help="What is measured; of a file that says so, only the rows of this metric type."
         ),
-    ] = None,
-    step: Annotated[
+    ] = None
+    granularity: Annotated[
         str,
         typer.Option(
-            "--granularity",
-            callback=granularity,
+            callback=given(check_granularity),
             help="daily, weekly … or pandas' alias, where no column says it; a file series_id, ds, y shows it.",
         ),
-    ] = "",
-    by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None,
+    ] = ""
+    by: Annotated[str | None, typer.Option(help="Grouping of the adapter austin: stream or route.")] = None
+
+
+@app.command()
+@with_nouns
+def ingest(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file; `auckland` means the demo's data.")],
+    reading: Reading,
+    on_error: Annotated[OnError, typer.Option(help="A bad row refuses the file, or only itself.")] = OnError.refuse,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="One transaction; new months are loaded alone and attached whole.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Store the observations of a file (long format, or series_id, ds, y), each once; exit 1 when a row was refused."""
-    _check_source(file, adapter, by)
     from mlops.series import ingest as room
+    from mlops.series.adapters import check_source, is_installed
 
+    if not is_installed(file):
+        to_read(file)
+    check_source(file, reading.adapter, reading.by)
     with progress() as bar:
         task = bar.add_task(f"reading {file}", total=None, note="")
         begun = [("", 0.0)]
 
-        def tell(step: str, rows: int, total: int | None) -> None:
+        def report_rows(step: str, rows: int, total: int | None) -> None:
             if begun[0][0] != step:
                 begun[0] = (step, perf_counter())
                 bar.reset(task, description=f"{step} {file}", total=total)
@@ -115,19 +131,19 @@ def ingest(
         report = room.ingest(
             database(),
             file,
-            adapter=adapter,
+            adapter=reading.adapter,
             on_error=on_error.value,
-            timezone=timezone,
-            stamp=stamp.value,
-            known_at=known_at.value,
-            by=by,
+            timezone=reading.timezone,
+            stamp=reading.stamp.value,
+            known_at=reading.known_at.value,
+            by=reading.by,
             backfill=backfill,
-            metric_type=metric_type,
-            granularity=step or None,
+            metric_type=reading.metric_type,
+            granularity=reading.granularity or None,
             temporary=settings().root,
-            progress=tell,
+            progress=report_rows,
         )
-    emit(report, as_json=as_json, text=lambda: _tell(report))
+    emit(report, as_json=as_json, text=lambda: _print_report(report))
     if report.refused:
         raise typer.Exit(1)
 
@@ -138,19 +154,19 @@ def list_series(metric_type: MetricTypeOption = None, level: Level = "", as_json
     from mlops.series import read
 
     frame = read.list_series(database(), metric_type, level or None)
-    found = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
 
     def text() -> None:
         shown = table("id", "series", "level", "measures", "observations", "first", "last", "quality")
-        for row in found:
+        for row in rows:
             what = (escape(str(row["name"])), row["level"], f"{row['metric_type']} {row['granularity']}")
             there = "a total" if row["total"] else f"{row['observations']:,}"
             counts = (there, _day(row["first"]), _day(row["last"]), _figure(row["quality"], ".2f"))
             shown.add_row(str(row["series_id"]), *what, *counts)
         of = (f" of {metric_type}" if metric_type else "") + (f" of the level {level}" if level else "")
-        console.print(shown if found else f"there is no series{of} yet; bring data in with `mlops series ingest FILE`")
+        console.print(shown if rows else f"there is no series{of} yet; bring data in with `mlops series ingest FILE`")
 
-    emit(found, as_json=as_json, text=text)
+    emit(rows, as_json=as_json, text=text)
 
 
 @app.command()
@@ -160,33 +176,30 @@ def show(
     """Show one series and its newest observations."""
     from mlops.series import read
 
-    found = read.show_series(database(), series)
+    known = read.show_series(database(), series)
 
     def text() -> None:
-        name = f"[bold]{escape(found['name'])}[/] (series {found['series_id']})"
-        what = f"{name}: {found['metric_type']} ({found['unit']}), {found['granularity']}, {found['time_zone']}"
-        console.print(f"{what}, {_where(found)}, level {found['level']}")
-        span = f", {found['first']:%Y-%m-%d} to {found['last']:%Y-%m-%d}" if found["observations"] else ""
-        console.print(f"{found['observations']:,} observations{span}, {found['corrections']:,} corrections")
+        name = f"[bold]{escape(known['name'])}[/] (series {known['series_id']})"
+        what = f"{name}: {known['metric_type']} ({known['unit']}), {known['granularity']}, {known['time_zone']}"
+        console.print(f"{what}, {_where(known)}, level {known['level']}")
+        span = f", {known['first']:%Y-%m-%d} to {known['last']:%Y-%m-%d}" if known["observations"] else ""
+        console.print(f"{known['observations']:,} observations{span}, {known['corrections']:,} corrections")
         latest = table("observed at", "value", "quality", "recorded at")
-        for row in found["latest"]:
+        for row in known["latest"]:
             times = f"{row['observed_at']:%Y-%m-%d %H:%M}", f"{row['recorded_at']:%Y-%m-%d %H:%M}"
             latest.add_row(times[0], f"{row['value']:g}", _figure(row["quality_score"], "g"), times[1])
         console.print(latest)
 
-    emit(found, as_json=as_json, text=text)
-
-
-def _export_file(path: Path) -> Path:
-    from mlops.series.export import ENDINGS
-
-    return to_write(path, endings=tuple(ENDINGS))
+    emit(known, as_json=as_json, text=text)
 
 
 @app.command()
 def export(
     file: Annotated[
-        Path, typer.Argument(callback=_export_file, help="Where to; the ending says what: .csv, .csv.gz or .parquet.")
+        Path,
+        typer.Argument(
+            callback=given(to_write, endings=TABLES), help="Where to; the ending says what: .csv, .csv.gz or .parquet."
+        ),
     ],
     metric_type: MetricTypeOption = None,
     series: Annotated[
@@ -206,16 +219,16 @@ def list_metrics(as_json: Json = False) -> None:
     """List the metric types: what they measure, how they add up, the values that are possible."""
     from mlops.series.metrics import list_metric_types
 
-    found = list_metric_types(database())
+    types = list_metric_types(database())
 
     def text() -> None:
         shown = table("metric type", "unit", "adds up as", "from", "to", "without a value", "series")
-        for row in found:
+        for row in types:
             bounds = (_figure(row["min_value"], "g"), _figure(row["max_value"], "g"))
             shown.add_row(row["name"], row["unit"], row["aggregate"], *bounds, row["absence"], f"{row['series']:,}")
         console.print(shown)
 
-    emit(found, as_json=as_json, text=text)
+    emit(types, as_json=as_json, text=text)
 
 
 @metric.command("add")
@@ -251,28 +264,57 @@ def profile_series(metric_type: MetricTypeOption = None, as_json: Json = False) 
     emit(done, as_json=as_json, text=lambda: console.print(text))
 
 
-def _check_source(file: Path, adapter: str, by: str | None) -> None:
-    """The file is there, and its adapter has the grouping."""
-    from mlops.series.adapters import ADAPTERS, AUTO, GROUPINGS, INSTALLED, recognised
+@app.command()
+def effects(
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            callback=reads("--events"),
+            help=f"CSV of your own days: {EVENT_COLUMNS}.",
+            show_default=False,
+        ),
+    ] = None,
+    country: Annotated[str, typer.Option(callback=given(check_country), help="ISO code for public holidays.")] = "",
+    metric_type: MetricType = "",
+    granularity: Annotated[
+        str, typer.Option(callback=given(check_granularity), help="Of the series: hourly, daily, weekly …")
+    ] = "daily",
+    as_of: AsOf = "now",
+    as_json: Json = False,
+) -> None:
+    """Measure by how much holidays and your own events change the values of their days."""
+    from mlops.panels.calendar import read_events
+    from mlops.training.effects import effects as run
 
-    if adapter != AUTO and adapter not in ADAPTERS:
-        raise UnknownName("adapter", adapter, (*ADAPTERS, AUTO))
-    if str(file) in INSTALLED and adapter in (AUTO, str(file)) and not file.exists():
-        adapter = str(file)
-    elif adapter == AUTO:
-        adapter = recognised(to_read(file))
-    if by is not None and by not in GROUPINGS.get(adapter, ()):
-        if adapter not in GROUPINGS:
-            raise Misused(f"--by {by} groups rows of the adapter {', '.join(GROUPINGS)}; {adapter} has no groupings")
-        raise UnknownName("grouping", by, GROUPINGS[adapter])
-    if str(file) == adapter and adapter in INSTALLED and not file.exists():
-        return
-    if str(file) in INSTALLED and not file.exists():
-        raise Misused(f"{file}: no such file; the data of that wheel are read by --adapter {file}")
-    to_read(file)
+    if events is None and not country:
+        raise Misused("no day is named; pass --events FILE, --country CODE or both")
+    own = read_events(events) if events is not None else ()
+    measured = run(
+        database(),
+        own,
+        country=country or None,
+        metric_type=metric_type,
+        granularity=granularity,
+        as_of=moment(as_of, metric_type=metric_type, granularity=granularity),
+    )
+
+    def text() -> None:
+        shown = table("event", "times", "days", "years", "effect", "95 % interval", "lowest", "highest")
+        for row in measured.to_dict("records"):
+            interval = (
+                f"{row['lo_95']:+.1%} to {row['hi_95']:+.1%}" if row["occurrences"] > 1 else "happened once: none"
+            )
+            years = row["years"]
+            span = f"{years[0]}" if len(years) == 1 else f"{years[0]}-{years[-1]}"
+            times = (str(row["occurrences"]), str(row["days"]), span)
+            ends = (f"{escape(str(row[f'{end}_series']))} {row[end]:+.0%}" for end in ("lowest", "highest"))
+            shown.add_row(escape(row["event"]), *times, f"{row['effect']:+.1%}", interval, *ends)
+        console.print(shown if len(measured) else "none of these days lies in the data")
+
+    emit(measured, as_json=as_json, text=text)
 
 
-def _tell(report: "IngestReport") -> None:
+def _print_report(report: "IngestReport") -> None:
     done = f"{report.inserted:,} new, {report.corrected:,} corrected, {report.unchanged:,} were there"
     speed = f"{report.seconds:.1f} s, {report.rows_per_second:,.0f} rows/s"
     console.print(f"{report.status}: {report.source} ({speed})", markup=False, soft_wrap=True)
