@@ -51,7 +51,7 @@ def maintain(
         settings().archive,
         dry_run=dry_run,
         also=[profile],
-        say=lambda step: logs.print(f"[dim]{step}[/]", soft_wrap=True),
+        progress=lambda step: logs.print(f"[dim]{step}[/]", soft_wrap=True),
     )
     document = {"dry_run": dry_run, "failed": done.failed, "scored": scored}
     found = {"alone": done.alone, "acts": done.acts, "border": done.border, "waiting": done.waiting}

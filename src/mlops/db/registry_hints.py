@@ -22,32 +22,32 @@ CHANNEL = "mlops_registry"
 
 
 def silent(url: str) -> list[str]:
-    """The registry tables at this address that don't tell of their changes; Refused where there is no registry."""
+    """The registry tables at this address that don't notify of their changes; Refused where there is no registry."""
     with _alone(url) as connection:
         return _silent(connection)
 
 
 def install(url: str) -> list[str]:
-    """Make the registry tables tell of their changes; those that did not before."""
+    """Make the registry tables notify of their changes; those that did not before."""
 
     def work() -> list[str]:
         with _alone(url) as connection:
-            found = _silent(connection)
-            if found:  # nothing is locked when there is nothing to do
+            silent = _silent(connection)
+            if silent:  # nothing is locked when there is nothing to do
                 connection.execute(str(statement("install_registry_triggers")))
-            return found
+            return silent
 
     return _patiently(work)
 
 
 def remove(url: str) -> list[str]:
-    """Leave the registry tables as MLflow made them; those that told of their changes before."""
+    """Leave the registry tables as MLflow made them; those that notified of their changes before."""
 
     def work() -> list[str]:
         with _alone(url) as connection:
-            found = _tables(connection).keys() - _silent(connection)
+            reporting = _tables(connection).keys() - _silent(connection)
             connection.execute(str(statement("remove_registry_triggers")))
-            return sorted(found)
+            return sorted(reporting)
 
     return _patiently(work)
 
