@@ -241,7 +241,7 @@ def _engine(url: str, *, pinned: bool) -> sa.Engine:
             " postgresql://user@host:port/database"
         ) from error
     theirs = address.query.get("options", "")
-    given = session.arguments(theirs if isinstance(theirs, str) else " ".join(theirs)) if pinned else {}
+    given = session.connection_arguments(theirs if isinstance(theirs, str) else " ".join(theirs)) if pinned else {}
     engine = sa.create_engine(address, pool_pre_ping=True, connect_args=given)
     # a dict parameter is jsonb
     sa.event.listen(engine, "connect", lambda made, _record: made.adapters.register_dumper(dict, JsonbDumper))

@@ -50,9 +50,13 @@ def notifications(url: str, channel: str, stopped: threading.Event) -> Iterator[
     failures = 0
     while not stopped.is_set():
         try:
-            for payload in _connected(url, channel, stopped):
+            with psycopg.connect(address(url), autocommit=True, **ALIVE) as connection:
+                connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                 failures = 0
-                yield payload
+                yield ""
+                while not stopped.is_set():
+                    for notice in connection.notifies(timeout=POLL_SECONDS):
+                        yield notice.payload
         except psycopg.Error as error:
             log.debug("listening on %s ended: %s", channel, error)
             stopped.wait(PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)])
@@ -62,12 +66,3 @@ def notifications(url: str, channel: str, stopped: threading.Event) -> Iterator[
 def address(url: str) -> str:
     """An address as libpq takes it; SQLAlchemy's names the driver too."""
     return "postgresql://" + url.partition("://")[2]
-
-
-def _connected(url: str, channel: str, stopped: threading.Event) -> Iterator[str]:
-    with psycopg.connect(address(url), autocommit=True, **ALIVE) as connection:
-        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        yield ""
-        while not stopped.is_set():
-            for notice in connection.notifies(timeout=POLL_SECONDS):
-                yield notice.payload

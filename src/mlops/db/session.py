@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["PINNED", "arguments", "settle"]
+__all__ = ["PINNED", "connection_arguments", "settle"]
 
 PINNED: Mapping[str, str] = {
     "timezone": "UTC",
@@ -28,7 +28,7 @@ ENVIRONMENT = ("TimeZone", "DateStyle")
 """What libpq takes from PGTZ and PGDATESTYLE, and the server then prefers to what the address asks for."""
 
 
-def arguments(theirs: str = "", *, without: tuple[str, ...] = ()) -> dict[str, str]:
+def connection_arguments(theirs: str = "", *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """What to give to a connection: `theirs`, the options of its address, and then ours, which win."""
     escaped = {name: value.replace("\\", "\\\\").replace(" ", "\\ ") for name, value in PINNED.items()}
     ours = " ".join(f"-c{name}={value}" for name, value in escaped.items() if name not in without)

@@ -13,7 +13,7 @@ from psycopg import sql
 from mlops.db.engine import Database
 from mlops.errors import Misused, Refused, quoted
 
-__all__ = ["Advice", "Machine", "Setting", "advise", "apply", "machine", "recommend"]
+__all__ = ["Advice", "Machine", "Setting", "advice", "apply", "machine", "recommended_settings"]
 
 MB, GB = 2**20, 2**30
 UNITS = {"MB": MB, "GB": GB, "TB": 2**40}
@@ -75,7 +75,7 @@ class Advice:
     fits: bool
 
 
-def recommend(machine: Machine) -> list[Setting]:
+def recommended_settings(machine: Machine) -> list[Setting]:
     """Settings with which the server stays inside the memory while every connection sorts."""
     return [*_memory(machine), *_writing(), *_reading(machine), *_partitions_and_libraries(machine)]
 
@@ -95,9 +95,9 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
     )
 
 
-def advise(database: Database, machine: Machine) -> list[Advice]:
+def advice(database: Database, machine: Machine) -> list[Advice]:
     """Every setting beside its value of today."""
-    wanted = recommend(machine)
+    wanted = recommended_settings(machine)
     plain = Database(database.url, pinned=False)  # without our own settings of a session
     with plain.transaction() as transaction:
         rows = transaction.rows("settings_now", of=SettingNow, names=[setting.name for setting in wanted])
@@ -119,10 +119,10 @@ def advise(database: Database, machine: Machine) -> list[Advice]:
 
 def apply(database: Database, machine: Machine) -> list[Advice]:
     """Write what differs by ALTER SYSTEM, which wins over every file, and reload; what it was before is returned."""
-    advice = advise(database, machine)
+    changes = advice(database, machine)
     with database.autocommit() as cursor:
         try:
-            for setting in (setting for setting in advice if not setting.fits):
+            for setting in (setting for setting in changes if not setting.fits):
                 # a list is written as a list: in one pair of quotes it would be the name of one library
                 whole = setting.name != "shared_preload_libraries"
                 values = [setting.recommended] if whole else setting.recommended.split(", ")
@@ -135,7 +135,7 @@ def apply(database: Database, machine: Machine) -> list[Advice]:
                 f"this role may not change the server: {error.diag.message_primary}; let a superuser run it, or put "
                 "the settings that `mlops db tune` prints where your provider keeps them"
             ) from error
-    return advice
+    return changes
 
 
 def _memory(machine: Machine) -> Iterator[Setting]:

@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from mlops.db.archive import Month, archive
-from mlops.db.archive.read import Border, UnverifiedArchive, archive_border, verify
+from mlops.db.archive.read import Border, UnverifiedArchive, archive_border, verify_archive
 from mlops.db.engine import Database
 from mlops.db.failures import one_sentence
 
 __all__ = [
     "Act",
     "Partition",
-    "Policy",
-    "Refreshed",
+    "PartitionPolicy",
+    "RefreshedView",
     "Retention",
     "Step",
     "Upkeep",
@@ -34,7 +34,7 @@ OBSERVATIONS = "analytics.time_series_metrics"
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PartitionPolicy:
     """What is to be done for one table; months that end after `kept_from` stay, all of them where that is None.
 
     Tables of one family (that of the table `family`) have one retention: a month goes with all of them or stays.
@@ -106,7 +106,7 @@ class OldPartition:
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class RefreshedView:
     """What one refresh did about one view; `rows` is None when there was nothing to do."""
 
     view_name: str
@@ -163,7 +163,7 @@ class Step:
     work: Callable[[], str]
 
 
-def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
+def plan(policies: Iterable[PartitionPolicy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
     """What is due and agreed, from the catalogue alone; whether an archive holds its month is seen when it is done."""
     rules, there = list(policies), list(partitions)
     acts = []
@@ -248,7 +248,7 @@ def _do(step: Step, progress: Callable[[str], None]) -> list[Act]:
 
 
 def _old(
-    policy: Policy, policies: Sequence[Policy], partitions: Iterable[Partition], now: datetime
+    policy: PartitionPolicy, policies: Sequence[PartitionPolicy], partitions: Iterable[Partition], now: datetime
 ) -> list[list[Partition]]:
     """By the table that gives a family its name: its months that end before the kept ones and are not restored for now.
 
@@ -269,13 +269,15 @@ def _old(
     ]
 
 
-def _read(database: Database) -> tuple[list[Policy], list[Partition]]:
+def _read(database: Database) -> tuple[list[PartitionPolicy], list[Partition]]:
     with database.transaction() as transaction:
-        return transaction.rows("partition_policies", of=Policy), transaction.rows("list_partitions", of=Partition)
+        return transaction.rows("partition_policies", of=PartitionPolicy), transaction.rows(
+            "list_partitions", of=Partition
+        )
 
 
 def _premake(database: Database, progress: Callable[[str], None]) -> Iterator[Act]:
-    def make(policy: Policy) -> list[Act]:
+    def make(policy: PartitionPolicy) -> list[Act]:
         with database.transaction() as transaction:
             made = transaction.value("make_partitions_ahead", parent=policy.parent, months=policy.premake_months)
         return [Act("make", policy.parent, _count(made, "month"))] if made else []
@@ -305,7 +307,7 @@ def _refresh(database: Database, progress: Callable[[str], None]) -> Iterator[Ac
 
     def refresh() -> list[Act]:
         with database.transaction() as transaction:
-            views = transaction.rows("refresh_predictive_views", of=Refreshed, force=False)
+            views = transaction.rows("refresh_predictive_views", of=RefreshedView, force=False)
         return [
             Act("refresh", view.view_name, f"{_count(view.rows or 0, 'row')} in {view.seconds or 0:.1f} s")
             for view in views
@@ -350,7 +352,9 @@ def _archived(database: Database, partition: Partition, folder: Path) -> list[Ac
     ]
 
 
-def _dropped(database: Database, policy: Policy, tables: Mapping[str, str], *, last: bool = False) -> list[Act]:
+def _dropped(
+    database: Database, policy: PartitionPolicy, tables: Mapping[str, str], *, last: bool = False
+) -> list[Act]:
     """The months that could go; in the `last` of several calls also why the others could not."""
     with database.transaction() as transaction:
         old = transaction.rows("drop_old_partitions", of=OldPartition, parent=policy.parent)
@@ -368,7 +372,7 @@ def _verify(database: Database, progress: Callable[[str], None]) -> Iterator[Act
     """Whether archives still are what was written; months are read from them."""
 
     def compare(file: UnverifiedArchive) -> list[Act]:
-        problem = verify(database, file)
+        problem = verify_archive(database, file)
         return [] if problem is None else [Act("verify", file.partition, problem=problem)]
 
     with database.transaction() as transaction:

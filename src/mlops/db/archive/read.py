@@ -32,7 +32,7 @@ __all__ = [
     "extents",
     "newest_archived",
     "read_archived",
-    "verify",
+    "verify_archive",
 ]
 
 VALUES = ("series_id", "observed_at", "value", "value_lower", "value_upper", "recorded_at")
@@ -162,7 +162,7 @@ def archive_border(database: Database) -> Border | None:
     return Border(max(month.upper_bound for month in months), len(months)) if months else None
 
 
-def verify(database: Database, archive: UnverifiedArchive) -> str | None:
+def verify_archive(database: Database, archive: UnverifiedArchive) -> str | None:
     """Compare the file of an archive with its checksum and record when; what is wrong with it, or None."""
     path = Path(archive.path)
     try:

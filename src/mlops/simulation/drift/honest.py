@@ -6,14 +6,14 @@ import numpy as np
 
 from mlops.arrays import Floats
 
-__all__ = ["backtest"]
+__all__ = ["honest_predictions"]
 
 LAG_DAYS = 7  # an outcome is known so many days after its day
 REFIT_DAYS = 28  # chosen, not measured
 PENALTY = 5.0  # chosen, not measured: columns are standardised
 
 
-def backtest(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floats:
+def honest_predictions(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floats:
     """Predictions of the days from `first` on; from `frozen` on by one model, before it by one refitted every 28 days.
 
     `inputs` is days × rows × columns, missing as NaN; `target` is days × rows, NaN where nobody learns it. The model

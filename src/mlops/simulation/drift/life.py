@@ -12,7 +12,7 @@ from mlops.arrays import Floats
 from mlops.errors import BadInput
 from mlops.simulation.drift.delivery import Delivery, deliver
 from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
-from mlops.simulation.drift.honest import backtest
+from mlops.simulation.drift.honest import honest_predictions
 from mlops.simulation.drift.outcome import draw_outcome
 from mlops.simulation.drift.shifts import Shift, Switch, chosen
 from mlops.simulation.drift.world import Days, World, draw_days
@@ -123,7 +123,7 @@ def _play(world: World, seed: int, shift: Shift | None) -> _Played:
     delivery = deliver(world, values, codes, labels.levels, switch, feed)
     learnt = np.where(delivery.times > 0, target, np.nan)
     inputs = delivery.inputs(days, labels.levels)
-    predicted = backtest(inputs, learnt, first=world.warmup_days, frozen=world.live_from)
+    predicted = honest_predictions(inputs, learnt, first=world.warmup_days, frozen=world.live_from)
     return _Played(days, switch, delivery, target, predicted + world.noise * switch.amount("prediction"), numeric.scale)
 
 
