@@ -145,7 +145,7 @@ def tune(
     if memory is not None:
         tuning.size_of(memory)
     machine = tuning.machine(database(checked=False), memory, cores)
-    advice = tuning.apply(database(), machine) if apply else tuning.advice(database(checked=False), machine)
+    advice = tuning.apply(database(), machine) if apply else tuning.settings_advice(database(checked=False), machine)
 
     def text() -> None:
         print(*map(_line, advice), sep="\n")  # noqa: T201  one line per setting, however narrow the terminal

@@ -98,7 +98,7 @@ class Transaction:
     def copy(self, table: str, frame: pd.DataFrame) -> None:
         """COPY a frame into `table` (its columns are the frame's); naive times are UTC, missing values become NULL."""
         written = BytesIO()
-        # an empty text is quoted, a missing value is not: so Postgres tells them apart
+        # an empty text is quoted, a missing value is not: so Postgres can distinguish them
         options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
         arrow_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), written, options)
         with self.cursor() as cursor, cursor.copy(_into(table, frame.columns, "csv")) as copy:

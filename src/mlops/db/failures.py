@@ -1,7 +1,7 @@
 """What can befall the server, its disk and ours, in sentences: what happened, what is safe, what to do.
 
 One map, from SQLSTATE (a class, or a whole code where that says more) and from the errno of an OSError. Whatever wraps
-such an error, SQLAlchemy or MLflow, the first of them in its chain of causes is what is told.
+such an error, SQLAlchemy or MLflow, the first of them in its chain of causes is what is reported.
 """
 
 import errno

@@ -23,8 +23,8 @@ Source: the affected versions in the record of CVE-2026-6460, https://www.postgr
 GB = 2**30
 BAD_BYTES, WATCHED_BYTES, WATCHED_SHARE, AMPLE_BYTES = GB, 5 * GB, 0.1, 50 * GB
 """Chosen, not measured: a tenth of a disk is little, unless it is much in itself."""
-WATCHED_FILES = 0.05
-NAMED = 3
+WATCHED_FILES = 0.05  # of a file system's inodes; chosen, not measured
+NAMED = 3  # files in one line
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from psycopg import sql
 
 __all__ = ["address", "listening", "notifications"]
 
-POLL_SECONDS = 0.5
-PAUSES_SECONDS = (1, 2, 5, 10, 30)
+POLL_SECONDS = 0.5  # how soon a stopped listener ends; chosen, not measured
+PAUSES_SECONDS = (1, 2, 5, 10, 30)  # after one failure, two, …; chosen, not measured
 ALIVE: dict[str, Any] = {  # a server that vanished without a word is noticed within a minute
     "connect_timeout": 5,
     "keepalives_idle": 30,
@@ -45,7 +45,7 @@ def listening(url: str, channel: str, heard: Callable[[str], None]) -> Iterator[
 def notifications(url: str, channel: str, stopped: threading.Event) -> Iterator[str]:
     """The payloads on a channel, until `stopped` is set; a lost connection is made again.
 
-    Each time listening begins an empty payload comes first: what was said before that nobody has heard.
+    Each time listening begins an empty payload comes first: what was sent before was not received.
     """
     failures = 0
     while not stopped.is_set():

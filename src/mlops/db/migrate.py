@@ -17,7 +17,7 @@ from mlops.project import bundled
 
 __all__ = ["head", "history", "migrate", "refusal", "schema", "version"]
 
-OLDEST_SERVER = 15
+OLDEST_SERVER = 15  # the oldest version that the tests run on
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
 

@@ -1,4 +1,4 @@
-"""Triggers on MLflow's registry tables that tell of every change; explicit, repeatable, removable.
+"""Triggers on MLflow's registry tables that notify of every change; explicit, repeatable, removable.
 
 MLflow's schema is MLflow's. What is added to it is one function and one trigger on each of six tables, all named
 `mlops_registry_hint`. They lie beside the tables, so a dump of that schema is whole, and nothing in it needs ours.
@@ -62,7 +62,7 @@ def _patiently(work: Callable[[], list[str]]) -> list[str]:
 
 
 def _silent(connection: psycopg.Connection) -> list[str]:
-    return [name for name, tells in _tables(connection).items() if not tells]
+    return [name for name, notifies in _tables(connection).items() if not notifies]
 
 
 def _tables(connection: psycopg.Connection) -> dict[str, bool]:
@@ -74,7 +74,7 @@ def _tables(connection: psycopg.Connection) -> dict[str, bool]:
             " triggers are for a registry whose PostgreSQL can be reached from here: set MLFLOW_TRACKING_URI to its"
             " address, or use webhooks"
         )
-    return {name: tells for name, _, tells in rows}
+    return {name: notifies for name, _, notifies in rows}
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from psycopg import sql
 from mlops.db.engine import Database
 from mlops.errors import Misused, Refused, quoted
 
-__all__ = ["Advice", "Machine", "Setting", "advice", "apply", "machine", "recommended_settings"]
+__all__ = ["Advice", "Machine", "Setting", "apply", "machine", "recommended_settings", "settings_advice"]
 
 MB, GB = 2**20, 2**30
 UNITS = {"MB": MB, "GB": GB, "TB": 2**40}
@@ -95,7 +95,7 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
     )
 
 
-def advice(database: Database, machine: Machine) -> list[Advice]:
+def settings_advice(database: Database, machine: Machine) -> list[Advice]:
     """Every setting beside its value of today."""
     wanted = recommended_settings(machine)
     plain = Database(database.url, pinned=False)  # without our own settings of a session
@@ -119,7 +119,7 @@ def advice(database: Database, machine: Machine) -> list[Advice]:
 
 def apply(database: Database, machine: Machine) -> list[Advice]:
     """Write what differs by ALTER SYSTEM, which wins over every file, and reload; what it was before is returned."""
-    changes = advice(database, machine)
+    changes = settings_advice(database, machine)
     with database.autocommit() as cursor:
         try:
             for setting in (setting for setting in changes if not setting.fits):

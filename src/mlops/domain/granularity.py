@@ -347,7 +347,7 @@ SHAPE = re.compile(r"(?P<base>[0-9A-Za-z_-]+?)(?:-(?P<of>[A-Za-z]{3}))?(?:@(?P<a
 def named(text: str) -> Granularity | None:
     """The granularity of a name or of pandas' alias, `W-SUN` and `QS-FEB` with their anchor; None for another text.
 
-    Aliases that label the end (`ME`, `QE`, `YE`) are those of the same steps; `labels_ends` tells them.
+    Aliases that label the end (`ME`, `QE`, `YE`) are those of the same steps; `labels_ends` recognises them.
     """
     match = SHAPE.fullmatch(text.strip())
     if match is None:

@@ -33,7 +33,7 @@ DECIDING = (
 """Distributions whose version can decide a number; those that are installed stand in the lineage by name."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SOURCES = {".py", ".sql", ".toml"}
-GIT_SECONDS = 5
+GIT_SECONDS = 5  # chosen, not measured: a training does not wait for a repository on a slow disk
 
 
 @cache

@@ -33,7 +33,7 @@ AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
-MOST_NAMES = 20
+MOST_NAMES = 20  # in a refusal; chosen, not measured
 ABOUT = """Forecasts of `{name}`, trained by `mlops train`. The version with the alias **@champion** is served:
 
     mlops predict models:/{name}@champion

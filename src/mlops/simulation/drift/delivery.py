@@ -10,7 +10,7 @@ from mlops.simulation.drift.shifts import Switch
 from mlops.simulation.drift.world import Days, World
 from mlops.simulation.processes import DAYS_OF_YEAR, Rng
 
-__all__ = ["ABSENT", "Delivery", "deliver"]
+__all__ = ["ABSENT", "Delivery", "deliver_feed"]
 
 ABSENT = -1
 """The code of a category that did not arrive."""
@@ -33,7 +33,9 @@ class Delivery:
         return np.concatenate([self.numeric, *known, who, when], axis=-1)
 
 
-def deliver(world: World, values: Floats, codes: Ints, levels: tuple[int, ...], switch: Switch, rng: Rng) -> Delivery:
+def deliver_feed(
+    world: World, values: Floats, codes: Ints, levels: tuple[int, ...], switch: Switch, rng: Rng
+) -> Delivery:
     """A feed that repeats itself, loses values, sends unknown categories or sends rows twice while that is on."""
     entities = values.shape[1]
     lost, unknown, repeating = rng.random(values.shape), rng.random(codes.shape), rng.random((entities, 1))

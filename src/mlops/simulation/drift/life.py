@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.errors import BadInput
-from mlops.simulation.drift.delivery import Delivery, deliver
+from mlops.simulation.drift.delivery import Delivery, deliver_feed
 from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
 from mlops.simulation.drift.honest import honest_predictions
 from mlops.simulation.drift.outcome import draw_outcome
@@ -120,7 +120,7 @@ def _play(world: World, seed: int, shift: Shift | None) -> _Played:
     switch = _switch(world, shift, numeric, picks)
     values, codes = numeric.values(days, switch), labels.codes(switch)
     target = outcome.target(numeric.standard(values), codes, switch)
-    delivery = deliver(world, values, codes, labels.levels, switch, feed)
+    delivery = deliver_feed(world, values, codes, labels.levels, switch, feed)
     learnt = np.where(delivery.times > 0, target, np.nan)
     inputs = delivery.inputs(days, labels.levels)
     predicted = honest_predictions(inputs, learnt, first=world.warmup_days, frozen=world.live_from)

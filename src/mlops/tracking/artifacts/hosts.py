@@ -43,7 +43,7 @@ HTTP = frozenset({"http", "https", "mlflow-artifacts"})
 PORTS = {"http": 80, "https": 443}
 TIMEOUT_SECONDS, RETRIES = 10, 1
 """Of a host that is not the tracking server; MLflow's own 7 retries of 120 seconds are a quarter of an hour."""
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**20  # of a file that is being downloaded; chosen, not measured
 Resolve = Callable[[str], Iterable[str]]
 
 

@@ -26,11 +26,14 @@ from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, read_lineage
 __all__ = ["mirror_lineage"]
 
 BATCH = 100
-"""Versions that claim a lineage are all read, so many in a transaction."""
+"""Versions that claim a lineage are all read, so many in a transaction; chosen, not measured."""
 FOREIGN, AGAIN = 25, 5
-"""Of versions that claim none so many are read in one sync; of those whose files could not be read, so many again."""
+"""Of versions that claim none so many are read in one sync; of those whose files could not be read, so many again.
+
+Chosen, not measured: a sync is to end soon.
+"""
 SECONDS = 60
-"""For which files are waited for in one sync; what has not come by then is tried again, as what can't be read."""
+"""Files are waited for so long in one sync; what comes later is tried again, as what can't be read. Chosen."""
 SILENT = "its host did not answer in time, or could not answer for another version"
 log = logging.getLogger(__name__)
 Document = dict[str, Any]

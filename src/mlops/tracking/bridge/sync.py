@@ -30,7 +30,7 @@ from mlops.tracking.registry import ModelVersion, add_version
 from mlops.tracking.runs import Logged
 from mlops.tracking.store import Store
 
-__all__ = ["How", "Synced", "register", "sync"]
+__all__ = ["How", "Synced", "register_version", "sync"]
 
 How = Literal["api", "sql"]
 PASSWORD = re.compile(r"(?<=://)[^/@]*@|(?<=[?&])password=[^&]*&?")
@@ -121,7 +121,9 @@ def sync(
     return _sync(store, database, how, adopt, None, foreign=foreign)
 
 
-def register(store: Store, database: Database, name: str, logged: Logged, tags: Mapping[str, str]) -> ModelVersion:
+def register_version(
+    store: Store, database: Database, name: str, logged: Logged, tags: Mapping[str, str]
+) -> ModelVersion:
     """Register a model that was logged here as the next version of a name and its challenger, mirror and anchor it.
 
     What is anchored is what this process knows of it; nothing is read back from the store. Raises what `sync` raises:
