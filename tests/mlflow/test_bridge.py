@@ -563,7 +563,7 @@ def terminate_before(monkeypatch: pytest.MonkeyPatch, database: Database, query:
 
     def running(self: Transaction, name: str, parameters: dict[str, Any]) -> Any:
         if name == query and len(terminated) < times:
-            pid = self._driver().info.backend_pid
+            pid = self.cursor().connection.info.backend_pid
             terminated.append(pid)
             rows(database.url, "select pg_terminate_backend(%s, 5000)", [pid])
         return run(self, name, parameters)
