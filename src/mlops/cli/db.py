@@ -149,7 +149,7 @@ def maintain(
         settings().archive,
         dry_run=dry_run,
         also=[profile],
-        say=lambda step: logs.print(f"[dim]{step}[/]", soft_wrap=True),
+        progress=lambda step: logs.print(f"[dim]{step}[/]", soft_wrap=True),
     )
     document: dict[str, Any] = {"dry_run": dry_run, "failed": done.failed, "scored": scored}
     document |= {"alone": done.alone, "acts": done.acts, "border": done.border, "waiting": done.waiting}
@@ -223,7 +223,7 @@ def tune(
     if memory is not None:
         tuning.size_of(memory)
     machine = tuning.machine(database(checked=False), memory, cores)
-    advice = tuning.apply(database(), machine) if apply else tuning.advise(database(checked=False), machine)
+    advice = tuning.apply(database(), machine) if apply else tuning.settings_advice(database(checked=False), machine)
 
     def text() -> None:
         print(*map(_line, advice), sep="\n")  # noqa: T201  one line per setting, however narrow the terminal

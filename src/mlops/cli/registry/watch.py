@@ -75,10 +75,10 @@ def webhook(
     as_json: Json = False,
 ) -> None:
     """Register an address for webhooks at the MLflow server, signed with MLOPS_WEBHOOK_SECRET, and try it once."""
-    from mlops.tracking.bridge.webhooks import register
+    from mlops.tracking.bridge.webhooks import register_webhook
 
     secret = _secret()
-    done = register(store(), url, secret)
+    done = register_webhook(store(), url, secret)
 
     def text() -> None:
         act = "registered" if done.new else "renewed"
@@ -98,7 +98,7 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
     Prints a line (with `as_json` a JSON document in one line) for each sync that changed something.
     """
     from mlops.tracking.artifacts.files import Looking, look
-    from mlops.tracking.bridge.sweep import goes_on, sweep
+    from mlops.tracking.bridge.sweep import repeats_at_once, sweep
     from mlops.tracking.bridge.watch import Hints, give_up_soon, turns
 
     given = Hints()
@@ -116,9 +116,9 @@ def watch(*, every: float, listen: str | None, triggers: bool, as_json: bool) ->
         reporter, before = Reporter(as_json), None
         for turn in turns(work, given, every_seconds=every):
             reporter.report(turn)
-            if turn.found is not None and goes_on(before, turn.found):
+            if turn.result is not None and repeats_at_once(before, turn.result):
                 given.give("files to read")
-            before = turn.found or before
+            before = turn.result or before
 
 
 class Reporter:
@@ -134,9 +134,9 @@ class Reporter:
         """One turn."""
         if turn.problem is not None:
             self._fail(turn.problem)
-        elif turn.found is not None:
+        elif turn.result is not None:
             self._recover()
-            self._changes(turn, turn.found)
+            self._changes(turn, turn.result)
 
     def _fail(self, problem: Exception) -> None:
         if self._before is None and isinstance(problem, MlopsError) and not isinstance(problem, DatabaseUnavailable):

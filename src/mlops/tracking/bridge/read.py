@@ -1,9 +1,9 @@
-"""The registry by MLflow's API, wherever it is.
+"""The registry, read whole: out of MLflow's own tables in one snapshot, or by its API, wherever it is.
 
-Its pages are offsets: when something is deleted between two pages, the next one begins too late and a live version is
-never returned. So the models are read before the versions and again afterwards, until both readings agree. Creating,
-deleting and renaming move the time of a model's last change, so no version came or went in between, and the versions,
-which are ordered by their creation, were not shifted.
+The API's pages are offsets: when something is deleted between two pages, the next one begins too late and a live
+version is never returned. So the models are read before the versions and again afterwards, until both readings agree.
+Creating, deleting and renaming move the time of a model's last change, so no version came or went in between, and the
+versions, which are ordered by their creation, were not shifted.
 """
 
 import hashlib
@@ -24,17 +24,44 @@ from mlflow.exceptions import MlflowException
 
 from mlflow import MlflowClient
 from mlops.db import Transaction
+from mlops.db.snapshot import Snapshot
 from mlops.errors import DatabaseUnavailable, Refused
 
-__all__ = ["ByApi", "reachable"]
+__all__ = ["ByApi", "ByQuery", "reachable"]
 
 PAGE = 1000
+"""Models, versions or experiments in one answer; chosen, not measured."""
 RUNS = 100
+"""Runs in one question; chosen, not measured: their ids make up a filter of 4 kB."""
 LEAST_READINGS, PATIENCE_SECONDS = 3, 60.0
+"""How often and how long is tried before a registry that changes all the time is refused; chosen, not measured."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PASSWORD = re.compile(r"://[^/@\s]+@")
 RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
 Row = dict[str, Any]
+"""Of one of the temporary tables, by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByQuery:
+    """A registry whose tables can be reached."""
+
+    tables: Snapshot
+    how: ClassVar[Literal["sql"]] = "sql"
+
+    def identity(self) -> tuple[str, int] | None:
+        """The oldest experiment and when it was made, in ms."""
+        row = self.tables.one("registry_identity")
+        if row is None:
+            return None
+        experiment_id, creation_time = row
+        return str(experiment_id), int(creation_time)
+
+    def read(self, into: Transaction) -> None:
+        """Fill the temporary tables seen_models, seen_versions and seen_runs."""
+        self.tables.pipe("registry_models", into, "seen_models")
+        self.tables.pipe("registry_versions", into, "seen_versions")
+        self.tables.pipe("registry_runs", into, "seen_runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +84,9 @@ class ByApi:
         while readings < LEAST_READINGS or time.monotonic() - begun < PATIENCE_SECONDS:
             readings += 1
             before = self._read_models(into)
-            self._read_versions(into)
+            order = ["creation_timestamp ASC", "name ASC", "version_number ASC"]
+            for page in _pages(self.client.search_model_versions, order_by=order):
+                _copy(into, "seen_versions", [_version(version) for version in page])
             if self._digest() == before:
                 self._read_runs(into)
                 return
@@ -83,11 +112,6 @@ class ByApi:
     def _models(self) -> Iterator[list[RegisteredModel]]:
         return _pages(self.client.search_registered_models, order_by=["name ASC"])
 
-    def _read_versions(self, into: Transaction) -> None:
-        order = ["creation_timestamp ASC", "name ASC", "version_number ASC"]
-        for page in _pages(self.client.search_model_versions, order_by=order):
-            _copy(into, "seen_versions", [_version(version) for version in page])
-
     def _read_runs(self, into: Transaction) -> None:
         wanted = [run_id for run_id in into.value("registry_run_ids") or () if RUN_ID.fullmatch(run_id)]
         if not wanted:
@@ -98,10 +122,10 @@ class ByApi:
         for begin in range(0, len(wanted), RUNS):
             some = wanted[begin : begin + RUNS]
             listed = ", ".join(f"'{run_id}'" for run_id in some)
-            found = self.client.search_runs(
+            runs = self.client.search_runs(
                 list(experiments), f"attributes.run_id IN ({listed})", ViewType.ALL, max_results=len(some)
             )
-            _copy(into, "seen_runs", [_run(run, experiments) for run in found])
+            _copy(into, "seen_runs", [_run(run, experiments) for run in runs])
 
 
 @contextmanager
@@ -111,8 +135,8 @@ def reachable(address: str) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:
         cause = str(error).strip().splitlines() or [type(error).__name__]
-        told = PASSWORD.sub("://***@", cause[0])  # MLflow quotes the whole address
-        raise DatabaseUnavailable(f"can't read the registry at {address}: {told}; nothing was written") from error
+        shown = PASSWORD.sub("://***@", cause[0])  # MLflow quotes the whole address
+        raise DatabaseUnavailable(f"can't read the registry at {address}: {shown}; nothing was written") from error
 
 
 def _pages(search: Callable[..., Any], **asked: Any) -> Iterator[list[Any]]:
@@ -178,17 +202,17 @@ def _run(run: Run, experiments: dict[str, str]) -> Row:
 
 def _datasets(run: Run) -> list[Row]:
     inputs = run.inputs.dataset_inputs if run.inputs else ()
-    found = [
+    datasets = [
         {
-            "name": _clean(one.dataset.name),
-            "digest": _clean(one.dataset.digest),
-            "source_type": _clean(one.dataset.source_type),
-            "source": _clean(one.dataset.source),
-            "tags": {_clean(tag.key): _clean(tag.value or "") for tag in one.tags},
+            "name": _clean(used.dataset.name),
+            "digest": _clean(used.dataset.digest),
+            "source_type": _clean(used.dataset.source_type),
+            "source": _clean(used.dataset.source),
+            "tags": {_clean(tag.key): _clean(tag.value or "") for tag in used.tags},
         }
-        for one in inputs
+        for used in inputs
     ]
-    return sorted(found, key=lambda one: (one["name"], one["digest"]))
+    return sorted(datasets, key=lambda dataset: (dataset["name"], dataset["digest"]))
 
 
 def _object(pairs: Mapping[str, str | None]) -> str:
