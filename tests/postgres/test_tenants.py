@@ -147,6 +147,23 @@ def test_two_writers_of_the_same_rows_give_them_their_tenant(
     assert tenants(sql)["time_series_metrics"] == [7]
 
 
+def test_merged_rows_have_the_tenant_of_their_series(database: Database, sql: psycopg.Connection, tmp_path: Path):
+    """Few rows and many are merged in two ways."""
+    ingest(database, file_of(tmp_path, 1))
+    for many in (2, 3000):
+        with database.transaction() as transaction:
+            transaction.run("prepare_arriving")
+            with transaction.cursor() as cursor:
+                cursor.execute(
+                    "insert into pg_temp.arriving (series_id, observed_at, value)"
+                    " select 1, timestamptz '2021-01-01Z' + make_interval(hours => %(many)s + h), 1"
+                    " from generate_series(1, %(many)s) h",
+                    {"many": many},
+                )
+            assert transaction.rows("merge_arriving")[0]["inserted"] == many
+    assert tenants(sql)["time_series_metrics"] == [7]
+
+
 @pytest.mark.parametrize("there", [False, True], ids=["the month is gone", "the month is there again"])
 @pytest.mark.parametrize("column", [False, True], ids=["a file without tenants", "a file with tenants"])
 def test_what_comes_back_from_an_archive_is_of_the_tenant_that_the_series_has_now(

@@ -206,7 +206,7 @@ comment on column analytics.time_series.recorded_at      is 'When the value beca
 comment on column analytics.time_series.labels           is 'The labels of the series, as a JSON object.';
 comment on column analytics.time_series.service_area     is 'Where the series is collected, x longitude and y latitude.';
 comment on column analytics.time_series.seasonality      is 'Seasons that were found in the series, as JSON.';
-comment on column analytics.time_series.external_factors is 'What a user wrote about influences on the series, as JSON.';
+comment on column analytics.time_series.external_factors is 'What influences the series from outside, as a JSON object; ask with @>, as in external_factors @> ''{"near": "school"}''.';
 comment on column analytics.time_series.time_zone        is 'IANA name of the clock of the series.';
 comment on column analytics.time_series.level            is 'Whose figures these are: customer, driver, vehicle, route, site or company; see analytics.series_parts before you add up.';
 comment on column analytics.time_series.day              is 'The local date of observed_at by the clock of the series; the same in every session''s time zone.';
