@@ -32,13 +32,8 @@ class Smoothing(Forecaster):
     def _from_origins(self, panel: Panel, origins: range) -> OutOfSample:
         """One pass over the history forecasts from every origin."""
         effects = panel.until(origins[0] + 1)
-<<<<<<< HEAD
-        forecasts = iter(smoothed(panel, self.calendar, origins, self.horizon, effects_of=effects))
-        return calibration_backtest(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
-=======
         forecasts = iter(smoothing_forecasts(panel, self.calendar, origins, self.horizon, effects_of=effects))
-        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
->>>>>>> h-lead
+        return calibration_backtest(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Level and trend are what is left when season and named days are taken out by their factors."""
