@@ -87,12 +87,12 @@ def week(path: Path, as_of: datetime) -> Failures:
     return failures
 
 
-def check(database: Database, store: Store, policy: Policy, as_of: datetime) -> list[job.Checked]:
+def check(database: Database, store: Store, policy: Policy, as_of: datetime) -> list[job.CheckResult]:
     """The checks, with a bar on a terminal."""
     with progress() as bar:
         task = bar.add_task("checking", total=None, note="")
 
-        def say(one: job.Checked) -> None:
+        def say(one: job.CheckResult) -> None:
             bar.update(task, advance=1, note=f"{one.name} {one.version}")
 
         return job.run(database, store, policy, as_of, done=say)

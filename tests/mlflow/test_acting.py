@@ -11,7 +11,7 @@ from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import NothingToDo, Refused
 from mlops.monitoring.weekly.record import WeeklyCheck, record
-from mlops.policy import read_policy
+from mlops.policy import RetrainPolicy, read_policy
 from mlops.project import policy_file
 from mlops.tracking.registry import add_version, resolve
 from mlops.tracking.store import Store
@@ -19,7 +19,7 @@ from mlops.training import Trained
 from mlops.training import promote as promotion
 from mlops.training import retrain as acting
 from mlops.training.promote import promote
-from mlops.training.retrain import Rule, retrain
+from mlops.training.retrain import retrain
 
 CHAMPION = "models:/demand@champion"
 AFTER_THE_FALL = datetime(2020, 2, 17, tzinfo=UTC)
@@ -46,7 +46,7 @@ def decide(database: Database, number: int, decision: str, until: datetime | Non
 
 
 def act(database: Database, store: Store, number: int, **options: Any) -> acting.Retrained:
-    return retrain(database, store, number, Rule(), **{"as_of": AFTER_THE_FALL, "by": "ada"} | options)
+    return retrain(database, store, number, RetrainPolicy(), **{"as_of": AFTER_THE_FALL, "by": "ada"} | options)
 
 
 def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
@@ -125,7 +125,7 @@ def test_what_was_put_off_is_acted_on_from_its_day_on(routes: Database, store: S
     at = datetime(2020, 1, 1, tzinfo=UTC)
     number = recommend(routes, at)
     decide(routes, number, "snooze", until=at + timedelta(days=5))
-    with pytest.raises(Refused, match="was put off by bob until 2020-01-06"):
+    with pytest.raises(Refused, match="was snoozed by bob until 2020-01-06"):
         act(routes, store, number, as_of=at + timedelta(days=4))
     with pytest.raises(Refused, match="was trained on the newest 14 days"):
         act(routes, store, number, as_of=at + timedelta(days=5))

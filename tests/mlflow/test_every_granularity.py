@@ -49,7 +49,7 @@ class Life:
 
     starts: np.ndarray
     issued: Issued
-    checked: job.Checked
+    checked: job.CheckResult
     model: Model
 
 

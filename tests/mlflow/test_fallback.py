@@ -12,14 +12,14 @@ from mlops.monitoring import review
 from mlops.monitoring.alerting.alerts import review_alerts
 from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.weekly import job
-from mlops.policy import Policy, read_policy
+from mlops.policy import Policy, RetrainPolicy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training.promote import promote, rollback
-from mlops.training.retrain import Rule, _spec, retrain
+from mlops.training.retrain import _spec, retrain
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
@@ -47,7 +47,7 @@ def live(database: Database, store: Store, first: int, last: int) -> datetime:
     return NEW_YEAR + (last + 1) * WEEK
 
 
-def advised(database: Database, store: Store, policy: Policy, at: datetime) -> job.Checked:
+def advised(database: Database, store: Store, policy: Policy, at: datetime) -> job.CheckResult:
     (checked,) = (one for one in job.run(database, store, policy, at) if one.champion)
     return checked
 
@@ -72,12 +72,14 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     assert kind == "fallback_recommended"
     assert "lets the seasonal naive serve" in todo
 
-    done = retrain(routes, store, number, Rule(), as_of=at, by="ada")
+    done = retrain(routes, store, number, RetrainPolicy(), as_of=at, by="ada")
     assert (done.version.version, done.champion, done.promoted) == (2, 1, True)
     assert (done.wape_challenger, done.wape_champion) == pytest.approx(
         (advice.evidence["proof.naive.wape"], advice.evidence["proof.naive.wape_champion"])
     )
-    assert retrain(routes, store, number, Rule(), as_of=at).verdict == done.verdict, "acting twice is acting once"
+    assert retrain(routes, store, number, RetrainPolicy(), as_of=at).verdict == done.verdict, (
+        "acting twice is acting once"
+    )
     assert resolve(store, CHAMPION).version == 2
     with routes.transaction() as transaction:
         (decision, *_) = transaction.rows("promotion_history", name="demand")
@@ -103,7 +105,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     back = advised(routes, store, policy, at)
     assert (back.recommendation.action, back.recommendation.predecessor) == ("rollback", 1)
     assert "the model is better than the seasonal naive again" in back.recommendation.reasons[0]
-    assert retrain(routes, store, back.recommendation_id, Rule(), as_of=at).version.version == 1
+    assert retrain(routes, store, back.recommendation_id, RetrainPolicy(), as_of=at).version.version == 1
     assert resolve(store, CHAMPION).version == 1
 
     promote(routes, store, "models:/demand/2", "by hand", margin=0.0, by="bob", force=True)
@@ -141,10 +143,10 @@ def test_a_fallback_that_was_interrupted_is_finished_and_not_done_again_where_so
         with monkeypatch.context() as patch:
             patch.setattr(f"mlops.training.retrain.{step}", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                retrain(routes, store, number, Rule(), as_of=at, by="ada")
+                retrain(routes, store, number, RetrainPolicy(), as_of=at, by="ada")
     assert resolve(store, CHAMPION).version == 2, "the version of the first call, promoted by the second"
     rollback(routes, store, "demand", "customers complained", by="bob")
-    assert retrain(routes, store, number, Rule(), as_of=at, by="ada").version.version == 2
+    assert retrain(routes, store, number, RetrainPolicy(), as_of=at, by="ada").version.version == 2
     assert resolve(store, CHAMPION).version == 1
     decided = rows(routes, "select action, decided_by from analytics.promotions order by promotion_id desc limit 1")
     assert decided == [("rollback", "bob")]

@@ -19,7 +19,7 @@ from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.weekly import job
 from mlops.monitoring.weekly.record import WeeklyCheck, record
-from mlops.policy import read_policy
+from mlops.policy import RetrainPolicy, read_policy
 from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
@@ -27,7 +27,7 @@ from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
-from mlops.training.retrain import Rule, retrain
+from mlops.training.retrain import retrain
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -40,11 +40,11 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
 ):
     issued = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     assert issued.stored == 4 * 28
-    readings: job.Readings = {}
+    readings: job.Histories = {}
     for week in range(1, 9):
         monday = NEW_YEAR + timedelta(weeks=week)
         match(routes, monday)
-        checked = job.run(routes, store, _policy(), monday, readings=readings)[0]
+        checked = job.run(routes, store, _policy(), monday, histories=readings)[0]
         if checked.recommendation.action == "retrain":
             break
         predict(routes, store, "models:/demand@champion", as_of=monday)
@@ -55,7 +55,7 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     assert advice.benefit.money * advice.horizon_weeks > advice.cost
     assert advice.onset == datetime(2020, 2, 1, tzinfo=UTC)
 
-    done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=monday)
+    done = retrain(routes, store, checked.recommendation_id, RetrainPolicy(), as_of=monday)
     assert done.promoted, "what was proven is what is compared"
     assert done.wape_challenger == pytest.approx(advice.evidence[f"proof.{advice.challenger}.wape"], abs=1e-6)
     assert done.wape_champion == pytest.approx(advice.evidence[f"proof.{advice.challenger}.wape_champion"], abs=1e-6)
@@ -63,7 +63,7 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     run = store.client.get_run(done.version.run_id)
     assert run.info.run_name.endswith(f"for recommendation {checked.recommendation_id}")
     assert run.data.tags["mlops.trigger"] == "recommendation"
-    again = retrain(routes, store, checked.recommendation_id, Rule(), as_of=monday)
+    again = retrain(routes, store, checked.recommendation_id, RetrainPolicy(), as_of=monday)
     assert (again.version.uri, again.verdict) == (done.version.uri, done.verdict), "acting twice is acting once"
     _what_it_saved_is_told_four_weeks_later(routes, store, monday, checked.recommendation_id)
 
@@ -216,9 +216,9 @@ def test_data_faults_are_not_retrained_away(routes: Database, store: Store, cham
     row = {"version_id": version, "name": "demand", "version": 1}
     number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match="route R1 is silent"):
-        retrain(routes, store, number, Rule(), force=True)
+        retrain(routes, store, number, RetrainPolicy(), force=True)
     with pytest.raises(NothingToDo, match=f"open ones: {number}"):
-        retrain(routes, store, number + 1, Rule())
+        retrain(routes, store, number + 1, RetrainPolicy())
 
 
 def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, store: Store, champion: Trained):
@@ -229,9 +229,9 @@ def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, stor
     row = {"version_id": version, "name": "demand", "version": 1}
     number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match=r"all series fell.*--force"):
-        retrain(routes, store, number, Rule())
+        retrain(routes, store, number, RetrainPolicy())
     with pytest.raises(Refused, match="comparing on them would be unfair"):  # it goes on, and finds nothing newer
-        retrain(routes, store, number, Rule(), as_of=NEW_YEAR, force=True)
+        retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR, force=True)
 
 
 def test_a_new_process_loads_the_champion_with_nothing_but_the_tracking_uri(

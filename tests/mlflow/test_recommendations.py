@@ -12,7 +12,7 @@ from mlops.errors import Refused
 from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.weekly import job
 from mlops.monitoring.weekly.record import WeeklyCheck, record
-from mlops.policy import Policy, read_policy
+from mlops.policy import Policy, RetrainPolicy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
@@ -20,7 +20,7 @@ from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import TrainingSpec, train
 from mlops.training.promote import promote
-from mlops.training.retrain import Rule, follow, retrain
+from mlops.training.retrain import follow, retrain
 from mlops.training.spec import params_file
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -60,9 +60,9 @@ def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, 
     assert advice.benefit.days == 14
 
     asked = [77, checked.recommendation_id]
-    refused, verdict = follow(routes, store, asked, Rule(), as_of=at + 2 * WEEK, by="policy.toml")
+    refused, verdict = follow(routes, store, asked, RetrainPolicy(), as_of=at + 2 * WEEK, by="policy.toml")
     assert refused.startswith("recommendation 77 is not acted on: there is no recommendation 77")
-    done = retrain(routes, store, checked.recommendation_id, Rule(), as_of=at + 2 * WEEK)
+    done = retrain(routes, store, checked.recommendation_id, RetrainPolicy(), as_of=at + 2 * WEEK)
     assert (done.version.version, done.champion, done.promoted) == (1, 2, True)
     assert resolve(store, "models:/demand@champion").version == 1
     assert done.verdict == verdict, "acting twice is acting once"
@@ -104,7 +104,7 @@ def test_several_challengers_have_wider_intervals_than_one(routes: Database, sto
     ("words", "refused"),
     [
         (("dismiss", "--reason", "the depot moves", "--by", "ada"), "was dismissed by ada: the depot moves"),
-        (("snooze", "--until", "2020-02-01", "--by", "ada"), "was put off by ada until 2020-02-01: put off"),
+        (("snooze", "--until", "2020-02-01", "--by", "ada"), "was snoozed by ada until 2020-02-01: put off"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -114,7 +114,7 @@ def test_what_was_decided_against_is_not_acted_on(mlops, routes, store, champion
     assert code == 0
     assert "ada" in out
     with pytest.raises(Refused, match=refused):
-        retrain(routes, store, number, Rule(), as_of=NEW_YEAR)
+        retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR)
 
 
 def test_an_expired_recommendation_is_refused_with_what_to_do(mlops, routes, store, champion, policy: Policy):
@@ -124,7 +124,7 @@ def test_an_expired_recommendation_is_refused_with_what_to_do(mlops, routes, sto
     assert "expired on 2020-01-29: its proof is of 2020-01-01; check again with `mlops monitor run`" in err
     assert "--force" in err
     with pytest.raises(Refused, match="was trained on the newest 14 days"):
-        retrain(routes, store, number, Rule(), as_of=NEW_YEAR, by="ada")
+        retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR, by="ada")
     with routes.transaction() as transaction:
         row = transaction.one("recommendation", recommendation_id=number)
     assert (row["status"], row["decided_by"], row["reason"]) == ("accepted", "ada", "acted on")

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mlops.policy import RetrainPolicy
 from mlops.tracking.registry import ModelVersion
-from mlops.training.retrain import NAIVE, OURS, THEIRS, Rule, judge
+from mlops.training.retrain import NAIVE, OURS, THEIRS, judge
 
 MADE = datetime(2020, 1, 1, tzinfo=UTC)
 CHAMPION = ModelVersion("demand", 1, "run", "source", {}, MADE)
@@ -26,7 +27,7 @@ def test_a_challenger_has_to_beat_the_champion_and_the_naive(
     ours: float, theirs: float, naive: float | None, promoted: bool
 ):
     tags = {OURS: str(ours), THEIRS: str(theirs)} | ({NAIVE: str(naive)} if naive else {})
-    found = judge(ModelVersion("demand", 2, "run", "source", tags, MADE), CHAMPION, Rule(14, 0.02))
+    found = judge(ModelVersion("demand", 2, "run", "source", tags, MADE), CHAMPION, RetrainPolicy(14, 0.02))
     assert found.promoted is promoted
     assert (
         f"version 2 {'promoted' if promoted else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}" in found.verdict

@@ -178,7 +178,7 @@ def retrain(
     ] = "",
     by: By = None,
     force: Annotated[
-        bool, typer.Option(help="Act although it is expired, dismissed, put off or superseded; that is recorded, too.")
+        bool, typer.Option(help="Act although it is expired, dismissed, snoozed or superseded; that is recorded, too.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -266,7 +266,7 @@ class Recommendation:
     `benefit` is what acting promises, `cost` (in its currency) what it takes and `horizon_weeks` for how long the one
     was held against the other; `challenger` is the recipe to retrain with (`same`, or a model kind), `predecessor` the
     version to roll back to, or the one of whose recipe `same` speaks where the champion stands in for it. `held_by` is
-    an earlier recommendation that a person dismissed or put off.
+    an earlier recommendation that a person dismissed or snoozed.
     """
 
     action: Action

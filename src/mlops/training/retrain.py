@@ -18,7 +18,7 @@ from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.lineage import learned_nothing
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.holdout import hold_out
-from mlops.policy import RetrainPolicy as Rule
+from mlops.policy import RetrainPolicy
 from mlops.tracking.artifacts.checked import anchor_of, load
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, alias_of, resolve
@@ -29,7 +29,7 @@ from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import Say, train, trained_for
 
-__all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
+__all__ = ["Retrained", "follow", "judge", "retrain"]
 
 OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
 MEAN = "mlops.wape_mean"
@@ -58,7 +58,7 @@ def retrain(
     database: Database,
     store: Store,
     recommendation_id: int,
-    rule: Rule,
+    rule: RetrainPolicy,
     *,
     as_of: datetime | None = None,
     by: str | None = None,
@@ -71,7 +71,7 @@ def retrain(
     `as_of` is the time of the recommendation when it is None; that it is acted on counts as accepting it, `by` is the
     user of this process when None. Repeating it returns what the first call did, or finishes what that could not; what
     was promoted and taken back since is not promoted again.
-    Raises Refused for one that is expired, dismissed, put off or superseded, before it begins and before it promotes
+    Raises Refused for one that is expired, dismissed, snoozed or superseded, before it begins and before it promotes
     (`force` acts on it all the same), while somebody else acts on it, for broken data, and where the champion has
     changed since.
     """
@@ -99,7 +99,13 @@ def retrain(
 
 
 def follow(
-    database: Database, store: Store, recommendation_ids: Sequence[int], rule: Rule, *, as_of: datetime, by: str
+    database: Database,
+    store: Store,
+    recommendation_ids: Sequence[int],
+    rule: RetrainPolicy,
+    *,
+    as_of: datetime,
+    by: str,
 ) -> Iterator[str]:
     """Act on recommendations one after the other; a sentence for each: what came of it, or why it is refused."""
     for number in recommendation_ids:
@@ -114,7 +120,7 @@ def _train(
     store: Store,
     row: dict[str, Any],
     champion: ModelVersion,
-    rule: Rule,
+    rule: RetrainPolicy,
     as_of: datetime | None,
     say: Say,
 ) -> Retrained:
@@ -231,7 +237,7 @@ def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) ->
         raise Refused(f"recommendation {number} is superseded by a newer check{newer}{then}")
     if row["status"] == "dismissed" or (row["status"] == "snoozed" and row["until"] > now):
         until = f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
-        how = "put off" if row["status"] == "snoozed" else "dismissed"
+        how = "snoozed" if row["status"] == "snoozed" else "dismissed"
         raise Refused(f"recommendation {number} was {how} by {row['decided_by']}{until}: {row['reason']}{then}")
     if row["expires_at"] is not None and now > row["expires_at"]:
         raise Refused(
@@ -255,7 +261,9 @@ def _accept(database: Database, row: dict[str, Any], by: str) -> None:
         )
 
 
-def _promote(database: Database, store: Store, won: Retrained, recommendation_id: int, rule: Rule) -> Retrained:
+def _promote(
+    database: Database, store: Store, won: Retrained, recommendation_id: int, rule: RetrainPolicy
+) -> Retrained:
     """Promote the winner on the evidence of its comparison, unless a gate that asks nothing about accuracy fails."""
     version, champion = won.version, alias_of(store, won.version.name, "champion")
     on = f"the newest {rule.holdout_days} days"
@@ -310,7 +318,7 @@ def _still_champion(store: Store, version: ModelVersion) -> None:
 
 
 def _compare(
-    database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, rule: Rule, say: Say
+    database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, rule: RetrainPolicy, say: Say
 ) -> dict[str, str]:
     """WAPE of both and of the seasonal naive on the newest days, as tags.
 
@@ -335,7 +343,7 @@ def _compare(
     return {tag: f"{wape(judged['y'], judged[name]):.6f}" for tag, name in COLUMNS.items()}
 
 
-def judge(version: ModelVersion, champion: ModelVersion, rule: Rule) -> Retrained:
+def judge(version: ModelVersion, champion: ModelVersion, rule: RetrainPolicy) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
     ours, theirs, naive, mean = _figures(version)
     trivial = worse_than_trivial(ours, mean)

@@ -17,7 +17,7 @@ from mlops.errors import MlopsError, Refused
 from mlops.evaluation.holdout import Holdout, losses, unseen
 from mlops.feature_store.build import history
 from mlops.monitoring.decide.costs import benefit
-from mlops.monitoring.decide.recommend import Proof
+from mlops.monitoring.decide.proof import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
 from mlops.policy import SAME, Policy
 from mlops.series.quality import usable
