@@ -196,8 +196,8 @@ def _print(row: dict[str, Any]) -> None:
         _say(f"a later check of the same week made {row['replaced_by']} in its place")
     for one in row["findings"]:
         change = None if one["change"] is None else Change.from_json(one["change"])
-        about = {name: one[name] or "" for name in ("detail", "slice", "place")}
-        found = Finding(one["kind"], one["subject"], 0.0, 0.0, one["drifted"], change=change, **about)
+        detail, part, place = (one[name] or "" for name in ("detail", "slice", "place"))
+        found = Finding(one["kind"], one["subject"], 0.0, 0.0, one["drifted"], detail, part, place, change)
         _say(f"  {one['kind']:<12} {escape(found.words)}")
         if one["drifted"]:
             _say(f"  {'':<12} → {escape(todo(one['kind'], one['subject']))}")
