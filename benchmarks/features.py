@@ -86,8 +86,8 @@ def serve(series: int, days: int) -> None:
 
 
 def beside_mlforecast(chosen: argparse.Namespace) -> None:
-    from mlops.feature_store.build import from_frame
     from mlops.features import feature
+    from mlops.features.grid import from_frame
 
     frame = data(chosen.series, chosen.days).rename(columns={"unique_id": "series_id"})
     wanted = [

@@ -15,11 +15,13 @@ import pandas as pd
 from benchmarks.monitoring.feeds import Feed
 from joblib import Memory
 
+from mlops.domain.features import Selection
 from mlops.domain.findings import Findings, Recommendation
 from mlops.errors import MlopsError
 from mlops.evaluation.backtest import backtest, origins
 from mlops.evaluation.holdout import Holdout, hold_out
 from mlops.feature_store.build import values
+from mlops.features.standard import standard
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.monitoring.decide.challenge import prove
@@ -133,9 +135,10 @@ class Career:
         """With the watched features; targets and forecasts over each series' usual size."""
         scale = frame["series_id"].map(self._size).fillna(1.0)
         scaled = frame.assign(outcome=frame["y"], target=frame["y"] / scale, prediction=frame["y_hat"] / scale)
-        return values(
-            self._observed, scaled.reset_index(drop=True), self._policy.drift.features, self._shelf.feed.country
-        )
+        feed = self._shelf.feed
+        selection = Selection(feed.metric_type, feed.granularity)
+        watched = standard(selection, "", self._policy.drift.features, feed.country)
+        return values(self._observed, scaled.reset_index(drop=True), watched, feed.country, selection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from mlops.db import open_database
 from mlops.db.embedded import server_for
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
-from mlops.series.quality import Thresholds, assess
+from mlops.series.scoring import Thresholds, assess
 from mlops.series.seasonality import Panel, profile, store_profiles
 
 SEASON = {"daily": 7, "hourly": 168}

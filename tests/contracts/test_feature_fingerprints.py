@@ -17,13 +17,14 @@ import pandas as pd
 import pytest
 
 from mlops.domain.canonical import sha256
+from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
-from mlops.feature_store.build import from_frame
-from mlops.feature_store.grid import Clock, Grid
-from mlops.feature_store.sources import observed_of
 from mlops.features import feature
-from mlops.features.transformations import TRANSFORMATIONS, parse
-from mlops.forecasting.lightgbm.design import FEATURES, Design
+from mlops.features.grid import Clock, Grid, from_frame, observed_of
+from mlops.features.panel import PanelInputs
+from mlops.features.point import Source
+from mlops.features.standard import STANDARD, WORDS, standard
+from mlops.features.transformations import TRANSFORMATIONS, column_of, parse
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 
@@ -60,6 +61,20 @@ TEXTS = [
     "holiday('US')",
     "steps_to_holiday('US')",
     "steps_since_holiday('US', most=20)",
+    "lag_of_target(364)",
+    "level",
+    "log1p(level)",
+    "running_mean(14)",
+    "relative(rolling_mean(7))",
+    "relative(seasonal_mean(7, 4))",
+    "relative(seasonal_std(7, 8))",
+    "relative(smoothed)",
+    "year_index(364)",
+    "year_growth(364, 7)",
+    "step_ahead",
+    "seasonal_mean(7, 4)",
+    "seasonal_std(7, 4)",
+    "smoothed('US')",
 ]
 
 
@@ -82,21 +97,19 @@ def of_transformations() -> dict[str, str]:
     grid = Grid(
         GRANULARITIES["daily"],
         [Clock(int(one)) for one in anchors],
-        {("y", "series", None): observed},
+        {Source("y"): observed},
         lambda _: ("paper", "glass", None),
     )
-    values = grid.table(observed, [(parse(text), "y", "series") for text in TEXTS])
+    values = grid.table(observed, [(parse(text), Source("y")) for text in TEXTS])
     return {str(parse(text)): fingerprint(row) for text, row in zip(TEXTS, values, strict=True)}
 
 
 def of_the_direct_model() -> dict[str, str]:
     known = Panels.of(panel()).one
-    design, origins = Design(known, Calendar.of("US"), 10), np.array([30, 400, 770, 789])
-    matrices = [design.matrix(list(FEATURES), origins, step) for step in (1, 5, 10)]
-    values = np.concatenate(matrices).T
-    return {
-        f"{name}: {FEATURES[name].transformation}": fingerprint(row) for name, row in zip(FEATURES, values, strict=True)
-    }
+    inputs, origins = PanelInputs(known, Calendar.of("US"), 10), np.array([30, 400, 770, 789])
+    columns = [column_of(one) for one in standard(Selection("", "daily"), "", country="US")]
+    values = np.concatenate([inputs.matrix(columns, origins, step) for step in (1, 5, 10)]).T
+    return {f"{name}: {WORDS[name]}": fingerprint(row) for name, row in zip(STANDARD, values, strict=True)}
 
 
 def fingerprint(values: np.ndarray) -> str:

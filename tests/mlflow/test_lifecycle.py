@@ -40,11 +40,11 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
 ):
     issued = predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     assert issued.stored == 4 * 28
-    readings: job.Histories = {}
+    histories: job.Histories = {}
     for week in range(1, 9):
         monday = NEW_YEAR + timedelta(weeks=week)
         match(routes, monday)
-        checked = job.run(routes, store, _policy(), monday, histories=readings)[0]
+        checked = job.run(routes, store, _policy(), monday, histories=histories)[0]
         if checked.recommendation.action == "retrain":
             break
         predict(routes, store, "models:/demand@champion", as_of=monday)
@@ -230,7 +230,7 @@ def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, stor
     number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match=r"all series fell.*--force"):
         retrain(routes, store, number, RetrainPolicy())
-    with pytest.raises(Refused, match="comparing on them would be unfair"):  # it goes on, and finds nothing newer
+    with pytest.raises(Refused, match="was itself trained on days after"):  # it goes on, and finds nothing newer
         retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR, force=True)
 
 

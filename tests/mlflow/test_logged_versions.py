@@ -31,7 +31,8 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition
 from mlops.domain.lineage import parse
-from mlops.feature_store.store import define, register
+from mlops.feature_store.store import register
+from mlops.features.standard import as_recorded, standard
 from mlops.forecasting import KINDS
 from mlops.tracking.artifacts.checked import changed, digests, load, load_from
 from mlops.tracking.artifacts.released import RELEASED
@@ -115,11 +116,16 @@ def mirrored(
 
 
 def features(one: Kept) -> list[FeatureDefinition]:
-    """The features that a version was trained with, as they are defined now; of a file there are none."""
+    """The features that a version was trained with, as they were defined then; of a file there are none."""
     lineage = one.lineage
     if lineage.selection is None:
         return []
-    return define(list(lineage.features), lineage.selection, (lineage.recipe or {})["owner"])
+    recipe, digests = (
+        lineage.recipe or {},
+        {name: given["definition_sha256"] for name, given in lineage.features.items()},
+    )
+    known = standard(lineage.selection, recipe["owner"], list(digests), recipe["country"])
+    return as_recorded(known, digests)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -278,9 +278,9 @@ def test_a_version_whose_backtest_is_gone_fails_in_a_sentence_and_stops_no_other
     serve(routes, store)
     end = serve(routes, store, "models:/apples@champion")
     told: list[str] = []
-    readings: job.Histories = {}
-    broken, fine = job.run(routes, store, policy, end, done=lambda one: told.append(one.name), histories=readings)
-    assert list(readings) == [fine.version_id], "what may have broken in the middle is read anew"
+    histories: job.Histories = {}
+    broken, fine = job.run(routes, store, policy, end, done=lambda one: told.append(one.name), histories=histories)
+    assert list(histories) == [fine.version_id], "what may have broken in the middle is read anew"
     assert told == ["apples", "demand"]
     assert (broken.name, broken.state, fine.name, fine.state) == ("apples", "failed", "demand", "judged")
     assert broken.problem.startswith(f"the table 'backtest' of run {bare} is gone")
@@ -328,9 +328,9 @@ def test_weeks_in_one_go_are_the_weeks_one_by_one(routes: Database, store: Store
     times = [end - 2 * WEEK, end - WEEK, end]
     together = job.replay(routes, store, policy, times)
     apart = [job.run(routes, store, policy, time)[0] for time in times]
-    readings: job.Histories = {}
-    goes_on = [job.run(routes, store, policy, time, histories=readings)[0] for time in times]
-    assert list(readings) == [apart[0].version_id]
+    histories: job.Histories = {}
+    goes_on = [job.run(routes, store, policy, time, histories=histories)[0] for time in times]
+    assert list(histories) == [apart[0].version_id]
     for weeks in (together, goes_on):
         for one, other in zip(weeks, apart, strict=True):
             assert list(map(str, one.findings.details)) == list(map(str, other.findings.details))

@@ -24,7 +24,7 @@ from mlops.tracking.registry import ModelVersion, add_version, alias_of, resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
-from mlops.training.contest import Contender, contest
+from mlops.training.comparison import MirroredVersion, compare_with_champion
 from mlops.training.gates import Gate
 from mlops.training.spec import params_file
 
@@ -364,12 +364,15 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
     with routes.transaction() as transaction:
         row = transaction.one("live_version", name="demand", version=1)
     assert row is not None
-    made, foreign = Contender(champion.version, row), Contender(champion.version, row | {"lineage": {"recipe": {}}})
+    made, foreign = (
+        MirroredVersion(champion.version, row),
+        MirroredVersion(champion.version, row | {"lineage": {"recipe": {}}}),
+    )
     for ours, theirs, why in (
         (foreign, made, "the lineage of version 1 has no digest of the table 'backtest'"),
         (made, foreign, "it was not trained by `mlops train`"),
     ):
-        found = contest(routes, store, ours, theirs)
+        found = compare_with_champion(routes, store, ours, theirs)
         assert (found.champion, found.first) == (None, False)
         assert why in found.on
     run = store.client.create_run(store.experiment("demand")).info.run_id
@@ -377,7 +380,7 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
     store.client.log_artifact(run, str(tmp_path / "backtest.parquet"))
     tables = {"backtest": hashlib.sha256((tmp_path / "backtest.parquet").read_bytes()).hexdigest()}
     other = row | {"lineage": row["lineage"] | {"tables": tables}}
-    found = contest(routes, store, Contender(replace(champion.version, run_id=run), other), None)
+    found = compare_with_champion(routes, store, MirroredVersion(replace(champion.version, run_id=run), other), None)
     assert f"'backtest' of run {run} has no column cutoff, ds, y, y_hat" in found.on
 
 

@@ -123,7 +123,7 @@ def test_an_expired_recommendation_is_refused_with_what_to_do(mlops, routes, sto
     assert code == 1
     assert "expired on 2020-01-29: its proof is of 2020-01-01; check again with `mlops monitor run`" in err
     assert "--force" in err
-    with pytest.raises(Refused, match="was trained on the newest 14 days"):
+    with pytest.raises(Refused, match="was itself trained on days after 2019-12-17"):
         retrain(routes, store, number, RetrainPolicy(), as_of=NEW_YEAR, by="ada")
     with routes.transaction() as transaction:
         row = transaction.one("recommendation", recommendation_id=number)

@@ -8,7 +8,7 @@ from tests.campaign import examples
 
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
-from mlops.series.quality import LOOK_BACK, Assessment, Thresholds, assess
+from mlops.series.scoring import LOOK_BACK, Assessment, Thresholds, assess
 
 DAYS = np.arange(400)
 

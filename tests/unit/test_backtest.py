@@ -20,8 +20,7 @@ from mlops.errors import BadInput, HistoryTooShort, UnknownName
 from mlops.evaluation.accuracy import by_level, table
 from mlops.evaluation.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
 from mlops.panels.calendar import Event
-from mlops.panels.files import read_file
-from mlops.panels.frames import read_frame
+from mlops.panels.files import read_file, read_frame
 from mlops.panels.from_frame import Panels
 from mlops.training.backtest import candidate, run, so_far
 from mlops.training.spec import TrainingSpec, experiments, params_file

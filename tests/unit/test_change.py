@@ -86,6 +86,17 @@ def test_a_column_that_varies_more_is_told_by_how_far_its_values_lie_from_what_i
     assert other.change is None, "it did not vary less"
 
 
+def test_a_feature_of_ones_own_is_told_in_the_words_of_its_definition():
+    baseline, live = (rows.assign(weight_mean_7=np.where(rows["ds"] >= FALL, 60.0, 100.0)) for rows in life())
+    detail = "weight_mean_7 is 5.6 sigma below what the calendar predicts over the last 7 days"
+    movement = Movement("level", rose=False, days=7)
+    asked = Finding("feature", "weight_mean_7", 5.6, 4.0, True, detail, movement=movement)
+    (found,) = in_units([asked], baseline, live, "kg", features={"weight_mean_7": "mean kg of a week"})
+    assert found.change is not None
+    assert found.change.what == "weight_mean_7 (mean kg of a week)"
+    assert in_units([asked], baseline, live, "kg")[0].change is None, "nobody said that it is watched"
+
+
 @pytest.mark.parametrize(
     ("kind", "movement", "detail", "slice_", "says"),
     [

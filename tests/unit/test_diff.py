@@ -10,7 +10,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES
 from mlops.series.diff import AROUND, SeriesFacts, diff
 from mlops.series.parsing.external_sort import ROW
-from mlops.series.quality import Thresholds
+from mlops.series.scoring import Thresholds
 
 NOW = np.datetime64("2026-11-25T12:00", "us")
 START = np.datetime64("2024-01-01", "us")

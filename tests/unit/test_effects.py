@@ -9,8 +9,8 @@ import pytest
 
 from mlops import KINDS, forecaster
 from mlops.domain.granularity import GRANULARITIES
-from mlops.forecasting.effects import Effects, measure
 from mlops.panels.calendar import Calendar, Event
+from mlops.panels.effects import Effects, measure
 from mlops.panels.from_frame import Panels
 
 FIRST = date(2022, 1, 3)

@@ -12,9 +12,9 @@ from pandas.testing import assert_frame_equal
 from mlops import KINDS, forecaster, load
 from mlops.errors import BadInput, UnknownName
 from mlops.evaluation.backtest import backtest
-from mlops.forecasting.effects import measure
 from mlops.forecasting.whatif import what_if
 from mlops.panels.calendar import Calendar, Event, read_events
+from mlops.panels.effects import measure
 from mlops.panels.from_frame import Panels
 
 FIRST, DAYS = date(2022, 1, 3), 500

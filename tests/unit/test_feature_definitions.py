@@ -64,7 +64,7 @@ def test_only_what_is_declared_enters_the_digest():
         ("FEATURE_SETS = ['a']", "mine.py: FEATURE_SETS is not a list of FeatureSet"),
         (OWN + "FEATURES += FEATURES[:1]", "mine.py: declares two features named 'before'; rename one"),
         (OWN + "FEATURE_SETS *= 2", "mine.py: declares two feature sets named 'mine'; rename one"),
-        (OWN.replace('"before"', '"lag_1"'), "'lag_1' is one of the direct model's own"),
+        (OWN.replace('"before"', '"lag_1"'), "'lag_1' is one of the standard features"),
         (OWN.replace("tuple(FEATURES)", "(*FEATURES, FEATURES[0])"), "'mine' has two features named 'before'"),
         (
             OWN.replace("lag(1)", '"lagg(1)"'),

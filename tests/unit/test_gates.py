@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops.evaluation.backtest import mean_before
+from mlops.evaluation.winning import Gate, Losses, Rule, failed
 from mlops.training import gates
-from mlops.training.gates import Comparison
 
 SERVED = {
     "required": {"series_id": "long"},
@@ -18,49 +18,56 @@ SERVED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("measured", "passed"),
-    [
-        (Comparison(0.10, 0.20, 0.3, "14 folds"), True),
-        (Comparison(0.196, 0.20, 0.3, "14 folds"), False),
-        (Comparison(0.20, 0.10, 0.3, "14 folds"), False),
-        (Comparison(0.20, None, 0.3, "14 folds", first=True), True),
-        (Comparison(0.20, None, 0.3, "the champion can't be compared with"), False),
-        (Comparison(None, None, None, "the backtest is gone"), False),
-    ],
-    ids=["clearly better", "just the margin", "worse", "no champion", "champion unmeasured", "unmeasured"],
-)
-def test_a_version_has_to_be_better_than_the_champion_by_the_margin(measured: Comparison, passed: bool):
-    assert gates.better(measured, 0.02).passed is passed
+def accuracy(measured: Losses) -> dict[str, Gate]:
+    """What a promotion finds of accuracy, by gate."""
+    return {gate.gate: gate for gate in Rule(0.02).judge(measured).gates}
 
 
 @pytest.mark.parametrize(
-    ("measured", "passed"),
+    ("measured", "gate", "passed"),
     [
-        (Comparison(0.10, None, 0.10, ""), True),
-        (Comparison(0.11, None, 0.10, ""), False),
-        (Comparison(None, None, 0.10, "the backtest is gone"), False),
+        (Losses(0.10, 0.20, 0.3, on="14 folds"), "better", True),
+        (Losses(0.196, 0.20, 0.3, on="14 folds"), "better", False),
+        (Losses(0.20, 0.10, 0.3, on="14 folds"), "better", False),
+        (Losses(0.20, None, 0.3, on="14 folds", first=True), "better", True),
+        (Losses(0.20, None, 0.3, on="the champion can't be compared with"), "better", False),
+        (Losses(None, None, on="the backtest is gone"), "better", False),
+        (Losses(0.10, None, 0.10), "naive", True),
+        (Losses(0.11, None, 0.10), "naive", False),
+        (Losses(None, None, 0.10, on="the backtest is gone"), "naive", False),
     ],
-    ids=["as good", "worse", "unmeasured"],
+    ids=[
+        "clearly better",
+        "just the margin",
+        "worse",
+        "no champion",
+        "champion unmeasured",
+        "unmeasured",
+        "as good as the naive",
+        "worse than the naive",
+        "unmeasured beside the naive",
+    ],
 )
-def test_a_version_may_not_be_worse_than_the_naive(measured: Comparison, passed: bool):
-    assert gates.naive(measured).passed is passed
+def test_a_version_has_to_beat_the_champion_by_the_margin_and_not_lose_to_the_naive(
+    measured: Losses, gate: str, passed: bool
+):
+    assert accuracy(measured)[gate].passed is passed
 
 
 @pytest.mark.parametrize(
     ("measured", "passed", "told"),
     [
-        (Comparison(0.90, None, 1.2, "", mean=0.95), True, "WAPE 0.900, zero's 1.000, the mean's 0.950"),
-        (Comparison(1.06, None, 1.2, "", mean=1.40), False, "forecasting zero every time would have been better"),
-        (Comparison(0.90, None, 1.2, "", mean=0.85), False, "forecasting each series' mean would have been better"),
-        (Comparison(0.90, None, 1.2, ""), True, "WAPE 0.900, zero's 1.000"),
-        (Comparison(None, None, None, "the backtest is gone"), False, "the backtest is gone"),
-        (Comparison(math.nan, None, math.nan, ""), False, "all outcomes are zero or a forecast is missing"),
+        (Losses(0.90, None, 1.2, mean=0.95), True, "WAPE 0.900, zero's 1.000, the mean's 0.950"),
+        (Losses(1.06, None, 1.2, mean=1.40), False, "forecasting zero every time would have been better"),
+        (Losses(0.90, None, 1.2, mean=0.85), False, "forecasting each series' mean would have been better"),
+        (Losses(0.90, None, 1.2), True, "WAPE 0.900, zero's 1.000"),
+        (Losses(None, None, None, on="the backtest is gone"), False, "the backtest is gone"),
+        (Losses(math.nan, None, math.nan), False, "all outcomes are zero or a forecast is missing"),
     ],
     ids=["better", "worse than zero", "worse than the mean", "mean unknown", "unmeasured", "all zero"],
 )
-def test_a_version_may_not_be_worse_than_forecasting_nothing_or_the_mean(measured: Comparison, passed: bool, told: str):
-    gate = gates.trivial(measured)
+def test_a_version_may_not_be_worse_than_forecasting_nothing_or_the_mean(measured: Losses, passed: bool, told: str):
+    gate = accuracy(measured)["trivial"]
     assert gate.passed is passed
     assert gate.found.endswith(told)
 
@@ -92,18 +99,16 @@ def test_a_version_that_takes_ids_of_every_type_can_follow_one_that_takes_number
 
 
 def test_every_gate_is_named_in_the_order_in_which_it_is_told():
-    measured = Comparison(0.1, 0.2, 0.3, "")
+    measured = Losses(0.1, 0.2, 0.3)
     asked = (
-        gates.better(measured, 0.02),
-        gates.naive(measured),
-        gates.trivial(measured),
+        *Rule(0.02).judge(measured).gates,
         gates.lineage("complete", None),
         gates.signature(SERVED, SERVED),
         gates.loads(None),
     )
     assert tuple(gate.gate for gate in asked) == gates.GATES
-    assert gates.failed(asked) == ()
-    assert [gate.found for gate in gates.failed([gates.lineage("incomplete", "no tag"), gates.loads("pickled")])] == [
+    assert failed(asked) == ()
+    assert [gate.found for gate in failed([gates.lineage("incomplete", "no tag"), gates.loads("pickled")])] == [
         "no tag",
         "pickled",
     ]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.campaign import examples
 
 from mlops.domain.metric_types import MetricType
-from mlops.series.quality import Thresholds, assess, score, usable
+from mlops.series.quality import score, usable
+from mlops.series.scoring import Thresholds, assess
 
 START = pd.Timestamp("2023-01-01")
 END = START + pd.Timedelta(days=399)

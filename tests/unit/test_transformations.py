@@ -9,10 +9,11 @@ from tests.campaign import examples
 
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, UnknownName
-from mlops.feature_store.build import from_frame, on_holiday
+from mlops.feature_store.build import on_holiday
 from mlops.features import feature
 from mlops.features import transformations as t
 from mlops.features.cells import Cells, fold
+from mlops.features.grid import from_frame
 from mlops.features.transformations import TRANSFORMATIONS, Transformation, parse, reach
 from mlops.panels.calendar import Calendar
 

@@ -6,7 +6,7 @@ import pytest
 
 from mlops.policy import RetrainPolicy
 from mlops.tracking.registry import ModelVersion
-from mlops.training.retrain import NAIVE, OURS, THEIRS, judge
+from mlops.training.retrain import TAGS, judge
 
 MADE = datetime(2020, 1, 1, tzinfo=UTC)
 CHAMPION = ModelVersion("demand", 1, "run", "source", {}, MADE)
@@ -26,7 +26,8 @@ CHAMPION = ModelVersion("demand", 1, "run", "source", {}, MADE)
 def test_a_challenger_has_to_beat_the_champion_and_the_naive(
     ours: float, theirs: float, naive: float | None, promoted: bool
 ):
-    tags = {OURS: str(ours), THEIRS: str(theirs)} | ({NAIVE: str(naive)} if naive else {})
+    wapes = {"candidate": ours, "champion": theirs} | ({"naive": naive} if naive else {})
+    tags = {TAGS[name]: str(value) for name, value in wapes.items()}
     found = judge(ModelVersion("demand", 2, "run", "source", tags, MADE), CHAMPION, RetrainPolicy(14, 0.02))
     assert found.promoted is promoted
     assert (

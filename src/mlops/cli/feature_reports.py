@@ -159,7 +159,7 @@ def _limits(given: Sequence[str]) -> "Limits":
 
 
 def _print_profiles(found: Sequence["Profiled"], findings: dict[str, list[str]]) -> None:
-    from mlops.features.histogram import sparkline
+    from mlops.feature_store.histogram import sparkline
 
     first = found[0].profile
     console.print(

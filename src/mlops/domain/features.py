@@ -79,3 +79,21 @@ class FeatureSet:
     def names(self) -> tuple[str, ...]:
         """The features' names, in order."""
         return tuple(feature.name for feature in self.features)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "FeatureSet":
+        """The set of a document, as `document` makes it."""
+        features = tuple(FeatureDefinition.of(one) for one in document["features"])
+        return cls(
+            document["name"],
+            Selection(**document["selection"]),
+            features,
+            document.get("label", "value"),
+            document.get("description", ""),
+        )
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole of it as JSON has it."""
+        own = {"name": self.name, "label": self.label, "description": self.description}
+        return own | {"selection": self.selection.document, "features": [one.document for one in self.features]}

@@ -112,7 +112,8 @@ def backtest(
     frame, form = taken(frame, id_col=id_col, time_col=time_col, target_col=target_col)
     if labels_ends(params.get("freq") or ""):
         frame = restamped(frame, params["freq"])
-    panels = Panels.of(frame, params.get("freq"), params.get("covariates") or ())
+    sources = forecaster(kind)(**params).sources
+    panels = Panels.of(frame, params.get("freq"), params.get("covariates") or (), sources=sources)
     past, read = Newest(panels), days_or_times if panels.granularity.dated else times
     frame = frame.assign(ds=read(frame["ds"]).astype("datetime64[ns]"))
     parts, done = [], 0

@@ -16,19 +16,19 @@ from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
 from mlops.feature_store.digest import Fingerprint, fingerprint
-from mlops.feature_store.grid import Clock, Grid, Observed, Wanted
-from mlops.feature_store.sources import observed_of, read_sources, wanted
+from mlops.feature_store.sources import read_sources
 from mlops.feature_store.store import register
-from mlops.features.definitions import check
-from mlops.features.transformations import parse
-from mlops.forecasting.lightgbm.design import Design
+from mlops.features.definitions import check, sources_of
+from mlops.features.grid import framed
+from mlops.features.panel import PanelInputs
+from mlops.features.transformations import column_of
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 from mlops.panels.panel import Panel
 from mlops.series import read
 from mlops.times import aware_utc, local_times
 
-__all__ = ["Built", "build", "from_frame", "history", "on_holiday", "values"]
+__all__ = ["Built", "build", "history", "on_holiday", "values"]
 
 
 @dataclass(frozen=True)
@@ -125,30 +125,6 @@ def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
     )
 
 
-def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:
-    """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
-    source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
-    ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
-    clocks = [Clock(int(anchor)) for anchor in anchors]
-    grid = Grid(GRANULARITIES[granularity], clocks, {(source, "series", None): observed})
-    return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
-
-
-def framed(ids: Any, grid: Grid, rows: Observed, feature_set: FeatureSet, *, labelled: bool = True) -> pd.DataFrame:
-    """The frame of some rows; with `labelled` without those whose label can't be told."""
-    label: Wanted = (parse(feature_set.label), feature_set.selection.metric_type, "series")
-    given = str(label[0]) == "value"
-    table = grid.table(rows, [wanted(one) for one in feature_set.features] + ([] if given else [label]))
-    count = len(feature_set.features)
-    frame = pd.DataFrame(table[:count].T, columns=list(feature_set.names), copy=False)
-    frame.insert(0, "series_id", np.asarray(ids)[rows.row])
-    frame.insert(1, "ds", rows.ds)
-    frame.insert(2, "y", rows.y if given else table[count])
-    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
-    frame = frame.astype(narrow) if narrow else frame
-    return frame if given or not labelled else frame[frame["y"].notna()].reset_index(drop=True)
-
-
 def history(
     database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
 ) -> pd.DataFrame:
@@ -171,37 +147,47 @@ def history(
 
 
 def values(
-    observed: pd.DataFrame, wanted: pd.DataFrame, names: Sequence[str], country: str | None, granularity: str
+    observed: pd.DataFrame,
+    wanted: pd.DataFrame,
+    features: Sequence[FeatureDefinition],
+    country: str | None,
+    selection: Selection,
 ) -> pd.DataFrame:
-    """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only."""
+    """`wanted` (series_id, cutoff, ds) with a column per feature and `holiday`; each row sees up to its cutoff only.
+
+    `observed` is `series_id, ds, y` of the selection, with a column for each other source of the features. Times are
+    naive UTC. A feature that is of the row's own time is that, too.
+    """
     calendar, local = Calendar.of(country), wanted["ds"].to_numpy("datetime64[ns]").copy()
-    table = np.full((len(wanted), len(names)), np.nan)
-    for panel in Panels.of(observed, granularity).parts:
+    table = np.full((len(wanted), len(features)), np.nan)
+    asked = FeatureSet("", selection, tuple(features))
+    for panel in Panels.of(observed, selection.granularity, sources=sources_of(asked)).parts:
         rows = np.flatnonzero(wanted["series_id"].isin(panel.ids))
         if len(rows):
             local[rows] = local_times(local[rows], panel.zone)
             cutoff = local_times(wanted["cutoff"].to_numpy("datetime64[ns]")[rows], panel.zone)
-            table[rows] = _values(panel, wanted["series_id"].iloc[rows], local[rows], cutoff, names, calendar)
-    flags = on_holiday(local, GRANULARITIES[granularity], calendar)
-    return wanted.assign(**{name: table[:, place] for place, name in enumerate(names)}, holiday=flags)
+            table[rows] = _values(panel, wanted["series_id"].iloc[rows], local[rows], cutoff, asked, calendar)
+    flags = on_holiday(local, GRANULARITIES[selection.granularity], calendar)
+    names = {name: table[:, place] for place, name in enumerate(asked.names)}
+    return wanted.assign(**names, holiday=flags)
 
 
 def _values(
-    panel: Panel, ids: "pd.Series[int]", ds: Times, cutoff: Times, names: Sequence[str], calendar: Calendar
+    panel: Panel, ids: "pd.Series[int]", ds: Times, cutoff: Times, asked: FeatureSet, calendar: Calendar
 ) -> Floats:
     """A row per series, time and cutoff, by the clock of the panel."""
     number = panel.granularity.number
     first = int(number(panel.index[:1].to_numpy())[0])
     origin = np.clip(number(cutoff) - first, -1, len(panel.index) - 1)
     steps = number(ds) - number(cutoff)
-    design, table = Design(panel, calendar, int(max(steps))), np.full((len(ds), len(names)), np.nan)
-    if "smoothed" in names:
-        design.smooth(np.unique(origin))
-    series = panel.ids.get_indexer(pd.Index(ids))
+    inputs = PanelInputs(panel, calendar, int(max(steps)), target=asked.selection.metric_type)
+    columns = [column_of(one) for one in asked.features]
+    inputs.smooth(columns, np.unique(origin))
+    table, series = np.full((len(ds), len(columns)), np.nan), panel.ids.get_indexer(pd.Index(ids))
     for step in np.unique(steps):
         rows = np.flatnonzero(steps == step)
         origins, place = np.unique(origin[rows], return_inverse=True)
-        table[rows] = design.matrix(names, origins, int(step))[series[rows] * len(origins) + place]
+        table[rows] = inputs.matrix(columns, origins, int(step))[series[rows] * len(origins) + place]
     return table
 
 

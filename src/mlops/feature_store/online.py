@@ -14,11 +14,11 @@ from mlops.db.binary import elements, table
 from mlops.domain.canonical import canonical_json
 from mlops.domain.features import FeatureSet
 from mlops.errors import NothingToDo, Refused
-from mlops.feature_store.build import framed, nothing
-from mlops.feature_store.grid import Observed, step_of
+from mlops.feature_store.build import nothing
 from mlops.feature_store.sources import read_sources, series_of
 from mlops.feature_store.store import register
 from mlops.features.definitions import check
+from mlops.features.grid import Observed, framed, step_of
 from mlops.times import aware_utc, naive_utc
 
 __all__ = ["Refreshed", "latest", "next_rows", "refresh"]

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
@@ -15,18 +14,14 @@ from mlops.domain.metric_types import MetricType
 from mlops.domain.profiles import FeatureProfile, Window
 from mlops.errors import NothingToDo, UnknownName
 from mlops.feature_store import offline
-from mlops.feature_store.build import Built, build, history
+from mlops.feature_store.build import nothing, rows
 from mlops.feature_store.impact import versioned
 from mlops.feature_store.profile import profile
+from mlops.feature_store.store import register
 from mlops.features.definitions import Declared
-from mlops.forecasting.lightgbm.design import FEATURES as OWN
-from mlops.forecasting.lightgbm.design import Design
-from mlops.panels.calendar import Calendar
-from mlops.panels.from_frame import Panels
-from mlops.panels.panel import Panel
-from mlops.times import instants
+from mlops.features.standard import formerly
 
-__all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
+__all__ = ["ProfileRequest", "Profiled", "keep", "profile_features", "request_for"]
 
 UNNAMED = "features"
 FEWEST_EDGES = 2
@@ -34,7 +29,7 @@ FEWEST_EDGES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ProfileRequest:
     """Features to be profiled on a selection of series; `versions` has those that are recorded already, by name.
 
     `name` is that of their set; features that were asked for by themselves are an unnamed one.
@@ -45,7 +40,7 @@ class Subject:
     definitions: tuple[FeatureDefinition, ...]
     versions: Mapping[str, int]
     country: str | None = None
-    """Whose holidays the direct model's own features count."""
+    """Whose holidays standard features count that were recorded in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ def profile_features(
     values are those that were known then. Repeating it changes nothing. Raises UnknownName with what there is, and
     NothingToDo when nothing at all was recorded by `as_of`.
     """
-    asked = subject(database, known, name)
+    asked = request_for(database, known, name)
     window = Window.before(as_of, days or GRANULARITIES[asked.selection.granularity].recent_days)
     frame, versions = _values(database, asked, window, as_of)
     with database.transaction() as transaction:
@@ -92,7 +87,7 @@ def keep(database: Database, profiles: Sequence[Profiled]) -> int:
     return written
 
 
-def subject(database: Database, known: Declared, name: str) -> Subject:
+def request_for(database: Database, known: Declared, name: str) -> ProfileRequest:
     """What a name means: a declared set, a declared or a recorded feature, or a model."""
     if name in known.sets:
         return _of_set(known.sets[name])
@@ -100,37 +95,36 @@ def subject(database: Database, known: Declared, name: str) -> Subject:
     if version is None and plain in known.features:
         return _of_declared(database, known, plain)
     with database.transaction() as transaction:
-        rows = [row for row in transaction.rows("feature_versions", name=plain) if version in (None, row["version"])][
-            -1:
-        ]
-        rows = rows or transaction.rows("features_of_model", name=name)
-        if not rows:
+        known_versions = transaction.rows("feature_versions", name=plain)
+        found = [row for row in known_versions if version in (None, row["version"])][-1:]
+        found = found or transaction.rows("features_of_model", name=name)
+        if not found:
             choices = {*known.sets, *known.features, *(row["name"] for row in transaction.rows("list_features"))}
             raise UnknownName("feature set, feature or model", name, choices)
-        return _of_recorded(transaction, rows)
+        return _of_recorded(transaction, found)
 
 
-def _of_set(found: FeatureSet) -> Subject:
-    return Subject(found.name, found.selection, found.features, {})
+def _of_set(found: FeatureSet) -> ProfileRequest:
+    return ProfileRequest(found.name, found.selection, found.features, {})
 
 
-def _of_declared(database: Database, known: Declared, name: str) -> Subject:
+def _of_declared(database: Database, known: Declared, name: str) -> ProfileRequest:
     """A feature for the series of the first set that has it, else of what it is computed from."""
     definition = known.features[name]
     selections = [one.selection for one in known.sets.values() if name in one.names]
     if selections:
-        return Subject(UNNAMED, selections[0], (definition,), {})
+        return ProfileRequest(UNNAMED, selections[0], (definition,), {})
     with database.transaction() as transaction:
-        return Subject(UNNAMED, _selection(transaction, definition), (definition,), {})
+        return ProfileRequest(UNNAMED, _selection(transaction, definition), (definition,), {})
 
 
-def _of_recorded(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> Subject:
+def _of_recorded(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> ProfileRequest:
     """Features for the series that a model was trained on with them, else of what they are computed from."""
     definitions = tuple(FeatureDefinition.of(row["definition"]) for row in rows)
     used = transaction.one("newest_version_using_feature", name=rows[0]["name"], version=rows[0]["version"])
     selection = Selection(**used["selection"]) if used else _selection(transaction, definitions[0])
     versions = {row["name"]: row["version"] for row in rows}
-    return Subject(UNNAMED, selection, definitions, versions, used["country"] if used else None)
+    return ProfileRequest(UNNAMED, selection, definitions, versions, used["country"] if used else None)
 
 
 def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selection:
@@ -148,35 +142,25 @@ def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selec
 
 
 def _values(
-    database: Database, asked: Subject, window: Window, as_of: datetime
+    database: Database, asked: ProfileRequest, window: Window, as_of: datetime
 ) -> tuple[pd.DataFrame, Mapping[str, int]]:
     """The frame of window and history, and the version of each feature.
 
     The window is held against the history, which also shows the pattern in time.
     """
     start = window.start - timedelta(days=GRANULARITIES[asked.selection.granularity].profile_days)
-    own = [one.name for one in asked.definitions if one.name in OWN]
-    rest = tuple(one for one in asked.definitions if one.name not in OWN)
-    frames, versions = [], dict(asked.versions)
-    if own:
-        frames.append(_own(asked, history(database, asked.selection, as_of), own, start))
-    if rest:
-        built = _built(database, FeatureSet(asked.name, asked.selection, rest), as_of, start, window.end)
-        frames.append(built.frame.drop(columns="y"))
-        versions |= {name: one["version"] for name, one in built.features.items()}
-    whole = frames[0] if len(frames) == 1 else frames[0].merge(frames[1], on=["series_id", "ds"], how="outer")
-    return whole, versions
+    computed = tuple(formerly(one, asked.country) for one in asked.definitions)
+    feature_set = FeatureSet(asked.name, asked.selection, computed)
+    frame = rows(database, feature_set, as_of, start=start, end=window.end)
+    if frame.empty:  # series that have all ended before: all there are, to show since when
+        frame = rows(database, feature_set, as_of, end=window.end)
+    if frame.empty:
+        raise nothing(asked.selection, as_of)
+    new = register(database, [one for one in asked.definitions if one.name not in asked.versions])
+    return frame.drop(columns="y"), {**asked.versions, **{name: one["version"] for name, one in new.items()}}
 
 
-def _built(database: Database, feature_set: FeatureSet, as_of: datetime, start: datetime, end: datetime) -> Built:
-    """The set's rows since `start`; of series that have all ended before, all there are, to show since when."""
-    try:
-        return build(database, feature_set, as_of, start=start, end=end)
-    except NothingToDo:
-        return build(database, feature_set, as_of, end=end)
-
-
-def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime) -> pd.DataFrame | None:
+def _earlier(database: Database, asked: ProfileRequest, window: Window, as_of: datetime) -> pd.DataFrame | None:
     """What the newest build of the set until `as_of` holds of the window."""
     there = [row["as_of"] for row in offline.builds(database, asked.name) if row["as_of"] <= as_of]
     if not there:
@@ -186,26 +170,6 @@ def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime
         return offline.read(database, feature_set, there[0], start=window.start, end=window.end).frame
     except NothingToDo:  # other definitions, or another window
         return None
-
-
-def _own(asked: Subject, observed: pd.DataFrame, names: Sequence[str], start: datetime) -> pd.DataFrame:
-    """The direct model's own features, one step ahead, of every observation; `value` is the observation itself."""
-    panels = Panels.of(observed, asked.selection.granularity)
-    return pd.concat([_own_of(panel, names, asked.country, start) for panel in panels.parts], ignore_index=True)
-
-
-def _own_of(panel: Panel, names: Sequence[str], country: str | None, start: datetime) -> pd.DataFrame:
-    design, origins = Design(panel, Calendar.of(country), 1), np.arange(len(panel.index) - 1)
-    if "smoothed" in names:
-        design.smooth(origins)
-    frame = pd.DataFrame(design.matrix(names, origins, 1).astype(float), columns=list(names))
-    frame.insert(0, "series_id", np.repeat(panel.ids.to_numpy(), len(origins)))
-    frame.insert(1, "ds", np.tile(instants(panel.index[1:].to_numpy(), panel.zone), len(panel.ids)))
-    y = panel.y[:, 1:].ravel()
-    frame = frame.assign(value=y) if "value" in names else frame
-    frame = frame[~np.isnan(y)]
-    recent = frame["ds"] >= pd.Timestamp(start).tz_localize(None)
-    return frame[recent] if recent.any() else frame
 
 
 def _recorded(transaction: Transaction, versions: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -1,27 +1,25 @@
 """What features of some series are computed from, as it was known at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Ints
 from mlops.db import Database, Transaction
 from mlops.db.archive.read import read_archived
 from mlops.db.binary import elements
-from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.errors import BadInput
-from mlops.feature_store.grid import Clock, Grid, Observed, Wanted, anchors_of, step_of, time_of
-from mlops.features.transformations import parse, reach, sources
+from mlops.features.definitions import sources_of
+from mlops.features.grid import Clock, Grid, Observed, anchors_of, checked, step_of, time_of
+from mlops.features.point import Source
+from mlops.features.transformations import Column, column_of, parse, reach, sources_in
 
-__all__ = ["Sources", "observed_of", "read_sources", "series_of", "wanted"]
-
-Key = tuple[str, str, str | None]
+__all__ = ["Sources", "read_sources", "series_of", "sets_of", "with_sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,6 @@ class Sources:
         return self.observed if chosen.all() else self.observed.where(chosen)
 
 
-def wanted(definition: FeatureDefinition) -> Wanted:
-    """What has to be computed for a definition."""
-    own = definition.source_metric_types[0] if definition.source_metric_types else None
-    return parse(definition.transformation), own, definition.entity
-
-
 def read_sources(
     database: Database,
     feature_set: FeatureSet,
@@ -59,8 +51,8 @@ def read_sources(
 ) -> Sources:
     """Everything that rows from `start` on look at; with a window without an end, everything there is."""
     selection, granularity = feature_set.selection, GRANULARITIES[feature_set.selection.granularity]
-    asked = [wanted(one) for one in feature_set.features]
-    label: Wanted = (parse(feature_set.label), selection.metric_type, "series")
+    asked = [column_of(one) for one in feature_set.features]
+    label: Column = parse(feature_set.label), Source(selection.metric_type)
     since = None if start is None else _since(start, granularity, [*asked, label])
     with database.transaction() as transaction:
         places = series_of(transaction, selection, series)
@@ -72,16 +64,48 @@ def read_sources(
             return transaction.rows("feature_history", series_ids=chosen, as_of=as_of, start=since)
 
         own, anchors = _long(known(ids.tolist()), ids, granularity)
-        observed: dict[Key, Observed] = {(selection.metric_type, "series", None): own}
-        for key in sorted({key for one in asked for key in _keys(one)} - set(observed), key=str):
-            metric_type, entity, across = key
-            links = transaction.rows("feature_sources", series_ids=ids.tolist(), metric_type=metric_type, entity=entity)
+        observed = {Source(selection.metric_type): own}
+        for source in sorted({one for column in asked for one in sources_in(*column)} - set(observed), key=str):
+            links = transaction.rows(
+                "feature_sources",
+                series_ids=ids.tolist(),
+                metric_type=source.metric_type,
+                entity=source.entity,
+            )
             found = known({link["source_id"] for link in links})
-            observed[key] = _linked(found, links, ids, granularity, anchors, across)
+            observed[source] = _linked(found, links, ids, granularity, anchors, source.across)
     texts = [place["labels"] for place in places]
     clocks = [Clock(int(anchor), place["time_zone"]) for anchor, place in zip(anchors, places, strict=True)]
     grid = Grid(granularity, clocks, observed, lambda key: [_said(one.get(key)) for one in texts])
     return Sources(ids, own, grid)
+
+
+def with_sources(
+    database: Database, frame: pd.DataFrame, feature_sets: Iterable[FeatureSet], as_of: datetime
+) -> pd.DataFrame:
+    """A frame `series_id, ds, y` with a column for each other source that features of its series are computed from.
+
+    The values are those known at `as_of`, each at the beginning of its series' step (naive UTC). Steps that only a
+    source has a value of are further rows, in which y is missing. Nothing changes where the series' own values are all.
+    """
+    for feature_set in feature_sets:
+        columns = sources_of(feature_set)
+        if frame.empty or set(columns) <= set(frame.columns):
+            continue
+        series = sorted(int(one) for one in frame["series_id"].unique())
+        found = read_sources(database, feature_set, as_of, series=series)
+        for source, values in found.grid.observed.items():
+            if source.column in columns and source.column not in frame.columns:
+                frame = frame.merge(_column(found, source, values, frame), on=["series_id", "ds"], how="outer")
+        frame = frame.sort_values(["series_id", "ds"], ignore_index=True)
+    return frame
+
+
+def sets_of(recipe: Mapping[str, Any]) -> list[FeatureSet]:
+    """The feature sets that the parameters of a recipe declare, wherever they stand."""
+    found = [FeatureSet.of(recipe["features"])] if isinstance(recipe.get("features"), Mapping) else []
+    inner = (one for name, one in recipe.items() if name != "features" and isinstance(one, Mapping))
+    return found + [one for params in inner for one in sets_of(params)]
 
 
 def series_of(
@@ -98,13 +122,15 @@ def series_of(
     )
 
 
-def _keys(one: Wanted) -> set[Key]:
-    transformation, own, entity = one
-    return {(str(of or own), entity, across) for of, across in sources(transformation)}
+def _column(found: Sources, source: Source, values: Observed, like: pd.DataFrame) -> pd.DataFrame:
+    anchors = np.array([clock.anchor for clock in found.grid.clocks], dtype=np.int64)
+    ds = time_of(values.step, found.grid.granularity, anchors[values.row])
+    column = pd.DataFrame({"series_id": found.ids[values.row], "ds": ds, source.column: values.y})
+    return column.astype({key: like[key].dtype for key in ("series_id", "ds")})
 
 
-def _since(start: datetime, granularity: Granularity, asked: Sequence[Wanted]) -> datetime | None:
-    back = [reach(transformation) for transformation, _, _ in asked]
+def _since(start: datetime, granularity: Granularity, asked: Sequence[Column]) -> datetime | None:
+    back = [reach(transformation) for transformation, _ in asked]
     if any(one is None for one in back):
         return None
     more = granularity.anchors > 1  # the step of a series may begin before the usual one
@@ -123,42 +149,6 @@ def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) 
     anchors = anchors_of(times, row, len(ids), granularity)
     observed = Observed(row, step_of(times, granularity, anchors[row]), times, values)
     return checked(observed, ids, granularity), anchors
-
-
-def observed_of(frame: pd.DataFrame, granularity: Granularity) -> tuple[npt.NDArray[Any], Observed, Ints]:
-    """The series ids of a frame `series_id, ds, y`, its observations in order, and the anchors of the series."""
-    codes, ids = _codes(frame["series_id"].to_numpy())
-    ds, y = frame["ds"].to_numpy("datetime64[ns]"), frame["y"].to_numpy(float)
-    observed = Observed(codes, granularity.number(ds), ds, y)
-    if np.isnan(y.sum()):
-        observed = observed.where(~np.isnan(y))
-    key = (observed.row << 32) + observed.step
-    ordered = len(key) < 2 or np.diff(key).min() > 0
-    if not ordered:
-        observed = observed.where(np.argsort(key, kind="stable"))
-    anchors = anchors_of(observed.ds, observed.row, len(ids), granularity)
-    if anchors.any():
-        observed = replace(observed, step=step_of(observed.ds, granularity, anchors[observed.row]))
-    return ids, observed if ordered else checked(observed, ids, granularity), anchors
-
-
-def _codes(series: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
-    """The place of each row's series among all, and all series in order."""
-    begins = np.flatnonzero(np.r_[True, series[1:] != series[:-1]][: len(series)])
-    ids, place = np.unique(series[begins], return_inverse=True)
-    return np.repeat(place.astype(np.int64), np.diff(np.r_[begins, len(series)])), ids
-
-
-def checked(observed: Observed, ids: npt.NDArray[Any], granularity: Granularity) -> Observed:
-    """The same, unless a series has two values in one step."""
-    twice = np.flatnonzero((np.diff(observed.row) == 0) & (np.diff(observed.step) == 0))
-    if len(twice):
-        first, second = observed.ds[twice[0]], observed.ds[twice[0] + 1]
-        raise BadInput(
-            f"series {ids[observed.row[twice[0]]]} is {granularity} and has two values in one step, at {first} and"
-            f" {second} UTC; give it its own granularity, or remove one"
-        )
-    return observed
 
 
 def _linked(

@@ -1,10 +1,11 @@
-"""Features: defined as data, built from what was known at a time, and recorded by definition and version.
+"""Features as data, and the one way to compute them; no database.
 
-What a definition file needs: `feature`, `FeatureSet`, `Selection` and the transformations.
+What a definition file needs: `feature`, `FeatureSet`, `Selection`, the `standard` features and the transformations.
 """
 
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.features.definitions import feature
+from mlops.features.standard import standard
 from mlops.features.transformations import (
     day_of_month,
     day_of_week,
@@ -16,8 +17,12 @@ from mlops.features.transformations import (
     hour,
     label,
     lag,
+    lag_of_target,
+    level,
+    log1p,
     month,
     ratio,
+    relative,
     rolling_max,
     rolling_mean,
     rolling_median,
@@ -25,14 +30,21 @@ from mlops.features.transformations import (
     rolling_quantile,
     rolling_std,
     rolling_sum,
+    running_mean,
     seasonal_lag,
+    seasonal_mean,
     seasonal_rolling_mean,
+    seasonal_std,
     share_missing,
+    smoothed,
+    step_ahead,
     steps_since_holiday,
     steps_since_nonzero,
     steps_since_observed,
     steps_to_holiday,
     value,
+    year_growth,
+    year_index,
 )
 
 __all__ = [
@@ -50,8 +62,12 @@ __all__ = [
     "hour",
     "label",
     "lag",
+    "lag_of_target",
+    "level",
+    "log1p",
     "month",
     "ratio",
+    "relative",
     "rolling_max",
     "rolling_mean",
     "rolling_median",
@@ -59,12 +75,20 @@ __all__ = [
     "rolling_quantile",
     "rolling_std",
     "rolling_sum",
+    "running_mean",
     "seasonal_lag",
+    "seasonal_mean",
     "seasonal_rolling_mean",
+    "seasonal_std",
     "share_missing",
+    "smoothed",
+    "standard",
+    "step_ahead",
     "steps_since_holiday",
     "steps_since_nonzero",
     "steps_since_observed",
     "steps_to_holiday",
     "value",
+    "year_growth",
+    "year_index",
 ]

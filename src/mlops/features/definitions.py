@@ -12,11 +12,12 @@ from runpy import run_path
 from mlops.domain.features import FeatureDefinition, FeatureSet
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, Misused, MlopsError, UnknownName
-from mlops.features.transformations import Transformation, newest, parse, sources
-from mlops.forecasting.lightgbm.design import FEATURES as OWN
+from mlops.features.point import Source
+from mlops.features.standard import WORDS
+from mlops.features.transformations import Transformation, column_of, newest, parse, sources, sources_in
 from mlops.project import project_file
 
-__all__ = ["Declared", "check", "declared", "feature", "feature_set"]
+__all__ = ["Declared", "check", "declared", "feature", "feature_set", "sources_of"]
 
 ENTITIES = ("series", "customer", "route", "vehicle", "driver", "site")
 DTYPES = ("float64", "float32")
@@ -112,9 +113,9 @@ def declared(path: Path | None = None) -> Declared:
     names = _run(path)
     features, sets = (_list(names, one, kind, path) for one, kind in _DECLARATIONS.items())
     for one in [*features, *(inside for each in sets for inside in each.features)]:
-        if one.name in OWN:
+        if one.name in WORDS and one.description != WORDS[one.name]:
             raise BadInput(
-                f"feature {one.name!r} is one of the direct model's own; choose another name", where=str(path)
+                f"feature {one.name!r} is one of the standard features; choose another name", where=str(path)
             )
     _unique([one.name for one in features], "features", path)
     _unique([one.name for one in sets], "feature sets", path)
@@ -124,6 +125,12 @@ def declared(path: Path | None = None) -> Declared:
 def feature_set(name: str, path: Path | None = None) -> FeatureSet:
     """A declared feature set by its name."""
     return declared(path).feature_set(name)
+
+
+def sources_of(feature_set: FeatureSet) -> tuple[str, ...]:
+    """The columns that its features are computed from beside the values of the series, in order."""
+    found = {source for one in feature_set.features for source in sources_in(*column_of(one))}
+    return tuple(sorted(source.column for source in found - {Source(feature_set.selection.metric_type)}))
 
 
 _DECLARATIONS: dict[str, type] = {"FEATURES": FeatureDefinition, "FEATURE_SETS": FeatureSet}

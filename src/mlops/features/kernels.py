@@ -1,12 +1,12 @@
-"""How each transformation is computed: one function per name, on many series at once.
+"""How transformations of windows, of the calendar and of other transformations are computed, on many series at once.
 
 A function of values gives, for each step, what it makes of the steps up to and including that one; how many steps
-before the row that is (`lag`) is not its business. Its columns may begin later than those of the values, by as many
+before the target that is (`lag`) is not its business. Its columns may begin later than those of the values, by as many
 steps as its window reaches back. NaN is what can't be told.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +18,23 @@ from mlops.features.cells import Cells, Number
 from mlops.panels.calendar import Calendar
 from mlops.times import UTC, local_times
 
+NOTHING_NAMED = Calendar()
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The times (UTC) at which steps begin, how long they are, and by which clock their calendar goes."""
+    """The times (UTC) at which steps begin, how long they are, by which clock their calendar goes, and named days.
+
+    `named` has the events beside the public holidays, which may be about some of the series `ids` only. `before` is how
+    many steps before the first one may be looked at (None: any).
+    """
 
     times: pd.DatetimeIndex
     granularity: Granularity
     zone: str = UTC
+    named: Calendar = NOTHING_NAMED
+    ids: pd.Index = field(default_factory=lambda: pd.Index([]))
+    before: int | None = None
 
     @classmethod
     def between(cls, begin: int, end: int, granularity: Granularity, zone: str = UTC) -> "Steps":
@@ -37,10 +46,16 @@ class Steps:
         """What the clock shows; a step of a day or longer carries its local date already."""
         return self.times if self.granularity.dated else pd.DatetimeIndex(local_times(self.times.to_numpy(), self.zone))
 
-    def longer(self, before: int, after: int) -> "Steps":
-        """With some steps more on both sides."""
+    def around(self, before: int, after: int) -> tuple["Steps", int]:
+        """With some steps more on both sides, and how many those before are: fewer where not so many may be seen."""
+        before = before if self.before is None else min(before, self.before)
         begin = int(self.granularity.number(self.times[:1].to_numpy())[0])
-        return Steps.between(begin - before, begin + len(self.times) + after, self.granularity, self.zone)
+        times = self.granularity.start(np.arange(begin - before, begin + len(self.times) + after))
+        return replace(self, times=pd.DatetimeIndex(times).as_unit("ns")), before
+
+    def named_days(self, country: str | None) -> Floats:
+        """How many days of each step are public holidays of the country or events (series × steps, or one row)."""
+        return replace(self.named, country=country).count_of(self.ids, self.local, self.granularity)
 
 
 def value(cells: Cells) -> Floats:
@@ -53,8 +68,13 @@ def lag(cells: Cells, n: int) -> Floats:  # noqa: ARG001  the table shifts by it
     return cells.values
 
 
+def lag_of_target(cells: Cells, n: int) -> Floats:  # noqa: ARG001  the table shifts by it
+    """The value `n` steps before the target; never after the origin, so farther ahead than `n` it is the newest."""
+    return cells.values
+
+
 def seasonal_lag(cells: Cells, season: int, n: int = 1) -> Floats:  # noqa: ARG001  the table shifts by them
-    """The value `n` seasons of `season` steps before."""
+    """The `n`-th newest value of the target's place in the season: of its weekday where `season` is 7."""
     return cells.values
 
 
@@ -147,50 +167,60 @@ def steps_since_nonzero(cells: Cells, most: int = 365) -> Floats:
 
 def day_of_week(steps: Steps) -> Floats:
     """The weekday, Monday 0."""
-    return steps.local.dayofweek.to_numpy(dtype=float)
+    return steps.local.dayofweek.to_numpy(dtype=float)[None, :]
 
 
 def day_of_month(steps: Steps) -> Floats:
     """The day of the month, from 1."""
-    return steps.local.day.to_numpy(dtype=float)
+    return steps.local.day.to_numpy(dtype=float)[None, :]
 
 
 def day_of_year(steps: Steps) -> Floats:
     """The day of the year, from 1."""
-    return steps.local.dayofyear.to_numpy(dtype=float)
+    return steps.local.dayofyear.to_numpy(dtype=float)[None, :]
 
 
 def month(steps: Steps) -> Floats:
     """The month, January 1."""
-    return steps.local.month.to_numpy(dtype=float)
+    return steps.local.month.to_numpy(dtype=float)[None, :]
 
 
 def hour(steps: Steps) -> Floats:
     """The hour of the day."""
-    return steps.local.hour.to_numpy(dtype=float)
+    return steps.local.hour.to_numpy(dtype=float)[None, :]
 
 
-def holiday(steps: Steps, country: str) -> Floats:
-    """How many days of the step are public holidays of a country (ISO code): 0 or 1 for days and hours."""
-    return Calendar.of(country).count(steps.local, steps.granularity)
+def holiday(steps: Steps, country: str | None = None) -> Floats:
+    """How many days of the step are public holidays of a country (ISO code) or events: 0 or 1 for days and hours."""
+    return steps.named_days(country)
 
 
-def steps_to_holiday(steps: Steps, country: str, most: int = 14) -> Floats:
-    """Steps until the next public holiday: 0 on one, never more than `most`."""
-    flags = holiday(steps.longer(0, most), country) > 0
-    return _since(flags[None, ::-1], most)[0, ::-1][: len(steps.times)]
+def steps_to_holiday(steps: Steps, country: str | None = None, most: int = 14) -> Floats:
+    """Steps until the next public holiday or event: 0 on one, never more than `most`."""
+    around, _ = steps.around(0, most)
+    return _since(around.named_days(country)[:, ::-1] > 0, most)[:, ::-1][:, : len(steps.times)]
 
 
-def steps_since_holiday(steps: Steps, country: str, most: int = 14) -> Floats:
-    """Steps since the last public holiday: 0 on one, never more than `most`."""
-    flags = holiday(steps.longer(most, 0), country) > 0
-    return _since(flags[None, :], most)[0, most:]
+def steps_since_holiday(steps: Steps, country: str | None = None, most: int = 14) -> Floats:
+    """Steps since the last public holiday or event: 0 on one, never more than `most`."""
+    around, before = steps.around(most, 0)
+    return _since(around.named_days(country) > 0, most)[:, before:]
+
+
+def relative(x: Floats) -> Floats:
+    """Values over the level of their series at the origin, so that one model serves a corner shop and a city."""
+    return x
 
 
 def ratio(top: Floats, bottom: Floats) -> Floats:
     """One by the other; NaN where the other is zero, or so small that there is no number for it."""
     quotient = np.divide(top, np.where(bottom == 0, np.nan, bottom))
     return np.where(np.isinf(quotient), np.nan, quotient)
+
+
+def log1p(x: Floats) -> Floats:
+    """The logarithm of one more than another transformation."""
+    return np.asarray(np.log1p(x))
 
 
 def label(texts: Callable[[str], Sequence[str | None]], key: str, categories: tuple[str, ...]) -> Floats:

@@ -38,6 +38,7 @@ class Panels:
         covariates: Sequence[str] = (),
         future: pd.DataFrame | None = None,
         *,
+        sources: Sequence[str] = (),
         coding: Coding | None = None,
     ) -> "Panels":
         """The panels of a frame `series_id, ds, y`, `ds` being the beginning of each step (UTC).
@@ -45,16 +46,18 @@ class Panels:
         `freq` is the name of a granularity or pandas' alias (None: inferred, series by series). A column `time_zone`
         (IANA, one per series) says by which clock a series of hours or shorter steps lives; else it is UTC.
         `covariates` names further columns; `future` (`series_id, ds` and the same columns, but for static ones) has
-        their values ahead. `coding` is how they become numbers (None: as this frame says).
+        their values ahead. `sources` names columns that features are computed from, whose values ahead nobody has to
+        know. `coding` is how covariates become numbers (None: as this frame says).
 
         Raises BadInput for a time that does not begin a step, naming it.
         """
-        said = granularity_of(freq) if freq else None
-        rows = _checked(frame, days=said is None or said.dated)
-        step = said or infer(rows)
-        _refuse_missing(frame, covariates)
+        declared = granularity_of(freq) if freq else None
+        rows = _checked(frame, days=declared is None or declared.dated)
+        step = declared or infer(rows)
+        columns = (*covariates, *sources)
+        _refuse_missing(frame, columns)
         coding = Coding.of(frame, covariates) if coding is None else coding
-        known = _with_covariates(rows, frame, covariates, future, coding, days=step.dated)
+        known = _with_covariates(rows, frame, columns, future, coding, days=step.dated, needless=sources)
         if freq and labels_ends(freq):
             rows, known = (_begun(part, step) for part in (rows, known))
             _refuse_twice(rows)
@@ -72,8 +75,8 @@ class Panels:
             end = newest if zone == UTC else _at_most(newest, rows["ds"][chosen].max(), step)
             panel = _panel(part, replace(step, anchor=anchor), zone, end)
             ahead = known[known["series_id"].isin(panel.ids)]
-            if len(covariates):
-                panel = replace(panel, extra=_extra(panel, ahead, coding.names(covariates)), coding=coding)
+            if columns:
+                panel = replace(panel, extra=_extra(panel, ahead, coding.names(columns)), coding=coding)
             parts.append(panel)
         return cls(tuple(parts))
 
@@ -273,13 +276,14 @@ def _with_covariates(
     coding: Coding,
     *,
     days: bool,
+    needless: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """`series_id, ds` and the columns of the covariates, of both frames."""
+    """`series_id, ds` and the columns of the covariates, of both frames; the future has no need of some."""
     if not len(names):
         return rows[["series_id", "ds"]]
     parts = [frame]
     if future is not None:
-        _refuse_missing(future, [name for name in names if name not in coding.static])
+        _refuse_missing(future, [name for name in names if name not in (*coding.static, *needless)])
         parts.append(future.reindex(columns=["series_id", "ds", *names]))
     read = days_or_times if days else times
     columns = ["series_id", "ds", *names]
@@ -315,11 +319,11 @@ def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
     try:
         if pd.api.types.is_complex_dtype(frame[name].dtype):
             raise TypeError(f"the type is {frame[name].dtype}")
-        found = frame[name].astype(float)
+        values = frame[name].astype(float)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{name} holds something that is no number: {error}") from error
-    refuse_infinite(found.to_numpy(), frame, name, of="series_id", at="ds")
-    return found
+    refuse_infinite(values.to_numpy(), frame, name, of="series_id", at="ds")
+    return values
 
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
@@ -332,13 +336,13 @@ def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str,
     first = int(panel.granularity.number(panel.index[:1].to_numpy())[0])
     steps = range(max(int(number.max()) - first + 1, len(panel.index)))
     keyed = shown.assign(at=number - first).groupby(["series_id", "at"])[list(names)].mean()
-    found = {
+    extra = {
         name: keyed[name].unstack("at").reindex(index=panel.ids, columns=steps).to_numpy(dtype=float) for name in names
     }
     if panel.zone != UTC:
         ahead = panel.ahead_of(max(len(steps) - len(panel.index), 1))[1] + len(panel.index)
         skipped = np.setdiff1d(steps, np.r_[panel.by_the_clock()[1], ahead])
-        for values in found.values():
+        for values in extra.values():
             for at in skipped[skipped > 0]:
                 values[:, at] = values[:, at - 1]
-    return found
+    return extra

@@ -1,6 +1,6 @@
 """Many series on one regular calendar: the array that every model kind works on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,9 +27,9 @@ class Panel:
     shows, so that a rhythm of the day stays where it is when the clock changes. `end` is the instant of the newest
     step (None: the step itself), which matters where the clock shows an hour twice.
 
-    `extra` holds covariates that are known ahead, by name: one row per series, one column per step of `index` and then
-    of as many steps after it as are known. A covariate of text has a column of 0 and 1 for each category there, as
-    `coding` says; as a frame the panel has the text.
+    `extra` holds further columns by name, covariates that are known ahead and what features are computed from: one row
+    per series, one column per step of `index` and then of as many steps after it as are known. A covariate of text has
+    a column of 0 and 1 for each category there, as `coding` says; as a frame the panel has the text.
     """
 
     ids: pd.Index
@@ -94,6 +94,10 @@ class Panel:
         """Some of the series."""
         extra = {name: values[rows] for name, values in self.extra.items()}
         return replace(self, ids=self.ids[rows], y=self.y[rows], extra=extra)
+
+    def without(self, names: Collection[str]) -> "Panel":
+        """Without some columns of `extra`."""
+        return replace(self, extra={name: values for name, values in self.extra.items() if name not in names})
 
     def with_static(self, horizon: int) -> "Panel":
         """The panel with the covariates that never vary known for the `horizon` steps ahead, as in the newest step.
@@ -201,9 +205,9 @@ class Panel:
         series, row = np.nonzero(~np.isnan(self.y[:, place]) | gaps)
         step = place[row]
         keys = {"series_id": self.ids[series], "ds": at[row], "y": self.y[series, step]}
-        said = self.coding.decoded({name: values[series, step] for name, values in self.extra.items()})
-        found = pd.DataFrame(keys | said)
-        return found if self.zone == UTC else found.assign(time_zone=self.zone)
+        covariates = self.coding.decoded({name: values[series, step] for name, values in self.extra.items()})
+        rows = pd.DataFrame(keys | covariates)
+        return rows if self.zone == UTC else rows.assign(time_zone=self.zone)
 
     def known(self) -> pd.DataFrame:
         """`frame` with all that is known: of covariates also what they say in gaps and after the cutoff."""

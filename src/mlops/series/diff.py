@@ -10,7 +10,7 @@ from mlops.arrays import Bools, Floats, Ints, Times
 from mlops.db.binary import Arrays
 from mlops.domain.granularity import GRANULARITIES
 from mlops.series.parsing.external_sort import SECOND_BITS, Rows
-from mlops.series.quality import Thresholds, assess
+from mlops.series.scoring import Thresholds, assess
 
 __all__ = ["AROUND", "LATE", "ChangeSet", "SeriesFacts", "diff"]
 

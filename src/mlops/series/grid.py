@@ -1,4 +1,4 @@
-"""Many series in one array with room between them, so that a shift, a window or a median is one operation over all."""
+"""Many series in one array with padding between them: a shift, a window or a median is one operation over all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,11 @@ from mlops.arrays import Bools, Floats, Ints, Times
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.times import UTC, local_times
 
-__all__ = [
-    "ROOM",
-    "Bools",
-    "Floats",
-    "Grid",
-    "Ints",
-    "Times",
-    "centre",
-    "medians",
-    "periods",
-    "robust_scale",
-]
+__all__ = ["PADDING", "Grid", "centre", "medians", "periods", "robust_scale"]
 
 
 BLOCK, BLOCKS = 7, 4
-ROOM = BLOCK * BLOCKS
+PADDING = BLOCK * BLOCKS
 """Observations that a robust range looks back on, and the empty places before each series."""
 FEWEST = 14
 """Observations of those without which there is no range."""
@@ -54,8 +43,8 @@ class Grid:
 
     `series` (n) counts the series from 0, `period` (n) counts steps as they pass. `shift` (n) is how many steps the
     local clock is ahead of that count: phases are local, while an hour that the clock repeats or skips is neither two
-    nor a gap. A value is *placed* (size) when ROOM empty places stand before each series; what is computed from placed
-    values (size - ROOM) has lost the first room.
+    nor a gap. A value is *placed* (size) when PADDING empty places stand before each series; what is computed from
+    placed values (size - PADDING) has lost the first padding.
     """
 
     series: Ints
@@ -74,7 +63,7 @@ class Grid:
     @cached_property
     def place(self) -> Ints:
         """Where each row stands, (n)."""
-        return np.arange(len(self.series)) + ROOM * (self.series + 1)
+        return np.arange(len(self.series)) + PADDING * (self.series + 1)
 
     @cached_property
     def key(self) -> Ints:
@@ -94,14 +83,14 @@ class Grid:
         return bool(((np.diff(self.period) == 1) | (np.diff(self.series) != 0)).all())
 
     def placed(self, values: Floats) -> Floats:
-        """Row values (n) at their places, NaN in the room between."""
+        """Row values (n) at their places, NaN in the padding between."""
         found = np.full(int(self.place[-1]) + 1, np.nan)
         found[self.place] = values
         return found
 
     def rows(self, values: Floats) -> Floats:
-        """The row values (n) out of values (size - ROOM)."""
-        return values[self.place - ROOM]
+        """The row values (n) out of values (size - PADDING)."""
+        return values[self.place - PADDING]
 
     def same_phase(self, values: Floats) -> tuple[Floats, Floats]:
         """The median of the same phase in the last seasons and its newest value, each (n); NaN where there is none.
@@ -133,7 +122,7 @@ class Grid:
 
     @cached_property
     def _by_phase(self) -> tuple[Ints, Ints]:
-        """The rows in the order of series, phase and time, and their places with room for the shifts, each (n)."""
+        """The rows in the order of series, phase and time, and their places with padding for the shifts, each (n)."""
         season = self.granularity.longest
         key = self.series * season + (self.period if self.shift is None else self.period + self.shift) % season
         # 16 bits are sorted by radix, which is much faster
@@ -173,7 +162,7 @@ def medians(columns: Sequence[Floats], *, fewest: int = 1) -> Floats:
 
 
 def centre(placed: Floats) -> Floats:
-    """The median of the four medians of 7 of the ROOM values before, (size - ROOM); NaN where there is none."""
+    """The median of the four medians of 7 of the PADDING values before, (size - PADDING); NaN where there is none."""
     filled = np.where(np.isnan(placed), np.inf, placed)
     last = len(filled) - BLOCK + 1
     weekly = medians([filled[shift : last + shift].copy() for shift in range(BLOCK)])
@@ -182,11 +171,11 @@ def centre(placed: Floats) -> Floats:
 
 
 def robust_scale(away: Floats, *, still: float = np.nan) -> Floats:
-    """A robust standard deviation of what lies so far `away` (size, NaN: unknown) in the ROOM values before.
+    """A robust standard deviation of what lies so far `away` (size, NaN: unknown) in the PADDING values before.
 
     It is the mean of four means of 7, of which none counts for more than TALLEST times the middle one. Where more than
-    half of the values are 0, it is the mean of the others, because what seldom happens still has a size. (size - ROOM);
-    NaN where fewer than FEWEST are known; `still` where all of them are 0.
+    half of the values are 0, it is the mean of the others, because what seldom happens still has a size.
+    (size - PADDING); NaN where fewer than FEWEST are known; `still` where all of them are 0.
     """
     known = ~np.isnan(away)
     filled = np.where(known, away, 0.0)
@@ -227,7 +216,7 @@ def _sums(values: Floats) -> Floats:
 
 
 def _blocks(windows: Floats) -> list[Floats]:
-    """For each place after the first room the four windows of 7 that end before it, newest first; copies."""
+    """For each place after the first padding the four windows of 7 that end before it, newest first; copies."""
     last = len(windows) + BLOCK - 1
-    starts = [ROOM - BLOCK * (block + 1) for block in range(BLOCKS)]
-    return [windows[start : start + last - ROOM].copy() for start in starts]
+    starts = [PADDING - BLOCK * (block + 1) for block in range(BLOCKS)]
+    return [windows[start : start + last - PADDING].copy() for start in starts]

@@ -9,7 +9,7 @@ from mlops.db import Database, Transaction
 from mlops.db.binary import Arrays
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
-from mlops.series.quality import LOOK_BACK, Thresholds, assess
+from mlops.series.scoring import LOOK_BACK, Thresholds, assess
 from mlops.series.store import read_around
 
 __all__ = ["rescore"]

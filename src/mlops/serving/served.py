@@ -14,6 +14,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_from_file, trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.feature_store.build import history
+from mlops.feature_store.sources import sets_of, with_sources
 from mlops.forecasting.base import Forecaster
 from mlops.panels.files import read_file
 from mlops.series.names import names
@@ -197,4 +198,4 @@ def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tu
             f" series {first[0]} is {first[1]}{f' ({len(others)} more are refused)' if others else ''};"
             " bring newer observations in with `mlops series ingest FILE`, or ask for an earlier time with --as-of",
         )
-    return frame, refused
+    return with_sources(database, frame, sets_of(lineage["recipe"]["params"]), as_of), refused

@@ -341,6 +341,7 @@ def _signature(forecaster: Forecaster) -> ModelSignature:
                 ColSpec("string" if name in forecaster.coding.levels else "double", name, required=False)
                 for name in forecaster.covariates
             ),
+            *(ColSpec("double", name, required=False) for name in forecaster.sources),
         ]
     )
     params = ParamSchema(

@@ -1,6 +1,6 @@
 """What a training may learn from: usable history of the database or of a file, and why the rest was left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.series import LEVELS
 from mlops.errors import Misused, NothingToDo
 from mlops.feature_store.build import history
+from mlops.feature_store.sources import with_sources
 from mlops.panels.files import FileSeries
 from mlops.panels.timestamps import granularity_of
 from mlops.series.names import names
@@ -108,10 +109,18 @@ def _no_series(rows: Sequence[dict[str, Any]], metric_type: str, granularity: st
     return f"{wanted} yet; bring data in with `mlops series ingest FILE`"
 
 
-def read_data(database: Database, selection: Selection, as_of: datetime, *, ended: bool = False) -> TrainingData:
+def read_data(
+    database: Database,
+    selection: Selection,
+    as_of: datetime,
+    *,
+    ended: bool = False,
+    feature_sets: Iterable[FeatureSet] = (),
+) -> TrainingData:
     """What was known at `as_of`, without outages and without series that can't be trained on.
 
-    Of a history that has `ended`, series are stale when they stop before the others, not before `as_of`.
+    There is a column for each other source that `feature_sets` are computed from. Of a history that has `ended`, series
+    are stale when they stop before the others, not before `as_of`.
     """
     observed = history(database, selection, as_of)
     end = observed["ds"].max() if ended else naive_utc(as_of)
@@ -123,4 +132,4 @@ def read_data(database: Database, selection: Selection, as_of: datetime, *, ende
     if frame.empty:
         message = f"none of {len(excluded)} series can be trained on; the first: {excluded[0].reason}"
         raise nothing_current(database, selection.metric_type, selection.granularity, as_of, message)
-    return TrainingData(selection, frame, excluded, found)
+    return TrainingData(selection, with_sources(database, frame, feature_sets, as_of), excluded, found)

@@ -8,8 +8,8 @@ import pandas as pd
 from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.feature_store.build import history
-from mlops.forecasting.effects import measure
 from mlops.panels.calendar import Calendar, Event
+from mlops.panels.effects import measure
 from mlops.panels.from_frame import Panels
 from mlops.series.names import names
 from mlops.series.quality import usable
@@ -27,7 +27,7 @@ def effects(
     granularity: str = "daily",
     as_of: datetime,
 ) -> pd.DataFrame:
-    """The table of `forecasting.effects.Effects` over the usable history that was known at `as_of`, series by name.
+    """The table of `panels.effects.Effects` over the usable history that was known at `as_of`, series by name.
 
     A series without recent data is left out, measured from the newest observation of all; of series that begin their
     weeks on different days, or live by different clocks, the largest group that agrees is measured. Empty when none of

@@ -5,7 +5,7 @@ command carries out, never a champion that nobody decided on.
 """
 
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from mlops.db import Database
 from mlops.domain.lineage import trained_here
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, ModelNotFound, NothingToDo, Refused
+from mlops.evaluation.winning import Gate, Losses, Rule, failed
 from mlops.tracking.artifacts.checked import anchor_of, foreign_library, signature_of, why_not_loaded
 from mlops.tracking.artifacts.verify import contradiction
 from mlops.tracking.bridge.sync import sync
@@ -22,12 +23,20 @@ from mlops.tracking.lineage import CARRIES_NONE
 from mlops.tracking.registry import ModelVersion, alias_of, move_champion, resolve
 from mlops.tracking.store import Store
 from mlops.training import gates
-from mlops.training.contest import Contender, contest
-from mlops.training.gates import Gate
-from mlops.training.succession import Move, before
+from mlops.training.comparison import MirroredVersion, compare_with_champion
 from mlops.training.train import Say
 
-__all__ = ["Promotion", "check", "decide", "promote", "rollback", "structure", "who"]
+__all__ = [
+    "ChampionMove",
+    "Promotion",
+    "check",
+    "decide",
+    "promote",
+    "rollback",
+    "rollback_target",
+    "structure",
+    "who",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,15 @@ class Promotion:
     gates: tuple[Gate, ...]
     forced: bool
     decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionMove:
+    """A version that became champion: whether by a rollback (`back`), and whether it is still in the registry."""
+
+    version: int
+    back: bool
+    there: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +137,7 @@ def _decide(
     force: bool,
     recommendation_id: int | None = None,
 ) -> Promotion:
-    problems = gates.failed(found)
+    problems = failed(found)
     if problems and not force:
         raise Refused(
             f"{version.uri} is not promoted: "
@@ -173,24 +191,29 @@ def check(
     database: Database, store: Store, version: ModelVersion, margin: float, say: Say = lambda _: None
 ) -> tuple[Gate, ...]:
     """What every gate finds for a version that the mirror shows."""
-    now = alias_of(store, version.name, "champion")
+    now, rule = alias_of(store, version.name, "champion"), Rule(margin)
     champion = None if now is None or now.version == version.version else now
-    ours = _row(database, version)
-    library = _foreign(database, version, ours)
+    row = _row(database, version)
+    library = _foreign(database, version, row)
     if library is not None:
-        return (*gates.foreign_accuracy(library, margin), *structure(database, version, champion))
-    theirs = None if champion is None else _row(database, champion)
-    beside = None if champion is None or theirs is None else _foreign(database, champion, theirs)
-    if ours["lineage"] is None:
-        measured = gates.Comparison(None, None, None, "without lineage its backtest can't be trusted", champion is None)
+        why = f"does not apply: a model of {library} that was not trained here has no backtest on our folds"
+        return (*rule.not_asked(why), *structure(database, version, champion))
+    other = None if champion is None else MirroredVersion(champion, _row(database, champion))
+    beside = None if other is None else _foreign(database, other.version, other.row)
+    if row["lineage"] is None:
+        losses = Losses(None, None, on="without lineage its backtest can't be trusted", first=champion is None)
     else:
-        other = None if champion is None or theirs is None or beside is not None else Contender(champion, theirs)
-        measured = contest(database, store, Contender(version, ours), other, say)
-    better = gates.better(measured, margin) if beside is None else gates.foreign_champion(beside, margin)
-    return (better, gates.naive(measured), gates.trivial(measured), *structure(database, version, champion))
+        losses = compare_with_champion(
+            database, store, MirroredVersion(version, row), other if beside is None else None, say
+        )
+    accuracy = rule.judge(losses).gates
+    if beside is not None:  # `better` does not apply; of the baselines it is still asked
+        why = f"does not apply: the champion is a model of {beside} that was not trained here, without a backtest"
+        accuracy = (rule.not_asked(why)[0], *accuracy[1:])
+    return (*accuracy, *structure(database, version, champion))
 
 
-def _foreign(database: Database, version: ModelVersion, row: dict[str, Any]) -> str | None:
+def _foreign(database: Database, version: ModelVersion, row: Mapping[str, Any]) -> str | None:
     """Whose model a version is, if it was not trained here and is read by another library."""
     return None if trained_here(row["lineage"]) else foreign_library(database, version)
 
@@ -222,13 +245,31 @@ def _lineage_gate(database: Database, version: ModelVersion) -> Gate:
     return gates.lineage("changed" if problem else "complete", problem)
 
 
+def rollback_target(moves: Iterable[ChampionMove]) -> int | None:
+    """The version to roll back to after these moves, the oldest first; None when there is none.
+
+    Each rollback leaves fewer champions to go back to, so rollbacks never go round in circles.
+    """
+    standing: list[ChampionMove] = []
+    for move in moves:
+        if move.back:
+            # what lay below the version where it was champion before; nothing when it was not
+            below = [place for place, earlier in enumerate(standing[:-1]) if earlier.version == move.version]
+            standing = standing[: below[-1]] if below else []
+        standing.append(move)
+    if not standing:
+        return None
+    now = standing[-1].version
+    return next((move.version for move in reversed(standing) if move.there and move.version != now), None)
+
+
 def _target(database: Database, store: Store, name: str) -> int:
     """The version to roll back to: that of a rollback which was interrupted, else the champion before this one."""
     with database.transaction() as transaction:
         newest = transaction.one("newest_promotion", name=name)
         if newest and newest["action"] == "rollback" and newest["applied_at"] is None:
             return int(newest["version"])
-        version = before(Move(**row) for row in transaction.rows("champions_of_model", name=name))
+        version = rollback_target(transaction.rows("champions_of_model", of=ChampionMove, name=name))
     if version is None:
         now = resolve(store, f"models:/{name}@champion")
         raise NothingToDo(f"{name} had no champion before version {now.version} that is still in the registry")

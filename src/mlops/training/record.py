@@ -38,7 +38,7 @@ class Record:
     @classmethod
     def of(cls, frame: pd.DataFrame, distributions: dict[str, str], known_days: dict[str, str]) -> "Record":
         """The record of a training on a frame `series_id, ds, y` and covariates."""
-        return cls(frame[["series_id", "ds"]], fingerprint(frame), distributions, known_days)
+        return cls(frame.loc[frame["y"].notna(), ["series_id", "ds"]], fingerprint(frame), distributions, known_days)
 
     def files(self) -> dict[str, bytes]:
         """The files that `read` takes, by name."""

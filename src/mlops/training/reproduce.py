@@ -20,9 +20,9 @@ from mlops.domain.lineage import LINEAGE_TAG, trained_from_file, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.evaluation.backtest import scores
 from mlops.feature_store.digest import Fingerprint, fingerprint
-from mlops.feature_store.store import define
+from mlops.feature_store.sources import sets_of, with_sources
+from mlops.features.standard import WORDS, as_recorded, standard
 from mlops.forecasting import forecaster, load
-from mlops.forecasting.lightgbm.design import FEATURES
 from mlops.panels.calendar import about
 from mlops.series.read import observed
 from mlops.tracking.artifacts.checked import ARTIFACTS, changed, digests, fetch, load_from
@@ -214,7 +214,8 @@ def _read(database: Database, trained: _Trained) -> pd.DataFrame:
     """
     known = observed(database, series_ids=trained.lineage["series"], as_of=trained.at("as_of"))
     typed = known[[*KEYS, "y"]].astype({"series_id": "int64", "y": "float64"})  # nothing has no type
-    return trained.record.observations.merge(typed, on=KEYS)
+    frame = trained.record.observations.merge(typed, on=KEYS)
+    return with_sources(database, frame, sets_of(trained.spec.params), trained.at("as_of"))
 
 
 def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Fingerprint) -> Iterator[Difference]:
@@ -242,9 +243,14 @@ def _remembered(trained: _Trained, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _features(trained: _Trained) -> Iterator[Difference]:
+    """Of a standard feature the definition in words is the same as that in the language of transformations."""
     then, spec = trained.lineage["features"], trained.spec
-    there = [name for name in then if name in FEATURES]
-    return differences.definitions(then, {one.name: one.sha256 for one in define(there, trained.selection, spec.owner)})
+    declared = {one.name: one for each in sets_of(spec.params) for one in each.features}
+    names = [name for name in then if name in WORDS and name not in declared]
+    digests = {name: one["definition_sha256"] for name, one in then.items()}
+    known = as_recorded(standard(trained.selection, spec.owner, names, spec.country), digests)
+    now = {one.name: one.sha256 for one in (*declared.values(), *known)}
+    return differences.definitions(then, now)
 
 
 def _compared(trained: _Trained, frame: pd.DataFrame) -> _Compared:

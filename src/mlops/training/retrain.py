@@ -8,22 +8,22 @@ back.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mlops.db import Database
 from mlops.domain.features import Selection
-from mlops.domain.forecasts import wape, worse_than_trivial
-from mlops.domain.lineage import learned_nothing
+from mlops.domain.forecasts import worse_than_trivial
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
-from mlops.evaluation.holdout import hold_out
+from mlops.evaluation.holdout import losses, unseen
+from mlops.evaluation.winning import Losses, Rule, failed
+from mlops.feature_store.sources import sets_of
 from mlops.policy import RetrainPolicy
 from mlops.tracking.artifacts.checked import anchor_of, load
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, alias_of, resolve
 from mlops.tracking.store import Store
-from mlops.training import gates
 from mlops.training.data import read_data
 from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
@@ -31,9 +31,13 @@ from mlops.training.train import Say, train, trained_for
 
 __all__ = ["Retrained", "follow", "judge", "retrain"]
 
-OURS, THEIRS, NAIVE = "mlops.wape_challenger", "mlops.wape_champion", "mlops.wape_naive"
-MEAN = "mlops.wape_mean"
-COLUMNS = {OURS: "ours", THEIRS: "theirs", NAIVE: "naive", MEAN: "mean"}
+TAGS = {
+    "candidate": "mlops.wape_challenger",
+    "champion": "mlops.wape_champion",
+    "naive": "mlops.wape_naive",
+    "mean": "mlops.wape_mean",
+}
+"""Under which tags of the version its comparison is kept; versions of older code lack the last, or the last two."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def retrain(
     database: Database,
     store: Store,
     recommendation_id: int,
-    rule: RetrainPolicy,
+    policy: RetrainPolicy,
     *,
     as_of: datetime | None = None,
     by: str | None = None,
@@ -89,10 +93,10 @@ def retrain(
         elif row["action"] == "fallback":
             result = _fall_back(database, store, row, champion, as_of, say)
         else:
-            result = _train(database, store, row, champion, rule, as_of, say)
+            result = _train(database, store, row, champion, policy, as_of, say)
         if result.promoted and row["action"] != "rollback" and not row["applied"]:
             _still_to_be_acted_on(_recommendation(database, recommendation_id, force=force), now, force=force)
-            result = _promote(database, store, result, recommendation_id, rule)
+            result = _promote(database, store, result, recommendation_id, policy)
         sync(store, database, foreign=False)
         _close(database, recommendation_id, result)
     return result
@@ -102,7 +106,7 @@ def follow(
     database: Database,
     store: Store,
     recommendation_ids: Sequence[int],
-    rule: RetrainPolicy,
+    policy: RetrainPolicy,
     *,
     as_of: datetime,
     by: str,
@@ -110,7 +114,7 @@ def follow(
     """Act on recommendations one after the other; a sentence for each: what came of it, or why it is refused."""
     for number in recommendation_ids:
         try:
-            yield retrain(database, store, number, rule, as_of=as_of, by=by).verdict
+            yield retrain(database, store, number, policy, as_of=as_of, by=by).verdict
         except MlopsError as error:  # one model that can't be retrained stops no other
             yield f"recommendation {number} is not acted on: {error}"
 
@@ -120,7 +124,7 @@ def _train(
     store: Store,
     row: dict[str, Any],
     champion: ModelVersion,
-    rule: RetrainPolicy,
+    policy: RetrainPolicy,
     as_of: datetime | None,
     say: Say,
 ) -> Retrained:
@@ -130,9 +134,9 @@ def _train(
         _still_champion(store, champion)
         spec = _spec(row, when, request)
         tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
-        tags |= _compare(database, champion, row, spec, rule, say)
+        tags |= _compare(database, champion, row, spec, policy, say)
         version = train(replace(spec, tags=tags), database, store, say).version
-    return replace(judge(_as_anchored(database, version), champion, rule), version=version)
+    return replace(judge(_as_anchored(database, version), champion, policy), version=version)
 
 
 def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
@@ -187,9 +191,22 @@ def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retra
         raise NothingToDo(
             f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
         ) from error
-    proven = row["action"] in ("rollback", "fallback")
-    ours, theirs, naive, mean = (*_proof(row), None, None) if proven else _figures(_as_anchored(database, version))
-    return Retrained(version, row["version"], ours, theirs, naive, row["promoted"], row["verdict"], mean)
+    if row["action"] in ("rollback", "fallback"):
+        measured = Losses(*_proof(row))
+    else:
+        measured = _losses(_as_anchored(database, version), "")
+    assert measured.candidate is not None
+    assert measured.champion is not None
+    return Retrained(
+        version=version,
+        champion=row["version"],
+        wape_challenger=measured.candidate,
+        wape_champion=measured.champion,
+        wape_naive=measured.naive,
+        promoted=row["promoted"],
+        verdict=row["verdict"],
+        wape_mean=measured.mean,
+    )
 
 
 def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
@@ -211,7 +228,7 @@ def _proof(row: dict[str, Any]) -> tuple[float, float]:
 def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
     """A version with the tags that its training recorded; anybody may write others to the registry."""
     tags = anchor_of(database, version).tags or {}
-    if not {OURS, THEIRS} <= tags.keys():
+    if not {TAGS["candidate"], TAGS["champion"]} <= tags.keys():
         raise Refused(
             f"no comparison of {version.uri} with a champion is on record, so there is nothing to decide by; compare it"
             f" with `mlops registry promote {version.uri}`"
@@ -219,10 +236,10 @@ def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
     return replace(version, tags=tags)
 
 
-def _figures(version: ModelVersion) -> tuple[float, float, float | None, float | None]:
-    """WAPE of challenger, champion, naive and mean; older versions have none of the last two."""
-    naive, mean = (float(version.tags[one]) if one in version.tags else None for one in (NAIVE, MEAN))
-    return float(version.tags[OURS]), float(version.tags[THEIRS]), naive, mean
+def _losses(version: ModelVersion, on: str) -> Losses:
+    """What was measured of a version before it was trained, by its tags."""
+    wapes = {name: float(version.tags[tag]) if tag in version.tags else None for name, tag in TAGS.items()}
+    return Losses(wapes["candidate"], wapes["champion"], wapes["naive"], wapes["mean"], on)
 
 
 def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) -> None:
@@ -262,17 +279,15 @@ def _accept(database: Database, row: dict[str, Any], by: str) -> None:
 
 
 def _promote(
-    database: Database, store: Store, won: Retrained, recommendation_id: int, rule: RetrainPolicy
+    database: Database, store: Store, won: Retrained, recommendation_id: int, policy: RetrainPolicy
 ) -> Retrained:
     """Promote the winner on the evidence of its comparison, unless a gate that asks nothing about accuracy fails."""
     version, champion = won.version, alias_of(store, won.version.name, "champion")
-    on = f"the newest {rule.holdout_days} days"
-    measured = gates.Comparison(won.wape_challenger, won.wape_champion, won.wape_naive, on, mean=won.wape_mean)
-    accuracy = [gates.better(measured, rule.margin), gates.trivial(measured)]
-    if won.wape_naive is not None:
-        accuracy.insert(1, gates.naive(measured))
+    on = f"the newest {policy.holdout_days} days"
+    measured = Losses(won.wape_challenger, won.wape_champion, won.wape_naive, won.wape_mean, on)
+    accuracy = Rule(policy.margin).judge(measured).gates
     built = structure(database, version, champion)
-    if problems := gates.failed(built):
+    if problems := failed(built):
         why = "; ".join(f"{gate.gate}: {gate.found}" for gate in problems)
         verdict = won.verdict.replace(" promoted:", f" not promoted ({why}):", 1)
         return replace(won, promoted=False, verdict=verdict)
@@ -318,43 +333,51 @@ def _still_champion(store: Store, version: ModelVersion) -> None:
 
 
 def _compare(
-    database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, rule: RetrainPolicy, say: Say
+    database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, policy: RetrainPolicy, say: Say
 ) -> dict[str, str]:
     """WAPE of both and of the seasonal naive on the newest days, as tags.
 
     None has seen them: the challenger is fitted on what came before. It is the comparison that the recommendation made.
     """
     say("comparing challenger and champion on the newest days")
-    frame = read_data(database, Selection(**row["lineage"]["selection"]), spec.as_of).frame
+    sets = [*sets_of(row["lineage"]["recipe"]["params"]), *sets_of(spec.params)]
+    selection = Selection(**row["lineage"]["selection"])
+    frame = read_data(database, selection, spec.as_of, feature_sets=sets).frame
     frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
-    held = hold_out(frame, spec.granularity, rule.holdout_days, spec.horizon)
-    knows_to = datetime.fromisoformat(row["lineage"]["trained_to"])
-    if knows_to > held.begins.tz_localize("UTC") and not learned_nothing(row["lineage"]):
-        raise Refused(
-            f"{champion.uri} was trained on the newest {rule.holdout_days} days; comparing on them would be unfair"
-        )
+    held = unseen(frame, champion.version, row["lineage"], policy.holdout_days)
     model = load(database, champion)
-    judged = held.judged(
-        ours=held.of_recipe(spec.kind, spec.forecaster_params),
-        theirs=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),
-        naive=held.of_recipe("naive", {"country": spec.country, "horizon": spec.horizon}),
-        mean=held.of_mean(),
+    compared = held.compared(
+        candidate=held.of_recipe(spec.kind, spec.forecaster_params),
+        champion=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),
+        naive=held.of_naive(row["lineage"]["recipe"]),
     )
-    return {tag: f"{wape(judged['y'], judged[name]):.6f}" for tag, name in COLUMNS.items()}
+    measured = asdict(losses(compared, "the newest days"))
+    return {tag: f"{measured[name]:.6f}" for name, tag in TAGS.items()}
 
 
-def judge(version: ModelVersion, champion: ModelVersion, rule: RetrainPolicy) -> Retrained:
+def judge(version: ModelVersion, champion: ModelVersion, policy: RetrainPolicy) -> Retrained:
     """What the comparison, as recorded on the version, means under the rule."""
-    ours, theirs, naive, mean = _figures(version)
-    trivial = worse_than_trivial(ours, mean)
-    won = ours < theirs * (1 - rule.margin) and (naive is None or ours <= naive) and not trivial
-    beside = f" and {naive:.3f} of the seasonal naive" if naive is not None else ""
+    measured = _losses(version, f"the newest {policy.holdout_days} days")
+    assert measured.candidate is not None
+    assert measured.champion is not None
+    won = Rule(policy.margin).wins(measured)
+    beside = f" and {measured.naive:.3f} of the seasonal naive" if measured.naive is not None else ""
+    trivial = worse_than_trivial(measured.candidate, measured.mean)
     verdict = (
-        f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {ours:.3f} against {theirs:.3f}"
-        f" of version {champion.version}{beside} on the newest {rule.holdout_days} days"
+        f"version {version.version} {'promoted' if won else 'not promoted'}: WAPE {measured.candidate:.3f} against"
+        f" {measured.champion:.3f} of version {champion.version}{beside} on {measured.on}"
         + (f"; {trivial}" if trivial else "")
     )
-    return Retrained(version, champion.version, ours, theirs, naive, won, verdict, mean)
+    return Retrained(
+        version=version,
+        champion=champion.version,
+        wape_challenger=measured.candidate,
+        wape_champion=measured.champion,
+        wape_naive=measured.naive,
+        promoted=won,
+        verdict=verdict,
+        wape_mean=measured.mean,
+    )
 
 
 def _close(database: Database, recommendation_id: int, result: Retrained) -> None:

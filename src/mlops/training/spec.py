@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mlops.domain.features import FeatureSet
 from mlops.domain.granularity import Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.domain.series import LEVELS
 from mlops.errors import BadInput, Misused, Refused, UnknownName
+from mlops.feature_store.sources import sets_of
+from mlops.features.definitions import feature_set, sources_of
 from mlops.forecasting import KINDS, forecaster
 from mlops.forecasting.parameters import arguments, nested, parameters
 from mlops.panels.calendar import read_events
@@ -23,7 +26,15 @@ __all__ = ["TrainingSpec", "experiments", "known", "params_file"]
 
 Document = dict[str, dict[str, Any]]
 DEFAULTS: Document = {
-    "experiment": {"name": "demand", "kind": "", "owner": "data science", "country": "", "horizon": 0, "events": ""},
+    "experiment": {
+        "name": "demand",
+        "kind": "",
+        "owner": "data science",
+        "country": "",
+        "horizon": 0,
+        "events": "",
+        "feature_set": "",
+    },
     "data": {"metric_type": "", "granularity": "", "level": "", "covariates": [], "totals": []},
     "params": {},
     "backtest": {"weeks": 20, "refit_every": 5},
@@ -31,6 +42,7 @@ DEFAULTS: Document = {
 """What a params.toml leaves out, and all that is said of a kind without one; a `horizon` of 0 is the usual one."""
 TYPES = {int: "a whole number", float: "a number", str: "a text", list: "a list"}
 """In words what a value is to be."""
+FEATURES_FILE = "features.py"
 ORDINARY = "daily"
 """The granularity of series of the database when nobody says one."""
 
@@ -107,6 +119,7 @@ class TrainingSpec:
             _change(document, key, text, path)
         experiment, data, backtest = document["experiment"], document["data"], document["backtest"]
         other = "granularity" in changes and "horizon" not in changes
+        chosen = _feature_set(experiment["feature_set"], path)
         named = data["granularity"] or ("" if more.get("file") else ORDINARY)
         spec = cls(
             name=experiment["name"],
@@ -117,10 +130,10 @@ class TrainingSpec:
             events=_events(experiment["events"], path),
             covariates=tuple(data["covariates"]),
             totals=() if data["totals"] == ["none"] else check_totals(data["totals"]),
-            metric_type=data["metric_type"],
+            metric_type=data["metric_type"] or (chosen.selection.metric_type if chosen else ""),
             granularity=named,
             level=data["level"],
-            params=document["params"],
+            params=_with_features(experiment["kind"], document["params"], chosen),
             backtest_weeks=backtest["weeks"],
             refit_every=backtest["refit_every"],
             as_of=as_of or datetime.now(UTC),
@@ -151,6 +164,8 @@ class TrainingSpec:
             raise UnknownName("level", self.level, LEVELS)
         if self.level and self.file is not None:
             raise Misused(f"--level {self.level} chooses series of the database; a file has its series alone")
+        for one in sets_of(self.params):
+            _fits(one, self)
         known = arguments(self.kind)
         for name in self.params:
             if name not in known:
@@ -228,6 +243,42 @@ def _read(path: Path) -> Document:
 def _events(file: str, params: Path) -> Sequence[Mapping[str, str]]:
     """The events of a calendar file, which stands relative to the params.toml that names it; they travel as values."""
     return [event.to_json() for event in read_events(params.parent / file)] if file else ()
+
+
+def _feature_set(name: str, params: Path) -> FeatureSet | None:
+    """The feature set of a name: of the file beside the params.toml, where there is one, else of the project's."""
+    if not name:
+        return None
+    own = params.parent / FEATURES_FILE
+    return feature_set(name, own if params.name and own.is_file() else None)
+
+
+def _with_features(kind: str, params: Mapping[str, Any], chosen: FeatureSet | None) -> dict[str, Any]:
+    """The parameters with the whole set, so that it travels with the model; for members of a kind that have features.
+
+    Misused for a kind that has none.
+    """
+    if chosen is None:
+        return dict(params)
+    paths = [path for path in parameters(kind) if path.split(".")[-1] == "features"]
+    if not paths:
+        raise Misused(
+            f"feature_set = {chosen.name!r}: kind {kind!r} is computed from the series alone, not from features"
+        )
+    return nested(dict.fromkeys(paths, chosen.document), params)
+
+
+def _fits(chosen: FeatureSet, spec: TrainingSpec) -> None:
+    """BadInput where a set is of other series than are trained on; Misused where a file has not what it needs."""
+    for what, ours in (("metric_type", spec.metric_type), ("granularity", spec.granularity)):
+        theirs = getattr(chosen.selection, what)
+        if ours and ours != theirs and not (spec.file and what == "metric_type"):
+            raise BadInput(f"feature set {chosen.name!r} is of {what} {theirs}; {ours} is to be trained on")
+    if spec.file and sources_of(chosen):
+        raise Misused(
+            f"feature set {chosen.name!r} is computed from {', '.join(sources_of(chosen))}, too, and a file has one"
+            " metric type; bring the series in with `mlops series ingest` and train on them there"
+        )
 
 
 def _horizon(horizon: Any) -> int:

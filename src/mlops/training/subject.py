@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import Granularity
 from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import AsKnown, Newest, Past, origins
+from mlops.feature_store.sources import sets_of
+from mlops.features.definitions import sources_of
 from mlops.panels.files import FileSeries, read_file
 from mlops.panels.from_frame import Panels
 from mlops.project import project_file
@@ -94,7 +96,8 @@ def subject_of(
         return from_file(series, plan, segments)
     needs_file(spec.covariates, segments)
     selection = select(database(), spec.metric_type, spec.granularity, dict(spec.labels), spec.level)
-    return from_database(database(), selection, plan, spec.as_of, as_known=as_known, say=say)
+    sets = sets_of(spec.params)
+    return from_database(database(), selection, plan, spec.as_of, as_known=as_known, feature_sets=sets, say=say)
 
 
 def from_file(series: FileSeries, plan: Plan, segments: Sequence[str] = ()) -> tuple[Subject, Plan]:
@@ -115,13 +118,15 @@ def from_database(
     as_of: datetime,
     *,
     as_known: bool,
+    feature_sets: Sequence[FeatureSet] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Subject, Plan]:
     """The series of a selection. Outcomes are the values known at `as_of`; with `as_known` each origin sees what had
     been recorded by the end of its last step, else the values of `as_of` up to it.
     """
-    data = read_data(database, selection, as_of, ended=True)
-    newest = Panels.of(data.frame, selection.granularity)
+    data = read_data(database, selection, as_of, ended=True, feature_sets=feature_sets)
+    columns = sorted({column for one in feature_sets for column in sources_of(one)})
+    newest = Panels.of(data.frame, selection.granularity, sources=columns)
     plan = plan.of(newest.granularity)
     cutoffs = origins(newest, plan.origins, every=plan.every, horizon=plan.horizon)
     past: Past = Newest(newest)
@@ -129,7 +134,7 @@ def from_database(
         panels = []
         for cutoff in cutoffs:
             say(f"reading what was known at the end of {cutoff:%Y-%m-%d}")
-            panels.append(_as_known(database, selection, cutoff, newest.granularity))
+            panels.append(_as_known(database, selection, cutoff, newest.granularity, feature_sets))
         past, cutoffs = AsKnown({one.steps[-1]: one for one in panels}), tuple(one.steps[-1] for one in panels)
     values = "as they were known at each origin" if as_known else f"known at {as_of:%Y-%m-%d %H:%M} UTC"
     source = " ".join(filter(None, (selection.granularity, selection.metric_type, of_level(selection.level))))
@@ -137,11 +142,19 @@ def from_database(
     return Subject(past, cutoffs, data.frame, newest.granularity, segments, source, values, data.names), plan
 
 
-def _as_known(database: Database, selection: Selection, cutoff: pd.Timestamp, step: Granularity) -> Panels:
+def _as_known(
+    database: Database,
+    selection: Selection,
+    cutoff: pd.Timestamp,
+    step: Granularity,
+    feature_sets: Sequence[FeatureSet],
+) -> Panels:
     """The panels of what was recorded by the end of the step that begins at `cutoff`."""
     moment = pd.Timestamp(step.after(cutoff.to_datetime64(), 1)[0]).to_pydatetime().replace(tzinfo=UTC)
     try:
-        return Panels.of(read_data(database, selection, moment).frame, step.name)
+        data = read_data(database, selection, moment, feature_sets=feature_sets)
+        columns = sorted({column for one in feature_sets for column in sources_of(one)})
+        return Panels.of(data.frame, step.name, sources=columns)
     except NothingToDo as error:
         raise NothingToDo(
             f"at the end of {cutoff:%Y-%m-%d} nothing could be learned from: {error}; when history was brought in"

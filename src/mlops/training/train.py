@@ -16,7 +16,8 @@ from mlops.domain.lineage import BASELINES
 from mlops.errors import Misused
 from mlops.evaluation.accuracy import table
 from mlops.evaluation.backtest import backtest, freshest, mean_before, origins, scores
-from mlops.feature_store.store import define, register
+from mlops.feature_store.sources import sets_of
+from mlops.feature_store.store import register
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.panels.calendar import about
@@ -82,7 +83,7 @@ def train(spec: TrainingSpec, database: Database, store: Store, say: Say = lambd
         log.warning(note)
     say(f"backtesting {spec.kind} on {frame['series_id'].nunique()} series")
     tested = backtests(spec, frame, cutoffs)
-    say(f"fitting {spec.kind} on {len(frame):,} observations")
+    say(f"fitting {spec.kind} on {frame['y'].count():,} observations")
     fitted = forecaster(spec.kind)(**about(spec.forecaster_params, frame)).fit(frame)
     say("logging and registering")
     version, metrics = _register(spec, data, tested, fitted, database, store, began_at, totals)
@@ -104,7 +105,7 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
     needs_file(spec.covariates)
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels), spec.level)
     spec = _with_absence(spec, database, selection.metric_type)
-    data = read_data(database, selection, spec.as_of)
+    data = read_data(database, selection, spec.as_of, feature_sets=sets_of(spec.params))
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
     return spec, replace(data, frame=frame), _mixed(database, data)
 
@@ -194,14 +195,14 @@ def _register(
         page=page,
         forecaster=fitted,
         lineage=_lineage(spec, data, record, fitted, database),
-        params=fitted.params | {"kind": spec.kind, "as_of": tags["mlops.as_of"]} | _origin(data),
+        params=_shown(fitted.params) | {"kind": spec.kind, "as_of": tags["mlops.as_of"]} | _origin(data),
         metrics=metrics,
         tags=tags,
         tables=tested | {"excluded_series": data.excluded_frame},
         shown={
             "scores_by_series": by_series,
             "scores_by_step": table(tested["backtest"], ["step"]),
-            "feature_importance": _ranked(fitted.importance),
+            "feature_importance": _ranked(fitted.importance()),
         },
         files={"backtest.html": _page(page.name, spec, data, tested, fitted, by_series).html()},
         training=record.files(),
@@ -273,7 +274,7 @@ def _page(
             BASELINE_WORDS.get(name.removeprefix("backtest_"), spec.kind): found for name, found in tested.items()
         },
         by_series=by_series,
-        importance=fitted.importance,
+        importance=fitted.importance(),
         excluded=data.excluded_frame,
         words=GRANULARITIES[spec.granularity].words,
     )
@@ -295,6 +296,16 @@ def _record(spec: TrainingSpec, data: TrainingData) -> Record:
     times = data.frame["ds"]
     known_days = holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
     return Record.of(data.frame, installed(), known_days)
+
+
+def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a run shows them: of a feature set its name; the whole is in the recipe."""
+    return {
+        name: value["name"] if name == "features" and isinstance(value, Mapping)
+        else _shown(value) if isinstance(value, Mapping)
+        else value
+        for name, value in params.items()
+    }  # fmt: skip
 
 
 def _origin(data: TrainingData) -> dict[str, Any]:
@@ -322,8 +333,8 @@ def _lineage(
     }
     if data.selection is None:
         return common | {"features": {}, "source": dict(data.source or {})}
-    features = register(database, define(fitted.features, data.selection, spec.owner))
-    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance.items()}
+    features = register(database, fitted.definitions(data.selection, spec.owner))
+    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance().items()}
     return common | {
         "features": {name: one | shares.get(name, {}) for name, one in features.items()},
         "selection": data.selection,

@@ -18,6 +18,7 @@ from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, Misused
 from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_outcomes
+from mlops.forecasting import forecaster
 from mlops.forecasting.parameters import held, nested, parameters, space, tunable
 from mlops.panels.from_frame import Panels
 from mlops.project import project_file
@@ -178,7 +179,8 @@ def wapes(
     candidate: Candidate, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], horizon: int, step: Granularity
 ) -> list[float]:
     """WAPE of a candidate from each cutoff, fitted anew at each."""
-    past = Newest(Panels.of(frame, step.name, candidate.params.get("covariates") or ()))
+    sources = forecaster(candidate.kind)(**candidate.params).sources
+    past = Newest(Panels.of(frame, step.name, candidate.params.get("covariates") or (), sources=sources))
     found = []
     for done in compare([candidate], past, cutoffs, horizon, where="serial"):
         judged = with_outcomes(done.forecasts, frame)

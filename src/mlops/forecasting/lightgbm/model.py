@@ -1,7 +1,7 @@
 """One LightGBM for all series: direct, the step ahead is a feature (the only door to lightgbm)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +12,15 @@ import numpy.typing as npt
 
 import lightgbm as lgb
 from mlops.arrays import Floats, Ints, Singles
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
+from mlops.features.definitions import check, sources_of
+from mlops.features.standard import STANDARD, standard
+from mlops.features.transformations import component, parse, remembers, years
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.lightgbm.design import DEFAULT_FEATURES, FEATURES, Design, check_features
-from mlops.forecasting.limits import within
+from mlops.forecasting.intervals import within
+from mlops.forecasting.lightgbm.design import Design
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.arguments import one_of, positive, whole
 from mlops.panels.calendar import Events
@@ -25,6 +30,8 @@ __all__ = ["LightGBM"]
 
 ROWS = (20_000, 600_000)  # of the training table, at least (where there is as much) and at most
 PLAIN = re.compile(r"[\w=.+-]+", re.ASCII)
+OWN = "y"
+"""What the values of the series are called where nobody says which metric type they are of."""
 OBJECTIVES = ("l1", "l2", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
 """LightGBM's losses for numbers."""
 
@@ -40,7 +47,7 @@ class LightGBM(Forecaster):
     Parameters
     ----------
     features
-        Names of the inputs, of `forecasting.design.FEATURES`.
+        The inputs: a feature set, or its document, or names of the standard features (`features.standard`).
     trees, learning_rate, num_leaves, min_child_samples
         LightGBM's own, `trees` being the number of boosting rounds.
     objective
@@ -77,7 +84,7 @@ class LightGBM(Forecaster):
         events: Events = (),
         covariates: Sequence[str] | str = (),
         absence: str = "nothing",
-        features: Sequence[str] = DEFAULT_FEATURES,
+        features: FeatureSet | Mapping[str, Any] | Sequence[str] = STANDARD,
         trees: int = 150,
         learning_rate: float = 0.08,
         num_leaves: int = 31,
@@ -102,7 +109,9 @@ class LightGBM(Forecaster):
             whole(name, given, least=least)
         positive("learning_rate", learning_rate)
         one_of("objective", objective, OBJECTIVES)
-        self.features = self._wanted = check_features(features)
+        self.feature_set, self._wanted = _wanted(features)
+        """None where it has standard features."""
+        self.features = self._wanted
         self.trees, self.learning_rate, self.num_leaves = trees, learning_rate, num_leaves
         self.min_child_samples, self.objective = min_child_samples, objective
         self.origins, self.patience, self.seed = origins, patience, seed
@@ -113,12 +122,25 @@ class LightGBM(Forecaster):
     def params(self) -> dict[str, Any]:
         own = ("trees", "learning_rate", "num_leaves", "min_child_samples", "objective")
         more = ("origins", "patience", "refit", "seed")
-        return super().params | {"features": list(self._wanted)} | {name: getattr(self, name) for name in own + more}
+        features = self.feature_set.document if self.feature_set else list(self._wanted)
+        return super().params | {"features": features} | {name: getattr(self, name) for name in own + more}
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        return sources_of(self.feature_set) if self.feature_set else ()
+
+    def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
+        """Of a declared set they are as declared."""
+        if self.feature_set:
+            return tuple(one for one in self.feature_set.features if one.name in self.features)
+        return standard(selection, owner, self.features, self.country)
+
+    def _definitions(self, granularity: Granularity) -> tuple[FeatureDefinition, ...]:
+        return self.definitions(Selection(OWN, granularity.name), "")
+
     def importance(self) -> dict[str, float]:
         if self._apart:
-            return super().importance
+            return super().importance()
         self._check_fitted()
         gain = self._booster.feature_importance("gain")
         return dict(zip(self._names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
@@ -129,8 +151,9 @@ class LightGBM(Forecaster):
 
     def _fit(self, panel: Panel) -> None:
         panel, _ = _lifted(panel, panel)
-        years = panel.y.shape[1] / panel.granularity.year
-        self.features = tuple(name for name in self._wanted if years >= FEATURES[name].years)
+        self.features, seen = self._wanted, panel.y.shape[1] / panel.granularity.year
+        enough = (one for one in self._definitions(panel.granularity) if seen >= years(parse(one.transformation)))
+        self.features = tuple(one.name for one in enough)
         x, y, target = self._table(panel)
         trees = self._stopped(x, y, target < panel.y.shape[1] - panel.granularity.span) if self.patience else self.trees
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
@@ -151,10 +174,19 @@ class LightGBM(Forecaster):
         return found
 
     def component(self, part: str) -> str:
-        """Of a feature, what FEATURES says; covariates are no component of their own."""
-        return (
-            FEATURES[part].component if part in FEATURES else "trend" if part == "average" else super().component(part)
+        """Of a feature, that of its transformation; covariates are no component of their own."""
+        daily = self._history.granularity if hasattr(self, "_history") else GRANULARITIES["daily"]
+        computed = {one.name: one.transformation for one in self._definitions(daily)}
+        if part in computed:
+            return component(parse(computed[part]))
+        return "trend" if part == "average" else super().component(part)
+
+    def _memory(self, panel: Panel) -> int:
+        """As long as the windows of a declared set reach."""
+        windows = (
+            [remembers(parse(one.transformation)) for one in self.feature_set.features] if self.feature_set else []
         )
+        return max([super()._memory(panel), *(len(panel.index) if steps is None else steps for steps in windows)])
 
     def _save(self, folder: Path) -> None:
         self._booster.save_model(folder / "booster.txt")
@@ -168,11 +200,10 @@ class LightGBM(Forecaster):
         """One design serves all origins: what it says of an origin is what was seen there."""
         at = np.asarray(origins)
         lifted, base = _lifted(panel, panel.until(origins[0] + 1))
-        design = Design(lifted, self.calendar, self.horizon)
-        design.smooth(at, effects_of=lifted.until(origins[0] + 1))
-        x = np.stack([self._features(design, at, step) for step in range(1, self.horizon + 1)], axis=1)
+        design = self._design(lifted, self.horizon)
+        design.smooth(design.columns, at, effects_of=lifted.until(origins[0] + 1))
         shape = (len(panel.ids), len(at), self.horizon)
-        ratio = np.asarray(self._booster.predict(x.reshape(-1, x.shape[2]))).reshape(shape)
+        ratio = np.asarray(self._booster.predict(design.asked(at, self.horizon))).reshape(shape)
         y_hat = (ratio * design.level(at)[:, :, None]).transpose(1, 0, 2)
         forecasts = iter(y_hat - base)
         return rehearse(panel, origins, self.horizon, lambda past, _horizon: within(next(forecasts), past))
@@ -181,15 +212,13 @@ class LightGBM(Forecaster):
         """A design, its features of the steps after the panel (series × steps), and the level of each series."""
         for name in self._inputs:
             panel.ahead(name, horizon)
-        design, origin = Design(panel, self.calendar, horizon), np.array([panel.y.shape[1] - 1])
-        x = np.stack([self._features(design, origin, step) for step in range(1, horizon + 1)], axis=1)
-        return design, x.reshape(-1, x.shape[2]), design.level(origin)
+        design, origin = self._design(panel, horizon), np.array([panel.y.shape[1] - 1])
+        return design, design.asked(origin, horizon), design.level(origin)
 
-    def _features(self, design: Design, origins: Ints, step: int) -> Singles:
-        """Features and covariates; NaN for a covariate that is not known, which a forecast has ruled out before."""
-        x = design.matrix(self.features, origins, step)
-        known = [_at(design.panel.extra[name], origins + step).ravel() for name in self._inputs]
-        return np.column_stack([x, *known]).astype(np.float32) if known else x
+    def _design(self, panel: Panel, horizon: int) -> Design:
+        target = self.feature_set.selection.metric_type if self.feature_set else OWN
+        definitions = self._definitions(panel.granularity)
+        return Design(panel, self.calendar, horizon, definitions, self._inputs, target=target)
 
     def _table(self, panel: Panel) -> tuple[Singles, Floats, Ints]:
         """Features, targets and their positions, of past origins and all steps ahead."""
@@ -199,17 +228,17 @@ class LightGBM(Forecaster):
         wanted = self.origins * self.horizon * len(panel.ids)
         rows = min(max(wanted, few), most)
         panel = panel.take(np.arange(0, len(panel.ids), max(1, wanted // rows)))
-        design, steps = Design(panel, self.calendar, self.horizon), panel.y.shape[1]
+        design, steps = self._design(panel, self.horizon), panel.y.shape[1]
         start = min(4 * panel.granularity.block, steps // 3)
         every = max(1, -(-len(panel.ids) * (steps - start) * self.horizon // rows))
         origins = [np.arange(start + step % every, steps - step, every) for step in range(1, self.horizon + 1)]
         if not any(len(some) for some in origins):
             raise BadInput(f"{steps} steps of history are too few for a horizon of {self.horizon}; lower the horizon")
-        design.smooth(np.unique(np.concatenate(origins)))
+        design.smooth(design.columns, np.unique(np.concatenate(origins)))
         xs, ys, targets = [], [], []
         for step, some in enumerate(origins, start=1):
             if len(some):
-                xs.append(self._features(design, some, step))
+                xs.append(design.learned(some, step))
                 ys.append((panel.y[:, some + step] / design.level(some)).ravel())
                 targets.append(np.tile(some + step, len(panel.ids)))
         x, y, target = np.concatenate(xs), np.concatenate(ys), np.concatenate(targets)
@@ -247,15 +276,19 @@ class LightGBM(Forecaster):
         }
 
 
+def _wanted(
+    features: FeatureSet | Mapping[str, Any] | Sequence[str],
+) -> tuple[FeatureSet | None, tuple[str, ...]]:
+    """The feature set that is given, and its names; UnknownName for a name that is no standard feature."""
+    if isinstance(features, FeatureSet | Mapping):
+        chosen = check(features if isinstance(features, FeatureSet) else FeatureSet.of(features))
+        return chosen, chosen.names
+    return None, tuple(one.name for one in standard(Selection(OWN, "daily"), "", tuple(features)))
+
+
 def _plain_names(names: Sequence[str]) -> list[str]:
     """Names as LightGBM takes them: one with a space or a sign of JSON is its number."""
     return [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(names)]
-
-
-def _at(values: Floats, positions: Ints) -> Floats:
-    """Columns of a covariate (series × positions); NaN beyond what is known."""
-    known = positions < values.shape[1]
-    return np.where(known, values[:, np.where(known, positions, 0)], np.nan)
 
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:
@@ -283,4 +316,7 @@ def _lifted(panel: Panel, known: Panel) -> tuple[Panel, Floats]:
 
 def _smoothed(design: Design, horizon: int) -> Floats:
     origin = np.array([design.panel.y.shape[1] - 1])
-    return np.concatenate([design.smoothed(origin, step) for step in range(1, horizon + 1)], axis=1)
+    country = design.known.country
+    return np.concatenate(
+        [design.smoothed(design.own, country, origin, step) for step in range(1, horizon + 1)], axis=1
+    )

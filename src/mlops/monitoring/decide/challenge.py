@@ -16,6 +16,7 @@ from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.evaluation.holdout import Holdout, losses, unseen
 from mlops.feature_store.build import history
+from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.proof import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
@@ -43,8 +44,9 @@ def challenge(
     is so much wider that all hold at once (Bonferroni).
     """
     try:
-        held = _held_out(database, policy, champion, as_of)
-        recipe = (stood_in_for or champion)["lineage"]["recipe"]
+        own = stood_in_for or champion
+        held = _held_out(database, policy, champion, as_of, own)
+        recipe = own["lineage"]["recipe"]
         model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
@@ -74,7 +76,7 @@ def prove(
     return tuple(proof for proof in proofs if proof is not None)
 
 
-def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Holdout:
+def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime, own: Issue) -> Holdout:
     lineage = champion["lineage"]
     if not trained_here(lineage):
         raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
@@ -84,6 +86,8 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
+    feature_sets = [one for issue in (champion, own) for one in sets_of(issue["lineage"]["recipe"]["params"])]
+    frame = with_sources(database, frame, feature_sets, as_of)
     return unseen(frame, champion["version"], lineage, policy.retrain.holdout_days)
 
 

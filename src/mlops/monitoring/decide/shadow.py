@@ -11,6 +11,7 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.feature_store.build import history
+from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.proof import NAIVE, Proof
 from mlops.policy import Policy
@@ -137,14 +138,11 @@ def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
 def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -> pd.DataFrame:
     """`series_id, ds, cutoff, other` of one issue: the history as it was known when that was issued."""
     issued, cutoff = issue["issued_at"].iloc[0], issue["cutoff"].iloc[0]
-    observed = history(
-        database,
-        Selection(**version["lineage"]["selection"]),
-        issued.to_pydatetime().replace(tzinfo=UTC),
-        series=version["lineage"]["series"],
-    )
-    granularity = version["lineage"]["selection"]["granularity"]
+    lineage, as_of = version["lineage"], issued.to_pydatetime().replace(tzinfo=UTC)
+    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    granularity = lineage["selection"]["granularity"]
     need = GRANULARITIES[granularity].least
     frame, _ = usable(observed[observed["ds"] <= cutoff], granularity, end=cutoff, need=need)
+    frame = with_sources(database, frame, sets_of(lineage["recipe"]["params"]), as_of)
     found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
     return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})

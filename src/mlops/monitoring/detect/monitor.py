@@ -134,6 +134,13 @@ class Monitor:
         secondary = np.array([signal.secondary for signal in self._signals])
         self._unknown = self._still & secondary
 
+    def __repr__(self) -> str:
+        spec = self._reference.spec
+        return (
+            f"Monitor({len(spec.numeric)} numeric, {len(spec.categorical)} categorical,"
+            f" fitted to {self._fitted.until:%Y-%m-%d}, weeks remembered: {len(self._weeks)})"
+        )
+
     def check(self, window: Table, *, remember: bool = True) -> Findings:
         """What the rows of the newest week show, drifted or not; rows of a day that was seen before replace it.
 

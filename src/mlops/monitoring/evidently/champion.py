@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.feature_store.build import history, values
+from mlops.feature_store.sources import with_sources
+from mlops.feature_store.store import watched_of
 from mlops.files import whole, write_whole
 from mlops.times import naive_utc
 from mlops.tracking.registry import resolve
@@ -67,9 +69,10 @@ def presets(
         as_of,
         GRANULARITIES[version["lineage"]["selection"]["granularity"]],
     )
-    columns = [*features, "target", "prediction"]
+    watched = watched_of(database, version["lineage"], features)
+    columns = [*(one.name for one in watched), "target", "prediction"]
     reference, current = (
-        _featured(database, version, rows, features, as_of)[columns] for rows in (windows.reference, windows.current)
+        _featured(database, version, rows, watched, as_of)[columns] for rows in (windows.reference, windows.current)
     )
     found = classic(reference, current, name=f"{name} v{version['version']}", as_of=as_of)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
@@ -136,13 +139,18 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
 
 
 def _featured(
-    database: Database, version: Mapping[str, Any], rows: pd.DataFrame, features: tuple[str, ...], as_of: datetime
+    database: Database,
+    version: Mapping[str, Any],
+    rows: pd.DataFrame,
+    features: tuple[FeatureDefinition, ...],
+    as_of: datetime,
 ) -> pd.DataFrame:
     rows = rows.rename(columns={"y": "target", "y_hat": "prediction"}).reset_index(drop=True)
     if rows.empty:
-        return rows.reindex(columns=[*rows, *features])
+        return rows.reindex(columns=[*rows, *(one.name for one in features)])
     lineage = version["lineage"]
     selection, country = Selection(**lineage["selection"]), (lineage.get("recipe") or {}).get("country")
     observed = history(database, selection, as_of, series=lineage["series"])
-    found: pd.DataFrame = values(observed, rows, features, country, selection.granularity)
+    observed = with_sources(database, observed, [FeatureSet("watched", selection, features)], as_of)
+    found: pd.DataFrame = values(observed, rows, features, country, selection)
     return found

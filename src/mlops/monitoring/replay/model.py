@@ -3,20 +3,23 @@
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_outcomes
 from mlops.feature_store.build import history, values
+from mlops.feature_store.sources import sets_of, with_sources
+from mlops.feature_store.store import watched_of
+from mlops.features.definitions import sources_of
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose
 from mlops.monitoring.replay.replay import Case, Progress, refuse_short, split
@@ -93,11 +96,14 @@ def of_model(
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
-    forecasts = _anew(observed, lineage, reach, as_of, told) if own is None else own
+    forecasts = _anew(database, observed, lineage, reach, as_of, told) if own is None else own
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
-    rows = values(observed, _sized(rows, baseline), policy.drift.features, country, selection.granularity)
+    watched = FeatureSet("watched", selection, watched_of(database, lineage, policy.drift.features))
+    policy = replace(policy, drift=replace(policy.drift, features=watched.names))
+    observed = with_sources(database, observed, [watched], as_of)
+    rows = values(observed, _sized(rows, baseline), watched.features, country, selection)
     rows = ended(rows, GRANULARITIES[selection.granularity])
     spec = MonitorSpec("ds", "series_id", policy.drift.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
@@ -146,14 +152,20 @@ def _own(
 
 
 def _anew(
-    observed: pd.DataFrame, lineage: Mapping[str, Any], reach: Reach, as_of: datetime, told: Progress
+    database: Database,
+    observed: pd.DataFrame,
+    lineage: Mapping[str, Any],
+    reach: Reach,
+    as_of: datetime,
+    told: Progress,
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
     frame, _ = usable(observed, granularity.name, end=naive_utc(as_of))
     if frame.empty:
         raise NothingToDo("no series of the model has enough usable history to forecast its past")
-    frame = frame.drop(columns="quality_score")
+    sets = sets_of(recipe["params"])
+    frame = with_sources(database, frame.drop(columns="quality_score"), sets, as_of)
     steps = min(granularity.issue, recipe["horizon"])
     issue_days = steps * granularity.days
     count = math.ceil((reach.weeks + reach.fitted) * 7 / issue_days)
@@ -162,7 +174,9 @@ def _anew(
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], _arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    for one in compare([asked], Newest(Panels.of(frame, granularity.name)), cutoffs, steps, refit_every=refit):
+    columns = sorted({column for one in sets for column in sources_of(one)})
+    panels = Panels.of(frame, granularity.name, sources=columns)
+    for one in compare([asked], Newest(panels), cutoffs, steps, refit_every=refit):
         done.append(one.forecasts)
         told(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.findings import Change, Finding, Movement
-from mlops.forecasting.lightgbm.design import FEATURES
+from mlops.features.standard import WORDS
 from mlops.monitoring.detect.slices import Slice
 
 __all__ = ["changepoint", "in_units"]
@@ -30,29 +30,40 @@ class _Measure:
 
 
 def in_units(
-    findings: Sequence[Finding], baseline: pd.DataFrame, live: pd.DataFrame, unit: str, slices: Sequence[Slice] = ()
+    findings: Sequence[Finding],
+    baseline: pd.DataFrame,
+    live: pd.DataFrame,
+    unit: str,
+    slices: Sequence[Slice] = (),
+    features: Mapping[str, str] = WORDS,
 ) -> tuple[Finding, ...]:
     """The findings, those beyond their limit with what changed where a mean did.
 
     Frames have `series_id, ds` (naive UTC), `holiday`, `outcome, y_hat` in the `unit` of the series, and the watched
-    features. A change that points the other way than its finding is left out: then it is no mean that moved.
+    `features`, whose names have what they are in words. A change that points the other way than its finding is left
+    out: then it is no mean that moved.
     """
     series = {one.name: one.series for one in slices}
-    return tuple(_told(one, baseline, live, unit, series) if one.drifted else one for one in findings)
+    return tuple(_told(one, baseline, live, unit, series, features) if one.drifted else one for one in findings)
 
 
 def _told(
-    finding: Finding, baseline: pd.DataFrame, live: pd.DataFrame, unit: str, slices: Mapping[str, frozenset[int]]
+    finding: Finding,
+    baseline: pd.DataFrame,
+    live: pd.DataFrame,
+    unit: str,
+    slices: Mapping[str, frozenset[int]],
+    features: Mapping[str, str],
 ) -> Finding:
     if finding.slice:
         mine = slices.get(finding.slice, frozenset())
         baseline, live = (rows[rows["series_id"].isin(mine)] for rows in (baseline, live))
     if live.empty or finding.movement is None:
         return finding
-    used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & FEATURES.keys() & set(live))]
+    used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & features.keys() & set(live))]
     baseline, live = (one[used].astype({"outcome": float}) for one in (baseline, live))  # unknown ones are no numbers
     rows = pd.concat([baseline[baseline["ds"] < live["ds"].min()], live], ignore_index=True)
-    before, now = (_measure(finding, one, baseline, unit) for one in (baseline, rows))
+    before, now = (_measure(finding, one, baseline, unit, features) for one in (baseline, rows))
     if before is None or now is None:
         return finding
     usual: Floats = np.asarray(before.values, dtype=float)
@@ -60,7 +71,9 @@ def _told(
     return replace(finding, change=change) if change is not None and _agrees(finding.movement, change) else finding
 
 
-def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit: str) -> _Measure | None:
+def _measure(
+    finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit: str, features: Mapping[str, str]
+) -> _Measure | None:
     """What a finding is about, of each row; None where it is about no mean."""
     error = rows["y_hat"] - rows["outcome"]
     kind, subject, measure = finding.kind, finding.subject, finding.movement.measure if finding.movement else None
@@ -74,7 +87,7 @@ def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit:
         return _Measure("the mean of forecast minus outcome", unit, error)
     if kind == "prediction" and subject == "forecast":
         return _Measure("the mean forecast", unit, rows["y_hat"])
-    if kind != "feature" or subject not in rows or subject not in FEATURES:
+    if kind != "feature" or subject not in rows or subject not in features:
         return None
     if measure == "spread":
         mean = rows.groupby(rows["ds"].dt.normalize())[subject].transform("mean")
@@ -85,7 +98,7 @@ def _measure(finding: Finding, rows: pd.DataFrame, baseline: pd.DataFrame, unit:
         return _Measure(f"the mean distance of {subject} from its usual weekday", "", away)
     if subject == "log_level":
         return _Measure("the level of the series (log_level)", unit, np.expm1(rows[subject]))
-    return _Measure(f"{subject} ({FEATURES[subject].transformation})", "", rows[subject])
+    return _Measure(f"{subject} ({features[subject]})", "", rows[subject])
 
 
 def _change(measure: _Measure, rows: pd.DataFrame, usual: Floats, baseline: pd.DataFrame, days: int) -> Change | None:

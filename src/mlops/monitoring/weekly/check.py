@@ -100,8 +100,9 @@ def _in_words(
         names = {str(row["series_id"]): row["name"] for row in transaction.rows("names_of_series", series_ids=series)}
     silent = {one.subject for one in found if one.kind == "data" and one.place}
     told = [_of_service(one, names, silent) for one in found]
-    units = in_units(told, history.baseline, history.featured(known), version["unit"] or "", history.slices)
-    return tuple(units)
+    rows, unit = history.featured(known), version["unit"] or ""
+    words = {feature.name: feature.description for feature in history.watched}
+    return in_units(told, history.baseline, rows, unit, history.slices, words)
 
 
 def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:

@@ -1,7 +1,7 @@
 """What a check reads of one served version: its backtest once, and what it has forecast since by each time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import Selection
+from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import freshest
 from mlops.feature_store.build import history, on_holiday, values
+from mlops.feature_store.sources import with_sources
+from mlops.feature_store.store import watched_of
 from mlops.monitoring.detect.slices import Slice, choose
 from mlops.monitoring.weekly.monitor import JudgedWeek, WeeklyMonitor, ended, first_week
 from mlops.panels.calendar import Calendar
@@ -45,7 +47,9 @@ class VersionHistory:
     def __init__(self, database: Database, store: Store, policy: Policy, version: Mapping[str, Any]) -> None:
         self.version = version
         self.store = store
-        self._database, self._policy = database, policy
+        self._database, self.watched = database, watched_of(database, version["lineage"], policy.drift.features)
+        watched = tuple(feature.name for feature in self.watched)
+        self._policy = replace(policy, drift=replace(policy.drift, features=watched))
         self._featured: pd.DataFrame | None = None
 
     def known(self, as_of: datetime) -> KnownForecasts:
@@ -127,8 +131,8 @@ class VersionHistory:
     def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
         observed = history(self._database, selection, as_of, series=series)
-        rows = rows.reset_index(drop=True)
-        return values(observed, rows, self._policy.drift.features, self._country, selection.granularity)
+        observed = with_sources(self._database, observed, [FeatureSet("watched", selection, self.watched)], as_of)
+        return values(observed, rows.reset_index(drop=True), self.watched, self._country, selection)
 
     def _local(self, rows: pd.DataFrame) -> npt.NDArray[np.datetime64]:
         """What the clock of each row's series shows when its step begins."""

@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.training.succession import Move, before
+from mlops.training.promote import ChampionMove, rollback_target
 
 
-def _moves(*versions: int, gone: int = 0) -> list[Move]:
-    return [Move(version, False, version != gone) for version in versions]
+def _moves(*versions: int, gone: int = 0) -> list[ChampionMove]:
+    return [ChampionMove(version, False, version != gone) for version in versions]
 
 
-def _rolled_back(moves: list[Move]) -> list[int]:
+def _rolled_back(moves: list[ChampionMove]) -> list[int]:
     """Every version that rollbacks lead to, one after another."""
     found: list[int] = []
-    while (version := before(moves)) is not None:
+    while (version := rollback_target(moves)) is not None:
         found.append(version)
-        moves = [*moves, Move(version, True, True)]
+        moves = [*moves, ChampionMove(version, True, True)]
     return found
 
 
@@ -33,8 +33,8 @@ def _rolled_back(moves: list[Move]) -> list[int]:
         (_moves(1, 2, 3, gone=3), [2, 1]),
         (_moves(1, 2, 1, 3, 4, gone=3), [1, 2, 1]),
         (_moves(1, 2, 1, gone=2), []),
-        ([*_moves(1, 2), Move(1, True, True), *_moves(3)], [1]),
-        ([*_moves(1), Move(2, True, True)], []),
+        ([*_moves(1, 2), ChampionMove(1, True, True), *_moves(3)], [1]),
+        ([*_moves(1), ChampionMove(2, True, True)], []),
     ],
     ids=[
         "no champion",
@@ -51,12 +51,12 @@ def _rolled_back(moves: list[Move]) -> list[int]:
         "back to one that nobody saw",
     ],
 )
-def test_a_rollback_leads_to_the_champion_before(moves: list[Move], back: list[int]):
+def test_a_rollback_leads_to_the_champion_before(moves: list[ChampionMove], back: list[int]):
     assert _rolled_back(moves) == back
 
 
-@given(st.lists(st.builds(Move, st.integers(1, 4), st.just(False), st.booleans()), max_size=12))
-def test_rollbacks_come_to_an_end_and_every_one_changes_the_champion(moves: list[Move]):
+@given(st.lists(st.builds(ChampionMove, st.integers(1, 4), st.just(False), st.booleans()), max_size=12))
+def test_rollbacks_come_to_an_end_and_every_one_changes_the_champion(moves: list[ChampionMove]):
     back = _rolled_back(moves)
     assert len(back) < max(len(moves), 1)
     now = [move.version for move in moves[-1:]]
