@@ -25,7 +25,8 @@ from mlops.features.standard import standard
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.monitoring.decide.challenge import prove
-from mlops.monitoring.decide.recommend import Proof, advise
+from mlops.monitoring.decide.proof import Proof
+from mlops.monitoring.decide.recommend import advise
 from mlops.monitoring.decide.shadow import comparable, overshadow
 from mlops.monitoring.detect.intervals import interval_inflation
 from mlops.monitoring.weekly.monitor import WeeklyMonitor, first_week

@@ -125,7 +125,7 @@ def test_what_was_put_off_is_acted_on_from_its_day_on(routes: Database, store: S
     at = datetime(2020, 1, 1, tzinfo=UTC)
     number = recommend(routes, at)
     decide(routes, number, "snooze", until=at + timedelta(days=5))
-    with pytest.raises(Refused, match="was put off by bob until 2020-01-06"):
+    with pytest.raises(Refused, match="was snoozed by bob until 2020-01-06"):
         act(routes, store, number, as_of=at + timedelta(days=4))
     with pytest.raises(Refused, match="was itself trained on days after"):
         act(routes, store, number, as_of=at + timedelta(days=5))

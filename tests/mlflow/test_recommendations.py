@@ -105,7 +105,7 @@ def test_several_challengers_have_wider_intervals_than_one(routes: Database, sto
     ("words", "refused"),
     [
         (("dismiss", "--reason", "the depot moves", "--by", "ada"), "was dismissed by ada: the depot moves"),
-        (("snooze", "--until", "2020-02-01", "--by", "ada"), "was put off by ada until 2020-02-01: snoozed"),
+        (("snooze", "--until", "2020-02-01", "--by", "ada"), "was snoozed by ada until 2020-02-01: snoozed"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

@@ -467,3 +467,10 @@ def test_series_of_any_sign_and_size_count_the_same():
 
 def test_one_input_is_a_name_and_not_its_letters():
     assert MonitorSpec("ds", "route", "fleet", "crew", "y", "y_hat").columns[2:4] == ("fleet", "crew")
+
+
+def test_a_monitor_says_in_a_line_what_it_watches(lives):
+    monitor, weeks = lives
+    monitor.check(weeks[0])
+    assert repr(monitor).startswith(f"Monitor({len(SPEC.numeric)} numeric, {len(SPEC.categorical)} categorical, fitted")
+    assert repr(monitor).endswith("weeks remembered: 1)")

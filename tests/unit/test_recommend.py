@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
+from mlops.monitoring.decide.proof import Proof
 from mlops.monitoring.decide.recommend import (
     RULE_VERSION,
     Decision,
-    Proof,
     advise,
     asks_for_proof,
     hold,

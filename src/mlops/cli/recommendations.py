@@ -192,8 +192,10 @@ def _print(row: dict[str, Any]) -> None:
         say(f"a later check of the same week made {row['replaced_by']} in its place")
     for evidence in row["findings"]:
         change = None if evidence["change"] is None else Change.from_json(evidence["change"])
-        about = {name: evidence[name] or "" for name in ("detail", "slice", "place")}
-        finding = Finding(evidence["kind"], evidence["subject"], 0.0, 0.0, evidence["drifted"], change=change, **about)
+        detail, part, place = (evidence[name] or "" for name in ("detail", "slice", "place"))
+        finding = Finding(
+            evidence["kind"], evidence["subject"], 0.0, 0.0, evidence["drifted"], detail, part, place, change
+        )
         say(f"  {finding.kind:<12} {escape(finding.words)}")
         if finding.drifted:
             say(f"  {'':<12} → {escape(todo(finding.kind, finding.subject))}")

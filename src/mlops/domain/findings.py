@@ -18,6 +18,8 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Findings",
+    "Measure",
+    "Movement",
     "Recommendation",
     "plain",
     "todo",
@@ -25,6 +27,9 @@ __all__ = [
 
 FEWEST_DAYS = 90
 """Days of a backtest from which a monitor can be fitted."""
+Measure = Literal["level", "spread", "swing", "share", "season", "bias", "scale", "product", "loss"]
+"""What moved, of a column: its mean, its scatter within a day, its distance from the calendar, a category's share, its
+yearly wave; of the error: its mean, its size, how it goes with a feature, the loss."""
 FindingKind = Literal["feature", "concept", "performance", "prediction", "data", "serving"]
 Action = Literal["none", "watch", "investigate_data", "retrain", "rollback", "fallback"]
 CARRIED_OUT: tuple[Action, ...] = ("retrain", "rollback", "fallback")
@@ -114,12 +119,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """What moved, whether it rose (of a bias: outcomes beside forecasts), and over how many of the newest days."""
+
+    measure: Measure
+    rose: bool
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One statistic of one week against its limit.
 
     `subject` is a feature, a series, or empty for the model itself; `slice` is the part of the series that it is about,
     as `route_type=urban`, or empty for all of them. `place` is what people call the series that `subject` is the number
-    of; `change` says it in the unit of what changed, where it is a mean that moved.
+    of. `movement` is what the detail says of a statistic over days, as facts; it is not stored. `change` says it in the
+    unit of what changed, where it is a mean that moved.
     """
 
     kind: FindingKind
@@ -131,6 +146,7 @@ class Finding:
     slice: str = ""
     place: str = ""
     change: Change | None = None
+    movement: Movement | None = None
 
     @property
     def words(self) -> str:
@@ -266,7 +282,7 @@ class Recommendation:
     `benefit` is what acting promises, `cost` (in its currency) what it takes and `horizon_weeks` for how long the one
     was held against the other; `challenger` is the recipe to retrain with (`same`, or a model kind), `predecessor` the
     version to roll back to, or the one of whose recipe `same` speaks where the champion stands in for it. `held_by` is
-    an earlier recommendation that a person dismissed or put off.
+    an earlier recommendation that a person dismissed or snoozed.
     """
 
     action: Action

@@ -29,7 +29,7 @@ from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import Say, train, trained_for
 
-__all__ = ["Retrained", "Rule", "follow", "judge", "retrain"]
+__all__ = ["Retrained", "follow", "judge", "retrain"]
 
 TAGS = {
     "candidate": "mlops.wape_challenger",
@@ -75,7 +75,7 @@ def retrain(
     `as_of` is the time of the recommendation when it is None; that it is acted on counts as accepting it, `by` is the
     user of this process when None. Repeating it returns what the first call did, or finishes what that could not; what
     was promoted and taken back since is not promoted again.
-    Raises Refused for one that is expired, dismissed, put off or superseded, before it begins and before it promotes
+    Raises Refused for one that is expired, dismissed, snoozed or superseded, before it begins and before it promotes
     (`force` acts on it all the same), while somebody else acts on it, for broken data, and where the champion has
     changed since.
     """
@@ -254,7 +254,7 @@ def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) ->
         raise Refused(f"recommendation {number} is superseded by a newer check{newer}{then}")
     if row["status"] == "dismissed" or (row["status"] == "snoozed" and row["until"] > now):
         until = f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
-        how = "put off" if row["status"] == "snoozed" else "dismissed"
+        how = "snoozed" if row["status"] == "snoozed" else "dismissed"
         raise Refused(f"recommendation {number} was {how} by {row['decided_by']}{until}: {row['reason']}{then}")
     if row["expires_at"] is not None and now > row["expires_at"]:
         raise Refused(

@@ -18,7 +18,7 @@ from mlops.evaluation.holdout import Holdout, losses, unseen
 from mlops.feature_store.build import history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
-from mlops.monitoring.decide.recommend import Proof
+from mlops.monitoring.decide.proof import Proof
 from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
 from mlops.policy import SAME, Policy
 from mlops.series.quality import usable

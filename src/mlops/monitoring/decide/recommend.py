@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mlops.domain.findings import CARRIED_OUT, Benefit, Finding, FindingKind, Findings, Recommendation
-from mlops.domain.forecasts import worse_than_trivial
-from mlops.evaluation.paired import Estimate
-from mlops.evaluation.winning import Losses, Rule
-from mlops.policy import SAME, Terms
+from mlops.domain.findings import CARRIED_OUT, Finding, FindingKind, Findings, Recommendation
+from mlops.monitoring.decide.proof import IN_ITS_PLACE, NAIVE, Proof, Standing
+from mlops.policy import Terms
 
-__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "Proof", "advise", "asks_for_proof", "hold", "recommend"]
+__all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "advise", "asks_for_proof", "hold", "recommend"]
 
 RULE_VERSION = "4"
 SHOWN = 10
@@ -26,58 +24,13 @@ UNLABELLED = (
 )
 BEATEN = "performance.naive"
 """The finding that the seasonal naive is better: it rests on four weeks, so no second one is waited for, either."""
-NAIVE = "naive"
-"""The challenger that is the seasonal naive, which may serve until a model is better again."""
-IN_ITS_PLACE = Rule(beyond_chance=True, baselines=False)
-"""What the version that served before, or the seasonal naive, has to show: each is held against the champion alone."""
 WIDE = 1.1
 """Intervals that are too narrow by less are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """A rival against the champion on the same days: what it saves, and the WAPE of both, of the naive and of the mean.
-
-    The rival is a refit by a recipe (`challenger`: same, or a kind), the seasonal naive (`challenger` is naive), or the
-    version that was champion before (`predecessor`); a refit that names a predecessor is one by that version's recipe.
-    """
-
-    benefit: Benefit
-    wape: float
-    champion: float
-    naive: float | None = None
-    challenger: str | None = None
-    predecessor: int | None = None
-    mean: float | None = None
-
-    @property
-    def rival(self) -> str:
-        """The rival in words."""
-        if self.challenger is None:
-            return f"version {self.predecessor}, which was champion before"
-        if self.challenger == NAIVE:
-            return "the seasonal naive"
-        if self.challenger != SAME:
-            return f"a refit as {self.challenger}"
-        return "a refit by the same recipe" if self.predecessor is None else f"a refit of version {self.predecessor}"
-
-    @property
-    def losses(self) -> Losses:
-        """What the rule of winning reads; `Standing` says which rival has to show what."""
-        saved = self.benefit
-        gain = Estimate(saved.wape, saved.wape_low, saved.wape_high)
-        return Losses(self.wape, self.champion, self.naive, self.mean, gain=gain)
-
-    def __str__(self) -> str:
-        naive = "" if self.naive is None else f" and {self.naive:.3f} of the seasonal naive"
-        trivial = worse_than_trivial(self.wape, self.mean)
-        worse = f" ({trivial})" if trivial else ""
-        return f"{self.rival} has WAPE {self.wape:.3f} against {self.champion:.3f} of the champion{naive}{worse}"
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
-    """A recommendation that a person dismissed, or put off, until a time; and how clear it was then."""
+    """A recommendation that a person dismissed or snoozed until a time; and how clear it was then."""
 
     recommendation_id: int
     action: str
@@ -95,9 +48,11 @@ def asks_for_proof(weeks: Sequence[Findings], terms: Terms) -> bool:
 
     A break is not, nor is a seasonal naive that was better for four weeks: they ask at once.
     """
-    if weeks and (_broke(weeks[-1]) or _beaten(weeks[-1])):
+    if not weeks:
+        return False
+    if _broke(weeks[-1]) or any(finding.name == BEATEN for finding in _drifted(weeks[-1])):
         return True
-    return bool(weeks) and _model_drifted(weeks[-1]) and sum(map(_model_drifted, weeks[-terms.of :])) >= terms.need
+    return _model_drifted(weeks[-1]) and sum(map(_model_drifted, weeks[-terms.of :])) >= terms.need
 
 
 def advise(
@@ -163,24 +118,34 @@ def recommend(
     if not weeks:
         return Recommendation("none", ("no week has been checked yet",))
     about = Standing(shadow, tuple(proofs), unproven, naive, stands_in_for)
-    found = _judged(weeks, terms, about, labels_missing=labels_missing)
+    found = _decided(weeks, terms, about, labels_missing=labels_missing)
     newest = weeks[-1]
-    clear = [_clearness(one) for one in _drifted(newest) if math.isfinite(_clearness(one))]
-    evidence = _evidence(newest, weeks[-terms.of :]) | _measured(about)
-    if widening is not None and widening >= WIDE and _mends_nothing(found, newest):
-        found = replace(found, reasons=(*found.reasons, _widen(widening)))
+    clear = [finding.clearness for finding in _drifted(newest) if math.isfinite(finding.clearness)]
+    evidence = _evidence(newest, weeks[-terms.of :], about)
+    # errors are larger, and nothing is recommended that makes them smaller: say how to plan meanwhile
+    stays = found.action in ("watch", "investigate_data") and _model_drifted(newest) and not newest.data_faults
+    if widening is not None and widening >= WIDE and stays:
+        wider = (
+            f"intervals are too narrow: the 80 % ones, made {widening:.2f} times as wide, would hold 80 % of the newest"
+            " four weeks' outcomes; plan with that until they have widened by themselves"
+        )
+        found = replace(found, reasons=(*found.reasons, wider))
         evidence["widen_80"] = widening
     return replace(found, evidence=evidence, cause=_cause(found, newest), severity=max(clear, default=0.0))
 
 
 def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> Recommendation:
-    """Ask for less where a person has dismissed or put off the same, unless it is `worse` times as bad as then.
+    """Ask for less where a person has dismissed or snoozed the same, unless it is `worse` times as bad as then.
 
     The same is the same action for no new cause. What is held is watched; a watch that is held asks for nothing.
     """
     for decision in decisions:
-        if _is_same(found, decision) and not _is_worse(found, decision, worse):
-            words = "put off" if decision.decision == "snooze" else "dismissed"
+        same = found.action == decision.action and set(found.cause) <= decision.cause
+        is_worse = found.severity > worse * decision.severity
+        if found.benefit is not None and decision.money is not None:
+            is_worse = is_worse or found.benefit.money > worse * max(decision.money, 0)
+        if same and not is_worse:
+            words = "snoozed" if decision.decision == "snooze" else "dismissed"
             why = (
                 f"recommendation {decision.recommendation_id} ({decision.action}) was {words} by {decision.decided_by}"
                 f" until {decision.until:%Y-%m-%d}: {decision.reason}"
@@ -198,42 +163,7 @@ def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> 
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a champion stands beside its rivals; the fields are the parameters of `recommend`.
-
-    That the naive was better was proven before it came to stand in, so a model need not prove more than that it is
-    better again: it comes back when it is, by the margin, on the newest days.
-    """
-
-    shadow: Proof | None
-    proofs: tuple[Proof, ...]
-    unproven: str
-    naive: Proof | None
-    stands_in_for: int | None
-
-    def brings_back(self, margin: float) -> Proof | None:
-        """The version before, where it should serve again; not where a refit is better than that, too."""
-        if self.shadow is None:
-            return None
-        if self.stands_in_for is None:
-            return self.shadow if IN_ITS_PLACE.wins(self.shadow.losses) else None
-        refits = [refit.wape for refit in self.proofs if Rule(margin).wins(refit.losses)]
-        as_good = min(refits, default=math.inf) >= self.shadow.wape * (1 - margin)
-        return self.shadow if Rule(margin, baselines=False).wins(self.shadow.losses) and as_good else None
-
-    def winner(self, margin: float) -> Proof | None:
-        """The refit that should be promoted: of several the one that saves most."""
-        rule = Rule(margin, beyond_chance=self.stands_in_for is None)
-        return max((refit for refit in self.proofs if rule.wins(refit.losses)), key=_saved, default=None)
-
-    def falls_back(self, margin: float) -> Proof | None:
-        """The seasonal naive, where it should serve."""
-        rule = replace(IN_ITS_PLACE, margin=margin)
-        return self.naive if self.naive is not None and rule.wins(self.naive.losses) else None
-
-
-def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_missing: bool) -> Recommendation:
+def _decided(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_missing: bool) -> Recommendation:
     newest, last, proofs, unproven = weeks[-1], weeks[-terms.of :], about.proofs, about.unproven
     if newest.data_faults:
         return Recommendation("investigate_data", _data_reasons(newest))
@@ -246,7 +176,10 @@ def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_
     if fallback is not None and _saving(fallback, terms) > terms.review:
         return _fallback(fallback, newest, last, terms, _no_refit(winner, about, terms))
     if _broke(newest):
-        return Recommendation("investigate_data", (*_break(newest), _not_mended(winner, proofs, terms, unproven)))
+        return Recommendation(
+            "investigate_data",
+            (*_break(newest), _in_vain(proofs, unproven) if winner is None else _too_dear(winner, terms)),
+        )
     if winner is not None:
         return Recommendation("watch", (_too_dear(winner, terms), *_details(newest)))
     if about.stands_in_for is not None:
@@ -254,7 +187,8 @@ def _judged(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels_
     if asks_for_proof(weeks, terms):
         return Recommendation("watch", (_in_vain(proofs, unproven), *_details(newest)))
     unlabelled = (UNLABELLED,) if labels_missing else ()
-    drifted = (*_details(newest), *(_as_good(proofs) if proofs else ()))
+    as_good = (f"the champion is old, and no refit beats it: {_best(proofs)}",) if proofs else ()
+    drifted = (*_details(newest), *as_good)
     if _drifted(newest):
         return Recommendation("watch", (*drifted, *unlabelled))
     return Recommendation("none", unlabelled or drifted or ("nothing has drifted in the newest week",))
@@ -350,11 +284,6 @@ def _in_vain(proofs: Sequence[Proof], unproven: str) -> str:
     return f"nothing beats the champion, so errors stay as large: {_best(proofs)}"
 
 
-def _not_mended(winner: Proof | None, proofs: Sequence[Proof], terms: Terms, unproven: str) -> str:
-    """Why a break asks for a person and not for a retraining."""
-    return _in_vain(proofs, unproven) if winner is None else _too_dear(winner, terms)
-
-
 def _no_refit(winner: Proof | None, about: Standing, terms: Terms) -> str:
     """Why the seasonal naive is to serve and not a refit."""
     if winner is not None:
@@ -362,22 +291,6 @@ def _no_refit(winner: Proof | None, about: Standing, terms: Terms) -> str:
     if not about.proofs:
         return f"whether a refit would help is not proven: {about.unproven or 'no challenger was fitted'}"
     return f"no refit wins: {_best(about.proofs)}"
-
-
-def _mends_nothing(found: Recommendation, newest: Findings) -> bool:
-    """Whether errors are larger and nothing is recommended that makes them smaller."""
-    return found.action in ("watch", "investigate_data") and _model_drifted(newest) and not newest.data_faults
-
-
-def _widen(factor: float) -> str:
-    return (
-        f"intervals are too narrow: the 80 % ones, made {factor:.2f} times as wide, would hold 80 % of the newest"
-        " four weeks' outcomes; plan with that until they have widened by themselves"
-    )
-
-
-def _as_good(proofs: Sequence[Proof]) -> tuple[str, ...]:
-    return (f"the champion is old, and no refit beats it: {_best(proofs)}",)
 
 
 def _best(proofs: Sequence[Proof]) -> str:
@@ -389,28 +302,20 @@ def _best(proofs: Sequence[Proof]) -> str:
     )
 
 
-def _saved(proof: Proof) -> float:
-    return proof.benefit.money
-
-
 def _saving(proof: Proof, terms: Terms) -> float:
     """Money over the horizon."""
     return proof.benefit.money * terms.horizon_weeks
 
 
 def _broke(week: Findings) -> bool:
-    return any(_name(one) in BREAKS for one in _drifted(week))
-
-
-def _beaten(week: Findings) -> bool:
-    return any(_name(one) == BEATEN for one in _drifted(week))
+    return any(finding.name in BREAKS for finding in _drifted(week))
 
 
 def _break(week: Findings) -> tuple[str, ...]:
     """What broke, and what a person has to find out."""
-    told = (one.words for one in _drifted(week) if _name(one) in BREAKS)
+    broken = (finding.words for finding in _drifted(week) if finding.name in BREAKS)
     return (
-        *told,
+        *broken,
         "that is beyond anything that the backtest has seen: find out whether the feed or the world has changed;"
         " name an event of the world as such, so that the next one is foreseen",
     )
@@ -421,9 +326,9 @@ def _cause(found: Recommendation, newest: Findings) -> tuple[str, ...]:
     if found.action in CARRIED_OUT:
         return ()
     if found.action == "investigate_data" and not newest.data_faults:
-        return tuple(sorted({_name(one) for one in _drifted(newest)} & BREAKS))
+        return tuple(sorted({finding.name for finding in _drifted(newest)} & BREAKS))
     kinds: tuple[FindingKind, ...] = ("data",) if found.action == "investigate_data" else ()
-    return tuple(sorted(map(_name, _drifted(newest, *kinds))))
+    return tuple(sorted(finding.name for finding in _drifted(newest, *kinds)))
 
 
 def _model_drifted(week: Findings) -> bool:
@@ -433,15 +338,7 @@ def _model_drifted(week: Findings) -> bool:
 def _drifted(week: Findings, *kinds: FindingKind) -> list[Finding]:
     """The drifted findings, of these kinds if any are named, the clearest first."""
     found = [finding for finding in week.details if finding.drifted and (not kinds or finding.kind in kinds)]
-    return sorted(found, key=_clearness, reverse=True)
-
-
-def _clearness(finding: Finding) -> float:
-    return finding.statistic / finding.threshold if finding.threshold > 0 else finding.statistic
-
-
-def _name(finding: Finding) -> str:
-    return finding.name
+    return sorted(found, key=lambda finding: finding.clearness, reverse=True)
 
 
 def _details(newest: Findings) -> tuple[str, ...]:
@@ -464,35 +361,18 @@ def _drift_reasons(newest: Findings, last: Sequence[Findings]) -> tuple[str, ...
     return (summary, *numbers)
 
 
-def _evidence(newest: Findings, last: Sequence[Findings]) -> dict[str, float]:
-    """Counts, and the statistics of what drifted in the newest week by kind and subject; all finite."""
-    clear = [finding for finding in _drifted(newest) if math.isfinite(finding.statistic)]
-    statistics = {_name(finding): finding.statistic for finding in clear}
-    return {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last))), **statistics}
-
-
-def _measured(about: Standing) -> dict[str, float]:
-    """The WAPE of every rival, and of the champion on the same days."""
+def _evidence(newest: Findings, last: Sequence[Findings], about: Standing) -> dict[str, float]:
+    """Counts, the statistics of what drifted in the newest week by kind and subject, all finite; and of every rival its
+    WAPE, the champion's on the same days, and what it saves.
+    """
+    evidence = {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last)))}
+    evidence |= {found.name: found.statistic for found in _drifted(newest) if math.isfinite(found.statistic)}
     rivals = (about.shadow, *about.proofs, about.naive)
-    named = {one.challenger or "predecessor": one for one in rivals if one is not None}
-    found: dict[str, float] = {}
-    for name, one in named.items():
-        found |= {
-            f"proof.{name}.wape": one.wape,
-            f"proof.{name}.wape_champion": one.champion,
-            f"proof.{name}.wape_saved_low": one.benefit.wape_low,
-            f"proof.{name}.money_saved": one.benefit.money,
+    for name, rival in {rival.challenger or "predecessor": rival for rival in rivals if rival is not None}.items():
+        evidence |= {
+            f"proof.{name}.wape": rival.wape,
+            f"proof.{name}.wape_champion": rival.champion,
+            f"proof.{name}.wape_saved_low": rival.benefit.wape_low,
+            f"proof.{name}.money_saved": rival.benefit.money,
         }
-    return found
-
-
-def _is_same(found: Recommendation, decision: Decision) -> bool:
-    return found.action == decision.action and set(found.cause) <= decision.cause
-
-
-def _is_worse(found: Recommendation, decision: Decision, worse: float) -> bool:
-    if found.severity > worse * decision.severity:
-        return True
-    if found.benefit is None or decision.money is None:
-        return False
-    return found.benefit.money > worse * max(decision.money, 0)
+    return evidence

@@ -13,7 +13,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.feature_store.build import history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
-from mlops.monitoring.decide.recommend import NAIVE, Proof
+from mlops.monitoring.decide.proof import NAIVE, Proof
 from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc

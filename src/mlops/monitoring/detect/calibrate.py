@@ -1,4 +1,4 @@
-"""Limits that spend a yearly budget of false alarms over all channels, windows and weeks."""
+"""Limits that spend a yearly budget of false alarms over all signals, windows and weeks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BUDGET: dict[Family, float] = {
 }
 CHECKS_PER_YEAR = 52
 INDEPENDENT = 0.4  # of the tests: the windows of a check overlap, and those of neighbouring weeks
-POOLED_EVIDENCE = 60.0  # independent windows that the model of persistence is worth, against the channel's own few
+POOLED_EVIDENCE = 60.0  # independent windows that the model of persistence is worth, against the signal's own few
 SMALLEST_RATIO, LARGEST_RATIO = 0.7, 4.0
 SMALLEST_SCALE = 1e-4
 WINDOWS = (7, 14, 28, 56)
@@ -36,7 +36,7 @@ WINDOWS = (7, 14, 28, 56)
 class Contrast:
     """The mean of the last `window` days less what that of the `baseline` days before says of it.
 
-    `belief` is how much of the weeks before is believed, channel by channel: 0 holds against the calendar alone.
+    `belief` is how much of the weeks before is believed, signal by signal: 0 holds against the calendar alone.
     """
 
     window: int
@@ -76,7 +76,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a quiet channel does: its calendar, the reach of one day, and scale and limits for every window."""
+    """What a quiet signal does: its calendar, the reach of one day, and scale and limits for every window."""
 
     calendar: CalendarFit
     reach: Floats
@@ -86,7 +86,7 @@ class Calibration:
     above: Floats
     below: Floats
     still: NDArray[np.bool_]
-    """Which channels never changed in the history but by rounding: of these no scale is known."""
+    """Which signals never changed in the history but by rounding: of these no scale is known."""
 
     def residuals(self, matrix: Floats, daily: Floats) -> Floats:
         """What the calendar leaves of each day, pulled in to the reach of a quiet day; then the seasons."""
@@ -105,21 +105,21 @@ def baseline_days(days: int) -> int:
     return 56 if days < 548 else 91
 
 
-def calibrate(matrix: Floats, daily: Floats, channels: Sequence[Signal], alarms_per_year: float) -> Calibration:
+def calibrate(matrix: Floats, daily: Floats, signals: Sequence[Signal], alarms_per_year: float) -> Calibration:
     """Scales from the history's own autocorrelation, corrected by windows held out of the calendar fit."""
     calendar = fit_calendar(matrix, daily)
-    reach, seasons = _reach(calendar.residuals(matrix, daily)), sum(channel.family == "season" for channel in channels)
+    reach, seasons = _reach(calendar.residuals(matrix, daily)), sum(signal.family == "season" for signal in signals)
     left = _left(calendar, matrix, daily, reach, seasons)
-    contrasts = _contrasts(channels, len(daily))
+    contrasts = _contrasts(signals, len(daily))
     quiet = _held_out(matrix, daily, reach, seasons, contrasts)
-    families = np.array([channel.family for channel in channels])
+    families = np.array([signal.family for signal in signals])
     variance = np.array([_variance(left, q, c, families) for q, c in zip(quiet, contrasts, strict=True)])
     scale = np.sqrt(variance) + SMALLEST_SCALE
-    gaussian = _gaussian_limits(channels, alarms_per_year, len(daily))
+    gaussian = _gaussian_limits(signals, alarms_per_year, len(daily))
     limits = gaussian * _tails(quiet / scale[:, None, :], families, len(daily))
     averaging = scale / (_deviation(left) + SMALLEST_SCALE)
     lean, tails = _moment(left, 3) * averaging, (_moment(left, 4) - 3) * averaging**2
-    # performance is one channel, against the backtest itself: its windows and days tell of the same bad stretch, once
+    # performance is one signal, against the backtest itself: its windows and days tell of the same bad stretch, once
     bent = np.where(families == "performance", gaussian, limits)
     above, below = (np.maximum(limits, _bent(bent, side * lean, tails)) for side in (1, -1))
     season = families == "season"  # takes the longest window to show; its tails come and go with the wave
@@ -128,10 +128,10 @@ def calibrate(matrix: Floats, daily: Floats, channels: Sequence[Signal], alarms_
     return Calibration(calendar, reach, seasons, contrasts, scale, above, below, still)
 
 
-def _contrasts(channels: Sequence[Signal], days: int) -> tuple[Contrast, ...]:
+def _contrasts(signals: Sequence[Signal], days: int) -> tuple[Contrast, ...]:
     """Half calendar, half the weeks before is closer to what comes than either; without seasons only these are."""
     seasons = harmonics_for(days) > 0
-    belief = np.where([channel.local for channel in channels], 0.5 if seasons else 1.0, 0.0)
+    belief = np.where([signal.local for signal in signals], 0.5 if seasons else 1.0, 0.0)
     windows = WINDOWS if seasons else WINDOWS[:-1]
     return tuple(Contrast(window, baseline_days(days), belief) for window in windows)
 
@@ -168,7 +168,7 @@ def _blocks(days: int) -> Iterator[slice]:
 
 
 def _variance(left: Floats, quiet: Floats, contrast: Contrast, families: NDArray[np.str_]) -> Floats:
-    """Theory from each channel's autocorrelation, corrected by the held-out windows of its family and its own."""
+    """Theory from each signal's autocorrelation, corrected by the held-out windows of its family and its own."""
     theory = contrast.variance(_deviation(left) ** 2, *_persistence(left)) + SMALLEST_SCALE**2
     squares = pd.DataFrame(quiet**2)
     seen, own = squares.mean().to_numpy(float), squares.count().to_numpy(float) / (2.5 * contrast.window)
@@ -177,7 +177,7 @@ def _variance(left: Floats, quiet: Floats, contrast: Contrast, families: NDArray
 
 
 def _by_family(ratio: Floats, families: NDArray[np.str_]) -> Floats:
-    """The mean ratio of each family, 1 where nothing was seen; no channel counts as more than a multiple."""
+    """The mean ratio of each family, 1 where nothing was seen; no signal counts as more than a multiple."""
     means = pd.Series(np.clip(ratio, 0, LARGEST_RATIO)).groupby(families).transform("mean")
     return means.fillna(1.0).clip(lower=SMALLEST_RATIO).to_numpy(float)
 
@@ -204,21 +204,21 @@ def _deviation(left: Floats) -> Floats:
 
 
 def _moment(left: Floats, order: int) -> Floats:
-    """The standardised moment of each channel: 3 tells its lean, 4 its tails (3 if Gaussian)."""
+    """The standardised moment of each signal: 3 tells its lean, 4 its tails (3 if Gaussian)."""
     powers = pd.DataFrame(left**order).mean().to_numpy(float)
     return np.asarray(np.nan_to_num(powers / (_deviation(left) ** order + SMALLEST_SCALE**order)))
 
 
-def _gaussian_limits(channels: Sequence[Signal], alarms_per_year: float, days: int) -> Floats:
-    """The limit of each channel if its contrasts were Gaussian but for a scale known from so many days (Bonferroni)."""
-    sizes = pd.Series([channel.family for channel in channels]).value_counts()
+def _gaussian_limits(signals: Sequence[Signal], alarms_per_year: float, days: int) -> Floats:
+    """The limit of each signal if its contrasts were Gaussian but for a scale known from so many days (Bonferroni)."""
+    sizes = pd.Series([signal.family for signal in signals]).value_counts()
     present = sum(BUDGET[family] for family in sizes.index)
     independent = INDEPENDENT if harmonics_for(days) else 1.0  # unknown seasons alarm in every window
     windows = {family: 1 if family == "season" else len(WINDOWS) for family in sizes.index}
     tests = {family: size * CHECKS_PER_YEAR * windows[family] * independent for family, size in sizes.items()}
     share = {family: alarms_per_year * BUDGET[family] / present / tests[family] for family in sizes.index}
-    sides = np.array([1 if channel.one_sided else 2 for channel in channels])
-    chance = np.array([share[channel.family] for channel in channels]) / sides
+    sides = np.array([1 if signal.one_sided else 2 for signal in signals])
+    chance = np.array([share[signal.family] for signal in signals]) / sides
     return np.asarray(stats.t.isf(np.minimum(chance, 0.25), days / 5))
 
 

@@ -17,14 +17,14 @@ FEATURE_REACH = 3.0
 FEWEST_DAYS = 20
 """On which a feature was not at its most common value (or on half of them): with fewer, nothing says how the error goes
 with it. Chosen, not measured: the error of a coefficient from 20 days is about a quarter of what a day's is."""
-USUAL_REACH = 1.2  # times the 99 % quantile of a quiet day, as for every channel (`calibrate`)
+USUAL_REACH = 1.2  # times the 99 % quantile of a quiet day, as for every signal (`calibrate`)
 
 
 @dataclass(frozen=True, slots=True)
 class ConceptDrift:
     """What the history says of the errors and features: means, scales, and how far to trust the mean of a day."""
 
-    channels: tuple[Signal, ...]
+    signals: tuple[Signal, ...]
     centres: EntityCentres
     scale: Floats
     varied: NDArray[np.intp]
@@ -36,7 +36,7 @@ class ConceptDrift:
     trust_in_days: float
 
     def daily(self, rows: MonitorRows) -> pd.DataFrame:
-        """One row per day, one column per channel: mean error, its scale, error × each feature."""
+        """One row per day, one column per signal: mean error, its scale, error × each feature."""
         error, features = self._standard(rows)
         plain = daily_means(rows.day, np.column_stack([error, np.sqrt(np.abs(error))]))
         return pd.concat([plain, _products(rows.day, error, features, self.reach, self.trust_in_days)], axis=1)
@@ -50,7 +50,7 @@ class ConceptDrift:
 def fit_concept_drift(rows: MonitorRows, spec: MonitorSpec) -> ConceptDrift:
     """The reference for the errors; error × feature is the score test for the coefficient of that feature.
 
-    A feature that hardly varied in the history has no such channel.
+    A feature that hardly varied in the history has no such signal.
     """
     centres = EntityCentres.of(rows.entity, rows.error[:, None])
     centred = centres.centred(rows.entity, rows.error[:, None])
@@ -60,7 +60,7 @@ def fit_concept_drift(rows: MonitorRows, spec: MonitorSpec) -> ConceptDrift:
     scale = spread_of(numeric - mean, mean)
     daily = daily_means(rows.day, _standard_features(numeric, mean, scale))
     return ConceptDrift(
-        channels=(_bias(), _scale(), *(_product(spec.numeric[place]) for place in varied)),
+        signals=(_bias(), _scale(), *(_product(spec.numeric[place]) for place in varied)),
         centres=centres,
         scale=spread_of(centred, centres.overall),
         varied=varied,
@@ -107,11 +107,11 @@ def _trust_in_days(day: pd.DatetimeIndex, error: Floats) -> float:
 
 
 def _bias() -> Signal:
-    return Signal("concept", "", "error", "predictions are {} too low", "predictions are {} too high")
+    return Signal("concept", "", "bias", "predictions are {} too low", "predictions are {} too high")
 
 
 def _scale() -> Signal:
-    return Signal("concept", "", "error", "errors are {} larger than usual", "errors are {} smaller than usual")
+    return Signal("concept", "", "scale", "errors are {} larger than usual", "errors are {} smaller than usual")
 
 
 def _product(name: str) -> Signal:

@@ -20,7 +20,7 @@ CROWD = 4  # rows a day
 class FeatureDrift:
     """What the history says of the features: entity means, calendar, row scale and the categories worth a share."""
 
-    channels: tuple[Signal, ...]
+    signals: tuple[Signal, ...]
     categories: tuple[tuple[str, ...], ...]
     centres: EntityCentres
     calendar: CalendarFit
@@ -29,7 +29,7 @@ class FeatureDrift:
     crowded: bool
 
     def daily(self, rows: MonitorRows) -> pd.DataFrame:
-        """One row per day, one column per channel: levels and shares, then spreads within days or swings of days."""
+        """One row per day, one column per signal: levels and shares, then spreads within days or swings of days."""
         values = np.column_stack([rows.numeric, _indicators(rows, self.categories)])
         centred = self.centres.centred(rows.entity, values) / self.scale
         numeric = centred[:, : rows.numeric.shape[1]]
@@ -57,11 +57,11 @@ def fit_feature_drift(rows: MonitorRows, spec: MonitorSpec, harmonics: int) -> F
     calendar = fit_calendar(daily[:, : matrix.shape[1]], daily[:, matrix.shape[1] :])
     scale = spread_of(calendar.residuals(matrix, centred), centres.overall)
     crowded = len(rows) >= CROWD * rows.day.nunique()
-    channels = _channels(spec, categories, crowded)
-    return FeatureDrift(channels, categories, centres, calendar, scale, harmonics, crowded)
+    signals = _signals(spec, categories, crowded)
+    return FeatureDrift(signals, categories, centres, calendar, scale, harmonics, crowded)
 
 
-def _channels(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool) -> tuple[Signal, ...]:
+def _signals(spec: MonitorSpec, categories: tuple[tuple[str, ...], ...], crowded: bool) -> tuple[Signal, ...]:
     shares = [(column, name) for column, names in zip(spec.categorical, categories, strict=True) for name in names]
     return (
         *map(_level, spec.numeric),
@@ -86,7 +86,7 @@ def _swing(name: str) -> Signal:
 
 
 def season_of(name: str) -> Signal:
-    """The channel that asks whether a feature strays to the side of its calendar to which the season takes it."""
+    """The signal that asks whether a feature strays to the side of its calendar to which the season takes it."""
     stronger, weaker = (f"the season of {name} is {{}} {word} than in the history" for word in ("stronger", "weaker"))
     return Signal("feature", name, "season", stronger, weaker)
 

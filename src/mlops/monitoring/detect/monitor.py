@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlops.arrays import Floats
-from mlops.domain.findings import FEWEST_DAYS, Finding, Findings
+from mlops.domain.findings import FEWEST_DAYS, Finding, Findings, Movement
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.detect.calendar_fit import design, harmonics_for
 from mlops.monitoring.detect.calibrate import WINDOWS, baseline_days, calibrate
@@ -44,13 +44,13 @@ class Reference:
         return self.features, self.concept, self.performance
 
     @property
-    def channels(self) -> tuple[Signal, ...]:
+    def signals(self) -> tuple[Signal, ...]:
         """Those of the parts, then the seasons of the numeric columns, which are made of the levels."""
-        daily = tuple(channel for part in self.parts for channel in part.channels)
+        daily = tuple(signal for part in self.parts for signal in part.signals)
         return daily + (tuple(map(season_of, self.spec.numeric)) if self.harmonics else ())
 
     def daily(self, rows: MonitorRows) -> tuple[pd.DatetimeIndex, Floats, Floats]:
-        """Every day from the first to the last row, its place in the calendar, and its channels."""
+        """Every day from the first to the last row, its place in the calendar, and its signals."""
         values = pd.concat([part.daily(rows) for part in self.parts], axis=1)
         days = pd.date_range(values.index[0], values.index[-1], freq="D")
         holiday = days.isin(rows.day[rows.holiday])
@@ -123,16 +123,23 @@ class Monitor:
 
     def __init__(self, reference: Reference, history: MonitorRows) -> None:
         days, matrix, daily = reference.daily(history)
-        self._reference, self._channels = reference, reference.channels
-        self._calibration = calibrate(matrix, daily, self._channels, reference.spec.alarms_per_year)
+        self._reference, self._signals = reference, reference.signals
+        self._calibration = calibrate(matrix, daily, self._signals, reference.spec.alarms_per_year)
         self._kept = max(WINDOWS) * 2 + baseline_days(len(days))
         recent = pd.DataFrame(self._calibration.residuals(matrix, daily), index=days).iloc[-self._kept :]
         self._fitted = Memory(recent, recent, reference.faults.daily(history).iloc[-LONGEST:])
         self._weeks: tuple[Memory, ...] = ()
         self._made = 0
         self._still = self._calibration.still
-        secondary = np.array([channel.secondary for channel in self._channels])
+        secondary = np.array([signal.secondary for signal in self._signals])
         self._unknown = self._still & secondary
+
+    def __repr__(self) -> str:
+        spec = self._reference.spec
+        return (
+            f"Monitor({len(spec.numeric)} numeric, {len(spec.categorical)} categorical,"
+            f" fitted to {self._fitted.until:%Y-%m-%d}, weeks remembered: {len(self._weeks)})"
+        )
 
     def check(self, window: Table, *, remember: bool = True) -> Findings:
         """What the rows of the newest week show, drifted or not; rows of a day that was seen before replace it.
@@ -197,25 +204,25 @@ class Monitor:
             self._made = week.number
 
     def _measured(self, seen: Memory) -> tuple[Floats, Floats, Floats]:
-        """By window and channel: how many sigmas, what is held against the limit, and the limit."""
+        """By window and signal: how many sigmas, what is held against the limit, and the limit."""
         z = self._calibration.newest(seen.recent.to_numpy(), seen.calm.to_numpy())
-        one_sided = np.array([channel.one_sided for channel in self._channels])
+        one_sided = np.array([signal.one_sided for signal in self._signals])
         statistic = np.where(self._unknown, np.nan, np.where(one_sided, z, np.abs(z)))
         limit = np.where((z < 0) & ~one_sided, self._calibration.below, self._calibration.above)
         return z, statistic, limit
 
     def _judge(self, z: Floats, statistic: Floats, limit: Floats) -> Iterator[Finding]:
-        for kind, subject in dict.fromkeys((c.kind, c.subject) for c in self._channels):
-            members = [i for i, c in enumerate(self._channels) if (c.kind, c.subject) == (kind, subject)]
+        for kind, subject in dict.fromkeys((c.kind, c.subject) for c in self._signals):
+            members = [i for i, c in enumerate(self._signals) if (c.kind, c.subject) == (kind, subject)]
             yield self._finding(members, z, statistic, limit)
 
     def _finding(self, members: Sequence[int], z: Floats, statistic: Floats, limit: Floats) -> Finding:
-        """The clearest of the channels and windows that feed one finding."""
+        """The clearest of the signals and windows that feed one finding."""
         ratio = np.nan_to_num(statistic[:, members] / limit[:, members], nan=-np.inf)
         window, member = divmod(int(np.argmax(ratio)), len(members))
         column = members[member]
-        channel, value, threshold = self._channels[column], statistic[window, column], limit[window, column]
-        words = channel.above if z[window, column] >= 0 else channel.below
+        signal, value, threshold = self._signals[column], statistic[window, column], limit[window, column]
+        words = signal.above if z[window, column] >= 0 else signal.below
         if np.isnan(value):
             detail = "not judged: too few days have values"
         elif self._still[column]:
@@ -224,8 +231,15 @@ class Monitor:
             size = f"more than {MOST:.0f} sigma" if abs(value) > MOST else f"{abs(value):.1f} sigma"
             detail = f"{words.format(size)} over the last {WINDOWS[window]} days"
         most = max(MOST, 2 * threshold)
-        drifted, told = bool(value > threshold), float(np.clip(value, -most, most))
-        return Finding(channel.kind, channel.subject, told, float(threshold), drifted, detail)
+        return Finding(
+            kind=signal.kind,
+            subject=signal.subject,
+            statistic=float(np.clip(value, -most, most)),
+            threshold=float(threshold),
+            drifted=bool(value > threshold),
+            detail=detail,
+            movement=Movement(signal.measure, rose=bool(z[window, column] >= 0), days=WINDOWS[window]),
+        )
 
     def _calmed(self, seen: Memory, alarmed: NDArray[np.bool_]) -> Memory:
         """Days in alarm enter the yardstick as what the yardstick said, so that a drift never becomes the norm."""

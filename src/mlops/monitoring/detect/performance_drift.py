@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from mlops.arrays import Floats
-from mlops.domain.findings import Finding
-from mlops.monitoring.detect.calendar_fit import ordinary, weeks_back
+from mlops.domain.findings import Finding, Movement
+from mlops.monitoring.detect.calendar_fit import WEEK, ordinary, weeks_back
 from mlops.monitoring.detect.signals import EntityCentres, Signal, daily_means
 from mlops.monitoring.detect.spec import MonitorRows
 
@@ -25,7 +25,7 @@ class PerformanceDrift:
     Of all weeks, and of those without a holiday, which one without a holiday is held against.
     """
 
-    channels: tuple[Signal, ...]
+    signals: tuple[Signal, ...]
     centres: EntityCentres
     mean_absolute_error: float
     worst_week: float
@@ -37,7 +37,7 @@ class PerformanceDrift:
         return daily_means(rows.day, excess / self.mean_absolute_error)
 
     def collapse(self, rows: MonitorRows) -> Finding:
-        """Whether the error is far beyond any such week of the backtest; the channels need longer to say so."""
+        """Whether the error is far beyond any such week of the backtest; the signals need longer to say so."""
         size = np.abs(rows.error[np.isfinite(rows.error)])
         times = float(size.mean() / self.mean_absolute_error) if len(size) >= FEWEST_LABELS else math.nan
         worst, which = (self.worst_week, "") if rows.holiday.any() else (self.worst_ordinary_week, " without a holiday")
@@ -45,7 +45,8 @@ class PerformanceDrift:
         detail = f"the week's absolute error is {times:.1f} times the backtest's; its worst week{which} had {worst:.1f}"
         if math.isnan(times):
             detail = "not judged: too few outcomes are known"
-        return Finding("performance", "collapse", times, limit, times > limit, detail)
+        movement = Movement("loss", rose=True, days=WEEK)
+        return Finding("performance", "collapse", times, limit, times > limit, detail, movement=movement)
 
 
 def fit_performance_drift(rows: MonitorRows) -> PerformanceDrift:
@@ -53,11 +54,11 @@ def fit_performance_drift(rows: MonitorRows) -> PerformanceDrift:
     size = np.abs(rows.error)
     mean = float(size[np.isfinite(size)].mean()) if np.isfinite(size).any() else np.nan
     words = "the absolute error is {} above the backtest's", "the absolute error is {} below the backtest's"
-    channel = Signal("performance", "", "performance", *words)
+    signal = Signal("performance", "", "loss", *words)
     usual = ordinary(rows.day, rows.holiday)
     worst, worst_ordinary = (_worst_week(rows.day[kept], size[kept]) / (mean + 1e-9) for kept in (usual | True, usual))
     centres = EntityCentres.of(rows.entity, size[:, None])
-    return PerformanceDrift((channel,), centres, mean + 1e-9, worst, worst_ordinary)
+    return PerformanceDrift((signal,), centres, mean + 1e-9, worst, worst_ordinary)
 
 
 def _worst_week(day: pd.DatetimeIndex, size: Floats) -> float:

@@ -1,4 +1,4 @@
-"""Daily channels: the numbers, one per day, in which a monitor looks for a change."""
+"""Daily signals: the numbers, one per day, in which a monitor looks for a change."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -8,11 +8,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlops.arrays import Floats
-from mlops.domain.findings import FindingKind
+from mlops.domain.findings import FindingKind, Measure
 
 __all__ = ["ROUNDING", "EntityCentres", "Family", "Signal", "daily_means", "spread_of"]
 
 Family = Literal["level", "spread", "swing", "share", "season", "error", "product", "performance"]
+FAMILIES: dict[Measure, Family] = {
+    "level": "level",
+    "spread": "spread",
+    "swing": "swing",
+    "share": "share",
+    "season": "season",
+    "bias": "error",
+    "scale": "error",
+    "product": "product",
+    "loss": "performance",
+}
+"""Which part of the false alarms a measure is paid from."""
 FEWEST_ROWS = 20  # an entity seen less often has no mean worth subtracting
 ROUNDING = 1e-9
 
@@ -23,9 +35,14 @@ class Signal:
 
     kind: FindingKind
     subject: str
-    family: Family
+    measure: Measure
     above: str
     below: str
+
+    @property
+    def family(self) -> Family:
+        """Which budget of false alarms it shares."""
+        return FAMILIES[self.measure]
 
     @property
     def one_sided(self) -> bool:
@@ -34,12 +51,12 @@ class Signal:
 
     @property
     def secondary(self) -> bool:
-        """Whether it is made of other channels: what never changed in the history says nothing about it."""
+        """Whether it is made of other signals: what never changed in the history says nothing about it."""
         return self.family in ("product", "season")
 
     @property
     def local(self) -> bool:
-        """Whether the weeks before are the yardstick; performance is held against the backtest itself."""
+        """Whether the weeks before are the baseline; performance is held against the backtest itself."""
         return self.family != "performance"
 
 

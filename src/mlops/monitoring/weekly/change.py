@@ -1,6 +1,5 @@
 """What moved, in the unit of what moved: findings in words that need no statistics. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -10,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
-from mlops.domain.findings import Change, Finding
+from mlops.domain.findings import Change, Finding, Movement
 from mlops.features.standard import WORDS
 from mlops.monitoring.detect.slices import Slice
 
@@ -19,9 +18,6 @@ __all__ = ["changepoint", "in_units"]
 WEEKS = 26
 """Weeks that the small picture shows."""
 LOOK_BACK = pd.Timedelta(weeks=12)
-DAYS = re.compile(r"over the last (\d+) days")
-RISES = re.compile(r"\b(above|higher|larger|too high|more within a day|further from)\b")
-FALLS = re.compile(r"\b(below|lower|smaller|too low|less within a day|less from)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def _told(
     if finding.slice:
         mine = slices.get(finding.slice, frozenset())
         baseline, live = (rows[rows["series_id"].isin(mine)] for rows in (baseline, live))
-    if live.empty:
+    if live.empty or finding.movement is None:
         return finding
     used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & features.keys() & set(live))]
     baseline, live = (one[used].astype({"outcome": float}) for one in (baseline, live))  # unknown ones are no numbers
@@ -70,10 +66,9 @@ def _told(
     before, now = (_measure(finding, one, baseline, unit, features) for one in (baseline, rows))
     if before is None or now is None:
         return finding
-    told = DAYS.search(finding.detail)
     usual: Floats = np.asarray(before.values, dtype=float)
-    change = _change(now, rows, usual, baseline, int(told.group(1)) if told else 7)
-    return replace(finding, change=change) if change is not None and _agrees(finding, change) else finding
+    change = _change(now, rows, usual, baseline, finding.movement.days)
+    return replace(finding, change=change) if change is not None and _agrees(finding.movement, change) else finding
 
 
 def _measure(
@@ -81,10 +76,10 @@ def _measure(
 ) -> _Measure | None:
     """What a finding is about, of each row; None where it is about no mean."""
     error = rows["y_hat"] - rows["outcome"]
-    kind, subject = finding.kind, finding.subject
-    if kind == "performance" and subject in ("", "collapse"):
-        return _Measure("the mean absolute error", unit, error.abs())
-    if kind == "concept" and not subject and finding.detail.startswith("errors are"):
+    kind, subject, measure = finding.kind, finding.subject, finding.movement.measure if finding.movement else None
+    if measure == "season" and kind != "performance":
+        return None
+    if (kind == "performance" and subject in ("", "collapse")) or (kind == "concept" and measure == "scale"):
         return _Measure("the mean absolute error", unit, error.abs())
     if kind == "concept" and not subject and finding.slice:
         return _Measure("the mean of outcome minus forecast", unit, -error)
@@ -92,20 +87,18 @@ def _measure(
         return _Measure("the mean of forecast minus outcome", unit, error)
     if kind == "prediction" and subject == "forecast":
         return _Measure("the mean forecast", unit, rows["y_hat"])
-    if kind == "feature" and subject in rows and subject in features:
-        if "within a day" in finding.detail:
-            mean = rows.groupby(rows["ds"].dt.normalize())[subject].transform("mean")
-            return _Measure(
-                f"the mean distance of {subject} from the mean of its day", "", (rows[subject] - mean).abs()
-            )
-        if "its calendar" in finding.detail:
-            usual = _usual(baseline, baseline[subject].to_numpy(float), rows)
-            away = (rows[subject] - usual).abs()
-            return _Measure(f"the mean distance of {subject} from its usual weekday", "", away)
-        if subject == "log_level":
-            return _Measure("the level of the series (log_level)", unit, np.expm1(rows[subject]))
-        return _Measure(f"{subject} ({features[subject]})", "", rows[subject])
-    return None
+    if kind != "feature" or subject not in rows or subject not in features:
+        return None
+    if measure == "spread":
+        mean = rows.groupby(rows["ds"].dt.normalize())[subject].transform("mean")
+        return _Measure(f"the mean distance of {subject} from the mean of its day", "", (rows[subject] - mean).abs())
+    if measure == "swing":
+        usual = _usual(baseline, baseline[subject].to_numpy(float), rows)
+        away = (rows[subject] - usual).abs()
+        return _Measure(f"the mean distance of {subject} from its usual weekday", "", away)
+    if subject == "log_level":
+        return _Measure("the level of the series (log_level)", unit, np.expm1(rows[subject]))
+    return _Measure(f"{subject} ({features[subject]})", "", rows[subject])
 
 
 def _change(measure: _Measure, rows: pd.DataFrame, usual: Floats, baseline: pd.DataFrame, days: int) -> Change | None:
@@ -141,13 +134,10 @@ def _usual(baseline: pd.DataFrame, values: Floats, rows: pd.DataFrame) -> "pd.Se
     return found.fillna(rows["series_id"].map(known.groupby("series_id")["value"].mean())).fillna(known["value"].mean())
 
 
-def _agrees(finding: Finding, change: Change) -> bool:
-    """Whether the mean moved the way that the finding says."""
-    if RISES.search(finding.detail):
-        return change.now > change.usual
-    if FALLS.search(finding.detail):
-        return change.now < change.usual
-    return finding.kind == "performance" and change.now > change.usual
+def _agrees(movement: Movement, change: Change) -> bool:
+    """Whether the mean moved the way that the finding says; a bias is told as forecast minus outcome."""
+    risen = movement.rose != (movement.measure == "bias")
+    return change.now > change.usual if risen else change.now < change.usual
 
 
 FEWEST = 3
