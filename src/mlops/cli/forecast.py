@@ -29,10 +29,10 @@ from mlops.cli.output import console, emit, logs, progress, table
 from mlops.cli.specs import spec_of
 
 if TYPE_CHECKING:
-    from mlops.evaluation.backtest import Done
+    from mlops.evaluation.backtest import FinishedFit
     from mlops.tracking.store import Store
-    from mlops.training.backtest import Report
-    from mlops.training.subject import Plan, Subject
+    from mlops.training.backtest import BacktestReport
+    from mlops.training.dataset import BacktestDataset, BacktestPlan
     from mlops.training.tune import Trial, Tuned
 
 __all__ = ["backtest", "tune"]
@@ -93,8 +93,8 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Compare a kind with baselines from the same past origins, each seeing only what was known then."""
-    from mlops.training.backtest import candidate, run
-    from mlops.training.subject import Defaults, Plan, subject_of
+    from mlops.training.backtest import candidate_of, compare_candidates
+    from mlops.training.dataset import BacktestDefaults, BacktestPlan, dataset_of
 
     data: dict[str, Any] = {
         "label": label,
@@ -107,15 +107,17 @@ def backtest(
         "events": events,
         "covariates": covariate,
     }
-    defaults = Defaults.read()
+    defaults = BacktestDefaults.read()
     goal = defaults.goal if goal is None else goal
-    plan = Plan(origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0)
+    plan = BacktestPlan(
+        origins or defaults.origins, refit_every or defaults.refit_every, goal, every or 0, horizon or 0
+    )
     others = [other for other in (kinds.split(",") if kinds else defaults.baselines) if other != kind]
     baselines = {other: spec_of(other, **data) for other in others}  # of them only the parameters count
     specs = {kind: spec_of(kind, change, as_of=as_of, **data)} | baselines
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
-        subject, plan = subject_of(
+        dataset, plan = dataset_of(
             specs[kind],
             plan,
             database,
@@ -123,17 +125,17 @@ def backtest(
             as_known=values is Values.KNOWN,
             say=lambda note: bar.update(task, note=note),
         )
-        asked = [candidate(name, spec, subject, plan) for name, spec in specs.items()]
-        total = len(asked) * -(-len(subject.cutoffs) // plan.refit_every)
+        asked = [candidate_of(name, spec, dataset, plan) for name, spec in specs.items()]
+        total = len(asked) * -(-len(dataset.cutoffs) // plan.refit_every)
         bar.update(task, total=total, note="")
-        finished: list[Done] = []
+        finished: list[FinishedFit] = []
 
-        def done(one: "Done") -> None:
+        def done(one: "FinishedFit") -> None:
             finished.append(one)
             bar.update(task, advance=1, note=f"{one.candidate} from {one.cutoffs[0]:%Y-%m-%d}")
 
-        with _told_when_stopped(finished, subject, total):
-            report = run(asked, subject, plan, done=done)
+        with _told_when_stopped(finished, dataset, total):
+            report = compare_candidates(asked, dataset, plan, done=done)
         bar.update(task, note="logging")
         run_id = _log(report, name) if log else None
 
@@ -170,8 +172,8 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search better parameters on past origins; the newest block is held out and judges the winner once."""
-    from mlops.training.backtest import candidate
-    from mlops.training.subject import Plan, subject_of
+    from mlops.training.backtest import candidate_of
+    from mlops.training.dataset import BacktestPlan, dataset_of
     from mlops.training.tune import Budget, searched
     from mlops.training.tune import tune as run
 
@@ -187,13 +189,13 @@ def tune(
         "covariates": covariate,
     }
     spec = spec_of(kind, change, as_of=as_of, **data)
-    space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, horizon or 0)
+    space, plan = searched(kind, spec), BacktestPlan(origins, 1, 0, every or 0, horizon or 0)
     kept = [text for text in change if text.partition("=")[0] not in space]
     again = _options(as_of="" if as_of == "now" else as_of, set=kept, **data)
     with progress() as bar:
         task = bar.add_task(f"tune {kind}", total=None, note="reading")
-        subject, plan = subject_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
-        asked = candidate(kind, spec, subject, plan)
+        dataset, plan = dataset_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
+        asked = candidate_of(kind, spec, dataset, plan)
 
         def told(trial: "Trial") -> None:
             note = f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}"
@@ -202,9 +204,9 @@ def tune(
                 logs.print(note)
 
         with _stopped_by_keyboard():
-            found = run(asked, space, subject, plan, Budget(seconds, trials, seed), options=again, told=told)
+            found = run(asked, space, dataset, plan, Budget(seconds, trials, seed), options=again, told=told)
         bar.update(task, note="logging")
-        run_id = _log_tuned(found, subject, plan, name) if log else None
+        run_id = _log_tuned(found, dataset, plan, name) if log else None
 
     def text() -> None:
         _print_tuned(found)
@@ -225,7 +227,7 @@ def _options(**given: Any) -> tuple[str, ...]:
 
 
 @contextmanager
-def _told_when_stopped(finished: "list[Done]", subject: "Subject", total: int) -> Iterator[None]:
+def _told_when_stopped(finished: "list[FinishedFit]", dataset: "BacktestDataset", total: int) -> Iterator[None]:
     """When it is interrupted, say what was done by then."""
     try:
         yield
@@ -235,7 +237,7 @@ def _told_when_stopped(finished: "list[Done]", subject: "Subject", total: int) -
         from mlops.training.backtest import so_far
 
         logs.print(f"{len(finished)} of {total} fits were done")
-        for row in so_far(finished, subject).itertuples():
+        for row in so_far(finished, dataset).itertuples():
             logs.print(f"  {row.candidate}: WAPE {row.wape:.3f} from {row.origins} origins")
         raise
 
@@ -250,10 +252,10 @@ def _stopped_by_keyboard() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _log_tuned(found: "Tuned", subject: "Subject", plan: "Plan", name: str) -> str:
+def _log_tuned(found: "Tuned", dataset: "BacktestDataset", plan: "BacktestPlan", name: str) -> str:
     from mlops.training.report.runs import log_tuned
 
-    return log_tuned(found, subject, plan, _store(), name)
+    return log_tuned(found, dataset, plan, _store(), name)
 
 
 def _tuned_document(found: "Tuned", run_id: str | None) -> dict[str, Any]:
@@ -289,10 +291,10 @@ def _print_tuned(found: "Tuned") -> None:
         console.print(f"\nnot better on the held-out block: keep {begun}, or search longer on more origins")
 
 
-def _log(report: "Report", name: str) -> str:
-    from mlops.training.report.runs import log
+def _log(report: "BacktestReport", name: str) -> str:
+    from mlops.training.report.runs import log_backtest
 
-    return log(report, _store(), name)
+    return log_backtest(report, _store(), name)
 
 
 def _store() -> "Store":
@@ -304,26 +306,26 @@ def _store() -> "Store":
     return open_store(settings(), "")
 
 
-def _document(report: "Report", run_id: str | None) -> dict[str, Any]:
+def _document(report: "BacktestReport", run_id: str | None) -> dict[str, Any]:
     from mlops.training.report.runs import tables
 
     return {
         "run_id": run_id,
         "asked": report.asked,
-        "data": report.subject.source,
-        "values": report.subject.values,
-        "origins": report.subject.cutoffs,
+        "data": report.dataset.source,
+        "values": report.dataset.values,
+        "origins": report.dataset.cutoffs,
         "plan": report.plan,
         **tables(report),
     }
 
 
-def _print(report: "Report") -> None:
-    cutoffs, plan = report.subject.cutoffs, report.plan
+def _print(report: "BacktestReport") -> None:
+    cutoffs, plan = report.dataset.cutoffs, report.plan
     console.print(
-        f"[bold]{report.asked}[/] on {report.subject.source}: {report.by_series['series_id'].nunique():,} series,"
+        f"[bold]{report.asked}[/] on {report.dataset.source}: {report.by_series['series_id'].nunique():,} series,"
         f" {plan.horizon} steps ahead from {len(cutoffs)} origins, {cutoffs[0]:%Y-%m-%d} to {cutoffs[-1]:%Y-%m-%d};"
-        f" values {report.subject.values}\n",
+        f" values {report.dataset.values}\n",
         highlight=False,
     )
     console.print(_overall(report))
@@ -333,7 +335,7 @@ def _print(report: "Report") -> None:
     console.print(_worst(report))
 
 
-def _overall(report: "Report") -> Table:
+def _overall(report: "BacktestReport") -> Table:
     """The candidates by accuracy, the best first."""
     shown = table("", "WAPE", "MASE", "bias", "in 80 %", "in 95 %", "pinball 80", "pinball 95", "CPU s")
     ranked = report.overall.sort_values("wape", kind="stable")
@@ -353,7 +355,7 @@ def _overall(report: "Report") -> Table:
     return shown
 
 
-def _levels(report: "Report") -> Table:
+def _levels(report: "BacktestReport") -> Table:
     """Accuracy of the first candidate: a row for each way to add series up, a column for each way to add steps up."""
     mine = report.levels[report.levels["candidate"] == report.asked]
     overs = list(mine["over"].unique())
@@ -366,7 +368,7 @@ def _levels(report: "Report") -> Table:
     return shown
 
 
-def _worst(report: "Report") -> Table:
+def _worst(report: "BacktestReport") -> Table:
     mine = report.by_series[report.by_series["candidate"] == report.asked]
     shown = table("series", "WAPE", "bias", "in 80 %", title="the least accurate series")
     for row in mine.sort_values("wape", ascending=False, kind="stable").head(WORST).itertuples():

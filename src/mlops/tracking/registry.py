@@ -13,7 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
-from mlops.domain.model_uri import FORMS, MODEL_URI
+from mlops.domain.model_uri import FORMS, ModelUri, uri_of, version_of
 from mlops.errors import DatabaseUnavailable, Misused, MlopsError, ModelNotFound, Refused, nearest, quoted
 from mlops.tracking.store import Store
 
@@ -63,21 +63,21 @@ class ModelVersion:
     @property
     def uri(self) -> str:
         """The URI that always means this version."""
-        return f"models:/{self.name}/{self.version}"
+        return uri_of(self.name, self.version)
 
 
 def resolve(store: Store, uri: str) -> ModelVersion:
     """The version that a URI means now; ModelNotFound names what there is instead."""
-    found = MODEL_URI.fullmatch(uri)
+    found = version_of(uri)
     if found is None:
         raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
     try:
-        if found["alias"]:
-            return _of(store.client.get_model_version_by_alias(found["name"], found["alias"]))
-        return _of(store.client.get_model_version(found["name"], found["version"]))
+        if found.alias:
+            return _of(store.client.get_model_version_by_alias(found.name, found.alias))
+        return _of(store.client.get_model_version(found.name, str(found.version)))
     except MlflowException as error:
         _absent(error, uri)
-        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **found.groupdict())}") from error
+        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, found)}") from error
 
 
 def add_version(
@@ -183,8 +183,9 @@ def _absent(error: MlflowException, uri: str) -> None:
         raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_sentence(error)}") from error
 
 
-def _what_there_is(store: Store, name: str, alias: str | None, version: str | None) -> str:
+def _what_there_is(store: Store, asked: ModelUri) -> str:
     """What was meant perhaps, and what there is: the names, else the versions and aliases of the name."""
+    name = asked.name
     try:
         model = store.client.get_registered_model(name)
     except MlflowException:
@@ -195,13 +196,13 @@ def _what_there_is(store: Store, name: str, alias: str | None, version: str | No
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
         return f"{f'did you mean {close}? ' if close else ''}registered models: {shown}"
     aliases = [f"@{alias} (version {version})" for alias, version in sorted(model.aliases.items())]
-    close = nearest(alias, model.aliases) if alias else None
+    close = nearest(asked.alias, model.aliases) if asked.alias else None
     meant = f"did you mean models:/{name}@{close}? " if close else ""
     known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"
-    return f"{meant}{name} has {known}{_newest(store, name, version)}"
+    return f"{meant}{name} has {known}{_newest(store, name, asked.version)}"
 
 
-def _newest(store: Store, name: str, version: str | None) -> str:
+def _newest(store: Store, name: str, version: int | None) -> str:
     """Up to which version there are any, where one was asked for."""
     if version is None:
         return ""
