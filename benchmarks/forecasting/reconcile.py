@@ -14,7 +14,7 @@ from benchmarks.forecasting.datasets import Dataset, folds, load
 
 from mlops.domain.forecasts import coverage, pinball, wape
 from mlops.forecasting import forecaster
-from mlops.forecasting.reconcile import ALL, METHODS, error_variance, reconcile, totals
+from mlops.forecasting.totals.reconcile import ALL, METHODS, error_variance, reconcile, totals
 
 
 def main() -> None:

@@ -4,7 +4,8 @@
     python -m benchmarks.forecasting.totals --datasets auckland,austin_daily --folds report --kind auto
 
 Run it at the root of the repository in the project's environment. A model is fitted on the series at the first cutoff
-of every `--refit-every`, and forecasts series and totals from each cutoff (`forecasting.sums`), as a served model does.
+of every `--refit-every`, and forecasts series and totals from each cutoff (`forecasting.totals.sums`), as a served
+model does.
 The outcome of a total is the sum of what was observed; gaps that don't mean zero are filled as `reconcile.totals` does.
 Beside it stand what people do without: the bounds of the series added up, and the root of the sum of their squares.
 """
@@ -19,8 +20,8 @@ from benchmarks.forecasting.datasets import _austin, _folder, _long, load
 
 from mlops.domain.forecasts import bias, coverage, wape
 from mlops.forecasting import forecaster
-from mlops.forecasting.reconcile import totals
-from mlops.forecasting.sums import with_totals
+from mlops.forecasting.totals.reconcile import totals
+from mlops.forecasting.totals.sums import with_totals
 from mlops.simulation.company import Company, simulate_company
 
 HORIZON = 28

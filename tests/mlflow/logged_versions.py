@@ -153,7 +153,7 @@ class _Told:
             return bool(self.forecaster.calendar.events)
         if question == "genuine Prophet":
             return self.forecaster.kind == "prophet"
-        return question != "importance" or bool(self.forecaster.importance)
+        return question != "importance" or bool(self.forecaster.importance())
 
 
 def _other_events(told: _Told) -> pd.DataFrame:
@@ -190,7 +190,7 @@ QUESTIONS: dict[str, Callable[[_Told], pd.DataFrame]] = {
     "explained": lambda told: told.forecaster.explain(3, **told.given),
     "other events": _other_events,
     "other covariates": _other_covariates,
-    "importance": lambda told: pd.DataFrame(told.forecaster.importance.items(), columns=["feature", "share"]),
+    "importance": lambda told: pd.DataFrame(told.forecaster.importance().items(), columns=["feature", "share"]),
     "genuine Prophet": _genuine,
     "updated": _updated,
 }

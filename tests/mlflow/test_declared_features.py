@@ -111,7 +111,7 @@ def test_what_is_declared_is_what_the_booster_saw_and_what_everybody_speaks_of(
 ):
     model, chosen = booster_of(missed, trained), feature_set("missed", experiment.with_name("features.py"))
     assert tuple(model._booster.feature_name()) == chosen.names
-    assert model.importance["weight_mean_7"] + model.importance["weight_of_route"] > 0.1
+    assert model.importance()["weight_mean_7"] + model.importance()["weight_of_route"] > 0.1
     with psycopg.connect(missed.url) as connection:
         edges = connection.execute(
             "select f.name, f.definition_sha256, e.importance from analytics.model_version_features e"
@@ -120,7 +120,7 @@ def test_what_is_declared_is_what_the_booster_saw_and_what_everybody_speaks_of(
             " where v.name = 'missed'"
         ).fetchall()
     assert {name: digest for name, digest, _ in edges} == {one.name: one.sha256 for one in chosen.features}
-    assert {name: share for name, _, share in edges} == pytest.approx(model.importance, abs=1e-8)
+    assert {name: share for name, _, share in edges} == pytest.approx(model.importance(), abs=1e-8)
 
     predict(missed, store, "models:/missed@champion", as_of=NEW_YEAR, decompose=False)
     with psycopg.connect(missed.url) as connection:
@@ -205,7 +205,7 @@ def test_a_portfolio_trains_its_trees_on_the_set(missed: Database, store: Store,
     found = train(spec, missed, store)
     model = load(missed, found.version).unwrap_python_model().forecaster
     assert set(NAMES) <= set(model.members["lightgbm"]._booster.feature_name())
-    assert set(NAMES) <= set(model.importance)
+    assert set(NAMES) <= set(model.importance())
 
 
 def test_a_set_that_does_not_fit_is_refused(experiment: Path):

@@ -35,6 +35,7 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "date": (date,),
     "timestamptz": (datetime,),
     "interval": (timedelta,),
+    "bytea": (bytes,),
     "jsonb": (dict, list, str, int, float, bool),
     "json": (dict, list, str, int, float, bool),
 }

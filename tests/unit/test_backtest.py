@@ -20,8 +20,7 @@ from mlops.errors import BadInput, HistoryTooShort, UnknownName
 from mlops.evaluation.accuracy import accuracy_table, by_level
 from mlops.evaluation.backtest import AsKnown, Candidate, Newest, accuracy_of, backtest, fit_and_forecast, origins
 from mlops.panels.calendar import Event
-from mlops.panels.files import read_file
-from mlops.panels.frames import read_frame
+from mlops.panels.files import read_file, read_frame
 from mlops.panels.from_frame import Panels
 from mlops.training.backtest import candidate_of, compare_candidates, so_far
 from mlops.training.dataset import BacktestDataset, BacktestPlan, from_file

@@ -11,9 +11,9 @@ import pytest
 from mlops import cross_validation, forecaster, load, what_if
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.reconcile import totals
+from mlops.forecasting.totals.reconcile import totals
 from mlops.panels.categories import MOST, UNSEEN, Coding
-from mlops.panels.frames import read_frame
+from mlops.panels.files import read_frame
 from mlops.panels.from_frame import Panels
 
 KINDS = ("prophet", "hybrid", "lightgbm", "auto", "lean")
@@ -101,7 +101,7 @@ def test_a_saved_model_remembers_its_categories(kind: str, tmp_path: Path):
 def test_parts_and_importance_say_covariate_and_category(kind: str):
     parts = {name.rpartition(": ")[2] for name in fitted(kind).explain(2, future=FUTURE).columns}
     assert set(COLUMNS) <= parts
-    assert set(COLUMNS) <= set(fitted(kind).importance) or not fitted(kind).importance
+    assert set(COLUMNS) <= set(fitted(kind).importance()) or not fitted(kind).importance()
 
 
 @pytest.mark.parametrize("kind", KINDS)

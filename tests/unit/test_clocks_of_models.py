@@ -12,7 +12,7 @@ from mlops.errors import BadHorizon, BadInput, HistoryTooShort, MlopsError, NotM
 from mlops.evaluation.backtest import backtest, origins
 from mlops.forecasting.condition import conditions
 from mlops.forecasting.whatif import what_if
-from mlops.panels.frames import read_frame
+from mlops.panels.files import read_frame
 from mlops.panels.from_frame import Panels
 from mlops.panels.timestamps import infer
 from mlops.times import local_times, longest_shift

@@ -10,8 +10,8 @@ from mlops import forecaster
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
+from mlops.forecasting.ensemble.weights import blend, refuge, shares, weigh
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
-from mlops.forecasting.weights import blend, refuge, shares, weigh
 from mlops.panels.panel import Panel
 
 RANDOM = np.random.default_rng(5)

@@ -167,8 +167,8 @@ def test_a_series_that_was_not_in_the_training_is_forecast_where_the_kind_can(we
 
 def test_importance_sums_to_one(weekly_pattern: pd.DataFrame):
     model = forecaster("lightgbm")(trees=20).fit(weekly_pattern)
-    assert set(model.importance) == set(model.features)
-    assert sum(model.importance.values()) == pytest.approx(1)
+    assert set(model.importance()) == set(model.features)
+    assert sum(model.importance().values()) == pytest.approx(1)
 
 
 def test_backtest_scores_are_those_of_the_forecasts(weekly_pattern: pd.DataFrame):

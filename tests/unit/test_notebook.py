@@ -13,7 +13,7 @@ from mlops import KINDS, compare, cross_validation, forecaster, plot, scores, wh
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, NothingToDo, Refused, UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.ensemble import Auto
+from mlops.forecasting.ensemble.model import Auto
 
 FAST: dict[str, dict[str, Any]] = {"lightgbm": {"trees": 10}, "auto": {"settings": {"lightgbm": {"trees": 10}}}}
 PNG = b"\x89PNG"
@@ -78,7 +78,7 @@ def test_every_member_has_an_importance_of_its_own(auto: Auto):
     assert list(found["member"].unique()) == ["smoothing", "lightgbm", "hybrid"]
     np.testing.assert_allclose(found.groupby("member")["share"].sum(), 1)
     gain = found[found["member"] == "lightgbm"].set_index("feature")["share"].to_dict()
-    assert gain == pytest.approx(auto.importance)
+    assert gain == pytest.approx(auto.importance())
 
 
 def test_importance_of_series_that_are_apart_is_their_mean():
@@ -126,11 +126,21 @@ def test_a_picture_shows_the_series_and_levels_that_are_asked_for(auto: Auto):
 
 def test_tables_are_drawn_by_what_they_hold(auto: Auto, frame: pd.DataFrame):
     tested = cross_validation(frame, 7, 2, model="naive")
-    for shown in (auto.predict(7), auto.decompose(7), auto.weights(7), tested, tested.drop(columns=["lo_80", "hi_80"])):
+    for shown in (
+        auto.predict(7),
+        auto.explain(7),
+        auto.decompose(7),
+        auto.weights(7),
+        tested,
+        tested.drop(columns=["lo_80", "hi_80"]),
+    ):
         assert plot(shown)._repr_png_().startswith(PNG)
     assert compare(["naive", "average"], frame, 7).plot()._repr_png_().startswith(PNG)
     assert plot(compare(["naive", "average"], frame, 7, 1))._repr_png_().startswith(PNG)
     assert "WAPE" in plot(tested).get_suptitle()
+    explained = plot(auto.explain(7))
+    assert explained.get_suptitle() == "What the forecast is made of"
+    assert 1 < len(explained.axes) <= 8
     for nothing in (frame, tested[:0]):
         with pytest.raises(BadInput, match="can't be drawn; expected what"):
             plot(nothing)

@@ -10,7 +10,7 @@ from tests.campaign import examples
 from mlops import KINDS, forecaster
 from mlops.errors import BadInput
 from mlops.forecasting.condition import conditions
-from mlops.forecasting.limits import limits
+from mlops.forecasting.intervals import limits
 from mlops.panels.from_frame import Panels
 
 DAYS, HORIZON = 420, 14

@@ -11,7 +11,7 @@ from tests.campaign import examples
 
 from mlops import forecaster
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting.reconcile import ALL, METHODS, error_variance, reconcile, totals
+from mlops.forecasting.totals.reconcile import ALL, METHODS, error_variance, reconcile, totals
 
 GROUPS = pd.DataFrame(
     {

@@ -24,7 +24,7 @@ ASKED: dict[str, Callable[[Forecaster], Any]] = {
     "decompose": lambda one: one.decompose(7),
     "what_if": lambda one: what_if(one, 7, events=[]),
     "save": lambda one: one.save("/nowhere"),
-    "importance": lambda one: one.importance,
+    "importance": lambda one: one.importance(),
     "known": lambda one: one.known,
     "remembered": lambda one: one.remembered,
     "local": lambda one: one.local,

@@ -7,7 +7,7 @@ import pytest
 from mlops import forecaster
 from mlops.domain.forecasts import bias, coverage
 from mlops.errors import BadInput
-from mlops.forecasting.sums import Summed, with_totals
+from mlops.forecasting.totals.sums import Summed, with_totals
 
 DAYS = pd.date_range("2022-01-03", periods=7 * 60, freq="D")
 MEMBERS = pd.DataFrame(

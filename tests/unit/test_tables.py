@@ -19,7 +19,7 @@ from mlops.errors import BadInput
 from mlops.monitoring import MonitorSpec, fit_monitor
 from mlops.monitoring.replay.file import of_file
 from mlops.panels.calendar import read_events
-from mlops.panels.frames import read_frame
+from mlops.panels.files import read_frame
 from mlops.panels.from_frame import Panels
 from mlops.series.adapters import ADAPTERS, adapter
 from mlops.series.parsing.validate import Rules, validate

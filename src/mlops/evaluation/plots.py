@@ -27,7 +27,8 @@ def plot(
     Parameters
     ----------
     shown
-        What `predict`, `decompose`, `weights`, `what_if`, `cross_validation` or `compare` returned.
+        What `predict`, `explain` (of which the largest parts are drawn), `decompose`, `weights`, `what_if`,
+        `cross_validation` or `compare` returned.
     history
         Observations `series_id, ds, y` to draw before a forecast.
     series

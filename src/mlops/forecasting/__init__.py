@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "forecaster", "load", "what_if"]
 
 KINDS = {
-    "auto": "mlops.forecasting.ensemble:Auto",
-    "lean": "mlops.forecasting.ensemble:Lean",
+    "auto": "mlops.forecasting.ensemble.model:Auto",
+    "lean": "mlops.forecasting.ensemble.model:Lean",
     "naive": "mlops.forecasting.naive:SeasonalNaive",
     "average": "mlops.forecasting.naive:MovingAverage",
     "smoothing": "mlops.forecasting.smoothing:Smoothing",
@@ -56,8 +56,8 @@ def forecaster(kind: str) -> "type[Forecaster]":
     if kind not in KINDS:
         raise UnknownName("model kind", kind, KINDS)
     module, _, name = KINDS[kind].partition(":")
-    found: type[Forecaster] = getattr(import_module(module), name)
-    return found
+    kind_class: type[Forecaster] = getattr(import_module(module), name)
+    return kind_class
 
 
 def load(folder: "Path | str") -> "Forecaster":

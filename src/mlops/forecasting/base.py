@@ -10,14 +10,12 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.domain.features import FeatureDefinition, Selection
 from mlops.domain.forecasts import LEVELS
-from mlops.errors import BadInput, NothingToDo, UnknownName
+from mlops.errors import NothingToDo
 from mlops.features.standard import standard
-from mlops.forecasting import saved
-from mlops.forecasting.described import describe, in_a_line
+from mlops.forecasting import saved, update
 from mlops.forecasting.groups import Grouped, opened
 from mlops.forecasting.kind import summed
 from mlops.panels.arguments import either, in_per_cent
-from mlops.panels.continuation import continued, refuse_gap
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Table, taken
 from mlops.panels.panel import Panel
@@ -30,29 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["GAIN", "Forecaster"]
 
 GAIN = "gain of the trees"
-PICTURES = ("forecast", "components", "fitted", "importance", "weights")
-
-
-INTERNAL = frozenset(
-    {
-        *(
-            "bounded",
-            "coding",
-            "component",
-            "composed",
-            "defaults",
-            "definitions",
-            "each",
-            "extrapolates",
-            "fit_panel",
-            "forecast",
-            "given_back",
-        ),
-        *("inner", "knows_new_series", "parts", "plain", "point", "read", "refit", "search", "sources", "tape"),
-        *("tapes", "summed", "gathered", "with_calendar"),
-    }
-)
-"""What is public to other modules of the package and of no use to whoever has a forecaster."""
 
 
 class Forecaster(Grouped):
@@ -81,19 +56,6 @@ class Forecaster(Grouped):
     def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
         """What its features mean, when it is fitted on series of a selection."""
         return standard(selection, owner, self.features, self.country)
-
-    @property
-    def importance(self) -> dict[str, float]:
-        """Share of each feature in what the model has learned, summing to 1; empty where the kind can't say.
-
-        Of series that are apart it is the mean over them.
-        """
-        self._check_fitted()
-        found: dict[str, float] = {}
-        for one in self._apart:
-            for name, share in one.importance.items():
-                found[name] = found.get(name, 0.0) + share * len(one.known) / len(self.known)
-        return found
 
     def fit(
         self,
@@ -133,7 +95,7 @@ class Forecaster(Grouped):
         self._apart = () if panels.plain else tuple(self._like(part).fit_panel(part) for part in panels.parts)
         if not self._apart:
             return self.fit_panel(panels.parts[0])
-        self.features = tuple(dict.fromkeys(name for one in self._apart for name in one.features))
+        self.features = tuple(dict.fromkeys(name for group in self._apart for name in group.features))
         return self
 
     def update(self, frame: Table, *, overwrite: bool = False, allow_gap: bool = False) -> Self:
@@ -165,23 +127,7 @@ class Forecaster(Grouped):
         >>> fitted.update(frame[56:]).predict(1)["ds"].iloc[0]
         Timestamp('2024-03-04 00:00:00')
         """
-        self._check_fitted()
-        models = self._apart or (self,)
-        known = pd.concat([one._history.known() for one in models], ignore_index=True)
-        new = Panels.of(
-            self._with_zones(self.read(frame)), self._said(), self.covariates, sources=self.sources, coding=self.coding
-        )
-        asked = self._asked(1, continued(known, new, overwrite=overwrite), None)
-        if len(asked) > len(models) or len({id(model) for model, _ in asked}) < len(asked):
-            raise BadInput(
-                "the new rows hold a series that begins its steps at other times, or lives by another clock, than any"
-                " of the training; nothing was taken. Fit again with it"
-            )
-        if not allow_gap:
-            for model, panel in asked:
-                refuse_gap(model._history, panel, self.calendar)
-        for model, panel in asked:
-            model._history = panel.with_ids(model._history.ids) if not self.covariates + self.sources else panel
+        update.update(self, frame, overwrite=overwrite, allow_gap=allow_gap)
         return self
 
     @one_thread()
@@ -234,13 +180,13 @@ class Forecaster(Grouped):
         True
         """
         wanted = in_per_cent(either("levels", None if levels is LEVELS else levels, "level", level, LEVELS))
-        found = self._each(
+        forecasts = self._each(
             either("horizon", horizon, "h", h, self.horizon),
             history,
             future,
             lambda model, panel, steps: model.bounded(panel, steps, wanted, decompose=decompose)[0],
         )
-        return self.given_back(found, history)
+        return self.given_back(forecasts, history)
 
     @one_thread()
     def explain(
@@ -370,11 +316,32 @@ class Forecaster(Grouped):
         """
         self._check_fitted()
         models = self._apart or (self,)
-        rows = pd.concat([one.tape(one._history).beside(one._history) for one in models], ignore_index=True)
+        rows = pd.concat([model.tape(model._history).beside(model._history) for model in models], ignore_index=True)
         if all_origins:
             return self.given_back(rows)
         newest = rows.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
         return self.given_back(newest.sort_index(kind="stable").reset_index(drop=True))
+
+    def importance(self) -> dict[str, float]:
+        """Share of each feature in what the model has learned, summing to 1; empty for a kind without features.
+
+        Of series that are apart it is the mean over them.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=63)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 9})
+        >>> forecaster("naive")().fit(frame).importance()
+        {}
+        """
+        self._check_fitted()
+        shares: dict[str, float] = {}
+        for group in self._apart:
+            for feature, share in group.importance().items():
+                shares[feature] = shares.get(feature, 0.0) + share * len(group.known) / len(self.known)
+        return shares
 
     def plot(
         self,
@@ -413,30 +380,16 @@ class Forecaster(Grouped):
         >>> forecaster("naive")().fit(frame).plot(h=14).get_suptitle()
         'Forecast from 2024-03-03'
         """
-        from mlops.forecasting import plots
+        from mlops.forecasting.plots import plot_model
 
         self._check_fitted()
         steps = either("horizon", horizon, "h", h, self.horizon)
-        model = self.plain()
-        known = None if history is None else self.read(history, target=False)
-        ask: dict[str, Any] = {"history": known, "future": None if future is None else self.read(future, target=False)}
-        if what == "importance":
-            return plots.importance(model._importance())
-        if what == "weights":
-            return plots.plot_table(model._member_weights(steps, **ask))
-        if what == "components":
-            return plots.plot_table(model.decompose(steps, **ask), series=series)
-        if what == "fitted":
-            return plots.plot_table(model.fitted_values(), series=series)
-        if what != "forecast":
-            raise UnknownName("picture", what, PICTURES)
         wanted = either("levels", None if levels is LEVELS else levels, "level", level, LEVELS)
-        before = self.remembered if known is None else known
-        return plots.plot_table(model.predict(steps, wanted, **ask), history=before, series=series)
+        return plot_model(self, what, steps, wanted, history=history, future=future, series=series)
 
     def _importance(self) -> pd.DataFrame:
         """`member, feature, share, measured_by` of the importance of features; NothingToDo for a kind without it."""
-        rows = [(self.kind, feature, share, GAIN) for feature, share in self.importance.items()]
+        rows = [(self.kind, feature, share, GAIN) for feature, share in self.importance().items()]
         if not rows:
             raise NothingToDo(f"kind {self.kind!r} has no importance of features; lightgbm, auto and lean have one")
         return pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
@@ -444,17 +397,6 @@ class Forecaster(Grouped):
     def _member_weights(self, horizon: int, **asked: Any) -> pd.DataFrame:  # noqa: ARG002  of kinds with members
         """`weights` of a kind that has members; NothingToDo for one that has none."""
         raise NothingToDo(f"kind {self.kind!r} has no members, so there are no weights; auto and lean have")
-
-    def __dir__(self) -> list[str]:
-        """What people use; what other modules of the package need is left out."""
-        every = (name for name in super().__dir__() if name not in INTERNAL)
-        return [name for name in every if name.startswith("__") or not name.startswith("_")]
-
-    def __repr__(self) -> str:
-        return in_a_line(self)
-
-    def _repr_html_(self) -> str:
-        return describe(self)
 
     def save(self, folder: Path | str) -> None:
         """Write everything that `load` needs: JSON, text, Parquet and plain arrays; no pickle.

@@ -18,16 +18,16 @@ def ids_of(series: Iterable[Any], known: Mapping[Any, str]) -> dict[Any, Any]:
     {'R1': 3, 4: 4, '4': 4}
     """
     by_name: dict[str, list[Any]] = {}
-    for one, name in known.items():
-        by_name.setdefault(name, []).append(one)
-    by_text = {str(one): one for one in known}
-    found = {}
-    for one in series:
-        named = by_name.get(one, []) if isinstance(one, str) else []
+    for series_id, name in known.items():
+        by_name.setdefault(name, []).append(series_id)
+    by_text = {str(series_id): series_id for series_id in known}
+    called = {}
+    for text in series:
+        named = by_name.get(text, []) if isinstance(text, str) else []
         if len(named) > 1:
             ids = ", ".join(map(str, named))
-            raise BadInput(f"{len(named)} series are named {one!r}; say which by its id: {ids}")
-        if not named and str(one) not in by_text:
-            raise UnknownName("series", one, known.values(), stored=True)
-        found[one] = named[0] if named else by_text[str(one)]
-    return found
+            raise BadInput(f"{len(named)} series are named {text!r}; say which by its id: {ids}")
+        if not named and str(text) not in by_text:
+            raise UnknownName("series", text, known.values(), stored=True)
+        called[text] = named[0] if named else by_text[str(text)]
+    return called

@@ -25,10 +25,10 @@ __all__ = ["conditions"]
 def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
     """`series_id, condition, observed, zeros, first, last` of each series in a frame `series_id, ds, y`."""
     panels = Panels.of(frame, freq)
-    found = pd.concat([_of(panel) for panel in panels.parts], ignore_index=True)
+    rows = pd.concat([_of(panel) for panel in panels.parts], ignore_index=True)
     missing = pd.Index(frame["series_id"].unique()).difference(panels.ids)
     nothing = pd.DataFrame({"series_id": missing, "condition": "no data", "observed": 0, "zeros": 0})
-    return pd.concat([found, nothing], ignore_index=True) if len(nothing) else found
+    return pd.concat([rows, nothing], ignore_index=True) if len(nothing) else rows
 
 
 def _of(panel: Panel) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops.arrays import Floats, Ints
 from mlops.domain.granularity import labels_ends
+from mlops.domain.html import table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.kind import COMPONENTS, Kind
 from mlops.forecasting.tape import Tape
@@ -23,6 +24,14 @@ from mlops.times import UTC, longest_shift
 __all__ = ["Grouped", "opened"]
 
 HOUR = pd.Timedelta(hours=1)
+DATE, TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M"
+LONGEST = 120
+"""Characters of a parameter that are shown. Chosen, not measured."""
+OF_KINDS = ("coding", "defaults", "definitions", "extrapolates", "inner", "knows_new_series", "refit", "search")
+OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "tape")
+OF_FRAMES = ("given_back", "plain", "read", "sources", "tapes", "with_calendar")
+INTERNAL = frozenset((*OF_KINDS, *OF_PANELS, *OF_FRAMES))
+"""What is public to other modules of the package and of no use to whoever has a forecaster."""
 
 
 class Grouped(Kind):
@@ -43,35 +52,35 @@ class Grouped(Kind):
         """The series that it was trained on."""
         self._check_fitted()
         if self._apart:
-            return self._apart[0].known.append([one.known for one in self._apart[1:]])
+            return self._apart[0].known.append([group.known for group in self._apart[1:]])
         return self._history.ids
 
     @property
     def remembered(self) -> pd.DataFrame:
         """The observations that it keeps to forecast from: `series_id, ds, y`, the covariates, `time_zone` if local."""
         self._check_fitted()
-        return pd.concat([one._history.frame() for one in self._apart or (self,)], ignore_index=True)
+        return pd.concat([group._history.frame() for group in self._apart or (self,)], ignore_index=True)
 
     @property
     def local(self) -> bool:
         """Whether a series that it was trained on lives by another clock than UTC."""
         self._check_fitted()
-        return any(one._history.zone != UTC for one in self._apart)
+        return any(group._history.zone != UTC for group in self._apart)
 
     @property
     def tapes(self) -> tuple[Tape, ...]:
         """What it would have forecast before the end of its training, one for each group of series that is apart."""
         self._check_fitted()
-        return tuple(one._tape for one in self._apart) or (self._tape,)
+        return tuple(group._tape for group in self._apart) or (self._tape,)
 
     def read(self, frame: Table, *, target: bool = True) -> pd.DataFrame:
         """A frame of its user's as `series_id, ds, y` and further columns, by the names of its training."""
-        found, form = taken(frame, self._form, target=target)
+        rows, form = taken(frame, self._form, target=target)
         if form.series is None and self._form.series is not None:
             if len(self.known) > 1:
                 raise BadInput(f"the frame has no column {self._form.series}; the model knows {len(self.known)} series")
-            return found.assign(series_id=self.known[0])
-        return found
+            return rows.assign(series_id=self.known[0])
+        return rows
 
     def plain(self) -> Self:
         """The same fitted model, whose results are `series_id, ds, …` in pandas' frames."""
@@ -79,19 +88,53 @@ class Grouped(Kind):
         other._form = Form()
         return other
 
-    def given_back(self, found: pd.DataFrame, like: Table | None = None) -> pd.DataFrame:
+    def given_back(self, result: pd.DataFrame, like: Table | None = None) -> pd.DataFrame:
         """A result with the columns of the training, of the kind of `like` (None: of the training's frame)."""
         form = self._form
         if like is not None:
             form = replace(form, example=taken(like, form, target=False)[1].example)
-        return cast("pd.DataFrame", form.back(found))
+        return cast("pd.DataFrame", form.back(result))
 
     def with_calendar(self, calendar: Calendar) -> Self:
         """The same fitted model under another calendar of named days; this one stays as it is."""
         other = copy(self)
         other.calendar = calendar
-        other._apart = tuple(one.with_calendar(calendar) for one in self._apart)
+        other._apart = tuple(group.with_calendar(calendar) for group in self._apart)
         return other
+
+    def __dir__(self) -> list[str]:
+        """What people use; what other modules of the package need is left out."""
+        every = (name for name in super().__dir__() if name not in INTERNAL)
+        return [name for name in every if name.startswith("__") or not name.startswith("_")]
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={_shortened(repr(value))}" for name, value in self.params.items())
+        state = "not fitted"
+        if self.is_fitted:
+            state = (
+                f"{len(self.known):,} series until {max(group._shown('cutoff') for group in self._apart or (self,))}"
+            )
+        return f"<forecaster {self.kind!r} ({given}): {state}>"
+
+    def _repr_html_(self) -> str:
+        """Kind, state and parameters as a table for a notebook."""
+        rows: list[tuple[str, str]] = [("state", "not fitted")]
+        if self.is_fitted:
+            groups = self._apart or (self,)
+            apart = f", in {len(groups)} groups that begin their steps apart" if len(groups) > 1 else ""
+            rows = [
+                ("series", f"{len(self.known):,}{apart}"),
+                ("steps", groups[0]._history.granularity.name),
+                ("trained until", max(group._shown("trained") for group in groups)),
+                ("knows until", max(group._shown("cutoff") for group in groups)),
+            ]
+        rows += [(name, _shortened(str(value))) for name, value in self.params.items()]
+        return table(("", ""), rows, title=f"forecaster {self.kind!r}")
+
+    def _shown(self, which: str) -> str:
+        """The newest step that this group was trained on, or knows by now, as text by its clock."""
+        at = self._trained if which == "trained" else self._history.cutoff
+        return f"{at:{DATE if self._history.granularity.dated else TIME}}"
 
     def _like(self, panel: Panel) -> Self:
         """An unfitted forecaster for one panel, with room for the steps that its clock may skip."""
@@ -109,7 +152,7 @@ class Grouped(Kind):
         columns: Callable[[Self, Panel, int], dict[str, Floats]],
     ) -> pd.DataFrame:
         """The columns of every panel's forecasts, each by the forecaster that knows its clock and weekday."""
-        found = []
+        tables = []
         for model, panel in self._asked(horizon, history, future):
             at, steps = panel.ahead_of(int(horizon))  # type: ignore[call-overload]
             steps = np.minimum(steps, model.horizon - 1)  # only of a series whose clock skips more than those known
@@ -120,22 +163,24 @@ class Grouped(Kind):
                 numbers = {name: np.where(shut, 0.0, values) for name, values in numbers.items()}
             rows = _long(panel, at, steps, numbers)
             rows.insert(sum(name not in COMPONENTS for name in rows.columns), "closed", shut[:, steps].ravel())
-            found.append(rows)
-        if len(found) == 1:
-            return found[0]
-        together = pd.concat(found, ignore_index=True)  # a part that one forecaster has and another has not is zero
+            tables.append(rows)
+        if len(tables) == 1:
+            return tables[0]
+        together = pd.concat(tables, ignore_index=True)  # a part that one forecaster has and another has not is zero
         return together.fillna(dict.fromkeys(together.columns[4:], 0.0))
 
     def _asked(self, horizon: object, history: Table | None, future: Table | None) -> list[tuple[Self, Panel]]:
         """The panels to forecast, and the forecaster of each."""
         self._check_fitted()
         self._check_horizon(horizon)
-        history, future = (None if given is None else self.read(given, target=False) for given in (history, future))
+        history, future = (None if rows is None else self.read(rows, target=False) for rows in (history, future))
         models = self._apart or (self,)
         if history is None and future is None:
-            return [(one, one._history) for one in models]
+            return [(model, model._history) for model in models]
         frame = self._with_zones(self.remembered if history is None else history)
-        panels = Panels.of(frame, self._said(), self.covariates, future, sources=self.sources, coding=self.coding)
+        panels = Panels.of(
+            frame, self._freq_of_frames(), self.covariates, future, sources=self.sources, coding=self.coding
+        )
         if not self.knows_new_series:
             unknown = panels.ids.difference(self.known)
             if len(unknown):
@@ -149,11 +194,11 @@ class Grouped(Kind):
         """A frame with the time zone of each series; of one that was never seen, that of most series."""
         if not self._apart or "time_zone" in frame.columns:
             return frame
-        zones = {series: one._history.zone for one in self._apart for series in one.known}
-        usual = max(self._apart, key=lambda one: len(one.known))._history.zone
+        zones = {series: group._history.zone for group in self._apart for series in group.known}
+        usual = max(self._apart, key=lambda group: len(group.known))._history.zone
         return frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
 
-    def _said(self) -> str:
+    def _freq_of_frames(self) -> str:
         """What the steps are called by which frames are read: the granularity, or an alias that labels ends."""
         first = (self._apart or (self,))[0]
         return self.freq if self.freq and labels_ends(self.freq) else first._history.granularity.name
@@ -163,8 +208,8 @@ class Grouped(Kind):
         if not self._apart:
             return self
         key = (panel.zone, panel.granularity)
-        alike = [one for one in self._apart if (one._history.zone, one._history.granularity) == key]
-        return alike[0] if alike else max(self._apart, key=lambda one: len(one.known))
+        alike = [group for group in self._apart if (group._history.zone, group._history.granularity) == key]
+        return alike[0] if alike else max(self._apart, key=lambda group: len(group.known))
 
     def _panel(self, horizon: int, history: Table | None, future: Table | None) -> Panel:
         """The only panel of `_asked`."""
@@ -210,3 +255,7 @@ def _long(panel: Panel, at: pd.DatetimeIndex, steps: Ints, columns: Mapping[str,
         "cutoff": panel.newest,
     }
     return pd.DataFrame(keys | {name: np.asarray(values, float)[:, steps].ravel() for name, values in columns.items()})
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -13,7 +13,7 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.features.smoothed import smooth
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.limits import within
+from mlops.forecasting.intervals import within
 from mlops.forecasting.prophet.model import Prophet
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.calendar import Calendar, Events
@@ -92,14 +92,14 @@ class Hybrid(Forecaster):
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Prophet's parts are what each adds when it comes after the ones before it."""
         ahead = [panel.ahead(name, horizon) for name in self._inputs]
-        total, found = np.zeros((len(panel.ids), horizon)), {}
+        total, parts = np.zeros((len(panel.ids), horizon)), {}
         before = total
         for name, part in self.prophet._evaluate(panel, horizon, ahead).items():
             total = total + part
-            found[name] = self._units(panel, total) - before
+            parts[name] = self._units(panel, total) - before
             before = self._units(panel, total)
         ratio = self._ratios(panel, [len(panel.index) - 1], horizon)[0]
-        return found | {"catch-up": before * (ratio - 1)}
+        return parts | {"catch-up": before * (ratio - 1)}
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
         """Prophet is fitted again at some of the origins only: in between the ratio keeps up."""
@@ -144,8 +144,8 @@ class Hybrid(Forecaster):
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
         reach = pd.DatetimeIndex(panel.index[start:].append(panel.future(horizon)))
         at = [origin - start for origin in origins]
-        found = smooth(ratio, panel.places(reach), at, horizon, panel.granularity.block)
-        return [np.where(np.isnan(self._units_of(panel)), 1.0, one) for one in found]
+        smoothed = smooth(ratio, panel.places(reach), at, horizon, panel.granularity.block)
+        return [np.where(np.isnan(self._units_of(panel)), 1.0, ratios) for ratios in smoothed]
 
     def _memory(self, panel: Panel) -> int:
         return (CYCLES + 1) * max(panel.granularity.block, panel.granularity.every) + panel.granularity.span
@@ -163,7 +163,7 @@ class Hybrid(Forecaster):
 
 def _from(panel: Panel, name: str, start: int, steps: int) -> Floats:
     """A covariate from a position on; NaN where it is not known."""
-    found = np.full((len(panel.ids), steps), np.nan)
+    known = np.full((len(panel.ids), steps), np.nan)
     values = panel.extra[name][:, start : start + steps]
-    found[:, : values.shape[1]] = values
-    return found
+    known[:, : values.shape[1]] = values
+    return known

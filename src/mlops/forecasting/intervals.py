@@ -1,4 +1,4 @@
-"""Conformal intervals from a tape: how far outcomes fell from forecasts that had not seen them."""
+"""Conformal intervals from the errors of past forecasts, and how far its history lets the forecasts of a series go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
-from mlops.forecasting.limits import limits
 from mlops.forecasting.tape import Tape
 from mlops.panels.panel import Panel
 
-__all__ = ["Intervals"]
+__all__ = ["Intervals", "limits", "within"]
 
 GRID = np.concatenate([[0.0, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 1.0]])
 SCALE_PRIOR = 40  # errors that the common scale counts for in that of a series
@@ -21,6 +20,8 @@ HALF_LIFE = 8  # origins; older errors count less in the scale
 INDEPENDENT = 60  # errors overlap and resemble each other: quantiles are those of a sample of so many
 NEWEST = 2  # cycles that say whether forecasts are failing now
 TOLERATED = 2.0  # errors that are larger than usual by this factor are no shock yet
+STILL = 0.1
+"""Of its largest absolute value: how far a series may move that hardly ever has. Chosen, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Intervals:
 
     Scale, step, forecast and shock multiply, and their quantiles are those of all series: a series that was once a
     hundred times its usual size could get bounds that nothing in it has ever come near. So no bound lies beyond
-    what the series' own history supports (`forecasting.limits`), unless the forecast itself does.
+    what the series' own history supports (`limits`), unless the forecast itself does.
     """
 
     scale: Floats
@@ -78,14 +79,36 @@ class Intervals:
         scale = scale * _relative(y_hat, base) ** self.power
         lowest, highest = limits(panel)
         lowest, highest = np.minimum(lowest, y_hat), np.maximum(highest, y_hat)
-        found: dict[str, Floats] = {}
+        bounds: dict[str, Floats] = {}
         for level in levels:
             tail = (1 - level / 100) / 2
             low, high = np.interp([tail, 1 - tail], GRID, self.quantiles)
             lower, upper = y_hat + min(low, 0.0) * scale, y_hat + max(high, 0.0) * scale
             lower = np.where(self.never_negative[:, None], np.minimum(np.maximum(lower, 0.0), y_hat), lower)
-            found |= {f"lo_{level}": np.maximum(lower, lowest), f"hi_{level}": np.minimum(upper, highest)}
-        return found
+            bounds |= {f"lo_{level}": np.maximum(lower, lowest), f"hi_{level}": np.minimum(upper, highest)}
+        return bounds
+
+
+def limits(panel: Panel) -> tuple[Floats, Floats]:
+    """The lowest and the highest value that is believed of each series (series × 1 each).
+
+    They are the extremes of its history, farther out by the distance between them: the largest move that the series has
+    ever made, over any number of steps. What hardly moves may move by STILL; of a short series (`Panel.short`), whose
+    range is not known yet, it is its largest absolute value. A series that was never below zero does not fall below it.
+    Other series have no part in it. A series without a value has no limits (infinite).
+    """
+    y = panel.y
+    lowest, highest = (extreme(y, axis=1, initial=np.nan)[:, None] for extreme in (np.fmin.reduce, np.fmax.reduce))
+    largest = np.maximum(np.abs(lowest), np.abs(highest))
+    move = np.where(panel.short[:, None], largest, np.maximum(highest - lowest, STILL * largest))
+    below = np.where(panel.never_negative[:, None], np.maximum(lowest - move, 0.0), lowest - move)
+    return np.where(np.isnan(below), -np.inf, below), np.where(np.isnan(highest), np.inf, highest + move)
+
+
+def within(y_hat: npt.NDArray[np.floating], panel: Panel) -> Floats:
+    """Forecasts (series × steps) within the limits of their series; NaN stays."""
+    lowest, highest = limits(panel)
+    return np.asarray(np.clip(y_hat, lowest, highest), dtype=float)
 
 
 def _places(tape: Tape, panel: Panel) -> npt.NDArray[np.int64]:

@@ -15,8 +15,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.errors import HistoryTooShort, UnknownName
-from mlops.forecasting.intervals import Intervals
-from mlops.forecasting.limits import within
+from mlops.forecasting.intervals import Intervals, within
 from mlops.forecasting.tape import Tape, rehearsals, rehearse
 from mlops.panels.arguments import whole
 from mlops.panels.calendar import Calendar, Events
@@ -41,7 +40,7 @@ class Kind(ABC):
     knows_new_series: ClassVar[bool] = True
     """Whether a series that was not in the training data can be forecast from its history."""
     extrapolates: ClassVar[bool] = False
-    """Whether point forecasts may leave what the history of their series supports (`forecasting.limits`)."""
+    """Whether point forecasts may leave what the history of their series supports (`forecasting.intervals`)."""
     search: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """What tuning tries by itself, by parameter: a list, or `low`, `high` and perhaps `log`; empty: nothing to tune."""
     inner: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -83,11 +82,11 @@ class Kind(ABC):
     @property
     def params(self) -> dict[str, Any]:
         """The constructor's arguments: `type(self)(**self.params)` is this forecaster, unfitted."""
-        given: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
+        params: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
         if self.calendar.events:
-            given["events"] = [event.to_json() for event in self.calendar.events]
-        given |= {"absence": self.absence} if self.absence != "nothing" else {}
-        return given | ({"covariates": list(self.covariates)} if self.covariates else {})
+            params["events"] = [event.to_json() for event in self.calendar.events]
+        params |= {"absence": self.absence} if self.absence != "nothing" else {}
+        return params | ({"covariates": list(self.covariates)} if self.covariates else {})
 
     @one_thread()
     def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
@@ -161,10 +160,10 @@ class Kind(ABC):
 
     def gathered(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Parts summed by component; a component without a part is zero."""
-        found = {component: np.zeros_like(next(iter(parts.values()))) for component in COMPONENTS}
+        components = {component: np.zeros_like(next(iter(parts.values()))) for component in COMPONENTS}
         for part, values in parts.items():
-            found[self.component(part)] = found[self.component(part)] + values
-        return found
+            components[self.component(part)] = components[self.component(part)] + values
+        return components
 
     @abstractmethod
     def _fit(self, panel: Panel) -> None:

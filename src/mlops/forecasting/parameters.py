@@ -19,8 +19,8 @@ COMMON = ("freq", "country", "horizon", "events", "covariates")
 
 def arguments(kind: str) -> list[str]:
     """What the constructor of a kind takes: its own parameters, tables among them, and what belongs to the data."""
-    given = signature(forecaster(kind).__init__).parameters.values()
-    return [one.name for one in given if one.kind is Parameter.KEYWORD_ONLY]
+    accepted = signature(forecaster(kind).__init__).parameters.values()
+    return [argument.name for argument in accepted if argument.kind is Parameter.KEYWORD_ONLY]
 
 
 def parameters(kind: str) -> dict[str, Any]:
@@ -51,22 +51,22 @@ def nested(flat: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> di
     >>> nested({"trees": 50, "settings.lightgbm.trees": 60}, {"settings": {"lightgbm": {"seed": 1}}})
     {'settings': {'lightgbm': {'seed': 1, 'trees': 60}}, 'trees': 50}
     """
-    found = _copied(base or {})
+    tables = _copied(base or {})
     for path, value in flat.items():
         *folders, name = path.split(".")
-        place = found
+        place = tables
         for folder in folders:
             place = place.setdefault(folder, {})
         place[name] = value
-    return found
+    return tables
 
 
 def _parameters(kind: str) -> Iterator[tuple[str, Any]]:
     cls = forecaster(kind)
-    given = signature(cls.__init__).parameters.values()
-    for one in given:
-        if one.kind is Parameter.KEYWORD_ONLY and one.name not in (*COMMON, *TABLES):
-            yield one.name, one.default
+    accepted = signature(cls.__init__).parameters.values()
+    for argument in accepted:
+        if argument.kind is Parameter.KEYWORD_ONLY and argument.name not in (*COMMON, *TABLES):
+            yield argument.name, argument.default
     for prefix, member in cls.inner.items():
         own = cls.defaults.get(member, {})
         for path, default in _parameters(member):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,12 @@ from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.kind import COMPONENTS
 from mlops.panels.inputs import Table, taken
 
-__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "importance", "plot_table"]
+if TYPE_CHECKING:
+    from mlops.forecasting.base import Forecaster
+
+__all__ = ["BLUE", "INK", "SOFT", "Picture", "drawn", "plot_model", "plot_table"]
+
+PICTURES = ("forecast", "components", "fitted", "importance", "weights")
 
 INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
 BLUE, PAPER = "#1d5f91", "#ffffff"
@@ -50,6 +55,8 @@ STYLE: dict[Any, Any] = {
 MOST = 6
 """Series that are drawn when none are named; more are not legible."""
 BEFORE = 3  # horizons of history shown left of a forecast
+PARTS = 8
+"""Panes of a picture of parts, the largest ones; more are not legible. Chosen, not measured."""
 LISTED = 20  # bars in a picture
 VISIBLE = 0.001  # smaller shares are no bars
 DASHED: Any = (0, (4, 3))
@@ -73,7 +80,10 @@ def plot_table(
     time_col: str | None = None,
     target_col: str | None = None,
 ) -> Picture:
-    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows."""
+    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows.
+
+    Columns beside `y_hat` that sum to it are its parts, as `explain` gives them.
+    """
     shown, form = taken(shown, target=False, id_col=id_col, time_col=time_col, target_col=target_col)
     history = None if history is None else taken(history, form)[0]
     columns = set(map(str, shown.columns))
@@ -81,7 +91,7 @@ def plot_table(
     if not {"series_id", "ds", "cutoff"} < columns or shown.empty or not known:
         raise BadInput(
             f"a frame with {len(shown):,} rows and the columns {', '.join(sorted(columns))} can't be drawn; expected"
-            " what predict, decompose, weights, what_if, cross_validation or compare returned"
+            " what predict, explain, decompose, weights, what_if, cross_validation or compare returned"
         )
     if "y_hat" not in columns:
         mean = shown.drop(columns=["ds", "cutoff"]).groupby("series_id", sort=False).mean()
@@ -89,16 +99,40 @@ def plot_table(
     chosen = _chosen(shown, series)
     if "y" in columns:
         return drawn(_height(chosen), lambda figure: _backtest(figure, shown, chosen))
-    if set(COMPONENTS) <= columns:
-        return drawn(8, lambda figure: _components(figure, shown, chosen))
+    parts = list(COMPONENTS) if set(COMPONENTS) <= columns else _parts(shown)
+    if parts:
+        return drawn(8, lambda figure: _components(figure, shown, chosen, parts))
     return drawn(_height(chosen), lambda figure: _forecast(figure, shown, history, chosen))
 
 
-def importance(rows: pd.DataFrame) -> Picture:
-    """Bars of `member, feature, share, measured_by`, a pane for each member."""
-    rows = rows[rows["share"] >= VISIBLE]
-    most = min(LISTED, int(rows.groupby("member").size().max()))
-    return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, rows, most))
+def plot_model(
+    model: "Forecaster",
+    what: str,
+    horizon: int,
+    levels: Sequence[int] | int,
+    *,
+    history: Table | None,
+    future: Table | None,
+    series: object,
+) -> Picture:
+    """What `Forecaster.plot` draws of a fitted model; UnknownName where `what` is none of PICTURES."""
+    plain = model.plain()
+    known, planned = (None if rows is None else model.read(rows, target=False) for rows in (history, future))
+    if what == "importance":
+        shares = plain._importance()
+        shares = shares[shares["share"] >= VISIBLE]
+        most = min(LISTED, int(shares.groupby("member").size().max()))
+        return drawn(1.4 + 0.27 * most, lambda figure: _importance(figure, shares, most))
+    if what == "weights":
+        return plot_table(plain._member_weights(horizon, history=known, future=planned))
+    if what == "components":
+        return plot_table(plain.decompose(horizon, history=known, future=planned), series=series)
+    if what == "fitted":
+        return plot_table(plain.fitted_values(), series=series)
+    if what != "forecast":
+        raise UnknownName("picture", what, PICTURES)
+    forecasts = plain.predict(horizon, levels, history=known, future=planned)
+    return plot_table(forecasts, history=model.remembered if known is None else known, series=series)
 
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
@@ -109,15 +143,25 @@ def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
     return figure
 
 
+def _parts(shown: pd.DataFrame) -> list[str]:
+    """The largest of the columns that sum to `y_hat`, in their order; none where the other columns are no parts."""
+    others = shown.drop(columns=["series_id", "ds", "cutoff", "y_hat"]).select_dtypes("number")
+    total = shown["y_hat"].to_numpy(float)
+    if others.columns.empty or not np.allclose(others.sum(axis=1), total, atol=1e-6 * np.abs(total).max()):
+        return []
+    largest = others.abs().mean().nlargest(PARTS).index
+    return [name for name in others.columns if name in largest]
+
+
 def _chosen(shown: pd.DataFrame, series: object) -> list[Any]:
     """The series to draw; UnknownName for one that has no row."""
     known = list(shown["series_id"].unique())
     if series is None:
         return known[:MOST]
     wanted = list(series) if isinstance(series, list | tuple | set | pd.Index | np.ndarray) else [series]
-    for one in wanted:
-        if one not in known:
-            raise UnknownName("series", one, map(str, known))
+    for series_id in wanted:
+        if series_id not in known:
+            raise UnknownName("series", series_id, map(str, known))
     return wanted
 
 
@@ -136,10 +180,12 @@ def _panes(figure: Figure, chosen: Sequence[Any]) -> list[Axes]:
 
 def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None, chosen: Sequence[Any]) -> None:
     every = shown["series_id"].nunique()
-    for axes, one in zip(_panes(figure, chosen), chosen, strict=True):
-        rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+    for axes, series_id in zip(_panes(figure, chosen), chosen, strict=True):
+        rows = shown[shown["series_id"] == series_id].sort_values("ds", kind="stable")
         if history is not None:
-            before = history[(history["series_id"] == one) & history["y"].notna()].sort_values("ds", kind="stable")
+            before = history[(history["series_id"] == series_id) & history["y"].notna()].sort_values(
+                "ds", kind="stable"
+            )
             before = before[before["ds"] <= rows["cutoff"].iloc[0]].tail(max(BEFORE * len(rows), 2 * MOST))
             axes.plot(before["ds"], before["y"], color=INK, linewidth=1.1, label="observed")
         _bands(axes, rows)
@@ -147,13 +193,13 @@ def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None,
         if "y_hat_what_if" in rows:
             style: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.8, "linestyle": DASHED}
             axes.plot(rows["ds"], rows["y_hat_what_if"], label="what if", **style)
-        _settle(axes, str(one))
+        _settle(axes, str(series_id))
     _title(figure, f"Forecast from {_day(shown['cutoff'].max())}", len(chosen), every)
 
 
 def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
-    for axes, one in zip(_panes(figure, chosen), chosen, strict=True):
-        mine = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
+    for axes, series_id in zip(_panes(figure, chosen), chosen, strict=True):
+        mine = shown[shown["series_id"] == series_id].sort_values("ds", kind="stable")
         for cutoff, rows in mine.groupby("cutoff"):
             _bands(axes, rows)
             axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=1.6, label="forecast")
@@ -161,7 +207,7 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
         seen = mine.dropna(subset="y").drop_duplicates("ds")
         axes.plot(seen["ds"], seen["y"], "o", color=INK, markersize=2.2, label="outcome")
         error = wape(mine["y"], mine["y_hat"])
-        _settle(axes, f"{one}, WAPE {error:.1%}".replace("%", " %"))
+        _settle(axes, f"{series_id}, WAPE {error:.1%}".replace("%", " %"))
     count = shown["cutoff"].nunique()
     words = f"Forecasts from {count} cutoff{'s' if count > 1 else ''} and what came"
     if shown["y"].notna().any():
@@ -169,13 +215,13 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
     _title(figure, words, len(chosen), shown["series_id"].nunique())
 
 
-def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
-    """A row for each component that is anywhere, a line for each series."""
-    there = [name for name in COMPONENTS if shown[name].abs().max() > 0] or [COMPONENTS[0]]
+def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any], parts: Sequence[str]) -> None:
+    """A row for each part that is anywhere, a line for each series."""
+    there = [name for name in parts if shown[name].abs().max() > 0] or [parts[0]]
     for axes, name in zip(figure.subplots(len(there), 1, sharex=True, squeeze=False).ravel(), there, strict=True):
-        for one, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
-            rows = shown[shown["series_id"] == one].sort_values("ds", kind="stable")
-            axes.plot(rows["ds"], rows[name], color=colour, linewidth=1.6, label=str(one))
+        for series_id, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
+            rows = shown[shown["series_id"] == series_id].sort_values("ds", kind="stable")
+            axes.plot(rows["ds"], rows[name], color=colour, linewidth=1.6, label=str(series_id))
         axes.set_title(name)
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.margins(x=0.01)
@@ -183,10 +229,10 @@ def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> N
     _title(figure, "What the forecast is made of", len(chosen), shown["series_id"].nunique())
 
 
-def _importance(figure: Figure, found: pd.DataFrame, most: int) -> None:
-    members = list(dict.fromkeys(found["member"]))
+def _importance(figure: Figure, shares: pd.DataFrame, most: int) -> None:
+    members = list(dict.fromkeys(shares["member"]))
     for axes, member in zip(figure.subplots(1, len(members), squeeze=False).ravel(), members, strict=True):
-        mine = found[found["member"] == member].sort_values("share", ascending=False, kind="stable").head(LISTED)
+        mine = shares[shares["member"] == member].sort_values("share", ascending=False, kind="stable").head(LISTED)
         axes.barh(range(len(mine)), mine["share"], color=BLUE, height=0.62)
         axes.set_yticks(range(len(mine)), mine["feature"].astype(str))
         axes.set_ylim(most - 0.5, -0.5)
@@ -204,7 +250,7 @@ def _weights(figure: Figure, mean: pd.DataFrame) -> None:
     for member, colour in zip(mean.columns, COLOURS * (1 + len(mean.columns) // len(COLOURS)), strict=False):
         axes.barh(range(len(mean)), mean[member], left=left, color=colour, height=0.66, label=str(member))
         left = left + mean[member].to_numpy()
-    axes.set_yticks(range(len(mean)), [str(one) for one in mean.index])
+    axes.set_yticks(range(len(mean)), [str(series_id) for series_id in mean.index])
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.set_xlim(0, 1)

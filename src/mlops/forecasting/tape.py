@@ -95,7 +95,7 @@ class Tape:
         y_hat = mine.y_hat.astype(float).transpose(1, 0, 2)
         series, origin, step = np.nonzero(~np.isnan(y) & ~np.isnan(y_hat))
         begins = instants(panel.index.to_numpy(), panel.zone)
-        found = pd.DataFrame(
+        rows = pd.DataFrame(
             {
                 "series_id": panel.ids[series],
                 "ds": begins[at[origin, step]],
@@ -105,7 +105,7 @@ class Tape:
                 "y_hat": y_hat[series, origin, step],
             }
         )
-        return found.sort_values(["series_id", "ds", "cutoff"], kind="stable", ignore_index=True)
+        return rows.sort_values(["series_id", "ds", "cutoff"], kind="stable", ignore_index=True)
 
     def save(self, folder: Path) -> None:
         """Write plain arrays and the ids."""

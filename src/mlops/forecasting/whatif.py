@@ -69,9 +69,9 @@ def what_if(
     """
     if events is None and changed is None:
         raise BadInput("nothing is changed; pass events= or changed=")
-    given, model = history, fitted
+    like, model = history, fitted
     history, future, changed = (
-        None if one is None else model.read(one, target=False) for one in (history, future, changed)
+        None if rows is None else model.read(rows, target=False) for rows in (history, future, changed)
     )
     fitted = model.plain()
     horizon = either("horizon", horizon, "h", h, fitted.horizon)
@@ -87,15 +87,15 @@ def what_if(
         calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)
     ahead = future if changed is None else _replaced(fitted, future, changed)
     other = _open(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead))
-    found = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
-    if not notes and not found["difference"].any():
+    compared = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
+    if not notes and not compared["difference"].any():
         notes.append(
             f"no forecast changes: this model of kind {fitted.kind!r} has learned no effect of what is changed"
         )
-    found = model.given_back(found, given)
-    if isinstance(found, pd.DataFrame):
-        found.attrs["notes"] = notes
-    return found
+    compared = model.given_back(compared, like)
+    if isinstance(compared, pd.DataFrame):
+        compared.attrs["notes"] = notes
+    return compared
 
 
 def _open(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -136,5 +136,6 @@ def _replaced(fitted: Forecaster, future: pd.DataFrame | None, changed: pd.DataF
     for name in names:
         kind = object if name in fitted.coding.levels else float
         was = planned[name] if name in planned.columns else pd.Series(np.nan, planned.index)
-        planned[name] = new[name].reindex(planned.index).astype(kind).where(lambda one: one.notna(), was.astype(kind))
+        values = new[name].reindex(planned.index).astype(kind)
+        planned[name] = values.where(values.notna(), was.astype(kind))
     return planned.reset_index()

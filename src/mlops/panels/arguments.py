@@ -40,7 +40,7 @@ def one_of(what: str, given: object, choices: Iterable[object]) -> None:
     """One of the choices."""
     known = tuple(choices)
     if given not in known:
-        close = nearest(given, [one for one in known if isinstance(one, str)])
+        close = nearest(given, [choice for choice in known if isinstance(choice, str)])
         meant = f"did you mean {close}? " if close else ""
         raise BadInput(f"{what} = {given!r} is unknown; {meant}expected one of {', '.join(map(str, known))}")
 

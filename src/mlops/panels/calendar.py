@@ -61,20 +61,20 @@ class Event:
             return given
         if not isinstance(given, Mapping):
             raise BadInput(f"events holds {given!r}; expected mappings such as {EXAMPLE}")
-        said = [(_key(key), value) for key, value in given.items() if not _missing(value)]
-        found = dict(said)
-        if len(found) < len(said):
+        items = [(_key(key), value) for key, value in given.items() if not _missing(value)]
+        values = dict(items)
+        if len(values) < len(items):
             raise BadInput(f"event {dict(given)!r} says one thing under two keys; leave one of them out")
         for key in ("name", "first"):
-            if key not in found:
+            if key not in values:
                 raise BadInput(f"event {dict(given)!r} has no {key}; expected a mapping such as {EXAMPLE}")
-        last, announced = found.get("last", found["first"]), found.get("announced")
-        return cls(str(found["name"]), found["first"], last, announced, _ids(found.get("series"), found["name"]))
+        last, announced = values.get("last", values["first"]), values.get("announced")
+        return cls(str(values["name"]), values["first"], last, announced, _ids(values.get("series"), values["name"]))
 
     def to_json(self) -> dict[str, Any]:
         """A mapping of texts, and perhaps a list of them."""
-        found = {key: str(value) for key, value in asdict(self).items() if value is not None and key != "series"}
-        return found | ({"series": list(self.series)} if self.series else {})
+        texts = {key: str(value) for key, value in asdict(self).items() if value is not None and key != "series"}
+        return texts | ({"series": list(self.series)} if self.series else {})
 
     def __post_init__(self) -> None:
         for key in ("first", "last", "announced"):
@@ -106,7 +106,7 @@ def about(params: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
     if params.get("events") is None:
         return dict(params)
     ids = pd.Index(frame.loc[frame["y"].notna(), "series_id"].unique())
-    return {**params, "events": [one.to_json() for one in Calendar.of(None, params["events"]).about(ids).events]}
+    return {**params, "events": [event.to_json() for event in Calendar.of(None, params["events"]).about(ids).events]}
 
 
 def read_events(path: Path | str) -> tuple[Event, ...]:
@@ -123,8 +123,8 @@ def read_events(path: Path | str) -> tuple[Event, ...]:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=dialect.delimiter)
         missing = {"event", "first"} - set(reader.fieldnames or ())
         if missing:
-            found = ",".join(reader.fieldnames or ()) or "nothing"
-            raise BadInput(f"the header is {found}; expected {COLUMNS}", where=str(path))
+            header = ",".join(reader.fieldnames or ()) or "nothing"
+            raise BadInput(f"the header is {header}; expected {COLUMNS}", where=str(path))
         for column in reader.fieldnames or ():
             _key(column, str(path))
         return tuple(_event(row, path, line) for line, row in enumerate(reader, start=2))
@@ -138,7 +138,7 @@ def check_country(country: str) -> tuple[str, str | None]:
     code, dash, part = country.partition("-")
     known = holidays.list_supported_countries()
     if code not in known:
-        raise UnknownName("country", country, (one for one in known if len(one) == 2), known_as=_other_names(known))
+        raise UnknownName("country", country, (name for name in known if len(name) == 2), known_as=_other_names(known))
     if dash:
         try:
             holidays.country_holidays(code, subdiv=part or "none", years=())
@@ -191,7 +191,7 @@ class Calendar:
         """Without the events that are about none of these series; of the others these series alone."""
         known = set(ids.astype(str))
         kept = (
-            replace(event, series=tuple(one for one in event.series if one in known))
+            replace(event, series=tuple(series_id for series_id in event.series if series_id in known))
             for event in self.events
             if not event.series or not known.isdisjoint(event.series)
         )
@@ -201,9 +201,9 @@ class Calendar:
         """UnknownName for a series that an event names and that is none of these."""
         known = set(ids.astype(str))
         for event in self.events:
-            for one in event.series:
-                if one not in known:
-                    raise UnknownName(f"series of the event {event.name!r}", one, known)
+            for series_id in event.series:
+                if series_id not in known:
+                    raise UnknownName(f"series of the event {event.name!r}", series_id, known)
 
     def by_series(self, ids: pd.Index) -> "list[tuple[Rows, Calendar]]":
         """The calendars that series have, none of whose events names series, each with the places of its series."""
@@ -213,12 +213,12 @@ class Calendar:
         texts = ids.astype(str)
         about = np.array([texts.isin(event.series) for event in named])
         patterns, which = np.unique(about, axis=1, return_inverse=True)
-        found: list[tuple[Rows, Calendar]] = []
+        parts: list[tuple[Rows, Calendar]] = []
         for number, pattern in enumerate(patterns.T):
             others = {id(event) for event, here in zip(named, pattern, strict=True) if not here}
             mine = (replace(event, series=()) for event in self.events if id(event) not in others)
-            found.append((np.flatnonzero(which.ravel() == number), replace(self, events=tuple(mine))))
-        return found
+            parts.append((np.flatnonzero(which.ravel() == number), replace(self, events=tuple(mine))))
+        return parts
 
     def days(self, first: date, last: date) -> pd.DataFrame:
         """`ds, name, share` of every name of every day from `first` to `last`, in order; the share is 1 for events."""
@@ -249,17 +249,17 @@ class Calendar:
         parts = self.by_series(ids)
         if len(parts) == 1:
             return parts[0][1].count(index, granularity)[None, :]
-        found = np.zeros((len(ids), len(index)))
+        counts = np.zeros((len(ids), len(index)))
         for rows, calendar in parts:
-            found[rows] = calendar.count(index, granularity)
-        return found
+            counts[rows] = calendar.count(index, granularity)
+        return counts
 
     def counts_of(self, name: str, ids: pd.Index, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
         """What `counts` says of a name, for each series (series × steps)."""
-        found = np.zeros((len(ids), len(index)))
+        counts = np.zeros((len(ids), len(index)))
         for rows, calendar in self.by_series(ids):
-            found[rows] = calendar.counts(index, granularity).get(name, 0.0)
-        return found
+            counts[rows] = calendar.counts(index, granularity).get(name, 0.0)
+        return counts
 
     @property
     def of_some(self) -> frozenset[str]:
@@ -275,17 +275,17 @@ def _counts(calendar: Calendar, granularity: Granularity, times: bytes) -> tuple
     """What `Calendar.counts` and `count` say of the times; models ask for the same steps again and again."""
     starts = np.frombuffer(times, dtype="datetime64[ns]")
     end = granularity.after(starts.max(), 1)[0] - np.timedelta64(1, "us")
-    named = calendar.days(*(pd.Timestamp(one).date() for one in (starts.min(), end)))
-    found = {}
+    named = calendar.days(*(pd.Timestamp(time).date() for time in (starts.min(), end)))
+    counts = {}
     for name, days in named.groupby("name"):
         at, share = days["ds"].to_numpy(), days["share"].to_numpy()
-        found[str(name)] = sum(
+        counts[str(name)] = sum(
             (size * granularity.per_step(starts, at[share == size]) for size in np.unique(share)), np.zeros(len(starts))
         )
     together = granularity.per_step(starts, np.unique(named["ds"].to_numpy()))
-    for count in (*found.values(), together):
+    for count in (*counts.values(), together):
         count.setflags(write=False)
-    return {name: count for name, count in found.items() if count.any()}, together
+    return {name: count for name, count in counts.items() if count.any()}, together
 
 
 @lru_cache(maxsize=64)
@@ -294,8 +294,8 @@ def _public(country: str | None, first: int, last: int) -> Sequence[tuple[date, 
     if country is None:
         return ()
     code, part = check_country(country)
-    found = holidays.country_holidays(code, subdiv=part, years=range(first, last + 1), expand=False, language="en_US")
-    return tuple((day, tuple(sorted(set(found.get_list(day))))) for day in sorted(found))
+    public = holidays.country_holidays(code, subdiv=part, years=range(first, last + 1), expand=False, language="en_US")
+    return tuple((day, tuple(sorted(set(public.get_list(day))))) for day in sorted(public))
 
 
 def _event(row: Mapping[str, str | None], path: Path, line: int) -> Event:
@@ -324,10 +324,10 @@ def _date(given: Any, column: str) -> date:
 
 def _key(given: object, where: str = "") -> str:
     """What a key of an event, or a column of a file of events, stands for."""
-    found = ALSO.get(str(given).strip())
-    if found is None:
+    meant = ALSO.get(str(given).strip())
+    if meant is None:
         raise UnknownName(f"column of {where}" if where else "key of an event", given, ALSO)
-    return found
+    return meant
 
 
 def _ids(given: Any, name: object) -> tuple[str, ...]:
@@ -335,10 +335,10 @@ def _ids(given: Any, name: object) -> tuple[str, ...]:
     if given is None:
         return ()
     several = isinstance(given, Iterable) and not isinstance(given, str)
-    found = tuple(dict.fromkeys(str(one) for one in (given if several else [given])))
-    if not found:
+    ids = tuple(dict.fromkeys(str(series_id) for series_id in (given if several else [given])))
+    if not ids:
         raise BadInput(f"event {name!r} is about no series; name some, or leave series out for all")
-    return found
+    return ids
 
 
 def _missing(given: Any) -> bool:

@@ -39,12 +39,12 @@ class Coding:
         levels = {name: _levels(frame.loc[learned, name], name) for name in names if _is_text(frame[name])}
         series = frame["series_id"]
         static = [name for name in names if _never_varies(frame[name], series)]
-        found = cls(levels, tuple(static))
-        columns = found.names(names)
-        twice = next((one for one in columns if columns.count(one) > 1), None)
+        coding = cls(levels, tuple(static))
+        columns = coding.names(names)
+        twice = next((column for column in columns if columns.count(column) > 1), None)
         if twice:
             raise BadInput(f"two covariates have a column {twice!r}; rename one of them")
-        return found
+        return coding
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
@@ -53,8 +53,8 @@ class Coding:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, without what is empty."""
-        found = {"levels": dict(self.levels), "static": list(self.static)}
-        return {name: value for name, value in found.items() if value}
+        card = {"levels": dict(self.levels), "static": list(self.static)}
+        return {name: value for name, value in card.items() if value}
 
     def names(self, covariates: Sequence[str]) -> tuple[str, ...]:
         """The columns of covariates."""
@@ -77,29 +77,29 @@ class Coding:
     def decoded(self, columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Columns as a user has them, with the text of a covariate in place of its columns."""
         whose = {column: name for name in self.levels for column in self._columns(name)}
-        found: dict[str, npt.NDArray[Any]] = {}
+        decoded: dict[str, npt.NDArray[Any]] = {}
         for column, values in columns.items():
             name = whose.get(column, column)
             if name == column:
-                found[name] = values
-            elif name not in found:
-                found[name] = self._text(name, np.stack([columns[one] for one in self._columns(name)]))
-        return found
+                decoded[name] = values
+            elif name not in decoded:
+                decoded[name] = self._text(name, np.stack([columns[code] for code in self._columns(name)]))
+        return decoded
 
     def averaged(self, covariates: Sequence[str], values: Sequence[Floats]) -> list[Floats]:
         """The values of the columns of covariates, with a category that was not in the training as the mean of those.
 
         For models that add up effects: in these "none of them" has no meaning, as one of them always held.
         """
-        found, first = list(values), 0
+        averaged, first = list(values), 0
         for name in covariates:
             columns = range(first, first + len(self._columns(name)))
             if name in self.levels:
                 none = np.sum([values[column] for column in columns], axis=0) == 0
                 for column, share in zip(columns, self.levels[name].values(), strict=True):
-                    found[column] = np.where(none, share, values[column])
+                    averaged[column] = np.where(none, share, values[column])
             first = columns.stop
-        return found
+        return averaged
 
     def _columns(self, name: str) -> tuple[str, ...]:
         return tuple(f"{name}={text}" for text in self.levels[name]) if name in self.levels else (name,)
@@ -122,7 +122,7 @@ NUMBERS = Coding()
 def as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """The values of a column as text, None where they are missing; whole numbers without a point."""
     values = column.astype(object).where(column.notna(), None)
-    return values.map({one: _named(one) for one in values.dropna().unique()}).where(column.notna(), None)
+    return values.map({value: _named(value) for value in values.dropna().unique()}).where(column.notna(), None)
 
 
 def _named(value: object) -> str:
@@ -136,15 +136,15 @@ def _is_text(column: "pd.Series[Any]") -> bool:
 def _levels(column: "pd.Series[Any]", name: str) -> dict[str, float]:
     """The categories of a covariate and their shares."""
     shares = as_text(column).value_counts(normalize=True).sort_index()
-    found = {str(text): float(share) for text, share in shares.items()}
-    if len(found) > MOST:
+    levels = {str(text): float(share) for text, share in shares.items()}
+    if len(levels) > MOST:
         raise BadInput(
-            f"covariate {name!r} has {len(found):,} different texts, as an id has, and a category may have {MOST};"
+            f"covariate {name!r} has {len(levels):,} different texts, as an id has, and a category may have {MOST};"
             " leave it out, put its texts into groups, or turn them into numbers"
         )
-    if not found:
+    if not levels:
         raise BadInput(f"covariate {name!r} has no text in a row with a y, so it says nothing; leave it out")
-    return found
+    return levels
 
 
 def _never_varies(column: "pd.Series[Any]", series: "pd.Series[Any]") -> bool:

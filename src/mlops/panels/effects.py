@@ -43,16 +43,16 @@ class Effects:
         The effects of public holidays add up, by their shares of a day and by the days of a week; one that was not
         measured is as the others of its step. Events multiply.
         """
-        found = np.ones((len(self.factor), len(index)))
+        factors = np.ones((len(self.factor), len(index)))
         for rows, part in calendar.by_series(self.ids):
-            found[rows] = self._multiplier(self.factor[rows], part, index, granularity)
-        return found
+            factors[rows] = self._multiplier(self.factor[rows], part, index, granularity)
+        return factors
 
     def _multiplier(
         self, factor: Floats, calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity
     ) -> Floats:
         """Of series (rows of `factor`) that have one calendar."""
-        found, off = np.ones((len(factor), len(index))), np.zeros((len(factor), len(index)))
+        factors, off = np.ones((len(factor), len(index))), np.zeros((len(factor), len(index)))
         days, measured = np.zeros(len(index)), np.zeros(len(index))
         for name, count in calendar.counts(index, granularity).items():
             public = name not in calendar.own
@@ -63,8 +63,8 @@ class Effects:
                     measured += count
                     off[:, on] += count[on] * effect[:, None]
                 else:
-                    found[:, on] *= np.maximum(1 + count[on] * effect[:, None], 0.0)
-        return found * np.maximum(1 + off * (days / np.where(measured > 0, measured, 1.0)), 0.0)
+                    factors[:, on] *= np.maximum(1 + count[on] * effect[:, None], 0.0)
+        return factors * np.maximum(1 + off * (days / np.where(measured > 0, measured, 1.0)), 0.0)
 
     def table(self) -> pd.DataFrame:
         """One row per name, the largest effect first; effects are parts of the usual value: -0.2 is 20 % less.
@@ -78,12 +78,15 @@ class Effects:
         return frame.sort_values("effect", key=abs, ascending=False, ignore_index=True, kind="stable")
 
     def _row(self, column: int, name: str) -> tuple[object, ...]:
-        found, own = self.occurrences[column], np.where(self.observed[:, column], self.factor[:, column] - 1, np.nan)
+        stretches, own = (
+            self.occurrences[column],
+            np.where(self.observed[:, column], self.factor[:, column] - 1, np.nan),
+        )
         low, high = int(np.nanargmin(own)), int(np.nanargmax(own))
-        effect, half = _mean([one.effect for one in found])
-        years, days = sorted({one.year for one in found}), sum(one.days for one in found)
+        effect, half = _mean([stretch.effect for stretch in stretches])
+        years, days = sorted({stretch.year for stretch in stretches}), sum(stretch.days for stretch in stretches)
         bounds = (effect, max(effect - half, -1.0), effect + half)  # max() keeps NaN when it comes first
-        return name, len(found), days, years, *bounds, self.ids[low], own[low], self.ids[high], own[high]
+        return name, len(stretches), days, years, *bounds, self.ids[low], own[low], self.ids[high], own[high]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,23 +271,23 @@ def _occurrences(
 ) -> tuple[tuple[Occurrence, ...], ...]:
     """By name, its stretches; the effects of other names on the same steps are taken out."""
     happened = (would + change).sum(axis=0)
-    found = []
+    by_name = []
     for count, others in zip(of_names, of_others, strict=True):
         base = would.sum(axis=0) * others
         on = np.flatnonzero((count > 0) & (base > 0))
         stretches = np.split(np.arange(len(on)), np.flatnonzero(np.diff(steps[on]) > 1) + 1)
-        found.append(
+        by_name.append(
             tuple(
                 Occurrence(
-                    int(at[on[one[0]]].year),
-                    round(count[on[one]].sum() / day) or 1,
-                    float((happened - base)[on[one]].sum() / (base * count)[on[one]].sum()),
+                    int(at[on[stretch[0]]].year),
+                    round(count[on[stretch]].sum() / day) or 1,
+                    float((happened - base)[on[stretch]].sum() / (base * count)[on[stretch]].sum()),
                 )
-                for one in stretches
-                if len(one)
+                for stretch in stretches
+                if len(stretch)
             )
         )
-    return tuple(found)
+    return tuple(by_name)
 
 
 def _mean(effects: Sequence[float]) -> tuple[float, float]:

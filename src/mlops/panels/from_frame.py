@@ -51,9 +51,9 @@ class Panels:
 
         Raises BadInput for a time that does not begin a step, naming it.
         """
-        said = granularity_of(freq) if freq else None
-        rows = _checked(frame, days=said is None or said.dated)
-        step = said or infer(rows)
+        declared = granularity_of(freq) if freq else None
+        rows = _checked(frame, days=declared is None or declared.dated)
+        step = declared or infer(rows)
         columns = (*covariates, *sources)
         _refuse_missing(frame, columns)
         coding = Coding.of(frame, covariates) if coding is None else coding
@@ -319,11 +319,11 @@ def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
     try:
         if pd.api.types.is_complex_dtype(frame[name].dtype):
             raise TypeError(f"the type is {frame[name].dtype}")
-        found = frame[name].astype(float)
+        values = frame[name].astype(float)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{name} holds something that is no number: {error}") from error
-    refuse_infinite(found.to_numpy(), frame, name, of="series_id", at="ds")
-    return found
+    refuse_infinite(values.to_numpy(), frame, name, of="series_id", at="ds")
+    return values
 
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
@@ -336,13 +336,13 @@ def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str,
     first = int(panel.granularity.number(panel.index[:1].to_numpy())[0])
     steps = range(max(int(number.max()) - first + 1, len(panel.index)))
     keyed = shown.assign(at=number - first).groupby(["series_id", "at"])[list(names)].mean()
-    found = {
+    extra = {
         name: keyed[name].unstack("at").reindex(index=panel.ids, columns=steps).to_numpy(dtype=float) for name in names
     }
     if panel.zone != UTC:
         ahead = panel.ahead_of(max(len(steps) - len(panel.index), 1))[1] + len(panel.index)
         skipped = np.setdiff1d(steps, np.r_[panel.by_the_clock()[1], ahead])
-        for values in found.values():
+        for values in extra.values():
             for at in skipped[skipped > 0]:
                 values[:, at] = values[:, at - 1]
-    return found
+    return extra

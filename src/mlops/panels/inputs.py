@@ -40,17 +40,17 @@ class Form:
     def names(self) -> dict[str, str | None]:
         """The names by which it differs from the library's, as JSON."""
         mine = {"series": self.series, "time": self.time, "target": self.target}
-        return {one: name for one, name in mine.items() if name != COLUMNS[one]}
+        return {role: name for role, name in mine.items() if name != COLUMNS[role]}
 
-    def back(self, found: pd.DataFrame) -> Any:
+    def back(self, result: pd.DataFrame) -> Any:
         """A frame of the library's, `series_id, ds, …`, in this form."""
-        if self.ids is not None and found["series_id"].dtype != self.ids:
-            found = found.assign(series_id=found["series_id"].astype(self.ids))
+        if self.ids is not None and result["series_id"].dtype != self.ids:
+            result = result.assign(series_id=result["series_id"].astype(self.ids))
         if self.series is None:
-            found = found.drop(columns="series_id")
-        mine = {COLUMNS[one]: name for one, name in self.names.items() if name is not None}
-        found = found.rename(columns=mine) if mine else found
-        return found if self.example is None else like(self.example, found, times=(self.time, "cutoff"), of=self.time)
+            result = result.drop(columns="series_id")
+        mine = {COLUMNS[role]: name for role, name in self.names.items() if name is not None}
+        result = result.rename(columns=mine) if mine else result
+        return result if self.example is None else like(self.example, result, times=(self.time, "cutoff"), of=self.time)
 
 
 def taken(
@@ -69,36 +69,36 @@ def taken(
 
     Raises BadInput for what is no frame, and for a column that is not there.
     """
-    found = _with_columns(as_pandas(frame))
-    twice = found.columns[found.columns.duplicated()]
+    rows = _with_columns(as_pandas(frame))
+    twice = rows.columns[rows.columns.duplicated()]
     if len(twice):
         raise BadInput(f"the frame has two columns {twice[0]!r}; drop or rename one")
-    said = {"series": id_col, "time": time_col, "target": target_col}
+    arguments = {"series": id_col, "time": time_col, "target": target_col}
     called: dict[str, str | None] = {}
-    for one, name in said.items():
-        if name is not None and name not in found.columns:
-            raise BadInput(f"the frame has no column {name!r} ({ARGUMENTS[one]}){_there(name, found.columns)}")
+    for role, name in arguments.items():
+        if name is not None and name not in rows.columns:
+            raise BadInput(f"the frame has no column {name!r} ({ARGUMENTS[role]}){_there(name, rows.columns)}")
         if name in RESULTS:
-            raise BadInput(f"{ARGUMENTS[one]} = {name!r} is also a column of results; rename it in the frame")
-        choices = (name,) if name is not None else ((getattr(known, one),) if known is not None else ()) + ALSO[one]
-        called[one] = next((choice for choice in choices if choice in found.columns), None)
-    lacking = [COLUMNS[one] for one in ("time", *(("target",) if target else ())) if called[one] is None]
+            raise BadInput(f"{ARGUMENTS[role]} = {name!r} is also a column of results; rename it in the frame")
+        choices = (name,) if name is not None else ((getattr(known, role),) if known is not None else ()) + ALSO[role]
+        called[role] = next((choice for choice in choices if choice in rows.columns), None)
+    lacking = [COLUMNS[role] for role in ("time", *(("target",) if target else ())) if called[role] is None]
     if lacking:
         raise BadInput(
             f"the frame has no column {', '.join(lacking)}; expected series_id, ds, y, or the names that id_col=,"
-            f" time_col= and target_col= say{_there(lacking[0], found.columns)}"
+            f" time_col= and target_col= say{_there(lacking[0], rows.columns)}"
         )
-    found = _renamed(found, called)
+    rows = _renamed(rows, called)
     if called["series"] is None:
         if target:
-            _refuse_several(found)
-        found.insert(0, "series_id", ONE)
-    _check_ids(found["series_id"])
-    ids = found["series_id"].dtype
+            _refuse_several(rows)
+        rows.insert(0, "series_id", ONE)
+    _check_ids(rows["series_id"])
+    ids = rows["series_id"].dtype
     form = Form(called["series"], called["time"] or "ds", called["target"] or "y", ids, without_rows(frame))
     if known is not None:
         form = replace(form, target=called["target"] or known.target)
-    return found.assign(**{name: _plain(found[name], key=name in KEYS) for name in found.columns}), form
+    return rows.assign(**{name: _plain(rows[name], key=name in KEYS) for name in rows.columns}), form
 
 
 def _with_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -112,23 +112,25 @@ def _with_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _renamed(frame: pd.DataFrame, called: dict[str, str | None]) -> pd.DataFrame:
-    mine = {name: COLUMNS[one] for one, name in called.items() if name is not None and name != COLUMNS[one]}
-    taken_by = [COLUMNS[one] for one, name in called.items() if COLUMNS[one] in frame.columns and name != COLUMNS[one]]
+    mine = {name: COLUMNS[role] for role, name in called.items() if name is not None and name != COLUMNS[role]}
+    taken_by = [
+        COLUMNS[role] for role, name in called.items() if COLUMNS[role] in frame.columns and name != COLUMNS[role]
+    ]
     for name in taken_by:
         if name in mine.values():
-            other = next(given for given, to in mine.items() if to == name)
+            other = next(column for column, to in mine.items() if to == name)
             raise BadInput(f"the frame has both columns {other!r} and {name!r}; drop or rename the second")
     return frame.rename(columns=mine)
 
 
-def _refuse_several(found: pd.DataFrame) -> None:
+def _refuse_several(rows: pd.DataFrame) -> None:
     """BadInput where a frame without ids has more than one series."""
-    seen = found.loc[found["y"].notna(), "ds"]
+    seen = rows.loc[rows["y"].notna(), "ds"]
     twice = seen[seen.duplicated() & seen.notna()]
     if len(twice):
         raise BadInput(
             f"without a column series_id the frame is one series, but it has two rows for {twice.iloc[0]}; name the"
-            f" column of ids by id_col=, or keep one row. Its columns are {', '.join(map(str, found.columns))}"
+            f" column of ids by id_col=, or keep one row. Its columns are {', '.join(map(str, rows.columns))}"
         )
 
 
@@ -136,9 +138,9 @@ def _check_ids(ids: "pd.Series[Any]") -> None:
     """BadInput for ids that no file can hold: of several types, or made of several values."""
     if ids.dtype != object or not pd.api.types.infer_dtype(ids).startswith("mixed"):
         return
-    kinds = {type(one): one for one in ids.dropna()}
+    kinds = {type(value): value for value in ids.dropna()}
     if len(kinds) > 1 or isinstance(next(iter(kinds.values()), None), tuple | list | dict | set):
-        some = " and ".join(repr(one) for one in list(kinds.values())[:2])
+        some = " and ".join(repr(value) for value in list(kinds.values())[:2])
         raise BadInput(f"series_id holds {some}; expected ids of one type, text or numbers: turn them into text")
 
 
@@ -166,6 +168,6 @@ def _plain(column: "pd.Series[Any]", *, key: bool) -> "pd.Series[Any]":
 
 
 def _there(wanted: str, columns: Iterable[object]) -> str:
-    names = [str(one) for one in columns]
+    names = [str(column) for column in columns]
     close = nearest(wanted, names)
     return f"; did you mean {close!r}?" if close else f"; its columns are {', '.join(names) or 'none'}"

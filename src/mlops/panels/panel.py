@@ -205,9 +205,9 @@ class Panel:
         series, row = np.nonzero(~np.isnan(self.y[:, place]) | gaps)
         step = place[row]
         keys = {"series_id": self.ids[series], "ds": at[row], "y": self.y[series, step]}
-        said = self.coding.decoded({name: values[series, step] for name, values in self.extra.items()})
-        found = pd.DataFrame(keys | said)
-        return found if self.zone == UTC else found.assign(time_zone=self.zone)
+        covariates = self.coding.decoded({name: values[series, step] for name, values in self.extra.items()})
+        rows = pd.DataFrame(keys | covariates)
+        return rows if self.zone == UTC else rows.assign(time_zone=self.zone)
 
     def known(self) -> pd.DataFrame:
         """`frame` with all that is known: of covariates also what they say in gaps and after the cutoff."""

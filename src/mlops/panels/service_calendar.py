@@ -126,18 +126,18 @@ def _months(days: npt.NDArray[np.datetime64], seen: Bools, expected: Bools) -> B
     """Series × months from January: which are closed."""
     months = days.astype("datetime64[M]")
     begins = np.flatnonzero(np.r_[True, months[1:] != months[:-1]])
-    came, passed = (np.add.reduceat(one.astype(np.int64), begins, axis=1) for one in (seen & expected, expected))
+    came, passed = (np.add.reduceat(flags.astype(np.int64), begins, axis=1) for flags in (seen & expected, expected))
     month = months[begins].astype(np.int64) % 12
     whole = np.ones(len(begins), dtype=bool)
     whole[[0, -1]] = False  # what is not over, or began before the panel, says nothing
-    found = np.zeros((len(seen), 12), dtype=bool)
+    closed_months = np.zeros((len(seen), 12), dtype=bool)
     share = came.sum(axis=1) / np.maximum(passed.sum(axis=1), 1)
     alive = came[:, -13:].any(axis=1)
     for number in range(12):
         last = np.flatnonzero((month == number) & whole)[-TIMES:]
         if len(last) == TIMES:
-            found[:, number] = (came[:, last] == 0).all(axis=1) & (passed[:, last] > 0).all(axis=1)
-    empty = (came == 0) & (passed > 0) & whole & ~found[:, month]
-    often = empty.sum(axis=1) > RARE * ((passed > 0) & whole & ~found[:, month]).sum(axis=1)
-    found[(share < SERVED) | ~alive | often] = False
-    return found
+            closed_months[:, number] = (came[:, last] == 0).all(axis=1) & (passed[:, last] > 0).all(axis=1)
+    empty = (came == 0) & (passed > 0) & whole & ~closed_months[:, month]
+    often = empty.sum(axis=1) > RARE * ((passed > 0) & whole & ~closed_months[:, month]).sum(axis=1)
+    closed_months[(share < SERVED) | ~alive | often] = False
+    return closed_months

@@ -30,10 +30,10 @@ MONDAY = np.datetime64("1970-01-05", "ns")
 
 def granularity_of(text: str) -> Granularity:
     """The granularity of a name or of pandas' alias; Misused with the nearest and the table for another text."""
-    found = named(text)
-    if found is None:
+    granularity = named(text)
+    if granularity is None:
         raise Misused(no_granularity(text))
-    return found
+    return granularity
 
 
 def no_granularity(text: str) -> str:
@@ -44,10 +44,10 @@ def no_granularity(text: str) -> str:
 
 def zone_of(text: str) -> str:
     """The IANA name of a time zone; Misused with the nearest for another text."""
-    found = zone_named(text)
-    if found is None:
+    zone = zone_named(text)
+    if zone is None:
         raise Misused(f"{quoted(text)} {NOT_A_ZONE}{zone_meant(text)}")
-    return found
+    return zone
 
 
 @lru_cache(maxsize=64)
@@ -139,8 +139,8 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
     begins = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
     count = np.diff(np.r_[begins, len(ids)])
     first = np.repeat(at[begins], count)
-    found = pd.DataFrame({"name": None, "share": 0.0, "apart": 1}, index=pd.Index(ids[begins], name="series_id"))
-    found["name"] = found["name"].astype(object)
+    shown = pd.DataFrame({"name": None, "share": 0.0, "apart": 1}, index=pd.Index(ids[begins], name="series_id"))
+    shown["name"] = shown["name"].astype(object)
     open_ = np.ones(len(begins), bool)
     for name in COARSEST_FIRST:
         all_fit = np.logical_and.reduceat(fits(at, first, GRANULARITIES[name]), begins)
@@ -152,10 +152,10 @@ def _shown(frame: pd.DataFrame) -> pd.DataFrame:
         new = all_fit & open_
         apart = np.r_[1, np.diff(number)]
         apart[begins] = 0
-        found.loc[new, "name"], found.loc[new, "share"] = name, share[new]
-        found.loc[new, "apart"] = np.gcd.reduceat(apart, begins)[new]
+        shown.loc[new, "name"], shown.loc[new, "share"] = name, share[new]
+        shown.loc[new, "apart"] = np.gcd.reduceat(apart, begins)[new]
         open_ &= ~all_fit
-    return found.assign(count=count)
+    return shown.assign(count=count)
 
 
 def fits(at: Times, first: Times, step: Granularity) -> Bools:
@@ -164,6 +164,6 @@ def fits(at: Times, first: Times, step: Granularity) -> Bools:
         return np.asarray((at - first) % np.timedelta64(step.seconds, "s") == np.timedelta64(0))
     if not step.months:
         return np.asarray(step.floor(at) == at)
-    months, of_first = (one.astype("datetime64[M]") for one in (at, first))
+    months, of_first = (times.astype("datetime64[M]") for times in (at, first))
     apart = (months - of_first).astype(np.int64)
     return np.asarray((months == at) & (apart % step.months == 0))

@@ -16,7 +16,7 @@ import pandas as pd
 from mlops.db import Database, Transaction
 from mlops.errors import Misused
 from mlops.forecasting.kind import COMPONENTS
-from mlops.forecasting.sums import Summed, with_totals
+from mlops.forecasting.totals.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served
 from mlops.serving.totals import totals_to_store
@@ -37,8 +37,8 @@ class Issued:
 
     `frame` has `series_id, name, ds, cutoff, y_hat`, bounds and components (naive UTC, units of the series). `closed`
     counts the steps in which a series is never served: they are neither stored nor shown. Of a file nothing is stored.
-    `totals` has the same columns without components, of totals and weeks (`forecasting.sums`), and `parts`: how many
-    series each sums. `stored` counts their rows, too.
+    `totals` has the same columns without components, of totals and weeks (`forecasting.totals.sums`), and `parts`: how
+    many series each sums. `stored` counts their rows, too.
     """
 
     version: ModelVersion

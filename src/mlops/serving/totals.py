@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mlops.db import Transaction
-from mlops.forecasting.sums import Summed
+from mlops.forecasting.totals.sums import Summed
 from mlops.series.totals import Totals
 from mlops.times import aware_utc
 

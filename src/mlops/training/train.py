@@ -203,7 +203,7 @@ def _register(
         shown={
             "scores_by_series": by_series,
             "scores_by_step": accuracy_table(tested["backtest"], ["step"]),
-            "feature_importance": _ranked(fitted.importance),
+            "feature_importance": _ranked(fitted.importance()),
         },
         files={"backtest.html": _page(page.name, spec, data, tested, fitted, by_series).html()},
         training=record.files(),
@@ -275,7 +275,7 @@ def _page(
             BASELINE_WORDS.get(name.removeprefix("backtest_"), spec.kind): found for name, found in tested.items()
         },
         by_series=by_series,
-        importance=fitted.importance,
+        importance=fitted.importance(),
         excluded=data.excluded_frame,
         words=GRANULARITIES[spec.granularity].words,
     )
@@ -335,7 +335,7 @@ def _lineage(
     if data.selection is None:
         return common | {"features": {}, "source": dict(data.source or {})}
     features = register(database, fitted.definitions(data.selection, spec.owner))
-    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance.items()}
+    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance().items()}
     return common | {
         "features": {name: one | shares.get(name, {}) for name, one in features.items()},
         "selection": data.selection,

@@ -19,8 +19,8 @@ from mlops.features.definitions import check, sources_of
 from mlops.features.standard import STANDARD, standard
 from mlops.features.transformations import component, parse, remembers, years
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.intervals import within
 from mlops.forecasting.lightgbm.design import Design
-from mlops.forecasting.limits import within
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.arguments import one_of, positive, whole
 from mlops.panels.calendar import Events
@@ -138,10 +138,9 @@ class LightGBM(Forecaster):
     def _definitions(self, granularity: Granularity) -> tuple[FeatureDefinition, ...]:
         return self.definitions(Selection(OWN, granularity.name), "")
 
-    @property
     def importance(self) -> dict[str, float]:
         if self._apart:
-            return super().importance
+            return super().importance()
         self._check_fitted()
         gain = self._booster.feature_importance("gain")
         return dict(zip(self._names, (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))

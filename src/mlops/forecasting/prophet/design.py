@@ -53,7 +53,7 @@ class Seasonality:
     @classmethod
     def of(cls, given: Mapping[str, Any], prior_scale: float, mode: str) -> "Seasonality":
         """From `name, period, fourier_order[, prior_scale][, mode]`; the defaults are those of the model."""
-        known = {one.name for one in fields(cls)}
+        known = {key.name for key in fields(cls)}
         for key in given:
             if key not in known:
                 raise UnknownName("key of a seasonality", key, known)
@@ -61,12 +61,12 @@ class Seasonality:
         if missing:
             raise BadInput(f"the seasonality {dict(given)!r} has no {', '.join(missing)}; a period is in days")
         values: dict[str, Any] = {"prior_scale": prior_scale, "mode": mode, **given}
-        found = cls(**values)
-        positive(f"the period of seasonality {found.name!r}", found.period)
-        positive(f"the prior_scale of seasonality {found.name!r}", found.prior_scale)
-        whole(f"the fourier_order of seasonality {found.name!r}", found.fourier_order, least=1)
-        one_of(f"the mode of seasonality {found.name!r}", found.mode, MODES)
-        return found
+        seasonality = cls(**values)
+        positive(f"the period of seasonality {seasonality.name!r}", seasonality.period)
+        positive(f"the prior_scale of seasonality {seasonality.name!r}", seasonality.prior_scale)
+        whole(f"the fourier_order of seasonality {seasonality.name!r}", seasonality.fourier_order, least=1)
+        one_of(f"the mode of seasonality {seasonality.name!r}", seasonality.mode, MODES)
+        return seasonality
 
     def features(self, index: pd.DatetimeIndex) -> Floats:
         """Sine and cosine of each order, in turn (steps × 2 · order)."""
@@ -111,7 +111,7 @@ class Recipe:
             raise BadInput(f"growth = {self.growth!r} {need}; cap and growth = 'logistic' belong together")
         if self.floor is not None and self.cap is None:
             raise BadInput(f"floor = {self.floor!r} means nothing without growth = 'logistic' and a cap")
-        names = [one.name for one in self.custom]
+        names = [seasonality.name for seasonality in self.custom]
         for name in names:
             if name in RESERVED or "_delim_" in name or names.count(name) > 1:
                 raise BadInput(f"a seasonality can't be called {name!r}: the name is taken; choose another")
@@ -119,15 +119,17 @@ class Recipe:
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting that says something, by name, as JSON takes it."""
-        said = {one.name: getattr(self, one.name) for one in fields(self)}
-        said = {name: value for name, value in said.items() if value is not None and name != "seasonalities"}
-        return said | ({"seasonalities": [dict(one) for one in self.seasonalities]} if self.seasonalities else {})
+        settings = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        settings = {name: value for name, value in settings.items() if value is not None and name != "seasonalities"}
+        return settings | (
+            {"seasonalities": [dict(seasonality) for seasonality in self.seasonalities]} if self.seasonalities else {}
+        )
 
     @cached_property
     def custom(self) -> tuple[Seasonality, ...]:
         """The user's own seasonalities."""
         return tuple(
-            Seasonality.of(one, self.seasonality_prior_scale, self.seasonality_mode) for one in self.seasonalities
+            Seasonality.of(given, self.seasonality_prior_scale, self.seasonality_mode) for given in self.seasonalities
         )
 
     @cached_property
@@ -138,18 +140,18 @@ class Recipe:
 
     def seasons(self, without: frozenset[str]) -> tuple[Seasonality, ...]:
         """Those of a series that Prophet's rules leave `without` some, in Prophet's order."""
-        found = {one.name: one for one in self.custom}
+        seasons = {season.name: season for season in self.custom}
         for name, (period, _) in BUILT_IN.items():
             order = self._order(name, disabled=name in without)
             if order:
-                found[name] = Seasonality(name, period, order, self.seasonality_prior_scale, self.seasonality_mode)
-        return tuple(found.values())
+                seasons[name] = Seasonality(name, period, order, self.seasonality_prior_scale, self.seasonality_mode)
+        return tuple(seasons.values())
 
     def _order(self, name: str, *, disabled: bool) -> int:
         """The Fourier order of a built-in seasonality, 0 for none; `disabled` is Prophet's verdict for "auto"."""
         wanted = self.orders[f"{name}_seasonality"]
         if wanted == "auto":
-            return 0 if disabled or name in {one.name for one in self.custom} else BUILT_IN[name][1]
+            return 0 if disabled or name in {season.name for season in self.custom} else BUILT_IN[name][1]
         if isinstance(wanted, bool):
             return BUILT_IN[name][1] if wanted else 0
         whole(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
@@ -227,16 +229,16 @@ class Layout:
         return {key: value for key, value in asdict(self).items() if key != "terms"}
 
     @classmethod
-    def from_json(cls, recipe: Recipe, found: Mapping[str, Any]) -> "Layout":
+    def from_json(cls, recipe: Recipe, card: Mapping[str, Any]) -> "Layout":
         """The layout that `to_json` described."""
-        seasons = [Seasonality(**one) for one in found["seasonalities"]]
+        seasons = [Seasonality(**season) for season in card["seasonalities"]]
         return layout(
             recipe,
             seasons,
-            found["holidays"],
-            counted=found["counted"],
-            regressors=found["regressors"],
-            events=found.get("events", ()),
+            card["holidays"],
+            counted=card["counted"],
+            regressors=card["regressors"],
+            events=card.get("events", ()),
         )
 
 
@@ -255,7 +257,8 @@ def layout(
     of_regressors = recipe.seasonality_mode == "multiplicative"
     scale = recipe.holidays_prior_scale
     terms = [
-        Term(one.name, one.name, _numbered(one), one.prior_scale, one.mode == "multiplicative") for one in seasonalities
+        Term(season.name, season.name, _numbered(season), season.prior_scale, season.mode == "multiplicative")
+        for season in seasonalities
     ]
     for name in named:
         column = name if counted else f"{name}_delim_+0"
@@ -275,7 +278,7 @@ def holiday_columns(calendar: Calendar, index: pd.DatetimeIndex, granularity: Gr
 
 def event_days(calendar: Calendar) -> pd.DataFrame:
     """Every day of the calendar's events, in Prophet's columns `ds, holiday`."""
-    rows = {(day, one.name) for one in calendar.events for day in pd.date_range(one.first, one.last)}
+    rows = {(day, event.name) for event in calendar.events for day in pd.date_range(event.first, event.last)}
     return pd.DataFrame(sorted(rows), columns=["ds", "holiday"])
 
 
@@ -284,18 +287,18 @@ def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) 
 
     Zeros for regressors, which are each series' own.
     """
-    seasons = {one.name: one for one in terms.seasonalities}
-    found = np.zeros((len(index), len(terms.columns)))
+    seasons = {season.name: season for season in terms.seasonalities}
+    design = np.zeros((len(index), len(terms.columns)))
     for term, place in terms.spans():
         if term.part in seasons:
-            found[:, place] = seasons[term.part].features(index)
+            design[:, place] = seasons[term.part].features(index)
         elif term.part not in terms.regressors and term.name in named:
-            found[:, place.start] = named[term.name]
-    return found
+            design[:, place.start] = named[term.name]
+    return design
 
 
-def _numbered(one: Seasonality) -> tuple[str, ...]:
-    return tuple(f"{one.name}_delim_{number}" for number in range(1, 2 * one.fourier_order + 1))
+def _numbered(season: Seasonality) -> tuple[str, ...]:
+    return tuple(f"{season.name}_delim_{number}" for number in range(1, 2 * season.fourier_order + 1))
 
 
 def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:

@@ -110,12 +110,12 @@ class Fit:
             spread=np.ones((series, regressors)),
         )
 
-    def put(self, row: int, terms: Layout, found: Weights, solver: str) -> None:
+    def put(self, row: int, terms: Layout, weights: Weights, solver: str) -> None:
         """Set the parameters of one series."""
         self.solver[row] = solver
-        self.k[row], self.m[row], self.sigma[row] = found.k, found.m, found.sigma_obs
-        self.delta[row, : len(found.delta)] = found.delta
-        self.beta[row] = [found.beta.get(column, 0.0) for column in terms.columns]
+        self.k[row], self.m[row], self.sigma[row] = weights.k, weights.m, weights.sigma_obs
+        self.delta[row, : len(weights.delta)] = weights.delta
+        self.beta[row] = [weights.beta.get(column, 0.0) for column in terms.columns]
 
     def scale(self, row: int, seen: Observed) -> None:
         """Set the scales of one series."""
@@ -136,7 +136,7 @@ class Fit:
 
     def of(self, rows: Ints) -> "Fit":
         """Some of the series."""
-        return Fit(*(getattr(self, one.name)[rows] for one in fields(self)))
+        return Fit(*(getattr(self, column.name)[rows] for column in fields(self)))
 
     def parts(self, terms: Layout, when: Ints, shared: Floats, ahead: Sequence[Floats]) -> dict[str, Floats]:
         """Contributions (series × steps) that sum to the forecast at `when` (nanoseconds), in units of the series.
@@ -145,7 +145,7 @@ class Fit:
         """
         scaled = self._trend((when - self.start[:, None]) / self.span[:, None])
         trend = scaled * self.size[:, None] + self.floor[:, None]
-        found = {"trend": trend}
+        parts = {"trend": trend}
         for term, place in terms.spans():
             if term.part in terms.regressors:
                 number = terms.regressors.index(term.part)
@@ -153,12 +153,12 @@ class Fit:
                 effect = values * self.beta[:, place]
             else:
                 effect = self.beta[:, place] @ shared[:, place].T
-            found[term.part] = effect * (trend if term.multiplicative else self.size[:, None])
-        return found
+            parts[term.part] = effect * (trend if term.multiplicative else self.size[:, None])
+        return parts
 
     def save(self, folder: Path, ids: pd.Index) -> None:
         """Write a table of what is one value per series, and plain arrays of the rest."""
-        arrays = {one.name: getattr(self, one.name) for one in fields(self)}
+        arrays = {column.name: getattr(self, column.name) for column in fields(self)}
         flat = {name: array for name, array in arrays.items() if array.ndim == 1}
         pd.DataFrame({"series_id": ids} | flat).to_parquet(folder / "prophet.parquet", index=False)
         np.savez_compressed(folder / "prophet.npz", **{name: a for name, a in arrays.items() if name not in flat})
@@ -168,10 +168,10 @@ class Fit:
         """What `save` wrote; never unpickles."""
         table = pd.read_parquet(folder / "prophet.parquet")
         with np.load(folder / "prophet.npz", allow_pickle=False) as arrays:
-            found = {one.name: arrays[one.name] for one in fields(cls) if one.name in arrays}
-        found |= {one.name: table[one.name].to_numpy() for one in fields(cls) if one.name not in found}
-        found["solver"] = found["solver"].astype(str)
-        return cls(**found), pd.Index(table["series_id"])
+            columns = {column.name: arrays[column.name] for column in fields(cls) if column.name in arrays}
+        columns |= {column.name: table[column.name].to_numpy() for column in fields(cls) if column.name not in columns}
+        columns["solver"] = columns["solver"].astype(str)
+        return cls(**columns), pd.Index(table["series_id"])
 
     def _trend(self, t: Floats) -> Floats:
         logistic = self.cap > 0
@@ -206,19 +206,19 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
     known = ~np.isnan(panel.y)
     for values in extra:  # a step without its covariates can't be learned from
         known &= ~np.isnan(values)
-    found: list[Observed | None] = []
+    observed: list[Observed | None] = []
     for row, (flags, floor) in enumerate(zip(known, floors, strict=True)):
         rows = np.flatnonzero(flags)
         if len(rows) < NEED:
-            found.append(None)
+            observed.append(None)
             continue
         y = panel.y[row, rows] - floor
         size = float(np.abs(y).max()) or 1.0
         moments = np.array([_moments(values[row, rows]) for values in extra]).reshape(-1, 2)
         at = when[rows]
         changes = (at[_changepoints(len(rows), recipe)] - at[0]) / (at[-1] - at[0])
-        found.append(Observed(rows, at, y / size, floor, size, changes, moments[:, 0], moments[:, 1]))
-    return found
+        observed.append(Observed(rows, at, y / size, floor, size, changes, moments[:, 0], moments[:, 1]))
+    return observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +283,13 @@ class _Group:
 
     def solve(self, rows: list[int], fit: Fit, before: Fit | None) -> None:
         """Fill these rows of a fit."""
-        seen = [one for one in (self.problem.series[row] for row in rows) if one is not None]
+        seen = [series for series in (self.problem.series[row] for row in rows) if series is not None]
         designs = [self._design(*three) for three in zip(self._memory, rows, seen, strict=False)]
-        found = maximise([one.y for one in seen], designs, self.prior, self._start(before, rows))
-        fit.solver[rows] = np.where(found.converged, "map", "stan")
-        good, theta = np.asarray(rows)[found.converged], found.theta[found.converged]
+        solution = maximise([series.y for series in seen], designs, self.prior, self._start(before, rows))
+        fit.solver[rows] = np.where(solution.converged, "map", "stan")
+        good, theta = np.asarray(rows)[solution.converged], solution.theta[solution.converged]
         first = self.changes + self.line
-        fit.sigma[good] = found.sigma[found.converged]
+        fit.sigma[good] = solution.sigma[solution.converged]
         fit.delta[good, : self.changes] = theta[:, : self.changes]
         fit.k[good] = theta[:, self.changes] if self.line == 2 else 0.0
         fit.m[good] = theta[:, first - 1]
@@ -321,8 +321,8 @@ class _Group:
 
 def _kept(problem: Problem, without: frozenset[str]) -> npt.NDArray[np.bool_]:
     """Which columns Prophet would give a series that is too short for some."""
-    terms, seasons = problem.terms, {one.name for one in problem.recipe.seasons(without)}
-    known = {one.name for one in terms.seasonalities}
+    terms, seasons = problem.terms, {season.name for season in problem.recipe.seasons(without)}
+    known = {season.name for season in terms.seasonalities}
     return np.array(
         [term.part not in known or term.part in seasons for term in terms.terms for _ in term.columns], bool
     )

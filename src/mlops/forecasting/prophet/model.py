@@ -3,11 +3,11 @@
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,13 @@ from mlops.forecasting.prophet.design import (
     Layout,
     Recipe,
     Seasonality,
-    event_days,
     holiday_columns,
     layout,
     matrix,
     nanoseconds,
 )
 from mlops.forecasting.prophet.fit import NEED, Fit, Observed, Problem, Weights, observe, solve
+from mlops.forecasting.prophet.genuine import Plan, by_series, silence
 from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
@@ -39,20 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Prophet"]
 
 log = logging.getLogger(__name__)
-YEARS_AHEAD = pd.DateOffset(years=10)  # for which a genuine model knows the holidays of a part of a country
 REFIT = 4  # origins; on NN5 every fourth costs 1 % of accuracy against every one, never 8 %
-PASSED = (
-    "growth",
-    "n_changepoints",
-    "changepoint_range",
-    "seasonality_mode",
-    "holidays_mode",
-    "seasonality_prior_scale",
-    "holidays_prior_scale",
-    "changepoint_prior_scale",
-    "mcmc_samples",
-)
-"""Settings that Prophet's own constructor takes."""
 
 
 class Prophet(Forecaster):
@@ -192,7 +179,7 @@ class Prophet(Forecaster):
         if row in self._by_stan:
             from prophet.serialize import model_from_json
 
-            _silence()
+            silence()
             return model_from_json(self._by_stan[row])
         frame = plan.frame(self._with_events(trained), row)
         if len(frame) < NEED:
@@ -224,8 +211,8 @@ class Prophet(Forecaster):
         [4, 5]
         """
         row, panel = self._row(series_id), self._panel(horizon, None, future)
-        said = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
-        panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, said, strict=True))})
+        averaged = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
+        panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, averaged, strict=True))})
         known = self.calendar.announced_by(panel.cutoff)
         return self._plan(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
 
@@ -253,7 +240,7 @@ class Prophet(Forecaster):
         named = holiday_columns(known, panel.index, panel.granularity)
         events = tuple(sorted(known.of_some & set(named)))
         panel = _with_counts(panel, known, events)
-        series = observe(panel, self.recipe, _by_series("floor", self.recipe.floor, panel.ids))
+        series = observe(panel, self.recipe, by_series("floor", self.recipe.floor, panel.ids))
         named = {name: counts for name, counts in named.items() if name not in events}
         terms = self._terms(series, named, events, panel.granularity)
         problem = Problem(panel, series, self.recipe, terms, matrix(terms, panel.index, named))
@@ -289,10 +276,13 @@ class Prophet(Forecaster):
         known = self.calendar.announced_by(panel.cutoff)
         named = holiday_columns(known, steps, panel.granularity)
         ahead = self.coding.averaged(self.covariates, ahead)
-        ahead = [*ahead, *(known.counts_of(one, panel.ids, steps, panel.granularity) for one in self._layout.events)]
+        ahead = [
+            *ahead,
+            *(known.counts_of(event, panel.ids, steps, panel.granularity) for event in self._layout.events),
+        ]
         shared = matrix(self._layout, steps, named)
         if not panel.ids.equals(self._ids):
-            fit = fit.of(np.array([self._row(one) for one in panel.ids], dtype=np.int64))
+            fit = fit.of(np.array([self._row(series) for series in panel.ids], dtype=np.int64))
         return fit.parts(self._layout, nanoseconds(steps), shared, ahead)
 
     def _rehearse(self, panel: Panel, origins: range) -> Tape:
@@ -328,8 +318,8 @@ class Prophet(Forecaster):
         return "growth = 'logistic'" if self.recipe.growth == "logistic" else ""
 
     def _check_names(self) -> None:
-        taken = [one.name for one in self.recipe.custom]
-        taken += sorted({one.name for one in self.calendar.events}) + list(self.covariates)
+        taken = [season.name for season in self.recipe.custom]
+        taken += sorted({event.name for event in self.calendar.events}) + list(self.covariates)
         built_in = ("yearly", "weekly", "daily")
         for name in taken[len(self.recipe.custom) :]:
             if name in RESERVED or name in built_in or "_delim_" in name or taken.count(name) > 1:
@@ -347,13 +337,13 @@ class Prophet(Forecaster):
         granularity: Granularity,
     ) -> Layout:
         seasons: dict[str, Seasonality] = {}
-        for without in {one.without for one in series if one is not None}:
-            seasons |= {one.name: one for one in self.recipe.seasons(without)}
-        order = [*(one.name for one in self.recipe.custom), "yearly", "weekly", "daily"]
+        for without in {observed.without for observed in series if observed is not None}:
+            seasons |= {season.name: season for season in self.recipe.seasons(without)}
+        order = [*(season.name for season in self.recipe.custom), "yearly", "weekly", "daily"]
         both = set(named) & {*self._inputs, *seasons}
         if both:
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
-        ordered = sorted(seasons.values(), key=lambda one: order.index(one.name))
+        ordered = sorted(seasons.values(), key=lambda season: order.index(season.name))
         regressors = (*self._inputs, *events)
         return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
 
@@ -363,18 +353,18 @@ class Prophet(Forecaster):
         if not todo:
             return {}
         panel, plan = problem.panel, self._plan(problem.panel)
-        caps = _by_series("cap", self.recipe.cap, panel.ids)
+        caps = by_series("cap", self.recipe.cap, panel.ids)
         results = parallel.run(plan.stan, [plan.frame(panel, row) for row, _ in todo])
-        found: dict[int, str] = {}
+        models: dict[int, str] = {}
         for (row, seen), result in zip(todo, results, strict=True):
             if isinstance(result, str):
                 log.warning("Stan could not fit series %s (%s); it gets its mean", panel.ids[row], result)
                 fit.put(row, problem.terms, Weights(0.0, float(seen.y.mean()), np.zeros(0), 0.0, {}), "mean")
                 continue
-            found[row], weights = result
+            models[row], weights = result
             fit.put(row, problem.terms, weights, "stan")
             fit.cap[row] = caps[row] - fit.floor[row] if self.recipe.growth == "logistic" else 0.0
-        return found
+        return models
 
     @property
     def _training(self) -> Panel:
@@ -382,11 +372,11 @@ class Prophet(Forecaster):
         known = self._history.until(int(self._history.index.searchsorted(self._trained, side="right")))
         return known.take(np.asarray(known.ids.isin(self._ids)))
 
-    def _plan(self, panel: Panel) -> "_Plan":
+    def _plan(self, panel: Panel) -> Plan:
         known, events = self.calendar.announced_by(panel.cutoff), self._layout.events
-        return _Plan(
+        return Plan(
             self.recipe,
-            replace(known, events=tuple(one for one in known.events if one.name not in events)),
+            replace(known, events=tuple(event for event in known.events if event.name not in events)),
             self._layout.regressors,
             events,
             self._layout.holidays,
@@ -425,121 +415,6 @@ class _Models(Mapping[Any, "prophet.Prophet"]):
         return sum(1 for _ in self)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How genuine models are made: settings, named days and the names of regressors, none of it of one series."""
-
-    recipe: Recipe
-    calendar: Calendar
-    covariates: tuple[str, ...]
-    events: tuple[str, ...]
-    """Those of the covariates that are events of some series."""
-    holidays: tuple[str, ...]
-    granularity: Granularity
-
-    def model(self, frame: pd.DataFrame) -> "prophet.Prophet":
-        """A model that is not fitted yet, for the history `frame`."""
-        import prophet
-
-        _silence()
-        recipe, days = self.recipe, event_days(self.calendar)
-        country = self.calendar.country
-        if country is not None and "-" in country:  # Prophet knows whole countries only
-            first, last = frame["ds"].min(), frame["ds"].max() + YEARS_AHEAD
-            public = Calendar(country).days(first.date(), last.date()).rename(columns={"name": "holiday"})
-            parts = [part for part in (days, public[["ds", "holiday"]]) if len(part)]
-            days = pd.concat(parts, ignore_index=True).drop_duplicates() if parts else days
-        given: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
-        model = prophet.Prophet(**given, holidays=None if days.empty or self.granularity.counted else days)
-        for one in recipe.custom:
-            model.add_seasonality(**asdict(one))
-        by_count: dict[str, Any] = {"standardize": False, "mode": recipe.holidays_mode}
-        if self.granularity.counted:
-            for name in self.holidays:
-                model.add_regressor(name, **by_count)
-        elif country is not None and "-" not in country:
-            model.add_country_holidays(country)
-        for name in self.covariates:
-            named: dict[str, Any] = {"mode": recipe.holidays_mode} if name in self.events else {}
-            model.add_regressor(name, **named)
-        return model
-
-    def frame(self, panel: Panel, row: int) -> pd.DataFrame:
-        """The history of one series, in Prophet's columns."""
-        columns = {"y": panel.y[row]} | {name: panel.extra[name][row, : len(panel.index)] for name in self.covariates}
-        return self._with_known(panel, row, panel.index, columns, self.calendar).dropna().reset_index(drop=True)
-
-    def ahead(self, panel: Panel, row: int, horizon: int, calendar: Calendar) -> pd.DataFrame:
-        """The steps after the history, with all that the model wants to know of them."""
-        columns = {name: panel.ahead(name, horizon)[row] for name in self.covariates}
-        return self._with_known(panel, row, panel.future(horizon), columns, calendar)
-
-    def solved(self, frame: pd.DataFrame, weights: Weights) -> "prophet.Prophet":
-        """A model as its own `fit` leaves it, with these parameters instead of an optimiser's."""
-        model = self.model(frame)
-        model.stan_backend = cast("Any", _Solved(weights))
-        model.fit(frame)
-        model.stan_backend = None  # as in a model that was read from a file
-        return model
-
-    def stan(self, frame: pd.DataFrame) -> tuple[str, Weights] | str:
-        """A model that Stan fitted, as JSON, and its (mean) parameters; or why it could not."""
-        from prophet.serialize import model_to_json
-
-        model = self.model(frame)
-        try:
-            model.fit(frame)
-        except RuntimeError as error:
-            return str(error).strip().partition("\n")[0]
-        mean = {
-            name: np.asarray(draws).reshape(len(model.params["k"]), -1).mean(axis=0)
-            for name, draws in model.params.items()
-        }
-        names = model.make_all_seasonality_features(cast("pd.DataFrame", model.history))[0].columns
-        beta = dict(zip(names, mean["beta"].tolist(), strict=True))
-        k, m, sigma = (float(mean[name].mean()) for name in ("k", "m", "sigma_obs"))
-        return str(model_to_json(model)), Weights(k, m, mean["delta"], sigma, beta)
-
-    def _with_known(
-        self, panel: Panel, row: int, index: pd.DatetimeIndex, columns: dict[str, Floats], calendar: Calendar
-    ) -> pd.DataFrame:
-        found = pd.DataFrame({"ds": index} | columns)
-        if self.granularity.counted:
-            named = holiday_columns(calendar, index, self.granularity)
-            counts = {name: named.get(name, np.zeros(len(index))) for name in self.holidays}
-            found = pd.concat([found, pd.DataFrame(counts)], axis=1)
-        ids = panel.ids[row : row + 1]
-        for name in ("cap", "floor"):
-            limit = getattr(self.recipe, name)
-            if limit is not None:
-                found[name] = _by_series(name, limit, ids)[0]
-        return found
-
-
-@dataclass
-class _Solved:
-    """Stands where Prophet expects its optimiser and answers with parameters that are known already."""
-
-    weights: Weights
-    stan_fit: None = field(default=None, init=False)
-
-    def fit(self, init: Mapping[str, Any], data: Mapping[str, Any], **_: Any) -> dict[str, Floats]:
-        beta = [self.weights.beta.get(column, 0.0) for column in data["X"].columns]
-        delta = self.weights.delta[: len(init["delta"])]
-        found = {"k": self.weights.k, "m": self.weights.m, "delta": delta, "sigma_obs": self.weights.sigma_obs}
-        return {name: np.asarray(value, float).reshape(1, -1) for name, value in (found | {"beta": beta}).items()}
-
-
-def _by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Index) -> Floats:
-    """A limit for each series; 0 where there is none."""
-    if not isinstance(given, Mapping):
-        return np.full(len(ids), float(given or 0.0))
-    missing = [one for one in ids if one not in given]
-    if missing:
-        raise BadInput(f"{name} says nothing of series {missing[0]!r}; it needs a number for every series")
-    return np.array([float(given[one]) for one in ids])
-
-
 def _with_counts(panel: Panel, known: Calendar, events: Sequence[str], horizon: int = 0) -> Panel:
     """The panel with the counts of events beside its covariates, `horizon` steps ahead."""
     if not events:
@@ -551,17 +426,11 @@ def _with_counts(panel: Panel, known: Calendar, events: Sequence[str], horizon: 
 
 def _known_ahead(panel: Panel, name: str, horizon: int) -> Floats:
     """A covariate for the steps after the cutoff, NaN where it is not known."""
-    found = np.full((len(panel.ids), horizon), np.nan)
+    ahead = np.full((len(panel.ids), horizon), np.nan)
     known = panel.extra[name][:, len(panel.index) :][:, :horizon]
-    found[:, : known.shape[1]] = known
-    return found
+    ahead[:, : known.shape[1]] = known
+    return ahead
 
 
 def _listed(ids: pd.Index) -> str:
     return ", ".join(map(str, ids[:20])) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
-
-
-def _silence() -> None:
-    """Prophet and cmdstanpy set their loggers' levels anew when they are imported; errors are raised all the same."""
-    for name in ("cmdstanpy", "prophet"):
-        logging.getLogger(name).disabled = True

@@ -75,14 +75,14 @@ def maximise(
     `start` is a sigma, or coefficients and sigma of a similar problem, which saves steps. Multiplicative terms with few
     observations have several maxima: they are looked for from small sigmas, too.
     """
-    found = _each(ys, designs, prior, start)
+    solution = _each(ys, designs, prior, start)
     if not prior.multiplicative:
-        return found
+        return solution
     crowded = [i for i, y in enumerate(ys) if len(y) < 2 * designs[0].shape[1]]
     for sigma in RESTARTS if crowded else ():
         again = _each([ys[i] for i in crowded], [designs[i] for i in crowded], prior, sigma)
-        found.take_better(np.array(crowded), again)
-    return found
+        solution.take_better(np.array(crowded), again)
+    return solution
 
 
 def negative_log_posterior(
@@ -103,14 +103,14 @@ def _maximise(
     converged = np.zeros(len(ys), dtype=bool)
     rows = np.arange(len(ys))
     for _ in range(MOST):
-        found, error = model.step(rows, theta[rows], variance[rows])
+        better, error = model.step(rows, theta[rows], variance[rows])
         count = model.count[rows]
         moved = _variance(error, count)
-        reached = _objective(error, count, found, moved, prior)
+        reached = _objective(error, count, better, moved, prior)
         settled = np.abs(objective[rows] - reached) <= PRECISE * (1 + np.abs(reached))
         settled &= np.abs(moved - variance[rows]) <= 1e-3 * variance[rows]
         settled |= (moved <= SMALLEST) & (variance[rows] <= SMALLEST)
-        theta[rows], variance[rows], objective[rows] = found, moved, reached
+        theta[rows], variance[rows], objective[rows] = better, moved, reached
         converged[rows] = settled
         rows = rows[~settled & np.isfinite(reached)]
         if not len(rows):
@@ -128,7 +128,9 @@ def _each(
         if len(ys) == 1:
             return Solution.none(designs[0].shape[1])
     alone = [_each(ys[i : i + 1], designs[i : i + 1], prior, FIRST) for i in range(len(ys))]
-    return Solution(*(np.concatenate([getattr(one, item.name) for one in alone]) for item in fields(Solution)))
+    return Solution(
+        *(np.concatenate([getattr(solution, item.name) for solution in alone]) for item in fields(Solution))
+    )
 
 
 class _Linear:
@@ -146,9 +148,9 @@ class _Linear:
 
     def step(self, rows: npt.NDArray[np.int64], theta: Floats, variance: Floats) -> tuple[Floats, Floats]:
         gram, moment = self.gram[rows], self.moment[rows]
-        found = _penalised(gram, moment, variance, self.prior, theta)
-        fitted = _times(gram, found)
-        return found, np.maximum(self.power[rows] + (found * (fitted - 2 * moment)).sum(axis=1), 0.0)
+        better = _penalised(gram, moment, variance, self.prior, theta)
+        fitted = _times(gram, better)
+        return better, np.maximum(self.power[rows] + (better * (fitted - 2 * moment)).sum(axis=1), 0.0)
 
 
 class _Bilinear:
@@ -171,10 +173,10 @@ class _Bilinear:
         for place, row in enumerate(rows):
             gram[place], moment[place], before[place] = self._linearised(row, theta[place])
         aim = _penalised(gram, moment, variance, self.prior, theta)
-        found, error = theta.copy(), before.copy()
+        better, error = theta.copy(), before.copy()
         for place, row in enumerate(rows):
-            found[place], error[place] = self._walk(row, theta[place], aim[place], before[place], variance[place])
-        return found, error
+            better[place], error[place] = self._walk(row, theta[place], aim[place], before[place], variance[place])
+        return better, error
 
     def _linearised(self, row: int, theta: Floats) -> tuple[Floats, Floats, float]:
         design, first, last = self.designs[row], *self._edges()
@@ -193,10 +195,10 @@ class _Bilinear:
         limit = _objective(np.array(before), count, theta, spread, self.prior)
         length = 1.0
         while length > 1e-6:
-            found = theta + length * (aim - theta)
-            error = self._error(row, found)
-            if _objective(np.array(error), count, found, spread, self.prior) <= limit:
-                return found, error
+            nearer = theta + length * (aim - theta)
+            error = self._error(row, nearer)
+            if _objective(np.array(error), count, nearer, spread, self.prior) <= limit:
+                return nearer, error
             length /= 2
         return theta, before
 
@@ -248,12 +250,12 @@ def _lasso(gram: Floats, target: Floats, penalty: Floats, start: Floats) -> Floa
     On the face of the current signs the minimum is one solve. What crosses zero on the way there leaves the set; once
     there, the coordinate that breaks the optimality conditions most enters it.
     """
-    found, sign = start.copy(), np.sign(start)
-    if not found.shape[1]:
-        return found
-    rows, place = np.arange(len(found)), np.arange(found.shape[1])
-    for _ in range(20 + 10 * found.shape[1]):
-        x, s, part = found[rows], sign[rows], gram[rows]
+    changes, sign = start.copy(), np.sign(start)
+    if not changes.shape[1]:
+        return changes
+    rows, place = np.arange(len(changes)), np.arange(changes.shape[1])
+    for _ in range(20 + 10 * changes.shape[1]):
+        x, s, part = changes[rows], sign[rows], gram[rows]
         on = s != 0
         face = part * (on[:, :, None] & on[:, None, :])
         face[:, place, place] += ~on
@@ -270,12 +272,12 @@ def _lasso(gram: Floats, target: Floats, penalty: Floats, start: Floats) -> Floa
         arrived = ~leaves.any(axis=1)
         enters = arrived & (excess[np.arange(len(rows)), worst] > 1e-6)
         s[enters, worst[enters]] = np.sign(slope[enters, worst[enters]])
-        found[rows], sign[rows] = x, s
+        changes[rows], sign[rows] = x, s
         rows = rows[~arrived | enters]
         if not len(rows):
-            return found
-    found[rows] = np.nan
-    return found
+            return changes
+    changes[rows] = np.nan
+    return changes
 
 
 def _times(matrices: Floats, vectors: Floats) -> Floats:

@@ -3,7 +3,7 @@
 Only forecasting is needed for it, and nothing is kept: what is promoted is decided by `mlops retrain`, which fits anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mlops.db import Database
-from mlops.domain.features import FeatureSet, Selection
+from mlops.domain.features import Selection
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.domain.model_uri import uri_of
 from mlops.errors import MlopsError, Refused
@@ -45,8 +45,9 @@ def challenge(
     is so much wider that all hold at once (Bonferroni).
     """
     try:
-        recipe = (stood_in_for or champion)["lineage"]["recipe"]
-        held = _held_out(database, policy, champion, as_of, sets_of(recipe["params"]))
+        own = stood_in_for or champion
+        held = _held_out(database, policy, champion, as_of, own)
+        recipe = own["lineage"]["recipe"]
         model = load(database, resolve(store, uri_of(champion["name"], champion["version"])))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
@@ -76,9 +77,7 @@ def prove(
     return tuple(proof for proof in proofs if proof is not None)
 
 
-def _held_out(
-    database: Database, policy: Policy, champion: Issue, as_of: datetime, feature_sets: Sequence[FeatureSet]
-) -> Holdout:
+def _held_out(database: Database, policy: Policy, champion: Issue, as_of: datetime, own: Issue) -> Holdout:
     lineage = champion["lineage"]
     if not trained_here(lineage):
         raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
@@ -88,7 +87,8 @@ def _held_out(
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
-    frame = with_sources(database, frame, [*feature_sets, *sets_of(lineage["recipe"]["params"])], as_of)
+    feature_sets = [one for issue in (champion, own) for one in sets_of(issue["lineage"]["recipe"]["params"])]
+    frame = with_sources(database, frame, feature_sets, as_of)
     return unseen(frame, champion["version"], lineage, policy.retrain.holdout_days)
 
 

@@ -73,23 +73,23 @@ def with_totals(
     levels = in_per_cent(levels)
     caught: list[tuple[Panel, dict[str, Floats], Tape, pd.DatetimeIndex, npt.NDArray[np.int64]]] = []
 
-    def made(one: Forecaster, panel: Panel, steps: int) -> dict[str, Floats]:
-        numbers, tape = one.bounded(panel, steps, levels, decompose=decompose)
+    def made(group: Forecaster, panel: Panel, steps: int) -> dict[str, Floats]:
+        numbers, tape = group.bounded(panel, steps, levels, decompose=decompose)
         caught.append((panel, numbers, tape, *panel.ahead_of(horizon)))
         return numbers
 
     series = model._each(horizon, history, None, made)
-    found = [_Past.of(*one[:3], members, zero=model.absence == "zero") for one in caught]
-    if sum(len(past.ids) > 0 for past in found) > 1:
+    pasts = [_Past.of(*asked[:3], members, zero=model.absence == "zero") for asked in caught]
+    if sum(len(past.ids) > 0 for past in pasts) > 1:
         raise BadInput(
             "series that begin their steps at different times (weekdays of weeks, clocks of hours) have no total;"
             " forecast them apart"
         )
-    if weeks and any(past.panel.granularity.name != "daily" for past in found):
+    if weeks and any(past.panel.granularity.name != "daily" for past in pasts):
         raise BadInput(f"weeks are summed of daily series; these are {caught[0][0].granularity.name}")
-    kept = [(past, at, steps) for past, (_, _, _, at, steps) in zip(found, caught, strict=True)]
+    kept = [(past, at, steps) for past, (_, _, _, at, steps) in zip(pasts, caught, strict=True)]
     totals = [past.totals(at, np.minimum(steps, past.horizon - 1), levels) for past, at, steps in kept]
-    of_weeks = [past.weeks(levels) for past in found] if weeks else []
+    of_weeks = [past.weeks(levels) for past in pasts] if weeks else []
     empty = pd.DataFrame({"total": [], "ds": [], "cutoff": [], "horizon": [], "parts": [], "y_hat": []})
     return Summed(
         series,
@@ -172,12 +172,12 @@ class _Past:
     def weeks(self, levels: Sequence[int]) -> pd.DataFrame:
         """The forecasts of whole weeks, of the totals and of the series; their errors are calibrated apart."""
         each = sparse.csr_array(sparse.eye_array(len(self.panel.ids)))
-        found = [
+        tables = [
             self._weeks(of_series, ids, levels)
             for of_series, ids in ((self.of_series, self.ids), (each, self.panel.ids))
             if len(ids)
         ]
-        return pd.concat(found, ignore_index=True)
+        return pd.concat(tables, ignore_index=True)
 
     def _weeks(self, of_series: sparse.csr_array, ids: pd.Index, levels: Sequence[int]) -> pd.DataFrame:
         panel, tape = self._summed_past(of_series, ids)

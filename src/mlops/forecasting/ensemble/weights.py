@@ -54,8 +54,8 @@ def refuge(tape: Tape, plain: Tape, cycle: int, every: int) -> Floats:
     0 in quiet times. When the newest cycle's errors are SHOCK times the usual ones, what was learned no longer holds:
     then as much of the naive as its errors in that cycle were smaller, of a series and of all.
     """
-    ours, theirs = (np.abs(one.errors) for one in (tape, plain))
-    found = np.zeros((len(ours) + 1, ours.shape[1]))
+    ours, theirs = (np.abs(past.errors) for past in (tape, plain))
+    share = np.zeros((len(ours) + 1, ours.shape[1]))
     back = max(1, -(-cycle // every))
     for now in range(FIRST + back, len(ours) + 1):
         known = tape.known_at(now)
@@ -64,8 +64,8 @@ def refuge(tape: Tape, plain: Tape, cycle: int, every: int) -> Floats:
         mine, naive = _pooled(ours, newest), _pooled(theirs, newest)
         worse = np.clip((mine / np.maximum(naive, 1e-9) - 1.0) / 0.5, 0.0, 1.0)
         shocked = np.clip(mine / np.maximum(usual, 1e-9) - SHOCK, 0.0, 1.0)
-        found[now] = np.where(np.isfinite(worse * shocked), worse * shocked, 0.0)
-    return found
+        share[now] = np.where(np.isfinite(worse * shocked), worse * shocked, 0.0)
+    return share
 
 
 def _typical(size: Floats, where: npt.NDArray[np.bool_]) -> Floats:
@@ -94,7 +94,7 @@ def _buckets(steps: int, cycle: int) -> list[slice]:
 def _by_origin(errors: Floats, tape: Tape, bucket: slice) -> Floats:
     """Weights at every origin from the products of errors that were known there."""
     origins, series, members, _ = errors.shape
-    found = np.full((origins + 1, series, members), 1.0 / members)
+    weights = np.full((origins + 1, series, members), 1.0 / members)
     whole = np.asarray(~np.isnan(errors).any(axis=2))
     filled = np.where(whole[:, :, None, :], errors, 0.0)
     for now in range(FIRST, origins + 1):
@@ -103,8 +103,8 @@ def _by_origin(errors: Floats, tape: Tape, bucket: slice) -> Floats:
         total = np.einsum("osmh,osnh,oh->smn", filled, filled, use, optimize=True)
         count = np.einsum("osh,oh->s", whole.astype(float), use)
         if count.sum() > 0:
-            found[now] = _weights(total, count)
-    return found
+            weights[now] = _weights(total, count)
+    return weights
 
 
 def _weights(total: Floats, count: Floats) -> Floats:

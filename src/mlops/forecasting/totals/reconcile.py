@@ -68,8 +68,8 @@ def totals(
         name: np.vstack([values, _of_totals(values, sums, (agg or {})[name])]) for name, values in panel.extra.items()
     }
     whole_panel = replace(panel, ids=ids, y=np.vstack([panel.y, y]), extra=extra)
-    found: pd.DataFrame = replace(form, ids=None).back(_with_ahead(whole_panel) if agg else whole_panel.frame())
-    return found
+    result: pd.DataFrame = replace(form, ids=None).back(_with_ahead(whole_panel) if agg else whole_panel.frame())
+    return result
 
 
 def reconcile(
@@ -116,8 +116,8 @@ def reconcile(
     moved = _moved(forecasts, agreed)
     if isinstance(given, pd.DataFrame) and given.index.names == [None]:
         moved.index = given.index
-    found: pd.DataFrame = replace(form, ids=None).back(moved)
-    return found
+    result: pd.DataFrame = replace(form, ids=None).back(moved)
+    return result
 
 
 def error_variance(fitted: Forecaster) -> dict[str, float]:
@@ -135,21 +135,21 @@ def variances(tape: Tape) -> dict[str, float]:
 
 def _grouped(groups: Table, form: Form) -> pd.DataFrame:
     """The groups with their ids under the library's name; they are called as in the frame that they are for."""
-    found = as_pandas(groups)
-    name = next((one for one in ("series_id", form.series, "unique_id") if one in found.columns), None)
+    table = as_pandas(groups)
+    name = next((column for column in ("series_id", form.series, "unique_id") if column in table.columns), None)
     if name is None:
-        raise BadInput(f"groups have no column series_id; their columns are {', '.join(map(str, found.columns))}")
-    return found.rename(columns={name: "series_id"})
+        raise BadInput(f"groups have no column series_id; their columns are {', '.join(map(str, table.columns))}")
+    return table.rename(columns={name: "series_id"})
 
 
 def _of_totals(values: Floats, sums: "Sums", how: str) -> Floats:
     """A covariate (series × steps) of each total; NaN where none of its series has a value."""
-    found = np.full((len(sums.names), values.shape[1]), np.nan)
+    of_totals = np.full((len(sums.names), values.shape[1]), np.nan)
     for row, members in enumerate(sums.of_series > 0):
         known = values[members]
         seen = (~np.isnan(known)).any(axis=0)
-        found[row, seen] = AGGREGATES[how](known[:, seen], axis=0)
-    return found
+        of_totals[row, seen] = AGGREGATES[how](known[:, seen], axis=0)
+    return of_totals
 
 
 def _with_ahead(panel: Panel) -> pd.DataFrame:
@@ -158,11 +158,12 @@ def _with_ahead(panel: Panel) -> pd.DataFrame:
     index = panel.index.append(panel.future(max(steps - len(panel.index), 1)))[:steps]
     columns = {"y": panel.y, **panel.extra}
     wide = {
-        name: np.pad(one, ((0, 0), (0, steps - one.shape[1])), constant_values=np.nan) for name, one in columns.items()
+        name: np.pad(values, ((0, 0), (0, steps - values.shape[1])), constant_values=np.nan)
+        for name, values in columns.items()
     }
     keys = {"series_id": panel.ids.repeat(steps), "ds": np.tile(index.to_numpy(), len(panel.ids))}
-    found = pd.DataFrame(keys | {name: values.ravel() for name, values in wide.items()})
-    return found[found[list(columns)].notna().any(axis=1)].reset_index(drop=True)
+    rows = pd.DataFrame(keys | {name: values.ravel() for name, values in wide.items()})
+    return rows[rows[list(columns)].notna().any(axis=1)].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -177,18 +178,18 @@ class Sums:
     def of(cls, ids: pd.Index, groups: pd.DataFrame) -> "Sums":
         """The totals of every group of every column, and of all."""
         columns = [column for column in groups.columns if column != "series_id"]
-        found = groups.assign(series_id=groups["series_id"].astype(str)).drop_duplicates().set_index("series_id")
-        lacking = ids.difference(found.index)
-        if len(lacking) or not found.index.is_unique or found.loc[ids].isna().any(axis=None):
+        by_series = groups.assign(series_id=groups["series_id"].astype(str)).drop_duplicates().set_index("series_id")
+        lacking = ids.difference(by_series.index)
+        if len(lacking) or not by_series.index.is_unique or by_series.loc[ids].isna().any(axis=None):
             raise BadInput(
                 f"groups must have one row for each series and no missing group; {len(lacking)} of {len(ids)} series"
                 f" have no row{f', such as {lacking[0]!r}' if len(lacking) else ''}"
             )
-        found = found.loc[ids]
+        by_series = by_series.loc[ids]
         rows = {
-            f"{column}={group}": found[column] == group
+            f"{column}={group}": by_series[column] == group
             for column in columns
-            for group in sorted(found[column].unique())
+            for group in sorted(by_series[column].unique())
         }
         names = (*rows, ALL)
         taken = ids.intersection(pd.Index(names))
@@ -222,11 +223,11 @@ def _weights(sums: Sums, method: str, variance: Mapping[str, float] | None) -> F
         raise BadInput(
             f"wls_var needs the variance of every series and total; {lacking[0]!r} has none (error_variance)"
         )
-    found = np.array([variance[node] for node in nodes], dtype=float)
-    usual = np.nanmedian(found[: len(sums.ids)])
+    variances = np.array([variance[node] for node in nodes], dtype=float)
+    usual = np.nanmedian(variances[: len(sums.ids)])
     sizes = np.concatenate([np.ones(len(sums.ids)), sums.of_series.sum(axis=1)])
-    found = np.where(np.isnan(found), usual * sizes, found)  # nothing was rehearsed: like the others of its level
-    return np.asarray(np.maximum(found, 1e-9 * max(float(found.max()), 1e-300)))
+    variances = np.where(np.isnan(variances), usual * sizes, variances)  # no error is known: as the others of its level
+    return np.asarray(np.maximum(variances, 1e-9 * max(float(variances.max()), 1e-300)))
 
 
 def _check_nodes(ids: pd.Index, nodes: pd.Index) -> None:
@@ -244,10 +245,10 @@ def _moved(forecasts: pd.DataFrame, agreed: pd.DataFrame) -> pd.DataFrame:
     keys = pd.MultiIndex.from_frame(forecasts[["cutoff", "ds"]])
     rows = agreed.index.get_indexer(pd.Index(forecasts["series_id"].astype(str)))
     y_hat = agreed.to_numpy()[rows, agreed.columns.get_indexer(keys)]
-    found, move = forecasts.assign(y_hat=y_hat), y_hat - forecasts["y_hat"]
+    result, move = forecasts.assign(y_hat=y_hat), y_hat - forecasts["y_hat"]
     bounds = [name for name in forecasts.columns if name.startswith(("lo_", "hi_"))]
     least = 0.0 if (forecasts[["y_hat", *bounds]] >= 0).all(axis=None) else -np.inf
-    return found.assign(**{bound: np.maximum(forecasts[bound] + move, least) for bound in bounds})
+    return result.assign(**{bound: np.maximum(forecasts[bound] + move, least) for bound in bounds})
 
 
 def _between(y: Floats) -> npt.NDArray[np.bool_]:

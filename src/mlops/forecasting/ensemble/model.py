@@ -14,11 +14,11 @@ from mlops.arrays import Floats
 from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import UnknownName
 from mlops.forecasting.base import GAIN, Forecaster
+from mlops.forecasting.ensemble.weights import blend, refuge, shares, weigh
 from mlops.forecasting.groups import opened
 from mlops.forecasting.hybrid import Hybrid
 from mlops.forecasting.lightgbm.model import LightGBM
 from mlops.forecasting.tape import Tape
-from mlops.forecasting.weights import blend, refuge, shares, weigh
 from mlops.panels.arguments import either
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.inputs import Table
@@ -31,7 +31,7 @@ MOVEMENT = "movement of the forecast"
 
 
 class Auto(Forecaster):
-    """A mean of members, weighted by the errors that each made at past origins (`forecasting.weights`).
+    """A mean of members, weighted by the errors that each made at past origins (`forecasting.ensemble.weights`).
 
     In a shock (a lockdown), when they all fail and the seasonal naive does not, it takes over until they recover.
 
@@ -94,17 +94,26 @@ class Auto(Forecaster):
 
     def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
         """Those of its members, each once."""
-        parts = (one for part in self._apart or (self,) for one in part.members.values())
-        found = [one for member in parts for one in member.definitions(selection, owner)]
-        return tuple({one.name: one for one in found}.values())
+        members = (member for group in self._apart or (self,) for member in group.members.values())
+        definitions = [each for member in members for each in member.definitions(selection, owner)]
+        return tuple({definition.name: definition for definition in definitions}.values())
 
-    @property
     def importance(self) -> dict[str, float]:
+        """Of the first member that has features, as of each kind; `member_importance` has all members.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=112)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 16})
+        >>> round(sum(forecaster("lean")(horizon=7).fit(frame).importance().values()), 6)
+        1.0
+        """
         if self._apart:
-            return super().importance
+            return super().importance()
         self._check_fitted()
-        found = [member.importance for member in self.members.values() if member.importance]
-        return found[0] if found else {}
+        return next((shares for member in self.members.values() if (shares := member.importance())), {})
 
     def member_importance(self) -> pd.DataFrame:
         """What each member has learned from: `member, feature, share, measured_by`; the shares of a member sum to 1.
@@ -123,19 +132,19 @@ class Auto(Forecaster):
         >>> found.loc[found["share"] > 0.5, ["member", "feature"]].values.tolist()
         [['smoothing', 'weekly'], ['average', 'weekly']]
         """
-        found: dict[tuple[str, str, str], float] = {}
+        total: dict[tuple[str, str, str], float] = {}
         groups = self._apart or (self,)
         for group in groups:
-            weight = len(group.known) / sum(len(one.known) for one in groups)
+            weight = len(group.known) / sum(len(other.known) for other in groups)
             for member, model in group.members.items():
-                measured_by, shares_ = GAIN, model.importance
+                measured_by, shares_ = GAIN, model.importance()
                 if not shares_:
                     measured_by, shares_ = MOVEMENT, _movement(model)
                 for feature, share in shares_.items():
                     key = (member, feature, measured_by)
-                    found[key] = found.get(key, 0.0) + weight * share
+                    total[key] = total.get(key, 0.0) + weight * share
         order = list(self.members)
-        rows = [(member, feature, share, how) for (member, feature, how), share in found.items()]
+        rows = [(member, feature, share, how) for (member, feature, how), share in total.items()]
         rows.sort(key=lambda row: (order.index(row[0]), -row[2]))
         return pd.DataFrame(rows, columns=["member", "feature", "share", "measured_by"])
 
@@ -232,13 +241,13 @@ class Auto(Forecaster):
             parts[kind] = member.parts(panel.take(rows), horizon) if rows.any() else {}
             if rows.any():
                 points[rows, column] = np.sum(list(parts[kind].values()), axis=0)
-        share, found = shares(points, weights[-1][..., :horizon]), {}
+        share, weighted = shares(points, weights[-1][..., :horizon]), {}
         for column, (kind, member) in enumerate(members.items()):
             rows = self._rows(member, panel)
             for part, values in parts[kind].items():
-                found[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
-                found[f"{kind}: {part}"][rows] = values * share[rows, column]
-        return found
+                weighted[f"{kind}: {part}"] = np.zeros((len(panel.ids), horizon))
+                weighted[f"{kind}: {part}"][rows] = values * share[rows, column]
+        return weighted
 
     def component(self, part: str) -> str:
         """What the part is to its member."""
@@ -274,13 +283,13 @@ class Auto(Forecaster):
 
     def _points(self, panel: Panel, horizon: int) -> Floats:
         """Series × members × steps; NaN for series that a member can't know."""
-        found = np.full((len(panel.ids), len(self.members) + 1, horizon), np.nan)
-        found[:, -1] = self._refuge.point(panel, horizon)
+        points = np.full((len(panel.ids), len(self.members) + 1, horizon), np.nan)
+        points[:, -1] = self._refuge.point(panel, horizon)
         for column, member in enumerate(self.members.values()):
             rows = self._rows(member, panel)
             if rows.any():
-                found[rows, column] = member.point(panel.take(rows), horizon)
-        return found
+                points[rows, column] = member.point(panel.take(rows), horizon)
+        return points
 
     def _tape_of(self, member: Forecaster, panel: Panel, plain: Tape) -> Tape:
         """What a member would have forecast, from the origins of a plain tape; NaN for series that it can't know."""

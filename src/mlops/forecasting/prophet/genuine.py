@@ -1,0 +1,158 @@
+"""Genuine `prophet.Prophet` models of one series each: made from solved parameters, or fitted by Stan."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from mlops.arrays import Floats
+from mlops.domain.granularity import Granularity
+from mlops.errors import BadInput
+from mlops.forecasting.prophet.design import Recipe, event_days, holiday_columns
+from mlops.forecasting.prophet.fit import Weights
+from mlops.panels.calendar import Calendar
+from mlops.panels.panel import Panel
+
+if TYPE_CHECKING:
+    import prophet
+
+__all__ = ["Plan", "by_series", "silence"]
+
+YEARS_AHEAD = pd.DateOffset(years=10)
+"""For which a genuine model knows the holidays of a part of a country. Chosen: longer than any forecast."""
+PASSED = (
+    "growth",
+    "n_changepoints",
+    "changepoint_range",
+    "seasonality_mode",
+    "holidays_mode",
+    "seasonality_prior_scale",
+    "holidays_prior_scale",
+    "changepoint_prior_scale",
+    "mcmc_samples",
+)
+"""Settings that Prophet's own constructor takes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How genuine models are made: settings, named days and the names of regressors, none of it of one series."""
+
+    recipe: Recipe
+    calendar: Calendar
+    covariates: tuple[str, ...]
+    events: tuple[str, ...]
+    """Those of the covariates that are events of some series."""
+    holidays: tuple[str, ...]
+    granularity: Granularity
+
+    def model(self, frame: pd.DataFrame) -> "prophet.Prophet":
+        """A model that is not fitted yet, for the history `frame`."""
+        import prophet
+
+        silence()
+        recipe, days = self.recipe, event_days(self.calendar)
+        country = self.calendar.country
+        if country is not None and "-" in country:  # Prophet knows whole countries only
+            first, last = frame["ds"].min(), frame["ds"].max() + YEARS_AHEAD
+            public = Calendar(country).days(first.date(), last.date()).rename(columns={"name": "holiday"})
+            parts = [part for part in (days, public[["ds", "holiday"]]) if len(part)]
+            days = pd.concat(parts, ignore_index=True).drop_duplicates() if parts else days
+        settings: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
+        model = prophet.Prophet(**settings, holidays=None if days.empty or self.granularity.counted else days)
+        for season in recipe.custom:
+            model.add_seasonality(**asdict(season))
+        by_count: dict[str, Any] = {"standardize": False, "mode": recipe.holidays_mode}
+        if self.granularity.counted:
+            for name in self.holidays:
+                model.add_regressor(name, **by_count)
+        elif country is not None and "-" not in country:
+            model.add_country_holidays(country)
+        for name in self.covariates:
+            named: dict[str, Any] = {"mode": recipe.holidays_mode} if name in self.events else {}
+            model.add_regressor(name, **named)
+        return model
+
+    def frame(self, panel: Panel, row: int) -> pd.DataFrame:
+        """The history of one series, in Prophet's columns."""
+        columns = {"y": panel.y[row]} | {name: panel.extra[name][row, : len(panel.index)] for name in self.covariates}
+        return self._with_known(panel, row, panel.index, columns, self.calendar).dropna().reset_index(drop=True)
+
+    def ahead(self, panel: Panel, row: int, horizon: int, calendar: Calendar) -> pd.DataFrame:
+        """The steps after the history, with all that the model wants to know of them."""
+        columns = {name: panel.ahead(name, horizon)[row] for name in self.covariates}
+        return self._with_known(panel, row, panel.future(horizon), columns, calendar)
+
+    def solved(self, frame: pd.DataFrame, weights: Weights) -> "prophet.Prophet":
+        """A model as its own `fit` leaves it, with these parameters instead of an optimiser's."""
+        model = self.model(frame)
+        model.stan_backend = cast("Any", _Solved(weights))
+        model.fit(frame)
+        model.stan_backend = None  # as in a model that was read from a file
+        return model
+
+    def stan(self, frame: pd.DataFrame) -> tuple[str, Weights] | str:
+        """A model that Stan fitted, as JSON, and its (mean) parameters; or why it could not."""
+        from prophet.serialize import model_to_json
+
+        model = self.model(frame)
+        try:
+            model.fit(frame)
+        except RuntimeError as error:
+            return str(error).strip().partition("\n")[0]
+        mean = {
+            name: np.asarray(draws).reshape(len(model.params["k"]), -1).mean(axis=0)
+            for name, draws in model.params.items()
+        }
+        names = model.make_all_seasonality_features(cast("pd.DataFrame", model.history))[0].columns
+        beta = dict(zip(names, mean["beta"].tolist(), strict=True))
+        k, m, sigma = (float(mean[name].mean()) for name in ("k", "m", "sigma_obs"))
+        return str(model_to_json(model)), Weights(k, m, mean["delta"], sigma, beta)
+
+    def _with_known(
+        self, panel: Panel, row: int, index: pd.DatetimeIndex, columns: dict[str, Floats], calendar: Calendar
+    ) -> pd.DataFrame:
+        frame = pd.DataFrame({"ds": index} | columns)
+        if self.granularity.counted:
+            named = holiday_columns(calendar, index, self.granularity)
+            counts = {name: named.get(name, np.zeros(len(index))) for name in self.holidays}
+            frame = pd.concat([frame, pd.DataFrame(counts)], axis=1)
+        ids = panel.ids[row : row + 1]
+        for name in ("cap", "floor"):
+            limit = getattr(self.recipe, name)
+            if limit is not None:
+                frame[name] = by_series(name, limit, ids)[0]
+        return frame
+
+
+@dataclass
+class _Solved:
+    """Stands where Prophet expects its optimiser and answers with parameters that are known already."""
+
+    weights: Weights
+    stan_fit: None = field(default=None, init=False)
+
+    def fit(self, init: Mapping[str, Any], data: Mapping[str, Any], **_: Any) -> dict[str, Floats]:
+        beta = [self.weights.beta.get(column, 0.0) for column in data["X"].columns]
+        delta = self.weights.delta[: len(init["delta"])]
+        params = {"k": self.weights.k, "m": self.weights.m, "delta": delta, "sigma_obs": self.weights.sigma_obs}
+        return {name: np.asarray(value, float).reshape(1, -1) for name, value in (params | {"beta": beta}).items()}
+
+
+def by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Index) -> Floats:
+    """A limit for each series; 0 where there is none."""
+    if not isinstance(given, Mapping):
+        return np.full(len(ids), float(given or 0.0))
+    missing = [series for series in ids if series not in given]
+    if missing:
+        raise BadInput(f"{name} says nothing of series {missing[0]!r}; it needs a number for every series")
+    return np.array([float(given[series]) for series in ids])
+
+
+def silence() -> None:
+    """Prophet and cmdstanpy set their loggers' levels anew when they are imported; errors are raised all the same."""
+    for name in ("cmdstanpy", "prophet"):
+        logging.getLogger(name).disabled = True

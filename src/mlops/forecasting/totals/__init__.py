@@ -1,0 +1,1 @@
+"""Forecasts of totals: sums of series and weeks with intervals of their own, and reconciliation over groups."""
