@@ -14,8 +14,8 @@ from mlops.analytics.refresh import refresh_views
 from mlops.db import Database
 from mlops.series.ingest import ingest
 from mlops.simulation.company import Company, simulate_company, write_books
+from mlops.training.dataset import BacktestPlan, dataset_of
 from mlops.training.spec import TrainingSpec
-from mlops.training.subject import Plan, subject_of
 
 PLACES = ["customer_id", "route_id", "vehicle_id", "driver_id", "site_id"]
 COARSER = {"customer": ["driver", "vehicle", "route", "site"], "route": ["site"]}
@@ -178,10 +178,10 @@ def test_who_left_falls_and_who_stayed_does_not_fall_to_nothing(books: Books):
 @pytest.mark.parametrize("level", ["customer", "route"])
 def test_a_backtest_of_a_level_is_on_its_series_alone(books: Books, level: str):
     spec = TrainingSpec.of("naive", {"metric_type": "collection_weight", "level": level, "horizon": "7"})
-    subject, _ = subject_of(spec.check(), Plan(1, 1, 0.8), lambda: books.database)
-    learned = set(subject.outcomes["series_id"])
+    dataset, _ = dataset_of(spec.check(), BacktestPlan(1, 1, 0.8), lambda: books.database)
+    learned = set(dataset.outcomes["series_id"])
     found = books.ask(
         "select level, count(*) as n from analytics.series where series_id = any(%s) group by 1", [*learned]
     )
     assert found["level"].tolist() == [level]
-    assert subject.source == f"daily collection_weight of a {level}"
+    assert dataset.source == f"daily collection_weight of a {level}"

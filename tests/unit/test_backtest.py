@@ -17,14 +17,14 @@ from tests.campaign import examples
 
 from mlops import KINDS, forecaster
 from mlops.errors import BadInput, HistoryTooShort, UnknownName
-from mlops.evaluation.accuracy import by_level, table
-from mlops.evaluation.backtest import AsKnown, Candidate, Newest, backtest, compare, origins, scores
+from mlops.evaluation.accuracy import accuracy_table, by_level
+from mlops.evaluation.backtest import AsKnown, Candidate, Newest, accuracy_of, backtest, fit_and_forecast, origins
 from mlops.panels.calendar import Event
 from mlops.panels.files import read_file, read_frame
 from mlops.panels.from_frame import Panels
-from mlops.training.backtest import candidate, run, so_far
+from mlops.training.backtest import candidate_of, compare_candidates, so_far
+from mlops.training.dataset import BacktestDataset, BacktestPlan, from_file
 from mlops.training.spec import TrainingSpec, experiments, params_file
-from mlops.training.subject import Plan, Subject, from_file
 
 FAST: dict[str, dict[str, Any]] = {"lightgbm": {"trees": 20}, "auto": {"settings": {"lightgbm": {"trees": 20}}}}
 HORIZON = 14
@@ -42,14 +42,16 @@ def promoted(weekly_pattern: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def subject(weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> tuple[Subject, Plan]:
+def dataset(
+    weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[BacktestDataset, BacktestPlan]:
     """The four series as a file, in two depots."""
     path = tmp_path_factory.mktemp("file") / "series.csv"
     weekly_pattern.assign(depot=weekly_pattern["series_id"].isin(["s0", "s1"]).map({True: "n", False: "s"})).to_csv(
         path, index=False
     )
     series = read_file(path, datetime(2030, 1, 1, tzinfo=UTC), segments=["depot"])
-    return from_file(series, Plan(3, 1, 0.85, 28, HORIZON), ["depot"])
+    return from_file(series, BacktestPlan(3, 1, 0.85, 28, HORIZON), ["depot"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,9 +92,9 @@ def test_an_origin_sees_the_values_that_stood_then(promoted: pd.DataFrame):
     wrong = before.assign(y=before["y"].where(before["ds"] < "2022-09-26", 1000.0))
     as_known = AsKnown({cutoffs[0]: Panels.of(wrong), cutoffs[1]: Newest(panel).at(cutoffs[1])})
     naive = Candidate("naive", "naive", {"horizon": HORIZON})
-    first, second = compare([naive], as_known, cutoffs, 7, where="serial")
+    first, second = fit_and_forecast([naive], as_known, cutoffs, 7, where="serial")
     assert (first.forecasts["y_hat"] == 1000).all(), "the value was corrected only later"
-    [_, corrected] = compare([naive], Newest(panel), cutoffs, 7, where="serial")
+    [_, corrected] = fit_and_forecast([naive], Newest(panel), cutoffs, 7, where="serial")
     assert_frame_equal(second.forecasts, corrected.forecasts)
 
 
@@ -102,7 +104,7 @@ def test_processes_compute_what_one_process_computes(kind: str, promoted: pd.Dat
     candidates = [Candidate(kind, kind, FAST.get(kind, {})), Candidate("baseline", "average")]
     found = {
         where: sorted(
-            compare(candidates, past, cutoffs, HORIZON, refit_every=2, where=where),
+            fit_and_forecast(candidates, past, cutoffs, HORIZON, refit_every=2, where=where),
             key=lambda done: (done.candidate, done.cutoffs),
         )
         for where in ("serial", "loky")
@@ -116,12 +118,12 @@ def test_processes_compute_what_one_process_computes(kind: str, promoted: pd.Dat
 def test_a_table_has_the_scores_of_its_groups(weekly_pattern: pd.DataFrame):
     tested = backtest("average", {}, weekly_pattern, origins(weekly_pattern, 3, every=14, horizon=28), 28)
     for by in (["series_id"], ["step"], ["cutoff", "series_id"]):
-        for row in table(tested, by).to_dict("records"):
+        for row in accuracy_table(tested, by).to_dict("records"):
             rows = tested[np.logical_and.reduce([tested[name] == row[name] for name in by])]
-            expected = scores(rows)
+            expected = accuracy_of(rows)
             assert {name: row[name] for name in expected} == pytest.approx(expected)
             assert row["n"] == rows["y"].notna().sum()
-    assert table(tested).iloc[0].drop("n").to_dict() == pytest.approx(scores(tested))
+    assert accuracy_table(tested).iloc[0].drop("n").to_dict() == pytest.approx(accuracy_of(tested))
 
 
 def test_mase_of_the_naive_over_its_own_history_is_one():
@@ -130,7 +132,7 @@ def test_mase_of_the_naive_over_its_own_history_is_one():
     frame = pd.DataFrame({"series_id": "a", "ds": ds, "y": 100.0 + np.arange(210)})
     tested = backtest("naive", {}, frame, origins(frame, 3, every=7, horizon=7), 7)
     assert (tested["scale"] == 7).all()
-    assert scores(tested)["mase"] == pytest.approx(1)
+    assert accuracy_of(tested)["mase"] == pytest.approx(1)
 
 
 @settings(max_examples=examples(30), deadline=None)
@@ -170,11 +172,11 @@ def test_accuracy_by_level_of_a_known_case():
     assert set(whole["over"]) == {"day", "week"}, "a week is not told again as two days"
 
 
-def test_a_report_compares_candidates_on_the_same_rows(subject: tuple[Subject, Plan]):
-    data, plan = subject
+def test_a_report_compares_candidates_on_the_same_rows(dataset: tuple[BacktestDataset, BacktestPlan]):
+    data, plan = dataset
     told = []
-    asked = [candidate(kind, TrainingSpec.of(kind), data, plan) for kind in ("average", "naive")]
-    report = run(asked, data, plan, done=told.append, where="serial")
+    asked = [candidate_of(kind, TrainingSpec.of(kind), data, plan) for kind in ("average", "naive")]
+    report = compare_candidates(asked, data, plan, done=told.append, where="serial")
     assert len(told) == 2 * 3
     assert list(report.overall["candidate"]) == ["average", "naive"]
     assert report.overall["n"].nunique() == 1
@@ -184,17 +186,19 @@ def test_a_report_compares_candidates_on_the_same_rows(subject: tuple[Subject, P
     assert len(report.by_step) == 2 * HORIZON
     assert len(report.by_segment) == 2 * 2
     average = report.forecasts[report.forecasts["candidate"] == "average"]
-    assert report.overall["wape"][0] == pytest.approx(scores(average)["wape"])
+    assert report.overall["wape"][0] == pytest.approx(accuracy_of(average)["wape"])
     partly = so_far(told[:4], data).set_index("candidate")
     assert partly["origins"].to_dict() == {"average": 3, "naive": 1}
 
 
 @pytest.mark.parametrize("name", sorted({*KINDS, *experiments()}))
-def test_every_kind_and_experiment_can_be_trained_and_compared(name: str, subject: tuple[Subject, Plan]):
+def test_every_kind_and_experiment_can_be_trained_and_compared(
+    name: str, dataset: tuple[BacktestDataset, BacktestPlan]
+):
     spec = TrainingSpec.of(name)
     assert (spec.granularity, spec.horizon, spec.name) == ("daily", 28, "demand")
     forecaster(spec.kind)(**spec.forecaster_params)
-    assert candidate(name, spec, *subject).params["horizon"] == subject[1].horizon
+    assert candidate_of(name, spec, *dataset).params["horizon"] == dataset[1].horizon
 
 
 def test_a_name_and_a_parameter_that_nobody_declared_are_told_with_the_nearest():

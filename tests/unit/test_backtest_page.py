@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops.evaluation.accuracy import table
+from mlops.evaluation.accuracy import accuracy_table
 from mlops.training.report.page import BacktestPage
 
 
@@ -24,7 +24,7 @@ def _forecasts(series: int = 3, steps: int = 4, value: float = 10.0) -> pd.DataF
 
 
 def _page(forecasts: pd.DataFrame, **more: object) -> str:
-    by_series = table(forecasts, ["series_id"])
+    by_series = accuracy_table(forecasts, ["series_id"])
     by_series["name"] = [f"R{number} <b>" for number in by_series["series_id"]]
     facts = {
         "by_series": by_series,

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 from mlops import KINDS, forecaster, load
 from mlops.domain.forecasts import wape
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, NothingToDo, UnknownName
-from mlops.evaluation.backtest import backtest, origins, scores
+from mlops.evaluation.backtest import accuracy_of, backtest, origins
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.kind import COMPONENTS
 
@@ -176,7 +176,7 @@ def test_backtest_scores_are_those_of_the_forecasts(weekly_pattern: pd.DataFrame
     tested = backtest("naive", {}, weekly_pattern, cutoffs, 14)
     assert tuple(sorted(tested["cutoff"].unique())) == cutoffs
     assert tested["step"].max() == 14
-    found = scores(tested)
+    found = accuracy_of(tested)
     seen = tested.dropna(subset="y")
     assert found["wape"] == pytest.approx((seen["y"] - seen["y_hat"]).abs().sum() / seen["y"].sum())
     assert found["accuracy"] == pytest.approx(1 - found["wape"])

@@ -68,6 +68,13 @@ def test_a_calendar_that_is_not_there_is_named():
         ('# covariates = ["price"]', "covariates = 3", "covariates = 3 is not a list"),
         ("[params]", "[[params]]", "is not a section; expected \\[params\\]"),
         ("trees = 150", "trees = \\", "can't be read as TOML"),
+        (
+            "refit_every = 5",
+            "refit_evry = 5",
+            "unknown key of \\[backtest\\] 'refit_evry'; did you mean 'refit_every'?",
+        ),
+        ('owner = "data', 'ower = "data', "unknown key of \\[experiment\\] 'ower'; did you mean 'owner'?"),
+        ("[backtest]", "[data2]\n[backtest]", "unknown section 'data2'; did you mean 'data'?"),
     ],
     ids=lambda value: value.partition(" ")[0],
 )

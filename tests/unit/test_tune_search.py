@@ -19,9 +19,9 @@ from mlops.forecasting.parameters import nested, tunable
 from mlops.panels.files import read_file
 from mlops.project import POLICY
 from mlops.training import tune as tuning
-from mlops.training.backtest import candidate
+from mlops.training.backtest import candidate_of
+from mlops.training.dataset import BacktestDataset, BacktestPlan, from_file
 from mlops.training.spec import TrainingSpec, experiments, params_file
-from mlops.training.subject import Plan, Subject, from_file
 from mlops.training.tune import Budget, Trial, Tuned, read_space, searched, start, tune, wapes
 
 SPACE = {
@@ -40,21 +40,23 @@ ALONG = Budget(seconds=3600, trials=4)
 
 
 @pytest.fixture(scope="module")
-def subject(weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> tuple[Subject, Plan]:
+def dataset(
+    weekly_pattern: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[BacktestDataset, BacktestPlan]:
     """A year of the four series, as a file."""
     path = tmp_path_factory.mktemp("file") / "series.parquet"
     weekly_pattern[weekly_pattern["ds"] < "2023-01-01"].to_parquet(path, index=False)
-    return from_file(read_file(path, datetime(2030, 1, 1, tzinfo=UTC)), Plan(2, 1, 0, 14, 14))
+    return from_file(read_file(path, datetime(2030, 1, 1, tzinfo=UTC)), BacktestPlan(2, 1, 0, 14, 14))
 
 
 @pytest.fixture(scope="module")
-def tuned(subject: tuple[Subject, Plan]) -> Tuned:
+def tuned(dataset: tuple[BacktestDataset, BacktestPlan]) -> Tuned:
     """Four trials of two origins."""
-    return tune(BEGUN, SPACE, *subject, ALONG)
+    return tune(BEGUN, SPACE, *dataset, ALONG)
 
 
-def test_the_winner_refitted_has_the_recorded_score(tuned: Tuned, subject: tuple[Subject, Plan]):
-    data, plan = subject
+def test_the_winner_refitted_has_the_recorded_score(tuned: Tuned, dataset: tuple[BacktestDataset, BacktestPlan]):
+    data, plan = dataset
     best = Candidate("again", "prophet", FIRST | dict(tuned.best.params))
     before = data.outcomes[data.outcomes["ds"] <= tuned.held_out_from]
     assert tuple(wapes(best, before, tuned.cutoffs, plan.horizon, data.granularity)) == tuned.best.by_origin
@@ -69,16 +71,16 @@ def test_the_search_begins_with_the_parameters_that_are_there(tuned: Tuned):
     assert tuned.best.value <= tuned.default.value
 
 
-def test_the_same_seed_tries_the_same_parameters(tuned: Tuned, subject: tuple[Subject, Plan]):
-    again = tune(BEGUN, SPACE, *subject, ALONG)
-    other = tune(BEGUN, SPACE, *subject, replace(ALONG, seed=1))
+def test_the_same_seed_tries_the_same_parameters(tuned: Tuned, dataset: tuple[BacktestDataset, BacktestPlan]):
+    again = tune(BEGUN, SPACE, *dataset, ALONG)
+    other = tune(BEGUN, SPACE, *dataset, replace(ALONG, seed=1))
     assert [trial.params for trial in again.trials] == [trial.params for trial in tuned.trials]
     assert [trial.by_origin for trial in again.trials] == [trial.by_origin for trial in tuned.trials]
     assert [trial.params for trial in other.trials] != [trial.params for trial in tuned.trials]
 
 
-def test_the_held_out_block_changes_no_trial(tuned: Tuned, subject: tuple[Subject, Plan]):
-    data, plan = subject
+def test_the_held_out_block_changes_no_trial(tuned: Tuned, dataset: tuple[BacktestDataset, BacktestPlan]):
+    data, plan = dataset
     held = data.outcomes["ds"] > tuned.held_out_from
     assert held.sum() > 14
     other = replace(data, outcomes=data.outcomes.assign(y=data.outcomes["y"].where(~held, 1.0)))
@@ -107,28 +109,28 @@ def test_the_command_and_the_lines_of_toml_train_the_winner(tuned: Tuned):
     assert {name: spec.params[name] for name in SPACE} == dict(tuned.best.params)
 
 
-def test_an_interrupted_search_keeps_what_it_tried(subject: tuple[Subject, Plan]):
+def test_an_interrupted_search_keeps_what_it_tried(dataset: tuple[BacktestDataset, BacktestPlan]):
     def stop(trial: Trial) -> None:
         if trial.number == 1:
             raise KeyboardInterrupt
 
-    found = tune(BEGUN, SPACE, *subject, ALONG, told=stop)
+    found = tune(BEGUN, SPACE, *dataset, ALONG, told=stop)
     assert found.interrupted
     assert len(found.trials) == 2
     assert "tuned" in found.held_out
 
 
-def test_no_trial_begins_after_the_budget_is_spent(subject: tuple[Subject, Plan]):
-    found = tune(BEGUN, SPACE, *subject, Budget(seconds=0))
+def test_no_trial_begins_after_the_budget_is_spent(dataset: tuple[BacktestDataset, BacktestPlan]):
+    found = tune(BEGUN, SPACE, *dataset, Budget(seconds=0))
     assert [trial.state for trial in found.trials] == ["complete"], "the parameters that are there are always judged"
 
 
 def test_hopeless_trials_are_pruned_and_failing_ones_noted(
-    subject: tuple[Subject, Plan], monkeypatch: pytest.MonkeyPatch
+    dataset: tuple[BacktestDataset, BacktestPlan], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(tuning, "wapes", _by_trees)
     space = {"trees": {"low": 1, "high": 1000}}
-    found = tune(Candidate("lightgbm", "lightgbm", {"trees": 1}), space, *subject, Budget(seconds=3600, trials=40))
+    found = tune(Candidate("lightgbm", "lightgbm", {"trees": 1}), space, *dataset, Budget(seconds=3600, trials=40))
     states = {trial.state for trial in found.trials}
     assert states == {"complete", "pruned", "failed"}
     assert all(len(trial.by_origin) == 1 for trial in found.trials if trial.state == "pruned")
@@ -138,9 +140,11 @@ def test_hopeless_trials_are_pruned_and_failing_ones_noted(
 
 
 @pytest.mark.parametrize("name", sorted({*tunable(), *experiments()} & {*tunable()}))
-def test_every_search_begins_with_the_parameters_that_are_there(name: str, subject: tuple[Subject, Plan]):
+def test_every_search_begins_with_the_parameters_that_are_there(
+    name: str, dataset: tuple[BacktestDataset, BacktestPlan]
+):
     spec = TrainingSpec.of(name)
-    one = candidate(name, spec, *subject)
+    one = candidate_of(name, spec, *dataset)
     begun = start(one)
     for parameter, given in searched(name, spec).items():
         value = begun[parameter]
@@ -164,11 +168,11 @@ def test_a_kind_with_nothing_to_tune_is_told_with_those_that_have(kind: str):
         read_space(kind, kind)
 
 
-def test_the_parameters_of_members_are_tuned_by_their_path(subject: tuple[Subject, Plan]):
+def test_the_parameters_of_members_are_tuned_by_their_path(dataset: tuple[BacktestDataset, BacktestPlan]):
     spec = TrainingSpec.of("auto", {"members": "smoothing,lightgbm", "settings.lightgbm.trees": "25"})
     space = {"settings.lightgbm.trees": {"low": 20, "high": 30}}
     options = ("--country", "DE", "--set", "members=smoothing,lightgbm")
-    found = tune(candidate("auto", spec, *subject), space, *subject, Budget(3600, trials=2), options=options)
+    found = tune(candidate_of("auto", spec, *dataset), space, *dataset, Budget(3600, trials=2), options=options)
     assert found.default.params == {"settings.lightgbm.trees": 25}
     assert 20 <= found.trials[1].params["settings.lightgbm.trees"] <= 30
     words = shlex.split(found.command)

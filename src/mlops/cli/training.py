@@ -16,11 +16,11 @@ from mlops.cli.output import console, emit, logs, progress, say, table
 from mlops.cli.typed import model_name
 
 if TYPE_CHECKING:
-    from mlops.evaluation.backtest import Done
+    from mlops.evaluation.backtest import FinishedFit
     from mlops.tracking.store import Store
     from mlops.training import Trained, TrainingSpec
-    from mlops.training.backtest import Report
-    from mlops.training.subject import Subject
+    from mlops.training.backtest import BacktestReport
+    from mlops.training.dataset import BacktestDataset
     from mlops.training.tune import Trial, Tuned
 
 __all__ = ["backtest", "train", "tune"]
@@ -101,11 +101,11 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Compare a kind with baselines from the same past origins, each seeing only what was known then."""
-    from mlops.training.backtest import candidate, run
-    from mlops.training.report.runs import log as log_report
-    from mlops.training.subject import Defaults, subject_of
+    from mlops.training.backtest import candidate_of, compare_candidates
+    from mlops.training.dataset import BacktestDefaults, dataset_of
+    from mlops.training.report.runs import log_backtest
 
-    defaults = Defaults.read()
+    defaults = BacktestDefaults.read()
     plan = defaults.plan(
         origins=folds.origins,
         refit_every=folds.refit_every,
@@ -119,7 +119,7 @@ def backtest(
     specs = {kind: data.spec(kind)} | baselines
     with progress() as bar:
         task = bar.add_task(f"backtest {kind}", total=None, note="reading")
-        subject, plan = subject_of(
+        dataset, plan = dataset_of(
             specs[kind],
             plan,
             database,
@@ -127,19 +127,19 @@ def backtest(
             as_known=folds.values is Values.KNOWN,
             say=lambda note: bar.update(task, note=note),
         )
-        asked = [candidate(name, spec, subject, plan) for name, spec in specs.items()]
-        total = len(asked) * -(-len(subject.cutoffs) // plan.refit_every)
+        asked = [candidate_of(name, spec, dataset, plan) for name, spec in specs.items()]
+        total = len(asked) * -(-len(dataset.cutoffs) // plan.refit_every)
         bar.update(task, total=total, note="")
-        finished: list[Done] = []
+        finished: list[FinishedFit] = []
 
-        def done(fit: "Done") -> None:
+        def done(fit: "FinishedFit") -> None:
             finished.append(fit)
             bar.update(task, advance=1, note=f"{fit.candidate} from {fit.cutoffs[0]:%Y-%m-%d}")
 
-        with _reported_when_stopped(finished, subject, total):
-            report = run(asked, subject, plan, done=done)
+        with _reported_when_stopped(finished, dataset, total):
+            report = compare_candidates(asked, dataset, plan, done=done)
         bar.update(task, note="logging")
-        run_id = log_report(report, _store(), name) if log else None
+        run_id = log_backtest(report, _store(), name) if log else None
 
     def text() -> None:
         _print(report)
@@ -163,19 +163,19 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search better parameters on past origins; the newest block is held out and judges the winner once."""
-    from mlops.training.backtest import candidate
+    from mlops.training.backtest import candidate_of
+    from mlops.training.dataset import BacktestPlan, dataset_of
     from mlops.training.report.runs import log_tuned
-    from mlops.training.subject import Plan, subject_of
     from mlops.training.tune import Budget, searched
     from mlops.training.tune import tune as run
 
     spec = data.spec(kind)
-    space, plan = searched(kind, spec), Plan(origins, 1, 0, every or 0, data.horizon or 0)
+    space, plan = searched(kind, spec), BacktestPlan(origins, 1, 0, every or 0, data.horizon or 0)
     kept = [text for text in data.changes if text.partition("=")[0] not in space]
     with progress() as bar:
         task = bar.add_task(f"tune {kind}", total=None, note="reading")
-        subject, plan = subject_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
-        asked = candidate(kind, spec, subject, plan)
+        dataset, plan = dataset_of(spec, plan, database, say=lambda note: bar.update(task, note=note))
+        asked = candidate_of(kind, spec, dataset, plan)
 
         def reported(trial: "Trial") -> None:
             note = f"trial {trial.number} {trial.state}, WAPE {trial.value:.4f}"
@@ -185,9 +185,9 @@ def tune(
 
         with _stopped_by_keyboard():
             options = replace(data, changes=kept).words()
-            tuned = run(asked, space, subject, plan, Budget(seconds, trials, seed), options=options, told=reported)
+            tuned = run(asked, space, dataset, plan, Budget(seconds, trials, seed), options=options, told=reported)
         bar.update(task, note="logging")
-        run_id = log_tuned(tuned, subject, plan, _store(), name) if log else None
+        run_id = log_tuned(tuned, dataset, plan, _store(), name) if log else None
 
     def text() -> None:
         _print_tuned(tuned)
@@ -198,7 +198,7 @@ def tune(
 
 
 @contextmanager
-def _reported_when_stopped(finished: "list[Done]", subject: "Subject", total: int) -> Iterator[None]:
+def _reported_when_stopped(finished: "list[FinishedFit]", dataset: "BacktestDataset", total: int) -> Iterator[None]:
     """When it is interrupted, say what was done by then."""
     try:
         yield
@@ -208,7 +208,7 @@ def _reported_when_stopped(finished: "list[Done]", subject: "Subject", total: in
         from mlops.training.backtest import so_far
 
         logs.print(f"{len(finished)} of {total} fits were done")
-        for row in so_far(finished, subject).itertuples():
+        for row in so_far(finished, dataset).itertuples():
             logs.print(f"  {row.candidate}: WAPE {row.wape:.3f} from {row.origins} origins")
         raise
 
@@ -287,26 +287,26 @@ def _store() -> "Store":
     return open_store(settings(), "")
 
 
-def _document(report: "Report", run_id: str | None) -> dict[str, Any]:
+def _document(report: "BacktestReport", run_id: str | None) -> dict[str, Any]:
     from mlops.training.report.runs import tables
 
     return {
         "run_id": run_id,
         "asked": report.asked,
-        "data": report.subject.source,
-        "values": report.subject.values,
-        "origins": report.subject.cutoffs,
+        "data": report.dataset.source,
+        "values": report.dataset.values,
+        "origins": report.dataset.cutoffs,
         "plan": report.plan,
         **tables(report),
     }
 
 
-def _print(report: "Report") -> None:
-    cutoffs, plan = report.subject.cutoffs, report.plan
+def _print(report: "BacktestReport") -> None:
+    cutoffs, plan = report.dataset.cutoffs, report.plan
     console.print(
-        f"[bold]{report.asked}[/] on {report.subject.source}: {report.by_series['series_id'].nunique():,} series,"
+        f"[bold]{report.asked}[/] on {report.dataset.source}: {report.by_series['series_id'].nunique():,} series,"
         f" {plan.horizon} steps ahead from {len(cutoffs)} origins, {cutoffs[0]:%Y-%m-%d} to {cutoffs[-1]:%Y-%m-%d};"
-        f" values {report.subject.values}\n",
+        f" values {report.dataset.values}\n",
         highlight=False,
     )
     console.print(_overall(report))
@@ -316,7 +316,7 @@ def _print(report: "Report") -> None:
     console.print(_worst(report))
 
 
-def _overall(report: "Report") -> Table:
+def _overall(report: "BacktestReport") -> Table:
     """The candidates by accuracy, the best first."""
     shown = table("", "WAPE", "MASE", "bias", "in 80 %", "in 95 %", "pinball 80", "pinball 95", "CPU s")
     ranked = report.overall.sort_values("wape", kind="stable")
@@ -336,7 +336,7 @@ def _overall(report: "Report") -> Table:
     return shown
 
 
-def _levels(report: "Report") -> Table:
+def _levels(report: "BacktestReport") -> Table:
     """Accuracy of the first candidate: a row for each way to add series up, a column for each way to add steps up."""
     mine = report.levels[report.levels["candidate"] == report.asked]
     overs = list(mine["over"].unique())
@@ -353,7 +353,7 @@ def _levels(report: "Report") -> Table:
     return shown
 
 
-def _worst(report: "Report") -> Table:
+def _worst(report: "BacktestReport") -> Table:
     mine = report.by_series[report.by_series["candidate"] == report.asked]
     shown = table("series", "WAPE", "bias", "in 80 %", title="the least accurate series")
     for row in mine.sort_values("wape", ascending=False, kind="stable").head(WORST).itertuples():

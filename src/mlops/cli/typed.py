@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlops.domain.metric_types import declare
-from mlops.domain.model_uri import FORMS, MODEL_URI
+from mlops.domain.model_uri import FORMS, version_of
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, UnknownName, nearest, quoted, typed
 
@@ -129,9 +129,9 @@ def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made:
 
 def model_uri(uri: str) -> str:
     """A URI of a registered model's version or alias."""
-    parts = MODEL_URI.fullmatch(uri)
-    if parts is not None:
-        if parts["version"] and int(parts["version"]) == 0:
+    found = version_of(uri)
+    if found is not None:
+        if found.version == 0:
             raise Misused(f"{quoted(uri)}: versions count from 1; expected {FORMS}")
         return uri
     name = re.fullmatch(r"(?:models:/*)?(?P<name>[\w .-]+?)(?P<which>[@/][\w.-]*)?", uri)

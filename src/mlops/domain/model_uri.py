@@ -1,8 +1,56 @@
-"""What names a model version: `models:/NAME@ALIAS` or `models:/NAME/VERSION`, as MLflow writes it."""
+"""What names a model or a version of it: the one place that reads and writes such names."""
 
 import re
+from dataclasses import dataclass
 
-__all__ = ["FORMS", "MODEL_URI"]
+__all__ = ["FORMS", "MODEL_FORMS", "ModelUri", "model_of", "uri_of", "version_of"]
 
 FORMS = "models:/NAME@ALIAS or models:/NAME/VERSION"
-MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))")
+"""Of a version, as MLflow writes it."""
+MODEL_FORMS = "models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION"
+"""Of a model, or of one of its versions; `models:/` may be left out."""
+WHOLE = re.compile(r"(?P<scheme>models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUri:
+    """A name with an alias, with the number of a version, or (of a whole model) with neither."""
+
+    name: str
+    alias: str | None = None
+    version: int | None = None
+
+
+def version_of(uri: str) -> ModelUri | None:
+    """What `models:/NAME@ALIAS` or `models:/NAME/VERSION` names; None for another text.
+
+    >>> version_of("models:/demand/3")
+    ModelUri(name='demand', alias=None, version=3)
+    """
+    found = WHOLE.fullmatch(uri)
+    if found is None or not found["scheme"] or not (found["alias"] or found["version"]):
+        return None
+    return _of(found)
+
+
+def model_of(text: str) -> ModelUri | None:
+    """What a text of MODEL_FORMS names, with or without `models:/`; None for another text.
+
+    >>> model_of("demand@champion")
+    ModelUri(name='demand', alias='champion', version=None)
+    """
+    found = WHOLE.fullmatch(text)
+    return None if found is None else _of(found)
+
+
+def uri_of(name: str, version: int | str) -> str:
+    """The URI of a version by its number.
+
+    >>> uri_of("demand", 3)
+    'models:/demand/3'
+    """
+    return f"models:/{name}/{version}"
+
+
+def _of(found: re.Match[str]) -> ModelUri:
+    return ModelUri(found["name"], found["alias"], int(found["version"]) if found["version"] else None)

@@ -13,7 +13,7 @@ from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Table
 from mlops.tables import as_pandas
 
-__all__ = ["CYCLES", "by_level", "scales", "scores", "table"]
+__all__ = ["CYCLES", "accuracy_table", "by_level", "scales", "scores"]
 
 CYCLES = {one.alias: one.words for one in GRANULARITIES.values()}
 """A step and a cycle of steps in words, by frequency without its anchor."""
@@ -113,10 +113,10 @@ def scales(panels: Panels) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def table(judged: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+def accuracy_table(judged: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """One row per group: `n` outcomes, wape, accuracy (1 - wape), bias, mase, then pinball and coverage per level.
 
-    `judged` has the columns of `forecasting.backtest.backtest`; rows without an outcome don't count. The formulas are
+    `judged` has the columns of `evaluation.backtest.backtest`; rows without an outcome don't count. The formulas are
     those of `domain.forecasts`.
     """
     known = judged[judged["y"].notna()]

@@ -28,15 +28,15 @@ from mlops.tables import days_or_times, times
 __all__ = [
     "AsKnown",
     "Candidate",
-    "Done",
+    "FinishedFit",
     "Newest",
     "Past",
+    "accuracy_of",
     "backtest",
-    "compare",
+    "fit_and_forecast",
     "freshest",
     "mean_before",
     "origins",
-    "scores",
     "with_outcomes",
 ]
 
@@ -80,7 +80,7 @@ class AsKnown:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class FinishedFit:
     """One fit of a candidate and its forecasts from the cutoffs that it served, without outcomes."""
 
     candidate: str
@@ -117,7 +117,7 @@ def backtest(
     past, read = Newest(panels), days_or_times if panels.granularity.dated else times
     frame = frame.assign(ds=read(frame["ds"]).astype("datetime64[ns]"))
     parts, done = [], 0
-    for one in compare(
+    for one in fit_and_forecast(
         [Candidate(kind, kind, params)], past, cutoffs, horizon, refit_every=refit_every, levels=levels, where="serial"
     ):
         parts.append(one.forecasts)
@@ -128,7 +128,7 @@ def backtest(
     return found
 
 
-def compare(
+def fit_and_forecast(
     candidates: Sequence[Candidate],
     past: Past,
     cutoffs: Sequence[pd.Timestamp],
@@ -137,7 +137,7 @@ def compare(
     refit_every: int = 1,
     levels: Sequence[int] = LEVELS,
     where: str | None = None,
-) -> Iterator[Done]:
+) -> Iterator[FinishedFit]:
     """Every candidate from the same cutoffs, over the workers of `where`; each fit is given when it is done.
 
     The order in which fits finish is that of the workers, their numbers are the same everywhere.
@@ -171,7 +171,7 @@ def origins(series: Panels | Table, count: int, *, every: int, horizon: int) -> 
     return tuple(found[::-1])
 
 
-def scores(forecasts: pd.DataFrame) -> dict[str, float]:
+def accuracy_of(forecasts: pd.DataFrame) -> dict[str, float]:
     """Accuracy of forecasts with outcomes: wape, bias, accuracy (1 - wape), pinball and coverage per level, mase."""
     y, y_hat = forecasts["y"], forecasts["y_hat"]
     found = {"wape": wape(y, y_hat), "bias": bias(y, y_hat), "accuracy": 1 - wape(y, y_hat)}
@@ -213,7 +213,7 @@ class _Job:
     levels: tuple[int, ...]
 
 
-def _do(past: Past, job: _Job) -> Done:
+def _do(past: Past, job: _Job) -> FinishedFit:
     """Fit at the first cutoff, forecast from all."""
     begun, first = time.process_time(), past.at(job.cutoffs[0])
     seen = _seen(first, job.horizon)
@@ -230,7 +230,9 @@ def _do(past: Past, job: _Job) -> Done:
             scale=forecasts["series_id"].map(scale), step=forecasts.groupby("series_id").cumcount() + 1
         )
         parts.append(forecasts[~forecasts["closed"]].drop(columns="closed"))  # nothing will come to judge them by
-    return Done(job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun)
+    return FinishedFit(
+        job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun
+    )
 
 
 def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Timestamp) -> dict[str, Any]:

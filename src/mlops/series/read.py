@@ -10,6 +10,7 @@ import pandas as pd
 from mlops.db import Database, Transaction
 from mlops.db.archive.read import extents, newest_archived, read_archived
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.model_uri import model_of
 from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
 from mlops.panels.timestamps import granularity_of
@@ -114,8 +115,8 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
     wanted = (metric_type or None, step)
     if model:
         with database.transaction() as transaction:
-            name = model.removeprefix("models:/").split("/")[0].split("@")[0]
-            trained = transaction.one("model_selection", name=name)
+            asked = model_of(model)
+            trained = transaction.one("model_selection", name=model if asked is None else asked.name)
         wanted = wanted if trained is None else (trained["metric_type"], trained["granularity"])
     found = ended(database, *wanted)
     if found is not None:

@@ -1,6 +1,5 @@
 """Stored forecasts: which there are, with their outcomes, and one of them beside the history that it came from."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.domain.model_uri import MODEL_FORMS, model_of, uri_of
 from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, UnknownName
 from mlops.series.names import find, names
 from mlops.series.read import history
@@ -16,7 +16,6 @@ from mlops.times import aware_utc
 
 __all__ = ["Choice", "Seen", "choose", "forecasts", "issues", "newest_issue", "seen", "weekly_accuracy"]
 
-MODEL = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))?")
 WINDOW = timedelta(weeks=13)
 """Targets that are looked at when nobody says since when: the newest quarter of a year."""
 EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
@@ -151,7 +150,7 @@ def seen(database: Database, choice: Choice) -> Seen:
     with database.transaction() as transaction:
         shown = transaction.one("series_show", series_id=choice.series[0])
     assert shown is not None
-    model = f"models:/{newest['model']}/{newest['version']}"
+    model = uri_of(newest["model"], newest["version"])
     name = choice.names[choice.series[0]]
     unit = f"{shown['metric_type'].replace('_', ' ')}, {shown['unit']}"
     return Seen(model, name, unit, newest["cutoff"], step, rows, observed)
@@ -168,18 +167,18 @@ def nothing(choice: Choice) -> NothingToDo:
 
 def _versions(database: Database, model: str | None) -> dict[int, dict[str, Any]]:
     """The versions that a model means, by id."""
-    match = MODEL.fullmatch(model) if model else None
-    if model and match is None:
-        raise Misused(f"{model!r} is no model; expected models:/NAME, models:/NAME@ALIAS or models:/NAME/VERSION")
+    asked = model_of(model) if model else None
+    if model and asked is None:
+        raise Misused(f"{model!r} is no model; expected {MODEL_FORMS}")
     with database.transaction() as transaction:
-        rows = transaction.rows("forecast_versions", name=match["name"] if match else None)
-        if match and not rows:
+        rows = transaction.rows("forecast_versions", name=asked.name if asked else None)
+        if asked and not rows:
             every = {row["name"] for row in transaction.rows("forecast_versions", name=None)}
-            raise UnknownName("model", match["name"], every, stored=True)
-    if match and match["alias"]:
-        rows = [row for row in rows if match["alias"] in row["aliases"]]
-    if match and match["version"]:
-        rows = [row for row in rows if row["version"] == int(match["version"])]
+            raise UnknownName("model", asked.name, every, stored=True)
+    if asked and asked.alias:
+        rows = [row for row in rows if asked.alias in row["aliases"]]
+    if asked and asked.version is not None:
+        rows = [row for row in rows if row["version"] == asked.version]
     if model and not rows:
         raise ModelNotFound(f"{model} leads nowhere; see `mlops registry list`")
     return {row["version_id"]: row for row in rows}

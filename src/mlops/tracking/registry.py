@@ -13,7 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlops.db.failures import one_sentence
 from mlops.domain.canonical import one_line
-from mlops.domain.model_uri import FORMS, MODEL_URI
+from mlops.domain.model_uri import FORMS, ModelUri, uri_of, version_of
 from mlops.errors import DatabaseUnavailable, Misused, MlopsError, ModelNotFound, Refused, nearest, quoted
 from mlops.tracking.store import Store
 
@@ -33,7 +33,7 @@ AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
-MOST_NAMES = 20  # in a refusal; chosen, not measured
+MOST_NAMES = 20
 ABOUT = """Forecasts of `{name}`, trained by `mlops train`. The version with the alias **@champion** is served:
 
     mlops predict models:/{name}@champion
@@ -50,7 +50,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ModelVersion:
     """One version of a registered model, as MLflow knows it.
 
-    A name that was deleted and made again counts from 1 again, so it is `created_at` that distinguishes versions.
+    A name that was deleted and made again counts from 1 again, so it is `created_at` that tells versions apart.
     """
 
     name: str
@@ -63,21 +63,21 @@ class ModelVersion:
     @property
     def uri(self) -> str:
         """The URI that always means this version."""
-        return f"models:/{self.name}/{self.version}"
+        return uri_of(self.name, self.version)
 
 
 def resolve(store: Store, uri: str) -> ModelVersion:
     """The version that a URI means now; ModelNotFound names what there is instead."""
-    parts = MODEL_URI.fullmatch(uri)
-    if parts is None:
+    found = version_of(uri)
+    if found is None:
         raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
     try:
-        if parts["alias"]:
-            return _of(store.client.get_model_version_by_alias(parts["name"], parts["alias"]))
-        return _of(store.client.get_model_version(parts["name"], parts["version"]))
+        if found.alias:
+            return _of(store.client.get_model_version_by_alias(found.name, found.alias))
+        return _of(store.client.get_model_version(found.name, str(found.version)))
     except MlflowException as error:
         _absent(error, uri)
-        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **parts.groupdict())}") from error
+        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, found)}") from error
 
 
 def add_version(
@@ -93,9 +93,7 @@ def add_version(
     made, added = False, None
     try:
         made = _made(store, name)
-        # an MLflow server registers a model of `models:/m-…` only when it is named besides
-        logged = LOGGED_MODEL.fullmatch(model_uri)
-        model_id = logged["model_id"] if logged else None
+        model_id = _logged_model(model_uri)
         added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags), model_id=model_id)
         if description:
             about = description.replace("{uri}", f"models:/{name}/{added.version}")
@@ -151,6 +149,12 @@ def _made(store: Store, name: str) -> bool:
     return True
 
 
+def _logged_model(model_uri: str) -> str | None:
+    """The id in `models:/m-…`: an MLflow server registers such a model only when it is named besides."""
+    found = LOGGED_MODEL.fullmatch(model_uri)
+    return None if found is None else found["model_id"]
+
+
 def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
     """Take back a registration that broke off; False when that failed, too. A model with other versions stays."""
     try:
@@ -163,12 +167,9 @@ def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
     return True
 
 
-def _of(version: Any) -> ModelVersion:
-    """MLflow's version as ours."""
-    created_at = EPOCH + timedelta(milliseconds=int(version.creation_timestamp))
-    return ModelVersion(
-        version.name, int(version.version), version.run_id, version.source, dict(version.tags), created_at
-    )
+def _of(found: Any) -> ModelVersion:
+    created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
+    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
 
 
 def _quoted(text: str) -> str:
@@ -182,8 +183,9 @@ def _absent(error: MlflowException, uri: str) -> None:
         raise DatabaseUnavailable(f"the registry can't say what {uri} is: {one_sentence(error)}") from error
 
 
-def _what_there_is(store: Store, name: str, alias: str | None, version: str | None) -> str:
+def _what_there_is(store: Store, asked: ModelUri) -> str:
     """What was meant perhaps, and what there is: the names, else the versions and aliases of the name."""
+    name = asked.name
     try:
         model = store.client.get_registered_model(name)
     except MlflowException:
@@ -193,13 +195,18 @@ def _what_there_is(store: Store, name: str, alias: str | None, version: str | No
         close = nearest(name, names)
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
         return f"{f'did you mean {close}? ' if close else ''}registered models: {shown}"
-    aliases = [f"@{given} (version {number})" for given, number in sorted(model.aliases.items())]
-    close = nearest(alias, model.aliases) if alias else None
+    aliases = [f"@{alias} (version {version})" for alias, version in sorted(model.aliases.items())]
+    close = nearest(asked.alias, model.aliases) if asked.alias else None
     meant = f"did you mean models:/{name}@{close}? " if close else ""
     known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"
-    newest = ""
-    if version is not None:  # up to which version there are any
-        order = ["version_number DESC"]
-        newer = store.client.search_model_versions(f"name = {_quoted(name)}", max_results=1, order_by=order)
-        newest = f"; its newest version is {newer[0].version}" if newer else "; it has no version"
-    return f"{meant}{name} has {known}{newest}"
+    return f"{meant}{name} has {known}{_newest(store, name, asked.version)}"
+
+
+def _newest(store: Store, name: str, version: int | None) -> str:
+    """Up to which version there are any, where one was asked for."""
+    if version is None:
+        return ""
+    found = store.client.search_model_versions(
+        f"name = {_quoted(name)}", max_results=1, order_by=["version_number DESC"]
+    )
+    return f"; its newest version is {found[0].version}" if found else "; it has no version"

@@ -8,24 +8,24 @@ from typing import Any
 import pandas as pd
 
 from mlops.domain.forecasts import wape
-from mlops.evaluation.accuracy import by_level, table
-from mlops.evaluation.backtest import Candidate, Done, compare, with_outcomes
+from mlops.evaluation.accuracy import accuracy_table, by_level
+from mlops.evaluation.backtest import Candidate, FinishedFit, fit_and_forecast, with_outcomes
+from mlops.training.dataset import BacktestDataset, BacktestPlan
 from mlops.training.spec import TrainingSpec
-from mlops.training.subject import Plan, Subject
 
-__all__ = ["Report", "candidate", "run", "so_far"]
+__all__ = ["BacktestReport", "candidate_of", "compare_candidates", "so_far"]
 
 
 @dataclass(frozen=True)
-class Report:
+class BacktestReport:
     """How the candidates did; the first of them is the one that was asked about, the others are its measure.
 
     `overall` has one row per candidate; every other table one per `candidate` and group.
     """
 
     candidates: tuple[Candidate, ...]
-    plan: Plan
-    subject: Subject
+    plan: BacktestPlan
+    dataset: BacktestDataset
     overall: pd.DataFrame
     levels: pd.DataFrame
     by_series: pd.DataFrame
@@ -42,42 +42,42 @@ class Report:
         return self.candidates[0].name
 
 
-def candidate(name: str, spec: TrainingSpec, subject: Subject, plan: Plan) -> Candidate:
-    """What a spec trains as a candidate of a comparison on the subject's series, `plan.horizon` steps ahead."""
-    spec = replace(spec, horizon=plan.horizon).at(subject.granularity)
+def candidate_of(name: str, spec: TrainingSpec, dataset: BacktestDataset, plan: BacktestPlan) -> Candidate:
+    """What a spec trains as a candidate of a comparison on the dataset's series, `plan.horizon` steps ahead."""
+    spec = replace(spec, horizon=plan.horizon).at(dataset.granularity)
     return Candidate(name, spec.kind, spec.candidate_params)
 
 
-def run(
+def compare_candidates(
     candidates: Sequence[Candidate],
-    subject: Subject,
-    plan: Plan,
+    dataset: BacktestDataset,
+    plan: BacktestPlan,
     *,
-    done: Callable[[Done], None] = lambda _: None,
+    done: Callable[[FinishedFit], None] = lambda _: None,
     where: str | None = None,
-) -> Report:
+) -> BacktestReport:
     """Compare the candidates on the rows that all of them forecast; `done` is told of each fit as it finishes."""
     finished, began_at = [], datetime.now(UTC)
-    for one in compare(
-        candidates, subject.past, subject.cutoffs, plan.horizon, refit_every=plan.refit_every, where=where
+    for one in fit_and_forecast(
+        candidates, dataset.past, dataset.cutoffs, plan.horizon, refit_every=plan.refit_every, where=where
     ):
         finished.append(one)
         done(one)
-    judged = _common(_judged(finished, subject))
+    judged = _common(_judged(finished, dataset))
     parts = {one.name: judged[judged["candidate"] == one.name] for one in candidates}
-    segments = [name for name in subject.segments.columns if name != "series_id"]
+    segments = [name for name in dataset.segments.columns if name != "series_id"]
     seconds = pd.Series([one.seconds for one in finished]).groupby([one.candidate for one in finished]).sum()
     levels = {
-        name: by_level(part, segments, cycle=subject.granularity.block, words=subject.granularity.words)
+        name: by_level(part, segments, cycle=dataset.granularity.block, words=dataset.granularity.words)
         for name, part in parts.items()
     }
-    return Report(
+    return BacktestReport(
         candidates=tuple(candidates),
         plan=plan,
-        subject=subject,
+        dataset=dataset,
         overall=_each(parts, []).assign(cpu_seconds=[seconds[name] for name in parts]),
         levels=pd.concat([part.assign(candidate=name) for name, part in levels.items()], ignore_index=True),
-        by_series=_named(_each(parts, ["series_id"]), subject.names),
+        by_series=_named(_each(parts, ["series_id"]), dataset.names),
         by_step=_each(parts, ["step"]),
         by_segment=_by_segment(parts, segments),
         by_origin=_each(parts, ["cutoff"]),
@@ -86,22 +86,22 @@ def run(
     )
 
 
-def so_far(finished: Sequence[Done], subject: Subject) -> pd.DataFrame:
+def so_far(finished: Sequence[FinishedFit], dataset: BacktestDataset) -> pd.DataFrame:
     """`candidate, origins, wape` of what was done before an interruption."""
     if not finished:
         return pd.DataFrame(columns=["candidate", "origins", "wape"])
-    judged = _judged(finished, subject)
+    judged = _judged(finished, dataset)
     rows = [
         (name, part["cutoff"].nunique(), wape(part["y"], part["y_hat"])) for name, part in judged.groupby("candidate")
     ]
     return pd.DataFrame(rows, columns=["candidate", "origins", "wape"])
 
 
-def _judged(finished: Sequence[Done], subject: Subject) -> pd.DataFrame:
+def _judged(finished: Sequence[FinishedFit], dataset: BacktestDataset) -> pd.DataFrame:
     """All forecasts with outcomes, segments and their candidate, in an order that no worker decides."""
     forecasts = pd.concat([one.forecasts.assign(candidate=one.candidate) for one in finished], ignore_index=True)
-    parts = [with_outcomes(part, subject.outcomes) for _, part in forecasts.groupby("candidate", sort=False)]
-    judged = pd.concat(parts, ignore_index=True).merge(subject.segments, on="series_id", how="left")
+    parts = [with_outcomes(part, dataset.outcomes) for _, part in forecasts.groupby("candidate", sort=False)]
+    judged = pd.concat(parts, ignore_index=True).merge(dataset.segments, on="series_id", how="left")
     return judged.sort_values(["candidate", "cutoff", "series_id", "ds"], ignore_index=True)
 
 
@@ -114,7 +114,9 @@ def _common(judged: pd.DataFrame) -> pd.DataFrame:
 
 def _each(parts: dict[str, pd.DataFrame], by: list[str]) -> pd.DataFrame:
     """The accuracy of each candidate by group, its name first."""
-    found = pd.concat([table(part, by).assign(candidate=name) for name, part in parts.items()], ignore_index=True)
+    found = pd.concat(
+        [accuracy_table(part, by).assign(candidate=name) for name, part in parts.items()], ignore_index=True
+    )
     return found[["candidate", *(name for name in found.columns if name != "candidate")]]
 
 

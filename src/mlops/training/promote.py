@@ -13,6 +13,7 @@ from typing import Any
 
 from mlops.db import Database
 from mlops.domain.lineage import trained_here
+from mlops.domain.model_uri import uri_of
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.winning import Gate, Losses, Rule, failed
@@ -179,7 +180,7 @@ def rollback(
         target = _target(database, store, name)
         if to not in (None, target):
             raise Refused(f"a rollback of {name} would bring version {target} back, not version {to}")
-        version = resolve(store, f"models:/{name}/{target}")
+        version = resolve(store, uri_of(name, target))
         loads = gates.loads(why_not_loaded(database, version))
         if not (loads.passed or force):
             raise Refused(f"{version.uri} was champion before, but can't be loaded: {loads.found}")

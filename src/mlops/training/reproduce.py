@@ -18,7 +18,7 @@ from mlops.db.archive.read import read_archived
 from mlops.domain.features import Selection
 from mlops.domain.lineage import LINEAGE_TAG, trained_from_file, why_not_here
 from mlops.errors import MlopsError, Refused
-from mlops.evaluation.backtest import scores
+from mlops.evaluation.backtest import accuracy_of
 from mlops.feature_store.digest import Fingerprint, fingerprint
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.features.standard import WORDS, as_recorded, standard
@@ -292,7 +292,7 @@ def _backtest(store: Store, trained: _Trained, frame: pd.DataFrame, allowed: flo
         count += compared.forecasts
         found += _forecasts(compared, allowed, f"of the table {name!r} ", "table")
         if name == "backtest":
-            found += _measured(trained.metrics, scores(made), allowed)
+            found += _measured(trained.metrics, accuracy_of(made), allowed)
     return count, found
 
 

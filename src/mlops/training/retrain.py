@@ -15,6 +15,7 @@ from typing import Any
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import worse_than_trivial
+from mlops.domain.model_uri import uri_of
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.holdout import losses, unseen
 from mlops.evaluation.winning import Losses, Rule, failed
@@ -150,7 +151,7 @@ def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
 
 def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, by: str) -> Retrained:
     """Bring the version back that the recommendation names; a call that was interrupted may have done so."""
-    before = resolve(store, f"models:/{row['name']}/{row['rollback_version']}")
+    before = resolve(store, uri_of(row["name"], row["rollback_version"]))
     ours, theirs = _proof(row)
     verdict = (
         f"rolled back from version {champion.version} to version {before.version}: WAPE {ours:.3f} against {theirs:.3f}"
@@ -186,7 +187,7 @@ def _fall_back(
 def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retrained:
     """What came of a recommendation; NothingToDo when the version that did is gone."""
     try:
-        version = resolve(store, f"models:/{row['name']}/{row['retrained_version']}")
+        version = resolve(store, uri_of(row["name"], row["retrained_version"]))
     except (ModelNotFound, BadInput) as error:
         raise NothingToDo(
             f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
@@ -216,7 +217,7 @@ def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
             f"{row['name']} version {row['version']}, which recommendation {row['recommendation_id']} is about, is"
             " deleted; see `mlops recommendations list` for what is recommended now"
         )
-    return resolve(store, f"models:/{row['name']}/{row['version']}")
+    return resolve(store, uri_of(row["name"], row["version"]))
 
 
 def _proof(row: dict[str, Any]) -> tuple[float, float]:

@@ -227,9 +227,14 @@ def _read(path: Path) -> Document:
     missing = {"experiment", "data", "params", "backtest"} - set(document)
     if missing:
         raise BadInput(f"has no section [{sorted(missing)[0]}]", where=str(path))
+    if unknown_sections := set(document) - set(DEFAULTS):
+        raise BadInput(str(UnknownName("section", min(unknown_sections), DEFAULTS)), where=str(path))
     for section, usual in DEFAULTS.items():
         if not isinstance(document[section], dict):
             raise BadInput(f"{section} = {document[section]!r} is not a section; expected [{section}]", where=str(path))
+        unknown = set() if section == "params" else set(document[section]) - set(usual)  # each kind has its own params
+        if unknown:
+            raise BadInput(str(UnknownName(f"key of [{section}]", min(unknown), usual)), where=str(path))
         document[section] = usual | document[section]
         for key, default in usual.items():
             value = document[section][key]

@@ -13,9 +13,10 @@ from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
+from mlops.domain.model_uri import uri_of
 from mlops.errors import Misused
-from mlops.evaluation.accuracy import table
-from mlops.evaluation.backtest import backtest, freshest, mean_before, origins, scores
+from mlops.evaluation.accuracy import accuracy_table
+from mlops.evaluation.backtest import accuracy_of, backtest, freshest, mean_before, origins
 from mlops.feature_store.sources import sets_of
 from mlops.feature_store.store import register
 from mlops.forecasting import forecaster
@@ -136,7 +137,7 @@ def trained_for(database: Database, store: Store, name: str, request: str) -> Mo
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
         row = transaction.one("version_of_request", name=name, request=request)
-    return None if row is None else resolve(store, f"models:/{name}/{row['version']}")
+    return None if row is None else resolve(store, uri_of(name, row["version"]))
 
 
 def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
@@ -188,7 +189,7 @@ def _register(
     metrics = _measured(tested, data.frame) | _measured_totals(tested["backtest"], totals)
     tags = tags_of(spec, data) | ({REQUEST_TAG: spec.request} if spec.request else {})
     page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
-    by_series = _named(table(tested["backtest"], ["series_id"]), data)
+    by_series = _named(accuracy_table(tested["backtest"], ["series_id"]), data)
     run = RunRecord(
         experiment=spec.name,
         page=page,
@@ -200,7 +201,7 @@ def _register(
         tables=tested | {"excluded_series": data.excluded_frame},
         shown={
             "scores_by_series": by_series,
-            "scores_by_step": table(tested["backtest"], ["step"]),
+            "scores_by_step": accuracy_table(tested["backtest"], ["step"]),
             "feature_importance": _ranked(fitted.importance()),
         },
         files={"backtest.html": _page(page.name, spec, data, tested, fitted, by_series).html()},
@@ -216,12 +217,12 @@ def _measured(tested: Mapping[str, pd.DataFrame], frame: pd.DataFrame) -> dict[s
 
     The freshest are what monitoring holds later forecasts against.
     """
-    ours, found = tested["backtest"], scores(tested["backtest"])
-    found |= {f"wape_{kind}": scores(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
+    ours, found = tested["backtest"], accuracy_of(tested["backtest"])
+    found |= {f"wape_{kind}": accuracy_of(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
     found["wape_mean"] = wape(ours["y"], mean_before(frame, ours))
-    newest = scores(freshest(ours))
+    newest = accuracy_of(freshest(ours))
     found |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
-    found["wape_naive_freshest"] = scores(freshest(tested["backtest_naive"]))["wape"]
+    found["wape_naive_freshest"] = accuracy_of(freshest(tested["backtest_naive"]))["wape"]
     return found
 
 

@@ -17,13 +17,13 @@ import pandas as pd
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, Misused
-from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_outcomes
+from mlops.evaluation.backtest import Candidate, Newest, fit_and_forecast, origins, with_outcomes
 from mlops.forecasting import forecaster
 from mlops.forecasting.parameters import held, nested, parameters, space, tunable
 from mlops.panels.from_frame import Panels
 from mlops.project import project_file
+from mlops.training.dataset import BacktestDataset, BacktestPlan
 from mlops.training.spec import TrainingSpec
-from mlops.training.subject import Plan, Subject
 
 __all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "searched", "start", "tune", "wapes"]
 
@@ -144,8 +144,8 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def tune(
     candidate: Candidate,
     tried: Space,
-    subject: Subject,
-    plan: Plan,
+    dataset: BacktestDataset,
+    plan: BacktestPlan,
     budget: Budget,
     *,
     options: tuple[str, ...] = (),
@@ -157,12 +157,12 @@ def tune(
     ends the search early and keeps what was tried; before the first trial is complete it is raised.
     """
     began_at = datetime.now(UTC)
-    last, before = subject.cutoffs[-1], subject.outcomes[subject.outcomes["ds"] <= subject.cutoffs[-1]]
-    panels = Panels.of(before, subject.granularity.name)
+    last, before = dataset.cutoffs[-1], dataset.outcomes[dataset.outcomes["ds"] <= dataset.cutoffs[-1]]
+    panels = Panels.of(before, dataset.granularity.name)
     cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
 
     def judge(params: Mapping[str, Any], cutoff: pd.Timestamp) -> float:
-        return wapes(_with(candidate, params), before, [cutoff], plan.horizon, subject.granularity)[0]
+        return wapes(_with(candidate, params), before, [cutoff], plan.horizon, dataset.granularity)[0]
 
     search = _Search(candidate, tried, judge, cutoffs)
     interrupted = search.run(budget, told)
@@ -170,11 +170,11 @@ def tune(
     best = min(complete, key=lambda trial: trial.value)
     held = {"tuned": best.params, "default": complete[0].params}
     scored = {
-        name: wapes(_with(candidate, params), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
+        name: wapes(_with(candidate, params), dataset.outcomes, [last], plan.horizon, dataset.granularity)[0]
         for name, params in held.items()
     }
     common = {name: candidate.params.get(name) for name in ("country", "horizon")}
-    naive = wapes(Candidate("naive", "naive", common), subject.outcomes, [last], plan.horizon, subject.granularity)[0]
+    naive = wapes(Candidate("naive", "naive", common), dataset.outcomes, [last], plan.horizon, dataset.granularity)[0]
     held_out = scored | {"naive": naive}
     trials = tuple(search.trials)
     return Tuned(candidate, best, complete[0], trials, cutoffs, last, held_out, interrupted, began_at, options)
@@ -187,7 +187,7 @@ def wapes(
     sources = forecaster(candidate.kind)(**candidate.params).sources
     past = Newest(Panels.of(frame, step.name, candidate.params.get("covariates") or (), sources=sources))
     found = []
-    for done in compare([candidate], past, cutoffs, horizon, where="serial"):
+    for done in fit_and_forecast([candidate], past, cutoffs, horizon, where="serial"):
         judged = with_outcomes(done.forecasts, frame)
         found.append(wape(judged["y"], judged["y_hat"]))
     return found

@@ -101,6 +101,17 @@ class Auto(Forecaster):
         return tuple({definition.name: definition for definition in definitions}.values())
 
     def importance(self) -> dict[str, float]:
+        """Of the first member that has features, as of each kind; `member_importance` has all members.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mlops.forecasting import forecaster
+        >>> days = pd.date_range("2024-01-01", periods=112)
+        >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 16})
+        >>> round(sum(forecaster("lean")(horizon=7).fit(frame).importance().values()), 6)
+        1.0
+        """
         if self._apart:
             return super().importance()
         self._check_fitted()

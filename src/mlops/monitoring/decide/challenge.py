@@ -13,6 +13,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.lineage import trained_here, why_not_here
+from mlops.domain.model_uri import uri_of
 from mlops.errors import MlopsError, Refused
 from mlops.evaluation.holdout import Holdout, losses, unseen
 from mlops.feature_store.build import history
@@ -47,7 +48,7 @@ def challenge(
         own = stood_in_for or champion
         held = _held_out(database, policy, champion, as_of, own)
         recipe = own["lineage"]["recipe"]
-        model = load(database, resolve(store, f"models:/{champion['name']}/{champion['version']}"))
+        model = load(database, resolve(store, uri_of(champion["name"], champion["version"])))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
         found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.recommend.challengers}

@@ -10,6 +10,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.model_uri import uri_of
 from mlops.feature_store.build import history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
@@ -111,7 +112,7 @@ def shadowed(
         )
     if not comparable(rows, served["lineage"]["selection"]["granularity"]):
         return None
-    model = load(database, resolve(store, f"models:/{other['name']}/{other['version']}"))
+    model = load(database, resolve(store, uri_of(other["name"], other["version"])))
     parts = [_from(database, model, other, issue) for _, issue in rows.groupby(["issued_at", "cutoff"])]
     judged = rows.rename(columns={"y_hat": "served"}).merge(
         pd.concat(parts), on=["series_id", "ds", "cutoff"], how="inner"

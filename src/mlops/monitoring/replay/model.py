@@ -15,7 +15,7 @@ from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
-from mlops.evaluation.backtest import Candidate, Newest, compare, origins, with_outcomes
+from mlops.evaluation.backtest import Candidate, Newest, fit_and_forecast, origins, with_outcomes
 from mlops.feature_store.build import history, values
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.feature_store.store import watched_of
@@ -176,7 +176,7 @@ def _anew(
     done, fits = [], math.ceil(len(cutoffs) / refit)
     columns = sorted({column for one in sets for column in sources_of(one)})
     panels = Panels.of(frame, granularity.name, sources=columns)
-    for one in compare([asked], Newest(panels), cutoffs, steps, refit_every=refit):
+    for one in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
         done.append(one.forecasts)
         told(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))

@@ -13,8 +13,8 @@ from mlops.training.data import TrainingData
 from mlops.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from mlops.training.backtest import Report
-    from mlops.training.subject import Plan, Subject
+    from mlops.training.backtest import BacktestReport
+    from mlops.training.dataset import BacktestDataset, BacktestPlan
     from mlops.training.tune import Tuned
 
 __all__ = ["BASELINE_WORDS", "of_backtest", "of_training", "of_tuning", "short", "tags_of"]
@@ -62,35 +62,35 @@ def of_training(
     return Page(name, began_at, "\n\n".join(parts), _use(spec, data))
 
 
-def of_backtest(report: "Report") -> Page:
+def of_backtest(report: "BacktestReport") -> Page:
     """The page of a comparison of kinds."""
-    subject, plan, overall = report.subject, report.plan, report.overall.set_index("candidate")
+    dataset, plan, overall = report.dataset, report.plan, report.overall.set_index("candidate")
     wape = float(overall["wape"].to_dict()[report.asked])
     lines = [
         f"- {name}: **{row['wape']:.1%}**, {row['coverage_80']:.1%} inside the 80 % interval"
         for name, row in overall.iterrows()
     ]
     return Page(
-        f"backtest {report.asked} {_source(subject)} {subject.cutoffs[-1]:%Y-%m-%d} wape {short(wape)}",
+        f"backtest {report.asked} {_source(dataset)} {dataset.cutoffs[-1]:%Y-%m-%d} wape {short(wape)}",
         report.began_at,
         f"**{report.asked}** against {', '.join(one.name for one in report.candidates[1:]) or 'nothing'} on"
-        f" {subject.source}: {report.by_series['series_id'].nunique():,} series, {len(subject.cutoffs)} origins from"
-        f" {subject.cutoffs[0]:%Y-%m-%d} to {subject.cutoffs[-1]:%Y-%m-%d}, {plan.horizon}"
-        f" {subject.granularity.words[0]}s ahead, values {subject.values}.\n\n"
+        f" {dataset.source}: {report.by_series['series_id'].nunique():,} series, {len(dataset.cutoffs)} origins from"
+        f" {dataset.cutoffs[0]:%Y-%m-%d} to {dataset.cutoffs[-1]:%Y-%m-%d}, {plan.horizon}"
+        f" {dataset.granularity.words[0]}s ahead, values {dataset.values}.\n\n"
         "WAPE of\n\n" + "\n".join(lines) + "\n\n"
         "Pictures are `*.png`, tables `*.json`; `forecasts.parquet` has every forecast with its outcome.",
     )
 
 
-def of_tuning(tuned: "Tuned", subject: "Subject", plan: "Plan") -> Page:
+def of_tuning(tuned: "Tuned", dataset: "BacktestDataset", plan: "BacktestPlan") -> Page:
     """The page of a search for parameters."""
     kept = {"tuned": "the winner", "default": "the parameters it began with", "naive": "seasonal naive"}
     lines = [f"- {words}: **{tuned.held_out[name]:.1%}**" for name, words in kept.items() if name in tuned.held_out]
     return Page(
-        f"tune {tuned.candidate.name} {_source(subject)} {tuned.held_out_from:%Y-%m-%d} wape {short(tuned.best.value)}",
+        f"tune {tuned.candidate.name} {_source(dataset)} {tuned.held_out_from:%Y-%m-%d} wape {short(tuned.best.value)}",
         tuned.began_at,
-        f"{len(tuned.trials)} trials of **{tuned.candidate.kind}** on {subject.source}, {len(tuned.cutoffs)} origins,"
-        f" {plan.horizon} {subject.granularity.words[0]}s ahead. On the block from {tuned.held_out_from:%Y-%m-%d}, seen"
+        f"{len(tuned.trials)} trials of **{tuned.candidate.kind}** on {dataset.source}, {len(tuned.cutoffs)} origins,"
+        f" {plan.horizon} {dataset.granularity.words[0]}s ahead. On the block from {tuned.held_out_from:%Y-%m-%d}, seen"
         " by no trial, the WAPE is of\n\n" + "\n".join(lines) + "\n\n"
         f"The winner is in `best.toml`. To train it:\n\n    {tuned.command}\n\nAll trials are in `trials.json`.",
     )
@@ -149,9 +149,9 @@ def _use(spec: TrainingSpec, data: TrainingData) -> str:
     return text
 
 
-def _source(subject: "Subject") -> str:
+def _source(dataset: "BacktestDataset") -> str:
     """The data of a comparison in a word or two: a file by its name."""
-    return subject.source.replace("\\", "/").rpartition("/")[2]
+    return dataset.source.replace("\\", "/").rpartition("/")[2]
 
 
 def _day(time: pd.Timestamp) -> str:

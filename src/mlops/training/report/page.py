@@ -13,7 +13,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS
-from mlops.evaluation.accuracy import table
+from mlops.evaluation.accuracy import accuracy_table
 
 __all__ = ["BacktestPage"]
 
@@ -66,7 +66,9 @@ class BacktestPage:
         page = _template().render(
             title=self.title,
             levels=LEVELS,
-            overall=[(name, row) for name, frame in self.forecasts.items() for _, row in table(frame).iterrows()],
+            overall=[
+                (name, row) for name, frame in self.forecasts.items() for _, row in accuracy_table(frame).iterrows()
+            ],
             charts=[
                 self._lines("step", f"WAPE by {self.words[0]} ahead"),
                 self._lines("cutoff", "WAPE by the origin of the forecasts"),

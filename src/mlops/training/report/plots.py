@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from mlops.domain.forecasts import LEVELS
-from mlops.training.backtest import Report
+from mlops.training.backtest import BacktestReport
 
 __all__ = ["pictures"]
 
@@ -49,7 +49,7 @@ PERCENT = PercentFormatter(1, 0, symbol=" %")
 SEEN_BEFORE = 2  # horizons of history shown left of a forecast
 
 
-def pictures(report: Report) -> dict[str, bytes]:
+def pictures(report: BacktestReport) -> dict[str, bytes]:
     """PNG by file name: WAPE by step, coverage by level, accuracy by level of adding up, and single forecasts."""
     return {
         "wape_by_step.png": _png((8, 4), lambda figure: _draw_steps(figure, report)),
@@ -63,7 +63,7 @@ def pictures(report: Report) -> dict[str, bytes]:
     }
 
 
-def _draw_steps(figure: Figure, report: Report) -> None:
+def _draw_steps(figure: Figure, report: BacktestReport) -> None:
     axes = figure.subplots()
     for name, colour in _colours(report).items():
         part = report.by_step[report.by_step["candidate"] == name]
@@ -79,7 +79,7 @@ def _draw_steps(figure: Figure, report: Report) -> None:
     figure.suptitle("WAPE by step ahead", x=0.012, ha="left", fontweight="bold")
 
 
-def _draw_coverage(figure: Figure, report: Report) -> None:
+def _draw_coverage(figure: Figure, report: BacktestReport) -> None:
     """A dot for each candidate and level, beside the promise."""
     axes, place, covered = figure.subplots(), 0, report.overall.set_index("candidate")
     names = []
@@ -105,7 +105,7 @@ def _draw_coverage(figure: Figure, report: Report) -> None:
     )
 
 
-def _draw_levels(figure: Figure, report: Report) -> None:
+def _draw_levels(figure: Figure, report: BacktestReport) -> None:
     """A bar for each level at which series and steps are added up."""
     axes, levels = figure.subplots(), _asked(report, report.levels)
     met = levels["accuracy"] >= report.plan.goal
@@ -132,7 +132,7 @@ def _draw_levels(figure: Figure, report: Report) -> None:
     figure.suptitle(f"Accuracy (1 − WAPE) of {report.asked}", x=0.012, ha="left", fontweight="bold")
 
 
-def _draw_forecasts(figure: Figure, report: Report) -> None:
+def _draw_forecasts(figure: Figure, report: BacktestReport) -> None:
     """Three of the worst, the middle and the best series, each from the newest origin."""
     rows = _asked(report, report.by_series).dropna(subset="wape").sort_values("wape", ascending=False, kind="stable")
     middle = max(0, len(rows) // 2 - 1)
@@ -149,11 +149,11 @@ def _draw_forecasts(figure: Figure, report: Report) -> None:
     figure.suptitle(f"Forecasts of {report.asked} from its newest origin", x=0.012, ha="left", fontweight="bold")
 
 
-def _draw_forecast(axes: Axes, report: Report, series: Any) -> None:
+def _draw_forecast(axes: Axes, report: BacktestReport, series: Any) -> None:
     mine = _asked(report, report.forecasts)
     mine = mine[mine["series_id"] == series]
     mine = mine[mine["cutoff"] == mine["cutoff"].max()].sort_values("ds", kind="stable")
-    seen = report.subject.outcomes
+    seen = report.dataset.outcomes
     seen = seen[seen["series_id"] == series].sort_values("ds", kind="stable")
     before = seen[seen["ds"] <= mine["cutoff"].iloc[0]].tail(SEEN_BEFORE * len(mine))
     for level, colour in ((95, BAND_95), (80, BAND_80)):
@@ -168,11 +168,11 @@ def _draw_forecast(axes: Axes, report: Report, series: Any) -> None:
     axes.margins(x=0.01)
 
 
-def _asked(report: Report, found: pd.DataFrame) -> pd.DataFrame:
+def _asked(report: BacktestReport, found: pd.DataFrame) -> pd.DataFrame:
     return found[found["candidate"] == report.asked]
 
 
-def _colours(report: Report) -> dict[str, str]:
+def _colours(report: BacktestReport) -> dict[str, str]:
     """The one that was asked about in blue, the others quieter."""
     others = [one.name for one in report.candidates[1:]]
     colours = OTHERS * ceil(max(len(others), 1) / len(OTHERS))

@@ -6,31 +6,31 @@ import pandas as pd
 
 from mlops.tracking.runs import ReportRecord, log_report
 from mlops.tracking.store import Store
-from mlops.training.backtest import Report
+from mlops.training.backtest import BacktestReport
+from mlops.training.dataset import BacktestDataset, BacktestPlan
 from mlops.training.report.describe import of_backtest, of_tuning
 from mlops.training.report.plots import pictures
-from mlops.training.subject import Plan, Subject
 from mlops.training.tune import Tuned
 
-__all__ = ["log", "log_tuned", "tables"]
+__all__ = ["log_backtest", "log_tuned", "tables"]
 
 MEASURES = ("wape", "accuracy", "bias", "mase", "pinball_80", "coverage_80", "pinball_95", "coverage_95")
 
 
-def log(report: Report, store: Store, experiment: str) -> str:
+def log_backtest(report: BacktestReport, store: Store, experiment: str) -> str:
     """Log a report into an experiment; the run's id.
 
     The figures of the first candidate are metrics by their own name, those of the others with the candidate in front.
     """
-    cutoffs = report.subject.cutoffs
+    cutoffs = report.dataset.cutoffs
     record = ReportRecord(
         experiment=experiment,
         page=of_backtest(report),
         params={
             "kind": report.candidates[0].kind,
-            "freq": report.subject.granularity.name,
+            "freq": report.dataset.granularity.name,
             "kinds": ", ".join(one.name for one in report.candidates),
-            "data": report.subject.source,
+            "data": report.dataset.source,
             "series": report.by_series["series_id"].nunique(),
             "origins": len(cutoffs),
             "first_origin": f"{cutoffs[0]:%Y-%m-%d %H:%M}",
@@ -45,8 +45,8 @@ def log(report: Report, store: Store, experiment: str) -> str:
         tags={
             "mlops.report": "backtest",
             "mlops.kind": report.candidates[0].kind,
-            "mlops.granularity": report.subject.granularity.name,
-            "mlops.values": report.subject.values,
+            "mlops.granularity": report.dataset.granularity.name,
+            "mlops.values": report.dataset.values,
         },
         tables={"forecasts": report.forecasts},
         shown=tables(report),
@@ -55,15 +55,15 @@ def log(report: Report, store: Store, experiment: str) -> str:
     return log_report(store, record)
 
 
-def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experiment: str) -> str:
+def log_tuned(tuned: Tuned, dataset: BacktestDataset, plan: BacktestPlan, store: Store, experiment: str) -> str:
     """Log a tuning: its trials as one table `trials`, the winner as `best.toml` and as parameters; the run's id."""
     record = ReportRecord(
         experiment=experiment,
-        page=of_tuning(tuned, subject, plan),
+        page=of_tuning(tuned, dataset, plan),
         params={
             "kind": tuned.candidate.kind,
-            "freq": subject.granularity.name,
-            "data": subject.source,
+            "freq": dataset.granularity.name,
+            "data": dataset.source,
             "origins": len(tuned.cutoffs),
             "every": plan.every,
             "horizon": plan.horizon,
@@ -80,8 +80,8 @@ def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experime
         tags={
             "mlops.report": "tuning",
             "mlops.kind": tuned.candidate.kind,
-            "mlops.granularity": subject.granularity.name,
-            "mlops.values": subject.values,
+            "mlops.granularity": dataset.granularity.name,
+            "mlops.values": dataset.values,
         },
         shown={"trials": tuned.table},
         files={"best.toml": tuned.toml.encode(), "command.txt": (tuned.command + "\n").encode()},
@@ -89,7 +89,7 @@ def log_tuned(tuned: Tuned, subject: Subject, plan: Plan, store: Store, experime
     return log_report(store, record)
 
 
-def tables(report: Report) -> dict[str, pd.DataFrame]:
+def tables(report: BacktestReport) -> dict[str, pd.DataFrame]:
     """The tables that people read, by name."""
     found = {
         "overall": report.overall,
@@ -102,7 +102,7 @@ def tables(report: Report) -> dict[str, pd.DataFrame]:
     return {name: table for name, table in found.items() if len(table)}
 
 
-def _metrics(report: Report) -> dict[str, float]:
+def _metrics(report: BacktestReport) -> dict[str, float]:
     found: dict[str, float] = {}
     for row in _rows(report.overall):
         prefix = "" if row["candidate"] == report.asked else f"{row['candidate']}."

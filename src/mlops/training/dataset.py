@@ -23,11 +23,11 @@ from mlops.series.filters import selected_series
 from mlops.training.data import needs_file, of_level, read_data, select
 from mlops.training.spec import TrainingSpec
 
-__all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file", "subject_of"]
+__all__ = ["BacktestDataset", "BacktestDefaults", "BacktestPlan", "dataset_of", "from_database", "from_file"]
 
 
 @dataclass(frozen=True)
-class Defaults:
+class BacktestDefaults:
     """The decisions of training/backtest/backtest.toml."""
 
     origins: int
@@ -36,7 +36,7 @@ class Defaults:
     goal: float
 
     @classmethod
-    def read(cls) -> "Defaults":
+    def read(cls) -> "BacktestDefaults":
         """Read the file, the project's own or the package's."""
         document = tomllib.loads(project_file("training/backtest/backtest.toml").read_text(encoding="utf-8"))
         return cls(**{**document, "baselines": tuple(document["baselines"])})
@@ -49,14 +49,14 @@ class Defaults:
         goal: float | None = None,
         every: int | None = None,
         horizon: int | None = None,
-    ) -> "Plan":
+    ) -> "BacktestPlan":
         """The plan of these numbers, each as decided there where it is left out."""
         aim = self.goal if goal is None else goal
-        return Plan(origins or self.origins, refit_every or self.refit_every, aim, every or 0, horizon or 0)
+        return BacktestPlan(origins or self.origins, refit_every or self.refit_every, aim, every or 0, horizon or 0)
 
 
 @dataclass(frozen=True)
-class Plan:
+class BacktestPlan:
     """How many origins, how far apart, how far ahead; 0 means as is usual for the granularity of the data."""
 
     origins: int
@@ -65,14 +65,14 @@ class Plan:
     every: int = 0
     horizon: int = 0
 
-    def of(self, granularity: Granularity) -> "Plan":
+    def of(self, granularity: Granularity) -> "BacktestPlan":
         """The plan with every number."""
         horizon = self.horizon or granularity.horizon
-        return Plan(self.origins, self.refit_every, self.goal, self.every or horizon, horizon)
+        return BacktestPlan(self.origins, self.refit_every, self.goal, self.every or horizon, horizon)
 
 
 @dataclass(frozen=True)
-class Subject:
+class BacktestDataset:
     """What a backtest is made on: the past as it was known, the cutoffs, and the outcomes.
 
     `segments` has one row per `series_id` and a text column for each way to add series up; `names` are for people.
@@ -89,15 +89,15 @@ class Subject:
     names: Mapping[Any, str]
 
 
-def subject_of(
+def dataset_of(
     spec: TrainingSpec,
-    plan: Plan,
+    plan: BacktestPlan,
     database: Callable[[], Database],
     *,
     segments: Sequence[str] = (),
     as_known: bool = False,
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[Subject, Plan]:
+) -> tuple[BacktestDataset, BacktestPlan]:
     """The series that a spec chooses, of its file or of the database, which is asked for only then.
 
     The horizon is the plan's, else the spec's, else the usual one of the granularity.
@@ -112,7 +112,9 @@ def subject_of(
     return from_database(database(), selection, plan, spec.as_of, as_known=as_known, feature_sets=sets, say=say)
 
 
-def from_file(series: FileSeries, plan: Plan, segments: Sequence[str] = ()) -> tuple[Subject, Plan]:
+def from_file(
+    series: FileSeries, plan: BacktestPlan, segments: Sequence[str] = ()
+) -> tuple[BacktestDataset, BacktestPlan]:
     """The series of a file, with the values that it has; `segments` names columns to add up by."""
     frame, panels = series.frame, series.panels
     plan = plan.of(panels.granularity)
@@ -120,19 +122,21 @@ def from_file(series: FileSeries, plan: Plan, segments: Sequence[str] = ()) -> t
     found = frame.drop_duplicates("series_id")[["series_id", *segments]]
     names = {one: str(one) for one in panels.ids}
     source = str(series.path)
-    return Subject(Newest(panels), cutoffs, frame, panels.granularity, found, source, "of the file", names), plan
+    return BacktestDataset(
+        Newest(panels), cutoffs, frame, panels.granularity, found, source, "of the file", names
+    ), plan
 
 
 def from_database(
     database: Database,
     selection: Selection,
-    plan: Plan,
+    plan: BacktestPlan,
     as_of: datetime,
     *,
     as_known: bool,
     feature_sets: Sequence[FeatureSet] = (),
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[Subject, Plan]:
+) -> tuple[BacktestDataset, BacktestPlan]:
     """The series of a selection. Outcomes are the values known at `as_of`; with `as_known` each origin sees what had
     been recorded by the end of its last step, else the values of `as_of` up to it.
     """
@@ -151,7 +155,7 @@ def from_database(
     values = "as they were known at each origin" if as_known else f"known at {as_of:%Y-%m-%d %H:%M} UTC"
     source = " ".join(filter(None, (selection.granularity, selection.metric_type, of_level(selection.level))))
     segments = _segments(database, selection, set(data.frame["series_id"]))
-    return Subject(past, cutoffs, data.frame, newest.granularity, segments, source, values, data.names), plan
+    return BacktestDataset(past, cutoffs, data.frame, newest.granularity, segments, source, values, data.names), plan
 
 
 def _as_known(
