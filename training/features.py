@@ -1,7 +1,8 @@
 """The features that our own models are trained on: what each means, and which belong together.
 
-`mlops features build demand_daily` computes a set; docs/how-to/features.md says what each transformation does. A
-changed line is a new version of its feature; an unchanged one never is.
+`mlops features build demand_daily` computes a set; `feature_set` in a params.toml trains lightgbm, auto and lean on it.
+docs/how-to/features.md says what each transformation does. A changed line is a new version of its feature; an unchanged
+one never is.
 """
 
 from functools import partial
@@ -26,6 +27,7 @@ from mlops.features import (
 )
 
 OWNER = "forecasting"
+DEMAND = Selection("collection_weight", "daily")
 
 weight = partial(feature, source="collection_weight", owner=OWNER)
 fill = partial(feature, source="container_fill_level", owner=OWNER, min_value=0, max_value=100)
@@ -92,13 +94,13 @@ BY_NAME = {one.name: one for one in FEATURES}
 FEATURE_SETS = [
     FeatureSet(
         "demand_daily",
-        Selection("collection_weight", "daily"),
+        DEMAND,
         tuple(FEATURES),
         description="collected weight of a day from what was known the day before",
     ),
     FeatureSet(
         "demand_daily_short",
-        Selection("collection_weight", "daily"),
+        DEMAND,
         tuple(BY_NAME[name] for name in ("weight_yesterday", "weight_a_week_ago", "weight_mean_7", "weekday")),
         description="what a series of two weeks can be judged by",
     ),

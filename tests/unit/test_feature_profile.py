@@ -18,8 +18,8 @@ from mlops.cli.output import plain
 from mlops.domain.features import FeatureDefinition
 from mlops.domain.profiles import FeatureProfile, Limits, Window, below
 from mlops.errors import BadInput
+from mlops.feature_store.histogram import edges, histogram, sparkline
 from mlops.feature_store.profile import profile
-from mlops.features.histogram import edges, histogram, sparkline
 
 AS_OF = datetime(2024, 3, 4, tzinfo=UTC)
 WINDOW = Window.before(AS_OF, 28)

@@ -13,7 +13,7 @@ create table analytics.series (
     labels           jsonb  not null default '{}' check (jsonb_typeof(labels) = 'object'),
     service_area     polygon,
     seasonality      jsonb,
-    external_factors jsonb,
+    external_factors jsonb  check (jsonb_typeof(external_factors) = 'object'),
     created_at       timestamptz not null default now(),
     time_zone        text   not null default 'UTC' check (analytics.is_time_zone(time_zone)),
     anchor           int    check (anchor >= 0),
@@ -35,6 +35,8 @@ create table analytics.series (
 create index series_customer on analytics.series (customer_id) where customer_id is not null;
 create index series_route on analytics.series (route_id)    where route_id is not null;
 create index series_labels on analytics.series using gin (labels jsonb_path_ops);
+create index series_external_factors on analytics.series using gin (external_factors jsonb_path_ops);
+create index series_seasonality on analytics.series using gin (seasonality jsonb_path_ops);
 create index series_area on analytics.series using gist (service_area);
 create index series_vehicle on analytics.series (vehicle_id) where vehicle_id is not null;
 create index series_driver on analytics.series (driver_id)  where driver_id  is not null;
@@ -53,7 +55,7 @@ comment on column analytics.series.site_id          is 'The site; empty where th
 comment on column analytics.series.labels           is 'Anything else that tells series apart, as a JSON object of texts.';
 comment on column analytics.series.service_area     is 'Where it is collected, x longitude and y latitude; empty where nobody said.';
 comment on column analytics.series.seasonality      is 'Seasons that were found in it, as JSON, with strength and index; empty until they were looked for.';
-comment on column analytics.series.external_factors is 'What a user wrote about influences on the series, as JSON; mlops itself leaves it empty.';
+comment on column analytics.series.external_factors is 'What influences the series from outside, as a JSON object: what the user says by analytics.series_for(…, external_factors => …). Ask with @>, which an index answers.';
 comment on column analytics.series.created_at       is 'When the series was made: its first row came.';
 comment on column analytics.series.time_zone        is 'IANA name of the clock by which its days, weeks and hours are reckoned; not a part of what tells series apart. Changing it marks what must be summarised and scored anew.';
 comment on column analytics.series.anchor           is 'How much later than usual its steps begin: seconds after Monday (a week), months after January (a quarter, a year), seconds after the full hour UTC where hours are of a zone that nobody named. Null where there is no choice, or no value yet.';

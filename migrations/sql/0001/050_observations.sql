@@ -10,6 +10,7 @@ create table analytics.time_series_metrics (
     is_anomaly    boolean          not null default false,
     anomaly_score real,
     recorded_at   timestamptz      not null default now(),
+    tenant_id     int              not null default 1,
     primary key (series_id, observed_at)
 ) partition by range (observed_at);
 create index time_series_metrics_brin     on analytics.time_series_metrics using brin (observed_at);
@@ -25,6 +26,7 @@ comment on column analytics.time_series_metrics.quality_score is 'From 0 (a dead
 comment on column analytics.time_series_metrics.is_anomaly    is 'Whether anomaly_score is beyond the limit of the metric type.';
 comment on column analytics.time_series_metrics.anomaly_score is 'Robust standard deviations from what was expected; empty where it could not be told.';
 comment on column analytics.time_series_metrics.recorded_at   is 'When the value became known (instant).';
+comment on column analytics.time_series_metrics.tenant_id     is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 -- Corrections live in monthly partitions like the observations they correct, so that both age together.
 create table analytics.time_series_revisions (
@@ -35,6 +37,7 @@ create table analytics.time_series_revisions (
     value_upper   double precision,
     recorded_at   timestamptz      not null,
     superseded_at timestamptz      not null,
+    tenant_id     int              not null default 1,
     primary key (series_id, observed_at, superseded_at),
     check (recorded_at <= superseded_at)
 ) partition by range (observed_at);
@@ -46,6 +49,7 @@ comment on column analytics.time_series_revisions.value_lower   is 'Its lower bo
 comment on column analytics.time_series_revisions.value_upper   is 'Its upper bound, where the source gave one.';
 comment on column analytics.time_series_revisions.recorded_at   is 'From when on this was what was known (instant).';
 comment on column analytics.time_series_revisions.superseded_at is 'Until when: then another value took its place.';
+comment on column analytics.time_series_revisions.tenant_id     is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 insert into analytics.partition_policy (parent, follows) values
     ('analytics.time_series_metrics', null),
@@ -96,6 +100,7 @@ create table analytics.observation_edits (
     decided_by     text        not null check (decided_by <> ''),
     reason         text        not null check (reason <> ''),
     decided_at     timestamptz not null default clock_timestamp(),
+    tenant_id      int         not null default 1,
     primary key (edit_id, series_id),
     check (first_at <= last_at),
     check ((action = 'redated') = (known_at is not null))
@@ -117,6 +122,7 @@ comment on column analytics.observation_edits.recorded_last  is 'Until then they
 comment on column analytics.observation_edits.decided_by     is 'Who decided.';
 comment on column analytics.observation_edits.reason         is 'Why, in the words of whoever decided.';
 comment on column analytics.observation_edits.decided_at     is 'When it was done (instant).';
+comment on column analytics.observation_edits.tenant_id      is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 -- Facts are locked, then changed and counted -------------------------------------------------------------------------------
 -- PostgreSQL 18 forgets rows: after a statement has waited for another writer, run-time pruning of partitions may hide the rest
@@ -200,7 +206,7 @@ comment on column analytics.time_series.recorded_at      is 'When the value beca
 comment on column analytics.time_series.labels           is 'The labels of the series, as a JSON object.';
 comment on column analytics.time_series.service_area     is 'Where the series is collected, x longitude and y latitude.';
 comment on column analytics.time_series.seasonality      is 'Seasons that were found in the series, as JSON.';
-comment on column analytics.time_series.external_factors is 'What a user wrote about influences on the series, as JSON.';
+comment on column analytics.time_series.external_factors is 'What influences the series from outside, as a JSON object; ask with @>, as in external_factors @> ''{"near": "school"}''.';
 comment on column analytics.time_series.time_zone        is 'IANA name of the clock of the series.';
 comment on column analytics.time_series.level            is 'Whose figures these are: customer, driver, vehicle, route, site or company; see analytics.series_parts before you add up.';
 comment on column analytics.time_series.day              is 'The local date of observed_at by the clock of the series; the same in every session''s time zone.';

@@ -32,8 +32,8 @@ comment on column analytics.ingest_batches.unchanged   is 'Rows that were stored
 comment on column analytics.ingest_batches.refused     is 'Rows that could not be taken; see analytics.refused_rows by sha256.';
 comment on column analytics.ingest_batches.started_at  is 'When reading began, by the clock of the machine that ran mlops.';
 comment on column analytics.ingest_batches.finished_at is 'When the file was done, by the clock of the server.';
-comment on column analytics.ingest_batches.stored_from is 'What the file brought was stored from then on, by the clock of the server; of one that was interrupted, from its first attempt on. Empty where nothing was, and of files before migration 0018.';
-comment on column analytics.ingest_batches.series_ids  is 'The series of the file, in order; empty where nothing was stored, and of files before migration 0018.';
+comment on column analytics.ingest_batches.stored_from is 'What the file brought was stored from then on, by the clock of the server; of one that was interrupted, from its first attempt on. Empty where nothing was.';
+comment on column analytics.ingest_batches.series_ids  is 'The series of the file, in order; empty where nothing was stored.';
 comment on column analytics.ingest_batches.backdated   is 'How many of the new rows count as known since their period ended.';
 
 create table analytics.ingest_progress (

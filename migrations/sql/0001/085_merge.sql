@@ -27,24 +27,17 @@ end $$;
 comment on function analytics.prepare_arriving is 'An empty table pg_temp.arriving for the rows that analytics.merge_arriving() merges. It stays with the session, and its rows with the transaction.';
 revoke execute on function analytics.prepare_arriving from public;
 
-create function analytics.hold_series(p_series_ids bigint[]) returns bigint[]
+create function analytics.hold_series(p_series_ids bigint[]) returns int[]
 language plpgsql set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
-declare
-    held    bigint;
-    missing bigint[];
 begin
     lock table only analytics.time_series_metrics, only analytics.time_series_revisions in row exclusive mode;
     perform from analytics.series where series_id = any (p_series_ids) order by series_id for key share;
-    get diagnostics held = row_count;
-    if held < cardinality(p_series_ids) then
-        select array_agg(k.series_id order by k.series_id) into missing
-          from unnest(p_series_ids) k (series_id) where not exists (select from analytics.series s where s.series_id = k.series_id);
-    end if;
-    return coalesce(missing, '{}');
+    return array(select s.tenant_id from unnest(p_series_ids) with ordinality k (series_id, place)
+                   left join analytics.series s using (series_id) order by k.place);
 end $$;
-comment on function analytics.hold_series is 'Keeps these series from being deleted, and months of observations and revisions from being dropped, before the transaction ends; those of the series that are not there.';
+comment on function analytics.hold_series is 'Keeps these series from being deleted or given to another tenant, and months of observations and revisions from being dropped, before the transaction ends; the tenant of each, empty for one that is not there.';
 revoke execute on function analytics.hold_series from public;
 
 create function analytics.mark_spans_dirty(p_series_ids bigint[], p_first_at timestamptz[], p_last_at timestamptz[]) returns void
@@ -63,7 +56,7 @@ revoke execute on function analytics.mark_spans_dirty from public;
 create function analytics.arriving_corrections() returns table (
     series_id bigint, observed_at timestamptz, value double precision, value_lower double precision, value_upper double precision,
     quality_score real, is_anomaly boolean, anomaly_score real,
-    old_value double precision, old_lower double precision, old_upper double precision, old_recorded_at timestamptz
+    tenant_id int, old_value double precision, old_lower double precision, old_upper double precision, old_recorded_at timestamptz
 )
 language plpgsql set search_path = pg_catalog, pg_temp set work_mem = '64MB' set enable_seqscan = off set jit = off
 set standard_conforming_strings = on set quote_all_identifiers = off
@@ -77,7 +70,7 @@ begin
     select distinct on (m.series_id, m.observed_at)
            m.series_id, m.observed_at, a.value, n.value_lower, n.value_upper, coalesce(a.quality_score, m.quality_score),
            coalesce(a.is_anomaly, m.is_anomaly), case when a.is_anomaly is null then m.anomaly_score else a.anomaly_score end,
-           m.value, m.value_lower, m.value_upper, m.recorded_at
+           m.tenant_id, m.value, m.value_lower, m.value_upper, m.recorded_at
       from pg_temp.arriving a
       join analytics.time_series_metrics m on m.series_id = a.series_id and m.observed_at = a.observed_at
      cross join lateral (  -- a bound that is left out stays with the value that it belongs to
@@ -103,7 +96,7 @@ declare
     lasts    timestamptz[];
     unscored timestamptz[];
     months   date[];
-    missing  bigint[];
+    tenants  int[];
     keys     bigint[];
     times    timestamptz[];
     wrong    record;
@@ -120,9 +113,9 @@ begin
     end if;
     select array_agg(distinct date_trunc('month', t.observed_at)::date) into months from (select distinct observed_at from pg_temp.arriving) t;
 
-    missing := analytics.hold_series(ids);
-    if cardinality(missing) > 0 then
-        raise exception 'series % was deleted meanwhile', missing[1]
+    tenants := analytics.hold_series(ids);
+    if array_position(tenants, null) is not null then
+        raise exception 'series % was deleted meanwhile', ids[array_position(tenants, null)]
               using errcode = 'foreign_key_violation', hint = 'nothing of this statement was stored; leave its rows out, or make it again with analytics.series_for';
     end if;
     perform analytics.ensure_partitions(months);
@@ -137,10 +130,10 @@ begin
                                      where m.series_id = k.series_id and m.observed_at >= k.first_at and m.observed_at <= k.last_at limit 1) stored) then
             begin
                 insert into analytics.time_series_metrics
-                       (series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
-                select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1), coalesce(is_anomaly, false), anomaly_score,
+                       (series_id, tenant_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
+                select series_id, k.tenant_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1), coalesce(is_anomaly, false), anomaly_score,
                        coalesce(recorded_at, now())
-                  from pg_temp.arriving order by series_id, observed_at;
+                  from pg_temp.arriving join unnest(ids, tenants) k (series_id, tenant_id) using (series_id) order by series_id, observed_at;
                 get diagnostics inserted = row_count;
                 exit insertion;
             exception when unique_violation then
@@ -148,10 +141,10 @@ begin
             end;
         end if;
         insert into analytics.time_series_metrics
-               (series_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
-        select series_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1), coalesce(is_anomaly, false), anomaly_score,
+               (series_id, tenant_id, observed_at, value, value_lower, value_upper, quality_score, is_anomaly, anomaly_score, recorded_at)
+        select series_id, k.tenant_id, observed_at, value, value_lower, value_upper, coalesce(quality_score, 1), coalesce(is_anomaly, false), anomaly_score,
                coalesce(recorded_at, now())
-          from pg_temp.arriving order by series_id, observed_at
+          from pg_temp.arriving join unnest(ids, tenants) k (series_id, tenant_id) using (series_id) order by series_id, observed_at
         on conflict (series_id, observed_at) do nothing;
         get diagnostics inserted = row_count;
     end insertion;
@@ -186,8 +179,8 @@ begin
                and m.observed_at >= (select min(observed_at) from changed) and m.observed_at <= (select max(observed_at) from changed)
             returning m.series_id, m.observed_at
         ), kept as (
-            insert into analytics.time_series_revisions (series_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
-            select c.series_id, c.observed_at, c.old_value, c.old_lower, c.old_upper, c.old_recorded_at, c.known_at
+            insert into analytics.time_series_revisions (series_id, tenant_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
+            select c.series_id, c.tenant_id, c.observed_at, c.old_value, c.old_lower, c.old_upper, c.old_recorded_at, c.known_at
               from changed c join updated using (series_id, observed_at)
             returning 1
         )

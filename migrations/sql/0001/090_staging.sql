@@ -10,7 +10,8 @@ create function analytics.series_for(
     site_id     text  default null,
     labels      jsonb default '{}',
     tenant_id   int   default 1,
-    time_zone   text  default null
+    time_zone   text  default null,
+    external_factors jsonb default null
 ) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
@@ -43,6 +44,11 @@ begin
         end if;
         update analytics.series s set time_zone = series_for.time_zone where s.series_id = found_id;
     end if;
+    if series_for.external_factors is not null then
+        update analytics.series s set external_factors = jsonb_strip_nulls(coalesce(s.external_factors, '{}') || series_for.external_factors)
+         where s.series_id = found_id
+           and s.external_factors is distinct from jsonb_strip_nulls(coalesce(s.external_factors, '{}') || series_for.external_factors);
+    end if;
     return found_id;
 exception
     when foreign_key_violation then
@@ -63,7 +69,7 @@ exception
         end if;
         raise;
 end $$;
-comment on function analytics.series_for is 'The id of a series by what it is; a series that is not there yet is made. A zone that is named becomes that of a series that had none.';
+comment on function analytics.series_for is 'The id of a series by what it is; a series that is not there yet is made. A zone that is named becomes that of a series that had none; external factors that are named join those that are there, and one that is null goes.';
 revoke execute on function analytics.series_for from public;
 
 create unlogged table analytics.time_series_staging (

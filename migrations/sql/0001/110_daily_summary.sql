@@ -13,6 +13,7 @@ create table analytics.daily_metrics_summary (
     quality      real,
     anomalies    int              not null,
     refreshed_at timestamptz      not null default clock_timestamp(),
+    tenant_id    int              not null default 1,
     primary key (series_id, day)
 ) partition by range (day);
 comment on table analytics.daily_metrics_summary is 'One row per series and local day (by the clock of its time_zone), kept current by analytics.refresh_daily_summary(). It outlives its observations: a month that was archived, or deleted by retention, keeps its rows, so sums over any time are complete here and in everything that is made from it. A route''s customers and the route itself each have rows, which measure the same: choose a level before you add up, see analytics.series_parts.';
@@ -28,6 +29,7 @@ comment on column analytics.daily_metrics_summary.value_last   is 'The value wit
 comment on column analytics.daily_metrics_summary.quality      is 'Mean quality score of the observations that have one, from 0 to 1.';
 comment on column analytics.daily_metrics_summary.anomalies    is 'How many observations are marked as anomalies.';
 comment on column analytics.daily_metrics_summary.refreshed_at is 'When the row was last made (instant).';
+comment on column analytics.daily_metrics_summary.tenant_id    is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 -- kept for ever, and made by the refresh: none ahead
 insert into analytics.partition_policy (parent, premake_months, keep_months, archive) values
@@ -152,8 +154,8 @@ begin
                       and gone.day between n.day - 1 and n.day + 1 and not chunk.covered @> gone.day and gone.refreshed_at < now())
         ), stored as (
             insert into analytics.daily_metrics_summary as d
-                   (series_id, day, observations, value, value_sum, value_mean, value_min, value_max, value_last, quality, anomalies)
-            select series_id, n.day, n.observations,
+                   (series_id, tenant_id, day, observations, value, value_sum, value_mean, value_min, value_max, value_last, quality, anomalies)
+            select series_id, s.tenant_id, n.day, n.observations,
                    case t.aggregate when 'sum' then n.value_sum when 'mean' then n.value_mean when 'max' then n.value_max else n.value_last end,
                    n.value_sum, n.value_mean, n.value_min, n.value_max, n.value_last, n.quality, n.anomalies
               from tamed n

@@ -187,7 +187,8 @@ as $$
         select p_from - case when p_grain = 'day' then 0 else 182 end as day
     ), counted as materialized (
         select * from (
-            select c.tenant_id, c.entity_id, c.aggregate, c.counts_silence, c.step, d.*
+            select c.tenant_id, c.entity_id, c.aggregate, c.counts_silence, c.step, d.series_id, d.day, d.observations, d.quality, d.anomalies,
+                   d.value_sum, d.value_min, d.value_max, d.value_last
               from chosen c join analytics.daily_metrics_summary d using (series_id)
              where c.entity_id is not null and d.day >= (select day from since) and d.day < p_to
             offset 0) every  -- so that what is covered is asked for once, not for each month

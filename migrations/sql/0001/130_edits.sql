@@ -129,9 +129,9 @@ begin
     end loop;
 
     insert into analytics.observation_edits
-           (edit_id, series_id, series, action, known_at, first_at, last_at, observations, corrections, outcomes, recorded_first, recorded_last,
+           (edit_id, series_id, tenant_id, series, action, known_at, first_at, last_at, observations, corrections, outcomes, recorded_first, recorded_last,
             decided_by, reason)
-    select edit, e.series_id,
+    select edit, e.series_id, s.tenant_id,
            jsonb_strip_nulls(jsonb_build_object('metric_type', s.metric_type, 'granularity', s.granularity, 'customer_id', s.customer_id,
                'route_id', s.route_id, 'vehicle_id', s.vehicle_id, 'driver_id', s.driver_id, 'site_id', s.site_id, 'labels', s.labels)),
            p_action, p_known_at, min(e.observed_at), max(e.observed_at),
@@ -203,3 +203,22 @@ comment on function analytics.change_time_zone is 'Marks the days of a series wh
 revoke execute on function analytics.change_time_zone from public;
 create trigger change_time_zone before update of time_zone on analytics.series
     for each row when (old.time_zone is distinct from new.time_zone) execute function analytics.change_time_zone();
+
+-- A series that is given to another tenant takes along what is stored of it; what is in archives is given to its tenant when it comes back
+create function analytics.change_tenant() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
+as $$
+begin
+    update analytics.time_series_metrics      set tenant_id = new.tenant_id where series_id = new.series_id;
+    update analytics.time_series_revisions    set tenant_id = new.tenant_id where series_id = new.series_id;
+    update analytics.daily_metrics_summary    set tenant_id = new.tenant_id where series_id = new.series_id;
+    update analytics.model_prediction_results set tenant_id = new.tenant_id where series_id = new.series_id;
+    update analytics.forecast_parts           set tenant_id = new.tenant_id where series_id = new.series_id;
+    update analytics.offline_features         set tenant_id = new.tenant_id where series_id = new.series_id;
+    update analytics.online_features          set tenant_id = new.tenant_id where series_id = new.series_id;
+    return null;
+end $$;
+comment on function analytics.change_tenant is 'Gives everything that is stored of a series to the tenant that it was given to; the record of edits keeps the tenant of its time.';
+revoke execute on function analytics.change_tenant from public;
+create trigger change_tenant after update of tenant_id on analytics.series
+    for each row when (old.tenant_id is distinct from new.tenant_id) execute function analytics.change_tenant();

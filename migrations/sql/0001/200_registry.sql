@@ -182,7 +182,7 @@ comment on column analytics.webhook_deliveries.received_at is 'When it came in (
 
 create table analytics.model_anchors (
     version_id     bigint      primary key references analytics.model_versions,
-    anchored_by    text        not null check (anchored_by in ('training', 'copy', 'sync', 'migration')),
+    anchored_by    text        not null check (anchored_by in ('training', 'copy', 'sync')),
     copy_of        bigint      references analytics.model_versions,
     lineage_sha256 text        check (lineage_sha256 ~ '^[0-9a-f]{64}$'),
     files          jsonb       not null check (jsonb_typeof(files) = 'object'),
@@ -194,7 +194,7 @@ create table analytics.model_anchors (
 create index model_anchors_by_lineage on analytics.model_anchors (lineage_sha256);
 comment on table analytics.model_anchors is 'What a version was when it was first recorded: model, metrics and tags are compared with it ever after. Rows are only added.';
 comment on column analytics.model_anchors.version_id     is 'Of analytics.model_versions.';
-comment on column analytics.model_anchors.anchored_by    is 'training: by the process that made the model, from its memory; copy: the same files and lineage as such a version; sync: as registry sync first found it; migration: as the mirror showed it.';
+comment on column analytics.model_anchors.anchored_by    is 'training: by the process that made the model, from its memory; copy: the same files and lineage as such a version; sync: as registry sync first found it.';
 comment on column analytics.model_anchors.copy_of        is 'The version of which it is a copy.';
 comment on column analytics.model_anchors.lineage_sha256 is 'The digest of the document in model_versions.lineage; empty for a model that carries none.';
 comment on column analytics.model_anchors.files          is 'SHA-256 of each file of the model by its path; without MLmodel only the code and artifacts are known.';

@@ -163,6 +163,7 @@ create table analytics.offline_features (
     observed_at timestamptz not null,
     y           double precision   not null,
     features    double precision[] not null,
+    tenant_id   int         not null default 1,
     primary key (build_id, series_id, observed_at)
 ) partition by list (build_id);
 comment on table analytics.offline_features is 'The rows of the builds, a partition for each; views features_<set> give the newest of a set real column names.';
@@ -171,6 +172,7 @@ comment on column analytics.offline_features.series_id   is 'Of analytics.series
 comment on column analytics.offline_features.observed_at is 'The step that the values are for.';
 comment on column analytics.offline_features.y           is 'The label of the set at that step.';
 comment on column analytics.offline_features.features    is 'The values in the order of feature_builds.features; NaN is what could not be told.';
+comment on column analytics.offline_features.tenant_id   is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 create function analytics.make_offline_build(p_build_id bigint) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -193,11 +195,13 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 begin
+    execute format('update analytics.%I f set tenant_id = s.tenant_id from analytics.series s where s.series_id = f.series_id and s.tenant_id <> f.tenant_id',
+                   format('offline_features_b%s', p_build_id));
     execute format('alter table analytics.offline_features attach partition analytics.%I for values in (%s)',
                    format('offline_features_b%s', p_build_id), p_build_id);
     execute format('analyze analytics.%I', format('offline_features_b%s', p_build_id));
 end $$;
-comment on function analytics.attach_offline_build is 'Makes the rows of a build visible.';
+comment on function analytics.attach_offline_build is 'Gives the rows of a build the tenants of their series, and makes them visible.';
 revoke execute on function analytics.attach_offline_build from public;
 
 create function analytics.drop_offline_build(p_build_id bigint) returns void
@@ -265,6 +269,7 @@ create table analytics.online_features (
     target_at   timestamptz not null check (target_at > observed_at),
     features    double precision[] not null,
     changed_at  timestamptz not null default clock_timestamp(),
+    tenant_id   int         not null default 1,
     primary key (feature_set, series_id)
 );
 comment on table analytics.online_features is 'The features of the first time after each series'' newest observation: what a model is to be asked with.';
@@ -274,3 +279,4 @@ comment on column analytics.online_features.observed_at is 'The newest observati
 comment on column analytics.online_features.target_at   is 'The time that the values are for.';
 comment on column analytics.online_features.features    is 'The values in the order of online_feature_sets.features; NaN is what could not be told.';
 comment on column analytics.online_features.changed_at  is 'When the values last changed.';
+comment on column analytics.online_features.tenant_id   is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';

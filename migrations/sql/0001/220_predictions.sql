@@ -29,6 +29,7 @@ create table analytics.model_prediction_results (
     feedback            jsonb,
     created_at          timestamptz      not null default now(),
     parts               int,
+    tenant_id           int              not null default 1,
     primary key (version_id, series_id, cutoff, target_at),
     check (num_nulls(outcome, outcome_recorded_at, matched_at) in (0, 3))
 ) partition by range (target_at);
@@ -60,6 +61,7 @@ comment on column analytics.model_prediction_results.business_context    is 'Wha
 comment on column analytics.model_prediction_results.feedback            is 'What a person said about the forecast, as JSON; mlops itself leaves it empty.';
 comment on column analytics.model_prediction_results.created_at          is 'When the row was stored; issued_at says what the forecast knew.';
 comment on column analytics.model_prediction_results.parts               is 'Of a total: how many series it sums. Empty for the forecast of a series by itself, which is what accuracy, monitoring and health judge; a sum over forecasts takes these alone, or one level of totals.';
+comment on column analytics.model_prediction_results.tenant_id           is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 insert into analytics.partition_policy (parent) values ('analytics.model_prediction_results');
 
@@ -70,6 +72,7 @@ create table analytics.forecast_parts (
     cutoff     timestamptz not null,
     parts      bigint[]    not null check (cardinality(parts) > 0),
     created_at timestamptz not null default now(),
+    tenant_id  int         not null default 1,
     primary key (version_id, series_id, cutoff)
 );
 comment on table analytics.forecast_parts is 'One row per version, cutoff and total of series (not of weeks): which series were summed. A total that has observations of its own is judged by these, any other by the sum of its parts'' outcomes.';
@@ -78,6 +81,7 @@ comment on column analytics.forecast_parts.series_id  is 'The series of the tota
 comment on column analytics.forecast_parts.cutoff     is 'The newest step that the forecasts looked back on, as in analytics.model_prediction_results.';
 comment on column analytics.forecast_parts.parts      is 'The series that were summed, of analytics.series.';
 comment on column analytics.forecast_parts.created_at is 'When the row was stored.';
+comment on column analytics.forecast_parts.tenant_id  is 'The tenant of the series: a copy, so that a policy needs no join; 1 where there is one only.';
 
 -- A foreign key would make every new month of predictions wait for the writers of `series` and `model_versions`, and them behind
 -- it; so would every drop. Triggers keep the same promise with the locks that a foreign key takes for each row, once a statement.
@@ -106,6 +110,24 @@ end $$;
 comment on function analytics.refuse_orphans is 'Raises unless these versions and series are there, and keeps them there until the transaction ends.';
 revoke execute on function analytics.refuse_orphans from public;
 
+create function analytics.refuse_other_tenants(p_series_ids bigint[], p_tenant_ids int[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
+as $$
+declare
+    wrong record;
+begin
+    select a.series_id, a.tenant_id, s.tenant_id as of_series into wrong
+      from unnest(p_series_ids, p_tenant_ids) a (series_id, tenant_id) join analytics.series s using (series_id)
+     where a.tenant_id <> s.tenant_id limit 1;
+    if found then
+        raise exception 'series % is of tenant % and not of %', wrong.series_id, wrong.of_series, wrong.tenant_id
+              using errcode = 'check_violation', hint = 'nothing of this statement was stored; take the tenant from analytics.series';
+    end if;
+end $$;
+comment on function analytics.refuse_other_tenants is 'Raises unless these series are of these tenants.';
+revoke execute on function analytics.refuse_other_tenants from public;
+
 create function analytics.check_new_predictions() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
@@ -113,9 +135,11 @@ as $$
 begin
     perform analytics.refuse_orphans(
         array(select distinct version_id from arrived), array(select distinct series_id from arrived));
+    perform analytics.refuse_other_tenants(array_agg(series_id), array_agg(tenant_id))
+       from (select distinct series_id, tenant_id from arrived) a;
     return null;
 end $$;
-comment on function analytics.check_new_predictions is 'Refuses predictions of a version or series that is not there.';
+comment on function analytics.check_new_predictions is 'Refuses predictions of a version or series that is not there, or under another tenant than that of the series.';
 revoke execute on function analytics.check_new_predictions from public;
 create trigger check_new after insert on analytics.model_prediction_results
     referencing new table as arrived for each statement execute function analytics.check_new_predictions();
@@ -126,11 +150,12 @@ set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set q
 as $$
 begin
     perform analytics.refuse_orphans(array[new.version_id], array[new.series_id]);
+    perform analytics.refuse_other_tenants(array[new.series_id], array[new.tenant_id]);
     return null;
 end $$;
-comment on function analytics.check_moved_prediction is 'The same, where a prediction is given to another version or series.';
+comment on function analytics.check_moved_prediction is 'The same, where a prediction is given to another version, series or tenant.';
 revoke execute on function analytics.check_moved_prediction from public;
-create trigger check_moved after update of version_id, series_id on analytics.model_prediction_results
+create trigger check_moved after update of version_id, series_id, tenant_id on analytics.model_prediction_results
     for each row execute function analytics.check_moved_prediction();
 
 create function analytics.keep_what_predictions_name() returns trigger
@@ -199,6 +224,9 @@ begin
             raise exception '% can''t come back: %', archive.partition, sqlerrm
                   using errcode = 'object_not_in_prerequisite_state', hint = 'nothing was restored; the file stays readable with any Parquet reader';
         end;
+    end if;
+    if exists (select from pg_attribute where attrelid = p_table and attname = 'tenant_id') then  -- that of the file is of its time, if it has one
+        execute format('update %s a set tenant_id = s.tenant_id from analytics.series s where s.series_id = a.series_id and s.tenant_id <> a.tenant_id', p_table);
     end if;
     execute format('lock table only %s in share update exclusive mode', archive.parent);
     -- whoever has looked which months are archived reads them there and the others here: not while that changes

@@ -409,7 +409,7 @@ def _limits(given: Sequence[str]) -> "Limits":
 
 
 def _print_profiles(profiles: Sequence["Profiled"], findings: dict[str, list[str]]) -> None:
-    from mlops.features.histogram import sparkline
+    from mlops.feature_store.histogram import sparkline
 
     first = profiles[0].profile
     console.print(

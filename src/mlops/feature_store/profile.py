@@ -17,9 +17,9 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import METRIC_TYPES, MetricType
 from mlops.domain.profiles import Bounds, Distribution, FeatureProfile, Pattern, Quality, Window
 from mlops.errors import BadInput
-from mlops.feature_store.profile_rows import Column, Rows, share
-from mlops.features.histogram import edges as laid
-from mlops.features.histogram import histogram
+from mlops.feature_store.histogram import edges as laid
+from mlops.feature_store.histogram import histogram
+from mlops.feature_store.profile_rows import FeatureValues, Rows, share
 from mlops.times import aware_utc, naive_utc
 
 __all__ = ["profile"]
@@ -194,7 +194,7 @@ class _Subject:
         }
 
 
-def _within(column: Column, bounds: Bounds) -> Bools:
+def _within(column: FeatureValues, bounds: Bounds) -> Bools:
     """Which values are possible."""
     low, high = (-np.inf if bounds[0] is None else bounds[0]), (np.inf if bounds[1] is None else bounds[1])
     return (

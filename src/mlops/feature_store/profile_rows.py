@@ -15,7 +15,7 @@ from mlops.domain.features import FeatureDefinition
 from mlops.domain.granularity import Granularity
 from mlops.features.grid import anchors_of, step_of
 
-__all__ = ["Column", "Rows", "share"]
+__all__ = ["FeatureValues", "Rows", "share"]
 
 FENCE, FEWEST = 3.0, 8
 """Tukey's outer fence, in interquartile ranges (Exploratory Data Analysis, 1977, 2D), and the values that it needs."""
@@ -28,7 +28,7 @@ THURSDAY = 3
 
 
 @dataclass(frozen=True)
-class Column:
+class FeatureValues:
     """A feature's values in the order of the rows (n): which are there, and which are of the declared dtype."""
 
     given: npt.NDArray[Any]
@@ -81,22 +81,22 @@ class Rows:
             expected=sum(_expected(at, first, last, granularity, anchors)),
         )
 
-    def column(self, definition: FeatureDefinition) -> Column:
+    def column(self, definition: FeatureDefinition) -> FeatureValues:
         """The column of a feature; without values where the frame has none."""
         nothing = np.full(len(self.at), np.nan)
         given = self.frame[definition.name].to_numpy() if definition.name in self.frame.columns else nothing
         present = ~np.asarray(pd.isna(given))
         kind = _kind(definition.dtype)
         if kind is None:
-            return Column(given, nothing, present, present & _texts(given), numeric=False)
+            return FeatureValues(given, nothing, present, present & _texts(given), numeric=False)
         values = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        return Column(given, values, present, present & _fits(values, kind), numeric=True)
+        return FeatureValues(given, values, present, present & _fits(values, kind), numeric=True)
 
-    def filled(self, column: Column) -> int:
+    def filled(self, column: FeatureValues) -> int:
         """How many keys (series and period) of the window have a value."""
         return len(np.unique(self._keys[self.inside & column.present]))
 
-    def unique(self, column: Column) -> Bools:
+    def unique(self, column: FeatureValues) -> Bools:
         """Rows whose key (series and time) has no other value."""
         found, twice = np.ones(len(self.at), dtype=bool), self._twice
         if twice.any():
@@ -104,7 +104,7 @@ class Rows:
             found[twice] = values.groupby(self._instants[twice]).transform("nunique").to_numpy() <= 1
         return found
 
-    def steady(self, column: Column) -> Bools:
+    def steady(self, column: FeatureValues) -> Bools:
         """Rows of series whose median in the window lies within the outer fences of their own history.
 
         A series with fewer than FEWEST values before the window has no history to differ from.
@@ -117,7 +117,7 @@ class Rows:
         off = enough & ((middle < low - room) | (middle > high + room))
         return np.asarray(~off[self.series])
 
-    def repeated(self, name: str, column: Column, earlier: pd.DataFrame) -> Bools:
+    def repeated(self, name: str, column: FeatureValues, earlier: pd.DataFrame) -> Bools:
         """Rows whose value is that of an earlier build; what that did not have can't differ from it."""
         known = earlier.drop_duplicates(["series_id", "ds"]).set_index(["series_id", "ds"])[name]
         then = known.reindex(pd.MultiIndex.from_frame(self.frame[["series_id", "ds"]])).to_numpy()
@@ -126,13 +126,13 @@ class Rows:
         then = then.astype(float)
         return np.asarray(np.isnan(then) | np.isclose(then, column.values, rtol=PRECISION, atol=0))
 
-    def newest(self, column: Column) -> Times:
+    def newest(self, column: FeatureValues) -> Times:
         """The newest time with a value, per series; NaT without any."""
         found = np.full(self.many, np.datetime64("NaT", "us"))
         np.fmax.at(found, self.series[column.present], self.at[column.present])
         return found
 
-    def means(self, column: Column, places: Ints, many: int) -> tuple[float | None, ...]:
+    def means(self, column: FeatureValues, places: Ints, many: int) -> tuple[float | None, ...]:
         """The mean of the finite values at each of `many` places of the calendar; `places` has one per row."""
         chosen = column.finite & ~self._twice
         count = np.bincount(places[chosen], minlength=many)
@@ -140,14 +140,14 @@ class Rows:
         means = total / np.maximum(count, 1)
         return tuple(float(mean) if there else None for mean, there in zip(means, count, strict=True))
 
-    def trend(self, column: Column) -> float | None:
+    def trend(self, column: FeatureValues) -> float | None:
         """Change per step by least squares, each series about its own means (the within estimator)."""
         chosen = column.finite & ~self._twice
         time = self._centred(self.period.astype(float), chosen)
         moved = float((time**2).sum())
         return float((time * self._centred(column.values, chosen)).sum()) / moved if moved > 0 else None
 
-    def autocorrelation(self, column: Column) -> float | None:
+    def autocorrelation(self, column: FeatureValues) -> float | None:
         """Correlation of values a season apart, each series about its own mean and over its own deviation."""
         chosen = column.finite & ~self._twice
         away = np.full(len(self.at), np.nan)

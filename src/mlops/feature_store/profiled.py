@@ -21,7 +21,7 @@ from mlops.feature_store.store import register
 from mlops.features.definitions import Declared
 from mlops.features.standard import formerly
 
-__all__ = ["Profiled", "Subject", "keep", "profile_features", "subject"]
+__all__ = ["ProfileRequest", "Profiled", "keep", "profile_features", "request_for"]
 
 UNNAMED = "features"
 FEWEST_EDGES = 2
@@ -29,7 +29,7 @@ FEWEST_EDGES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ProfileRequest:
     """Features to be profiled on a selection of series; `versions` has those that are recorded already, by name.
 
     `name` is that of their set; features that were asked for by themselves are an unnamed one.
@@ -61,7 +61,7 @@ def profile_features(
     values are those that were known then. Repeating it changes nothing. Raises UnknownName with what there is, and
     NothingToDo when nothing at all was recorded by `as_of`.
     """
-    asked = subject(database, known, name)
+    asked = request_for(database, known, name)
     window = Window.before(as_of, days or GRANULARITIES[asked.selection.granularity].recent_days)
     frame, versions = _values(database, asked, window, as_of)
     with database.transaction() as transaction:
@@ -87,7 +87,7 @@ def keep(database: Database, profiles: Sequence[Profiled]) -> int:
     return written
 
 
-def subject(database: Database, known: Declared, name: str) -> Subject:
+def request_for(database: Database, known: Declared, name: str) -> ProfileRequest:
     """What a name means: a declared set, a declared or a recorded feature, or a model."""
     if name in known.sets:
         return _of_set(known.sets[name])
@@ -104,27 +104,27 @@ def subject(database: Database, known: Declared, name: str) -> Subject:
         return _of_recorded(transaction, found)
 
 
-def _of_set(found: FeatureSet) -> Subject:
-    return Subject(found.name, found.selection, found.features, {})
+def _of_set(found: FeatureSet) -> ProfileRequest:
+    return ProfileRequest(found.name, found.selection, found.features, {})
 
 
-def _of_declared(database: Database, known: Declared, name: str) -> Subject:
+def _of_declared(database: Database, known: Declared, name: str) -> ProfileRequest:
     """A feature for the series of the first set that has it, else of what it is computed from."""
     definition = known.features[name]
     selections = [one.selection for one in known.sets.values() if name in one.names]
     if selections:
-        return Subject(UNNAMED, selections[0], (definition,), {})
+        return ProfileRequest(UNNAMED, selections[0], (definition,), {})
     with database.transaction() as transaction:
-        return Subject(UNNAMED, _selection(transaction, definition), (definition,), {})
+        return ProfileRequest(UNNAMED, _selection(transaction, definition), (definition,), {})
 
 
-def _of_recorded(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> Subject:
+def _of_recorded(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> ProfileRequest:
     """Features for the series that a model was trained on with them, else of what they are computed from."""
     definitions = tuple(FeatureDefinition.of(row["definition"]) for row in rows)
     used = transaction.one("newest_version_using_feature", name=rows[0]["name"], version=rows[0]["version"])
     selection = Selection(**used["selection"]) if used else _selection(transaction, definitions[0])
     versions = {row["name"]: row["version"] for row in rows}
-    return Subject(UNNAMED, selection, definitions, versions, used["country"] if used else None)
+    return ProfileRequest(UNNAMED, selection, definitions, versions, used["country"] if used else None)
 
 
 def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selection:
@@ -142,7 +142,7 @@ def _selection(transaction: Transaction, definition: FeatureDefinition) -> Selec
 
 
 def _values(
-    database: Database, asked: Subject, window: Window, as_of: datetime
+    database: Database, asked: ProfileRequest, window: Window, as_of: datetime
 ) -> tuple[pd.DataFrame, Mapping[str, int]]:
     """The frame of window and history, and the version of each feature.
 
@@ -160,7 +160,7 @@ def _values(
     return frame.drop(columns="y"), {**asked.versions, **{name: one["version"] for name, one in new.items()}}
 
 
-def _earlier(database: Database, asked: Subject, window: Window, as_of: datetime) -> pd.DataFrame | None:
+def _earlier(database: Database, asked: ProfileRequest, window: Window, as_of: datetime) -> pd.DataFrame | None:
     """What the newest build of the set until `as_of` holds of the window."""
     there = [row["as_of"] for row in offline.builds(database, asked.name) if row["as_of"] <= as_of]
     if not there:

@@ -19,9 +19,19 @@ from mlops.errors import BadInput
 from mlops.features.cells import Cells
 from mlops.features.kernels import Steps
 from mlops.features.point import Inputs, Point, Source
-from mlops.features.smoothed import smoothed
-from mlops.features.transformations import Column, Transformation, column_of, compute, dated, parse, reach, room, uses
-from mlops.features.transformations import smoothed as smoothed_values
+from mlops.features.smoothed import smoothing_forecasts
+from mlops.features.transformations import (
+    Column,
+    Transformation,
+    column_of,
+    compute,
+    dated,
+    parse,
+    reach,
+    room,
+    smoothed,
+    uses,
+)
 from mlops.panels.calendar import Calendar
 from mlops.panels.panel import Panel
 from mlops.times import UTC
@@ -93,7 +103,7 @@ class Grid:
         begin, end = self._span(rows, to_the_end=any(reach(one) is None for one, _ in wanted))
         before = max((room(one) for one, _ in wanted), default=0)
         done = 0
-        size = len(self.clocks) if any(uses(one, smoothed_values) for one, _ in wanted) else TOGETHER
+        size = len(self.clocks) if any(uses(one, smoothed) for one, _ in wanted) else TOGETHER
         for first in range(0, len(self.clocks), size):
             some = rows.between(first, first + size)
             part = _Part(self, first, self.clocks[first : first + size], begin, end, before)
@@ -151,7 +161,7 @@ class _Part(Inputs):
         key = (self._clock, source, country, step)
         if key not in self._forecasts:
             panel = self._panel(source)
-            found = smoothed(panel, Calendar.of(country), range(len(panel.index)), step)
+            found = smoothing_forecasts(panel, Calendar.of(country), range(len(panel.index)), step)
             self._forecasts[key] = found[:, :, step - 1].T.astype(np.float32).astype(float)  # as models keep them
         return np.where(origins >= 0, self._forecasts[key][:, np.maximum(origins, 0)], np.nan)
 

@@ -11,7 +11,7 @@ from mlops.arrays import Floats, Ints, Singles
 from mlops.features.cells import Cells
 from mlops.features.kernels import Steps
 from mlops.features.point import Inputs, Point, Source
-from mlops.features.smoothed import smoothed
+from mlops.features.smoothed import smoothing_forecasts
 from mlops.features.transformations import Column, Transformation, compute
 from mlops.panels.calendar import Calendar
 from mlops.panels.panel import Panel
@@ -105,7 +105,7 @@ class PanelInputs(Inputs):
         panel, calendar = self.panel, replace(self.known, country=country)
         if source != self.own:
             panel, effects_of = replace(panel, y=panel.extra[source.column][:, : len(panel.index)]), None
-        forecasts = smoothed(panel, calendar, new, self.horizon, effects_of=effects_of).astype(np.float32)
+        forecasts = smoothing_forecasts(panel, calendar, new, self.horizon, effects_of=effects_of).astype(np.float32)
         for origin, forecast in zip(new, forecasts, strict=True):
             self._forecasts[source, country, origin] = forecast
 

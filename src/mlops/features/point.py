@@ -138,9 +138,9 @@ class Point:
             if begin >= 0 and end <= cells.values.shape[1]:
                 return cells.values[:, begin:end]
         columns = self.at + ahead - cells.first
-        inside = (columns >= 0) & (columns < cells.values.shape[1])
-        if inside.all():
+        if len(columns) and columns.min() >= 0 and columns.max() < cells.values.shape[1]:
             return cells.values[:, columns]
+        inside = (columns >= 0) & (columns < cells.values.shape[1])
         return np.where(inside, cells.values[:, np.where(inside, columns, 0)], np.nan)
 
     def value(self, source: Source, steps: int) -> Floats:

@@ -13,7 +13,7 @@ from mlops.panels.calendar import Calendar
 from mlops.panels.effects import measure
 from mlops.panels.panel import Panel
 
-__all__ = ["smooth", "smoothed"]
+__all__ = ["smooth", "smoothing_forecasts"]
 
 GRID = np.array(list(product((0.01, 0.04, 0.15, 0.6), (0.02, 0.08))))
 """Smoothing constants of level and season, one row per point. A trend, damped or not, measured worse."""
@@ -24,7 +24,7 @@ MEMORY = 80  # cycles before the first origin; what lies farther back moves noth
 BATCH = 128  # series; their states stay in the processor's cache
 
 
-def smoothed(
+def smoothing_forecasts(
     panel: Panel, calendar: Calendar, origins: Sequence[int], horizon: int, *, effects_of: Panel | None = None
 ) -> Floats:
     """Forecasts (origins × series × steps) in one pass over the panel, each from what its origin had seen.

@@ -1,6 +1,7 @@
 """The features that models are trained on when nobody declares others, relative to the level of each series."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
@@ -111,6 +112,7 @@ def as_recorded(definitions: Iterable[FeatureDefinition], digests: Mapping[str, 
     return [written if digests.get(one.name) == written.sha256 else one for one, written in both]
 
 
+@lru_cache(maxsize=256)
 def _transformations(granularity: Granularity, country: str | None) -> dict[str, Transformation]:
     """What is computed, by name: windows are cycles of the granularity, a year is its year."""
     cycle, year = granularity.block, granularity.year

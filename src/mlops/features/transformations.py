@@ -16,6 +16,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ from mlops.features.point import Point, Source
 __all__ = [
     "TRANSFORMATIONS",
     "Column",
-    "Kind",
+    "Operation",
     "Transformation",
     "column_of",
     "component",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
-Steps = Callable[..., int | None]
+Memory = Callable[..., int | None]
 
 
 Column: TypeAlias = "tuple[Transformation, Source]"
@@ -85,7 +86,7 @@ def _after_season(season: int, lag: int, step: int = 1, **_: Any) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Operation:
     """One line of the table: the function, what it works on and, in steps, how far back it looks.
 
     It `needs` the windows of values, the origins, the calendar ("times"), the labels or other transformations ("parts")
@@ -96,7 +97,7 @@ class Kind:
 
     function: Callable[..., Floats]
     needs: str = "values"
-    memory: Steps = lambda **_: 1
+    memory: Memory = lambda **_: 1
     back: Callable[..., int] = _after_lag
     rule: Callable[..., str] = lambda **_: ""
     """What is wrong with arguments that can't stand together."""
@@ -112,9 +113,7 @@ class Kind:
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters with their defaults; `inspect.Parameter.empty` marks those that must be given."""
-        own = list(inspect.signature(self.function).parameters.values())
-        own = [one for one in own if one.name not in _GIVEN]
-        found = {one.name: one.default for one in own}
+        found = {name: default for name, default in _defaults(self.function).items() if name not in _GIVEN}
         if self.needs == "values" and self.back in (_after_lag, _after_season):
             found |= {"lag": 1}
         return found | ({"of": None, "across": None} if self.sourced else {})
@@ -122,7 +121,7 @@ class Kind:
     @property
     def sourced(self) -> bool:
         """Whether it works on values of a metric type."""
-        return self.needs == "values" or "source" in inspect.signature(self.function).parameters
+        return self.needs == "values" or "source" in _defaults(self.function)
 
     def __call__(self, *values: Any, **named: Any) -> Transformation:
         """The transformation with these arguments; BadInput says which one can't be taken."""
@@ -141,6 +140,12 @@ class Kind:
         return Transformation(self.name, tuple(made))
 
 
+@cache
+def _defaults(function: Callable[..., Floats]) -> Mapping[str, Any]:
+    """The parameters of a function with their defaults."""
+    return {one.name: one.default for one in inspect.signature(function).parameters.values()}
+
+
 _GIVEN = {"cells", "steps", "texts", "at", "source"}
 
 _RULES: dict[str, Callable[..., str]] = {
@@ -155,40 +160,40 @@ _RULES: dict[str, Callable[..., str]] = {
 ONCE, TWICE = 1.15, 2.0
 """Years: what happened a year ago has to have been seen; a time of the year, two times. Chosen, not measured."""
 
-value = Kind(kernels.value, back=lambda **_: 0, scales=True)
-lag = Kind(kernels.lag, back=lambda n, step=1, **_: step - 1 + n if n else 0, scales=True)
-lag_of_target = Kind(
+value = Operation(kernels.value, back=lambda **_: 0, scales=True)
+lag = Operation(kernels.lag, back=lambda n, step=1, **_: step - 1 + n if n else 0, scales=True)
+lag_of_target = Operation(
     kernels.lag_of_target, back=lambda n, step=1, **_: max(n, step), years=ONCE, component="yearly", scales=True
 )
-seasonal_lag = Kind(
+seasonal_lag = Operation(
     kernels.seasonal_lag,
     back=lambda season, n, step=1, **_: season * (-(-step // season) + n - 1),
     component="weekly",
     scales=True,
 )
-difference = Kind(kernels.difference, memory=lambda n, **_: n + 1, scales=True)
-rolling_mean = Kind(kernels.rolling_mean, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
-rolling_sum = Kind(kernels.rolling_sum, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
-rolling_std = Kind(kernels.rolling_std, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
-rolling_min = Kind(kernels.rolling_min, memory=lambda window, **_: window, scales=True)
-rolling_max = Kind(kernels.rolling_max, memory=lambda window, **_: window, scales=True)
-rolling_median = Kind(kernels.rolling_median, memory=lambda window, **_: window, scales=True)
-rolling_quantile = Kind(kernels.rolling_quantile, memory=lambda window, **_: window, scales=True)
-expanding_mean = Kind(kernels.expanding_mean, memory=lambda **_: None, scales=True)
-ewm_mean = Kind(kernels.ewm_mean, memory=lambda **_: None, rule=_RULES["one"], scales=True)
-seasonal_rolling_mean = Kind(
+difference = Operation(kernels.difference, memory=lambda n, **_: n + 1, scales=True)
+rolling_mean = Operation(kernels.rolling_mean, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
+rolling_sum = Operation(kernels.rolling_sum, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
+rolling_std = Operation(kernels.rolling_std, memory=lambda window, **_: window, rule=_RULES["fits"], scales=True)
+rolling_min = Operation(kernels.rolling_min, memory=lambda window, **_: window, scales=True)
+rolling_max = Operation(kernels.rolling_max, memory=lambda window, **_: window, scales=True)
+rolling_median = Operation(kernels.rolling_median, memory=lambda window, **_: window, scales=True)
+rolling_quantile = Operation(kernels.rolling_quantile, memory=lambda window, **_: window, scales=True)
+expanding_mean = Operation(kernels.expanding_mean, memory=lambda **_: None, scales=True)
+ewm_mean = Operation(kernels.ewm_mean, memory=lambda **_: None, rule=_RULES["one"], scales=True)
+seasonal_rolling_mean = Operation(
     kernels.seasonal_rolling_mean,
     memory=lambda season, window, **_: season * (window - 1) + 1,
     back=_after_season,
     component="weekly",
     scales=True,
 )
-share_missing = Kind(kernels.share_missing, memory=lambda window, **_: window)
-steps_since_observed = Kind(kernels.steps_since_observed, memory=lambda most, **_: most + 1)
-steps_since_nonzero = Kind(kernels.steps_since_nonzero, memory=lambda most, **_: most + 1)
-level = Kind(origins.level, needs="origins", memory=lambda **_: None)
-running_mean = Kind(origins.running_mean, needs="origins", memory=lambda **_: None, scales=True)
-seasonal_mean = Kind(
+share_missing = Operation(kernels.share_missing, memory=lambda window, **_: window)
+steps_since_observed = Operation(kernels.steps_since_observed, memory=lambda most, **_: most + 1)
+steps_since_nonzero = Operation(kernels.steps_since_nonzero, memory=lambda most, **_: most + 1)
+level = Operation(origins.level, needs="origins", memory=lambda **_: None)
+running_mean = Operation(origins.running_mean, needs="origins", memory=lambda **_: None, scales=True)
+seasonal_mean = Operation(
     origins.seasonal_mean,
     needs="origins",
     memory=lambda season, window, **_: season * (window - 1) + 1,
@@ -197,30 +202,32 @@ seasonal_mean = Kind(
     scales=True,
 )
 seasonal_std = replace(seasonal_mean, function=origins.seasonal_std)
-smoothed = Kind(origins.smoothed, needs="origins", memory=lambda **_: None, component="weekly", scales=True)
-year_index = Kind(origins.year_index, needs="origins", memory=lambda **_: None, years=ONCE, component="yearly")
-year_growth = Kind(origins.year_growth, needs="origins", memory=lambda **_: None, years=TWICE, component="yearly")
-step_ahead = Kind(origins.step_ahead, needs="origins")
-relative = Kind(
+smoothed = Operation(origins.smoothed, needs="origins", memory=lambda **_: None, component="weekly", scales=True)
+year_index = Operation(origins.year_index, needs="origins", memory=lambda **_: None, years=ONCE, component="yearly")
+year_growth = Operation(origins.year_growth, needs="origins", memory=lambda **_: None, years=TWICE, component="yearly")
+step_ahead = Operation(origins.step_ahead, needs="origins")
+relative = Operation(
     kernels.relative,
     needs="parts",
     rule=lambda x, **_: (
         "" if TRANSFORMATIONS[x.name].scales else f"takes a transformation in the unit of its values; found {x}"
     ),
 )
-ratio = Kind(kernels.ratio, needs="parts")
-log1p = Kind(kernels.log1p, needs="parts")
-label = Kind(kernels.label, needs="labels")
-day_of_week = Kind(kernels.day_of_week, needs="times", component="weekly")
-day_of_month = Kind(kernels.day_of_month, needs="times", component="yearly")
-day_of_year = Kind(kernels.day_of_year, needs="times", years=TWICE, component="yearly")
-month = Kind(kernels.month, needs="times", years=TWICE, component="yearly")
-hour = Kind(kernels.hour, needs="times", component="weekly")
-holiday = Kind(kernels.holiday, needs="times", component="holidays")
-steps_to_holiday = Kind(kernels.steps_to_holiday, needs="times", component="holidays")
-steps_since_holiday = Kind(kernels.steps_since_holiday, needs="times", component="holidays")
+ratio = Operation(kernels.ratio, needs="parts")
+log1p = Operation(kernels.log1p, needs="parts")
+label = Operation(kernels.label, needs="labels")
+day_of_week = Operation(kernels.day_of_week, needs="times", component="weekly")
+day_of_month = Operation(kernels.day_of_month, needs="times", component="yearly")
+day_of_year = Operation(kernels.day_of_year, needs="times", years=TWICE, component="yearly")
+month = Operation(kernels.month, needs="times", years=TWICE, component="yearly")
+hour = Operation(kernels.hour, needs="times", component="weekly")
+holiday = Operation(kernels.holiday, needs="times", component="holidays")
+steps_to_holiday = Operation(kernels.steps_to_holiday, needs="times", component="holidays")
+steps_since_holiday = Operation(kernels.steps_since_holiday, needs="times", component="holidays")
 
-TRANSFORMATIONS: Mapping[str, Kind] = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Kind)}
+TRANSFORMATIONS: Mapping[str, Operation] = {
+    operation.name: operation for operation in list(vars().values()) if isinstance(operation, Operation)
+}
 """Every transformation by its name."""
 
 
@@ -228,6 +235,7 @@ _AS_OBSERVED = (kernels.value, kernels.lag, kernels.lag_of_target, kernels.seaso
 """What takes single values as they are."""
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Transformation:
     """The transformation of a text; UnknownName for a name that is none, BadInput for what can't be read."""
     try:
@@ -252,38 +260,55 @@ def sources_in(transformation: Transformation, own: Source) -> set[Source]:
 
 def compute(transformation: Transformation, at: Point) -> Floats:
     """Its values of each series at each origin; one row or column when they are the same for all."""
-    kind, given = TRANSFORMATIONS[transformation.name], transformation.given
-    if kind is relative:
-        return compute(given["x"], replace(at, relative=True))
-    if kind.needs == "parts":
-        return kind.function(**{name: compute(one, at) for name, one in given.items()})
-    if kind.needs == "labels":
-        return kind.function(at.inputs.labels, **given)
-    if kind.needs == "times":
-        whole = at.inputs.dated(transformation, lambda steps: kind.function(steps, **given))
-        return at.back(Cells(whole), 0)
+    return _computed(transformation)(at)
+
+
+@lru_cache(maxsize=4096)
+def _computed(transformation: Transformation) -> Callable[[Point], Floats]:
+    """What computes it: a training asks for the same ones at every step ahead."""
+    operation, given = TRANSFORMATIONS[transformation.name], transformation.given
+    if operation is relative:
+        inner = _computed(given["x"])
+        return lambda at: inner(replace(at, relative=True))
+    if operation.needs == "parts":
+        parts = {name: _computed(one) for name, one in given.items()}
+        return lambda at: operation.function(**{name: part(at) for name, part in parts.items()})
+    if operation.needs == "labels":
+        return lambda at: operation.function(at.inputs.labels, **given)
+    if operation.needs == "times":
+        text = str(transformation)
+        return lambda at: at.back(Cells(at.inputs.dated(text, lambda steps: operation.function(steps, **given))), 0)
+    of, across = given.get("of"), given.get("across")
     own = {name: given[name] for name in given if name not in ("of", "across")}
-    source = at.source(given.get("of"), given.get("across"))
-    if kind.needs == "origins":
-        return kind.function(at, source, **own) if kind.sourced else kind.function(at, **own)
+    if not operation.sourced:
+        return lambda at: operation.function(at, **own)
+    if operation.needs == "origins":
+        return lambda at: operation.function(at, at.source(of, across), **own)
+    if operation.function in _AS_OBSERVED:
+        return lambda at: at.value(at.source(of, across), operation.back(**given, step=at.step))
     own.pop("lag", None)
-    back = kind.back(**given, step=at.step)
-    if kind.function in _AS_OBSERVED:
-        return at.value(source, back)
-    memory = kind.memory(**given) or 1
-    windows = at.inputs.windows((kind.name, *own.items()), source, memory, lambda cells: kind.function(cells, **own))
-    return at.scaled(at.back(windows, back), source)
+    memory, key = operation.memory(**given) or 1, (operation.name, *own.items())
+
+    def windows(at: Point) -> Floats:
+        source = at.source(of, across)
+        whole = at.inputs.windows(key, source, memory, lambda cells: operation.function(cells, **own))
+        return at.scaled(at.back(whole, operation.back(**given, step=at.step)), source)
+
+    return windows
 
 
 def reach(transformation: Transformation) -> int | None:
     """How many steps before the row the oldest value lies that it looks at; None when it looks at all of them."""
-    bounded = all(kind.memory(**given) is not None for kind, given in _leaves(transformation))
+    bounded = all(operation.memory(**given) is not None for operation, given in _leaves(transformation))
     return room(transformation) if bounded else None
 
 
 def room(transformation: Transformation) -> int:
     """How many steps before the row an array has to begin at least; windows without an end need none of their own."""
-    spans = [kind.back(**_lagged(given)) + (kind.memory(**given) or 1) - 1 for kind, given in _leaves(transformation)]
+    spans = [
+        operation.back(**_lagged(given)) + (operation.memory(**given) or 1) - 1
+        for operation, given in _leaves(transformation)
+    ]
     return max(spans, default=0)
 
 
@@ -304,8 +329,8 @@ def newest(transformation: Transformation, metric_type: str, own: str | None) ->
     `own` is the metric type that the transformation works on when it names none.
     """
     backs = [
-        kind.back(**_lagged(given))
-        for kind, given in _leaves(transformation)
+        operation.back(**_lagged(given))
+        for operation, given in _leaves(transformation)
         if (given.get("of") or own) == metric_type
     ]
     return min(backs, default=None)
@@ -313,13 +338,13 @@ def newest(transformation: Transformation, metric_type: str, own: str | None) ->
 
 def dated(transformation: Transformation) -> bool:
     """Whether it looks at the calendar."""
-    kind = TRANSFORMATIONS[transformation.name]
-    return kind.needs == "times" or kind is smoothed or any(map(dated, _inner(transformation)))
+    operation = TRANSFORMATIONS[transformation.name]
+    return operation.needs == "times" or operation is smoothed or any(map(dated, _inner(transformation)))
 
 
-def uses(transformation: Transformation, kind: Kind) -> bool:
-    """Whether it is of a kind, or has one of that kind inside."""
-    return transformation.name == kind.name or any(uses(one, kind) for one in _inner(transformation))
+def uses(transformation: Transformation, operation: Operation) -> bool:
+    """Whether it is of a operation, or has one of that operation inside."""
+    return transformation.name == operation.name or any(uses(one, operation) for one in _inner(transformation))
 
 
 def years(transformation: Transformation) -> float:
@@ -338,11 +363,11 @@ def sources(transformation: Transformation) -> set[tuple[str | None, str | None]
     return {(given.get("of"), given.get("across")) for _, given in _leaves(transformation)}
 
 
-def _leaves(transformation: Transformation) -> Iterator[tuple[Kind, dict[str, Any]]]:
+def _leaves(transformation: Transformation) -> Iterator[tuple[Operation, dict[str, Any]]]:
     """The transformations of values inside, with their arguments."""
-    kind, given = TRANSFORMATIONS[transformation.name], transformation.given
-    if kind.sourced:
-        yield kind, given
+    operation, given = TRANSFORMATIONS[transformation.name], transformation.given
+    if operation.sourced:
+        yield operation, given
     for one in _inner(transformation):
         yield from _leaves(one)
 
@@ -425,11 +450,11 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 """What each parameter takes, whichever transformation has it."""
 
 
-def _checked(kind: str, name: str, value: Any) -> Argument:
+def _checked(operation: str, name: str, value: Any) -> Argument:
     if isinstance(value, list):
         value = tuple(value)
     words, holds = _CHECKS[name]
     if not holds(value):
-        raise BadInput(f"{name}={value!r} of {kind} can't be taken; expected {words}")
+        raise BadInput(f"{name}={value!r} of {operation} can't be taken; expected {words}")
     accepted: Argument = float(value) if name in ("alpha", "halflife", "q") else value
     return accepted

@@ -217,7 +217,8 @@ def store(
     correct something, which is slower.
     """
     ids = np.unique(np.r_[changes.new["series_id"], changes.changed["series_id"]]).tolist()
-    if gone := transaction.value("hold_series", series_ids=ids):
+    tenants = transaction.value("hold_series", series_ids=ids)
+    if gone := [series_id for series_id, tenant in zip(ids, tenants, strict=True) if tenant is None]:
         raise BadInput(
             f"somebody deleted series {', '.join(map(str, gone[:3]))}{', …' if len(gone) > 3 else ''} while this file"
             " was stored; send the file again: it stores what is not there"
@@ -225,6 +226,7 @@ def store(
     inserted = corrected = 0
     if len(changes.new["series_id"]) and not contested:
         straight = {name: column for name, column in changes.new.items() if name != "quality_stated"}
+        straight["tenant_id"] = np.array(tenants, dtype=np.int32)[np.searchsorted(ids, straight["series_id"])]
         inserted = months.write(transaction, straight)
         series_id, at = straight["series_id"], straight["observed_at"]
         begins = np.flatnonzero(np.r_[True, np.diff(series_id) != 0])

@@ -100,6 +100,7 @@ def read_archived(
         with _verified(Path(month.path), month) as file:
             for rows in wanted.parts(file, columns):
                 transaction.copy_arrays(f"pg_temp.{table}", {name: rows[name].to_numpy() for name in columns})
+    transaction.run("give_archived_rows_their_tenants")
     transaction.run("analyze_archived_tables")
 
 

@@ -32,7 +32,7 @@ select v.version_id, case when o.version_id is null then 'sync' else 'copy' end,
   left join lateral (
        select a.version_id, a.metrics
          from analytics.model_anchors a
-        where d.claims and a.lineage_sha256 = d.lineage_sha256 and a.anchored_by in ('training', 'migration')
+        where d.claims and a.lineage_sha256 = d.lineage_sha256 and a.anchored_by = 'training'
           and a.files = case when a.files ? 'MLmodel' then d.files  -- before whole models were anchored: code and artifacts
                              else (select jsonb_object_agg(f.key, f.value) from jsonb_each(d.files) f
                                     where f.key like 'artifacts/%' or f.key ~ '^[^/]+\.py$') end

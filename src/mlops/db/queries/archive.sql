@@ -112,6 +112,13 @@ create temporary view time_series_metrics as
 create temporary view time_series_revisions as
     select * from analytics.time_series_revisions union all select * from pg_temp.archived_revisions
 
+-- name: give_archived_rows_their_tenants
+-- rows of archived months are of the tenant that their series has now
+update pg_temp.archived_metrics a set tenant_id = s.tenant_id
+  from analytics.series s where s.series_id = a.series_id and s.tenant_id <> a.tenant_id;
+update pg_temp.archived_revisions a set tenant_id = s.tenant_id
+  from analytics.series s where s.series_id = a.series_id and s.tenant_id <> a.tenant_id
+
 -- name: analyze_archived_tables
 -- gives the planner statistics about the archived rows
 analyze pg_temp.archived_metrics, pg_temp.archived_revisions

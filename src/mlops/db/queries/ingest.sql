@@ -49,7 +49,7 @@ select analytics.prepare_arriving()
 select inserted, corrected from analytics.merge_arriving()
 
 -- name: hold_series
--- keeps some series and all months until the end of the transaction; those of the series that are not there
+-- keeps some series and all months until the end of the transaction; the tenant of each, null for one that is not there
 select analytics.hold_series(cast(:series_ids as bigint[]))
 
 -- name: mark_spans_dirty

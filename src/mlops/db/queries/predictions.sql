@@ -9,9 +9,11 @@ select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_8
 -- name: store_predictions
 -- stores forecasts; the first one for the same version, series, cutoff and target is kept
 insert into analytics.model_prediction_results
-       (version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts)
-select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts
-  from staged_predictions
+       (version_id, series_id, tenant_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id,
+        decomposition, parts)
+select version_id, series_id, coalesce(s.tenant_id, 1), issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb,
+       request_id, decomposition, parts
+  from staged_predictions left join analytics.series s using (series_id)
  order by version_id, series_id, cutoff, target_at
     on conflict (version_id, series_id, cutoff, target_at) do nothing
 

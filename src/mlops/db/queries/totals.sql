@@ -57,9 +57,8 @@ select weeks_of, series_id from analytics.series where weeks_of = any(cast(:seri
 
 -- name: store_forecast_parts
 -- stores which series each total of an issue sums; what is there already is kept
-insert into analytics.forecast_parts (version_id, series_id, cutoff, parts)
-select :version_id, t.series_id, :cutoff, array_agg(p.part_id order by p.part_id)
-  from unnest(cast(:totals as bigint[]), cast(:parts as bigint[])) as p (total_id, part_id)
- cross join lateral (select p.total_id as series_id) t
- group by t.series_id
+insert into analytics.forecast_parts (version_id, series_id, tenant_id, cutoff, parts)
+select :version_id, s.series_id, s.tenant_id, :cutoff, array_agg(p.part_id order by p.part_id)
+  from unnest(cast(:totals as bigint[]), cast(:parts as bigint[])) as p (series_id, part_id) join analytics.series s using (series_id)
+ group by s.series_id, s.tenant_id
     on conflict (version_id, series_id, cutoff) do nothing

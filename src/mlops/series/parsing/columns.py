@@ -1,6 +1,6 @@
 """One column of text at a time: its typed values, and for each row the reason why it can't be taken.
 
-Whatever can be judged once per distinct text is: a file of a million rows holds few different times, places and labels.
+Whatever can be told once per distinct text is: a file of a million rows holds few different times, places and labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,7 @@ import pyarrow.compute as arrow
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.times import UTC, local_times
 
-__all__ = ["Column", "Rows", "Stamp", "Verdict", "also", "constant", "numbers", "times", "words"]
-
-Rows = npt.NDArray[Any]
-"""One entry per row."""
+__all__ = ["Column", "Stamp", "Verdict", "also", "constant", "numbers", "times", "words"]
 
 PATTERN = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?"
 OFFSET = r" ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
@@ -34,7 +31,7 @@ class Column:
     """The typed values of a column, and why a row can't be taken (None where it can; None at all if every row can)."""
 
     values: Any
-    reasons: Rows | None = None
+    reasons: npt.NDArray[Any] | None = None
 
 
 Stamp = Literal["begin", "end"]
@@ -49,13 +46,14 @@ def constant(value: Any, rows: int) -> Column:
     return Column(pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value], dtype=object)))
 
 
-def words(raw: "pd.Series[Any]", judge: Callable[[str], Verdict], *, absent: Verdict) -> Column:
-    """A categorical of what `judge` makes of each distinct text; `absent` is the verdict on rows without one."""
+def words(raw: "pd.Series[Any]", verdict: Callable[[str], Verdict], *, absent: Verdict) -> Column:
+    """A categorical of the `verdict` on each distinct text; `absent` is that on rows without one."""
     codes, distinct = _factorized(raw)
-    judged = [judge(str(text)) if str(text) else absent for text in distinct]
-    judged.append(absent)  # code -1: nothing there
-    found, values = pd.factorize(_objects([value for value, _ in judged]), use_na_sentinel=True)
-    return Column(pd.Categorical.from_codes(found[codes], pd.Index(values, dtype=object)), _gathered(judged, codes))
+    verdicts = [verdict(str(text)) if str(text) else absent for text in distinct]
+    verdicts.append(absent)  # code -1: nothing there
+    kept, values = pd.factorize(_objects([value for value, _ in verdicts]), use_na_sentinel=True)
+    reasons = _picked(_objects([reason for _, reason in verdicts]), codes)
+    return Column(pd.Categorical.from_codes(kept[codes], pd.Index(values, dtype=object)), reasons)
 
 
 def numbers(raw: "pd.Series[Any]", *, required: bool) -> Column:
@@ -90,38 +88,38 @@ def times(
     """
     codes, distinct = _factorized(raw)
     steps, zones = [*granularity.categories, None], [*zone.categories, None]
-    of_step, of_zone, codes = (np.asarray(one, dtype=np.int64) for one in (granularity.codes, zone.codes, codes))
+    of_step, of_zone, codes = (np.asarray(x, dtype=np.int64) for x in (granularity.codes, zone.codes, codes))
     kinds = of_step % len(steps) * len(zones) + of_zone % len(zones)  # -1 counts from the end
     there = np.flatnonzero(np.bincount(kinds, minlength=1))
     kind = np.searchsorted(there, np.arange(len(steps) * len(zones)))[kinds]
-    judged = [
-        _judged([*distinct, None], steps[one // len(zones)], zones[one % len(zones)], latest, stamp, clocks)
-        for one in there
+    columns = [
+        _times_of([*distinct, None], steps[number // len(zones)], zones[number % len(zones)], latest, stamp, clocks)
+        for number in there
     ]
     rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)
-    values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in judged)])
-    return Column(values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in judged)]), rows))
+    values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in columns)])
+    return Column(values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in columns)]), rows))
 
 
-def also(column: Column, *rules: tuple[Rows, str]) -> Column:
-    """The column with more rules; what was found before goes first, and the first rule that holds."""
+def also(column: Column, *rules: tuple[npt.NDArray[Any], str]) -> Column:
+    """The column with more rules; a reason that is there goes first, then the first rule that holds."""
     held = [(holds, text) for holds, text in rules if holds.any()]
     if not held:
         return column
-    found = np.full(len(held[0][0]), None, dtype=object) if column.reasons is None else column.reasons.copy()
+    reasons = np.full(len(held[0][0]), None, dtype=object) if column.reasons is None else column.reasons.copy()
     for holds, text in held:
-        found[holds & pd.isna(found)] = text
-    return Column(column.values, found)
+        reasons[holds & pd.isna(reasons)] = text
+    return Column(column.values, reasons)
 
 
-def _judged(
+def _times_of(
     texts: Sequence[Any],
     name: str | None,
     zone: str | None,
     latest: np.datetime64,
     stamp: Stamp,
     clocks: Sequence[str],
-) -> tuple[Rows, Rows]:
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The time of each text for series of a granularity and zone, or the reason why it is none."""
     raw, step = pd.Series(texts, dtype=object), GRANULARITIES.get(name or "", ANY)
     formed, aware = (raw.str.fullmatch(form, na=False).to_numpy(dtype=bool) for form in (PATTERN, AWARE))
@@ -131,9 +129,11 @@ def _judged(
     begins, real = values.copy(), ~np.isnat(values)
     if stamp == "end" and step is not ANY:
         begins[real] = step.begun(values[real])
-    outside = (begins < EARLIEST) | (values < EARLIEST) | (values > latest) | (np.isnat(values) & _far(raw, latest))
+    years = pd.to_numeric(raw.str[:4], errors="coerce")  # one like 9999 can't even be parsed
+    far = ((years < 1970) | (years > int(str(latest)[:4]))).to_numpy(dtype=bool)
+    outside = (begins < EARLIEST) | (values < EARLIEST) | (values > latest) | (np.isnat(values) & far)
     own = np.where(aware, _parse(raw.where(formed & aware).str.replace(OFFSET, "", regex=True)), written)
-    shown = [local_times(begins, one) for one in ([zone] if zone else clocks)] if not step.dated else []
+    shown = [local_times(begins, clock) for clock in ([zone] if zone else clocks)] if not step.dated else []
     unaligned, carries = _unaligned(begins, step, zone, shown if zone else [own, *shown])
     nowhere = np.isnat(values)
     standing = np.zeros(len(written), dtype=bool)  # of a time that comes twice, the second
@@ -160,7 +160,9 @@ def _judged(
     return begins, np.full(len(begins), None, dtype=object) if reasons is None else reasons
 
 
-def _unaligned(values: Rows, step: Granularity, zone: str | None, shown: Sequence[Rows]) -> tuple[Rows, str]:
+def _unaligned(
+    values: npt.NDArray[Any], step: Granularity, zone: str | None, shown: Sequence[npt.NDArray[Any]]
+) -> tuple[npt.NDArray[Any], str]:
     """Times that begin no step of that granularity, whichever the anchor of its series; and what one carries.
 
     Hours are full as one of the clocks has `shown` them.
@@ -181,7 +183,7 @@ def _unaligned(values: Rows, step: Granularity, zone: str | None, shown: Sequenc
     return off, carries if not step.counted else f"{carries}; --stamp end takes times that name the last date instead"
 
 
-def _factorized(raw: "pd.Series[Any]") -> tuple[Rows, "pd.Index[Any]"]:
+def _factorized(raw: "pd.Series[Any]") -> tuple[npt.NDArray[Any], "pd.Index[Any]"]:
     """A code for each row, -1 where nothing is there, and the text of each code."""
     if isinstance(raw.dtype, pd.CategoricalDtype):
         return raw.cat.codes.to_numpy(), raw.cat.categories
@@ -197,41 +199,31 @@ def _floats(raw: "pd.Series[Any]") -> npt.NDArray[np.float64]:
             return np.asarray(spelled.to_numpy(zero_copy_only=False), dtype=np.float64)
         except pa.ArrowInvalid:  # some text is no number: find out which
             raw = raw.astype(object)
-    values: Rows = pd.to_numeric(raw, errors="coerce").astype("float64").to_numpy()
+    values: npt.NDArray[Any] = pd.to_numeric(raw, errors="coerce").astype("float64").to_numpy()
     return values
 
 
-def _gathered(judged: list[Verdict], codes: Rows) -> Rows | None:
-    return _picked(_objects([reason for _, reason in judged]), codes)
-
-
-def _picked(reasons: Rows, codes: Rows) -> Rows | None:
+def _picked(reasons: npt.NDArray[Any], codes: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     """The reasons of the rows, or None when no row has one."""
-    told = ~pd.isna(reasons)
-    return reasons[codes] if told.any() and told[codes].any() else None
+    refused = ~pd.isna(reasons)
+    return reasons[codes] if refused.any() and refused[codes].any() else None
 
 
-def _parse(texts: "pd.Series[Any]") -> Rows:
+def _parse(texts: "pd.Series[Any]") -> npt.NDArray[Any]:
     return _naive(pd.Series(pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")))
 
 
-def _localized(written: Rows, timezone: str, *, ambiguous: Any = "NaT") -> Rows:
+def _localized(written: npt.NDArray[Any], timezone: str, *, ambiguous: Any = "NaT") -> npt.NDArray[Any]:
     local = pd.DatetimeIndex(written).tz_localize(timezone, ambiguous=ambiguous, nonexistent="NaT")
     return _naive(local.tz_convert("UTC").to_series())
 
 
-def _naive(stamps: "pd.Series[Any]") -> Rows:
-    naive: Rows = stamps.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+def _naive(stamps: "pd.Series[Any]") -> npt.NDArray[Any]:
+    naive: npt.NDArray[Any] = stamps.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     return naive
 
 
-def _far(texts: "pd.Series[Any]", latest: np.datetime64) -> Rows:
-    """Whether the written year is out of range; years like 9999 can't even be parsed."""
-    years = pd.to_numeric(texts.str[:4], errors="coerce")
-    return ((years < 1970) | (years > int(str(latest)[:4]))).to_numpy(dtype=bool)
-
-
-def _objects(items: list[Any]) -> Rows:
-    found = np.empty(len(items), dtype=object)
-    found[:] = items
-    return found
+def _objects(items: list[Any]) -> npt.NDArray[Any]:
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array

@@ -62,9 +62,9 @@ def as_long(
     if left and not taken:
         raise BadInput(f"holds no row of {metric_type}; its metric types are {', '.join(sorted(left))}", where=where)
     if left:
-        told = ", ".join(f"{count:,} of {name}" for name, count in sorted(left.items()))
+        counts = ", ".join(f"{count:,} of {name}" for name, count in sorted(left.items()))
         empty = rows.iloc[:0]
-        yield Chunk(empty, notes=(f"rows of other metric types were left out: {told}",))
+        yield Chunk(empty, notes=(f"rows of other metric types were left out: {counts}",))
 
 
 def _check(

@@ -70,9 +70,13 @@ class ParsedRows:
 
         for chunk, checked in ahead(check, chunks, threads=2):
             self.notes += chunk.notes
-            self._refuse(chunk.refused, len(chunk.refused))
+            self.read += len(chunk.refused)
+            self.refusals.add(chunk.refused, len(chunk.refused))
             if checked is not None:
-                self._take(checked)
+                self.read += checked.count + len(checked.good)
+                self.refusals.add(checked.refused, checked.count)
+                if len(checked.good):
+                    self._take(checked.good)
             if progress is not None:
                 progress(self.read)
 
@@ -98,23 +102,21 @@ class ParsedRows:
         if self.repeated:
             self.notes += (f"{self.repeated} rows repeat another row of the file and were taken once",)
 
-    def _take(self, checked: Checked) -> None:
-        self._refuse(checked.refused, checked.count)
-        good = checked.good
-        self.read += len(good)
-        if len(good):
-            keys = self._numbered(good)
-            rows = _records(good, keys)
-            other = self._otherwise_zoned(good["time_zone"].cat, keys)
-            if other.any():
-                zones = [self._zones[key] for key in keys[other].tolist()]
-                said = good["time_zone"].astype(object)[other].tolist()
-                why = "the file says {} and {} for the same series; a series has one time zone"
-                self._refuse_rows(
-                    rows[other], [why.format(*both) for both in zip(zones, said, strict=True)], "time_zone"
-                )
-                rows = rows[~other]
-            self._sort.add(rows)
+    def _take(self, good: pd.DataFrame) -> None:
+        """Keep typed rows; of a series that has another zone in an earlier row they are refused."""
+        keys = self._numbered(good)
+        rows = np.empty(len(good), dtype=ROW)
+        rows["key"], rows["line"], rows["at"] = keys, good["line"], good["observed_at"]
+        for name in NUMBERS:
+            rows[name] = good[name]
+        other = self._otherwise_zoned(good["time_zone"].cat, keys)
+        if other.any():
+            zones = [self._zones[key] for key in keys[other].tolist()]
+            here = good["time_zone"].astype(object)[other].tolist()
+            why = "the file says {} and {} for the same series; a series has one time zone"
+            self._refuse_rows(rows[other], [why.format(*both) for both in zip(zones, here, strict=True)], "time_zone")
+            rows = rows[~other]
+        self._sort.add(rows)
 
     def _otherwise_zoned(self, zone: Any, keys: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Which rows name another zone than the first row of their series that names one."""
@@ -135,10 +137,6 @@ class ParsedRows:
         entries = {"line": rows["line"], "column_name": column, "found": found, "reason": reasons, "raw": raw}
         self.refusals.add(pd.DataFrame(entries), len(rows))
 
-    def _refuse(self, refused: pd.DataFrame, rows: int) -> None:
-        self.read += rows
-        self.refusals.add(refused, rows)
-
     def _numbered(self, good: pd.DataFrame) -> npt.NDArray[np.int32]:
         """A number for the series of each row, in the order in which series are seen for the first time."""
         codes = np.zeros(len(good), dtype=np.int64)
@@ -153,14 +151,6 @@ class ParsedRows:
         for place, identity in sorted(zip(places.tolist(), firsts.itertuples(index=False, name=None), strict=True)):
             numbers[codes[place]] = self._keys.setdefault(identity, len(self._keys))
         return numbers[codes]
-
-
-def _records(good: pd.DataFrame, keys: npt.NDArray[np.int32]) -> Rows:
-    rows = np.empty(len(good), dtype=ROW)
-    rows["key"], rows["line"], rows["at"] = keys, good["line"], good["observed_at"]
-    for name in NUMBERS:
-        rows[name] = good[name]
-    return rows
 
 
 def _disagreement(rows: Rows, series: pd.DataFrame) -> pd.DataFrame:

@@ -86,9 +86,9 @@ class Refusals:
             yield batch.to_pandas()
 
 
-def _together(one: RefusedKind, other: RefusedKind) -> RefusedKind:
-    first = min(one, other, key=lambda kind: kind.first_line)
-    return replace(first, rows=one.rows + other.rows, last_line=max(one.last_line, other.last_line))
+def _together(kind: RefusedKind, other: RefusedKind) -> RefusedKind:
+    first = min(kind, other, key=lambda each: each.first_line)
+    return replace(first, rows=kind.rows + other.rows, last_line=max(kind.last_line, other.last_line))
 
 
 def _storable(refused: pd.DataFrame) -> pd.DataFrame:

@@ -53,19 +53,19 @@ def off_step(rows: Rows, clocks: Sequence[Clock]) -> tuple[npt.NDArray[np.bool_]
     kinds: dict[tuple[str, str], list[int]] = {}
     for number, clock in enumerate(series):
         kinds.setdefault((clock.granularity.name, clock.zone), []).append(number)
-    found = np.zeros(len(rows), dtype=np.int64)
+    anchors = np.zeros(len(rows), dtype=np.int64)
     for (name, zone), numbers in kinds.items():
         if has_anchor(name):
             own, step = np.isin(place, numbers), GRANULARITIES[name]
-            found[own] = _anchors(rows["at"][own] if step.dated else local_times(rows["at"][own], zone), step)
+            anchors[own] = _anchors(rows["at"][own] if step.dated else local_times(rows["at"][own], zone), step)
     for number, clock in enumerate(series):
         if clock.anchor is None:
-            clock.anchor = int(found[begins[number]])
+            clock.anchor = int(anchors[begins[number]])
     wanted = np.array([clock.anchor for clock in series], dtype=np.int64)[place]
     whole = np.array([clock.why is not None for clock in series], dtype=bool)[place]
-    bad = whole | (found != wanted)
-    of_bad = zip(place[bad].tolist(), wanted[bad].tolist(), found[bad].tolist(), strict=True)
-    return bad, [series[one].why or _reason(series[one], right, wrong) for one, right, wrong in of_bad]
+    bad = whole | (anchors != wanted)
+    of_bad = zip(place[bad].tolist(), wanted[bad].tolist(), anchors[bad].tolist(), strict=True)
+    return bad, [series[number].why or _reason(series[number], right, wrong) for number, right, wrong in of_bad]
 
 
 def _anchors(at: npt.NDArray[np.datetime64], step: Granularity) -> Ints:

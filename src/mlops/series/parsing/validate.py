@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.granularity import named
@@ -16,7 +17,7 @@ from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName, nearest
 from mlops.panels.timestamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
-from mlops.series.parsing.columns import Column, Rows, Stamp, Verdict, also, constant, numbers, times, words
+from mlops.series.parsing.columns import Column, Stamp, Verdict, also, constant, numbers, times, words
 from mlops.times import NOT_A_ZONE, zone_named
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
@@ -86,13 +87,19 @@ def check_columns(names: Sequence[str], where: str) -> None:
 
 
 def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
-    """A chunk (columns of the long format and `line`) parted into typed rows and refused ones.
+    """A chunk (columns of the long format and `line`) divided into typed rows and refused ones.
 
     Typed rows have every column of a series' identity and `time_zone` as a categorical, `observed_at` as UTC without a
     zone in microseconds, and floats.
     """
     frame = frame.reset_index(drop=True)
-    columns = {**_identity(frame, rules), **{name: _number(frame, name) for name in NUMBERS}}
+    missing = np.full(len(frame), np.nan)
+    columns = _identity(frame, rules)
+    for name in NUMBERS:
+        columns[name] = numbers(frame[name], required=name == "value") if name in frame.columns else Column(missing)
+    quality = columns["quality_score"]
+    outside = (quality.values < 0) | (quality.values > 1)
+    columns["quality_score"] = also(quality, (outside, "a quality score is from 0 to 1"))
     columns["observed_at"] = times(
         frame["observed_at"],
         columns["granularity"].values,
@@ -101,14 +108,18 @@ def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
         stamp=rules.stamp,
         clocks=rules.clocks,
     )
-    columns["observed_at"] = _open(columns["observed_at"], rules)
+    if rules.closed:
+        columns["observed_at"] = _of_open_months(columns["observed_at"], rules)
     columns["value"] = _bounded(columns["value"], columns["metric_type"].values, rules.bounds)
-    columns["value_lower"], columns["value_upper"] = _around(columns)
-    told = [pd.notna(column.reasons) for column in columns.values() if column.reasons is not None]
+    value, lower, upper = (columns[name] for name in ("value", "value_lower", "value_upper"))
+    above, below = lower.values > value.values, upper.values < value.values
+    columns["value_lower"] = also(lower, (above, "value_lower is above value; it must not be"))
+    columns["value_upper"] = also(upper, (below, "value_upper is below value; it must not be"))
+    refused = [pd.notna(column.reasons) for column in columns.values() if column.reasons is not None]
     typed = {"line": frame["line"].to_numpy(), **{name: column.values for name, column in columns.items()}}
-    if not told:
+    if not refused:
         return Checked(pd.DataFrame(typed, copy=False), pd.DataFrame(columns=list(REFUSED_COLUMNS)), 0)
-    bad = np.any(told, axis=0)
+    bad = np.any(refused, axis=0)
     good = pd.DataFrame({name: values[~bad] for name, values in typed.items()})
     return Checked(good, _refused(frame, columns, bad), int(bad.sum()))
 
@@ -128,26 +139,14 @@ def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, Column]:
     }
 
 
-def _words(frame: pd.DataFrame, name: str, judge: Callable[[str], Verdict], *, absent: Verdict) -> Column:
+def _words(frame: pd.DataFrame, name: str, verdict: Callable[[str], Verdict], *, absent: Verdict) -> Column:
     if name in frame.columns:
-        return words(frame[name], judge, absent=absent)
+        return words(frame[name], verdict, absent=absent)
     return constant(absent[0], len(frame))
 
 
-def _number(frame: pd.DataFrame, name: str) -> Column:
-    if name not in frame.columns:
-        return Column(np.full(len(frame), np.nan))
-    column = numbers(frame[name], required=name == "value")
-    if name != "quality_score":
-        return column
-    outside = (column.values < 0) | (column.values > 1)
-    return also(column, (outside, "a quality score is from 0 to 1"))
-
-
-def _open(times: Column, rules: Rules) -> Column:
+def _of_open_months(times: Column, rules: Rules) -> Column:
     """The times, without those of months that are archived: what is only partly there can't be added to."""
-    if not rules.closed:
-        return times
     months = times.values.astype("datetime64[M]")
     restore = "is archived and no longer in the database; bring it back with: mlops db restore-archive"
     return also(
@@ -167,16 +166,7 @@ def _bounded(value: Column, metric_types: pd.Categorical, bounds: Bounds) -> Col
     return also(value, *rules)
 
 
-def _around(columns: dict[str, Column]) -> tuple[Column, Column]:
-    """The bounds of a value with value_lower <= value <= value_upper."""
-    value, lower, upper = (columns[name] for name in ("value", "value_lower", "value_upper"))
-    return (
-        also(lower, (lower.values > value.values, "value_lower is above value; it must not be")),
-        also(upper, (upper.values < value.values, "value_upper is below value; it must not be")),
-    )
-
-
-def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.DataFrame:
+def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: npt.NDArray[Any]) -> pd.DataFrame:
     """One entry per refused row and column, in the order of the lines."""
     rows = frame[bad].astype(object)
     texts = [_as_json(row) for row in rows.drop(columns="line").to_dict("records")]
@@ -203,8 +193,8 @@ def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: Rows) -> pd.D
 
 def _as_json(row: dict[Any, Any]) -> str:
     """JSON knows no infinite numbers: they are texts in it."""
-    said = {name: value for name, value in row.items() if pd.notna(value)}
-    return json.dumps({name: str(value) if value in ENDLESS else value for name, value in said.items()}, default=str)
+    there = {name: value for name, value in row.items() if pd.notna(value)}
+    return json.dumps({name: str(value) if value in ENDLESS else value for name, value in there.items()}, default=str)
 
 
 def _tenant(text: str) -> tuple[int, str | None]:

@@ -1,4 +1,4 @@
-"""What a model would have forecast from past origins, beside what happened: the ground of intervals and weights."""
+"""Out-of-sample forecasts from past origins, beside what happened: intervals and weights are calibrated on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,13 +15,17 @@ from mlops.panels.panel import Panel
 from mlops.panels.timestamps import granularity_of
 from mlops.times import instants
 
-__all__ = ["Tape", "rehearsals", "rehearse"]
+__all__ = ["OutOfSample", "calibration_backtest", "calibration_origins"]
 
-KEPT = 26  # origins, the newest
+FILE = "tape"
+"""As its files are called in models that are saved already."""
+
+KEPT = 26
+"""Origins that are kept, the newest: half a year of weeks, in which the half-life of an error passes three times."""
 
 
 @dataclass(frozen=True)
-class Tape:
+class OutOfSample:
     """Forecasts `y_hat` (origins × series × steps) from past `origins`, what happened, and the level at each origin.
 
     NaN where nothing was forecast or nothing is known. No forecast is of a model that had seen its outcome.
@@ -53,27 +57,27 @@ class Tape:
         level = np.where(self.level > 0, self.level, np.nan).astype(float)
         return np.asarray((self.y - self.y_hat) / level[:, :, None])
 
-    def then(self, later: "Tape") -> "Tape":
-        """This tape and a later one of the same or other series; series without an entry have NaN."""
+    def then(self, later: "OutOfSample") -> "OutOfSample":
+        """These and later ones of the same or other series; series without a forecast have NaN."""
         ids = self.ids.union(later.ids, sort=False)
         mine, theirs = self.of(ids), later.of(ids)
         names = ("y_hat", "y", "level")
         joined = {name: np.concatenate([getattr(mine, name), getattr(theirs, name)])[-KEPT:] for name in names}
         origins = pd.DatetimeIndex(mine.origins.append(theirs.origins))[-KEPT:]
-        return Tape(ids, origins, self.granularity, **joined)
+        return OutOfSample(ids, origins, self.granularity, **joined)
 
-    def of(self, ids: pd.Index) -> "Tape":
-        """The tape of these series; NaN for those that it doesn't know."""
+    def of(self, ids: pd.Index) -> "OutOfSample":
+        """The forecasts of these series; NaN for series without one."""
         if ids.equals(self.ids):
             return self
         row = self.ids.get_indexer(ids)
         known = row >= 0
         level = np.where(known, self.level[:, row], np.nan)
         y_hat, y = (np.where(known[:, None], array[:, row], np.nan) for array in (self.y_hat, self.y))
-        return Tape(ids, self.origins, self.granularity, y_hat, y, level)
+        return OutOfSample(ids, self.origins, self.granularity, y_hat, y, level)
 
-    def judged_by(self, panel: Panel) -> "Tape":
-        """The tape with the outcomes that `panel` knows by now."""
+    def with_outcomes(self, panel: Panel) -> "OutOfSample":
+        """The same forecasts with the outcomes that `panel` knows by now."""
         mine, y = self.of(panel.ids), np.full((len(self.origins), len(panel.ids), self.y.shape[2]), np.nan, np.float32)
         places = panel.index.get_indexer(self.origins)
         for row, place in enumerate(places):
@@ -82,7 +86,7 @@ class Tape:
                 y[row, :, : seen.shape[1]] = seen
         return replace(mine, y=np.where(np.isnan(y), mine.y, y))
 
-    def beside(self, panel: Panel) -> pd.DataFrame:
+    def frame(self, panel: Panel) -> pd.DataFrame:
         """The forecasts whose outcomes a panel knows: `series_id, ds, cutoff, step, y, y_hat`, times in UTC.
 
         By series, step and cutoff in order.
@@ -110,30 +114,35 @@ class Tape:
     def save(self, folder: Path) -> None:
         """Write plain arrays and the ids."""
         origins = self.origins.to_numpy().astype("datetime64[ns]")
-        arrays = folder / "tape.npz"
+        arrays = folder / f"{FILE}.npz"
         np.savez_compressed(
             arrays, origins=origins, freq=str(self.granularity), y_hat=self.y_hat, y=self.y, level=self.level
         )
-        self.ids.to_frame(name="series_id").to_parquet(folder / "tape.parquet", index=False)
+        self.ids.to_frame(name="series_id").to_parquet(folder / f"{FILE}.parquet", index=False)
 
     @classmethod
-    def load(cls, folder: Path) -> "Tape":
+    def load(cls, folder: Path) -> "OutOfSample":
         """Read what `save` wrote; never unpickles."""
-        ids = pd.Index(pd.read_parquet(folder / "tape.parquet")["series_id"])
-        with np.load(folder / "tape.npz", allow_pickle=False) as arrays:
+        ids = pd.Index(pd.read_parquet(folder / f"{FILE}.parquet")["series_id"])
+        with np.load(folder / f"{FILE}.npz", allow_pickle=False) as arrays:
             origins = pd.DatetimeIndex(arrays["origins"])
             return cls(ids, origins, granularity_of(str(arrays["freq"])), arrays["y_hat"], arrays["y"], arrays["level"])
 
 
-def rehearsals(panel: Panel) -> range:
-    """Positions of the newest steps that each rehearsal may see, oldest first; at most a third of the history."""
+def calibration_origins(panel: Panel) -> range:
+    """Positions of the newest step that each origin of the calibration backtest knows, oldest first.
+
+    They reach over at most a third of the history.
+    """
     season, steps = panel.granularity, panel.y.shape[1]
     span = min(season.span, steps // 3) // season.every * season.every
     return range(steps - 1 - span, steps - 1, season.every)
 
 
-def rehearse(panel: Panel, origins: range, horizon: int, predict: Callable[[Panel, int], Floats]) -> Tape:
-    """The tape of `predict` from `origins`, with the outcomes that are in the panel."""
+def calibration_backtest(
+    panel: Panel, origins: range, horizon: int, predict: Callable[[Panel, int], Floats]
+) -> OutOfSample:
+    """What `predict` forecasts from `origins`, with the outcomes that are in the panel."""
     shape = (len(origins), len(panel.ids), horizon)
     y_hat, y = (np.full(shape, np.nan, np.float32) for _ in range(2))
     level = np.full(shape[:2], np.nan, np.float32)
@@ -143,4 +152,4 @@ def rehearse(panel: Panel, origins: range, horizon: int, predict: Callable[[Pane
         seen = panel.y[:, origin + 1 : origin + 1 + horizon]
         y[row, :, : seen.shape[1]] = seen
         level[row] = past.level()
-    return Tape(panel.ids, panel.index[list(origins)], panel.granularity, y_hat, y, level)
+    return OutOfSample(panel.ids, panel.index[list(origins)], panel.granularity, y_hat, y, level)
