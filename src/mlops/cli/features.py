@@ -256,9 +256,9 @@ def importance(
     name: Annotated[str | None, typer.Argument(help="A feature; every one without it.")] = None, as_json: Json = False
 ) -> None:
     """Show how much features matter to the live model versions, comparable across models."""
-    from mlops.feature_store.impact import importance as shares
+    from mlops.feature_store.impact import feature_importance
 
-    rows = shares(database(), name)
+    rows = feature_importance(database(), name)
 
     def text() -> None:
         shown = table("model", "version", "feature", "importance", "rank", "× average", "kind")

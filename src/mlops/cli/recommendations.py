@@ -28,12 +28,12 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what waits for somebody, the newest first, with what acting would save and cost."""
-    from mlops.monitoring.decide.decisions import grouped, recommendations
+    from mlops.monitoring.decide.decisions import recommendations, without_repeats
 
     rows = recommendations(database(), everything=everything)
 
     def text() -> None:
-        for row, same in grouped(rows):
+        for row, same in without_repeats(rows):
             _print_line(row)
             if same:
                 many = "1 check before it says" if len(same) == 1 else f"{len(same)} checks before it say"
@@ -61,9 +61,9 @@ def accept(
     as_json: Json = False,
 ) -> None:
     """Agree to a recommendation; `mlops retrain ID` then carries it out."""
-    from mlops.monitoring.decide.decisions import decide
+    from mlops.monitoring.decide.decisions import record_decision
 
-    decided = decide(database(), recommendation_id, "accept", reason, by=by)
+    decided = record_decision(database(), recommendation_id, "accept", reason, by=by)
     emit(decided, as_json=as_json, text=lambda: _print_line(decided))
 
 
@@ -77,9 +77,9 @@ def dismiss(
     as_json: Json = False,
 ) -> None:
     """Decide against a recommendation: the same is not made anew until it expires, unless it becomes clearly worse."""
-    from mlops.monitoring.decide.decisions import decide
+    from mlops.monitoring.decide.decisions import record_decision
 
-    decided = decide(database(), recommendation_id, "dismiss", reason, by=by)
+    decided = record_decision(database(), recommendation_id, "dismiss", reason, by=by)
     emit(decided, as_json=as_json, text=lambda: _print_line(decided))
 
 
@@ -98,9 +98,9 @@ def snooze(
     as_json: Json = False,
 ) -> None:
     """Snooze a recommendation until a day: the same is not made anew before, unless it becomes clearly worse."""
-    from mlops.monitoring.decide.decisions import decide
+    from mlops.monitoring.decide.decisions import record_decision
 
-    decided = decide(database(), recommendation_id, "snooze", reason, by=by, until=moment(until, ahead=True))
+    decided = record_decision(database(), recommendation_id, "snooze", reason, by=by, until=moment(until, ahead=True))
     emit(decided, as_json=as_json, text=lambda: _print_line(decided))
 
 

@@ -9,7 +9,7 @@ from mlops.db import Database, Transaction
 from mlops.errors import Misused, UnknownName, quoted
 from mlops.features.definitions import Declared
 
-__all__ = ["Impact", "Use", "impact", "importance", "versioned"]
+__all__ = ["Impact", "Use", "feature_importance", "impact", "versioned"]
 
 DAYS = 28
 
@@ -129,7 +129,7 @@ def impact(
     )
 
 
-def importance(database: Database, name: str | None = None) -> list[dict[str, Any]]:
+def feature_importance(database: Database, name: str | None = None) -> list[dict[str, Any]]:
     """How much a feature (every one without a name) matters to each live model version that states it: `share`, `rank`.
 
     UnknownName for a feature that was never recorded.

@@ -88,7 +88,7 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
     from mlops.monitoring import review
     from mlops.monitoring.decide.realise import realised
     from mlops.policy import read_policy
-    from mlops.tracking.bridge.mirror import versions
+    from mlops.tracking.bridge.mirror import mirrored_versions
 
     report.step("storing the series")
     stored = replay.store_series(db)
@@ -110,7 +110,7 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
     return {
         "weeks": replayed,
         "phases": replay.phases(db),
-        "versions": versions(db),
+        "versions": mirrored_versions(db),
         "realised": realised(db, replay.MODEL),
         "page": str(page),
         "next": [command.format(mlops=_program(), psql=_psql()) for command in NEXT],

@@ -46,9 +46,9 @@ def uri(as_json: Json = False) -> None:
 @app.command("list")
 def list_versions(as_json: Json = False) -> None:
     """List the versions in the mirror with their aliases."""
-    from mlops.tracking.bridge.mirror import versions
+    from mlops.tracking.bridge.mirror import mirrored_versions
 
-    rows = versions(database())
+    rows = mirrored_versions(database())
 
     def text() -> None:
         shown = table("model", "version", "kind", "aliases", "as of", "WAPE", "naive", "lineage")

@@ -9,7 +9,7 @@ from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.monitoring.review.advice import without_placeholders
 
-__all__ = ["Decision", "decide", "grouped", "recommendation", "recommendations", "to_act_on"]
+__all__ = ["Decision", "recommendation", "recommendations", "record_decision", "to_act_on", "without_repeats"]
 
 Decision = Literal["accept", "dismiss", "snooze"]
 Row = Mapping[str, Any]
@@ -42,7 +42,7 @@ def recommendation(database: Database, number: int) -> dict[str, Any]:
     return shown | {"findings": findings, "decisions": decisions}
 
 
-def decide(
+def record_decision(
     database: Database,
     number: int,
     decision: Decision,
@@ -68,7 +68,7 @@ def decide(
     return recommendation(database, number)
 
 
-def grouped(rows: Sequence[Row]) -> Iterator[tuple[Row, list[Row]]]:
+def without_repeats(rows: Sequence[Row]) -> Iterator[tuple[Row, list[Row]]]:
     """Rows, newest first, each with the unbroken run of older ones of its model that ask for nothing more than it does.
 
     What asks for nobody (watch, none) is shown once, however many weeks it continues; what asks is shown each time.

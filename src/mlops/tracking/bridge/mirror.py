@@ -15,19 +15,19 @@ __all__ = [
     "AliasPeriod",
     "EditBehind",
     "FeatureOfVersion",
-    "MirroredVersion",
     "MonthBehind",
+    "RegistryVersion",
     "TracedPrediction",
     "VersionLineage",
     "alias_history",
     "lineage_of",
+    "mirrored_versions",
     "trace",
-    "versions",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class MirroredVersion:
+class RegistryVersion:
     """A live version with the aliases that point at it; `changed` says what is other than was recorded of its files."""
 
     name: str
@@ -181,10 +181,10 @@ class TracedPrediction:
     edits: tuple[EditBehind, ...] = ()
 
 
-def versions(database: Database) -> list[MirroredVersion]:
+def mirrored_versions(database: Database) -> list[RegistryVersion]:
     """The versions in the mirror, by name and number."""
     with database.transaction() as transaction:
-        return transaction.rows("list_versions", of=MirroredVersion)
+        return transaction.rows("list_versions", of=RegistryVersion)
 
 
 def alias_history(database: Database, name: str) -> list[AliasPeriod]:
@@ -192,7 +192,9 @@ def alias_history(database: Database, name: str) -> list[AliasPeriod]:
     with database.transaction() as transaction:
         periods = transaction.rows("promotion_history", of=AliasPeriod, name=name)
     if not periods:
-        raise UnknownName("model with an alias", name, {version.name for version in versions(database)}, stored=True)
+        raise UnknownName(
+            "model with an alias", name, {version.name for version in mirrored_versions(database)}, stored=True
+        )
     return periods
 
 
