@@ -18,7 +18,7 @@ UNMISTAKABLE = NAMES - set("hDBW")
 PROSE = {
     "src/mlops/forecasting/prophet/model.py": "Prophet's names of its seasonalities",
     "src/mlops/forecasting/prophet/design.py": "Prophet's names of its seasonalities",
-    "src/mlops/forecasting/base.py": "names of the components of a forecast",
+    "src/mlops/forecasting/kind.py": "names of the components of a forecast",
 }
 
 
