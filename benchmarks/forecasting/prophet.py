@@ -3,7 +3,7 @@
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.forecasting.prophet nn5 auckland austin_routes
 
 Each side is a process of its own; CPU is its own and its children's seconds in user and system mode, imports done
-before. Ours is everything that `fit` and `predict` do: the frame, the rehearsals with their refits, the fit, the
+before. Ours is everything that `fit` and `predict` do: the frame, the calibration backtest with refits, the fit, the
 forecasts with conformal intervals. Prophet's is its fit and its predict with its 1,000 samples for its intervals, from
 the same frames. The posterior is computed here from what Prophet hands to Stan.
 """

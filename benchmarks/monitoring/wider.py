@@ -4,7 +4,7 @@
 
 Auckland's counts since June 2022, from July 2024 on times noise that about doubles the WAPE: half of it common to all
 sites. The champion is trained in April 2024. Every Monday the factor is that of the outcomes so far. `refitted` is the
-same recipe, trained twelve weeks after the noise began: its rehearsals have seen nothing else.
+same recipe, trained twelve weeks after the noise began: its calibration backtest has seen nothing else.
 """
 
 import argparse

@@ -22,7 +22,7 @@ file's rows, a version or series that is not stored, a gate, a server, a disk); 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -204,10 +204,16 @@ def nearest(name: object, choices: Iterable[str], known_as: Mapping[str, str] | 
     wanted = _plain(str(name)[:SHOWN])
     if len(wanted) < 2:
         return meant.get(wanted)
-    for fits in (_same, _part, _beginning):
-        found = {choice for plain, choice in meant.items() if fits(wanted, plain)}
-        if len(found) == 1:
-            return found.pop()
+    # the name, a part of it, its beginning
+    ways: tuple[Callable[[str], bool], ...] = (
+        lambda plain: plain == wanted,
+        lambda plain: plain.endswith(f" {wanted}") or plain.startswith(f"{wanted} "),
+        lambda plain: plain.startswith(wanted),
+    )
+    for fits in ways:
+        fitting = {choice for plain, choice in meant.items() if fits(plain)}
+        if len(fitting) == 1:
+            return fitting.pop()
     close = get_close_matches(wanted, meant, n=1, cutoff=ALIKE)
     return meant[close[0]] if close else None
 
@@ -222,24 +228,14 @@ def visible(text: str, but: str = "") -> str:
     """A text in which nothing steers the terminal that shows it: control characters, those in `but` apart, as codes."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one in but or not _steers(one) else ascii(one)[1:-1] for one in text)
+    return "".join(
+        character if character in but or not _steers(character) else ascii(character)[1:-1] for character in text
+    )
 
 
-def _steers(one: str) -> bool:
-    return unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(one) in TURNS
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(character) in TURNS
 
 
 def _plain(text: str) -> str:
     return " ".join(re.split(r"[\W_]+", text.casefold())).strip()
-
-
-def _same(wanted: str, choice: str) -> bool:
-    return wanted == choice
-
-
-def _part(wanted: str, choice: str) -> bool:
-    return choice.endswith(f" {wanted}") or choice.startswith(f"{wanted} ")
-
-
-def _beginning(wanted: str, choice: str) -> bool:
-    return choice.startswith(wanted)

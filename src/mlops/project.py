@@ -47,13 +47,13 @@ def folder() -> Path | None:
 
 def check(named: Path) -> Path:
     """The folder of a project, absolute; Misused if it is none."""
-    found = named.expanduser().absolute()
-    if not (found / POLICY).is_file():
-        what = "has no monitoring/policy.toml" if found.is_dir() else "is not a folder"
+    place = named.expanduser().absolute()
+    if not (place / POLICY).is_file():
+        what = "has no monitoring/policy.toml" if place.is_dir() else "is not a folder"
         raise Misused(
-            f"the project {found} {what}; name a folder that `mlops init` made, or make it one: mlops init {found}"
+            f"the project {place} {what}; name a folder that `mlops init` made, or make it one: mlops init {place}"
         )
-    return found
+    return place
 
 
 def project_file(name: str) -> Path:
@@ -70,8 +70,8 @@ def policy_file() -> Path:
 def project_files(pattern: str) -> dict[str, Path]:
     """The files of a pattern (`training/*/params.toml`) by their paths in a project: its own, else the package's."""
     roots = [bundled("."), *([own] if (own := folder()) is not None else [])]
-    found = {str(path.relative_to(root)): path for root in roots for path in root.glob(pattern)}
-    return dict(sorted(found.items()))
+    files = {str(path.relative_to(root)): path for root in roots for path in root.glob(pattern)}
+    return dict(sorted(files.items()))
 
 
 def create(place: Path) -> Created:
@@ -80,7 +80,7 @@ def create(place: Path) -> Created:
     Raises Misused if the place, or a folder that is needed in it, is a file.
     """
     project = place.expanduser().absolute()
-    blocked = next((one for one in (project, *project.parents) if one.exists()), project)
+    blocked = next((there for there in (project, *project.parents) if there.exists()), project)
     if blocked.exists() and not blocked.is_dir():
         raise Misused(f"{blocked} is a file; nothing was written; name a folder, or one that can be made")
     new: list[str] = []

@@ -16,6 +16,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 ENDS = "();<>|&\n"
+CODE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ROOT_COMMAND = get_command(app)
 
@@ -72,6 +73,14 @@ def test_a_relative_link_leads_somewhere(page: Path):
     targets = {target.partition("#")[0] for target in LINK.findall(FENCED.sub("", page.read_text()))}
     relative = {target for target in targets if target and ":" not in target}
     assert {target for target in relative if not (page.parent / target).exists()} == set()
+
+
+def test_a_place_that_contributing_names_is_there():
+    """But for those of which a part is to be chosen: NAME, NNNN."""
+    spans = CODE.findall(FENCED.sub("", (ROOT / "CONTRIBUTING.md").read_text()))
+    named = {span for span in spans if re.match(r"[\w.-]+/[\w./-]*$", span) and not re.search(r"[A-Z]{4}", span)}
+    assert len(named) > 20
+    assert {path for path in named if not (ROOT / path).exists()} == set()
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -95,6 +95,12 @@ def test_help_is_fast_to_import():
     assert done.stdout.rstrip().endswith("HEAVY []")
 
 
+def test_no_command_opens_a_transaction():
+    """A command parses, calls one function, prints: what is asked of the database belongs to the room that it calls."""
+    commands = (ROOT / "src" / "mlops" / "cli").rglob("*.py")
+    assert [path.name for path in commands if "transaction(" in path.read_text()] == []
+
+
 def test_every_action_has_a_colour():
     actions = {*get_args(findings.Action), *backtest.ACTIONS, *review.ACTIONS}
     assert set(ACTION_COLOURS) == actions

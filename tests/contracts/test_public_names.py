@@ -72,7 +72,16 @@ def test_the_example_of_a_public_name_runs(thing: Any):
 def test_what_is_of_no_use_to_people_is_left_out_of_completion(kind: str):
     shown = {name for name in dir(forecaster(kind)()) if not name.startswith("__")}
     assert {"fit", "predict", "update", "explain", "plot", "fitted_values", "save", "params"} <= shown
-    assert not shown & {"fit_panel", "tape", "tapes", "parts", "point", "composed", "_history", "search"}
+    assert not shown & {
+        "fit_panel",
+        "out_of_sample",
+        "out_of_sample_by_group",
+        "parts",
+        "point",
+        "composed",
+        "_history",
+        "search",
+    }
 
 
 @pytest.mark.parametrize("package", [mlops, evaluation, forecasting, monitoring], ids=lambda package: package.__name__)

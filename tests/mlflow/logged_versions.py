@@ -33,7 +33,7 @@ from mlops.forecasting.base import Forecaster
 from mlops.series.ingest import ingest
 from mlops.tracking.artifacts.checked import digests, fetch
 from mlops.tracking.artifacts.model_card import MODEL_FILE, model_card
-from mlops.tracking.bridge.sync import register
+from mlops.tracking.bridge.sync import register_version
 from mlops.tracking.environment import environment
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import Logged
@@ -97,7 +97,7 @@ class Kept:
         store.client.log_model_artifacts(made.model_id, str(self.model))
         store.client.finalize_logged_model(made.model_id, "READY")
         logged = Logged(run.info.run_id, f"models:/{made.model_id}", self.lineage, self.facts["files"], {})
-        return register(store, database, self.name, logged, self.facts["tags"])
+        return register_version(store, database, self.name, logged, self.facts["tags"])
 
     def answers(self, model: Any) -> dict[str, dict[str, Any]]:
         """What a loaded model (MLflow's pyfunc) answers to every question that can be asked of it."""

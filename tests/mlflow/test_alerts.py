@@ -268,6 +268,6 @@ def test_a_look_that_saw_something_new_is_told_and_one_that_did_not_is_not():
         looking.seen(aliases)
         looking._thread.join()
         assert len(told) == expected
-        assert looking.seen(aliases) == looking._found, "no new look while the aliases stand"
+        assert looking.seen(aliases) == looking._seen, "no new look while the aliases stand"
         aliases = {"demand@champion": aliases["demand@champion"] + 1}
-    assert looking._found == [Look(1, "a", False)]
+    assert looking._seen == [Look(1, "a", False)]

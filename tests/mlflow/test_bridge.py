@@ -22,7 +22,7 @@ from mlops.db.engine import Transaction
 from mlops.errors import DatabaseUnavailable, Refused
 from mlops.tracking.artifacts import checked, verify
 from mlops.tracking.bridge import lineage as mirror_lineage
-from mlops.tracking.bridge import read_api
+from mlops.tracking.bridge import read
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store, open_store, tracking_uri
@@ -314,7 +314,7 @@ def test_a_registry_that_can_be_read_in_half_only_tombstones_nothing(
 ):
     sync(store, database)
     before = mirror(database.url)
-    monkeypatch.setattr(read_api, "PAGE", 1)
+    monkeypatch.setattr(read, "PAGE", 1)
     between_pages(monkeypatch, store, 2, lambda: fail(ConnectionError("the server went away")))
     with pytest.raises(DatabaseUnavailable, match="the server went away"):
         sync(store, database, how="api")
@@ -329,7 +329,7 @@ def test_what_is_deleted_between_two_pages_hides_nothing_that_lives(
     for number in range(3, 7):
         client.create_model_version("a", f"file:///nowhere/{number}")
     sync(store, database)
-    monkeypatch.setattr(read_api, "PAGE", 1)
+    monkeypatch.setattr(read, "PAGE", 1)
     between_pages(monkeypatch, store, page, lambda: client.delete_model_version("a", "2"))
     synced = sync(store, database, how="api")
     assert mirror(database.url) == registry(client)
@@ -340,7 +340,7 @@ def test_a_registry_that_never_rests_is_refused(
     store: Store, database: Database, model: str, monkeypatch: pytest.MonkeyPatch
 ):
     before = sync(store, database)
-    monkeypatch.setattr(read_api, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(read, "PATIENCE_SECONDS", 0)
     between_pages(monkeypatch, store, 0, lambda: store.client.create_model_version("a", "file:///more"))
     with pytest.raises(Refused, match="changed during each of 3 readings"):
         sync(store, database, how="api")
@@ -563,7 +563,7 @@ def terminate_before(monkeypatch: pytest.MonkeyPatch, database: Database, query:
 
     def running(self: Transaction, name: str, parameters: dict[str, Any]) -> Any:
         if name == query and len(terminated) < times:
-            pid = self._driver().info.backend_pid
+            pid = self.cursor().connection.info.backend_pid
             terminated.append(pid)
             rows(database.url, "select pg_terminate_backend(%s, 5000)", [pid])
         return run(self, name, parameters)

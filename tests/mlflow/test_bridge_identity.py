@@ -3,13 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.tracking.bridge.identity import Known, Seen, recognise
+from mlops.tracking.bridge.identity import MirroredModel, RegistryModel, recognise
 
 TIMES = st.integers(1, 3)
 VERSIONS = st.dictionaries(st.integers(1, 3), st.integers(1, 4), max_size=3)
-SEEN = st.lists(st.builds(Seen, st.sampled_from("abcd"), TIMES, VERSIONS), unique_by=lambda one: one.name, max_size=4)
+SEEN = st.lists(
+    st.builds(RegistryModel, st.sampled_from("abcd"), TIMES, VERSIONS), unique_by=lambda one: one.name, max_size=4
+)
 KNOWN = st.lists(
-    st.builds(Known, st.integers(1, 9), st.sampled_from("abcd"), TIMES, VERSIONS, st.booleans()),
+    st.builds(MirroredModel, st.integers(1, 9), st.sampled_from("abcd"), TIMES, VERSIONS, st.booleans()),
     unique_by=lambda one: one.model_id,
     max_size=5,
 )
@@ -53,20 +55,24 @@ def test_what_did_not_change_is_recognised_under_any_names(known):
             for other in known
         )
     ]
-    seen = [Seen(f"new name {one.model_id}", one.created_at, one.versions) for one in told_apart]
+    seen = [RegistryModel(f"new name {one.model_id}", one.created_at, one.versions) for one in told_apart]
     found = recognise(seen, known)
     assert found == {f"new name {one.model_id}": one.model_id for one in told_apart}
 
 
 def test_of_two_models_of_one_ms_that_exchanged_names_the_versions_decide():
-    known = [Known(1, "a", 0, {1: 10}, True), Known(2, "b", 0, {1: 20, 2: 30}, True)]
-    assert recognise([Seen("a", 0, {1: 20, 2: 30}), Seen("b", 0, {1: 10})], known) == {"a": 2, "b": 1}
+    known = [MirroredModel(1, "a", 0, {1: 10}, True), MirroredModel(2, "b", 0, {1: 20, 2: 30}, True)]
+    assert recognise([RegistryModel("a", 0, {1: 20, 2: 30}), RegistryModel("b", 0, {1: 10})], known) == {"a": 2, "b": 1}
 
 
 def test_without_versions_the_name_decides_and_a_live_row_goes_before_a_tombstone():
-    known = [Known(1, "a", 0, {}, False), Known(2, "a", 0, {}, True), Known(3, "b", 0, {}, True)]
-    assert recognise([Seen("b", 0, {}), Seen("a", 0, {})], known) == {"a": 2, "b": 3}
+    known = [
+        MirroredModel(1, "a", 0, {}, False),
+        MirroredModel(2, "a", 0, {}, True),
+        MirroredModel(3, "b", 0, {}, True),
+    ]
+    assert recognise([RegistryModel("b", 0, {}), RegistryModel("a", 0, {})], known) == {"a": 2, "b": 3}
 
 
 def test_a_number_from_another_time_means_another_model():
-    assert recognise([Seen("a", 0, {1: 11})], [Known(1, "a", 0, {1: 10}, True)]) == {}
+    assert recognise([RegistryModel("a", 0, {1: 11})], [MirroredModel(1, "a", 0, {1: 10}, True)]) == {}

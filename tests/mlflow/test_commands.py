@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mlops.cli.specs import spec_of
+from mlops.cli.options import Data
 from mlops.db import Database
 from mlops.errors import NothingToDo
 from mlops.files import write_whole
@@ -61,10 +61,12 @@ def test_last_is_of_what_is_trained_whoever_names_it(routes: Database, tmp_path:
             "insert into analytics.time_series_staging (series_id, observed_at, value)"
             " select series_id, '2021-05-01 00:00Z', 1 from analytics.series order by series_id desc limit 2"
         )
-    assert f"{spec_of('naive', as_of='last').as_of:%Y-%m-%d}" == "2021-05-02"
-    assert f"{spec_of('naive', ['metric_type=collection_weight'], as_of='last').as_of:%Y-%m-%d}" == "2020-04-01"
+    assert f"{Data(as_of='last').spec('naive').as_of:%Y-%m-%d}" == "2021-05-02"
+    assert (
+        f"{Data(changes=['metric_type=collection_weight'], as_of='last').spec('naive').as_of:%Y-%m-%d}" == "2020-04-01"
+    )
     monthly = ["metric_type=collection_weight", "granularity=monthly"]
-    assert f"{spec_of('naive', monthly, as_of='last').as_of:%Y-%m-%d}" == "2021-06-01"
+    assert f"{Data(changes=monthly, as_of='last').spec('naive').as_of:%Y-%m-%d}" == "2021-06-01"
     text = params_file("lightgbm").read_text()
     write_whole(tmp_path / POLICY, "")
     write_whole(
@@ -72,10 +74,10 @@ def test_last_is_of_what_is_trained_whoever_names_it(routes: Database, tmp_path:
         text.replace('metric_type = ""', 'metric_type = "collection_weight"'),
     )
     monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
-    assert f"{spec_of('mine', as_of='last-4w').as_of:%Y-%m-%d}" == "2020-03-04"
+    assert f"{Data(as_of='last-4w').spec('mine').as_of:%Y-%m-%d}" == "2020-03-04"
     others = "no weekly observation of 'collection_weight', so none is the last; others are there: --granularity daily"
     with pytest.raises(NothingToDo, match=others):
-        spec_of("mine", ["granularity=weekly"], as_of="last")
+        Data(changes=["granularity=weekly"], as_of="last").spec("mine")
 
 
 def test_data_that_ended_long_ago_are_named_with_the_command_that_goes_on(mlops, routes: Database, champion):

@@ -18,7 +18,7 @@ from mlops.policy import read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.checks import CHECKS, attach
+from mlops.tracking.runs import CHECKS, attach_check
 from mlops.tracking.store import Store
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def files(folder: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_snapshot_lies_with_the_models_run_and_a_repeated_check_replaces_it(routes, store: Store, champion):
     run = champion.version.run_id
     for text in ('{"a": 1}', '{"a": 2}'):
-        assert attach(store, run, NEW_YEAR, text) is None
+        assert attach_check(store, run, NEW_YEAR, text) is None
     kept = store.client.download_artifacts(run, "monitoring/evidently/2020-01-01.json")
     assert json.loads(Path(kept).read_text()) == {"a": 2}
 
@@ -86,12 +86,12 @@ def test_artifacts_that_can_not_be_written_break_no_check(routes, store: Store, 
 
 @pytest.mark.parametrize("run", ["0" * 32, None, "../../etc"])
 def test_a_run_that_is_not_there_is_told_and_stops_nothing(routes, store: Store, run):
-    assert attach(store, run, NEW_YEAR, "{}")
+    assert attach_check(store, run, NEW_YEAR, "{}")
 
 
 def test_a_run_that_was_deleted_keeps_or_tells(routes, store: Store, champion):
     store.client.delete_run(champion.version.run_id)
-    assert attach(store, champion.version.run_id, NEW_YEAR, "{}") is None
+    assert attach_check(store, champion.version.run_id, NEW_YEAR, "{}") is None
 
 
 def test_the_workspace_is_built_from_postgres_and_building_it_again_writes_nothing(mlops, home, routes, champion):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from mlops.db import Database
@@ -104,7 +105,7 @@ def test_several_challengers_have_wider_intervals_than_one(routes: Database, sto
     ("words", "refused"),
     [
         (("dismiss", "--reason", "the depot moves", "--by", "ada"), "was dismissed by ada: the depot moves"),
-        (("snooze", "--until", "2020-02-01", "--by", "ada"), "was snoozed by ada until 2020-02-01: put off"),
+        (("snooze", "--until", "2020-02-01", "--by", "ada"), "was snoozed by ada until 2020-02-01: snoozed"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -128,6 +129,29 @@ def test_an_expired_recommendation_is_refused_with_what_to_do(mlops, routes, sto
     with routes.transaction() as transaction:
         row = transaction.one("recommendation", recommendation_id=number)
     assert (row["status"], row["decided_by"], row["reason"]) == ("accepted", "ada", "acted on")
+
+
+def test_last_is_the_end_of_the_series_of_the_model_that_a_retraining_is_about(
+    mlops, routes: Database, champion, policy: Policy, monkeypatch: pytest.MonkeyPatch
+):
+    number = open_retraining(routes, policy)
+    with psycopg.connect(routes.url) as connection:  # newer, and of another metric type
+        connection.execute("select analytics.series_for('revenue')")
+        connection.execute(
+            "insert into analytics.time_series_staging (series_id, observed_at, value)"
+            " select max(series_id), '2021-05-01 00:00Z', 1 from analytics.series"
+        )
+    asked: list[datetime | None] = []
+
+    def refuse(*_: object, as_of: datetime | None, **__: object) -> None:
+        asked.append(as_of)
+        raise Refused("enough is known")
+
+    monkeypatch.setattr("mlops.training.retrain.retrain", refuse)
+    for when in ((), ("--as-of", "last"), ("--as-of", "last-1w")):
+        assert mlops("retrain", number, *when)[0] == 1
+    last = datetime(2020, 4, 1, tzinfo=UTC)
+    assert asked == [None, last, last - WEEK]
 
 
 def test_decisions_by_commands(mlops, routes: Database, champion, policy: Policy):

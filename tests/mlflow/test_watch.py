@@ -21,7 +21,7 @@ from mlops.db import Database, registry_hints
 from mlops.db.listen import address, listening
 from mlops.errors import Refused
 from mlops.tracking.alerts import Reviewed
-from mlops.tracking.bridge.sweep import Swept, differences, goes_on, sweep
+from mlops.tracking.bridge.sweep import Swept, differences, repeats_at_once, sweep
 from mlops.tracking.bridge.sync import Synced
 from mlops.tracking.bridge.watch import Hints, Turn, pause, registry_address, turns
 from mlops.tracking.store import Store, open_store
@@ -150,7 +150,7 @@ def test_a_failing_sync_is_a_turn_and_the_loop_goes_on(monkeypatch: pytest.Monke
         hints.stop()
         return "found"
 
-    found = [(turn.found, repr(turn.problem)) for turn in turns(work, hints, every_seconds=3600)]
+    found = [(turn.result, repr(turn.problem)) for turn in turns(work, hints, every_seconds=3600)]
     assert found == [(None, "OSError('the server is away')"), (None, "OSError()"), ("found", "None")]
 
 
@@ -329,7 +329,7 @@ def test_a_round_goes_on_at_once_while_files_wait_that_can_be_read(waited: int |
     def swept(waiting: int) -> Swept:
         return Swept(Synced(1, 1, 1, "sql", 0.0, {}, waiting), {}, Reviewed((), ()))
 
-    assert goes_on(None if waited is None else swept(waited), swept(waits)) is expected
+    assert repeats_at_once(None if waited is None else swept(waited), swept(waits)) is expected
 
 
 def test_a_round_says_what_changed_and_nothing_else(store: Store, routes: Database):

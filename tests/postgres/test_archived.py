@@ -220,7 +220,7 @@ def test_every_archive_is_verified_within_thirty_days_of_nightly_runs(kept: Kept
                 due = transaction.rows("archives_to_verify", of=archived.UnverifiedArchive)
             per_night.append(len(due))
             for one in due:
-                archived.verify(kept.database, one)
+                archived.verify_archive(kept.database, one)
             assert connection.execute(oldest).fetchone()[0] < timedelta(days=30)
     assert max(per_night) == 3
     assert sum(per_night) >= 12

@@ -10,7 +10,7 @@ from tests.retention import let_go
 
 from mlops.db import Database
 from mlops.db.archive import Month, archive, restore
-from mlops.db.upkeep import Policy, maintain, plan
+from mlops.db.upkeep import PartitionPolicy, maintain, plan
 from mlops.errors import Refused
 
 METRICS, REVISIONS = "analytics.time_series_metrics", "analytics.time_series_revisions"
@@ -70,7 +70,7 @@ def test_what_follows_a_table_that_follows_another_is_refused(database: Database
 
 
 def test_a_month_of_a_family_is_due_with_all_its_tables():
-    policies = [Policy(one, 0, True, METRICS, KEPT_FROM) for one in (METRICS, REVISIONS)]
+    policies = [PartitionPolicy(one, 0, True, METRICS, KEPT_FROM) for one in (METRICS, REVISIONS)]
     there = [partition("2026-03", parent=parent) for parent in (METRICS, REVISIONS)]
     old = [partition("2020-01", parent=parent) for parent in (REVISIONS, METRICS)]
     acts = plan(policies, [*there, *old], NOW)

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from tests.retention import agree
 
-from mlops.cli.upkeep import _lines
+from mlops.cli.db import _lines
 from mlops.config import Settings
 from mlops.db import Database, upkeep
 from mlops.db.archive import restore
-from mlops.db.upkeep import Act, Partition, Policy, maintain, plan
+from mlops.db.upkeep import Act, Partition, PartitionPolicy, maintain, plan
 
 METRICS = "analytics.time_series_metrics"
 NOW = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
@@ -80,13 +80,13 @@ def partition(
 
 
 def test_months_ahead_are_due_from_this_one_on():
-    acts = plan([Policy(METRICS, 2, True, METRICS, None)], [partition("2026-04")], NOW)
+    acts = plan([PartitionPolicy(METRICS, 2, True, METRICS, None)], [partition("2026-04")], NOW)
     assert [act.detail for act in acts] == ["2026-03", "2026-05"]
 
 
 def test_the_turn_of_the_year_is_counted_through():
     acts = plan(
-        [Policy(METRICS, 1, False, METRICS, datetime(2024, 12, 1, tzinfo=UTC))],
+        [PartitionPolicy(METRICS, 1, False, METRICS, datetime(2024, 12, 1, tzinfo=UTC))],
         [partition("2024-11"), partition("2024-12")],
         datetime(2025, 12, 5, tzinfo=UTC),
     )
@@ -103,7 +103,7 @@ def test_an_old_month_is_archived_before_it_is_dropped_and_a_restored_one_waits(
         partition("2020-02", until=NOW.replace(day=30)),
         partition("2020-03", until=NOW.replace(year=2027)),
     ]
-    acts = plan([Policy(METRICS, 0, True, METRICS, KEPT_FROM)], [*months, partition("2026-03")], NOW)
+    acts = plan([PartitionPolicy(METRICS, 0, True, METRICS, KEPT_FROM)], [*months, partition("2026-03")], NOW)
     assert [(act.act, act.what) for act in acts] == [
         ("archive", f"{METRICS}_p2020-01"),
         ("drop", f"{METRICS}_p2020-01"),
@@ -162,7 +162,7 @@ def test_the_first_drop_waits_for_an_agreement_and_the_others_follow(
     assert (sql(grown.database_url, rows), sql(grown.database_url, agreed)) == ([(225,)], [])
     assert not grown.archive.exists()
 
-    monkeypatch.setattr("mlops.cli.upkeep._somebody_is_there", lambda: True)
+    monkeypatch.setattr("mlops.cli.db._somebody_is_there", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
     code, out, err = mlops("db", "maintain")
     question = " ".join(err.split())

@@ -10,8 +10,8 @@ from mlops import forecaster
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import UnknownName
-from mlops.forecasting.ensemble.weights import blend, refuge, shares, weigh
-from mlops.forecasting.tape import Tape, rehearsals, rehearse
+from mlops.forecasting.ensemble.weights import blend, fallback_share, shares, weigh
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest, calibration_origins
 from mlops.panels.panel import Panel
 
 RANDOM = np.random.default_rng(5)
@@ -19,13 +19,13 @@ INDEX = pd.date_range("2023-01-02", periods=300)
 PANEL = Panel(pd.Index(list("abcdef")), INDEX, 100 + RANDOM.normal(0, 5, (6, 300)), GRANULARITIES["daily"])
 
 
-def guess(error: np.ndarray | float, seed: int = 0) -> Tape:
+def guess(error: np.ndarray | float, seed: int = 0) -> OutOfSample:
     """Forecasts that miss by `error` (series × 1) at random."""
     random = np.random.default_rng(seed)
-    origins = rehearsals(PANEL)
+    origins = calibration_origins(PANEL)
     truth = np.pad(PANEL.y, ((0, 0), (0, 28)), constant_values=100)
     rows = iter([truth[:, at + 1 : at + 29] + random.normal(0, 1, (6, 28)) * error for at in origins])
-    return rehearse(PANEL, origins, 28, lambda _panel, _steps: next(rows))
+    return calibration_backtest(PANEL, origins, 28, lambda _panel, _steps: next(rows))
 
 
 def test_weights_sum_to_one_and_are_never_negative():
@@ -53,11 +53,14 @@ def test_two_that_make_the_same_errors_share_one_vote():
 
 
 def test_the_first_origins_have_equal_weights_and_later_outcomes_change_nothing():
-    tapes = [guess(3, 1), guess(9, 2)]
-    weights = weigh(tapes, 7)
+    by_member = [guess(3, 1), guess(9, 2)]
+    weights = weigh(by_member, 7)
     assert (weights[:3] == 0.5).all()
-    known = tapes[0].known_at(6)
-    changed = [replace(tape, y=np.where(known[:, None], tape.y, 1e6).astype(np.float32)) for tape in tapes]
+    known = by_member[0].known_at(6)
+    changed = [
+        replace(out_of_sample, y=np.where(known[:, None], out_of_sample.y, 1e6).astype(np.float32))
+        for out_of_sample in by_member
+    ]
     usual = weigh(changed, 7)[6]
     assert np.isfinite(usual).all()
 
@@ -69,15 +72,15 @@ def test_a_member_without_a_forecast_is_left_out():
     np.testing.assert_array_equal(shares(forecasts, weights)[0, :, 0], [1.0, 0.0])
 
 
-def test_there_is_no_refuge_in_quiet_times_and_one_in_a_shock_that_the_naive_has_seen():
+def test_there_is_no_fallback_in_quiet_times_and_one_in_a_shock_that_the_naive_has_seen():
     quiet, naive = guess(5, 1), guess(7, 2)
-    assert (refuge(quiet, naive, 7, 7) == 0).all()
+    assert (fallback_share(quiet, naive, 7, 7) == 0).all()
     failing = quiet.y_hat.copy()
     failing[-1] += 100
-    assert (refuge(replace(quiet, y_hat=failing), naive, 7, 7)[-1] > 0.9).all()
+    assert (fallback_share(replace(quiet, y_hat=failing), naive, 7, 7)[-1] > 0.9).all()
     both = naive.y_hat.copy()
     both[-1] += 100
-    assert (refuge(replace(quiet, y_hat=failing), replace(naive, y_hat=both), 7, 7)[-1] < 0.2).all()
+    assert (fallback_share(replace(quiet, y_hat=failing), replace(naive, y_hat=both), 7, 7)[-1] < 0.2).all()
 
 
 def test_a_lockdown_is_forecast_by_the_naive_within_two_weeks():

@@ -13,7 +13,7 @@ from mlops import forecaster
 from mlops.domain.forecasts import coverage
 from mlops.domain.granularity import GRANULARITIES
 from mlops.forecasting.intervals import Intervals
-from mlops.forecasting.tape import Tape, rehearsals, rehearse
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest, calibration_origins
 from mlops.panels.panel import Panel
 
 STEPS, HORIZON = 400, 14
@@ -25,9 +25,11 @@ def panel(y: np.ndarray) -> Panel:
     return Panel(pd.Index([f"s{n}" for n in range(len(y))]), index, y, GRANULARITIES["daily"])
 
 
-def tape(of: Panel, guess: np.ndarray | float) -> Tape:
+def out_of_sample(of: Panel, guess: np.ndarray | float) -> OutOfSample:
     """What somebody who always guesses the same (series × 1) would have forecast."""
-    return rehearse(of, rehearsals(of), HORIZON, lambda past, steps: np.full((len(past.ids), steps), guess))
+    return calibration_backtest(
+        of, calibration_origins(of), HORIZON, lambda past, steps: np.full((len(past.ids), steps), guess)
+    )
 
 
 def noise(series: int = 40, sigma: float | np.ndarray = 10.0, steps: int = STEPS) -> np.ndarray:
@@ -36,7 +38,7 @@ def noise(series: int = 40, sigma: float | np.ndarray = 10.0, steps: int = STEPS
 
 def widths(of: Panel, guess: float = 100.0, level: int = 80) -> np.ndarray:
     y_hat = np.full((len(of.ids), HORIZON), guess)
-    found = Intervals.of(tape(of, guess), of, never_negative=of.never_negative).bounds(of, y_hat, [level])
+    found = Intervals.of(out_of_sample(of, guess), of, never_negative=of.never_negative).bounds(of, y_hat, [level])
     return np.asarray(found[f"hi_{level}"] - found[f"lo_{level}"])
 
 
@@ -45,7 +47,9 @@ def test_intervals_cover_what_they_say(level: int):
     whole = panel(noise(steps=STEPS + HORIZON))
     past = whole.until(STEPS)
     y_hat = np.full((40, HORIZON), 100.0)
-    found = Intervals.of(tape(past, 100.0), past, never_negative=past.never_negative).bounds(past, y_hat, [level])
+    found = Intervals.of(out_of_sample(past, 100.0), past, never_negative=past.never_negative).bounds(
+        past, y_hat, [level]
+    )
     inside = coverage(whole.y[:, STEPS:].ravel(), found[f"lo_{level}"].ravel(), found[f"hi_{level}"].ravel())
     assert inside == pytest.approx(level / 100, abs=0.04)
 
@@ -64,7 +68,9 @@ def test_a_noisy_weekday_is_wider():
 
 def test_the_far_future_is_never_narrower():
     walk = panel(100 + np.cumsum(RANDOM.normal(0, 1, (30, STEPS)), axis=1))
-    last = rehearse(walk, rehearsals(walk), HORIZON, lambda past, steps: np.repeat(past.y[:, -1:], steps, axis=1))
+    last = calibration_backtest(
+        walk, calibration_origins(walk), HORIZON, lambda past, steps: np.repeat(past.y[:, -1:], steps, axis=1)
+    )
     y_hat = np.repeat(walk.y[:, -1:], HORIZON, axis=1)
     found = Intervals.of(last, walk, never_negative=walk.never_negative).bounds(walk, y_hat, [80])
     wide = (found["hi_80"] - found["lo_80"]).mean(axis=0)
@@ -79,14 +85,16 @@ def test_errors_that_grow_with_the_forecast_are_learned():
         ahead = np.arange(len(past.index), len(past.index) + steps)
         return np.repeat(np.where(ahead // 7 % 2, 150.0, 50.0)[None], len(past.ids), axis=0)
 
-    found = Intervals.of(rehearse(of, rehearsals(of), HORIZON, knows), of, never_negative=of.never_negative)
+    found = Intervals.of(
+        calibration_backtest(of, calibration_origins(of), HORIZON, knows), of, never_negative=of.never_negative
+    )
     assert found.power == pytest.approx(1, abs=0.2)
 
 
 def test_a_lopsided_error_makes_a_lopsided_interval():
     of = panel(100 + RANDOM.exponential(20, (40, STEPS)))
     y_hat = np.full((40, HORIZON), 110.0)
-    found = Intervals.of(tape(of, 110.0), of, never_negative=of.never_negative).bounds(of, y_hat, [80])
+    found = Intervals.of(out_of_sample(of, 110.0), of, never_negative=of.never_negative).bounds(of, y_hat, [80])
     assert (found["hi_80"] - y_hat).mean() > 2 * (y_hat - found["lo_80"]).mean()
 
 
@@ -109,7 +117,7 @@ def test_no_bound_lies_beyond_what_the_history_of_its_series_supports(case: str)
         lowest, highest = lowest - 500, highest - 500
     of = panel(y)
     y_hat = np.repeat(np.nanmean(y, axis=1, keepdims=True), HORIZON, axis=1)
-    found = Intervals.of(tape(of, 100.0), of, never_negative=of.never_negative)
+    found = Intervals.of(out_of_sample(of, 100.0), of, never_negative=of.never_negative)
     shocked = replace(found, shock=np.full(len(y), 1000.0))  # errors, step, size and shock can multiply to anything
     bounds = shocked.bounds(of, y_hat, [95])
     assert bounds["hi_95"][0] == pytest.approx(np.full(HORIZON, highest + move))
@@ -119,7 +127,7 @@ def test_no_bound_lies_beyond_what_the_history_of_its_series_supports(case: str)
 
 def test_a_forecast_beyond_its_limits_is_its_own_bound():
     of = panel(noise())
-    found = Intervals.of(tape(of, 100.0), of, never_negative=of.never_negative)
+    found = Intervals.of(out_of_sample(of, 100.0), of, never_negative=of.never_negative)
     assert (found.bounds(of, np.full((40, HORIZON), 5000.0), [95])["hi_95"] == 5000).all()
 
 
@@ -147,7 +155,7 @@ def test_bounds_are_nested_around_the_forecast_and_scale_with_the_data(
 
     def bounds(scale: float) -> dict[str, np.ndarray]:
         of = panel(y * scale)
-        found = Intervals.of(tape(of, 20.0 * scale), of, never_negative=of.never_negative)
+        found = Intervals.of(out_of_sample(of, 20.0 * scale), of, never_negative=of.never_negative)
         return found.bounds(of, y_hat * scale, levels)
 
     found, scaled = bounds(1.0), bounds(factor)
@@ -167,21 +175,23 @@ def test_without_any_outcome_the_intervals_are_those_of_the_level():
     assert (widths(panel(y), guess=5.0) > 0).all()
 
 
-# the tape
+# out-of-sample forecasts
 
 
-def test_a_tape_knows_only_what_its_origins_had_seen():
+def test_out_of_sample_forecasts_know_only_what_their_origins_had_seen():
     of = panel(noise(3))
     seen: list[int] = []
-    rehearse(of, rehearsals(of), HORIZON, lambda past, steps: seen.append(past.y.shape[1]) or np.zeros((3, steps)))
-    assert seen == [origin + 1 for origin in rehearsals(of)]
+    calibration_backtest(
+        of, calibration_origins(of), HORIZON, lambda past, steps: seen.append(past.y.shape[1]) or np.zeros((3, steps))
+    )
+    assert seen == [origin + 1 for origin in calibration_origins(of)]
     assert seen[-1] == STEPS - 7
 
 
-def test_a_tape_is_judged_by_what_is_known_by_now():
+def test_out_of_sample_forecasts_take_the_outcomes_that_are_known_by_now():
     of = panel(noise(3))
-    early = tape(of.until(STEPS - 14), 100.0)
-    late = early.judged_by(of)
+    early = out_of_sample(of.until(STEPS - 14), 100.0)
+    late = early.with_outcomes(of)
     assert np.isnan(early.y).sum() > np.isnan(late.y).sum()
     np.testing.assert_array_equal(late.y_hat, early.y_hat)
 

@@ -58,13 +58,15 @@ def test_an_argument_that_is_given_by_both_names_is_refused(given: dict[str, Any
 
 def test_weights_of_members_sum_to_one_and_make_the_forecast(auto: Auto):
     weights, explained = auto.weights(h=14), auto.explain(14)
-    members = ["smoothing", "lightgbm", "hybrid", "refuge"]
+    members = ["smoothing", "lightgbm", "hybrid", "fallback"]
     assert list(weights.columns) == ["series_id", "ds", "cutoff", *members]
     np.testing.assert_allclose(weights[members].sum(axis=1), 1)
     assert (weights[members] >= 0).all(axis=None)
     alone = {name: auto.members[name].predict(14, ())["y_hat"] for name in members[:-1]}
     blended = sum(weights[name] * alone[name] for name in members[:-1])
-    np.testing.assert_allclose(blended[weights["refuge"] == 0], explained["y_hat"][weights["refuge"] == 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        blended[weights["fallback"] == 0], explained["y_hat"][weights["fallback"] == 0], rtol=1e-6
+    )
 
 
 def test_weights_follow_newer_history(auto: Auto, weekly_pattern: pd.DataFrame):

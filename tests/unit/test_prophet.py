@@ -242,15 +242,15 @@ def test_an_exact_fit_by_too_many_terms_is_named(caplog: pytest.LogCaptureFixtur
     assert "gaps: as many terms as observations" in caplog.text
 
 
-def test_a_rehearsal_is_the_forecast_of_a_model_that_was_fitted_at_most_four_origins_before():
+def test_a_calibration_forecast_is_of_a_model_that_was_fitted_at_most_four_origins_before():
     panel = Panels.of(_frame("D"), "D").one
     fitted = Prophet(freq="D", country="US").fit_panel(panel)
-    steps = panel.index.get_indexer(fitted._tape.origins) + 1
+    steps = panel.index.get_indexer(fitted._out_of_sample.origins) + 1
     alone = Prophet(freq="D", country="US")
     alone._fit(panel.until(steps[4]))
     for place in (4, 7):
         expected = alone.point(panel.until(steps[place]), 28)
-        assert_allclose(fitted._tape.y_hat[place], expected, rtol=2e-3)
+        assert_allclose(fitted._out_of_sample.y_hat[place], expected, rtol=2e-3)
 
 
 def test_an_event_is_known_from_the_day_of_its_announcement():

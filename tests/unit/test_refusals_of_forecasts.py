@@ -28,7 +28,7 @@ ASKED: dict[str, Callable[[Forecaster], Any]] = {
     "known": lambda one: one.known,
     "remembered": lambda one: one.remembered,
     "local": lambda one: one.local,
-    "tapes": lambda one: one.tapes,
+    "out-of-sample forecasts": lambda one: one.out_of_sample_by_group,
 }
 
 

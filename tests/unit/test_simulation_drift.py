@@ -13,7 +13,7 @@ from tests.campaign import examples
 from mlops.errors import BadInput, UnknownName
 from mlops.monitoring import MonitorSpec, fit_monitor
 from mlops.simulation.drift import KINDS, Life, Shift, World, simulate_life
-from mlops.simulation.drift.honest import LAG_DAYS, backtest
+from mlops.simulation.drift.honest import LAG_DAYS, honest_predictions
 from mlops.simulation.processes import persistent
 
 SMALL = World(numeric=5, categorical=3, entities=4, history_days=120, live_days=90, warmup_days=60)
@@ -186,7 +186,7 @@ def test_a_prediction_knows_no_outcome_of_the_last_week_or_later(day, seed):
     target = inputs @ [1.0, 2.0, 0.0, -1.0] + rng.standard_normal((200, 3))
     changed = target.copy()
     changed[day - LAG_DAYS :] = rng.standard_normal((207 - day, 3)) * 100
-    ours, theirs = (backtest(inputs, one, first=60, frozen=150) for one in (target, changed))
+    ours, theirs = (honest_predictions(inputs, one, first=60, frozen=150) for one in (target, changed))
     np.testing.assert_array_equal(ours[60 : day + 1], theirs[60 : day + 1])
 
 
@@ -195,7 +195,7 @@ def test_the_live_model_learns_no_more():
     inputs = rng.standard_normal((200, 3, 4))
     target = inputs.sum(axis=-1)
     changed = np.where(np.arange(200)[:, None] >= 150 - LAG_DAYS, -target, target)
-    ours, theirs = (backtest(inputs, one, first=60, frozen=150) for one in (target, changed))
+    ours, theirs = (honest_predictions(inputs, one, first=60, frozen=150) for one in (target, changed))
     np.testing.assert_array_equal(ours[60:], theirs[60:])
 
 

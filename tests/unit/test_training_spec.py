@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.cli.specs import spec_of
+from mlops.cli.options import Data
 from mlops.errors import BadInput, Misused
 from mlops.files import write_whole
 from mlops.project import POLICY
@@ -79,14 +79,14 @@ def test_a_fault_of_a_params_toml_is_found_there_and_not_in_what_was_typed(
     write_whole(file, params_file("lightgbm").read_text().replace(there, wrong))
     monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
     with pytest.raises(BadInput, match=words) as told:
-        spec_of("mine", ["learning_rate=0.5"])
+        Data(changes=["learning_rate=0.5"]).spec("mine")
     assert str(told.value).startswith(f"{file}: ")
     assert told.value.exit_code == 1
 
 
 def test_a_fault_of_what_was_typed_is_found_there_and_not_in_params_toml():
     with pytest.raises(Misused, match=r"^--set: num_leaves = 1 is refused"):
-        spec_of("lightgbm", ["num_leaves=1"])
+        Data(changes=["num_leaves=1"]).spec("lightgbm")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 import pytest
 
-from mlops.db.tune import GB, MB, Machine, Setting, recommend, size_of
+from mlops.db.tune import GB, MB, Machine, Setting, recommended_settings, size_of
 from mlops.errors import BadInput
 
 SIZES = [256 * MB, 2 * GB, 16 * GB, 64 * GB, 512 * GB]
 
 
 def settings(machine: Machine) -> dict[str, str]:
-    return {one.name: one.value for one in recommend(machine)}
+    return {one.name: one.value for one in recommended_settings(machine)}
 
 
 def size(text: str) -> int:
@@ -58,7 +58,7 @@ def test_many_partitions_need_many_locks():
 
 
 def test_every_setting_has_a_reason_and_stands_once():
-    found = recommend(Machine(GB, 2))
+    found = recommended_settings(Machine(GB, 2))
     assert all(isinstance(one, Setting) and len(one.reason) > 10 for one in found)
     assert len({one.name for one in found}) == len(found)
 

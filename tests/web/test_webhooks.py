@@ -20,7 +20,7 @@ from mlflow.webhooks import delivery
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, Refused
-from mlops.tracking.bridge.webhooks import EVENTS, register
+from mlops.tracking.bridge.webhooks import EVENTS, register_webhook
 from mlops.tracking.store import Store, open_store
 from mlops.web import server as listening
 from mlops.web import webhooks
@@ -312,7 +312,7 @@ def server(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def test_what_happens_in_mlflow_arrives_here_signed(server: Store, home: Settings):
     database = Database(str(home.database_url))
     with endpoint(database) as hook:
-        first, again = register(server, hook.url, SECRET), register(server, hook.url, SECRET)
+        first, again = register_webhook(server, hook.url, SECRET), register_webhook(server, hook.url, SECRET)
         assert (first.new, first.delivered, again.new, again.delivered) == (True, True, False, True), first.answer
         assert first.webhook_id == again.webhook_id
         del hook.hints[:]
@@ -327,14 +327,14 @@ def test_what_happens_in_mlflow_arrives_here_signed(server: Store, home: Setting
         while len(hook.hints) < len(EVENTS) and time.monotonic() < end:
             time.sleep(0.02)
         assert hook.hints == ["webhook"] * len(EVENTS)
-        wrong = register(server, hook.url, "another secret")
+        wrong = register_webhook(server, hook.url, "another secret")
         assert (wrong.delivered, wrong.answer[:4]) == (False, "401 ")
     with pytest.raises(Refused, match=r"MLflow refuses the webhook: .*scheme: 'ftp'"):
-        register(server, "ftp://127.0.0.1/webhooks/mlflow", SECRET)
+        register_webhook(server, "ftp://127.0.0.1/webhooks/mlflow", SECRET)
     database.close()
 
 
 def test_without_a_server_there_are_no_webhooks(home: Settings):
     store = open_store(home, str(home.database_url))
     with pytest.raises(Refused, match="set MLFLOW_TRACKING_URI to its address"):
-        register(store, "https://mlops.internal/webhooks/mlflow", SECRET)
+        register_webhook(store, "https://mlops.internal/webhooks/mlflow", SECRET)

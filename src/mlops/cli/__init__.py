@@ -15,32 +15,22 @@ import typer
 
 from mlops import __version__
 from mlops.cli import (
-    alert_delivery,
     alerts,
-    database,
+    db,
     demo,
-    explain,
-    exports,
-    feature_reports,
     features,
-    forecast,
     forecasts,
-    health_of_models,
     init,
-    lineage,
-    model,
     monitor,
-    promotion,
+    outcomes,
     recommendations,
     registry,
+    review,
     series,
-    series_edits,
     simulate,
-    trace,
-    watch,
+    training,
 )
-from mlops.cli.edge import edge
-from mlops.cli.usage import USAGE, misused
+from mlops.cli.edge import USAGE, edge, misused
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -57,45 +47,33 @@ app = typer.Typer(
     rich_markup_mode="rich",
     add_completion=False,
 )
-app.add_typer(database.app, name="db")
-app.add_typer(series.app, name="series")
-app.add_typer(registry.app, name="registry")
-app.add_typer(monitor.app, name="monitor")
-app.add_typer(recommendations.app, name="recommendations")
-app.add_typer(features.app, name="features")
-app.add_typer(alert_delivery.app, name="alerts")
-app.add_typer(forecasts.app, name="forecasts")
-app.add_typer(model.outcomes, name="outcomes")
-registry.app.command()(promotion.promote)
-registry.app.command()(promotion.rollback)
-registry.app.command()(promotion.history)
-registry.app.command()(lineage.lineage)
-registry.app.command()(trace.trace)
-registry.app.command()(alerts.alerts)
-registry.app.command()(watch.webhook)
-registry.app.add_typer(watch.hints, name="hints")
-registry.app.command()(lineage.reproduce)
-registry.app.command("export-lineage")(exports.export_lineage)
-features.app.command()(feature_reports.profile)
-features.app.command()(feature_reports.importance)
-features.app.command()(feature_reports.impact)
-features.app.command("export-feast")(exports.export_feast)
-monitor.app.command()(health_of_models.health)
-app.command()(demo.demo)
-app.command()(init.init)
-app.command()(model.train)
-app.command()(forecast.backtest)
-app.command()(forecast.tune)
-app.command()(model.predict)
-app.command()(explain.explain)
-app.command("what-if")(explain.what_if)
-series.app.command("effects")(explain.effects)
-series.app.command()(series_edits.delete)
-series.app.command()(series_edits.redate)
-app.command()(model.retrain)
-app.command()(monitor.review)
-app.command()(simulate.simulate)
-app.command()(database.health)
+for name, group in (
+    ("db", db),
+    ("series", series),
+    ("registry", registry),
+    ("monitor", monitor),
+    ("recommendations", recommendations),
+    ("features", features),
+    ("alerts", alerts),
+    ("forecasts", forecasts),
+    ("outcomes", outcomes),
+):
+    app.add_typer(group.app, name=name)
+for command in (
+    demo.demo,
+    init.init,
+    training.train,
+    training.backtest,
+    training.tune,
+    forecasts.predict,
+    forecasts.explain,
+    forecasts.what_if,
+    recommendations.retrain,
+    review.review,
+    simulate.simulate,
+    db.health,
+):
+    app.command()(command)
 
 
 def _version(asked: bool) -> None:

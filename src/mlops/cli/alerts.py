@@ -1,74 +1,104 @@
-"""`mlops alerts list`: what somebody should look at, as `mlops monitor run` and `mlops review` say it, too."""
+"""`mlops alerts …`: what somebody should look at, and bringing it to whoever should know."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from mlops.cli.context import database, moment, store
+from mlops.cli.context import database, moment, settings
 from mlops.cli.options import AsOf, Json
-from mlops.cli.output import console, emit
+from mlops.cli.output import console, emit, say
 
 if TYPE_CHECKING:
-    from mlops.tracking.alerts import Reviewed
+    from mlops.domain.alerts import Reviewed
+    from mlops.monitoring.alerting.alerts import Delivered
 
-__all__ = ["alerts", "review", "tell"]
+__all__ = ["app", "list_alerts", "print_reviewed"]
 
-LOOK_SECONDS = 20
-TOLD = 10  # of what a review changed; the rest is counted
+app = typer.Typer(help="What somebody should look at, and who is told of it.", no_args_is_help=True)
+SHOWN = 10
+"""Changes of a review that are shown; the rest is counted. Chosen, not measured."""
 COLOURS = {"critical": "red", "warning": "yellow"}
 
 
-def alerts(
+@app.command("list")
+def list_alerts(
     everything: Annotated[bool, typer.Option("--all", help="Show those that are resolved, too.")] = False,
     as_of: AsOf = "now",
     as_json: Json = False,
 ) -> None:
     """List what somebody should look at, the critical first, each with what to do; it writes nothing."""
+    from mlops.monitoring.alerting.alerts import alerts
     from mlops.policy import read_policy
 
-    document = read_policy().alerts.document
-    with database().transaction() as transaction:
-        rows = transaction.rows("list_alerts", everything=everything, as_of=moment(as_of), document=document)
+    rows = alerts(database(), moment(as_of), read_policy().alerts, everything=everything)
 
     def text() -> None:
         for row in rows:
-            _print(row)
+            _print_alert(row)
         if not rows:
             console.print("no alert is open" if not everything else "there never was an alert")
 
     emit(rows, as_json=as_json, text=text)
 
 
-def review() -> "Reviewed":
-    """Bring the alerts up to date after a sync."""
-    from mlops.tracking import alerts as found
-    from mlops.tracking.artifacts.files import look_within
+@app.command()
+def deliver(as_of: AsOf = "now", as_json: Json = False) -> None:
+    """Review monitoring's alerts, then send what is new, open still or resolved; exit 1 when a channel is down."""
+    from mlops.monitoring.alerting.alerts import deliver as send
+    from mlops.monitoring.alerting.alerts import review_alerts
+    from mlops.policy import read_policy
 
-    return found.review(database(), look_within(store(), database(), LOOK_SECONDS))
+    rules = read_policy().alerts
+    reviewed = review_alerts(database(), moment(as_of), rules)
+    delivered = send(database(), settings(), rules)
+    document = {"opened": reviewed.opened, "resolved": reviewed.resolved, "channels": delivered}
+    emit(document, as_json=as_json, text=lambda: _print_delivered(reviewed, delivered))
+    if any(channel.waiting and channel.problem for channel in delivered):
+        raise typer.Exit(1)
 
 
-def tell(reviewed: "Reviewed") -> None:
+@app.command("test")
+def try_channel(
+    channel: Annotated[str, typer.Argument(help="A channel of [alerts.channels] in monitoring/policy.toml.")],
+    as_json: Json = False,
+) -> None:
+    """Send one message for trying to a channel; nothing is recorded."""
+    from mlops.monitoring.alerting.alerts import send_test
+    from mlops.policy import read_policy
+
+    remark = send_test(settings(), channel, read_policy().alerts)
+    text = f"{channel} took a message for trying" + (f"; {remark}" if remark else "")
+    emit({"channel": channel, "remark": remark}, as_json=as_json, text=lambda: say(escape(text)))
+
+
+def print_reviewed(reviewed: "Reviewed") -> None:
     """What a review changed, and where to read on."""
     sentences = list(reviewed.sentences())
-    for sentence in sentences[:TOLD]:
-        _say(escape(sentence))
-    if len(sentences) > TOLD:
-        _say(f"… and {len(sentences) - TOLD:,} more")
+    for sentence in sentences[:SHOWN]:
+        say(escape(sentence))
+    if len(sentences) > SHOWN:
+        say(f"… and {len(sentences) - SHOWN:,} more")
     if reviewed.opened:
-        _say("what to do: mlops registry alerts")
+        say("what to do: mlops registry alerts")
 
 
-def _print(row: dict[str, Any]) -> None:
+def _print_alert(row: dict[str, Any]) -> None:
     opened, resolved = f"{row['since']:%Y-%m-%d %H:%M}", row["resolved_at"]
     colour = "dim" if resolved else COLOURS[row["severity"]]
     when = f"{opened} to {resolved:%Y-%m-%d %H:%M}" if resolved else f"since {opened}"
-    _say(f"[{colour}]{row['severity']}[/]  [bold]{escape(row['subject'])}[/]  {row['kind']}, {when}")
-    _say(f"    {escape(row['message'])}")
+    say(f"[{colour}]{row['severity']}[/]  [bold]{escape(row['subject'])}[/]  {row['kind']}, {when}")
+    say(f"    {escape(row['message'])}")
     if not resolved:
-        _say(f"    → {escape(row['todo'])}")
+        say(f"    → {escape(row['todo'])}")
 
 
-def _say(line: str) -> None:
-    """A line that is not broken, so that commands can be copied."""
-    console.print(line, highlight=False, soft_wrap=True)
+def _print_delivered(reviewed: "Reviewed", delivered: list["Delivered"]) -> None:
+    for sentence in reviewed.sentences():
+        say(escape(sentence))
+    for channel in delivered:
+        why = escape(channel.problem or "not due yet")
+        waiting = f", [yellow]{channel.waiting} waiting[/]: {why}" if channel.waiting else ""
+        say(f"[bold]{escape(channel.channel)}[/]: {channel.sent} sent{waiting}")
+    if not delivered:
+        say("nobody is told: monitoring/policy.toml has no [alerts.channels]")

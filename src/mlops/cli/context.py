@@ -27,18 +27,18 @@ def settings() -> "Settings":
     """The settings, read once; a home that is a file is refused before anything is done."""
     from mlops.config import Settings
 
-    found = Settings()
-    file = next((place for place in (found.root, *found.root.parents) if place.exists()), found.root)
+    read = Settings()
+    file = next((place for place in (read.root, *read.root.parents) if place.exists()), read.root)
     if file.exists() and not file.is_dir():
         raise Misused(
-            f"MLOPS_HOME is {found.root}, but {file} is a file; nothing was done;"
+            f"MLOPS_HOME is {read.root}, but {file} is a file; nothing was done;"
             " set MLOPS_HOME to a folder, or to one that can be made"
         )
-    if found.parallel not in ("loky", "serial"):  # else the module of workers is not imported for it
+    if read.parallel not in ("loky", "serial"):  # else the module of workers is not imported for it
         from mlops.parallel import checked_place
 
-        checked_place(found.parallel)
-    return found
+        checked_place(read.parallel)
+    return read
 
 
 @cache
@@ -82,9 +82,11 @@ def moment(
     return newest_end(database(), metric_type, granularity, model=model) - before
 
 
-def check_time(text: str | None) -> str | None:
-    """The text of a time, checked where the command line is read."""
-    with typed("--as-of"):
-        if moments.before_last(text) is None:
-            moments.moment(text)
+def check_time(text: str | None, *, ahead: bool = False) -> str | None:
+    """The text of a time, checked where the command line is read; no database is asked what "last" is.
+
+    ValueError says what is wrong with it.
+    """
+    if moments.before_last(text) is None:
+        moments.moment(text, ahead=ahead)
     return text

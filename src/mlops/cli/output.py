@@ -21,7 +21,7 @@ from rich.text import Text
 from mlops.cli.edge import NO_READER, let_go
 from mlops.errors import visible
 
-__all__ = ["ACTION_COLOURS", "console", "emit", "logs", "progress", "table"]
+__all__ = ["ACTION_COLOURS", "console", "emit", "logs", "progress", "say", "table"]
 
 UNLIMITED = 100_000
 """Columns where nobody looks at a screen: what a file or another program reads is neither wrapped nor cut."""
@@ -54,9 +54,9 @@ class Terminal(Console):
     @property
     def size(self) -> ConsoleDimensions:
         """Columns and lines."""
-        found = super().size
+        size = super().size
         free = self._width is None and not self.is_terminal
-        return ConsoleDimensions(UNLIMITED, found.height) if free else found
+        return ConsoleDimensions(UNLIMITED, size.height) if free else size
 
     @size.setter
     def size(self, new_size: tuple[int, int]) -> None:
@@ -108,6 +108,11 @@ def emit(document: object, *, as_json: bool, text: Callable[[], None]) -> None:
     except BrokenPipeError as error:  # Typer would end with 1
         let_go(sys.stdout)
         raise SystemExit(NO_READER) from error
+
+
+def say(line: str) -> None:
+    """A line with markup that is not broken, so that commands in it can be copied."""
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def table(*columns: str, title: str | None = None) -> Columns:

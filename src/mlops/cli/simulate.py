@@ -12,6 +12,7 @@ from mlops.cli.options import Json
 from mlops.cli.output import console, emit, table
 from mlops.cli.typed import country as check_country
 from mlops.cli.typed import folder as check_folder
+from mlops.cli.typed import given
 from mlops.errors import typed
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def simulate(
     years: Annotated[float, typer.Option(help="How many years, from 2023 on.", min=0.25, max=50)] = 3.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.", min=0)] = 0,
     country: Annotated[
-        str, typer.Option(callback=check_country, help="ISO code for public holidays; empty for none.")
+        str, typer.Option(callback=given(check_country), help="ISO code for public holidays; empty for none.")
     ] = "NZ",
     form: Annotated[Format, typer.Option("--format", help="csv or parquet.")] = Format.csv,
     as_json: Json = False,
@@ -51,10 +52,10 @@ def simulate(
     files = write_books(books, folder, form.value)
     rows, seconds = books.truth["rows"], perf_counter() - began
     done = {"files": files, "rows": rows, "series": books.series, "seconds": seconds}
-    emit(done, as_json=as_json, text=lambda: _tell(books, files, seconds))
+    emit(done, as_json=as_json, text=lambda: _print(books, files, seconds))
 
 
-def _tell(books: "Books", files: dict[str, Path], seconds: float) -> None:
+def _print(books: "Books", files: dict[str, Path], seconds: float) -> None:
     truth, rows = books.truth, books.truth["rows"]
     company = truth["company"]
     console.print(

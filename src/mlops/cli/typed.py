@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mlops.domain.metric_types import declare
 from mlops.domain.model_uri import FORMS, MODEL_URI
@@ -11,41 +12,81 @@ from mlops.domain.sentence import sentence
 from mlops.errors import Misused, UnknownName, nearest, quoted, typed
 
 __all__ = [
-    "by",
+    "checked",
     "country",
-    "definition_file",
-    "events_file",
-    "events_option",
-    "file",
-    "file_option",
     "folder",
+    "given",
     "granularity",
+    "kept",
     "level",
     "metric_type",
-    "metric_type_or_none",
-    "model",
     "model_name",
     "model_or_uri",
     "model_uri",
-    "reason",
-    "table_to_write",
+    "pairs",
+    "reads",
     "time_zone",
     "to_read",
     "to_write",
+    "writes",
 ]
 
+AnyPath = TypeVar("AnyPath", str, Path)
 NAME = re.compile(r"[^/:@\"'%]*[^/:@\"'%\s.][^/:@\"'%]*")
 """Names that the URIs, filters and files of MLflow's registry take."""
-TABLES = (".csv", ".csv.gz", ".parquet")
+EVENT_COLUMNS = "event,first[,last[,announced]]"
+"""Of a file of a user's own days, as help tells them."""
 LONGEST_NAME = 200
+"""Characters of a model's name; MLflow's SQL stores keep 256. Chosen, not measured."""
 LONGEST_PART = 255
+"""Bytes of a file's name: NAME_MAX of ext4, XFS and APFS."""
 LONGEST_PATH = 500
 """Of a path that is repeated in a sentence. Chosen, not measured."""
 
 
-def file(path: Path) -> Path:
-    """An argument: a file that is there and may be read."""
-    return to_read(path)
+def checked(check: Callable[..., Any], option: str = "", **more: Any) -> Callable[[Any], Any]:
+    """The callback of an option whose value is checked; a ValueError is Misused, with the option's name in front.
+
+    `more` goes to the check.
+    """
+
+    def callback(value: Any) -> Any:
+        with typed(option):
+            return check(value, **more)
+
+    return callback
+
+
+def given(check: Callable[..., Any], option: str = "", **more: Any) -> Callable[[Any], Any]:
+    """`checked` for an option that may be left out: None and "" stay as they are."""
+    callback = checked(check, option, **more)
+    return lambda value: value if value is None or value == "" else callback(value)
+
+
+def reads(option: str) -> Callable[[Any], Any]:
+    """The callback of an option that may name a file to be read."""
+    return given(lambda path: to_read(path, option))
+
+
+def writes(option: str, endings: Sequence[str] = (), *, made: bool = False) -> Callable[[Any], Any]:
+    """The callback of an option that may name a file to be written (see `to_write`)."""
+    return given(lambda path: to_write(path, option, endings, made=made))
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    """`key=value` texts as a mapping; Misused for another text, and for a key that has two values."""
+    found: dict[str, str] = {}
+    example = "trees=200" if option == "--set" else "stream=paper"
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise Misused(f"{option} {quoted(text)} is not of the form key=value; expected one like {example}")
+        if key in found and found[key] != value:
+            raise Misused(
+                f"{option} gives {quoted(key)} two values, {quoted(found[key])} and {quoted(value)}; keep one"
+            )
+        found[key] = value
+    return found
 
 
 def folder(path: Path) -> Path:
@@ -56,8 +97,9 @@ def folder(path: Path) -> Path:
     return path
 
 
-def to_read(path: Path, option: str = "") -> Path:
+def to_read(place: AnyPath, option: str = "") -> AnyPath:
     """A file that is there and may be read."""
+    path = Path(place)
     said = f"{option} {_shown(path)}".strip()
     _short_enough(path, said)
     if path.is_dir():
@@ -68,7 +110,7 @@ def to_read(path: Path, option: str = "") -> Path:
         raise Misused(f"{said}: no such file; a path is looked up from {Path.cwd()}{_beside(path)}")
     if not os.access(path, os.R_OK):
         raise Misused(f"{said} may not be read by this user; have its owner allow it, or name another file")
-    return path
+    return place
 
 
 def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made: bool = False) -> Path:
@@ -87,9 +129,9 @@ def to_write(path: Path, option: str = "", endings: Sequence[str] = (), *, made:
 
 def model_uri(uri: str) -> str:
     """A URI of a registered model's version or alias."""
-    found = MODEL_URI.fullmatch(uri)
-    if found is not None:
-        if found["version"] and int(found["version"]) == 0:
+    parts = MODEL_URI.fullmatch(uri)
+    if parts is not None:
+        if parts["version"] and int(parts["version"]) == 0:
             raise Misused(f"{quoted(uri)}: versions count from 1; expected {FORMS}")
         return uri
     name = re.fullmatch(r"(?:models:/*)?(?P<name>[\w .-]+?)(?P<which>[@/][\w.-]*)?", uri)
@@ -101,21 +143,12 @@ def model_uri(uri: str) -> str:
     raise Misused(f"{quoted(uri)} is not a model URI; {meant}expected {FORMS}")
 
 
-def model(name: str | None) -> str | None:
-    """`--model`: a name that a registered model can have, or None."""
-    if name is not None:
-        with typed("--model"):
-            model_name(name)
-    return name
-
-
 def model_or_uri(text: str) -> str:
-    """`--model`: a model's name, `models:/NAME`, or a URI of one of its versions; empty stays empty."""
+    """A model's name, `models:/NAME`, or a URI of one of its versions."""
     name = text.removeprefix("models:/")
-    if text and not re.search(r"[@/]", name):
-        with typed("--model"):
-            model_name(name)
-    elif text:
+    if not re.search(r"[@/]", name):
+        model_name(name)
+    else:
         model_uri(text if text.startswith("models:/") else f"models:/{text}")
     return text
 
@@ -126,90 +159,55 @@ def model_name(name: str) -> str:
     if NAME.fullmatch(name) and name.isprintable() and len(name) <= LONGEST_NAME:
         return name
     if name.startswith("models:"):
-        raise Misused(f"{said} is a URI; expected the model's name alone, like {_name_in(name)}")
+        alone = re.split(r"[/@]", name.removeprefix("models:").strip("/"))[0] or "demand"
+        raise Misused(f"{said} is a URI; expected the model's name alone, like {alone}")
     raise Misused(
         f"{said} can't be a model's name; expected up to {LONGEST_NAME} characters without / : @ % and quotes,"
         " like demand"
     )
 
 
-def metric_type_or_none(name: str) -> str:
-    """A metric type that is declared; empty stays empty."""
-    if name:
-        metric_type(name)
-    return name
+def kept(option: str, what: str) -> Callable[[str | None], str | None]:
+    """The callback of an option whose text is kept with a decision: in one line, and never empty."""
+
+    def callback(text: str | None) -> str | None:
+        if text is None:
+            return None
+        with typed(option):
+            return sentence(what, text)
+
+    return callback
 
 
-def by(name: str | None) -> str | None:
-    """Who decides, as it can be kept with the decision."""
-    return None if name is None else _kept("--by", "name of who decides", name)
-
-
-def reason(text: str) -> str:
-    """Why, as it can be kept with the decision."""
-    return _kept("--reason", "reason", text)
-
-
-def definition_file(path: Path | None) -> Path | None:
-    """A file of feature definitions that is there, or None."""
-    return None if path is None else to_read(path, "--file")
-
-
-def file_option(text: str) -> str:
-    """`--file`: a file that is there and may be read; empty stays empty."""
-    if text:
-        to_read(Path(text), "--file")
-    return text
-
-
-def events_option(text: str) -> str:
-    """`--events`: a file that is there and may be read; empty stays empty."""
-    if text:
-        to_read(Path(text), "--events")
-    return text
-
-
-def events_file(path: Path | None) -> Path | None:
-    """`--events`: a file that is there and may be read, or None."""
-    return None if path is None else to_read(path, "--events")
-
-
-def table_to_write(path: Path | None) -> Path | None:
-    """`--output`: a place for a table, or None."""
-    return None if path is None else to_write(path, "--output", TABLES)
-
-
-def time_zone(name: str | None) -> str | None:
-    """A time zone by its IANA name, or None."""
+def time_zone(name: str) -> str:
+    """A time zone by its IANA name."""
     from mlops.panels.timestamps import zone_of
 
-    return None if name is None else zone_of(name)
+    return zone_of(name)
 
 
 def granularity(text: str) -> str:
-    """A granularity, by its name or pandas' alias; empty stays empty."""
+    """A granularity, by its name or pandas' alias."""
     from mlops.panels.timestamps import granularity_of
 
-    if text:
-        granularity_of(text)
+    granularity_of(text)
     return text
 
 
 def level(name: str) -> str:
-    """A level of series; empty stays empty."""
+    """A level of series."""
     from mlops.domain.series import LEVELS
 
-    if name and name not in LEVELS:
+    if name not in LEVELS:
         raise UnknownName("level", name, LEVELS)
     return name
 
 
 def country(code: str) -> str:
-    """A country, or a part of one, that has public holidays; empty stays empty."""
+    """A country, or a part of one, that has public holidays."""
     from mlops.panels.calendar import check_country
 
-    if code:
-        check_country(code)
+    check_country(code)
     return code
 
 
@@ -223,30 +221,21 @@ def metric_type(name: str | None) -> str | None:
     if not name:
         raise Misused("--metric-type is empty; leave it out, or say one, as in analytics.metric_types")
     from mlops.cli.context import database
+    from mlops.series.metrics import list_metric_types
 
-    with database().transaction() as transaction:
-        known |= {row["name"] for row in transaction.rows("metric_types")}
+    known |= {row["name"] for row in list_metric_types(database())}
     if name not in known:
         raise UnknownName("metric type", name, known, hint=f"another one: {declare(name)}")
     return name
-
-
-def _kept(option: str, what: str, text: str) -> str:
-    with typed(option):
-        return sentence(what, text)
 
 
 def _writable(folder: Path, said: str) -> None:
     there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
     if not there.is_dir():
         raise Misused(f"{said} can't be written: {there} is a file, where a folder is needed; name another place")
-    if not os.access(there, os.W_OK | os.X_OK) or _takes_no_writes(there):
+    read_only = os.statvfs(there).f_flag & os.ST_RDONLY or there.absolute().parts[:2] == ("/", "proc")
+    if not os.access(there, os.W_OK | os.X_OK) or read_only:
         raise Misused(f"{said} can't be written: this user may not write in {there}; name another place")
-
-
-def _takes_no_writes(folder: Path) -> bool:
-    """Whether the file system of a folder is mounted read-only, or holds no files of users (proc)."""
-    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or folder.absolute().parts[:2] == ("/", "proc")
 
 
 def _shown(path: Path) -> str:
@@ -265,12 +254,8 @@ def _beside(path: Path) -> str:
     """A file of the same folder that may have been meant."""
     folder = path.parent
     try:
-        there = [one.name for one in folder.iterdir() if one.is_file()][:1000] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir() if path.is_file()][:1000] if folder.is_dir() else []
     except OSError:
         return ""
-    found = nearest(path.name, there)
-    return f"; did you mean {folder / found}?" if found else ""
-
-
-def _name_in(uri: str) -> str:
-    return re.split(r"[/@]", uri.removeprefix("models:").strip("/"))[0] or "demand"
+    close = nearest(path.name, names)
+    return f"; did you mean {folder / close}?" if close else ""

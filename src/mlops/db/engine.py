@@ -1,22 +1,25 @@
 """A database and its transactions; every statement is a block of a file in `queries/`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from typing import Any, TypeVar, overload
 
 import pandas as pd
 import psycopg
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import sqlalchemy as sa
+from psycopg import sql
 from psycopg.types.json import JsonbDumper
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from mlops.config import Settings
 from mlops.db import migrate, session
-from mlops.db.binary import Arrays
+from mlops.db.binary import Arrays, encode
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
-from mlops.db.frames import as_frame, copy_arrays, copy_into
 from mlops.db.rows import as_rows
 from mlops.db.statements import named_blocks, statement
 from mlops.errors import Misused, Refused, quoted
@@ -86,25 +89,36 @@ class Transaction:
         """All rows as a frame; times come back as naive UTC, because `ds` is naive in every forecasting library."""
         result = self._execute(query, parameters)
         described = result.cursor.description if result.cursor is not None else None
-        times = [column[0] for column in described or () if column[1] == TIMESTAMPTZ]
-        return as_frame(list(result.keys()), result, times)
+        frame = pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()))
+        for name in (column[0] for column in described or () if column[1] == TIMESTAMPTZ):
+            naive = pd.to_datetime(frame[name], utc=True, cache=False).dt.tz_localize(None)
+            frame[name] = naive.astype("datetime64[ns]")
+        return frame
 
     def copy(self, table: str, frame: pd.DataFrame) -> None:
         """COPY a frame into `table` (its columns are the frame's); naive times are UTC, missing values become NULL."""
-        with self.cursor() as cursor:
-            copy_into(cursor, table, frame)
+        written = BytesIO()
+        # an empty text is quoted, a missing value is not: so Postgres can distinguish them
+        options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+        arrow_csv.write_csv(pa.Table.from_pandas(frame, preserve_index=False), written, options)
+        with self.cursor() as cursor, cursor.copy(_into(table, frame.columns, "csv")) as copy:
+            copy.write(written.getbuffer())
 
     def copy_arrays(self, table: str, columns: Arrays, *, freeze: bool = False) -> None:
         """COPY arrays (integers, floats, booleans, datetime64 in UTC) into `table`; NaN and NaT become NULL.
 
         `freeze` is for a table that this transaction has made: its rows need no vacuum later.
         """
-        with self.cursor() as cursor:
-            copy_arrays(cursor, table, columns, freeze=freeze)
+        into = _into(table, columns, "binary, freeze" if freeze else "binary")
+        with self.cursor() as cursor, cursor.copy(into) as copy:
+            for data in encode(columns):
+                copy.write(data)
 
     def cursor(self) -> psycopg.Cursor[Any]:
         """A cursor of the driver in this transaction, for COPY and for what has no name until it is run."""
-        return self._driver().cursor()
+        connection = self._connection.connection.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        return connection.cursor()
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
@@ -118,11 +132,6 @@ class Transaction:
         except Exception as error:
             error.add_note(f"in the block {query} of db/queries/{named_blocks()[query].file}")
             raise
-
-    def _driver(self) -> psycopg.Connection[Any]:
-        connection = self._connection.connection.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        return connection
 
 
 class Database:
@@ -153,16 +162,16 @@ class Database:
 
     def check(self) -> None:
         """Raise NotMigrated unless the schema is of this program's version."""
-        found = self.version()
-        if found != migrate.head():
-            raise migrate.refusal(found)
+        version = self.version()
+        if version != migrate.head():
+            raise migrate.refusal(version)
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
         """Whether nobody else does `work` now; if so, nobody else can begin it while the block runs."""
         with self.autocommit() as cursor:
-            found = cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 1))", [work]).fetchone()
-            free = found is not None and bool(found[0])
+            answer = cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 1))", [work]).fetchone()
+            free = answer is not None and bool(answer[0])
             try:
                 yield free
             finally:
@@ -212,8 +221,7 @@ def open_database(settings: Settings, *, checked: bool = True) -> Database:
 def _embedded(settings: Settings) -> Database:
     server = server_for(settings.root).start()
     with psycopg.connect(server.url(), autocommit=True) as connection:
-        found = connection.execute("select from pg_database where datname = %s", [NAME]).fetchone()
-        if found is None:
+        if connection.execute("select from pg_database where datname = %s", [NAME]).fetchone() is None:
             # another process may be faster
             with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 connection.execute(f"create database {NAME}")
@@ -233,17 +241,21 @@ def _engine(url: str, *, pinned: bool) -> sa.Engine:
             " postgresql://user@host:port/database"
         ) from error
     theirs = address.query.get("options", "")
-    given = session.arguments(theirs if isinstance(theirs, str) else " ".join(theirs)) if pinned else {}
+    given = session.connection_arguments(theirs if isinstance(theirs, str) else " ".join(theirs)) if pinned else {}
     engine = sa.create_engine(address, pool_pre_ping=True, connect_args=given)
-    sa.event.listen(engine, "connect", _adapt)
+    # a dict parameter is jsonb
+    sa.event.listen(engine, "connect", lambda made, _record: made.adapters.register_dumper(dict, JsonbDumper))
     if pinned:
         sa.event.listen(engine, "connect", session.settle)
     return engine
 
 
-def _adapt(connection: psycopg.Connection[Any], _record: object) -> None:
-    """A dict parameter is jsonb."""
-    connection.adapters.register_dumper(dict, JsonbDumper)
+def _into(table: str, columns: Iterable[str], form: str) -> sql.Composed:
+    return sql.SQL("copy {} ({}) from stdin (format {})").format(
+        sql.Identifier(*table.split(".")),
+        sql.SQL(", ").join(sql.Identifier(name) for name in columns),
+        sql.SQL(form),
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What can befall the server, its disk and ours, in sentences: what happened, what is safe, what to do.
 
 One map, from SQLSTATE (a class, or a whole code where that says more) and from the errno of an OSError. Whatever wraps
-such an error, SQLAlchemy or MLflow, the first of them in its chain of causes is what is told.
+such an error, SQLAlchemy or MLflow, the first of them in its chain of causes is what is reported.
 """
 
 import errno
@@ -212,9 +212,9 @@ def one_sentence(error: BaseException) -> str:
     known = explained(error)
     if known is not None:
         return str(known)
-    found = getattr(error, "orig", None) or error
-    said = _words(str(found))
-    return f"{type(found).__name__}: {said}" if said else type(found).__name__
+    original = getattr(error, "orig", None) or error
+    said = _words(str(original))
+    return f"{type(original).__name__}: {said}" if said else type(original).__name__
 
 
 def unreachable(trouble: str, address: str, error: BaseException, *, safe: str = BEFORE) -> DatabaseUnavailable:
@@ -222,9 +222,9 @@ def unreachable(trouble: str, address: str, error: BaseException, *, safe: str =
     said = str(getattr(error, "orig", None) or error)
     state = next((state for words, state in CONNECTING.items() if re.search(words, said)), "08")
     failure, cause = SQLSTATES[state], _words(said) or "no reason given"
-    told = cause if state == "08" else f"{failure.happened} ({cause})"
+    reason = cause if state == "08" else f"{failure.happened} ({cause})"
     todo = "see that the server runs there, or correct the address" if state == "08" else failure.todo
-    return DatabaseUnavailable(f"{trouble} at {address}: {told}; {safe}; {todo}")
+    return DatabaseUnavailable(f"{trouble} at {address}: {reason}; {safe}; {todo}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -233,31 +233,27 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     A context is no cause, except of what libraries raise while they clean up after a lost connection.
     """
     seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        cleaning = type(found).__module__.partition(".")[0] in ("sqlalchemy", "mlflow", "psycopg")
-        found = getattr(found, "orig", None) or found.__cause__ or (found.__context__ if cleaning else None)
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cleaning = type(cause).__module__.partition(".")[0] in ("sqlalchemy", "mlflow", "psycopg")
+        cause = getattr(cause, "orig", None) or cause.__cause__ or (cause.__context__ if cleaning else None)
 
 
 def _failure(error: BaseException) -> Failure | None:
     if isinstance(error, psycopg.Error):
-        return _of_server(error)
+        state = error.sqlstate
+        if state is None:  # the driver's own word: the connection is gone
+            gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+            return SQLSTATES["08"] if gone else None
+        return SQLSTATES.get(state) or SQLSTATES.get(state[:2])
     if isinstance(error, MemoryError):
         return MEMORY
     if isinstance(error, OSError) and not isinstance(error, MlopsError):
-        many = re.search(r"\[Errno (\d+)\]", str(error))  # shutil copies on, and then tells of all that failed
+        many = re.search(r"\[Errno (\d+)\]", str(error))  # shutil copies on, and then reports all that failed
         return ERRNOS.get(error.errno or (int(many[1]) if many else 0))
     return None
-
-
-def _of_server(error: psycopg.Error) -> Failure | None:
-    state = error.sqlstate
-    if state is None:  # the driver's own word: the connection is gone
-        gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return SQLSTATES["08"] if gone else None
-    return SQLSTATES.get(state) or SQLSTATES.get(state[:2])
 
 
 def _detail(error: BaseException) -> str:

@@ -1,17 +1,28 @@
 """Every check of `mlops health`: what the database says of itself, and what is seen from here."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops.config import Settings
 from mlops.db.embedded import server_for
-from mlops.db.engine import Database, Transaction
+from mlops.db.engine import Database
 from mlops.errors import Refused
 
-__all__ = ["AS_OF", "SECURE_MINORS", "ArchiveFile", "Check", "Disk", "archives", "checks", "disks", "version"]
+__all__ = [
+    "AS_OF",
+    "SECURE_MINORS",
+    "ArchiveFile",
+    "Check",
+    "Disk",
+    "archives",
+    "checks",
+    "disks",
+    "reader_exists",
+    "version",
+]
 
 AS_OF = "2026-11-30"
 SECURE_MINORS: Mapping[int, int] = {15: 20, 16: 16, 17: 12, 18: 7}
@@ -23,8 +34,8 @@ Source: the affected versions in the record of CVE-2026-6460, https://www.postgr
 GB = 2**30
 BAD_BYTES, WATCHED_BYTES, WATCHED_SHARE, AMPLE_BYTES = GB, 5 * GB, 0.1, 50 * GB
 """Chosen, not measured: a tenth of a disk is little, unless it is much in itself."""
-WATCHED_FILES = 0.05
-NAMED = 3
+WATCHED_FILES = 0.05  # of a file system's inodes; chosen, not measured
+NAMED = 3  # files in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +74,23 @@ class Disk:
     files: float | None = None
 
 
+def reader_exists(database: Database) -> bool:
+    """Whether the role mlops_reader is there; a user who may not make roles leaves it out."""
+    with database.transaction() as transaction:
+        return bool(transaction.value("reader_role_exists"))
+
+
 def checks(database: Database, settings: Settings) -> list[Check]:
     """Every check; asks the server once and looks at the disks from here."""
     with database.transaction() as transaction:
-        found = transaction.rows("check_system_health", of=Check)
+        seen = transaction.rows("check_system_health", of=Check)
         number = transaction.value("server_version")
-        found += _seen(transaction)
-    return [*found, version(number, embedded=settings.database_url is None), *map(_disk, disks(settings))]
+        try:
+            seen.append(archives(transaction.rows("archive_files", of=ArchiveFile)))
+        except Refused:
+            advice = "let the owner grant select on analytics.partition_archives"
+            seen.append(Check("archives", "watch", "not visible to this role", advice))
+    return [*seen, version(number, embedded=settings.database_url is None), *map(_disk, disks(settings))]
 
 
 def version(number: int, *, embedded: bool = False) -> Check:
@@ -97,16 +118,16 @@ def archives(files: Iterable[ArchiveFile]) -> Check:
     Says, too, from which month on history is read from them.
     """
     there = list(files)
-    lost = [(one, why) for one in there if (why := _lost(Path(one.path), one.bytes) or one.problem)]
+    lost = [(file, why) for file in there if (why := _lost(Path(file.path), file.bytes) or file.problem)]
     if not lost:
         return _kept(there)
-    only = [one for one in lost if one[0].only_there]
-    told = [f"{one.path} {why}" for one, why in (only or lost)[:NAMED]]
-    more = f" and {len(lost) - len(told)} more" if len(lost) > len(told) else ""
+    only = [(file, why) for file, why in lost if file.only_there]
+    named = [f"{file.path} {why}" for file, why in (only or lost)[:NAMED]]
+    more = f" and {len(lost) - len(named)} more" if len(lost) > len(named) else ""
     return Check(
         "archives",
         "bad" if only else "watch",
-        "; ".join(told) + more,
+        "; ".join(named) + more,
         "bring the file back from a backup: the month is nowhere else (or run this where the archives lie)"
         if only
         else "the month is still in the database, and mlops db maintain archives it anew",
@@ -118,32 +139,29 @@ def disks(settings: Settings) -> list[Disk]:
     places = {"home": settings.root, "archive": settings.archive}
     if settings.database_url is None:
         places["data"] = server_for(settings.root).status().data
-    found: dict[int, tuple[Path, list[str]]] = {}
+    systems: dict[int, tuple[Path, list[str]]] = {}
     for name, wanted in places.items():
-        place = next(one for one in (wanted, *wanted.parents) if one.exists())
-        found.setdefault(place.stat().st_dev, (place, []))[1].append(name)
-    return [_measured(place, tuple(names)) for place, names in found.values()]
+        place = next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+        systems.setdefault(place.stat().st_dev, (place, []))[1].append(name)
+    measured = []
+    for place, names in systems.values():
+        now = os.statvfs(place)
+        files = now.f_favail / now.f_files if now.f_files else None
+        measured.append(Disk(tuple(names), place, now.f_bavail * now.f_frsize, now.f_blocks * now.f_frsize, files))
+    return measured
 
 
 def _kept(archived: list[ArchiveFile]) -> Check:
     """What archives that are all there are for, and whether they have been verified."""
     if not archived:
         return Check("archives", "ok", "none yet")
-    ends = [one.read_until for one in archived if one.only_there and one.read_until]
+    ends = [file.read_until for file in archived if file.only_there and file.read_until]
     border = f"; history before {max(ends).astimezone(UTC):%Y-%m} is read from {len(ends):,}" if ends else ""
-    overdue = sum(one.only_there and one.unverified for one in archived)
+    overdue = sum(file.only_there and file.unverified for file in archived)
     if overdue:
         advice = "run mlops db maintain, which compares them with their checksums, and plan it daily"
         return Check("archives", "watch", f"{overdue:,} not verified for a month{border}", advice)
     return Check("archives", "ok", f"every file is where it was written{border}")
-
-
-def _seen(transaction: Transaction) -> Iterator[Check]:
-    try:
-        yield archives(transaction.rows("archive_files", of=ArchiveFile))
-    except Refused:
-        advice = "let the owner grant select on analytics.partition_archives"
-        yield Check("archives", "watch", "not visible to this role", advice)
 
 
 def _lost(path: Path, size: int) -> str | None:
@@ -154,13 +172,6 @@ def _lost(path: Path, size: int) -> str | None:
     except OSError as error:
         return f"can't be seen: {error.strerror}"
     return None if now == size else f"was altered: it had {size:,} bytes and has {now:,}"
-
-
-def _measured(place: Path, holds: tuple[str, ...]) -> Disk:
-    found = os.statvfs(place)
-    size = found.f_frsize
-    files = found.f_favail / found.f_files if found.f_files else None
-    return Disk(holds, place, found.f_bavail * size, found.f_blocks * size, files)
 
 
 def _disk(disk: Disk) -> Check:

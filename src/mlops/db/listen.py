@@ -11,8 +11,8 @@ from psycopg import sql
 
 __all__ = ["address", "listening", "notifications"]
 
-POLL_SECONDS = 0.5
-PAUSES_SECONDS = (1, 2, 5, 10, 30)
+POLL_SECONDS = 0.5  # how soon a stopped listener ends; chosen, not measured
+PAUSES_SECONDS = (1, 2, 5, 10, 30)  # after one failure, two, …; chosen, not measured
 ALIVE: dict[str, Any] = {  # a server that vanished without a word is noticed within a minute
     "connect_timeout": 5,
     "keepalives_idle": 30,
@@ -45,14 +45,18 @@ def listening(url: str, channel: str, heard: Callable[[str], None]) -> Iterator[
 def notifications(url: str, channel: str, stopped: threading.Event) -> Iterator[str]:
     """The payloads on a channel, until `stopped` is set; a lost connection is made again.
 
-    Each time listening begins an empty payload comes first: what was said before that nobody has heard.
+    Each time listening begins an empty payload comes first: what was sent before was not received.
     """
     failures = 0
     while not stopped.is_set():
         try:
-            for payload in _connected(url, channel, stopped):
+            with psycopg.connect(address(url), autocommit=True, **ALIVE) as connection:
+                connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                 failures = 0
-                yield payload
+                yield ""
+                while not stopped.is_set():
+                    for notice in connection.notifies(timeout=POLL_SECONDS):
+                        yield notice.payload
         except psycopg.Error as error:
             log.debug("listening on %s ended: %s", channel, error)
             stopped.wait(PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)])
@@ -62,12 +66,3 @@ def notifications(url: str, channel: str, stopped: threading.Event) -> Iterator[
 def address(url: str) -> str:
     """An address as libpq takes it; SQLAlchemy's names the driver too."""
     return "postgresql://" + url.partition("://")[2]
-
-
-def _connected(url: str, channel: str, stopped: threading.Event) -> Iterator[str]:
-    with psycopg.connect(address(url), autocommit=True, **ALIVE) as connection:
-        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        yield ""
-        while not stopped.is_set():
-            for notice in connection.notifies(timeout=POLL_SECONDS):
-                yield notice.payload

@@ -17,7 +17,7 @@ from mlops.project import bundled
 
 __all__ = ["head", "history", "migrate", "refusal", "schema", "version"]
 
-OLDEST_SERVER = 15
+OLDEST_SERVER = 15  # the oldest version that the tests run on
 
 LOCK = 7_310_145  # any constant of our own: one migration at a time
 
@@ -90,7 +90,10 @@ def migrate(connection: sa.Connection, to: str = "head", *, migrations: Path | N
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     _refuse_unfit(connection)
-    _wait_for_turn(connection)
+    # asked again and again: a session that waits inside a statement would hold up CREATE INDEX CONCURRENTLY for ever
+    while not connection.execute(sa.text("select pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+        connection.rollback()
+        time.sleep(0.1)
     try:
         before = version(connection)
         if before is not None and before not in history(migrations):
@@ -132,13 +135,6 @@ def _refuse_unfit(connection: sa.Connection) -> None:
         raise Refused(
             f"the server is PostgreSQL {server}; nothing was written; PostgreSQL {OLDEST_SERVER} to 18 will do"
         )
-
-
-def _wait_for_turn(connection: sa.Connection) -> None:
-    """Ask again and again: a session that waits inside a statement would hold up CREATE INDEX CONCURRENTLY for ever."""
-    while not connection.execute(sa.text("select pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
-        connection.rollback()
-        time.sleep(0.1)
 
 
 def _config(migrations: Path | None = None) -> Config:

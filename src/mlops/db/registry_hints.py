@@ -1,4 +1,4 @@
-"""Triggers on MLflow's registry tables that tell of every change; explicit, repeatable, removable.
+"""Triggers on MLflow's registry tables that notify of every change; explicit, repeatable, removable.
 
 MLflow's schema is MLflow's. What is added to it is one function and one trigger on each of six tables, all named
 `mlops_registry_hint`. They lie beside the tables, so a dump of that schema is whole, and nothing in it needs ours.
@@ -22,32 +22,32 @@ CHANNEL = "mlops_registry"
 
 
 def silent(url: str) -> list[str]:
-    """The registry tables at this address that don't tell of their changes; Refused where there is no registry."""
+    """The registry tables at this address that don't notify of their changes; Refused where there is no registry."""
     with _alone(url) as connection:
         return _silent(connection)
 
 
 def install(url: str) -> list[str]:
-    """Make the registry tables tell of their changes; those that did not before."""
+    """Make the registry tables notify of their changes; those that did not before."""
 
     def work() -> list[str]:
         with _alone(url) as connection:
-            found = _silent(connection)
-            if found:  # nothing is locked when there is nothing to do
+            silent = _silent(connection)
+            if silent:  # nothing is locked when there is nothing to do
                 connection.execute(str(statement("install_registry_triggers")))
-            return found
+            return silent
 
     return _patiently(work)
 
 
 def remove(url: str) -> list[str]:
-    """Leave the registry tables as MLflow made them; those that told of their changes before."""
+    """Leave the registry tables as MLflow made them; those that notified of their changes before."""
 
     def work() -> list[str]:
         with _alone(url) as connection:
-            found = _tables(connection).keys() - _silent(connection)
+            reporting = _tables(connection).keys() - _silent(connection)
             connection.execute(str(statement("remove_registry_triggers")))
-            return sorted(found)
+            return sorted(reporting)
 
     return _patiently(work)
 
@@ -62,7 +62,7 @@ def _patiently(work: Callable[[], list[str]]) -> list[str]:
 
 
 def _silent(connection: psycopg.Connection) -> list[str]:
-    return [name for name, tells in _tables(connection).items() if not tells]
+    return [name for name, notifies in _tables(connection).items() if not notifies]
 
 
 def _tables(connection: psycopg.Connection) -> dict[str, bool]:
@@ -74,7 +74,7 @@ def _tables(connection: psycopg.Connection) -> dict[str, bool]:
             " triggers are for a registry whose PostgreSQL can be reached from here: set MLFLOW_TRACKING_URI to its"
             " address, or use webhooks"
         )
-    return {name: tells for name, _, tells in rows}
+    return {name: notifies for name, _, notifies in rows}
 
 
 @contextmanager

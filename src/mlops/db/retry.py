@@ -41,13 +41,11 @@ def again_when_lost(work: Callable[[], T]) -> T:
     try:
         return retrying(work)
     except (DBAPIError, psycopg.Error) as error:
-        if not _lost(error):
+        if isinstance(error, DBAPIError):
+            lost = error.connection_invalidated
+        else:
+            ended = isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown)
+            lost = ended or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None)
+        if not lost:
             raise
     return retrying(work)
-
-
-def _lost(error: Exception) -> bool:
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown)
-    return isinstance(error, ended) or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None)

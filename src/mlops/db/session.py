@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["PINNED", "arguments", "settle"]
+__all__ = ["PINNED", "connection_arguments", "settle"]
 
 PINNED: Mapping[str, str] = {
     "timezone": "UTC",
@@ -28,27 +28,21 @@ ENVIRONMENT = ("TimeZone", "DateStyle")
 """What libpq takes from PGTZ and PGDATESTYLE, and the server then prefers to what the address asks for."""
 
 
-def arguments(theirs: str = "", *, without: tuple[str, ...] = ()) -> dict[str, str]:
+def connection_arguments(theirs: str = "", *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """What to give to a connection: `theirs`, the options of its address, and then ours, which win."""
-    ours = " ".join(f"-c{name}={_escaped(value)}" for name, value in PINNED.items() if name not in without)
+    escaped = {name: value.replace("\\", "\\\\").replace(" ", "\\ ") for name, value in PINNED.items()}
+    ours = " ".join(f"-c{name}={value}" for name, value in escaped.items() if name not in without)
     return {"options": f"{theirs} {ours}".strip(), "client_encoding": "utf8"}
 
 
 def settle(connection: psycopg.Connection[Any], _record: object = None) -> None:
     """Undo PGTZ and PGDATESTYLE on a new connection; costs nothing where they are not set."""
-    wrong = [name for name in ENVIRONMENT if connection.info.parameter_status(name) != _reported(name)]
+    # the server puts a space after a comma
+    reported = {name: PINNED[name.lower()].replace(",", ", ") for name in ENVIRONMENT}
+    wrong = [name for name, value in reported.items() if connection.info.parameter_status(name) != value]
     if not wrong:
         return
     before, connection.autocommit = connection.autocommit, True
     for name in wrong:
         connection.execute("select set_config(%s, %s, false)", [name, PINNED[name.lower()]])
     connection.autocommit = before
-
-
-def _reported(name: str) -> str:
-    """As the server tells of a setting."""
-    return PINNED[name.lower()].replace(",", ", ")
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace(" ", "\\ ")

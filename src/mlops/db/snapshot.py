@@ -48,7 +48,7 @@ class Snapshot:
 def snapshot(address: str) -> Iterator[Snapshot]:
     """The database at an address as psql, SQLAlchemy or MLflow take it; DatabaseUnavailable if unreachable."""
     url = sa.make_url(address).set(drivername="postgresql")
-    given = session.arguments(str(url.query.get("options", "")), without=("search_path",))
+    given = session.connection_arguments(str(url.query.get("options", "")), without=("search_path",))
     seconds = str(url.query.get("connect_timeout", CONNECT_SECONDS))
     place = url.difference_update_query(["connect_timeout"])
     shown = place.render_as_string(hide_password=True)

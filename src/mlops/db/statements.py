@@ -50,18 +50,15 @@ def collect(sources: Iterable[tuple[str, str]]) -> dict[str, Block]:
         if not re.fullmatch(r"-- \S.*\n\s*", header):
             raise ValueError(f"{file}: before its first block stands one line, `-- `, which says its subject")
         for name, body in zip(parts[::2], parts[1::2], strict=True):
-            _check(file, name, body)
+            first, _, rest = body.partition("\n")
+            if not re.match(r"-- \w", first):
+                raise ValueError(f"{file}: the first line of the block {name} does not say what it answers")
+            if like := LIKE_A_MARKER.search(body):
+                shown = repr(like[0].strip())
+                raise ValueError(f"{file}: in the block {name}, {shown} is no marker; expected `-- name: a_name`")
+            if not re.sub(r"--.*", "", rest).strip():
+                raise ValueError(f"{file}: the block {name} is empty")
             if name in named:
                 raise ValueError(f"{file}: the block {name} stands in {named[name].file}, too")
             named[name] = Block(name, file, body.rstrip() + "\n")
     return named
-
-
-def _check(file: str, name: str, body: str) -> None:
-    first, _, rest = body.partition("\n")
-    if not re.match(r"-- \w", first):
-        raise ValueError(f"{file}: the first line of the block {name} does not say what it answers")
-    if like := LIKE_A_MARKER.search(body):
-        raise ValueError(f"{file}: in the block {name}, {like[0].strip()!r} is no marker; expected `-- name: a_name`")
-    if not re.sub(r"--.*", "", rest).strip():
-        raise ValueError(f"{file}: the block {name} is empty")

@@ -13,7 +13,7 @@ from psycopg import sql
 from mlops.db.engine import Database
 from mlops.errors import Misused, Refused, quoted
 
-__all__ = ["Advice", "Machine", "Setting", "advise", "apply", "machine", "recommend"]
+__all__ = ["Advice", "Machine", "Setting", "apply", "machine", "recommended_settings", "settings_advice"]
 
 MB, GB = 2**20, 2**30
 UNITS = {"MB": MB, "GB": GB, "TB": 2**40}
@@ -75,13 +75,13 @@ class Advice:
     fits: bool
 
 
-def recommend(machine: Machine) -> list[Setting]:
+def recommended_settings(machine: Machine) -> list[Setting]:
     """Settings with which the server stays inside the memory while every connection sorts."""
-    return [*_memory(machine), *_writing(), *_reading(machine), *_partitions(machine), *_libraries(machine)]
+    return [*_memory(machine), *_writing(), *_reading(machine), *_partitions_and_libraries(machine)]
 
 
 def machine(database: Database, memory: str | None = None, cores: int | None = None) -> Machine:
-    """The server's machine: as told, else this one, which is refused when the server is elsewhere."""
+    """The server's machine: of the given size, else this one, which is refused when the server is elsewhere."""
     with database.transaction() as transaction:
         server = transaction.one("tune_server", of=ServerFacts)
     assert server is not None
@@ -95,32 +95,47 @@ def machine(database: Database, memory: str | None = None, cores: int | None = N
     )
 
 
-def advise(database: Database, machine: Machine) -> list[Advice]:
+def settings_advice(database: Database, machine: Machine) -> list[Advice]:
     """Every setting beside its value of today."""
-    wanted = recommend(machine)
+    wanted = recommended_settings(machine)
     plain = Database(database.url, pinned=False)  # without our own settings of a session
     with plain.transaction() as transaction:
-        rows = transaction.rows("settings_now", of=SettingNow, names=[one.name for one in wanted])
+        rows = transaction.rows("settings_now", of=SettingNow, names=[setting.name for setting in wanted])
     plain.close()
     now = {row.name: row for row in rows}
-    return [_beside(one, now[one.name]) for one in wanted if one.name in now]
+    return [
+        Advice(
+            setting.name,
+            current=(there := now[setting.name]).current,
+            recommended=setting.value,
+            reason=setting.reason,
+            restart=there.restart,
+            fits=_same(there.current, setting.value),
+        )
+        for setting in wanted
+        if setting.name in now
+    ]
 
 
 def apply(database: Database, machine: Machine) -> list[Advice]:
     """Write what differs by ALTER SYSTEM, which wins over every file, and reload; what it was before is returned."""
-    advice = advise(database, machine)
+    changes = settings_advice(database, machine)
     with database.autocommit() as cursor:
         try:
-            for one in advice:
-                if not one.fits:
-                    cursor.execute(_alter(one.name, one.recommended))
+            for setting in (setting for setting in changes if not setting.fits):
+                # a list is written as a list: in one pair of quotes it would be the name of one library
+                whole = setting.name != "shared_preload_libraries"
+                values = [setting.recommended] if whole else setting.recommended.split(", ")
+                written = sql.SQL(", ").join(sql.Literal(value) for value in values)
+                name = sql.Identifier(setting.name)
+                cursor.execute(sql.SQL("alter system set {} = {}").format(name, written))
             cursor.execute("select pg_reload_conf()")
         except psycopg.errors.InsufficientPrivilege as error:
             raise Refused(
                 f"this role may not change the server: {error.diag.message_primary}; let a superuser run it, or put "
                 "the settings that `mlops db tune` prints where your provider keeps them"
             ) from error
-    return advice
+    return changes
 
 
 def _memory(machine: Machine) -> Iterator[Setting]:
@@ -167,22 +182,14 @@ def _reading(machine: Machine) -> Iterator[Setting]:
     )
 
 
-def _partitions(machine: Machine) -> Iterator[Setting]:
+def _partitions_and_libraries(machine: Machine) -> Iterator[Setting]:
     need = machine.partitions * LOCKS_PER_PARTITION
     locks = next((step for step in (256, 512, 1024, 2048) if step * 2 >= need), 4096)
     reason = f"a query may lock all {machine.partitions} partitions and their indexes"
     yield Setting("max_locks_per_transaction", str(locks), reason)
-
-
-def _libraries(machine: Machine) -> Iterator[Setting]:
     if machine.statements:
         libraries = (*machine.libraries, *(() if STATEMENTS in machine.libraries else (STATEMENTS,)))
         yield Setting("shared_preload_libraries", ", ".join(libraries), "which statements cost the time")
-
-
-def _beside(wanted: Setting, now: SettingNow) -> Advice:
-    fits = _same(now.current, wanted.value)
-    return Advice(wanted.name, now.current, wanted.value, wanted.reason, now.restart, fits)
 
 
 def _same(current: str, value: str) -> bool:
@@ -190,14 +197,6 @@ def _same(current: str, value: str) -> bool:
     if value == "on":
         return current != "off"
     return re.sub(r"\s", "", current) == re.sub(r"\s", "", value)
-
-
-def _alter(name: str, value: str) -> sql.Composed:
-    """A list is written as a list: in one pair of quotes it would be the name of one library."""
-    values = value.split(", ") if name == "shared_preload_libraries" else [value]
-    return sql.SQL("alter system set {} = {}").format(
-        sql.Identifier(name), sql.SQL(", ").join(sql.Literal(one) for one in values)
-    )
 
 
 def _size(size: int) -> str:
@@ -212,8 +211,8 @@ def _clamp(value: int, least: int, most: int) -> int:
 
 def size_of(text: str) -> int:
     """Bytes of a text like 16GB; Misused for another."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MB|GB|TB)\s*", text, re.IGNORECASE)
-    size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
+    parts = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(MB|GB|TB)\s*", text, re.IGNORECASE)
+    size = int(float(parts[1]) * UNITS[parts[2].upper()]) if parts else 0
     if size < 256 * MB:
         raise Misused(f"{quoted(text)} is no memory of a server; expected at least 256MB, as in 16GB")
     return size

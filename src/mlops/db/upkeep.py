@@ -11,22 +11,25 @@ from functools import partial
 from pathlib import Path
 
 from mlops.db.archive import Month, archive
-from mlops.db.archive.read import Border, UnverifiedArchive, archive_border, verify
+from mlops.db.archive.read import Border, UnverifiedArchive, archive_border, verify_archive
 from mlops.db.engine import Database
 from mlops.db.failures import one_sentence
+from mlops.errors import UnknownName
 
 __all__ = [
     "Act",
     "Partition",
-    "Policy",
-    "Refreshed",
+    "PartitionPolicy",
+    "RefreshedView",
     "Retention",
     "Step",
     "Upkeep",
     "agree",
+    "change_retention",
     "maintain",
     "plan",
     "retention",
+    "retention_of",
 ]
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ OBSERVATIONS = "analytics.time_series_metrics"
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PartitionPolicy:
     """What is to be done for one table; months that end after `kept_from` stay, all of them where that is None.
 
     Tables of one family (that of the table `family`) have one retention: a month goes with all of them or stays.
@@ -106,7 +109,7 @@ class OldPartition:
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class RefreshedView:
     """What one refresh did about one view; `rows` is None when there was nothing to do."""
 
     view_name: str
@@ -131,8 +134,8 @@ class Act:
     rows: int | None = None
 
     def __str__(self) -> str:
-        told = f"{self.act} {self.what}" + (f": {self.detail}" if self.detail else "")
-        return told if self.problem is None else f"could not {self.act} {self.what}: {self.problem}"
+        done = f"{self.act} {self.what}" + (f": {self.detail}" if self.detail else "")
+        return done if self.problem is None else f"could not {self.act} {self.what}: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +166,60 @@ class Step:
     work: Callable[[], str]
 
 
-def plan(policies: Iterable[Policy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
+def plan(policies: Iterable[PartitionPolicy], partitions: Iterable[Partition], now: datetime) -> list[Act]:
     """What is due and agreed, from the catalogue alone; whether an archive holds its month is seen when it is done."""
     rules, there = list(policies), list(partitions)
-    acts = [act for policy in rules for act in _missing(policy, there, now)]
-    months = [(policy, month) for policy in rules if policy.agreed for month in _old(policy, rules, there, now)]
-    return acts + [act for policy, month in months for act in _leaving(policy, month)]
+    acts = []
+    # months from this one on that are to be made
+    for policy in rules:
+        made = {partition.lower_bound.astimezone(UTC) for partition in there if partition.parent == policy.parent}
+        for ahead in range(policy.premake_months + 1):
+            years, number = divmod(now.astimezone(UTC).month - 1 + ahead, 12)
+            month = datetime(now.astimezone(UTC).year + years, number + 1, 1, tzinfo=UTC)
+            if month not in made:
+                acts.append(Act("make", policy.parent, f"{month:%Y-%m}", table=policy.parent, month=month))
+    # months of a family that are not kept any more
+    for policy in (policy for policy in rules if policy.agreed):
+        for old in _old(policy, rules, there, now):
+            leaving = [("archive", part) for part in old if policy.archive and part.rows != 0]
+            leaving += [("drop", part) for part in old]
+            acts += [
+                Act(act, part.partition, table=part.parent, month=part.lower_bound, rows=part.rows)
+                for act, part in leaving
+            ]
+    return acts
 
 
 def retention(database: Database) -> list[Retention]:
     """For each table with a retention of its own what is due to leave the database, and whether that is agreed."""
     with database.transaction() as transaction:
         return transaction.rows("retention", of=Retention)
+
+
+def retention_of(database: Database, name: str = "") -> list[Retention]:
+    """The retention of a table by its name, with or without schema, or of all; UnknownName for one that has none."""
+    tables = {table.parent.removeprefix("analytics."): table for table in retention(database)}
+    chosen = [table for short, table in tables.items() if name in ("", short, table.parent)]
+    if not chosen and name:
+        raise UnknownName("table with a retention", name, tables, stored=True)
+    return chosen
+
+
+def change_retention(
+    database: Database, name: str, *, keep_months: int | None = None, withdraw: bool = False
+) -> list[Retention]:
+    """Keep the months of a table for so long (None: for ever), or with `withdraw` let the next drop ask again.
+
+    The retention as it is then.
+    """
+    tables = retention_of(database, name)
+    with database.transaction() as transaction:
+        for table in tables:
+            if withdraw:
+                transaction.value("withdraw_retention", parent=table.parent)
+            else:
+                transaction.run("set_retention", parent=table.parent, months=keep_months)
+    return retention_of(database, name)
 
 
 def agree(database: Database, parents: Iterable[str]) -> None:
@@ -190,12 +235,12 @@ def maintain(
     *,
     dry_run: bool = False,
     also: Sequence[Step] = (),
-    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Upkeep:
-    """Do what is due (with `dry_run` only tell it); archives go into `folder`; `also` is done before views are made.
+    """Do what is due (with `dry_run` only report it); archives go into `folder`; `also` is done before views are made.
 
-    A step that fails is told with its reason and stops none of the others. Two runs at once are one run. Months with
-    rows stay, and are `waiting`, until somebody agrees to let them go.
+    A step that fails is reported with its reason and stops none of the others. Two runs at once are one run. Months
+    with rows stay, and are `waiting`, until somebody agrees to let them go.
     """
     if dry_run:
         policies, partitions = _read(database)
@@ -205,23 +250,24 @@ def maintain(
         if not free:
             return Upkeep((), alone=False)
         acts = [
-            *_premake(database, say),
-            *_mark_leaving(database, say),
-            *(act for step in also for act in _done(step, say)),
-            *_refresh(database, say),
-            *_retain(database, folder, say),
-            *_verify(database, say),
+            *_premake(database, progress),
+            *_mark_leaving(database, progress),
+            *(act for step in also for act in _do(step, progress)),
+            *_refresh(database, progress),
+            *_retain(database, folder, progress),
+            *_verify(database, progress),
         ]
-        acts += _analyze(database, acts)
+        if any(act.act in ("make", "refresh", "archive", "drop") for act in acts):
+            acts += _tried("analyze", "partitioned tables", partial(_analyzed, database))
         return Upkeep(tuple(acts), border=archive_border(database), waiting=_waiting(database))
 
 
 def _waiting(database: Database) -> tuple[Retention, ...]:
-    return tuple(one for one in retention(database) if one.waits)
+    return tuple(due for due in retention(database) if due.waits)
 
 
-def _done(step: Step, say: Callable[[str], None]) -> list[Act]:
-    say(f"{step.act} {step.what}")
+def _do(step: Step, progress: Callable[[str], None]) -> list[Act]:
+    progress(f"{step.act} {step.what}")
 
     def work() -> list[Act]:
         detail = step.work()
@@ -230,25 +276,8 @@ def _done(step: Step, say: Callable[[str], None]) -> list[Act]:
     return _tried(step.act, step.what, work)
 
 
-def _missing(policy: Policy, partitions: Iterable[Partition], now: datetime) -> Iterator[Act]:
-    """The months from this one on that are to be made."""
-    lowest = {one.lower_bound.astimezone(UTC) for one in partitions if one.parent == policy.parent}
-    for ahead in range(policy.premake_months + 1):
-        month = _month(now, ahead)
-        if month not in lowest:
-            yield Act("make", policy.parent, f"{month:%Y-%m}", table=policy.parent, month=month)
-
-
-def _leaving(policy: Policy, month: Sequence[Partition]) -> Iterator[Act]:
-    """What is due for a month of a family that is not kept any more."""
-    for act in ("archive", "drop"):
-        for one in month:
-            if act == "drop" or (policy.archive and one.rows != 0):
-                yield Act(act, one.partition, table=one.parent, month=one.lower_bound, rows=one.rows)
-
-
 def _old(
-    policy: Policy, policies: Sequence[Policy], partitions: Iterable[Partition], now: datetime
+    policy: PartitionPolicy, policies: Sequence[PartitionPolicy], partitions: Iterable[Partition], now: datetime
 ) -> list[list[Partition]]:
     """By the table that gives a family its name: its months that end before the kept ones and are not restored for now.
 
@@ -257,125 +286,129 @@ def _old(
     kept_from = policy.kept_from
     if kept_from is None or policy.family != policy.parent:
         return []
-    family = [one.parent for one in policies if one.family == policy.family]
+    family = [member.parent for member in policies if member.family == policy.family]
     months: dict[datetime, list[Partition]] = {}
-    for one in partitions:
-        if one.parent in family and one.upper_bound <= kept_from:
-            months.setdefault(one.lower_bound, []).append(one)
+    for partition in partitions:
+        if partition.parent in family and partition.upper_bound <= kept_from:
+            months.setdefault(partition.lower_bound, []).append(partition)
     return [
-        sorted(months[begin], key=lambda one: family.index(one.parent))
+        sorted(months[begin], key=lambda partition: family.index(partition.parent))
         for begin in sorted(months)
-        if all(one.restored_until is None or one.restored_until <= now for one in months[begin])
+        if all(part.restored_until is None or part.restored_until <= now for part in months[begin])
     ]
 
 
-def _month(now: datetime, ahead: int) -> datetime:
-    years, month = divmod(now.astimezone(UTC).month - 1 + ahead, 12)
-    return datetime(now.astimezone(UTC).year + years, month + 1, 1, tzinfo=UTC)
-
-
-def _read(database: Database) -> tuple[list[Policy], list[Partition]]:
+def _read(database: Database) -> tuple[list[PartitionPolicy], list[Partition]]:
     with database.transaction() as transaction:
-        return transaction.rows("partition_policies", of=Policy), transaction.rows("list_partitions", of=Partition)
+        return transaction.rows("partition_policies", of=PartitionPolicy), transaction.rows(
+            "list_partitions", of=Partition
+        )
 
 
-def _premake(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
+def _premake(database: Database, progress: Callable[[str], None]) -> Iterator[Act]:
+    def make(policy: PartitionPolicy) -> list[Act]:
+        with database.transaction() as transaction:
+            made = transaction.value("make_partitions_ahead", parent=policy.parent, months=policy.premake_months)
+        return [Act("make", policy.parent, _count(made, "month"))] if made else []
+
     for policy in _read(database)[0]:
-        say(f"partitions of {policy.parent}")
-        yield from _tried("make", policy.parent, partial(_made, database, policy))
+        progress(f"partitions of {policy.parent}")
+        yield from _tried("make", policy.parent, partial(make, policy))
 
 
-def _made(database: Database, policy: Policy) -> list[Act]:
-    with database.transaction() as transaction:
-        made = transaction.value("make_partitions_ahead", parent=policy.parent, months=policy.premake_months)
-    return [Act("make", policy.parent, _count(made, "month"))] if made else []
-
-
-def _mark_leaving(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
+def _mark_leaving(database: Database, progress: Callable[[str], None]) -> Iterator[Act]:
     """Months that are to go are summarised anew by the refresh that follows, however their rows came in."""
+
+    def mark(month: Partition) -> list[Act]:
+        with database.transaction() as transaction:
+            transaction.value("mark_month_for_summary", month=month.lower_bound)
+        return []
+
     policies, partitions = _read(database)
-    for policy in (one for one in policies if one.parent == OBSERVATIONS and one.agreed):
+    for policy in (policy for policy in policies if policy.parent == OBSERVATIONS and policy.agreed):
         for month in _old(policy, policies, partitions, datetime.now(UTC)):
-            say(f"days of {month[0].partition}")
-            yield from _tried("mark", month[0].partition, partial(_marked, database, month[0]))
+            progress(f"days of {month[0].partition}")
+            yield from _tried("mark", month[0].partition, partial(mark, month[0]))
 
 
-def _marked(database: Database, one: Partition) -> list[Act]:
-    with database.transaction() as transaction:
-        transaction.value("mark_month_for_summary", month=one.lower_bound)
-    return []
-
-
-def _refresh(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
+def _refresh(database: Database, progress: Callable[[str], None]) -> Iterator[Act]:
     """Before retention, because a rollup is made from observations that are still there."""
-    say("rollups and views")
-    yield from _tried("refresh", "views", partial(_refreshed, database))
+
+    def refresh() -> list[Act]:
+        with database.transaction() as transaction:
+            views = transaction.rows("refresh_predictive_views", of=RefreshedView, force=False)
+        return [
+            Act("refresh", view.view_name, f"{_count(view.rows or 0, 'row')} in {view.seconds or 0:.1f} s")
+            for view in views
+            if view.refreshed
+        ]
+
+    progress("rollups and views")
+    yield from _tried("refresh", "views", refresh)
 
 
-def _refreshed(database: Database) -> list[Act]:
-    with database.transaction() as transaction:
-        views = transaction.rows("refresh_predictive_views", of=Refreshed, force=False)
-    return [
-        Act("refresh", view.view_name, f"{_count(view.rows or 0, 'row')} in {view.seconds or 0:.1f} s")
-        for view in views
-        if view.refreshed
-    ]
-
-
-def _retain(database: Database, folder: Path, say: Callable[[str], None]) -> Iterator[Act]:
+def _retain(database: Database, folder: Path, progress: Callable[[str], None]) -> Iterator[Act]:
     policies, partitions = _read(database)
-    tables = {one.partition: one.parent for one in partitions}
+    tables = {partition.partition: partition.parent for partition in partitions}
     for policy in policies:
         months = _old(policy, policies, partitions, datetime.now(UTC))
         for number, month in enumerate(months if policy.archive and policy.agreed else (), 1):
-            for one in month:
-                say(f"archive of {one.partition} (month {number:,} of {len(months):,})")
-                yield from _tried("archive", one.partition, partial(_archived, database, one, folder))
+            for partition in month:
+                progress(f"archive of {partition.partition} (month {number:,} of {len(months):,})")
+                yield from _tried("archive", partition.partition, partial(_archived, database, partition, folder))
             drop = partial(_dropped, database, policy, tables)
             yield from (act for act in _tried("drop", month[0].partition, drop) if not act.problem)
         if months:
-            say(f"retention of {policy.parent}")
+            progress(f"retention of {policy.parent}")
             last = partial(_dropped, database, policy, tables, last=True)
             yield from _tried("drop", f"old months of {policy.parent}", last)
 
 
-def _archived(database: Database, one: Partition, folder: Path) -> list[Act]:
-    done = archive(database, one.month, folder)
+def _archived(database: Database, partition: Partition, folder: Path) -> list[Act]:
+    done = archive(database, partition.month, folder)
     if done is None:
         return []
     detail = f"{_count(done.rows, 'row')} to {done.path}"
-    return [Act("archive", one.partition, detail, table=one.parent, month=one.lower_bound, rows=done.rows)]
+    return [
+        Act(
+            "archive",
+            partition.partition,
+            detail,
+            table=partition.parent,
+            month=partition.lower_bound,
+            rows=done.rows,
+        )
+    ]
 
 
-def _dropped(database: Database, policy: Policy, tables: Mapping[str, str], *, last: bool = False) -> list[Act]:
+def _dropped(
+    database: Database, policy: PartitionPolicy, tables: Mapping[str, str], *, last: bool = False
+) -> list[Act]:
     """The months that could go; in the `last` of several calls also why the others could not."""
     with database.transaction() as transaction:
         old = transaction.rows("drop_old_partitions", of=OldPartition, parent=policy.parent)
-    return [_drop(one, tables) for one in old if one.dropped or (last and not one.stays_rightly)]
+    acts = []
+    for month in old:
+        if month.dropped or (last and not month.stays_rightly):
+            act = Act(
+                "drop", month.partition, table=tables.get(month.partition), month=month.lower_bound, rows=month.rows
+            )
+            acts.append(replace(act, detail=month.reason) if month.dropped else replace(act, problem=month.reason))
+    return acts
 
 
-def _drop(old: OldPartition, tables: Mapping[str, str]) -> Act:
-    act = Act("drop", old.partition, table=tables.get(old.partition), month=old.lower_bound, rows=old.rows)
-    return replace(act, detail=old.reason) if old.dropped else replace(act, problem=old.reason)
-
-
-def _verify(database: Database, say: Callable[[str], None]) -> Iterator[Act]:
+def _verify(database: Database, progress: Callable[[str], None]) -> Iterator[Act]:
     """Whether archives still are what was written; months are read from them."""
+
+    def compare(file: UnverifiedArchive) -> list[Act]:
+        problem = verify_archive(database, file)
+        return [] if problem is None else [Act("verify", file.partition, problem=problem)]
+
     with database.transaction() as transaction:
         due = transaction.rows("archives_to_verify", of=UnverifiedArchive)
-    for one in due:
-        say(f"verification of {one.path}")
-        yield from _tried("verify", one.partition, partial(_verified, database, one))
-
-
-def _verified(database: Database, archive: UnverifiedArchive) -> list[Act]:
-    problem = verify(database, archive)
-    return [] if problem is None else [Act("verify", archive.partition, problem=problem)]
-
-
-def _analyze(database: Database, acts: list[Act]) -> Iterator[Act]:
-    if any(act.act in ("make", "refresh", "archive", "drop") for act in acts):
-        yield from _tried("analyze", "partitioned tables", partial(_analyzed, database))
+    for file in due:
+        progress(f"verification of {file.path}")
+        yield from _tried("verify", file.partition, partial(compare, file))
 
 
 def _analyzed(database: Database) -> list[Act]:

@@ -20,4 +20,4 @@ def sha256(text: str) -> str:
 
 def one_line(text: str) -> str:
     """A text as one line of at most 500 characters that a database takes, whatever an error has quoted."""
-    return "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))[:LONGEST]
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))[:LONGEST]

@@ -46,7 +46,7 @@ class FeatureDefinition:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "FeatureDefinition":
         """The definition of a document as it is recorded."""
-        known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
         return cls(**known | {"source_metric_types": tuple(document["source_metric_types"])})
 
     @property
@@ -83,7 +83,7 @@ class FeatureSet:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "FeatureSet":
         """The set of a document, as `document` makes it."""
-        features = tuple(FeatureDefinition.of(one) for one in document["features"])
+        features = tuple(FeatureDefinition.of(feature) for feature in document["features"])
         return cls(
             document["name"],
             Selection(**document["selection"]),
@@ -96,4 +96,4 @@ class FeatureSet:
     def document(self) -> dict[str, Any]:
         """The whole of it as JSON has it."""
         own = {"name": self.name, "label": self.label, "description": self.description}
-        return own | {"selection": self.selection.document, "features": [one.document for one in self.features]}
+        return own | {"selection": self.selection.document, "features": [feature.document for feature in self.features]}

@@ -1,4 +1,7 @@
-"""How good a forecast was: pure functions over arrays of outcomes and forecasts; NaN outcomes don't count."""
+"""How good a forecast was: accuracy of forecasts against their outcomes.
+
+Arrays are one-dimensional and of equal length, in units of the series; rows whose outcome `y` is NaN don't count.
+"""
 
 import math
 import re
@@ -10,7 +13,7 @@ import numpy.typing as npt
 __all__ = ["LEVELS", "bias", "coverage", "levels_of", "mase", "pinball", "wape", "worse_than_trivial"]
 
 LEVELS = (80, 95)
-"""The interval levels, in per cent, that are stored with every forecast."""
+"""The interval levels, in per cent, that are stored with every forecast (saved models import this name)."""
 
 Array = npt.ArrayLike
 
@@ -39,7 +42,7 @@ def wape(y: Array, y_hat: Array) -> float:
 def worse_than_trivial(ours: float, mean: float | None) -> str:
     """In words, which forecast without a model has a lower WAPE than `ours`: zero, whose is 1, or the mean; else empty.
 
-    A WAPE that is none proves nothing, and says so.
+    Without a WAPE nothing is proven, and the sentence is that there is none.
 
     >>> worse_than_trivial(1.06, 1.2)
     'forecasting zero every time would have been better'

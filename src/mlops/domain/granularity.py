@@ -4,7 +4,6 @@ Whatever depends on how long a step is reads it from here. A step is named by th
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -175,8 +174,8 @@ class Granularity:
         if not self.seconds:
             days = at.astype("datetime64[D]")
             friday = np.busday_offset(days, 0, roll="backward")
-            found: Ints = np.busday_count(EPOCH.astype("datetime64[D]"), friday).astype(np.int64)
-            return found
+            numbers: Ints = np.busday_count(EPOCH.astype("datetime64[D]"), friday).astype(np.int64)
+            return numbers
         since = (at.astype("datetime64[us]") - self._origin).astype(np.int64) // 1_000_000
         return np.floor_divide(since, self.seconds)
 
@@ -196,7 +195,7 @@ class Granularity:
 
     def steps(self, first: Time, last: Time) -> Times:
         """The beginnings of all steps from that of `first` to that of `last`."""
-        begin, end = (int(self.number(np.asarray(one))) for one in (first, last))
+        begin, end = (int(self.number(np.asarray(time))) for time in (first, last))
         return self.start(np.arange(begin, end + 1))
 
     def after(self, last: Time, count: int) -> Times:
@@ -243,8 +242,8 @@ class Granularity:
                 return np.asarray(at - (self.seconds - DAY) * SECOND)
             month = after.astype("datetime64[M]")
             whole = (month.astype("datetime64[D]") == after) & (at == at.astype("datetime64[D]"))
-            found = (month - self.months).astype("datetime64[us]")
-            return np.where(whole, found, np.datetime64("NaT", "us"))
+            before = (month - self.months).astype("datetime64[us]")
+            return np.where(whole, before, np.datetime64("NaT", "us"))
         return np.asarray(at - self.seconds * SECOND) if self.seconds else self.start(self.number(at) - 1)
 
     def anchored(self, at: Time) -> "Granularity":
@@ -280,8 +279,8 @@ class Granularity:
 
 
 GRANULARITIES: dict[str, Granularity] = {
-    one.name: one
-    for one in (
+    granularity.name: granularity
+    for granularity in (
         Granularity(
             "15min", "15min", ("quarter hour", "day"), "a full quarter of an hour by the clock of its time zone",
             seconds=900, cycles=(96, 672), block=96, year=34_944,
@@ -335,7 +334,7 @@ GRANULARITIES: dict[str, Granularity] = {
 """By name, from the shortest step to the longest."""
 
 ALIASES = {
-    **{one.alias.lower(): name for name, one in GRANULARITIES.items()},
+    **{granularity.alias.lower(): name for name, granularity in GRANULARITIES.items()},
     **{"15t": "15min", "30t": "30min", "60min": "hourly", "1h": "hourly", "1d": "daily", "24h": "daily"},
     **{"7d": "weekly", "m": "monthly", "me": "monthly", "q": "quarterly", "qe": "quarterly", "a": "yearly"},
     **{"as": "yearly", "y": "yearly", "ye": "yearly", "bd": "business_daily"},
@@ -348,17 +347,17 @@ SHAPE = re.compile(r"(?P<base>[0-9A-Za-z_-]+?)(?:-(?P<of>[A-Za-z]{3}))?(?:@(?P<a
 def named(text: str) -> Granularity | None:
     """The granularity of a name or of pandas' alias, `W-SUN` and `QS-FEB` with their anchor; None for another text.
 
-    Aliases that label the end (`ME`, `QE`, `YE`) are those of the same steps; `labels_ends` tells them.
+    Aliases that label the end (`ME`, `QE`, `YE`) are those of the same steps; `labels_ends` recognises them.
     """
     match = SHAPE.fullmatch(text.strip())
     if match is None:
         return None
     base = match["base"].lower()
-    found = GRANULARITIES.get(ALIASES.get(base, base))
-    if found is None or not (match["anchor"] or match["of"]):
-        return found
-    anchor = int(match["anchor"]) if match["anchor"] else _anchor(found, text, match["of"].upper())
-    return None if anchor is None else replace(found, anchor=anchor)
+    usual = GRANULARITIES.get(ALIASES.get(base, base))
+    if usual is None or not (match["anchor"] or match["of"]):
+        return usual
+    anchor = int(match["anchor"]) if match["anchor"] else _anchor(usual, text, match["of"].upper())
+    return None if anchor is None else replace(usual, anchor=anchor)
 
 
 def labels_ends(text: str) -> bool:
@@ -368,21 +367,18 @@ def labels_ends(text: str) -> bool:
 
 def table() -> str:
     """The granularities in words, for a message."""
-    return "expected one of " + ", ".join(_worded())
+    aliases = {name: granularity.alias for name, granularity in GRANULARITIES.items()}
+    aliases["weekly"] = "{0}-MON … {0}-SUN".format(aliases["weekly"])
+    return "expected one of " + ", ".join(f"{name} ({alias})" for name, alias in aliases.items())
 
 
-def _worded() -> Iterator[str]:
-    for name, one in GRANULARITIES.items():
-        yield f"{name} ({one.alias}-MON … {one.alias}-SUN)" if name == "weekly" else f"{name} ({one.alias})"
-
-
-def _anchor(found: Granularity, text: str, of: str) -> int | None:
+def _anchor(granularity: Granularity, text: str, of: str) -> int | None:
     """The anchor that pandas writes after a dash: the weekday, or the month in which a quarter or year begins.
 
     Of aliases that label the end it is the month in which they end.
     """
-    names = WEEKDAYS if found.name == "weekly" else MONTHS if found.months > 1 else ()
+    names = WEEKDAYS if granularity.name == "weekly" else MONTHS if granularity.months > 1 else ()
     if of not in names:
         return None
     place = names.index(of)
-    return place * DAY if names is WEEKDAYS else (place + labels_ends(text)) % found.months
+    return place * DAY if names is WEEKDAYS else (place + labels_ends(text)) % granularity.months

@@ -12,8 +12,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str
     >>> table(["name"], [["<b>"]])
     '<table><thead><tr><th>name</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
     """
-    head = "".join(f"<th>{escape(str(one))}</th>" for one in header)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(one))}</td>' for one in row)}</tr>" for row in rows)
+    head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
     above = f"<p><b>{escape(title)}</b></p>" if title else ""
     below = f"<p>{escape(note)}</p>" if note else ""
     return f"{above}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"

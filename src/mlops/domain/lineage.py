@@ -215,11 +215,11 @@ def _environment(value: object) -> bool:
 def _features(value: object) -> bool:
     return isinstance(value, dict) and all(
         name
-        and isinstance(one, dict)
-        and _whole(one.get("version"))
-        and _digest(one.get("definition_sha256"))
-        and _size(one.get("importance", 0))
-        for name, one in value.items()
+        and isinstance(feature, dict)
+        and _whole(feature.get("version"))
+        and _digest(feature.get("definition_sha256"))
+        and _size(feature.get("importance", 0))
+        for name, feature in value.items()
     )
 
 

@@ -14,10 +14,10 @@ AHEAD = timedelta(days=1)
 
 def before_last(text: str | None) -> timedelta | None:
     """How long before the end of the newest observation `last`, `last-28d` or `last-4w` is; None for another text."""
-    found = LAST.fullmatch(text or "")
-    if found is None:
+    parts = LAST.fullmatch(text or "")
+    if parts is None:
         return None
-    return timedelta(days=int(found["count"] or 0) * (7 if found["unit"] == "w" else 1))
+    return timedelta(days=int(parts["count"] or 0) * (7 if parts["unit"] == "w" else 1))
 
 
 def moment(text: str | None, *, ahead: bool = False, of_file: bool = False) -> datetime:
@@ -32,20 +32,20 @@ def moment(text: str | None, *, ahead: bool = False, of_file: bool = False) -> d
         return now
     if of_file and before_last(text) is not None:
         raise ValueError(f"{text!r} counts from the newest stored observation; with --file say a date")
-    told = repr(text[:80])
+    given = repr(text[:80])
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         what = "is a time that no calendar has" if text[:4].isdecimal() and text[4:5] == "-" else "is not a time"
         what = what if text.strip() else "is empty"
         raise ValueError(
-            f"{told} {what}; expected 2020-03-23 or 2020-03-23T06:00:00+00:00, now or last (last-4w, last-28d)"
+            f"{given} {what}; expected 2020-03-23 or 2020-03-23T06:00:00+00:00, now or last (last-4w, last-28d)"
         ) from None
-    if found.tzinfo is None and len(text) > len("2020-03-23"):
-        raise ValueError(f"{told} has no time zone; expected {text}+00:00 for UTC")
-    if not EARLIEST <= found.year <= LATEST:
-        raise ValueError(f"{told} is not of the years {EARLIEST} to {LATEST}; expected a time such as 2020-03-23")
-    found = found.replace(tzinfo=found.tzinfo or UTC)
-    if not ahead and found > now + AHEAD:
-        raise ValueError(f"{told} has not come yet, so nothing is known of it; it is {now:%Y-%m-%d %H:%M} UTC now")
-    return found
+    if time.tzinfo is None and len(text) > len("2020-03-23"):
+        raise ValueError(f"{given} has no time zone; expected {text}+00:00 for UTC")
+    if not EARLIEST <= time.year <= LATEST:
+        raise ValueError(f"{given} is not of the years {EARLIEST} to {LATEST}; expected a time such as 2020-03-23")
+    time = time.replace(tzinfo=time.tzinfo or UTC)
+    if not ahead and time > now + AHEAD:
+        raise ValueError(f"{given} has not come yet, so nothing is known of it; it is {now:%Y-%m-%d %H:%M} UTC now")
+    return time

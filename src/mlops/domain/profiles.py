@@ -115,15 +115,15 @@ class Limits:
     freshness: float = 0.95
 
 
-def below(found: FeatureProfile, limits: Limits) -> Iterator[str]:
+def below(profile: FeatureProfile, limits: Limits) -> Iterator[str]:
     """What is not good enough, one sentence per quality."""
-    quality, values = found.quality, found.distribution
+    quality, values = profile.quality, profile.distribution
     newest = f"the newest value is of {quality.newest:%Y-%m-%d %H:%M} UTC" if quality.newest else "there is no value"
     why = {
-        "completeness": f"{values.missing:,} of {found.expected:,} values are missing",
+        "completeness": f"{values.missing:,} of {profile.expected:,} values are missing",
         "accuracy": f"expected finite values{_between(quality.bounds)}; found {_span(values)}",
         "consistency": _inconsistent(quality),
-        "freshness": f"{newest}, and it is {found.as_of:%Y-%m-%d %H:%M} UTC",
+        "freshness": f"{newest}, and it is {profile.as_of:%Y-%m-%d %H:%M} UTC",
     }
     for name, least in ((field.name, getattr(limits, field.name)) for field in fields(limits)):
         measured = getattr(quality, name)
@@ -139,9 +139,9 @@ def _inconsistent(quality: Quality) -> str:
         "steady": "of a series whose middle is where its history was",
         "repeated": "the same as in the build before",
     }
-    found = {text: getattr(quality, name) for name, text in words.items()}
+    shares = {text: getattr(quality, name) for name, text in words.items()}
     return "; ".join(
-        f"{passed:.1%} of the values are {text}" for text, passed in found.items() if passed not in (None, 1)
+        f"{passed:.1%} of the values are {text}" for text, passed in shares.items() if passed not in (None, 1)
     )
 
 

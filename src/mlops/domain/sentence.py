@@ -10,11 +10,11 @@ LONGEST = 5_000
 
 def sentence(what: str, text: str) -> str:
     """The text in one line, as a database, a registry and a terminal take it; ValueError says why it can't be kept."""
-    told = " ".join(text.split())
-    if not told:
+    line = " ".join(text.split())
+    if not line:
         raise ValueError(f"the {what} is empty; it is kept with the decision, so say it")
-    if len(told) > LONGEST:
-        raise ValueError(f"the {what} has {len(told):,} characters; at most {LONGEST:,} are kept")
-    if any(unicodedata.category(one) in ("Cc", "Cs") for one in told):
-        raise ValueError(f"the {what} is {told[:80]!r}, which is no text (UTF-8); leave control characters out")
-    return told
+    if len(line) > LONGEST:
+        raise ValueError(f"the {what} has {len(line):,} characters; at most {LONGEST:,} are kept")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in line):
+        raise ValueError(f"the {what} is {line[:80]!r}, which is no text (UTF-8); leave control characters out")
+    return line

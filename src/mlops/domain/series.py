@@ -25,11 +25,11 @@ LEVELS = ("customer", "driver", "vehicle", "route", "site", "company")
 SEPARATOR = " · "
 """Between the places and labels of a series in its name, as in `analytics.series_name`."""
 IDENTITY = ("tenant_id", "metric_type", "granularity", *PLACE, "labels")
-"""What tells one series from another."""
+"""What distinguishes series."""
 NUMBERS = ("value", "value_lower", "value_upper", "quality_score")
 LONG_COLUMNS = (*REQUIRED, *PLACE, "tenant_id", "granularity", "time_zone", *NUMBERS[1:], "labels")
 """The long format: one row is one observation. A value carries the beginning of its step; one of a day or longer 00:00
-UTC of the local date on which that begins. The time zone is not a part of what tells series apart."""
+UTC of the local date on which that begins. The time zone does not distinguish series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class RefusedRow:
 
     def __str__(self) -> str:
         column = "" if self.column is None else f", column {self.column}"
-        found = "" if self.found is None else f"found {self.found!r}; "
-        return f"{self.source}, line {self.line}{column}: {found}{self.reason}"
+        value = "" if self.found is None else f"found {self.found!r}; "
+        return f"{self.source}, line {self.line}{column}: {value}{self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class RefusedKind:
     def __str__(self) -> str:
         where = f"line {self.first_line:,}" if self.rows == 1 else f"lines {self.first_line:,} to {self.last_line:,}"
         column = "" if self.column is None else f", column {self.column}"
-        found = "" if self.example is None else f"found {self.example!r}"
-        at = "" if self.rows == 1 or not found else f" in line {self.first_line:,}"
+        value = "" if self.example is None else f"found {self.example!r}"
+        at = "" if self.rows == 1 or not value else f" in line {self.first_line:,}"
         row = "row" if self.rows == 1 else "rows"
-        return f"{self.rows:,} {row}, {where}{column}: {found}{at}{'; ' if found else ''}{self.reason}"
+        return f"{self.rows:,} {row}, {where}{column}: {value}{at}{'; ' if value else ''}{self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

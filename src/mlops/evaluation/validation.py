@@ -11,7 +11,7 @@ from mlops.errors import BadInput
 from mlops.evaluation.accuracy import scales
 from mlops.evaluation.backtest import backtest, origins
 from mlops.forecasting.base import Forecaster
-from mlops.panels.arguments import either, in_per_cent, whole
+from mlops.panels.arguments import either, in_per_cent, whole_number
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Table, taken
 from mlops.panels.timestamps import restamped
@@ -98,7 +98,7 @@ def windows(
     """The cutoffs of a cross-validation; BadInput where there is no room for all of them."""
     step = h if step is None else step
     for name, given in (("h", h), ("n_windows", n_windows), ("step", step)):
-        whole(name, given, least=1)
+        whole_number(name, given, least=1)
     panels = _panels(frame, _recipe(model)[1])
     cutoffs = origins(panels, n_windows, every=step, horizon=h)
     if len(cutoffs) < n_windows:
@@ -120,7 +120,7 @@ def from_cutoffs(
     refit_every: int,
 ) -> pd.DataFrame:
     """What `cross_validation` gives, from certain cutoffs."""
-    whole("refit_every", refit_every, least=1)
+    whole_number("refit_every", refit_every, least=1)
     kind, params = _recipe(model)
     params = {**params, "horizon": max(h, params.get("horizon", h))}
     tested = backtest(kind, params, frame, cutoffs, h, refit_every=refit_every, levels=levels)

@@ -9,7 +9,7 @@ from mlops.db import Database, Transaction
 from mlops.errors import Misused, UnknownName, quoted
 from mlops.features.definitions import Declared
 
-__all__ = ["Impact", "Use", "impact", "versioned"]
+__all__ = ["Impact", "Use", "impact", "importance", "versioned"]
 
 DAYS = 28
 
@@ -127,6 +127,18 @@ def impact(
         recommendations=recommendations,
         related=related,
     )
+
+
+def importance(database: Database, name: str | None = None) -> list[dict[str, Any]]:
+    """How much a feature (every one without a name) matters to each live model version that states it: `share`, `rank`.
+
+    UnknownName for a feature that was never recorded.
+    """
+    with database.transaction() as transaction:
+        rows = transaction.rows("feature_importance", name=name)
+        if name and not rows and not transaction.rows("feature_versions", name=name):
+            raise UnknownName("feature", name, [row["name"] for row in transaction.rows("list_features")])
+    return rows
 
 
 def _use(row: Mapping[str, Any], counted: Mapping[str, Any] | None) -> Use:

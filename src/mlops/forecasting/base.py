@@ -1,4 +1,4 @@
-"""What anybody does with a model of any kind: fit on a frame, predict with intervals, explain, draw, save."""
+"""The public interface of every model kind: fit on a frame, predict with intervals, explain, plot, save."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from mlops.domain.forecasts import LEVELS
 from mlops.errors import NothingToDo
 from mlops.features.standard import standard
 from mlops.forecasting import saved, update
-from mlops.forecasting.groups import Grouped, opened
+from mlops.forecasting.groups import Grouped, open_rows
 from mlops.forecasting.kind import summed
 from mlops.panels.arguments import either, in_per_cent
 from mlops.panels.from_frame import Panels
@@ -54,7 +54,7 @@ class Forecaster(Grouped):
     """
 
     def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
-        """What its features mean, when it is fitted on series of a selection."""
+        """The definitions of its features, for series of a selection."""
         return standard(selection, owner, self.features, self.country)
 
     def fit(
@@ -65,7 +65,7 @@ class Forecaster(Grouped):
         time_col: str | None = None,
         target_col: str | None = None,
     ) -> Self:
-        """Learn from a frame `series_id, ds, y`: rehearsed on its newest weeks for the intervals, then from all.
+        """Learn from a frame `series_id, ds, y`: without its newest weeks first, to calibrate intervals, then from all.
 
         The frame is of pandas, polars, Arrow or another kind that narwhals takes, and so is what `predict` gives then.
 
@@ -74,7 +74,7 @@ class Forecaster(Grouped):
         frame
             A row per series and step: `series_id`, `ds` (the beginning of the step, in UTC), `y` (NaN or no row where
             nothing was observed) and the covariates, whose rows may go farther than those of `y`. A column `time_zone`
-            says by which clock hours repeat.
+            names the clock by which hours repeat.
         id_col, time_col, target_col
             What the columns are called, where it is not `series_id` (or `unique_id`), `ds` and `y`. Results have these
             names. Without a column of ids the frame is one series, and results have none.
@@ -99,7 +99,7 @@ class Forecaster(Grouped):
         return self
 
     def update(self, frame: Table, *, overwrite: bool = False, allow_gap: bool = False) -> Self:
-        """Know newer rows as well, without a new training: forecasts begin after them.
+        """Add newer rows without a new training: forecasts begin after them.
 
         From then on it predicts as `predict(history=…)` does with the rows that it remembers and the new ones. Rows
         that are known already may be among them, so that a whole history can be passed; what is older than the model
@@ -156,9 +156,9 @@ class Forecaster(Grouped):
             Of the intervals: whole per cents, or one such number, or none (`()`); `level` is the same.
         history
             Observations to forecast from, in place of what it remembers: all of them, not only what is new
-            (HistoryTooShort where they span fewer steps than a training needs; `update` takes what is new). They also
-            say what would have been forecast since the training, so that intervals widen when forecasts have begun to
-            fail.
+            (HistoryTooShort where they span fewer steps than a training needs; `update` takes what is new). What would
+            have been forecast of them since the training counts as well, so that intervals widen when forecasts have
+            begun to fail.
         future
             `series_id, ds` and the covariates: what is known ahead; those that never varied may be left out. A category
             that the training had not is none of those that it had.
@@ -197,7 +197,7 @@ class Forecaster(Grouped):
         future: Table | None = None,
         h: int | None = None,
     ) -> pd.DataFrame:
-        """The makings of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`.
+        """The parts of forecasts: `series_id, ds, cutoff, y_hat`, then a column per part; their sum is `y_hat`.
 
         Closed steps have none.
 
@@ -226,7 +226,7 @@ class Forecaster(Grouped):
             return {"y_hat": summed(parts), **parts}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
-        return self.given_back(opened(self._each(steps, history, future, makings)), history)
+        return self.given_back(open_rows(self._each(steps, history, future, makings)), history)
 
     @one_thread()
     def decompose(
@@ -263,12 +263,13 @@ class Forecaster(Grouped):
             return {"y_hat": summed(parts), **model.gathered(parts)}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
-        return self.given_back(opened(self._each(steps, history, future, gathered)), history)
+        return self.given_back(open_rows(self._each(steps, history, future, gathered)), history)
 
     def service(self, *, history: Table | None = None) -> pd.DataFrame:
-        """When each series of `history` (None: of the training data) is not served, by its own clock, as of its end.
+        """The weekdays and months in which each series of `history` (None: of the training data) is not served.
 
-        `series_id, closed_weekdays, closed_months`: lists of 1 (Monday) to 7 and of 1 (January) to 12, mostly empty.
+        `series_id, closed_weekdays, closed_months`: lists of 1 (Monday) to 7 and of 1 (January) to 12, mostly empty, by
+        the clock of the series and as of the end of its history.
 
         Parameters
         ----------
@@ -316,7 +317,9 @@ class Forecaster(Grouped):
         """
         self._check_fitted()
         models = self._apart or (self,)
-        rows = pd.concat([model.tape(model._history).beside(model._history) for model in models], ignore_index=True)
+        rows = pd.concat(
+            [model.out_of_sample(model._history).frame(model._history) for model in models], ignore_index=True
+        )
         if all_origins:
             return self.given_back(rows)
         newest = rows.sort_values("cutoff", kind="stable").drop_duplicates(["series_id", "ds"], keep="last")
@@ -355,7 +358,7 @@ class Forecaster(Grouped):
         h: int | None = None,
         level: Sequence[int] | int | None = None,
     ) -> "Picture":
-        """A picture of what it forecasts, or of what that is made of, as a Matplotlib figure.
+        """A Matplotlib figure of its forecasts, of their components, or of what it has learned.
 
         Parameters
         ----------
@@ -419,7 +422,7 @@ class Forecaster(Grouped):
         ...     load(folder).predict(1)["y_hat"].item()
         5.0
         """
-        saved.write(self, folder)
+        saved.write_model(self, folder)
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
@@ -442,4 +445,4 @@ class Forecaster(Grouped):
         ...     forecaster("naive").load(folder).predict(1)["y_hat"].item()
         5.0
         """
-        return saved.read(cls, folder)
+        return saved.read_model(cls, folder)

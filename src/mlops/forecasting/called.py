@@ -1,4 +1,4 @@
-"""Series by what people call them: a name, or an id as a number or a text."""
+"""Series are found by name or by id, which may be a number or text. Saved models import `ids_of` from here."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ __all__ = ["ids_of"]
 
 
 def ids_of(series: Iterable[Any], known: Mapping[Any, str]) -> dict[Any, Any]:
-    """The id of each of the series, by what it is called: its name, or its id (also as text); a name counts first.
+    """The id of each of the series, given its name or its id (also as text); a name is looked for first.
 
     `known` has the names of all by their ids. Raises UnknownName with the nearest, and BadInput for a name that several
     have.

@@ -1,4 +1,4 @@
-"""What is odd about a series, in one word, and what a forecast of it is then.
+"""The condition of a series in one word, and how it is forecast in that condition.
 
 | condition    | when                                              | its forecast                                |
 |--------------|---------------------------------------------------|---------------------------------------------|
@@ -23,7 +23,21 @@ __all__ = ["conditions"]
 
 
 def conditions(frame: pd.DataFrame, freq: str | None = None) -> pd.DataFrame:
-    """`series_id, condition, observed, zeros, first, last` of each series in a frame `series_id, ds, y`."""
+    """The condition of each series of a frame, a row for each.
+
+    Parameters
+    ----------
+    frame
+        `series_id, ds, y`, a row per series and step; `ds` is naive UTC, NaN is no value.
+    freq
+        The name of a granularity or pandas' offset alias (None: inferred).
+
+    Returns
+    -------
+    pandas.DataFrame
+        `series_id, condition, observed, zeros, first, last`: how many values, how many of them zero, and the steps of
+        the first and the last one (naive UTC; NaT where there is none).
+    """
     panels = Panels.of(frame, freq)
     rows = pd.concat([_of(panel) for panel in panels.parts], ignore_index=True)
     missing = pd.Index(frame["series_id"].unique()).difference(panels.ids)

@@ -1,6 +1,6 @@
 """A model of series that may begin their steps apart: which group forecasts which rows, and its user's frames."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from typing import Self, cast
@@ -8,12 +8,12 @@ from typing import Self, cast
 import numpy as np
 import pandas as pd
 
-from mlops.arrays import Floats, Ints
+from mlops.arrays import Floats
 from mlops.domain.granularity import labels_ends
 from mlops.domain.html import table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
-from mlops.forecasting.kind import COMPONENTS, Kind
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.kind import COMPONENTS, PanelForecaster
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Form, Table, taken
@@ -21,20 +21,20 @@ from mlops.panels.panel import Panel
 from mlops.panels.service_calendar import closed
 from mlops.times import UTC, longest_shift
 
-__all__ = ["Grouped", "opened"]
+__all__ = ["Grouped", "open_rows"]
 
 HOUR = pd.Timedelta(hours=1)
 DATE, TIME = "%Y-%m-%d", "%Y-%m-%d %H:%M"
 LONGEST = 120
 """Characters of a parameter that are shown. Chosen, not measured."""
 OF_KINDS = ("coding", "defaults", "definitions", "extrapolates", "inner", "knows_new_series", "refit", "search")
-OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "tape")
-OF_FRAMES = ("given_back", "plain", "read", "sources", "tapes", "with_calendar")
+OF_PANELS = ("bounded", "component", "composed", "fit_panel", "forecast", "gathered", "parts", "point", "out_of_sample")
+OF_FRAMES = ("given_back", "plain", "read", "sources", "out_of_sample_by_group", "with_calendar")
 INTERNAL = frozenset((*OF_KINDS, *OF_PANELS, *OF_FRAMES))
 """What is public to other modules of the package and of no use to whoever has a forecaster."""
 
 
-class Grouped(Kind):
+class Grouped(PanelForecaster):
     """A model with a forecaster for each group of series that begin their steps together and live by one clock."""
 
     _apart: tuple[Self, ...] = ()
@@ -68,13 +68,13 @@ class Grouped(Kind):
         return any(group._history.zone != UTC for group in self._apart)
 
     @property
-    def tapes(self) -> tuple[Tape, ...]:
-        """What it would have forecast before the end of its training, one for each group of series that is apart."""
+    def out_of_sample_by_group(self) -> tuple[OutOfSample, ...]:
+        """Out-of-sample forecasts from before the end of the training, one for each group of series."""
         self._check_fitted()
-        return tuple(group._tape for group in self._apart) or (self._tape,)
+        return tuple(group._out_of_sample for group in self._apart) or (self._out_of_sample,)
 
     def read(self, frame: Table, *, target: bool = True) -> pd.DataFrame:
-        """A frame of its user's as `series_id, ds, y` and further columns, by the names of its training."""
+        """A user's frame as `series_id, ds, y` and further columns, by the column names of the training."""
         rows, form = taken(frame, self._form, target=target)
         if form.series is None and self._form.series is not None:
             if len(self.known) > 1:
@@ -103,7 +103,7 @@ class Grouped(Kind):
         return other
 
     def __dir__(self) -> list[str]:
-        """What people use; what other modules of the package need is left out."""
+        """What users call, without what only other modules of the package need."""
         every = (name for name in super().__dir__() if name not in INTERNAL)
         return [name for name in every if name.startswith("__") or not name.startswith("_")]
 
@@ -161,7 +161,13 @@ class Grouped(Kind):
             numbers = columns(model, panel, ahead)
             if self.absence == "zero":
                 numbers = {name: np.where(shut, 0.0, values) for name, values in numbers.items()}
-            rows = _long(panel, at, steps, numbers)
+            keys = {
+                "series_id": panel.ids.repeat(len(at)),
+                "ds": np.tile(at.to_numpy(), len(panel.ids)),
+                "cutoff": panel.newest,
+            }
+            columns_ = {name: np.asarray(values, float)[:, steps].ravel() for name, values in numbers.items()}
+            rows = pd.DataFrame(keys | columns_)
             rows.insert(sum(name not in COMPONENTS for name in rows.columns), "closed", shut[:, steps].ravel())
             tables.append(rows)
         if len(tables) == 1:
@@ -172,7 +178,9 @@ class Grouped(Kind):
     def _asked(self, horizon: object, history: Table | None, future: Table | None) -> list[tuple[Self, Panel]]:
         """The panels to forecast, and the forecaster of each."""
         self._check_fitted()
-        self._check_horizon(horizon)
+        whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
+        if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
+            raise BadHorizon(horizon, self.horizon)
         history, future = (None if rows is None else self.read(rows, target=False) for rows in (history, future))
         models = self._apart or (self,)
         if history is None and future is None:
@@ -199,7 +207,7 @@ class Grouped(Kind):
         return frame.assign(time_zone=frame["series_id"].map(zones).fillna(usual))
 
     def _freq_of_frames(self) -> str:
-        """What the steps are called by which frames are read: the granularity, or an alias that labels ends."""
+        """The frequency by which frames are read: the granularity, or an alias that labels the ends of steps."""
         first = (self._apart or (self,))[0]
         return self.freq if self.freq and labels_ends(self.freq) else first._history.granularity.name
 
@@ -222,11 +230,6 @@ class Grouped(Kind):
     def _unfitted(self) -> Refused:
         return Refused(f"this {self.kind!r} forecaster is not fitted; call fit(frame) first, or load a saved one")
 
-    def _check_horizon(self, horizon: object) -> None:
-        whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
-        if not whole or not 1 <= int(horizon) <= self.horizon:  # type: ignore[call-overload]
-            raise BadHorizon(horizon, self.horizon)
-
 
 def _refuse_short(panels: Panels) -> None:
     """HistoryTooShort where a history spans fewer steps than a training needs, for its forecasts would be means."""
@@ -243,18 +246,9 @@ def _refuse_short(panels: Panels) -> None:
         )
 
 
-def opened(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of open steps, without the mark."""
+def open_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of open steps, without the column `closed`."""
     return rows[~rows["closed"]].drop(columns="closed").reset_index(drop=True)
-
-
-def _long(panel: Panel, at: pd.DatetimeIndex, steps: Ints, columns: Mapping[str, Floats]) -> pd.DataFrame:
-    keys = {
-        "series_id": panel.ids.repeat(len(at)),
-        "ds": np.tile(at.to_numpy(), len(panel.ids)),
-        "cutoff": panel.newest,
-    }
-    return pd.DataFrame(keys | {name: np.asarray(values, float)[:, steps].ravel() for name, values in columns.items()})
 
 
 def _shortened(text: str) -> str:

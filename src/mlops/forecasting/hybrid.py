@@ -14,17 +14,21 @@ from mlops.arrays import Floats
 from mlops.features.smoothed import smooth
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.forecasting.prophet.model import Prophet
-from mlops.forecasting.tape import Tape, rehearse
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
 
 __all__ = ["Hybrid"]
 
-OFFSET = 0.5  # of the level, added before the logarithm: zeros have one, and seasons act nearly as factors
-CYCLES = 39  # of the newest history whose misses are smoothed
-REFIT = 6  # origins of the rehearsals between two fits
-LEAST, MOST = 0.1, 5.0  # of the level: a fitted value below it is no base for a ratio; and the largest ratio
+OFFSET = 0.5
+"""Of the level, added before the logarithm: zeros have one, and seasons act nearly as factors (docs/decisions/0009)."""
+CYCLES = 39
+"""Of the newest history, whose ratios are smoothed: three quarters of a year of weeks. Chosen, not measured."""
+REFIT = 6
+"""Origins of the calibration backtest between two fits: in between the ratio keeps up. Chosen for its cost."""
+LEAST, MOST = 0.1, 5.0
+"""Of the level: a fitted value below LEAST is no base for a ratio; MOST is the largest ratio. Chosen, not measured."""
 
 
 class Hybrid(Forecaster):
@@ -90,7 +94,7 @@ class Hybrid(Forecaster):
         return self._prophets(panel, horizon, ahead) * self._ratios(panel, [len(panel.index) - 1], horizon)[0]
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
-        """Prophet's parts are what each adds when it comes after the ones before it."""
+        """Prophet's parts, each as what it adds to the ones before it, and the ratio as `catch-up`."""
         ahead = [panel.ahead(name, horizon) for name in self._inputs]
         total, parts = np.zeros((len(panel.ids), horizon)), {}
         before = total
@@ -101,24 +105,24 @@ class Hybrid(Forecaster):
         ratio = self._ratios(panel, [len(panel.index) - 1], horizon)[0]
         return parts | {"catch-up": before * (ratio - 1)}
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+    def _calibration_backtest(self, panel: Panel, origins: range) -> OutOfSample:
         """Prophet is fitted again at some of the origins only: in between the ratio keeps up."""
-        tapes = []
+        blocks = []
         for start in range(0, len(origins), REFIT):
             block = origins[start : start + REFIT]
             self._fit(panel.until(block[0] + 1))
-            tapes.append(self._from(panel, block))
-        return reduce(Tape.then, tapes)
+            blocks.append(self._from_origins(panel, block))
+        return reduce(OutOfSample.then, blocks)
 
-    def _from(self, panel: Panel, origins: range) -> Tape:
+    def _from_origins(self, panel: Panel, origins: range) -> OutOfSample:
         """The ratios of all origins are smoothed in one pass."""
         ratios = iter(self._ratios(panel.until(origins[-1] + 1), origins, self.horizon))
 
         def forecast(past: Panel, horizon: int) -> Floats:
-            ahead = [_from(panel, name, len(past.index), horizon) for name in self._inputs]
+            ahead = [panel.covariate(name, len(past.index), horizon) for name in self._inputs]
             return within(self._prophets(past, horizon, ahead) * next(ratios), past)
 
-        return rehearse(panel, origins, self.horizon, forecast)
+        return calibration_backtest(panel, origins, self.horizon, forecast)
 
     def _prophets(self, panel: Panel, horizon: int, ahead: Sequence[Floats]) -> Floats:
         """Prophet's forecasts in units of the series."""
@@ -134,11 +138,11 @@ class Hybrid(Forecaster):
         return np.asarray(self._unit[self.prophet._ids.get_indexer(panel.ids)][:, None])
 
     def _ratios(self, panel: Panel, origins: Sequence[int], horizon: int) -> list[Floats]:
-        """How outcomes will stand to Prophet's forecasts (series × steps), from how they stood to its fit."""
+        """Forecast ratios of outcomes to Prophet's forecasts (series × steps), from their ratios to its fit."""
         wanted = CYCLES * max(panel.granularity.block, panel.granularity.every) + origins[-1] - origins[0]
         start = max(origins[0] + 1 - wanted, 1)
         steps = len(panel.index) - start
-        known = [_from(panel, name, start, steps) for name in self._inputs]
+        known = [panel.covariate(name, start, steps) for name in self._inputs]
         fitted = self._prophets(panel.until(start), steps, known)
         base = np.maximum(fitted, LEAST * panel.unit()[:, None])
         ratio = np.clip(panel.y[:, start:] / base, 0.0, MOST)
@@ -159,11 +163,3 @@ class Hybrid(Forecaster):
             self._unit = arrays["unit"]
         self.prophet.coding = self.coding
         self.prophet._load(folder)
-
-
-def _from(panel: Panel, name: str, start: int, steps: int) -> Floats:
-    """A covariate from a position on; NaN where it is not known."""
-    known = np.full((len(panel.ids), steps), np.nan)
-    values = panel.extra[name][:, start : start + steps]
-    known[:, : values.shape[1]] = values
-    return known

@@ -8,18 +8,27 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.panel import Panel
 
 __all__ = ["Intervals", "limits", "within"]
 
 GRID = np.concatenate([[0.0, 0.005], np.linspace(0.01, 0.99, 99), [0.995, 1.0]])
-SCALE_PRIOR = 40  # errors that the common scale counts for in that of a series
-PLACE_PRIOR = 120  # … and the common shape of the cycle in that of a series
-HALF_LIFE = 8  # origins; older errors count less in the scale
-INDEPENDENT = 60  # errors overlap and resemble each other: quantiles are those of a sample of so many
-NEWEST = 2  # cycles that say whether forecasts are failing now
-TOLERATED = 2.0  # errors that are larger than usual by this factor are no shock yet
+"""Probabilities of the quantiles that are kept; bounds are interpolated between them."""
+# The priors and INDEPENDENT were chosen by pinball loss on the five origins before the reported ones of four public
+# data sets (docs/decisions/0010).
+SCALE_PRIOR = 40
+"""Errors that the common scale counts for in that of a series."""
+PLACE_PRIOR = 120
+"""Errors that the common shape of the cycle counts for in that of a series."""
+HALF_LIFE = 8
+"""Origins after which an error counts half in the scale. Chosen, not measured."""
+INDEPENDENT = 60
+"""Errors overlap and resemble each other: their quantiles are those of a sample of so many."""
+NEWEST = 2
+"""Cycles by which forecasts are found to be failing now. Chosen, not measured."""
+TOLERATED = 2.0
+"""Times the usual errors up to which the newest ones are no shock. Chosen, not measured."""
 STILL = 0.1
 """Of its largest absolute value: how far a series may move that hardly ever has. Chosen, not measured."""
 
@@ -53,18 +62,27 @@ class Intervals:
 
     @classmethod
     def of(
-        cls, tape: Tape, panel: Panel, *, never_negative: npt.NDArray[np.bool_], independent: int = INDEPENDENT
+        cls,
+        out_of_sample: OutOfSample,
+        panel: Panel,
+        *,
+        never_negative: npt.NDArray[np.bool_],
+        independent: int = INDEPENDENT,
     ) -> "Intervals":
-        """From a tape, for the series of `panel`; quantiles are those of a sample of so many `independent` errors."""
-        tape = tape.of(panel.ids)
-        errors, places, cycle = tape.errors, _places(tape, panel), panel.granularity.block
+        """From past forecasts, for the series of `panel`; quantiles as of a sample of so many `independent` errors."""
+        out_of_sample = out_of_sample.of(panel.ids)
+        errors, cycle = out_of_sample.errors, panel.granularity.block
+        steps, positions = out_of_sample.y.shape[2], out_of_sample.positions
+        reach = panel.granularity.after(out_of_sample.origins[0].to_datetime64(), int(positions[-1]) + steps)
+        # the place in the cycle of each origin's targets (origins × steps)
+        places = np.asarray(panel.places(pd.DatetimeIndex(reach))[positions[:, None] + np.arange(steps)])
         growth = _growth(np.abs(errors))
         size = np.abs(errors) / growth
         ratio = np.full(errors.shape, np.nan)
         for origin, at in enumerate(places):
             others = np.where((np.arange(len(size)) == origin)[:, None, None], np.nan, size)
             ratio[origin] = errors[origin] / (_scale(others, places, cycle)[:, at] * growth)
-        relative = _relative(tape.y_hat, tape.level[:, :, None])
+        relative = _relative(out_of_sample.y_hat, out_of_sample.level[:, :, None])
         power = _power(ratio, relative)
         scale = _scale(size, places, cycle)
         shock = _shock(size / scale[:, places].transpose(1, 0, 2), cycle, panel.granularity.every)
@@ -74,23 +92,25 @@ class Intervals:
         """`lo_<level>` and `hi_<level>` for point forecasts from the end of `panel`; wider for higher levels."""
         horizon = y_hat.shape[1]
         places = panel.places(panel.future(horizon))
-        base = _positive(panel.level())[:, None]
+        level = panel.level()
+        smallest = level[level > 0].min() if (level > 0).any() else 1.0  # of the others, for a series that has none
+        base = np.where(level > 0, level, smallest)[:, None]
         scale = base * self.shock[:, None] * self.scale[:, places] * self.growth[:horizon]
         scale = scale * _relative(y_hat, base) ** self.power
         lowest, highest = limits(panel)
         lowest, highest = np.minimum(lowest, y_hat), np.maximum(highest, y_hat)
         bounds: dict[str, Floats] = {}
-        for level in levels:
-            tail = (1 - level / 100) / 2
+        for percent in levels:
+            tail = (1 - percent / 100) / 2
             low, high = np.interp([tail, 1 - tail], GRID, self.quantiles)
             lower, upper = y_hat + min(low, 0.0) * scale, y_hat + max(high, 0.0) * scale
             lower = np.where(self.never_negative[:, None], np.minimum(np.maximum(lower, 0.0), y_hat), lower)
-            bounds |= {f"lo_{level}": np.maximum(lower, lowest), f"hi_{level}": np.minimum(upper, highest)}
+            bounds |= {f"lo_{percent}": np.maximum(lower, lowest), f"hi_{percent}": np.minimum(upper, highest)}
         return bounds
 
 
 def limits(panel: Panel) -> tuple[Floats, Floats]:
-    """The lowest and the highest value that is believed of each series (series × 1 each).
+    """The lowest and the highest plausible value of each series (series × 1 each).
 
     They are the extremes of its history, farther out by the distance between them: the largest move that the series has
     ever made, over any number of steps. What hardly moves may move by STILL; of a short series (`Panel.short`), whose
@@ -109,13 +129,6 @@ def within(y_hat: npt.NDArray[np.floating], panel: Panel) -> Floats:
     """Forecasts (series × steps) within the limits of their series; NaN stays."""
     lowest, highest = limits(panel)
     return np.asarray(np.clip(y_hat, lowest, highest), dtype=float)
-
-
-def _places(tape: Tape, panel: Panel) -> npt.NDArray[np.int64]:
-    """The place in the cycle of each origin's targets (origins × steps)."""
-    steps, positions = tape.y.shape[2], tape.positions
-    reach = panel.granularity.after(tape.origins[0].to_datetime64(), int(positions[-1]) + steps)
-    return np.asarray(panel.places(pd.DatetimeIndex(reach))[positions[:, None] + np.arange(steps)])
 
 
 def _growth(size: Floats) -> Floats:
@@ -145,11 +158,6 @@ def _scale(size: Floats, places: npt.NDArray[np.int64], kinds: int) -> Floats:
 def _relative(y_hat: npt.NDArray[np.floating], level: npt.NDArray[np.floating]) -> Floats:
     """Forecasts over the level, within bounds that no power makes extreme."""
     return np.asarray(np.clip(np.abs(y_hat.astype(float)) / np.maximum(level.astype(float), 1e-300), 0.05, 20.0))
-
-
-def _positive(level: Floats) -> Floats:
-    """Levels, with the smallest of the others for a series that has none."""
-    return np.where(level > 0, level, level[level > 0].min() if (level > 0).any() else 1.0)
 
 
 def _power(ratio: Floats, relative: Floats) -> float:

@@ -16,22 +16,22 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.errors import HistoryTooShort, UnknownName
 from mlops.forecasting.intervals import Intervals, within
-from mlops.forecasting.tape import Tape, rehearsals, rehearse
-from mlops.panels.arguments import whole
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest, calibration_origins
+from mlops.panels.arguments import whole_number
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.categories import NUMBERS
 from mlops.panels.panel import Panel
 from mlops.panels.service_calendar import memory
 from mlops.parallel import one_thread
 
-__all__ = ["COMPONENTS", "Kind", "summed"]
+__all__ = ["COMPONENTS", "PanelForecaster", "summed"]
 
 ABSENCE = ("nothing", "zero")
 COMPONENTS = ("trend", "weekly", "yearly", "holidays", "residual")
 """What a forecast is made of; `weekly` is the cycle of the frequency (of hours the day, of months the year)."""
 
 
-class Kind(ABC):
+class PanelForecaster(ABC):
     """A model of the series of one panel: they begin their steps together and live by one clock."""
 
     kind: ClassVar[str]
@@ -48,7 +48,7 @@ class Kind(ABC):
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
     """Parameters of these other kinds that differ from their own defaults."""
     refit: bool = True
-    """Whether it is fitted again on everything after its rehearsals; else the rehearsed model is kept."""
+    """Whether it is fitted again on everything after the calibration backtest; else the model of that is kept."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Kind(ABC):
         covariates: Sequence[str] | str = (),
         absence: str = "nothing",
     ) -> None:
-        whole("horizon", horizon, least=1)
+        whole_number("horizon", horizon, least=1)
         self.freq, self.country, self.horizon = freq, country, int(horizon)
         self.calendar = Calendar.of(country, events)
         self.covariates = (covariates,) if isinstance(covariates, str) else tuple(covariates)
@@ -70,13 +70,13 @@ class Kind(ABC):
         self._history: Panel
         self._trained: pd.Timestamp
         """The newest step of the training, by the clock of the history."""
-        self._tape: Tape
+        self._out_of_sample: OutOfSample
         self.coding = NUMBERS
         """How its covariates become numbers."""
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Further columns of a frame that its features are computed from; nothing of them is to be known ahead."""
+        """Further columns of a frame that its features are computed from; they need not be known ahead."""
         return ()
 
     @property
@@ -90,22 +90,22 @@ class Kind(ABC):
 
     @one_thread()
     def fit_panel(self, panel: Panel, origins: range | None = None) -> Self:
-        """`fit` on a panel; `origins` are the positions to rehearse from (None: those of `rehearsals`)."""
-        origins = rehearsals(panel) if origins is None else origins
+        """`fit` on a panel; `origins` are the positions to backtest from (None: those of `calibration_origins`)."""
+        origins = calibration_origins(panel) if origins is None else origins
         self.coding, panel = panel.coding, panel.with_static(self.horizon)
         if not origins or origins[0] + 1 < 2 * panel.granularity.block:
             longest = int((~np.isnan(panel.y)).sum(axis=1).max())
             raise HistoryTooShort(panel.ids[0], longest, panel.granularity.need)
-        self._tape = self._rehearse(panel, origins)
+        self._out_of_sample = self._calibration_backtest(panel, origins)
         if self.refit:
             self._fit(panel)
         self._history = panel.last(max(self._memory(panel), memory(panel)))
         self._trained = panel.cutoff
         return self
 
-    def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
-        """Point forecasts, and what would have been forecast before."""
-        return self.point(panel, horizon), self.tape(panel)
+    def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, OutOfSample]:
+        """Point forecasts, and the out-of-sample forecasts before them."""
+        return self.point(panel, horizon), self.out_of_sample(panel)
 
     def point(self, panel: Panel, horizon: int) -> Floats:
         """Point forecasts (series × steps) within the limits of their series; the mean of short series.
@@ -127,36 +127,36 @@ class Kind(ABC):
         total = summed(parts)
         return parts | {"limit": self._limited(total, panel) - total}
 
-    def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], Tape]:
+    def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], OutOfSample]:
         """`forecast`, with the parts in place of the point forecasts."""
-        return self.parts(panel, horizon), self.tape(panel)
+        return self.parts(panel, horizon), self.out_of_sample(panel)
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to."""
         return "trend" if part == "mean" else part if part in COMPONENTS else "residual"
 
-    def tape(self, panel: Panel) -> Tape:
-        """What would have been forecast: the rehearsals, and after the training every few steps of newer history."""
-        tape = self._tape.judged_by(panel)
+    def out_of_sample(self, panel: Panel) -> OutOfSample:
+        """What would have been forecast: in the calibration backtest, and every few steps of newer history."""
+        out_of_sample = self._out_of_sample.with_outcomes(panel)
         first = int(panel.index.get_indexer(pd.Index([self._trained]))[0])
         newest, every = len(panel.index) - 1, panel.granularity.every
         if first < 0 or newest <= first:
-            return tape
+            return out_of_sample
         since = range(first, newest, every)[-12:]
-        return tape.then(self._from(panel, since))
+        return out_of_sample.then(self._from_origins(panel, since))
 
     def bounded(
         self, panel: Panel, horizon: int, levels: Sequence[int], *, decompose: bool
-    ) -> tuple[dict[str, Floats], Tape]:
-        """Point forecasts, bounds, and components where they are asked for; and the tape that the bounds rest on."""
+    ) -> tuple[dict[str, Floats], OutOfSample]:
+        """Point forecasts, bounds, and components where asked for; and the past forecasts behind the bounds."""
         components: dict[str, Floats] = {}
         if decompose:
-            parts, tape = self.composed(panel, horizon)
+            parts, out_of_sample = self.composed(panel, horizon)
             y_hat, components = summed(parts), self.gathered(parts)
         else:
-            y_hat, tape = self.forecast(panel, horizon)
-        bounds = Intervals.of(tape, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
-        return {"y_hat": y_hat, **bounds, **components}, tape
+            y_hat, out_of_sample = self.forecast(panel, horizon)
+        bounds = Intervals.of(out_of_sample, panel, never_negative=panel.never_negative).bounds(panel, y_hat, levels)
+        return {"y_hat": y_hat, **bounds, **components}, out_of_sample
 
     def gathered(self, parts: Mapping[str, Floats]) -> dict[str, Floats]:
         """Parts summed by component; a component without a part is zero."""
@@ -187,17 +187,17 @@ class Kind(ABC):
         """How many steps of history a prediction looks back on."""
         return panel.granularity.year + 13 * panel.granularity.block
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+    def _calibration_backtest(self, panel: Panel, origins: range) -> OutOfSample:
         """Forecasts from the origins by a model that was fitted on what the first of them knew."""
         self._fit(panel.until(origins[0] + 1))
-        return self._from(panel, origins)
+        return self._from_origins(panel, origins)
 
-    def _from(self, panel: Panel, origins: range) -> Tape:
+    def _from_origins(self, panel: Panel, origins: range) -> OutOfSample:
         """Forecasts from the origins by the model as it is fitted."""
-        return rehearse(panel, origins, self.horizon, self._at_last)
+        return calibration_backtest(panel, origins, self.horizon, self._predict_past)
 
-    def _at_last(self, panel: Panel, horizon: int) -> Floats:
-        """Point forecasts from a past origin; NaN where nobody wrote down what has to be known ahead."""
+    def _predict_past(self, panel: Panel, horizon: int) -> Floats:
+        """Point forecasts from a past origin; NaN where a covariate of the steps ahead is missing."""
         return self.point(panel, horizon)
 
     def _limited(self, y_hat: Floats, panel: Panel) -> Floats:

@@ -1,4 +1,4 @@
-"""The baselines: what any model has to beat."""
+"""The baselines that other models are compared with."""
 
 from pathlib import Path
 
@@ -66,12 +66,9 @@ def _cycles(panel: Panel, count: int) -> Floats:
 def _repeat(panel: Panel, cycle: Floats, horizon: int) -> Floats:
     """A place without a value takes the mean of the newest four cycles, or of all where there is nothing in them."""
     newest = panel.last(4 * panel.granularity.block)
-    usual = np.where(newest.never_negative, panel.level(), _mean(newest.y, panel.y))
+    seen = (~np.isnan(newest.y)).any(axis=1, keepdims=True)
+    y = np.hstack([np.where(seen, newest.y, np.nan), np.where(seen, np.nan, panel.y)])
+    mean = np.nansum(y, axis=1) / np.maximum((~np.isnan(y)).sum(axis=1), 1)
+    usual = np.where(newest.never_negative, panel.level(), mean)
     filled = np.where(np.isnan(cycle), usual[:, None], cycle)
     return filled[:, np.arange(horizon) % panel.granularity.block]
-
-
-def _mean(newest: Floats, whole: Floats) -> Floats:
-    seen = (~np.isnan(newest)).any(axis=1, keepdims=True)
-    y = np.hstack([np.where(seen, newest, np.nan), np.where(seen, np.nan, whole)])
-    return np.asarray(np.nansum(y, axis=1) / np.maximum((~np.isnan(y)).sum(axis=1), 1))

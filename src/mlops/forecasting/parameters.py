@@ -9,15 +9,15 @@ from typing import Any
 
 from mlops.forecasting import KINDS, forecaster
 
-__all__ = ["arguments", "held", "nested", "parameters", "space", "tunable"]
+__all__ = ["constructor_arguments", "held", "nested", "parameters", "space", "tunable"]
 
 TABLES = ("seasonalities", "settings")
 """Parameters that are tables in a params.toml, or hold those of members; no text on a command line is one."""
 COMMON = ("freq", "country", "horizon", "events", "covariates")
-"""What belongs to the data and is said beside the parameters."""
+"""What belongs to the data and is given beside the parameters."""
 
 
-def arguments(kind: str) -> list[str]:
+def constructor_arguments(kind: str) -> list[str]:
     """What the constructor of a kind takes: its own parameters, tables among them, and what belongs to the data."""
     accepted = signature(forecaster(kind).__init__).parameters.values()
     return [argument.name for argument in accepted if argument.kind is Parameter.KEYWORD_ONLY]
@@ -39,7 +39,7 @@ def tunable() -> list[str]:
 
 
 def held(kind: str, params: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
-    """Those of the parameters by path that a forecaster with `params` has: of members that it has not, none."""
+    """The parameters by path that a forecaster with `params` has: those of other members are left out."""
     members = params.get("members")
     foreign = [f"{prefix}." for prefix, member in forecaster(kind).inner.items() if members and member not in members]
     return [path for path in paths if not path.startswith(tuple(foreign))]

@@ -54,11 +54,14 @@ STYLE: dict[Any, Any] = {
 }
 MOST = 6
 """Series that are drawn when none are named; more are not legible."""
-BEFORE = 3  # horizons of history shown left of a forecast
+BEFORE = 3
+"""Horizons of history that are shown before a forecast. Chosen, not measured."""
 PARTS = 8
 """Panes of a picture of parts, the largest ones; more are not legible. Chosen, not measured."""
-LISTED = 20  # bars in a picture
-VISIBLE = 0.001  # smaller shares are no bars
+LISTED = 20
+"""Bars in a picture; more are not legible."""
+VISIBLE = 0.001
+"""The smallest share that has a bar: a smaller one is no pixel wide."""
 DASHED: Any = (0, (4, 3))
 
 
@@ -80,7 +83,7 @@ def plot_table(
     time_col: str | None = None,
     target_col: str | None = None,
 ) -> Picture:
-    """What `mlops.evaluation.plot` draws of a table; its columns say what it shows.
+    """What `mlops.evaluation.plot` draws of a table, chosen by its columns.
 
     Columns beside `y_hat` that sum to it are its parts, as `explain` gives them.
     """
@@ -136,7 +139,7 @@ def plot_model(
 
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
-    """A figure in the style of all."""
+    """A figure in the common style."""
     with mpl.rc_context(STYLE):
         figure = Picture(figsize=(10, height), layout="constrained")
         draw(figure)
@@ -194,7 +197,9 @@ def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None,
             style: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.8, "linestyle": DASHED}
             axes.plot(rows["ds"], rows["y_hat_what_if"], label="what if", **style)
         _settle(axes, str(series_id))
-    _title(figure, f"Forecast from {_day(shown['cutoff'].max())}", len(chosen), every)
+    cutoff = pd.Timestamp(shown["cutoff"].max())
+    words = f"{cutoff:%Y-%m-%d}" if cutoff == cutoff.normalize() else f"{cutoff:%Y-%m-%d %H:%M}"
+    _title(figure, f"Forecast from {words}", len(chosen), every)
 
 
 def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> None:
@@ -216,7 +221,7 @@ def _backtest(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any]) -> Non
 
 
 def _components(figure: Figure, shown: pd.DataFrame, chosen: Sequence[Any], parts: Sequence[str]) -> None:
-    """A row for each part that is anywhere, a line for each series."""
+    """A pane for each part that is not zero everywhere, a line for each series."""
     there = [name for name in parts if shown[name].abs().max() > 0] or [parts[0]]
     for axes, name in zip(figure.subplots(len(there), 1, sharex=True, squeeze=False).ravel(), there, strict=True):
         for series_id, colour in zip(chosen, COLOURS * (1 + len(chosen) // len(COLOURS)), strict=False):
@@ -262,14 +267,11 @@ def _weights(figure: Figure, mean: pd.DataFrame) -> None:
 def _bands(axes: Axes, rows: pd.DataFrame) -> None:
     """The intervals, wider ones lighter."""
     levels = levels_of(rows.columns)
-    for level, shade in zip(levels[::-1], _shades(len(levels)), strict=True):
+    blue, paper = np.array(to_rgb(BLUE)), np.array(to_rgb(PAPER))
+    for level, share in zip(levels[::-1], np.linspace(0.16, 0.4, max(len(levels), 1)), strict=False):
+        shade = tuple(paper + share * (blue - paper))
         low, high = rows[f"lo_{level}"], rows[f"hi_{level}"]
         axes.fill_between(rows["ds"], low, high, color=shade, linewidth=0, label=f"{level} %")
-
-
-def _shades(count: int) -> list[Any]:
-    blue, paper = np.array(to_rgb(BLUE)), np.array(to_rgb(PAPER))
-    return [tuple(paper + share * (blue - paper)) for share in np.linspace(0.16, 0.4, max(count, 1))[:count]]
 
 
 def _settle(axes: Axes, title: str) -> None:
@@ -295,9 +297,3 @@ def _title(figure: Figure, words: str, drawn_: int, every: int) -> None:
     if not figure.legends:
         _legend(figure)
     figure.suptitle(words + more, x=0.012, ha="left", fontweight="bold", fontsize=11)
-
-
-def _day(at: Any) -> str:
-    """A date, with the time of day where it has one."""
-    stamp = pd.Timestamp(at)
-    return f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"

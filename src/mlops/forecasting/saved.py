@@ -8,20 +8,20 @@ import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.groups import Grouped
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.categories import Coding
 from mlops.panels.inputs import Form
 from mlops.panels.panel import Panel
 from mlops.panels.timestamps import granularity_of
 from mlops.times import UTC
 
-__all__ = ["read", "read_card", "write"]
+__all__ = ["read_card", "read_model", "write_model"]
 
 CARD = "forecaster.json"
 
 
-def write(model: Grouped, folder: Path | str) -> None:
-    """Everything of a fitted model that `read` needs; a group of series that is apart has a folder of its own."""
+def write_model(model: Grouped, folder: Path | str) -> None:
+    """Everything of a fitted model that `read_model` needs; a group of series that is apart has a folder of its own."""
     model._check_fitted()
     folder = Path(folder).expanduser()
     try:
@@ -35,7 +35,7 @@ def write(model: Grouped, folder: Path | str) -> None:
     card |= {"coding": model.coding.to_json()} if model.coding.to_json() else {}
     if model._apart:
         for number, group in enumerate(model._apart):
-            write(group, folder / f"part-{number}")
+            write_model(group, folder / f"part-{number}")
         (folder / CARD).write_text(json.dumps(card | {"apart": len(model._apart)}, indent=1), encoding="utf-8")
         return
     history = model._history
@@ -44,14 +44,14 @@ def write(model: Grouped, folder: Path | str) -> None:
     card |= {} if model._trained == history.cutoff else {"trained": model._trained.isoformat()}
     (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     history.long().to_parquet(folder / "history.parquet", index=False)
-    model._tape.save(folder)
+    model._out_of_sample.save(folder)
     model._save(folder)
 
 
 Model = TypeVar("Model", bound=Grouped)
 
 
-def read(kind: type[Model], folder: Path | str) -> Model:
+def read_model(kind: type[Model], folder: Path | str) -> Model:
     """The fitted model of a class out of a folder; BadInput for a folder in which none, or one of another kind, is."""
     folder = Path(folder).expanduser()
     card = read_card(folder)
@@ -64,7 +64,7 @@ def read(kind: type[Model], folder: Path | str) -> Model:
     model = kind(**card["params"])
     model._form = Form(**card.get("columns", {}))
     model.coding = Coding.from_json(card.get("coding", {}))
-    model._apart = tuple(read(kind, folder / f"part-{number}") for number in range(card.get("apart", 0)))
+    model._apart = tuple(read_model(kind, folder / f"part-{number}") for number in range(card.get("apart", 0)))
     if model._apart:
         return model
     model._history = Panel.of_long(
@@ -77,7 +77,7 @@ def read(kind: type[Model], folder: Path | str) -> Model:
     )
     trained = card.get("trained")
     model._trained = pd.Timestamp(trained).as_unit("ns") if trained else model._history.cutoff
-    model._tape = Tape.load(folder)
+    model._out_of_sample = OutOfSample.load(folder)
     model._load(folder)
     return model
 

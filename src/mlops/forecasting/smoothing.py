@@ -7,7 +7,7 @@ import numpy as np
 from mlops.arrays import Floats
 from mlops.features.smoothed import smoothing_forecasts
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.tape import Tape, rehearse
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.panels.effects import measure
 from mlops.panels.panel import Panel
 
@@ -29,11 +29,11 @@ class Smoothing(Forecaster):
     def _predict(self, panel: Panel, horizon: int) -> Floats:
         return np.asarray(smoothing_forecasts(panel, self.calendar, [panel.y.shape[1] - 1], horizon)[0])
 
-    def _from(self, panel: Panel, origins: range) -> Tape:
+    def _from_origins(self, panel: Panel, origins: range) -> OutOfSample:
         """One pass over the history forecasts from every origin."""
         effects = panel.until(origins[0] + 1)
         forecasts = iter(smoothing_forecasts(panel, self.calendar, origins, self.horizon, effects_of=effects))
-        return rehearse(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
+        return calibration_backtest(panel, origins, self.horizon, lambda _panel, _horizon: next(forecasts))
 
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         """Level and trend are what is left when season and named days are taken out by their factors."""

@@ -1,16 +1,16 @@
-"""What a fitted model would forecast under other events or other values of covariates ahead."""
+"""Forecasts of a fitted model under other events, or other values of covariates ahead."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.groups import open_rows
 from mlops.panels.arguments import either
-from mlops.panels.calendar import Calendar, Event, Events, events_of
+from mlops.panels.calendar import Calendar, Events, events_of
 from mlops.panels.inputs import Table
 
 __all__ = ["what_if"]
@@ -76,17 +76,26 @@ def what_if(
     fitted = model.plain()
     horizon = either("horizon", horizon, "h", h, fitted.horizon)
     every = fitted.predict(horizon, (), history=history, future=future)
-    base, cutoff = _open(every), pd.Timestamp(every["cutoff"].iloc[0])
+    base, cutoff = open_rows(every), pd.Timestamp(every["cutoff"].iloc[0])
     first = every["ds"].min().date()
     calendar, notes = fitted.calendar, []
     if events is not None:
         wanted = events_of(events)
         Calendar(events=wanted).check_series(fitted.known)
-        unseen = _unseen(fitted.calendar, wanted, cutoff, first)
+        seen = {event.name for event in fitted.calendar.announced_by(cutoff).events if event.first < first}
+        unseen = sorted({event.name for event in wanted if event.last >= first} - seen)
         notes = [f"the model has never seen {name!r}: it is left out of the what-if" for name in unseen]
-        calendar = _changed(fitted.calendar, [event for event in wanted if event.name not in unseen], first)
-    ahead = future if changed is None else _replaced(fitted, future, changed)
-    other = _open(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=ahead))
+        # the model's own events before the first day ahead, and the wanted ones from it on
+        before = first - timedelta(days=1)
+        past = [replace(event, last=min(event.last, before)) for event in calendar.events if event.first < first]
+        ahead = [
+            replace(event, first=max(event.first, first), announced=None)
+            for event in wanted
+            if event.last >= first and event.name not in unseen
+        ]
+        calendar = replace(calendar, events=(*past, *ahead))
+    planned = future if changed is None else _replaced(fitted, future, changed)
+    other = open_rows(fitted.with_calendar(calendar).predict(horizon, (), history=history, future=planned))
     compared = base.assign(y_hat_what_if=other["y_hat"], difference=other["y_hat"] - base["y_hat"])
     if not notes and not compared["difference"].any():
         notes.append(
@@ -96,25 +105,6 @@ def what_if(
     if isinstance(compared, pd.DataFrame):
         compared.attrs["notes"] = notes
     return compared
-
-
-def _open(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts of steps that are not closed."""
-    return forecasts[~forecasts["closed"]].drop(columns="closed").reset_index(drop=True)
-
-
-def _unseen(calendar: Calendar, wanted: Iterable[Event], cutoff: pd.Timestamp, first: date) -> list[str]:
-    """Names that none of the model's own events had by the cutoff."""
-    seen = {event.name for event in calendar.announced_by(cutoff).events if event.first < first}
-    return sorted({event.name for event in wanted if event.last >= first} - seen)
-
-
-def _changed(calendar: Calendar, wanted: Iterable[Event], first: date) -> Calendar:
-    """The model's own events before the first day ahead, and the wanted ones from it on."""
-    before = first - timedelta(days=1)
-    past = [replace(event, last=min(event.last, before)) for event in calendar.events if event.first < first]
-    ahead = [replace(event, first=max(event.first, first), announced=None) for event in wanted if event.last >= first]
-    return replace(calendar, events=(*past, *ahead))
 
 
 def _replaced(fitted: Forecaster, future: pd.DataFrame | None, changed: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a constructor's argument may be; BadInput says by its name what was found and what is expected."""
+"""Checks of arguments; BadInput names the argument, what was given and what is expected."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from mlops.errors import BadInput, nearest
 
-__all__ = ["either", "in_per_cent", "one_of", "positive", "share", "whole"]
+__all__ = ["choice", "either", "fraction", "in_per_cent", "positive", "whole_number"]
 
 
 def either(name: str, given: Any, also: str, other: Any, default: Any = None) -> Any:
@@ -32,41 +32,37 @@ def in_per_cent(given: Any) -> tuple[int, ...]:
         if not _is_number(level) or not 1 <= level <= 99 or level != int(level):
             share_of_1 = _is_number(level) and 0 < level < 1
             meant = f": {level * 100:g}, not {level:g}" if share_of_1 else ""
-            raise BadInput(f"level {_plainly(level)} is refused; levels are whole per cents from 1 to 99{meant}")
+            plain = level.item() if isinstance(level, np.generic) else level  # a number of numpy's as Python writes it
+            raise BadInput(f"level {plain!r} is refused; levels are whole per cents from 1 to 99{meant}")
     return tuple(dict.fromkeys(int(level) for level in levels))
 
 
-def one_of(what: str, given: object, choices: Iterable[object]) -> None:
-    """One of the choices."""
+def choice(what: str, given: object, choices: Iterable[object]) -> None:
+    """BadInput unless it is one of the choices."""
     known = tuple(choices)
     if given not in known:
-        close = nearest(given, [choice for choice in known if isinstance(choice, str)])
+        close = nearest(given, [option for option in known if isinstance(option, str)])
         meant = f"did you mean {close}? " if close else ""
         raise BadInput(f"{what} = {given!r} is unknown; {meant}expected one of {', '.join(map(str, known))}")
 
 
 def positive(what: str, given: Any) -> None:
-    """A finite number above 0."""
+    """BadInput unless it is a finite number above 0."""
     if not _is_number(given) or not 0 < given < np.inf:
         raise BadInput(f"{what} = {given!r} is not a number above 0")
 
 
-def share(what: str, given: Any, of: str) -> None:
-    """A number from 0 to 1."""
+def fraction(what: str, given: Any, of: str) -> None:
+    """BadInput unless it is a number from 0 to 1."""
     if not _is_number(given) or not 0 <= given <= 1:
         raise BadInput(f"{what} = {given!r} is not a share of {of}, from 0 to 1")
 
 
-def whole(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
-    """A whole number that is not too small."""
+def whole_number(what: str, given: Any, expected: str = "expected ", least: int = 0) -> None:
+    """BadInput unless it is a whole number from `least` up."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise BadInput(f"{what} = {given!r} is refused; {expected}a whole number from {least} up")
 
 
 def _is_number(given: Any) -> bool:
     return not isinstance(given, bool) and isinstance(given, int | float | np.number)
-
-
-def _plainly(given: Any) -> str:
-    """A number of numpy's as Python writes it."""
-    return repr(given.item() if isinstance(given, np.generic) else given)

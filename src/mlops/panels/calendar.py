@@ -1,4 +1,4 @@
-"""What is known of a day ahead of time: public holidays, and the user's own events (strikes, storms, festivals)."""
+"""Named days that are known ahead: public holidays, and the user's own events (strikes, storms, festivals)."""
 
 import csv
 import io
@@ -178,7 +178,7 @@ class Calendar:
         return cls(country, events_of(events))
 
     def announced_by(self, cutoff: pd.Timestamp) -> "Calendar":
-        """What was known at the end of the day of `cutoff`."""
+        """The calendar with the events that were announced by the end of the day of `cutoff`."""
         known = tuple(event for event in self.events if event.announced is None or event.announced <= cutoff.date())
         return replace(self, events=known)
 
@@ -188,7 +188,7 @@ class Calendar:
         return frozenset(event.name for event in self.events)
 
     def about(self, ids: pd.Index) -> "Calendar":
-        """Without the events that are about none of these series; of the others these series alone."""
+        """The calendar with the events of these series, each with these series alone."""
         known = set(ids.astype(str))
         kept = (
             replace(event, series=tuple(series_id for series_id in event.series if series_id in known))
@@ -255,7 +255,7 @@ class Calendar:
         return counts
 
     def counts_of(self, name: str, ids: pd.Index, index: pd.DatetimeIndex, granularity: Granularity) -> Floats:
-        """What `counts` says of a name, for each series (series × steps)."""
+        """`counts` of one name, for each series (series × steps)."""
         counts = np.zeros((len(ids), len(index)))
         for rows, calendar in self.by_series(ids):
             counts[rows] = calendar.counts(index, granularity).get(name, 0.0)
@@ -272,7 +272,7 @@ class Calendar:
 
 @lru_cache(maxsize=256)
 def _counts(calendar: Calendar, granularity: Granularity, times: bytes) -> tuple[Mapping[str, Floats], Floats]:
-    """What `Calendar.counts` and `count` say of the times; models ask for the same steps again and again."""
+    """`Calendar.counts` and `count` of the times, cached: models ask for the same steps again and again."""
     starts = np.frombuffer(times, dtype="datetime64[ns]")
     end = granularity.after(starts.max(), 1)[0] - np.timedelta64(1, "us")
     named = calendar.days(*(pd.Timestamp(time).date() for time in (starts.min(), end)))
@@ -331,7 +331,7 @@ def _key(given: object, where: str = "") -> str:
 
 
 def _ids(given: Any, name: object) -> tuple[str, ...]:
-    """The ids of series as text; of none at all nothing is said."""
+    """The ids of series as text; empty for None, BadInput for an empty list."""
     if given is None:
         return ()
     several = isinstance(given, Iterable) and not isinstance(given, str)

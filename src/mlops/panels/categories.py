@@ -34,11 +34,16 @@ class Coding:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, names: Sequence[str]) -> Self:
-        """That of a frame `series_id, y` and the covariates; BadInput for a text that is no category."""
+        """Learned from a frame `series_id, y` and the covariates; BadInput for text that is no category."""
         learned = frame["y"].notna()
-        levels = {name: _levels(frame.loc[learned, name], name) for name in names if _is_text(frame[name])}
-        series = frame["series_id"]
-        static = [name for name in names if _never_varies(frame[name], series)]
+        text = ("string", "categorical")
+        texts = [name for name in names if pd.api.types.infer_dtype(frame[name], skipna=True) in text]
+        levels = {name: _levels(frame.loc[learned, name], name) for name in texts}
+        static = []
+        for name in names:  # those that have one value at most in every series, and one in any
+            count = frame[name].groupby(frame["series_id"].to_numpy()).nunique()
+            if len(count) and (count <= 1).all() and (count > 0).any():
+                static.append(name)
         coding = cls(levels, tuple(static))
         columns = coding.names(names)
         twice = next((column for column in columns if columns.count(column) > 1), None)
@@ -122,15 +127,11 @@ NUMBERS = Coding()
 def as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """The values of a column as text, None where they are missing; whole numbers without a point."""
     values = column.astype(object).where(column.notna(), None)
-    return values.map({value: _named(value) for value in values.dropna().unique()}).where(column.notna(), None)
-
-
-def _named(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _is_text(column: "pd.Series[Any]") -> bool:
-    return pd.api.types.infer_dtype(column, skipna=True) in ("string", "categorical")
+    texts = {
+        value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        for value in values.dropna().unique()
+    }
+    return values.map(texts).where(column.notna(), None)
 
 
 def _levels(column: "pd.Series[Any]", name: str) -> dict[str, float]:
@@ -145,8 +146,3 @@ def _levels(column: "pd.Series[Any]", name: str) -> dict[str, float]:
     if not levels:
         raise BadInput(f"covariate {name!r} has no text in a row with a y, so it says nothing; leave it out")
     return levels
-
-
-def _never_varies(column: "pd.Series[Any]", series: "pd.Series[Any]") -> bool:
-    count = column.groupby(series.to_numpy()).nunique()
-    return bool(len(count)) and bool((count <= 1).all()) and bool((count > 0).any())

@@ -15,11 +15,19 @@ from mlops.panels.panel import Panel
 
 __all__ = ["Effects", "measure", "usual_values"]
 
-AROUND = 4  # weeks before and after a named day that say what it would have been
-PRIOR = 2.0  # days that the common effect counts for in that of a series, and four times no effect in the common one
+AROUND = 4
+"""Weeks before and after a named day by which its usual value is measured. Chosen, not measured."""
+PRIOR = 2.0
+"""Days that the common effect counts for in that of a series; a quarter of it is no effect in the common one.
+
+Chosen, not measured.
+"""
 ROUNDS = 6
-NO_PRIOR = 1e-6  # names that always fall together are given equal shares
+"""Gauss-Newton steps: products of two or three factors have converged by then."""
+NO_PRIOR = 1e-6
+"""Of effects that are not shrunk: only so much that names which always fall together are given equal shares."""
 MOST = 5.0
+"""The largest factor of a day. Chosen, not measured."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Effects:
     def _multiplier(
         self, factor: Floats, calendar: Calendar, index: pd.DatetimeIndex, granularity: Granularity
     ) -> Floats:
-        """Of series (rows of `factor`) that have one calendar."""
+        """`multiplier` of series (rows of `factor`) that share a calendar."""
         factors, off = np.ones((len(factor), len(index))), np.zeros((len(factor), len(index)))
         days, measured = np.zeros(len(index)), np.zeros(len(index))
         for name, count in calendar.counts(index, granularity).items():
@@ -83,7 +91,10 @@ class Effects:
             np.where(self.observed[:, column], self.factor[:, column] - 1, np.nan),
         )
         low, high = int(np.nanargmin(own)), int(np.nanargmax(own))
-        effect, half = _mean([stretch.effect for stretch in stretches])
+        effects, count = [stretch.effect for stretch in stretches], len(stretches)
+        effect, half = float(np.mean(effects)), float("nan")  # of one stretch there is no interval
+        if count > 1:
+            half = float(stdtrit(count - 1, 0.975) * np.std(effects, ddof=1) / np.sqrt(count))
         years, days = sorted({stretch.year for stretch in stretches}), sum(stretch.days for stretch in stretches)
         bounds = (effect, max(effect - half, -1.0), effect + half)  # max() keeps NaN when it comes first
         return name, len(stretches), days, years, *bounds, self.ids[low], own[low], self.ids[high], own[high]
@@ -164,7 +175,7 @@ def _rows_of(
 def _exposed(
     groups: Sequence[tuple[Rows, Floats]], series: int, names: int
 ) -> list[tuple[npt.NDArray[np.int64], Rows]]:
-    """Names that the same series have, and the rows of these series."""
+    """Names grouped by the series that have them, and the rows of these series."""
     if len(groups) == 1:
         return [(np.arange(names), slice(None))]
     on = np.zeros((series, names), bool)
@@ -185,7 +196,7 @@ def _mean_counts(would: Floats, groups: Sequence[tuple[Rows, Floats]], rows: Row
 
 
 def usual_values(panel: Panel, *, without: npt.NDArray[np.bool_] | bool = False) -> Floats:
-    """Mean of the same weekday (and hour) in the weeks around each step (`without` some steps); of weeks, of the weeks.
+    """The mean of the same place (weekday, hour) in the weeks around each step, `without` some steps.
 
     NaN where nothing was observed.
     """
@@ -217,16 +228,12 @@ def _common(would: Floats, change: Floats, of_names: Floats, own: Bools, prior: 
     for _ in range(ROUNDS):
         slope, offset = _line(effect, of_names, own)
         left = (slope * weight) @ slope.T + prior * np.eye(len(of_names))
-        usual = np.where(own, 0.0, _usual(effect[~own], (of_names * weight)[~own].sum(axis=1)))
+        # the mean of public holidays, each counting for as many days as it was seen on, but for one at most
+        seen = np.minimum((of_names * weight)[~own].sum(axis=1), 1.0)
+        usual = np.where(own, 0.0, float(seen @ effect[~own] / (seen.sum() + PRIOR)))
         right = (slope * weight) @ (ratio - offset) + prior * usual
         effect = np.clip(np.linalg.solve(left, right), -1, MOST - 1)
     return effect
-
-
-def _usual(effect: Floats, days: Floats) -> float:
-    """The mean effect of names that were seen on so many days, each counting for at most one; shrunk towards none."""
-    weight = np.minimum(days, 1.0)
-    return float(weight @ effect / (weight.sum() + PRIOR))
 
 
 def _own(would: Floats, change: Floats, seen: Bools, of_names: Floats, own: Bools, common: Floats, day: int) -> Floats:
@@ -288,11 +295,3 @@ def _occurrences(
             )
         )
     return tuple(by_name)
-
-
-def _mean(effects: Sequence[float]) -> tuple[float, float]:
-    """The mean, and half of its 95 % interval (NaN for a single value)."""
-    count = len(effects)
-    if count < 2:
-        return float(np.mean(effects)), float("nan")
-    return float(np.mean(effects)), float(stdtrit(count - 1, 0.975) * np.std(effects, ddof=1) / np.sqrt(count))

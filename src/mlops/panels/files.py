@@ -1,4 +1,4 @@
-"""Series of a file as a training, a comparison and a prediction take them: what of it was known at a time."""
+"""The series of a file, as they were known at a time, for trainings, comparisons and predictions."""
 
 import hashlib
 import json
@@ -53,10 +53,27 @@ class FileSeries:
 def read_file(
     path: Path, as_of: datetime, *, freq: str = "", covariates: Sequence[str] = (), segments: Sequence[str] = ()
 ) -> FileSeries:
-    """The series of a file of whose steps all were over at `as_of`; their granularity is inferred when `freq` is empty.
+    """The series of a file, without the steps that were not over at a time.
 
-    Of later steps only the covariates are kept, which are known ahead. Raises BadInput for what can't be read or is
-    written to meanwhile, and NothingToDo when nothing is left.
+    Of later steps only the covariates are kept, which are known ahead.
+
+    Parameters
+    ----------
+    path
+        CSV, Parquet or Arrow, as `read_frame` takes it.
+    as_of
+        The time (aware) at which a step must be over.
+    freq
+        The name of a granularity or pandas' offset alias; empty: inferred.
+    covariates, segments
+        Further columns that are kept.
+
+    Raises
+    ------
+    BadInput
+        For what can't be read or is written to meanwhile.
+    NothingToDo
+        When nothing is left.
     """
     digest = _sha256(path)
     frame = read_frame(path, covariates, segments)
@@ -79,14 +96,29 @@ def read_file(
 
 
 def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[str] = ()) -> pd.DataFrame:
-    """`series_id` (text), `ds` (naive UTC), `y` and the named further columns, in the order of the file.
+    """The rows of a file, in its order.
 
-    The file has these columns, or is in the long format: then a series is called by its places and labels.
-    A column `time_zone` is taken without being named, where the file has one; without a value it is UTC. A missing `y`
-    is NaN, a missing segment is "none"; a covariate is of numbers, or of text where none of its values is one.
+    A column `time_zone` is taken without being named, where the file has one; without a value it is UTC.
 
-    Raises BadInput for what can't be read, a column that is missing, and a name, time or finite number that is none,
-    with its line.
+    Parameters
+    ----------
+    path
+        A file with the columns `series_id, ds, y`, or in the long format: then a series is called by its places and
+        labels.
+    covariates
+        Further columns of numbers, or of text where none of the values is a number.
+    segments
+        Further columns of text; a missing value is "none".
+
+    Returns
+    -------
+    pandas.DataFrame
+        `series_id` (text), `ds` (naive UTC), `y` (NaN where it is missing) and the further columns.
+
+    Raises
+    ------
+    BadInput
+        For what can't be read, a column that is missing, and a name, time or finite number that is none, with its line.
     """
     frame, where = tables.read_table(path, EXPECTED), str(path)
     if tables.layout(list(frame.columns), where) == "long":
@@ -110,7 +142,7 @@ def read_frame(path: Path, covariates: Sequence[str] = (), segments: Sequence[st
 
 
 def _sha256(path: Path) -> str:
-    """The digest of what is there; empty where nothing can be read, which reading it tells."""
+    """The digest of a file; empty where it can't be read, which is reported when it is parsed."""
     try:
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops.arrays import Floats, Times
+from mlops.arrays import Floats
 from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends
 from mlops.errors import BadInput, NothingToDo
 from mlops.panels.categories import Coding
@@ -19,6 +19,7 @@ from mlops.times import NOT_A_ZONE, UTC, local_times, zone_named
 __all__ = ["Panels"]
 
 CERTAIN_DAY = np.datetime64("2020-01-01", "ns")
+"""By whose clock the anchor of hours is taken; any day does, so long as it is the same for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,28 @@ class Panels:
         sources: Sequence[str] = (),
         coding: Coding | None = None,
     ) -> "Panels":
-        """The panels of a frame `series_id, ds, y`, `ds` being the beginning of each step (UTC).
+        """The panels of a long frame.
 
-        `freq` is the name of a granularity or pandas' alias (None: inferred, series by series). A column `time_zone`
-        (IANA, one per series) says by which clock a series of hours or shorter steps lives; else it is UTC.
-        `covariates` names further columns; `future` (`series_id, ds` and the same columns, but for static ones) has
-        their values ahead. `sources` names columns that features are computed from, whose values ahead nobody has to
-        know. `coding` is how covariates become numbers (None: as this frame says).
+        Parameters
+        ----------
+        frame
+            `series_id, ds, y`, a row per series and step; `ds` is the beginning of the step in UTC, NaN is no value. A
+            column `time_zone` (IANA, one per series) is the clock of series of hours or shorter steps; else it is UTC.
+        freq
+            The name of a granularity or pandas' offset alias (None: inferred, series by series).
+        covariates
+            Further columns, known ahead.
+        future
+            `series_id, ds` and the covariates (but for static ones): their values ahead.
+        sources
+            Columns that features are computed from, whose values ahead nobody has to know.
+        coding
+            How covariates become numbers (None: learned from this frame).
 
-        Raises BadInput for a time that does not begin a step, naming it.
+        Raises
+        ------
+        BadInput
+            For a time that does not begin a step, naming it.
         """
         declared = granularity_of(freq) if freq else None
         rows = _checked(frame, days=declared is None or declared.dated)
@@ -82,7 +96,7 @@ class Panels:
 
     @property
     def granularity(self) -> Granularity:
-        """That of all series; the anchor is that of the largest panel."""
+        """The granularity of all series; the anchor is that of the largest panel."""
         return self.main.granularity
 
     @property
@@ -207,7 +221,8 @@ def _anchors(
     Of steps within a day it is by the clock of one certain day: some clocks are put forward by half a step, and the
     anchor of a series must not depend on when its history begins.
     """
-    at, first = rows["ds"].to_numpy(), _first(rows, rows["ds"].to_numpy())
+    at = rows["ds"].to_numpy()
+    first = pd.Series(at).groupby(rows["series_id"].to_numpy()).transform("min").to_numpy()  # of each row's series
     if fixed:
         first = np.repeat(step.start(np.zeros(1, np.int64)), len(rows))
     begins = fits(at, first, step)  # of instants: a clock may be put forward by half a step
@@ -230,11 +245,6 @@ def _at_most(cutoff: pd.Timestamp, known: pd.Timestamp, step: Granularity) -> pd
     """The newest instant until the cutoff that is whole steps away from a known one."""
     every = pd.Timedelta(seconds=step.seconds)
     return known + (cutoff - known) // every * every
-
-
-def _first(rows: pd.DataFrame, at: Times) -> Times:
-    """For each row the earliest time of its series."""
-    return pd.Series(at).groupby(rows["series_id"].to_numpy()).transform("min").to_numpy()
 
 
 def _off(row: pd.Series, step: Granularity, first: np.datetime64) -> str:
@@ -303,7 +313,7 @@ def _refuse_missing(frame: pd.DataFrame, covariates: Sequence[str]) -> None:
 
 
 def _refuse_ambiguous(known: pd.DataFrame, names: Sequence[str]) -> None:
-    """BadInput where a frame says two values of a covariate for one step."""
+    """BadInput where a frame has two values of a covariate for one step."""
     keys = ["series_id", "ds"]
     twice = known[known.duplicated(keys, keep=False)].drop_duplicates([*keys, *names])
     twice = twice[twice.duplicated(keys)]
@@ -327,9 +337,9 @@ def _finite(frame: pd.DataFrame, name: str) -> "pd.Series[float]":
 
 
 def _extra(panel: Panel, known: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
-    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame says it.
+    """Each covariate on the panel's steps and those that are known ahead; NaN where no frame has it.
 
-    Of a step that the clock skips nobody can say it: it is as in the step before.
+    A step that the clock skips has no value: it takes that of the step before.
     """
     shown = known.assign(ds=local_times(known["ds"].to_numpy(), panel.zone))
     number = panel.granularity.number(shown["ds"].to_numpy())

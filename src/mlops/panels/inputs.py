@@ -1,4 +1,4 @@
-"""Frames as people have them become the library's, and what comes back has their columns and is of their kind."""
+"""User frames become `series_id, ds, y`; results get the user's column names and kind of frame."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Form:
 
     @property
     def names(self) -> dict[str, str | None]:
-        """The names by which it differs from the library's, as JSON."""
+        """Its column names where they differ from the library's, as JSON."""
         mine = {"series": self.series, "time": self.time, "target": self.target}
         return {role: name for role, name in mine.items() if name != COLUMNS[role]}
 
@@ -64,7 +64,7 @@ def taken(
 ) -> tuple[pd.DataFrame, Form]:
     """A frame as `series_id, ds, y` and its further columns, and its form.
 
-    Its columns are called as the arguments say, else as in a `known` form, else as in ALSO; without a column of ids it
+    Its columns are found by the arguments, else as in a `known` form, else as in ALSO; without a column of ids it
     is one series. Times and ids in the index count as columns. Without `target` it needs none.
 
     Raises BadInput for what is no frame, and for a column that is not there.

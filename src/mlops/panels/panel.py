@@ -16,7 +16,8 @@ from mlops.times import UTC, instants, local_times
 __all__ = ["SMALLEST_LEVEL", "Floats", "Panel"]
 
 
-SMALLEST_LEVEL = 1e-290  # parts of a smaller one are no normal numbers any more
+SMALLEST_LEVEL = 1e-290
+"""Parts of a smaller level are no normal numbers any more (the smallest is 2e-308)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Panel:
 
     `extra` holds further columns by name, covariates that are known ahead and what features are computed from: one row
     per series, one column per step of `index` and then of as many steps after it as are known. A covariate of text has
-    a column of 0 and 1 for each category there, as `coding` says; as a frame the panel has the text.
+    a column of 0 and 1 for each category there, as in `coding`; as a frame the panel has the text.
     """
 
     ids: pd.Index
@@ -102,7 +103,7 @@ class Panel:
     def with_static(self, horizon: int) -> "Panel":
         """The panel with the covariates that never vary known for the `horizon` steps ahead, as in the newest step.
 
-        Where they are said for a step, they stay as they are said.
+        Values that are given for a step stay.
         """
         steps, extra = len(self.index), dict(self.extra)
         for name in self.coding.names(self.coding.static):
@@ -125,6 +126,11 @@ class Panel:
             )
         return values
 
+    def covariate(self, name: str, first: int, steps: int) -> Floats:
+        """A covariate (series × steps) for so many steps from the position `first` on; NaN where it is not known."""
+        values = self.extra[name][:, first : first + steps]
+        return np.pad(values, ((0, 0), (0, steps - values.shape[1])), constant_values=np.nan)
+
     def places(self, index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
         """The place of each step in its cycle: hour of the day, weekday, month or quarter of the year; 0 for others."""
         if self.granularity.cycle in (5, 7):
@@ -146,7 +152,7 @@ class Panel:
         return np.maximum(recent, 0.1 * whole)
 
     def unit(self) -> Floats:
-        """What the values of each series are divided by: its level, or 1 where that is zero (or no normal number)."""
+        """The scale of each series: its level, or 1 where that is zero (or no normal number)."""
         level = self.level()
         return np.where(level > SMALLEST_LEVEL, level, 1.0)
 
@@ -200,7 +206,7 @@ class Panel:
         return cls(ids, index, y, step, wide, zone=zone, end=end, coding=coding or NUMBERS)
 
     def frame(self, *, gaps: bool = False) -> pd.DataFrame:
-        """Back to the long frame, without the gaps (but for what covariates say in them); with `time_zone` if local."""
+        """Back to the long frame, without gaps (but for values of covariates in them); with `time_zone` if local."""
         at, place = self.by_the_clock()
         series, row = np.nonzero(~np.isnan(self.y[:, place]) | gaps)
         step = place[row]
@@ -210,7 +216,7 @@ class Panel:
         return rows if self.zone == UTC else rows.assign(time_zone=self.zone)
 
     def known(self) -> pd.DataFrame:
-        """`frame` with all that is known: of covariates also what they say in gaps and after the cutoff."""
+        """`frame` with all that is known: of covariates also their values in gaps and after the cutoff."""
         return self.with_ahead(max((values.shape[1] for values in self.extra.values()), default=0) - len(self.index))
 
     def with_ahead(self, horizon: int) -> pd.DataFrame:
@@ -224,7 +230,9 @@ class Panel:
         if horizon < 1:
             return past
         at, steps = self.ahead_of(horizon)
-        known = {name: _known_at(values, len(self.index) + steps).ravel() for name, values in self.extra.items()}
+        known = {
+            name: self.covariate(name, len(self.index), int(steps.max()) + 1)[:, steps].ravel() for name in self.extra
+        }
         keys = {"series_id": self.ids.repeat(horizon), "ds": np.tile(at.to_numpy(), len(self.ids)), "y": np.nan}
         ahead = pd.DataFrame(keys | self.coding.decoded(known))
         return pd.concat([past, ahead if self.zone == UTC else ahead.assign(time_zone=self.zone)], ignore_index=True)
@@ -235,12 +243,6 @@ class Panel:
         y = np.full((len(every), len(self.index)), np.nan)
         y[every.get_indexer(self.ids)] = self.y
         return self if len(every) == len(self.ids) else replace(self, ids=every, y=y)
-
-
-def _known_at(values: Floats, steps: npt.NDArray[np.int64]) -> Floats:
-    """A covariate at steps; NaN after what is known."""
-    wide = np.pad(values, ((0, 0), (0, max(int(steps.max()) + 1 - values.shape[1], 0))), constant_values=np.nan)
-    return np.asarray(wide[:, steps])
 
 
 def _mean_abs(y: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What the times of a frame say: the granularity that they show, and which end of a step they name."""
+"""The times of a frame: the granularity that they show, and which end of a step they label."""
 
 from functools import lru_cache
 from zoneinfo import available_timezones
@@ -15,9 +15,9 @@ from mlops.times import NOT_A_ZONE, zone_named
 __all__ = ["Bools", "Times", "fits", "granularity_of", "infer", "no_granularity", "restamped", "zone_meant", "zone_of"]
 
 SPARSEST = 0.15
-"""The least share of its steps that the densest series must have; with less nobody can say what the steps are."""
+"""The least share of its steps that the densest series must have: with less the steps can't be known."""
 ENOUGH, DENSE = 8, 0.7
-"""Observations of a series, and the share of its steps that they are, from which its granularity is taken."""
+"""Observations of a series, and their share of its steps, from which its granularity is taken. Chosen."""
 COARSEST_FIRST = tuple(reversed(GRANULARITIES))
 WORDS = {
     **{"day": "daily", "hour": "hourly", "week": "weekly", "month": "monthly", "quarter": "quarterly"},
@@ -26,6 +26,7 @@ WORDS = {
 }
 """Further words for granularities, by which a mistyped one is recognised."""
 MONDAY = np.datetime64("1970-01-05", "ns")
+"""From which steps are counted whose anchor is not known yet."""
 
 
 def granularity_of(text: str) -> Granularity:
@@ -37,7 +38,7 @@ def granularity_of(text: str) -> Granularity:
 
 
 def no_granularity(text: str) -> str:
-    """What to say of a text that names none."""
+    """The message about a text that names no granularity."""
     close = nearest(text, GRANULARITIES, WORDS)
     return f"there is no granularity {quoted(text)}; {f'did you mean {close}? ' if close else ''}{table()}"
 
@@ -52,7 +53,7 @@ def zone_of(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def zone_meant(text: str) -> str:
-    """Which zone a text may mean, as the end of a sentence."""
+    """The nearest time zone to a text, as the end of a message."""
     close = nearest(text, [name for name in sorted(available_timezones()) if zone_named(name) == name])
     return f"; did you mean {close}?" if close else ""
 
@@ -61,7 +62,25 @@ def restamped(frame: pd.DataFrame, freq: str, *, stamp: str = "end") -> pd.DataF
     """A frame whose `ds` label the end of each step, as `resample("W")` and `resample("ME")` do, by the beginnings.
 
     Steps longer than a day are labelled by their last date, days and shorter ones by the time at which they are over.
-    `stamp="begin"` changes nothing. BadInput for a time at which no step ends.
+
+    Parameters
+    ----------
+    frame
+        With a column `ds` of dates or times (naive UTC, or aware).
+    freq
+        The name of a granularity or pandas' offset alias.
+    stamp
+        What `ds` labels: "end", or "begin", which changes nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The frame with `ds` as the beginnings of steps (naive UTC).
+
+    Raises
+    ------
+    BadInput
+        For a time at which no step ends.
     """
     step = granularity_of(freq)
     if stamp not in ("begin", "end"):
@@ -80,17 +99,17 @@ def infer(frame: pd.DataFrame) -> Granularity:
     """The granularity that every series of a frame `series_id, ds` shows, without its anchor.
 
     That of a series is the longest whose steps begin at all its times. A series with few observations, or gaps in most
-    steps, does not say what it is; it only has to fit. BadInput where series differ, or nothing fits.
+    steps, does not decide; it only has to fit. BadInput where series differ, or nothing fits.
     """
     shown = _shown(frame)
-    says = shown[(shown["count"] >= ENOUGH) & (shown["share"] >= DENSE)]
-    says = says if len(says) else shown[(shown["count"] >= 2) & (shown["share"] >= DENSE)]
-    if len(says):
-        names = [name for name in COARSEST_FIRST if (says["name"] == name).any()]
+    deciding = shown[(shown["count"] >= ENOUGH) & (shown["share"] >= DENSE)]
+    deciding = deciding if len(deciding) else shown[(shown["count"] >= 2) & (shown["share"] >= DENSE)]
+    if len(deciding):
+        names = [name for name in COARSEST_FIRST if (deciding["name"] == name).any()]
         if "daily" in names:  # some series never had a weekend
             names = [name for name in names if name != "business_daily"]
         if len(names) > 1:
-            first, second = (f"{says.index[says['name'] == name][0]!r} {name}" for name in names[:2])
+            first, second = (f"{deciding.index[deciding['name'] == name][0]!r} {name}" for name in names[:2])
             raise BadInput(
                 f"series have different steps: {first}, {second}; work on them apart, or say which steps all of them"
                 " have (freq=, --granularity): what is missing is a gap then"

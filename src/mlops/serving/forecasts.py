@@ -14,7 +14,7 @@ from mlops.series.names import find, names
 from mlops.series.read import history
 from mlops.times import aware_utc
 
-__all__ = ["Choice", "Seen", "choose", "forecasts", "issues", "seen"]
+__all__ = ["Choice", "Seen", "choose", "forecasts", "issues", "newest_issue", "seen", "weekly_accuracy"]
 
 MODEL = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))?")
 WINDOW = timedelta(weeks=13)
@@ -116,6 +116,19 @@ def forecasts(database: Database, choice: Choice) -> pd.DataFrame:
     found = _with_version(found, choice)
     found.insert(3, "name", found["series_id"].map(choice.names))
     return found
+
+
+def newest_issue(database: Database, name: str) -> datetime | None:
+    """When a model's newest forecast was issued (aware); None where none is stored."""
+    with database.transaction() as transaction:
+        issued: datetime | None = transaction.value("newest_issue", name=name)
+    return issued
+
+
+def weekly_accuracy(database: Database, name: str, as_of: datetime) -> list[dict[str, Any]]:
+    """Of a daily model's freshest forecasts, week by week: `week, size, wape, wape_naive, coverage_80` as of a time."""
+    with database.transaction() as transaction:
+        return transaction.rows("weekly_accuracy", name=name, as_of=as_of, cycle="7 days", steps=7)
 
 
 def seen(database: Database, choice: Choice) -> Seen:

@@ -21,6 +21,6 @@ def review(database: Database, files: Iterable[Look]) -> Reviewed:
     with database.transaction() as transaction:
         transaction.lock("registry alerts")
         rows = transaction.rows(
-            "update_registry_alerts", of=AlertChange, document={"files": [asdict(one) for one in files]}
+            "update_registry_alerts", of=AlertChange, document={"files": [asdict(look) for look in files]}
         )
     return reviewed(rows)

@@ -33,7 +33,7 @@ class TrainingSource(DatasetSource):
 
     @classmethod
     def of(cls, lineage: Lineage) -> "TrainingSource":
-        """The source of the data that a lineage tells of."""
+        """The source of the data that a lineage describes."""
         document = json.loads(lineage.to_json())
         names = ("content_sha256", "rows", "columns", "trained_from", "trained_to")
         return cls({name: document[name] for name in names})
@@ -104,9 +104,9 @@ def dataset_input(name: str, lineage: Lineage) -> DatasetInput:
 
 
 def logged_digests(run: Run) -> set[str]:
-    """The digests of what `log_dataset` told a run."""
+    """The digests of what `log_dataset` logged to a run."""
     inputs = run.inputs.dataset_inputs if run.inputs else ()
-    return {one.dataset.digest for one in inputs if one.dataset.source_type == SOURCE_TYPE}
+    return {used.dataset.digest for used in inputs if used.dataset.source_type == SOURCE_TYPE}
 
 
 register_dataset_source(TrainingSource)  # type: ignore[arg-type]  # MLflow means the class, and says an instance

@@ -33,14 +33,14 @@ DECIDING = (
 """Distributions whose version can decide a number; those that are installed stand in the lineage by name."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SOURCES = {".py", ".sql", ".toml"}
-GIT_SECONDS = 5
+GIT_SECONDS = 5  # chosen, not measured: a training does not wait for a repository on a slow disk
 
 
 @cache
 def installed() -> dict[str, str]:
     """Every installed distribution and its version, by normalised name."""
-    found = {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]}
-    return dict(sorted((re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in found.items()))
+    named = {there.metadata["Name"]: there.version for there in distributions() if there.metadata["Name"]}
+    return dict(sorted((re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in named.items()))
 
 
 @cache
@@ -65,18 +65,14 @@ def code(folder: Path = Path(__file__).parents[1]) -> dict[str, Any]:
     `dirty` says that they differ from the commit. A folder that git does not track has no commit: a package installed
     somewhere inside of somebody's repository is not that repository's code.
     """
-    found: dict[str, Any] = {"sha256": _sources(folder)}
-    if _git(folder, "ls-files", "--", ".") and (commit := _git(folder, "rev-parse", "HEAD")):
-        found |= {"commit": commit, "dirty": _git(folder, "status", "--porcelain", "--", ".") != ""}
-    return found
-
-
-def _sources(folder: Path) -> str:
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SOURCES and path.is_file()):
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
+    state: dict[str, Any] = {"sha256": whole.hexdigest()}
+    if _git(folder, "ls-files", "--", ".") and (commit := _git(folder, "rev-parse", "HEAD")):
+        state |= {"commit": commit, "dirty": _git(folder, "status", "--porcelain", "--", ".") != ""}
+    return state
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -98,7 +94,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def _processor() -> str:
     """The processor's name: numerical libraries choose their instructions by it."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
+        named = None
+    return named[1] if named else platform.processor() or platform.machine()

@@ -124,7 +124,7 @@ def _carried(place: str | Path) -> _Carried:
     model = mlflow.models.get_model_info(place) if isinstance(place, str) else read_model(place)
     text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
     inputs, outputs = (model.signature.inputs, model.signature.outputs) if model.signature else (None, None)
-    names = [one.name for one in inputs.inputs] if inputs else []
+    names = [column.name for column in inputs.inputs] if inputs else []
     named = all(isinstance(name, str) and name.isprintable() for name in names)
     return _Carried(text, _columns(inputs), _columns(outputs), tuple(names) if named else ())
 
@@ -133,41 +133,33 @@ def _agrees(document: dict[str, Any], carried: _Carried, version: Any) -> None:
     """ValueError when the tag, the signature or the run says something else than the document."""
     tag = version.tags.get(LINEAGE_TAG)
     if tag != carried.sha256:
-        said = "has no tag of it" if tag is None else f"says {tag[:12]}…"
-        raise ValueError(f"the lineage in the model has the digest {carried.sha256[:12]}…, but the version {said}")
-    for name, found in (("inputs", carried.inputs), ("outputs", carried.outputs)):
-        if document.get(name, found) != found:
+        tagged = "has no tag of it" if tag is None else f"says {tag[:12]}…"
+        raise ValueError(f"the lineage in the model has the digest {carried.sha256[:12]}…, but the version {tagged}")
+    for name, signed in (("inputs", carried.inputs), ("outputs", carried.outputs)):
+        said = document.get(name, signed)
+        if said != signed:
+            first = next(column for column in sorted({*said, *signed}) if said.get(column) != signed.get(column))
             raise ValueError(
-                f"the lineage's {name} are not those of the model's signature: {_first(document[name], found)}"
+                f"the lineage's {name} are not those of the model's signature: {first!r} is"
+                f" {said.get(first, 'not there')} in the lineage, {signed.get(first, 'not there')} in the signature"
             )
-    logged = _logged(version)
+    try:
+        logged = logged_digests(mlflow.get_run(version.run_id)) if version.run_id else set()
+    except MlflowException:  # the run is gone
+        logged = set()
     if logged and document["content_sha256"][:DIGEST_DIGITS] not in logged:
         raise ValueError("the lineage's 'content_sha256' is not the digest of the data that its run was logged with")
 
 
-def _logged(version: Any) -> set[str]:
-    """What the version's run says it was trained on; nothing when the run is gone."""
-    try:
-        return logged_digests(mlflow.get_run(version.run_id)) if version.run_id else set()
-    except MlflowException:
-        return set()
-
-
 def _columns(schema: Schema | None) -> dict[str, str]:
     """Names and types of a signature's side; what has no name is known by its place."""
-    specs = [] if schema is None else schema.to_dict()
-    return {spec.pop("name", None) or str(place): _kind(spec) for place, spec in enumerate(specs)}
-
-
-def _kind(spec: dict[str, Any]) -> str:
-    """A plain type by its name, a tensor or a nested one by its JSON."""
-    spec.pop("required", None)
-    return str(spec["type"]) if set(spec) == {"type"} else canonical_json(spec)
-
-
-def _first(said: Mapping[str, str], found: Mapping[str, str]) -> str:
-    name = next(name for name in sorted({*said, *found}) if said.get(name) != found.get(name))
-    return f"{name!r} is {said.get(name, 'not there')} in the lineage, {found.get(name, 'not there')} in the signature"
+    kinds = {}
+    for place, spec in enumerate([] if schema is None else schema.to_dict()):
+        name = spec.pop("name", None) or str(place)
+        spec.pop("required", None)
+        # a plain type by its name, a tensor or a nested one by its JSON
+        kinds[name] = str(spec["type"]) if set(spec) == {"type"} else canonical_json(spec)
+    return kinds
 
 
 def _incomplete(problem: str) -> dict[str, Any]:

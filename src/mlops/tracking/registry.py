@@ -33,7 +33,7 @@ AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 FAILED_BECAUSE = "mlops.failed_because"
 """The tag of a run that was marked as failed here."""
 LOGGED_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
-MOST_NAMES = 20
+MOST_NAMES = 20  # in a refusal; chosen, not measured
 ABOUT = """Forecasts of `{name}`, trained by `mlops train`. The version with the alias **@champion** is served:
 
     mlops predict models:/{name}@champion
@@ -50,7 +50,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ModelVersion:
     """One version of a registered model, as MLflow knows it.
 
-    A name that was deleted and made again counts from 1 again, so it is `created_at` that tells versions apart.
+    A name that was deleted and made again counts from 1 again, so it is `created_at` that distinguishes versions.
     """
 
     name: str
@@ -68,16 +68,16 @@ class ModelVersion:
 
 def resolve(store: Store, uri: str) -> ModelVersion:
     """The version that a URI means now; ModelNotFound names what there is instead."""
-    found = MODEL_URI.fullmatch(uri)
-    if found is None:
+    parts = MODEL_URI.fullmatch(uri)
+    if parts is None:
         raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
     try:
-        if found["alias"]:
-            return _of(store.client.get_model_version_by_alias(found["name"], found["alias"]))
-        return _of(store.client.get_model_version(found["name"], found["version"]))
+        if parts["alias"]:
+            return _of(store.client.get_model_version_by_alias(parts["name"], parts["alias"]))
+        return _of(store.client.get_model_version(parts["name"], parts["version"]))
     except MlflowException as error:
         _absent(error, uri)
-        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **found.groupdict())}") from error
+        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, **parts.groupdict())}") from error
 
 
 def add_version(
@@ -93,7 +93,9 @@ def add_version(
     made, added = False, None
     try:
         made = _made(store, name)
-        model_id = _logged_model(model_uri)
+        # an MLflow server registers a model of `models:/m-…` only when it is named besides
+        logged = LOGGED_MODEL.fullmatch(model_uri)
+        model_id = logged["model_id"] if logged else None
         added = store.client.create_model_version(name, model_uri, run_id, tags=dict(tags), model_id=model_id)
         if description:
             about = description.replace("{uri}", f"models:/{name}/{added.version}")
@@ -149,12 +151,6 @@ def _made(store: Store, name: str) -> bool:
     return True
 
 
-def _logged_model(model_uri: str) -> str | None:
-    """The id in `models:/m-…`: an MLflow server registers such a model only when it is named besides."""
-    found = LOGGED_MODEL.fullmatch(model_uri)
-    return None if found is None else found["model_id"]
-
-
 def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
     """Take back a registration that broke off; False when that failed, too. A model with other versions stays."""
     try:
@@ -167,9 +163,12 @@ def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
     return True
 
 
-def _of(found: Any) -> ModelVersion:
-    created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
-    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
+def _of(version: Any) -> ModelVersion:
+    """MLflow's version as ours."""
+    created_at = EPOCH + timedelta(milliseconds=int(version.creation_timestamp))
+    return ModelVersion(
+        version.name, int(version.version), version.run_id, version.source, dict(version.tags), created_at
+    )
 
 
 def _quoted(text: str) -> str:
@@ -194,18 +193,13 @@ def _what_there_is(store: Store, name: str, alias: str | None, version: str | No
         close = nearest(name, names)
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
         return f"{f'did you mean {close}? ' if close else ''}registered models: {shown}"
-    aliases = [f"@{alias} (version {version})" for alias, version in sorted(model.aliases.items())]
+    aliases = [f"@{given} (version {number})" for given, number in sorted(model.aliases.items())]
     close = nearest(alias, model.aliases) if alias else None
     meant = f"did you mean models:/{name}@{close}? " if close else ""
     known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"
-    return f"{meant}{name} has {known}{_newest(store, name, version)}"
-
-
-def _newest(store: Store, name: str, version: str | None) -> str:
-    """Up to which version there are any, where one was asked for."""
-    if version is None:
-        return ""
-    found = store.client.search_model_versions(
-        f"name = {_quoted(name)}", max_results=1, order_by=["version_number DESC"]
-    )
-    return f"; its newest version is {found[0].version}" if found else "; it has no version"
+    newest = ""
+    if version is not None:  # up to which version there are any
+        order = ["version_number DESC"]
+        newer = store.client.search_model_versions(f"name = {_quoted(name)}", max_results=1, order_by=order)
+        newest = f"; its newest version is {newer[0].version}" if newer else "; it has no version"
+    return f"{meant}{name} has {known}{newest}"

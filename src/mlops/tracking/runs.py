@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from io import BytesIO
 from pathlib import Path
@@ -42,8 +42,20 @@ from mlops.tracking.lineage import declare
 from mlops.tracking.registry import fail_run
 from mlops.tracking.store import Store
 
-__all__ = ["Logged", "Page", "ReportRecord", "RunRecord", "log_report", "log_run", "read_table"]
+__all__ = [
+    "CHECKS",
+    "Logged",
+    "Page",
+    "ReportRecord",
+    "RunRecord",
+    "attach_check",
+    "log_report",
+    "log_run",
+    "read_table",
+]
 
+CHECKS = "monitoring/evidently"
+"""The folder of a run's artifacts with a snapshot per day on which its model was checked."""
 SHOWN_ROWS = 5_000  # of a table that MLflow's page shows; larger ones are kept as Parquet only
 CODE = Path(pyfunc.__file__)
 MODEL_REQUIREMENTS = ("mlops", "numpy", "pandas", "pyarrow", "lightgbm", "prophet", "holidays")
@@ -159,28 +171,39 @@ def read_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str, An
     With the lineage of the version that the run made, Refused when the table is not the one that was written then.
     Versions of before tables had a digest are taken as they are.
     """
-    content = _download(store, run_id, name)
-    said, found = ((lineage or {}).get("tables") or {}).get(name), hashlib.sha256(content).hexdigest()
-    if said not in (None, found):
-        raise Refused(
-            f"the table {name!r} of run {run_id} is not the one that the training wrote: its SHA-256 is {found[:12]}…,"
-            f" the lineage says {said[:12]}…"
-        )
-    return pd.read_parquet(BytesIO(content))
-
-
-def _download(store: Store, run_id: str, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = store.client.download_artifacts(run_id, f"{name}.parquet", folder)
         except (MlflowException, OSError) as error:
             raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
-        return Path(path).read_bytes()
+        content = Path(path).read_bytes()
+    said, sha256 = ((lineage or {}).get("tables") or {}).get(name), hashlib.sha256(content).hexdigest()
+    if said not in (None, sha256):
+        raise Refused(
+            f"the table {name!r} of run {run_id} is not the one that the training wrote: its SHA-256 is {sha256[:12]}…,"
+            f" the lineage says {said[:12]}…"
+        )
+    return pd.read_parquet(BytesIO(content))
+
+
+def attach_check(store: Store, run_id: str | None, as_of: datetime, snapshot: str) -> str | None:
+    """Keep a check's Evidently snapshot with the model's run, as monitoring/evidently/DATE.json (UTC).
+
+    Why it couldn't be kept, or None: a run may be deleted, or its artifacts out of reach, and the check stands without
+    it. The same check again, or a later one of the same day, takes the file's place.
+    """
+    try:
+        if run_id is None:
+            return "the version names no run"
+        store.client.log_text(run_id, snapshot, f"{CHECKS}/{as_of.astimezone(UTC):%Y-%m-%d}.json")
+    except (MlflowException, OSError) as error:
+        return f"run {run_id}: {str(error).splitlines()[0]}"
+    return None
 
 
 @contextmanager
 def _run(store: Store, experiment: str, page: Page) -> Iterator[Run]:
-    """The run that `mlflow run` has begun for us, else a new one; what breaks it off is told by its tags.
+    """The run that `mlflow run` has begun for us, else a new one; what breaks it off is kept in its tags.
 
     It is never MLflow's active run: which run and experiment are active is for whoever calls us to say.
     """
@@ -232,7 +255,10 @@ def _shown(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
 
 
 def _json(table: pd.DataFrame) -> bytes:
-    return bytes(_plain(table).to_json(orient="split", index=False, date_format="iso").encode())
+    """A table whose times are text, as MLflow wants them."""
+    times = table.select_dtypes("datetime").columns
+    plain = table.assign(**{name: table[name].dt.strftime("%Y-%m-%d %H:%M") for name in times})
+    return bytes(plain.to_json(orient="split", index=False, date_format="iso").encode())
 
 
 def _listed(shown: Iterable[str]) -> dict[str, str]:
@@ -256,17 +282,11 @@ def _parquet(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
 
 
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose times are text, as MLflow's JSON wants them."""
-    times = table.select_dtypes("datetime").columns
-    return table.assign(**{name: table[name].dt.strftime("%Y-%m-%d %H:%M") for name in times})
-
-
 def _write_files(record: RunRecord, folder: Path) -> None:
     """The forecaster and the record of its training, as two folders."""
     record.forecaster.save(folder / "forecaster")
-    names = [(one, record.names[one]) for one in record.forecaster.known.tolist() if one in record.names]
-    if any(str(one) != name for one, name in names):
+    names = [(series, record.names[series]) for series in record.forecaster.known.tolist() if series in record.names]
+    if any(str(series) != name for series, name in names):
         (folder / "forecaster" / pyfunc.NAMES).write_text(json.dumps(names), encoding="utf-8")
     (folder / "training").mkdir()
     for name, content in record.training.items():

@@ -16,7 +16,7 @@ from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.feature_store.sources import sets_of
 from mlops.features.definitions import feature_set, sources_of
 from mlops.forecasting import KINDS, forecaster
-from mlops.forecasting.parameters import arguments, nested, parameters
+from mlops.forecasting.parameters import constructor_arguments, nested, parameters
 from mlops.panels.calendar import read_events
 from mlops.panels.timestamps import granularity_of
 from mlops.project import project_file, project_files
@@ -166,7 +166,7 @@ class TrainingSpec:
             raise Misused(f"--level {self.level} chooses series of the database; a file has its series alone")
         for one in sets_of(self.params):
             _fits(one, self)
-        known = arguments(self.kind)
+        known = constructor_arguments(self.kind)
         for name in self.params:
             if name not in known:
                 raise UnknownName(f"parameter of {self.kind}", name, known)

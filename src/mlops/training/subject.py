@@ -11,6 +11,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import Granularity
+from mlops.domain.series import PLACE
 from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import AsKnown, Newest, Past, origins
 from mlops.feature_store.sources import sets_of
@@ -23,8 +24,6 @@ from mlops.training.data import needs_file, of_level, read_data, select
 from mlops.training.spec import TrainingSpec
 
 __all__ = ["Defaults", "Plan", "Subject", "from_database", "from_file", "subject_of"]
-
-PLACES = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,19 @@ class Defaults:
         """Read the file, the project's own or the package's."""
         document = tomllib.loads(project_file("training/backtest/backtest.toml").read_text(encoding="utf-8"))
         return cls(**{**document, "baselines": tuple(document["baselines"])})
+
+    def plan(
+        self,
+        *,
+        origins: int | None = None,
+        refit_every: int | None = None,
+        goal: float | None = None,
+        every: int | None = None,
+        horizon: int | None = None,
+    ) -> "Plan":
+        """The plan of these numbers, each as decided there where it is left out."""
+        aim = self.goal if goal is None else goal
+        return Plan(origins or self.origins, refit_every or self.refit_every, aim, every or 0, horizon or 0)
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,7 @@ def _segments(database: Database, selection: Selection, series: set[int]) -> pd.
         )
     found = pd.DataFrame(
         [
-            {"series_id": one.series_id, **{name: getattr(one, name) for name in PLACES}, **one.labels}
+            {"series_id": one.series_id, **{name: getattr(one, name) for name in PLACE}, **one.labels}
             for one in rows
             if one.series_id in series
         ]

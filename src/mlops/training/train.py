@@ -25,8 +25,7 @@ from mlops.panels.files import read_file
 from mlops.panels.from_frame import Panels
 from mlops.series.totals import Totals, totals_of
 from mlops.times import aware_utc
-from mlops.tracking.bridge.sync import register as register_version
-from mlops.tracking.bridge.sync import sync
+from mlops.tracking.bridge.sync import register_version, sync
 from mlops.tracking.environment import installed
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_table

@@ -73,6 +73,11 @@ class Tuned:
     """The options of `mlops train`, word by word, that say what was not searched: the data, other parameters."""
 
     @property
+    def better(self) -> bool:
+        """Whether the winner does better than what tuning began with on the block that was held out, too."""
+        return self.held_out["tuned"] < self.held_out["default"]
+
+    @property
     def table(self) -> pd.DataFrame:
         """One row per trial: number, state, value, seconds, note, a column per origin and per parameter."""
         rows = []

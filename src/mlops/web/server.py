@@ -72,8 +72,8 @@ class Impatient(H11Protocol):
         self.since = self.loop.time()
         self._deadline = self.loop.call_later(IDLE_SECONDS, self._give_up)
         if len(self.connections) > MOST_CONNECTIONS:
-            waiting = [one for one in self.connections if isinstance(one, Impatient) and one.waits]
-            min(waiting, key=lambda one: one.since).transport.abort()
+            waiting = [other for other in self.connections if isinstance(other, Impatient) and other.waits]
+            min(waiting, key=lambda other: other.since).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget its time."""

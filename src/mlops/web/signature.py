@@ -25,10 +25,8 @@ def objection(secret: str, headers: Mapping[str, str], body: bytes, now: float) 
     wanted = sign(secret, headers[DELIVERY_ID], headers[TIMESTAMP], body)
     if not hmac.compare_digest(wanted.encode(), headers[SIGNATURE].encode()):
         return "the signature does not match; the webhook's secret and MLOPS_WEBHOOK_SECRET must be the same"
-    if not _is_of(now, headers[TIMESTAMP]):
+    sent = headers[TIMESTAMP]
+    recent = sent.isascii() and sent.isdigit() and abs(now - int(sent[:20])) <= TOLERANCE_SECONDS
+    if not recent:
         return f"the timestamp is more than {TOLERANCE_SECONDS // 60} minutes away from this machine's clock"
     return None
-
-
-def _is_of(now: float, timestamp: str) -> bool:
-    return timestamp.isascii() and timestamp.isdigit() and abs(now - int(timestamp[:20])) <= TOLERANCE_SECONDS

@@ -88,15 +88,10 @@ def _event(body: bytes) -> str:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
-    match document:
-        case {"entity": str(entity), "action": str(action)} if _is_text(entity + action):
+    match document:  # JSON can spell half a surrogate pair, which is no text
+        case {"entity": str(entity), "action": str(action)} if (entity + action).isprintable():
             return f"{entity}.{action}"
     raise Refusal(400, "the body is not an event of MLflow: a JSON object with entity and action")
-
-
-def _is_text(text: str) -> bool:
-    """Whether a text can be written anywhere: JSON can spell half a surrogate pair."""
-    return text.isprintable()
 
 
 def _remember(database: Database, delivery_id: str) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ __all__ = [
     "extents",
     "newest_archived",
     "read_archived",
-    "verify",
+    "verify_archive",
 ]
 
 VALUES = ("series_id", "observed_at", "value", "value_lower", "value_upper", "recorded_at")
@@ -153,8 +152,8 @@ def _months_of_observations(transaction: Transaction) -> list[ArchivedMonth]:
 
 def border(transaction: Transaction) -> datetime | None:
     """Where the newest archived month of observations ends; None when none is archived."""
-    found: datetime | None = transaction.value("newest_archived_until")
-    return found
+    until: datetime | None = transaction.value("newest_archived_until")
+    return until
 
 
 def archive_border(database: Database) -> Border | None:
@@ -164,15 +163,15 @@ def archive_border(database: Database) -> Border | None:
     return Border(max(month.upper_bound for month in months), len(months)) if months else None
 
 
-def verify(database: Database, archive: UnverifiedArchive) -> str | None:
+def verify_archive(database: Database, archive: UnverifiedArchive) -> str | None:
     """Compare the file of an archive with its checksum and record when; what is wrong with it, or None."""
     path = Path(archive.path)
     try:
-        found = checksum(path)
+        sha256 = checksum(path)
     except OSError as error:
         problem: str | None = f"{path} can't be read: {error.strerror}; take it from a backup"
     else:
-        problem = None if found == archive.sha256 else _altered(path, found, archive)
+        problem = None if sha256 == archive.sha256 else _altered(path, sha256, archive)
     with database.transaction() as transaction:
         transaction.run("set_archive_verified", archive_id=archive.archive_id, problem=problem)
     return problem
@@ -199,14 +198,14 @@ class Wanted:
 
     def _may_be_in(self, group: pq.RowGroupMetaData, names: list[str]) -> bool:
         """Whether the least and the greatest of a group enclose anything that is asked for."""
-        found = {
+        ranges = {
             name: group.column(names.index(name)).statistics for name in ("series_id", "observed_at", "recorded_at")
         }
-        if not all(one is not None and one.has_min_max for one in found.values()):
+        if not all(column is not None and column.has_min_max for column in ranges.values()):
             return True
-        first, last = np.searchsorted(self.series, [found["series_id"].min, found["series_id"].max + 1])
-        too_old = self.start is not None and found["observed_at"].max < self.start
-        came_later = self.as_of is not None and found["recorded_at"].max > self.as_of
+        first, last = np.searchsorted(self.series, [ranges["series_id"].min, ranges["series_id"].max + 1])
+        too_old = self.start is not None and ranges["observed_at"].max < self.start
+        came_later = self.as_of is not None and ranges["recorded_at"].max > self.as_of
         return bool(first < last) and (not too_old or came_later)
 
     def _in_time(self, rows: pa.Table) -> pa.ChunkedArray:
@@ -232,25 +231,20 @@ def _verified(path: Path, month: ArchivedMonth) -> Iterator[pq.ParquetFile]:
             f" for what came after {month.upper_bound:%Y-%m-%d} alone"
         ) from error
     with handle:
-        _compare(handle, path, month)
+        is_now = os.fstat(handle.fileno())
+        key = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns, month.sha256)
+        if key not in VERIFIED:
+            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+            if sha256 != month.sha256:
+                raise Refused(f"{_altered(path, sha256, month)}; nothing was computed from it")
+            VERIFIED.add(key)
+            handle.seek(0)
         with opened(handle) as file:
             yield file
 
 
-def _compare(handle: BufferedReader, path: Path, month: ArchivedMonth) -> None:
-    is_now = os.fstat(handle.fileno())
-    key = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns, month.sha256)
-    if key in VERIFIED:
-        return
-    found = hashlib.file_digest(handle, "sha256").hexdigest()
-    if found != month.sha256:
-        raise Refused(f"{_altered(path, found, month)}; nothing was computed from it")
-    VERIFIED.add(key)
-    handle.seek(0)
-
-
-def _altered(path: Path, found: str, archive: ArchivedMonth | UnverifiedArchive) -> str:
+def _altered(path: Path, sha256: str, archive: ArchivedMonth | UnverifiedArchive) -> str:
     return (
-        f"{path} was altered: its sha256 is {found[:12]}…, when it was written it was {archive.sha256[:12]}…;"
+        f"{path} was altered: its sha256 is {sha256[:12]}…, when it was written it was {archive.sha256[:12]}…;"
         " take the file from a backup"
     )

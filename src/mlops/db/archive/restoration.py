@@ -91,37 +91,43 @@ def _restore(database: Database, path: Path, days: int) -> Restored:
         record = _recorded(transaction, path)
         files = {record.archive_id: (record, path)}
         for sibling in transaction.rows("archives_of_same_month", of=SiblingArchive, archive_id=record.archive_id):
-            there = _found(sibling, path)
+            # where it was written, or beside the one that is there
+            places = Path(sibling.path), path.with_name(Path(sibling.path).name)
+            there = next((place for place in places if place.is_file()), None)
+            if there is None:
+                raise Refused(
+                    f"{path.name} is brought back together with {sibling.partition}, and {places[0]} is not there;"
+                    " nothing was restored, take the file from a backup"
+                )
             files[sibling.archive_id] = _recorded(transaction, there), there
         until = datetime.now(UTC) + timedelta(days=days)
         tables = {key: _loaded(transaction, *files[key]) for key in files}
+        restored: dict[int, Restored] = {}
         # in one order, so that two who bring back the same family wait for each other; from here on readers wait, too
-        done = {key: _attached(transaction, key, tables[key], days, until) for key in sorted(tables)}
-    return replace(done.pop(record.archive_id), family=tuple(done.values()))
-
-
-def _found(sibling: SiblingArchive, beside: Path) -> Path:
-    """Where the archive of another table of the family lies: where it was written, or beside the one that is there."""
-    places = Path(sibling.path), beside.with_name(Path(sibling.path).name)
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise Refused(
-            f"{beside.name} is brought back together with {sibling.partition}, and {places[0]} is not there;"
-            " nothing was restored, take the file from a backup"
-        )
-    return found
+        for key in sorted(tables):
+            done = transaction.one("attach_archive", of=AttachedArchive, archive_id=key, table=tables[key], days=days)
+            assert done is not None
+            restored[key] = Restored(done.partition, done.restored, done.there, until)
+    return replace(restored.pop(record.archive_id), family=tuple(restored.values()))
 
 
 def _loaded(transaction: Transaction, record: ArchiveRecord, path: Path) -> str:
+    """The name of a new table that holds exactly the rows of the file."""
     with opened(path) as file:
         _check_schema(transaction, record.parent, file, path)
-        return _standalone(transaction, record, file)
-
-
-def _attached(transaction: Transaction, archive_id: int, table: str, days: int, until: datetime) -> Restored:
-    done = transaction.one("attach_archive", of=AttachedArchive, archive_id=archive_id, table=table, days=days)
-    assert done is not None
-    return Restored(done.partition, done.restored, done.there, until)
+        parent = table_name(transaction, record.parent)
+        names = (parent.schema, f"restored_{record.archive_id}")
+        with transaction.cursor() as cursor:
+            cursor.execute(
+                sql.SQL(f"create table {{}} (like {{}} {LIKE})").format(
+                    sql.Identifier(*names), sql.Identifier(parent.schema, parent.name)
+                )
+            )
+            load(cursor, sql.Identifier(*names), file)
+        table = ".".join(names)
+        if content_of(transaction, table, file.schema_arrow.names).digest != record.digest:
+            raise Refused(f"{record.path} gives other rows than were archived; nothing was restored")
+    return table
 
 
 def _recorded(transaction: Transaction, path: Path) -> ArchiveRecord:
@@ -150,24 +156,7 @@ def _check_schema(transaction: Transaction, parent: str, file: pq.ParquetFile, p
     lost = [f"{name} {kind}" for name, kind in then.items() if name not in now or now[name].type != kind]
     new = [name for name, column in now.items() if column.needed and name not in then]
     if lost or new:
-        differences = [f"the table has no {one}" for one in lost] + [f"the file has no {one}" for one in new]
+        differences = [f"the table has no {name}" for name in lost] + [f"the file has no {name}" for name in new]
         raise Refused(
             f"{path} has another schema than {parent}: {', '.join(differences)}; read the file with any Parquet reader"
         )
-
-
-def _standalone(transaction: Transaction, record: ArchiveRecord, file: pq.ParquetFile) -> str:
-    """The name of a new table that holds exactly the rows of the file."""
-    parent = table_name(transaction, record.parent)
-    names = (parent.schema, f"restored_{record.archive_id}")
-    with transaction.cursor() as cursor:
-        cursor.execute(
-            sql.SQL(f"create table {{}} (like {{}} {LIKE})").format(
-                sql.Identifier(*names), sql.Identifier(parent.schema, parent.name)
-            )
-        )
-        load(cursor, sql.Identifier(*names), file)
-    table = ".".join(names)
-    if content_of(transaction, table, file.schema_arrow.names).digest != record.digest:
-        raise Refused(f"{record.path} gives other rows than were archived; nothing was restored")
-    return table

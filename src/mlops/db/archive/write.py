@@ -30,7 +30,7 @@ from mlops.files import placed
 
 __all__ = ["Archive", "archive"]
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 8 * 2**20  # of text in memory at a time, and a row group of the file; chosen, not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,23 @@ def _archive(database: Database, month: Month, folder: Path) -> Archive | None:
             return None
         path = folder / f"{_stem(month)}_{content.digest[:12]}.parquet"
         columns = transaction.rows("table_columns", of=TableColumn, table=month.partition)
-        ordered = _ordered(source, columns)
+        # in the order of its primary key, if it has one
+        key = sorted((place, column.name) for column in columns if (place := column.key) is not None)
+        ordered = sql.SQL("{} order by {}").format(source, identifiers(name for _, name in key)) if key else source
         sha256 = _write(transaction, month, path, schema_of(month, columns, content), ordered, source)
         done = Archive(month, path, sha256, content.rows, content.digest, path.stat().st_size)
-        _record(transaction, done)
+        transaction.run(
+            "add_archive",
+            parent=month.parent,
+            partition=month.partition,
+            lower_bound=month.lower_bound,
+            upper_bound=month.upper_bound,
+            path=str(done.path),
+            sha256=done.sha256,
+            rows=done.rows,
+            digest=done.digest,
+            bytes=done.bytes,
+        )
     return done
 
 
@@ -93,12 +106,6 @@ def _is_held(transaction: Transaction, month: Month, digest: str) -> bool:
         return False
     path = Path(newest.path)
     return path.is_file() and checksum(path) == newest.sha256
-
-
-def _ordered(source: sql.Composable, columns: list[TableColumn]) -> sql.Composable:
-    """A table in the order of its primary key, if it has one."""
-    key = sorted((place, column.name) for column in columns if (place := column.key) is not None)
-    return sql.SQL("{} order by {}").format(source, identifiers(name for _, name in key)) if key else source
 
 
 def _write(
@@ -122,7 +129,11 @@ def _write(
             os.fsync(file.fileno())
         sha256 = _prove(transaction, part, source)
         part.rename(path)
-        _sync(path.parent)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)  # makes the new name survive a power cut
+        finally:
+            os.close(handle)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -180,30 +191,5 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
     return sha256
 
 
-def _record(transaction: Transaction, done: Archive) -> None:
-    month = done.month
-    transaction.run(
-        "add_archive",
-        parent=month.parent,
-        partition=month.partition,
-        lower_bound=month.lower_bound,
-        upper_bound=month.upper_bound,
-        path=str(done.path),
-        sha256=done.sha256,
-        rows=done.rows,
-        digest=done.digest,
-        bytes=done.bytes,
-    )
-
-
 def _stem(month: Month) -> str:
     return f"{month.parent.rpartition('.')[2]}_{month.lower_bound.astimezone(UTC):%Y-%m}"
-
-
-def _sync(folder: Path) -> None:
-    """Make the new name survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

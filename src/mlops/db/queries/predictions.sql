@@ -34,7 +34,7 @@ with asked as (
       from asked a
      cross join lateral generate_series(date_trunc('month', a.since, 'UTC'), a.cutoff, interval '1 month') m
 )
-select (m.month at time zone 'UTC')::date as month, t.partition,
+select (m.month at time zone 'UTC')::date as month, t.partition::text as partition,
        o.known + r.corrected as known, r.corrected, o.later, x.path as archive
   from months m
   left join analytics.month_partitions('analytics.time_series_metrics') t on t.lower_bound = m.month

@@ -1,4 +1,4 @@
-"""The default kind: a portfolio of members that knows, per series and step ahead, whom to trust."""
+"""The default kind: a weighted mean of other kinds, with weights by series and step ahead."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +14,11 @@ from mlops.arrays import Floats
 from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import UnknownName
 from mlops.forecasting.base import GAIN, Forecaster
-from mlops.forecasting.ensemble.weights import blend, refuge, shares, weigh
-from mlops.forecasting.groups import opened
+from mlops.forecasting.ensemble.weights import blend, fallback_share, shares, weigh
+from mlops.forecasting.groups import open_rows
 from mlops.forecasting.hybrid import Hybrid
 from mlops.forecasting.lightgbm.model import LightGBM
-from mlops.forecasting.tape import Tape
+from mlops.forecasting.out_of_sample import OutOfSample
 from mlops.panels.arguments import either
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.inputs import Table
@@ -28,6 +28,8 @@ from mlops.parallel import one_thread
 __all__ = ["Auto", "Lean"]
 
 MOVEMENT = "movement of the forecast"
+FALLBACK_FOLDER = "refuge"
+"""As it is called in models that are saved already."""
 
 
 class Auto(Forecaster):
@@ -77,7 +79,7 @@ class Auto(Forecaster):
             if kind not in members:
                 raise UnknownName("member", kind, members)
         common = super().params
-        self._refuge: Forecaster = forecaster("naive")(**common)
+        self._fallback: Forecaster = forecaster("naive")(**common)
         self.members = {
             kind: forecaster(kind)(**common, **dict(self.defaults.get(kind, {})) | self.settings.get(kind, {}))
             for kind in members
@@ -93,16 +95,16 @@ class Auto(Forecaster):
         return tuple(sorted({name for member in self.members.values() for name in member.sources}))
 
     def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
-        """Those of its members, each once."""
+        """The definitions of its members, each once."""
         members = (member for group in self._apart or (self,) for member in group.members.values())
         definitions = [each for member in members for each in member.definitions(selection, owner)]
         return tuple({definition.name: definition for definition in definitions}.values())
 
     def importance(self) -> dict[str, float]:
-        """Of the first member that has features, as of each kind; `member_importance` has all members."""
         if self._apart:
             return super().importance()
         self._check_fitted()
+        # of the first member that has features; member_importance has all members
         return next((shares for member in self.members.values() if (shares := member.importance())), {})
 
     def member_importance(self) -> pd.DataFrame:
@@ -149,7 +151,7 @@ class Auto(Forecaster):
     ) -> pd.DataFrame:
         """How much each member counts in a forecast: `series_id, ds, cutoff`, then a column per member; they sum to 1.
 
-        `refuge` is the seasonal naive, which has a weight while all members fail. Closed steps have no row.
+        `fallback` is the seasonal naive, which has a weight while all members fail. Closed steps have no row.
 
         Parameters
         ----------
@@ -167,16 +169,16 @@ class Auto(Forecaster):
         >>> days = pd.date_range("2024-01-01", periods=84)
         >>> frame = pd.DataFrame({"series_id": "shop", "ds": days, "y": [5.0, 6, 7, 8, 9, 2, 1] * 12})
         >>> found = forecaster("auto")(members=["smoothing", "average"]).fit(frame).weights(h=7)
-        >>> list(found.columns), found[["smoothing", "average", "refuge"]].sum(axis=1).round(9).unique().tolist()
-        (['series_id', 'ds', 'cutoff', 'smoothing', 'average', 'refuge'], [1.0])
+        >>> list(found.columns), found[["smoothing", "average", "fallback"]].sum(axis=1).round(9).unique().tolist()
+        (['series_id', 'ds', 'cutoff', 'smoothing', 'average', 'fallback'], [1.0])
         """
 
         def shares_of(model: Auto, panel: Panel, steps: int) -> dict[str, Floats]:
             share = shares(model._points(panel, steps), model._blended(panel)[0][-1][..., :steps])
-            return {name: share[:, column] for column, name in enumerate((*model.members, "refuge"))}
+            return {name: share[:, column] for column, name in enumerate((*model.members, "fallback"))}
 
         steps = either("horizon", horizon, "h", h, self.horizon)
-        return self.given_back(opened(self._each(steps, history, future, shares_of)), history)
+        return self.given_back(open_rows(self._each(steps, history, future, shares_of)), history)
 
     def _importance(self) -> pd.DataFrame:
         return self.member_importance()
@@ -184,23 +186,23 @@ class Auto(Forecaster):
     def _member_weights(self, horizon: int, **asked: Any) -> pd.DataFrame:
         return self.weights(horizon, **asked)
 
-    def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, Tape]:
-        """The members' forecasts by the newest weights; the tape is by the weights that each origin knew."""
-        weights, tape = self._blended(panel)
-        return blend(self._points(panel, horizon), weights[-1][..., :horizon]), tape
+    def forecast(self, panel: Panel, horizon: int) -> tuple[Floats, OutOfSample]:
+        """The members' forecasts by the newest weights; past forecasts are by the weights that their origin knew."""
+        weights, out_of_sample = self._blended(panel)
+        return blend(self._points(panel, horizon), weights[-1][..., :horizon]), out_of_sample
 
-    def tape(self, panel: Panel) -> Tape:
+    def out_of_sample(self, panel: Panel) -> OutOfSample:
         return self._blended(panel)[1]
 
     def point(self, panel: Panel, horizon: int) -> Floats:
         return self.forecast(panel, horizon)[0]
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
-        """The members are rehearsed and fitted here; their own tapes make the weights."""
-        for member in (*self.members.values(), self._refuge):
+    def _calibration_backtest(self, panel: Panel, origins: range) -> OutOfSample:
+        """The members are backtested and fitted here; the weights come from their own past forecasts."""
+        for member in (*self.members.values(), self._fallback):
             member.fit_panel(panel.without(set(self.sources) - set(member.sources)), origins)
         self.features = tuple(dict.fromkeys(name for member in self.members.values() for name in member.features))
-        return self._refuge._tape
+        return self._fallback._out_of_sample
 
     def _fit(self, panel: Panel) -> None:
         """The members are fitted."""
@@ -211,19 +213,19 @@ class Auto(Forecaster):
     def _parts(self, panel: Panel, horizon: int) -> dict[str, Floats]:
         return self._weighted(panel, horizon, self._blended(panel)[0])
 
-    def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], Tape]:
-        weights, tape = self._blended(panel)
-        return self._weighted(panel, horizon, weights), tape
+    def composed(self, panel: Panel, horizon: int) -> tuple[dict[str, Floats], OutOfSample]:
+        weights, out_of_sample = self._blended(panel)
+        return self._weighted(panel, horizon, weights), out_of_sample
 
     def with_calendar(self, calendar: Calendar) -> Self:
         other = super().with_calendar(calendar)
         other.members = {kind: member.with_calendar(calendar) for kind, member in self.members.items()}
-        other._refuge = self._refuge.with_calendar(calendar)
+        other._fallback = self._fallback.with_calendar(calendar)
         return other
 
     def _weighted(self, panel: Panel, horizon: int, weights: Floats) -> dict[str, Floats]:
         """The parts of every member, each by the member's newest weight; named `member: part`."""
-        members = self.members | {"refuge": self._refuge}
+        members = self.members | {"fallback": self._fallback}
         points = np.full((len(panel.ids), len(members), horizon), np.nan)
         parts: dict[str, dict[str, Floats]] = {}
         for column, (kind, member) in enumerate(members.items()):
@@ -240,11 +242,11 @@ class Auto(Forecaster):
         return weighted
 
     def component(self, part: str) -> str:
-        """What the part is to its member."""
+        """Which of COMPONENTS the part is in its member."""
         kind, _, name = part.partition(": ")
         if kind in self.members:
             return self.members[kind].component(name)
-        return self._refuge.component(name) if kind == "refuge" else super().component(part)
+        return self._fallback.component(name) if kind == "fallback" else super().component(part)
 
     def _memory(self, panel: Panel) -> int:
         return max(member._memory(panel) for member in self.members.values())
@@ -252,54 +254,51 @@ class Auto(Forecaster):
     def _save(self, folder: Path) -> None:
         for kind, member in self.members.items():
             member.save(folder / kind)
-        self._refuge.save(folder / "refuge")
+        self._fallback.save(folder / FALLBACK_FOLDER)
 
     def _load(self, folder: Path) -> None:
         for kind, member in self.members.items():
             self.members[kind] = type(member).load(folder / kind)
-        self._refuge = type(self._refuge).load(folder / "refuge")
+        self._fallback = type(self._fallback).load(folder / FALLBACK_FOLDER)
 
-    def _blended(self, panel: Panel) -> tuple[Floats, Tape]:
-        """Weights (origins + 1 × series × members × steps), the last member being the refuge, and their tape."""
-        season, plain = panel.granularity, self._refuge.tape(panel).of(panel.ids)
-        tapes = [self._tape_of(member, panel, plain) for member in self.members.values()]
-        forecasts = np.stack([tape.y_hat for tape in (*tapes, plain)], axis=2).astype(float)
-        weights = weigh(tapes, season.block)
+    def _blended(self, panel: Panel) -> tuple[Floats, OutOfSample]:
+        """Weights (origins + 1 × series × members × steps), the last member being the fallback, and past blends."""
+        season, plain = panel.granularity, self._fallback.out_of_sample(panel).of(panel.ids)
+        by_member = []
+        for member in self.members.values():
+            rows = self._rows(member, panel)
+            unknown = replace(plain, y_hat=np.full_like(plain.y_hat, np.nan))
+            by_member.append(member.out_of_sample(panel.take(rows)).of(panel.ids) if rows.any() else unknown)
+        forecasts = np.stack([out_of_sample.y_hat for out_of_sample in (*by_member, plain)], axis=2).astype(float)
+        weights = weigh(by_member, season.block)
         first = replace(plain, y_hat=blend(forecasts[:, :, :-1], weights[:-1]).astype(np.float32))
-        part = refuge(first, plain, season.block, season.every)[:, :, None, None]
+        part = fallback_share(first, plain, season.block, season.every)[:, :, None, None]
         rest = np.broadcast_to(part, (*part.shape[:3], weights.shape[3]))
         weights = np.concatenate([weights * (1 - part), rest], axis=2)
         return weights, replace(plain, y_hat=blend(forecasts, weights[:-1]).astype(np.float32))
 
     def _points(self, panel: Panel, horizon: int) -> Floats:
-        """Series × members × steps; NaN for series that a member can't know."""
+        """Point forecasts (series × members × steps); NaN for series that a member can't forecast."""
         points = np.full((len(panel.ids), len(self.members) + 1, horizon), np.nan)
-        points[:, -1] = self._refuge.point(panel, horizon)
+        points[:, -1] = self._fallback.point(panel, horizon)
         for column, member in enumerate(self.members.values()):
             rows = self._rows(member, panel)
             if rows.any():
                 points[rows, column] = member.point(panel.take(rows), horizon)
         return points
 
-    def _tape_of(self, member: Forecaster, panel: Panel, plain: Tape) -> Tape:
-        """What a member would have forecast, from the origins of a plain tape; NaN for series that it can't know."""
-        rows = self._rows(member, panel)
-        if not rows.any():
-            return replace(plain, y_hat=np.full_like(plain.y_hat, np.nan))
-        return member.tape(panel.take(rows)).of(panel.ids)
-
     def _rows(self, member: Forecaster, panel: Panel) -> npt.NDArray[np.bool_]:
-        """The series that a member can forecast."""
+        """Which series a member can forecast."""
         return np.ones(len(panel.ids), bool) if member.knows_new_series else np.asarray(panel.ids.isin(member.known))
 
 
 def _movement(model: Forecaster) -> dict[str, float]:
-    """The share of each part of the next forecasts in what moves them from step to step."""
+    """The share of each part in the variation of the next forecasts from step to step."""
     panel = model._history
     ahead = [panel.extra[name].shape[1] - len(panel.index) for name in model._inputs]
     steps = min([model.horizon, *ahead])
     if steps < 2:
-        return {}  # what is known ahead of covariates says nothing of a movement
+        return {}  # covariates that are known one step ahead at most leave no movement to measure
     moved = {part: float(np.nansum(np.nanstd(values, axis=1))) for part, values in model.parts(panel, steps).items()}
     total = sum(moved.values())
     return {part: value / total for part, value in moved.items()} if total > 0 else {}

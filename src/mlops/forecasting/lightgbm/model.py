@@ -21,8 +21,8 @@ from mlops.features.transformations import component, parse, remembers, years
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
 from mlops.forecasting.lightgbm.design import Design
-from mlops.forecasting.tape import Tape, rehearse
-from mlops.panels.arguments import one_of, positive, whole
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
+from mlops.panels.arguments import choice, positive, whole_number
 from mlops.panels.calendar import Events
 from mlops.panels.panel import Panel
 
@@ -58,8 +58,8 @@ class LightGBM(Forecaster):
     patience
         Above 0 trees are added until the newest part of the history has not become better for so many.
     refit
-        Without it the model of the rehearsals is kept, which has learned from all but the newest weeks: half the cost,
-        and measured as good.
+        Without it the model of the calibration backtest is kept, which has learned from all but the newest weeks: half
+        the cost, and measured as good.
     seed
         Of the random numbers.
     """
@@ -106,9 +106,9 @@ class LightGBM(Forecaster):
             ("patience", 0, patience),
             ("seed", 0, seed),
         ):
-            whole(name, given, least=least)
+            whole_number(name, given, least=least)
         positive("learning_rate", learning_rate)
-        one_of("objective", objective, OBJECTIVES)
+        choice("objective", objective, OBJECTIVES)
         self.feature_set, self._wanted = _wanted(features)
         """None where it has standard features."""
         self.features = self._wanted
@@ -196,7 +196,7 @@ class LightGBM(Forecaster):
         names = self._booster.feature_name()
         self.features = tuple(names[: len(names) - len(self._inputs)])
 
-    def _from(self, panel: Panel, origins: range) -> Tape:
+    def _from_origins(self, panel: Panel, origins: range) -> OutOfSample:
         """One design serves all origins: what it says of an origin is what was seen there."""
         at = np.asarray(origins)
         lifted, base = _lifted(panel, panel.until(origins[0] + 1))
@@ -206,7 +206,7 @@ class LightGBM(Forecaster):
         ratio = np.asarray(self._booster.predict(design.asked(at, self.horizon))).reshape(shape)
         y_hat = (ratio * design.level(at)[:, :, None]).transpose(1, 0, 2)
         forecasts = iter(y_hat - base)
-        return rehearse(panel, origins, self.horizon, lambda past, _horizon: within(next(forecasts), past))
+        return calibration_backtest(panel, origins, self.horizon, lambda past, _horizon: within(next(forecasts), past))
 
     def _ahead(self, panel: Panel, horizon: int) -> tuple[Design, Singles, Floats]:
         """A design, its features of the steps after the panel (series × steps), and the level of each series."""

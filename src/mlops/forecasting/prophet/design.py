@@ -1,4 +1,4 @@
-"""What Prophet makes of dates: seasonalities by its rules, holidays by name, the columns of its regression.
+"""Prophet's design matrix: seasonalities by its rules, holidays by name, the columns of its regression.
 
 Everything here is computed as Prophet's `fit` computes it (its forecaster.py), for many series at once.
 """
@@ -15,7 +15,7 @@ import pandas as pd
 from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
-from mlops.panels.arguments import one_of, positive, share, whole
+from mlops.panels.arguments import choice, fraction, positive, whole_number
 from mlops.panels.calendar import Calendar
 
 __all__ = [
@@ -26,13 +26,14 @@ __all__ = [
     "Term",
     "event_days",
     "holiday_columns",
-    "layout",
+    "lay_out",
     "matrix",
     "nanoseconds",
     "too_short_for",
 ]
 
-DAY = 86_400 * 10**9  # nanoseconds
+DAY = 86_400 * 10**9
+"""In nanoseconds."""
 MONTHS_OF_YEAR = 12
 MODES = ("additive", "multiplicative")
 GROWTHS = ("linear", "flat", "logistic")
@@ -64,9 +65,14 @@ class Seasonality:
         seasonality = cls(**values)
         positive(f"the period of seasonality {seasonality.name!r}", seasonality.period)
         positive(f"the prior_scale of seasonality {seasonality.name!r}", seasonality.prior_scale)
-        whole(f"the fourier_order of seasonality {seasonality.name!r}", seasonality.fourier_order, least=1)
-        one_of(f"the mode of seasonality {seasonality.name!r}", seasonality.mode, MODES)
+        whole_number(f"the fourier_order of seasonality {seasonality.name!r}", seasonality.fourier_order, least=1)
+        choice(f"the mode of seasonality {seasonality.name!r}", seasonality.mode, MODES)
         return seasonality
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Prophet's names of its columns."""
+        return tuple(f"{self.name}_delim_{number}" for number in range(1, 2 * self.fourier_order + 1))
 
     def features(self, index: pd.DatetimeIndex) -> Floats:
         """Sine and cosine of each order, in turn (steps × 2 · order)."""
@@ -96,12 +102,12 @@ class Recipe:
     floor: float | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        one_of("growth", self.growth, GROWTHS)
-        one_of("seasonality_mode", self.seasonality_mode, MODES)
-        one_of("holidays_mode", self.holidays_mode, (*MODES, None))
-        whole("n_changepoints", self.n_changepoints)
-        whole("mcmc_samples", self.mcmc_samples)
-        share("changepoint_range", self.changepoint_range, "the history")
+        choice("growth", self.growth, GROWTHS)
+        choice("seasonality_mode", self.seasonality_mode, MODES)
+        choice("holidays_mode", self.holidays_mode, (*MODES, None))
+        whole_number("n_changepoints", self.n_changepoints)
+        whole_number("mcmc_samples", self.mcmc_samples)
+        fraction("changepoint_range", self.changepoint_range, "the history")
         for scale in ("changepoint_prior_scale", "seasonality_prior_scale", "holidays_prior_scale"):
             positive(scale, getattr(self, scale))
         for name in BUILT_IN:
@@ -118,7 +124,7 @@ class Recipe:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting that says something, by name, as JSON takes it."""
+        """Every setting that is not None, by name, as JSON takes it."""
         settings = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         settings = {name: value for name, value in settings.items() if value is not None and name != "seasonalities"}
         return settings | (
@@ -134,12 +140,12 @@ class Recipe:
 
     @cached_property
     def orders(self) -> dict[str, Any]:
-        """Prophet's arguments for its own seasonalities; a text from a command line means what it says."""
+        """Prophet's arguments for its own seasonalities; text is read as the Boolean or number that it spells."""
         wanted = {f"{name}_seasonality": getattr(self, f"{name}_seasonality") for name in BUILT_IN}
         return {name: _meant(value) if isinstance(value, str) else value for name, value in wanted.items()}
 
     def seasons(self, without: frozenset[str]) -> tuple[Seasonality, ...]:
-        """Those of a series that Prophet's rules leave `without` some, in Prophet's order."""
+        """The seasonalities of a series that Prophet's rules leave `without` some, in Prophet's order."""
         seasons = {season.name: season for season in self.custom}
         for name, (period, _) in BUILT_IN.items():
             order = self._order(name, disabled=name in without)
@@ -154,7 +160,7 @@ class Recipe:
             return 0 if disabled or name in {season.name for season in self.custom} else BUILT_IN[name][1]
         if isinstance(wanted, bool):
             return BUILT_IN[name][1] if wanted else 0
-        whole(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
+        whole_number(f"{name}_seasonality", wanted, 'expected "auto", true, false or ')
         return int(wanted)
 
 
@@ -225,14 +231,14 @@ class Layout:
             first += len(term.columns)
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` takes."""
+        """As a JSON object, which `from_json` reads."""
         return {key: value for key, value in asdict(self).items() if key != "terms"}
 
     @classmethod
     def from_json(cls, recipe: Recipe, card: Mapping[str, Any]) -> "Layout":
         """The layout that `to_json` described."""
         seasons = [Seasonality(**season) for season in card["seasonalities"]]
-        return layout(
+        return lay_out(
             recipe,
             seasons,
             card["holidays"],
@@ -242,7 +248,7 @@ class Layout:
         )
 
 
-def layout(
+def lay_out(
     recipe: Recipe,
     seasonalities: Iterable[Seasonality],
     named: Iterable[str],
@@ -257,7 +263,7 @@ def layout(
     of_regressors = recipe.seasonality_mode == "multiplicative"
     scale = recipe.holidays_prior_scale
     terms = [
-        Term(season.name, season.name, _numbered(season), season.prior_scale, season.mode == "multiplicative")
+        Term(season.name, season.name, season.columns, season.prior_scale, season.mode == "multiplicative")
         for season in seasonalities
     ]
     for name in named:
@@ -283,7 +289,7 @@ def event_days(calendar: Calendar) -> pd.DataFrame:
 
 
 def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) -> Floats:
-    """What all series share of the design (steps × columns): seasons, and the holiday columns `named`.
+    """The columns of the design that all series share (steps × columns): seasons, and the holidays `named`.
 
     Zeros for regressors, which are each series' own.
     """
@@ -297,12 +303,8 @@ def matrix(terms: Layout, index: pd.DatetimeIndex, named: Mapping[str, Floats]) 
     return design
 
 
-def _numbered(season: Seasonality) -> tuple[str, ...]:
-    return tuple(f"{season.name}_delim_{number}" for number in range(1, 2 * season.fourier_order + 1))
-
-
 def nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-    """Since 1970."""
+    """The times of an index as nanoseconds since 1970-01-01, without a time zone."""
     return index.to_numpy().astype("datetime64[ns]").astype(np.int64)
 
 

@@ -18,14 +18,16 @@ from mlops.forecasting.prophet.design import Layout, Recipe, nanoseconds, too_sh
 from mlops.forecasting.prophet.solver import EXACT, FIRST, Prior, maximise
 from mlops.panels.panel import Panel
 
-__all__ = ["NEED", "Fit", "Observed", "Problem", "Weights", "observe", "solve"]
+__all__ = ["NEED", "Fit", "ObservedSeries", "Problem", "Weights", "observe", "solve"]
 
-NEED = 14  # observations
-TOGETHER = 16  # series that are solved at a time: fewer cost calls, more cost memory that has to be fetched
+NEED = 14
+"""Observations that a series needs for a Prophet: two weeks of days, from which Prophet itself has a weekly season."""
+TOGETHER = 16
+"""Series that are solved at a time: with fewer, calls cost more than sums; with more, designs leave the cache."""
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedSeries:
     """One series as Prophet sees it: which steps of the panel it has, when they are, and its scales."""
 
     rows: Ints
@@ -73,7 +75,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One row per series; `solver` says how it was found: "map" (here), "stan", or "mean" (too short for a Prophet)."""
+    """One row per series; `solver` is how it was fitted: "map" (here), "stan", or "mean" (too short for a Prophet)."""
 
     solver: npt.NDArray[np.str_]
     start: Ints
@@ -117,7 +119,7 @@ class Fit:
         self.delta[row, : len(weights.delta)] = weights.delta
         self.beta[row] = [weights.beta.get(column, 0.0) for column in terms.columns]
 
-    def scale(self, row: int, seen: Observed) -> None:
+    def scale(self, row: int, seen: ObservedSeries) -> None:
         """Set the scales of one series."""
         self.start[row], self.span[row], self.floor[row], self.size[row] = seen.start, seen.span, seen.floor, seen.size
         self.changepoints[row, : len(seen.changepoints)] = seen.changepoints
@@ -130,7 +132,7 @@ class Fit:
         return Weights(float(self.k[row]), float(self.m[row]), changes, float(self.sigma[row]), beta)
 
     def overfitted(self, observations: Ints) -> npt.NDArray[np.bool_]:
-        """Which series are met exactly, with no fewer terms than they have observations."""
+        """Which series are fitted exactly, with no fewer terms than they have observations."""
         terms = (self.delta != 0).sum(axis=1) + (self.beta != 0).sum(axis=1) + 2
         return np.asarray((self.solver == "map") & np.isclose(self.sigma, EXACT) & (terms >= observations))
 
@@ -198,7 +200,7 @@ class Fit:
         return np.asarray((self.cap / self.size)[:, None] / (1 + np.exp(-rates * (t - offsets))))
 
 
-def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | None]:
+def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[ObservedSeries | None]:
     """Each series as Prophet sees it; None for those with fewer than NEED observations."""
     when = nanoseconds(panel.index)
     steps = len(when)
@@ -206,7 +208,7 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
     known = ~np.isnan(panel.y)
     for values in extra:  # a step without its covariates can't be learned from
         known &= ~np.isnan(values)
-    observed: list[Observed | None] = []
+    observed: list[ObservedSeries | None] = []
     for row, (flags, floor) in enumerate(zip(known, floors, strict=True)):
         rows = np.flatnonzero(flags)
         if len(rows) < NEED:
@@ -217,16 +219,16 @@ def observe(panel: Panel, recipe: Recipe, floors: Floats) -> list[Observed | Non
         moments = np.array([_moments(values[row, rows]) for values in extra]).reshape(-1, 2)
         at = when[rows]
         changes = (at[_changepoints(len(rows), recipe)] - at[0]) / (at[-1] - at[0])
-        observed.append(Observed(rows, at, y / size, floor, size, changes, moments[:, 0], moments[:, 1]))
+        observed.append(ObservedSeries(rows, at, y / size, floor, size, changes, moments[:, 0], moments[:, 1]))
     return observed
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What there is to fit: the series of a panel as Prophet sees them, and the design that they share."""
+    """A fit to be solved: the series of a panel as Prophet sees them, and the design that they share."""
 
     panel: Panel
-    series: list[Observed | None]
+    series: list[ObservedSeries | None]
     recipe: Recipe
     terms: Layout
     shared: Floats
@@ -238,18 +240,19 @@ class Problem:
         fit = Fit.empty(len(self.series), changes, len(terms.columns), len(terms.regressors))
         for row, seen in enumerate(self.series):
             if seen is None:
-                fit.m[row] = _mean(self.panel.y[row])
+                values = self.panel.y[row][~np.isnan(self.panel.y[row])]
+                fit.m[row] = float(values.mean()) if len(values) else 0.0
             else:
                 fit.scale(row, seen)
         return fit
 
-    def long_enough(self) -> Iterator[tuple[int, Observed]]:
-        """The other series, by row."""
+    def long_enough(self) -> Iterator[tuple[int, ObservedSeries]]:
+        """The series that are long enough for a Prophet, by row."""
         return ((row, seen) for row, seen in enumerate(self.series) if seen is not None)
 
 
 def solve(problem: Problem, before: Fit | None = None) -> Fit:
-    """The MAP of every series (linear or flat growth); rows that did not converge say "stan".
+    """The MAP of every series (linear or flat growth); the solver of those that did not converge is "stan".
 
     `before` is a fit of the same series and terms to start from.
     """
@@ -261,7 +264,11 @@ def solve(problem: Problem, before: Fit | None = None) -> Fit:
         else:
             alike.setdefault(seen.without, []).append(row)
     for without, rows in alike.items():
-        group = _Group(problem, _kept(problem, without))
+        # the columns that Prophet would give a series without these seasons
+        terms, seasons = problem.terms, {season.name for season in problem.recipe.seasons(without)}
+        absent = {season.name for season in terms.seasonalities} - seasons
+        kept = np.array([term.part not in absent for term in terms.terms for _ in term.columns], bool)
+        group = _Group(problem, kept)
         for first in range(0, len(rows), TOGETHER):
             group.solve(rows[first : first + TOGETHER], fit, before)
     return fit
@@ -278,7 +285,9 @@ class _Group:
         scales = np.r_[np.full(self.line, 5.0), terms.scales[kept]]
         multiplicative = int(kept[len(kept) - terms.multiplicative :].sum())
         self.prior = Prior(self.changes, recipe.changepoint_prior_scale, scales, self.line, multiplicative)
-        self._own = _own_columns(terms, kept)
+        names = [column for column, keep in zip(terms.columns, kept, strict=True) if keep]
+        self._own = [(name, names.index(name)) for name in terms.regressors]
+        """Each regressor with its column among the kept ones."""
         self._memory = np.empty((TOGETHER, len(problem.panel.index), self.changes + len(scales)))
 
     def solve(self, rows: list[int], fit: Fit, before: Fit | None) -> None:
@@ -295,7 +304,7 @@ class _Group:
         fit.m[good] = theta[:, first - 1]
         fit.beta[np.ix_(good, np.flatnonzero(self.kept))] = theta[:, first:]
 
-    def _design(self, memory: Floats, row: int, seen: Observed) -> Floats:
+    def _design(self, memory: Floats, row: int, seen: ObservedSeries) -> Floats:
         """Hinges that begin at the changepoints, the line, the shared columns at the series' steps, its regressors."""
         design, first = memory[: len(seen.rows)], self.changes + self.line
         design[:, : self.changes] = 0.0
@@ -319,21 +328,6 @@ class _Group:
         return np.concatenate(columns, axis=1), before.sigma[rows]
 
 
-def _kept(problem: Problem, without: frozenset[str]) -> npt.NDArray[np.bool_]:
-    """Which columns Prophet would give a series that is too short for some."""
-    terms, seasons = problem.terms, {season.name for season in problem.recipe.seasons(without)}
-    known = {season.name for season in terms.seasonalities}
-    return np.array(
-        [term.part not in known or term.part in seasons for term in terms.terms for _ in term.columns], bool
-    )
-
-
-def _own_columns(terms: Layout, kept: npt.NDArray[np.bool_]) -> list[tuple[str, int]]:
-    """Each regressor with its column among the kept ones."""
-    names = [column for column, keep in zip(terms.columns, kept, strict=True) if keep]
-    return [(name, names.index(name)) for name in terms.regressors]
-
-
 def _changepoints(count: int, recipe: Recipe) -> Ints:
     """Which observations are changepoints; without any Prophet has a dummy one at the start."""
     size = int(np.floor(count * recipe.changepoint_range))
@@ -349,8 +343,3 @@ def _moments(values: Floats) -> tuple[float, float]:
     if len(distinct) < 2 or set(distinct) == {0.0, 1.0}:
         return 0.0, 1.0
     return float(values.mean()), float(values.std(ddof=1))
-
-
-def _mean(y: Floats) -> float:
-    seen = y[~np.isnan(y)]
-    return float(seen.mean()) if len(seen) else 0.0

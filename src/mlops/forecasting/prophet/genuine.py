@@ -19,7 +19,7 @@ from mlops.panels.panel import Panel
 if TYPE_CHECKING:
     import prophet
 
-__all__ = ["Plan", "by_series", "silence"]
+__all__ = ["Template", "by_series", "silence"]
 
 YEARS_AHEAD = pd.DateOffset(years=10)
 """For which a genuine model knows the holidays of a part of a country. Chosen: longer than any forecast."""
@@ -38,8 +38,8 @@ PASSED = (
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How genuine models are made: settings, named days and the names of regressors, none of it of one series."""
+class Template:
+    """Settings, named days and names of regressors, from which the genuine model of any series is made."""
 
     recipe: Recipe
     calendar: Calendar
@@ -82,7 +82,7 @@ class Plan:
         return self._with_known(panel, row, panel.index, columns, self.calendar).dropna().reset_index(drop=True)
 
     def ahead(self, panel: Panel, row: int, horizon: int, calendar: Calendar) -> pd.DataFrame:
-        """The steps after the history, with all that the model wants to know of them."""
+        """The steps after the history, with the columns that the model's `predict` needs."""
         columns = {name: panel.ahead(name, horizon)[row] for name in self.covariates}
         return self._with_known(panel, row, panel.future(horizon), columns, calendar)
 
@@ -153,6 +153,6 @@ def by_series(name: str, given: float | Mapping[str, float] | None, ids: pd.Inde
 
 
 def silence() -> None:
-    """Prophet and cmdstanpy set their loggers' levels anew when they are imported; errors are raised all the same."""
+    """Turn off the loggers of Prophet and cmdstanpy, which set their levels anew on import; errors are still raised."""
     for name in ("cmdstanpy", "prophet"):
         logging.getLogger(name).disabled = True

@@ -17,19 +17,19 @@ from mlops.arrays import Floats
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import Forecaster
+from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.forecasting.prophet.design import (
     RESERVED,
     Layout,
     Recipe,
     Seasonality,
     holiday_columns,
-    layout,
+    lay_out,
     matrix,
     nanoseconds,
 )
-from mlops.forecasting.prophet.fit import NEED, Fit, Observed, Problem, Weights, observe, solve
-from mlops.forecasting.prophet.genuine import Plan, by_series, silence
-from mlops.forecasting.tape import Tape, rehearse
+from mlops.forecasting.prophet.fit import NEED, Fit, ObservedSeries, Problem, Weights, observe, solve
+from mlops.forecasting.prophet.genuine import Template, by_series, silence
 from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
 
@@ -39,14 +39,16 @@ if TYPE_CHECKING:
 __all__ = ["Prophet"]
 
 log = logging.getLogger(__name__)
-REFIT = 4  # origins; on NN5 every fourth costs 1 % of accuracy against every one, never 8 %
+REFIT = 4
+"""Origins of the calibration backtest between two fits: on NN5 it costs 1 % of accuracy against a fit at each, one fit
+for all of them 8 %."""
 
 
 class Prophet(Forecaster):
     """A trend with seasons, holidays and regressors for every series by itself (Taylor and Letham, 2018).
 
     All series are fitted together by a solver of their own posterior's maximum, at a hundredth of the cost of Stan;
-    `growth="logistic"`, `mcmc_samples` and what doesn't converge go to Stan, one by one. `solver` says which series
+    `growth="logistic"`, `mcmc_samples` and what doesn't converge go to Stan, one by one. `solver` has which series
     went where, `model(series_id)` is one of them as a genuine `prophet.Prophet`. In weeks and months holidays count as
     regressors, how many of their days lie in the step.
 
@@ -175,18 +177,18 @@ class Prophet(Forecaster):
         [5.0, 6.0]
         """
         row, trained = self._row(series_id), self._training
-        plan = self._plan(trained)
+        template = self._template(trained)
         if row in self._by_stan:
             from prophet.serialize import model_from_json
 
             silence()
             return model_from_json(self._by_stan[row])
-        frame = plan.frame(self._with_events(trained), row)
+        frame = template.frame(self._with_events(trained), row)
         if len(frame) < NEED:
             raise HistoryTooShort(series_id, len(frame), NEED)
         if self._fit_of().solver[row] == "mean":
             raise ModelNotFound(f"Stan could not fit series {series_id!r}, so it has only a mean")
-        return plan.solved(frame, self._fit_of().weights(row, self._layout))
+        return template.solved(frame, self._fit_of().weights(row, self._layout))
 
     def frame_ahead(self, series_id: object, horizon: int, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
         """What `model(series_id).predict` takes for the steps after the training: `ds`, covariates, counts, cap, floor.
@@ -214,7 +216,7 @@ class Prophet(Forecaster):
         averaged = self.coding.averaged(self.covariates, [panel.extra[name] for name in self._inputs])
         panel = replace(panel, extra={**panel.extra, **dict(zip(self._inputs, averaged, strict=True))})
         known = self.calendar.announced_by(panel.cutoff)
-        return self._plan(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
+        return self._template(self._training).ahead(self._with_events(panel, horizon), row, horizon, known)
 
     def component(self, part: str) -> str:
         """Which of COMPONENTS a part belongs to; the cycle of hours is the day."""
@@ -264,9 +266,9 @@ class Prophet(Forecaster):
         ahead = [panel.ahead(name, horizon) for name in self._inputs]
         return self._evaluate(panel, horizon, ahead)
 
-    def _at_last(self, panel: Panel, horizon: int) -> Floats:
-        """From past origins: NaN where nobody wrote down a covariate, which is mostly where y is missing, too."""
-        ahead = [_known_ahead(panel, name, horizon) for name in self._inputs]
+    def _predict_past(self, panel: Panel, horizon: int) -> Floats:
+        """NaN where a covariate is missing, which is mostly where y is missing, too."""
+        ahead = [panel.covariate(name, len(panel.index), horizon) for name in self._inputs]
         y_hat = np.sum(list(self._evaluate(panel, horizon, ahead).values()), axis=0)
         return self._limited(y_hat, panel)
 
@@ -285,16 +287,16 @@ class Prophet(Forecaster):
             fit = fit.of(np.array([self._row(series) for series in panel.ids], dtype=np.int64))
         return fit.parts(self._layout, nanoseconds(steps), shared, ahead)
 
-    def _rehearse(self, panel: Panel, origins: range) -> Tape:
+    def _calibration_backtest(self, panel: Panel, origins: range) -> OutOfSample:
         """Refitted at every fourth origin, each fit starting from the one before; by Stan only at the first."""
         if self._for_stan:
-            return super()._rehearse(panel, origins)
-        self._fitted, tapes = None, []
+            return super()._calibration_backtest(panel, origins)
+        self._fitted, blocks = None, []
         for first in range(0, len(origins), REFIT):
             some = origins[first : first + REFIT]
             self._learn(panel.until(some[0] + 1), before=self._fitted)
-            tapes.append(rehearse(panel, some, self.horizon, self._at_last))
-        return reduce(Tape.then, tapes)
+            blocks.append(calibration_backtest(panel, some, self.horizon, self._predict_past))
+        return reduce(OutOfSample.then, blocks)
 
     def _memory(self, panel: Panel) -> int:
         """All of it: a genuine model carries its history."""
@@ -331,7 +333,7 @@ class Prophet(Forecaster):
 
     def _terms(
         self,
-        series: list[Observed | None],
+        series: list[ObservedSeries | None],
         named: Mapping[str, Floats],
         events: tuple[str, ...],
         granularity: Granularity,
@@ -345,16 +347,16 @@ class Prophet(Forecaster):
             raise BadInput(f"{min(both)!r} is the name of a holiday; rename the covariate or seasonality")
         ordered = sorted(seasons.values(), key=lambda season: order.index(season.name))
         regressors = (*self._inputs, *events)
-        return layout(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
+        return lay_out(self.recipe, ordered, named, counted=granularity.counted, regressors=regressors, events=events)
 
     def _fit_by_stan(self, problem: Problem, fit: Fit) -> dict[int, str]:
         """Fill the rows of `fit` that are Stan's; the models as JSON by row."""
         todo = [(row, seen) for row, seen in problem.long_enough() if fit.solver[row] == "stan"]
         if not todo:
             return {}
-        panel, plan = problem.panel, self._plan(problem.panel)
+        panel, template = problem.panel, self._template(problem.panel)
         caps = by_series("cap", self.recipe.cap, panel.ids)
-        results = parallel.run(plan.stan, [plan.frame(panel, row) for row, _ in todo])
+        results = parallel.run(template.stan, [template.frame(panel, row) for row, _ in todo])
         models: dict[int, str] = {}
         for (row, seen), result in zip(todo, results, strict=True):
             if isinstance(result, str):
@@ -368,13 +370,13 @@ class Prophet(Forecaster):
 
     @property
     def _training(self) -> Panel:
-        """What it was fitted on, without what was added since."""
+        """The panel that it was fitted on, without what was added since."""
         known = self._history.until(int(self._history.index.searchsorted(self._trained, side="right")))
         return known.take(np.asarray(known.ids.isin(self._ids)))
 
-    def _plan(self, panel: Panel) -> Plan:
+    def _template(self, panel: Panel) -> Template:
         known, events = self.calendar.announced_by(panel.cutoff), self._layout.events
-        return Plan(
+        return Template(
             self.recipe,
             replace(known, events=tuple(event for event in known.events if event.name not in events)),
             self._layout.regressors,
@@ -422,14 +424,6 @@ def _with_counts(panel: Panel, known: Calendar, events: Sequence[str], horizon: 
     index = pd.DatetimeIndex(panel.index.append(panel.future(horizon))) if horizon else panel.index
     counts = {name: known.counts_of(name, panel.ids, index, panel.granularity) for name in events}
     return replace(panel, extra={**panel.extra, **counts})
-
-
-def _known_ahead(panel: Panel, name: str, horizon: int) -> Floats:
-    """A covariate for the steps after the cutoff, NaN where it is not known."""
-    ahead = np.full((len(panel.ids), horizon), np.nan)
-    known = panel.extra[name][:, len(panel.index) :][:, :horizon]
-    ahead[:, : known.shape[1]] = known
-    return ahead
 
 
 def _listed(ids: pd.Index) -> str:

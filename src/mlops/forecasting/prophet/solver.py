@@ -17,17 +17,23 @@ from mlops.arrays import Bools, Floats
 __all__ = ["EXACT", "FIRST", "Prior", "Solution", "maximise", "negative_log_posterior"]
 
 
-MOST = 300  # Newton steps
-EXACT = 1e-4  # sigma of y, which is scaled to 1: below it the fit is exact and the density has no maximum
+MOST = 300
+"""Newton steps; what has not converged by then is left to Stan. Chosen, not measured."""
+EXACT = 1e-4
+"""Sigma of y, which is scaled to 1: below it the fit is exact and the density has no maximum."""
 SMALLEST = EXACT**2
-PRECISE = 1e-9  # of the objective, from one step to the next
-FIRST = 0.2  # sigma to start from
+"""The smallest variance."""
+PRECISE = 1e-9
+"""Change of the objective from one step to the next, relative to it, at which a fit has converged."""
+FIRST = 0.2
+"""Sigma to start from."""
 RESTARTS = (0.02, 0.01)
+"""Smaller sigmas, from which further maxima are looked for where multiplicative terms meet few observations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What is believed of the columns of a design: first `changes` changes of slope, then columns with normal priors.
+    """Priors of the columns of a design: first `changes` changes of slope, then columns with normal priors.
 
     The trend is made of the changes and the `line` columns after them; the last `multiplicative` columns multiply it.
     """
@@ -41,7 +47,7 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """Per series: coefficients in the order of the design's columns, sigma, the negative log density, and the verdict.
+    """Per series: coefficients in the order of the design's columns, sigma, negative log density, convergence.
 
     `converged` is False where steps ran out or numbers were not finite; nothing of that row should be used.
     """
@@ -53,7 +59,7 @@ class Solution:
 
     @classmethod
     def none(cls, columns: int) -> "Solution":
-        """That of one series for which there is none."""
+        """The solution of one series that can't be solved."""
         return cls(np.full((1, columns), np.nan), np.full(1, np.nan), np.full(1, np.nan), np.zeros(1, dtype=bool))
 
     def take_better(self, rows: npt.NDArray[np.int64], other: "Solution") -> None:
@@ -105,7 +111,9 @@ def _maximise(
     for _ in range(MOST):
         better, error = model.step(rows, theta[rows], variance[rows])
         count = model.count[rows]
-        moved = _variance(error, count)
+        # the best variance for a sum of squared errors: the root of 2 v² + n/2 v - error/2
+        root = (2 * error) / (count / 2 + np.sqrt(count**2 / 4 + 4 * error)) / 2
+        moved = np.asarray(np.maximum(root, SMALLEST))
         reached = _objective(error, count, better, moved, prior)
         settled = np.abs(objective[rows] - reached) <= PRECISE * (1 + np.abs(reached))
         settled &= np.abs(moved - variance[rows]) <= 1e-3 * variance[rows]
@@ -124,7 +132,7 @@ def _each(
     """All together, or one by one where one of them can't be solved."""
     try:
         return _maximise(ys, designs, prior, start)
-    except np.linalg.LinAlgError:  # numpy doesn't say whose
+    except np.linalg.LinAlgError:  # numpy does not report which of them
         if len(ys) == 1:
             return Solution.none(designs[0].shape[1])
     alone = [_each(ys[i : i + 1], designs[i : i + 1], prior, FIRST) for i in range(len(ys))]
@@ -220,11 +228,6 @@ def _objective(error: Floats, count: npt.NDArray[np.int64], theta: Floats, varia
     return np.asarray(
         data + np.abs(changes).sum(axis=-1) / prior.tau + np.square(others / prior.scales).sum(axis=-1) / 2
     )
-
-
-def _variance(error: Floats, count: npt.NDArray[np.int64]) -> Floats:
-    """The best variance for a sum of squared errors: the root of 2 v² + n/2 v - error/2."""
-    return np.asarray(np.maximum((2 * error) / (count / 2 + np.sqrt(count**2 / 4 + 4 * error)) / 2, SMALLEST))
 
 
 def _penalised(gram: Floats, moment: Floats, variance: Floats, prior: Prior, theta: Floats) -> Floats:

@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.tape import Tape
-from mlops.panels.arguments import one_of
+from mlops.forecasting.out_of_sample import OutOfSample
+from mlops.panels.arguments import choice
 from mlops.panels.effects import usual_values
 from mlops.panels.from_frame import Panels
 from mlops.panels.inputs import Form, Table, taken
@@ -30,26 +29,43 @@ AGGREGATES: Mapping[str, Callable[..., Floats]] = {
 }
 """What a covariate may be in a total."""
 METHODS = ("bottom_up", "top_down", "wls_struct", "wls_var")
-LEAST = 0.5  # of a total: what is observed of it, so that the gaps are filled
+LEAST = 0.5
+"""Of a total: the share that must be observed for its gaps to be filled. Chosen, not measured."""
 
 
 def totals(
     frame: Table, groups: Table, *, freq: str | None = None, agg: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """`frame` (`series_id, ds, y`) and the totals of each group and of all series, in units of the series.
+    """A frame and the totals of each group and of all series, in units of the series.
 
-    `groups` has `series_id` and columns that each put every series into a group (route, site, city; nested or not).
-    Ids become text: those of the series, `column=group` for totals, and `all`. A series' gap counts in a total by the
-    mean of the same place in the cycles around it; a total is missing where less than half of it was observed.
+    A series' gap counts in a total by the mean of the same place in the cycles around it; a total is missing where less
+    than half of it was observed.
 
-    `agg` names covariates, which are kept, also for steps ahead, each with what it is in a total of its series: their
-    "sum", "mean", "min" or "max", of those whose value is known. The frame comes back in the kind and with the names
-    that it has.
+    Parameters
+    ----------
+    frame
+        `series_id, ds, y`, a row per series and step; `ds` is naive UTC.
+    groups
+        `series_id` and columns that each put every series into a group (route, site, city; nested or not).
+    freq
+        The name of a granularity or pandas' offset alias (None: inferred).
+    agg
+        Covariates that are kept, also for steps ahead, each with what it is in a total of its series: their "sum",
+        "mean", "min" or "max", of those whose value is known.
 
-    Raises BadInput for a series without a group, or an id that a total would have, too.
+    Returns
+    -------
+    pandas.DataFrame
+        In the kind and with the names of `frame`. Ids are text: those of the series, `column=group` for totals, and
+        `all`.
+
+    Raises
+    ------
+    BadInput
+        For a series without a group, or an id that a total would have, too.
     """
     for name, how in (agg or {}).items():
-        one_of(f"agg of {name!r}", how, AGGREGATES)
+        choice(f"agg of {name!r}", how, AGGREGATES)
     frame, form = taken(frame)
     groups = _grouped(groups, form)
     panel = Panels.of(frame, freq, tuple(agg or ())).one
@@ -58,7 +74,9 @@ def totals(
     panel = replace(panel, ids=panel.ids.astype(str))
     sums = Sums.of(panel.ids, groups)
     usual = usual_values(panel)
-    alive = ~np.isnan(panel.y) | (_between(panel.y) & ~np.isnan(usual))
+    seen = ~np.isnan(panel.y)
+    begun, over = np.maximum.accumulate(seen, axis=1), ~np.maximum.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
+    alive = seen | (begun & ~over & ~np.isnan(usual))
     filled = np.where(np.isnan(panel.y), np.where(alive, usual, 0.0), panel.y)
     whole, observed = sums.of_series @ filled, sums.of_series @ np.where(np.isnan(panel.y), 0.0, np.abs(panel.y))
     y = np.where(observed >= LEAST * (sums.of_series @ np.abs(filled)), whole, np.nan)
@@ -81,17 +99,35 @@ def reconcile(
 ) -> pd.DataFrame:
     """The forecasts with `y_hat` changed so that every total is the sum of its series.
 
-    `forecasts` is what a forecaster gives that was fitted on `totals(frame, groups)`: a row per series or total, cutoff
-    and `ds`. The methods: "bottom_up" sums the series; "top_down" keeps the total of all and the shares of the series;
-    the others move each forecast by as little as possible, in proportion to its variance (MinT with a diagonal matrix:
-    Wickramasuriya, Athanasopoulos and Hyndman, 2019), which is the number of its series ("wls_struct") or that of its
-    errors (`variance` by id, as `error_variance` finds it: "wls_var").
-
     Intervals move along with their forecast and keep their widths: bounds don't add up, for the errors of series partly
     cancel in a total, so each level keeps those that it was given. Where all forecasts are non-negative, none becomes
     negative: such a series is set to zero before the totals are summed, and its bounds don't fall below it.
 
-    Raises BadInput when a series or total has no forecast, or the variances are missing; UnknownName for a method.
+    Parameters
+    ----------
+    forecasts
+        What a forecaster gives that was fitted on `totals(frame, groups)`: a row per series or total, cutoff and `ds`.
+    groups
+        As in `totals`.
+    method
+        "bottom_up" sums the series; "top_down" keeps the total of all and the shares of the series; the others move
+        each forecast by as little as possible, in proportion to its variance (MinT with a diagonal matrix:
+        Wickramasuriya, Athanasopoulos and Hyndman, 2019), which is the number of its series ("wls_struct") or that of
+        its errors ("wls_var").
+    variance
+        By id the variance of the errors, in squared units, as `error_variance` finds it; of "wls_var" alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows and columns of `forecasts`, in its kind.
+
+    Raises
+    ------
+    BadInput
+        When a series or total has no forecast, or variances are missing.
+    UnknownName
+        For a method that is none.
     """
     if method not in METHODS:
         raise UnknownName("reconciliation method", method, METHODS)
@@ -101,7 +137,13 @@ def reconcile(
     ids = pd.Index(forecasts["series_id"].astype(str).unique())
     sums = Sums.of(pd.Index(groups["series_id"].astype(str)), groups)
     nodes = pd.Index([*sums.ids, *sums.names])
-    _check_nodes(ids, nodes)
+    lacking, more = nodes.difference(ids), ids.difference(nodes)
+    if len(lacking) or len(more):
+        raise BadInput(
+            f"forecasts and groups don't fit: {len(lacking)} series or totals have no forecast"
+            f"{f' ({lacking[0]!r})' if len(lacking) else ''}, {len(more)} forecasts belong to none"
+            f"{f' ({more[0]!r})' if len(more) else ''}; forecast what totals(frame, groups) gives"
+        )
     wide = forecasts.assign(series_id=forecasts["series_id"].astype(str)).pivot(
         index="series_id", columns=["cutoff", "ds"], values="y_hat"
     )
@@ -121,20 +163,24 @@ def reconcile(
 
 
 def error_variance(fitted: Forecaster) -> dict[str, float]:
-    """By series id as text, the mean squared error of the forecasts that a fitted model had rehearsed."""
-    return {name: value for tape in fitted.tapes for name, value in variances(tape).items()}
+    """By series id as text, the mean squared error of the out-of-sample forecasts of a fitted model."""
+    return {
+        name: value
+        for out_of_sample in fitted.out_of_sample_by_group
+        for name, value in variances(out_of_sample).items()
+    }
 
 
-def variances(tape: Tape) -> dict[str, float]:
-    """Of a tape: mean squared errors over origins and steps, in squared units of the series; NaN without outcomes."""
-    squared = (tape.y.astype(float) - tape.y_hat) ** 2
+def variances(out_of_sample: OutOfSample) -> dict[str, float]:
+    """By series id as text, mean squared errors over origins and steps, in squared units; NaN without outcomes."""
+    squared = (out_of_sample.y.astype(float) - out_of_sample.y_hat) ** 2
     count = (~np.isnan(squared)).sum(axis=(0, 2))
     mean = np.where(count > 0, np.nansum(squared, axis=(0, 2)) / np.maximum(count, 1), np.nan)
-    return dict(zip(tape.ids.astype(str), mean.tolist(), strict=True))
+    return dict(zip(out_of_sample.ids.astype(str), mean.tolist(), strict=True))
 
 
 def _grouped(groups: Table, form: Form) -> pd.DataFrame:
-    """The groups with their ids under the library's name; they are called as in the frame that they are for."""
+    """The groups with the column `series_id`, which may have the name that it has in the frame of the series."""
     table = as_pandas(groups)
     name = next((column for column in ("series_id", form.series, "unique_id") if column in table.columns), None)
     if name is None:
@@ -230,16 +276,6 @@ def _weights(sums: Sums, method: str, variance: Mapping[str, float] | None) -> F
     return np.asarray(np.maximum(variances, 1e-9 * max(float(variances.max()), 1e-300)))
 
 
-def _check_nodes(ids: pd.Index, nodes: pd.Index) -> None:
-    lacking, more = nodes.difference(ids), ids.difference(nodes)
-    if len(lacking) or len(more):
-        raise BadInput(
-            f"forecasts and groups don't fit: {len(lacking)} series or totals have no forecast"
-            f"{f' ({lacking[0]!r})' if len(lacking) else ''}, {len(more)} forecasts belong to none"
-            f"{f' ({more[0]!r})' if len(more) else ''}; forecast what totals(frame, groups) gives"
-        )
-
-
 def _moved(forecasts: pd.DataFrame, agreed: pd.DataFrame) -> pd.DataFrame:
     """The forecasts with the agreed `y_hat`; their bounds are as far from it as they were."""
     keys = pd.MultiIndex.from_frame(forecasts[["cutoff", "ds"]])
@@ -249,9 +285,3 @@ def _moved(forecasts: pd.DataFrame, agreed: pd.DataFrame) -> pd.DataFrame:
     bounds = [name for name in forecasts.columns if name.startswith(("lo_", "hi_"))]
     least = 0.0 if (forecasts[["y_hat", *bounds]] >= 0).all(axis=None) else -np.inf
     return result.assign(**{bound: np.maximum(forecasts[bound] + move, least) for bound in bounds})
-
-
-def _between(y: Floats) -> npt.NDArray[np.bool_]:
-    """From the first to the last observation of each series."""
-    seen = ~np.isnan(y)
-    return np.asarray(np.maximum.accumulate(seen, axis=1) & np.maximum.accumulate(seen[:, ::-1], axis=1)[:, ::-1])

@@ -13,7 +13,7 @@ from mlops.errors import Refused
 from mlops.monitoring.alerting.channels import Message, send
 from mlops.policy import AlertPolicy, Channel
 
-__all__ = ["Delivered", "deliver", "review_alerts", "send_test"]
+__all__ = ["Delivered", "alerts", "deliver", "review_alerts", "send_test"]
 
 FAILURES = 2
 """After so many messages in a row that a channel does not take, it is left alone until the next time."""
@@ -28,6 +28,14 @@ class Delivered:
     sent: int
     waiting: int
     problem: str | None
+
+
+def alerts(
+    database: Database, as_of: datetime, rules: AlertPolicy, *, everything: bool = False
+) -> list[dict[str, Any]]:
+    """The alerts that are open, the critical first; with `everything` the resolved ones, too. It writes nothing."""
+    with database.transaction() as transaction:
+        return transaction.rows("list_alerts", everything=everything, as_of=as_of, document=rules.document)
 
 
 def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy) -> Reviewed:

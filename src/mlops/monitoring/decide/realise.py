@@ -13,7 +13,7 @@ from mlops.monitoring.decide.shadow import shadowed, terms_of
 from mlops.policy import Policy
 from mlops.tracking.store import Store
 
-__all__ = ["Realised", "realise"]
+__all__ = ["Realised", "realise", "realised"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,12 @@ def realise(database: Database, store: Store, policy: Policy, as_of: datetime) -
         waiting = transaction.rows("benefits_to_realise", as_of=as_of, weeks=policy.recommend.realised_weeks)
     found = [_realised(database, store, policy, row, as_of) for row in waiting]
     return [one for one in found if one is not None]
+
+
+def realised(database: Database, name: str) -> list[dict[str, Any]]:
+    """What acting on recommendations about a model promised and what it brought, as `analytics.realised_benefits`."""
+    with database.transaction() as transaction:
+        return transaction.rows("realised_benefits", name=name)
 
 
 def _realised(

@@ -19,7 +19,7 @@ from mlops.monitoring.weekly.check import check
 from mlops.monitoring.weekly.history import VersionHistory
 from mlops.monitoring.weekly.record import WeeklyCheck, record, record_failure
 from mlops.policy import Policy
-from mlops.tracking.checks import attach
+from mlops.tracking.runs import attach_check
 from mlops.tracking.store import Store, open_store
 
 __all__ = ["CheckResult", "drill_down", "replay", "run"]
@@ -199,7 +199,7 @@ def _attach(database: Database, store: Store, check: WeeklyCheck) -> None:
     """Keep the snapshot that stands with the model's run, too; the check stands without."""
     with database.transaction() as transaction:
         snapshot = transaction.value("evidently_snapshot", **check.key)
-    why = attach(store, check.version["run_id"], check.as_of, snapshot) if snapshot else None
+    why = attach_check(store, check.version["run_id"], check.as_of, snapshot) if snapshot else None
     if why:
         log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)
 

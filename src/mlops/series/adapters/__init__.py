@@ -11,7 +11,7 @@ import pandas as pd
 from mlops.errors import BadInput, Misused, UnknownName
 from mlops.tables import header
 
-__all__ = ["ADAPTERS", "AUTO", "Adapter", "Chunk", "adapter", "locate", "recognised"]
+__all__ = ["ADAPTERS", "AUTO", "Adapter", "Chunk", "adapter", "check_source", "is_installed", "locate", "recognised"]
 
 ADAPTERS = {
     "long": "mlops.series.adapters.long:chunks",
@@ -52,6 +52,25 @@ def adapter(name: str) -> Adapter:
         raise UnknownName("adapter", name, ADAPTERS)
     reader: Adapter = _load(ADAPTERS[name])
     return reader
+
+
+def is_installed(path: Path) -> bool:
+    """Whether this is no file, but the name of an adapter whose data come in a wheel."""
+    return str(path) in INSTALLED and not path.exists()
+
+
+def check_source(path: Path, name: str, by: str | None) -> None:
+    """That an adapter (AUTO: the one that is recognised) reads this and has the grouping; else what would do."""
+    if name != AUTO and name not in ADAPTERS:
+        raise UnknownName("adapter", name, (*ADAPTERS, AUTO))
+    if is_installed(path) and name not in (AUTO, str(path)):
+        raise Misused(f"{path}: no such file; the data of that wheel are read by --adapter {path}")
+    if name == AUTO:
+        name = str(path) if is_installed(path) else recognised(path)
+    if by is not None and by not in GROUPINGS.get(name, ()):
+        if name not in GROUPINGS:
+            raise Misused(f"--by {by} groups rows of the adapter {', '.join(GROUPINGS)}; {name} has no groupings")
+        raise UnknownName("grouping", by, GROUPINGS[name])
 
 
 def locate(path: Path | str, name: str) -> Path:

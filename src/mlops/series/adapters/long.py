@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 
-from mlops.dialect import Dialect, Recoded, decimal_of, recognised, with_points
 from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, UnknownName
 from mlops.series.adapters import REFUSED_COLUMNS, Chunk
 from mlops.tables import PLAIN, check_text, file_format, opened
+from mlops.tables.dialect import Dialect, Recoded, decimal_of, recognised, with_points
 
 __all__ = ["chunks"]
 

@@ -12,7 +12,7 @@ from mlops.simulation.processes import Rng
 __all__ = ["Arrivals", "arrive"]
 
 LATE_SHARE, CORRECTED_SHARE = 0.01, 0.005
-PERIOD_DAYS = {name: one.longest_step.days for name, one in GRANULARITIES.items()}
+PERIOD_DAYS = {name: granularity.longest_step.days for name, granularity in GRANULARITIES.items()}
 
 
 @dataclass(frozen=True, slots=True)

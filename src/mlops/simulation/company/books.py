@@ -1,19 +1,19 @@
 """A waste company with known truth: its observations in the long input format, and what really went on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats, Ints
 from mlops.panels.calendar import Event
 from mlops.simulation.company.arrivals import Arrivals, arrive
 from mlops.simulation.company.customers import Customers, draw_customers, produced
 from mlops.simulation.company.faults import Faults, draw_faults
 from mlops.simulation.company.fleet import Fleet, draw_fleet
 from mlops.simulation.company.names import Names
-from mlops.simulation.company.observations import long
 from mlops.simulation.company.operations import Operations, by_group, operate
 from mlops.simulation.company.plan import Company, Happenings, draw_happenings
 from mlops.simulation.company.rounds import Rounds, drive
@@ -32,7 +32,9 @@ OF_ROUTES = (
     "fuel_consumption",
     "service_delay",
 )
+PLACES = ("customer_id", "route_id", "vehicle_id", "driver_id", "site_id")
 PRICE_A_KILOGRAM, PRICE_A_LIFT = 0.18, 6.0
+"""Chosen, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,21 @@ def simulate_company(company: Company, seed: int) -> Books:
         *_of_operations(names, fleet, happenings, operations),
         *_by_month(names, customers, fleet, happenings, rounds, reports),
     ]
-    true = _joined(frames)
+    # all rows; their categories are united
+    columns: dict[str, Any] = {}
+    for name in frames[0].columns:
+        parts = [frame[name] for frame in frames]
+        if isinstance(parts[0].dtype, pd.CategoricalDtype):
+            columns[name] = pd.api.types.union_categoricals([part.array.as_unordered() for part in parts])
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    true = pd.DataFrame(columns)
     arrivals = arrive(true, arriving)
     truth = describe(company, seed, names, happenings, fleet, customers, faults, arrivals)
-    return Books(arrivals, happenings.events, truth, _series(true))
+    # a series begins where any of its codes is another than in the row before
+    codes = [true[name].cat.codes.to_numpy() for name in true if name not in ("observed_at", "value")]
+    series = int(np.any([np.diff(code) != 0 for code in codes], axis=0).sum()) + 1
+    return Books(arrivals, happenings.events, truth, series)
 
 
 def _of_customers(
@@ -76,10 +89,10 @@ def _of_customers(
     """Weights on the days of a collection; fill levels in the evening of every contract day, where a sensor is."""
     days, places, labels = happenings.days, names.of_customers(customers, fleet), names.segments(customers)
     weight = np.where(rounds.emptied, rounds.collected, np.nan)
-    yield long("collection_weight", days, weight, places, labels=labels)
+    yield _long("collection_weight", days, weight, places, labels=labels)
     there = customers.active(len(days)) & customers.sensor
     level = np.where(there, np.minimum(100 * rounds.left / customers.capacity_kg, 100), np.nan)
-    yield long("container_fill_level", days, faults.sensed(level), places, labels=labels)
+    yield _long("container_fill_level", days, faults.sensed(level), places, labels=labels)
 
 
 def _of_operations(
@@ -87,52 +100,64 @@ def _of_operations(
 ) -> Iterator[pd.DataFrame]:
     days, routes, streamed = happenings.days, names.of_routes(fleet), names.streams(fleet)
     for metric in OF_ROUTES:
-        yield long(metric, days, getattr(operations, metric), routes, labels=streamed)
-    yield long("vehicle_utilization", days, operations.vehicle_utilization, {"vehicle_id": names.vehicles})
-    yield long("driver_efficiency", days, operations.driver_efficiency, {"driver_id": names.drivers})
+        yield _long(metric, days, getattr(operations, metric), routes, labels=streamed)
+    yield _long("vehicle_utilization", days, operations.vehicle_utilization, {"vehicle_id": names.vehicles})
+    yield _long("driver_efficiency", days, operations.driver_efficiency, {"driver_id": names.drivers})
     for metric in ("waste_volume", "contamination_rate"):
-        yield long(metric, days, getattr(operations, metric), {"site_id": names.sites})
+        yield _long(metric, days, getattr(operations, metric), {"site_id": names.sites})
 
 
 def _by_month(
     names: Names, customers: Customers, fleet: Fleet, happenings: Happenings, rounds: Rounds, rng: Rng
 ) -> Iterator[pd.DataFrame]:
     """Revenue of each customer and satisfaction at each site; only of whole months."""
-    months, starts = _months(happenings.days)
+    # what follows the last whole month is in that
+    starts = np.flatnonzero(happenings.days.day == 1)
+    whole = happenings.days[starts] + pd.offsets.MonthEnd(1) <= happenings.days[-1]
+    months = happenings.days[starts[whole]]
     charge = PRICE_A_KILOGRAM * rounds.collected + PRICE_A_LIFT * rounds.emptied
     revenue = np.add.reduceat(charge, starts)
     revenue = np.where(np.logical_or.reduceat(rounds.emptied, starts), revenue, np.nan)[: len(months)]
     places, labels = names.of_customers(customers, fleet), names.segments(customers)
-    yield long("revenue", months, revenue, places, granularity="monthly", labels=labels)
+    yield _long("revenue", months, revenue, places, granularity="monthly", labels=labels)
     site, sites = fleet.site[customers.route], len(names.sites)
     missed, active = (
         np.add.reduceat(by_group(part.astype(float), site, sites), starts)[: len(months)]
         for part in (rounds.missed, customers.active(len(happenings.days)))
     )
     score = 8.5 - 60 * missed / np.maximum(active, 1) + 0.15 * rng.standard_normal(missed.shape)
-    yield long("customer_satisfaction", months, np.clip(score, 0, 10), {"site_id": names.sites}, granularity="monthly")
+    yield _long("customer_satisfaction", months, np.clip(score, 0, 10), {"site_id": names.sites}, granularity="monthly")
 
 
-def _months(days: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, Any]:
-    """The whole months among the days, and where each month begins; what follows the last whole one is in the last."""
-    begins = np.flatnonzero(days.day == 1)
-    whole = days[begins] + pd.offsets.MonthEnd(1) <= days[-1]
-    return days[begins[whole]], begins
-
-
-def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All rows; categories are united."""
-    columns: dict[str, Any] = {}
-    for name in frames[0].columns:
-        parts = [frame[name] for frame in frames]
-        if isinstance(parts[0].dtype, pd.CategoricalDtype):
-            columns[name] = pd.api.types.union_categoricals([part.array.as_unordered() for part in parts])
-        else:
-            columns[name] = pd.concat(parts, ignore_index=True)
+def _long(
+    metric_type: str,
+    days: pd.DatetimeIndex,
+    values: Floats,
+    places: Mapping[str, Sequence[str]],
+    *,
+    granularity: str = "daily",
+    labels: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Rows of `values` (days × series) where there is one, rounded to the thousandth; places and labels per series."""
+    there = np.isfinite(values.T)
+    series, day = np.nonzero(there)
+    columns: dict[str, object] = {
+        "metric_type": _constant(metric_type, len(series)),
+        "observed_at": days[day],
+        "value": np.round(values.T[there], 3),
+        **{name: _taken(places[name], series) if name in places else _constant(None, len(series)) for name in PLACES},
+        "granularity": _constant(granularity, len(series)),
+        "labels": _constant(None, len(series)) if labels is None else _taken(labels, series),
+    }
     return pd.DataFrame(columns)
 
 
-def _series(rows: pd.DataFrame) -> int:
-    """How many series there are in rows that keep each together."""
-    codes = [rows[name].cat.codes.to_numpy() for name in rows if name not in ("observed_at", "value")]
-    return int(np.any([np.diff(one) != 0 for one in codes], axis=0).sum()) + 1
+def _taken(names: Sequence[str], series: Ints) -> "pd.Categorical[str]":
+    """The name of each row's series."""
+    codes, distinct = pd.factorize(np.asarray(names, dtype=object))
+    return pd.Categorical.from_codes(codes[series], pd.Index(distinct))
+
+
+def _constant(name: str | None, rows: int) -> "pd.Categorical[str]":
+    codes = np.full(rows, -1 if name is None else 0)
+    return pd.Categorical.from_codes(codes, pd.Index([] if name is None else [name], dtype=object))

@@ -11,9 +11,9 @@ from mlops.simulation.processes import Rng, persistent
 
 __all__ = ["SEGMENTS", "Customers", "Segment", "draw_customers", "produced"]
 
-CHURN_PER_YEAR = 0.08
+CHURN_PER_YEAR, SENSOR_SHARE = 0.08, 0.25
 NEW_SHARE = 0.2  # of the customers come after the first day
-SENSOR_SHARE = 0.25
+"""Chosen, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Customers:
 def draw_customers(company: Company, fleet: Fleet, rng: Rng) -> Customers:
     """Customers of all segments, spread over the routes; a fifth comes later, 8 % a year leave."""
     count, days = company.customers, len(company.days)
-    segment = rng.choice(len(SEGMENTS), count, p=[one.share for one in SEGMENTS])
+    segment = rng.choice(len(SEGMENTS), count, p=[kind.share for kind in SEGMENTS])
     since = np.where(rng.random(count) < NEW_SHARE, rng.integers(1, max(days - 60, 2), count), 0)
     stays = np.ceil(rng.exponential(365 / CHURN_PER_YEAR, count)).astype(int) + 30
-    frequency = np.array([rng.choice(SEGMENTS[one].visits_a_week) for one in segment])
-    daily = np.array([one.kilograms_a_day for one in SEGMENTS])[segment] * rng.lognormal(0, 0.6, count)
+    frequency = np.array([rng.choice(SEGMENTS[place].visits_a_week) for place in segment])
+    daily = np.array([kind.kilograms_a_day for kind in SEGMENTS])[segment] * rng.lognormal(0, 0.6, count)
     between = daily * 7 / frequency
     return Customers(
         segment=segment,

@@ -34,11 +34,11 @@ class Faults:
 
     def sensed(self, level: Floats) -> Floats:
         """Fill levels (days × customers) as the sensors report them."""
-        found = level.copy()
+        reported = level.copy()
         if self.sensor is not None:
-            found[self.frozen : self.silent, self.sensor] = found[self.frozen, self.sensor]
-            found[self.silent : self.repaired, self.sensor] = np.nan
-        return found
+            reported[self.frozen : self.silent, self.sensor] = reported[self.frozen, self.sensor]
+            reported[self.silent : self.repaired, self.sensor] = np.nan
+        return reported
 
 
 def draw_faults(customers: Customers, days: int, rng: Rng) -> Faults:

@@ -15,6 +15,7 @@ __all__ = ["Operations", "operate"]
 
 MINUTES_PER_LIFT, KILOMETRES_PER_HOUR = 1.6, 32.0
 KILOGRAMS_PER_M3 = 140.0
+"""Chosen, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ def operate(rounds: Rounds, customers: Customers, fleet: Fleet, happenings: Happ
     lifts = by_group(rounds.emptied * customers.containers.astype(float), customers.route, len(fleet))
     missed = by_group(rounds.missed.astype(float), customers.route, len(fleet))
     drove = lifts > 0
-    storm, noise = happenings.storm[:, None], _noise(rng, lifts.shape)
+    storm = happenings.storm[:, None]
+    days, routes = lifts.shape
+    noise = persistent(rng.standard_normal((days, 5, routes)), 0.3).swapaxes(0, 1)
     distance = fleet.kilometres * (1 + 0.03 * noise[0]) + 0.2 * lifts
     pace = (fleet.skill - 0.08 * fleet.absent) * (1 - 0.05 * fleet.broken)
     usual = 60 * distance / KILOMETRES_PER_HOUR + MINUTES_PER_LIFT * lifts
@@ -75,10 +78,6 @@ def by_group(values: Floats, group: Ints, groups: int) -> Floats:
 
 def _where(happened: Bools, values: Floats) -> Floats:
     return np.where(happened, values, np.nan)
-
-
-def _noise(rng: Rng, shape: tuple[int, ...]) -> Floats:
-    return persistent(rng.standard_normal((shape[0], 5, *shape[1:])), 0.3).swapaxes(0, 1)
 
 
 def _volume(weight: Floats, fleet: Fleet, happenings: Happenings, rng: Rng) -> Floats:

@@ -45,8 +45,13 @@ def describe(
             "corrections": len(arrivals.corrections),
         },
         "segments": [
-            {"segment": one.name, "trend_a_year": one.trend_a_year, "wave": one.wave, "active_share": one.active_share}
-            for one in SEGMENTS
+            {
+                "segment": segment.name,
+                "trend_a_year": segment.trend_a_year,
+                "wave": segment.wave,
+                "active_share": segment.active_share,
+            }
+            for segment in SEGMENTS
         ],
         "holidays": [str(day.date()) for day in days[happenings.holiday]],
         "events": [event.to_json() for event in happenings.events],

@@ -32,8 +32,10 @@ def write_books(books: Books, folder: Path, form: Format = "csv") -> dict[str, P
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = {name: _write(frame, folder / f"{name}.{form}") for name, frame in frames.items()}
-        files["events"] = _events(books, folder / "events.csv")
-        files["truth"] = folder / "truth.json"
+        columns = ("event", "first", "last", "announced")
+        events = [(event.name, event.first, event.last, event.announced) for event in books.events]
+        files |= {"events": folder / "events.csv", "truth": folder / "truth.json"}
+        pd.DataFrame(events, columns=columns).to_csv(files["events"], index=False)
         files["truth"].write_text(json.dumps(books.truth, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise BadInput(f"can't be written: {error.strerror or error}", where=str(folder)) from error
@@ -41,24 +43,15 @@ def write_books(books: Books, folder: Path, form: Format = "csv") -> dict[str, P
 
 
 def _write(frame: pd.DataFrame, path: Path) -> Path:
+    """Text as text, times to the second (Parquet keeps milliseconds at least)."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.cast(pa.schema([(field.name, _kind(field.type)) for field in table.schema]))
+    schema = []
+    for field in table.schema:
+        kind = field.type if pa.types.is_floating(field.type) else pa.string()
+        schema.append((field.name, pa.timestamp("s", tz="UTC") if pa.types.is_timestamp(field.type) else kind))
+    table = table.cast(pa.schema(schema))
     if path.suffix == ".parquet":
         parquet.write_table(table, path)
     else:
         arrow_csv.write_csv(table, path)
-    return path
-
-
-def _kind(found: pa.DataType) -> pa.DataType:
-    """Text as text, times to the second (Parquet keeps milliseconds at least)."""
-    if pa.types.is_timestamp(found):
-        return pa.timestamp("s", tz="UTC")
-    return found if pa.types.is_floating(found) else pa.string()
-
-
-def _events(books: Books, path: Path) -> Path:
-    columns = ("event", "first", "last", "announced")
-    rows = [(event.name, event.first, event.last, event.announced) for event in books.events]
-    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
     return path

@@ -10,7 +10,7 @@ from mlops.simulation.drift.shifts import Switch
 from mlops.simulation.drift.world import Days, World
 from mlops.simulation.processes import DAYS_OF_YEAR, Rng
 
-__all__ = ["ABSENT", "Delivery", "deliver"]
+__all__ = ["ABSENT", "Delivery", "deliver_feed"]
 
 ABSENT = -1
 """The code of a category that did not arrive."""
@@ -33,25 +33,23 @@ class Delivery:
         return np.concatenate([self.numeric, *known, who, when], axis=-1)
 
 
-def deliver(world: World, values: Floats, codes: Ints, levels: tuple[int, ...], switch: Switch, rng: Rng) -> Delivery:
+def deliver_feed(
+    world: World, values: Floats, codes: Ints, levels: tuple[int, ...], switch: Switch, rng: Rng
+) -> Delivery:
     """A feed that repeats itself, loses values, sends unknown categories or sends rows twice while that is on."""
     entities = values.shape[1]
     lost, unknown, repeating = rng.random(values.shape), rng.random(codes.shape), rng.random((entities, 1))
     gone, came, doubled = rng.random(codes.shape), rng.random(values.shape[:2]), rng.random(values.shape[:2])
-    numeric = _repeated(values, repeating < switch.amount("stale", world.numeric)[:, None])
+    # each value, or the last before it that was fresh
+    stale = repeating < switch.amount("stale", world.numeric)[:, None]
+    fresh = np.maximum.accumulate(np.where(stale, 0, np.arange(len(values))[:, None, None]), axis=0)
+    numeric = np.take_along_axis(values, fresh, axis=0)
     rate = world.missing + (1 - world.missing) * switch.amount("missing", world.numeric)
     numeric = np.where(lost < rate[:, None], np.nan, numeric)
     new = unknown < switch.amount("new_category", world.categorical)[:, None]
     codes = np.where(gone < world.missing, ABSENT, np.where(new, np.array(levels, int), codes))
     times = (came >= world.absent) * (1 + (doubled < switch.amount("duplicated")))
     return Delivery(numeric, codes, times)
-
-
-def _repeated(values: Floats, stale: NDArray[np.bool_]) -> Floats:
-    """Each value, or the last before it that was fresh."""
-    place = np.arange(len(values))[:, None, None]
-    fresh = np.maximum.accumulate(np.where(stale, 0, place), axis=0)
-    return np.take_along_axis(values, fresh, axis=0)
 
 
 def _calendar(days: Days) -> Floats:

@@ -62,14 +62,10 @@ def _shocks(world: World, days: int, rng: Rng) -> Floats:
     own = persistent(correlated(rng, (days, world.entities), loadings, world.alike), slower)
     shock = np.sqrt(world.common) * together[:, None] + np.sqrt(1 - world.common) * own
     skewed = rng.random(world.numeric) < 0.25
-    shock[..., skewed] = _skewed(shock[..., skewed])
-    return np.asarray(shock)
-
-
-def _skewed(normal: Floats) -> Floats:
-    """A standardised lognormal of the same standard normals."""
+    # a standardised lognormal of the same standard normals
     mean, variance = np.exp(SKEW**2 / 2), np.expm1(SKEW**2) * np.exp(SKEW**2)
-    return np.asarray((np.exp(SKEW * normal) - mean) / np.sqrt(variance))
+    shock[..., skewed] = (np.exp(SKEW * shock[..., skewed]) - mean) / np.sqrt(variance)
+    return np.asarray(shock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +94,11 @@ class Labels:
 
 def draw_labels(world: World, days: Days, rng: Rng) -> Labels:
     """Three to six categories per feature, of unequal and seasonal size, with persistent days of their own."""
-    chances = tuple(_chances(days, 3 + place % 4, rng) for place in range(world.categorical))
+    chances = []
+    for levels in (3 + place % 4 for place in range(world.categorical)):
+        season = Season.draw(rng, levels, yearly=0.5, weekly=0.2).at(days.index)
+        daily = 0.2 * persistent(rng.standard_normal((len(days), levels)), 0.5)
+        score = np.exp(0.7 * rng.standard_normal(levels) + season + daily)
+        chances.append(np.asarray(score / score.sum(axis=1, keepdims=True)))
     shape = len(days), world.entities, world.categorical
-    return Labels(chances, rng.random(shape), rng.random(shape))
-
-
-def _chances(days: Days, levels: int, rng: Rng) -> Floats:
-    season = Season.draw(rng, levels, yearly=0.5, weekly=0.2).at(days.index)
-    daily = 0.2 * persistent(rng.standard_normal((len(days), levels)), 0.5)
-    score = np.exp(0.7 * rng.standard_normal(levels) + season + daily)
-    return np.asarray(score / score.sum(axis=1, keepdims=True))
+    return Labels(tuple(chances), rng.random(shape), rng.random(shape))

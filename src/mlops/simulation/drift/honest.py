@@ -6,14 +6,14 @@ import numpy as np
 
 from mlops.arrays import Floats
 
-__all__ = ["backtest"]
+__all__ = ["honest_predictions"]
 
 LAG_DAYS = 7  # an outcome is known so many days after its day
-REFIT_DAYS = 28
-PENALTY = 5.0
+REFIT_DAYS = 28  # chosen, not measured
+PENALTY = 5.0  # chosen, not measured: columns are standardised
 
 
-def backtest(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floats:
+def honest_predictions(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floats:
     """Predictions of the days from `first` on; from `frozen` on by one model, before it by one refitted every 28 days.
 
     `inputs` is days × rows × columns, missing as NaN; `target` is days × rows, NaN where nobody learns it. The model
@@ -26,11 +26,13 @@ def backtest(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floa
     learnt = np.isfinite(target)
     predicted, seen = np.full(target.shape, np.nan), 0
     products, moments = np.zeros((columns.shape[-1],) * 2), np.zeros(columns.shape[-1])
+    penalty = PENALTY * np.eye(len(moments))
+    penalty[0, 0] = 0  # the level, first, is free
     for start, end in _blocks(first, frozen, len(target)):
         fresh = slice(seen, start - LAG_DAYS)
         rows, outcomes = columns[fresh][learnt[fresh]], target[fresh][learnt[fresh]]
         products, moments, seen = products + rows.T @ rows, moments + rows.T @ outcomes, start - LAG_DAYS
-        predicted[start:end] = columns[start:end] @ _ridge(products, moments)
+        predicted[start:end] = columns[start:end] @ np.linalg.solve(products + penalty, moments)
     return predicted
 
 
@@ -39,10 +41,3 @@ def _blocks(first: int, frozen: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + REFIT_DAYS, frozen)
     if frozen < end:
         yield frozen, end
-
-
-def _ridge(products: Floats, moments: Floats) -> Floats:
-    """Coefficients from the sums of products of the columns and with the target; the level, first, is free."""
-    penalty = PENALTY * np.eye(len(moments))
-    penalty[0, 0] = 0
-    return np.asarray(np.linalg.solve(products + penalty, moments))

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlops.arrays import Floats
 from mlops.errors import BadInput
-from mlops.simulation.drift.delivery import Delivery, deliver
+from mlops.simulation.drift.delivery import Delivery, deliver_feed
 from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
-from mlops.simulation.drift.honest import backtest
+from mlops.simulation.drift.honest import honest_predictions
 from mlops.simulation.drift.outcome import draw_outcome
 from mlops.simulation.drift.shifts import Shift, Switch, chosen
 from mlops.simulation.drift.world import Days, World, draw_days
@@ -22,7 +21,7 @@ from mlops.simulation.processes import Rng, streams
 __all__ = ["Life", "Truth", "simulate_life"]
 
 LETTERS = np.array([*ascii_lowercase, None], dtype=object)  # a category by its code; −1 did not arrive
-MATERIAL = 1.1  # times the loss of the same life without the shift
+MATERIAL = 1.1  # times the loss of the same life without the shift; chosen, not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +120,10 @@ def _play(world: World, seed: int, shift: Shift | None) -> _Played:
     switch = _switch(world, shift, numeric, picks)
     values, codes = numeric.values(days, switch), labels.codes(switch)
     target = outcome.target(numeric.standard(values), codes, switch)
-    delivery = deliver(world, values, codes, labels.levels, switch, feed)
+    delivery = deliver_feed(world, values, codes, labels.levels, switch, feed)
     learnt = np.where(delivery.times > 0, target, np.nan)
     inputs = delivery.inputs(days, labels.levels)
-    predicted = backtest(inputs, learnt, first=world.warmup_days, frozen=world.live_from)
+    predicted = honest_predictions(inputs, learnt, first=world.warmup_days, frozen=world.live_from)
     return _Played(days, switch, delivery, target, predicted + world.noise * switch.amount("prediction"), numeric.scale)
 
 
@@ -133,13 +132,12 @@ def _switch(world: World, shift: Shift | None, numeric: Numeric, rng: Rng) -> Sw
     live_day = np.arange(world.live_from + world.live_days) - world.live_from
     if shift is None:
         return Switch(None, np.zeros(len(live_day)))
-    return Switch(shift, shift.weight(live_day), chosen(rng, _candidates(world, shift, numeric), shift.columns))
-
-
-def _candidates(world: World, shift: Shift, numeric: Numeric) -> NDArray[np.int_]:
     if shift.kind in ("amplitude", "phase"):
-        return np.flatnonzero(numeric.season.amplitude >= np.median(numeric.season.amplitude))
-    return np.arange({"numeric": world.numeric, "categorical": world.categorical}.get(shift.of.touches, 0))
+        candidates = np.flatnonzero(numeric.season.amplitude >= np.median(numeric.season.amplitude))
+    else:
+        columns = {"numeric": world.numeric, "categorical": world.categorical}
+        candidates = np.arange(columns.get(shift.of.touches, 0))
+    return Switch(shift, shift.weight(live_day), chosen(rng, candidates, shift.columns))
 
 
 def _frame(world: World, played: _Played) -> pd.DataFrame:
@@ -147,11 +145,10 @@ def _frame(world: World, played: _Played) -> pd.DataFrame:
     shown = slice(world.warmup_days, None)
     times = played.delivery.times[shown].ravel()
     days, entities = played.days.index[shown], world.entities
-    columns: dict[str, Any] = {
-        "ds": days.repeat(entities),
-        "entity": np.tile(np.array(_entity_names(entities), dtype=object), len(days)),
-    }
-    numeric, codes = (_flat(part[shown]) for part in (played.delivery.numeric, played.delivery.codes))
+    names = np.array([f"route_{place:02}" for place in range(1, entities + 1)], dtype=object)
+    columns: dict[str, Any] = {"ds": days.repeat(entities), "entity": np.tile(names, len(days))}
+    numeric = played.delivery.numeric[shown].reshape(-1, world.numeric)
+    codes = played.delivery.codes[shown].reshape(-1, world.categorical)
     columns |= dict(zip(world.numeric_names, numeric.T, strict=True))
     columns |= {name: LETTERS[codes[:, place]] for place, name in enumerate(world.categorical_names)}
     columns["holiday"] = played.days.holiday[shown].repeat(entities) > 0
@@ -159,19 +156,12 @@ def _frame(world: World, played: _Played) -> pd.DataFrame:
     return pd.DataFrame(columns).loc[np.arange(len(times)).repeat(times)].reset_index(drop=True)
 
 
-def _flat(values: Any) -> Any:
-    return values.reshape(-1, values.shape[-1])
-
-
-def _entity_names(entities: int) -> list[str]:
-    return [f"route_{place:02}" for place in range(1, entities + 1)]
-
-
 def _truth(world: World, shift: Shift, played: _Played, quiet: _Played) -> Truth:
     onset = world.live_from + shift.onset
     complete = min(onset + shift.ramp_days, len(played.days) - 1)
-    names = _touched(world, shift, played.switch)
-    loss, without = (np.abs(one.target - one.predicted)[complete:].mean() for one in (played, quiet))
+    of_kind = world.categorical_names if shift.of.touches == "categorical" else world.numeric_names
+    names = tuple(of_kind[place] for place in played.switch.columns)
+    loss, without = (np.abs(life.target - life.predicted)[complete:].mean() for life in (played, quiet))
     ratio = float(loss / without)
     return Truth(
         kind=shift.kind,
@@ -186,8 +176,3 @@ def _truth(world: World, shift: Shift, played: _Played, quiet: _Played) -> Truth
         performance=ratio >= MATERIAL,
         loss_ratio=ratio,
     )
-
-
-def _touched(world: World, shift: Shift, switch: Switch) -> tuple[str, ...]:
-    names = world.categorical_names if shift.of.touches == "categorical" else world.numeric_names
-    return tuple(names[place] for place in switch.columns)

@@ -10,13 +10,13 @@ from mlops.arrays import Floats
 from mlops.errors import BadInput, UnknownName
 from mlops.simulation.processes import Rng
 
-__all__ = ["KINDS", "Kind", "Shift", "Switch", "chosen"]
+__all__ = ["KINDS", "Shift", "ShiftKind", "Switch", "chosen"]
 
 Touches = Literal["numeric", "categorical", "target", "rows", "prediction"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ShiftKind:
     """A kind of shift: what its size counts, the size that changes nothing, and what is true once it is on.
 
     `drifts`: the distribution of the touched columns, given the calendar, is another; `concept`: that of the target,
@@ -36,19 +36,21 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("level", "numeric", 2.0, "deviations from the calendar, added", drifts=True),
-        Kind("variance", "numeric", 2.0, "times the deviation from the calendar", neutral=1.0, drifts=True),
-        Kind("amplitude", "numeric", 1.5, "times the yearly wave", neutral=1.0, drifts=True),
-        Kind("phase", "numeric", 45.0, "days that the yearly wave comes later", drifts=True),
-        Kind("mix", "categorical", 0.2, "share of rows that turn into one category", drifts=True),
-        Kind("new_category", "categorical", 0.1, "share of rows with a category never seen", drifts=True, fault=True),
-        Kind("missing", "numeric", 0.3, "share of values that are missing", fault=True),
-        Kind("stale", "numeric", 1.0, "share of entities that repeat their last value", drifts=True, fault=True),
-        Kind("duplicated", "rows", 0.5, "share of rows that are delivered twice", fault=True),
-        Kind("concept_level", "target", 1.0, "deviations of the noise, added to the target", concept=True),
-        Kind("concept_slope", "numeric", 0.7, "noise deviations per feature deviation, added", concept=True),
-        Kind("label_noise", "target", 2.0, "times the noise of the target", neutral=1.0, concept=True),
-        Kind("prediction", "prediction", 1.0, "deviations of the noise, added to the prediction"),
+        ShiftKind("level", "numeric", 2.0, "deviations from the calendar, added", drifts=True),
+        ShiftKind("variance", "numeric", 2.0, "times the deviation from the calendar", neutral=1.0, drifts=True),
+        ShiftKind("amplitude", "numeric", 1.5, "times the yearly wave", neutral=1.0, drifts=True),
+        ShiftKind("phase", "numeric", 45.0, "days that the yearly wave comes later", drifts=True),
+        ShiftKind("mix", "categorical", 0.2, "share of rows that turn into one category", drifts=True),
+        ShiftKind(
+            "new_category", "categorical", 0.1, "share of rows with a category never seen", drifts=True, fault=True
+        ),
+        ShiftKind("missing", "numeric", 0.3, "share of values that are missing", fault=True),
+        ShiftKind("stale", "numeric", 1.0, "share of entities that repeat their last value", drifts=True, fault=True),
+        ShiftKind("duplicated", "rows", 0.5, "share of rows that are delivered twice", fault=True),
+        ShiftKind("concept_level", "target", 1.0, "deviations of the noise, added to the target", concept=True),
+        ShiftKind("concept_slope", "numeric", 0.7, "noise deviations per feature deviation, added", concept=True),
+        ShiftKind("label_noise", "target", 2.0, "times the noise of the target", neutral=1.0, concept=True),
+        ShiftKind("prediction", "prediction", 1.0, "deviations of the noise, added to the prediction"),
     )
 }
 
@@ -75,7 +77,7 @@ class Shift:
             raise BadInput(f"the size of {self.kind} is {self.amount:g}; it is a share, expected 0 to 1")
 
     @property
-    def of(self) -> Kind:
+    def of(self) -> ShiftKind:
         """What the kind says."""
         return KINDS[self.kind]
 
@@ -99,11 +101,11 @@ class Switch:
 
     def amount(self, kind: str, columns: int = 1) -> Floats:
         """Days × columns: the size of a kind as it stands, its neutral size where this shift does not touch."""
-        found = np.full((len(self.weight), columns), KINDS[kind].neutral)
+        amounts = np.full((len(self.weight), columns), KINDS[kind].neutral)
         if self.shift is not None and self.shift.kind == kind:
             gap = self.shift.amount - KINDS[kind].neutral
-            found[:, list(self.columns or (0,))] += gap * self.weight[:, None]
-        return found
+            amounts[:, list(self.columns or (0,))] += gap * self.weight[:, None]
+        return amounts
 
 
 def chosen(rng: Rng, candidates: NDArray[np.int_], count: int) -> tuple[int, ...]:

@@ -82,11 +82,8 @@ def draw_days(world: World, rng: Rng) -> Days:
     start = EARLIEST + pd.Timedelta(days=int(rng.integers(0, 365)))
     index = pd.date_range(start, periods=world.live_from + world.live_days, freq="D")
     holiday = np.minimum(Calendar(world.country).count(index.tz_localize(None), GRANULARITIES["daily"]), 1.0)
-    return Days(index, holiday, _storms(rng, len(index), world.storms_per_year))
-
-
-def _storms(rng: Rng, days: int, per_year: float) -> NDArray[np.float64]:
-    """Exponential strengths that fade over three days."""
-    struck = np.where(rng.random(days) < per_year / 365, rng.exponential(1.0, days) + 0.5, 0.0)
-    fading = 0.6 ** np.arange(STORM_DAYS)
-    return np.asarray(np.convolve(struck, fading)[:days])
+    # exponential strengths that fade over three days
+    happens = rng.random(len(index)) < world.storms_per_year / 365
+    struck = np.where(happens, rng.exponential(1.0, len(index)) + 0.5, 0.0)
+    storm = np.convolve(struck, 0.6 ** np.arange(STORM_DAYS))[: len(index)]
+    return Days(index, holiday, np.asarray(storm))

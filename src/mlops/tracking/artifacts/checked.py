@@ -96,7 +96,7 @@ def checked_files(database: Database, version: ModelVersion, folder: Path, *, un
     model = fetch(version, folder)
     problem = next(changed(anchor.files, digests(model)), None)
     if problem is not None:
-        _tell(database, anchor.version_id, f"its file {problem}")
+        _report(database, anchor.version_id, f"its file {problem}")
         raise Refused(
             f"{version.uri} is not loaded: its file {problem}; nothing of it was run; bring its files back from a"
             f" backup, or another version: `mlops registry rollback {version.name}`"
@@ -203,17 +203,19 @@ def refusal(model: Path) -> str | None:
     loaded whose library reads a format that runs nothing.
     """
     try:
-        flavors, found = _function(model)
+        flavors, function = _function(model)
     except (OSError, ValueError, TypeError, LookupError, RecursionError, yaml.YAMLError) as error:
         return f"its {MODEL_FILE} tells no flavour python_function ({one_line(f'{type(error).__name__}: {error}')})"
-    if found.get("code"):
-        return f"it brings code of its own ({one_line(repr(found['code']))})"
-    loader = found.get("loader_module")
+    if function.get("code"):
+        return f"it brings code of its own ({one_line(repr(function['code']))})"
+    loader = function.get("loader_module")
     if loader in OUR_LOADERS:
-        return _refusal_of_code(model, found)
+        return _refusal_of_code(model, function)
     if loader in FORMATS:
         library = dict(flavors.get(loader.removeprefix("mlflow.")) or {})
-        for place in (one.get(name) for one in (found, library) for name in ("data", "model_path", "pickled_model")):
+        for place in (
+            part.get(name) for part in (function, library) for name in ("data", "model_path", "pickled_model")
+        ):
             if Path(str(place)).name != str(place):  # another file would be read than those that were compared
                 return f"its data {one_line(repr(place))} are not beside its {MODEL_FILE}"
         return FORMATS[loader](library)
@@ -238,18 +240,20 @@ def signature_of(database: Database, version: ModelVersion) -> Signature:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = read_model(_model_file(database, version, folder)).signature
+            signature = read_model(_model_file(database, version, folder)).signature
         except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
             return {}
-    if found is None or found.inputs is None:
+    if signature is None or signature.inputs is None:
         return {}
-    columns = [_column(column, place) for place, column in enumerate(found.inputs.inputs)]
-    given = [_column(column, place) for place, column in enumerate(found.outputs.inputs if found.outputs else ())]
+    columns = [_column(column, place) for place, column in enumerate(signature.inputs.inputs)]
+    given = [
+        _column(column, place) for place, column in enumerate(signature.outputs.inputs if signature.outputs else ())
+    ]
     return {
         "required": {name: kind for name, kind, required in columns if required},
         "optional": {name: kind for name, kind, required in columns if not required},
         "outputs": {name: kind for name, kind, _ in given},
-        "params": {param.name: str(param.dtype) for param in (found.params.params if found.params else ())},
+        "params": {param.name: str(param.dtype) for param in (signature.params.params if signature.params else ())},
     }
 
 
@@ -268,7 +272,7 @@ def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return flavors, dict(flavors["python_function"])
 
 
-def _tell(database: Database, version_id: int, problem: str) -> None:
+def _report(database: Database, version_id: int, problem: str) -> None:
     """Record that a version is not what was anchored, and open the alert about it."""
     with database.transaction() as transaction:
         transaction.run("set_version_verified", version_id=version_id, problem=problem)
@@ -279,18 +283,18 @@ def _makes_forecasts(path: str) -> bool:
     return path.startswith(f"{ARTIFACTS}/") or ("/" not in path and path.endswith(".py"))
 
 
-def _refusal_of_code(model: Path, found: Mapping[str, Any]) -> str | None:
+def _refusal_of_code(model: Path, function: Mapping[str, Any]) -> str | None:
     """Of a model from code: it has to be a file of a release, which reads the artifacts that lie in their place."""
-    said = found.get("model_code_path")
-    if not isinstance(said, str) or found.get("data") or found.get("python_model"):
+    said = function.get("model_code_path")
+    if not isinstance(said, str) or function.get("data") or function.get("python_model"):
         return "it is a pickled Python model"
     code = model / Path(said).name
     digest = hashlib.sha256(code.read_bytes()).hexdigest() if code.is_file() else None
     if digest not in RELEASED:
         return f"its code {code.name} ({digest[:12] if digest else 'not there'}…) is of no release of mlops"
-    places = found.get("artifacts")
+    places = function.get("artifacts")
     if not isinstance(places, dict) or any(
-        not isinstance(one, dict) or one.get("path") != f"{ARTIFACTS}/{name}" for name, one in places.items()
+        not isinstance(place, dict) or place.get("path") != f"{ARTIFACTS}/{name}" for name, place in places.items()
     ):
         return f"its artifacts are not those in its folder {ARTIFACTS}"
     return None
@@ -314,7 +318,7 @@ def _of_sklearn(library: Mapping[str, Any]) -> str | None:
     if library.get("serialization_format") != "skops":
         return "its scikit-learn model is pickled; MLflow writes one without by serialization_format='skops'"
     asked = library.get("skops_trusted_types") or []
-    unknown = [one for one in asked if one not in TRUSTED] if isinstance(asked, list) else [asked]
+    unknown = [kind for kind in asked if kind not in TRUSTED] if isinstance(asked, list) else [asked]
     return f"it wants the types {one_line(repr(unknown))} to be trusted, which may run code" if unknown else None
 
 
@@ -354,8 +358,5 @@ def _deserialization(*, allowed: bool) -> Iterator[None]:
 
 
 def _column(column: Any, place: int) -> tuple[str, str, bool]:
-    return column.name or str(place), _type(column), bool(getattr(column, "required", True))
-
-
-def _type(column: Any) -> str:
-    return str(getattr(column.type, "name", column.type))
+    kind = str(getattr(column.type, "name", column.type))
+    return column.name or str(place), kind, bool(getattr(column, "required", True))

@@ -52,15 +52,15 @@ def look(store: Store, database: Database) -> Iterator[Look]:
 
 def look_within(store: Store, database: Database, seconds: float) -> list[Look]:
     """What can be seen within so many seconds."""
-    found: list[Look] = []
+    looks: list[Look] = []
 
     def run() -> None:
-        found.extend(look(store, database))
+        looks.extend(look(store, database))
 
     thread = threading.Thread(target=run, name="look at model files", daemon=True)
     thread.start()
     thread.join(seconds)
-    return list(found)
+    return list(looks)
 
 
 class Looking:
@@ -71,7 +71,7 @@ class Looking:
     ) -> None:
         self._look, self._changed, self._every = look, changed, every_seconds
         self._thread: threading.Thread | None = None
-        self._began, self._aliases, self._found = -every_seconds, dict[str, int](), list[Look]()
+        self._began, self._aliases, self._seen = -every_seconds, dict[str, int](), list[Look]()
 
     def seen(self, aliases: Mapping[str, int]) -> list[Look]:
         """What the last look saw; another one begins when that is old, or when the aliases are others now."""
@@ -80,16 +80,16 @@ class Looking:
             self._aliases, self._began = dict(aliases), time.monotonic()
             self._thread = threading.Thread(target=self._run, name="look at model files", daemon=True)
             self._thread.start()
-        return self._found
+        return self._seen
 
     def _run(self) -> None:
         try:
-            found = list(self._look())
+            looks = list(self._look())
         except Exception:
             log.debug("a look at model files failed", exc_info=True)
             return
-        before, self._found = self._found, found
-        if found != before:
+        before, self._seen = self._seen, looks
+        if looks != before:
             self._changed()
 
 
@@ -102,10 +102,10 @@ def _place(store: Store, name: str, version: int) -> str | None:
 
 def _there(store: Store, place: str) -> bool | None:
     try:
-        found = mlflow.artifacts.list_artifacts(artifact_uri=place, tracking_uri=store.uri)
+        listed = mlflow.artifacts.list_artifacts(artifact_uri=place, tracking_uri=store.uri)
     except MlflowException as error:
         return False if error.error_code == "RESOURCE_DOES_NOT_EXIST" else None
     except Exception:
         log.debug("%s can't be looked at", place, exc_info=True)  # each artifact store has errors of its own
         return None
-    return any(one.path.rpartition("/")[2] == MODEL_FILE for one in found)
+    return any(file.path.rpartition("/")[2] == MODEL_FILE for file in listed)

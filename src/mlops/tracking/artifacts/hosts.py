@@ -43,7 +43,7 @@ HTTP = frozenset({"http", "https", "mlflow-artifacts"})
 PORTS = {"http": 80, "https": 443}
 TIMEOUT_SECONDS, RETRIES = 10, 1
 """Of a host that is not the tracking server; MLflow's own 7 retries of 120 seconds are a quarter of an hour."""
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**20  # of a file that is being downloaded; chosen, not measured
 Resolve = Callable[[str], Iterable[str]]
 
 
@@ -87,7 +87,7 @@ class ArtifactHosts:
     @classmethod
     def of(cls, setting: str, tracking_uri: str) -> "ArtifactHosts":
         """As MLOPS_ARTIFACT_HOSTS says, by commas; BadInput for an entry that is no host."""
-        entries = tuple(Entry.of(one.strip()) for one in setting.split(",") if one.strip())
+        entries = tuple(Entry.of(entry.strip()) for entry in setting.split(",") if entry.strip())
         return cls(entries, urlsplit(tracking_uri))
 
     def is_tracking(self, uri: str) -> bool:
@@ -113,12 +113,12 @@ class ArtifactHosts:
         shown = f"{place.scheme}://{host}" if host else f"{place.scheme}:"
         if "\\" in place.netloc or any(letter.isspace() for letter in place.netloc):
             return f"{shown} is no address of a host"
-        entries = [one for one in self.listed if one.takes(place)]
+        entries = [entry for entry in self.listed if entry.takes(place)]
         if not entries:
             wanted = host if place.scheme in HTTP else shown
             return f"{shown} is not the tracking server; if these files are to be trusted, list {wanted} in {SETTING}"
         if host and place.scheme not in BUCKETS and not _names_an_address(host):
-            near = next((one for one in (resolve or _addresses)(host) if _is_near(one)), None)
+            near = next((address for address in (resolve or _addresses)(host) if _is_near(address)), None)
             if near is not None:
                 return f"{shown} is listed in {SETTING}, but leads to {near}, on this machine or its link"
         return None
@@ -175,22 +175,22 @@ class _Http(HttpArtifactRepository):
         return MlflowHostCreds(host=address)  # type: ignore[no-untyped-call]
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """The files below a path, as an MLflow server tells them; another server tells nothing."""
+        """The files below a path, as an MLflow server lists them; another server lists nothing."""
         endpoint = "/mlflow-artifacts/artifacts"
-        address, found, tail = self.artifact_uri.partition(endpoint)
-        if not found:
+        address, separator, tail = self.artifact_uri.partition(endpoint)
+        if not separator:
             return []
         root = tail.lstrip("/")
         answer = self._get(self._credentials(address), endpoint, params={"path": posixpath.join(root, path or "")})
         files = []
-        for one in answer.json().get("files", []):
-            name = validate_path_is_safe(one["path"])  # type: ignore[no-untyped-call]
-            size = int(one["file_size"]) if "file_size" in one else None
-            files.append(FileInfo(posixpath.join(path, name) if path else name, one["is_dir"], size))
+        for listed in answer.json().get("files", []):
+            name = validate_path_is_safe(listed["path"])  # type: ignore[no-untyped-call]
+            size = int(listed["file_size"]) if "file_size" in listed else None
+            files.append(FileInfo(posixpath.join(path, name) if path else name, listed["is_dir"], size))
         alone = len(files) == 1 and not files[0].is_dir and path is not None
         if alone and files[0].path == posixpath.join(path or "", posixpath.basename(path or "")):
             return []  # the path is a file
-        return sorted(files, key=lambda one: str(one.path))
+        return sorted(files, key=lambda file: str(file.path))
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         answer = self._get(self._host_creds, posixpath.join("/", remote_file_path), stream=True)
@@ -222,15 +222,15 @@ def _names_an_address(host: str) -> bool:
 
 
 def _is_near(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
-    return found.is_loopback or found.is_link_local or found.is_unspecified
+    written = ipaddress.ip_address(address.partition("%")[0])
+    meant = getattr(written, "ipv4_mapped", None) or written
+    return meant.is_loopback or meant.is_link_local or meant.is_unspecified
 
 
 def _addresses(host: str) -> list[str]:
     """Where a name leads; nowhere when it is unknown, which the request then says."""
     try:
-        return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        return [str(answer[4][0]) for answer in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
     except OSError:
         return []
 

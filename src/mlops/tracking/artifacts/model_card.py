@@ -14,10 +14,10 @@ MODEL_FILE = "MLmodel"
 
 def model_card(model: Path) -> dict[str, Any]:
     """The document of a model in a folder; raises what YAML raises, whoever has written the file."""
-    found = yaml.load((model / MODEL_FILE).read_text(encoding="utf-8"), yaml.CSafeLoader)
-    if not isinstance(found, dict):
-        raise TypeError(f"{MODEL_FILE} holds a {type(found).__name__}")
-    return found
+    card = yaml.load((model / MODEL_FILE).read_text(encoding="utf-8"), yaml.CSafeLoader)
+    if not isinstance(card, dict):
+        raise TypeError(f"{MODEL_FILE} holds a {type(card).__name__}")
+    return card
 
 
 def read_model(model: Path) -> Model:

@@ -1,4 +1,4 @@
-"""Whether a model still is what was anchored: its document, what is told of it, and each file."""
+"""Whether a model still is what was anchored: its document, what is recorded of it, and each file."""
 
 import logging
 import tempfile

@@ -57,11 +57,11 @@ def calendar_days(country: str | None, events: list[Any], first: date, last: dat
     """The holidays and events of a country and a model's own, `first` and `last` included, as rows."""
     from mlops.panels.calendar import Calendar  # the library of holidays is read when there is something to find
 
-    calendar, found = Calendar.of(country, events), []
+    calendar, rows = Calendar.of(country, events), []
     for day, name, share in calendar.days(first, last).itertuples(index=False):
-        events = [one for one in calendar.events if one.name == name and one.first <= day.date() <= one.last]
-        event = events[0] if events else None
-        about = {series for one in events for series in one.series} if all(one.series for one in events) else set()
+        of_day = [event for event in calendar.events if event.name == name and event.first <= day.date() <= event.last]
+        event = of_day[0] if of_day else None
+        about = {name for event in of_day for name in event.series} if all(event.series for event in of_day) else set()
         row = {
             "day": str(day.date()),
             "name": name,
@@ -70,5 +70,5 @@ def calendar_days(country: str | None, events: list[Any], first: date, last: dat
             "announced": str(event.announced) if event and event.announced else None,
             "series": sorted(about) or None,
         }
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows

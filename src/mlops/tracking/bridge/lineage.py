@@ -26,11 +26,14 @@ from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, read_lineage
 __all__ = ["mirror_lineage"]
 
 BATCH = 100
-"""Versions that claim a lineage are all read, so many in a transaction."""
+"""Versions that claim a lineage are all read, so many in a transaction; chosen, not measured."""
 FOREIGN, AGAIN = 25, 5
-"""Of versions that claim none so many are read in one sync; of those whose files could not be read, so many again."""
+"""Of versions that claim none so many are read in one sync; of those whose files could not be read, so many again.
+
+Chosen, not measured: a sync is to end soon.
+"""
 SECONDS = 60
-"""For which files are waited for in one sync; what has not come by then is tried again, as what can't be read."""
+"""Files are waited for so long in one sync; what comes later is tried again, as what can't be read. Chosen."""
 SILENT = "its host did not answer in time, or could not answer for another version"
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
@@ -60,15 +63,23 @@ def mirror_lineage(database: Database, touched: list[int], *, foreign: bool = Tr
 
 def _read(database: Database, *, claiming: bool, most: int, again: int, touched: list[int]) -> int:
     """Read some versions' files within SECONDS; how many were."""
+
+    def read(version: UnreadVersion) -> Document:
+        """What a version's files say; one that has an anchor is compared with it instead."""
+        if version.files is None:
+            return _carried(version)
+        verify(database, version)
+        return {}
+
     with database.transaction() as transaction:
         asked = {"claiming": claiming, "most": most, "again": again, "unreadable": f"%{UNREADABLE}%"}
         unread = transaction.rows("unread_versions", of=UnreadVersion, **asked)
     # files may be far away: no lock, no transaction is held
-    found = _of_each(unread, lambda version: _of(database, version))
-    anchored = [one.version_id for one in unread if one.files is not None and one.version_id in found]
-    new = [one for one in unread if one.files is None]
-    read = [found.get(one.version_id) or _key(one) | _incomplete(SILENT) for one in new]
-    news = [said for one, said in zip(new, read, strict=True) if not one.again or not _unreadable(said)]
+    documents = _read_each(unread, read)
+    anchored = [row.version_id for row in unread if row.files is not None and row.version_id in documents]
+    new = [row for row in unread if row.files is None]
+    said = [documents.get(row.version_id) or _key(row) | _incomplete(SILENT) for row in new]
+    news = [document for row, document in zip(new, said, strict=True) if not row.again or not _unreadable(document)]
     _write(database, anchored, news, touched)
     return len(anchored) + len(new)
 
@@ -88,7 +99,7 @@ def _write(database: Database, anchored: Sequence[int], news: Sequence[Document]
             transaction.run("set_feature_importance")
 
 
-def _of_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], Document]) -> dict[int, Document]:
+def _read_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], Document]) -> dict[int, Document]:
     """What was read of each version within SECONDS, by its id; a host that does not answer holds up its own only.
 
     After a version of another host that can't be read nothing more is asked of that host.
@@ -96,16 +107,16 @@ def _of_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], 
     hosts: dict[tuple[str, str], list[UnreadVersion]] = {}
     for version in versions:
         hosts.setdefault(urlsplit(version.source or "")[:2], []).append(version)
-    found: dict[int, Document] = {}
+    documents: dict[int, Document] = {}
     over = threading.Event()
 
     def read_those_of(host: str, some: Sequence[UnreadVersion]) -> None:
         for version in some:
-            said = read(version)
+            document = read(version)
             if over.is_set():
                 return
-            found[version.version_id] = said
-            if host and _unreadable(said):
+            documents[version.version_id] = document
+            if host and _unreadable(document):
                 return
 
     threads = [
@@ -118,28 +129,20 @@ def _of_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], 
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     over.set()
-    return dict(found)
+    return dict(documents)
 
 
-def _of(database: Database, version: UnreadVersion) -> Document:
-    """What a version's files say; one that has an anchor is compared with it instead."""
-    if version.files is None:
-        return _found(version)
-    verify(database, version)
-    return {}
-
-
-def _found(unread: UnreadVersion) -> Document:
+def _carried(unread: UnreadVersion) -> Document:
     """What a version's model says of itself, and the digests of its files, unless something contradicts it."""
     key, version = _key(unread), unread.registered
     try:
         with tempfile.TemporaryDirectory() as folder:
             model = fetch(version, Path(folder))
-            found = read_lineage(version, model)
-            if found["lineage_state"] == "complete":
-                return key | found | {"claims": claims_training(found["lineage"]), "files": digests(model)}
-            carries_none = found["lineage_problem"] == CARRIES_NONE
-            return key | found | ({"claims": False, "files": digests(model)} if carries_none else {})
+            carried = read_lineage(version, model)
+            if carried["lineage_state"] == "complete":
+                return key | carried | {"claims": claims_training(carried["lineage"]), "files": digests(model)}
+            carries_none = carried["lineage_problem"] == CARRIES_NONE
+            return key | carried | ({"claims": False, "files": digests(model)} if carries_none else {})
     except ModelNotFound as error:
         return key | _incomplete(str(error))
     except Exception as error:  # one odd file never stops the others
@@ -155,5 +158,5 @@ def _incomplete(why: str) -> Document:
     return {"lineage_state": "incomplete", "lineage_problem": one_line(f"the model's {UNREADABLE}: {why}")}
 
 
-def _unreadable(found: Document) -> bool:
-    return UNREADABLE in (found.get("lineage_problem") or "")
+def _unreadable(document: Document) -> bool:
+    return UNREADABLE in (document.get("lineage_problem") or "")

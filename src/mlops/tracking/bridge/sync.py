@@ -23,15 +23,14 @@ from mlops.db.retry import again_when_lost
 from mlops.db.snapshot import snapshot
 from mlops.errors import Refused
 from mlops.tracking.bridge.calendars import mirror_calendars
-from mlops.tracking.bridge.identity import Known, Seen, recognise
+from mlops.tracking.bridge.identity import MirroredModel, RegistryModel, recognise
 from mlops.tracking.bridge.lineage import mirror_lineage
-from mlops.tracking.bridge.read_api import ByApi, reachable
-from mlops.tracking.bridge.read_sql import ByQuery
+from mlops.tracking.bridge.read import ByApi, ByQuery, reachable
 from mlops.tracking.registry import ModelVersion, add_version
 from mlops.tracking.runs import Logged
 from mlops.tracking.store import Store
 
-__all__ = ["How", "Synced", "register", "sync"]
+__all__ = ["How", "Synced", "register_version", "sync"]
 
 How = Literal["api", "sql"]
 PASSWORD = re.compile(r"(?<=://)[^/@]*@|(?<=[?&])password=[^&]*&?")
@@ -122,7 +121,9 @@ def sync(
     return _sync(store, database, how, adopt, None, foreign=foreign)
 
 
-def register(store: Store, database: Database, name: str, logged: Logged, tags: Mapping[str, str]) -> ModelVersion:
+def register_version(
+    store: Store, database: Database, name: str, logged: Logged, tags: Mapping[str, str]
+) -> ModelVersion:
     """Register a model that was logged here as the next version of a name and its challenger, mirror and anchor it.
 
     What is anchored is what this process knows of it; nothing is read back from the store. Raises what `sync` raises:
@@ -210,7 +211,7 @@ def _mirror(
             seconds=time.monotonic() - began,
         )
     assert live is not None
-    changed = {f"{one.what} {one.change}": one.rows for one in changes}
+    changed = {f"{change.what} {change.change}": change.rows for change in changes}
     seconds = time.monotonic() - began
     return Synced(live.models, live.versions, live.aliases, registry.how, seconds, changed), touched
 
@@ -218,7 +219,9 @@ def _mirror(
 @contextmanager
 def _registry(store: Store, how: How | None) -> Iterator[Registry]:
     """The registry of a store, by SQL where that can be."""
-    if how != "api" and store.uri.startswith("postgres") and not _workspaces():
+    # with workspaces MLflow shows a part of its registry only, and does not say which one
+    workspaces = bool(MLFLOW_ENABLE_WORKSPACES.get())  # type: ignore[no-untyped-call]
+    if how != "api" and store.uri.startswith("postgres") and not workspaces:
         with snapshot(store.uri) as tables:
             if tables.one("registry_tables_known") == (True,):
                 yield ByQuery(tables)
@@ -231,16 +234,11 @@ def _registry(store: Store, how: How | None) -> Iterator[Registry]:
         yield ByApi(store.client)
 
 
-def _workspaces() -> bool:
-    """Whether MLflow shows a part of its registry only; which one is its secret."""
-    return bool(MLFLOW_ENABLE_WORKSPACES.get())  # type: ignore[no-untyped-call]
-
-
 def _identity(registry: Registry, store: Store) -> str:
-    found = registry.identity()
-    if found is None:
+    oldest = registry.identity()
+    if oldest is None:
         return f"without experiments, at {_shown(store.uri)}"
-    experiment, milliseconds = found
+    experiment, milliseconds = oldest
     return f"experiment {experiment} of {datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
@@ -259,15 +257,15 @@ def _recognise(transaction: Transaction) -> None:
     """Give every model that was read its row in the mirror, or a new number."""
     transaction.run("recognise_models_by_name")
     rows = transaction.rows("models_not_recognised", of=Unrecognised)
-    seen = [Seen(row.name, row.created_at, row.versions) for row in rows if row.model_id is None]
-    known = [
-        Known(row.model_id, row.name, row.created_at, row.versions, row.live)
+    models = [RegistryModel(row.name, row.created_at, row.versions) for row in rows if row.model_id is None]
+    mirrored = [
+        MirroredModel(row.model_id, row.name, row.created_at, row.versions, row.live)
         for row in rows
         if row.model_id is not None
     ]
-    found = recognise(seen, known)
-    if found:
-        transaction.run("set_recognised_models", names=list(found), model_ids=list(found.values()))
+    recognised = recognise(models, mirrored)
+    if recognised:
+        transaction.run("set_recognised_models", names=list(recognised), model_ids=list(recognised.values()))
     transaction.run("number_new_models")
 
 

@@ -20,6 +20,7 @@ __all__ = ["Hints", "Turn", "give_up_soon", "pause", "registry_address", "turns"
 SETTLE_SECONDS = 0.1
 """A promotion makes several events; a sync that waits for the burst to pass sees all of them."""
 PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""After one failure, two, …; chosen, not measured."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -27,10 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Turn(Generic[T]):
-    """One sync: what set it off, what it found (None when it failed), why it failed, how long it took."""
+    """One sync: what set it off, its result (None when it failed), why it failed, how long it took."""
 
     because: frozenset[str]
-    found: T | None
+    result: T | None
     problem: Exception | None
     seconds: float
 
@@ -70,10 +71,15 @@ def turns(sync: Callable[[], T], hints: Hints, *, every_seconds: float) -> Itera
     because: frozenset[str] | None = frozenset({"start"})
     failures = 0
     while because is not None:
-        turn = _turn(sync, because)
+        began = time.monotonic()
+        try:
+            turn = Turn(because, sync(), None, time.monotonic() - began)
+        except Exception as error:
+            log.debug("a sync failed", exc_info=True)
+            turn = Turn(because, None, error, time.monotonic() - began)
         failures = failures + 1 if turn.problem else 0
         yield turn
-        settle = PAUSES_SECONDS[0] if failures else SETTLE_SECONDS  # hints make no hail of attempts
+        settle = PAUSES_SECONDS[0] if failures else SETTLE_SECONDS  # hints don't make attempts more frequent
         because = hints.wait(pause(failures, every_seconds), settle)
 
 
@@ -99,12 +105,3 @@ def registry_address(settings: Settings, database_url: str) -> tuple[str, bool]:
     uri = tracking_uri(settings, database_url)
     ours = tracking_uri(settings.model_copy(update={"mlflow_tracking_uri": None}), database_url)
     return (uri if uri.startswith("postgres") else ours), uri == ours
-
-
-def _turn(sync: Callable[[], T], because: frozenset[str]) -> Turn[T]:
-    began = time.monotonic()
-    try:
-        return Turn(because, sync(), None, time.monotonic() - began)
-    except Exception as error:
-        log.debug("a sync failed", exc_info=True)
-        return Turn(because, None, error, time.monotonic() - began)

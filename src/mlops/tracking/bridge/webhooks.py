@@ -1,4 +1,4 @@
-"""Registering an endpoint with MLflow, whose server then tells it when the registry changes."""
+"""Registering an endpoint with MLflow, whose server then notifies it when the registry changes."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from mlops.errors import Refused
 from mlops.tracking.store import Store
 
-__all__ = ["EVENTS", "Registered", "register"]
+__all__ = ["EVENTS", "Registered", "register_webhook"]
 
 NAME = "mlops-registry-mirror"
 EVENTS: tuple[WebhookEventStr, ...] = (  # all that there are about models: none of a deletion, none of a model's tags
@@ -32,7 +32,7 @@ class Registered:
     answer: str
 
 
-def register(store: Store, url: str, secret: str) -> Registered:
+def register_webhook(store: Store, url: str, secret: str) -> Registered:
     """Have MLflow deliver all events of models to `url`, signed with `secret`, and let it try once.
 
     Again with the same URL renews the secret. Raises Refused with MLflow's reason: it takes only https and public
@@ -42,7 +42,11 @@ def register(store: Store, url: str, secret: str) -> Registered:
         raise Refused("webhooks are delivered by an MLflow server; set MLFLOW_TRACKING_URI to its address")
     try:
         known = _known(store, url)
-        webhook = _put(store, url, secret, known)
+        if known is None:
+            about = "Keeps a mirror of the registry current."
+            webhook = store.client.create_webhook(NAME, url, [*EVENTS], about, secret)
+        else:
+            webhook = store.client.update_webhook(known.webhook_id, events=[*EVENTS], secret=secret, status="ACTIVE")
         tried = store.client.test_webhook(webhook.webhook_id)
     except MlflowException as error:
         raise Refused(f"MLflow refuses the webhook: {str(error).splitlines()[0]}") from error
@@ -54,13 +58,7 @@ def _known(store: Store, url: str) -> Webhook | None:
     token = None
     while True:
         page = store.client.list_webhooks(max_results=100, page_token=token)
-        found = next((webhook for webhook in page if webhook.url == url), None)
+        known = next((webhook for webhook in page if webhook.url == url), None)
         token = page.token
-        if found is not None or not token:
-            return found
-
-
-def _put(store: Store, url: str, secret: str, known: Webhook | None) -> Webhook:
-    if known is None:
-        return store.client.create_webhook(NAME, url, [*EVENTS], "Keeps a mirror of the registry current.", secret)
-    return store.client.update_webhook(known.webhook_id, events=[*EVENTS], secret=secret, status="ACTIVE")
+        if known is not None or not token:
+            return known

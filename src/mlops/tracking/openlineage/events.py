@@ -2,16 +2,17 @@
 
 A training is one run of the job `train.MODEL`: it reads a selection of the time series and writes the model, whose
 columns are its features. A call of `mlops predict` is one run of `predict.MODEL`. Ids and times are those of what was
-recorded: the same state gives the same events, and a receiver that has a run already is told of it once more. A
+recorded: the same state gives the same events, and a receiver that has a run already gets it once more. A
 training begins and ends when its run did, or, without one, when its version was registered.
 
 Datasets are named as https://openlineage.io/docs/spec/naming says: `postgres://HOST:PORT`, `DATABASE.SCHEMA.TABLE`. It
 has no rule for MLflow: a model is `mlflow://HOST:PORT`, `NAME`, and its version is the version of the dataset.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -22,7 +23,6 @@ from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, R
 from mlops.db import Database
 from mlops.domain.canonical import canonical_json
 from mlops.errors import ModelNotFound, NothingToDo
-from mlops.tracking.openlineage.facets import columns, engine, purpose, subset
 from mlops.version import __version__
 
 __all__ = ["Place", "Recorded", "events", "read"]
@@ -104,7 +104,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What is to be told: live versions with their features, and the calls of `predict` that used them."""
+    """What is to be reported: live versions with their features, and the calls of `predict` that used them."""
 
     versions: Sequence[ExportedVersion]
     requests: Sequence[Request]
@@ -157,11 +157,11 @@ class _Version:
             self._id(f"request {request.request_id} {request.issued_at.isoformat()}"),
             facets={
                 "nominalTime": facets.nominal_time_run.NominalTimeRunFacet(request.issued_at.isoformat()),
-                "processing_engine": engine(__version__),
+                "processing_engine": _engine(__version__),
             },
         )
         about = f"Forecasts of {self.row.name} from what was known at a time."
-        job = Job(NAMESPACE, f"predict.{self.row.name}", facets=purpose(about, "FORECAST"))
+        job = Job(NAMESPACE, f"predict.{self.row.name}", facets=_purpose(about, "FORECAST"))
         used = InputDataset(self.place.models, self.row.name, facets=self._identity())
         inputs = [used, self._series({})]
         return _start_and_end(run, job, request.began_at, request.ended_at, inputs, [_forecasts(self, request)])
@@ -180,43 +180,41 @@ class _Version:
         metrics = row.metrics.items()
         measured = {name: f"{value:.6g}" for name, value in metrics if not name.startswith("importance.")}
         code = {f"code_{name}": self.lineage.get("code", {}).get(name) for name in ("commit", "sha256")}
-        told = {"mlflow.run_id": row.run_id, "lineage_sha256": row.lineage_sha256, **code, **measured}
-        found: dict[str, Any] = {
-            "processing_engine": engine(self.lineage.get("code_version", __version__)),
+        tags = {"mlflow.run_id": row.run_id, "lineage_sha256": row.lineage_sha256, **code, **measured}
+        about: dict[str, Any] = {
+            "processing_engine": _engine(self.lineage.get("code_version", __version__)),
             "executionParameters": facets.execution_parameters_run.ExecutionParametersRunFacet(
                 [parameter(key=name, name=name, value=str(value)) for name, value in sorted(row.params.items())]
             ),
             "tags": facets.tags_run.TagsRunFacet(
-                [tag(name, str(told[name]), "MLOPS") for name in sorted(told) if told[name]]
+                [tag(name, str(tags[name]), "MLOPS") for name in sorted(tags) if tags[name]]
             ),
         }
         if row.as_of:
-            found["nominalTime"] = facets.nominal_time_run.NominalTimeRunFacet(row.as_of.isoformat())
+            about["nominalTime"] = facets.nominal_time_run.NominalTimeRunFacet(row.as_of.isoformat())
         cause = row.tags.get("mlops.recommendation_id")
         if cause:
-            found["parent"] = self._parent(cause)
-        return found
-
-    def _parent(self, recommendation: str) -> Any:
-        """The monitoring that recommended this training."""
-        parent = facets.parent_run
-        run = str(uuid5(NAMESPACE_URL, f"{self.place.data}/{self.row.database}/recommendation/{recommendation}"))
-        return parent.ParentRunFacet(parent.Run(run), parent.Job(NAMESPACE, f"monitor.{self.row.name}"))
+            # the monitoring that recommended this training
+            parent = facets.parent_run
+            check = str(uuid5(NAMESPACE_URL, f"{self.place.data}/{row.database}/recommendation/{cause}"))
+            job = parent.Job(NAMESPACE, f"monitor.{row.name}")
+            about["parent"] = parent.ParentRunFacet(parent.Run(check), job)
+        return about
 
     def _job_facets(self) -> dict[str, Any]:
         about = self.row.description or f"Trains {self.row.name} and measures it by a backtest."
-        found = purpose(about, "TRAINING")
+        job = _purpose(about, "TRAINING")
         if self.owner:
             owner = facets.ownership_job.Owner(self.owner, "OWNER")
-            found["ownership"] = facets.ownership_job.OwnershipJobFacet([owner])
+            job["ownership"] = facets.ownership_job.OwnershipJobFacet([owner])
         recipe = self.lineage.get("recipe")
         if recipe:
-            found["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(recipe))
+            job["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(recipe))
         repository, commit = (self.row.run_tags.get(f"mlflow.source.git.{name}") for name in ("repoURL", "commit"))
         if repository:
             location = facets.source_code_location_job.SourceCodeLocationJobFacet
-            found["sourceCodeLocation"] = location("git", repository, repoUrl=repository, version=commit)
-        return found
+            job["sourceCodeLocation"] = location("git", repository, repoUrl=repository, version=commit)
+        return job
 
     def _series(self, selected: dict[str, Any]) -> InputDataset:
         kinds = {
@@ -229,23 +227,23 @@ class _Version:
             "recorded_at": TIME,
         }
         about = "Observations as they were known at a time, with the place and the metric type of their series."
-        found = {
-            "schema": columns((name, kind, None) for name, kind in kinds.items()),
+        dataset = {
+            "schema": _columns((name, kind, None) for name, kind in kinds.items()),
             "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("analytics", self.place.data),
             "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("VIEW"),
             "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
         }
         if "content_sha256" in self.lineage and selected:
             version = facets.dataset_version_dataset.DatasetVersionDatasetFacet(self.lineage["content_sha256"])
-            found["version"] = version
-        return InputDataset(self.place.data, self.table("time_series"), facets=found, inputFacets=selected)
+            dataset["version"] = version
+        return InputDataset(self.place.data, self.table("time_series"), facets=dataset, inputFacets=selected)
 
     def _selected(self) -> dict[str, Any]:
         """What part of the series was learned from."""
         rows, quality = int(self.lineage["rows"]), facets.data_quality_metrics_input_dataset
         of_value = {"value": quality.ColumnMetrics(count=float(rows), nullCount=0)}
         return {
-            "subset": subset(self._condition()),
+            "subset": _subset(self._condition()),
             "inputStatistics": facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(rowCount=rows),
             "dataQualityMetrics": quality.DataQualityMetricsInputDatasetFacet(of_value, rowCount=rows),
         }
@@ -267,18 +265,18 @@ class _Version:
 
     def _made(self) -> OutputDataset:
         """The model, whose columns are its features."""
-        found: dict[str, Any] = self._identity()
+        model: dict[str, Any] = self._identity()
         created = facets.lifecycle_state_change_dataset
-        found["lifecycleStateChange"] = created.LifecycleStateChangeDatasetFacet(created.LifecycleStateChange.CREATE)
+        model["lifecycleStateChange"] = created.LifecycleStateChangeDatasetFacet(created.LifecycleStateChange.CREATE)
         if self.owner:
             owner = facets.ownership_dataset.Owner(self.owner, "OWNER")
-            found["ownership"] = facets.ownership_dataset.OwnershipDatasetFacet([owner])
+            model["ownership"] = facets.ownership_dataset.OwnershipDatasetFacet([owner])
         if self.features:
-            found["columnLineage"] = facets.column_lineage_dataset.ColumnLineageDatasetFacet(
+            model["columnLineage"] = facets.column_lineage_dataset.ColumnLineageDatasetFacet(
                 {feature.name: self._sources(feature) for feature in self.features},
                 dataset=[self.field(name, "INDIRECT", "FILTER") for name in ("metric_type", "granularity", "labels")],
             )
-        return OutputDataset(self.place.models, self.row.name, facets=found)
+        return OutputDataset(self.place.models, self.row.name, facets=model)
 
     def _identity(self) -> dict[str, Any]:
         row = self.row
@@ -288,7 +286,7 @@ class _Version:
             "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("MODEL", row.kind),
             "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("mlflow", self.place.models),
             "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
-            "schema": columns((feature.name, feature.dtype, _about(feature)) for feature in self.features),
+            "schema": _columns((feature.name, feature.dtype, _about(feature)) for feature in self.features),
             "symlinks": facets.symlinks_dataset.SymlinksDatasetFacet(
                 [facets.symlinks_dataset.Identifier(self.place.models, self.uri, "MODEL")]
             ),
@@ -321,7 +319,7 @@ def _forecasts(version: _Version, request: Request) -> OutputDataset:
         version.place.data,
         version.table("model_prediction_results"),
         facets={
-            "schema": columns((name, kind, None) for name, kind in kinds.items()),
+            "schema": _columns((name, kind, None) for name, kind in kinds.items()),
             "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("analytics", version.place.data),
             "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("TABLE"),
             "columnLineage": facets.column_lineage_dataset.ColumnLineageDatasetFacet(
@@ -334,6 +332,41 @@ def _forecasts(version: _Version, request: Request) -> OutputDataset:
             )
         },
     )
+
+
+def _purpose(about: str, kind: str) -> dict[str, Any]:
+    """The facets of a job: what it does."""
+    return {
+        "documentation": facets.documentation_job.DocumentationJobFacet(about, "text/plain"),
+        "jobType": facets.job_type_job.JobTypeJobFacet("BATCH", "MLOPS", kind),
+    }
+
+
+def _engine(version: str) -> Any:
+    """What ran it."""
+    return facets.processing_engine_run.ProcessingEngineRunFacet(version, "mlops", __version__)
+
+
+def _columns(named: Iterable[tuple[str, str, str | None]]) -> Any:
+    """The columns of a dataset: name, type and what it is."""
+    field = facets.schema_dataset.SchemaDatasetFacetFields
+    return facets.schema_dataset.SchemaDatasetFacet(
+        [field(name, kind, about, place) for place, (name, kind, about) in enumerate(named, start=1)]
+    )
+
+
+def _subset(conditions: Iterable[tuple[str, str, Sequence[str]]]) -> Any:
+    """The part of a dataset for which all conditions hold: a column compares so with one of the values."""
+    of = facets.base_subset_dataset
+
+    def compare(column: str, how: str, value: str) -> Any:
+        return of.CompareSubsetCondition(of.FieldBaseCompareExpression(column), of.LiteralCompareExpression(value), how)
+
+    def join(conditions: list[Any], operator: str) -> Any:
+        return reduce(lambda left, right: of.BinarySubsetCondition(left, right, operator), conditions)
+
+    each = [join([compare(name, how, value) for value in values], "OR") for name, how, values in conditions if values]
+    return of.InputSubsetInputDatasetFacet(join(each, "AND"))
 
 
 def _start_and_end(
@@ -356,8 +389,8 @@ def _text(time: datetime) -> str:
 
 def _server(url: str, port: int) -> str:
     """HOST:PORT of a URL; libpq's may name both as parameters."""
-    found = urlsplit(url)
-    named = parse_qs(found.query)
-    host = found.hostname or named.get("host", [""])[0]
-    given = found.port or named.get("port", [str({"http": 80, "https": 443}.get(found.scheme, port))])[0]
+    parts = urlsplit(url)
+    named = parse_qs(parts.query)
+    host = parts.hostname or named.get("host", [""])[0]
+    given = parts.port or named.get("port", [str({"http": 80, "https": 443}.get(parts.scheme, port))])[0]
     return f"{'localhost' if not host or host.startswith('/') else host}:{given}"

@@ -15,7 +15,7 @@ from mlops.files import whole
 __all__ = ["send", "write"]
 
 RETRY = {"total": 2, "backoff_factor": 0.2, "status_forcelist": [502, 503, 504], "allowed_methods": ["POST"]}
-SECONDS = 10.0
+SECONDS = 10.0  # of one attempt; chosen, not measured
 
 
 def write(events: Iterable[RunEvent], path: Path) -> int:
@@ -45,8 +45,10 @@ def send(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> in
             transport.emit(event)
             sent += 1
     except (RequestException, ValueError) as error:
+        answer = getattr(error, "response", None)
+        why = str(error).splitlines()[0] if answer is None else f"it answered {answer.status_code} {answer.reason}"
         raise Refused(
-            f"{url} did not take event {sent + 1}: {_why(error)};"
+            f"{url} did not take event {sent + 1}: {why};"
             " run the same command again when it does: what it has already, it knows by its id"
         ) from error
     finally:
@@ -55,17 +57,10 @@ def send(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> in
 
 
 def _http(url: str, api_key: str | None) -> HttpConfig:
-    found = urlsplit(url)
+    parts = urlsplit(url)
     auth = ApiKeyTokenProvider({"apiKey": api_key}) if api_key else TokenProvider({})
-    endpoint = found.path.rstrip("/") or "/api/v1/lineage"
-    base = f"{found.scheme}://{found.netloc}"
+    endpoint = parts.path.rstrip("/") or "/api/v1/lineage"
+    base = f"{parts.scheme}://{parts.netloc}"
     return HttpConfig(
-        base, endpoint + (f"?{found.query}" if found.query else ""), timeout=SECONDS, auth=auth, retry=RETRY
+        base, endpoint + (f"?{parts.query}" if parts.query else ""), timeout=SECONDS, auth=auth, retry=RETRY
     )
-
-
-def _why(error: Exception) -> str:
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        return f"it answered {answer.status_code} {answer.reason}"
-    return str(error).splitlines()[0]
