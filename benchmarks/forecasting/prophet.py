@@ -68,7 +68,7 @@ def _ours(dataset: Dataset, mode: str, folder: Path) -> dict[str, Any]:
 def _stan(horizon: int, folder: Path) -> dict[str, Any]:
     fitted = forecasting.load(folder / "model")
     assert isinstance(fitted, ours.Prophet)
-    plan = fitted._plan(fitted._history)
+    plan = fitted._template(fitted._history)
     series = [name for name, solver in fitted.solver.items() if solver == "map"]
     frames = {
         name: (plan.frame(fitted._history, fitted._row(name)), fitted.frame_ahead(name, horizon)) for name in series

@@ -429,7 +429,7 @@ class _Listening:
 
 def _by_stan(fitted: Prophet, series_id: object) -> tuple[prophet.Prophet, Mapping[str, Any]]:
     """The same model of the same history, fitted by Stan; and what Stan was given."""
-    plan = fitted._plan(fitted._history)
+    plan = fitted._template(fitted._history)
     history = plan.frame(fitted._history, fitted._row(series_id))
     model = plan.model(history)
     model.stan_backend = listening = _Listening(model.stan_backend)
