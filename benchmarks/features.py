@@ -178,11 +178,11 @@ def measure(database: Any, series: int) -> None:
         "written down, with its digest (wall)", timed(lambda: offline.materialise(database, feature_set, now))[0], rows
     )
     tell("the same again (wall)", timed(lambda: offline.materialise(database, feature_set, now))[0], rows)
-    tell("read back (wall)", timed(lambda: offline.read(database, feature_set, now))[0], rows)
+    tell("read back (wall)", timed(lambda: offline.read_build(database, feature_set, now))[0], rows)
     tell("online, all new (wall)", timed(lambda: online.refresh(database, feature_set, now))[0], series)
     tell("online, nothing new (wall)", timed(lambda: online.refresh(database, feature_set, now))[0], series)
     ids = list(range(1, min(series, 500) + 1))
-    times = sorted(timed(lambda: online.latest(database, feature_set, ids))[0] for _ in range(50))
+    times = sorted(timed(lambda: online.latest_features(database, feature_set, ids))[0] for _ in range(50))
     print(f"  online.latest of {len(ids)} series: {times[25] * 1000:.1f} ms (95 %: {times[47] * 1000:.1f} ms)")
 
 

@@ -20,7 +20,7 @@ from mlops.db import Database, open_database
 from mlops.db.failures import explained, one_sentence
 from mlops.domain.findings import CARRIED_OUT
 from mlops.monitoring import review
-from mlops.monitoring.alerting.alerts import deliver, review_alerts
+from mlops.monitoring.alerting.alerts import deliver_alerts, review_alerts
 from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.weekly import job
 from mlops.policy import AlertPolicy, Policy, read_policy
@@ -82,7 +82,7 @@ def week(path: Path, as_of: datetime) -> Failures:
         failures += alert(database, settings, policy.alerts, as_of)
     page = settings.reports / review.file_name(as_of)
     with failures.kept("the review is not written"):
-        review.write(review.build(database, policy, as_of), page)
+        review.write_review(review.build_review(database, policy, as_of), page)
         print(page)
     return failures
 
@@ -95,13 +95,13 @@ def check(database: Database, store: Store, policy: Policy, as_of: datetime) -> 
         def say(one: job.CheckResult) -> None:
             bar.update(task, advance=1, note=f"{one.name} {one.version}")
 
-        return job.run(database, store, policy, as_of, done=say)
+        return job.run_checks(database, store, policy, as_of, done=say)
 
 
 def alert(database: Database, settings: Settings, rules: AlertPolicy, as_of: datetime) -> list[str]:
     """Open and resolve alerts, and send them on every channel; what was not taken."""
     review_alerts(database, as_of, rules)
-    delivered = deliver(database, settings, rules)
+    delivered = deliver_alerts(database, settings, rules)
     return [f"alerts wait for channel {one.channel}: {one.problem}" for one in delivered if one.waiting and one.problem]
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pandas as pd
 from benchmarks.forecasting.datasets import Dataset, folds, load
 
-from mlops.domain.forecasts import coverage, pinball, wape
+from mlops.domain.forecasts import coverage, interval_pinball, wape
 from mlops.forecasting import forecaster
-from mlops.forecasting.totals.reconcile import ALL, METHODS, error_variance, reconcile, totals
+from mlops.forecasting.totals.reconcile import ALL, METHODS, error_variance, group_totals, reconcile
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def forecasts(dataset: Dataset, kind: str) -> Iterator[pd.DataFrame]:
     assert dataset.groups is not None
     horizon, outcomes = dataset.horizons[-1], _outcomes(dataset)
     for cutoff in folds(dataset, "dev"):
-        past = totals(dataset.frame[dataset.frame["ds"] <= cutoff], dataset.groups, freq=dataset.freq)
+        past = group_totals(dataset.frame[dataset.frame["ds"] <= cutoff], dataset.groups, freq=dataset.freq)
         fitted = forecaster(kind)(freq=dataset.freq, country=dataset.country, horizon=horizon).fit(past)
         base, variance = fitted.predict(horizon), error_variance(fitted)
         for method in ("none", *METHODS):
@@ -49,7 +49,7 @@ def table(judged: pd.DataFrame) -> pd.DataFrame:
             "wape %": round(100 * wape(y, some["y_hat"]), 2),
             "coverage 80": round(coverage(y, some["lo_80"], some["hi_80"]), 3),
             "coverage 95": round(coverage(y, some["lo_95"], some["hi_95"]), 3),
-            "pinball 80 %": round(100 * pinball(y, some["lo_80"], some["hi_80"], 80), 2),
+            "pinball 80 %": round(100 * interval_pinball(y, some["lo_80"], some["hi_80"], 80), 2),
         }
     return pd.DataFrame.from_dict(rows, orient="index").sort_index(level=0, sort_remaining=False)
 
@@ -57,7 +57,7 @@ def table(judged: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(dataset: Dataset) -> pd.DataFrame:
     """`series_id, ds, y, level` of the series and of their totals."""
     assert dataset.groups is not None
-    frame = totals(dataset.frame, dataset.groups, freq=dataset.freq)
+    frame = group_totals(dataset.frame, dataset.groups, freq=dataset.freq)
     kinds = [column for column in dataset.groups.columns if column != "series_id"]
     of = {f"{kind}={group}": kind for kind in kinds for group in dataset.groups[kind].unique()} | {ALL: ALL}
     return frame.assign(level=frame["series_id"].map(of).fillna("series"))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from benchmarks.forecasting.datasets import Dataset
 
-from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
+from mlops.domain.forecasts import LEVELS, bias, coverage, interval_pinball, wape
 
 __all__ = ["LOSSES", "Interval", "geometric_mean", "losses", "ratio", "scores", "with_outcomes"]
 
@@ -45,7 +45,7 @@ def scores(frame: pd.DataFrame, horizon: int) -> dict[str, float]:
     found = {"wape": wape(y, y_hat), "mase": float(errors.mean()), "bias": bias(y, y_hat)}
     for level in LEVELS:
         lo, hi = frame[f"lo_{level}"], frame[f"hi_{level}"]
-        found[f"pinball_{level}"] = pinball(y, lo, hi, level)
+        found[f"pinball_{level}"] = interval_pinball(y, lo, hi, level)
         found[f"coverage_{level}"] = coverage(y, lo, hi)
     return found | {"worst_decile_80": _worst_decile(frame), "rows": len(frame)}
 

@@ -20,7 +20,7 @@ from benchmarks.forecasting.datasets import _austin, _folder, _long, load
 
 from mlops.domain.forecasts import bias, coverage, wape
 from mlops.forecasting import forecaster
-from mlops.forecasting.totals.reconcile import totals
+from mlops.forecasting.totals.reconcile import group_totals
 from mlops.forecasting.totals.sums import with_totals
 from mlops.simulation.company import Company, simulate_company
 
@@ -119,7 +119,7 @@ def _outcomes(subject: Subject, members: pd.DataFrame, series: pd.DataFrame) -> 
     groups = members.pivot_table(index="series_id", columns="level", values="total", aggfunc="first").reset_index()
     frame = subject.frame[subject.frame["series_id"].isin(groups["series_id"])]
     if not subject.zero:
-        found = totals(frame, groups.rename_axis(columns=None), freq="D")
+        found = group_totals(frame, groups.rename_axis(columns=None), freq="D")
         found = found.assign(total=found["series_id"].str.replace(r"^(route|site|company)=", "", regex=True))
         found = found[found["total"].isin(members["total"])]
     else:

@@ -95,7 +95,7 @@ def less(ours: Outcome, other: Outcome) -> Estimate:
     """WAPE of ours minus that of another, by a block bootstrap over blocks of seven weeks."""
     weekly = ours.weekly.join(other.weekly, rsuffix="_other", how="inner")
     difference = (weekly["error"] - weekly["error_other"]).to_numpy(float)
-    return paired.ratio(difference, weekly["size"].to_numpy(float), CONFIDENCE)
+    return paired.ratio_of_sums(difference, weekly["size"].to_numpy(float), CONFIDENCE)
 
 
 def rows(name: str, kind: str, policy: Policy, folder: Path, shelf_folder: Path) -> list[dict[str, object]]:

@@ -22,7 +22,7 @@ from mlops.db.embedded import server_for
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.metric_types import MetricType
 from mlops.series.scoring import Thresholds, assess
-from mlops.series.seasonality import Panel, profile, store_profiles
+from mlops.series.seasonality import Histories, seasonal_profile, store_profiles
 
 SEASON = {"daily": 7, "hourly": 168}
 HOURS = {"daily": 24, "hourly": 1}
@@ -96,7 +96,7 @@ def seasons_in_noise() -> dict[str, dict[str, int]]:
         values = np.random.default_rng(0).normal(size=(1000, 730))
         for day in range(1, 730):
             values[:, day] += memory * values[:, day - 1]
-        profiles = profile(Panel(values, 18_000, GRANULARITIES["daily"]))
+        profiles = seasonal_profile(Histories(values, 18_000, GRANULARITIES["daily"]))
         found[name] = {
             season: sum(one.seasons[season].found for one in profiles) for season in ("week", "month", "year")
         }
@@ -143,7 +143,9 @@ def _fill(connection: psycopg.Connection, y: np.ndarray) -> None:
 def weekly_seasons(data: Path) -> None:
     """On how many of the NN5 series a weekly season is found, and CPU time."""
     begin = time.process_time()
-    found = profile(Panel(nn5(data), int(np.datetime64("1996-03-18", "D").astype(int)), GRANULARITIES["daily"]))
+    found = seasonal_profile(
+        Histories(nn5(data), int(np.datetime64("1996-03-18", "D").astype(int)), GRANULARITIES["daily"])
+    )
     took = (time.process_time() - begin) / len(found) * 1000
     print(
         f"weekly season found in {sum(one.seasons['week'].found for one in found)} of {len(found)}, {took:.2f} ms each"

@@ -184,13 +184,13 @@ def library(database: Database, series: int) -> dict[str, float]:
     """Reads through the library, frame included."""
     ids, year = list(range(1, series + 1)), {"start": date(2025, 1, 1), "end": date(2026, 1, 1)}
     return {
-        "python_latest_ms": median(lambda: read.latest(database, ids)),
+        "python_latest_ms": median(lambda: read.latest_observations(database, ids)),
         "python_customer_12_months_ms": median(
             lambda: operations.aggregate(
                 database, by="customer", grain="month", metric_type="collection_weight", ids=["C7"], **year
             )
         ),
-        "python_customer_months_ms": median(lambda: customers.by_month(database, ["C7"], **year)),
+        "python_customer_months_ms": median(lambda: customers.customer_months(database, ["C7"], **year)),
         "python_decompose_100_series_2_years_ms": median(
             lambda: seasons.decompose(database, ids[:100], FIRST.date(), LAST.date())
         ),

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["placed", "whole", "write_whole"]
+__all__ = ["placed", "whole_file", "write_whole"]
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file (text as UTF-8) in place of what it was; its folder is made. A failure leaves what was there."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         unfinished.write_bytes(data)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """Where to write a file that takes its place when the block ends well, and is removed when it does not."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

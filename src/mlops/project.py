@@ -12,7 +12,17 @@ from mlops.config import Settings
 from mlops.errors import Misused
 from mlops.files import placed, write_whole
 
-__all__ = ["POLICY", "Created", "bundled", "check", "create", "folder", "policy_file", "project_file", "project_files"]
+__all__ = [
+    "POLICY",
+    "Created",
+    "bundled",
+    "check_project",
+    "create",
+    "folder",
+    "policy_file",
+    "project_file",
+    "project_files",
+]
 
 POLICY = "monitoring/policy.toml"
 """The file by which a folder is known to be a project."""
@@ -42,10 +52,10 @@ def folder() -> Path | None:
     named = Settings().project
     if named is None:
         return Path.cwd() if Path(POLICY).is_file() else None
-    return check(named)
+    return check_project(named)
 
 
-def check(named: Path) -> Path:
+def check_project(named: Path) -> Path:
     """The folder of a project, absolute; Misused if it is none."""
     place = named.expanduser().absolute()
     if not (place / POLICY).is_file():

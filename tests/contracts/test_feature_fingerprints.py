@@ -20,11 +20,11 @@ from mlops.domain.canonical import sha256
 from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
 from mlops.features import feature
-from mlops.features.grid import Clock, Grid, from_frame, observed_of
+from mlops.features.grid import Clock, FeatureGrid, from_frame, observed_of
 from mlops.features.panel import PanelInputs
 from mlops.features.point import Source
 from mlops.features.standard import STANDARD, WORDS, standard
-from mlops.features.transformations import TRANSFORMATIONS, column_of, parse
+from mlops.features.transformations import TRANSFORMATIONS, column_of, parse_transformation
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 
@@ -94,14 +94,14 @@ def panel() -> pd.DataFrame:
 def of_transformations() -> dict[str, str]:
     frame = panel()
     _, observed, anchors = observed_of(frame, GRANULARITIES["daily"])
-    grid = Grid(
+    grid = FeatureGrid(
         GRANULARITIES["daily"],
         [Clock(int(one)) for one in anchors],
         {Source("y"): observed},
         lambda _: ("paper", "glass", None),
     )
-    values = grid.table(observed, [(parse(text), Source("y")) for text in TEXTS])
-    return {str(parse(text)): fingerprint(row) for text, row in zip(TEXTS, values, strict=True)}
+    values = grid.table(observed, [(parse_transformation(text), Source("y")) for text in TEXTS])
+    return {str(parse_transformation(text)): fingerprint(row) for text, row in zip(TEXTS, values, strict=True)}
 
 
 def of_the_direct_model() -> dict[str, str]:
@@ -136,7 +136,7 @@ def test_the_words_of_a_feature_stand_for_the_values_that_they_stood_for(what: s
 
 
 def test_every_transformation_has_a_fingerprint():
-    assert {parse(text).name for text in TEXTS} == set(TRANSFORMATIONS)
+    assert {parse_transformation(text).name for text in TEXTS} == set(TRANSFORMATIONS)
 
 
 def test_a_fingerprint_tells_a_step_from_the_next():

@@ -27,7 +27,7 @@ import mlflow
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import labels_ends
-from mlops.domain.lineage import LINEAGE_KEY, Lineage, parse
+from mlops.domain.lineage import LINEAGE_KEY, Lineage, parse_lineage
 from mlops.forecasting import load, what_if
 from mlops.forecasting.base import Forecaster
 from mlops.series.ingest import ingest
@@ -79,7 +79,7 @@ class Kept:
     @property
     def lineage(self) -> Lineage:
         """The same as the product's own object."""
-        document = parse(self.lineage_text)
+        document = parse_lineage(self.lineage_text)
         for name in ("as_of", "trained_from", "trained_to"):
             document[name] = datetime.fromisoformat(document[name])
         if "selection" in document:

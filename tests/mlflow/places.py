@@ -16,7 +16,7 @@ from tests.pages import Place
 import mlflow
 from mlops.analytics.refresh import refresh_views
 from mlops.db import Database
-from mlops.monitoring.weekly.job import run
+from mlops.monitoring.weekly.job import run_checks
 from mlops.policy import read_policy
 from mlops.project import POLICY, create, policy_file
 from mlops.series.ingest import ingest
@@ -177,7 +177,7 @@ def with_a_channel(database: Database, store: Store, folder: Path) -> None:
 def with_a_snapshot(database: Database, store: Store, folder: Path) -> None:
     """A check is on record, and Evidently's snapshot of it lies in the folder."""
     with_weeks_of_forecasts(database, store, folder)
-    run(database, store, read_policy(policy_file()), datetime.now(UTC))
+    run_checks(database, store, read_policy(policy_file()), datetime.now(UTC))
     with psycopg.connect(database.url) as connection:
         ((snapshot,),) = connection.execute("select snapshot::text from analytics.evidently_snapshots").fetchall()
     (folder / "2026-11-23.json").write_text(snapshot)

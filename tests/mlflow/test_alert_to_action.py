@@ -12,7 +12,7 @@ from tests.postgres.sinks import Http, http
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
-from mlops.monitoring.alerting.alerts import deliver, review_alerts
+from mlops.monitoring.alerting.alerts import deliver_alerts, review_alerts
 from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import AlertPolicy, Channel, read_policy
 from mlops.project import policy_file
@@ -42,7 +42,7 @@ def rules(hook: Http) -> AlertPolicy:
 
 def tell(routes: Database, home: Settings, rules: AlertPolicy) -> None:
     review_alerts(routes, datetime.now(UTC), rules)
-    deliver(routes, home.model_copy(update={"alert_webhook_secret": SecretStr("s3cret")}), rules)
+    deliver_alerts(routes, home.model_copy(update={"alert_webhook_secret": SecretStr("s3cret")}), rules)
 
 
 def told(hook: Http) -> list[tuple[str, str, str, str]]:

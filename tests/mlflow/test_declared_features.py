@@ -25,7 +25,7 @@ from mlops.project import policy_file
 from mlops.series.ingest import ingest
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.tracking.artifacts.checked import load
+from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training.promote import promote
@@ -101,7 +101,7 @@ def trained(missed: Database, store: Store, experiment: Path) -> Iterator[Traine
 
 
 def booster_of(database: Database, trained: Trained) -> LightGBM:
-    found = load(database, trained.version).unwrap_python_model().forecaster
+    found = load_model(database, trained.version).unwrap_python_model().forecaster
     assert isinstance(found, LightGBM)
     return found
 
@@ -176,7 +176,7 @@ def test_a_watched_feature_of_another_metric_type_drifts_by_its_own_name(
         predict(missed, store, "models:/missed@champion", as_of=NEW_YEAR + week * WEEK, decompose=False)
     end = NEW_YEAR + 10 * WEEK
     match(missed, end)
-    found = {one.subject: one for checked in job.run(missed, store, policy, end) if checked.name == "missed"
+    found = {one.subject: one for checked in job.run_checks(missed, store, policy, end) if checked.name == "missed"
              for one in checked.findings.details if one.kind == "feature"}  # fmt: skip
     assert found["weight_mean_7"].drifted, "every route weighs 40 % less since February"
     assert {"mean_1_cycle", "log_level"} <= set(found)
@@ -203,7 +203,7 @@ def test_a_portfolio_trains_its_trees_on_the_set(missed: Database, store: Store,
     )
     spec = TrainingSpec.from_toml(experiment, {"settings.lightgbm.trees": "10"}, as_of=NEW_YEAR)
     found = train(spec, missed, store)
-    model = load(missed, found.version).unwrap_python_model().forecaster
+    model = load_model(missed, found.version).unwrap_python_model().forecaster
     assert set(NAMES) <= set(model.members["lightgbm"]._booster.feature_name())
     assert set(NAMES) <= set(model.importance())
 

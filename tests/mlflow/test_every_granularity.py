@@ -14,7 +14,7 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.monitoring.review import Model
-from mlops.monitoring.review import build as review
+from mlops.monitoring.review import build_review as review
 from mlops.monitoring.weekly import job
 from mlops.panels.timestamps import granularity_of
 from mlops.policy import read_policy
@@ -62,7 +62,7 @@ def lives(new_database: Any, with_mlflow: str, tmp_path_factory: Any) -> Iterato
         starts = {one.name: add(database, one) for one in STEPS.values()}
         issued = {one.name: serve(database, store, one, starts[one.name]) for one in STEPS.values()}
         assert match(database, NOW).matched == sum(one.stored for one in issued.values())
-        checks = {one.name: one for one in job.run(database, store, policy, NOW)}
+        checks = {one.name: one for one in job.run_checks(database, store, policy, NOW)}
         models = {one.name: one for one in review(database, policy, NOW).models}
         yield {name: Life(starts[name], issued[name], checks[name], models[name]) for name in starts}
         database.close()

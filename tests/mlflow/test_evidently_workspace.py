@@ -61,7 +61,7 @@ def test_a_check_leaves_its_snapshot_in_postgres_and_with_the_run(routes, store:
     match(routes, at)
     policy = read_policy(policy_file())
     for _ in range(2):
-        (checked,) = job.run(routes, store, policy, at)
+        (checked,) = job.run_checks(routes, store, policy, at)
     with routes.transaction() as transaction:
         stored = transaction.value("evidently_snapshot", version_id=checked.version_id, as_of=at)
     run = champion.version.run_id
@@ -77,7 +77,7 @@ def test_artifacts_that_can_not_be_written_break_no_check(routes, store: Store, 
     shutil.rmtree(folder / "monitoring", ignore_errors=True)
     (folder / "monitoring").write_text("in the way")
     try:
-        (checked,) = job.run(routes, store, read_policy(policy_file()), at)
+        (checked,) = job.run_checks(routes, store, read_policy(policy_file()), at)
     finally:
         (folder / "monitoring").unlink()
     assert checked.state == "judged"

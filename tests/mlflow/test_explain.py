@@ -18,7 +18,7 @@ from mlops.panels.calendar import Calendar, Event
 from mlops.serving.explain import explain, suppose
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
-from mlops.serving.served import served
+from mlops.serving.served import served_model
 from mlops.tracking.store import Store
 from mlops.training import Trained
 
@@ -124,7 +124,7 @@ def test_totals_of_a_supposition_are_the_sums_of_the_what_if(
     routes: Database, store: Store, champion: Trained, monkeypatch: pytest.MonkeyPatch
 ):
     """The champion was trained without events; here it is told of one that fell on a day of its history."""
-    found = served(routes, store, CHAMPION, as_of=NEW_YEAR)
+    found = served_model(routes, store, CHAMPION, as_of=NEW_YEAR)
     told = Calendar.of("US", [Event("strike", date(2019, 11, 26), date(2019, 11, 26))])
     monkeypatch.setattr(found.forecaster, "calendar", told)
     ahead = [Event("strike", date(2020, 1, 7), date(2020, 1, 7))]

@@ -48,7 +48,7 @@ def live(database: Database, store: Store, first: int, last: int) -> datetime:
 
 
 def advised(database: Database, store: Store, policy: Policy, at: datetime) -> job.CheckResult:
-    (checked,) = (one for one in job.run(database, store, policy, at) if one.champion)
+    (checked,) = (one for one in job.run_checks(database, store, policy, at) if one.champion)
     return checked
 
 
@@ -63,7 +63,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     assert "the seasonal naive has WAPE" in advice.reasons[0]
     assert "no refit wins" in advice.reasons[0]
     assert (advice.cost, advice.horizon_weeks) == (policy.costs.review, policy.costs.horizon_weeks)
-    told = review.build(routes, policy, at)
+    told = review.build_review(routes, policy, at)
     assert told.models[0].advice.needs_person
     assert f"mlops retrain {number}" in told.models[0].advice.commands
     review_alerts(routes, at, read_policy(policy_file()).alerts)
@@ -94,7 +94,7 @@ def test_the_naive_serves_while_it_is_better_and_the_model_comes_back(
     waits = advised(routes, store, policy, at).recommendation
     assert waits.action == "watch"
     assert "the seasonal naive stands in for version 1, which is not better again" in waits.reasons[0]
-    headline = review.build(routes, policy, at)
+    headline = review.build_review(routes, policy, at)
     assert headline.naive_serves == ("demand",)
 
     rows(

@@ -16,7 +16,7 @@ from mlops.db import Database
 from mlops.feature_store import offline, online
 from mlops.features.definitions import declared, feature_set
 from mlops.tracking.bridge.sync import sync
-from mlops.tracking.lineage import declare, log_dataset
+from mlops.tracking.lineage import declare_lineage, log_dataset
 from mlops.tracking.store import Store
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_the_values_for_serving_are_refreshed(mlops, routes: Database, own: Path
     assert (code, " ".join(out.split()).endswith("4 series, 4 with other values than before")) == (0, True)
     code, out, _ = mlops("features", "build", "mine", *AS_OF, "--online", "--file", own, "--json")
     assert json.loads(out)["written"] == 0
-    served = online.latest(routes, "mine", [1, 2, 3, 4])
+    served = online.latest_features(routes, "mine", [1, 2, 3, 4])
     assert set(served["ds"].astype(str)) == {"2020-01-01"}
     code, _, err = mlops("features", "build", "mine", "--online", "--keep", 1, "--file", own)
     assert (code, "leave --start, --end and --keep out" in err) == (2, True)
@@ -137,11 +137,11 @@ def test_a_model_of_your_own_is_traced_to_the_build_that_it_was_trained_on(
     mlops, routes: Database, store: Store, own: Path
 ):
     made = offline.materialise(routes, feature_set("mine", own), NEW_YEAR).build
-    built = offline.read(routes, "mine")
+    built = offline.read_build(routes, "mine")
     rows = built.frame.dropna()
     model = Ridge().fit(rows[list(built.features)], rows["y"])
     signature = infer_signature(rows[list(built.features)], np.asarray(model.predict(rows[list(built.features)])))
-    lineage = declare(signature, **built.lineage_fields())
+    lineage = declare_lineage(signature, **built.lineage_fields())
     with mlflow.start_run(experiment_id=store.experiment("ridge")) as run:
         log_dataset("ridge", lineage)
         logged = mlflow.sklearn.log_model(

@@ -10,7 +10,7 @@ import pytest
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.profiles import Window
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.feature_store.impact import impact
 from mlops.feature_store.profiled import profile_features
 from mlops.features.definitions import declared
@@ -32,7 +32,7 @@ def test_the_features_of_a_champion_are_profiled_as_it_sees_them(routes: Databas
     assert found["is_holiday"].distribution.max == 1, "the holidays are those of the model's country"
     assert found["same_season_mean_4"].pattern.autocorrelation > 0.9
 
-    observed = history(routes, Selection("collection_weight"), NEW_YEAR)
+    observed = selection_history(routes, Selection("collection_weight"), NEW_YEAR)
     window = Window.before(NEW_YEAR, 28)
     wide = observed.pivot(index="ds", columns="series_id", values="y")
     level = np.abs(wide.rolling(28).mean().shift(1))  # four weeks until the day before

@@ -226,5 +226,5 @@ def test_our_own_code_without_its_lineage_is_no_foreign_model(routes: Database, 
             return model_input
 
     foreign(lambda: mlflow.pyfunc.log_model(name="m", python_model=Anything(), **QUIET))
-    found = gates(promotion.check(routes, store, resolve(store, "models:/other/1"), 0.02))
+    found = gates(promotion.check_gates(routes, store, resolve(store, "models:/other/1"), 0.02))
     assert [found[name][0] for name in ("naive", "lineage", "loads")] == [False] * 3

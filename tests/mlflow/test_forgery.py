@@ -26,7 +26,7 @@ from mlops.serving.explain import explain
 from mlops.serving.predict import predict
 from mlops.serving.served import LOADED
 from mlops.tracking import pyfunc
-from mlops.tracking.artifacts.checked import changed, digests, load, refusal
+from mlops.tracking.artifacts.checked import changed, digests, load_model, load_refusal
 from mlops.tracking.artifacts.files import look
 from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.bridge import sync as bridge
@@ -37,7 +37,7 @@ from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
 from mlops.training import promote as promotion
-from mlops.training.promote import check, promote
+from mlops.training.promote import check_gates, promote
 from mlops.training.reproduce import reproduce
 from mlops.training.spec import params_file
 from mlops.training.train import trained_for
@@ -138,7 +138,7 @@ def test_a_forged_backtest_with_lineage_tag_and_metric_to_match_changes_no_recor
     assert "the metric wape is 0.001, and 0.0" in told
     assert rows(routes, RECORD) == before, "what was anchored stays"
 
-    found = {gate.gate: gate for gate in check(routes, store, resolve(store, CHAMPION), 0.02)}
+    found = {gate.gate: gate for gate in check_gates(routes, store, resolve(store, CHAMPION), 0.02)}
     assert not found["lineage"].passed
     assert not found["naive"].passed
     assert "is not the one that the training wrote" in found["naive"].found
@@ -392,7 +392,7 @@ def test_a_version_of_the_same_files_and_lineage_is_a_copy_of_what_was_anchored(
     assert rows(routes, f"{found} join analytics.model_anchors a using (version_id) where v.name = 'prod'") == [
         ("complete", "copy", True)
     ]
-    assert load(routes, resolve(store, "models:/prod/1")) is not None
+    assert load_model(routes, resolve(store, "models:/prod/1")) is not None
 
 
 def test_a_version_that_is_deleted_and_made_again_has_no_anchor_of_the_one_before(
@@ -419,7 +419,7 @@ def test_a_backtest_whose_outcomes_were_not_observed_is_refused_though_its_diges
             "update analytics.time_series_metrics set value = 1 where series_id = 2 and observed_at = '2019-12-20'"
         )
     store.client.delete_registered_model_alias("demand", "champion")
-    found = {gate.gate: gate.found for gate in check(routes, store, resolve(store, "models:/demand/1"), 0.02)}
+    found = {gate.gate: gate.found for gate in check_gates(routes, store, resolve(store, "models:/demand/1"), 0.02)}
     assert re.search(
         r"1 outcomes in the table 'backtest' of version 1 are not what was observed: series 2 on 2019-12-20",
         found["naive"],
@@ -522,7 +522,7 @@ def test_an_anchor_of_before_whole_models_were_anchored_compares_code_and_artifa
 )
 def test_a_model_is_loaded_when_nothing_of_it_is_run(tmp_path: Path, flavors: object, why: str | None):
     (tmp_path / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
-    found = refusal(tmp_path)
+    found = load_refusal(tmp_path)
     assert found is why is None or why in found
 
 

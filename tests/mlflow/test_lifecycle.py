@@ -44,7 +44,7 @@ def test_a_number_is_followed_from_its_observation_to_the_retraining_it_caused(
     for week in range(1, 9):
         monday = NEW_YEAR + timedelta(weeks=week)
         match(routes, monday)
-        checked = job.run(routes, store, _policy(), monday, histories=histories)[0]
+        checked = job.run_checks(routes, store, _policy(), monday, histories=histories)[0]
         if checked.recommendation.action == "retrain":
             break
         predict(routes, store, "models:/demand@champion", as_of=monday)

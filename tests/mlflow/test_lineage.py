@@ -28,10 +28,10 @@ from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import FeatureDefinition
 from mlops.errors import BadInput
 from mlops.feature_store.digest import fingerprint
-from mlops.feature_store.store import register
+from mlops.feature_store.store import register_features
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.dataset import TrainingSource
-from mlops.tracking.lineage import LINEAGE_TAG, declare, log_dataset, read_lineage
+from mlops.tracking.lineage import LINEAGE_TAG, declare_lineage, log_dataset, read_lineage
 from mlops.tracking.store import Store
 from mlops.training import Trained
 
@@ -185,12 +185,12 @@ def test_whatever_stands_in_the_metadata_is_never_an_exception(store: Store, cop
 def test_a_model_of_your_own_declares_its_lineage_and_is_mirrored(mlops, routes: Database, store: Store, champion):
     random = np.random.default_rng(1)
     frame = pd.DataFrame(random.normal(size=(50, 2)), columns=["load", "rain"]).assign(y=1.0)
-    features = register(routes, [_definition("load"), _definition("rain")])
+    features = register_features(routes, [_definition("load"), _definition("rain")])
     signature = ModelSignature(
         Schema([ColSpec("double", "load"), ColSpec("double", "rain")]), Schema([ColSpec("double")])
     )
     about = {"label": "y", "as_of": NEW_YEAR, "trained_from": NEW_YEAR, "trained_to": NEW_YEAR, "features": features}
-    lineage = declare(signature, **about, **fingerprint(frame).facts)
+    lineage = declare_lineage(signature, **about, **fingerprint(frame).facts)
     store.client.create_registered_model("own")
     with mlflow.start_run(experiment_id=store.experiment("own")) as run:
         log_dataset("own", lineage)
@@ -217,7 +217,7 @@ def test_a_model_of_your_own_declares_its_lineage_and_is_mirrored(mlops, routes:
     assert code == 1
     assert "was not made by `mlops train`" in err
     with pytest.raises(BadInput, match="'trained_to' is after its 'as_of'"):
-        declare(signature, **about | {"as_of": datetime(2019, 1, 1, tzinfo=UTC)}, **fingerprint(frame).facts)
+        declare_lineage(signature, **about | {"as_of": datetime(2019, 1, 1, tzinfo=UTC)}, **fingerprint(frame).facts)
 
 
 def test_the_command_shows_code_environment_inputs_and_digest(mlops, routes: Database, champion: Trained):

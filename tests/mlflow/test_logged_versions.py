@@ -30,11 +30,11 @@ import mlflow
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.features import FeatureDefinition
-from mlops.domain.lineage import parse
-from mlops.feature_store.store import register
+from mlops.domain.lineage import parse_lineage
+from mlops.feature_store.store import register_features
 from mlops.features.standard import as_recorded, standard
 from mlops.forecasting import KINDS
-from mlops.tracking.artifacts.checked import changed, digests, load, load_from
+from mlops.tracking.artifacts.checked import changed, digests, load_from, load_model
 from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import ModelVersion
@@ -109,11 +109,11 @@ def mirrored(
         database = Database(url)
         store = open_store(Settings(home=tmp_path_factory.mktemp("artifacts"), mlflow_tracking_uri=None), url)
         for one in kept.values():
-            register(database, features(one))
+            register_features(database, features(one))
         versions = {name: one.registered(store, database) for name, one in kept.items()}
         with database.transaction() as transaction:
             rows = {name: transaction.one("live_version", name=name, version=1) or {} for name in versions}
-        yield {name: Mirrored(one, rows[name], load(database, one)) for name, one in versions.items()}
+        yield {name: Mirrored(one, rows[name], load_model(database, one)) for name, one in versions.items()}
         database.close()
 
 
@@ -167,7 +167,7 @@ def test_the_lineage_of_then_is_read_with_equal_content(
     name: str, kept: dict[str, Kept], mirrored: dict[str, Mirrored]
 ):
     one, version, row = kept[name], mirrored[name].version, mirrored[name].row
-    document = parse(one.lineage_text)
+    document = parse_lineage(one.lineage_text)
     assert one.lineage.to_json() == one.lineage_text
     read = read_lineage(version, one.model)
     for found in (read, row):

@@ -79,7 +79,7 @@ def test_a_challenger_that_forecasts_is_checked_and_compared_and_asks_for_nothin
 ):
     added = again(routes, store, champion)
     end = serve(routes, store)
-    assert [one.alias for one in job.run(routes, store, policy, end)] == ["champion"], "it has forecast nothing"
+    assert [one.alias for one in job.run_checks(routes, store, policy, end)] == ["champion"], "it has forecast nothing"
     serve(routes, store, added.uri)
     change(
         routes,
@@ -87,7 +87,7 @@ def test_a_challenger_that_forecasts_is_checked_and_compared_and_asks_for_nothin
         " where v.version_id = p.version_id and v.version = 2 and p.outcome is not null and p.outcome between p.lo_80"
         " and p.hi_80",
     )
-    ours, rival = job.run(routes, store, policy, end)
+    ours, rival = job.run_checks(routes, store, policy, end)
     assert (ours.alias, ours.version, rival.alias, rival.version) == ("champion", 1, "challenger", 2)
     assert (ours.comparison, rival.recommendation, rival.recommendation_id) == (None, None, None)
     assert rival.comparison is not None
@@ -122,8 +122,8 @@ def test_a_version_behind_another_alias_is_checked_while_it_forecasts(
     sync(store, routes)
     serve(routes, store)
     end = serve(routes, store, added.uri)
-    assert [one.alias for one in job.run(routes, store, policy, end)] == ["champion", "canary"]
-    long_after = job.run(routes, store, policy, end + 12 * WEEK)
+    assert [one.alias for one in job.run_checks(routes, store, policy, end)] == ["champion", "canary"]
+    long_after = job.run_checks(routes, store, policy, end + 12 * WEEK)
     assert [one.alias for one in long_after] == ["champion"], "it serves no more"
 
 
@@ -133,7 +133,7 @@ def test_a_version_behind_another_alias_is_checked_while_it_forecasts(
 def test_a_champion_that_has_forecast_nothing_yet_is_reported(
     routes: Database, store: Store, champion: Trained, policy: Policy
 ):
-    (checked,) = job.run(routes, store, policy, NEW_YEAR + WEEK)
+    (checked,) = job.run_checks(routes, store, policy, NEW_YEAR + WEEK)
     assert (checked.state, checked.problem) == ("unjudged", "none of its forecasts is of a day that is past")
     assert checked.asks == "none"
     assert rows(routes, "select state, problem from analytics.model_checks") == [(checked.state, checked.problem)]
@@ -143,7 +143,7 @@ def test_while_outcomes_are_missing_the_loss_is_estimated_and_forecasts_are_watc
     mlops, routes: Database, store: Store, champion: Trained, policy: Policy
 ):
     predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
-    (checked,) = job.run(routes, store, policy, NEW_YEAR + 2 * WEEK)
+    (checked,) = job.run_checks(routes, store, policy, NEW_YEAR + 2 * WEEK)
     assert (checked.state, checked.problem) == ("unlabelled", "no outcome of the week is known")
     values = checked.values
     assert values["expected_wape_low"] <= values["expected_wape"] <= values["expected_wape_high"]
@@ -172,7 +172,7 @@ def test_forecasts_that_doubled_drift_before_any_outcome_is_known(
         "update analytics.model_prediction_results set y_hat = 2 * y_hat, lo_80 = lo_80, hi_80 = 2 * hi_80,"
         " hi_95 = 2 * hi_95",
     )
-    (checked,) = job.run(routes, store, policy, NEW_YEAR + 2 * WEEK)
+    (checked,) = job.run_checks(routes, store, policy, NEW_YEAR + 2 * WEEK)
     assert "prediction.forecast" in drifted(checked, "prediction")
     assert checked.asks == "watch"
 
@@ -184,10 +184,10 @@ def test_a_series_that_went_silent_is_a_fault_by_its_own_rhythm(
     routes: Database, store: Store, champion: Trained, policy: Policy
 ):
     end = serve(routes, store)
-    (calm,) = job.run(routes, store, policy, end)
+    (calm,) = job.run_checks(routes, store, policy, end)
     assert drifted(calm, "data") == {}
     change(routes, "delete from analytics.time_series_metrics where series_id = 2 and observed_at >= '2020-01-09'")
-    (checked,) = job.run(routes, store, policy, end)
+    (checked,) = job.run_checks(routes, store, policy, end)
     assert set(drifted(checked, "data")) == {"data.R2"}
     assert "R2 has sent nothing for 7 days, since 2020-01-08; it used to come every 1 day, 1 day late" in " ".join(
         one.detail for one in checked.findings.details
@@ -200,7 +200,7 @@ def test_a_feed_of_which_all_is_silent_is_one_fault_even_without_any_outcome(
 ):
     predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     change(routes, "delete from analytics.time_series_metrics where observed_at >= '2020-01-01'")
-    (checked,) = job.run(routes, store, policy, NEW_YEAR + 2 * WEEK)
+    (checked,) = job.run_checks(routes, store, policy, NEW_YEAR + 2 * WEEK)
     assert checked.state == "unlabelled"
     assert list(drifted(checked, "data")) == ["data.feed"]
     assert checked.asks == "investigate_data"
@@ -211,7 +211,7 @@ def test_forecasts_that_are_issued_no_longer_are_a_finding_of_their_own_and_no_f
 ):
     predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR)
     match(routes, NEW_YEAR + 5 * WEEK)
-    (checked,) = job.run(routes, store, policy, NEW_YEAR + 5 * WEEK)
+    (checked,) = job.run_checks(routes, store, policy, NEW_YEAR + 5 * WEEK)
     found = drifted(checked, "data", "serving")
     assert list(found) == ["serving.forecasts"], "28 days were forecast, and the window of the newest week is empty"
     told = (
@@ -228,7 +228,7 @@ def test_days_and_series_that_were_not_forecast_are_not_said_to_be_broken_data(
     end = serve(routes, store)
     change(routes, "delete from analytics.model_prediction_results where series_id = 2 and target_at >= '2020-01-08'")
     change(routes, "delete from analytics.model_prediction_results where target_at = '2020-01-10'")
-    (checked,) = job.run(routes, store, policy, end)
+    (checked,) = job.run_checks(routes, store, policy, end)
     assert drifted(checked, "data") == {}
     found = drifted(checked, "serving")
     assert found["serving.R2"].detail == "R2 has no forecasts in 6 days; it used to come on 100% of days"
@@ -250,7 +250,7 @@ def test_a_slice_that_alone_goes_wrong_is_found_and_named(
     )
     change(routes, "update analytics.series set labels = '{\"route_type\": \"rural\"}' where route_id = 'R4'")
     end = serve(routes, store, weeks=3)
-    (calm,) = job.run(routes, store, policy, end)
+    (calm,) = job.run_checks(routes, store, policy, end)
     slices = {one.slice for one in calm.findings.details}
     assert slices == {"", "route_type=urban", "route_type=rural"}
     assert not [one for one in calm.findings.details if one.slice and one.drifted]
@@ -259,7 +259,7 @@ def test_a_slice_that_alone_goes_wrong_is_found_and_named(
         "update analytics.model_prediction_results p set outcome = outcome * 1.3 from analytics.series s"
         " where s.series_id = p.series_id and s.route_id in ('R1', 'R2')",
     )
-    (checked,) = job.run(routes, store, policy, end)
+    (checked,) = job.run_checks(routes, store, policy, end)
     named = {one.slice for one in checked.findings.details if one.drifted and one.slice}
     assert named == {"route_type=urban"}
     kept = rows(routes, "select distinct slice from analytics.model_performance_tracking where drifted and slice <> ''")
@@ -279,7 +279,9 @@ def test_a_version_whose_backtest_is_gone_fails_in_a_sentence_and_stops_no_other
     end = serve(routes, store, "models:/apples@champion")
     told: list[str] = []
     histories: job.Histories = {}
-    broken, fine = job.run(routes, store, policy, end, done=lambda one: told.append(one.name), histories=histories)
+    broken, fine = job.run_checks(
+        routes, store, policy, end, done=lambda one: told.append(one.name), histories=histories
+    )
     assert list(histories) == [fine.version_id], "what may have broken in the middle is read anew"
     assert told == ["apples", "demand"]
     assert (broken.name, broken.state, fine.name, fine.state) == ("apples", "failed", "demand", "judged")
@@ -299,8 +301,8 @@ def test_a_week_checked_by_two_at_once_is_written_once(
 ):
     end = serve(routes, store)
     with ThreadPoolExecutor(2) as both:
-        results = list(both.map(lambda _: job.run(Database(routes.url), store, policy, end), range(2)))
-    assert results[0] == results[1] == job.run(routes, store, policy, end)
+        results = list(both.map(lambda _: job.run_checks(Database(routes.url), store, policy, end), range(2)))
+    assert results[0] == results[1] == job.run_checks(routes, store, policy, end)
     assert rows(routes, "select count(*) from analytics.retraining_recommendations") == [(1,)]
     assert (
         rows(
@@ -314,7 +316,7 @@ def test_what_a_worker_is_given_travels_and_is_enough(
     routes: Database, store: Store, champion: Trained, policy: Policy
 ):
     end = serve(routes, store)
-    here = job.run(routes, store, policy, end)
+    here = job.run_checks(routes, store, policy, end)
     with routes.transaction() as transaction:
         (version,) = transaction.rows("served_versions", as_of=end)
     place = job._Place(routes.url, store.uri, store.artifacts.parent, policy, (end,))
@@ -327,9 +329,9 @@ def test_weeks_in_one_go_are_the_weeks_one_by_one(routes: Database, store: Store
     end = serve(routes, store, weeks=4)
     times = [end - 2 * WEEK, end - WEEK, end]
     together = job.replay(routes, store, policy, times)
-    apart = [job.run(routes, store, policy, time)[0] for time in times]
+    apart = [job.run_checks(routes, store, policy, time)[0] for time in times]
     histories: job.Histories = {}
-    goes_on = [job.run(routes, store, policy, time, histories=histories)[0] for time in times]
+    goes_on = [job.run_checks(routes, store, policy, time, histories=histories)[0] for time in times]
     assert list(histories) == [apart[0].version_id]
     for weeks in (together, goes_on):
         for one, other in zip(weeks, apart, strict=True):
@@ -346,9 +348,9 @@ def test_a_champion_that_is_merely_old_is_challenged_once_in_a_holdout(
     old = replace(policy, recommend=replace(policy.recommend, max_age_days=7, challengers=("naive",)))
     serve(routes, store, weeks=4)
     times = [NEW_YEAR + week * WEEK for week in (2, 3, 4)]
-    asked = [job.run(routes, store, old, time)[0].recommendation for time in times]
+    asked = [job.run_checks(routes, store, old, time)[0].recommendation for time in times]
     assert ["challenged" in one.evidence for one in asked if one is not None] == [True, False, True]
-    (repeated,) = job.run(routes, store, old, times[0])
+    (repeated,) = job.run_checks(routes, store, old, times[0])
     assert repeated.recommendation == asked[0], "a repeated check is the same check"
 
 

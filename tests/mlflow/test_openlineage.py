@@ -20,7 +20,7 @@ from openlineage.client.serde import Serde
 from mlops.db import Database
 from mlops.serving.predict import predict
 from mlops.tracking.bridge.sync import sync
-from mlops.tracking.openlineage.events import Place, events, read
+from mlops.tracking.openlineage.events import Place, events, recorded_versions
 from mlops.tracking.store import Store
 from mlops.training import Trained
 
@@ -90,7 +90,7 @@ def conforms(value: Any, kind: Any) -> bool:
 
 
 def told(database: Database, since: datetime | None = None) -> list[dict[str, Any]]:
-    return [Serde.to_dict(event) for event in events(read(database, since=since), PLACE)]
+    return [Serde.to_dict(event) for event in events(recorded_versions(database, since=since), PLACE)]
 
 
 def test_a_training_is_told_as_one_run_from_the_series_to_the_model(routes: Database, champion: Trained):

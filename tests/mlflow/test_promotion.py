@@ -108,7 +108,7 @@ def test_a_champion_without_these_folds_is_judged_by_its_recipe(routes: Database
     first = _trained(routes, store, "average", datetime(2020, 2, 20, tzinfo=UTC))
     promotion.promote(routes, store, first.version.uri, "first", margin=0.02, force=True)
     earlier = _trained(routes, store, "naive", datetime(2019, 12, 1, tzinfo=UTC))
-    found = promotion.check(routes, store, earlier.version, 0.02)
+    found = promotion.check_gates(routes, store, earlier.version, 0.02)
     assert "the champion's recipe on the same 3 folds" in found[0].found
 
 
@@ -395,10 +395,10 @@ def test_a_backtest_that_was_written_over_wins_nothing_and_loses_nothing(
         return path
 
     ours = _trained(routes, store, "naive", NEW_YEAR).version
-    honest = promotion.check(routes, store, ours, 0.02)
+    honest = promotion.check_gates(routes, store, ours, 0.02)
     path = written_over(champion.version, "backtest", times=3)
     try:
-        found = promotion.check(routes, store, ours, 0.02)
+        found = promotion.check_gates(routes, store, ours, 0.02)
     finally:
         shutil.copy(tmp_path / path.name, path)
     assert "the backtests of both" in honest[0].found

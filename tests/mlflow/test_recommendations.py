@@ -51,10 +51,10 @@ def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, 
     for week in (1, 2):
         predict(routes, store, "models:/demand@champion", as_of=NEW_YEAR + week * WEEK)
     match(routes, at + WEEK)
-    early = job.run(routes, store, policy, at + WEEK)[0]
+    early = job.run_checks(routes, store, policy, at + WEEK)[0]
     assert early.recommendation.action != "rollback", "a week is too short to compare"
     match(routes, at + 2 * WEEK)
-    (checked,) = job.run(routes, store, policy, at + 2 * WEEK)
+    (checked,) = job.run_checks(routes, store, policy, at + 2 * WEEK)
     advice = checked.recommendation
     assert (advice.action, advice.predecessor) == ("rollback", 1)
     assert advice.benefit.clear
@@ -71,7 +71,7 @@ def test_a_promotion_that_made_forecasts_worse_is_rolled_back(routes: Database, 
         (newest, *_) = transaction.rows("promotion_history", name="demand")
     assert (newest["action"], newest["recommendation_id"]) == ("rollback", checked.recommendation_id)
     assert newest["decided_by"] == "policy.toml"
-    (checked,) = job.run(routes, store, policy, at + 2 * WEEK)
+    (checked,) = job.run_checks(routes, store, policy, at + 2 * WEEK)
     assert (checked.version, checked.recommendation.action) == (1, "none"), "and not back again"
 
 

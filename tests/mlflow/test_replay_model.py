@@ -16,7 +16,7 @@ from mlops.monitoring.replay.replay import Case, replayed
 from mlops.monitoring.weekly.monitor import weekly
 from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
-from mlops.tracking.runs import read_table
+from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store, open_store
 from mlops.training import Trained
 
@@ -37,7 +37,7 @@ def test_a_backtest_that_is_long_enough_is_replayed_as_it_is(
     routes: Database, store: Store, champion: Trained, policy: Policy
 ):
     case, selection = of_model(routes, store, policy, URI, OWN, NEW_YEAR)
-    own = read_table(store, champion.version.run_id, "backtest").sort_values("cutoff")
+    own = read_run_table(store, champion.version.run_id, "backtest").sort_values("cutoff")
     own = own.drop_duplicates(["series_id", "ds"], keep="last").sort_values(["ds", "series_id"], ignore_index=True)
     rows = pd.concat([case.history, case.live]).sort_values(["ds", "series_id"], ignore_index=True)
     assert_frame_equal(rows[COLUMNS], own[COLUMNS])

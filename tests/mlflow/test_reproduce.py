@@ -18,7 +18,7 @@ from mlops.db import Database
 from mlops.db.archive import Month, archive
 from mlops.domain.features import Selection
 from mlops.errors import Refused
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.features.standard import WORDS
 from mlops.series.edit import Edit, edit
 from mlops.series.ingest import ingest
@@ -27,7 +27,7 @@ from mlops.tracking.bridge.sync import sync
 from mlops.tracking.environment import environment, installed
 from mlops.tracking.store import Store
 from mlops.training import Trained, TrainingSpec, train
-from mlops.training.record import holidays
+from mlops.training.record import public_holidays
 from mlops.training.reproduce import Reproduction, reproduce
 from mlops.training.spec import params_file
 
@@ -76,7 +76,10 @@ def test_a_score_that_is_made_later_does_not_change_what_was_learned_from(routes
     trained = train(TrainingSpec.from_toml(params_file("lightgbm"), SMALL, as_of=NEW_YEAR), routes, store)
     execute(routes, f"update analytics.time_series_metrics set quality_score = 1 where {june}")
     known, _ = usable(
-        history(routes, Selection("collection_weight"), NEW_YEAR), "daily", end=pd.Timestamp(2020, 1, 1), need=180
+        selection_history(routes, Selection("collection_weight"), NEW_YEAR),
+        "daily",
+        end=pd.Timestamp(2020, 1, 1),
+        need=180,
     )
     assert len(known) == 4 * 365, "what is judged as usable now is more than what was"
     found = reproduce(routes, store, trained.version.uri)
@@ -209,9 +212,9 @@ def test_other_libraries_code_machine_and_holidays_are_told_and_are_no_differenc
     monkeypatch.setattr("mlops.training.reproduce.environment", lambda: other)
     monkeypatch.setattr("mlops.training.reproduce.installed", lambda: everything | {"numpy": "9.9", "rich": "99"})
     code = {"sha256": "f" * 64, "commit": "c" * 40, "dirty": True}
-    monkeypatch.setattr("mlops.training.reproduce.code", lambda: code)
+    monkeypatch.setattr("mlops.training.reproduce.source_code", lambda: code)
     days = {"2019-07-04": "Independence Day (moved)"}
-    monkeypatch.setattr("mlops.training.reproduce.holidays", lambda *given: holidays(*given) | days)
+    monkeypatch.setattr("mlops.training.reproduce.public_holidays", lambda *given: public_holidays(*given) | days)
     found = reproduce(routes, store, URI)
     assert (found.verdict, found.largest) == ("reproduced", 0.0)
     numpy, rich = facts["distributions"]["numpy"], everything["rich"]

@@ -8,7 +8,7 @@ import pytest
 
 from mlops.db import Database
 from mlops.errors import Misused
-from mlops.serving.forecasts import choose, forecasts, issues
+from mlops.serving.forecasts import choose_forecasts, forecasts, issues
 from mlops.serving.outcomes import match
 from mlops.serving.predict import predict
 from mlops.tracking.bridge.sync import sync
@@ -75,9 +75,11 @@ def test_totals_live_beside_the_forecasts_that_they_sum(routes: Database, store:
     ]
     assert counted[0][4] == pytest.approx(counted[1][4]), "a total stands beside what it sums, and can be left out"
 
-    choice = choose(routes, series="company total", as_of=AUTUMN + timedelta(days=60))
+    choice = choose_forecasts(routes, series="company total", as_of=AUTUMN + timedelta(days=60))
     assert len(forecasts(routes, choice)) == 28
-    everything = choose(routes, model=f"models:/demand/{trained.version.version}", as_of=AUTUMN + timedelta(days=60))
+    everything = choose_forecasts(
+        routes, model=f"models:/demand/{trained.version.version}", as_of=AUTUMN + timedelta(days=60)
+    )
     assert set(issues(routes, everything)["series"]) == {4}, "what adds up forecasts adds up those of series"
 
     with routes.transaction() as transaction:

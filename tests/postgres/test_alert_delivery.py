@@ -27,7 +27,7 @@ from mlops.domain.signature import sign
 from mlops.errors import BadInput, Refused
 from mlops.files import write_whole
 from mlops.monitoring.alerting import channels as alert_channels
-from mlops.monitoring.alerting.alerts import deliver, review_alerts, send_test
+from mlops.monitoring.alerting.alerts import deliver_alerts, review_alerts, send_test
 from mlops.policy import AlertPolicy, Channel, read_policy
 from mlops.project import POLICY, policy_file
 
@@ -286,24 +286,24 @@ def test_an_alert_is_told_once_reminded_of_and_resolved_once_then_there_is_silen
     rules = to(webhook(hook))
     alert(served)
     for _ in range(2):
-        deliver(database, place, rules)
+        deliver_alerts(database, place, rules)
     assert events(hook) == ["opened"]
     back(served, 6.9)
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     assert events(hook) == ["opened"]
     back(served, 0.2)
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     back(served, 7.1)
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     assert events(hook) == ["opened", "reminder", "reminder"]
     resolve(served)
     for _ in range(2):
         back(served, 30)
-        assert deliver(database, place, rules)[0].waiting == 0
+        assert deliver_alerts(database, place, rules)[0].waiting == 0
     assert events(hook) == ["opened", "reminder", "reminder", "resolved"]
     assert len({headers["idempotency-key"] for headers, _ in hook.taken}) == 4
     alert(served)
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     assert events(hook)[4:] == ["opened"], "what comes back is told again"
 
 
@@ -313,13 +313,13 @@ def test_a_channel_is_told_of_its_severity_and_of_what_becomes_so(
     rules = to(webhook(hook, severity="critical"))
     alert(served)
     alert(served, "run_gone", "critical")
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     assert [json.loads(body)["kind"] for _, body in hook.taken] == ["run_gone"]
     served.one("update analytics.alerts set severity = 'critical'")
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     assert [json.loads(body)["kind"] for _, body in hook.taken] == ["run_gone", "health_low"]
     resolve(served)
-    deliver(database, place, rules)
+    deliver_alerts(database, place, rules)
     assert events(hook)[2:] == ["resolved", "resolved"]
 
 
@@ -332,7 +332,7 @@ def test_many_deliverers_at_once_send_every_message_once(
         alert(served, subject=f"models:/m{number}@champion")
     processes = [Database(database.url) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda one: deliver(one, place, rules), processes))
+        found = list(pool.map(lambda one: deliver_alerts(one, place, rules), processes))
     for one in processes:
         one.close()
     keys = [headers["idempotency-key"] for headers, _ in hook.taken]
@@ -348,14 +348,14 @@ def test_a_channel_that_is_down_loses_nothing_and_stops_no_other(
     rules = to(webhook(hook), channel("file", path="a/alerts.jsonl"))
     for number in range(3):
         alert(served, subject=f"models:/m{number}@champion")
-    down, file = deliver(database, place, rules)
+    down, file = deliver_alerts(database, place, rules)
     assert (down.sent, down.waiting, down.problem) == (0, 3, "127.0.0.1 answered 503")
     assert (file.sent, file.waiting) == (3, 0)
     assert len(hook.taken) == 2, "after two refusals it is left alone"
     hook.status = 204
-    assert deliver(database, place, rules)[0].sent == 1, "what was refused waits a minute"
+    assert deliver_alerts(database, place, rules)[0].sent == 1, "what was refused waits a minute"
     back(served, 1 / 24)
-    down, file = deliver(database, place, rules)
+    down, file = deliver_alerts(database, place, rules)
     assert (down.sent, down.waiting, file.sent) == (2, 0, 0)
     refused, taken = hook.taken[:2], hook.taken[2:]
     assert {headers["webhook-id"] for headers, _ in refused} < {headers["webhook-id"] for headers, _ in taken}
@@ -367,7 +367,7 @@ def test_each_failure_waits_longer_up_to_six_hours(served: Served, database: Dat
     alert(served)
     waits = []
     for _ in range(11):
-        deliver(database, place, to(webhook(hook)))
+        deliver_alerts(database, place, to(webhook(hook)))
         waits.append(
             served.one("select date_part('epoch', due_at - clock_timestamp()) from analytics.alert_deliveries")
         )
@@ -380,12 +380,12 @@ def test_what_was_resolved_before_it_could_be_sent_is_told_in_one_message(
 ):
     hook.status = 500
     alert(served)
-    deliver(database, place, to(webhook(hook)))
+    deliver_alerts(database, place, to(webhook(hook)))
     resolve(served)
     hook.status, hook.taken = 204, []
     for _ in range(3):
         back(served, 8)
-        deliver(database, place, to(webhook(hook)))
+        deliver_alerts(database, place, to(webhook(hook)))
     document = json.loads(hook.taken[0][1])
     assert len(hook.taken) == 1
     assert (document["event"], document["resolved_at"] is None) == ("opened", False)
@@ -417,7 +417,7 @@ def test_a_process_that_is_killed_while_it_sends_doubles_one_message_and_two_oth
 
 def test_a_webhook_is_signed_over_key_time_and_body(served: Served, database: Database, place: Settings, hook: Http):
     alert(served)
-    deliver(database, place, to(webhook(hook)))
+    deliver_alerts(database, place, to(webhook(hook)))
     headers, body = hook.taken[0]
     signed = sign(SECRET, headers["webhook-id"], headers["webhook-timestamp"], body)
     assert headers["webhook-signature"] == signed
@@ -478,7 +478,7 @@ def test_a_webhook_without_a_secret_or_a_server_is_refused(place: Settings, hook
 
 def test_mail_names_what_is_wrong_and_what_to_do(served: Served, database: Database, place: Settings, post: Smtp):
     alert(served, severity="critical", subject="models:/Müll\nBcc: eve@x.org@champion")
-    deliver(database, place, to(mail(post)))
+    deliver_alerts(database, place, to(mail(post)))
     (found,) = post.taken
     assert found["Subject"] == "[critical] models:/Müll Bcc: eve@x.org@champion health low"
     assert (found["To"], found["Bcc"], found["Auto-Submitted"]) == ("ann@x.org", None, "auto-generated")
@@ -491,13 +491,13 @@ def test_a_mail_server_that_refuses_keeps_the_message_waiting(
 ):
     alert(served)
     post.greeting = "554 not today"
-    (found,) = deliver(database, place, to(mail(post)))
+    (found,) = deliver_alerts(database, place, to(mail(post)))
     assert (found.sent, found.waiting, found.problem) == (0, 1, "localhost answered 554")
     post.greeting = "220 ready"
     with pytest.raises(Refused, match=r"takes no mail for nobody@x\.org"):
         send_test(place, "email", to(mail(post, to=["nobody@x.org"])))
     back(served, 1)
-    (found,) = deliver(database, place, to(mail(post, to=["nobody@x.org", "ann@x.org"])))
+    (found,) = deliver_alerts(database, place, to(mail(post, to=["nobody@x.org", "ann@x.org"])))
     assert (found.sent, found.waiting) == (1, 0), "who can be reached is told"
     assert "nobody@x.org" in served.one("select problem from analytics.alert_deliveries")
 
@@ -553,7 +553,7 @@ def test_a_server_without_starttls_is_not_talked_to_in_the_clear(place: Settings
 
 def test_the_log_has_the_alert(served: Served, database: Database, place: Settings, caplog: pytest.LogCaptureFixture):
     alert(served, severity="critical")
-    deliver(database, place, to(channel("log")))
+    deliver_alerts(database, place, to(channel("log")))
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert record.getMessage().startswith(f"[critical] {CHAMPION} health low: it is bad; since 2")

@@ -91,7 +91,7 @@ def read_all(database: Database, folder: Path) -> dict[str, Any]:
     found["list"] = read.list_series(database).round({"quality": 12})
     found["show"] = [read.show_series(database, number) for number in (1, 3, 5)]
     found["ended"] = read.ended(database, "collection_count")
-    export.export(database, folder / "all.parquet")
+    export.export_series(database, folder / "all.parquet")
     found["export"] = pd.read_parquet(folder / "all.parquet")
     seasonality.store_profiles(database)
     with psycopg.connect(database.url) as connection:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.campaign import examples
 
 from mlops.db import Database
-from mlops.db.binary import elements, encode, table
+from mlops.db.binary import array_table, elements, encode
 
 COLUMNS = {
     "a": ("bigint", "int64", st.integers(-(2**63), 2**63 - 1)),
@@ -63,7 +63,7 @@ def test_arrays_of_numbers_keep_their_bits(connection, width: int):
         for data in encode({"place": np.arange(3, dtype=np.int32), "numbers": values}):
             copy.write(data)
     [sent] = connection.execute("select array_send(array_agg(numbers order by place)) from arrays").fetchone()
-    assert table(sent, width).tobytes() == np.ascontiguousarray(values).tobytes()
+    assert array_table(sent, width).tobytes() == np.ascontiguousarray(values).tobytes()
     [missing] = connection.execute("select count(*) from arrays where 'NaN' = any (numbers)").fetchone()
     assert missing == np.isnan(values).any(axis=1).sum(), "NaN inside of an array is NaN"
     connection.execute("drop table arrays")

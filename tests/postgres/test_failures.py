@@ -493,13 +493,13 @@ def test_output_that_finds_no_room_is_told_and_leaves_no_traceback(home: Setting
 
 
 def test_a_report_that_can_not_be_written_leaves_the_one_before(tmp_path: Path):
-    from mlops.files import whole, write_whole
+    from mlops.files import whole_file, write_whole
 
     page = tmp_path / "pages" / "review.html"
     write_whole(page, "the first")
 
     def fill() -> None:
-        with whole(page) as unfinished:
+        with whole_file(page) as unfinished:
             unfinished.write_text("half")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -12,7 +12,7 @@ import pytest
 from mlops.db import Database
 from mlops.errors import BadInput, NothingToDo, UnknownName
 from mlops.feature_store.build import build
-from mlops.feature_store.store import register
+from mlops.feature_store.store import register_features
 from mlops.features import FeatureSet, Selection, day_of_week, feature, label, lag, rolling_mean, rolling_sum
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -159,9 +159,9 @@ def test_a_definition_without_bounds_has_the_digest_that_it_had_before_bounds_ex
     weekday = a_feature(day_of_week(), None)
     assert "min_value" not in weekday.document
     bounded = a_feature(day_of_week(), None, min_value=0, max_value=6)
-    assert register(database, [weekday])["x"]["version"] == 1
-    assert register(database, [bounded])["x"]["version"] == 2
-    assert register(database, [weekday])["x"]["version"] == 1
+    assert register_features(database, [weekday])["x"]["version"] == 1
+    assert register_features(database, [bounded])["x"]["version"] == 2
+    assert register_features(database, [weekday])["x"]["version"] == 1
 
 
 def test_two_values_in_one_step_are_refused(database: Database, add: Add):

@@ -214,10 +214,10 @@ def test_what_is_read_back_is_what_was_built_to_the_last_bit(place: Place, event
     try:
         made = offline.materialise(place.database, SET, as_of)
         assert made.written
-        found = offline.read(place.database, SET, as_of)
+        found = offline.read_build(place.database, SET, as_of)
         assert_same_bits(found.frame, build(place.database, SET, as_of).frame)
         assert found.content_sha256 == made.build["content_sha256"]
-        part = offline.read(place.database, "laws", as_of, start=start)
+        part = offline.read_build(place.database, "laws", as_of, start=start)
         assert_same_bits(part.frame, build(place.database, SET, as_of, start=start).frame)
     except NothingToDo:
         pass
@@ -313,7 +313,7 @@ def test_old_builds_are_dropped_but_not_those_that_a_model_was_trained_on(filled
              from model""",
         [made[1]["content_sha256"]],
     )
-    found = offline.keep(filled.database, "laws", 1)
+    found = offline.keep_builds(filled.database, "laws", 1)
     assert found.dropped == [made[2]["build_id"], made[0]["build_id"]]
     assert found.spared == {made[1]["build_id"]: ["demand/3"]}
     with pytest.raises(Refused, match=r"is what demand/3 was trained on"):
@@ -326,10 +326,10 @@ def test_old_builds_are_dropped_but_not_those_that_a_model_was_trained_on(filled
 def test_what_was_not_built_is_not_read(filled: Place):
     offline.materialise(filled.database, SET, hours(500), start=hours(240))
     with pytest.raises(NothingToDo, match="mlops features build laws"):
-        offline.read(filled.database, SET, hours(500))
+        offline.read_build(filled.database, SET, hours(500))
     with pytest.raises(NothingToDo):
-        offline.read(filled.database, replace(SET, features=SET.features[:2]), hours(500), start=hours(240))
-    assert offline.read(filled.database, SET, start=hours(264)).frame["ds"].min() == pd.Timestamp(2024, 1, 12)
+        offline.read_build(filled.database, replace(SET, features=SET.features[:2]), hours(500), start=hours(240))
+    assert offline.read_build(filled.database, SET, start=hours(264)).frame["ds"].min() == pd.Timestamp(2024, 1, 12)
 
 
 def test_a_time_that_has_not_come_is_refused(filled: Place):
@@ -350,25 +350,25 @@ def test_served_values_have_an_age_and_stale_ones_can_be_refused(filled: Place):
     online.refresh(filled.database, SET, hours(24 * 10))
     ids = [filled.series[place, "collection_weight"] for place in range(PLACES)]
     now = hours(24 * 12)
-    found = online.latest(filled.database, SET, ids[:2], now=now)
+    found = online.latest_features(filled.database, SET, ids[:2], now=now)
     assert found["series_id"].tolist() == ids[:2]
     assert found["age"].tolist() == [timedelta(days=3)] * 2
     assert_same_bits(
         found.drop(columns="age"),
         online.next_rows(filled.database, SET, hours(24 * 10))[["series_id", "ds", "observed_at", *SET.names]].head(2),
     )
-    online.latest(filled.database, SET, ids, now=now, oldest=timedelta(days=3))
+    online.latest_features(filled.database, SET, ids, now=now, oldest=timedelta(days=3))
     with pytest.raises(Refused, match=rf"older than 2 days.* for series {ids[0]} \(3 days.* old\)"):
-        online.latest(filled.database, SET, ids, now=now, oldest=timedelta(days=2))
+        online.latest_features(filled.database, SET, ids, now=now, oldest=timedelta(days=2))
     with pytest.raises(Refused, match=r"999 \(no values\)"):
-        online.latest(filled.database, "laws", [999], now=now, oldest=timedelta(days=3))
-    assert online.latest(filled.database, SET, [999]).empty
+        online.latest_features(filled.database, "laws", [999], now=now, oldest=timedelta(days=3))
+    assert online.latest_features(filled.database, SET, [999]).empty
 
 
 def test_values_of_other_definitions_are_not_served(filled: Place):
     online.refresh(filled.database, SET, hours(24 * 10))
     other = replace(SET, features=(replace(SET.features[0], description="of other words"), *SET.features[1:]))
     with pytest.raises(Refused, match=r"with other definitions \(yesterday\)"):
-        online.latest(filled.database, other, [1])
+        online.latest_features(filled.database, other, [1])
     with pytest.raises(NothingToDo, match="mlops features build unbuilt --online"):
-        online.latest(filled.database, "unbuilt", [1])
+        online.latest_features(filled.database, "unbuilt", [1])

@@ -19,13 +19,13 @@ import pytest
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity, named
 from mlops.feature_store.build import build
-from mlops.feature_store.offline import materialise, read
+from mlops.feature_store.offline import materialise, read_build
 from mlops.feature_store.online import next_rows
 from mlops.feature_store.profiled import profile_features
 from mlops.features import FeatureSet, Selection, feature, holiday, lag, rolling_mean
 from mlops.features import transformations as t
 from mlops.features.definitions import Declared
-from mlops.monitoring.review import build as review
+from mlops.monitoring.review import build_review as review
 from mlops.monitoring.weekly.staleness import staleness
 from mlops.policy import read_policy
 from mlops.project import bundled, policy_file
@@ -143,7 +143,7 @@ def a_set(one: Granularity, *wanted: Any) -> FeatureSet:
         feature(
             f"x{number}",
             transformation=transformation,
-            source=SOURCE if t.sources(t.parse(str(transformation))) else None,
+            source=SOURCE if t.sources(t.parse_transformation(str(transformation))) else None,
             granularity=one.name,
             owner="tests",
             description="",
@@ -190,7 +190,7 @@ def test_a_build_of_a_part_is_the_part_of_the_build_and_what_is_written_is_what_
         expected = expected[expected["ds"] >= pd.Timestamp(start).tz_localize(None)].reset_index(drop=True)
         pd.testing.assert_frame_equal(part, expected)
     materialise(place.database, asked, NOW)
-    pd.testing.assert_frame_equal(read(place.database, asked, NOW).frame, whole.frame)
+    pd.testing.assert_frame_equal(read_build(place.database, asked, NOW).frame, whole.frame)
 
 
 @ALL

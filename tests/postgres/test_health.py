@@ -195,7 +195,7 @@ def scratch_server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     ],
 )
 def test_a_server_without_published_security_fixes_is_told(number: int, status: str, words: str):
-    told = health.version(number)
+    told = health.lacks_fixes(number)
     assert (told.status, told.figure.startswith(words)) == (status, True)
     assert told.advice or status == "ok"
     assert health.AS_OF in told.figure

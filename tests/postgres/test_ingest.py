@@ -23,7 +23,7 @@ from mlops.db.retry import retrying
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, MlopsError, NothingToDo, UnknownName
 from mlops.series import ingest as ingest_module
-from mlops.series.export import export
+from mlops.series.export import export_series
 from mlops.series.ingest import ingest
 from mlops.series.load import Load, Stored
 from mlops.series.metrics import add_metric_type
@@ -447,7 +447,7 @@ def test_every_granularity_is_stored_scored_exported_and_taken_again(database: D
     assert store_profiles(database) == {"series": 2, "written": 2}
     assert len(days(database)) > 0
     out = file.with_name("out.csv")
-    assert export(database, out) == 80
+    assert export_series(database, out) == 80
     assert pd.read_csv(out)["time_zone"].eq("Europe/Berlin").all()
     assert counts(ingest(database, out)) == (80, 0, 0, 80, 0)
 
@@ -897,14 +897,14 @@ def test_what_is_exported_can_be_ingested_elsewhere_and_is_the_same(name: str, h
 
 def test_export_refuses_what_is_not_there(database: Database, write, tmp_path: Path):
     with pytest.raises(NothingToDo, match="there is no series"):
-        export(database, tmp_path / "f.csv")
+        export_series(database, tmp_path / "f.csv")
     ingest(database, write({}))
     with pytest.raises(UnknownName, match="unknown series '77'"):
-        export(database, tmp_path / "x.csv", series_ids=[77])
+        export_series(database, tmp_path / "x.csv", series_ids=[77])
     with pytest.raises(BadInput, match=r"must end in \.csv, \.csv\.gz, \.parquet"):
-        export(database, tmp_path / "x.xlsx")
+        export_series(database, tmp_path / "x.xlsx")
     with pytest.raises(BadInput, match="can't be written"):
-        export(database, tmp_path / "no" / "x.csv")
+        export_series(database, tmp_path / "no" / "x.csv")
     assert not list(tmp_path.glob("x*"))
 
 

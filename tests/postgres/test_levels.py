@@ -14,7 +14,7 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
-from mlops.series.names import names
+from mlops.series.names import series_names
 from mlops.series.read import history, list_series, show_series
 from mlops.training.data import select
 
@@ -143,8 +143,8 @@ def test_a_level_chooses_series_for_training_and_nothing_else(database: Database
         "labels": {},
         "level": "route",
     }
-    assert names(database, chosen) == {ids["R1"]: "R1"}
-    assert set(names(database, select(database, "", "daily", {}))) == set(ids.values())
+    assert series_names(database, chosen) == {ids["R1"]: "R1"}
+    assert set(series_names(database, select(database, "", "daily", {}))) == set(ids.values())
     assert set(list_series(database, level="customer")["series_id"]) == {ids["C1"], ids["C2"]}
     assert show_series(database, "R1")["level"] == "route"
     for ask_for in (list_series, history):

@@ -53,7 +53,7 @@ def add(database: Database) -> Add:
 
 def test_the_newest_observation_of_each_series_that_has_one(database: Database, add: Add):
     first, second, empty = add([1, 2, 3]), add([4] * 70, route_id="R2"), add([], route_id="R3")
-    found = read.latest(database, [second, first, empty])
+    found = read.latest_observations(database, [second, first, empty])
     assert found[["series_id", "ds", "y"]].to_numpy().tolist() == [
         [first, pd.Timestamp("2024-01-03"), 3.0],
         [second, pd.Timestamp("2024-03-10"), 4.0],
@@ -205,8 +205,8 @@ def test_what_cannot_be_asked_is_refused_with_what_can(
 def test_months_of_customers_and_operations_are_those_of_the_summary(database: Database, add: Add):
     add([2] * 31 + [3] * 29, customer_id="C1", route_id="R1")
     for found in (
-        customers.by_month(database, ["C1"], start=date(2024, 1, 15), end=date(2024, 3, 1)),
-        operations.by_month(database, "route", ["R1"], start=MONDAY, end=date(2024, 3, 1)),
+        customers.customer_months(database, ["C1"], start=date(2024, 1, 15), end=date(2024, 3, 1)),
+        operations.entity_months(database, "route", ["R1"], start=MONDAY, end=date(2024, 3, 1)),
     ):
         assert found[["ds", "y", "days", "unit"]].to_numpy().tolist() == [
             [pd.Timestamp("2024-01-01"), 62.0, 31, "kg"],
@@ -269,16 +269,16 @@ def test_what_nobody_declared_and_no_series_has_is_refused_by_every_reader(datab
         (read.history, (), {"series_ids": [series, series + 9]}, "unknown series"),
         (read.list_series, ("revenu",), {}, "did you mean 'revenue'"),
         (read.ended, ("revenu",), {}, "did you mean 'revenue'"),
-        (read.latest, ([series + 9],), {}, "unknown series"),
+        (read.latest_observations, ([series + 9],), {}, "unknown series"),
         (seasonality.store_profiles, (), {"metric_type": "revenu"}, "did you mean 'revenue'"),
-        (export.export, ("out.csv",), {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (export.export_series, ("out.csv",), {"metric_type": "revenu"}, "did you mean 'revenue'"),
         (seasons.decompose, ([series + 9], *span.values()), {}, "unknown series"),
         (seasons.patterns, ([series + 9],), {}, "unknown series"),
-        (customers.by_month, (["C11"],), span, "customer 'C11'; did you mean 'C1'"),
-        (customers.by_month, (["C1"],), span | {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (customers.customer_months, (["C11"],), span, "customer 'C11'; did you mean 'C1'"),
+        (customers.customer_months, (["C1"],), span | {"metric_type": "revenu"}, "did you mean 'revenue'"),
         (customers.behaviour, (), {"customer_ids": ["C1", "C2"]}, "customer 'C2'"),
-        (operations.by_month, ("route", ["R2"]), span, "route 'R2'; .*R1"),
-        (operations.by_month, ("route", ["R1"]), span | {"metric_type": "revenu"}, "did you mean 'revenue'"),
+        (operations.entity_months, ("route", ["R2"]), span, "route 'R2'; .*R1"),
+        (operations.entity_months, ("route", ["R1"]), span | {"metric_type": "revenu"}, "did you mean 'revenue'"),
         (operations.route_performance, (["R2"],), {}, "route 'R2'"),
         (operations.aggregate, (), {"by": "route", "grain": "day", "ids": ["R2"], **weight, **span}, "route 'R2'"),
         (operations.aggregate, (), {"by": "route", "grain": "day", "tenant_id": 9, **weight, **span}, "tenant '9'"),
@@ -295,8 +295,8 @@ def test_features_and_series_read_the_same_history(database: Database, add: Add)
     early, late = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC)
     selection = Selection(metric_type="collection_weight", granularity="daily", labels={})
     pd.testing.assert_frame_equal(
-        build.history(database, selection, late), read.history(database, series_ids=[series], as_of=late)
+        build.selection_history(database, selection, late), read.history(database, series_ids=[series], as_of=late)
     )
     assert read.history(database, as_of=early).empty
     with pytest.raises(NothingToDo, match="no daily collection_weight was recorded by 2024-05-01"):
-        build.history(database, selection, early)
+        build.selection_history(database, selection, early)

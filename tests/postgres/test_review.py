@@ -19,7 +19,7 @@ from tests.postgres.served import priced
 from mlops.cli import context
 from mlops.db import Database
 from mlops.errors import NothingToDo
-from mlops.monitoring.review import Model, Review, build, file_name, write
+from mlops.monitoring.review import Model, Review, build_review, file_name, write_review
 from mlops.monitoring.review.history import Detail
 from mlops.policy import read_policy
 from mlops.project import policy_file
@@ -66,7 +66,7 @@ class World:
     champions: dict[str, int]
 
     def review(self, as_of: datetime = AS_OF) -> Review:
-        return build(self.database, POLICY, as_of)
+        return build_review(self.database, POLICY, as_of)
 
     def model(self, name: str, as_of: datetime = AS_OF) -> Model:
         return next(model for model in self.review(as_of).models if model.name == name)
@@ -428,7 +428,7 @@ def test_a_check_that_did_not_run_needs_a_person(world: World) -> None:
 
 def test_without_a_champion_there_is_nothing_to_review(database: Database) -> None:
     with pytest.raises(NothingToDo, match="mlops registry promote"):
-        build(database, POLICY, AS_OF)
+        build_review(database, POLICY, AS_OF)
 
 
 # The page
@@ -468,7 +468,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def written(filled: tuple[str, World], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("review") / "reports" / file_name(AS_OF)
-    write(filled[1].review(), path)
+    write_review(filled[1].review(), path)
     return path
 
 

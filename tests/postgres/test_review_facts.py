@@ -12,7 +12,7 @@ from tests.postgres.served import DAY, NOW, Served, priced
 
 from mlops.db import Database
 from mlops.errors import UnknownName
-from mlops.monitoring.review import Model, Review, build, write
+from mlops.monitoring.review import Model, Review, build_review, write_review
 from mlops.monitoring.review.decisions import Alarm
 from mlops.monitoring.review.history import Accuracy
 from mlops.policy import read_policy
@@ -25,7 +25,7 @@ BENEFIT = {"wape": 0.1, "wape_low": 0.05, "wape_high": 0.15, "currency": "EUR", 
 
 
 def review(database: Database, as_of: datetime = NOW, **only: Any) -> Review:
-    return build(database, POLICY, as_of, **only)
+    return build_review(database, POLICY, as_of, **only)
 
 
 def model(database: Database, as_of: datetime = NOW) -> Model:
@@ -330,7 +330,7 @@ def test_a_champion_that_has_forecast_nothing_has_a_page_that_says_so(
 ):
     served.model()
     found = review(served_database)
-    write(found, tmp_path / "page.html")
+    write_review(found, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert found.models[0].advice.why == "No check has seen it, though it is champion since 2024-03-01."
     assert found.impact is None
@@ -341,7 +341,7 @@ def test_a_champion_that_has_forecast_nothing_has_a_page_that_says_so(
 def test_when_nothing_needs_anybody_the_page_says_so(served: Served, served_database: Database, tmp_path: Path):
     served.healthy("glass")
     served.healthy("paper")
-    write(review(served_database), tmp_path / "page.html")
+    write_review(review(served_database), tmp_path / "page.html")
     assert "<h1>Nothing needs you this week</h1>" in (tmp_path / "page.html").read_text()
 
 
@@ -418,16 +418,16 @@ def test_evidently_s_page_is_linked_where_it_lies_beside_the_review(
 ):
     served.healthy("glass & paper")
     found = review(served_database)
-    write(found, tmp_path / "page.html")
+    write_review(found, tmp_path / "page.html")
     assert "Evidently" not in (tmp_path / "page.html").read_text()
     (tmp_path / "drift-glass & paper-2024-06-03.html").write_text("")
-    write(found, tmp_path / "page.html")
+    write_review(found, tmp_path / "page.html")
     assert 'href="drift-glass%20%26%20paper-2024-06-03.html"' in (tmp_path / "page.html").read_text()
 
 
 def test_the_json_has_the_schema_that_is_documented(served: Served, served_database: Database, tmp_path: Path):
     served.healthy()
-    write(review(served_database), tmp_path / "page.html")
+    write_review(review(served_database), tmp_path / "page.html")
     document = json.loads((tmp_path / "page.json").read_text())
     described = (Path(__file__).parents[2] / "docs" / "how-to" / "weekly-review.md").read_text()
     assert document["schema"] == "mlops.review/3"

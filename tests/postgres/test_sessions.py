@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mlops.db import Database
 from mlops.db.session import PINNED
-from mlops.db.snapshot import snapshot
+from mlops.db.snapshot import open_snapshot
 
 ODD = {
     "timezone": "'Asia/Kolkata'",
@@ -133,7 +133,7 @@ def test_a_registry_in_another_encoding_is_piped_as_it_reads(server_url: str, da
         monkeypatch.setattr("mlops.db.snapshot._text", lambda query: psycopg.sql.SQL(query))
         with database.transaction() as transaction, transaction.cursor() as cursor:
             cursor.execute("create temporary table seen (name text, wape float8, note bytea)")
-            with snapshot(url) as there:
+            with open_snapshot(url) as there:
                 there.pipe("select * from models", transaction, "seen")
             assert cursor.execute("select name, wape from seen").fetchone() == ("Müll", 0.1 + 0.2)
     finally:

@@ -11,7 +11,7 @@ import pytest
 from mlops import cross_validation, forecaster, load, what_if
 from mlops.errors import BadInput
 from mlops.forecasting.base import Forecaster
-from mlops.forecasting.totals.reconcile import totals
+from mlops.forecasting.totals.reconcile import group_totals
 from mlops.panels.categories import MOST, UNSEEN, Coding
 from mlops.panels.files import read_frame
 from mlops.panels.from_frame import Panels
@@ -235,7 +235,7 @@ def test_a_category_called_as_another_covariate_is_refused():
 def test_a_text_among_totals_is_refused():
     groups = pd.DataFrame({"series_id": ["town", "village"], "region": "north"})
     with pytest.raises(BadInput, match="agg of 'weather': it is text"):
-        totals(PAST, groups, agg={"weather": "mean"})
+        group_totals(PAST, groups, agg={"weather": "mean"})
 
 
 def test_a_model_of_numbers_is_saved_as_before_and_one_without_categories_loads(tmp_path: Path):

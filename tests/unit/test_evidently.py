@@ -29,9 +29,9 @@ def refuse(constant: str) -> None:
 
 @pytest.fixture(scope="module")
 def text():
-    from mlops.monitoring.evidently import snapshot
+    from mlops.monitoring.evidently import to_snapshot
 
-    return snapshot(FINDINGS, model="tonnage@champion", as_of=AS_OF, values={"wape": 0.12, "bias": float("nan")})
+    return to_snapshot(FINDINGS, model="tonnage@champion", as_of=AS_OF, values={"wape": 0.12, "bias": float("nan")})
 
 
 def test_every_kind_of_finding_is_explained_on_a_page():
@@ -66,10 +66,10 @@ def test_tests_fail_where_findings_drifted(text):
 
 
 def test_a_page_is_a_few_tables_that_say_what_numbers_mean_and_0_is_a_number(text):
-    from mlops.monitoring.evidently import snapshot
+    from mlops.monitoring.evidently import to_snapshot
 
     calm = Finding("data", "feed", 0.0, 1.0, False)
-    document = json.loads(snapshot(Findings((calm,)), model="m", as_of=AS_OF, values={"wape": 0.0, "drifted": 0.0}))
+    document = json.loads(to_snapshot(Findings((calm,)), model="m", as_of=AS_OF, values={"wape": 0.0, "drifted": 0.0}))
     first, said, faults, numbers = document["widgets"]
     assert [(one["label"], one["value"]) for one in first["params"]["counters"]] == [
         ("WAPE of the week", "0"),
@@ -96,9 +96,9 @@ def test_the_page_is_rendered_from_the_stored_snapshot(text, tmp_path):
 
 
 def test_a_week_without_findings_is_a_snapshot_too():
-    from mlops.monitoring.evidently import snapshot
+    from mlops.monitoring.evidently import to_snapshot
 
-    assert json.loads(snapshot(Findings(), model="m", as_of=AS_OF, values={}), parse_constant=refuse)
+    assert json.loads(to_snapshot(Findings(), model="m", as_of=AS_OF, values={}), parse_constant=refuse)
 
 
 def test_monitoring_does_not_load_evidently_and_evidently_does_not_track():

@@ -7,7 +7,7 @@ import pytest
 from mlops.domain.features import FeatureDefinition
 from mlops.errors import BadInput, UnknownName
 from mlops.features import FeatureSet, Selection, day_of_week, feature, lag, rolling_mean
-from mlops.features.definitions import check, declared
+from mlops.features.definitions import checked_set, declared
 
 OWN = """
 from mlops.features import FeatureSet, Selection, day_of_week, feature, lag
@@ -98,12 +98,12 @@ def test_a_feature_of_another_metric_type_may_see_its_own_time():
         one = feature("x", transformation=transformation, source=source, owner="o", description="d")
         return FeatureSet("s", Selection("collection_weight"), (one,))
 
-    assert check(a_set(rolling_mean(7, lag=0), "container_fill_level"))
+    assert checked_set(a_set(rolling_mean(7, lag=0), "container_fill_level"))
     for leaking in (rolling_mean(7, lag=0), "ratio(lag(1), value)", "lag(1, of='revenue') if 0 else 0"):
         with pytest.raises(BadInput):
-            check(a_set(leaking, "collection_weight"))
+            checked_set(a_set(leaking, "collection_weight"))
     with pytest.raises(BadInput, match="contains the collection_weight of its own time"):
-        check(a_set('ratio(lag(1), value(of="collection_weight"))', "container_fill_level"))
+        checked_set(a_set('ratio(lag(1), value(of="collection_weight"))', "container_fill_level"))
 
 
 def test_a_whole_place_says_how_its_series_are_put_together():

@@ -19,7 +19,7 @@ from mlops.domain.features import FeatureDefinition
 from mlops.domain.profiles import FeatureProfile, Limits, Window, below
 from mlops.errors import BadInput
 from mlops.feature_store.histogram import edges, histogram, sparkline
-from mlops.feature_store.profile import profile
+from mlops.feature_store.profile import feature_profiles
 
 AS_OF = datetime(2024, 3, 4, tzinfo=UTC)
 WINDOW = Window.before(AS_OF, 28)
@@ -40,7 +40,7 @@ def frame(days: int = 84, series: int = 3, value: Callable[[pd.DatetimeIndex, in
 
 
 def one(rows: pd.DataFrame, **options: Any) -> FeatureProfile:
-    return profile(rows, [options.pop("definition", definition())], WINDOW, AS_OF, **options)[0]
+    return feature_profiles(rows, [options.pop("definition", definition())], WINDOW, AS_OF, **options)[0]
 
 
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, -1.0, np.nan])
@@ -244,7 +244,7 @@ def test_a_series_without_any_value_is_complete_in_nothing():
 def test_each_granularity_counts_its_own_steps(granularity: str, freq: str, days: int, steps: int):
     ds = pd.date_range("2022-01-03", "2024-03-04", freq=freq, inclusive="left")
     rows = pd.DataFrame({"series_id": 1, "ds": ds, "value": 1.0})
-    found = profile(rows, [definition(granularity=granularity)], Window.before(AS_OF, days), AS_OF)[0]
+    found = feature_profiles(rows, [definition(granularity=granularity)], Window.before(AS_OF, days), AS_OF)[0]
     assert (found.expected, found.quality.completeness, found.quality.freshness) == (steps, 1, 1)
     assert len(found.pattern.by_hour) == (24 if granularity == "hourly" else 0)
 
@@ -258,7 +258,7 @@ def test_few_whole_numbers_have_a_bin_each():
 @pytest.mark.parametrize("days", [0, -3])
 def test_an_empty_window_is_refused(days: int):
     with pytest.raises(BadInput, match="one day or more"):
-        profile(frame(), [definition()], Window.before(AS_OF, days), AS_OF)
+        feature_profiles(frame(), [definition()], Window.before(AS_OF, days), AS_OF)
 
 
 def test_a_frame_without_keys_is_refused():
@@ -270,6 +270,8 @@ def test_definitions_keep_their_order():
     rows = frame().assign(other=1.0)
     names = [
         found.name
-        for found in profile(rows, [replace(definition(), name=name) for name in ("value", "other")], WINDOW, AS_OF)
+        for found in feature_profiles(
+            rows, [replace(definition(), name=name) for name in ("value", "other")], WINDOW, AS_OF
+        )
     ]
     assert names == ["value", "other"]

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mlops.domain.forecasts import bias, coverage, mase, pinball, wape
+from mlops.domain.forecasts import bias, coverage, interval_pinball, mase, wape
 
 numbers = arrays(float, st.integers(1, 30), elements=st.floats(1, 1e6))
 
 
 @given(numbers)
 def test_a_perfect_forecast_has_no_error(y: np.ndarray):
-    assert wape(y, y) == bias(y, y) == pinball(y, y, y, 80) == 0
+    assert wape(y, y) == bias(y, y) == interval_pinball(y, y, y, 80) == 0
     assert coverage(y, y, y) == 1
 
 
@@ -36,8 +36,8 @@ def test_missing_outcomes_do_not_count():
 
 
 def test_pinball_punishes_a_miss_more_than_width():
-    assert pinball([100], [90], [110], 80) < pinball([100], [105], [110], 80)
-    assert pinball([10], [8], [12], 80) == pytest.approx((0.1 * 2 + 0.1 * 2) / 10)
+    assert interval_pinball([100], [90], [110], 80) < interval_pinball([100], [105], [110], 80)
+    assert interval_pinball([10], [8], [12], 80) == pytest.approx((0.1 * 2 + 0.1 * 2) / 10)
 
 
 def test_mase_compares_with_the_naive_error():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mlops.domain.granularity import GRANULARITIES, Granularity, labels_ends, named, table
+from mlops.domain.granularity import GRANULARITIES, Granularity, granularity_table, labels_ends, named
 
 TIMES = some.datetimes(min_value=pd.Timestamp("1950-01-01"), max_value=pd.Timestamp("2100-01-01"))
 ALL = pytest.mark.parametrize("one", GRANULARITIES.values(), ids=str)
@@ -71,7 +71,7 @@ def test_anything_else_is_none(text: str):
 
 
 def test_the_table_in_words_names_all():
-    assert all(name in table() for name in GRANULARITIES)
+    assert all(name in granularity_table() for name in GRANULARITIES)
 
 
 @pytest.mark.parametrize(

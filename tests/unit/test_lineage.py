@@ -12,7 +12,7 @@ from tests.campaign import examples
 
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import Selection
-from mlops.domain.lineage import Lineage, parse
+from mlops.domain.lineage import Lineage, parse_lineage
 from mlops.tracking import environment
 
 START, END = datetime(2019, 1, 1, tzinfo=UTC), datetime(2019, 12, 31, tzinfo=UTC)
@@ -45,7 +45,7 @@ JSON = st.recursive(
 
 
 def test_a_lineage_is_the_text_that_is_read_back():
-    assert parse(LINEAGE.to_json()) == DOCUMENT
+    assert parse_lineage(LINEAGE.to_json()) == DOCUMENT
     assert LINEAGE.tags() == {"mlops.lineage_sha256": sha256(LINEAGE.metadata()["feature_lineage"])}
     east = timezone(timedelta(hours=9))
     same = {name: getattr(LINEAGE, name) for name in LINEAGE.__slots__} | {"as_of": LINEAGE.as_of.astimezone(east)}
@@ -53,19 +53,21 @@ def test_a_lineage_is_the_text_that_is_read_back():
 
 
 def test_a_document_of_the_first_format_is_complete_for_what_it_claims():
-    assert parse(canonical_json(FIRST_FORMAT)) == FIRST_FORMAT
+    assert parse_lineage(canonical_json(FIRST_FORMAT)) == FIRST_FORMAT
 
 
 @pytest.mark.parametrize("name", DOCUMENT)
 def test_what_a_format_requires_must_be_there(name: str):
     short = canonical_json({key: value for key, value in DOCUMENT.items() if key != name})
     if name in ("recipe", "selection", "series", "tables"):  # of models that `mlops train` made, the last of late
-        assert name not in parse(short)
+        assert name not in parse_lineage(short)
     elif name == "lineage_version":
-        assert parse(short), "without its number it is a document of the first format, with more than that asks for"
+        assert parse_lineage(short), (
+            "without its number it is a document of the first format, with more than that asks for"
+        )
     else:
         with pytest.raises(ValueError, match=f"no '{name}'"):
-            parse(short)
+            parse_lineage(short)
 
 
 @settings(max_examples=examples(60), deadline=None)
@@ -73,7 +75,7 @@ def test_what_a_format_requires_must_be_there(name: str):
 def test_a_value_of_another_kind_is_refused_by_its_name_or_is_one_of_its_kind(value: object, name: str):
     try:
         text = canonical_json(DOCUMENT | {name: value})
-        found = parse(text)
+        found = parse_lineage(text)
     except ValueError:
         return
     assert canonical_json(found) == text
@@ -84,7 +86,7 @@ def test_a_value_of_another_kind_is_refused_by_its_name_or_is_one_of_its_kind(va
 @given(text=st.text(max_size=40) | JSON.map(lambda value: json.dumps(value)) | st.binary(max_size=9) | JSON)
 def test_anything_else_is_a_value_error(text: object):
     with pytest.raises(ValueError, match="lineage"):
-        parse(text)
+        parse_lineage(text)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_anything_else_is_a_value_error(text: object):
 )
 def test_what_is_wrong_is_told(text: object, words: str):
     with pytest.raises(ValueError, match=words):
-        parse(text)
+        parse_lineage(text)
 
 
 def test_a_time_without_a_zone_is_refused():
@@ -129,8 +131,8 @@ def test_code_of_a_checkout_has_its_commit_and_says_when_it_was_changed(tmp_path
         ).stdout
 
     def code() -> dict[str, object]:
-        environment.code.cache_clear()
-        return environment.code(tmp_path / "package")
+        environment.source_code.cache_clear()
+        return environment.source_code(tmp_path / "package")
 
     (tmp_path / "package").mkdir()
     file = tmp_path / "package" / "model.py"
@@ -153,9 +155,9 @@ def test_code_of_a_checkout_has_its_commit_and_says_when_it_was_changed(tmp_path
 
 def test_without_git_there_is_no_commit_and_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    environment.code.cache_clear()
-    assert set(environment.code()) == {"sha256"}
-    environment.code.cache_clear()
+    environment.source_code.cache_clear()
+    assert set(environment.source_code()) == {"sha256"}
+    environment.source_code.cache_clear()
 
 
 def test_the_environment_names_the_libraries_that_decide_numbers():

@@ -11,7 +11,7 @@ from tests.campaign import examples
 
 from mlops import forecaster
 from mlops.errors import BadInput, UnknownName
-from mlops.forecasting.totals.reconcile import ALL, METHODS, error_variance, reconcile, totals
+from mlops.forecasting.totals.reconcile import ALL, METHODS, error_variance, group_totals, reconcile
 
 GROUPS = pd.DataFrame(
     {
@@ -145,7 +145,7 @@ def frame(seed: int = 0, days: int = 200) -> pd.DataFrame:
 
 
 def test_totals_are_sums_with_ids_that_name_the_group():
-    found = totals(frame(), GROUPS).pivot(index="ds", columns="series_id", values="y")
+    found = group_totals(frame(), GROUPS).pivot(index="ds", columns="series_id", values="y")
     assert set(found.columns) == set(NODES)
     for name, members in MEMBERS.items():
         np.testing.assert_allclose(found[name], found[members].sum(axis=1))
@@ -155,8 +155,8 @@ def test_a_gap_of_a_series_counts_as_the_usual_value_in_its_totals():
     whole = frame()
     day = pd.Timestamp("2024-05-03")
     gap = whole[~((whole["series_id"] == "r1") & (whole["ds"] == day))]
-    expected = totals(whole, GROUPS).set_index(["series_id", "ds"])["y"]
-    found = totals(gap, GROUPS).set_index(["series_id", "ds"])["y"]
+    expected = group_totals(whole, GROUPS).set_index(["series_id", "ds"])["y"]
+    found = group_totals(gap, GROUPS).set_index(["series_id", "ds"])["y"]
     assert ("r1", day) not in found.index, "the series itself keeps its gap"
     assert found[ALL, day] == pytest.approx(expected[ALL, day], rel=0.03)
     assert found[ALL, day] != expected[ALL, day]
@@ -166,7 +166,7 @@ def test_a_total_is_missing_where_less_than_half_of_it_was_observed():
     whole = frame()
     day = pd.Timestamp("2024-05-03")
     gap = whole[~(whole["series_id"].isin(["r3", "r4", "r5"]) & (whole["ds"] == day))]
-    found = totals(gap, GROUPS).set_index(["series_id", "ds"]).index
+    found = group_totals(gap, GROUPS).set_index(["series_id", "ds"]).index
     assert (ALL, day) not in found
     assert ("site=south", day) not in found
     assert ("city=a", day) in found
@@ -175,13 +175,13 @@ def test_a_total_is_missing_where_less_than_half_of_it_was_observed():
 def test_a_series_counts_for_nothing_before_it_began():
     whole = frame()
     late = whole[~((whole["series_id"] == "r1") & (whole["ds"] < "2024-03-01"))]
-    found = totals(late, GROUPS).pivot(index="ds", columns="series_id", values="y")
+    found = group_totals(late, GROUPS).pivot(index="ds", columns="series_id", values="y")
     early = found.index < "2024-03-01"
     np.testing.assert_allclose(found.loc[early, "city=a"], found.loc[early, "r2"])
 
 
 def test_forecasts_of_a_forecaster_are_reconciled_by_its_own_errors():
-    fitted = forecaster("smoothing")(freq="D").fit(totals(frame(), GROUPS))
+    fitted = forecaster("smoothing")(freq="D").fit(group_totals(frame(), GROUPS))
     base, variance = fitted.predict(28), error_variance(fitted)
     assert set(variance) == set(NODES)
     assert variance[ALL] > variance["r1"] > 0
@@ -195,7 +195,7 @@ def test_whole_numbers_as_ids_become_text():
     numbered = {one: number for number, one in enumerate(GROUPS["series_id"], start=1)}
     groups = GROUPS.assign(series_id=GROUPS["series_id"].map(numbered))
     given_ones = frame().assign(series_id=lambda one: one["series_id"].map(numbered))
-    found = totals(given_ones, groups)
+    found = group_totals(given_ones, groups)
     assert {"1", "5", ALL} <= set(found["series_id"])
     base = forecaster("naive")(freq="D").fit(found).predict(7)
     assert_frame_equal(reconcile(base, groups, "bottom_up"), base, atol=1e-9), "the naive forecast of a sum is the sum"
@@ -236,13 +236,13 @@ def test_an_unknown_method_is_refused_with_the_choices():
 )
 def test_groups_that_leave_a_series_out_are_refused(groups: pd.DataFrame, words: str):
     with pytest.raises(BadInput, match=words):
-        totals(frame(), groups)
+        group_totals(frame(), groups)
 
 
 def test_a_series_that_is_called_like_a_total_is_refused():
     renamed = {"r1": ALL}
     with pytest.raises(BadInput, match="rename it"):
-        totals(
+        group_totals(
             frame().assign(series_id=lambda one: one["series_id"].replace(renamed)),
             GROUPS.assign(series_id=GROUPS["series_id"].replace(renamed)),
         )
@@ -256,25 +256,25 @@ def test_covariates_go_through_totals_by_what_they_are_there_also_ahead():
     ]
     frame = pd.concat(parts).assign(y=lambda rows: rows["y"].where(rows["ds"] < "2024-03-01"))
     sites = pd.DataFrame({"series_id": ["a", "b", "c"], "site": ["n", "n", "s"]})
-    found = totals(frame, sites, agg={"price": "mean", "visits": "sum"})
+    found = group_totals(frame, sites, agg={"price": "mean", "visits": "sum"})
     last = found[found["ds"] == ds[-1]].set_index("series_id")
     assert last["price"].to_dict() == {"a": 1, "b": 3, "c": 8, "site=n": 2, "site=s": 8, "all": 4}
     assert last["visits"].to_dict() == {"a": 5, "b": 5, "c": 5, "site=n": 10, "site=s": 5, "all": 15}
     assert last["y"].isna().all()
-    plain = totals(frame, sites)
+    plain = group_totals(frame, sites)
     assert found.dropna(subset="y")[["series_id", "ds", "y"]].reset_index(drop=True).equals(plain)
     model = forecaster("lightgbm")(horizon=7, covariates=["price", "visits"], trees=5).fit(found)
     agreed = reconcile(model.predict(7, future=found[found["y"].isna()]), sites)
     assert agreed.groupby("ds")["y_hat"].sum().notna().all()
     with pytest.raises(BadInput, match="agg of 'price' = 'median' is unknown"):
-        totals(frame, sites, agg={"price": "median"})
+        group_totals(frame, sites, agg={"price": "median"})
 
 
 def test_totals_and_reconciled_forecasts_have_the_names_and_the_kind_of_what_was_given():
     ds = pd.date_range("2024-01-01", periods=63)
     frame = pd.concat([pd.DataFrame({"unique_id": name, "ds": ds, "y": 1.0 + ds.dayofweek}) for name in (1, 2)])
     sites = pl.DataFrame({"unique_id": [1, 2], "site": ["n", "s"]})
-    everything = totals(pl.from_pandas(frame), sites)
+    everything = group_totals(pl.from_pandas(frame), sites)
     assert isinstance(everything, pl.DataFrame)
     agreed = reconcile(forecaster("naive")().fit(everything).predict(7), sites)
     assert agreed.columns[:3] == ["unique_id", "ds", "cutoff"]

@@ -20,10 +20,10 @@ from mlops.cli import context
 from mlops.domain.findings import Finding, Findings
 from mlops.errors import BadInput, Refused, UnknownName
 from mlops.monitoring.detect.spec import MonitorSpec
-from mlops.monitoring.replay.backtest import Backtest, backtest
+from mlops.monitoring.replay.backtest import Backtest, backtest_monitor
 from mlops.monitoring.replay.file import of_file
 from mlops.monitoring.replay.inject import CHANGES, NEVER_SEEN, inject, possible, usual_sizes
-from mlops.monitoring.replay.page import write
+from mlops.monitoring.replay.page import write_backtest_page
 from mlops.monitoring.replay.replay import CALM_WEEKS, Case, MonitorWatch, Rate, ReplayedWeek, episodes, replayed, split
 from mlops.monitoring.replay.tradeoff import Question, envelope, planned_changes, tradeoff
 from mlops.policy import Policy, read_policy
@@ -48,7 +48,7 @@ def quiet() -> Life:
 @pytest.fixture(scope="module")
 def found(quiet: Life, policy: Policy) -> Backtest:
     """The backtest of a quiet life."""
-    return backtest(case_of(quiet), policy, policy.costs.default, budgets=(4.0,), per_change=2)
+    return backtest_monitor(case_of(quiet), policy, policy.costs.default, budgets=(4.0,), per_change=2)
 
 
 def case_of(life: Life, weeks: int = WEEKS) -> Case:
@@ -266,7 +266,7 @@ def test_the_recommended_budget_has_the_lowest_total(found: Backtest):
 
 def test_a_page_has_no_money_while_its_prices_are_placeholders(found: Backtest, tmp_path: Path):
     costs = replace(found.question.costs, currency="")
-    write(replace(found, question=replace(found.question, costs=costs)), tmp_path / "page.html")
+    write_backtest_page(replace(found, question=replace(found.question, costs=costs)), tmp_path / "page.html")
     text, document = ((tmp_path / f"page.{kind}").read_text() for kind in ("html", "json"))
     assert "set [costs] in policy.toml to see money" in text
     assert not [one for one in ("EUR", "cost least", "Alarms cost") if one in text]
@@ -275,7 +275,7 @@ def test_a_page_has_no_money_while_its_prices_are_placeholders(found: Backtest, 
 
 def test_the_page_refers_to_nothing_outside(found: Backtest, tmp_path: Path):
     page = tmp_path / "deep" / "page.html"
-    write(found, page)
+    write_backtest_page(found, page)
     text = page.read_text()
     assert text.count("<svg") == 2
     assert "a life: no alarms in 20 weeks" in text

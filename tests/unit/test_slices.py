@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops.errors import BadInput
-from mlops.monitoring.detect.slices import Slice, SliceWatch, choose
+from mlops.monitoring.detect.slices import Slice, SliceWatch, choose_slices
 from mlops.monitoring.weekly.monitor import WeeklyMonitor, first_week, weekly
 from mlops.policy import Policy, SlicePolicy, read_policy
 from mlops.project import policy_file
@@ -132,7 +132,7 @@ def places(**values: list[str | None]) -> pd.DataFrame:
 
 def test_slices_are_neither_tiny_nor_everything_nor_twice_the_same_series():
     baseline = quiet(4, 2)
-    found = choose(
+    found = choose_slices(
         places(
             type=["urban"] * 6 + ["rural"] * 5 + ["other"],
             area=["north"] * 6 + ["south"] * 5 + [None],
@@ -142,9 +142,11 @@ def test_slices_are_neither_tiny_nor_everything_nor_twice_the_same_series():
         SlicePolicy(),
     )
     assert [one.name for one in found] == ["area=north", "area=south"]
-    assert choose(places(type=["a"] * 6 + ["b"] * 6), baseline, SlicePolicy(fewest_rows=43)) == ()
-    assert [one.name for one in choose(places(type=["a"] * 7 + ["b"] * 5), baseline, SlicePolicy(most=1))] == ["type=a"]
-    assert choose(places(type=[None] * 12), baseline, SlicePolicy()) == ()
+    assert choose_slices(places(type=["a"] * 6 + ["b"] * 6), baseline, SlicePolicy(fewest_rows=43)) == ()
+    assert [one.name for one in choose_slices(places(type=["a"] * 7 + ["b"] * 5), baseline, SlicePolicy(most=1))] == [
+        "type=a"
+    ]
+    assert choose_slices(places(type=[None] * 12), baseline, SlicePolicy()) == ()
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from mlops.domain.features import FeatureSet, Selection
 from mlops.errors import BadInput, UnknownName
 from mlops.features import feature
 from mlops.features import transformations as t
-from mlops.features.definitions import check
+from mlops.features.definitions import checked_set
 from mlops.features.grid import from_frame
 from mlops.features.panel import PanelInputs
 from mlops.features.standard import STANDARD, WORDS, formerly, in_words, standard, standard_set
-from mlops.features.transformations import TRANSFORMATIONS, column_of, component, parse, years
+from mlops.features.transformations import TRANSFORMATIONS, column_of, component, parse_transformation, years
 from mlops.panels.calendar import Calendar
 from mlops.panels.from_frame import Panels
 
@@ -33,7 +33,7 @@ def history(days: int = 500) -> pd.DataFrame:
 
 
 def column(inputs: PanelInputs, text: str, origins: np.ndarray, step: int) -> Floats:
-    return inputs.matrix([(parse(text), inputs.own)], origins, step)[:, 0]
+    return inputs.matrix([(parse_transformation(text), inputs.own)], origins, step)[:, 0]
 
 
 @pytest.mark.parametrize("country", [None, "US"])
@@ -109,9 +109,9 @@ def test_a_season_follows_the_target_and_a_window_the_origin():
 
 def test_every_standard_feature_is_of_the_language_and_can_stand_in_a_set():
     whole = standard_set(DAILY, "us", "US")
-    assert check(whole).names == STANDARD
+    assert checked_set(whole).names == STANDARD
     assert FeatureSet.of(whole.document) == whole
-    assert all(str(parse(one.transformation)) == one.transformation for one in whole.features)
+    assert all(str(parse_transformation(one.transformation)) == one.transformation for one in whole.features)
     assert {one.name: one.description for one in whole.features} == {
         name: words for name, words in WORDS.items() if name != "value"
     }
@@ -124,7 +124,7 @@ def test_a_definition_in_words_is_computed_as_what_it_stood_for():
 
 
 def test_a_feature_says_how_much_history_it_needs_and_what_it_explains():
-    computed = {one.name: parse(one.transformation) for one in standard(DAILY, "us")}
+    computed = {one.name: parse_transformation(one.transformation) for one in standard(DAILY, "us")}
     assert {name for name in computed if years(computed[name])} == {
         "year_ago", "year_ago_index", "year_ago_growth", "month", "day_of_year",
     }  # fmt: skip
@@ -147,4 +147,4 @@ def test_what_is_no_standard_feature_or_not_relative_is_refused():
     leaky = t.relative(t.running_mean(7, lag=0))
     own = feature("own", source="tonnage", transformation=leaky, owner="us", description="")
     with pytest.raises(BadInput, match="contains the tonnage of its own time"):
-        check(FeatureSet("leaky", DAILY, (own,)))
+        checked_set(FeatureSet("leaky", DAILY, (own,)))

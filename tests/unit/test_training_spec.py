@@ -110,6 +110,6 @@ def test_a_training_of_an_mlflow_project_is_checked_before_a_database_is_opened(
 ):
     monkeypatch.setattr(project, "open_database", None)
     with pytest.raises(SystemExit) as ended:
-        project.run(params_file("lightgbm"), arguments.split())
+        project.run_project(params_file("lightgbm"), arguments.split())
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(f"train: {words}")

@@ -14,7 +14,7 @@ from mlops.features import feature
 from mlops.features import transformations as t
 from mlops.features.cells import Cells, fold
 from mlops.features.grid import from_frame
-from mlops.features.transformations import TRANSFORMATIONS, Transformation, parse, reach
+from mlops.features.transformations import TRANSFORMATIONS, Transformation, parse_transformation, reach
 from mlops.panels.calendar import Calendar
 
 DS = pd.date_range("2024-01-01", periods=60)
@@ -195,8 +195,8 @@ SAID = {
 
 @pytest.mark.parametrize(("written", "canonical"), SAID.items(), ids=SAID)
 def test_the_canonical_text_says_everything_and_reads_back(written: str, canonical: str):
-    assert str(parse(written)) == canonical
-    assert parse(canonical) == parse(written)
+    assert str(parse_transformation(written)) == canonical
+    assert parse_transformation(canonical) == parse_transformation(written)
 
 
 REFUSED = {
@@ -219,7 +219,7 @@ REFUSED = {
 @pytest.mark.parametrize(("written", "words"), REFUSED.items(), ids=REFUSED)
 def test_what_is_no_transformation_is_told(written: str, words: str):
     with pytest.raises((BadInput, UnknownName)) as refused:
-        parse(written)
+        parse_transformation(written)
     assert words in str(refused.value)
 
 
@@ -235,4 +235,4 @@ def test_what_is_no_transformation_is_told(written: str, words: str):
     ],
 )
 def test_how_far_a_transformation_looks_back(text: str, steps: int | None):
-    assert reach(parse(text)) == steps
+    assert reach(parse_transformation(text)) == steps

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from mlops import KINDS, cross_validation, forecaster, scores
-from mlops.domain.forecasts import coverage, pinball, wape
+from mlops.domain.forecasts import coverage, interval_pinball, wape
 from mlops.errors import BadInput, HistoryTooShort, NothingToDo, UnknownName
 from mlops.evaluation.backtest import backtest, origins
 
@@ -128,7 +128,7 @@ def test_scores_are_the_formulas_of_the_domain_for_whatever_levels_there_are(see
     }
     for level in levels:
         y, lo, hi = (known[name] for name in ("y", f"lo_{level}", f"hi_{level}"))
-        assert found[f"pinball_{level}"] == pytest.approx(pinball(y, lo, hi, level))
+        assert found[f"pinball_{level}"] == pytest.approx(interval_pinball(y, lo, hi, level))
         assert found[f"coverage_{level}"] == coverage(y, lo, hi)
         assert found[f"width_{level}"] == pytest.approx(level / 9 + level / 10)
     assert found["mae"] <= found["rmse"] + 1e-9

@@ -16,7 +16,7 @@ from tests.postgres.portfolio import HOSTILE, LONG, NOW, actions, crowd, fill
 from tests.postgres.served import priced
 
 from mlops.db import Database
-from mlops.monitoring.review import Review, build, write
+from mlops.monitoring.review import Review, build_review, write_review
 from mlops.policy import read_policy
 from mlops.project import policy_file
 
@@ -47,7 +47,7 @@ def reviewed(new_database: Any, migrated: str) -> Callable[[dict[str, str]], Rev
             with psycopg.connect(url) as connection:
                 fill(connection, told)
             database = Database(url)
-            found = build(database, policy, NOW)
+            found = build_review(database, policy, NOW)
             database.close()
         return found
 
@@ -59,7 +59,7 @@ def written(reviewed: Callable[[dict[str, str]], Review], tmp_path_factory: pyte
     """The pages of portfolios of so many models."""
     folder = tmp_path_factory.mktemp("reviews")
     for count in COUNTS:
-        write(reviewed(actions(count)), folder / f"{count}.html")
+        write_review(reviewed(actions(count)), folder / f"{count}.html")
     return {count: folder / f"{count}.html" for count in COUNTS}
 
 
@@ -190,7 +190,7 @@ def test_a_crowd_of_long_names_prints_on_two_sheets_of_a4(
 ):
     found = reviewed(crowd())
     undrawn = replace(found, models=tuple(replace(model, detail=None) for model in found.models))  # not on paper anyway
-    write(undrawn, tmp_path / "crowd.html")
+    write_review(undrawn, tmp_path / "crowd.html")
     assert_two_sheets(browser, (tmp_path / "crowd.html").as_uri())
 
 

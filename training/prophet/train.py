@@ -7,7 +7,7 @@ Every key of params.toml can be changed for one run:
 import sys
 from pathlib import Path
 
-from mlops.training.project import run
+from mlops.training.project import run_project
 
 if __name__ == "__main__":
-    run(Path(__file__).with_name("params.toml"), sys.argv[1:])
+    run_project(Path(__file__).with_name("params.toml"), sys.argv[1:])

@@ -8,10 +8,10 @@ import pandas as pd
 from mlops.db import Database
 from mlops.series.filters import check_filters, check_places
 
-__all__ = ["behaviour", "by_month"]
+__all__ = ["behaviour", "customer_months"]
 
 
-def by_month(
+def customer_months(
     database: Database,
     customer_ids: Sequence[str],
     *,

@@ -10,7 +10,7 @@ from mlops.db import Database
 from mlops.errors import BadInput, UnknownName
 from mlops.series.filters import check_filters, check_places
 
-__all__ = ["Dimension", "Grain", "Point", "aggregate", "by_month", "route_performance"]
+__all__ = ["Dimension", "Grain", "Point", "aggregate", "entity_months", "route_performance"]
 
 Dimension = Literal["customer", "route", "vehicle", "driver", "site", "area", "company"]
 Grain = Literal["day", "week", "month"]
@@ -59,7 +59,7 @@ def aggregate(
         )
 
 
-def by_month(
+def entity_months(
     database: Database,
     dimension: Literal["route", "vehicle", "driver", "site"],
     ids: Sequence[str],

@@ -86,7 +86,7 @@ def _project(folder: Path | None) -> None:
     if folder is not None:
         from mlops import project
 
-        project.check(folder)  # also for a command that reads none of its files
+        project.check_project(folder)  # also for a command that reads none of its files
         os.environ["MLOPS_PROJECT"] = str(folder)  # for the processes that this one starts, too
 
 

@@ -45,7 +45,7 @@ def list_alerts(
 @app.command()
 def deliver(as_of: AsOf = "now", as_json: Json = False) -> None:
     """Review monitoring's alerts, then send what is new, open still or resolved; exit 1 when a channel is down."""
-    from mlops.monitoring.alerting.alerts import deliver as send
+    from mlops.monitoring.alerting.alerts import deliver_alerts as send
     from mlops.monitoring.alerting.alerts import review_alerts
     from mlops.policy import read_policy
 

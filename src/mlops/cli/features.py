@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlops.domain.features import FeatureSet
     from mlops.domain.profiles import Limits
     from mlops.feature_store.offline import Kept, Materialised
-    from mlops.feature_store.online import Refreshed
+    from mlops.feature_store.online import OnlineRefresh
     from mlops.feature_store.profiled import Profiled
 
 __all__ = ["app"]
@@ -283,9 +283,9 @@ def export_feast(
     as_json: Json = False,
 ) -> None:
     """Export the feature sets that were built as a Feast repository."""
-    from mlops.feature_store.feast import export
+    from mlops.feature_store.feast import export_feast
 
-    files = export(database(), folder)
+    files = export_feast(database(), folder)
     text = f"wrote {' and '.join(str(path) for path in files)}; go on with `feast --chdir {folder} apply`"
     emit({"files": files}, as_json=as_json, text=lambda: say(text))
 
@@ -320,7 +320,7 @@ def _materialise(
 
         made = offline.materialise(database(), chosen, at, start=start, end=end, tell=report)
     seconds = perf_counter() - begun
-    kept = offline.keep(database(), chosen.name, keep) if keep else None
+    kept = offline.keep_builds(database(), chosen.name, keep) if keep else None
     shown = offline.builds(database(), chosen.name)[0]["build_id"] == made.build["build_id"]
     document = made.build | {"written": made.written, "seconds": round(seconds, 3)}
     if kept:
@@ -328,7 +328,7 @@ def _materialise(
     emit(document, as_json=as_json, text=lambda: _print_build(made, seconds, kept, shown=shown))
 
 
-def _refresh(chosen: "FeatureSet", at: "datetime | None") -> "Refreshed":
+def _refresh(chosen: "FeatureSet", at: "datetime | None") -> "OnlineRefresh":
     from mlops.feature_store import online
 
     with progress() as bar:
@@ -360,7 +360,7 @@ def _print_build(made: "Materialised", seconds: float, kept: "Kept | None", *, s
         console.print(f"kept build {build_id}: {', '.join(models)} was trained on it")
 
 
-def _print_refreshed(done: "Refreshed") -> None:
+def _print_refreshed(done: "OnlineRefresh") -> None:
     forgotten = f", {done.forgotten:,} forgotten" if done.forgotten else ""
     console.print(
         f"[bold]{done.feature_set}[/] online as of {done.as_of:%Y-%m-%d %H:%M} UTC: {done.series:,} series,"

@@ -101,7 +101,7 @@ class Stored:
 
     def choice(self) -> "Choice":
         """What they mean in the database; a day as cutoff means every cutoff on it."""
-        from mlops.serving.forecasts import choose
+        from mlops.serving.forecasts import choose_forecasts
 
         known, since = moment(self.as_of), moment(self.since, "--since") if self.since else None
         cutoffs = None
@@ -111,7 +111,7 @@ class Stored:
                 first,
                 first + (timedelta(days=1) if len(self.cutoff) == len("2020-03-23") else timedelta(seconds=1)),
             )
-        return choose(
+        return choose_forecasts(
             database(), model=self.model or None, series=self.series or None, cutoff=cutoffs, since=since, as_of=known
         )
 
@@ -236,14 +236,14 @@ def what_if(
 @with_nouns
 def list_forecasts(stored: Stored, as_json: Json = False) -> None:
     """List what was forecast, a line for each version and cutoff, with how good it was."""
-    from mlops.serving.forecasts import issues, nothing
+    from mlops.serving.forecasts import issues, no_forecasts
 
     choice = stored.choice()
     rows = issues(database(), choice)
 
     def text() -> None:
         if rows.empty:
-            raise nothing(choice)
+            raise no_forecasts(choice)
         shown = table("model", "version", "cutoff", "issued", "series", "steps", "forecasts", "outcomes", "WAPE")
         for row in rows.head(MOST_ISSUES).to_dict("records"):
             counts = (f"{row[name]:,}" for name in ("series", "steps", "forecasts", "outcomes"))
@@ -263,13 +263,13 @@ def list_forecasts(stored: Stored, as_json: Json = False) -> None:
 @with_nouns
 def export_forecasts(file: FrameFile, stored: Stored, as_json: Json = False) -> None:
     """Write stored forecasts with their intervals and outcomes to a file."""
-    from mlops.serving.forecasts import forecasts, nothing
+    from mlops.serving.forecasts import forecasts, no_forecasts
     from mlops.tables import write_frame
 
     choice = stored.choice()
     rows = forecasts(database(), choice)
     if rows.empty:
-        raise nothing(choice)
+        raise no_forecasts(choice)
     write_frame(file, rows)
     first, last = rows["ds"].min(), rows["ds"].max()
     text = f"{len(rows):,} forecasts for {first:%Y-%m-%d} to {last:%Y-%m-%d} written to {file}"

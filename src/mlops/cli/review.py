@@ -54,12 +54,12 @@ def review(
         return
     if serve:
         raise Misused("--serve shows Evidently's workspace; say --evidently, too")
-    from mlops.monitoring.review import build, file_name, write
+    from mlops.monitoring.review import build_review, file_name, write_review
     from mlops.policy import read_policy
 
-    made = build(database(), read_policy(), moment(as_of, model=model or ""), model=model)
+    made = build_review(database(), read_policy(), moment(as_of, model=model or ""), model=model)
     page = output or settings().reports / file_name(made.as_of)
-    write(made, page)
+    write_review(made, page)
     emit(asdict(made) | {"page": page}, as_json=as_json, text=lambda: _print_review(made, page))
 
 
@@ -68,7 +68,7 @@ def _workspace(as_of: datetime, *, serve: bool, port: int, as_json: bool) -> Non
     from mlops.monitoring.evidently import workspace as evidently
 
     with logs.status("Evidently's workspace"):
-        built = evidently.build(database(), settings().root / "evidently", as_of)
+        built = evidently.build_workspace(database(), settings().root / "evidently", as_of)
     command = f"DO_NOT_TRACK=1 evidently ui --workspace {shlex.quote(str(built.path))} --port {port}"
 
     def text() -> None:

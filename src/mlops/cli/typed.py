@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mlops.domain.metric_types import declare
+from mlops.domain.metric_types import declare_command
 from mlops.domain.model_uri import FORMS, version_of
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, UnknownName, nearest, quoted, typed
@@ -225,7 +225,7 @@ def metric_type(name: str | None) -> str | None:
 
     known |= {row["name"] for row in list_metric_types(database())}
     if name not in known:
-        raise UnknownName("metric type", name, known, hint=f"another one: {declare(name)}")
+        raise UnknownName("metric type", name, known, hint=f"another one: {declare_command(name)}")
     return name
 
 

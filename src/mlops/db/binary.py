@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays", "elements", "encode", "table"]
+__all__ = ["Arrays", "array_table", "elements", "encode"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 """Columns by name, all of one length; a column of two dimensions is an array of double precision in each row."""
@@ -47,7 +47,7 @@ def encode(columns: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes]:
     yield TRAILER
 
 
-def table(sent: bytes, width: int) -> npt.NDArray[np.float64]:
+def array_table(sent: bytes, width: int) -> npt.NDArray[np.float64]:
     """The rows, `width` numbers each, of an array of arrays without NULLs that array_send gave."""
     return np.frombuffer(sent, dtype=ELEMENT, offset=ABOUT_TABLE)["element"].astype(np.float64).reshape(-1, width)
 

@@ -150,7 +150,7 @@ class Database:
     def version(self) -> str | None:
         """The schema's version, or None before the first migration."""
         with self._connect() as connection, _refusals():
-            return migrate.version(connection)
+            return migrate.schema_version(connection)
 
     def upgrade(self, to: str = "head") -> str:
         """Migrate up (or down) to a version; the version reached. Two at once wait for each other.
@@ -164,7 +164,7 @@ class Database:
         """Raise NotMigrated unless the schema is of this program's version."""
         version = self.version()
         if version != migrate.head():
-            raise migrate.refusal(version)
+            raise migrate.schema_refusal(version)
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:

@@ -20,8 +20,8 @@ __all__ = [
     "archives",
     "checks",
     "disks",
+    "lacks_fixes",
     "reader_exists",
-    "version",
 ]
 
 AS_OF = "2026-11-30"
@@ -90,10 +90,10 @@ def checks(database: Database, settings: Settings) -> list[Check]:
         except Refused:
             advice = "let the owner grant select on analytics.partition_archives"
             seen.append(Check("archives", "watch", "not visible to this role", advice))
-    return [*seen, version(number, embedded=settings.database_url is None), *map(_disk, disks(settings))]
+    return [*seen, lacks_fixes(number, embedded=settings.database_url is None), *map(_disk, disks(settings))]
 
 
-def version(number: int, *, embedded: bool = False) -> Check:
+def lacks_fixes(number: int, *, embedded: bool = False) -> Check:
     """Whether a server (as `server_version_num`) lacks security fixes that were published when this was written."""
     major, minor = divmod(number, 10_000)
     secure, known = SECURE_MINORS.get(major), f"as of {AS_OF}"

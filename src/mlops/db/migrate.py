@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from mlops.errors import NotMigrated, Refused
 from mlops.project import bundled
 
-__all__ = ["head", "history", "migrate", "refusal", "schema", "version"]
+__all__ = ["head", "migrate", "revisions", "schema", "schema_refusal", "schema_version"]
 
 OLDEST_SERVER = 15  # the oldest version that the tests run on
 
@@ -50,7 +50,7 @@ def head() -> str:
     return newest
 
 
-def history(migrations: Path | None = None) -> list[str]:
+def revisions(migrations: Path | None = None) -> list[str]:
     """Every version, oldest first."""
     return sorted(script.revision for script in ScriptDirectory.from_config(_config(migrations)).walk_revisions())
 
@@ -61,21 +61,21 @@ def schema() -> str:
     It is one transaction: where anything is there already, nothing is changed.
     """
     parts = [SCHEMA_BEGINS]
-    for name in history():
+    for name in revisions():
         for file in sorted((bundled("migrations") / "sql" / name[:4]).glob("[0-9]*.sql")):
             parts += [f"-- {name[:4]}/{file.name}", file.read_text(encoding="utf-8")]
     stamped = f"insert into analytics.schema_version values ('{head()}');"  # noqa: S608  the name of a file of ours
     return "\n".join([*parts, stamped, "commit;\n"])
 
 
-def refusal(version: str | None, migrations: Path | None = None) -> NotMigrated:
+def schema_refusal(version: str | None, migrations: Path | None = None) -> NotMigrated:
     """Why this program does not work with a schema of this version, and what would do."""
     development = version is not None and DEVELOPMENT.fullmatch(version) is not None
-    newer = version is not None and not development and version not in history(migrations)
+    newer = version is not None and not development and version not in revisions(migrations)
     return NotMigrated(version, head(), newer=newer, development=development)
 
 
-def version(connection: sa.Connection) -> str | None:
+def schema_version(connection: sa.Connection) -> str | None:
     """The version that the database has, or None before the first migration."""
     context = MigrationContext.configure(
         connection, opts={"version_table": "schema_version", "version_table_schema": "analytics"}
@@ -95,9 +95,9 @@ def migrate(connection: sa.Connection, to: str = "head", *, migrations: Path | N
         connection.rollback()
         time.sleep(0.1)
     try:
-        before = version(connection)
-        if before is not None and before not in history(migrations):
-            raise refusal(before, migrations)
+        before = schema_version(connection)
+        if before is not None and before not in revisions(migrations):
+            raise schema_refusal(before, migrations)
         connection.execute(sa.text("create schema if not exists analytics"))
         connection.execute(sa.text("create schema if not exists mlflow"))
         connection.commit()
@@ -108,7 +108,7 @@ def migrate(connection: sa.Connection, to: str = "head", *, migrations: Path | N
         else:
             command.upgrade(config, to)
         connection.commit()
-        reached = version(connection) or "base"
+        reached = schema_version(connection) or "base"
         connection.commit()
     finally:
         connection.rollback()

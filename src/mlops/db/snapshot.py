@@ -14,7 +14,7 @@ from mlops.db.engine import Transaction
 from mlops.db.failures import NOTHING, unreachable
 from mlops.db.statements import statement
 
-__all__ = ["Snapshot", "snapshot"]
+__all__ = ["Snapshot", "open_snapshot"]
 
 CONNECT_SECONDS = "10"
 
@@ -45,7 +45,7 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(address: str) -> Iterator[Snapshot]:
+def open_snapshot(address: str) -> Iterator[Snapshot]:
     """The database at an address as psql, SQLAlchemy or MLflow take it; DatabaseUnavailable if unreachable."""
     url = sa.make_url(address).set(drivername="postgresql")
     given = session.connection_arguments(str(url.query.get("options", "")), without=("search_path",))

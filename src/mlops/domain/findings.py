@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from mlops.domain.html import table
+from mlops.domain.html import html_table
 
 __all__ = [
     "CARRIED_OUT",
@@ -224,7 +224,7 @@ class Findings:
         quiet = len(self.details) - len(drifted)
         note = f"Within their limits: {quiet:,} more." if quiet else ""
         title = f"{len(drifted):,} finding{'' if len(drifted) == 1 else 's'}"
-        return table(("finding", "what", "statistic", "limit"), rows, title=title, note=note)
+        return html_table(("finding", "what", "statistic", "limit"), rows, title=title, note=note)
 
     def _drifted(self, kind: FindingKind) -> frozenset[str]:
         return frozenset(finding.subject for finding in self.details if finding.kind == kind and finding.drifted)

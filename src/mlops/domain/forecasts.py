@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LEVELS", "bias", "coverage", "levels_of", "mase", "pinball", "wape", "worse_than_trivial"]
+__all__ = ["LEVELS", "bias", "coverage", "interval_pinball", "levels_of", "mase", "wape", "worse_than_trivial"]
 
 LEVELS = (80, 95)
 """The interval levels, in per cent, that are stored with every forecast (saved models import this name)."""
@@ -68,7 +68,7 @@ def mase(y: Array, y_hat: Array, naive_mae: float) -> float:
     return _ratio(np.abs(y - y_hat).mean() if len(y) else np.nan, naive_mae)
 
 
-def pinball(y: Array, lo: Array, hi: Array, level: int) -> float:
+def interval_pinball(y: Array, lo: Array, hi: Array, level: int) -> float:
     """Pinball loss of both bounds of an interval over the sum of absolute outcomes.
 
     It is the sum of the quantile losses at (100 - level)/2 and (100 + level)/2 per cent (Koenker and Bassett, 1978).

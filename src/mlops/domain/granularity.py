@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mlops.arrays import Ints, Times
 
-__all__ = ["GRANULARITIES", "Granularity", "labels_ends", "named", "table"]
+__all__ = ["GRANULARITIES", "Granularity", "granularity_table", "labels_ends", "named"]
 
 Time = np.datetime64
 
@@ -365,7 +365,7 @@ def labels_ends(text: str) -> bool:
     return ENDS.fullmatch(text.strip()) is not None
 
 
-def table() -> str:
+def granularity_table() -> str:
     """The granularities in words, for a message."""
     aliases = {name: granularity.alias for name, granularity in GRANULARITIES.items()}
     aliases["weekly"] = "{0}-MON … {0}-SUN".format(aliases["weekly"])

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["table"]
+__all__ = ["html_table"]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", note: str = "") -> str:
+def html_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", note: str = "") -> str:
     """A table as HTML, its title above it and a note below; every text is escaped.
 
     >>> table(["name"], [["<b>"]])

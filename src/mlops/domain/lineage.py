@@ -19,7 +19,7 @@ __all__ = [
     "changed_files",
     "claims_training",
     "learned_nothing",
-    "parse",
+    "parse_lineage",
     "trained_from_file",
     "trained_here",
     "why_not_here",
@@ -74,7 +74,7 @@ class Lineage:
         for name in TIMES:
             if getattr(self, name).tzinfo is None:
                 raise ValueError(f"the lineage's {name!r} is {getattr(self, name)}, without a time zone; expected UTC")
-        parse(self.to_json())
+        parse_lineage(self.to_json())
 
     def to_json(self) -> str:
         """Canonical JSON: the same lineage is the same text."""
@@ -97,7 +97,7 @@ class Lineage:
         return {LINEAGE_TAG: self.sha256}
 
 
-def parse(text: object) -> dict[str, Any]:
+def parse_lineage(text: object) -> dict[str, Any]:
     """The document of a lineage, of this or an older format; ValueError says what is wrong with it, whatever it is."""
     if not isinstance(text, str):
         raise ValueError(f"the lineage is a {type(text).__name__}; expected canonical JSON")  # noqa: TRY004  one error, whatever is wrong

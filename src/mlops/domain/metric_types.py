@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season", "declare"]
+__all__ = ["METRIC_TYPES", "Absence", "Aggregate", "MetricType", "Season", "declare_command"]
 
 Aggregate = Literal["sum", "mean", "max", "last"]
 Absence = Literal["nothing", "zero"]
@@ -67,6 +67,6 @@ LONGEST_NAME = 63
 """That of a name in PostgreSQL."""
 
 
-def declare(name: str) -> str:
+def declare_command(name: str) -> str:
     """The command that declares a metric type; NAME stands in it for what is too long to be a name."""
     return f"mlops series metric add {shlex.quote(name) if len(name) <= LONGEST_NAME else 'NAME'} --unit UNIT"

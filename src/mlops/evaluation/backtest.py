@@ -14,7 +14,7 @@ import pandas as pd
 
 from mlops import parallel
 from mlops.arrays import Floats
-from mlops.domain.forecasts import LEVELS, bias, coverage, pinball, wape
+from mlops.domain.forecasts import LEVELS, bias, coverage, interval_pinball, wape
 from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.evaluation.accuracy import scales
@@ -177,7 +177,7 @@ def accuracy_of(forecasts: pd.DataFrame) -> dict[str, float]:
     found = {"wape": wape(y, y_hat), "bias": bias(y, y_hat), "accuracy": 1 - wape(y, y_hat)}
     for level in LEVELS:
         lo, hi = forecasts[f"lo_{level}"], forecasts[f"hi_{level}"]
-        found[f"pinball_{level}"] = pinball(y, lo, hi, level)
+        found[f"pinball_{level}"] = interval_pinball(y, lo, hi, level)
         found[f"coverage_{level}"] = coverage(y, lo, hi)
     if "scale" in forecasts:
         found["mase"] = float(((y - y_hat).abs() / forecasts["scale"].where(forecasts["scale"] > 0)).mean())

@@ -343,7 +343,7 @@ def _pair(
 ) -> dict[str, Any]:
     """Errors from one cutoff go together, so cutoffs are drawn, and those whose forecasts overlap as a block."""
     apart = np.asarray(error[model] - error[against], dtype=float)
-    found = paired.ratio(apart, np.asarray(size, dtype=float), confidence, length=length)
+    found = paired.ratio_of_sums(apart, np.asarray(size, dtype=float), confidence, length=length)
     verdict = "errs less" if found.high < 0 else "errs more" if found.low > 0 else "may be chance"
     verdict = "too few cutoffs" if np.isinf(found.high) else verdict
     return {

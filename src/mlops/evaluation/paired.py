@@ -17,7 +17,7 @@ from scipy import stats
 from mlops.arrays import Floats, Ints
 from mlops.evaluation.losses import Loss, absolute
 
-__all__ = ["Estimate", "blocks", "gain", "mean", "ratio"]
+__all__ = ["Estimate", "blocks", "gain", "mean", "ratio_of_sums"]
 
 RESAMPLES = 2_000
 """So many that the deviation of the resamples is itself known to about 2 % (1 over the root of twice their number)."""
@@ -71,15 +71,15 @@ def gain(
     saved = loss(outcomes, champion) - loss(outcomes, candidate)
     summed = pd.DataFrame({"saved": saved, "size": np.abs(outcomes)}).groupby(np.asarray(periods)).sum()
     daily, size = (np.asarray(summed[name], dtype=float) for name in ("saved", "size"))
-    return ratio(daily, size, confidence) if relative else mean(daily, confidence)
+    return ratio_of_sums(daily, size, confidence) if relative else mean(daily, confidence)
 
 
 def mean(daily: Floats, confidence: float) -> Estimate:
     """The mean of daily numbers (days) with its interval."""
-    return ratio(daily, np.ones(len(daily)), confidence)
+    return ratio_of_sums(daily, np.ones(len(daily)), confidence)
 
 
-def ratio(daily: Floats, size: Floats, confidence: float, *, length: int = 0) -> Estimate:
+def ratio_of_sums(daily: Floats, size: Floats, confidence: float, *, length: int = 0) -> Estimate:
     """The sum of daily numbers over the sum of daily sizes (days each), with its interval; endless for too few days.
 
     `length` is how many days go together (0: a week).

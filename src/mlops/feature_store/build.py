@@ -17,8 +17,8 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
 from mlops.feature_store.digest import Fingerprint, fingerprint
 from mlops.feature_store.sources import read_sources
-from mlops.feature_store.store import register
-from mlops.features.definitions import check, sources_of
+from mlops.feature_store.store import register_features
+from mlops.features.definitions import checked_set, sources_of
 from mlops.features.grid import framed
 from mlops.features.panel import PanelInputs
 from mlops.features.transformations import column_of
@@ -28,7 +28,7 @@ from mlops.panels.panel import Panel
 from mlops.series import read
 from mlops.times import aware_utc, local_times
 
-__all__ = ["Built", "build", "history", "on_holiday", "values"]
+__all__ = ["Built", "build", "on_holiday", "selection_history", "values"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Built:
     def lineage_fields(self) -> dict[str, Any]:
         """What the lineage of a model that is trained on the frame says of its data.
 
-        `mlops.tracking.lineage.declare` takes it as it is: `declare(signature, **built.lineage_fields())`.
+        `mlops.tracking.lineage.declare_lineage` takes it as it is: `declare(signature, **built.lineage_fields())`.
         """
         return {
             "selection": self.feature_set.selection,
@@ -92,10 +92,10 @@ def build(
     Of fewer series or times the rows are the same, bit for bit. Definitions that are new are recorded. Raises
     NothingToDo without rows, BadInput and UnknownName for a set that can't be computed.
     """
-    features = register(database, check(feature_set).features)
+    features = register_features(database, checked_set(feature_set).features)
     frame = rows(database, feature_set, as_of, start=start, end=end, series=series)
     if frame.empty:
-        raise nothing(feature_set.selection, as_of)
+        raise why_no_rows(feature_set.selection, as_of)
     return Built(feature_set, features, as_of, start, end, frame)
 
 
@@ -117,7 +117,7 @@ def rows(
     return framed(found.ids, found.grid, found.labelled(start, end), feature_set)
 
 
-def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
+def why_no_rows(selection: Selection, as_of: datetime) -> NothingToDo:
     """What to say when there are no rows."""
     return NothingToDo(
         f"no {selection.granularity} {selection.metric_type} of these series and times was recorded by"
@@ -125,7 +125,7 @@ def nothing(selection: Selection, as_of: datetime) -> NothingToDo:
     )
 
 
-def history(
+def selection_history(
     database: Database, selection: Selection, as_of: datetime, *, series: Sequence[int] | None = None
 ) -> pd.DataFrame:
     """Observations `series_id, ds, y, quality_score` as they were known at `as_of`, oldest first."""

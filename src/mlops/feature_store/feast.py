@@ -19,7 +19,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, Refused
 from mlops.files import write_whole
 
-__all__ = ["BuiltSet", "Service", "export", "render"]
+__all__ = ["BuiltSet", "Service", "export_feast", "render"]
 
 MARK = "Written by `mlops features export-feast`, which writes it anew: what is changed here is lost."
 TYPES = {"float64": "Float64", "float32": "Float32"}
@@ -48,7 +48,7 @@ class Service:
     features: Sequence[str]
 
 
-def export(database: Database, folder: Path) -> list[Path]:
+def export_feast(database: Database, folder: Path) -> list[Path]:
     """Write the repository; its files. The same state writes the same bytes.
 
     Raises NothingToDo when no feature set was built, and Refused where a file of another origin would be overwritten.

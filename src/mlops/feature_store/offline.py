@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
-from mlops.db.binary import elements, table
+from mlops.db.binary import array_table, elements
 from mlops.db.retry import retrying
 from mlops.domain.canonical import canonical_json, sha256
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import Misused, NothingToDo, Refused, UnknownName
-from mlops.feature_store.build import Built, nothing, rows
+from mlops.feature_store.build import Built, rows, why_no_rows
 from mlops.feature_store.digest import Fingerprint, fingerprint
 from mlops.feature_store.sources import series_of
-from mlops.feature_store.store import register
-from mlops.features.definitions import check
+from mlops.feature_store.store import register_features
+from mlops.features.definitions import checked_set
 from mlops.times import aware_utc
 
-__all__ = ["Kept", "Materialised", "builds", "drop", "keep", "materialise", "read"]
+__all__ = ["Kept", "Materialised", "builds", "drop", "keep_builds", "materialise", "read_build"]
 
 Tell = Callable[[int, int, int], None]
 ROWS, YEARS, FEWEST = 400_000, 2, 200
@@ -60,7 +60,7 @@ def materialise(
     `tell` hears how many rows were written, and of how many of the series. Raises NothingToDo without rows and BadInput
     for a time that has not come, because more may be recorded until then.
     """
-    check(feature_set)
+    checked_set(feature_set)
     request = _Request(feature_set, _past(database, as_of), start, end)
     there = _there(database, request.key)
     if there is not None:
@@ -74,7 +74,7 @@ def builds(database: Database, feature_set: str | None = None) -> list[dict[str,
         return transaction.rows("list_feature_builds", feature_set=feature_set, build_id=None)
 
 
-def read(
+def read_build(
     database: Database,
     feature_set: FeatureSet | str,
     as_of: datetime | None = None,
@@ -124,7 +124,7 @@ def drop(database: Database, build_id: int, *, force: bool = False) -> dict[str,
     return retrying(once)
 
 
-def keep(database: Database, feature_set: str, newest: int) -> Kept:
+def keep_builds(database: Database, feature_set: str, newest: int) -> Kept:
     """Keep the `newest` builds of a set and drop those before, unless a model's lineage names them."""
     older = builds(database, feature_set)[newest:]
     spared = {one["build_id"]: one["used_by"] for one in older if one["used_by"]}
@@ -170,7 +170,7 @@ def _there(database: Database, key: str) -> dict[str, Any] | None:
 
 def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
     """All of it in one transaction; another process that writes the same build waits, and then finds it."""
-    features = register(database, request.feature_set.features)
+    features = register_features(database, request.feature_set.features)
     with database.transaction() as transaction:
         transaction.lock(f"feature build {request.key}")
         there = transaction.one("feature_build_by_digest", build_sha256=request.key)
@@ -183,7 +183,7 @@ def _write(database: Database, request: _Request, tell: Tell) -> Materialised:
             transaction.copy_arrays(made["rows_table"], _columns(frame, request.feature_set.names))
             parts.append(_Part(fingerprint(frame), frame["ds"].min(), frame["ds"].max()))
         if not parts:
-            raise nothing(request.feature_set.selection, request.as_of)
+            raise why_no_rows(request.feature_set.selection, request.as_of)
         transaction.run("add_feature_build", build_id=made["build_id"], **_record(request, features, parts))
         transaction.run("attach_feature_build", build_id=made["build_id"])
         transaction.run("point_feature_set_view", feature_set=request.feature_set.name)
@@ -264,7 +264,7 @@ def _read(transaction: Transaction, found: dict[str, Any], start: datetime | Non
         raise NothingToDo(f"build {found['build_id']} of {found['feature_set']!r} has no rows in the wanted time")
     width = len(feature_set.features)
     frame = pd.DataFrame(
-        np.concatenate([table(row["features"], width) for row in stored]), columns=list(feature_set.names)
+        np.concatenate([array_table(row["features"], width) for row in stored]), columns=list(feature_set.names)
     )
     frame.insert(0, "series_id", np.repeat([row["series_id"] for row in stored], [row["rows"] for row in stored]))
     frame.insert(

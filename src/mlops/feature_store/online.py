@@ -10,18 +10,18 @@ import pandas as pd
 
 from mlops.db import Database, Transaction
 from mlops.db.archive.read import border, read_archived
-from mlops.db.binary import elements, table
+from mlops.db.binary import array_table, elements
 from mlops.domain.canonical import canonical_json
 from mlops.domain.features import FeatureSet
 from mlops.errors import NothingToDo, Refused
-from mlops.feature_store.build import nothing
+from mlops.feature_store.build import why_no_rows
 from mlops.feature_store.sources import read_sources, series_of
-from mlops.feature_store.store import register
-from mlops.features.definitions import check
-from mlops.features.grid import Observed, framed, step_of
+from mlops.feature_store.store import register_features
+from mlops.features.definitions import checked_set
+from mlops.features.grid import SourceValues, framed, step_of
 from mlops.times import aware_utc, naive_utc
 
-__all__ = ["Refreshed", "latest", "next_rows", "refresh"]
+__all__ = ["OnlineRefresh", "latest_features", "next_rows", "refresh"]
 
 TOGETHER = 500
 SHOWN = 5
@@ -29,7 +29,7 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class OnlineRefresh:
     """How many series a set has now, and how many rows had to be written and forgotten for that."""
 
     feature_set: str
@@ -52,7 +52,7 @@ def next_rows(
             transaction, [one["series_id"] for one in series_of(transaction, feature_set.selection)], as_of
         )
     if newest.empty:
-        raise nothing(feature_set.selection, as_of)
+        raise why_no_rows(feature_set.selection, as_of)
     parts = []
     for some in _alike(newest):
         parts.append(_next(database, feature_set, as_of, some))
@@ -62,14 +62,14 @@ def next_rows(
 
 def refresh(
     database: Database, feature_set: FeatureSet, as_of: datetime | None = None, tell: Tell = lambda *_: None
-) -> Refreshed:
+) -> OnlineRefresh:
     """Make the online values those of `as_of` (now if None); only what is other is written.
 
     Raises Refused when the values of a later time are there already.
     """
-    check(feature_set)
+    checked_set(feature_set)
     as_of = as_of or datetime.now(UTC)
-    features = register(database, feature_set.features)
+    features = register_features(database, feature_set.features)
     rows = next_rows(database, feature_set, as_of, tell)
     with database.transaction() as transaction:
         transaction.lock(f"online features {feature_set.name}")
@@ -89,10 +89,10 @@ def refresh(
         transaction.copy_arrays("online_arriving", _columns(rows, feature_set))
         written = transaction.run("upsert_online_features", feature_set=feature_set.name)
         forgotten = transaction.run("delete_online_features", feature_set=feature_set.name)
-    return Refreshed(feature_set.name, as_of, len(rows), written, forgotten)
+    return OnlineRefresh(feature_set.name, as_of, len(rows), written, forgotten)
 
 
-def latest(
+def latest_features(
     database: Database,
     feature_set: FeatureSet | str,
     series: Sequence[int],
@@ -155,7 +155,7 @@ def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: 
     granularity, place = found.grid.granularity, np.searchsorted(found.ids, newest["series_id"])
     step = step_of(observed, granularity, np.array([clock.anchor for clock in found.grid.clocks])[place])
     ds = granularity.moved(observed, 1).astype("datetime64[ns]")
-    rows = Observed(place, step + 1, ds, np.full(len(ds), np.nan))
+    rows = SourceValues(place, step + 1, ds, np.full(len(ds), np.nan))
     frame = framed(found.ids, found.grid, rows, replace(feature_set, label="value"), labelled=False).drop(columns="y")
     frame.insert(1, "observed_at", observed)
     return frame
@@ -176,7 +176,7 @@ def _frame(found: dict[str, Any]) -> pd.DataFrame:
         return pd.DataFrame(columns=["series_id", "ds", "observed_at", *names]).astype(
             {"observed_at": "datetime64[ns]"}
         )
-    frame = pd.DataFrame(table(found["features"], len(names)), columns=names)
+    frame = pd.DataFrame(array_table(found["features"], len(names)), columns=names)
     frame.insert(0, "series_id", elements(found["series_id"], "int64"))
     frame.insert(1, "ds", elements(found["target_at"], "datetime64[us]").astype("datetime64[ns]"))
     frame.insert(2, "observed_at", elements(found["observed_at"], "datetime64[us]").astype("datetime64[ns]"))

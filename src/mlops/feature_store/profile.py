@@ -19,16 +19,16 @@ from mlops.domain.profiles import Bounds, Distribution, FeatureProfile, Pattern,
 from mlops.errors import BadInput
 from mlops.feature_store.histogram import edges as laid
 from mlops.feature_store.histogram import histogram
-from mlops.feature_store.profile_rows import FeatureValues, Rows, share
+from mlops.feature_store.profile_rows import FeatureValues, Rows, share_of
 from mlops.times import aware_utc, naive_utc
 
-__all__ = ["profile"]
+__all__ = ["feature_profiles"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_CATEGORIES = 20
 
 
-def profile(
+def feature_profiles(
     frame: pd.DataFrame,
     definitions: Sequence[FeatureDefinition],
     window: Window,
@@ -102,7 +102,7 @@ class _Subject:
         }
         asked = [ok for ok in checks.values() if ok is not None]
         return Quality(
-            completeness=share(rows.expected - self.missing, rows.expected),
+            completeness=share_of(rows.expected - self.missing, rows.expected),
             accuracy=self._share(_within(column, bounds)),
             consistency=self._share(np.logical_and.reduce(asked)),
             bounds=bounds,
@@ -179,7 +179,7 @@ class _Subject:
 
     def _share(self, ok: Bools) -> float | None:
         """Of the values of the window, how many are `ok`."""
-        return share(int(ok[self.there].sum()), int(self.there.sum()))
+        return share_of(int(ok[self.there].sum()), int(self.there.sum()))
 
     def _ages(self, as_of: pd.Timestamp) -> dict[str, Any]:
         newest, step = self.rows.newest(self.column), self.rows.granularity.longest_step
@@ -188,7 +188,7 @@ class _Subject:
         fresh = int((age <= np.timedelta64(allowed)).sum())  # NaT, of a series without a value, is not
         known = age[~np.isnat(age)]
         return {
-            "freshness": share(fresh, self.rows.many),
+            "freshness": share_of(fresh, self.rows.many),
             "newest": aware_utc(np.nanmax(newest)) if len(known) else None,
             "age_steps": max(float(known.min() / np.timedelta64(step)), 0.0) if len(known) else None,
         }

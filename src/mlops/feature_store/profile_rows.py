@@ -15,7 +15,7 @@ from mlops.domain.features import FeatureDefinition
 from mlops.domain.granularity import Granularity
 from mlops.features.grid import anchors_of, step_of
 
-__all__ = ["FeatureValues", "Rows", "share"]
+__all__ = ["FeatureValues", "Rows", "share_of"]
 
 FENCE, FEWEST = 3.0, 8
 """Tukey's outer fence, in interquartile ranges (Exploratory Data Analysis, 1977, 2D), and the values that it needs."""
@@ -205,7 +205,7 @@ class Rows:
         return found, before[found]
 
 
-def share(part: float, whole: float) -> float | None:
+def share_of(part: float, whole: float) -> float | None:
     """A share from 0 to 1; None of nothing."""
     return part / whole if whole else None
 

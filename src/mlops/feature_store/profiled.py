@@ -14,14 +14,14 @@ from mlops.domain.metric_types import MetricType
 from mlops.domain.profiles import FeatureProfile, Window
 from mlops.errors import NothingToDo, UnknownName
 from mlops.feature_store import offline
-from mlops.feature_store.build import nothing, rows
+from mlops.feature_store.build import rows, why_no_rows
 from mlops.feature_store.impact import versioned
-from mlops.feature_store.profile import profile
-from mlops.feature_store.store import register
+from mlops.feature_store.profile import feature_profiles
+from mlops.feature_store.store import register_features
 from mlops.features.definitions import Declared
 from mlops.features.standard import formerly
 
-__all__ = ["ProfileRequest", "Profiled", "keep", "profile_features", "request_for"]
+__all__ = ["ProfileRequest", "Profiled", "keep_profiles", "profile_features", "request_for"]
 
 UNNAMED = "features"
 FEWEST_EDGES = 2
@@ -69,13 +69,15 @@ def profile_features(
         recorded = _recorded(transaction, versions)
     edges = {row["name"]: row["edges"] for row in recorded if len(row["edges"] or ()) > FEWEST_EDGES}
     earlier = _earlier(database, asked, window, as_of)
-    profiles = profile(frame, asked.definitions, window, as_of, metric_types=metric_types, edges=edges, earlier=earlier)
+    profiles = feature_profiles(
+        frame, asked.definitions, window, as_of, metric_types=metric_types, edges=edges, earlier=earlier
+    )
     found = [Profiled(one.name, versions[one.name], one) for one in profiles]
-    keep(database, found)
+    keep_profiles(database, found)
     return found
 
 
-def keep(database: Database, profiles: Sequence[Profiled]) -> int:
+def keep_profiles(database: Database, profiles: Sequence[Profiled]) -> int:
     """Write profiles and show the newest beside the definitions; how many were new or had changed."""
     with database.transaction() as transaction:
         transaction.lock("feature profiles")
@@ -155,8 +157,8 @@ def _values(
     if frame.empty:  # series that have all ended before: all there are, to show since when
         frame = rows(database, feature_set, as_of, end=window.end)
     if frame.empty:
-        raise nothing(asked.selection, as_of)
-    new = register(database, [one for one in asked.definitions if one.name not in asked.versions])
+        raise why_no_rows(asked.selection, as_of)
+    new = register_features(database, [one for one in asked.definitions if one.name not in asked.versions])
     return frame.drop(columns="y"), {**asked.versions, **{name: one["version"] for name, one in new.items()}}
 
 
@@ -167,7 +169,7 @@ def _earlier(database: Database, asked: ProfileRequest, window: Window, as_of: d
         return None
     feature_set = FeatureSet(asked.name, asked.selection, asked.definitions)
     try:
-        return offline.read(database, feature_set, there[0], start=window.start, end=window.end).frame
+        return offline.read_build(database, feature_set, there[0], start=window.start, end=window.end).frame
     except NothingToDo:  # other definitions, or another window
         return None
 

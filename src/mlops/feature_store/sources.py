@@ -15,9 +15,9 @@ from mlops.db.binary import elements
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.features.definitions import sources_of
-from mlops.features.grid import Clock, Grid, Observed, anchors_of, checked, step_of, time_of
+from mlops.features.grid import Clock, FeatureGrid, SourceValues, anchors_of, checked, step_of, time_of
 from mlops.features.point import Source
-from mlops.features.transformations import Column, column_of, parse, reach, sources_in
+from mlops.features.transformations import Column, column_of, parse_transformation, reach, sources_in
 
 __all__ = ["Sources", "read_sources", "series_of", "sets_of", "with_sources"]
 
@@ -27,10 +27,10 @@ class Sources:
     """The series with their ids, what was observed of them, and the grid of everything that their features need."""
 
     ids: Ints
-    observed: Observed
-    grid: Grid
+    observed: SourceValues
+    grid: FeatureGrid
 
-    def labelled(self, start: datetime | None, end: datetime | None) -> Observed:
+    def labelled(self, start: datetime | None, end: datetime | None) -> SourceValues:
         """The observations from `start` to before `end`: each is a row."""
         ds = self.observed.ds
         chosen = np.ones(len(ds), dtype=bool)
@@ -52,7 +52,7 @@ def read_sources(
     """Everything that rows from `start` on look at; with a window without an end, everything there is."""
     selection, granularity = feature_set.selection, GRANULARITIES[feature_set.selection.granularity]
     asked = [column_of(one) for one in feature_set.features]
-    label: Column = parse(feature_set.label), Source(selection.metric_type)
+    label: Column = parse_transformation(feature_set.label), Source(selection.metric_type)
     since = None if start is None else _since(start, granularity, [*asked, label])
     with database.transaction() as transaction:
         places = series_of(transaction, selection, series)
@@ -76,7 +76,7 @@ def read_sources(
             observed[source] = _linked(found, links, ids, granularity, anchors, source.across)
     texts = [place["labels"] for place in places]
     clocks = [Clock(int(anchor), place["time_zone"]) for anchor, place in zip(anchors, places, strict=True)]
-    grid = Grid(granularity, clocks, observed, lambda key: [_said(one.get(key)) for one in texts])
+    grid = FeatureGrid(granularity, clocks, observed, lambda key: [_said(one.get(key)) for one in texts])
     return Sources(ids, own, grid)
 
 
@@ -122,7 +122,7 @@ def series_of(
     )
 
 
-def _column(found: Sources, source: Source, values: Observed, like: pd.DataFrame) -> pd.DataFrame:
+def _column(found: Sources, source: Source, values: SourceValues, like: pd.DataFrame) -> pd.DataFrame:
     anchors = np.array([clock.anchor for clock in found.grid.clocks], dtype=np.int64)
     ds = time_of(values.step, found.grid.granularity, anchors[values.row])
     column = pd.DataFrame({"series_id": found.ids[values.row], "ds": ds, source.column: values.y})
@@ -138,7 +138,7 @@ def _since(start: datetime, granularity: Granularity, asked: Sequence[Column]) -
     return pd.Timestamp(time_of(first, granularity)[0], tz="UTC").to_pydatetime()
 
 
-def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) -> tuple[Observed, Ints]:
+def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) -> tuple[SourceValues, Ints]:
     """Histories, an array per series, one after the other, and their anchors; BadInput for two values in one step."""
     ds = [elements(row["ds"], "datetime64[us]").astype("datetime64[ns]") for row in found]
     y = [elements(row["y"], "float64") for row in found]
@@ -147,7 +147,7 @@ def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) 
     times = np.concatenate(ds) if ds else np.array([], dtype="datetime64[ns]")
     values = np.concatenate(y) if y else np.array([])
     anchors = anchors_of(times, row, len(ids), granularity)
-    observed = Observed(row, step_of(times, granularity, anchors[row]), times, values)
+    observed = SourceValues(row, step_of(times, granularity, anchors[row]), times, values)
     return checked(observed, ids, granularity), anchors
 
 
@@ -158,7 +158,7 @@ def _linked(
     granularity: Granularity,
     anchors: Ints,
     across: str | None,
-) -> Observed:
+) -> SourceValues:
     """Of each series, what the series that measure its place say together, in the order of their ids.
 
     Where one measures the whole place, those that measure parts of it say nothing on its steps. What a source says of
@@ -183,10 +183,10 @@ def _linked(
         series = np.full(int(counts.sum()), np.searchsorted(ids, link["series_id"]))
         parts.append((series, steps[counts], sources.ds[rows][counts], sources.y[rows][counts]))
     row, step, ds, y = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Observed(row, step, ds, y) if across is None else _together(Observed(row, step, ds, y), across)
+    return SourceValues(row, step, ds, y) if across is None else _together(SourceValues(row, step, ds, y), across)
 
 
-def _together(rows: Observed, across: str) -> Observed:
+def _together(rows: SourceValues, across: str) -> SourceValues:
     """One value per series and step; values are added in the order that they come in."""
     rows = rows.where(np.lexsort([rows.step, rows.row]))  # stable: the order within a step stays
     new = np.r_[True, (np.diff(rows.row) != 0) | (np.diff(rows.step) != 0)][: len(rows.row)]

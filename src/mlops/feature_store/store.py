@@ -9,10 +9,10 @@ from mlops.errors import UnknownName
 from mlops.features.definitions import Declared, declared
 from mlops.features.standard import WORDS, formerly, standard
 
-__all__ = ["catalogue", "register", "versions", "watched_of"]
+__all__ = ["catalogue", "register_features", "versions", "watched_of"]
 
 
-def register(database: Database, definitions: Sequence[FeatureDefinition]) -> dict[str, dict[str, Any]]:
+def register_features(database: Database, definitions: Sequence[FeatureDefinition]) -> dict[str, dict[str, Any]]:
     """Record definitions that are new; name -> version and definition_sha256 of each.
 
     Raises UnknownName for a metric type that the database does not know.

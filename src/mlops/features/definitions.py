@@ -14,10 +14,10 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, Misused, MlopsError, UnknownName
 from mlops.features.point import Source
 from mlops.features.standard import WORDS
-from mlops.features.transformations import Transformation, column_of, newest, parse, sources, sources_in
+from mlops.features.transformations import Transformation, column_of, newest, parse_transformation, sources, sources_in
 from mlops.project import project_file
 
-__all__ = ["Declared", "check", "declared", "feature", "feature_set", "sources_of"]
+__all__ = ["Declared", "checked_set", "declared", "feature", "feature_set", "sources_of"]
 
 ENTITIES = ("series", "customer", "route", "vehicle", "driver", "site")
 DTYPES = ("float64", "float32")
@@ -68,7 +68,7 @@ def feature(
     _name("feature", name, FEATURE_NAME)
     if name in ROW:
         raise BadInput(f"feature {name!r} is a column of every feature set; choose another name")
-    whole = parse(str(transformation))
+    whole = parse_transformation(str(transformation))
     used = {of or source for of, _ in sources(whole)}
     if None in used:
         raise BadInput(f"feature {name!r}: {whole} is computed from values; name their metric type with source=")
@@ -85,7 +85,7 @@ def feature(
     return FeatureDefinition(name, dtype, entity, granularity, metric_types, str(whole), owner, description, *bounds)
 
 
-def check(feature_set: FeatureSet) -> FeatureSet:
+def checked_set(feature_set: FeatureSet) -> FeatureSet:
     """The set itself, if its features can be computed for its series and don't contain what is to be predicted."""
     _name("feature set", feature_set.name, SET_NAME)
     if not feature_set.features:
@@ -93,7 +93,7 @@ def check(feature_set: FeatureSet) -> FeatureSet:
     twice = [name for name, count in Counter(feature_set.names).items() if count > 1]
     if twice:
         raise BadInput(f"feature set {feature_set.name!r} has two features named {twice[0]!r}; rename one")
-    parse(feature_set.label)
+    parse_transformation(feature_set.label)
     for one in feature_set.features:
         if one.granularity != feature_set.selection.granularity:
             raise BadInput(
@@ -119,7 +119,7 @@ def declared(path: Path | None = None) -> Declared:
             )
     _unique([one.name for one in features], "features", path)
     _unique([one.name for one in sets], "feature sets", path)
-    return Declared(path, {one.name: one for one in features}, {one.name: check(one) for one in sets})
+    return Declared(path, {one.name: one for one in features}, {one.name: checked_set(one) for one in sets})
 
 
 def feature_set(name: str, path: Path | None = None) -> FeatureSet:
@@ -181,7 +181,7 @@ def _choice(name: str, what: str, found: str, choices: Sequence[str]) -> None:
 
 def _no_leak(one: FeatureDefinition, metric_type: str) -> None:
     own = one.source_metric_types[0] if one.source_metric_types else None
-    seen = newest(parse(one.transformation), metric_type, own)
+    seen = newest(parse_transformation(one.transformation), metric_type, own)
     if seen == 0:
         raise BadInput(
             f"feature {one.name!r} contains the {metric_type} of its own time, which is to be predicted; give"

@@ -26,7 +26,7 @@ from mlops.features.transformations import (
     column_of,
     compute,
     dated,
-    parse,
+    parse_transformation,
     reach,
     room,
     smoothed,
@@ -38,8 +38,8 @@ from mlops.times import UTC
 
 __all__ = [
     "Clock",
-    "Grid",
-    "Observed",
+    "FeatureGrid",
+    "SourceValues",
     "anchors_of",
     "checked",
     "framed",
@@ -54,7 +54,7 @@ TOGETHER = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class SourceValues:
     """One value per row, sorted by `row` (the place of its series) and `step`."""
 
     row: Ints
@@ -62,14 +62,14 @@ class Observed:
     ds: Times
     y: Floats
 
-    def between(self, first: int, last: int) -> "Observed":
+    def between(self, first: int, last: int) -> "SourceValues":
         """What belongs to the series from `first` to before `last`."""
         begin, end = np.searchsorted(self.row, [first, last])
         return self.where(slice(begin, end))
 
-    def where(self, chosen: npt.NDArray[Any] | slice) -> "Observed":
+    def where(self, chosen: npt.NDArray[Any] | slice) -> "SourceValues":
         """Some of the rows."""
-        return Observed(self.row[chosen], self.step[chosen], self.ds[chosen], self.y[chosen])
+        return SourceValues(self.row[chosen], self.step[chosen], self.ds[chosen], self.y[chosen])
 
 
 class Clock(NamedTuple):
@@ -83,7 +83,7 @@ USUAL = Clock(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class FeatureGrid:
     """What features of some series are computed from: observations by source, and labels.
 
     A row of a time is the step after the origin before it. `clocks` has how each series begins its steps, and by which
@@ -92,10 +92,10 @@ class Grid:
 
     granularity: Granularity
     clocks: Sequence[Clock]
-    observed: Mapping[Source, Observed]
+    observed: Mapping[Source, SourceValues]
     texts: Callable[[str], Sequence[str | None]] = lambda _: ()
 
-    def table(self, rows: Observed, wanted: Sequence[Column]) -> Floats:
+    def table(self, rows: SourceValues, wanted: Sequence[Column]) -> Floats:
         """A value per wanted column and row (columns × rows); NaN where it can't be told."""
         found = np.empty((len(wanted), len(rows.row)))
         if not len(rows.row):
@@ -113,7 +113,7 @@ class Grid:
             done += len(some.row)
         return found
 
-    def _span(self, rows: Observed, *, to_the_end: bool) -> tuple[int, int]:
+    def _span(self, rows: SourceValues, *, to_the_end: bool) -> tuple[int, int]:
         """The first step that anything is known of, and the one after the last row (or after all that is known)."""
         known = [one.step for one in self.observed.values() if len(one.step)]
         first = min([*(int(step.min()) for step in known), int(rows.step.min())])
@@ -124,7 +124,7 @@ class Grid:
 class _Part(Inputs):
     """Some series of a grid from the step `begin` (position 0) to before `end`, with room for windows before them."""
 
-    def __init__(self, grid: Grid, first: int, clocks: Sequence[Clock], begin: int, end: int, room: int) -> None:
+    def __init__(self, grid: FeatureGrid, first: int, clocks: Sequence[Clock], begin: int, end: int, room: int) -> None:
         super().__init__()
         self.granularity = grid.granularity
         self._grid, self._first, self._clocks = grid, first, clocks
@@ -165,7 +165,7 @@ class _Part(Inputs):
             self._forecasts[key] = found[:, :, step - 1].T.astype(np.float32).astype(float)  # as models keep them
         return np.where(origins >= 0, self._forecasts[key][:, np.maximum(origins, 0)], np.nan)
 
-    def fill(self, into: Floats, rows: Observed, wanted: Column) -> None:
+    def fill(self, into: Floats, rows: SourceValues, wanted: Column) -> None:
         """Write the values of some rows."""
         whole = self._whole(*wanted)
         if len(into) == whole.size:
@@ -192,7 +192,7 @@ class _Part(Inputs):
             pd.RangeIndex(self._series), steps.local, cells.values[:, -cells.first :], steps.granularity, zone=UTC
         )
 
-    def _placed(self, observed: Observed) -> Cells:
+    def _placed(self, observed: SourceValues) -> Cells:
         some = observed.between(self._first, self._first + self._series)
         steps = self._end - self._begin
         values = np.full((self._series, self._room + steps), np.nan)
@@ -205,11 +205,11 @@ class _Part(Inputs):
         return Cells(values, -self._room)
 
 
-def observed_of(frame: pd.DataFrame, granularity: Granularity) -> tuple[npt.NDArray[Any], Observed, Ints]:
+def observed_of(frame: pd.DataFrame, granularity: Granularity) -> tuple[npt.NDArray[Any], SourceValues, Ints]:
     """The series ids of a frame `series_id, ds, y`, its observations in order, and the anchors of the series."""
     codes, ids = _codes(frame["series_id"].to_numpy())
     ds, y = frame["ds"].to_numpy("datetime64[ns]"), frame["y"].to_numpy(float)
-    observed = Observed(codes, granularity.number(ds), ds, y)
+    observed = SourceValues(codes, granularity.number(ds), ds, y)
     if np.isnan(y.sum()):
         observed = observed.where(~np.isnan(y))
     key = (observed.row << 32) + observed.step
@@ -229,7 +229,7 @@ def _codes(series: npt.NDArray[Any]) -> tuple[Ints, npt.NDArray[Any]]:
     return np.repeat(place.astype(np.int64), np.diff(np.r_[begins, len(series)])), ids
 
 
-def checked(observed: Observed, ids: npt.NDArray[Any], granularity: Granularity) -> Observed:
+def checked(observed: SourceValues, ids: npt.NDArray[Any], granularity: Granularity) -> SourceValues:
     """The same, unless a series has two values in one step."""
     twice = np.flatnonzero((np.diff(observed.row) == 0) & (np.diff(observed.step) == 0))
     if len(twice):
@@ -246,13 +246,15 @@ def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granu
     source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
     ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
     clocks = [Clock(int(anchor)) for anchor in anchors]
-    grid = Grid(GRANULARITIES[granularity], clocks, {Source(source): observed})
+    grid = FeatureGrid(GRANULARITIES[granularity], clocks, {Source(source): observed})
     return framed(ids, grid, observed, FeatureSet("", Selection(source, granularity), tuple(features)))
 
 
-def framed(ids: Any, grid: Grid, rows: Observed, feature_set: FeatureSet, *, labelled: bool = True) -> pd.DataFrame:
+def framed(
+    ids: Any, grid: FeatureGrid, rows: SourceValues, feature_set: FeatureSet, *, labelled: bool = True
+) -> pd.DataFrame:
     """The frame of some rows; with `labelled` without those whose label can't be told."""
-    label: Column = parse(feature_set.label), Source(feature_set.selection.metric_type)
+    label: Column = parse_transformation(feature_set.label), Source(feature_set.selection.metric_type)
     given = str(label[0]) == "value"
     table = grid.table(rows, [column_of(one) for one in feature_set.features] + ([] if given else [label]))
     count = len(feature_set.features)

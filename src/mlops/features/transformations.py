@@ -38,7 +38,7 @@ __all__ = [
     "compute",
     "dated",
     "newest",
-    "parse",
+    "parse_transformation",
     "reach",
     "remembers",
     "room",
@@ -236,7 +236,7 @@ _AS_OBSERVED = (kernels.value, kernels.lag, kernels.lag_of_target, kernels.seaso
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Transformation:
+def parse_transformation(text: str) -> Transformation:
     """The transformation of a text; UnknownName for a name that is none, BadInput for what can't be read."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
@@ -247,7 +247,9 @@ def parse(text: str) -> Transformation:
 
 def column_of(definition: FeatureDefinition) -> Column:
     """What is computed for a definition."""
-    return parse(definition.transformation), Source(next(iter(definition.source_metric_types), ""), definition.entity)
+    return parse_transformation(definition.transformation), Source(
+        next(iter(definition.source_metric_types), ""), definition.entity
+    )
 
 
 def sources_in(transformation: Transformation, own: Source) -> set[Source]:

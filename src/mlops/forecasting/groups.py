@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlops.arrays import Floats
 from mlops.domain.granularity import labels_ends
-from mlops.domain.html import table
+from mlops.domain.html import html_table
 from mlops.errors import BadHorizon, BadInput, HistoryTooShort, Refused, UnknownName
 from mlops.forecasting.kind import COMPONENTS, PanelForecaster
 from mlops.forecasting.out_of_sample import OutOfSample
@@ -129,7 +129,7 @@ class Grouped(PanelForecaster):
                 ("knows until", max(group._shown("cutoff") for group in groups)),
             ]
         rows += [(name, _shortened(str(value))) for name, value in self.params.items()]
-        return table(("", ""), rows, title=f"forecaster {self.kind!r}")
+        return html_table(("", ""), rows, title=f"forecaster {self.kind!r}")
 
     def _shown(self, which: str) -> str:
         """The newest step that this group was trained on, or knows by now, as text by its clock."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.arrays import Bools, Times
-from mlops.domain.granularity import GRANULARITIES, Granularity, named, table
+from mlops.domain.granularity import GRANULARITIES, Granularity, granularity_table, named
 from mlops.errors import BadInput, Misused, nearest, quoted
 from mlops.tables import days_or_times, times
 from mlops.times import NOT_A_ZONE, zone_named
@@ -40,7 +40,7 @@ def granularity_of(text: str) -> Granularity:
 def no_granularity(text: str) -> str:
     """The message about a text that names no granularity."""
     close = nearest(text, GRANULARITIES, WORDS)
-    return f"there is no granularity {quoted(text)}; {f'did you mean {close}? ' if close else ''}{table()}"
+    return f"there is no granularity {quoted(text)}; {f'did you mean {close}? ' if close else ''}{granularity_table()}"
 
 
 def zone_of(text: str) -> str:
@@ -118,11 +118,12 @@ def infer(frame: pd.DataFrame) -> Granularity:
     several = shown[shown["count"] >= 2]
     if several.empty:
         raise BadInput(
-            f"the steps of single times can't be inferred; say what they are (freq=, --granularity): {table()}"
+            "the steps of single times can't be inferred; say what they are (freq=, --granularity):"
+            f" {granularity_table()}"
         )
     if several["name"].isna().any():
         first = several.index[several["name"].isna()][0]
-        raise BadInput(f"the times of series {first!r} don't begin steps of any granularity; {table()}")
+        raise BadInput(f"the times of series {first!r} don't begin steps of any granularity; {granularity_table()}")
     names = [name for name in COARSEST_FIRST if (several["name"] == name).any()]
     finest = GRANULARITIES[names[-1]]
     _refuse_ends(frame)
@@ -130,13 +131,13 @@ def infer(frame: pd.DataFrame) -> Granularity:
         first = several.index[int(several["share"].argmax())]
         raise BadInput(
             f"the times of series {first!r} begin steps of {finest.name}, but hardly any: {several['share'].max():.0%};"
-            f" say which steps they are (freq={finest.name!r} if the others are gaps): {table()}"
+            f" say which steps they are (freq={finest.name!r} if the others are gaps): {granularity_table()}"
         )
     if (several["apart"] > 1).all():
         first = several.index[0]
         raise BadInput(
             f"the times of series {first!r} are {several['apart'].iloc[0]} {finest.name} steps apart, which is no"
-            f" granularity; {table()}; with freq={finest.name!r} the steps between are gaps"
+            f" granularity; {granularity_table()}; with freq={finest.name!r} the steps between are gaps"
         )
     return finest
 

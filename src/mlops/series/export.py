@@ -16,7 +16,7 @@ from mlops.domain.series import LONG_COLUMNS, NUMBERS
 from mlops.errors import BadInput, Misused, NothingToDo, UnknownName
 from mlops.series.filters import check_filters, selected_series
 
-__all__ = ["export"]
+__all__ = ["export_series"]
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 SERIES_AT_ONCE = 100
@@ -24,7 +24,7 @@ TYPES = {"tenant_id": pa.int32(), "observed_at": pa.timestamp("us", tz="UTC"), *
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in LONG_COLUMNS])
 
 
-def export(
+def export_series(
     database: Database, path: Path | str, *, metric_type: str | None = None, series_ids: Sequence[int] | None = None
 ) -> int:
     """Write the selected series to a CSV (also .csv.gz) or Parquet file; how many rows.

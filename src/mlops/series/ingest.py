@@ -14,14 +14,14 @@ from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
 from mlops.panels.timestamps import zone_of
-from mlops.series.adapters import AUTO, locate, recognised
+from mlops.series.adapters import AUTO, locate, recognise_adapter
 from mlops.series.adapters import adapter as adapter_named
 from mlops.series.diff import LATE
 from mlops.series.load import Load, Stored
 from mlops.series.parsing.columns import Stamp
 from mlops.series.parsing.layouts import as_long
 from mlops.series.parsing.parsed import ParsedRows
-from mlops.series.parsing.steps import Clock
+from mlops.series.parsing.steps import FileClock
 from mlops.series.parsing.validate import Rules
 from mlops.series.store import KnownAt, clocks_of, know
 
@@ -104,7 +104,7 @@ def ingest(
         adapter_named(adapter)
     file = locate(path, adapter)
     if adapter == AUTO:
-        adapter = recognised(file)
+        adapter = recognise_adapter(file)
     request = IngestRequest(
         file, _sha256(file), adapter, by, on_error, timezone and zone_of(timezone), stamp, known_at,
         backfill, metric_type, granularity, datetime.now(UTC), progress or (lambda *_: None),
@@ -133,7 +133,7 @@ def ingest(
 
 def _read(
     database: Database, request: IngestRequest, parsed: ParsedRows
-) -> tuple[dict[str, MetricType], list[Clock] | None]:
+) -> tuple[dict[str, MetricType], list[FileClock] | None]:
     """Check all rows; the declared metric types, and the clocks of the series where they matter."""
     with database.transaction() as transaction:
         metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}

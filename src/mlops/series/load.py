@@ -12,7 +12,7 @@ from mlops.db.retry import retrying
 from mlops.parallel import ahead
 from mlops.series.diff import ChangeSet
 from mlops.series.parsing.external_sort import RunFile
-from mlops.series.store import Known, Months, prepare, store
+from mlops.series.store import KnownSeries, Months, prepare, store
 
 __all__ = ["Load", "Stored"]
 
@@ -66,7 +66,7 @@ class Load:
 
     database: Database
     batches: RunFile
-    known: Known
+    known: KnownSeries
     began: datetime
 
     def in_parts(self, sha256: str, report: Callable[[int], None]) -> Stored:
@@ -81,7 +81,7 @@ class Load:
         """Store all in one transaction, which loads months that have no partition yet alone and attaches them whole."""
         attempts = count()
 
-        def prepared(known: Known, number: int) -> tuple[int, ChangeSet]:
+        def prepared(known: KnownSeries, number: int) -> tuple[int, ChangeSet]:
             rows = self.batches.get(number)
             return len(rows), prepare(self.database, rows, known)
 

@@ -7,10 +7,10 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.forecasting.called import ids_of
 
-__all__ = ["find", "names"]
+__all__ = ["find", "series_names"]
 
 
-def names(database: Database, selection: Selection | None = None) -> dict[int, str]:
+def series_names(database: Database, selection: Selection | None = None) -> dict[int, str]:
     """Every series of a selection (None: of all), by its id."""
     with database.transaction() as transaction:
         rows = transaction.rows(

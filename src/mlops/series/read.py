@@ -15,14 +15,14 @@ from mlops.domain.series import LEVELS
 from mlops.errors import NothingToDo, UnknownName
 from mlops.panels.timestamps import granularity_of
 from mlops.series.filters import check_filters, selected_series
-from mlops.series.names import find, names
+from mlops.series.names import find, series_names
 from mlops.series.quality import STALE
 
 __all__ = [
     "check_labels",
     "ended",
     "history",
-    "latest",
+    "latest_observations",
     "list_series",
     "newest_end",
     "nothing_current",
@@ -66,7 +66,7 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
     Archived months count as those in the database do; Refused when one of those is missing or was altered. Raises
     UnknownName with the nearest, and BadInput for a name that several have.
     """
-    known = names(database)
+    known = series_names(database)
     series_id = find(str(series), known)
     with database.transaction() as transaction:
         read_archived(transaction, [series_id])
@@ -140,7 +140,7 @@ def _archived_end(transaction: Transaction, metric_type: str | None, granularity
     return [row for row in found if row["newest"] is not None]
 
 
-def latest(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
+def latest_observations(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
     """`series_id, ds, y, quality_score, is_anomaly, recorded_at` of the newest observation of each series.
 
     Times are naive UTC. A series without observations has no row; UnknownName for an id that no series has.

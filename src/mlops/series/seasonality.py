@@ -16,7 +16,16 @@ from mlops.domain.metric_types import Season
 from mlops.series.filters import check_filters
 from mlops.times import UTC, local_times
 
-__all__ = ["VERSION", "Panel", "Profile", "SeasonFound", "candidates", "profile", "store_due", "store_profiles"]
+__all__ = [
+    "VERSION",
+    "Histories",
+    "Profile",
+    "SeasonFound",
+    "candidates",
+    "seasonal_profile",
+    "store_due",
+    "store_profiles",
+]
 
 VERSION = 2
 """Raised when the method changes, so that every profile is written anew."""
@@ -34,7 +43,7 @@ STEADY, EVEN = 1.32, 0.49
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class Histories:
     """Histories side by side: `values` (series, steps) from the step `start` on, NaN where nothing was observed.
 
     Steps are counted as they pass; `clock` is the time zone whose hours and weekdays they follow.
@@ -88,7 +97,7 @@ def candidates(granularity: Granularity) -> dict[Season, float]:
     return {season: round(length) if season in ("day", "week") else length for season, length in lengths.items()}
 
 
-def profile(panel: Panel, seasons: Sequence[Season] = ("day", "week", "month", "year")) -> list[Profile]:
+def seasonal_profile(panel: Histories, seasons: Sequence[Season] = ("day", "week", "month", "year")) -> list[Profile]:
     """The profile of each series of a panel; every series must have an observation.
 
     A season is believed when its phases explain a tenth of the variance (of what moves faster than the season), when a
@@ -175,7 +184,7 @@ def _detrended(values: Floats, there: Bools) -> tuple[Floats, Floats]:
 
 
 def _season(
-    panel: Panel, rest: Floats, there: Bools, season: Season, length: float
+    panel: Histories, rest: Floats, there: Bools, season: Season, length: float
 ) -> tuple[Floats, list[SeasonFound | None]]:
     """What is left of `rest` without the season where it is believed, and what was found of each series."""
     phase = _phases(panel, season)
@@ -203,7 +212,7 @@ def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole
     return SeasonFound(bool(believed), round(float(strength), 4), index, peak)
 
 
-def _phases(panel: Panel, season: Season) -> Ints:
+def _phases(panel: Histories, season: Season) -> Ints:
     """The phase of each step, (steps): its place in the local day, in the week from Monday, in the month; the month."""
     step = panel.granularity
     local = local_times(step.start(panel.start + np.arange(panel.values.shape[1])), panel.clock)
@@ -291,7 +300,7 @@ def _spans(there: Bools) -> Ints:
     return spans
 
 
-def _described(panel: Panel, place: int, slope: float, seasons: dict[Season, SeasonFound]) -> Profile:
+def _described(panel: Histories, place: int, slope: float, seasons: dict[Season, SeasonFound]) -> Profile:
     seen = np.flatnonzero(~np.isnan(panel.values[place]))
     values = panel.values[place, seen]
     gaps = np.diff(seen)
@@ -341,7 +350,7 @@ def _documents(
     values = np.full((len(at), max(int(place[-1]) for place in places) - start + 1), np.nan)
     for row, (place, history) in enumerate(zip(places, histories, strict=True)):
         values[row, place - start] = elements(history["value"], "float64")
-    found_of_all = profile(Panel(values, start, granularity, clock), seasons)
+    found_of_all = seasonal_profile(Histories(values, start, granularity, clock), seasons)
     return {
         history["series_id"]: {
             "version": VERSION,

@@ -15,11 +15,11 @@ from mlops.domain.metric_types import MetricType
 from mlops.errors import BadInput
 from mlops.series.diff import AROUND, ChangeSet, SeriesFacts, diff
 from mlops.series.parsing.external_sort import Rows
-from mlops.series.parsing.steps import Clock, has_anchor
+from mlops.series.parsing.steps import FileClock, has_anchor
 from mlops.series.scoring import LOOK_BACK, Thresholds
 from mlops.times import NOT_A_ZONE, UTC, local_times
 
-__all__ = ["Known", "KnownAt", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
+__all__ = ["KnownAt", "KnownSeries", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
 
 KnownAt = Literal["auto", "now", "observed"]
 """When new observations became known: when their period ended ("observed"), now, or ("auto") the former for the first
@@ -29,7 +29,7 @@ REVISIONS = "analytics.time_series_revisions"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSeries:
     """The series of a file: `series_id` and whether it is `new`, by the key of its rows; the facts by series_id.
 
     Of the series that are `replayed` (one entry for each of the facts) new rows became known when their period ended.
@@ -40,7 +40,7 @@ class Known:
     facts: SeriesFacts
     replayed: Bools
 
-    def by_now(self) -> "Known":
+    def by_now(self) -> "KnownSeries":
         """The same after somebody else may have written to the new ones, too."""
         return replace(self, new=np.zeros_like(self.new))
 
@@ -107,7 +107,7 @@ class Months:
         return len(alone)
 
 
-def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[Clock] | None:
+def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[FileClock] | None:
     """By what the steps of each series of a file begin, by what is stored of it and by the zone that the file names.
 
     None where no row can differ from that: dates of days or months, and no zone.
@@ -127,11 +127,11 @@ def know(
     transaction: Transaction,
     series: pd.DataFrame,
     metrics: Mapping[str, MetricType],
-    clocks: Sequence[Clock] | None = None,
+    clocks: Sequence[FileClock] | None = None,
     *,
     sha256: str,
     known_at: KnownAt = "auto",
-) -> Known:
+) -> KnownSeries:
     """The series of a file (one row per identity); those that are not there yet are made, with these clocks.
 
     A series without observations takes the file of that digest as its first one. It stays that until it is whole or
@@ -161,7 +161,7 @@ def know(
     if known_at == "auto":
         transaction.run("first_ingest_claim", series_ids=distinct.tolist(), sha256=sha256)
         replayed = np.isin(distinct, [row["series_id"] for row in transaction.rows("first_ingests", sha256=sha256)])
-    return Known(ids, new, SeriesFacts(distinct, granularity, thresholds), replayed)
+    return KnownSeries(ids, new, SeriesFacts(distinct, granularity, thresholds), replayed)
 
 
 def _want(transaction: Transaction, series: pd.DataFrame) -> None:
@@ -170,12 +170,12 @@ def _want(transaction: Transaction, series: pd.DataFrame) -> None:
     transaction.run("prefer_hash_joins")
 
 
-def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None) -> Clock:
+def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None) -> FileClock:
     """The clock of a series, if anything is stored of it, and the zone that a file names."""
     if stored is None or zone is None or zone == stored["time_zone"]:
         of_before = stored or {"time_zone": zone, "anchor": None}
-        return Clock.of(granularity, of_before["time_zone"], of_before["anchor"])
-    clock = Clock.of(granularity, zone, stored["anchor"])
+        return FileClock.of(granularity, of_before["time_zone"], of_before["anchor"])
+    clock = FileClock.of(granularity, zone, stored["anchor"])
     if stored["time_zone"] != UTC:
         clock.why = (
             f"the series is of {stored['time_zone']}, and the file says {zone}; leave the zone out, or correct the one"
@@ -190,13 +190,13 @@ def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None)
     return clock
 
 
-def _otherwise(clock: Clock, stored: Mapping[str, Any]) -> bool:
+def _otherwise(clock: FileClock, stored: Mapping[str, Any]) -> bool:
     """Whether a series has another clock by now than the one by which its rows were judged."""
     known = clock.why is None and clock.anchor is not None and has_anchor(clock.granularity.name)
     return known and (clock.zone, clock.anchor) != (stored["time_zone"], stored["anchor"])
 
 
-def prepare(database: Database, rows: Rows, known: Known) -> ChangeSet:
+def prepare(database: Database, rows: Rows, known: KnownSeries) -> ChangeSet:
     """What a batch (whole series, sorted by series and time) would change, by what is stored now."""
     ids = known.series_id[rows["key"]]
     mine = np.isin(known.facts.series_id, ids)
@@ -262,7 +262,7 @@ def ensure_months(database: Database, table: str, times: Times) -> None:
         retrying(make)
 
 
-def _around(transaction: Transaction, rows: Rows, known: Known, facts: SeriesFacts) -> Arrays:
+def _around(transaction: Transaction, rows: Rows, known: KnownSeries, facts: SeriesFacts) -> Arrays:
     """What is stored of the series that are not new, in the span of their rows and as far back as scores look."""
     begins = np.flatnonzero(np.r_[True, np.diff(rows["key"]) != 0])
     keys = rows["key"][begins]

@@ -12,7 +12,7 @@ from mlops.errors import BadInput
 from mlops.forecasting.whatif import what_if
 from mlops.panels.calendar import Event
 from mlops.series.names import find
-from mlops.serving.served import served
+from mlops.serving.served import served_model
 from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
@@ -65,7 +65,7 @@ def explain(
 
     Raises what `served` raises, UnknownName for a series and BadInput for a day that is not forecast.
     """
-    found = served(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    found = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
     forecaster, known = found.forecaster, found.names
     chosen = list(known) if series is None else [find(series, known)]
     explained = forecaster.explain(found.steps, history=found.observed)
@@ -90,7 +90,7 @@ def suppose(
     file: Path | None = None,
 ) -> Supposition:
     """The model's forecasts beside those under `events`, as `forecasting.whatif.what_if` makes them."""
-    found = served(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    found = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
     frame = what_if(found.forecaster, found.steps, history=found.observed, events=events)
     totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
     totals.insert(1, "name", totals["series_id"].map(found.names))

@@ -10,11 +10,20 @@ from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.model_uri import MODEL_FORMS, model_of, uri_of
 from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, UnknownName
-from mlops.series.names import find, names
+from mlops.series.names import find, series_names
 from mlops.series.read import history
 from mlops.times import aware_utc
 
-__all__ = ["Choice", "Seen", "choose", "forecasts", "issues", "newest_issue", "seen", "weekly_accuracy"]
+__all__ = [
+    "Choice",
+    "StoredForecast",
+    "choose_forecasts",
+    "forecasts",
+    "issues",
+    "newest_issue",
+    "seen",
+    "weekly_accuracy",
+]
 
 WINDOW = timedelta(weeks=13)
 """Targets that are looked at when nobody says since when: the newest quarter of a year."""
@@ -52,7 +61,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Seen:
+class StoredForecast:
     """One forecast of one series and what was observed: `forecast` as `forecasts` gives it, `observed` is `ds, y`."""
 
     model: str
@@ -64,7 +73,7 @@ class Seen:
     observed: pd.DataFrame
 
 
-def choose(
+def choose_forecasts(
     database: Database,
     *,
     model: str | None = None,
@@ -80,7 +89,7 @@ def choose(
     """
     versions = _versions(database, model)
     forecast = {one for version in versions.values() for one in version["series"]}
-    known = {one: name for one, name in names(database).items() if one in forecast}
+    known = {one: name for one, name in series_names(database).items() if one in forecast}
     chosen = None if series is None else (find(series, known),)
     if chosen is not None:
         versions = {one: row for one, row in versions.items() if chosen[0] in row["series"]}
@@ -130,13 +139,13 @@ def weekly_accuracy(database: Database, name: str, as_of: datetime) -> list[dict
         return transaction.rows("weekly_accuracy", name=name, as_of=as_of, cycle="7 days", steps=7)
 
 
-def seen(database: Database, choice: Choice) -> Seen:
+def seen(database: Database, choice: Choice) -> StoredForecast:
     """The newest chosen forecast of the chosen series, the history before it and what was observed since."""
     if choice.series is None:
         raise BadInput("a picture shows one series; name it with --series, as in `mlops series list`")
     found = issues(database, choice)
     if found.empty:
-        raise nothing(choice)
+        raise no_forecasts(choice)
     newest = found.iloc[0]
     rows = forecasts(database, choice)
     rows = rows[(rows["cutoff"] == newest["cutoff"]) & (rows["version"] == newest["version"])]
@@ -153,10 +162,10 @@ def seen(database: Database, choice: Choice) -> Seen:
     model = uri_of(newest["model"], newest["version"])
     name = choice.names[choice.series[0]]
     unit = f"{shown['metric_type'].replace('_', ' ')}, {shown['unit']}"
-    return Seen(model, name, unit, newest["cutoff"], step, rows, observed)
+    return StoredForecast(model, name, unit, newest["cutoff"], step, rows, observed)
 
 
-def nothing(choice: Choice) -> NothingToDo:
+def no_forecasts(choice: Choice) -> NothingToDo:
     """What to say when no forecast fits."""
     when = f"from {choice.cutoffs[0]:%Y-%m-%d}" if choice.cutoffs != EVER else f"for days since {choice.start:%Y-%m-%d}"
     return NothingToDo(

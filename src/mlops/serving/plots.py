@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from mlops.serving.forecasts import Seen
+from mlops.serving.forecasts import StoredForecast
 
 __all__ = ["picture"]
 
@@ -39,7 +39,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def picture(found: Seen, kind: Literal["png", "svg"]) -> bytes:
+def picture(found: StoredForecast, kind: Literal["png", "svg"]) -> bytes:
     """The picture as PNG or SVG; the same forecast is the same bytes."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 4.6), layout="constrained")
@@ -49,7 +49,7 @@ def picture(found: Seen, kind: Literal["png", "svg"]) -> bytes:
     return content.getvalue()
 
 
-def _draw(figure: Figure, found: Seen) -> None:
+def _draw(figure: Figure, found: StoredForecast) -> None:
     axes, rows = figure.subplots(), found.forecast
     every = pd.DataFrame({"ds": pd.DatetimeIndex(found.granularity.steps(*_ends(found)))})
     observed = every.merge(found.observed, on="ds", how="left")  # a step without a value breaks the line
@@ -74,7 +74,7 @@ def _draw(figure: Figure, found: Seen) -> None:
     figure.suptitle(title, x=0.012, ha="left", fontweight="bold", fontsize=11)
 
 
-def _ends(found: Seen) -> tuple[Any, Any]:
+def _ends(found: StoredForecast) -> tuple[Any, Any]:
     """The first and the last step of what was observed."""
     ds = found.observed["ds"] if len(found.observed) else found.forecast["ds"]
     return ds.min().to_datetime64(), ds.max().to_datetime64()

@@ -18,7 +18,7 @@ from mlops.errors import Misused
 from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.totals.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
-from mlops.serving.served import Served, served
+from mlops.serving.served import Served, served_model
 from mlops.serving.totals import totals_to_store
 from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
@@ -75,7 +75,7 @@ def predict(
         raise Misused(
             "--totals adds up series of the database; with --file nothing is stored, so leave one of them out"
         )
-    found, began = served(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
+    found, began = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
     asked = _totals(database, found, totals)
     steps, summed = _made(found, asked, decompose=decompose)
     steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)

@@ -13,20 +13,20 @@ from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import trained_from_file, trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.forecasting.base import Forecaster
 from mlops.panels.files import read_file
-from mlops.series.names import names
+from mlops.series.names import series_names
 from mlops.series.quality import usable
 from mlops.series.read import nothing_current
 from mlops.times import naive_utc
-from mlops.tracking.artifacts.checked import load
+from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
 
-__all__ = ["Served", "served"]
+__all__ = ["Served", "served_model"]
 
 LOADED: dict[tuple[str, str, datetime], Any] = {}
 
@@ -55,7 +55,7 @@ class Served:
         return found
 
 
-def served(
+def served_model(
     database: Database,
     store: Store,
     uri: str,
@@ -81,7 +81,7 @@ def served(
     if file is not None:
         return _of_file(version, mirrored["version_id"], model, steps, file, lineage, as_of)
     observed, refused = _recent(database, mirrored, as_of)
-    known = names(database, Selection(**lineage["selection"]))
+    known = series_names(database, Selection(**lineage["selection"]))
     there = set(observed["series_id"])
     shown = {one: name for one, name in known.items() if one in there}
     return Served(version, mirrored["version_id"], model, steps, observed, refused, shown, lineage)
@@ -165,7 +165,7 @@ def _model(database: Database, version: ModelVersion) -> Any:
     if key not in LOADED:
         while len(LOADED) >= 4:
             LOADED.pop(next(iter(LOADED)))
-        LOADED[key] = load(database, version)
+        LOADED[key] = load_model(database, version)
     return LOADED[key]
 
 
@@ -183,7 +183,7 @@ def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tu
     """Usable history of the model's series, and the series that have none."""
     lineage, end = mirrored["lineage"], naive_utc(as_of)
     selection = Selection(**lineage["selection"])
-    observed = history(database, selection, as_of, series=lineage["series"])
+    observed = selection_history(database, selection, as_of, series=lineage["series"])
     frame, excluded = usable(observed, selection.granularity, end=end, need=GRANULARITIES[selection.granularity].least)
     refused = {int(one.series_id): one.reason for one in excluded}
     refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")

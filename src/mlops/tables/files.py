@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 
 from mlops.domain.series import PLACE
 from mlops.errors import BadInput, Misused, nearest
-from mlops.files import whole
+from mlops.files import whole_file
 from mlops.tables.dialect import UTF8, Dialect, Recoded, recognised
 
 __all__ = [
@@ -139,7 +139,7 @@ def write_frame(path: Path, frame: pd.DataFrame) -> int:
         raise BadInput(f"the name must end in {', '.join(ENDINGS)}", where=str(path))
     times = {name: frame[name].dt.tz_localize("UTC") for name in frame.select_dtypes("datetime").columns}
     written = frame.assign(**times)
-    with whole(path) as unfinished:
+    with whole_file(path) as unfinished:
         if ending == ".parquet":
             written.to_parquet(unfinished, index=False)
         else:

@@ -14,7 +14,7 @@ import mlflow
 from mlops.domain.lineage import Lineage
 from mlops.errors import Refused
 
-__all__ = ["SOURCE_TYPE", "TrainingData", "TrainingSource", "dataset_input", "log_dataset", "logged_digests"]
+__all__ = ["SOURCE_TYPE", "LoggedDataset", "TrainingSource", "dataset_input", "log_dataset", "logged_digests"]
 
 SOURCE_TYPE = "mlops_training_data"
 CONTEXT = "training"
@@ -64,7 +64,7 @@ class TrainingSource(DatasetSource):
         return cls(source_dict)
 
 
-class TrainingData(Dataset):
+class LoggedDataset(Dataset):
     """A dataset whose digest is ours; MLflow's own covers 10,000 rows, and of them only numbers and texts."""
 
     def __init__(self, name: str, lineage: Lineage) -> None:
@@ -92,12 +92,12 @@ class TrainingData(Dataset):
 
 def log_dataset(name: str, lineage: Lineage) -> None:
     """Tell the active run what it trains on."""
-    mlflow.log_input(TrainingData(name, lineage), context=CONTEXT)
+    mlflow.log_input(LoggedDataset(name, lineage), context=CONTEXT)
 
 
 def dataset_input(name: str, lineage: Lineage) -> DatasetInput:
     """The same for MLflow's client."""
-    data = TrainingData(name, lineage).to_dict()
+    data = LoggedDataset(name, lineage).to_dict()
     kind, source = data.pop("source_type"), data.pop("source")
     dataset = Entity(data["name"], data["digest"], kind, source, data["schema"], data["profile"])
     return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, CONTEXT)])

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops.domain.canonical import sha256
 
-__all__ = ["DECIDING", "code", "environment", "installed"]
+__all__ = ["DECIDING", "environment", "installed", "source_code"]
 
 DECIDING = (
     "cmdstanpy",
@@ -59,7 +59,7 @@ def environment() -> dict[str, Any]:
 
 
 @cache
-def code(folder: Path = Path(__file__).parents[1]) -> dict[str, Any]:
+def source_code(folder: Path = Path(__file__).parents[1]) -> dict[str, Any]:
     """The digest of the source files in a folder (this package), and their git `commit` when they are a checkout.
 
     `dirty` says that they differ from the commit. A folder that git does not track has no commit: a package installed

@@ -21,21 +21,21 @@ from mlflow.types import Schema
 
 import mlflow
 from mlops.domain.canonical import canonical_json, one_line, sha256
-from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse
+from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse_lineage
 from mlops.errors import BadInput
-from mlops.tracking.artifacts.model_card import read_model
+from mlops.tracking.artifacts.model_card import mlflow_model
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
-from mlops.tracking.environment import code, environment
+from mlops.tracking.environment import environment, source_code
 from mlops.version import __version__
 
-__all__ = ["CARRIES_NONE", "LINEAGE_TAG", "UNREADABLE", "Lineage", "declare", "log_dataset", "read_lineage"]
+__all__ = ["CARRIES_NONE", "LINEAGE_TAG", "UNREADABLE", "Lineage", "declare_lineage", "log_dataset", "read_lineage"]
 
 UNREADABLE = "files can't be read"
 CARRIES_NONE = "the model carries no lineage"
 logger = logging.getLogger(__name__)
 
 
-def declare(
+def declare_lineage(
     signature: ModelSignature,
     *,
     features: Mapping[str, Mapping[str, Any]],
@@ -69,7 +69,7 @@ def declare(
             inputs=_columns(signature.inputs),
             outputs=_columns(signature.outputs),
             code_version=code_version,
-            code=code() if code_folder is None else code(code_folder),
+            code=source_code() if code_folder is None else source_code(code_folder),
             environment=environment(),
             **more,
         )
@@ -98,7 +98,7 @@ def read_lineage(version: Any, model: Path | None = None) -> dict[str, Any]:
         inferred = {"inferred": list(carried.names)} if carried.names else {}
         return _incomplete(CARRIES_NONE) | inferred
     try:
-        document = parse(carried.text)
+        document = parse_lineage(carried.text)
         _agrees(document, carried, version)
     except ValueError as error:
         return _incomplete(str(error))
@@ -121,7 +121,7 @@ class _Carried:
 
 
 def _carried(place: str | Path) -> _Carried:
-    model = mlflow.models.get_model_info(place) if isinstance(place, str) else read_model(place)
+    model = mlflow.models.get_model_info(place) if isinstance(place, str) else mlflow_model(place)
     text = model.metadata.get(LINEAGE_KEY) if isinstance(model.metadata, dict) else None
     inputs, outputs = (model.signature.inputs, model.signature.outputs) if model.signature else (None, None)
     names = [column.name for column in inputs.inputs] if inputs else []

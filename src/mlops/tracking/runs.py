@@ -38,7 +38,7 @@ from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.artifacts.checked import digests
 from mlops.tracking.dataset import DIGEST_DIGITS, dataset_input
-from mlops.tracking.lineage import declare
+from mlops.tracking.lineage import declare_lineage
 from mlops.tracking.registry import fail_run
 from mlops.tracking.store import Store
 
@@ -51,7 +51,7 @@ __all__ = [
     "attach_check",
     "log_report",
     "log_run",
-    "read_table",
+    "read_run_table",
 ]
 
 CHECKS = "monitoring/evidently"
@@ -140,7 +140,7 @@ def log_run(store: Store, record: RunRecord) -> Logged:
         _write_files(record, folder)
         files = _of_each({CODE.name: CODE.read_bytes()}) | digests(folder)
         tables = {name: _parquet(table) for name, table in record.tables.items()}
-        lineage = declare(signature, files=files, tables=_of_each(tables), **record.lineage)
+        lineage = declare_lineage(signature, files=files, tables=_of_each(tables), **record.lineage)
         shown, tags = _shown(record.shown), {**record.tags, **lineage.tags()}
         _log_facts(store, run, record.params, tags | _listed(shown))
         store.client.log_inputs(run.info.run_id, [dataset_input(record.experiment, lineage)])
@@ -165,7 +165,7 @@ def log_report(store: Store, record: ReportRecord) -> str:
         return str(run.info.run_id)
 
 
-def read_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def read_run_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """A table that `log_run` kept with its run; NothingToDo when it is gone.
 
     With the lineage of the version that the run made, Refused when the table is not the one that was written then.

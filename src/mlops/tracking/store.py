@@ -13,7 +13,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlops.config import Settings
 from mlops.db.failures import one_sentence
-from mlops.db.snapshot import snapshot
+from mlops.db.snapshot import open_snapshot
 from mlops.errors import DatabaseUnavailable, Misused, quoted
 from mlops.tracking.artifacts.hosts import ArtifactHosts, guard
 
@@ -81,7 +81,7 @@ def open_store(settings: Settings, database_url: str) -> Store:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs with traceback what it then raises
     uri, made = tracking_uri(settings, database_url), False
     if uri.startswith("postgres"):
-        with snapshot(uri) as registry:  # MLflow tries for a hundred seconds and then speaks in SQLAlchemy's words
+        with open_snapshot(uri) as registry:  # MLflow tries for a hundred seconds and then speaks in SQLAlchemy's words
             # MLflow has made its tables and, at last, an experiment; its client looks at their version itself
             known = registry.one("registry_tables_known") == (True,)
             made = known and registry.one("registry_identity") is not None

@@ -21,9 +21,9 @@ from mlops.evaluation.winning import Losses
 from mlops.feature_store.sources import sets_of
 from mlops.series.read import observed
 from mlops.times import aware_utc, naive_utc
-from mlops.tracking.artifacts.checked import load
+from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.registry import ModelVersion
-from mlops.tracking.runs import read_table
+from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
 from mlops.training.data import read_data
 from mlops.training.spec import TrainingSpec
@@ -122,7 +122,7 @@ def _forecasts(database: Database, store: Store, version: MirroredVersion, name:
         )
     if name not in (lineage.get("tables") or {}):
         raise NothingToDo(f"the lineage of version {_number(version)} has no digest of the table {name!r}")
-    table = read_table(store, version.version.run_id, name, lineage=lineage)
+    table = read_run_table(store, version.version.run_id, name, lineage=lineage)
     missing = sorted({*KEYS, "y", "y_hat"} - set(table))
     if missing:
         raise NothingToDo(f"the table {name!r} of run {version.version.run_id} has no column {', '.join(missing)}")
@@ -152,7 +152,7 @@ def _itself(
 ) -> pd.DataFrame:
     frame = _known_to(database, candidate, champion)
     frame = frame[frame["series_id"].isin(champion.row["lineage"]["series"])]
-    model = load(database, champion.version)
+    model = load_model(database, champion.version)
     parts: list[pd.DataFrame] = [model.predict(frame[frame["ds"] <= fold]) for fold in folds]
     return pd.concat(parts, ignore_index=True)
 

@@ -11,11 +11,11 @@ from mlops.db import Database
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.series import LEVELS
 from mlops.errors import Misused, NothingToDo
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import with_sources
 from mlops.panels.files import FileSeries
 from mlops.panels.timestamps import granularity_of
-from mlops.series.names import names
+from mlops.series.names import series_names
 from mlops.series.quality import Exclusion, usable
 from mlops.series.read import check_labels, nothing_current
 from mlops.times import naive_utc
@@ -122,10 +122,10 @@ def read_data(
     There is a column for each other source that `feature_sets` are computed from. Of a history that has `ended`, series
     are stale when they stop before the others, not before `as_of`.
     """
-    observed = history(database, selection, as_of)
+    observed = selection_history(database, selection, as_of)
     end = observed["ds"].max() if ended else naive_utc(as_of)
     frame, excluded = usable(observed, selection.granularity, end=end)
-    known, found = set(observed["series_id"]), names(database, selection)
+    known, found = set(observed["series_id"]), series_names(database, selection)
     unknown = [series for series in found if series not in known]
     why = f"nothing was known of it by {as_of:%Y-%m-%d}"
     excluded = (*excluded, *(Exclusion(series, why) for series in unknown))

@@ -11,7 +11,16 @@ from mlops.db import Database
 from mlops.db.archive.read import read_archived
 from mlops.feature_store.digest import Fingerprint
 
-__all__ = ["Difference", "code", "definitions", "deleted", "environment", "holidays", "lost", "values"]
+__all__ = [
+    "Difference",
+    "code_differences",
+    "definitions",
+    "deleted",
+    "environment_differences",
+    "holiday_differences",
+    "lost",
+    "value_differences",
+]
 
 What = Literal[
     "lineage",
@@ -66,7 +75,7 @@ def deleted(database: Database, series: Sequence[int], since: datetime) -> dict[
     return {(row["series_id"], row["month"]): row for row in rows}
 
 
-def values(
+def value_differences(
     then: Fingerprint,
     now: Fingerprint,
     changed: pd.DataFrame,
@@ -106,7 +115,7 @@ def definitions(then: Mapping[str, Mapping[str, Any]], now: Mapping[str, str]) -
             yield Difference("feature", f"{was} and is {now[name]}")
 
 
-def environment(
+def environment_differences(
     then: Mapping[str, Any], now: Mapping[str, Any], everything: tuple[Mapping[str, str], Mapping[str, str]]
 ) -> Iterator[Difference]:
     """Libraries, the ones that decide numbers first, and machine; `everything` is installed then and now, by name."""
@@ -124,14 +133,16 @@ def environment(
         yield Difference("library", f"of the other distributions {_shortened(told)}")
 
 
-def code(then: Mapping[str, Any], now: Mapping[str, Any], versions: tuple[str, str]) -> Iterator[Difference]:
+def code_differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], versions: tuple[str, str]
+) -> Iterator[Difference]:
     """The code of this package, by the digest of its sources."""
     if then.get("sha256") != now.get("sha256"):
         was, has = (_code(version, facts) for version, facts in zip(versions, (then, now), strict=True))
         yield Difference("code", f"mlops was {was} and is {has}")
 
 
-def holidays(country: str | None, then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
+def holiday_differences(country: str | None, then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
     """Public holidays that are other ones."""
     days = sorted(day for day in {*then, *now} if then.get(day) != now.get(day))
     told = [f"{day} was {then.get(day, 'none')} and is {now.get(day, 'none')}" for day in days]

@@ -7,11 +7,11 @@ import pandas as pd
 
 from mlops.db import Database
 from mlops.errors import NothingToDo
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.panels.calendar import Calendar, Event
 from mlops.panels.effects import measure
 from mlops.panels.from_frame import Panels
-from mlops.series.names import names
+from mlops.series.names import series_names
 from mlops.series.quality import usable
 from mlops.training.data import select
 
@@ -36,11 +36,11 @@ def effects(
     Raises NothingToDo, BadInput (which metric type?) and UnknownName (a country).
     """
     selection = select(database, metric_type, granularity, {})
-    observed = history(database, selection, as_of)
+    observed = selection_history(database, selection, as_of)
     frame, excluded = usable(observed, selection.granularity, end=observed["ds"].max())
     if frame.empty:
         raise NothingToDo(f"none of {len(excluded)} series can be measured; the first: {excluded[0].reason}")
-    panel, known = Panels.of(frame, selection.granularity).main, names(database, selection)
+    panel, known = Panels.of(frame, selection.granularity).main, series_names(database, selection)
     found = measure(panel, Calendar.of(country, events)).table()
     named = {column: found[column].map(known) for column in ("lowest_series", "highest_series")}
     return found.assign(**named)

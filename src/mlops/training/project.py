@@ -15,10 +15,10 @@ from mlops.tracking.store import open_store
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import train
 
-__all__ = ["run"]
+__all__ = ["run_project"]
 
 
-def run(params: Path, arguments: Sequence[str]) -> None:
+def run_project(params: Path, arguments: Sequence[str]) -> None:
     """Train as `params` says with what the arguments change; an empty value changes nothing.
 
     Ends with the exit code of what is refused (`mlops.errors`), told in a sentence on stderr.

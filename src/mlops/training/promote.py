@@ -30,7 +30,7 @@ from mlops.training.train import Say
 __all__ = [
     "ChampionMove",
     "Promotion",
-    "check",
+    "check_gates",
     "decide",
     "promote",
     "rollback",
@@ -100,7 +100,7 @@ def promote(
     version, reason, by = resolve(store, uri), _sentence("reason", reason), who(by)
     with _alone(database, version.name):
         sync(store, database, foreign=False)
-        found = check(database, store, version, margin, say)
+        found = check_gates(database, store, version, margin, say)
         return _decide(database, store, version, reason, found, by=by, force=force)
 
 
@@ -188,7 +188,7 @@ def rollback(
         return _move(database, store, version, decision)
 
 
-def check(
+def check_gates(
     database: Database, store: Store, version: ModelVersion, margin: float, say: Say = lambda _: None
 ) -> tuple[Gate, ...]:
     """What every gate finds for a version that the mirror shows."""

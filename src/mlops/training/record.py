@@ -16,7 +16,7 @@ from mlops.domain.granularity import GRANULARITIES
 from mlops.feature_store.digest import Fingerprint, fingerprint
 from mlops.panels.calendar import Calendar
 
-__all__ = ["Record", "holidays"]
+__all__ = ["Record", "public_holidays"]
 
 DELTAS = dict.fromkeys(("series_id", "ds"), "DELTA_BINARY_PACKED")
 """A regular series takes a few bytes this way, however long it is."""
@@ -63,7 +63,7 @@ class Record:
         )
 
 
-def holidays(
+def public_holidays(
     country: str | None, first: pd.Timestamp, last: pd.Timestamp, horizon: int, granularity: str
 ) -> dict[str, str]:
     """The public holidays of the years from `first` to `horizon` steps after `last`, name by day."""

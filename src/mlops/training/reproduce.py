@@ -26,13 +26,13 @@ from mlops.forecasting import forecaster, load
 from mlops.panels.calendar import about
 from mlops.series.read import observed
 from mlops.tracking.artifacts.checked import ARTIFACTS, changed, digests, fetch, load_from
-from mlops.tracking.environment import code, environment, installed
+from mlops.tracking.environment import environment, installed, source_code
 from mlops.tracking.registry import ModelVersion, resolve
-from mlops.tracking.runs import read_table
+from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
 from mlops.training import differences
 from mlops.training.differences import Difference
-from mlops.training.record import Record, holidays
+from mlops.training.record import Record, public_holidays
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import backtests
 from mlops.version import __version__
@@ -225,7 +225,7 @@ def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Finge
     missing = wanted.loc[wanted["_merge"] == "left_only", KEYS]
     found = [
         *differences.lost(database, missing, trained.at("as_of")),
-        *differences.values(
+        *differences.value_differences(
             trained.record.data,
             now,
             _remembered(trained, frame),
@@ -284,7 +284,7 @@ def _backtest(store: Store, trained: _Trained, frame: pd.DataFrame, allowed: flo
     count, found = 0, list[Difference]()
     for name, made in backtests(trained.spec, frame).items():
         try:
-            then = read_table(store, trained.version.run_id, name, lineage=trained.lineage)
+            then = read_run_table(store, trained.version.run_id, name, lineage=trained.lineage)
         except MlopsError as error:
             found.append(Difference("table", str(error)))
             continue
@@ -316,11 +316,13 @@ def _forecasts(
 def _since(trained: _Trained) -> Iterator[Difference]:
     """What is other by now and may explain a difference, or changed nothing."""
     then, spec, record = trained.lineage, trained.spec, trained.record
-    yield from differences.code(then["code"], code(), (then["code_version"], __version__))
-    yield from differences.environment(then["environment"], environment(), (record.distributions, installed()))
+    yield from differences.code_differences(then["code"], source_code(), (then["code_version"], __version__))
+    yield from differences.environment_differences(
+        then["environment"], environment(), (record.distributions, installed())
+    )
     times = record.observations["ds"]
-    now = holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
-    yield from differences.holidays(spec.country, record.holidays, now)
+    now = public_holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
+    yield from differences.holiday_differences(spec.country, record.holidays, now)
 
 
 def _corrected(database: Database, trained: _Trained) -> int:

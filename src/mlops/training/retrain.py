@@ -21,7 +21,7 @@ from mlops.evaluation.holdout import losses, unseen
 from mlops.evaluation.winning import Losses, Rule, failed
 from mlops.feature_store.sources import sets_of
 from mlops.policy import RetrainPolicy
-from mlops.tracking.artifacts.checked import anchor_of, load
+from mlops.tracking.artifacts.checked import anchor_of, load_model
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, alias_of, resolve
 from mlops.tracking.store import Store
@@ -346,7 +346,7 @@ def _compare(
     frame = read_data(database, selection, spec.as_of, feature_sets=sets).frame
     frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
     held = unseen(frame, champion.version, row["lineage"], policy.holdout_days)
-    model = load(database, champion)
+    model = load_model(database, champion)
     compared = held.compared(
         candidate=held.of_recipe(spec.kind, spec.forecaster_params),
         champion=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),

@@ -18,7 +18,7 @@ from mlops.errors import Misused
 from mlops.evaluation.accuracy import accuracy_table
 from mlops.evaluation.backtest import accuracy_of, backtest, freshest, mean_before, origins
 from mlops.feature_store.sources import sets_of
-from mlops.feature_store.store import register
+from mlops.feature_store.store import register_features
 from mlops.forecasting import forecaster
 from mlops.forecasting.base import Forecaster
 from mlops.panels.calendar import about
@@ -29,10 +29,10 @@ from mlops.times import aware_utc
 from mlops.tracking.bridge.sync import register_version, sync
 from mlops.tracking.environment import installed
 from mlops.tracking.registry import ModelVersion, resolve
-from mlops.tracking.runs import RunRecord, log_run, read_table
+from mlops.tracking.runs import RunRecord, log_run, read_run_table
 from mlops.tracking.store import Store
 from mlops.training.data import TrainingData, learned, needs_file, read_data, select
-from mlops.training.record import Record, holidays
+from mlops.training.record import Record, public_holidays
 from mlops.training.report.describe import BASELINE_WORDS, of_training, tags_of
 from mlops.training.report.page import BacktestPage
 from mlops.training.spec import TrainingSpec
@@ -294,7 +294,7 @@ def _ranked(importance: Mapping[str, float]) -> pd.DataFrame:
 
 def _record(spec: TrainingSpec, data: TrainingData) -> Record:
     times = data.frame["ds"]
-    known_days = holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
+    known_days = public_holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
     return Record.of(data.frame, installed(), known_days)
 
 
@@ -333,7 +333,7 @@ def _lineage(
     }
     if data.selection is None:
         return common | {"features": {}, "source": dict(data.source or {})}
-    features = register(database, fitted.definitions(data.selection, spec.owner))
+    features = register_features(database, fitted.definitions(data.selection, spec.owner))
     shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance().items()}
     return common | {
         "features": {name: one | shares.get(name, {}) for name, one in features.items()},
@@ -349,7 +349,10 @@ def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
     assert row is not None
     metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("importance.")}
     return Trained(
-        version, metrics, read_table(store, version.run_id, "excluded_series", lineage=row["lineage"]), repeated=True
+        version,
+        metrics,
+        read_run_table(store, version.run_id, "excluded_series", lineage=row["lineage"]),
+        repeated=True,
     )
 
 

@@ -105,7 +105,7 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
         replayed.append(week)
     report.step("writing the weekly review")
     page = settings().reports / f"review-{mondays[-1]:%Y-%m-%d}.html"
-    review.write(review.build(db, read_policy(), mondays[-1]), page)
+    review.write_review(review.build_review(db, read_policy(), mondays[-1]), page)
     report("done")
     return {
         "weeks": replayed,

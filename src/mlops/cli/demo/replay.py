@@ -104,7 +104,7 @@ def _week(
     database: Database, store: Store, policy: Policy, monday: datetime, say: Say, histories: job.Histories
 ) -> Week:
     matched = match(database, monday)
-    checks = job.run(database, store, policy, monday, histories=histories)
+    checks = job.run_checks(database, store, policy, monday, histories=histories)
     checked = next((check for check in checks if check.name == MODEL and check.champion), None)
     retrained = None
     if checked is not None and checked.recommendation_id is not None and checked.asks in CARRIED_OUT:

@@ -37,7 +37,7 @@ def run(
     """Check every served version on its newest week: findings, and for champions what to do; exit 1 when one broke."""
     from mlops.monitoring.alerting.alerts import review_alerts
     from mlops.monitoring.weekly.job import drill_down
-    from mlops.monitoring.weekly.job import run as check_all
+    from mlops.monitoring.weekly.job import run_checks as check_all
     from mlops.policy import read_policy
 
     policy, time = read_policy(), moment(as_of)

@@ -95,7 +95,7 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Replay history before a monitor is switched on: its alarms, their cost, and which budget pays."""
-    from mlops.monitoring.replay.backtest import backtest as run
+    from mlops.monitoring.replay.backtest import backtest_monitor as run
     from mlops.policy import read_policy
 
     if bool(uri) == bool(columns.file):
@@ -131,9 +131,9 @@ def backtest(
             told=reported("replaying"),
         )
     if html is not None:
-        from mlops.monitoring.replay.page import write
+        from mlops.monitoring.replay.page import write_backtest_page
 
-        write(replayed, html)
+        write_backtest_page(replayed, html)
     emit(replayed.document() | {"page": html}, as_json=as_json, text=lambda: _print(replayed, html))
 
 

@@ -210,7 +210,7 @@ def export(
     """Write observations in the long format, which `ingest` takes."""
     from mlops.series import export as room
 
-    rows = room.export(database(), file, metric_type=metric_type, series_ids=series or None)
+    rows = room.export_series(database(), file, metric_type=metric_type, series_ids=series or None)
     emit({"file": file, "rows": rows}, as_json=as_json, text=lambda: console.print(f"{rows:,} rows written to {file}"))
 
 

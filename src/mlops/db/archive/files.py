@@ -28,8 +28,8 @@ __all__ = [
     "facts_of",
     "identifier",
     "identifiers",
-    "load",
-    "opened",
+    "load_rows",
+    "open_parquet",
     "schema_of",
     "table_name",
 ]
@@ -105,7 +105,7 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def opened(file: Path | BufferedReader) -> pq.ParquetFile:
+def open_parquet(file: Path | BufferedReader) -> pq.ParquetFile:
     """A Parquet file; anything else is refused."""
     try:
         return pq.ParquetFile(file)
@@ -142,7 +142,7 @@ def schema_of(month: Month, columns: list[TableColumn], content: TableContent) -
     return pa.schema(fields, metadata={MARK: json.dumps(asdict(facts)).encode()})
 
 
-def load(cursor: psycopg.Cursor[Any], table: sql.Composable, file: pq.ParquetFile) -> None:
+def load_rows(cursor: psycopg.Cursor[Any], table: sql.Composable, file: pq.ParquetFile) -> None:
     """COPY every row of the file; one row group at a time is in memory."""
     columns = identifiers(file.schema_arrow.names)
     with cursor.copy(sql.SQL("copy {} ({}) from stdin (format csv)").format(table, columns)) as copy:

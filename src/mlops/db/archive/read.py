@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops.db.archive.files import checksum, opened
+from mlops.db.archive.files import checksum, open_parquet
 from mlops.db.engine import Database, Transaction
 from mlops.errors import Refused
 
@@ -239,7 +239,7 @@ def _verified(path: Path, month: ArchivedMonth) -> Iterator[pq.ParquetFile]:
                 raise Refused(f"{_altered(path, sha256, month)}; nothing was computed from it")
             VERIFIED.add(key)
             handle.seek(0)
-        with opened(handle) as file:
+        with open_parquet(handle) as file:
             yield file
 
 

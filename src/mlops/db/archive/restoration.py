@@ -12,8 +12,8 @@ from mlops.db.archive.files import (
     checksum,
     content_of,
     facts_of,
-    load,
-    opened,
+    load_rows,
+    open_parquet,
     table_name,
 )
 from mlops.db.engine import Database, Transaction
@@ -113,7 +113,7 @@ def _restore(database: Database, path: Path, days: int) -> Restored:
 
 def _loaded(transaction: Transaction, record: ArchiveRecord, path: Path) -> str:
     """The name of a new table that holds exactly the rows of the file."""
-    with opened(path) as file:
+    with open_parquet(path) as file:
         _check_schema(transaction, record.parent, file, path)
         parent = table_name(transaction, record.parent)
         names = (parent.schema, f"restored_{record.archive_id}")
@@ -123,7 +123,7 @@ def _loaded(transaction: Transaction, record: ArchiveRecord, path: Path) -> str:
                     sql.Identifier(*names), sql.Identifier(parent.schema, parent.name)
                 )
             )
-            load(cursor, sql.Identifier(*names), file)
+            load_rows(cursor, sql.Identifier(*names), file)
         table = ".".join(names)
         if content_of(transaction, table, file.schema_arrow.names).digest != record.digest:
             raise Refused(f"{record.path} gives other rows than were archived; nothing was restored")
@@ -135,7 +135,7 @@ def _recorded(transaction: Transaction, path: Path) -> ArchiveRecord:
     sha256 = checksum(path)
     record = transaction.one("archive_by_file", of=ArchiveRecord, sha256=sha256, path=str(path))
     if record is None:
-        with opened(path) as file:
+        with open_parquet(path) as file:
             facts = facts_of(file, path)
         raise Refused(
             f"{path} holds {facts.partition}, but this database did not write it (sha256 {sha256[:12]}…) or it was "

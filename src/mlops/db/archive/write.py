@@ -19,7 +19,7 @@ from mlops.db.archive.files import (
     facts_of,
     identifier,
     identifiers,
-    load,
+    load_rows,
     schema_of,
 )
 from mlops.db.archive.restoration import restore
@@ -180,7 +180,7 @@ def _prove(transaction: Transaction, part: Path, source: sql.Composable) -> str:
             sql.SQL("create temporary table {} (like {} including generated) on commit drop").format(rehearsal, source)
         )
         with pq.ParquetFile(part) as file:
-            load(cursor, rehearsal, file)
+            load_rows(cursor, rehearsal, file)
             wanted = facts_of(file, part)
     content = content_of(transaction, "pg_temp.rehearsal")
     if (content.rows, content.digest) != (wanted.rows, wanted.digest):

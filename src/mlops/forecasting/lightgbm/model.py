@@ -15,9 +15,9 @@ from mlops.arrays import Floats, Ints, Singles
 from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
-from mlops.features.definitions import check, sources_of
+from mlops.features.definitions import checked_set, sources_of
 from mlops.features.standard import STANDARD, standard
-from mlops.features.transformations import component, parse, remembers, years
+from mlops.features.transformations import component, parse_transformation, remembers, years
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
 from mlops.forecasting.lightgbm.design import Design
@@ -152,7 +152,11 @@ class LightGBM(Forecaster):
     def _fit(self, panel: Panel) -> None:
         panel, _ = _lifted(panel, panel)
         self.features, seen = self._wanted, panel.y.shape[1] / panel.granularity.year
-        enough = (one for one in self._definitions(panel.granularity) if seen >= years(parse(one.transformation)))
+        enough = (
+            one
+            for one in self._definitions(panel.granularity)
+            if seen >= years(parse_transformation(one.transformation))
+        )
         self.features = tuple(one.name for one in enough)
         x, y, target = self._table(panel)
         trees = self._stopped(x, y, target < panel.y.shape[1] - panel.granularity.span) if self.patience else self.trees
@@ -178,13 +182,15 @@ class LightGBM(Forecaster):
         daily = self._history.granularity if hasattr(self, "_history") else GRANULARITIES["daily"]
         computed = {one.name: one.transformation for one in self._definitions(daily)}
         if part in computed:
-            return component(parse(computed[part]))
+            return component(parse_transformation(computed[part]))
         return "trend" if part == "average" else super().component(part)
 
     def _memory(self, panel: Panel) -> int:
         """As long as the windows of a declared set reach."""
         windows = (
-            [remembers(parse(one.transformation)) for one in self.feature_set.features] if self.feature_set else []
+            [remembers(parse_transformation(one.transformation)) for one in self.feature_set.features]
+            if self.feature_set
+            else []
         )
         return max([super()._memory(panel), *(len(panel.index) if steps is None else steps for steps in windows)])
 
@@ -281,7 +287,7 @@ def _wanted(
 ) -> tuple[FeatureSet | None, tuple[str, ...]]:
     """The feature set that is given, and its names; UnknownName for a name that is no standard feature."""
     if isinstance(features, FeatureSet | Mapping):
-        chosen = check(features if isinstance(features, FeatureSet) else FeatureSet.of(features))
+        chosen = checked_set(features if isinstance(features, FeatureSet) else FeatureSet.of(features))
         return chosen, chosen.names
     return None, tuple(one.name for one in standard(Selection(OWN, "daily"), "", tuple(features)))
 

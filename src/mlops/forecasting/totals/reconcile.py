@@ -17,7 +17,7 @@ from mlops.panels.inputs import Form, Table, taken
 from mlops.panels.panel import Panel
 from mlops.tables import as_pandas
 
-__all__ = ["ALL", "METHODS", "error_variance", "reconcile", "totals"]
+__all__ = ["ALL", "METHODS", "error_variance", "group_totals", "reconcile"]
 
 ALL = "all"
 """The id of the total of all series."""
@@ -33,7 +33,7 @@ LEAST = 0.5
 """Of a total: the share that must be observed for its gaps to be filled. Chosen, not measured."""
 
 
-def totals(
+def group_totals(
     frame: Table, groups: Table, *, freq: str | None = None, agg: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """A frame and the totals of each group and of all series, in units of the series.

@@ -10,10 +10,10 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.domain.alerts import Alert, Reviewed
 from mlops.errors import Refused
-from mlops.monitoring.alerting.channels import Message, send
+from mlops.monitoring.alerting.channels import Message, send_message
 from mlops.policy import AlertPolicy, Channel
 
-__all__ = ["Delivered", "alerts", "deliver", "review_alerts", "send_test"]
+__all__ = ["Delivered", "alerts", "deliver_alerts", "review_alerts", "send_test"]
 
 FAILURES = 2
 """After so many messages in a row that a channel does not take, it is left alone until the next time."""
@@ -54,7 +54,7 @@ def review_alerts(database: Database, as_of: datetime, rules: AlertPolicy) -> Re
     return Reviewed(*(tuple(alert for change, alert in changes if change == which) for which in ("opened", "resolved")))
 
 
-def deliver(database: Database, settings: Settings, rules: AlertPolicy) -> list[Delivered]:
+def deliver_alerts(database: Database, settings: Settings, rules: AlertPolicy) -> list[Delivered]:
     """Tell every channel what it was not told yet; one result per channel, a channel that is down stops no other.
 
     Each message is a row that is locked while it is sent, so however many processes deliver, one sends it. A process
@@ -88,7 +88,7 @@ def send_test(settings: Settings, name: str, rules: AlertPolicy) -> str | None:
         opened_at=datetime.now(UTC),
     )
     try:
-        return send(rules.channel(name), message, settings)
+        return send_message(rules.channel(name), message, settings)
     except OSError as error:
         raise Refused(f"channel {name} did not take it: {error}") from error
 
@@ -112,7 +112,7 @@ def _one(database: Database, settings: Settings, rules: AlertPolicy, channel: Ch
             return None
         message = _message(row)
         try:
-            remark = send(channel, message, settings)
+            remark = send_message(channel, message, settings)
         except Exception as error:
             if not isinstance(error, Refused | OSError):
                 log.exception("channel %s broke", channel.name)

@@ -28,7 +28,7 @@ from mlops.errors import Refused
 from mlops.files import placed
 from mlops.policy import Channel
 
-__all__ = ["Message", "send"]
+__all__ = ["Message", "send_message"]
 
 SECONDS = 10.0
 LONGEST_SUBJECT = 200
@@ -74,7 +74,7 @@ class Message:
         return {name: getattr(self, name) for name in names} | times
 
 
-def send(channel: Channel, message: Message, settings: Settings) -> str | None:
+def send_message(channel: Channel, message: Message, settings: Settings) -> str | None:
     """Deliver; what the channel remarked, if anything. Raises Refused or OSError when it did not take the message."""
     return SENDERS[channel.kind](channel, message, settings)
 

@@ -16,7 +16,7 @@ from mlops.domain.lineage import trained_here, why_not_here
 from mlops.domain.model_uri import uri_of
 from mlops.errors import MlopsError, Refused
 from mlops.evaluation.holdout import Holdout, losses, unseen
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.proof import Proof
@@ -24,7 +24,7 @@ from mlops.monitoring.decide.shadow import Issue, comparable, terms_of
 from mlops.policy import SAME, Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc
-from mlops.tracking.artifacts.checked import load
+from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
@@ -48,7 +48,7 @@ def challenge(
         own = stood_in_for or champion
         held = _held_out(database, policy, champion, as_of, own)
         recipe = own["lineage"]["recipe"]
-        model = load(database, resolve(store, uri_of(champion["name"], champion["version"])))
+        model = load_model(database, resolve(store, uri_of(champion["name"], champion["version"])))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
         found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.recommend.challengers}
@@ -81,7 +81,7 @@ def _held_out(database: Database, policy: Policy, champion: Issue, as_of: dateti
     lineage = champion["lineage"]
     if not trained_here(lineage):
         raise Refused(f"version {champion['version']} can't be challenged: {why_not_here(lineage)}")
-    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    observed = selection_history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
     granularity = lineage["selection"]["granularity"]
     frame, _ = usable(observed, granularity, end=naive_utc(as_of))
     frame = frame.drop(columns="quality_score")

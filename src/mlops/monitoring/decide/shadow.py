@@ -11,14 +11,14 @@ from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.model_uri import uri_of
-from mlops.feature_store.build import history
+from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.proof import NAIVE, Proof
 from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import naive_utc
-from mlops.tracking.artifacts.checked import load
+from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
@@ -112,7 +112,7 @@ def shadowed(
         )
     if not comparable(rows, served["lineage"]["selection"]["granularity"]):
         return None
-    model = load(database, resolve(store, uri_of(other["name"], other["version"])))
+    model = load_model(database, resolve(store, uri_of(other["name"], other["version"])))
     parts = [_from(database, model, other, issue) for _, issue in rows.groupby(["issued_at", "cutoff"])]
     judged = rows.rename(columns={"y_hat": "served"}).merge(
         pd.concat(parts), on=["series_id", "ds", "cutoff"], how="inner"
@@ -140,7 +140,7 @@ def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -
     """`series_id, ds, cutoff, other` of one issue: the history as it was known when that was issued."""
     issued, cutoff = issue["issued_at"].iloc[0], issue["cutoff"].iloc[0]
     lineage, as_of = version["lineage"], issued.to_pydatetime().replace(tzinfo=UTC)
-    observed = history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
+    observed = selection_history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
     granularity = lineage["selection"]["granularity"]
     need = GRANULARITIES[granularity].least
     frame, _ = usable(observed[observed["ds"] <= cutoff], granularity, end=cutoff, need=need)

@@ -55,7 +55,7 @@ def against_backtest(baseline: pd.DataFrame, rows: pd.DataFrame, confidence: flo
     daily = daily.groupby(judged["ds"].dt.normalize()).sum()
     if len(daily) < FEWEST_DAYS:
         return None
-    return paired.ratio(daily["loss"].to_numpy(float), daily["expected"].to_numpy(float), confidence)
+    return paired.ratio_of_sums(daily["loss"].to_numpy(float), daily["expected"].to_numpy(float), confidence)
 
 
 def without_hard_weeks(found: tuple[Finding, ...], baseline: pd.DataFrame, rows: pd.DataFrame) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from mlops.domain.findings import Finding, FindingKind
 from mlops.monitoring.detect.monitor import WatchedColumns
 from mlops.policy import SlicePolicy
 
-__all__ = ["Slice", "SliceWatch", "choose"]
+__all__ = ["Slice", "SliceWatch", "choose_slices"]
 
 FOUND: dict[str, tuple[FindingKind, str]] = {
     "the error": ("concept", ""),
@@ -34,7 +34,7 @@ class Slice:
     series: frozenset[int]
 
 
-def choose(places: pd.DataFrame, baseline: pd.DataFrame, slicing: SlicePolicy) -> tuple[Slice, ...]:
+def choose_slices(places: pd.DataFrame, baseline: pd.DataFrame, slicing: SlicePolicy) -> tuple[Slice, ...]:
     """The slices worth judging, the largest first: neither tiny, nor everything, nor the same series twice.
 
     `places` has `series_id, by, value`, one row per series and way of slicing; `baseline` has `series_id, ds, target`.

@@ -7,6 +7,6 @@ import os
 
 os.environ["DO_NOT_TRACK"] = "1"  # read by Evidently when it is imported
 
-from mlops.monitoring.evidently.precomputed import save_html, snapshot
+from mlops.monitoring.evidently.precomputed import save_html, to_snapshot
 
-__all__ = ["save_html", "snapshot"]
+__all__ = ["save_html", "to_snapshot"]

@@ -13,13 +13,13 @@ from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import ModelNotFound, NothingToDo
-from mlops.feature_store.build import history, values
+from mlops.feature_store.build import selection_history, values
 from mlops.feature_store.sources import with_sources
 from mlops.feature_store.store import watched_of
-from mlops.files import whole, write_whole
+from mlops.files import whole_file, write_whole
 from mlops.times import naive_utc
 from mlops.tracking.registry import resolve
-from mlops.tracking.runs import read_table
+from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
 
 __all__ = ["PresetsPage", "Windows", "presets", "same_season"]
@@ -77,7 +77,7 @@ def presets(
     found = classic(reference, current, name=f"{name} v{version['version']}", as_of=as_of)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(html) as unfinished:
+    with whole_file(html) as unfinished:
         save_html(found.snapshot, unfinished)
     write_whole(html.with_suffix(".json"), found.snapshot)
     said = (windows.words, found.columns, found.drifted, found.left_out)
@@ -130,7 +130,7 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
         )
     if served.empty:
         raise NothingToDo(f"{version['name']} has forecast no day before {as_of:%Y-%m-%d}")
-    tested = read_table(store, version["run_id"], "backtest", lineage=version["lineage"])
+    tested = read_run_table(store, version["run_id"], "backtest", lineage=version["lineage"])
     tested = tested[tested["ds"] < served["ds"].min()].sort_values("cutoff", kind="stable")
     tested = tested.drop_duplicates(["series_id", "ds"], keep="last")
     columns = ["series_id", "ds", "cutoff", "y", "y_hat"]
@@ -150,7 +150,7 @@ def _featured(
         return rows.reindex(columns=[*rows, *(one.name for one in features)])
     lineage = version["lineage"]
     selection, country = Selection(**lineage["selection"]), (lineage.get("recipe") or {}).get("country")
-    observed = history(database, selection, as_of, series=lineage["series"])
+    observed = selection_history(database, selection, as_of, series=lineage["series"])
     observed = with_sources(database, observed, [FeatureSet("watched", selection, features)], as_of)
     found: pd.DataFrame = values(observed, rows, features, country, selection)
     return found

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     from evidently.core.report import Context, Snapshot
     from evidently.tests import lte
 
-__all__ = ["laid_out", "measured", "save_html", "snapshot"]
+__all__ = ["laid_out", "measured", "save_html", "to_snapshot"]
 
 LARGEST = 1e12  # infinity, as JSON and a chart can show it
 OURS = "evidently:metric_v2:Precomputed"
@@ -48,7 +48,7 @@ class PrecomputedCalculation(SingleValueCalculation[Precomputed]):  # type: igno
         return str(self.metric.name)
 
 
-def snapshot(findings: Findings, *, model: str, as_of: datetime, values: Mapping[str, float]) -> str:
+def to_snapshot(findings: Findings, *, model: str, as_of: datetime, values: Mapping[str, float]) -> str:
     """The JSON of a snapshot with one metric per value and per judged finding; jsonb takes it as it is.
 
     A finding's test passes while its statistic is at most its threshold. What is NaN has no metric: it is named in the

@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     from evidently.sdk.models import ProjectModel
     from evidently.ui.workspace import Workspace
 
-__all__ = ["BuiltWorkspace", "build", "serve"]
+__all__ = ["BuiltWorkspace", "build_workspace", "serve"]
 
 LOG = logging.getLogger(__name__)
 LEVEL = 0.8
@@ -47,7 +47,7 @@ class BuiltWorkspace:
     written: int
 
 
-def build(database: Database, path: Path, as_of: datetime) -> BuiltWorkspace:
+def build_workspace(database: Database, path: Path, as_of: datetime) -> BuiltWorkspace:
     """Bring the workspace to what Postgres knows as of a time; repeating it writes nothing.
 
     Raises NothingToDo while nothing was checked.

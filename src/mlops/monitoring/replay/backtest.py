@@ -22,7 +22,7 @@ from mlops.monitoring.replay.tradeoff import (
 )
 from mlops.policy import Policy, UnitCost
 
-__all__ = ["ACTIONS", "Backtest", "backtest"]
+__all__ = ["ACTIONS", "Backtest", "backtest_monitor"]
 
 ACTIONS = {"investigate_data": "investigate the data", "prove": "try a refit", "watch": "watch", "none": "nothing"}
 """What an alarm asks for, in words; the most urgent first."""
@@ -143,7 +143,7 @@ class Backtest:
         }
 
 
-def backtest(
+def backtest_monitor(
     case: Case,
     policy: Policy,
     unit: UnitCost,

@@ -16,21 +16,21 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.lineage import trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.evaluation.backtest import Candidate, Newest, fit_and_forecast, origins, with_outcomes
-from mlops.feature_store.build import history, values
+from mlops.feature_store.build import selection_history, values
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.feature_store.store import watched_of
 from mlops.features.definitions import sources_of
 from mlops.monitoring.detect.monitor import MonitorSpec
-from mlops.monitoring.detect.slices import Slice, choose
+from mlops.monitoring.detect.slices import Slice, choose_slices
 from mlops.monitoring.replay.replay import Case, Progress, refuse_short, split
 from mlops.monitoring.weekly.history import usual_size
-from mlops.monitoring.weekly.monitor import WeeklyMonitor, ended, first_week
+from mlops.monitoring.weekly.monitor import WeeklyMonitor, ended_steps, first_week
 from mlops.panels.from_frame import Panels
 from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import aware_utc, naive_utc
 from mlops.tracking.registry import ModelVersion, resolve
-from mlops.tracking.runs import read_table
+from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
 
 __all__ = ["ChampionWatch", "Reach", "of_model"]
@@ -94,7 +94,7 @@ def of_model(
     version = resolve(store, uri)
     lineage = _lineage(database, version)
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
-    observed = history(database, selection, as_of, series=lineage["series"])
+    observed = selection_history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
     forecasts = _anew(database, observed, lineage, reach, as_of, told) if own is None else own
     source = _words(own is None, forecasts, reach)
@@ -104,7 +104,7 @@ def of_model(
     policy = replace(policy, drift=replace(policy.drift, features=watched.names))
     observed = with_sources(database, observed, [watched], as_of)
     rows = values(observed, _sized(rows, baseline), watched.features, country, selection)
-    rows = ended(rows, GRANULARITIES[selection.granularity])
+    rows = ended_steps(rows, GRANULARITIES[selection.granularity])
     spec = MonitorSpec("ds", "series_id", policy.drift.features, (), "target", "prediction", "holiday")
     before, live, start = split(rows, "ds", reach.weeks)
     title = f"{version.name} version {version.version}"
@@ -119,7 +119,7 @@ def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple
     series = [int(one) for one in baseline["series_id"].unique()]
     with database.transaction() as transaction:
         places = transaction.frame("series_slices", series_ids=series, by=list(policy.slices.by))
-    return choose(places, baseline, policy.slices)
+    return choose_slices(places, baseline, policy.slices)
 
 
 def _lineage(database: Database, version: ModelVersion) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _own(
     if datetime.fromisoformat(lineage["as_of"]) > as_of:
         return None
     try:
-        table = read_table(store, version.run_id, "backtest", lineage=lineage)
+        table = read_run_table(store, version.run_id, "backtest", lineage=lineage)
     except NothingToDo:
         return None
     days = (table["ds"].max() - table["ds"].min()).days + 1

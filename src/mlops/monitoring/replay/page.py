@@ -13,12 +13,12 @@ from mlops.monitoring.replay.backtest import ACTIONS, Backtest
 from mlops.monitoring.replay.tradeoff import WATCHED_WEEKS
 from mlops.monitoring.review.plots import ALARM, BAND_95, BLUE, GREY, PROMISE, SOFT, _dates, _legend, _one, _svg, _times
 
-__all__ = ["write"]
+__all__ = ["write_backtest_page"]
 
 HEADROOM = 1.15  # above the highest point
 
 
-def write(found: Backtest, path: Path) -> None:
+def write_backtest_page(found: Backtest, path: Path) -> None:
     """Write the page to `path`, and the same facts as JSON beside it."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

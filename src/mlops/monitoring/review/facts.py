@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-__all__ = ["Facts", "Row", "all_of", "by", "challenger_of", "grouped", "one_of", "read_facts"]
+__all__ = ["Facts", "Row", "all_of", "by", "challenger_of", "from_row", "grouped", "read_facts"]
 
 
 Row = Mapping[str, Any]
@@ -97,14 +97,14 @@ def _pairs(champions: Sequence[Row], aliases: Mapping[int, Sequence[AliasMove]])
     return {version: move.version_id for version, move in beside if move is not None and move.version_id != version}
 
 
-def one_of(shape: type[T], row: Row, /, **more: Any) -> T:
+def from_row(shape: type[T], row: Row, /, **more: Any) -> T:
     """A dataclass from the columns of a row that are its fields, and from what else is given."""
     return shape(**{field.name: row[field.name] for field in fields(shape) if field.name in row} | more)
 
 
 def all_of(shape: type[T], rows: Sequence[Row]) -> tuple[T, ...]:
     """A dataclass for each row."""
-    return tuple(one_of(shape, row) for row in rows)
+    return tuple(from_row(shape, row) for row in rows)
 
 
 def by(rows: Sequence[Row], key: Callable[[Row], K]) -> dict[K, Row]:

@@ -11,7 +11,7 @@ from mlops.files import write_whole
 from mlops.monitoring.review import plots
 from mlops.monitoring.review.document import ACTIONS, Model, Review
 
-__all__ = ["as_json", "file_name", "page", "write"]
+__all__ = ["as_json", "file_name", "page", "write_review"]
 
 TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
 HEAD = re.compile(r'<th scope="col".*?>(.*?)</th>', re.DOTALL)
@@ -25,7 +25,7 @@ def file_name(as_of: datetime) -> str:
     return f"review-{as_of.astimezone(UTC):%Y-%m-%d}.html"
 
 
-def write(review: Review, path: Path) -> None:
+def write_review(review: Review, path: Path) -> None:
     """Write the page to `path` and the same facts as JSON beside it."""
     write_whole(path, page(review, _drill_downs(review, path.parent)))
     write_whole(path.with_suffix(".json"), as_json(review) + "\n")

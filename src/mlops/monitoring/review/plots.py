@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlops.monitoring.review.document import Model
     from mlops.monitoring.review.history import AliasMove, Detail, ForecastStep, ReviewWeek
 
-__all__ = ["accuracy", "coverage", "largest", "sparkline", "totals"]
+__all__ = ["accuracy", "coverage_plot", "largest", "sparkline_plot", "totals_plot"]
 
 WIDTH, HEIGHT = 460, 240  # points; the page scales them
 SPARK = 150, 34
@@ -74,7 +74,7 @@ PROMISE: dict[str, Any] = {"color": INK, "linewidth": 1.1, "linestyle": (0, (5, 
 CEILING = 1.0  # a WAPE of 100 %: what is worse is named, not drawn, or it would flatten every other week
 
 
-def totals(model: "Model") -> str:
+def totals_plot(model: "Model") -> str:
     """All series together: the forecast as a line, the outcome as dots."""
     if not _detail(model).totals:
         return ""
@@ -107,7 +107,7 @@ def accuracy(model: "Model") -> str:
     )
 
 
-def coverage(model: "Model") -> str:
+def coverage_plot(model: "Model") -> str:
     """The share of outcomes inside the 80 % interval by week."""
     weeks = _judged(model)
     if not weeks:
@@ -119,7 +119,7 @@ def coverage(model: "Model") -> str:
     )
 
 
-def sparkline(change: "Change") -> str:
+def sparkline_plot(change: "Change") -> str:
     """The weekly means of what changed as a small line: what is usual dashed, since when dotted, the newest a dot."""
     weeks = [(place, value) for place, value in enumerate(change.weeks) if value is not None]
     values = [value for _, value in weeks] + [change.usual]

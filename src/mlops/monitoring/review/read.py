@@ -25,7 +25,7 @@ from mlops.monitoring.review.document import (
     Review,
     Waiting,
 )
-from mlops.monitoring.review.facts import Facts, Row, all_of, challenger_of, one_of, read_facts
+from mlops.monitoring.review.facts import Facts, Row, all_of, challenger_of, from_row, read_facts
 from mlops.monitoring.review.history import (
     Accuracy,
     AliasMove,
@@ -37,7 +37,7 @@ from mlops.monitoring.review.history import (
 )
 from mlops.policy import Costs, Policy
 
-__all__ = ["build", "changes"]
+__all__ = ["build_review", "changes"]
 
 WEEK = timedelta(days=7)
 TRACK_RECORD = timedelta(days=28)  # promises that came true, or not, are shown for four weeks
@@ -45,7 +45,7 @@ RECENT = timedelta(days=14)  # as analytics.health_of_models has it
 DETAILED = 8  # models with their plots and history: the most urgent; `mlops review --model` shows another
 
 
-def build(database: Database, policy: Policy, as_of: datetime, *, model: str | None = None) -> Review:
+def build_review(database: Database, policy: Policy, as_of: datetime, *, model: str | None = None) -> Review:
     """The review of everything that was known at `as_of` (aware): of all champions, or of one `model`.
 
     It writes nothing. NothingToDo when no model had a champion by then, UnknownName when `model` had none.
@@ -129,26 +129,26 @@ def _finding(row: Row) -> Drifted:
     found = Finding(
         row["kind"], row["subject"], 0.0, 0.0, True, row["detail"], row["slice"], row["place"] or "", change
     )
-    return one_of(Drifted, row, words=found.words, todo=todo(row["kind"], row["subject"]), change=change)
+    return from_row(Drifted, row, words=found.words, todo=todo(row["kind"], row["subject"]), change=change)
 
 
 def _check(row: Row | None) -> NewestCheck | None:
-    return None if row is None else one_of(NewestCheck, row)
+    return None if row is None else from_row(NewestCheck, row)
 
 
 def _model(facts: Facts, row: Row, found: ModelAdvice, *, detailed: bool) -> Model:
     version, aliases = row["version_id"], facts.aliases.get(row["model_id"], ())
-    return one_of(
+    return from_row(
         Model,
         row,
         advice=found,
         check=_check(facts.measured.get(version)),
         expected=_expected(row, facts.measured.get(version), facts.as_of),
-        promised=one_of(Accuracy, row),
-        last_7_days=one_of(Accuracy, facts.accuracy.get((version, False), {})),
-        last_28_days=one_of(Accuracy, facts.accuracy.get((version, True), {})),
+        promised=from_row(Accuracy, row),
+        last_7_days=from_row(Accuracy, facts.accuracy.get((version, False), {})),
+        last_28_days=from_row(Accuracy, facts.accuracy.get((version, True), {})),
         recent_days=_granularity(row).recent_days,
-        waiting=one_of(Waiting, facts.waiting.get(version, {})),
+        waiting=from_row(Waiting, facts.waiting.get(version, {})),
         drifted=_drifted(facts, row),
         alerts=_alerts(facts, row),
         health=_health(facts.health.get((row["name"], row["version"]))),
@@ -168,7 +168,7 @@ def _expected(row: Row, check: Row | None, as_of: datetime) -> Expected:
 
 
 def _health(row: Row | None) -> HealthNow | None:
-    return None if row is None else one_of(HealthNow, row, parts=tuple(HealthPart(**part) for part in row["parts"]))
+    return None if row is None else from_row(HealthNow, row, parts=tuple(HealthPart(**part) for part in row["parts"]))
 
 
 def _impact(row: Row | None, metric_type: str | None, costs: Costs) -> ErrorCost | None:
@@ -201,7 +201,7 @@ def _beside(facts: Facts, row: Row, move: AliasMove | None) -> Challenger | None
         return None
     versions = facts.versions.get(row["model_id"], ())
     known = next((one for one in versions if one["version"] == move.version), {"kind": None, "wape": None})
-    return one_of(
+    return from_row(
         Challenger,
         facts.paired.get(move.version_id, {}),
         version=move.version,
@@ -216,7 +216,7 @@ def _saves(check: Row | None, champion: int, *, priced: bool) -> Saving | None:
     """Of its newest check, unless that held it against another champion."""
     if check is None or check["comparison"] is None or check["compared_with"] != champion:
         return None
-    return one_of(Saving, without_placeholders(check["comparison"], priced=priced))
+    return from_row(Saving, without_placeholders(check["comparison"], priced=priced))
 
 
 def _granularity(row: Row) -> Granularity:
@@ -247,18 +247,18 @@ def _weeks(accuracy: Sequence[Row], checks: Sequence[Row]) -> tuple[ReviewWeek, 
     found: dict[datetime, dict[str, Any]] = {}
     for row in (*accuracy, *checks):
         found.setdefault(row["week"], {}).update(row)
-    return tuple(one_of(ReviewWeek, found[week]) for week in sorted(found))
+    return tuple(from_row(ReviewWeek, found[week]) for week in sorted(found))
 
 
 def _version(row: Row, aliases: Sequence[AliasMove]) -> Version:
     names = sorted(move.alias for move in aliases if move.until is None and move.version == row["version"])
-    return one_of(Version, row, aliases=tuple(names))
+    return from_row(Version, row, aliases=tuple(names))
 
 
 def _places(rows: Sequence[Row]) -> tuple[LargestSeries, ...]:
     """Rows of steps by series; the columns about the whole series are the same on each of its rows."""
     grouped = (list(group) for _, group in groupby(rows, key=lambda row: row["series_id"]))
-    return tuple(one_of(LargestSeries, steps[0], steps=all_of(ForecastStep, steps)) for steps in grouped)
+    return tuple(from_row(LargestSeries, steps[0], steps=all_of(ForecastStep, steps)) for steps in grouped)
 
 
 def _kept(row: Row, *, priced: bool) -> RealisedSaving:
@@ -269,7 +269,7 @@ def _kept(row: Row, *, priced: bool) -> RealisedSaving:
         for measure, shown in (("money", ""), ("wape", "_wape"))
         for side in ("", "_low", "_high")
     }
-    return one_of(RealisedSaving, {**row, **figures}, currency=both["realised"]["currency"])
+    return from_row(RealisedSaving, {**row, **figures}, currency=both["realised"]["currency"])
 
 
 def _weeks_by_name(facts: Facts) -> dict[str, Sequence[ReviewWeek]]:

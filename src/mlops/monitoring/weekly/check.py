@@ -32,13 +32,15 @@ from mlops.monitoring.weekly.staleness import staleness
 from mlops.policy import Policy
 from mlops.tracking.store import Store
 
-__all__ = ["check"]
+__all__ = ["check_version"]
 
 LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held against
 NEWEST = 4  # weeks whose outcomes say how wide intervals should be
 
 
-def check(database: Database, store: Store, policy: Policy, history: VersionHistory, as_of: datetime) -> WeeklyCheck:
+def check_version(
+    database: Database, store: Store, policy: Policy, history: VersionHistory, as_of: datetime
+) -> WeeklyCheck:
     """What was known of the version at `as_of` (aware), judged; what can't be judged says why."""
     version = history.version
     if not trained_here(version["lineage"]):

@@ -15,16 +15,16 @@ from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import NothingToDo
 from mlops.evaluation.backtest import freshest
-from mlops.feature_store.build import history, on_holiday, values
+from mlops.feature_store.build import on_holiday, selection_history, values
 from mlops.feature_store.sources import with_sources
 from mlops.feature_store.store import watched_of
-from mlops.monitoring.detect.slices import Slice, choose
-from mlops.monitoring.weekly.monitor import JudgedWeek, WeeklyMonitor, ended, first_week
+from mlops.monitoring.detect.slices import Slice, choose_slices
+from mlops.monitoring.weekly.monitor import JudgedWeek, WeeklyMonitor, ended_steps, first_week
 from mlops.panels.calendar import Calendar
 from mlops.policy import Policy
 from mlops.series.filters import selected_series
 from mlops.times import aware_utc, local_times, naive_utc
-from mlops.tracking.runs import read_table
+from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
 
 __all__ = ["KnownForecasts", "VersionHistory", "usual_size"]
@@ -67,7 +67,7 @@ class VersionHistory:
     def weeks(self, known: KnownForecasts) -> Sequence[JudgedWeek]:
         """The weeks up to a time, the newest last; raises HistoryTooShort where the backtest can't judge them."""
         start = first_week(naive_utc(known.last["forecast_from"]), known.as_of)
-        live = ended(self.featured(known), self.granularity)
+        live = ended_steps(self.featured(known), self.granularity)
         return self.monitor.until(live[live["ds"] >= start], start, known.as_of, self._policy.terms.of)
 
     def featured(self, known: KnownForecasts) -> pd.DataFrame:
@@ -98,9 +98,9 @@ class VersionHistory:
     @cached_property
     def _tables(self) -> pd.DataFrame:
         run, lineage = self.version["run_id"], self.version["lineage"]
-        rows = read_table(self.store, run, "backtest", lineage=lineage).rename(columns={"step": "horizon"})
+        rows = read_run_table(self.store, run, "backtest", lineage=lineage).rename(columns={"step": "horizon"})
         try:
-            naive = read_table(self.store, run, "backtest_naive", lineage=lineage)[[*KEYS, "y_hat"]]
+            naive = read_run_table(self.store, run, "backtest_naive", lineage=lineage)[[*KEYS, "y_hat"]]
         except NothingToDo:
             return rows
         return rows.merge(naive.rename(columns={"y_hat": "naive"}), on=KEYS, how="left")
@@ -112,7 +112,7 @@ class VersionHistory:
     @cached_property
     def monitor(self) -> WeeklyMonitor:
         """The version's monitors."""
-        baseline, backtest = (ended(rows, self.granularity) for rows in (self.baseline, self.backtest))
+        baseline, backtest = (ended_steps(rows, self.granularity) for rows in (self.baseline, self.backtest))
         return WeeklyMonitor(baseline, self._policy, self.slices, backtest)
 
     @cached_property
@@ -121,7 +121,7 @@ class VersionHistory:
         series = list(self.version["lineage"]["series"])
         with self._database.transaction() as transaction:
             places = transaction.frame("series_slices", series_ids=series, by=list(self._policy.slices.by))
-        return choose(places, self.baseline, self._policy.slices)
+        return choose_slices(places, self.baseline, self._policy.slices)
 
     def _scaled(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Targets and forecasts over each series' usual size, so that all count."""
@@ -130,7 +130,7 @@ class VersionHistory:
 
     def _with_features(self, rows: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         selection, series = Selection(**self.version["lineage"]["selection"]), self.version["lineage"]["series"]
-        observed = history(self._database, selection, as_of, series=series)
+        observed = selection_history(self._database, selection, as_of, series=series)
         observed = with_sources(self._database, observed, [FeatureSet("watched", selection, self.watched)], as_of)
         return values(observed, rows.reset_index(drop=True), self.watched, self._country, selection)
 

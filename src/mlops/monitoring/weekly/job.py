@@ -14,15 +14,15 @@ from mlops.db import Database
 from mlops.db.failures import explained, one_sentence
 from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
-from mlops.files import whole
-from mlops.monitoring.weekly.check import check
+from mlops.files import whole_file
+from mlops.monitoring.weekly.check import check_version
 from mlops.monitoring.weekly.history import VersionHistory
 from mlops.monitoring.weekly.record import WeeklyCheck, record, record_failure
 from mlops.policy import Policy
 from mlops.tracking.runs import attach_check
 from mlops.tracking.store import Store, open_store
 
-__all__ = ["CheckResult", "drill_down", "replay", "run"]
+__all__ = ["CheckResult", "drill_down", "replay", "run_checks"]
 
 FEW = 24  # versions that are checked sooner here than workers have begun
 Done = Callable[["CheckResult"], None]
@@ -65,7 +65,7 @@ class CheckResult:
         return "none" if self.recommendation is None else self.recommendation.action
 
 
-def run(
+def run_checks(
     database: Database,
     store: Store,
     policy: Policy,
@@ -117,7 +117,7 @@ def drill_down(database: Database, checked: CheckResult, folder: Path) -> Path:
     role = "" if checked.champion else f"-{checked.alias}"
     page = folder / f"drift-{checked.name}{role}-{checked.as_of:%Y-%m-%d}.html"
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(page) as unfinished:
+    with whole_file(page) as unfinished:
         evidently.save_html(snapshot, unfinished)
     return page
 
@@ -176,7 +176,7 @@ def _checked(database: Database, store: Store, policy: Policy, history: VersionH
     """A check that is recorded, or why there is none."""
     version = history.version
     try:
-        return _recorded(database, store, policy, check(database, store, policy, history, as_of))
+        return _recorded(database, store, policy, check_version(database, store, policy, history, as_of))
     except Exception as error:  # one version that can't be checked stops no other
         if explained(error) is None:
             log.exception("the check of %s version %s broke", version["name"], version["version"])

@@ -24,7 +24,7 @@ from mlops.monitoring.detect.systemic_break import systemic_break
 from mlops.policy import Policy
 from mlops.times import naive_utc
 
-__all__ = ["JudgedWeek", "WeeklyMonitor", "ended", "first_week", "weekly"]
+__all__ = ["JudgedWeek", "WeeklyMonitor", "ended_steps", "first_week", "weekly"]
 
 WEEK = timedelta(days=7)
 EPOCH = 13
@@ -51,7 +51,7 @@ def weekly(
         yield week.findings, week.rows
 
 
-def ended(rows: pd.DataFrame, granularity: Granularity) -> pd.DataFrame:
+def ended_steps(rows: pd.DataFrame, granularity: Granularity) -> pd.DataFrame:
     """Rows with `ds` on the last day of their step: a step of several days is judged in the week in which it ends."""
     if not granularity.counted:
         return rows

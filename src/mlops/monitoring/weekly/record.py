@@ -54,7 +54,7 @@ def record(database: Database, policy: Policy, check: WeeklyCheck) -> tuple[int 
     from mlops.monitoring import evidently
 
     title = f"{check.version['name']} v{check.version['version']}"
-    snapshot = evidently.snapshot(check.findings, model=title, as_of=check.as_of, values=check.values)
+    snapshot = evidently.to_snapshot(check.findings, model=title, as_of=check.as_of, values=check.values)
     with database.transaction() as transaction:
         transaction.lock(f"recommendation {check.version['version_id']}")
         standing = transaction.one("recommendation_of_week", **check.key)

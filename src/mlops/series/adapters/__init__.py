@@ -11,7 +11,17 @@ import pandas as pd
 from mlops.errors import BadInput, Misused, UnknownName
 from mlops.tables import header
 
-__all__ = ["ADAPTERS", "AUTO", "Adapter", "Chunk", "adapter", "check_source", "is_installed", "locate", "recognised"]
+__all__ = [
+    "ADAPTERS",
+    "AUTO",
+    "Adapter",
+    "Chunk",
+    "adapter",
+    "check_source",
+    "is_installed",
+    "locate",
+    "recognise_adapter",
+]
 
 ADAPTERS = {
     "long": "mlops.series.adapters.long:chunks",
@@ -66,7 +76,7 @@ def check_source(path: Path, name: str, by: str | None) -> None:
     if is_installed(path) and name not in (AUTO, str(path)):
         raise Misused(f"{path}: no such file; the data of that wheel are read by --adapter {path}")
     if name == AUTO:
-        name = str(path) if is_installed(path) else recognised(path)
+        name = str(path) if is_installed(path) else recognise_adapter(path)
     if by is not None and by not in GROUPINGS.get(name, ()):
         if name not in GROUPINGS:
             raise Misused(f"--by {by} groups rows of the adapter {', '.join(GROUPINGS)}; {name} has no groupings")
@@ -87,7 +97,7 @@ def locate(path: Path | str, name: str) -> Path:
     return found
 
 
-def recognised(path: Path) -> str:
+def recognise_adapter(path: Path) -> str:
     """The adapter whose columns a file has; `long` for any other, which says what is missing."""
     try:
         names = set(header(path))

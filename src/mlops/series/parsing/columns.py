@@ -16,7 +16,7 @@ import pyarrow.compute as arrow
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.times import UTC, local_times
 
-__all__ = ["Column", "Stamp", "Verdict", "also", "constant", "numbers", "times", "words"]
+__all__ = ["ParsedColumn", "Stamp", "Verdict", "also", "constant", "parse_numbers", "parse_times", "words"]
 
 PATTERN = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?"
 OFFSET = r" ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
@@ -27,7 +27,7 @@ ANY = Granularity("any", "", ("day", "day"), "any time", seconds=86_400)
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ParsedColumn:
     """The typed values of a column, and why a row can't be taken (None where it can; None at all if every row can)."""
 
     values: Any
@@ -40,38 +40,38 @@ Verdict = tuple[Any, str | None]
 """The value of a text, or the reason why there is none."""
 
 
-def constant(value: Any, rows: int) -> Column:
+def constant(value: Any, rows: int) -> ParsedColumn:
     """A column that is the same in every row."""
     codes = np.full(rows, -1 if value is None else 0, dtype=np.int8)
-    return Column(pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value], dtype=object)))
+    return ParsedColumn(pd.Categorical.from_codes(codes, pd.Index([] if value is None else [value], dtype=object)))
 
 
-def words(raw: "pd.Series[Any]", verdict: Callable[[str], Verdict], *, absent: Verdict) -> Column:
+def words(raw: "pd.Series[Any]", verdict: Callable[[str], Verdict], *, absent: Verdict) -> ParsedColumn:
     """A categorical of the `verdict` on each distinct text; `absent` is that on rows without one."""
     codes, distinct = _factorized(raw)
     verdicts = [verdict(str(text)) if str(text) else absent for text in distinct]
     verdicts.append(absent)  # code -1: nothing there
     kept, values = pd.factorize(_objects([value for value, _ in verdicts]), use_na_sentinel=True)
     reasons = _picked(_objects([reason for _, reason in verdicts]), codes)
-    return Column(pd.Categorical.from_codes(kept[codes], pd.Index(values, dtype=object)), reasons)
+    return ParsedColumn(pd.Categorical.from_codes(kept[codes], pd.Index(values, dtype=object)), reasons)
 
 
-def numbers(raw: "pd.Series[Any]", *, required: bool) -> Column:
+def parse_numbers(raw: "pd.Series[Any]", *, required: bool) -> ParsedColumn:
     """Finite floats; NaN where nothing is there."""
     values = _floats(raw)
     bad = ~np.isfinite(values)
     if not bad.any():
-        return Column(values)
+        return ParsedColumn(values)
     nothing = (raw.isna() | (raw.astype(object) == "")).to_numpy(dtype=bool)
     return also(
-        Column(values),
+        ParsedColumn(values),
         (nothing & required, "nothing is there; write a number or leave the row out"),
         (np.isnan(values) & ~nothing, "that is not a number; write it like 12.5"),
         (np.isinf(values), "the number must be finite"),
     )
 
 
-def times(
+def parse_times(
     raw: "pd.Series[Any]",
     granularity: pd.Categorical,
     zone: pd.Categorical,
@@ -79,7 +79,7 @@ def times(
     latest: np.datetime64,
     stamp: Stamp = "begin",
     clocks: Sequence[str] = (),
-) -> Column:
+) -> ParsedColumn:
     """The UTC times at which steps begin, without a zone of their own, in microseconds.
 
     Where no `zone` is named a stamp must say its offset, and hours are full by the clock that it writes or by one of
@@ -98,10 +98,12 @@ def times(
     ]
     rows = kind * (len(distinct) + 1) + codes % (len(distinct) + 1)
     values = np.concatenate([np.empty(0, "datetime64[us]"), *(values for values, _ in columns)])
-    return Column(values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in columns)]), rows))
+    return ParsedColumn(
+        values[rows], _picked(np.concatenate([np.empty(0, object), *(why for _, why in columns)]), rows)
+    )
 
 
-def also(column: Column, *rules: tuple[npt.NDArray[Any], str]) -> Column:
+def also(column: ParsedColumn, *rules: tuple[npt.NDArray[Any], str]) -> ParsedColumn:
     """The column with more rules; a reason that is there goes first, then the first rule that holds."""
     held = [(holds, text) for holds, text in rules if holds.any()]
     if not held:
@@ -109,7 +111,7 @@ def also(column: Column, *rules: tuple[npt.NDArray[Any], str]) -> Column:
     reasons = np.full(len(held[0][0]), None, dtype=object) if column.reasons is None else column.reasons.copy()
     for holds, text in held:
         reasons[holds & pd.isna(reasons)] = text
-    return Column(column.values, reasons)
+    return ParsedColumn(column.values, reasons)
 
 
 def _times_of(
@@ -139,7 +141,7 @@ def _times_of(
     standing = np.zeros(len(written), dtype=bool)  # of a time that comes twice, the second
     twice = nowhere & ~np.isnat(_localized(written, zone, ambiguous=standing)) if zone else nowhere
     column = also(
-        Column(begins),
+        ParsedColumn(begins),
         (raw.isna().to_numpy(), "nothing is there; write a time like 2024-01-31T00:00:00Z"),
         (~formed, "that is not a time; write the year first, like 2024-01-31 or 2024-01-31T00:00:00Z"),
         (outside, f"the time is outside 1970-01-01 to {latest.astype('datetime64[D]')}; correct it"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mlops.domain.metric_types import declare
+from mlops.domain.metric_types import declare_command
 from mlops.domain.series import IDENTITY
 from mlops.errors import BadInput, UnknownName
 from mlops.panels.timestamps import granularity_of, infer
@@ -86,7 +86,7 @@ def _check(
             where=where,
         )
     if metric_type is not None and metric_type not in known:
-        raise UnknownName("metric type", metric_type, known, hint=f"another one: {declare(metric_type)}")
+        raise UnknownName("metric type", metric_type, known, hint=f"another one: {declare_command(metric_type)}")
     if plain and "labels" in names:
         raise BadInput(
             "has both columns 'series_id' and 'labels'; put the id into the labels, or call it by what it is"

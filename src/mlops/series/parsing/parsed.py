@@ -13,7 +13,7 @@ from mlops.parallel import ahead
 from mlops.series.adapters import Chunk
 from mlops.series.parsing.external_sort import ROW, ExternalSort, Rows, RunFile, deduplicate
 from mlops.series.parsing.refusals import Refusals
-from mlops.series.parsing.steps import Clock, off_step
+from mlops.series.parsing.steps import FileClock, off_step
 from mlops.series.parsing.validate import Checked, Rules, check_columns, validate
 
 __all__ = ["ParsedRows"]
@@ -80,7 +80,7 @@ class ParsedRows:
             if progress is not None:
                 progress(self.read)
 
-    def sort(self, clocks: Sequence[Clock] | None = None) -> None:
+    def sort(self, clocks: Sequence[FileClock] | None = None) -> None:
         """Sort all rows into batches; what is there twice is taken once, what disagrees is refused.
 
         So are rows that begin no step by the clock of their series, one for each of `series`.

@@ -11,11 +11,11 @@ from mlops.domain.granularity import DAY, GRANULARITIES, MONTHS, WEEKDAYS, Granu
 from mlops.series.parsing.external_sort import Rows
 from mlops.times import UTC, local_times
 
-__all__ = ["Clock", "has_anchor", "off_step"]
+__all__ = ["FileClock", "has_anchor", "off_step"]
 
 
 @dataclass(slots=True)
-class Clock:
+class FileClock:
     """By what the steps of one series of a file begin; its first row says what is not known yet.
 
     `anchor` is that of its granularity (for hours: seconds after the full hour UTC, where nobody named a zone), `why`
@@ -28,7 +28,7 @@ class Clock:
     why: str | None = None
 
     @classmethod
-    def of(cls, granularity: str, zone: str | None, anchor: int | None) -> "Clock":
+    def of(cls, granularity: str, zone: str | None, anchor: int | None) -> "FileClock":
         """That of a series; what is not known is None."""
         step = GRANULARITIES[granularity]
         free = has_anchor(granularity) and (step.dated or (zone or UTC) == UTC)
@@ -41,7 +41,7 @@ def has_anchor(granularity: str) -> bool:
     return not step.dated or step.seconds > DAY or step.months > 1
 
 
-def off_step(rows: Rows, clocks: Sequence[Clock]) -> tuple[npt.NDArray[np.bool_], list[str]]:
+def off_step(rows: Rows, clocks: Sequence[FileClock]) -> tuple[npt.NDArray[np.bool_], list[str]]:
     """Which rows (whole series, sorted by series and time) can't be taken, and the reason of each of those.
 
     An anchor that was not known becomes that of the first row.
@@ -76,7 +76,7 @@ def _anchors(at: npt.NDArray[np.datetime64], step: Granularity) -> Ints:
     return (at.astype("datetime64[s]") - usual).astype(np.int64) % step.seconds
 
 
-def _reason(clock: Clock, wanted: int, found: int) -> str:
+def _reason(clock: FileClock, wanted: int, found: int) -> str:
     step, zone = clock.granularity, clock.zone
     if step.months:
         months = f"its steps begin in {_month(step, wanted)}, and this one in {_month(step, found)}"

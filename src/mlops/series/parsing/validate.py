@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.domain.granularity import named
-from mlops.domain.metric_types import MetricType, declare
+from mlops.domain.metric_types import MetricType, declare_command
 from mlops.domain.series import LONG_COLUMNS, NUMBERS, PLACE, REQUIRED
 from mlops.errors import BadInput, UnknownName, nearest
 from mlops.panels.timestamps import no_granularity, zone_meant
 from mlops.series.adapters import REFUSED_COLUMNS
-from mlops.series.parsing.columns import Column, Stamp, Verdict, also, constant, numbers, times, words
+from mlops.series.parsing.columns import ParsedColumn, Stamp, Verdict, also, constant, parse_numbers, parse_times, words
 from mlops.times import NOT_A_ZONE, zone_named
 
 __all__ = ["Bounds", "Checked", "Rules", "check_columns", "validate"]
@@ -96,11 +96,13 @@ def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
     missing = np.full(len(frame), np.nan)
     columns = _identity(frame, rules)
     for name in NUMBERS:
-        columns[name] = numbers(frame[name], required=name == "value") if name in frame.columns else Column(missing)
+        columns[name] = (
+            parse_numbers(frame[name], required=name == "value") if name in frame.columns else ParsedColumn(missing)
+        )
     quality = columns["quality_score"]
     outside = (quality.values < 0) | (quality.values > 1)
     columns["quality_score"] = also(quality, (outside, "a quality score is from 0 to 1"))
-    columns["observed_at"] = times(
+    columns["observed_at"] = parse_times(
         frame["observed_at"],
         columns["granularity"].values,
         columns["time_zone"].values,
@@ -124,7 +126,7 @@ def validate(frame: pd.DataFrame, rules: Rules) -> Checked:
     return Checked(good, _refused(frame, columns, bad), int(bad.sum()))
 
 
-def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, Column]:
+def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, ParsedColumn]:
     def metric_type(text: str) -> tuple[str | None, str | None]:
         return (text, None) if text in rules.bounds else (None, _undeclared(text, rules.bounds))
 
@@ -139,13 +141,13 @@ def _identity(frame: pd.DataFrame, rules: Rules) -> dict[str, Column]:
     }
 
 
-def _words(frame: pd.DataFrame, name: str, verdict: Callable[[str], Verdict], *, absent: Verdict) -> Column:
+def _words(frame: pd.DataFrame, name: str, verdict: Callable[[str], Verdict], *, absent: Verdict) -> ParsedColumn:
     if name in frame.columns:
         return words(frame[name], verdict, absent=absent)
     return constant(absent[0], len(frame))
 
 
-def _of_open_months(times: Column, rules: Rules) -> Column:
+def _of_open_months(times: ParsedColumn, rules: Rules) -> ParsedColumn:
     """The times, without those of months that are archived: what is only partly there can't be added to."""
     months = times.values.astype("datetime64[M]")
     restore = "is archived and no longer in the database; bring it back with: mlops db restore-archive"
@@ -155,7 +157,7 @@ def _of_open_months(times: Column, rules: Rules) -> Column:
     )
 
 
-def _bounded(value: Column, metric_types: pd.Categorical, bounds: Bounds) -> Column:
+def _bounded(value: ParsedColumn, metric_types: pd.Categorical, bounds: Bounds) -> ParsedColumn:
     """The values within the bounds of their metric type."""
     names, codes = metric_types.categories, np.asarray(metric_types.codes)
     low, high = (np.array([*(bounds[name][side] for name in names), np.nan])[codes] for side in (0, 1))
@@ -166,7 +168,7 @@ def _bounded(value: Column, metric_types: pd.Categorical, bounds: Bounds) -> Col
     return also(value, *rules)
 
 
-def _refused(frame: pd.DataFrame, columns: dict[str, Column], bad: npt.NDArray[Any]) -> pd.DataFrame:
+def _refused(frame: pd.DataFrame, columns: dict[str, ParsedColumn], bad: npt.NDArray[Any]) -> pd.DataFrame:
     """One entry per refused row and column, in the order of the lines."""
     rows = frame[bad].astype(object)
     texts = [_as_json(row) for row in rows.drop(columns="line").to_dict("records")]
@@ -247,7 +249,7 @@ def _refuse_constant(text: str) -> float:
 def _undeclared(text: str, bounds: Bounds) -> str:
     close = nearest(text, bounds)
     hint = f"did you mean {close!r}? else " if close else ""
-    command = f"{declare(text)} --aggregate sum"
+    command = f"{declare_command(text)} --aggregate sum"
     return (
         f"this metric type is not declared; {hint}declare it with: {command}; mlops series metric list shows the others"
     )

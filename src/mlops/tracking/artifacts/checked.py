@@ -25,7 +25,7 @@ from mlops.domain.canonical import one_line
 from mlops.domain.lineage import changed_files
 from mlops.errors import MlopsError, ModelNotFound, Refused
 from mlops.tracking.alerts import review
-from mlops.tracking.artifacts.model_card import MODEL_FILE, model_card, read_model
+from mlops.tracking.artifacts.model_card import MODEL_FILE, mlflow_model, model_card
 from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.registry import ModelVersion
 
@@ -40,9 +40,9 @@ __all__ = [
     "digests",
     "fetch",
     "foreign_library",
-    "load",
     "load_from",
-    "refusal",
+    "load_model",
+    "load_refusal",
     "signature_of",
     "why_not_loaded",
 ]
@@ -104,7 +104,7 @@ def checked_files(database: Database, version: ModelVersion, folder: Path, *, un
     return model
 
 
-def load(database: Database, version: ModelVersion, *, undecided: bool = False) -> Any:
+def load_model(database: Database, version: ModelVersion, *, undecided: bool = False) -> Any:
     """The model as MLflow's pyfunc, from a folder of its own that goes when the model does.
 
     Raises what `checked_files` and `load_from` raise.
@@ -124,7 +124,7 @@ def load_from(model: Path, version: ModelVersion) -> Any:
 
     Raises Refused, before anything is run, for a model that brings code of its own or a pickle.
     """
-    why = refusal(model)
+    why = load_refusal(model)
     if why is not None:
         raise Refused(f"{version.uri} is not loaded: {why}; nothing of it was run")
     try:
@@ -138,7 +138,7 @@ def load_from(model: Path, version: ModelVersion) -> Any:
 def why_not_loaded(database: Database, version: ModelVersion) -> str | None:
     """Why a version that is to be decided on can't be loaded; None when it can."""
     try:
-        load(database, version, undecided=True)
+        load_model(database, version, undecided=True)
     except MlopsError as error:
         return one_line(str(error))
     except Exception as error:  # noqa: BLE001  a library may raise anything about a file that it can't read
@@ -196,7 +196,7 @@ def changed(anchored: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str
     return changed_files(anchored, now)
 
 
-def refusal(model: Path) -> str | None:
+def load_refusal(model: Path) -> str | None:
     """Why a model in a folder is not to be loaded: it would run code, or unpickle. None when nothing of it does.
 
     Code is run only when it is that of a release, which reads artifacts without pickle. Of other models those are
@@ -240,7 +240,7 @@ def signature_of(database: Database, version: ModelVersion) -> Signature:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            signature = read_model(_model_file(database, version, folder)).signature
+            signature = mlflow_model(_model_file(database, version, folder)).signature
         except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
             return {}
     if signature is None or signature.inputs is None:

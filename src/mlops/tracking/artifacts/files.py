@@ -13,7 +13,7 @@ import mlflow
 from mlops.db import Database
 from mlops.domain.alerts import Look
 from mlops.tracking.artifacts.checked import MODEL_FILE
-from mlops.tracking.artifacts.verify import MirroredVersion, verify
+from mlops.tracking.artifacts.verify import AnchoredVersion, verify_version
 from mlops.tracking.store import Store
 
 __all__ = ["Look", "Looking", "look", "look_within"]
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedVersion(MirroredVersion):
+class CheckedVersion(AnchoredVersion):
     """A version that an alias points to, or that was found changed; `due` says to compare it with its anchor."""
 
     due: bool
@@ -47,7 +47,7 @@ def look(store: Store, database: Database) -> Iterator[Look]:
         else:
             yield Look(version.version_id, place, there)
             if there and version.due:
-                verify(database, version)
+                verify_version(database, version)
 
 
 def look_within(store: Store, database: Database, seconds: float) -> list[Look]:

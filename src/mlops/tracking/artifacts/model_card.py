@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from mlflow.models import Model
 
-__all__ = ["MODEL_FILE", "model_card", "read_model"]
+__all__ = ["MODEL_FILE", "mlflow_model", "model_card"]
 
 MODEL_FILE = "MLmodel"
 """MLflow's name for the file that says what a model is."""
@@ -20,6 +20,6 @@ def model_card(model: Path) -> dict[str, Any]:
     return card
 
 
-def read_model(model: Path) -> Model:
+def mlflow_model(model: Path) -> Model:
     """The same as MLflow's object."""
     return Model.from_dict(model_card(model))

@@ -14,7 +14,7 @@ from mlops.tracking.artifacts.checked import changed, digests, fetch
 from mlops.tracking.lineage import UNREADABLE, read_lineage
 from mlops.tracking.registry import ModelVersion
 
-__all__ = ["MirroredVersion", "contradiction", "verify"]
+__all__ = ["AnchoredVersion", "contradiction", "verify_version"]
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Anchored(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class MirroredVersion:
+class AnchoredVersion:
     """A version as the mirror shows it, with what is anchored of it; `files` is None when nothing is."""
 
     version_id: int
@@ -62,7 +62,7 @@ def contradiction(version: ModelVersion, anchor: Anchored) -> str | None:
     return None if other is None else f"its file {other}"
 
 
-def verify(database: Database, mirrored: MirroredVersion) -> None:
+def verify_version(database: Database, mirrored: AnchoredVersion) -> None:
     """Compare a version, as the mirror shows it, with its anchor, and record the outcome.
 
     What can't be read says nothing: it is tried again, and that files are gone is another matter.

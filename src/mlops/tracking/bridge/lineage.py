@@ -20,7 +20,7 @@ from mlops.domain.canonical import one_line
 from mlops.domain.lineage import claims_training
 from mlops.errors import ModelNotFound
 from mlops.tracking.artifacts.checked import digests, fetch
-from mlops.tracking.artifacts.verify import MirroredVersion, verify
+from mlops.tracking.artifacts.verify import AnchoredVersion, verify_version
 from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, read_lineage
 
 __all__ = ["mirror_lineage"]
@@ -41,7 +41,7 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadVersion(MirroredVersion):
+class UnreadVersion(AnchoredVersion):
     """A version whose files are to be read, or, with `again`, could not be read before."""
 
     seen_at: datetime
@@ -68,7 +68,7 @@ def _read(database: Database, *, claiming: bool, most: int, again: int, touched:
         """What a version's files say; one that has an anchor is compared with it instead."""
         if version.files is None:
             return _carried(version)
-        verify(database, version)
+        verify_version(database, version)
         return {}
 
     with database.transaction() as transaction:

@@ -20,7 +20,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 
 from mlops.db import Database, Transaction
 from mlops.db.retry import again_when_lost
-from mlops.db.snapshot import snapshot
+from mlops.db.snapshot import open_snapshot
 from mlops.errors import Refused
 from mlops.tracking.bridge.calendars import mirror_calendars
 from mlops.tracking.bridge.identity import MirroredModel, RegistryModel, recognise
@@ -222,7 +222,7 @@ def _registry(store: Store, how: How | None) -> Iterator[Registry]:
     # with workspaces MLflow shows a part of its registry only, and does not say which one
     workspaces = bool(MLFLOW_ENABLE_WORKSPACES.get())  # type: ignore[no-untyped-call]
     if how != "api" and store.uri.startswith("postgres") and not workspaces:
-        with snapshot(store.uri) as tables:
+        with open_snapshot(store.uri) as tables:
             if tables.one("registry_tables_known") == (True,):
                 yield ByQuery(tables)
                 return

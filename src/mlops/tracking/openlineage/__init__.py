@@ -39,17 +39,17 @@ def export_lineage(
     With `since` also what was forecast with them from that time on. Refused where the client is not installed.
     """
     try:
-        from mlops.tracking.openlineage.events import Place, events, read
-        from mlops.tracking.openlineage.send import send, write
+        from mlops.tracking.openlineage.events import Place, events, recorded_versions
+        from mlops.tracking.openlineage.send import send_events, write_events
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "openlineage":
             raise
         raise Refused("the OpenLineage client is not installed; run `pip install 'mlops[openlineage]'`") from error
     from mlops.tracking.store import tracking_uri
 
-    recorded = read(database, name, since)
+    recorded = recorded_versions(database, name, since)
     told = events(recorded, Place.of(database.url, tracking_uri(settings, database.url)))
     remote = target.startswith(("http://", "https://"))
-    count = send(told, target, api_key) if remote else write(told, Path(target))
+    count = send_events(told, target, api_key) if remote else write_events(told, Path(target))
     lacking = tuple(f"{row.name}/{row.version}" for row in recorded.versions if not row.lineage)
     return Exported(count, len(recorded.versions), len(recorded.requests), lacking, target)

@@ -25,7 +25,7 @@ from mlops.domain.canonical import canonical_json
 from mlops.errors import ModelNotFound, NothingToDo
 from mlops.version import __version__
 
-__all__ = ["Place", "Recorded", "events", "read"]
+__all__ = ["Place", "Recorded", "events", "recorded_versions"]
 
 NAMESPACE = "mlops"
 """That of the jobs."""
@@ -110,7 +110,7 @@ class Recorded:
     requests: Sequence[Request]
 
 
-def read(database: Database, name: str | None = None, since: datetime | None = None) -> Recorded:
+def recorded_versions(database: Database, name: str | None = None, since: datetime | None = None) -> Recorded:
     """The versions of a model (of all if None) and, with `since`, what was forecast with them from that time on."""
     with database.transaction() as transaction:
         versions = transaction.rows("export_versions", of=ExportedVersion, name=name)

@@ -10,19 +10,19 @@ from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, H
 from requests import RequestException
 
 from mlops.errors import BadInput, Misused, Refused
-from mlops.files import whole
+from mlops.files import whole_file
 
-__all__ = ["send", "write"]
+__all__ = ["send_events", "write_events"]
 
 RETRY = {"total": 2, "backoff_factor": 0.2, "status_forcelist": [502, 503, 504], "allowed_methods": ["POST"]}
 SECONDS = 10.0  # of one attempt; chosen, not measured
 
 
-def write(events: Iterable[RunEvent], path: Path) -> int:
+def write_events(events: Iterable[RunEvent], path: Path) -> int:
     """Write the events to a file, one JSON document a line; how many there are. The file is whole or as it was."""
     lines = [Serde.to_json(event) + "\n" for event in events]
     try:
-        with whole(path) as unfinished:
+        with whole_file(path) as unfinished:
             unfinished.write_text("".join(lines), encoding="utf-8")
     except OSError as error:
         raise BadInput(
@@ -31,7 +31,7 @@ def write(events: Iterable[RunEvent], path: Path) -> int:
     return len(lines)
 
 
-def send(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> int:
+def send_events(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> int:
     """Send the events to an endpoint (without a path: /api/v1/lineage); how many there were.
 
     Raises Refused at the first event that is not taken. To send all of them again does no harm.
