@@ -22,7 +22,7 @@ NURSERY = """
 import os, random, signal, sys, time
 
 from mlops.db import Database
-from mlops.tracking import bridge
+from mlops.tracking.bridge import sync as bridge
 
 class Place:
     "What sync takes of a store when it reads by SQL; MLflow's own has threads, which a fork would not have."

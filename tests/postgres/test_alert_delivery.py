@@ -41,12 +41,12 @@ from pathlib import Path
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.policy import read_policy
-from mlops.monitoring.alerting.alerts import deliver
+from mlops.monitoring.alerting.alerts import deliver_alerts
 
 def start():
     child = os.fork()
     if not child:
-        deliver(Database(sys.argv[1]), Settings(), read_policy(Path(sys.argv[2])).alerts)
+        deliver_alerts(Database(sys.argv[1]), Settings(), read_policy(Path(sys.argv[2])).alerts)
         os._exit(0)
     return child
 
