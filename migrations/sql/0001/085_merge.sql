@@ -58,7 +58,7 @@ create function analytics.arriving_corrections() returns table (
     quality_score real, is_anomaly boolean, anomaly_score real,
     tenant_id int, old_value double precision, old_lower double precision, old_upper double precision, old_recorded_at timestamptz
 )
-language plpgsql set search_path = pg_catalog, pg_temp set work_mem = '64MB' set enable_seqscan = off set jit = off
+language plpgsql rows 100 set search_path = pg_catalog, pg_temp set work_mem = '64MB' set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 #variable_conflict use_column
@@ -85,7 +85,7 @@ comment on function analytics.arriving_corrections is 'The rows of pg_temp.arriv
 revoke execute on function analytics.arriving_corrections from public;
 
 create function analytics.merge_arriving(out inserted bigint, out corrected bigint)
-language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB' set enable_seqscan = off set jit = off
+language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB' set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare
@@ -150,6 +150,7 @@ begin
     end insertion;
 
     if inserted < arrived then
+        analyze pg_temp.arriving;  -- a planner that takes few rows for many reads their whole months
         select array_agg(c.series_id), array_agg(c.observed_at) into keys, times from analytics.arriving_corrections() c;
     end if;
 
