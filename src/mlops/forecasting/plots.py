@@ -33,8 +33,6 @@ STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.edgecolor": RULE,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10.5,
     "axes.spines.left": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -48,10 +46,11 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": SOFT,
     "ytick.major.size": 0,
     "legend.frameon": False,
-    "legend.handlelength": 1.6,
-    "figure.dpi": 110,
-    "date.converter": "concise",
 }
+"""What every picture of a backtest or a forecast has in common."""
+TITLED = STYLE | {"axes.titlelocation": "left", "axes.titlesize": 10.5, "legend.handlelength": 1.6}
+"""The same with a title over each pane."""
+NOTEBOOK = TITLED | {"figure.dpi": 110, "date.converter": "concise"}
 MOST = 6
 """Series that are drawn when none are named; more are not legible."""
 BEFORE = 3
@@ -140,7 +139,7 @@ def plot_model(
 
 def drawn(height: float, draw: Callable[[Figure], None]) -> Picture:
     """A figure in the common style."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(NOTEBOOK):
         figure = Picture(figsize=(10, height), layout="constrained")
         draw(figure)
     return figure

@@ -8,40 +8,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from mlops.forecasting.plots import INK, SOFT, STYLE
 from mlops.serving.forecasts import StoredForecast
 
 __all__ = ["picture"]
 
-INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
 BLUE, BAND_80, BAND_95 = "#1d5f91", "#a5c6df", "#dae8f2"
-STYLE: dict[Any, Any] = {
-    "text.color": INK,
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.edgecolor": RULE,
-    "axes.spines.left": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": RULE,
-    "grid.linewidth": 0.7,
-    "xtick.color": RULE,
-    "xtick.labelcolor": SOFT,
-    "ytick.labelcolor": SOFT,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "figure.dpi": 140,
-    "date.converter": "concise",
-    "svg.hashsalt": "mlops",
-}
+FILE = STYLE | {"figure.dpi": 140, "date.converter": "concise", "svg.hashsalt": "mlops"}
 
 
 def picture(found: StoredForecast, kind: Literal["png", "svg"]) -> bytes:
     """The picture as PNG or SVG; the same forecast is the same bytes."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(FILE):
         figure = Figure(figsize=(10, 4.6), layout="constrained")
         _draw(figure, found)
         content = BytesIO()

@@ -13,38 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from mlops.domain.forecasts import LEVELS
+from mlops.forecasting.plots import INK, RULE, SOFT, TITLED
 from mlops.training.backtest import BacktestReport
 
 __all__ = ["pictures"]
 
-INK, SOFT, RULE = "#1f2933", "#5a6572", "#e2dfd8"
 BLUE, BAND_80, BAND_95 = "#1d5f91", "#a5c6df", "#dae8f2"
 GREEN, ALARM = "#2f7d5b", "#a33b1b"
 OTHERS = ("#7b838d", "#b08a3c", "#7a5c93", "#4f8f8b", "#a06a5a")
-STYLE: dict[Any, Any] = {
-    "text.color": INK,
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.edgecolor": RULE,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10.5,
-    "axes.spines.left": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": RULE,
-    "grid.linewidth": 0.7,
-    "xtick.color": RULE,
-    "xtick.labelcolor": SOFT,
-    "ytick.labelcolor": SOFT,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.handlelength": 1.6,
-    "figure.dpi": 140,
-}
+PAGE = TITLED | {"figure.dpi": 140}
 PERCENT = PercentFormatter(1, 0, symbol=" %")
 SEEN_BEFORE = 2  # horizons of history shown left of a forecast
 
@@ -185,7 +162,7 @@ def _level(level: str, over: str) -> str:
 
 
 def _png(inches: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(PAGE):
         figure, file = Figure(figsize=inches, layout="constrained"), BytesIO()
         draw(figure)
         figure.savefig(file, format="png")
