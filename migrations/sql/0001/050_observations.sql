@@ -145,6 +145,7 @@ revoke execute on function analytics.expect_rows from public;
 
 create function analytics.lock_observations(p_series_ids bigint[], p_times timestamptz[]) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set enable_hashjoin = off  -- each by its key
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare

@@ -58,7 +58,8 @@ create function analytics.arriving_corrections() returns table (
     quality_score real, is_anomaly boolean, anomaly_score real,
     tenant_id int, old_value double precision, old_lower double precision, old_upper double precision, old_recorded_at timestamptz
 )
-language plpgsql rows 100 set search_path = pg_catalog, pg_temp set work_mem = '64MB' set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off
+language plpgsql rows 100 set search_path = pg_catalog, pg_temp set work_mem = '64MB' set jit = off
+set enable_seqscan = off set enable_bitmapscan = off
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 #variable_conflict use_column
@@ -72,20 +73,23 @@ begin
            coalesce(a.is_anomaly, m.is_anomaly), case when a.is_anomaly is null then m.anomaly_score else a.anomaly_score end,
            m.tenant_id, m.value, m.value_lower, m.value_upper, m.recorded_at
       from pg_temp.arriving a
-      join analytics.time_series_metrics m on m.series_id = a.series_id and m.observed_at = a.observed_at
+     cross join lateral (  -- offset: each row is looked up by its key
+           select * from analytics.time_series_metrics stored
+            where stored.series_id = a.series_id and stored.observed_at = a.observed_at
+              and stored.observed_at >= first_at and stored.observed_at <= last_at offset 0) m
      cross join lateral (  -- a bound that is left out stays with the value that it belongs to
            select case when a.value = m.value then coalesce(a.value_lower, m.value_lower) else a.value_lower end as value_lower,
                   case when a.value = m.value then coalesce(a.value_upper, m.value_upper) else a.value_upper end as value_upper) n
-     where m.observed_at >= first_at and m.observed_at <= last_at
-       and ((m.value, m.value_lower, m.value_upper) is distinct from (a.value, n.value_lower, n.value_upper)
-            or a.quality_stated and m.quality_score is distinct from a.quality_score)
+     where (m.value, m.value_lower, m.value_upper) is distinct from (a.value, n.value_lower, n.value_upper)
+        or a.quality_stated and m.quality_score is distinct from a.quality_score
      order by m.series_id, m.observed_at;
 end $$;
 comment on function analytics.arriving_corrections is 'The rows of pg_temp.arriving that say something else than what is stored: as they will stand, and what stands there now.';
 revoke execute on function analytics.arriving_corrections from public;
 
 create function analytics.merge_arriving(out inserted bigint, out corrected bigint)
-language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB' set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off
+language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' set work_mem = '64MB' set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set enable_hashjoin = on
 set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
 declare
@@ -150,7 +154,6 @@ begin
     end insertion;
 
     if inserted < arrived then
-        analyze pg_temp.arriving;  -- a planner that takes few rows for many reads their whole months
         select array_agg(c.series_id), array_agg(c.observed_at) into keys, times from analytics.arriving_corrections() c;
     end if;
 
@@ -168,6 +171,7 @@ begin
         end if;
         perform analytics.ensure_partitions(array(select distinct date_trunc('month', t)::date from unnest(times) t), 'analytics.time_series_revisions');
         perform analytics.lock_observations(keys, times);
+        set local enable_hashjoin = off;  -- each is updated by its key
         with changed as materialized (  -- as they stand now that they are locked
             select c.*, greatest(statement_timestamp(), c.old_recorded_at + interval '1 microsecond') as known_at
               from analytics.arriving_corrections() c
@@ -178,11 +182,10 @@ begin
               from changed c
              where m.series_id = c.series_id and m.observed_at = c.observed_at
                and m.observed_at >= (select min(observed_at) from changed) and m.observed_at <= (select max(observed_at) from changed)
-            returning m.series_id, m.observed_at
+            returning c.*
         ), kept as (
             insert into analytics.time_series_revisions (series_id, tenant_id, observed_at, value, value_lower, value_upper, recorded_at, superseded_at)
-            select c.series_id, c.tenant_id, c.observed_at, c.old_value, c.old_lower, c.old_upper, c.old_recorded_at, c.known_at
-              from changed c join updated using (series_id, observed_at)
+            select series_id, tenant_id, observed_at, old_value, old_lower, old_upper, old_recorded_at, known_at from updated
             returning 1
         )
         select analytics.expect_rows((select count(*) from kept), (select count(*) from changed), 'analytics.time_series_metrics') into corrected;
