@@ -10,7 +10,7 @@ from mlops.db.binary import Arrays
 from mlops.db.retry import retrying
 from mlops.domain.metric_types import MetricType
 from mlops.series.scoring import LOOK_BACK, Thresholds, assess
-from mlops.series.store import read_around
+from mlops.series.store import read_around, store_scores
 
 __all__ = ["rescore"]
 
@@ -55,17 +55,11 @@ def _rescore(transaction: Transaction, marked: list[dict[str, Any]]) -> int:
     )
     known = np.where(mine, np.nan, stored["quality_score"])
     found = assess(stored["series_id"], stored["observed_at"], stored["value"], thresholds, known_quality=known)
-    transaction.run("scores_table")
-    transaction.copy_arrays(
-        "scores",
-        {
-            "series_id": stored["series_id"][mine],
-            "observed_at": stored["observed_at"][mine],
-            "quality_score": found.quality[mine],
-            "is_anomaly": found.is_anomaly[mine],
-            "anomaly_score": found.anomaly_score[mine],
-        },
-    )
-    transaction.run("rescore_lock")
-    rescored: int = transaction.value("rescore")
-    return rescored
+    scores: Arrays = {
+        "series_id": stored["series_id"][mine],
+        "observed_at": stored["observed_at"][mine],
+        "quality_score": found.quality[mine],
+        "is_anomaly": found.is_anomaly[mine],
+        "anomaly_score": found.anomaly_score[mine],
+    }
+    return store_scores(transaction, scores)

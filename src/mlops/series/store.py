@@ -19,7 +19,7 @@ from mlops.series.parsing.steps import FileClock, has_anchor
 from mlops.series.scoring import LOOK_BACK, Thresholds
 from mlops.times import NOT_A_ZONE, UTC, local_times
 
-__all__ = ["KnownAt", "KnownSeries", "Months", "clocks_of", "know", "prepare", "read_around", "store"]
+__all__ = ["KnownAt", "KnownSeries", "Months", "clocks_of", "know", "prepare", "read_around", "store", "store_scores"]
 
 KnownAt = Literal["auto", "now", "observed"]
 """When new observations became known: when their period ended ("observed"), now, or ("auto") the former for the first
@@ -243,11 +243,19 @@ def store(
         merged = transaction.rows("merge_arriving")[0]
         inserted, corrected = inserted + merged["inserted"], merged["corrected"]
     if len(changes.rescored["series_id"]):
-        transaction.run("scores_table")
-        transaction.copy_arrays("scores", changes.rescored)
-        transaction.run("rescore_lock")
-        transaction.run("rescore")
+        store_scores(transaction, changes.rescored)
     return inserted, corrected
+
+
+def store_scores(transaction: Transaction, scores: Arrays) -> int:
+    """Give observations other scores (`series_id, observed_at`, quality and anomaly of each); how many changed."""
+    transaction.run("scores_table")
+    transaction.copy_arrays("scores", scores)
+    transaction.run("scores_by_key", joined="off")
+    transaction.run("rescore_lock")
+    rescored: int = transaction.value("rescore")
+    transaction.run("scores_by_key", joined="on")
+    return rescored
 
 
 def ensure_months(database: Database, table: str, times: Times) -> None:
