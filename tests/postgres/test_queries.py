@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import psycopg
 import pytest
@@ -199,5 +199,7 @@ def _fits(hint: Any, kind: str) -> bool:
         return any(_fits(one, kind) for one in get_args(hint) if one is not type(None))
     if get_origin(hint) is Literal:
         return all(isinstance(one, PYTHON[kind]) for one in get_args(hint))
+    if is_typeddict(hint):
+        return kind in ("json", "jsonb")
     plain = get_origin(hint) or hint
     return plain is list if kind.endswith("[]") else plain in PYTHON[kind]

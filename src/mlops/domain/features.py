@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from mlops.domain.canonical import canonical_json, sha256
 
-__all__ = ["FeatureDefinition", "FeatureSet", "Selection"]
+__all__ = ["FeatureDefinition", "FeatureSet", "Selection", "SelectionDocument"]
+
+
+class SelectionDocument(TypedDict):
+    """A selection as it is recorded: what `Selection` takes."""
+
+    metric_type: str
+    granularity: str
+    labels: dict[str, str]
+    level: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def predict(
     steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)
     forecasts = steps[~steps["closed"]].drop(columns="closed").reset_index(drop=True)
     request_id = uuid4().hex
-    common = {
+    common: dict[str, int | float | str | datetime] = {
         "version_id": found.version_id,
         "issued_at": as_of.astimezone(UTC).replace(tzinfo=None),
         "execution_ms": (time.perf_counter() - began) * 1000,
@@ -123,7 +123,9 @@ def _made(found: Served, asked: Totals | None, *, decompose: bool) -> tuple[pd.D
     return summed.series, summed
 
 
-def _stamped(rows: pd.DataFrame, common: Mapping[str, Any], *, decompose: bool) -> pd.DataFrame:
+def _stamped(
+    rows: pd.DataFrame, common: Mapping[str, int | float | str | datetime], *, decompose: bool
+) -> pd.DataFrame:
     """The rows as they are stored: what all of one call have in common, and components as JSON."""
     stamped = rows.drop(columns=list(COMPONENTS), errors="ignore").assign(**common)
     if decompose:

@@ -21,7 +21,7 @@ from mlflow.types import Schema
 
 import mlflow
 from mlops.domain.canonical import canonical_json, one_line, sha256
-from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse_lineage
+from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, FeatureUse, Lineage, LineageDocument, parse_lineage
 from mlops.errors import BadInput
 from mlops.tracking.artifacts.model_card import mlflow_model
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 def declare_lineage(
     signature: ModelSignature,
     *,
-    features: Mapping[str, Mapping[str, Any]],
+    features: Mapping[str, FeatureUse],
     label: str,
     as_of: datetime,
     trained_from: datetime,
@@ -129,14 +129,16 @@ def _carried(place: str | Path) -> _Carried:
     return _Carried(text, _columns(inputs), _columns(outputs), tuple(names) if named else ())
 
 
-def _agrees(document: dict[str, Any], carried: _Carried, version: Any) -> None:
+def _agrees(document: LineageDocument, carried: _Carried, version: Any) -> None:
     """ValueError when the tag, the signature or the run says something else than the document."""
     tag = version.tags.get(LINEAGE_TAG)
     if tag != carried.sha256:
         tagged = "has no tag of it" if tag is None else f"says {tag[:12]}…"
         raise ValueError(f"the lineage in the model has the digest {carried.sha256[:12]}…, but the version {tagged}")
-    for name, signed in (("inputs", carried.inputs), ("outputs", carried.outputs)):
-        said = document.get(name, signed)
+    for name, said, signed in (
+        ("inputs", document.get("inputs", carried.inputs), carried.inputs),
+        ("outputs", document.get("outputs", carried.outputs), carried.outputs),
+    ):
         if said != signed:
             first = next(column for column in sorted({*said, *signed}) if said.get(column) != signed.get(column))
             raise ValueError(

@@ -32,7 +32,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_RUN_NAME, M
 import mlflow
 from mlops.domain.canonical import one_line
 from mlops.domain.forecasts import LEVELS
-from mlops.domain.lineage import Lineage
+from mlops.domain.lineage import Lineage, LineageDocument
 from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
@@ -165,7 +165,7 @@ def log_report(store: Store, record: ReportRecord) -> str:
         return str(run.info.run_id)
 
 
-def read_run_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def read_run_table(store: Store, run_id: str, name: str, *, lineage: LineageDocument | None = None) -> pd.DataFrame:
     """A table that `log_run` kept with its run; NothingToDo when it is gone.
 
     With the lineage of the version that the run made, Refused when the table is not the one that was written then.
@@ -177,11 +177,12 @@ def read_run_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str
         except (MlflowException, OSError) as error:
             raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
         content = Path(path).read_bytes()
-    said, sha256 = ((lineage or {}).get("tables") or {}).get(name), hashlib.sha256(content).hexdigest()
-    if said not in (None, sha256):
+    recorded = None if lineage is None else lineage.get("tables", {}).get(name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if recorded is not None and recorded != sha256:
         raise Refused(
             f"the table {name!r} of run {run_id} is not the one that the training wrote: its SHA-256 is {sha256[:12]}…,"
-            f" the lineage says {said[:12]}…"
+            f" the lineage says {recorded[:12]}…"
         )
     return pd.read_parquet(BytesIO(content))
 

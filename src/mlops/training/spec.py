@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops.domain.features import FeatureSet
 from mlops.domain.granularity import Granularity
-from mlops.domain.lineage import trained_here, why_not_here
+from mlops.domain.lineage import LineageDocument, Recipe, trained_here, why_not_here
 from mlops.domain.series import LEVELS
 from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.feature_store.sources import sets_of
@@ -142,7 +142,7 @@ class TrainingSpec:
         return spec.at(granularity_of(named)) if named and not spec.file else spec
 
     @classmethod
-    def from_recipe(cls, name: str, lineage: Mapping[str, Any], *, as_of: datetime, **more: Any) -> "TrainingSpec":
+    def from_recipe(cls, name: str, lineage: LineageDocument | None, *, as_of: datetime, **more: Any) -> "TrainingSpec":
         """The spec that a version was trained with, to be trained again with what was known at another time.
 
         Refused for a version whose series are not in the database.
@@ -178,11 +178,24 @@ class TrainingSpec:
         return self
 
     @property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """How to train, apart from the data: what `from_recipe` takes."""
-        names = ("kind", "owner", "country", "horizon", "params", "backtest_weeks", "refit_every")
-        totals = {"totals": list(self.totals)} if self.totals else {}
-        return {name: getattr(self, name) for name in names} | self._said | totals
+        recipe: Recipe = {
+            "kind": self.kind,
+            "owner": self.owner,
+            "country": self.country,
+            "horizon": self.horizon,
+            "params": self.params,
+            "backtest_weeks": self.backtest_weeks,
+            "refit_every": self.refit_every,
+        }
+        if self.events:
+            recipe["events"] = [dict(event) for event in self.events]
+        if self.covariates:
+            recipe["covariates"] = list(self.covariates)
+        if self.totals:
+            recipe["totals"] = list(self.totals)
+        return recipe
 
     @property
     def forecaster_params(self) -> dict[str, Any]:
@@ -192,12 +205,8 @@ class TrainingSpec:
     @property
     def candidate_params(self) -> dict[str, Any]:
         """These arguments without the granularity, which a backtest takes from its data."""
-        return dict(self.params) | {"country": self.country, "horizon": self.horizon} | self._said
-
-    @property
-    def _said(self) -> dict[str, Any]:
-        """Events and covariates, where there are some."""
-        return {name: list(getattr(self, name)) for name in ("events", "covariates") if getattr(self, name)}
+        given = {name: list(getattr(self, name)) for name in ("events", "covariates") if getattr(self, name)}
+        return dict(self.params) | {"country": self.country, "horizon": self.horizon} | given
 
 
 def experiments() -> list[str]:

@@ -26,6 +26,7 @@ from mlops.panels.files import read_file
 from mlops.panels.from_frame import Panels
 from mlops.series.totals import Totals, totals_of
 from mlops.times import aware_utc
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.bridge.sync import register_version, sync
 from mlops.tracking.environment import installed
 from mlops.tracking.registry import ModelVersion, resolve
@@ -344,14 +345,13 @@ def _lineage(
 
 def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
     """What an earlier call has trained, as it was recorded."""
-    with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version)
+    row = live_version(database, version)
     assert row is not None
-    metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("importance.")}
+    metrics = {name: value for name, value in row.metrics.items() if not name.startswith("importance.")}
     return Trained(
         version,
         metrics,
-        read_run_table(store, version.run_id, "excluded_series", lineage=row["lineage"]),
+        read_run_table(store, version.run_id, "excluded_series", lineage=row.lineage),
         repeated=True,
     )
 
