@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import orjson
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 from mlflow.types import DataType
@@ -21,16 +23,19 @@ __all__ = [
     "DIFFERENCES",
     "FORMATS",
     "INVALID_PARAMETER",
+    "JSON_TYPES",
     "NOT_FOUND",
     "SCHEMA",
     "UNSUPPORTED",
     "Code",
     "Columns",
+    "Given",
     "Scored",
     "ScoringError",
     "columns_of",
     "invoke",
     "media_type",
+    "table_of",
 ]
 
 DIFFERENCES = (
@@ -47,7 +52,23 @@ FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 LLM_FORMATS = ("messages", "prompt", "input")
 """Keys by which MLflow takes a body for a chat, wherever else the input is."""
 CONTENT_TYPES = ("application/json", "text/csv", "application/vnd.apache.parquet")
+JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"})
+"""Content types of JSON as clients write them, in small letters."""
 WHOLE = (DataType.integer, DataType.long)
+
+
+READ_AS = (
+    ("valid JSON formatted string. Error", "the body is not valid JSON"),
+    ("exactly one of the input fields", f"the body has to be a JSON object with exactly one of {', '.join(FORMATS)}"),
+    ("split format must be", "dataframe_split has to be an object with `columns` and `data`"),
+    ("split format must have", "dataframe_split has to have `data`, and nothing else but `columns` and `index`"),
+    ("records format must be", "dataframe_records has to be a list of objects"),
+    ("not a valid dataframe representation", "the rows do not fit the columns"),
+    ("UTF-8", "the body is not UTF-8"),
+    ("valid CSV", "the body can't be read as CSV with these columns"),
+    ("arquet", "the body can't be read as a Parquet file"),
+)
+"""Parts of MLflow's messages, and what is said in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +123,27 @@ class Columns:
         return ", ".join(
             f"{name} ({kind}{more})" for name, kind, more in zip(self.names, self.types, optional, strict=True)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The table of a request in JSON, in which of the FORMATS it is, and the params beside it."""
+
+    format: str
+    table: Any
+    params: Any
+
+
+def table_of(body: bytes) -> Given | None:
+    """What a request in JSON asks for, quickly; None where it is not plainly a table in one format."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:  # it may be JSON to Python: with NaN, in UTF-16
+        return None
+    if type(document) is not dict or any(key in document for key in LLM_FORMATS):
+        return None
+    given = [key for key in FORMATS if key in document]
+    return Given(given[0], document[given[0]], document.get("params")) if len(given) == 1 else None
 
 
 def columns_of(schema: Schema) -> Columns | None:
@@ -222,12 +264,9 @@ def _message(error: MlflowException, code: Code, schema: Schema) -> str:
     if wrong := re.search(r"Failed to convert column (.+?) to type '([^']*)'", text, re.DOTALL):
         known = wrong[1] if columns and wrong[1] in columns.names else "a column"
         return f"the values of {known} can't be read as {wrong[2]}{takes}"
-    if "valid JSON" in text and "Input:" in text:
-        return "the body is not valid JSON"
-    if "exactly one of the input fields" in text:
-        return f"the body has to be a JSON object with exactly one of {', '.join(FORMATS)}"
-    if "UTF-8" in text:
-        return "the body is not UTF-8"
+    for part, said in READ_AS:
+        if part in text:
+            return said
     if text.startswith("Encountered an unexpected error"):
         return f"the model failed on this input; the server's log says why{takes}"
     if "arameters" in text and code == INVALID_PARAMETER:
