@@ -67,7 +67,7 @@ class Message:
         lines += [] if self.resolved_at else [f"what to do: {self.todo}"]
         return "\n".join([*lines, f"who answers for it: {self.owner or 'nobody is named'}"])
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, str | None]:
         """What a program reads."""
         names = ("key", "event", "kind", "subject", "severity", "message", "todo", "owner")
         times = {name: _iso(getattr(self, name)) for name in ("opened_at", "resolved_at")}

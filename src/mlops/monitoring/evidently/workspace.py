@@ -6,16 +6,16 @@ Every id follows from what it names, so that building it again writes the same f
 import json
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mlops.db import Database
+from mlops.domain.canonical import JsonObject
 from mlops.errors import NothingToDo
 from mlops.files import write_whole
 from mlops.monitoring.evidently.dashboard import CHAMPION, COUNTERS, DRIFTED, NOMINAL, PROMISED, dashboard
@@ -33,8 +33,22 @@ LOG = logging.getLogger(__name__)
 LEVEL = 0.8
 LEAST = 5e-324
 """Stands for 0 where a counter shows it: Evidently's says "no value" of 0, and 0 of the least number above it."""
-Row = Mapping[str, Any]
-Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A check with its snapshot (the text of a JSON document) and, by kind, how many of its findings drifted."""
+
+    model_id: int
+    version_id: int
+    name: str
+    version: int
+    alias: str
+    as_of: datetime
+    snapshot: str
+    health: int | None
+    promised_wape: float | None
+    drifted: dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -53,12 +67,12 @@ def build_workspace(database: Database, path: Path, as_of: datetime) -> BuiltWor
     Raises NothingToDo while nothing was checked.
     """
     with database.transaction() as transaction:
-        checks = transaction.rows("evidently_checks", as_of=as_of.astimezone(UTC))
+        checks = transaction.rows("evidently_checks", of=_Check, as_of=as_of.astimezone(UTC))
     if not checks:
         raise NothingToDo(f"nothing was checked by {as_of:%Y-%m-%d %H:%M} UTC; run `mlops monitor run` first")
     path.mkdir(parents=True, exist_ok=True)
     workspace = Workspace(str(path))
-    models = [list(rows) for _, rows in groupby(checks, key=lambda row: row["model_id"])]
+    models = [list(rows) for _, rows in groupby(checks, key=lambda row: row.model_id)]
     written = sum(_project(workspace, path, rows) for rows in models)
     return BuiltWorkspace(path, len(models), len(checks), written)
 
@@ -71,28 +85,28 @@ def serve(path: Path, host: str, port: int) -> None:
         run_local(host=host, port=port, workspace=str(path))
 
 
-def _project(workspace: Workspace, path: Path, rows: Sequence[Row]) -> int:
+def _project(workspace: Workspace, path: Path, rows: Sequence[_Check]) -> int:
     """Write one model's project, dashboard and runs; how many files differed."""
-    name, number = rows[-1]["name"], _id("model", rows[0]["model_id"])
+    name, number = rows[-1].name, _id("model", rows[0].model_id)
     project = ProjectModel(id=number, name=name, description=f"What monitoring found about {name}, check by check")
     found = workspace.get_project(number)
     fresh = found is None or found.dict() != project.dict()
     if fresh:
         workspace.add_project(project)
-    documents = {_id("check", row["version_id"], row["as_of"].isoformat()): _document(row) for row in rows}
+    documents = {_id("check", row.version_id, row.as_of.isoformat()): _document(row) for row in rows}
     runs = sum(_write(path / str(number) / "snapshots" / f"{run}.json", one) for run, one in documents.items())
     return fresh + runs + _show(workspace, number, documents.values())
 
 
-def _document(row: Row) -> Document:
+def _document(row: _Check) -> JsonObject:
     """The snapshot of a check, with what is only known beside it: the health, the count of findings, by which alias."""
-    document: Document = json.loads(row["snapshot"])
+    document: JsonObject = json.loads(row.snapshot)
     there = {result["display_name"] for result in document["metric_results"].values()}
     numbers = {name: value for name, value in _beside(row).items() if name not in there}
-    beside = json.loads(measured(numbers, name=document["name"], as_of=row["as_of"]))
+    beside = json.loads(measured(numbers, name=document["name"], as_of=row.as_of))
     document["metric_results"] = beside["metric_results"] | document["metric_results"]
     document["top_level_metrics"] = beside["top_level_metrics"] + document["top_level_metrics"]
-    document["tags"] = [row["alias"]]
+    document["tags"] = [row.alias]
     document["metadata"] = {name: _text(value) for name, value in document["metadata"].items()}
     document = laid_out(document)
     for result in document["metric_results"].values():
@@ -101,14 +115,14 @@ def _document(row: Row) -> Document:
     return document
 
 
-def _beside(row: Row) -> dict[str, float]:
-    drifted = row["drifted"] or {}
-    known = {"health": row["health"], PROMISED: row["promised_wape"], NOMINAL: LEVEL, DRIFTED: sum(drifted.values())}
+def _beside(row: _Check) -> dict[str, float]:
+    drifted = row.drifted or {}
+    known = {"health": row.health, PROMISED: row.promised_wape, NOMINAL: LEVEL, DRIFTED: sum(drifted.values())}
     counts = {f"{DRIFTED}.{kind}": count for kind, count in sorted(drifted.items())}
     return {name: float(value) for name, value in (known | counts).items() if value is not None}
 
 
-def _show(workspace: Workspace, project: UUID, documents: Iterable[Document]) -> bool:
+def _show(workspace: Workspace, project: UUID, documents: Iterable[JsonObject]) -> bool:
     """Write the dashboard if it differs; whether it did. Statistics that were always 0 make no line."""
     drawn = [one for one in documents if CHAMPION in one["tags"]]
     results = [result for one in drawn for result in one["metric_results"].values()]
@@ -120,7 +134,7 @@ def _show(workspace: Workspace, project: UUID, documents: Iterable[Document]) ->
     return True
 
 
-def _write(path: Path, document: Document) -> bool:
+def _write(path: Path, document: JsonObject) -> bool:
     """Write a run if it differs; whether it did. One that this Evidently can't read would keep its UI from starting."""
     text = json.dumps(document)
     if path.exists() and path.read_text(encoding="utf-8") == text:
