@@ -17,7 +17,7 @@ from mlops.simulation.company.names import Names
 from mlops.simulation.company.operations import Operations, by_group, operate
 from mlops.simulation.company.plan import Company, Happenings, draw_happenings
 from mlops.simulation.company.rounds import Rounds, drive
-from mlops.simulation.company.truth import describe
+from mlops.simulation.company.truth import CompanyTruth, describe
 from mlops.simulation.processes import Rng, streams
 
 __all__ = ["Books", "simulate_company"]
@@ -43,7 +43,7 @@ class Books:
 
     arrivals: Arrivals
     events: tuple[Event, ...]
-    truth: dict[str, Any]
+    truth: CompanyTruth
     series: int
 
 
@@ -67,7 +67,7 @@ def simulate_company(company: Company, seed: int) -> Books:
         *_by_month(names, customers, fleet, happenings, rounds, reports),
     ]
     # all rows; their categories are united
-    columns: dict[str, Any] = {}
+    columns: dict[str, pd.Series[Any] | pd.Categorical[Any]] = {}
     for name in frames[0].columns:
         parts = [frame[name] for frame in frames]
         if isinstance(parts[0].dtype, pd.CategoricalDtype):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,18 @@ class Truth:
     loss_ratio: float = 1.0
 
 
+class SpecArguments(TypedDict):
+    """What a `MonitorSpec` is made of."""
+
+    time: str
+    entity: str
+    target: str
+    prediction: str
+    holiday: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """Rows of `ds` (UTC days), `entity`, features, `holiday`, `y` and `y_hat`; the history ends before `live`.
@@ -62,10 +74,17 @@ class Life:
     sigmas: dict[str, float]
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> SpecArguments:
         """The arguments of a MonitorSpec."""
-        names = {"time": "ds", "entity": "entity", "target": "y", "prediction": "y_hat", "holiday": "holiday"}
-        return names | {"numeric": self.numeric, "categorical": self.categorical}
+        return {
+            "time": "ds",
+            "entity": "entity",
+            "target": "y",
+            "prediction": "y_hat",
+            "holiday": "holiday",
+            "numeric": self.numeric,
+            "categorical": self.categorical,
+        }
 
     @property
     def history(self) -> pd.DataFrame:
@@ -146,7 +165,7 @@ def _frame(world: World, played: _Played) -> pd.DataFrame:
     times = played.delivery.times[shown].ravel()
     days, entities = played.days.index[shown], world.entities
     names = np.array([f"route_{place:02}" for place in range(1, entities + 1)], dtype=object)
-    columns: dict[str, Any] = {"ds": days.repeat(entities), "entity": np.tile(names, len(days))}
+    columns: dict[str, object] = {"ds": days.repeat(entities), "entity": np.tile(names, len(days))}
     numeric = played.delivery.numeric[shown].reshape(-1, world.numeric)
     codes = played.delivery.codes[shown].reshape(-1, world.categorical)
     columns |= dict(zip(world.numeric_names, numeric.T, strict=True))
