@@ -5,8 +5,9 @@ Every id follows from what it names, so that building it again writes the same f
 
 import json
 import logging
+import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,17 +19,41 @@ from mlops.db import Database
 from mlops.domain.canonical import JsonObject
 from mlops.errors import NothingToDo
 from mlops.files import write_whole
-from mlops.monitoring.evidently.dashboard import CHAMPION, COUNTERS, DRIFTED, NOMINAL, PROMISED, dashboard
 from mlops.monitoring.evidently.precomputed import laid_out, measured
+from mlops.monitoring.evidently.widgets import KINDS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports what litestar has deprecated
     from evidently.core.serialization import SnapshotModel
-    from evidently.sdk.models import ProjectModel
+    from evidently.sdk.models import DashboardModel, DashboardPanelPlot, DashboardTabModel, PanelMetric, ProjectModel
+    from evidently.sdk.panels import bar_plot_panel, counter_panel, line_plot_panel
     from evidently.ui.workspace import Workspace
 
 __all__ = ["BuiltWorkspace", "build_workspace", "serve"]
 
+DRIFTED, PROMISED, NOMINAL = "drifted", "promised_wape", "coverage_nominal"
+"""Numbers that a run of the workspace has, also where its check has not; `drifted.KIND` counts findings of a kind."""
+CHAMPION = "champion"
+"""The tag of runs that are drawn: two versions in one line would be none."""
+COUNTERS = {
+    "health": "Health, of 100",
+    DRIFTED: "Findings that drifted",
+    "wape": "WAPE of the week",
+    "coverage_80": "Share inside the 80 % intervals",
+}
+LINES = {
+    "Error": {"wape": "WAPE of the week", PROMISED: "promised by the backtest", "expected_wape": "expected of it"},
+    "Intervals": {"coverage_80": "share inside the 80 % intervals", NOMINAL: "wanted"},
+    "Health": {"health": "of 100"},
+}
+MEANING = {
+    "Error": "WAPE: errors by outcomes. Above what was promised, the model is worse than its backtest.",
+    "Intervals": "Below what is wanted, the intervals are too narrow: a model is more wrong than it says.",
+    "Health": "From accuracy, intervals, drift and data. There is no point where it was unknown.",
+}
+LIMITS = "Each line has its own limit, in the tests of each report."
+MOST = 15
+"""As many findings of a kind as one plot can show."""
 LOG = logging.getLogger(__name__)
 LEVEL = 0.8
 LEAST = 5e-324
@@ -127,7 +152,7 @@ def _show(workspace: Workspace, project: UUID, documents: Iterable[JsonObject]) 
     drawn = [one for one in documents if CHAMPION in one["tags"]]
     results = [result for one in drawn for result in one["metric_results"].values()]
     moved = {result["display_name"] for result in results if result["tests"] and result["value"]}
-    wanted = dashboard(project, {result["display_name"] for result in results}, moved)
+    wanted = _dashboard(project, {result["display_name"] for result in results}, moved)
     if workspace.get_dashboard(project) == wanted:
         return False
     workspace.save_dashboard(project, wanted)
@@ -146,6 +171,54 @@ def _write(path: Path, document: JsonObject) -> bool:
         return False
     write_whole(path, text)
     return True
+
+
+def _dashboard(project: UUID, numbers: Iterable[str], findings: Iterable[str]) -> DashboardModel:
+    """The dashboard of a project whose runs have these numbers and findings (`kind.subject[slice]`, or less of it).
+
+    The UI shows panels in their order and no tabs, so there is one.
+    """
+    panels = [*_weeks(set(numbers)), *_statistics(findings)]
+    for panel in panels:
+        panel.id = _id(project, panel.title)
+    tab = DashboardTabModel(id=_id(project, "tab"), title="Weeks", panels=[panel.id for panel in panels])
+    return DashboardModel(tabs=[tab], panels=panels)
+
+
+def _weeks(known: set[str]) -> Iterator[DashboardPanelPlot]:
+    for name, title in COUNTERS.items():
+        if name in known:
+            yield counter_panel(title, [_panel_metric(name, "newest check")], size="half")
+    kinds = sorted(name.partition(".")[2] for name in known if name.startswith(f"{DRIFTED}."))
+    if kinds:
+        values = [_panel_metric(f"{DRIFTED}.{kind}", _title(kind).lower()) for kind in kinds]
+        yield bar_plot_panel("Findings that drifted, by check", values, stacked=True)
+    for title, lines in LINES.items():
+        if known & set(lines):
+            values = [_panel_metric(name, legend) for name, legend in lines.items() if name in known]
+            yield line_plot_panel(title, values, MEANING[title], size="half")
+
+
+def _statistics(findings: Iterable[str]) -> Iterator[DashboardPanelPlot]:
+    """A plot per kind; the findings about a slice come last, and where there are too many they are not drawn."""
+    ordered = sorted(findings, key=lambda name: (_kind(name), "[" in name, name))
+    for kind, names in groupby(ordered, key=_kind):
+        values = [_panel_metric(name, name.removeprefix(kind).lstrip(".") or kind) for name in list(names)[:MOST]]
+        yield line_plot_panel(
+            _title(kind), values, f"{KINDS[kind][1].capitalize()} {LIMITS}" if kind in KINDS else LIMITS
+        )
+
+
+def _title(kind: str) -> str:
+    return KINDS[kind][0] if kind in KINDS else kind
+
+
+def _kind(name: str) -> str:
+    return re.split(r"[.\[]", name, maxsplit=1)[0]
+
+
+def _panel_metric(name: str, legend: str) -> PanelMetric:
+    return PanelMetric(metric="Precomputed", metric_labels={"name": name}, legend=legend, tags=[CHAMPION])
 
 
 def _text(value: object) -> str:

@@ -22,7 +22,7 @@ from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import advise, recommend
 from mlops.monitoring.decide.shadow import comparable, naive, predecessor, recent, terms_of
 from mlops.monitoring.detect.intervals import interval_inflation
-from mlops.monitoring.detect.skill import against_backtest
+from mlops.monitoring.detect.performance_drift import against_backtest
 from mlops.monitoring.weekly.change import changepoint, in_units
 from mlops.monitoring.weekly.history import KnownForecasts, ServedVersion, VersionHistory
 from mlops.monitoring.weekly.monitor import JudgedWeek
