@@ -242,11 +242,11 @@ class Monitor:
         )
 
     def _calmed(self, seen: Memory, alarmed: NDArray[np.bool_]) -> Memory:
-        """Days in alarm enter the yardstick as what the yardstick said, so that a drift never becomes the norm."""
+        """Days in alarm enter the baseline as what was expected of them, so that a drift never becomes the norm."""
         calm = seen.calm.to_numpy(copy=True)
         for contrast, columns in zip(self._calibration.contrasts, alarmed, strict=True):
-            said = contrast.yardstick(calm)[-1]
-            calm[-contrast.window :, columns] = said[columns]
+            expected = contrast.expected(calm)[-1]
+            calm[-contrast.window :, columns] = expected[columns]
         return replace(seen, calm=pd.DataFrame(calm, index=seen.calm.index))
 
 

@@ -79,14 +79,22 @@ def presets(
     reference, current = (
         _featured(database, version, rows, watched, as_of)[columns] for rows in (windows.reference, windows.current)
     )
-    found = classic(reference, current, name=f"{name} v{version.version}", as_of=as_of)
+    compared = classic(reference, current, name=f"{name} v{version.version}", as_of=as_of)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(html) as unfinished:
-        save_html(found.snapshot, unfinished)
-    write_whole(html.with_suffix(".json"), found.snapshot)
-    said = (windows.words, found.columns, found.drifted, found.left_out)
-    return PresetsPage(name, version.version, *said, html, html.with_suffix(".json"))
+        save_html(compared.snapshot, unfinished)
+    write_whole(html.with_suffix(".json"), compared.snapshot)
+    return PresetsPage(
+        name,
+        version.version,
+        windows.words,
+        compared.columns,
+        compared.drifted,
+        compared.left_out,
+        html,
+        html.with_suffix(".json"),
+    )
 
 
 def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = DAILY) -> Windows:

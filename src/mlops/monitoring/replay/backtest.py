@@ -95,7 +95,7 @@ class Backtest:
         count = self.question.changes_per_year
         return f"{_number(count)} true {'change' if count == 1 else 'changes'}"
 
-    def said(self) -> str:
+    def scope(self) -> str:
         """What was replayed, on what."""
         case = self.case
         first = case.history[case.spec.time].min()
@@ -183,7 +183,7 @@ def backtest_monitor(
     per_change: int = 10,
     changes_per_year: float = 1.0,
     seed: int = 0,
-    told: Progress = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> Backtest:
     """Replay a case at the policy's budget and at others; the same arguments give the same numbers."""
     question = Question(
@@ -197,7 +197,7 @@ def backtest_monitor(
     )
     losses = tuple(_loss(case, case.between(case.end(week) - WEEK, case.end(week))) for week in range(case.weeks))
     return Backtest(
-        case, policy.drift.alarms_per_year, question, tradeoff(question, told), losses, _loss(case, case.history)
+        case, policy.drift.alarms_per_year, question, tradeoff(question, progress), losses, _loss(case, case.history)
     )
 
 

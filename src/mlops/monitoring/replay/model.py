@@ -85,18 +85,18 @@ def of_model(
     uri: str,
     reach: Reach,
     as_of: datetime,
-    told: Progress = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[Case, Selection]:
     """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
 
-    `told` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
+    `progress` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
     """
     version = resolve(store, uri)
     lineage = _lineage(database, version)
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
-    forecasts = _anew(database, observed, lineage, reach, as_of, told) if own is None else own
+    forecasts = _anew(database, observed, lineage, reach, as_of, progress) if own is None else own
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
@@ -155,7 +155,7 @@ def _anew(
     lineage: LineageDocument,
     reach: Reach,
     as_of: datetime,
-    told: Progress,
+    progress: Progress,
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
@@ -176,7 +176,7 @@ def _anew(
     panels = Panels.of(frame, granularity.name, sources=columns)
     for one in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
         done.append(one.forecasts)
-        told(len(done), fits)
+        progress(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
 
 

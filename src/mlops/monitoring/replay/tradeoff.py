@@ -182,13 +182,13 @@ def planned_changes(case: Case, per_change: int, seed: int = 0) -> tuple[Planned
     )
 
 
-def tradeoff(question: Question, told: Progress = lambda *_: None) -> Tradeoff:
-    """Replay a case at every budget; `told` hears how many of how many are done."""
+def tradeoff(question: Question, progress: Progress = lambda *_: None) -> Tradeoff:
+    """Replay a case at every budget; `progress` hears how many of how many are done."""
     sizes = usual_sizes(question.case.history, question.case.spec)
     budgets, tracks = sorted(set(question.budgets)), {}
     for number, track in parallel.jobs(_track, budgets, shared=(question, sizes)):
         tracks[budgets[number]] = track
-        told(len(tracks), len(budgets))
+        progress(len(tracks), len(budgets))
     excess = np.array(
         [
             _excess(question, sizes, planned) if CHANGES[planned.change].touches == "target" else 0.0
@@ -258,7 +258,8 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
     """The budgets' costs, from the tracks of all."""
     counts = {budget: episodes(track.weeks) for budget, track in tracks.items()}
     waited = np.array([excess * np.minimum(track.delays / 7, WATCHED_WEEKS) for track in tracks.values()])
-    alarms = {budget: _alarms(budget, len(found), question.case.years) for budget, found in counts.items()}
+    years = question.case.years
+    alarms = {budget: _Gamma(1 + len(found), 1 / budget + years) for budget, found in counts.items()}
     drawn = _drawn(question, list(alarms.values()), waited)
     best = drawn.argmin(axis=1)
     made = tuple(
@@ -309,10 +310,6 @@ class _Gamma:
         return self.shape / self.years
 
 
-def _alarms(budget: float, count: int, years: float) -> _Gamma:
-    return _Gamma(1 + count, 1 / budget + years)
-
-
 def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Floats) -> Floats:
     """Totals as they might be as well, draws × budgets.
 
@@ -334,14 +331,10 @@ def _avoidable(changes: Sequence[PlannedChange]) -> list[NDArray[np.intp]]:
 
 
 def _total(question: Question, alarms: _Gamma, waited: Floats, drawn: Floats) -> YearlyCost:
-    looking, waiting = alarms.mean * question.costs.review, question.changes_per_year * _waiting(question, waited)
+    per_wait = float(waited[np.concatenate(_avoidable(question.changes))].mean())  # money that one change costs so
+    looking, waiting = alarms.mean * question.costs.review, question.changes_per_year * per_wait
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return YearlyCost(looking, waiting, looking + waiting, float(low), float(high))
-
-
-def _waiting(question: Question, waited: Floats) -> float:
-    """Money that the wait for one change costs."""
-    return float(waited[np.concatenate(_avoidable(question.changes))].mean())
 
 
 def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Best:

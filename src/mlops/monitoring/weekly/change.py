@@ -44,10 +44,13 @@ def in_units(
     out: then it is no mean that moved.
     """
     series = {one.name: one.series for one in slices}
-    return tuple(_told(one, baseline, live, unit, series, features) if one.drifted else one for one in findings)
+    return tuple(
+        _with_change(finding, baseline, live, unit, series, features) if finding.drifted else finding
+        for finding in findings
+    )
 
 
-def _told(
+def _with_change(
     finding: Finding,
     baseline: pd.DataFrame,
     live: pd.DataFrame,

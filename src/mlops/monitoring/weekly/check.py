@@ -95,20 +95,20 @@ def _nothing_past(version: ServedVersion, as_of: datetime, faults: Sequence[Find
 def _in_words(
     database: Database, history: VersionHistory, known: KnownForecasts, found: Sequence[Finding]
 ) -> tuple[Finding, ...]:
-    """The findings of a week with names of series, changes in units, and missing forecasts told from broken data.
+    """The findings of a week with names of series, changes in units, and missing forecasts kept apart from broken data.
 
     What the monitors look at are forecasts, so rows that did not come were not forecast; of a series that has sent
     nothing the fault is the data's.
     """
     version, series = history.version, list(history.version.lineage["series"])
     with database.transaction() as transaction:
-        named = transaction.rows("names_of_series", of=_SeriesName, series_ids=series)
-    names = {str(row.series_id): row.name for row in named}
-    silent = {one.subject for one in found if one.kind == "data" and one.place}
-    told = [_of_service(one, names, silent) for one in found]
+        series_names = transaction.rows("names_of_series", of=_SeriesName, series_ids=series)
+    names = {str(row.series_id): row.name for row in series_names}
+    silent = {finding.subject for finding in found if finding.kind == "data" and finding.place}
+    named = [_of_service(finding, names, silent) for finding in found]
     rows, unit = history.featured(known), version.unit or ""
     words = {feature.name: feature.description for feature in history.watched}
-    return in_units(told, history.baseline, rows, unit, history.slices, words)
+    return in_units(named, history.baseline, rows, unit, history.slices, words)
 
 
 def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:
