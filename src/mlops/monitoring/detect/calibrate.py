@@ -215,8 +215,8 @@ def _gaussian_limits(signals: Sequence[Signal], alarms_per_year: float, days: in
 def _tails(quiet: Floats, families: NDArray[np.str_], days: int) -> Floats:
     """How much heavier than Gaussian the tails of each family's held-out contrasts are; never less than 1."""
     expected = stats.t.isf(0.005, days / 5)
-    found = {family: _quantile(np.abs(quiet[:, :, families == family])) for family in set(families)}
-    return np.asarray(np.maximum(1.0, np.array([found[family] for family in families]) / expected))
+    seen = {family: _quantile(np.abs(quiet[:, :, families == family])) for family in set(families)}
+    return np.asarray(np.maximum(1.0, np.array([seen[family] for family in families]) / expected))
 
 
 def _quantile(values: Floats) -> float:

@@ -75,7 +75,7 @@ def presets(
         GRANULARITIES[version.lineage["selection"]["granularity"]],
     )
     watched = watched_of(database, version.lineage, features)
-    columns = [*(one.name for one in watched), "target", "prediction"]
+    columns = [*(feature.name for feature in watched), "target", "prediction"]
     reference, current = (
         _featured(database, version, rows, watched, as_of)[columns] for rows in (windows.reference, windows.current)
     )
@@ -162,10 +162,10 @@ def _featured(
 ) -> pd.DataFrame:
     rows = rows.rename(columns={"y": "target", "y_hat": "prediction"}).reset_index(drop=True)
     if rows.empty:
-        return rows.reindex(columns=[*rows, *(one.name for one in features)])
+        return rows.reindex(columns=[*rows, *(feature.name for feature in features)])
     lineage = version.lineage
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     observed = with_sources(database, observed, [FeatureSet("watched", selection, features)], as_of)
-    found: pd.DataFrame = values(observed, rows, features, country, selection)
-    return found
+    featured: pd.DataFrame = values(observed, rows, features, country, selection)
+    return featured

@@ -116,7 +116,7 @@ def of_model(
 
 def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple[Slice, ...]:
     """The parts of the series that a check judges, too."""
-    series = [int(one) for one in baseline["series_id"].unique()]
+    series = [int(series_id) for series_id in baseline["series_id"].unique()]
     with database.transaction() as transaction:
         places = transaction.frame("series_slices", series_ids=series, by=list(policy.slices.by))
     return choose_slices(places, baseline, policy.slices)
@@ -172,10 +172,10 @@ def _anew(
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], recipe_arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    columns = sorted({column for one in sets for column in sources_of(one)})
+    columns = sorted({column for feature_set in sets for column in sources_of(feature_set)})
     panels = Panels.of(frame, granularity.name, sources=columns)
-    for one in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
-        done.append(one.forecasts)
+    for issue in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
+        done.append(issue.forecasts)
         progress(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
 

@@ -151,7 +151,7 @@ class Tradeoff:
 
     def at(self, budget: float) -> AtBudget:
         """What a budget would have meant."""
-        return next(one for one in self.budgets if one.budget == budget)
+        return next(replayed_budget for replayed_budget in self.budgets if replayed_budget.budget == budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +227,8 @@ def _delay(
     rows, watch, first = _changed(case, sizes, planned), copy(before), case.week_of(planned.onset)
     for week in range(first, first + WATCHED_WEEKS):
         end = case.end(week)
-        found = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows), end)
-        if drifted(found) - drifted(quiet[week].findings):
+        findings = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows), end)
+        if drifted(findings) - drifted(quiet[week].findings):
             return float((end - planned.onset).days)
     return math.inf
 
@@ -250,7 +250,7 @@ def _excess(question: Question, sizes: UsualSizes, planned: PlannedChange) -> fl
     rows = case.between(case.start - PRICED_WEEKS * WEEK, case.start, case.history)
     weeks = (case.start - rows[case.spec.time].iloc[0]) / WEEK
     changed = case.settled(inject(rows, rows, planned.change, sizes, np.random.default_rng(planned.seed)))
-    cost, without = (np.nansum(money(*case.outcomes(one), unit)) for one in (changed, rows))
+    cost, without = (np.nansum(money(*case.outcomes(rows_of_case), unit)) for rows_of_case in (changed, rows))
     return float((cost - without) / weeks)
 
 
@@ -259,7 +259,7 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
     counts = {budget: episodes(track.weeks) for budget, track in tracks.items()}
     waited = np.array([excess * np.minimum(track.delays / 7, WATCHED_WEEKS) for track in tracks.values()])
     years = question.case.years
-    alarms = {budget: _Gamma(1 + len(found), 1 / budget + years) for budget, found in counts.items()}
+    alarms = {budget: _Gamma(1 + len(alarmed), 1 / budget + years) for budget, alarmed in counts.items()}
     drawn = _drawn(question, list(alarms.values()), waited)
     best = drawn.argmin(axis=1)
     made = tuple(
@@ -280,7 +280,7 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
 
 def _found(changes: Sequence[PlannedChange], delays: Floats, excess: Floats) -> tuple[Detection, ...]:
     names = [planned.change for planned in changes]
-    places = {name: np.flatnonzero([one == name for one in names]) for name in dict.fromkeys(names)}
+    places = {name: np.flatnonzero([other == name for other in names]) for name in dict.fromkeys(names)}
     return tuple(
         _found_of(name, delays[chosen], excess[chosen] if CHANGES[name].touches == "target" else None)
         for name, chosen in places.items()
@@ -318,7 +318,7 @@ def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Floats) -> Floa
     """
     rng = np.random.default_rng(0)
     luck = rng.random(DRAWS)
-    rates = np.column_stack([stats.gamma.ppf(luck, one.shape, scale=1 / one.years) for one in alarms])
+    rates = np.column_stack([stats.gamma.ppf(luck, rate.shape, scale=1 / rate.years) for rate in alarms])
     groups = [rng.choice(group, (DRAWS, len(group))) for group in _avoidable(question.changes)]
     waiting = waited[:, np.concatenate(groups, axis=1)].mean(axis=2).T
     return np.asarray(rates * question.costs.review + question.changes_per_year * waiting)
@@ -338,12 +338,12 @@ def _total(question: Question, alarms: _Gamma, waited: Floats, drawn: Floats) ->
 
 
 def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Best:
-    values = np.array([one.total.value for one in budgets])
+    values = np.array([budget.total.value for budget in budgets])
     place = int(values.argmin())
     gap = np.quantile(drawn - drawn[:, [place]], (1 - CONFIDENCE) / 2, axis=0)
-    as_good = tuple(one.budget for number, one in enumerate(budgets) if number != place and gap[number] <= 0)
-    alarms = np.array([one.total.alarms for one in budgets])
-    per_change = np.array([one.total.waiting for one in budgets]) / max(question.changes_per_year, 1e-9)
+    as_good = tuple(budget.budget for number, budget in enumerate(budgets) if number != place and gap[number] <= 0)
+    alarms = np.array([budget.total.alarms for budget in budgets])
+    per_change = np.array([budget.total.waiting for budget in budgets]) / max(question.changes_per_year, 1e-9)
     steps = tuple((begins, budgets[number].budget) for begins, number in envelope(alarms, per_change))
     return Best(budgets[place].budget, budgets[place].best_in, as_good, steps)
 
@@ -351,7 +351,7 @@ def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Bes
 def envelope(level: Floats, slope: Floats) -> list[tuple[float, int]]:
     """Which of the lines `level + slope × x` is lowest from which x ≥ 0 on: pairs (x, place of the line)."""
     place = int(np.lexsort([slope, level])[0])
-    found = [(0.0, place)]
+    lowest = [(0.0, place)]
     while (slope < slope[place]).any():
         flatter = np.flatnonzero(slope < slope[place])
         with np.errstate(over="ignore"):  # almost parallel lines cross at infinity
@@ -359,5 +359,5 @@ def envelope(level: Floats, slope: Floats) -> list[tuple[float, int]]:
         if not np.isfinite(crossings).any():
             break
         place = int(flatter[np.lexsort([slope[flatter], crossings])[0]])
-        found.append((float(crossings.min()), place))
-    return found
+        lowest.append((float(crossings.min()), place))
+    return lowest

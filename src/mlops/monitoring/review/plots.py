@@ -296,7 +296,7 @@ def _svg(title: str, draw: Callable[[Figure], None]) -> str:
         figure.savefig(page, format="svg", transparent=True)
     mark = "p" + hashlib.sha256(title.encode()).hexdigest()[:6]
     drawing = page.getvalue().partition("<svg ")[2].partition(">")[2]
-    for found, instead in (
+    for pattern, instead in (
         (r"<metadata>.*?</metadata>\s*", ""),
         (r"<style type=.*?</style>\s*", ""),
         (r' id="(?:figure|axes|patch|matplotlib|line2d|text|xtick|ytick|legend|FillBetween|LineCollection)\w*"', ""),
@@ -307,7 +307,7 @@ def _svg(title: str, draw: Callable[[Figure], None]) -> str:
         (r"\n\s*", "\n"),
         (r"(\d\.\d\d)\d+(?=[^<>]*>)", r"\1"),
     ):
-        drawing = re.sub(found, instead, drawing, flags=re.DOTALL)
+        drawing = re.sub(pattern, instead, drawing, flags=re.DOTALL)
     for colour, name in THEMED.items():
         drawing = drawing.replace(f": {colour}", f": var(--{name}, {colour})")
     label = escape(title)

@@ -121,13 +121,13 @@ class WeeklyMonitor:
         remembering = (*self._monitored(window), *self._prediction.check(window), *self._sliced(window))
         if not whole:
             return JudgedWeek(end, Findings.of(remembering), window)
-        found = (
+        findings = (
             *self._without_hard_weeks(remembering, past),
             against_naive(past, self._budget["naive"]),
             coverage_drop(self._baseline, window, self._budget["coverage"]),
             systemic_break(self._baseline, window),
         )
-        return JudgedWeek(end, Findings.of(found), window)
+        return JudgedWeek(end, Findings.of(findings), window)
 
     def _without_hard_weeks(self, found: Sequence[Finding], past: pd.DataFrame) -> Iterator[Finding]:
         """Whether the week was hard for the naive, too, is asked of the series of each slice."""
