@@ -21,7 +21,8 @@ from mlflow.types import Schema
 
 import mlflow
 from mlops.domain.canonical import canonical_json, one_line, sha256
-from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, FeatureUse, Lineage, LineageDocument, parse_lineage
+from mlops.domain.features import RecordedFeature
+from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, LineageDocument, parse_lineage
 from mlops.errors import BadInput
 from mlops.tracking.artifacts.model_card import mlflow_model
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 def declare_lineage(
     signature: ModelSignature,
     *,
-    features: Mapping[str, FeatureUse],
+    features: Mapping[str, RecordedFeature],
     label: str,
     as_of: datetime,
     trained_from: datetime,
