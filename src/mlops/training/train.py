@@ -13,6 +13,7 @@ from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
+from mlops.domain.metric_types import MetricType
 from mlops.domain.model_uri import uri_of
 from mlops.errors import Misused
 from mlops.evaluation.accuracy import accuracy_table
@@ -127,18 +128,18 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
 def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
     """The spec, with what a step without service means for its metric type; it is part of the recipe."""
     with database.transaction() as transaction:
-        known = {row["name"]: row["absence"] for row in transaction.rows("metric_types")}
-    if known[metric_type] == "nothing":
+        absences = {declared.name: declared.absence for declared in transaction.rows("metric_types", of=MetricType)}
+    if absences[metric_type] == "nothing":
         return spec
-    return replace(spec, params={"absence": known[metric_type], **spec.params})
+    return replace(spec, params={"absence": absences[metric_type], **spec.params})
 
 
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
     """The newest version of a name that was trained for a request, as anchored: anybody may write tags."""
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        row = transaction.one("version_of_request", name=name, request=request)
-    return None if row is None else resolve(store, uri_of(name, row["version"]))
+        version = transaction.value("version_of_request", name=name, request=request)
+    return None if version is None else resolve(store, uri_of(name, version))
 
 
 def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
