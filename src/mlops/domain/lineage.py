@@ -168,6 +168,11 @@ class Lineage:
         return canonical_json(document | {name: document[name].astimezone(UTC).isoformat() for name in TIMES})
 
     @property
+    def document(self) -> LineageDocument:
+        """The document, as whoever reads the JSON has it."""
+        return cast(LineageDocument, json.loads(self.to_json()))
+
+    @property
     def sha256(self) -> str:
         """The digest of the document."""
         return sha256(self.to_json())
