@@ -75,7 +75,7 @@ def webhook(
     as_json: Json = False,
 ) -> None:
     """Register an address for webhooks at the MLflow server, signed with MLOPS_WEBHOOK_SECRET, and try it once."""
-    from mlops.tracking.bridge.webhooks import register_webhook
+    from mlops.tracking.bridge.watch import register_webhook
 
     secret = _secret()
     done = register_webhook(store(), url, secret)

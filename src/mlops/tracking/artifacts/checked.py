@@ -26,12 +26,12 @@ from mlops.domain.lineage import changed_files
 from mlops.errors import MlopsError, ModelNotFound, Refused
 from mlops.tracking.alerts import review
 from mlops.tracking.artifacts.model_card import MODEL_FILE, mlflow_model, model_card
-from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.registry import ModelVersion
 
 __all__ = [
     "ARTIFACTS",
     "MODEL_FILE",
+    "RELEASED",
     "Anchor",
     "Signature",
     "anchor_of",
@@ -47,6 +47,18 @@ __all__ = [
     "why_not_loaded",
 ]
 
+RELEASED = {
+    "44fba3a715b8d344b41a939bf72704b0dac86aee0daef4cff43ebd81a6c36dc6": "0.1.0, the first that was logged",
+    "60860627e69ca2bbd7def08864c4bd6c4e936999f2d1f00f6ae1a1488219dbd3": "0.1.0, before components",
+    "f599eceecaf0e1825f1cea19b8d97c6a475fbb05e6c19742bf696165efeaae9b": "0.1.0, before levels and names",
+    "bbc64e7121b28b99fb7cb1e78a952f9fa298d5528e2e2fc459787d938ea5c69e": "0.1.0",
+}
+"""The code files that our models were ever logged with, by SHA-256: the only code out of a model's folder that we run.
+
+MLflow copies `pyfunc.py` into each model and executes that copy, so whoever can write into the folder of a model could
+have any code run by whoever loads it. A test compares the newest with the file itself: when that changes, its digest is
+added here at the end with the version of this package, and the older ones stay, so that older models load.
+"""
 ARTIFACTS = "artifacts"
 """MLflow's name for the files that a model is made of."""
 LEFT_BEHIND = "registered_model_meta"
