@@ -7,10 +7,11 @@ between. And no code is run but that which came with a release of this package, 
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,9 @@ def checked_files(database: Database, version: ModelVersion, folder: Path, *, un
     model = fetch(version, folder)
     problem = next(changed(anchor.files, digests(model)), None)
     if problem is not None:
-        _report(database, anchor.version_id, f"its file {problem}")
+        with database.transaction() as transaction:
+            transaction.run("set_version_verified", version_id=anchor.version_id, problem=f"its file {problem}")
+        review(database, [])  # opens the alert about it
         raise Refused(
             f"{version.uri} is not loaded: its file {problem}; nothing of it was run; bring its files back from a"
             f" backup, or another version: `mlops registry rollback {version.name}`"
@@ -204,7 +207,8 @@ def changed(anchored: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str
     if not anchored:
         return iter(())
     if MODEL_FILE not in anchored:
-        now = {path: digest for path, digest in now.items() if _makes_forecasts(path)}
+        code_or_artifact = re.compile(rf"{ARTIFACTS}/.*|[^/]*\.py", re.DOTALL)
+        now = {path: digest for path, digest in now.items() if code_or_artifact.fullmatch(path)}
     return changed_files(anchored, now)
 
 
@@ -284,17 +288,6 @@ def _function(model: Path) -> tuple[JsonObject, JsonObject]:
     return flavors, dict(flavors["python_function"])
 
 
-def _report(database: Database, version_id: int, problem: str) -> None:
-    """Record that a version is not what was anchored, and open the alert about it."""
-    with database.transaction() as transaction:
-        transaction.run("set_version_verified", version_id=version_id, problem=problem)
-    review(database, [])
-
-
-def _makes_forecasts(path: str) -> bool:
-    return path.startswith(f"{ARTIFACTS}/") or ("/" not in path and path.endswith(".py"))
-
-
 def _refusal_of_code(model: Path, function: JsonObject) -> str | None:
     """Of a model from code: it has to be a file of a release, which reads the artifacts that lie in their place."""
     said = function.get("model_code_path")
@@ -315,10 +308,6 @@ def _refusal_of_code(model: Path, function: JsonObject) -> str | None:
 def _of_lightgbm(library: JsonObject) -> str | None:
     kind = library.get("model_class", "lightgbm.basic.Booster")
     return None if kind == "lightgbm.basic.Booster" else f"its {one_line(repr(kind))} is pickled"
-
-
-def _of_prophet(_: JsonObject) -> str | None:
-    return None
 
 
 def _of_xgboost(library: JsonObject) -> str | None:
@@ -348,9 +337,9 @@ TRUSTED = frozenset(
     }
 )
 """Types that skops does not know and that only hold numbers; whatever else a model wants trusted is refused."""
-FORMATS = {
+FORMATS: dict[str, Callable[[JsonObject], str | None]] = {
     "mlflow.lightgbm": _of_lightgbm,
-    "mlflow.prophet": _of_prophet,
+    "mlflow.prophet": lambda _: None,
     SKLEARN: _of_sklearn,
     "mlflow.xgboost": _of_xgboost,
 }
