@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import NotRequired, TypedDict, TypeGuard, cast
 
 from mlops.domain.canonical import JsonObject, Parameters, canonical_json, sha256
-from mlops.domain.features import Selection, SelectionDocument
+from mlops.domain.features import RecordedFeature, Selection, SelectionDocument
 from mlops.domain.series import LEVELS
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "LINEAGE_VERSION",
     "CodeState",
     "Environment",
-    "FeatureUse",
     "FileSource",
     "Lineage",
     "LineageDocument",
@@ -41,14 +40,6 @@ TIMES = ("as_of", "trained_from", "trained_to")
 MOST_BYTES = 16 * 2**20
 BASELINES = ("naive", "average")
 """The model kinds that have nothing to learn."""
-
-
-class FeatureUse(TypedDict):
-    """A feature that a model was trained on: which version of it, and its share of the model's importance."""
-
-    version: int
-    definition_sha256: str
-    importance: NotRequired[float]
 
 
 class Recipe(TypedDict):
@@ -108,7 +99,7 @@ class LineageDocument(TypedDict):
     `mlops train`.
     """
 
-    features: dict[str, FeatureUse]
+    features: dict[str, RecordedFeature]
     as_of: str
     trained_from: str
     trained_to: str
@@ -142,7 +133,7 @@ class Lineage:
     files, `tables` those of the tables that its run keeps, such as its backtest. Times are aware.
     """
 
-    features: Mapping[str, FeatureUse]
+    features: Mapping[str, RecordedFeature]
     as_of: datetime
     trained_from: datetime
     trained_to: datetime
@@ -175,6 +166,11 @@ class Lineage:
         if self.selection is not None:
             document["selection"] = self.selection.document
         return canonical_json(document | {name: document[name].astimezone(UTC).isoformat() for name in TIMES})
+
+    @property
+    def document(self) -> LineageDocument:
+        """The document, as whoever reads the JSON has it."""
+        return cast(LineageDocument, json.loads(self.to_json()))
 
     @property
     def sha256(self) -> str:

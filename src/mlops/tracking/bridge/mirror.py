@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from mlops.db import Database
 from mlops.db.archive.read import read_archived
+from mlops.domain.canonical import JsonObject
 from mlops.domain.lineage import LineageDocument
 from mlops.errors import ModelNotFound, NothingToDo, UnknownName
 from mlops.tracking.bridge.sync import sync
@@ -153,6 +154,33 @@ class EditBehind:
     reason: str
 
 
+class TracedFeature(TypedDict):
+    """A feature of the version that made a prediction."""
+
+    feature: str
+    version: int
+    definition_sha256: str
+    importance: float | None
+
+
+class TracedPromotion(TypedDict):
+    """The decision by which the version that made a prediction was champion then; `decided_at` is ISO 8601."""
+
+    promotion_id: int
+    decided_at: str
+    decided_by: str
+    reason: str
+    forced: bool
+
+
+class TracedFinding(TypedDict):
+    """A finding that the recommendation rests on."""
+
+    kind: str
+    subject: str
+    detail: JsonObject
+
+
 @dataclass(frozen=True, slots=True)
 class TracedPrediction:
     """A stored prediction with the version that made it, the raw observations behind it, and what came of it."""
@@ -192,15 +220,15 @@ class TracedPrediction:
     training_rows: int | None
     training_series: int | None
     code_version: str | None
-    features: list[dict[str, Any]]
-    promotion: dict[str, Any] | None
+    features: list[TracedFeature]
+    promotion: TracedPromotion | None
     recommendation_id: int | None
     recommended_at: datetime | None
     recommendation: str | None
     reasons: list[str] | None
     status: str | None
     verdict: str | None
-    drift_findings: list[dict[str, Any]]
+    drift_findings: list[TracedFinding]
     retrained_version: int | None
     retrained_run: str | None
     months: tuple[MonthBehind, ...] = ()
