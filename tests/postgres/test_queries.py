@@ -34,13 +34,14 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "date": (date,),
     "timestamptz": (datetime,),
+    "timestamp": (datetime,),
     "interval": (timedelta,),
     "bytea": (bytes,),
     "jsonb": (dict, list, str, int, float, bool),
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
-TYPED = ("analytics", "db", "feature_store", "tracking")
+TYPED = ("analytics", "db", "feature_store", "series", "tracking")
 """Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlops.db import Transaction
 from mlops.domain.granularity import GRANULARITIES
@@ -40,7 +39,7 @@ def selected_series(
     series_ids: Sequence[int] | None = None,
     metric_type: str | None = None,
     granularity: str | None = None,
-    labels: Mapping[str, Any] | None = None,
+    labels: Mapping[str, object] | None = None,
     level: str | None = None,
 ) -> list[SelectedSeries]:
     """The series by all of these filters, by their ids; totals are left out. None and no labels filter by nothing."""
@@ -60,7 +59,7 @@ def check_filters(
     *,
     metric_type: str | None = None,
     granularity: str | None = None,
-    labels: Mapping[str, Any] | None = None,
+    labels: Mapping[str, object] | None = None,
     series_ids: Sequence[int] | None = None,
     tenant_id: int | None = None,
 ) -> None:
@@ -92,7 +91,7 @@ def check_places(transaction: Transaction, dimension: str, ids: Sequence[str] | 
 
 
 def _check_labels(
-    transaction: Transaction, metric_type: str | None, granularity: str | None, labels: Mapping[str, Any]
+    transaction: Transaction, metric_type: str | None, granularity: str | None, labels: Mapping[str, object]
 ) -> None:
     rows = transaction.rows("label_values", of=LabelValues, metric_type=metric_type, granularity=granularity)
     known = {row.key: row.values for row in rows}

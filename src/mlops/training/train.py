@@ -13,6 +13,7 @@ from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
+from mlops.domain.metric_types import MetricType
 from mlops.domain.model_uri import uri_of
 from mlops.errors import Misused
 from mlops.evaluation.accuracy import accuracy_table
@@ -126,7 +127,7 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
 def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
     """The spec, with what a step without service means for its metric type; it is part of the recipe."""
     with database.transaction() as transaction:
-        known = {row["name"]: row["absence"] for row in transaction.rows("metric_types")}
+        known = {metric.name: metric.absence for metric in transaction.rows("metric_types", of=MetricType)}
     if known[metric_type] == "nothing":
         return spec
     return replace(spec, params={"absence": known[metric_type], **spec.params})
