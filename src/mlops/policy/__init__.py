@@ -1,4 +1,4 @@
-"""What the team has decided in `monitoring/policy.toml`: one object, read and checked in one place."""
+"""What the team has decided in `monitoring/policy.toml` and `serving/server.toml`: read and checked in one place."""
 
 from mlops.policy.alerts import AlertPolicy, Channel
 from mlops.policy.policy import (
@@ -16,6 +16,7 @@ from mlops.policy.policy import (
     Weight,
     read_policy,
 )
+from mlops.policy.serving import LimitPolicy, LogPolicy, ServingPolicy, ShadowPolicy, read_serving_policy
 
 __all__ = [
     "HEALTH_PARTS",
@@ -24,13 +25,18 @@ __all__ = [
     "Channel",
     "Costs",
     "DriftPolicy",
+    "LimitPolicy",
+    "LogPolicy",
     "Policy",
     "PromotionPolicy",
     "RecommendPolicy",
     "RetrainPolicy",
+    "ServingPolicy",
+    "ShadowPolicy",
     "SlicePolicy",
     "Terms",
     "UnitCost",
     "Weight",
     "read_policy",
+    "read_serving_policy",
 ]

@@ -1,0 +1,1 @@
+"""Who may ask for what: API keys, their roles and scopes, and how often."""

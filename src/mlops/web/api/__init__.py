@@ -1,0 +1,1 @@
+"""What can be read over HTTP, described by OpenAPI: a router for each subject, each endpoint one call."""
