@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, TypedDict, cast
 
 from mlops.domain.html import html_table
 
@@ -80,6 +80,19 @@ def plain(detail: str) -> str:
     return SIGMA.sub("clearly", detail)
 
 
+class ChangeDocument(TypedDict):
+    """A change as it is stored beside its finding; times as ISO 8601."""
+
+    what: str
+    now: float
+    usual: float
+    unit: str
+    days: int
+    since: str | None
+    ended: str | None
+    weeks: list[float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What changed, in its own unit: the mean `now`, over the last `days`, and what was `usual` on the same weekdays.
@@ -106,16 +119,25 @@ class Change:
             f" where {_amount(self.usual)}{unit} is usual{part}{since}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """As it is stored beside the finding; the time as ISO 8601."""
+    def to_json(self) -> ChangeDocument:
+        """As it is stored beside the finding."""
         times = {name: time and time.isoformat() for name, time in (("since", self.since), ("ended", self.ended))}
-        return asdict(self) | times
+        return cast("ChangeDocument", asdict(self) | times)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Change":
+    def from_json(cls, stored: ChangeDocument) -> "Change":
         """What `to_json` has stored."""
-        times = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("since", "ended")}
-        return cls(**{**stored, **times, "weeks": tuple(stored["weeks"])})
+        since, ended = (time and datetime.fromisoformat(time) for time in (stored["since"], stored["ended"]))
+        return cls(
+            stored["what"],
+            stored["now"],
+            stored["usual"],
+            stored["unit"],
+            stored["days"],
+            since or None,
+            ended or None,
+            tuple(stored["weeks"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +284,7 @@ class Benefit:
         """Whether the error is smaller beyond chance."""
         return self.wape_low > 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, float | str]:
         """The document that `analytics.is_benefit` takes."""
         return asdict(self)
 

@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
+Arguments: TypeAlias = dict[str, Any]
+"""Arguments by name, or parameters with their defaults: each function has its own, which its signature declares."""
 Memory = Callable[..., int | None]
 
 
@@ -70,7 +72,7 @@ class Transformation:
         return f"{self.name}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments)})"
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Arguments:
         """The arguments by name."""
         return dict(self.arguments)
 
@@ -111,7 +113,7 @@ class Operation:
         return self.function.__name__
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Arguments:
         """Parameters with their defaults; `inspect.Parameter.empty` marks those that must be given."""
         found = {name: default for name, default in _defaults(self.function).items() if name not in _GIVEN}
         if self.needs == "values" and self.back in (_after_lag, _after_season):
@@ -141,7 +143,7 @@ class Operation:
 
 
 @cache
-def _defaults(function: Callable[..., Floats]) -> Mapping[str, Any]:
+def _defaults(function: Callable[..., Floats]) -> Arguments:
     """The parameters of a function with their defaults."""
     return {one.name: one.default for one in inspect.signature(function).parameters.values()}
 
@@ -365,7 +367,7 @@ def sources(transformation: Transformation) -> set[tuple[str | None, str | None]
     return {(given.get("of"), given.get("across")) for _, given in _leaves(transformation)}
 
 
-def _leaves(transformation: Transformation) -> Iterator[tuple[Operation, dict[str, Any]]]:
+def _leaves(transformation: Transformation) -> Iterator[tuple[Operation, Arguments]]:
     """The transformations of values inside, with their arguments."""
     operation, given = TRANSFORMATIONS[transformation.name], transformation.given
     if operation.sourced:
@@ -378,7 +380,7 @@ def _inner(transformation: Transformation) -> Iterator[Transformation]:
     return (one for one in transformation.given.values() if isinstance(one, Transformation))
 
 
-def _lagged(given: dict[str, Any]) -> dict[str, Any]:
+def _lagged(given: Arguments) -> Arguments:
     """The arguments, with the lag of a transformation that has none of its own."""
     return {"lag": 1} | given
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import lightgbm as lgb
 from mlops.arrays import Floats, Ints, Singles
+from mlops.domain.canonical import JsonObject
 from mlops.domain.features import FeatureDefinition, FeatureSet, FeatureSetDocument, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
@@ -119,7 +119,7 @@ class LightGBM(Forecaster):
         self._booster: lgb.Booster
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> JsonObject:
         own = ("trees", "learning_rate", "num_leaves", "min_child_samples", "objective")
         more = ("origins", "patience", "refit", "seed")
         features = self.feature_set.document if self.feature_set else list(self._wanted)
@@ -265,7 +265,7 @@ class LightGBM(Forecaster):
         stop = lgb.early_stopping(self.patience, verbose=False)
         return int(lgb.train(self._settings(), train, self.trees, valid_sets=[newest], callbacks=[stop]).best_iteration)
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, str | bool | float]:
         return {
             "objective": self.objective,
             "learning_rate": self.learning_rate,
