@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import DBAPIError
 
 from mlops.db import Database
-from mlops.db.rows import column_faults
+from mlops.db.engine import column_faults
 from mlops.db.statements import named_blocks, statement
 
 SOURCE = Path(__file__).parents[2] / "src"

@@ -52,8 +52,6 @@ Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
 Arguments: TypeAlias = dict[str, Any]
 """Arguments by name, or parameters with their defaults: each function has its own, which its signature declares."""
 Memory = Callable[..., int | None]
-
-
 Column: TypeAlias = "tuple[Transformation, Source]"
 """What a feature computes, and the source that it works on when it names none."""
 
@@ -69,7 +67,11 @@ class Transformation:
         """The canonical text: the same transformation is the same text."""
         if not self.arguments:
             return self.name
-        return f"{self.name}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments)})"
+        texts = (
+            f"{name}={value if isinstance(value, Transformation) else json.dumps(value, ensure_ascii=False)}"
+            for name, value in self.arguments
+        )
+        return f"{self.name}({', '.join(texts)})"
 
     @property
     def given(self) -> Arguments:
@@ -135,11 +137,18 @@ class Operation:
         missing = [name for name, value in given.items() if value is inspect.Parameter.empty]
         if missing:
             raise BadInput(f"{self.name} needs {', '.join(missing)}; write {self.name}({missing[0]}=…)")
-        made = [(name, _checked(self.name, name, value)) for name, value in given.items() if value is not None]
-        wrong = self.rule(**dict(made))
-        if wrong:
+        made: dict[str, Argument] = {}
+        for name, value in given.items():
+            if value is not None:
+                made[name] = tuple(value) if isinstance(value, list) else value
+                words, holds = _CHECKS[name]
+                if not holds(made[name]):
+                    raise BadInput(f"{name}={made[name]!r} of {self.name} can't be taken; expected {words}")
+                if name in ("alpha", "halflife", "q"):
+                    made[name] = float(value)
+        if wrong := self.rule(**made):
             raise BadInput(f"{self.name} {wrong}")
-        return Transformation(self.name, tuple(made))
+        return Transformation(self.name, tuple(made.items()))
 
 
 @cache
@@ -232,7 +241,6 @@ TRANSFORMATIONS: Mapping[str, Operation] = {
 }
 """Every transformation by its name."""
 
-
 _AS_OBSERVED = (kernels.value, kernels.lag, kernels.lag_of_target, kernels.seasonal_lag)
 """What takes single values as they are."""
 
@@ -309,8 +317,8 @@ def reach(transformation: Transformation) -> int | None:
 
 def room(transformation: Transformation) -> int:
     """How many steps before the row an array has to begin at least; windows without an end need none of their own."""
-    spans = [
-        operation.back(**_lagged(given)) + (operation.memory(**given) or 1) - 1
+    spans = [  # what has no lag of its own ends at the origin
+        operation.back(**{"lag": 1} | given) + (operation.memory(**given) or 1) - 1
         for operation, given in _leaves(transformation)
     ]
     return max(spans, default=0)
@@ -333,7 +341,7 @@ def newest(transformation: Transformation, metric_type: str, own: str | None) ->
     `own` is the metric type that the transformation works on when it names none.
     """
     backs = [
-        operation.back(**_lagged(given))
+        operation.back(**{"lag": 1} | given)
         for operation, given in _leaves(transformation)
         if (given.get("of") or own) == metric_type
     ]
@@ -380,11 +388,6 @@ def _inner(transformation: Transformation) -> Iterator[Transformation]:
     return (one for one in transformation.given.values() if isinstance(one, Transformation))
 
 
-def _lagged(given: Arguments) -> Arguments:
-    """The arguments, with the lag of a transformation that has none of its own."""
-    return {"lag": 1} | given
-
-
 def _read(node: ast.expr, text: str) -> Transformation:
     name = node.func if isinstance(node, ast.Call) else node
     if not isinstance(name, ast.Name):
@@ -404,14 +407,6 @@ def _literal(node: ast.expr, text: str) -> Any:
         return ast.literal_eval(node)
     except ValueError as error:
         raise BadInput(f"{ast.unparse(node)!r} in {text!r} is not a number, text or list of texts") from error
-
-
-def _text(value: Argument) -> str:
-    if isinstance(value, Transformation):
-        return str(value)
-    if isinstance(value, tuple):
-        return json.dumps(list(value), ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:
@@ -452,13 +447,3 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bottom": _INNER,
 }
 """What each parameter takes, whichever transformation has it."""
-
-
-def _checked(operation: str, name: str, value: Any) -> Argument:
-    if isinstance(value, list):
-        value = tuple(value)
-    words, holds = _CHECKS[name]
-    if not holds(value):
-        raise BadInput(f"{name}={value!r} of {operation} can't be taken; expected {words}")
-    accepted: Argument = float(value) if name in ("alpha", "halflife", "q") else value
-    return accepted

@@ -16,14 +16,15 @@ from mlops.domain.features import FeatureDefinition, FeatureSet, FeatureSetDocum
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
 from mlops.features.definitions import checked_set, sources_of
+from mlops.features.panel import PanelInputs
+from mlops.features.point import Source
 from mlops.features.standard import STANDARD, standard
-from mlops.features.transformations import component, parse_transformation, remembers, years
+from mlops.features.transformations import column_of, component, parse_transformation, remembers, value, years
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
-from mlops.forecasting.lightgbm.design import Design
 from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.panels.arguments import choice, positive, whole_number
-from mlops.panels.calendar import Events
+from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
 
 __all__ = ["LightGBM"]
@@ -34,6 +35,32 @@ OWN = "y"
 """What the values of the series are called where nobody says which metric type they are of."""
 OBJECTIVES = ("l1", "l2", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
 """LightGBM's losses for numbers."""
+
+
+class Design(PanelInputs):
+    """A panel, and the columns that the model has: its features, then its covariates by their value at the target."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        known: Calendar,
+        horizon: int,
+        features: Sequence[FeatureDefinition],
+        covariates: Sequence[str] = (),
+        *,
+        target: str,
+    ) -> None:
+        super().__init__(panel, known, horizon, target=target)
+        self.columns = [column_of(one) for one in features] + [(value(), Source(name)) for name in covariates]
+
+    def learned(self, origins: Ints, step: int) -> Singles:
+        """The rows of one step ahead (series × origins, columns)."""
+        return self.matrix(self.columns, origins, step)
+
+    def asked(self, origins: Ints, steps: int) -> Singles:
+        """The rows of all steps up to `steps` (series × origins × steps, columns)."""
+        x = np.stack([self.learned(origins, step) for step in range(1, steps + 1)], axis=1)
+        return x.reshape(-1, x.shape[2])
 
 
 class LightGBM(Forecaster):
