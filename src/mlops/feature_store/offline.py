@@ -19,7 +19,7 @@ from mlops.domain.features import (
     Selection,
     SelectionDocument,
 )
-from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import Misused, NothingToDo, Refused, UnknownName
 from mlops.feature_store.build import Built, rows, why_no_rows
 from mlops.feature_store.digest import Fingerprint, fingerprint
@@ -125,8 +125,13 @@ def materialise(
     for a time that has not come, because more may be recorded until then.
     """
     checked_set(feature_set)
-    request = _Request(feature_set, _past(database, as_of), start, end)
     with database.transaction() as transaction:
+        now: datetime = transaction.value("now")
+        if as_of is not None and as_of > now:
+            raise Misused(
+                f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before"
+            )
+        request = _Request(feature_set, as_of or now, start, end)
         there = transaction.one("feature_build_by_digest", of=FeatureBuild, build_sha256=request.key)
     if there is not None:
         return Materialised(there, written=False)
@@ -205,14 +210,6 @@ def keep_builds(database: Database, feature_set: str, newest: int) -> Kept:
     return Kept(dropped, spared)
 
 
-def _past(database: Database, as_of: datetime | None) -> datetime:
-    with database.transaction() as transaction:
-        now: datetime = transaction.value("now")
-    if as_of is not None and as_of > now:
-        raise Misused(f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before")
-    return as_of or now
-
-
 @dataclass(frozen=True)
 class _Request:
     feature_set: FeatureSet
@@ -263,7 +260,8 @@ def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.Da
     selection = request.feature_set.selection
     with database.transaction() as transaction:
         ids = [place.series_id for place in series_of(transaction, selection)]
-    written, size = 0, _together(GRANULARITIES[selection.granularity])
+    steps = max(YEARS * GRANULARITIES[selection.granularity].per_year, FEWEST)
+    written, size = 0, max(int(ROWS / steps), 1)
     for begin in range(0, len(ids), size):
         some = ids[begin : begin + size]
         frame = rows(database, request.feature_set, request.as_of, start=request.start, end=request.end, series=some)
@@ -271,11 +269,6 @@ def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.Da
             yield frame
         written += len(frame)
         tell(written, begin + len(some), len(ids))
-
-
-def _together(granularity: Granularity) -> int:
-    """How many series are built and written together."""
-    return max(int(ROWS / max(YEARS * granularity.per_year, FEWEST)), 1)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +29,11 @@ class SeriesPlace:
     series_id: int
     time_zone: str
     labels: JsonObject
+
+    def label(self, key: str) -> str | None:
+        """A label as text."""
+        value = self.labels.get(key)
+        return None if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,8 @@ def read_sources(
             )
             histories = known({link.source_id for link in links})
             observed[source] = _linked(histories, links, ids, granularity, anchors, source.across)
-    texts = [place.labels for place in places]
     clocks = [Clock(int(anchor), place.time_zone) for anchor, place in zip(anchors, places, strict=True)]
-    grid = FeatureGrid(granularity, clocks, observed, lambda key: [_text(one.get(key)) for one in texts])
+    grid = FeatureGrid(granularity, clocks, observed, lambda key: [place.label(key) for place in places])
     return Sources(ids, own, grid)
 
 
@@ -225,10 +228,6 @@ def _together(rows: SourceValues, across: str) -> SourceValues:
 
 
 _JOINED = {"sum": np.add, "mean": np.add, "min": np.minimum, "max": np.maximum}
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _utc(time: datetime) -> np.datetime64:

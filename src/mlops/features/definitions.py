@@ -100,7 +100,13 @@ def checked_set(feature_set: FeatureSet) -> FeatureSet:
                 f"feature {one.name!r} is {one.granularity}, feature set {feature_set.name!r} is"
                 f" {feature_set.selection.granularity}; give both the same granularity"
             )
-        _no_leak(one, feature_set.selection.metric_type)
+        # what is to be predicted may be seen by its past only
+        metric_type, own = feature_set.selection.metric_type, next(iter(one.source_metric_types), None)
+        if newest(parse_transformation(one.transformation), metric_type, own) == 0:
+            raise BadInput(
+                f"feature {one.name!r} contains the {metric_type} of its own time, which is to be predicted; give"
+                f" {one.transformation} a lag of at least 1"
+            )
     return feature_set
 
 
@@ -177,13 +183,3 @@ def _name(what: str, name: str, pattern: re.Pattern[str]) -> None:
 def _choice(name: str, what: str, found: str, choices: Sequence[str]) -> None:
     if found not in choices:
         raise BadInput(f"feature {name!r}: {what} {found!r} can't be taken; expected {', '.join(choices)}")
-
-
-def _no_leak(one: FeatureDefinition, metric_type: str) -> None:
-    own = one.source_metric_types[0] if one.source_metric_types else None
-    seen = newest(parse_transformation(one.transformation), metric_type, own)
-    if seen == 0:
-        raise BadInput(
-            f"feature {one.name!r} contains the {metric_type} of its own time, which is to be predicted; give"
-            f" {one.transformation} a lag of at least 1"
-        )

@@ -160,9 +160,11 @@ class _Part(Inputs):
     def smoothed(self, source: Source, country: str | None, origins: Ints, step: int) -> Floats:
         key = (self._clock, source, country, step)
         if key not in self._forecasts:
-            panel = self._panel(source)
-            found = smoothing_forecasts(panel, Calendar.of(country), range(len(panel.index)), step)
-            self._forecasts[key] = found[:, :, step - 1].T.astype(np.float32).astype(float)  # as models keep them
+            steps, values = self.steps(), self.cells(source)  # by the clock of now
+            y = values.values[:, -values.first :]
+            panel = Panel(pd.RangeIndex(self._series), steps.local, y, steps.granularity, zone=UTC)
+            forecasts = smoothing_forecasts(panel, Calendar.of(country), range(len(panel.index)), step)
+            self._forecasts[key] = forecasts[:, :, step - 1].T.astype(np.float32).astype(float)  # as models keep them
         return np.where(origins >= 0, self._forecasts[key][:, np.maximum(origins, 0)], np.nan)
 
     def fill(self, into: Floats, rows: SourceValues, wanted: Column) -> None:
@@ -184,13 +186,6 @@ class _Part(Inputs):
             alike = np.array([one == clock for one in self._clocks])[:, None]
             whole = np.where(alike, compute(transformation, at), whole)
         return whole
-
-    def _panel(self, source: Source) -> Panel:
-        """The values of a source by the clock of now."""
-        steps, cells = self.steps(), self.cells(source)
-        return Panel(
-            pd.RangeIndex(self._series), steps.local, cells.values[:, -cells.first :], steps.granularity, zone=UTC
-        )
 
     def _placed(self, observed: SourceValues) -> Cells:
         some = observed.between(self._first, self._first + self._series)

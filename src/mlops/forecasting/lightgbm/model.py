@@ -281,7 +281,9 @@ class LightGBM(Forecaster):
         return x[seen], y[seen], target[seen]
 
     def _dataset(self, x: Singles, y: Floats) -> lgb.Dataset:
-        return lgb.Dataset(x, y, feature_name=_plain_names(self._names), params={"max_bin": 127, "verbosity": -1})
+        # LightGBM takes no name with a space or a sign of JSON: such a one is its number
+        names = [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(self._names)]
+        return lgb.Dataset(x, y, feature_name=names, params={"max_bin": 127, "verbosity": -1})
 
     def _stopped(self, x: Singles, y: Floats, early: npt.NDArray[np.bool_]) -> int:
         """How many trees forecast the newest targets best, when learned from the earlier ones."""
@@ -317,11 +319,6 @@ def _wanted(
         declared = features if isinstance(features, FeatureSet) else FeatureSet.of(features)
         return checked_set(declared), declared.names
     return None, tuple(one.name for one in standard(Selection(OWN, "daily"), "", tuple(features)))
-
-
-def _plain_names(names: Sequence[str]) -> list[str]:
-    """Names as LightGBM takes them: one with a space or a sign of JSON is its number."""
-    return [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(names)]
 
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:
