@@ -241,8 +241,8 @@ class Findings:
 
     def _repr_html_(self) -> str:
         """What drifted, the clearest first; the rest is counted."""
-        drifted = sorted((one for one in self.details if one.drifted), key=_rank, reverse=True)
-        rows = ((one.name, one.words, f"{one.statistic:.3g}", f"{one.threshold:.3g}") for one in drifted)
+        drifted = sorted((detail for detail in self.details if detail.drifted), key=_rank, reverse=True)
+        rows = ((detail.name, detail.words, f"{detail.statistic:.3g}", f"{detail.threshold:.3g}") for detail in drifted)
         quiet = len(self.details) - len(drifted)
         note = f"Within their limits: {quiet:,} more." if quiet else ""
         title = f"{len(drifted):,} finding{'' if len(drifted) == 1 else 's'}"

@@ -205,7 +205,9 @@ def impact(
         forecasts=forecasts[None].forecasts,
         series=forecasts[None].series,
         declared_sets=tuple(
-            one.name for one in known.sets.values() if digests & {each.sha256 for each in one.features}
+            feature_set.name
+            for feature_set in known.sets.values()
+            if digests & {each.sha256 for each in feature_set.features}
         ),
         built_sets=built,
         recommendations=recommendations,

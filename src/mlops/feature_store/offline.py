@@ -166,7 +166,9 @@ def read_build(
             as_of=as_of,
             start=start or datetime.min.replace(tzinfo=UTC),
             end=end or datetime.max.replace(tzinfo=UTC),
-            digests=None if isinstance(feature_set, str) else [one.sha256 for one in feature_set.features],
+            digests=None
+            if isinstance(feature_set, str)
+            else [definition.sha256 for definition in feature_set.features],
         )
         if build is None:
             at = f" --as-of {as_of.astimezone(UTC).isoformat()}" if as_of else ""
@@ -223,7 +225,7 @@ class _Request:
         whole = {
             "feature_set": self.feature_set.name,
             "label": self.feature_set.label,
-            "features": [[one.name, one.sha256] for one in self.feature_set.features],
+            "features": [[definition.name, definition.sha256] for definition in self.feature_set.features],
             "selection": self.feature_set.selection.document,
             "as_of": self.as_of.astimezone(UTC).isoformat(),
             "window": [None if time is None else time.astimezone(UTC).isoformat() for time in (self.start, self.end)],
@@ -281,7 +283,7 @@ class _Part:
 
 
 def _record(request: _Request, features: Mapping[str, RecordedFeature], parts: Sequence[_Part]) -> dict[str, object]:
-    whole = Fingerprint(parts[0].fingerprint.columns, pd.concat([one.fingerprint.parts for one in parts]))
+    whole = Fingerprint(parts[0].fingerprint.columns, pd.concat([part.fingerprint.parts for part in parts]))
     return {
         "build_sha256": request.key,
         "feature_set": request.feature_set.name,
@@ -293,8 +295,8 @@ def _record(request: _Request, features: Mapping[str, RecordedFeature], parts: S
         "window_end": request.end,
         "rows": whole.rows,
         "series": whole.parts["series_id"].nunique(),
-        "first_at": aware_utc(min(one.first for one in parts)),
-        "last_at": aware_utc(max(one.last for one in parts)),
+        "first_at": aware_utc(min(part.first for part in parts)),
+        "last_at": aware_utc(max(part.last for part in parts)),
         "content_sha256": whole.sha256,
     }
 
@@ -322,7 +324,7 @@ def _read(transaction: Transaction, build: FeatureBuild, start: datetime | None,
         1, "ds", np.concatenate([elements(row.ds, "datetime64[us]") for row in stored]).astype("datetime64[ns]")
     )
     frame.insert(2, "y", np.concatenate([elements(row.y, "float64") for row in stored]))
-    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
+    narrow = {definition.name: definition.dtype for definition in feature_set.features if definition.dtype != "float64"}
     features: dict[str, RecordedFeature] = {
         named["name"]: {"version": named["version"], "definition_sha256": named["definition_sha256"]}
         for named in build.features
@@ -333,7 +335,7 @@ def _read(transaction: Transaction, build: FeatureBuild, start: datetime | None,
 
 def _feature_set(transaction: Transaction, build: FeatureBuild) -> FeatureSet:
     """The set as it was declared when it was built, out of the recorded definitions."""
-    names = {one["definition_sha256"]: one["name"] for one in build.features}
+    names = {named["definition_sha256"]: named["name"] for named in build.features}
     recorded = transaction.rows("feature_definitions", of=DefinitionRow, digests=list(names))
     definitions = {row.name: FeatureDefinition.of(row.definition) for row in recorded}
     return FeatureSet(

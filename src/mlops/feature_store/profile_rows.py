@@ -202,8 +202,8 @@ class Rows:
     def _a_season_apart(self) -> tuple[Ints, Ints]:
         """The places of rows and of those a season before them."""
         before = np.searchsorted(self._keys, self._keys - self.granularity.season)
-        found = np.flatnonzero(self._keys[before] == self._keys - self.granularity.season)
-        return found, before[found]
+        later = np.flatnonzero(self._keys[before] == self._keys - self.granularity.season)
+        return later, before[later]
 
 
 def share_of(part: float, whole: float) -> float | None:

@@ -64,14 +64,14 @@ def _selected(database: Database, metric_type: str | None, wanted: Sequence[int]
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
         rows = selected_series(transaction, metric_type=metric_type, series_ids=wanted)
-    found = [row.series_id for row in rows]
-    unknown = sorted(set(wanted or ()) - set(found))
+    ids = [row.series_id for row in rows]
+    unknown = sorted(set(wanted or ()) - set(ids))
     if unknown:
-        raise UnknownName("series", unknown[0], map(str, found), stored=True)
-    if not found:
+        raise UnknownName("series", unknown[0], map(str, ids), stored=True)
+    if not ids:
         what = "" if metric_type is None else f" of {metric_type!r}"
         raise NothingToDo(f"there is no series{what}; see `mlops series list`")
-    return found
+    return ids
 
 
 def _frames(database: Database, ids: list[int]) -> Iterator[pd.DataFrame]:

@@ -99,7 +99,7 @@ def _check_labels(
 ) -> None:
     rows = transaction.rows("label_values", of=LabelValues, metric_type=metric_type, granularity=granularity)
     known = {row.key: row.values for row in rows}
-    whose = " ".join(one for one in (granularity, metric_type) if one)
+    whose = " ".join(name for name in (granularity, metric_type) if name)
     for key, value in labels.items():
         if key not in known:
             raise UnknownName(f"label of {whose}" if whose else "label", key, known, stored=True)

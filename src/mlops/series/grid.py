@@ -196,8 +196,8 @@ def robust_scale(away: Floats, *, still: float = np.nan) -> Floats:
 
 def _capped_mean(means: list[Floats]) -> Floats:
     """The mean across arrays (inf: missing), each value cut at TALLEST times the median across them."""
-    most = TALLEST * medians([one.copy() for one in means])
-    there = [~np.isinf(one) for one in means]
+    most = TALLEST * medians([mean.copy() for mean in means])
+    there = [~np.isinf(mean) for mean in means]
     total = np.zeros_like(most)
     for one, known in zip(means, there, strict=True):
         total += np.where(known, np.minimum(one, most), 0.0)

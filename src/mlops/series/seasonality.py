@@ -222,7 +222,7 @@ def _season(
 
 def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole: float) -> SeasonFound:
     scale = whole if whole else 1.0
-    index = tuple(round(float(one / scale), 4) if many else None for one, many in zip(level, counts, strict=True))
+    index = tuple(round(float(mean / scale), 4) if many else None for mean, many in zip(level, counts, strict=True))
     peak = int(np.argmax(np.where(counts > 0, level, -np.inf)))
     return SeasonFound(bool(believed), round(float(strength), 4), index, peak)
 

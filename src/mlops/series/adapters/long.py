@@ -50,13 +50,13 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
-    found = file_format(path)
-    if found == "parquet":
+    form = file_format(path)
+    if form == "parquet":
         return _typed(parquet.ParquetFile(path).iter_batches(batch_size=ROWS), str(path))
-    if found == "arrow":
+    if form == "arrow":
         reader = pa.ipc.open_file(path)
         return _typed((reader.get_batch(number) for number in range(reader.num_record_batches)), str(path))
-    unpacked = partial(opened, path, compressed=found == "gzip")
+    unpacked = partial(opened, path, compressed=form == "gzip")
     dialect = recognised(unpacked, str(path))
     return _csv(unpacked, dialect, str(path))
 
