@@ -1,7 +1,7 @@
 """A database and its transactions; every statement is a block of a file in `queries/`."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -125,7 +125,7 @@ class Transaction:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
         self._execute("lock", {"name": name})
 
-    def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
+    def _execute(self, query: str, parameters: Mapping[str, object]) -> sa.CursorResult[Any]:
         prepared = statement(query, archives=self._reads_archives)
         try:
             with _refusals():

@@ -397,9 +397,8 @@ def _read(node: ast.expr, text: str) -> Transformation:
     if not isinstance(node, ast.Call):
         return TRANSFORMATIONS[name.id]()
     values = [_literal(argument, text) for argument in node.args]
-    return TRANSFORMATIONS[name.id](
-        *values, **{keyword.arg or "**": _literal(keyword.value, text) for keyword in node.keywords}
-    )
+    named = {keyword.arg or "**": _literal(keyword.value, text) for keyword in node.keywords}
+    return TRANSFORMATIONS[name.id](*values, **named)
 
 
 def _literal(node: ast.expr, text: str) -> Any:
