@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import DBAPIError
 
 from mlops.db import Database
-from mlops.db.rows import column_faults
+from mlops.db.engine import column_faults
 from mlops.db.statements import named_blocks, statement
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -34,13 +34,24 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "date": (date,),
     "timestamptz": (datetime,),
+    "timestamp": (datetime,),
     "interval": (timedelta,),
     "bytea": (bytes,),
     "jsonb": (dict, list, str, int, float, bool),
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
-TYPED = ("analytics", "db", "feature_store", "monitoring", "policy", "simulation", "tracking", "training")
+TYPED = (
+    "analytics",
+    "db",
+    "feature_store",
+    "monitoring",
+    "policy",
+    "series",
+    "simulation",
+    "tracking",
+    "training",
+)
 """Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""
