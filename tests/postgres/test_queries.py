@@ -48,6 +48,7 @@ TYPED = (
     "monitoring",
     "policy",
     "series",
+    "serving",
     "simulation",
     "tracking",
     "training",
