@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -37,6 +38,7 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
     "interval": (timedelta,),
     "bytea": (bytes,),
+    "uuid": (UUID,),
     "jsonb": (dict, list, str, int, float, bool),
     "json": (dict, list, str, int, float, bool),
 }
@@ -153,9 +155,10 @@ def test_columns_that_are_no_fields_are_refused(database: Database):
 
 
 @pytest.fixture(scope="module")
-def described(new_database: Any, migrated: str) -> Iterator[dict[str, list[tuple[str, str]]]]:
+def described(new_database: Any, with_mlflow: str) -> Iterator[dict[str, list[tuple[str, str]]]]:
     """By query its columns and their types, as PostgreSQL describes the prepared statement."""
-    with new_database("described", template=migrated) as (_, url), psycopg.connect(url) as connection:
+    with new_database("described", template=with_mlflow) as (_, url), psycopg.connect(url) as connection:
+        connection.execute("set search_path = public, mlflow")  # some read the registry's own tables
         for name, block in named_blocks().items():
             if re.search(r"create temporary (table|view)", block.text) and name != "create_archived_tables":
                 connection.execute(str(statement(name)))

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 
 import yaml
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
 
 import mlflow
 from mlops.db import Database
@@ -44,6 +46,8 @@ __all__ = [
     "load_from",
     "load_model",
     "load_refusal",
+    "load_sized",
+    "signature_in",
     "signature_of",
     "why_not_loaded",
 ]
@@ -68,6 +72,8 @@ CACHE = "__pycache__"
 PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 OUR_LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
 Signature = dict[str, dict[str, str]]
+ALONE = threading.Lock()
+"""MLflow loads one at a time: what it may unpickle is a variable of the process, a model from code one of MLflow's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +130,21 @@ def load_model(database: Database, version: ModelVersion, *, undecided: bool = F
 
     Raises what `checked_files` and `load_from` raise.
     """
+    return load_sized(database, version, undecided=undecided)[0]
+
+
+def load_sized(database: Database, version: ModelVersion, *, undecided: bool = False) -> tuple[Any, int]:
+    """The same, and how many bytes its files have."""
     folder = tempfile.TemporaryDirectory(prefix="mlops-model-")
     try:
-        loaded = load_from(checked_files(database, version, Path(folder.name), undecided=undecided), version)
+        model = checked_files(database, version, Path(folder.name), undecided=undecided)
+        size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+        loaded = load_from(model, version)
     except BaseException:
         folder.cleanup()
         raise
     weakref.finalize(loaded, folder.cleanup)
-    return loaded
+    return loaded, size
 
 
 def load_from(model: Path, version: ModelVersion) -> Any:
@@ -144,7 +157,7 @@ def load_from(model: Path, version: ModelVersion) -> Any:
         raise Refused(f"{version.uri} is not loaded: {why}; nothing of it was run")
     try:
         # MLflow takes skops for a pickle, for a model may list types to trust; `refusal` has compared these with ours
-        with _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
+        with ALONE, _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
             return mlflow.pyfunc.load_model(str(model), suppress_warnings=True)  # nobody hears them, and they take time
     except (MlflowException, OSError) as error:
         raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
@@ -259,6 +272,11 @@ def signature_of(database: Database, version: ModelVersion) -> Signature:
             signature = mlflow_model(_model_file(database, version, folder)).signature
         except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
             return {}
+    return signature_in(signature)
+
+
+def signature_in(signature: ModelSignature | None) -> Signature:
+    """The same of a signature of MLflow's; empty where there is none, or none of inputs."""
     if signature is None or signature.inputs is None:
         return {}
     columns = [_column(column, place) for place, column in enumerate(signature.inputs.inputs)]
