@@ -4,12 +4,12 @@ import ast
 import importlib
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 from uuid import UUID
 
 import psycopg
@@ -42,7 +42,16 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
-TYPED = ("analytics", "db", "tracking")
+TYPED = (
+    "analytics",
+    "db",
+    "feature_store",
+    "monitoring",
+    "policy",
+    "simulation",
+    "tracking",
+    "training",
+)
 """Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""
@@ -202,5 +211,5 @@ def _fits(hint: Any, kind: str) -> bool:
         return any(_fits(one, kind) for one in get_args(hint) if one is not type(None))
     if get_origin(hint) is Literal:
         return all(isinstance(one, PYTHON[kind]) for one in get_args(hint))
-    plain = get_origin(hint) or hint
-    return plain is list if kind.endswith("[]") else plain in PYTHON[kind]
+    plain = dict if is_typeddict(hint) else get_origin(hint) or hint
+    return plain in (list, Sequence) if kind.endswith("[]") else plain in PYTHON[kind]

@@ -34,11 +34,13 @@ class LimitPolicy:
 class LogPolicy:
     """`[log]`: whose inputs are kept, the share where they are sampled, and the room that waiting records may take.
 
-    Fields that are declared personal are never kept, whatever is said here.
+    `personal` is where fields are declared personal: columns of inputs, of outputs and of the business context by name,
+    whatever their case. They are never kept, whatever else is said here.
     """
 
     inputs: str = "all"
     share: float = 0.1
+    personal: tuple[str, ...] = ()
     memory_mb: float = 64.0
     spool_mb: float = 1024.0
 
