@@ -7,13 +7,14 @@ origin the values that stood then.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from mlops import parallel
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.forecasts import LEVELS, bias, coverage, interval_pinball, wape
 from mlops.domain.granularity import Granularity, labels_ends
 from mlops.errors import HistoryTooShort
@@ -47,7 +48,7 @@ class Candidate:
 
     name: str
     kind: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Parameters = field(default_factory=dict)
 
 
 class Past(Protocol):
@@ -91,7 +92,7 @@ class FinishedFit:
 
 def backtest(
     kind: str,
-    params: Mapping[str, Any],
+    params: Parameters,
     frame: Table,
     cutoffs: Sequence[pd.Timestamp],
     horizon: int,
@@ -235,7 +236,7 @@ def _do(past: Past, job: _Job) -> FinishedFit:
     )
 
 
-def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Timestamp) -> dict[str, Any]:
+def _known(params: Parameters, granularity: Granularity, cutoff: pd.Timestamp) -> JsonObject:
     """The arguments without the events that nobody had announced by the cutoff."""
     found = dict(params) | {"freq": granularity.name}
     if params.get("events") is not None:

@@ -183,14 +183,14 @@ def compare(
     return _paired({name: made[name] for name in named}, confidence)
 
 
-def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[str, Any]:
+def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[str, str | Forecaster | pd.DataFrame]:
     """The models by name, frames as ours; their columns may be called as those of the observations."""
     if isinstance(models, str | Forecaster | pd.DataFrame):
         models = [models]
     given = list(models.items()) if isinstance(models, Mapping) else [("", one) for one in models]
-    found: dict[str, Any] = {}
+    found: dict[str, str | Forecaster | pd.DataFrame] = {}
     for name, one in given:
-        several: dict[str, Any]
+        several: dict[str, str | Forecaster | pd.DataFrame]
         if isinstance(one, type):
             check_model(one)
         if isinstance(one, Forecaster):
@@ -199,7 +199,7 @@ def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[st
             forecaster(one)  # or it is refused with the kinds that there are
             several = {name or one: one}
         else:
-            several = _foreign(name, one, form)
+            several = {**_foreign(name, one, form)}
         twice = set(several) & set(found)
         if twice:
             raise BadInput(f"two models are called {min(twice)!r}; pass a mapping from names to models")

@@ -33,9 +33,11 @@ def _draw(figure: Figure, found: StoredForecast) -> None:
     observed = every.merge(found.observed, on="ds", how="left")  # a step without a value breaks the line
     axes.fill_between(rows["ds"], rows["lo_95"], rows["hi_95"], color=BAND_95, linewidth=0, label="95 % interval")
     axes.fill_between(rows["ds"], rows["lo_80"], rows["hi_80"], color=BAND_80, linewidth=0, label="80 % interval")
-    dot: dict[str, Any] = {"marker": "o", "markersize": 2.6}
-    axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=2, label="forecast", **dot)
-    axes.plot(observed["ds"], observed["y"], color=INK, linewidth=1.1, label="observed", **dot)
+    for table, column, color, width, label in (
+        (rows, "y_hat", BLUE, 2, "forecast"),
+        (observed, "y", INK, 1.1, "observed"),
+    ):
+        axes.plot(table["ds"], table[column], color=color, linewidth=width, label=label, marker="o", markersize=2.6)
     cut, dashed = axes.get_xaxis_transform(), (0, (4, 3))
     axes.plot(pd.DatetimeIndex([found.cutoff] * 2), [0, 1], color=SOFT, linewidth=1, linestyle=dashed, transform=cut)
     axes.annotate(

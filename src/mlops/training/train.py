@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
@@ -27,8 +27,10 @@ from mlops.panels.files import read_file
 from mlops.panels.from_frame import Panels
 from mlops.series.totals import Totals, totals_of
 from mlops.times import aware_utc
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.bridge.sync import register_version, sync
 from mlops.tracking.environment import installed
+from mlops.tracking.lineage import Declaration
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_run_table
 from mlops.tracking.store import Store
@@ -127,18 +129,18 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
 def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
     """The spec, with what a step without service means for its metric type; it is part of the recipe."""
     with database.transaction() as transaction:
-        known = {metric.name: metric.absence for metric in transaction.rows("metric_types", of=MetricType)}
-    if known[metric_type] == "nothing":
+        absences = {declared.name: declared.absence for declared in transaction.rows("metric_types", of=MetricType)}
+    if absences[metric_type] == "nothing":
         return spec
-    return replace(spec, params={"absence": known[metric_type], **spec.params})
+    return replace(spec, params={"absence": absences[metric_type], **spec.params})
 
 
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
     """The newest version of a name that was trained for a request, as anchored: anybody may write tags."""
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        row = transaction.one("version_of_request", name=name, request=request)
-    return None if row is None else resolve(store, uri_of(name, row["version"]))
+        version = transaction.value("version_of_request", name=name, request=request)
+    return None if version is None else resolve(store, uri_of(name, version))
 
 
 def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
@@ -164,8 +166,9 @@ def backtests(
 ) -> dict[str, pd.DataFrame]:
     """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
     cutoffs = cutoffs or _cutoffs(spec, frame)
-    common: dict[str, Any] = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
-    common |= {"covariates": list(spec.covariates)} if spec.covariates else {}
+    common: JsonObject = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
+    if spec.covariates:
+        common["covariates"] = list(spec.covariates)
     tested = {
         "backtest": backtest(
             spec.kind, spec.forecaster_params, frame, cutoffs, spec.horizon, refit_every=spec.refit_every
@@ -299,7 +302,7 @@ def _record(spec: TrainingSpec, data: TrainingData) -> Record:
     return Record.of(data.frame, installed(), known_days)
 
 
-def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(params: Parameters) -> JsonObject:
     """Parameters as a run shows them: of a feature set its name; the whole is in the recipe."""
     return {
         name: value["name"] if name == "features" and isinstance(value, Mapping)
@@ -309,50 +312,55 @@ def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _origin(data: TrainingData) -> dict[str, Any]:
+def _origin(data: TrainingData) -> dict[str, str]:
     """Where the data are from, as parameters of the run."""
     if data.selection is not None:
         return {"metric_type": data.selection.metric_type}
-    return {name: value for name, value in (data.source or {}).items() if name not in ("series", "granularity")}
+    assert data.source is not None
+    return {"file": data.source["file"], "sha256": data.source["sha256"]}
 
 
 def _lineage(
     spec: TrainingSpec, data: TrainingData, record: Record, fitted: Forecaster, database: Database
-) -> dict[str, Any]:
-    """What `declare` wants to know, apart from what the model itself says.
+) -> Declaration:
+    """What the training declares of its model.
 
     The series of a file are not in the database, so neither they nor features of theirs are named: its `source` is.
     """
     observed = data.frame.loc[data.frame["y"].notna(), "ds"]
-    common = {
+    declaration: Declaration = {
+        "features": {},
         "label": "value",
         "as_of": spec.as_of,
         "trained_from": aware_utc(observed.min()),
         "trained_to": aware_utc(observed.max()),
-        **record.data.facts,
+        "rows": record.data.rows,
+        "columns": record.data.columns,
+        "content_sha256": record.data.sha256,
         "recipe": spec.recipe,
     }
     if data.selection is None:
-        return common | {"features": {}, "source": dict(data.source or {})}
-    features = register_features(database, fitted.definitions(data.selection, spec.owner))
-    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance().items()}
-    return common | {
-        "features": {name: one | shares.get(name, {}) for name, one in features.items()},
-        "selection": data.selection,
-        "series": tuple(int(series) for series in sorted(data.frame["series_id"].unique())),
-    }
+        assert data.source is not None
+        declaration["source"] = data.source
+        return declaration
+    declaration["features"] = register_features(database, fitted.definitions(data.selection, spec.owner))
+    for name, share in fitted.importance().items():
+        if name in declaration["features"]:
+            declaration["features"][name]["importance"] = round(share, 9)
+    declaration["selection"] = data.selection
+    declaration["series"] = tuple(int(series) for series in sorted(data.frame["series_id"].unique()))
+    return declaration
 
 
 def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
     """What an earlier call has trained, as it was recorded."""
-    with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version)
+    row = live_version(database, version)
     assert row is not None
-    metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("importance.")}
+    metrics = {name: value for name, value in row.metrics.items() if not name.startswith("importance.")}
     return Trained(
         version,
         metrics,
-        read_run_table(store, version.run_id, "excluded_series", lineage=row["lineage"]),
+        read_run_table(store, version.run_id, "excluded_series", lineage=row.lineage),
         repeated=True,
     )
 

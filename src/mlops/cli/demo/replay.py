@@ -88,12 +88,12 @@ def phases(database: Database) -> list[dict[str, Any]]:
     """WAPE of the freshest forecasts and of the naive, before, in and after the lockdown, as far as replayed."""
     weeks, averages = weekly_accuracy(database, MODEL, MONDAYS[-1]), []
     for name, (start, end) in PHASES.items():
-        inside = [week for week in weeks if start <= week["week"] < end]
-        size = sum(week["size"] for week in inside)
+        inside = [week for week in weeks if start <= week.week < end]
+        size = sum(week.size for week in inside)
         if not size:
             continue
         figures = {
-            key: sum(week[key] * week["size"] for week in inside) / size
+            key: sum(getattr(week, key) * week.size for week in inside) / size
             for key in ("wape", "wape_naive", "coverage_80")
         }
         averages.append({"phase": name, "weeks": len(inside)} | figures)

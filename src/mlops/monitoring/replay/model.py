@@ -1,7 +1,6 @@
 """A registered model's history to be replayed: honest forecasts of its past, on what was recorded by a time."""
 
 import math
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from mlops.db import Database
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.domain.lineage import trained_here, why_not_here
+from mlops.domain.lineage import LineageDocument, Recipe, trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.evaluation.backtest import Candidate, Newest, fit_and_forecast, origins, with_outcomes
 from mlops.feature_store.build import selection_history, values
@@ -29,6 +28,7 @@ from mlops.panels.from_frame import Panels
 from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import aware_utc, naive_utc
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
@@ -122,23 +122,21 @@ def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple
     return choose_slices(places, baseline, policy.slices)
 
 
-def _lineage(database: Database, version: ModelVersion) -> dict[str, Any]:
+def _lineage(database: Database, version: ModelVersion) -> LineageDocument:
     """The lineage as it was anchored, whatever the model says now."""
-    with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version)
-    if row is None or row["created_at"] != version.created_at:
+    row = live_version(database, version)
+    if row is None:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
-    lineage: dict[str, Any] = row["lineage"] or {}
-    if not trained_here(lineage):
-        why = row["lineage_problem"] or why_not_here(lineage)
+    if not trained_here(row.lineage):
+        why = row.lineage_problem or why_not_here(row.lineage)
         raise Refused(
             f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"
         )
-    return lineage
+    return row.lineage
 
 
 def _own(
-    store: Store, version: ModelVersion, lineage: Mapping[str, Any], reach: Reach, as_of: datetime
+    store: Store, version: ModelVersion, lineage: LineageDocument, reach: Reach, as_of: datetime
 ) -> pd.DataFrame | None:
     """The freshest forecasts of the version's backtest, if they are long enough and no younger than `as_of`."""
     if datetime.fromisoformat(lineage["as_of"]) > as_of:
@@ -154,7 +152,7 @@ def _own(
 def _anew(
     database: Database,
     observed: pd.DataFrame,
-    lineage: Mapping[str, Any],
+    lineage: LineageDocument,
     reach: Reach,
     as_of: datetime,
     told: Progress,
@@ -182,7 +180,7 @@ def _anew(
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
 
 
-def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(recipe: Recipe) -> dict[str, Any]:
     events = {"events": recipe["events"]} if recipe.get("events") else {}
     return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
 

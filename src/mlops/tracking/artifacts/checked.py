@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 
 import mlflow
 from mlops.db import Database
-from mlops.domain.canonical import one_line
+from mlops.domain.canonical import JsonObject, one_line
 from mlops.domain.lineage import changed_files
 from mlops.errors import MlopsError, ModelNotFound, Refused
 from mlops.tracking.alerts import review
@@ -266,7 +266,7 @@ def _model_file(database: Database, version: ModelVersion, folder: str) -> Path:
     return path.parent
 
 
-def _function(model: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _function(model: Path) -> tuple[JsonObject, JsonObject]:
     """The flavours of a model in a folder, and that by which MLflow's pyfunc loads it."""
     flavors = dict(model_card(model)["flavors"])
     return flavors, dict(flavors["python_function"])
@@ -283,7 +283,7 @@ def _makes_forecasts(path: str) -> bool:
     return path.startswith(f"{ARTIFACTS}/") or ("/" not in path and path.endswith(".py"))
 
 
-def _refusal_of_code(model: Path, function: Mapping[str, Any]) -> str | None:
+def _refusal_of_code(model: Path, function: JsonObject) -> str | None:
     """Of a model from code: it has to be a file of a release, which reads the artifacts that lie in their place."""
     said = function.get("model_code_path")
     if not isinstance(said, str) or function.get("data") or function.get("python_model"):
@@ -300,21 +300,21 @@ def _refusal_of_code(model: Path, function: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _of_lightgbm(library: Mapping[str, Any]) -> str | None:
+def _of_lightgbm(library: JsonObject) -> str | None:
     kind = library.get("model_class", "lightgbm.basic.Booster")
     return None if kind == "lightgbm.basic.Booster" else f"its {one_line(repr(kind))} is pickled"
 
 
-def _of_prophet(_: Mapping[str, Any]) -> str | None:
+def _of_prophet(_: JsonObject) -> str | None:
     return None
 
 
-def _of_xgboost(library: Mapping[str, Any]) -> str | None:
+def _of_xgboost(library: JsonObject) -> str | None:
     kind = library.get("model_class", "xgboost.core.Booster")
     return None if kind in XGBOOST else f"its class {one_line(repr(kind))} is none of XGBoost"
 
 
-def _of_sklearn(library: Mapping[str, Any]) -> str | None:
+def _of_sklearn(library: JsonObject) -> str | None:
     if library.get("serialization_format") != "skops":
         return "its scikit-learn model is pickled; MLflow writes one without by serialization_format='skops'"
     asked = library.get("skops_trusted_types") or []

@@ -6,7 +6,6 @@ disappears from the registry keeps its row. The files of new versions are read a
 version that is registered here is anchored in the transaction that mirrors it: nobody sees it without its anchor.
 """
 
-import json
 import math
 import re
 import time
@@ -14,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol, TypedDict
 
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 
 from mlops.db import Database, Transaction
 from mlops.db.retry import again_when_lost
 from mlops.db.snapshot import open_snapshot
+from mlops.domain.lineage import LineageDocument
 from mlops.errors import Refused
 from mlops.tracking.bridge.calendars import mirror_calendars
 from mlops.tracking.bridge.identity import MirroredModel, RegistryModel, recognise
@@ -134,6 +134,19 @@ def register_version(
     return new.version()
 
 
+class AnchorDocument(TypedDict):
+    """What is anchored of a version that was trained here, as `anchor_trained_version` takes it."""
+
+    name: str
+    version: int
+    created_at: str
+    lineage: LineageDocument
+    lineage_sha256: str
+    files: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
 @dataclass(slots=True)
 class _New:
     """A version to be registered, once, however often the transaction around it has to be tried."""
@@ -152,14 +165,14 @@ class _New:
             )
         return self.added
 
-    def anchor(self) -> dict[str, Any]:
-        """The document that `anchor_trained_version` takes."""
+    def anchor(self) -> AnchorDocument:
+        """What its training says of it; nothing is read back."""
         version, logged = self.version(), self.logged
         return {
             "name": version.name,
             "version": version.version,
             "created_at": version.created_at.isoformat(),
-            "lineage": json.loads(logged.lineage.to_json()),
+            "lineage": logged.lineage.document,
             "lineage_sha256": logged.lineage.sha256,
             "files": dict(logged.files),
             "metrics": {name: value for name, value in logged.metrics.items() if math.isfinite(value)},
