@@ -41,7 +41,7 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
-TYPED = ("analytics", "db", "feature_store", "series", "tracking", "training")
+TYPED = ("analytics", "db", "feature_store", "monitoring", "series", "tracking", "training")
 """Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""

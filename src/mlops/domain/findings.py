@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal, TypedDict, cast
@@ -14,13 +14,17 @@ __all__ = [
     "FEWEST_DAYS",
     "Action",
     "Benefit",
+    "BenefitDocument",
     "Change",
+    "ChangeDocument",
     "Finding",
     "FindingKind",
     "Findings",
     "Measure",
     "Movement",
     "Recommendation",
+    "RecordedFinding",
+    "ShownBenefit",
     "plain",
     "todo",
 ]
@@ -81,7 +85,7 @@ def plain(detail: str) -> str:
 
 
 class ChangeDocument(TypedDict):
-    """A change as it is stored beside its finding; times as ISO 8601."""
+    """A `Change` as it is stored beside its finding; times are ISO 8601."""
 
     what: str
     now: float
@@ -90,7 +94,7 @@ class ChangeDocument(TypedDict):
     days: int
     since: str | None
     ended: str | None
-    weeks: list[float | None]
+    weeks: Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +124,18 @@ class Change:
         )
 
     def to_json(self) -> ChangeDocument:
-        """As it is stored beside the finding."""
+        """As it is stored beside the finding; the time as ISO 8601."""
         times = {name: time and time.isoformat() for name, time in (("since", self.since), ("ended", self.ended))}
         return cast("ChangeDocument", asdict(self) | times)
 
     @classmethod
     def from_json(cls, stored: ChangeDocument) -> "Change":
         """What `to_json` has stored."""
-        since, ended = (time and datetime.fromisoformat(time) for time in (stored["since"], stored["ended"]))
-        return cls(
-            stored["what"],
-            stored["now"],
-            stored["usual"],
-            stored["unit"],
-            stored["days"],
-            since or None,
-            ended or None,
-            tuple(stored["weeks"]),
+        since, ended = (
+            None if time is None else datetime.fromisoformat(time) for time in (stored["since"], stored["ended"])
         )
+        now, usual, weeks = stored["now"], stored["usual"], tuple(stored["weeks"])
+        return cls(stored["what"], now, usual, stored["unit"], stored["days"], since, ended, weeks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +189,33 @@ class Finding:
     def clearness(self) -> float:
         """How many times its limit the statistic is; NaN where nothing was judged."""
         return self.statistic / self.threshold if self.threshold > 0 else self.statistic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedFinding:
+    """A finding as it is stored; `place` is what people call the series that it is about, None where it is about none.
+
+    `statistic` and `threshold` are None where nothing was judged.
+    """
+
+    kind: FindingKind
+    subject: str
+    slice: str
+    statistic: float | None
+    threshold: float | None
+    drifted: bool
+    detail: str
+    change: ChangeDocument | None
+    place: str | None
+
+    @property
+    def finding(self) -> Finding:
+        """The finding itself."""
+        nan = math.nan
+        statistic, threshold = (nan if one is None else one for one in (self.statistic, self.threshold))
+        change = None if self.change is None else Change.from_json(self.change)
+        about = (self.detail, self.slice, self.place or "", change)
+        return Finding(self.kind, self.subject, statistic, threshold, self.drifted, *about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +287,32 @@ def _rank(finding: Finding) -> tuple[bool, float]:
     return finding.drifted, -math.inf if math.isnan(clear) else clear
 
 
+class BenefitDocument(TypedDict):
+    """A `Benefit` as it is stored: what `analytics.is_benefit` takes."""
+
+    wape: float
+    wape_low: float
+    wape_high: float
+    money: float
+    money_low: float
+    money_high: float
+    currency: str
+    days: int
+
+
+class ShownBenefit(TypedDict):
+    """A benefit as people and programs are shown it; money is None where prices are, or were, placeholders."""
+
+    money: float | None
+    money_low: float | None
+    money_high: float | None
+    currency: str | None
+    wape: float
+    wape_low: float
+    wape_high: float
+    days: int
+
+
 @dataclass(frozen=True, slots=True)
 class Benefit:
     """What another model saves on the same days: of the WAPE, and in money per week; each with its interval.
@@ -284,9 +335,9 @@ class Benefit:
         """Whether the error is smaller beyond chance."""
         return self.wape_low > 0
 
-    def to_json(self) -> dict[str, float | str]:
+    def to_json(self) -> BenefitDocument:
         """The document that `analytics.is_benefit` takes."""
-        return asdict(self)
+        return cast("BenefitDocument", asdict(self))
 
     def __str__(self) -> str:
         money = (

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.domain.canonical import JsonObject
+from mlops.domain.findings import Action, ShownBenefit
 from mlops.domain.lineage import LineageDocument
 
-__all__ = ["OpenRecommendation", "StoredRecommendation"]
+__all__ = ["OpenRecommendation", "RecommendationState", "StoredRecommendation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,12 @@ class OpenRecommendation:
     name: str
     version: int
     as_of: datetime
-    action: str
+    action: Action
     reasons: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecommendation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendationState:
     """A recommendation about a version, with its newest decision (None: nobody has decided) and what came of it.
 
     `rollback_version` is the version that it would bring back, or that the champion stands in for; `stands` is the
@@ -32,7 +32,7 @@ class StoredRecommendation:
 
     recommendation_id: int
     as_of: datetime
-    action: str
+    action: Action
     reasons: list[str]
     evidence: dict[str, float]
     rule_version: str
@@ -43,13 +43,13 @@ class StoredRecommendation:
     retrained_version_id: int | None
     challenger: str | None
     onset_at: datetime | None
-    expected_benefit: JsonObject | None
+    expected_benefit: ShownBenefit | None
     cost: float | None
     horizon_weeks: int | None
     expires_at: datetime | None
     held_by: int | None
     replaced_by: int | None
-    realised_benefit: JsonObject | None
+    realised_benefit: ShownBenefit | None
     realised_at: datetime | None
     created_at: datetime
     done_at: datetime | None
@@ -58,10 +58,8 @@ class StoredRecommendation:
     version: int
     kind: str | None
     run_id: str | None
-    lineage: LineageDocument | None
     deleted_at: datetime | None
     rollback_version: int | None
-    rollback_lineage: LineageDocument | None
     retrained_version: int | None
     promoted: bool
     applied: bool
@@ -71,3 +69,11 @@ class StoredRecommendation:
     until: datetime | None
     decided_at: datetime | None
     stands: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecommendation(RecommendationState):
+    """The row of a recommendation, with what the version and the rollback's target were made of."""
+
+    lineage: LineageDocument | None
+    rollback_lineage: LineageDocument | None

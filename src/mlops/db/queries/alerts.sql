@@ -149,7 +149,7 @@ select alert_id, channel, event, number from wanted
 
 -- name: claim_alert_delivery
 -- one due message of a channel, locked until the transaction ends; a message that another worker holds is skipped
-select d.delivery_id, d.alert_id, d.channel, d.event, d.number, d.attempts, a.kind, a.subject, a.severity, a.message, a.todo,
+select d.delivery_id, d.alert_id, d.channel, d.event, d.number, a.kind, a.subject, a.severity, a.message, a.todo,
        coalesce(a.owner, o.owners ->> v.name, o.owners ->> 'default') as owner, a.opened_at, a.resolved_at
   from analytics.alert_deliveries d
   join analytics.alerts a using (alert_id)
@@ -174,7 +174,7 @@ update analytics.alert_deliveries
  where delivery_id = :delivery_id
 
 -- name: waiting_alert_deliveries
--- by channel, how many messages wait, since when, and why the last attempt failed
-select d.channel, count(*) as waiting, min(d.queued_at) as since, min(d.due_at) as due_at,
+-- by channel, how many messages wait, and why the last attempt failed
+select d.channel, count(*) as waiting,
        (array_agg(d.problem order by d.due_at desc) filter (where d.problem is not null))[1] as problem
   from analytics.alert_deliveries d where d.sent_at is null group by d.channel order by d.channel

@@ -34,7 +34,7 @@ class Decision:
 
     recommendation_id: int
     action: str
-    cause: frozenset[str]
+    cause: list[str]
     severity: float
     money: float | None
     decision: str
@@ -140,7 +140,7 @@ def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> 
     The same is the same action for no new cause. What is held is watched; a watch that is held asks for nothing.
     """
     for decision in decisions:
-        same = found.action == decision.action and set(found.cause) <= decision.cause
+        same = found.action == decision.action and set(found.cause) <= set(decision.cause)
         is_worse = found.severity > worse * decision.severity
         if found.benefit is not None and decision.money is not None:
             is_worse = is_worse or found.benefit.money > worse * max(decision.money, 0)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,37 @@ __all__ = ["ACTIONS", "Backtest", "backtest_monitor"]
 ACTIONS = {"investigate_data": "investigate the data", "prove": "try a refit", "watch": "watch", "none": "nothing"}
 """What an alarm asks for, in words; the most urgent first."""
 MOSTLY_CALM = 0.25  # of the weeks in alarm: what is found beyond them is then hardly disturbed
+
+
+class WeekDocument(TypedDict):
+    """A week of the replay at the policy's budget; `drifted` are findings."""
+
+    end: pd.Timestamp
+    action: str
+    needs_person: bool
+    loss: float
+    drifted: list[dict[str, object]]
+
+
+BacktestDocument = TypedDict(
+    "BacktestDocument",
+    {
+        "title": str,
+        "source": str,
+        "fitted_from": pd.Timestamp,
+        "from": pd.Timestamp,
+        "to": pd.Timestamp,
+        "weeks": int,
+        "currency": str | None,
+        "policy_budget": float,
+        "changes_per_year": float,
+        "budgets": list[dict[str, object]],
+        "best": dict[str, object] | None,
+        "checks": list[WeekDocument],
+        "usual_loss": float,
+    },
+)
+"""A backtest as data: each budget as `AtBudget` without its weeks, the best as `Best`, None where nothing is priced."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +154,7 @@ class Backtest:
             " count as false, though some may have been true."
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> BacktestDocument:
         """Everything as data."""
         case = self.case
         return {
@@ -136,9 +167,9 @@ class Backtest:
             "currency": self.currency or None,
             "policy_budget": self.budget,
             "changes_per_year": self.question.changes_per_year,
-            "budgets": [_at(one, priced=self.priced) for one in self.tradeoff.budgets],
+            "budgets": [_at(budget, priced=self.priced) for budget in self.tradeoff.budgets],
             "best": asdict(self.tradeoff.best) if self.priced else None,
-            "checks": [_check(one, loss) for one, loss in zip(self.now.weeks, self.losses, strict=True)],
+            "checks": [_check(week, loss) for week, loss in zip(self.now.weeks, self.losses, strict=True)],
             "usual_loss": self.usual_loss,
         }
 
@@ -177,17 +208,17 @@ def _loss(case: Case, rows: pd.DataFrame) -> float:
     return float(np.nanmean(size)) if np.isfinite(size).any() else math.nan
 
 
-def _at(one: AtBudget, *, priced: bool) -> dict[str, Any]:
+def _at(one: AtBudget, *, priced: bool) -> dict[str, object]:
     """A budget without its weeks, which only that of the policy shows, and without costs that nobody set."""
     left_out = {"weeks"} if priced else {"weeks", "review", "total", "best_in"}
-    found = {name: value for name, value in asdict(one).items() if name not in left_out}
+    shown: dict[str, object] = {name: value for name, value in asdict(one).items() if name not in left_out}
     if not priced:
-        found["found"] = [{**change, "excess": None} for change in found["found"]]
-    return found
+        shown["found"] = [{**asdict(change), "excess": None} for change in one.found]
+    return shown
 
 
-def _check(week: ReplayedWeek, loss: float) -> dict[str, Any]:
-    drifted = [asdict(one) for one in week.findings.details if one.drifted]
+def _check(week: ReplayedWeek, loss: float) -> WeekDocument:
+    drifted = [asdict(finding) for finding in week.findings.details if finding.drifted]
     return {"end": week.end, "action": week.action, "needs_person": week.needs_person, "loss": loss, "drifted": drifted}
 
 

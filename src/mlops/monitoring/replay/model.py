@@ -4,7 +4,6 @@ import math
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
@@ -12,13 +11,14 @@ from mlops.db import Database
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.domain.lineage import LineageDocument, Recipe, trained_here, why_not_here
+from mlops.domain.lineage import LineageDocument, trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.evaluation.backtest import Candidate, Newest, fit_and_forecast, origins, with_outcomes
 from mlops.feature_store.build import selection_history, values
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.feature_store.store import watched_of
 from mlops.features.definitions import sources_of
+from mlops.monitoring.decide.challenge import recipe_arguments
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose_slices
 from mlops.monitoring.replay.replay import Case, Progress, refuse_short, split
@@ -170,7 +170,7 @@ def _anew(
     cutoffs = origins(Panels.of(frame, granularity.name), count, every=steps, horizon=steps)
     refuse_short(len(cutoffs) * issue_days, reach.weeks)
     refit = max(1, round(reach.refit * 7 / issue_days))
-    asked = Candidate("model", recipe["kind"], _arguments(recipe))
+    asked = Candidate("model", recipe["kind"], recipe_arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
     columns = sorted({column for one in sets for column in sources_of(one)})
     panels = Panels.of(frame, granularity.name, sources=columns)
@@ -178,11 +178,6 @@ def _anew(
         done.append(one.forecasts)
         told(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
-
-
-def _arguments(recipe: Recipe) -> dict[str, Any]:
-    events = {"events": recipe["events"]} if recipe.get("events") else {}
-    return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
 
 
 def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:

@@ -70,7 +70,9 @@ THEMED = {  # as the page names them, so that a dark page is drawn dark; alone a
     ALARM: "alarm",
     "#ffffff": "paper",
 }
-PROMISE: dict[str, Any] = {"color": INK, "linewidth": 1.1, "linestyle": (0, (5, 2.5))}
+Style = dict[str, Any]
+"""Keyword arguments of what matplotlib draws."""
+PROMISE: Style = {"color": INK, "linewidth": 1.1, "linestyle": (0, (5, 2.5))}
 CEILING = 1.0  # a WAPE of 100 %: what is worse is named, not drawn, or it would flatten every other week
 
 
@@ -204,7 +206,7 @@ def _mark_drift(axes: Axes, began: Sequence[datetime]) -> None:
 def _mark_retrainings(axes: Axes, weeks: Sequence[datetime]) -> None:
     """An open diamond on the axis for every week whose check led to a retraining, whatever came of it."""
     if weeks:
-        style: dict[str, Any] = {"color": INK, "markersize": 6, "markerfacecolor": "white", "label": "retrained"}
+        style: Style = {"color": INK, "markersize": 6, "markerfacecolor": "white", "label": "retrained"}
         (line,) = axes.plot(_times(weeks), np.zeros(len(weeks)), "D", **style)
         line.set(clip_on=False, zorder=6, gid="retrained")
 
@@ -221,14 +223,14 @@ def _promotions(model: "Model", first: datetime) -> "list[AliasMove]":
 
 def _mark(axes: Axes, place: float, name: str, gid: str, **style: Any) -> None:
     """A thin line from bottom to top with its name."""
-    line: dict[str, Any] = {"color": INK, "linewidth": 0.7} | style
+    line: Style = {"color": INK, "linewidth": 0.7} | style
     axes.axvline(place, gid=gid, **line)
     _say(axes, place, name, -28 if gid == "onset" else -15, left=gid == "onset")
 
 
 def _say(axes: Axes, place: float, words: str, below: int, *, left: bool = False) -> None:
     """Words beside a place, so many points below the upper end of the axes."""
-    at: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
+    at: Style = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
     offset, side = (-4, "right") if left else (4, "left")
     said = axes.annotate(words, (place, 1), (offset, below), ha=side, fontsize=9.5, **at)
     said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})

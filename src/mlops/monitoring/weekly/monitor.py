@@ -17,8 +17,8 @@ from mlops.errors import HistoryTooShort
 from mlops.monitoring.detect.intervals import coverage_drop
 from mlops.monitoring.detect.loss_estimate import LossEstimate, fit_loss_estimate
 from mlops.monitoring.detect.monitor import MonitorSpec, fit_monitor
+from mlops.monitoring.detect.performance_drift import against_naive, without_hard_weeks
 from mlops.monitoring.detect.prediction_drift import PredictionWatch
-from mlops.monitoring.detect.skill import against_naive, without_hard_weeks
 from mlops.monitoring.detect.slices import Slice, SliceWatch
 from mlops.monitoring.detect.systemic_break import systemic_break
 from mlops.policy import Policy
