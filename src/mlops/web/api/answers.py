@@ -7,12 +7,13 @@ null.
 import csv
 import io
 import json
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cache
 from hashlib import blake2b
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 import orjson
@@ -76,40 +77,49 @@ def pages_of(row: type) -> Documented:
 
 def records(frame: pd.DataFrame, of: type[T]) -> list[T]:
     """The rows of a frame as dataclasses, by the names of the columns; naive times are UTC, NaN and NaT become None."""
-    columns = []
-    for field in fields(of):  # type: ignore[arg-type]
-        values = frame[field.name]
+    columns, kind = [], cast(Any, of)
+    for column in _columns(kind):
+        values = frame[column.name]
         if pd.api.types.is_datetime64_any_dtype(values):
             stamps = values.dt.tz_localize("UTC") if values.dt.tz is None else values
             columns.append([None if pd.isna(stamp) else stamp.to_pydatetime() for stamp in stamps])
         else:
-            columns.append([None if _missing(value) else value for value in values.tolist()])
+            make = int if column.type is int else lambda value: value
+            columns.append([None if _missing(value) else make(value) for value in values.tolist()])
     return [of(*row) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a field of a row is written in a table: as a value of its type, or else as JSON."""
+    """A field of a row as it is written in a table: as a value of its type, or (where a table has no such) as JSON."""
 
     name: str
-    kind: pa.DataType | None
+    type: Any
+
+    @property
+    def kind(self) -> pa.DataType:
+        """Arrow's type."""
+        return TYPES.get(self.type, pa.string())
 
     def of(self, rows: Sequence[Any]) -> list[Any]:
         """Its values."""
         values = [getattr(row, self.name) for row in rows]
-        if self.kind is not None:
-            return values
+        if self.type in TYPES:
+            return [None if _missing(value) else value for value in values]
         return [None if value is None else orjson.dumps(value, default=_plain).decode() for value in values]
 
 
 @cache
-def _columns(of: type) -> tuple[Column, ...]:
+def _columns(of: Any) -> tuple[Column, ...]:
     hints = get_type_hints(of)
-    kinds = {
-        name: [one for one in getattr(hint, "__args__", (hint,)) if one is not type(None)]
-        for name, hint in hints.items()
-    }
-    return tuple(Column(field.name, TYPES.get(kinds[field.name][0])) for field in fields(of))  # type: ignore[arg-type]
+    return tuple(Column(field.name, _type(hints[field.name])) for field in fields(of))
+
+
+def _type(hint: Any) -> Any:
+    """The one type of a value that may be missing; of several texts `str`."""
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(one for one in get_args(hint) if one is not type(None))
+    return str if get_origin(hint) is Literal else hint
 
 
 def _written(request: Request, rows: Sequence[Any], of: type, form: str) -> tuple[bytes, str]:
@@ -125,8 +135,8 @@ def _written(request: Request, rows: Sequence[Any], of: type, form: str) -> tupl
         writer.writerow([column.name for column in columns])
         writer.writerows(zip(*([_text(value) for value in column.of(rows)] for column in columns), strict=True))
         return text.getvalue().encode(), kind
-    schema = pa.schema([(column.name, column.kind or pa.string()) for column in columns])
-    made = pa.table([pa.array(column.of(rows), column.kind or pa.string()) for column in columns], schema=schema)
+    schema = pa.schema([(column.name, column.kind) for column in columns])
+    made = pa.table([pa.array(column.of(rows), column.kind) for column in columns], schema=schema)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_table(made)

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from mlops.errors import BadInput, typed
 from mlops.series.read import newest_end
 
 __all__ = [
+    "LARGEST_ID",
     "AsOf",
     "Cursor",
     "CursorText",
@@ -38,7 +39,7 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_leng
 """A text of one line, which a database can hold."""
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=500)]
 Id = Annotated[int, Query(ge=1, le=LARGEST_ID)]
-Day = {"type": "string", "format": "date"}
+Day = date
 TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 Time = Annotated[Text | None, Query(json_schema_extra=TIME)]
 AsOf = Annotated[
