@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from mlops.version import __version__
 from mlops.web import access
+from mlops.web.api.document import Described
 from mlops.web.api.protocol import protocol
 from mlops.web.parts import Parts
 from mlops.web.scoring import ScoringApp, Target
@@ -22,7 +23,7 @@ Router = Callable[[Parts], APIRouter]
 
 def build_app(parts: Parts, default: Target | None, routers: tuple[Router, ...] = ()) -> ScoringApp:
     """The application; `default` is the model that `/invocations` asks."""
-    rest = FastAPI(title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
+    rest = Described(title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
     access.install(rest)
     for router in (protocol, *routers):
         rest.include_router(router(parts))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -19,6 +19,8 @@ from mlops.web.parts import Parts
 
 __all__ = ["analytics"]
 
+PAGING = ("cursor", "limit", "format")
+"""Parameters that may differ from page to page."""
 T = TypeVar("T")
 Ids = Annotated[list[Name] | None, Query(description="Of the places; may be repeated. All when left out.")]
 Named = Annotated[list[Name], Query(description="Of the places; may be repeated.", min_length=1)]
@@ -47,7 +49,7 @@ def analytics(parts: Parts) -> APIRouter:
         Nothing counts twice: on each day an entity's own series where it has one, else the sum of its parts.
         """
 
-        def rows() -> list[AggregateRow]:
+        def rows(_: datetime) -> list[AggregateRow]:
             frame = aggregate(
                 database,
                 by=by,
@@ -76,7 +78,7 @@ def analytics(parts: Parts) -> APIRouter:
     ) -> Response:
         """Monthly figures of customers, routes, vehicles, drivers or sites, with what did not come."""
 
-        def rows() -> list[MonthRow]:
+        def rows(_: datetime) -> list[MonthRow]:
             if by == "customer":
                 frame = customer_months(database, ids, start=start, end=end, metric_type=metric_type)
                 return records(frame.rename(columns={"customer_id": "entity_id"}), MonthRow)
@@ -95,7 +97,7 @@ def analytics(parts: Parts) -> APIRouter:
     ) -> Response:
         """How much customers gave in their newest year and where they are going, as of the last refresh."""
 
-        def rows() -> list[BehaviourRow]:
+        def rows(_: datetime) -> list[BehaviourRow]:
             return records(behaviour(database, customer_ids=ids, metric_type=metric_type), BehaviourRow)
 
         return part_of(request, rows, BehaviourRow, cursor, limit, form)
@@ -106,7 +108,7 @@ def analytics(parts: Parts) -> APIRouter:
     ) -> Response:
         """Totals and rates of routes in their newest twelve months, as of the last refresh."""
         return part_of(
-            request, lambda: records(route_performance(database, ids), RouteRow), RouteRow, cursor, limit, form
+            request, lambda _: records(route_performance(database, ids), RouteRow), RouteRow, cursor, limit, form
         )
 
     @routes.get("/seasonal-patterns", responses=pages_of(PatternRow))
@@ -115,7 +117,7 @@ def analytics(parts: Parts) -> APIRouter:
     ) -> Response:
         """How the weekdays and months of series differ from their mean day, as of the last refresh."""
 
-        def rows() -> list[PatternRow]:
+        def rows(_: datetime) -> list[PatternRow]:
             known = series_names(database)
             return records(
                 patterns(database, [find(name, known) for name in series] if series else list(known)), PatternRow
@@ -135,7 +137,7 @@ def analytics(parts: Parts) -> APIRouter:
     ) -> Response:
         """The days of a series taken apart into trend, weekday and the rest, from `start` until before `end`."""
 
-        def rows() -> list[DecomposedDay]:
+        def rows(_: datetime) -> list[DecomposedDay]:
             return records(decompose(database, [find(series, series_names(database))], start, end), DecomposedDay)
 
         return part_of(request, rows, DecomposedDay, cursor, limit, form)
@@ -144,16 +146,19 @@ def analytics(parts: Parts) -> APIRouter:
 
 
 def part_of(
-    request: Request, rows: Callable[[], Sequence[T]], of: type[T], cursor: str, limit: int, form: str | None
+    request: Request,
+    rows: Callable[[datetime], Sequence[T]],
+    of: type[T],
+    cursor: str,
+    limit: int,
+    form: str | None,
+    *,
+    as_of: datetime | None = None,
 ) -> Response:
-    """A page of rows that are asked for together: what comes after so many of them."""
-    asked: dict[str, Any] = {name: request.query_params.getlist(name) for name in request.query_params}
-    begin = begun(cursor, datetime.now(UTC), (int,), path=request.url.path, **_without_pages(asked))
+    """A page of rows that are asked for together, as of a time: what comes after so many of them."""
+    asked = {name: request.query_params.getlist(name) for name in request.query_params if name not in PAGING}
+    begin = begun(cursor, as_of or datetime.now(UTC), (int,), {"path": request.url.path} | asked)
     first = begin.after[0] if begin.after else 0
-    everything = rows()
+    everything = rows(begin.as_of)
     following = begin.following((first + limit,) if first + limit < len(everything) else None)
     return page(request, everything[first : first + limit], of, as_of=begin.as_of, form=form, following=following)
-
-
-def _without_pages(asked: dict[str, Any]) -> dict[str, Any]:
-    return {name: values for name, values in asked.items() if name not in ("cursor", "limit", "format")}

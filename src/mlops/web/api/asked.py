@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -76,10 +77,10 @@ class Cursor:
         return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
 
-def begun(text: str, as_of: datetime, kinds: tuple[type, ...], **asked: Any) -> Cursor:
+def begun(text: str, as_of: datetime, kinds: tuple[type, ...], asked: Mapping[str, Any]) -> Cursor:
     """The cursor that a text stands for, or (without one) that of the first page; BadInput for any other text.
 
-    `kinds` are the types of the key; what was `asked` must be the same for every page.
+    `kinds` are the types of the key; what was `asked` must be the same for every page: a cursor knows its digest.
     """
     digest = blake2b(json.dumps(asked, sort_keys=True, default=str).encode(), digest_size=9).hexdigest()
     if not text:

@@ -37,7 +37,7 @@ def forecasts(parts: Parts) -> APIRouter:
     ) -> Response:
         """The newest stored forecast of each series by each model, step by step; `issued_at` says how old it is."""
         asked = {"model": model, "series": series, "horizon": horizon, "cutoff": cutoff}
-        begin = begun(cursor, moment(database, as_of), (int, str, str), **asked)
+        begin = begun(cursor, moment(database, as_of), (int, str, str), asked)
         after = None
         if begin.after is not None:
             after = (begin.after[0], begin.after[1], moment(database, begin.after[2], "cursor", ahead=True))

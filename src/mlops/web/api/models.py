@@ -1,5 +1,7 @@
 """Models over HTTP: versions, aliases, health, accuracy, drift, what is recommended, and where a prediction is from."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -42,14 +44,14 @@ def models(parts: Parts) -> APIRouter:
     @routes.get("/models", responses=pages_of(RegistryVersion))
     def versions(request: Request, cursor: CursorText = "", limit: Limit = 1000, form: Form = None) -> Response:
         """The live versions of all models, with the aliases that point at them and what they were trained on."""
-        return part_of(request, lambda: mirrored_versions(database), RegistryVersion, cursor, limit, form)
+        return part_of(request, lambda _: mirrored_versions(database), RegistryVersion, cursor, limit, form)
 
     @routes.get("/models/{name}/aliases", responses=pages_of(AliasPeriod))
     def aliases(
         request: Request, name: Name, cursor: CursorText = "", limit: Limit = 1000, form: Form = None
     ) -> Response:
         """From when until when each alias of a model meant which version, and who decided it; the newest first."""
-        return part_of(request, lambda: alias_history(database, name), AliasPeriod, cursor, limit, form)
+        return part_of(request, lambda _: alias_history(database, name), AliasPeriod, cursor, limit, form)
 
     @routes.get("/models/{name}/accuracy", responses=pages_of(WeekAccuracy))
     def accuracy(
@@ -61,8 +63,11 @@ def models(parts: Parts) -> APIRouter:
         form: Form = None,
     ) -> Response:
         """How good the freshest forecasts of a model were, week by week, beside the seasonal naive."""
-        known = moment(database, as_of)
-        return part_of(request, lambda: weekly_accuracy(database, name, known), WeekAccuracy, cursor, limit, form)
+
+        def rows(known: datetime) -> Sequence[WeekAccuracy]:
+            return weekly_accuracy(database, name, known)
+
+        return part_of(request, rows, WeekAccuracy, cursor, limit, form, as_of=moment(database, as_of))
 
     @routes.get("/health/models", responses=document_of(list[Health]))
     def healths(request: Request, as_of: AsOf = "now") -> Response:
@@ -81,7 +86,8 @@ def models(parts: Parts) -> APIRouter:
         form: Form = None,
     ) -> Response:
         """What weekly checks found: drift of features, concepts, performance, predictions and data; newest first."""
-        begin = begun(cursor, moment(database, as_of), (str, int), model=model, kind=kind, everything=everything)
+        asked = {"model": model, "kind": kind, "everything": everything}
+        begin = begun(cursor, moment(database, as_of), (str, int), asked)
         before = (moment(database, begin.after[0], "cursor"), begin.after[1]) if begin.after else None
         rows = findings(
             database,
@@ -106,7 +112,7 @@ def models(parts: Parts) -> APIRouter:
         """What monitoring recommends, what acting would save and cost, and who decided; the newest first."""
         return part_of(
             request,
-            lambda: recommendations(database, everything=everything),
+            lambda _: recommendations(database, everything=everything),
             ListedRecommendation,
             cursor,
             limit,

@@ -31,7 +31,7 @@ def series(parts: Parts) -> APIRouter:
     ) -> Response:
         """Series with what they measure, where, and the newest observation of each."""
         filters = {"metric_type": metric_type, "granularity": granularity, "level": level}
-        begin = begun(cursor, datetime.now(UTC), (int,), **filters)
+        begin = begun(cursor, datetime.now(UTC), (int,), filters)
         rows = series_page(database, **filters, after=begin.after[0] if begin.after else 0, most=limit)
         following = begin.following((rows[-1].series_id,) if len(rows) == limit else None)
         return page(request, rows, ListedSeries, as_of=begin.as_of, form=form, following=following)
@@ -53,7 +53,7 @@ def series(parts: Parts) -> APIRouter:
         form: Form = None,
     ) -> Response:
         """The observations of a series as they were known at a time, oldest first, with their quality."""
-        begin = begun(cursor, moment(database, as_of), (str,), series=series, start=start, end=end)
+        begin = begun(cursor, moment(database, as_of), (str,), {"series": series, "start": start, "end": end})
         since = begin.after[0] if begin.after else start
         last = None if end is None else moment(database, end, "end", ahead=True)
         first = None if since is None else moment(database, since, "start", ahead=True)
@@ -77,7 +77,7 @@ def series(parts: Parts) -> APIRouter:
     ) -> Response:
         """Observations that are far from what was expected, the newest first."""
         asked = {"series": series, "metric_type": metric_type, "start": start, "end": end}
-        begin = begun(cursor, moment(database, as_of), (str, int), **asked)
+        begin = begun(cursor, moment(database, as_of), (str, int), asked)
         rows = anomalies(
             database,
             series=series or (),
