@@ -11,9 +11,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,8 +29,21 @@ from mlops.config import Settings
 from mlops.db import Database
 from mlops.db.embedded import Server
 
+if TYPE_CHECKING:
+    from mlops.tracking.store import Store
+    from mlops.training import Trained
+
 NewDatabase = Callable[..., AbstractContextManager[tuple[str, str]]]
 
+NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
+CHANGES = {
+    "trees": "40",
+    "learning_rate": "0.1",
+    "num_leaves": "15",
+    "weeks": "14",
+    "refit_every": "7",
+    "country": "US",
+}
 NUMBERS = count(1)
 SERVER_SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -147,6 +162,51 @@ def home(
         _forget(context)
         yield Settings()
         _forget(context)
+
+
+@pytest.fixture(scope="session")
+def trained_place(
+    new_database, with_mlflow: str, daily_series: Path, tmp_path_factory
+) -> Iterator[tuple[str, "Trained"]]:
+    """A template database with four routes and a LightGBM trained on 2019, champion of `demand`."""
+    from mlops.series.ingest import ingest
+    from mlops.tracking.store import open_store
+    from mlops.training import TrainingSpec, train
+    from mlops.training.promote import promote
+    from mlops.training.spec import params_file
+
+    with new_database("trained", template=with_mlflow) as (name, url):
+        database = Database(url)
+        ingest(database, daily_series, known_at="observed")
+        store = open_store(Settings(home=tmp_path_factory.mktemp("artifacts"), mlflow_tracking_uri=None), url)
+        spec = TrainingSpec.from_toml(params_file("lightgbm"), CHANGES, as_of=NEW_YEAR)
+        trained = train(spec, database, store)
+        promote(database, store, trained.version.uri, "the first", margin=0.02, by="tester", force=True)
+        database.close()
+        yield name, trained
+
+
+@pytest.fixture
+def champion(trained_place: tuple[str, "Trained"]) -> "Trained":
+    """The champion of `demand`."""
+    return trained_place[1]
+
+
+@pytest.fixture
+def routes(home: Settings) -> Iterator[Database]:
+    """The database of the test."""
+    assert home.database_url
+    database = Database(home.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(home: Settings, routes: Database) -> "Store":
+    """MLflow's store of the test."""
+    from mlops.tracking.store import open_store
+
+    return open_store(home, routes.url)
 
 
 @pytest.fixture(scope="session")

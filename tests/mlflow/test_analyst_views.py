@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import psycopg
-from tests.mlflow.conftest import NEW_YEAR
+from tests.conftest import NEW_YEAR
 
 from mlops.db import Database
 from mlops.panels.calendar import Calendar

@@ -134,5 +134,6 @@ OTHER_ROUTES = (
     ("GET", "/invocations"),
     ("GET", "/nowhere"),
     ("GET", "/openapi.json"),
+    ("GET", "/docs"),
     ("POST", "/invocations/"),
 )

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from mlops.version import __version__
 from mlops.web import access
-from mlops.web.api.protocol import protocol
+from mlops.web.api.document import Described
+from mlops.web.api.everything import ROUTERS
 from mlops.web.parts import Parts
 from mlops.web.scoring import ScoringApp, Target
 
@@ -17,15 +18,12 @@ ABOUT = """Forecasts and predictions by registry URI (`models:/NAME@alias`), and
 and recommendations. `POST /invocations` and `POST /models/NAME@ALIAS/invocations` speak MLflow's scoring protocol."""
 
 
-Router = Callable[[Parts], APIRouter]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-ROUTERS: tuple[Router, ...] = (protocol,)
-"""Each makes the endpoints of a subject."""
 
 
 def build_app(parts: Parts, default: Target | None, *, lifespan: Lifespan | None = None) -> ScoringApp:
     """The application; `default` is the model that `/invocations` asks, `lifespan` FastAPI's."""
-    rest = FastAPI(
+    rest = Described(
         title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
     )
     access.install(rest)

@@ -6,7 +6,6 @@ from typing import Any, TypedDict
 
 from mlops.db import Database
 from mlops.db.archive.read import read_archived
-from mlops.domain.canonical import JsonObject
 from mlops.domain.lineage import LineageDocument
 from mlops.errors import ModelNotFound, NothingToDo, UnknownName
 from mlops.tracking.bridge.sync import sync
@@ -178,7 +177,7 @@ class TracedFinding(TypedDict):
 
     kind: str
     subject: str
-    detail: JsonObject
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from mlops.tracking.scoring import CONTENT_TYPES, mlflow_version
 from mlops.version import __version__
+from mlops.web.api.page import api_page
 from mlops.web.parts import Parts
 
 __all__ = ["protocol"]
@@ -50,10 +51,11 @@ CAUSES = {
 }
 SCORING: dict[str, Any] = {
     "openapi_extra": {
+        "security": [{"HTTPBearer": []}, {"APIKeyHeader": []}],
         "requestBody": {
             "required": True,
             "content": {CONTENT_TYPES[0]: {"schema": TABLE}, **{kind: {} for kind in CONTENT_TYPES[1:]}},
-        }
+        },
     },
     "responses": {
         200: {
@@ -91,11 +93,14 @@ def protocol(parts: Parts) -> APIRouter:
         """The version of MLflow whose protocol is spoken."""
         return Response(mlflow_version(), media_type="application/json")
 
+    router.add_api_route("/docs", api_page, include_in_schema=False)
+
     @router.post("/invocations", summary="Predictions of the server's own model", **SCORING)
     @router.post("/models/{name}@{alias}/invocations", summary="Predictions by an alias", **SCORING)
     @router.post("/models/{name}/{version}/invocations", summary="Predictions by a version", **SCORING)
     def invocations() -> Response:
         """By MLflow's scoring protocol."""
-        return Response(status_code=404)  # requests for models are answered before they come here
+        message = "no path of this server's models is like that"  # what is one is answered before it comes here
+        return JSONResponse({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": message}, 404)
 
     return router
