@@ -49,6 +49,15 @@ class AgreedChange:
     pid: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was agreed, and between which times (of `time.monotonic`) the database said it."""
+
+    changes: list[AgreedChange]
+    asked: float
+    answered: float
+
+
 class Agreement:
     """The part of one process in it; not for several threads."""
 
@@ -66,7 +75,7 @@ class Agreement:
         self._was_heard()
         return known
 
-    def settle(self, held: Sequence[Held]) -> list[AgreedChange]:
+    def settle(self, held: Sequence[Held]) -> Heard:
         """Say what this process has, agree on what can be agreed, and return what is to be done of it."""
         with self._database.transaction() as transaction:
             transaction.lock("live models")
@@ -80,10 +89,12 @@ class Agreement:
             }
             mine = {"worker_id": self.worker_id, "patience": self._patience()}
             transaction.run("agree_on_live_models", **mine, **times)
+            asked = time.monotonic()
             changes = transaction.rows("live_model_changes", of=AgreedChange, **mine)
+            answered = time.monotonic()
             self._forget(transaction, (change for change in changes if change.waits_for is not None))
         self._was_heard()
-        return changes
+        return Heard(changes, asked, answered)
 
     def fallback(self, meant: PointedVersion) -> PointedVersion | None:
         """What else may answer for an alias whose version can't be loaded, or that others do not answer with yet."""
@@ -111,19 +122,16 @@ class Agreement:
     def _was_heard(self) -> None:
         """Remember when, and for how long it was not before: so were the others, perhaps."""
         now = time.monotonic()
-        if now - self._beaten > PATIENCE_SECONDS:
+        if now - self._beaten > 2 * BEAT_SECONDS:
             self._absent, self._back = now - self._beaten, now
         self._beaten = now
 
     def _patience(self) -> timedelta:
         """How long ago others may have been seen: after a time without the database they need theirs to come back."""
         now = time.monotonic()
-        absent = now - self._beaten
-        if absent <= PATIENCE_SECONDS and now - self._back < PATIENCE_SECONDS:
-            absent = now - self._back + self._absent
-        elif absent <= PATIENCE_SECONDS:
-            absent = 0.0
-        return timedelta(seconds=PATIENCE_SECONDS + absent)
+        back = now - self._back
+        missed = self._absent + back if back < PATIENCE_SECONDS else 0.0
+        return timedelta(seconds=PATIENCE_SECONDS + missed + now - self._beaten)
 
     def _forget(self, transaction: Transaction, blocking: Iterable[AgreedChange]) -> None:
         """Remove processes of this machine that were killed, so that nobody waits for them."""

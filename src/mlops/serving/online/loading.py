@@ -39,13 +39,12 @@ log = logging.getLogger(__name__)
 class LiveModel:
     """A loaded version that answers requests for as long as somebody holds it.
 
-    `label` is `demand/3`, for a header. `signature` names what it takes and gives, `memory` is an estimate in bytes,
+    `signature` names what it takes and gives, `memory` is an estimate in bytes,
     `loaded_at` an aware time; `seconds` is how long loading took.
     """
 
     version: ModelVersion
     version_id: int
-    label: bytes
     scorer: Scorer
     signature: Signature
     loaded_at: datetime
@@ -110,8 +109,7 @@ class Loader:
         scorer = self._scorer_of(model)
         _warm(version, model, scorer)
         seconds = time.monotonic() - began
-        label = f"{version.name}/{version.version}".encode("latin-1", "replace")
-        return LiveModel(version, version_id, label, scorer, signature, datetime.now(UTC), RESIDENT * size, seconds)
+        return LiveModel(version, version_id, scorer, signature, datetime.now(UTC), RESIDENT * size, seconds)
 
     def _mirrored(self, version: ModelVersion) -> int:
         """The version's number in the mirror; the bridge runs when it is not there yet."""

@@ -41,8 +41,8 @@ class Slot:
     `live` is the model that answers, `next` the one that takes its place.
 
     `pointed` is what the registry means by the name now, `instead` what is loaded in its place because it can't be,
-    or because other processes do not answer with it yet. `before` answered before, and is kept for a rollback. `at`
-    and `used` are in seconds of `time.monotonic`.
+    or because other processes do not answer with it yet. `before` answered before, and is kept for a rollback. `at`,
+    when the next one takes over, lies `between` two times; like `used` they are in seconds of `time.monotonic`.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Slot:
     live: LiveModel | None = None
     next: LiveModel | None = None
     at: float | None = None
+    between: tuple[float, float] = (float("-inf"), float("inf"))
     before: LiveModel | None = None
     since: datetime | None = None
     used: float = 0.0
@@ -96,12 +97,22 @@ class Slot:
             self.switch()
         return self.live
 
+    def set_time(self, earliest: float, latest: float) -> None:
+        """Let the next model take over between these times and those that were said before: the closer, the better."""
+        with self.lock:
+            if self.next is None:  # a request has made the change already
+                return
+            lower, upper = max(earliest, self.between[0]), min(latest, self.between[1])
+            self.between = (lower, upper) if lower <= upper else (earliest, latest)
+            self.at = sum(self.between) / 2
+
     def switch(self) -> bool:
         """Let the next model answer if its time has come; whether it does since now."""
         with self.lock:
             if self.at is None or self.next is None or time.monotonic() < self.at:
                 return False
             self.before, self.live, self.next, self.at = self.live, self.next, None, None
+            self.between = (float("-inf"), float("inf"))
             self.since, self.instead = datetime.now(UTC), None
             self.swaps += self.before is not None
             return True

@@ -19,7 +19,15 @@ from mlops.db.failures import explained, one_sentence
 from mlops.domain.canonical import one_line
 from mlops.domain.model_uri import ModelUri
 from mlops.errors import DatabaseUnavailable, MlopsError, ModelNotFound
-from mlops.serving.online.agreement import ASK_SECONDS, BEAT_SECONDS, SLOW_AFTER_SECONDS, AgreedChange, Agreement, Held
+from mlops.serving.online.agreement import (
+    ASK_SECONDS,
+    BEAT_SECONDS,
+    SLOW_AFTER_SECONDS,
+    AgreedChange,
+    Agreement,
+    Heard,
+    Held,
+)
 from mlops.serving.online.loading import LiveModel, Loader
 from mlops.serving.online.slots import FailedLoad, Slot, Slots, is_version
 from mlops.tracking.alerts import report_loaded, report_not_loaded
@@ -92,6 +100,7 @@ class ModelWatch:
         self._read_at = self._versions_at = self._beat_at = float("-inf")
         self._held: list[Held] | None = None
         self._held_at = 0.0
+        self._again_at = float("-inf")
 
     def run(self) -> None:
         """Rounds until the hints are stopped."""
@@ -129,9 +138,9 @@ class ModelWatch:
         now = time.monotonic()
         waits = [self._read_at + self._reader.every_seconds - now, self._beat_at + BEAT_SECONDS - now]
         waits += [slot.at - now for slot in self._slots if slot.at is not None]
-        if any(slot.next is not None and slot.at is None for slot in self._slots):
+        if any(slot.next is not None for slot in self._slots):  # agreed or not: the time of a change is known better
             waits.append(ASK_SECONDS if now - self._held_at < SLOW_AFTER_SECONDS else self._reader.every_seconds)
-        return max(0.0, min(waits))
+        return max(0.0, min(waits), self._again_at - now)
 
     # the registry ----------------------------------------------------------------------------------------------------
 
@@ -265,16 +274,18 @@ class ModelWatch:
         """Tell others what this process has, hear when a next version takes over, and make changes that are due."""
         slots = [slot for slot in self._slots if slot.alias and slot.models]
         held = [Held(slot.alias, _number(slot.live), _number(slot.next)) for slot in slots]
-        if held != self._held or any(slot.next is not None and slot.at is None for slot in slots):
+        if time.monotonic() < self._again_at:  # the database did not answer a moment ago
+            pass
+        elif held != self._held or any(slot.next is not None for slot in slots):
             with self._asking_database():
-                changes = self._agreement.settle(held)
+                heard = self._agreement.settle(held)
                 if held != self._held:
                     self._held, self._held_at = held, time.monotonic()
                 self._beat_at = time.monotonic()
-                for change in changes:
+                for change in heard.changes:
                     for slot in slots:
                         if slot.alias == change.alias and _number(slot.next) == change.next_id:
-                            self._change(slot, change)
+                            self._change(slot, change, heard)
         elif time.monotonic() - self._beat_at >= BEAT_SECONDS:
             with self._asking_database():
                 self._beat_at = time.monotonic()
@@ -283,10 +294,10 @@ class ModelWatch:
         if [slot for slot in slots if slot.switch()]:
             self.hints.give("loaded")  # others are told in the next round
 
-    def _change(self, slot: Slot, change: AgreedChange) -> None:
+    def _change(self, slot: Slot, change: AgreedChange, heard: Heard) -> None:
         """Set the time of a change that is agreed; who has not answered yet takes what others answer with."""
         if change.seconds is not None:
-            slot.at = time.monotonic() + change.seconds
+            slot.set_time(heard.asked + change.seconds, heard.answered + change.seconds)
         elif slot.live is None and change.waits_for is not None and slot.pointed is not None:
             self._fall_back(slot, slot.pointed)
 
@@ -320,6 +331,7 @@ class ModelWatch:
                 raise
             since = self.database_problem.since if self.database_problem else datetime.now(UTC)
             self.database_problem = Outage(since, str(known))
+            self._again_at = time.monotonic() + ASK_SECONDS
         else:
             self.database_problem = None
 
