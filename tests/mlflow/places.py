@@ -272,6 +272,13 @@ PLACES: dict[str, Place] = {
     ),
     "docs/how-to/health.md": Place(nothing),
     "docs/how-to/ingest.md": Place(with_files_to_ingest),
+    "docs/how-to/keys.md": Place(
+        nothing,
+        {
+            "curl": "tests/web/test_access.py asks over HTTP",
+            "mlops keys revoke": "tests/postgres/test_keys.py revokes keys that it has made",
+        },
+    ),
     "docs/how-to/maintenance.md": Place(
         nothing,
         {

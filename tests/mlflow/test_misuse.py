@@ -223,6 +223,15 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("registry export-lineage folder", 2, "folder is a folder; name a file in it, …"),
     ("registry export-lineage ftp://host/x", 2, "'ftp://host/x' can't be sent to; expected an address that begins …"),
     ("registry export-lineage out.json --model demnd", 1, "no version of 'demnd' is in the mirror; there is demand"),
+    ("keys create shop", 2, "keys create: --role is missing; see `mlops keys create --help`"),
+    ("keys create shop --role reader", 2, "unknown role 'reader'; …"),
+    ("keys create shop --role viewer --scope score", 2, "unknown scope of viewer 'score'; known: read"),
+    ("keys create shop --role viewer --burst 5", 2, "--burst is for a key with a limit; say --per-minute, too"),
+    ("keys create shop --role viewer --expires 2020-01-01", 2, "--expires: a key that expires on 2020-01-01 00:00 …"),
+    ("keys create ' ' --role viewer", 2, "NAME: the name is empty; …"),
+    ("keys list --al", 2, "keys list: there is no option '--al' (did you mean --all?); see …"),
+    ("keys revoke mlops", 2, "KEY_ID: expected the id of a key, …"),
+    ("keys revoke 0123456789ab", 1, "unknown key '0123456789ab'; known: none"),
     ("registry webhook nonsense", 2, "'nonsense' is not an address; expected one like https://HOST/webhooks/mlflow"),
 ]  # fmt: skip
 """One or more for each command; those of a subject stand together."""

@@ -13,7 +13,7 @@ from tests.postgres.served import NOW, Served
 from mlops.db import Database
 
 UNCOMMENTED = Path(__file__).with_name("uncommented.sql")
-SECRET = {"alert_deliveries", "time_series_staging", "webhook_deliveries"}
+SECRET = {"alert_deliveries", "api_keys", "time_series_staging", "webhook_deliveries"}
 RELATIONS = """
 select relname, relkind from pg_class
  where relnamespace = 'analytics'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition order by 1"""

@@ -59,7 +59,7 @@ begin
     end if;
     grant usage on schema analytics to mlops_reader;
     grant select on all tables in schema analytics to mlops_reader;
-    revoke select on analytics.webhook_deliveries, analytics.alert_deliveries, analytics.time_series_staging from mlops_reader;
+    revoke select on analytics.api_keys, analytics.webhook_deliveries, analytics.alert_deliveries, analytics.time_series_staging from mlops_reader;
     alter default privileges in schema analytics grant select on tables to mlops_reader;
     for called in
         select p.oid::regprocedure from pg_proc p
@@ -69,7 +69,7 @@ begin
     end loop;
     return true;
 end $$;
-comment on function analytics.grant_reader is 'Lets the role mlops_reader read everything here that a reader may, now and what is added later by whoever calls this; false when there is no such role. Not readable are what is queued for channels and webhooks (alert_deliveries, webhook_deliveries) and the door for new rows (time_series_staging). May be repeated.';
+comment on function analytics.grant_reader is 'Lets the role mlops_reader read everything here that a reader may, now and what is added later by whoever calls this; false when there is no such role. Not readable are the keys of the server (api_keys), what is queued for channels and webhooks (alert_deliveries, webhook_deliveries) and the door for new rows (time_series_staging). May be repeated.';
 revoke execute on function analytics.grant_reader from public;
 
 do $$

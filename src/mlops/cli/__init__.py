@@ -21,6 +21,7 @@ from mlops.cli import (
     features,
     forecasts,
     init,
+    keys,
     monitor,
     outcomes,
     recommendations,
@@ -57,6 +58,7 @@ for name, group in (
     ("alerts", alerts),
     ("forecasts", forecasts),
     ("outcomes", outcomes),
+    ("keys", keys),
 ):
     app.add_typer(group.app, name=name)
 for command in (

@@ -15,6 +15,7 @@ from mlflow.pyfunc import PyFuncModel, scoring_server
 from mlflow.types import DataType
 from mlflow.types.schema import Schema
 
+import mlflow
 from mlops.errors import MlopsError
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "columns_of",
     "invoke",
     "media_type",
+    "mlflow_version",
     "table_of",
 ]
 
@@ -57,6 +59,8 @@ JSON_TYPES = frozenset({"application/json", "application/json; charset=utf-8", "
 WHOLE = (DataType.integer, DataType.long)
 
 
+UNEXPECTED = "Encountered an unexpected error"
+"""How MLflow begins when a model has raised something."""
 READ_AS = (
     ("valid JSON formatted string. Error", "the body is not valid JSON"),
     ("exactly one of the input fields", f"the body has to be a JSON object with exactly one of {', '.join(FORMATS)}"),
@@ -92,10 +96,15 @@ UNSUPPORTED = Code("", "", "")
 
 
 class ScoringError(MlopsError):
-    """A request that is not answered, with the code that MLflow has for it; `status` is that of HTTP."""
+    """A request that is not answered, with the code that MLflow has for it; `status` is that of HTTP.
 
-    def __init__(self, message: str, code: Code = BAD_REQUEST, status: int = 400) -> None:
-        self.code, self.status = code, status
+    `unexpected` is what the model itself raised: for the server's log, not for who asked.
+    """
+
+    def __init__(
+        self, message: str, code: Code = BAD_REQUEST, status: int = 400, *, unexpected: BaseException | None = None
+    ) -> None:
+        self.code, self.status, self.unexpected = code, status, unexpected
         super().__init__(message)
 
 
@@ -144,6 +153,11 @@ def table_of(body: bytes) -> Given | None:
         return None
     given = [key for key in FORMATS if key in document]
     return Given(given[0], document[given[0]], document.get("params")) if len(given) == 1 else None
+
+
+def mlflow_version() -> str:
+    """Of the MLflow that is installed."""
+    return str(mlflow.__version__)
 
 
 def columns_of(schema: Schema) -> Columns | None:
@@ -249,7 +263,10 @@ def _explained(error: MlflowException, schema: Schema) -> ScoringError:
     shown = json.loads(error.serialize_as_json())  # type: ignore[no-untyped-call]
     status: int = error.get_http_status_code()  # type: ignore[no-untyped-call]
     code = Code(str(shown["error_code"]), str(shown.get("sqlstate", "")), str(shown.get("error_class", "")))
-    return ScoringError(_message(error, code, schema), code, status)
+    raised = error.__context__ if str(error.message).startswith(UNEXPECTED) else None
+    return ScoringError(
+        _message(error, code, schema), code, status, unexpected=None if isinstance(raised, MlopsError) else raised
+    )
 
 
 def _message(error: MlflowException, code: Code, schema: Schema) -> str:
@@ -267,7 +284,7 @@ def _message(error: MlflowException, code: Code, schema: Schema) -> str:
     for part, said in READ_AS:
         if part in text:
             return said
-    if text.startswith("Encountered an unexpected error"):
+    if text.startswith(UNEXPECTED):
         return f"the model failed on this input; the server's log says why{takes}"
     if "arameters" in text and code == INVALID_PARAMETER:
         return "params do not fit those of the model"

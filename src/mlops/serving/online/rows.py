@@ -22,10 +22,10 @@ EXACT = 2**53
 
 
 def row_model(model: Any) -> "RowModel | None":
-    """The scorer of a LightGBM model (a loaded pyfunc) whose columns are numbers that have to be there; else None."""
+    """The scorer of a LightGBM model (a loaded pyfunc) whose columns are all of numbers; else None."""
     schema = model.metadata.get_input_schema()
     columns = columns_of(schema)
-    if columns is None or not all(columns.required) or not set(columns.types) <= set(NUMBERS):
+    if columns is None or not set(columns.types) <= set(NUMBERS):
         return None
     native = getattr(model, "get_raw_model", None)
     predictor = row_predictor(native()) if native is not None else None
