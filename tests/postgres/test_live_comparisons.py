@@ -208,6 +208,21 @@ def test_the_freshest_pair_from_one_cutoff_counts(world: World, database: Databa
     assert said(database) == before
 
 
+def test_without_a_common_cutoff_each_is_judged_by_what_it_would_have_answered_then(served: Served, database: Database):
+    """Servers answer from the end of each training: the champion's answer is the newest that it had given by then."""
+    world = World(served)
+    answers = {days: world.days.assign(cutoff=world.days["target_at"] - days * DAY) for days in (5, 9, 2, 3)}
+    wrong = world.days["outcome"] * 3
+    world.store(answers[9].assign(version_id=world.champion, y_hat=wrong))
+    world.store(answers[5].assign(version_id=world.champion, y_hat=world.days["outcome"] + 1))
+    world.store(answers[2].assign(version_id=world.champion, y_hat=wrong))  # after the challenger had answered
+    challenger = served.model(alias="challenger")
+    world.store(answers[3].assign(version_id=challenger, y_hat=world.days["outcome"] + 2))
+    verdict = said(database)
+    assert verdict.wape_challenger == pytest.approx(2 * verdict.wape_champion)
+    assert verdict.pairs == WEEKS * 7 * SERIES
+
+
 def test_what_a_version_was_trained_on_is_no_forecast(world: World, database: Database):
     """A challenger that is trained anew and asked for the past has seen the outcomes."""
     trained_to = FIRST + 28 * DAY

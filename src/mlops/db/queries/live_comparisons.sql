@@ -14,26 +14,44 @@ select distinct on (a.version_id)
  order by a.version_id, array_position(cast(:aliases as text[]), a.alias)
 
 -- name: paired_days
--- the errors of two versions by week and day, where both forecast the same series and time from the same cutoff, which neither had been
--- trained beyond: the freshest such pair of each series and time, with what was known at :as_of; :stepwise where a step is longer than a day
-with pairs as (
-    select distinct on (c.series_id, c.target_at)
-           c.series_id, c.y_hat as champion, s.y_hat as challenger, case when c.outcome_recorded_at <= :as_of then c.outcome end as y,
-           case when cast(:stepwise as bool) then c.target_at else date_trunc('week', c.target_at, 'UTC') end as week,
-           case when cast(:stepwise as bool) then 0 else extract(isodow from c.target_at at time zone 'UTC')::int - 1 end as weekday
-      from analytics.model_prediction_results c
-      join analytics.model_prediction_results s
-        on s.version_id = :challenger_id and s.series_id = c.series_id and s.cutoff = c.cutoff and s.target_at = c.target_at
-      join analytics.model_versions v on v.version_id = c.version_id
-      join analytics.model_versions w on w.version_id = s.version_id
-     where c.version_id = :champion_id and c.parts is null and s.parts is null
-       and c.target_at >= :start and c.target_at < :as_of and s.target_at >= :start and s.target_at < :as_of
-       and greatest(c.issued_at, s.issued_at) <= :as_of and c.cutoff >= coalesce(greatest(v.trained_to, w.trained_to), c.cutoff)
+-- the errors of two versions by week and day, as known at :as_of, on the freshest pair of each series and time: forecasts from the same cutoff, else
+-- (of servers that answer from the end of each training) the challenger's newest and what the champion said by then; :stepwise where a step is
+-- longer than a day. What lies in a version's own training is no forecast.
+with champion as materialized (
+    select p.series_id, p.target_at, p.cutoff, p.issued_at, p.y_hat, case when p.outcome_recorded_at <= :as_of then p.outcome end as y
+      from analytics.model_prediction_results p join analytics.model_versions v using (version_id)
+     where p.version_id = :champion_id and p.parts is null and p.target_at >= :start and p.target_at < :as_of and p.issued_at <= :as_of
+       and p.cutoff >= coalesce(v.trained_to, p.cutoff)
+), challenger as materialized (
+    select p.series_id, p.target_at, p.cutoff, p.issued_at, p.y_hat
+      from analytics.model_prediction_results p join analytics.model_versions v using (version_id)
+     where p.version_id = :challenger_id and p.parts is null and p.target_at >= :start and p.target_at < :as_of and p.issued_at <= :as_of
+       and p.cutoff >= coalesce(v.trained_to, p.cutoff)
+), from_one_cutoff as materialized (
+    select distinct on (c.series_id, c.target_at) c.series_id, c.target_at, c.y_hat as champion, s.y_hat as challenger, c.y
+      from champion c join challenger s using (series_id, target_at, cutoff)
      order by c.series_id, c.target_at, c.cutoff desc
+), newest as (
+    select distinct on (s.series_id, s.target_at) s.*
+      from challenger s left join from_one_cutoff o using (series_id, target_at)
+     where o.series_id is null
+     order by s.series_id, s.target_at, s.cutoff desc
+), pairs as (
+    select * from from_one_cutoff
+     union all
+    select * from (
+        select distinct on (c.series_id, c.target_at) c.series_id, c.target_at, c.y_hat, s.y_hat, c.y
+          from newest s join champion c using (series_id, target_at)
+         where c.issued_at <= s.issued_at
+         order by c.series_id, c.target_at, c.cutoff desc) as_answered
+), days as (
+    select p.*, case when cast(:stepwise as bool) then target_at else date_trunc('week', target_at, 'UTC') end as week,
+           case when cast(:stepwise as bool) then 0 else extract(isodow from target_at at time zone 'UTC')::int - 1 end as weekday
+      from pairs p
 )
 select week, weekday, sum(abs(champion - y)) as champion_error, sum(abs(challenger - y)) as challenger_error, sum(abs(y)) as size,
-       count(y)::int as pairs, count(*)::int as due, (select count(distinct series_id) from pairs where y is not null)::int as series
-  from pairs
+       count(y)::int as pairs, count(*)::int as due, (select count(distinct series_id) from days where y is not null)::int as series
+  from days
  group by week, weekday
  order by week, weekday
 
