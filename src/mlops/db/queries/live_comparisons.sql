@@ -14,7 +14,7 @@ select distinct on (a.version_id)
  order by a.version_id, array_position(cast(:aliases as text[]), a.alias)
 
 -- name: paired_days
--- the errors of two versions by week and day, as known at :as_of, on the freshest pair of each series and time: forecasts from the same cutoff, else
+-- the errors of two versions by week (from the day of their first pair on) and day, as known at :as_of, on the freshest pair of each series and time: forecasts from the same cutoff, else
 -- (of servers that answer from the end of each training) the challenger's newest and what the champion said by then; :stepwise where a step is
 -- longer than a day. What lies in a version's own training is no forecast.
 with champion as materialized (
@@ -45,15 +45,15 @@ with champion as materialized (
          where c.issued_at <= s.issued_at
          order by c.series_id, c.target_at, c.cutoff desc) as_answered
 ), days as (
-    select p.*, case when cast(:stepwise as bool) then target_at else date_trunc('week', target_at, 'UTC') end as week,
-           case when cast(:stepwise as bool) then 0 else extract(isodow from target_at at time zone 'UTC')::int - 1 end as weekday
+    select p.*, case when cast(:stepwise as bool) then target_at
+                     else date_bin('7 days', target_at, (select date_trunc('day', min(target_at), 'UTC') from pairs)) end as week
       from pairs p
 )
-select week, weekday, sum(abs(champion - y)) as champion_error, sum(abs(challenger - y)) as challenger_error, sum(abs(y)) as size,
+select week, extract(day from target_at - week)::int as day, sum(abs(champion - y)) as champion_error, sum(abs(challenger - y)) as challenger_error, sum(abs(y)) as size,
        count(y)::int as pairs, count(*)::int as due, (select count(distinct series_id) from days where y is not null)::int as series
   from days
- group by week, weekday
- order by week, weekday
+ group by week, day
+ order by week, day
 
 -- name: add_live_comparison
 -- records the comparison of a week, or replaces that of an earlier time in the week; repeating it changes nothing
@@ -89,3 +89,14 @@ select * from (
      where l.as_of <= :as_of and (cast(:name as text) is null or v.name = :name)
      order by l.champion_id, l.challenger_id, l.week desc) newest
  order by as_of desc, name, champion desc, challenger desc
+
+-- name: better_challenger
+-- the live challenger that is better than a champion by its newest comparison, made in the eight days before :as_of; of several the clearest
+select v.version_id, v.version, n.gain, n.gain_low, n.gain_high, n.wape_challenger, n.wape_champion, n.weeks, n.compared_from
+  from (select distinct on (l.challenger_id) l.* from analytics.live_comparisons l
+         where l.champion_id = :version_id and l.as_of <= :as_of and l.as_of > cast(:as_of as timestamptz) - interval '8 days'
+         order by l.challenger_id, l.week desc) n
+  join analytics.model_versions v on v.version_id = n.challenger_id
+ where n.verdict = 'better' and v.deleted_at is null
+ order by n.gain_low desc, v.version desc
+ limit 1

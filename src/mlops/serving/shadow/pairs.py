@@ -36,12 +36,13 @@ class Challenger:
 class PairedDay:
     """The errors of both on one day, summed over series: of `due` pairs those whose outcome is known, of which `size`.
 
-    `week` is a Monday and `weekday` counts from there; of steps longer than a day the step itself, and 0. `series` are
-    those of all days together. Sums are None where no outcome is known.
+    `week` is when its week begins and `day` counts from there: weeks begin with the day of the first pair, so that the
+    first is whole. Of steps longer than a day it is the step itself, and 0. `series` are those of all days together.
+    Sums are None where no outcome is known.
     """
 
     week: datetime
-    weekday: int
+    day: int
     champion_error: float | None
     challenger_error: float | None
     size: float | None
@@ -112,7 +113,7 @@ def weeks_of(days: Sequence[PairedDay], granularity: Granularity, as_of: datetim
         usual = sum(day.size or 0 for day in of_week) / len(of_week)
         for day in of_week:
             theirs, ours = day.champion_error or 0, day.challenger_error or 0
-            gains[row, day.weekday] = (theirs - ours) / usual
+            gains[row, day.day] = (theirs - ours) / usual
             champion, challenger, size = champion + theirs, challenger + ours, size + (day.size or 0)
     return PairedWeeks(
         gains=gains,
