@@ -20,7 +20,7 @@ from mlflow.webhooks import delivery
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, Refused
-from mlops.tracking.bridge.webhooks import EVENTS, register_webhook
+from mlops.tracking.bridge.watch import EVENTS, register_webhook
 from mlops.tracking.store import Store, open_store
 from mlops.web import server as listening
 from mlops.web import webhooks

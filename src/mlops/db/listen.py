@@ -18,7 +18,7 @@ ALIVE: dict[str, Any] = {  # a server that vanished without a word is noticed wi
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    "application_name": "mlops registry watch",
+    "application_name": "mlops listener",
 }
 
 log = logging.getLogger(__name__)

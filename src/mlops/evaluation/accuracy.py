@@ -1,11 +1,11 @@
 """Accuracy of judged forecasts as tables: by anything, and by the level at which series and steps are added up."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS, levels_of
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, UnknownName
@@ -145,13 +145,17 @@ def by_level(judged: pd.DataFrame, segments: Sequence[str], *, cycle: int, words
     """
     known = judged[judged["y"].notna()]
     most = known["step"].max()
-    steps: dict[str, Any] = {words[0]: known["step"]}
+    steps: dict[str, pd.Series | int] = {words[0]: known["step"]}
     if cycle < most:
         steps[words[1]] = (known["step"] - 1) // cycle
     steps[words[1] if cycle == most else f"{most} {words[0]}s"] = 0
-    series: dict[str, Any] = {"series": known["series_id"], **{name: known[name] for name in segments}, "all": 0}
+    groups: dict[str, pd.Series | int] = {
+        "series": known["series_id"],
+        **{name: known[name] for name in segments},
+        "all": 0,
+    }
     rows = []
-    for level, group in series.items():
+    for level, group in groups.items():
         for over, span in steps.items():
             keys = known.assign(group=group, span=span)
             added = keys.groupby(["cutoff", "group", "span"], observed=True)[["y", "y_hat"]].sum()
@@ -165,7 +169,7 @@ def _terms(known: pd.DataFrame, levels: Sequence[int]) -> pd.DataFrame:
     """What the measures add up, per row."""
     y, error = known["y"], known["y_hat"] - known["y"]
     scale = known["scale"] if "scale" in known else pd.Series(np.nan, index=known.index)
-    terms: dict[str, Any] = {
+    terms: dict[str, pd.Series | Floats] = {
         "size": y.abs(),
         "error": error.abs(),
         "signed": error,

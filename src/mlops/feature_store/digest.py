@@ -8,7 +8,7 @@ digest, and a difference is found by comparing parts.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,14 @@ MISSING = np.float64("nan").view(np.uint64)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 WORD_BYTES = 8
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+
+
+class DataFacts(TypedDict):
+    """What a lineage says of the training data."""
+
+    rows: int
+    columns: dict[str, str]
+    content_sha256: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,8 @@ class Fingerprint:
         return whole.hexdigest()
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What a lineage says of the data: `rows`, `columns` and `content_sha256`."""
+    def facts(self) -> DataFacts:
+        """What a lineage says of the data."""
         return {"rows": self.rows, "columns": self.columns, "content_sha256": self.sha256}
 
 

@@ -1,6 +1,7 @@
 """The server as one ASGI application: scoring in front, behind it what can be read, described by OpenAPI."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, FastAPI
 
@@ -17,14 +18,18 @@ and recommendations. `POST /invocations` and `POST /models/NAME@ALIAS/invocation
 
 
 Router = Callable[[Parts], APIRouter]
-"""Makes the endpoints of a subject."""
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+ROUTERS: tuple[Router, ...] = (protocol,)
+"""Each makes the endpoints of a subject."""
 
 
-def build_app(parts: Parts, default: Target | None, routers: tuple[Router, ...] = ()) -> ScoringApp:
-    """The application; `default` is the model that `/invocations` asks."""
-    rest = FastAPI(title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
+def build_app(parts: Parts, default: Target | None, *, lifespan: Lifespan | None = None) -> ScoringApp:
+    """The application; `default` is the model that `/invocations` asks, `lifespan` FastAPI's."""
+    rest = FastAPI(
+        title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     access.install(rest)
-    for router in (protocol, *routers):
+    for router in ROUTERS:
         rest.include_router(router(parts))
     return ScoringApp(
         parts.models,
@@ -33,6 +38,7 @@ def build_app(parts: Parts, default: Target | None, routers: tuple[Router, ...] 
         door=parts.door,
         limits=parts.policy.limits,
         default=default,
-        observer=parts.observer,
+        observer=parts.metrics,
+        shadows=parts.shadows,
         memory=parts.memory,
     )

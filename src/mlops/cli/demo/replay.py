@@ -74,8 +74,8 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
     """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
     policy = read_policy()
     done = newest_issue(database, MODEL)  # forecasts are the last act of a week
-    for row in [row for row in to_act_on(database) if row["action"] in CARRIED_OUT]:  # that an interruption left
-        retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)
+    for asked in [asked for asked in to_act_on(database) if asked.action in CARRIED_OUT]:  # that an interruption left
+        retrain(database, store, asked.recommendation_id, policy.retrain, as_of=asked.as_of, say=say)
     histories: job.Histories = {}
     for monday in mondays:
         if done is not None and monday <= done:
@@ -88,12 +88,12 @@ def phases(database: Database) -> list[dict[str, Any]]:
     """WAPE of the freshest forecasts and of the naive, before, in and after the lockdown, as far as replayed."""
     weeks, averages = weekly_accuracy(database, MODEL, MONDAYS[-1]), []
     for name, (start, end) in PHASES.items():
-        inside = [week for week in weeks if start <= week["week"] < end]
-        size = sum(week["size"] for week in inside)
+        inside = [week for week in weeks if start <= week.week < end]
+        size = sum(week.size for week in inside)
         if not size:
             continue
         figures = {
-            key: sum(week[key] * week["size"] for week in inside) / size
+            key: sum(getattr(week, key) * week.size for week in inside) / size
             for key in ("wape", "wape_naive", "coverage_80")
         }
         averages.append({"phase": name, "weeks": len(inside)} | figures)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 import lightgbm as lgb
 from mlops.arrays import Floats, Ints, Singles
-from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.features import FeatureDefinition, FeatureSet, FeatureSetDocument, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
 from mlops.features.definitions import checked_set, sources_of
@@ -84,7 +84,7 @@ class LightGBM(Forecaster):
         events: Events = (),
         covariates: Sequence[str] | str = (),
         absence: str = "nothing",
-        features: FeatureSet | Mapping[str, Any] | Sequence[str] = STANDARD,
+        features: FeatureSet | FeatureSetDocument | Sequence[str] = STANDARD,
         trees: int = 150,
         learning_rate: float = 0.08,
         num_leaves: int = 31,
@@ -283,12 +283,12 @@ class LightGBM(Forecaster):
 
 
 def _wanted(
-    features: FeatureSet | Mapping[str, Any] | Sequence[str],
+    features: FeatureSet | FeatureSetDocument | Sequence[str],
 ) -> tuple[FeatureSet | None, tuple[str, ...]]:
     """The feature set that is given, and its names; UnknownName for a name that is no standard feature."""
     if isinstance(features, FeatureSet | Mapping):
-        chosen = checked_set(features if isinstance(features, FeatureSet) else FeatureSet.of(features))
-        return chosen, chosen.names
+        declared = features if isinstance(features, FeatureSet) else FeatureSet.of(features)
+        return checked_set(declared), declared.names
     return None, tuple(one.name for one in standard(Selection(OWN, "daily"), "", tuple(features)))
 
 
