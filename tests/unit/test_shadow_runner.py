@@ -4,11 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 
 from mlops.serving.log.record import ScoringRecord
-from mlops.serving.shadow.runner import Shadow, ShadowCounts, ShadowRunner
+from mlops.serving.shadow.runner import Shadow, ShadowCounts, ShadowRunner, beside_champion
 from mlops.tracking.scoring import Scored, ScoringError
 
 RECORD = ScoringRecord("r1", 1.7e9, 1, "champion", "web (k1)", "application/json", b'{"a": 1}', b"{}", 1, 0.2, 100.0)
@@ -156,3 +158,26 @@ def test_nothing_is_kept_of_a_request_without_challengers():
     with ShadowRunner(Log(), memory_mb=0) as runner:
         assert runner.take(RECORD, [])
     assert runner.counts == ShadowCounts(0, 0, 0)
+
+
+@dataclass
+class Loaded:
+    """A live version as the server has it."""
+
+    version_id: int
+    scorer: Says
+    version: SimpleNamespace
+
+
+def test_what_the_champion_answered_is_asked_of_each_challenger_once():
+    log, called = Log(), SimpleNamespace(name="demand")
+    one, two, three = (Loaded(n, Says(empty), called) for n in (1, 2, 3))
+    by_alias = {"champion": one, "challenger": two, "canary": two, "next": three, "same": one}
+    models = SimpleNamespace(find=lambda name, *, alias: by_alias.get(alias) if name == "demand" else None)
+    with ShadowRunner(log) as runner:
+        answered = beside_champion(runner, models, ("challenger", "canary", "next", "same", "unknown"))
+        answered(RECORD, one)
+        answered(replace(RECORD, alias="challenger"), two)
+        answered(replace(RECORD, alias=""), one)
+        until(lambda: runner.counts.answered == 2)
+    assert [(record.version_id, record.alias) for record in log.records] == [(2, "challenger"), (3, "next")]

@@ -8,16 +8,17 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from mlops.serving.log.record import RequestLog, ScoringRecord
-from mlops.serving.online.scored import Scorer
+from mlops.serving.online.models import LiveModels
+from mlops.serving.online.scored import Live, Scorer
 from mlops.tracking.scoring import Scored, ScoringError
 
-__all__ = ["CALLER", "Shadow", "ShadowCounts", "ShadowRunner"]
+__all__ = ["CALLER", "Shadow", "ShadowCounts", "ShadowRunner", "beside_champion"]
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +158,27 @@ class ShadowRunner:
             what = "challenger %s (version id %s) does not answer what the champion does, as request %s"
             log.warning(what, shadow.alias, shadow.version_id, record.request_id, exc_info=error)
         return "failed"
+
+
+def beside_champion(
+    runner: ShadowRunner, models: LiveModels, aliases: Sequence[str]
+) -> Callable[[ScoringRecord, Live], None]:
+    """What the server calls with each answer: that of a champion is asked of the versions behind these aliases, too.
+
+    A version with several aliases answers once, and the champion not again.
+    """
+
+    def answered(record: ScoringRecord, live: Live) -> None:
+        if record.alias != "champion":
+            return
+        challengers: dict[int, Shadow] = {}
+        for alias in aliases:
+            model = models.find(live.version.name, alias=alias)
+            if model is not None and model.version_id != live.version_id:
+                challengers.setdefault(model.version_id, Shadow(model.version_id, alias, model.scorer))
+        runner.take(record, tuple(challengers.values()))
+
+    return answered
 
 
 def _scored(scorer: Scorer, record: ScoringRecord) -> Scored:
