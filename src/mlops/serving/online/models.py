@@ -132,7 +132,7 @@ class LiveModels:
         self._listening.close()
         self._loader.close()
 
-    def find(self, name: str, *, alias: str = CHAMPION, version: int = 0) -> LiveModel | None:
+    def find(self, name: str, *, alias: str = CHAMPION, version: int | None = None) -> LiveModel | None:
         """What answers for an alias, or for the number of a version, now; None when it is not loaded: `load` does."""
         slot = self._slots.get((name, version or alias))
         return None if slot is None else slot.take()
@@ -143,7 +143,7 @@ class LiveModels:
         models = [self.find(name, alias=alias) for alias in self._policy.shadow.aliases]
         return tuple(dict.fromkeys(model for model in models if model is not None and model is not champion))
 
-    def load(self, name: str, alias: str = CHAMPION, version: int = 0) -> LiveModel:
+    def load(self, name: str, alias: str = CHAMPION, version: int | None = None) -> LiveModel:
         """The same, loaded if it is not; for a thread that may wait for seconds.
 
         Raises ModelNotFound for what the registry does not have (or what is not served, where the policy lets nothing
