@@ -1,4 +1,6 @@
-"""What a scheduler runs once a week: mirror, match, check, measure what acting has saved, tell who should know, review.
+"""What a scheduler runs once a week, from mirroring the registry to the review.
+
+It mirrors, matches, compares challengers, checks, measures what acting has saved, and tells who should know.
 
 It acts on recommendations only where policy.toml says `auto_retrain = true`. Repeating it, or running it twice at once,
 changes nothing but the page's own file. It exits with 1 when a check or a step failed; the others are done.
@@ -23,8 +25,9 @@ from mlops.monitoring import review
 from mlops.monitoring.alerting.alerts import deliver_alerts, review_alerts
 from mlops.monitoring.decide.realise import realise
 from mlops.monitoring.weekly import job
-from mlops.policy import AlertPolicy, Policy, read_policy
+from mlops.policy import AlertPolicy, Policy, read_policy, read_serving_policy
 from mlops.serving import outcomes
+from mlops.serving.shadow.verdict import compare_live
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.store import Store, open_store
 from mlops.training.retrain import follow
@@ -67,6 +70,8 @@ def week(path: Path, as_of: datetime) -> Failures:
         sync(store, database)
     with failures.kept("outcomes are not matched"):
         outcomes.match(database, as_of)
+    with failures.kept("challengers are not compared"):
+        compare_live(database, as_of, read_serving_policy().shadow)
     checked = check(database, store, policy, as_of)
     broken = [one for one in checked if one.state == "failed"]
     failures += [f"{one.name} version {one.version} is not checked: {one.problem}" for one in broken]

@@ -38,6 +38,7 @@ QUIET = week()
 DRIFTED = [week("concept"), week("concept", "performance")]
 SHADOW = proof(challenger=None, predecessor=3)
 LOSES = proof(saved=0.01, low=-0.02)
+NOT_BACK = replace(SHADOW, wape=0.21, champion=0.20)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +133,40 @@ def test_only_the_proofs_that_may_matter_are_asked_for(weeks, old, shadow, asked
     assert found.evidence.get("challenged") == (1.0 if "challenge" in asked else None)
 
 
+LIVE = proof(challenger=None, beside=7, weeks=9)
+
+
+@pytest.mark.parametrize(
+    ("weeks", "live", "others", "action"),
+    [
+        pytest.param([QUIET], LIVE, {}, "promote", id="it needs no drift"),
+        pytest.param(DRIFTED, LIVE, {"proofs": [proof()]}, "promote", id="it is there, a refit is not"),
+        pytest.param([QUIET], LIVE, {"stands_in_for": 3, "shadow": NOT_BACK}, "promote", id="the naive gives way"),
+        pytest.param([QUIET], LIVE, {"shadow": SHADOW}, "rollback", id="a bad promotion is undone first"),
+        pytest.param([week("data")], LIVE, {}, "investigate_data", id="broken data goes first"),
+        pytest.param([QUIET], replace(LIVE, benefit=LOSES.benefit), {}, "none", id="its interval reaches below zero"),
+        pytest.param([QUIET], replace(LIVE, wape=0.197), {}, "none", id="by less than the margin"),
+        pytest.param([QUIET], proof(money=3.0, challenger=None, beside=7), {}, "none", id="24 saved in 8 weeks for 30"),
+    ],
+)
+def test_a_challenger_that_has_won_live_is_promoted(weeks, live, others, action):
+    found = recommend(weeks, TERMS, live=live, **others)
+    assert found.action == action
+    assert (found.predecessor == 7) == (action == "promote")
+    assert found.evidence["proof.live.wape"] == live.wape
+
+
+def test_what_has_won_live_is_told_with_its_weeks():
+    found = recommend([QUIET], TERMS, live=LIVE)
+    assert found.reasons[0].startswith(
+        "version 7, which has answered beside it for 9 weeks, has WAPE 0.150 against 0.2"
+    )
+    assert (found.cost, found.benefit) == (TERMS.review, LIVE.benefit)
+
+
 BEATEN = Findings((Finding("performance", "naive", 4.0, 2.9, True, "the error is 1.43 times that of the naive"),))
 NAIVE = proof(challenger="naive", naive=None)
-BETTER_AGAIN, NOT_AGAIN = (replace(SHADOW, wape=wape, champion=0.20) for wape in (0.18, 0.21))
+BETTER_AGAIN, NOT_AGAIN = replace(SHADOW, wape=0.18, champion=0.20), NOT_BACK
 REFIT = proof(low=-0.02, predecessor=3)
 
 
@@ -300,7 +332,7 @@ def test_evidence_is_finite_and_names_what_drifted():
 
 
 def test_the_rule_has_a_version():
-    assert RULE_VERSION == "4"
+    assert RULE_VERSION == "5"
 
 
 BROKE = Findings(

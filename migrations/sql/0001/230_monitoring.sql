@@ -87,7 +87,7 @@ create table analytics.retraining_recommendations (
     recommendation_id    bigint generated always as identity primary key,
     version_id           bigint      not null references analytics.model_versions,
     as_of                timestamptz not null,
-    action               text        not null check (action in ('none', 'watch', 'investigate_data', 'retrain', 'rollback', 'fallback')),
+    action               text        not null check (action in ('none', 'watch', 'investigate_data', 'retrain', 'rollback', 'fallback', 'promote')),
     reasons              text[]      not null,
     evidence             jsonb       not null,
     rule_version         text        not null,
@@ -113,7 +113,7 @@ create table analytics.retraining_recommendations (
     check ((status = 'done') = (decided_at is not null)),
     check (action = 'none' or cardinality(reasons) > 0),
     check (expires_at > as_of),
-    constraint retraining_recommendations_rollback_check check (action <> 'rollback' or rollback_version_id is not null),
+    constraint retraining_recommendations_rollback_check check (action not in ('rollback', 'promote') or rollback_version_id is not null),
     constraint retraining_recommendations_promise_check  check (expected_benefit is null or (cost is not null and horizon_weeks is not null)),
     constraint retraining_recommendations_replaced_check check (replaced_by is null or status = 'superseded'),
     constraint retraining_recommendations_realised_check check ((realised_benefit is null) = (realised_at is null) and (realised_at is null or status = 'done'))
@@ -123,7 +123,7 @@ comment on table analytics.retraining_recommendations is 'What monitoring says s
 comment on column analytics.retraining_recommendations.recommendation_id    is 'Numbers the recommendations; mlops recommendations takes it.';
 comment on column analytics.retraining_recommendations.version_id           is 'The judged version, of analytics.model_versions.';
 comment on column analytics.retraining_recommendations.as_of                is 'The check judged what was known by then.';
-comment on column analytics.retraining_recommendations.action               is 'none, watch, investigate_data, retrain, rollback or fallback.';
+comment on column analytics.retraining_recommendations.action               is 'none, watch, investigate_data, retrain, rollback, fallback or promote.';
 comment on column analytics.retraining_recommendations.reasons              is 'Why, a sentence each.';
 comment on column analytics.retraining_recommendations.evidence             is 'What it rests on, as JSON: the proof of a challenger, of the naive, of the data.';
 comment on column analytics.retraining_recommendations.rule_version         is 'Which rules recommended it.';
@@ -136,7 +136,7 @@ comment on column analytics.retraining_recommendations.created_at           is '
 comment on column analytics.retraining_recommendations.cause                is 'What it is about, by which a later one is known to be the same: what drifted, or is broken.';
 comment on column analytics.retraining_recommendations.severity             is 'How clear it is: the largest statistic over its limit.';
 comment on column analytics.retraining_recommendations.challenger           is 'The recipe that beat the champion: same, or a model kind; naive of a fallback.';
-comment on column analytics.retraining_recommendations.rollback_version_id  is 'The version that a rollback brings back; of a retraining, the version whose recipe is meant by same, where a seasonal naive stands in for it.';
+comment on column analytics.retraining_recommendations.rollback_version_id  is 'The version that a rollback brings back, or that is to be promoted; of a retraining, the version whose recipe is meant by same, where a seasonal naive stands in for it.';
 comment on column analytics.retraining_recommendations.onset_at             is 'When the errors began to be larger, as estimated.';
 comment on column analytics.retraining_recommendations.expected_benefit     is 'Saved by acting, as measured on held-out days: wape, wape_low, wape_high; money, money_low, money_high per week; currency, days.';
 comment on column analytics.retraining_recommendations.cost                 is 'Of acting, in the currency of the benefit.';
@@ -234,7 +234,7 @@ select r.recommendation_id, v.name as model, r.action, r.as_of as recommended_at
 comment on view analytics.realised_benefits is 'What acting on a recommendation promised and what it brought: by how much lower the WAPE was than that of the version that was replaced, and money a week where prices are no placeholders.';
 comment on column analytics.realised_benefits.recommendation_id  is 'Of analytics.retraining_recommendations.';
 comment on column analytics.realised_benefits.model              is 'The registered model''s name.';
-comment on column analytics.realised_benefits.action             is 'What was done: retrain, rollback or fallback.';
+comment on column analytics.realised_benefits.action             is 'What was done: retrain, rollback, fallback or promote.';
 comment on column analytics.realised_benefits.recommended_at     is 'The check that recommended it judged what was known by then.';
 comment on column analytics.realised_benefits.realised_at        is 'As of when it was measured what came true.';
 comment on column analytics.realised_benefits.replaced_version   is 'The number of the version that was replaced.';

@@ -79,7 +79,8 @@ as $$
                case when r.action = 'investigate_data' then 'look at the data before anything is retrained: mlops review'
                     when r.expires_at < p_as_of then 'mlops monitor run, for the proof is too old to act on'
                     else format('mlops retrain %s%s; the reasons are in mlops review', r.recommendation_id,
-                                case r.action when 'rollback' then ', which rolls back' when 'fallback' then ', which lets the seasonal naive serve' end) end as todo,
+                                case r.action when 'rollback' then ', which rolls back' when 'fallback' then ', which lets the seasonal naive serve'
+                                              when 'promote' then ', which promotes the challenger' end) end as todo,
                jsonb_build_object('version', c.version, 'recommendation_id', r.recommendation_id, 'reasons', to_jsonb(r.reasons)) as details,
                (select min(e.as_of) from analytics.retraining_recommendations e  -- of the unbroken run of this action
                  where e.version_id = r.version_id and e.as_of <= r.as_of and e.replaced_by is null
@@ -92,7 +93,7 @@ as $$
                    select from analytics.recommendation_decisions d where d.recommendation_id = r.recommendation_id and d.until > p_as_of)
                or r.status = 'superseded' and exists (  -- by a check that was still to come
                select from analytics.retraining_recommendations n where n.version_id = r.version_id and n.as_of > p_as_of))
-           and r.action in ('retrain', 'rollback', 'fallback', 'investigate_data')
+           and r.action in ('retrain', 'rollback', 'fallback', 'promote', 'investigate_data')
         union all
         select 'health_low', c.subject, case when c.score < l.health_below / 2 then 'critical' else 'warning' end, c.version_id, c.owner,
                format('version %s: health is %s of 100; %s: %s', c.version, c.score, c.weakest, c.weakest_words),
@@ -138,7 +139,7 @@ the last forecast, the oldest missing outcome.';
 create function analytics.is_of_monitoring(p_kind text) returns boolean
 language sql immutable
 as $$
-    select p_kind in ('retrain_recommended', 'rollback_recommended', 'fallback_recommended', 'investigate_data_recommended',
+    select p_kind in ('retrain_recommended', 'rollback_recommended', 'fallback_recommended', 'promote_recommended', 'investigate_data_recommended',
                       'health_low', 'monitor_overdue', 'labels_missing', 'forecasts_missing')
 $$;
 comment on function analytics.is_of_monitoring is 'Whether alerts of a kind come and go with what monitoring finds; the others are the registry mirror''s.';

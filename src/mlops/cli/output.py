@@ -36,6 +36,7 @@ ACTION_COLOURS = {
     "retrain": "red",
     "prove": "red",
     "fallback": "red",
+    "promote": "red",
     "investigate_data": "yellow",
     "alert": "yellow",
     "unchecked": "yellow",

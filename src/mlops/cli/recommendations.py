@@ -122,7 +122,7 @@ def retrain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Act on a recommendation: train and compare a challenger, promote it if it wins; or roll back."""
+    """Act on a recommendation: train and compare a challenger, promote what wins; or roll back."""
     from mlops.policy import read_policy
     from mlops.training.retrain import retrain as run
 

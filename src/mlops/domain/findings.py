@@ -35,8 +35,8 @@ Measure = Literal["level", "spread", "swing", "share", "season", "bias", "scale"
 """What moved, of a column: its mean, its scatter within a day, its distance from the calendar, a category's share, its
 yearly wave; of the error: its mean, its size, how it goes with a feature, the loss."""
 FindingKind = Literal["feature", "concept", "performance", "prediction", "data", "serving"]
-Action = Literal["none", "watch", "investigate_data", "retrain", "rollback", "fallback"]
-CARRIED_OUT: tuple[Action, ...] = ("retrain", "rollback", "fallback")
+Action = Literal["none", "watch", "investigate_data", "retrain", "rollback", "fallback", "promote"]
+CARRIED_OUT: tuple[Action, ...] = ("retrain", "rollback", "fallback", "promote")
 """What `mlops retrain ID` does; the rest is done by people."""
 
 
@@ -354,8 +354,8 @@ class Recommendation:
 
     `benefit` is what acting promises, `cost` (in its currency) what it takes and `horizon_weeks` for how long the one
     was held against the other; `challenger` is the recipe to retrain with (`same`, or a model kind), `predecessor` the
-    version to roll back to, or the one of whose recipe `same` speaks where the champion stands in for it. `held_by` is
-    an earlier recommendation that a person dismissed or snoozed.
+    version to roll back to or to promote, or the one of whose recipe `same` speaks where the champion stands in for it.
+    `held_by` is an earlier recommendation that a person dismissed or snoozed.
     """
 
     action: Action

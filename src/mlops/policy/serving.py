@@ -13,6 +13,8 @@ __all__ = ["INPUTS", "LimitPolicy", "LogPolicy", "ServingPolicy", "ShadowPolicy"
 SERVER = "serving/server.toml"
 INPUTS = ("all", "sampled", "none")
 """Whose inputs are kept: of all requests, of a share of them, of none."""
+MOST_SHADOWS = 4
+"""Each costs as much as the champion, and widens the intervals of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,14 @@ class ShadowPolicy:
 
     aliases: tuple[str, ...] = ("challenger",)
     confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if len(set(self.aliases)) != len(self.aliases) or len(self.aliases) > MOST_SHADOWS:
+            raise BadInput(f"aliases are {', '.join(self.aliases)}; expected at most {MOST_SHADOWS} different ones")
+        if "champion" in self.aliases:
+            raise BadInput("aliases name the champion, beside which the others answer")
+        if not 0.5 <= self.confidence < 1:
+            raise BadInput(f"confidence is {self.confidence:g}; expected a probability from 0.5, as 0.95")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A challenger has to win against the champion, and it must not be worse than the seasonal naive, than zero or than the
 mean: of two bad models the better one is still no reason to promote. A fallback lets the seasonal naive itself serve,
 as a version like any other; the model that it stands in for stays the champion before, so that a rollback brings it
-back.
+back. A challenger that has won beside the champion, live, is promoted on that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,7 +72,8 @@ def retrain(
 ) -> Retrained:
     """Act on a recommendation: compare, train on everything known at `as_of`, register, promote if that is won.
 
-    A recommendation to roll back brings the version before back, one to fall back lets the seasonal naive serve.
+    A recommendation to roll back brings the version before back, one to fall back lets the seasonal naive serve, one
+    to promote makes the challenger champion that has won beside it.
     `as_of` is the time of the recommendation when it is None; that it is acted on counts as accepting it, `by` is the
     user of this process when None. Repeating it returns what the first call did, or finishes what that could not; what
     was promoted and taken back since is not promoted again.
@@ -93,11 +94,14 @@ def retrain(
             result = _roll_back(database, store, row, champion, by)
         elif row.action == "fallback":
             result = _fall_back(database, store, row, champion, as_of, say)
+        elif row.action == "promote":
+            result = _won_live(store, row, champion)
         else:
             result = _train(database, store, row, champion, policy, as_of, say)
         if result.promoted and row.action != "rollback" and not row.applied:
             _still_to_be_acted_on(_recommendation(database, recommendation_id, force=force), now, force=force)
-            result = _promote(database, store, result, recommendation_id, policy)
+            on = "the live comparison" if row.action == "promote" else f"the newest {policy.holdout_days} days"
+            result = _promote(database, store, result, recommendation_id, policy.margin, on)
         sync(store, database, foreign=False)
         _close(database, recommendation_id, result)
     return result
@@ -188,6 +192,20 @@ def _fall_back(
     return Retrained(version, champion.version, ours, theirs, ours, True, verdict)
 
 
+def _won_live(store: Store, row: StoredRecommendation, champion: ModelVersion) -> Retrained:
+    """The version that has answered beside the champion, to be promoted on what its live comparison has shown."""
+    assert row.rollback_version is not None
+    version = resolve(store, uri_of(row.name, row.rollback_version))
+    if not row.applied:
+        _still_champion(store, champion)
+    ours, theirs = _proof(row)
+    verdict = (
+        f"version {version.version} promoted: WAPE {ours:.3f} against {theirs:.3f} of version {champion.version} on the"
+        " forecasts that both made while it answered beside it"
+    )
+    return Retrained(version, champion.version, ours, theirs, None, True, verdict)
+
+
 def _as_recorded(database: Database, store: Store, row: StoredRecommendation) -> Retrained:
     """What came of a recommendation; NothingToDo when the version that did is gone."""
     gone = NothingToDo(f"recommendation {row.recommendation_id} was acted on: {row.verdict}; the version is gone")
@@ -197,7 +215,7 @@ def _as_recorded(database: Database, store: Store, row: StoredRecommendation) ->
         version = resolve(store, uri_of(row.name, row.retrained_version))
     except (ModelNotFound, BadInput) as error:
         raise gone from error
-    if row.action in ("rollback", "fallback"):
+    if row.action in ("rollback", "fallback", "promote"):
         measured = Losses(*_proof(row))
     else:
         measured = _losses(_as_anchored(database, version), "")
@@ -226,8 +244,8 @@ def _subject(store: Store, row: StoredRecommendation) -> ModelVersion:
 
 
 def _proof(row: StoredRecommendation) -> tuple[float, float]:
-    """WAPE of the version before, or of the naive, and of the champion, as a recommendation rests on them."""
-    rival = "naive" if row.action == "fallback" else "predecessor"
+    """WAPE of the rival that is no refit, and of the champion, as a recommendation rests on them."""
+    rival = {"fallback": "naive", "promote": "live"}.get(row.action, "predecessor")
     return row.evidence[f"proof.{rival}.wape"], row.evidence[f"proof.{rival}.wape_champion"]
 
 
@@ -285,13 +303,12 @@ def _accept(database: Database, row: StoredRecommendation, by: str) -> None:
 
 
 def _promote(
-    database: Database, store: Store, won: Retrained, recommendation_id: int, policy: RetrainPolicy
+    database: Database, store: Store, won: Retrained, recommendation_id: int, margin: float, on: str
 ) -> Retrained:
     """Promote the winner on the evidence of its comparison, unless a gate that asks nothing about accuracy fails."""
     version, champion = won.version, alias_of(store, won.version.name, "champion")
-    on = f"the newest {policy.holdout_days} days"
     measured = Losses(won.wape_challenger, won.wape_champion, won.wape_naive, won.wape_mean, on)
-    accuracy = Rule(policy.margin).judge(measured).gates
+    accuracy = Rule(margin).judge(measured).gates
     built = structure(database, version, champion)
     if problems := failed(built):
         why = "; ".join(f"{gate.gate}: {gate.found}" for gate in problems)
@@ -315,7 +332,7 @@ def _recommendation(database: Database, recommendation_id: int, *, force: bool) 
             f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row.reasons)};"
             f" a model trained on broken data would learn the fault{otherwise}"
         )
-    if row.action != "rollback" and "recipe" not in (row.lineage or {}):
+    if row.action not in ("rollback", "promote") and "recipe" not in (row.lineage or {}):
         raise Refused(
             f"{row.name} version {row.version} was not trained by `mlops train`, so its recipe is not known;"
             " train it where it comes from, and promote that version"

@@ -19,6 +19,7 @@ from mlops.errors import Misused, Refused, quoted
 from mlops.policy import read_serving_policy
 from mlops.serving.log.writer import open_request_log
 from mlops.serving.online.models import LiveModels
+from mlops.serving.shadow.runner import ShadowRunner, beside_champion
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store, open_store
 from mlops.web.access import open_door
@@ -137,14 +138,16 @@ def _opened(order: Order) -> Iterator[Parts]:
         models.start()
         stack.callback(models.close)
         folder = settings.root / "serving"
+        requests = stack.enter_context(open_request_log(database.url, folder / "spool", policy.log))
+        runner = stack.enter_context(ShadowRunner(requests))
         yield Parts(
             database=database,
             store=store,
             models=models,
-            requests=stack.enter_context(open_request_log(database.url, folder / "spool", policy.log)),
+            requests=requests,
             door=stack.enter_context(open_door(database, order.host)),
             policy=policy,
             metrics=stack.enter_context(Metrics(folder / "metrics" if order.workers > 1 else None)),
-            shadows=lambda _record, _live: None,
+            shadows=beside_champion(runner, models, policy.shadow.aliases),
             memory=Memory(),
         )

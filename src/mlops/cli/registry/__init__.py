@@ -9,6 +9,7 @@ from mlops.cli.alerts import list_alerts, print_reviewed
 from mlops.cli.context import database, settings, store
 from mlops.cli.options import By, Json, ModelName, Uri
 from mlops.cli.output import console, emit, progress, table
+from mlops.cli.registry.compare import compare
 from mlops.cli.registry.lineage import export, lineage, reproduce, trace
 from mlops.cli.registry.watch import check_listen, hints, watch, webhook
 from mlops.cli.typed import kept
@@ -27,6 +28,7 @@ app.command()(reproduce)
 app.command("export-lineage")(export)
 app.command("alerts")(list_alerts)
 app.command()(webhook)
+app.command()(compare)
 app.add_typer(hints, name="hints")
 MARKS = {True: "[green]holds[/]", False: "[red]forced[/]", None: "[dim]n/a[/]"}
 Reason = Annotated[

@@ -293,7 +293,7 @@ with checks as (
      where r.alarm
 )
 select model, min(as_of) as began, max(as_of) as last, count(*) as checks, max(as_of) < newest as over,
-       bool_or(action in ('rollback', 'retrain', 'fallback', 'investigate_data')) as called,
+       bool_or(action in ('rollback', 'retrain', 'fallback', 'promote', 'investigate_data')) as called,
        bool_or(promoted) as promoted,
        coalesce(bool_or(decision = 'accept' and not coalesce(done and known, false)), false) as accepted,
        coalesce((array_agg(decision order by as_of desc) filter (where decision is not null))[1] = 'dismiss', false) as dismissed

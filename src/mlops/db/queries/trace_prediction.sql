@@ -36,7 +36,7 @@ select p.prediction_id, p.series_id, s.metric_type, p.issued_at, p.cutoff, p.tar
   left join lateral (
        select * from analytics.retraining_recommendations
         where version_id = p.version_id and as_of > p.issued_at and replaced_by is null
-        order by (retrained_version_id is not null) desc, (action in ('retrain', 'rollback', 'fallback')) desc, as_of
+        order by (retrained_version_id is not null) desc, (action in ('retrain', 'rollback', 'fallback', 'promote')) desc, as_of
         limit 1) r on true
   left join analytics.model_versions n on n.version_id = r.retrained_version_id
  where p.prediction_id = :prediction_id

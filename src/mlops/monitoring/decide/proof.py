@@ -21,8 +21,9 @@ IN_ITS_PLACE = Rule(beyond_chance=True, baselines=False)
 class Proof:
     """A rival against the champion on the same days: what it saves, and the WAPE of both, of the naive and of the mean.
 
-    The rival is a refit by a recipe (`challenger`: same, or a kind), the seasonal naive (`challenger` is naive), or the
-    version that was champion before (`predecessor`); a refit that names a predecessor is one by that version's recipe.
+    The rival is a refit by a recipe (`challenger`: same, or a kind), the seasonal naive (`challenger` is naive), the
+    version that was champion before (`predecessor`), or one that has answered `beside` the champion for so many
+    `weeks`; a refit that names a predecessor is one by that version's recipe.
     """
 
     benefit: Benefit
@@ -32,10 +33,14 @@ class Proof:
     challenger: str | None = None
     predecessor: int | None = None
     mean: float | None = None
+    beside: int | None = None
+    weeks: int = 0
 
     @property
     def rival(self) -> str:
         """The rival in words."""
+        if self.beside is not None:
+            return f"version {self.beside}, which has answered beside it for {self.weeks} weeks,"
         if self.challenger is None:
             return f"version {self.predecessor}, which was champion before"
         if self.challenger == NAIVE:
@@ -71,6 +76,7 @@ class Standing:
     unproven: str
     naive: Proof | None
     stands_in_for: int | None
+    live: Proof | None = None
 
     def brings_back(self, margin: float) -> Proof | None:
         """The version before, where it should serve again; not where a refit is better than that, too."""
@@ -81,6 +87,11 @@ class Standing:
         refits = [refit.wape for refit in self.proofs if Rule(margin).wins(refit.losses)]
         as_good = min(refits, default=math.inf) >= self.shadow.wape * (1 - margin)
         return self.shadow if Rule(margin, baselines=False).wins(self.shadow.losses) and as_good else None
+
+    def promotes(self, margin: float) -> Proof | None:
+        """The challenger that has answered beside the champion, where it should take its place."""
+        won = self.live is not None and Rule(margin, beyond_chance=True).wins(self.live.losses)
+        return self.live if won else None
 
     def winner(self, margin: float) -> Proof | None:
         """The refit that should be promoted: of several the one that saves most."""

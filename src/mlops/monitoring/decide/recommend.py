@@ -14,7 +14,7 @@ from mlops.policy import Terms
 
 __all__ = ["RULE_VERSION", "UNLABELLED", "Decision", "advise", "asks_for_proof", "hold", "recommend"]
 
-RULE_VERSION = "4"
+RULE_VERSION = "5"
 SHOWN = 10
 BREAKS = frozenset({"performance.collapse", "performance.upheaval"})
 """Findings of one week that no chance explains: no second week is waited for."""
@@ -63,6 +63,7 @@ def advise(
     challenge: Callable[[], tuple[tuple[Proof, ...], str]],
     old: Callable[[], bool],
     naive: Callable[[], Proof | None] = lambda: None,
+    live: Callable[[], Proof | None] = lambda: None,
     stands_in_for: int | None = None,
     widening: float | None = None,
     labels_missing: bool = False,
@@ -70,17 +71,18 @@ def advise(
     """Ask for the proofs that may matter, in the order of the rules, and recommend.
 
     `shadow` compares with the champion before, `old` says whether the champion is challenged without drift, `challenge`
-    fits challengers and says why it could not, `naive` compares with the seasonal naive. They cost, so they are called
-    only where the answer may depend on them: where the champion stands in for a model, every week. The others are those
-    of `recommend`.
+    fits challengers and says why it could not, `naive` compares with the seasonal naive, `live` reads the verdict on
+    challengers that answer beside the champion. What costs is called only where the answer may depend on it: where the
+    champion stands in for a model, every week. The others are those of `recommend`.
     """
     if not weeks or weeks[-1].data_faults:
         return recommend(weeks, terms)
     before = shadow()
     if stands_in_for is None and before is not None and IN_ITS_PLACE.wins(before.losses):
         return recommend(weeks, terms, shadow=before)
+    beside = live()
     if stands_in_for is None and not asks_for_proof(weeks, terms) and not old():
-        return recommend(weeks, terms, shadow=before, widening=widening, labels_missing=labels_missing)
+        return recommend(weeks, terms, shadow=before, live=beside, widening=widening, labels_missing=labels_missing)
     proofs, unproven = challenge()
     advice = recommend(
         weeks,
@@ -89,6 +91,7 @@ def advise(
         proofs=proofs,
         unproven=unproven,
         naive=naive(),
+        live=beside,
         stands_in_for=stands_in_for,
         widening=widening,
         labels_missing=labels_missing,
@@ -104,20 +107,23 @@ def recommend(
     proofs: Sequence[Proof] = (),
     unproven: str = "",
     naive: Proof | None = None,
+    live: Proof | None = None,
     stands_in_for: int | None = None,
     labels_missing: bool = False,
     widening: float | None = None,
 ) -> Recommendation:
-    """Broken data first, a rollback, a retraining that pays off, a fallback, a break that nothing mends, then a watch.
+    """Broken data first, a rollback, a challenger that has won live, a retraining that pays off, a fallback, a break
+    that nothing mends, then a watch.
 
     `weeks` are oldest first. `shadow` is the champion before, `proofs` are refits, on days that none of them has seen;
-    `unproven` says why there is none. `naive` is the seasonal naive against what was served. `stands_in_for` is the
+    `unproven` says why there is none. `naive` is the seasonal naive against what was served, `live` the
+    challenger that has answered beside the champion and is better. `stands_in_for` is the
     version in whose place the champion, a naive, serves. `widening` is by how much the 80 % intervals are too narrow.
     """
     terms = terms or Terms()
     if not weeks:
         return Recommendation("none", ("no week has been checked yet",))
-    about = Standing(shadow, tuple(proofs), unproven, naive, stands_in_for)
+    about = Standing(shadow, tuple(proofs), unproven, naive, stands_in_for, live)
     advice = _decided(weeks, terms, about, labels_missing=labels_missing)
     newest = weeks[-1]
     clear = [finding.clearness for finding in _drifted(newest) if math.isfinite(finding.clearness)]
@@ -170,6 +176,9 @@ def _decided(weeks: Sequence[Findings], terms: Terms, about: Standing, *, labels
     back, winner = about.brings_back(terms.margin), about.winner(terms.margin)
     if back is not None:
         return _rollback(back, terms, stood_in=about.stands_in_for is not None)
+    promoted = about.promotes(terms.margin)
+    if promoted is not None and _saving(promoted, terms) > terms.review:
+        return _promote(promoted, terms)
     if winner is not None and _saving(winner, terms) > terms.retraining + terms.review:
         return _retrain(winner, newest, last, terms)
     fallback = about.falls_back(terms.margin)
@@ -209,6 +218,21 @@ def _rollback(shadow: Proof, terms: Terms, *, stood_in: bool) -> Recommendation:
         cost=terms.review,
         horizon_weeks=terms.horizon_weeks,
         predecessor=shadow.predecessor,
+    )
+
+
+def _promote(live: Proof, terms: Terms) -> Recommendation:
+    reasons = (
+        f"{live}, on the same forecasts, beyond chance at every weekly look together",
+        f"promoting it saves {live.benefit}{_in_all(live, terms, terms.review)}",
+    )
+    return Recommendation(
+        "promote",
+        reasons,
+        benefit=live.benefit,
+        cost=terms.review,
+        horizon_weeks=terms.horizon_weeks,
+        predecessor=live.beside,
     )
 
 
@@ -368,7 +392,10 @@ def _evidence(newest: Findings, last: Sequence[Findings], about: Standing) -> di
     evidence = {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last)))}
     evidence |= {finding.name: finding.statistic for finding in _drifted(newest) if math.isfinite(finding.statistic)}
     rivals = (about.shadow, *about.proofs, about.naive)
-    for name, rival in {rival.challenger or "predecessor": rival for rival in rivals if rival is not None}.items():
+    named = {rival.challenger or "predecessor": rival for rival in rivals if rival is not None}
+    if about.live is not None:
+        named["live"] = about.live
+    for name, rival in named.items():
         evidence |= {
             f"proof.{name}.wape": rival.wape,
             f"proof.{name}.wape_champion": rival.champion,

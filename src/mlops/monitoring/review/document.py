@@ -37,6 +37,7 @@ ACTIONS = {
     "rollback": "roll back",
     "retrain": "retrain",
     "fallback": "let the seasonal naive serve",
+    "promote": "promote the challenger",
     "investigate_data": "investigate the data",
     "alert": "see the alert",
     "watch": "watch",

@@ -19,6 +19,7 @@ from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
 from mlops.errors import HistoryTooShort
 from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.decide.costs import benefit
+from mlops.monitoring.decide.live import better_challenger
 from mlops.monitoring.decide.recommend import advise, recommend
 from mlops.monitoring.decide.shadow import comparable, naive, predecessor, recent, terms_of
 from mlops.monitoring.detect.intervals import interval_inflation
@@ -144,7 +145,7 @@ def _too_short(
     advice: Recommendation | None = None
     if version.alias == "champion":
         advice = _recommended(database, store, policy, history, known, [findings])
-        if advice.action not in ("rollback", "investigate_data"):
+        if advice.action not in ("rollback", "promote", "investigate_data"):
             advice = Recommendation("watch", (why,))
     rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
     return WeeklyCheck(version, as_of, findings, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
@@ -188,6 +189,7 @@ def _recommended(
         challenge=lambda: challenge(database, store, policy, champion, as_of, stood_in_for),
         old=lambda: _is_due(database, policy, champion, as_of),
         naive=lambda: naive(policy, champion, known.live, as_of),
+        live=lambda: better_challenger(database, policy, champion, as_of),
         stands_in_for=None if stood_in_for is None else stood_in_for.version,
         widening=None if newest is None else interval_inflation(newest),
         labels_missing=labels_missing,

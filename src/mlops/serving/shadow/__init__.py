@@ -1,1 +1,1 @@
-"""Challengers that answer beside the champion, unseen, and the running verdict on them."""
+"""Challengers that answer what the champion is asked, unseen, and what their answers say about them."""
