@@ -19,6 +19,7 @@ from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.totals.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served_model
+from mlops.serving.stored import store_forecasts
 from mlops.serving.totals import totals_to_store
 from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
@@ -26,7 +27,6 @@ from mlops.tracking.store import Store
 
 __all__ = ["Issued", "predict"]
 
-PREDICTIONS = "analytics.model_prediction_results"
 DIGITS = 6
 """Of the largest component, to which all of a forecast are rounded."""
 
@@ -99,7 +99,7 @@ def predict(
             if asked is not None and summed is not None:
                 of_totals = totals_to_store(transaction, asked, found.version_id, summed)
                 rows = pd.concat([rows, of_totals.astype({"parts": "Int64"})], ignore_index=True)
-            stored = _write(transaction, _stamped(rows, common, decompose=decompose))
+            stored = store_forecasts(transaction, _stamped(rows, common, decompose=decompose))
             of_totals = _named(transaction, of_totals)
     return Issued(found.version, cutoff, shown, of_totals, stored, closed, found.refused, request_id)
 
@@ -152,22 +152,6 @@ def _as_json(forecasts: pd.DataFrame) -> list[str]:
         rows = decimals == places
         values[rows] = np.round(values[rows], places) + 0.0  # a negative zero becomes zero
     return [json.dumps(dict(zip(COMPONENTS, row, strict=True)), separators=(",", ":")) for row in values.tolist()]
-
-
-def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:
-    """Store what is new; how many rows that were."""
-    if forecasts.empty:
-        return 0
-    transaction.run("lock_prediction_table")
-    transaction.value(
-        "ensure_partitions",
-        table=PREDICTIONS,
-        first=forecasts["target_at"].min().to_pydatetime(),
-        last=forecasts["target_at"].max().to_pydatetime(),
-    )
-    transaction.run("create_staged_predictions")
-    transaction.copy("staged_predictions", forecasts)
-    return transaction.run("store_predictions")
 
 
 def _remember_service(database: Database, found: Served, as_of: datetime) -> None:
