@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.checks import champion_of
 
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
@@ -32,8 +33,7 @@ class Killed(BaseException):
 
 def recommend(database: Database, at: datetime = AFTER_THE_FALL) -> int:
     """A recommendation to replace version 1 by a naive, which is quick to train."""
-    with database.transaction() as transaction:
-        version = transaction.one("live_version", name="demand", version=1)
+    version = champion_of(database)
     findings = Findings((Finding("performance", "", 8.0, 4.0, True, "the error is 8 sigma above"),))
     found = Recommendation("retrain", ("a naive wins",), severity=2.0, challenger="naive")
     return record(database, read_policy(policy_file()), WeeklyCheck(version, at, findings, found, {}))[0]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
+from tests.checks import champion_of
 from tests.postgres.sinks import Http, http
 
 from mlops.config import Settings
@@ -52,8 +53,7 @@ def told(hook: Http) -> list[tuple[str, str, str, str]]:
 
 
 def recommend(routes: Database, version: int, found: Recommendation, findings: Findings = FAULT) -> int:
-    with routes.transaction() as transaction:
-        row = transaction.one("live_version", name="demand", version=version)
+    row = champion_of(routes, version=version)
     return record(routes, read_policy(POLICY), WeeklyCheck(row, NOW, findings, found, {}))[0]
 
 

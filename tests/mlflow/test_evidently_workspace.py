@@ -9,10 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.checks import champion_of
 
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.monitoring.weekly import job
+from mlops.monitoring.weekly.history import ServedVersion
 from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import read_policy
 from mlops.project import policy_file
@@ -25,10 +27,9 @@ NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
 
 
-def check(database: Database, week: int, *, wape: float = 0.1) -> dict:
+def check(database: Database, week: int, *, wape: float = 0.1) -> ServedVersion:
     """A check of the champion in a week after New Year; its row in the mirror."""
-    with database.transaction() as transaction:
-        version = transaction.one("live_version", name="demand", version=1)
+    version = champion_of(database)
     findings = Findings(
         (
             Finding("feature", "log_level", 1.0 + week, 4.0, week > 3, "log_level is higher"),

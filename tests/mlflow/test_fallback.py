@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -19,7 +20,7 @@ from mlops.serving.predict import predict
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 from mlops.training.promote import promote, rollback
-from mlops.training.retrain import _spec, retrain
+from mlops.training.retrain import challenger_spec, retrain
 
 NEW_YEAR = datetime(2020, 1, 1, tzinfo=UTC)
 WEEK = timedelta(weeks=1)
@@ -160,10 +161,8 @@ def test_a_refit_of_the_model_that_the_naive_stands_in_for_is_by_its_recipe():
     selection = {"metric_type": "tonnage", "granularity": "daily", "labels": {}}
     told = {"selection": selection, "series": [1], "recipe": recipe}
     naive = told | {"recipe": recipe | {"kind": "naive", "params": {}}}
-    row = {"name": "demand", "lineage": naive, "challenger": "same", "rollback_version": None}
-    assert _spec(row, NEW_YEAR, "again").kind == "naive"
-    stood_in = row | {"rollback_version": 1, "rollback_lineage": told}
-    assert (_spec(stood_in, NEW_YEAR, "again").kind, _spec(stood_in, NEW_YEAR, "again").params) == (
-        "lightgbm",
-        {"trees": 5},
-    )
+    row = SimpleNamespace(name="demand", lineage=naive, challenger="same", rollback_version=None)
+    assert challenger_spec(row, NEW_YEAR, "again").kind == "naive"
+    row.rollback_version, row.rollback_lineage = 1, told
+    spec = challenger_spec(row, NEW_YEAR, "again")
+    assert (spec.kind, spec.params) == ("lightgbm", {"trees": 5})

@@ -151,8 +151,8 @@ def test_a_model_of_your_own_is_traced_to_the_build_that_it_was_trained_on(
     store.client.create_model_version("ridge", logged.model_uri, run.info.run_id, tags=lineage.tags())
     sync(store, routes)
     [listed] = offline.builds(routes, "mine")
-    assert (listed["build_id"], listed["used_by"]) == (made["build_id"], ["ridge/1"])
+    assert (listed.build_id, listed.used_by) == (made.build_id, ["ridge/1"])
     used = {row["name"]: row["used_by"] for row in json.loads(mlops("features", "list", "--json")[1])}
     assert used["before"] == ["ridge/1"]
-    code, _, err = mlops("features", "drop", made["build_id"])
+    code, _, err = mlops("features", "drop", made.build_id)
     assert (code, "is what ridge/1 was trained on" in err) == (1, True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from tests.checks import as_champion
 from tests.retention import newest_is_today
 
 from mlops.config import Settings
@@ -213,7 +214,7 @@ def test_data_faults_are_not_retrained_away(routes: Database, store: Store, cham
         version = transaction.one("live_version", name="demand", version=1)["version_id"]
         found = Recommendation("investigate_data", ("route R1 is silent",))
     findings = Findings((Finding("data", "R1", 9.0, 4.0, True, "route R1 is silent"),))
-    row = {"version_id": version, "name": "demand", "version": 1}
+    row = as_champion(version)
     number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match="route R1 is silent"):
         retrain(routes, store, number, RetrainPolicy(), force=True)
@@ -226,7 +227,7 @@ def test_after_a_break_of_all_series_a_person_may_retrain(routes: Database, stor
         version = transaction.one("live_version", name="demand", version=1)["version_id"]
     found = Recommendation("investigate_data", ("all series fell",), cause=("performance.upheaval",))
     findings = Findings((Finding("performance", "upheaval", 2.0, 1.0, True, "all series fell"),))
-    row = {"version_id": version, "name": "demand", "version": 1}
+    row = as_champion(version)
     number, _ = record(routes, _policy(), WeeklyCheck(row, NEW_YEAR, findings, found, {}))
     with pytest.raises(Refused, match=r"all series fell.*--force"):
         retrain(routes, store, number, RetrainPolicy())

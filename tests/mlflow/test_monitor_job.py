@@ -17,6 +17,7 @@ from mlops.db import Database
 from mlops.domain.findings import Finding
 from mlops.monitoring.decide.recommend import UNLABELLED
 from mlops.monitoring.weekly import job
+from mlops.monitoring.weekly.history import ServedVersion
 from mlops.policy import Policy, read_policy
 from mlops.project import policy_file
 from mlops.serving.outcomes import match
@@ -318,7 +319,7 @@ def test_what_a_worker_is_given_travels_and_is_enough(
     end = serve(routes, store)
     here = job.run_checks(routes, store, policy, end)
     with routes.transaction() as transaction:
-        (version,) = transaction.rows("served_versions", as_of=end)
+        (version,) = transaction.rows("served_versions", of=ServedVersion, as_of=end)
     place = job._Place(routes.url, store.uri, store.artifacts.parent, policy, (end,))
     there = pickle.loads(pickle.dumps(job._elsewhere(*pickle.loads(pickle.dumps((place, version))))))
     job._opened.cache_clear()

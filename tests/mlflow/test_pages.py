@@ -52,7 +52,7 @@ def call_rows(rows: Callable[..., Any], database: Database, store: Store, mlops:
 def call_train(train: Callable[..., Any], database: Database, store: Store, mlops: Callable[..., Any]) -> None:
     train(database)
     complete_in_the_mirror(database, store, "my model")
-    assert offline.builds(database, "demand_daily")[0]["used_by"] == ["my model/1"]
+    assert offline.builds(database, "demand_daily")[0].used_by == ["my model/1"]
     store.client.set_registered_model_alias("my model", "champion", "1")
     for command in (("predict", "models:/my model@champion"), ("explain", "models:/my model@champion")):
         code, _, err = mlops(*command)

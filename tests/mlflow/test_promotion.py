@@ -19,6 +19,7 @@ from mlops.errors import BadInput, DatabaseUnavailable, ModelNotFound, NothingTo
 from mlops.series.ingest import ingest
 from mlops.serving.predict import predict
 from mlops.tracking.alerts import review
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, add_version, alias_of, resolve
 from mlops.tracking.store import Store
@@ -361,12 +362,11 @@ def test_a_champion_whose_model_is_gone_or_has_no_signature_can_be_replaced(
 def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_so(
     routes: Database, store: Store, champion: Trained, tmp_path: Path
 ):
-    with routes.transaction() as transaction:
-        row = transaction.one("live_version", name="demand", version=1)
+    row = live_version(routes, champion.version)
     assert row is not None
     made, foreign = (
         MirroredVersion(champion.version, row),
-        MirroredVersion(champion.version, row | {"lineage": {"recipe": {}}}),
+        MirroredVersion(champion.version, replace(row, lineage={"recipe": {}})),
     )
     for ours, theirs, why in (
         (foreign, made, "the lineage of version 1 has no digest of the table 'backtest'"),
@@ -379,7 +379,7 @@ def test_a_version_or_a_backtest_of_another_origin_can_not_be_compared_and_says_
     pd.DataFrame({"series_id": [1]}).to_parquet(tmp_path / "backtest.parquet")
     store.client.log_artifact(run, str(tmp_path / "backtest.parquet"))
     tables = {"backtest": hashlib.sha256((tmp_path / "backtest.parquet").read_bytes()).hexdigest()}
-    other = row | {"lineage": row["lineage"] | {"tables": tables}}
+    other = replace(row, lineage=row.lineage | {"tables": tables})
     found = compare_with_champion(routes, store, MirroredVersion(replace(champion.version, run_id=run), other), None)
     assert f"'backtest' of run {run} has no column cutoff, ds, y, y_hat" in found.on
 

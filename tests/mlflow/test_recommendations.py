@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from tests.checks import champion_of
 
 from mlops.db import Database
 from mlops.domain.findings import Finding, Findings, Recommendation
 from mlops.errors import Refused
 from mlops.monitoring.decide.challenge import challenge
 from mlops.monitoring.weekly import job
+from mlops.monitoring.weekly.history import ServedVersion
 from mlops.monitoring.weekly.record import WeeklyCheck, record
 from mlops.policy import Policy, RetrainPolicy, read_policy
 from mlops.project import policy_file
@@ -35,8 +37,7 @@ def policy() -> Policy:
 
 def open_retraining(database: Database, policy: Policy) -> int:
     """A recommendation of New Year to retrain version 1."""
-    with database.transaction() as transaction:
-        version = transaction.one("live_version", name="demand", version=1)
+    version = champion_of(database)
     found = Recommendation("retrain", ("a refit wins",), severity=2.0, challenger="same")
     findings = Findings((Finding("performance", "", 8.0, 4.0, True, "the error is 8 sigma above"),))
     return record(database, policy, WeeklyCheck(version, NEW_YEAR, findings, found, {}))[0]
@@ -79,17 +80,17 @@ def test_a_champion_that_saw_the_held_out_days_is_not_challenged(
     routes: Database, store: Store, champion, policy: Policy
 ):
     with routes.transaction() as transaction:
-        (row,) = transaction.rows("served_versions", as_of=NEW_YEAR)
+        (row,) = transaction.rows("served_versions", of=ServedVersion, as_of=NEW_YEAR)
     proofs, why = challenge(routes, store, policy, row, NEW_YEAR + WEEK)
     assert proofs == ()
     assert "was itself trained on days after 2019-12-24" in why
-    own = row | {"lineage": {name: value for name, value in row["lineage"].items() if name != "recipe"}}
+    own = replace(row, lineage={name: value for name, value in row.lineage.items() if name != "recipe"})
     assert "not trained by `mlops train`" in challenge(routes, store, policy, own, NEW_YEAR + 3 * WEEK)[1]
 
 
 def test_several_challengers_have_wider_intervals_than_one(routes: Database, store: Store, champion, policy: Policy):
     with routes.transaction() as transaction:
-        (row,) = transaction.rows("served_versions", as_of=NEW_YEAR)
+        (row,) = transaction.rows("served_versions", of=ServedVersion, as_of=NEW_YEAR)
     at = NEW_YEAR + 3 * WEEK
     ((alone,), _), ((among, other), _) = (
         challenge(routes, store, replace(policy, recommend=replace(policy.recommend, challengers=names)), row, at)

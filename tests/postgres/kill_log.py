@@ -37,6 +37,7 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 class Counted:
     """What a campaign came to; `uncounted` are lost and in no gap, `overcounted` in a gap though nobody misses them."""
 
+    server: str
     kills: dict[str, int]
     durable: int
     durable_missing: int
@@ -146,9 +147,11 @@ def _counted(url: str, folder: Path, kills: dict[str, int], seconds: float) -> C
     with psycopg.connect(url) as connection:
         rows = [name for (name,) in connection.execute("select request_id from analytics.scoring_requests")]
         gaps = connection.execute("select coalesce(sum(requests), 0)::bigint from analytics.scoring_gaps").fetchone()
+        version = connection.info.server_version
     assert gaps is not None
     stored = set(rows)
     return Counted(
+        f"PostgreSQL {version // 10_000}.{version % 10_000}",
         kills,
         len(durable),
         len(durable - stored),

@@ -114,7 +114,7 @@ def test_impact_names_the_sets_that_have_a_feature(routes: Database):
     found = impact(routes, declared(), "weight_yesterday", 1, LATER)
     assert found.declared_sets == ("demand_daily", "demand_daily_short")
     (built,) = found.built_sets
-    assert (built["feature_set"], built["builds"], built["newest_as_of"], built["online"]) == (
+    assert (built.feature_set, built.builds, built.newest_as_of, built.online) == (
         "demand_daily_short",
         1,
         AS_OF,

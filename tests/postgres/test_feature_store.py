@@ -151,7 +151,7 @@ def filled(place: Place) -> Iterator[Place]:
     place.holds(dense(5))
     yield place
     for one in offline.builds(place.database):
-        offline.drop(place.database, one["build_id"], force=True)
+        offline.drop(place.database, one.build_id, force=True)
     place.connection.execute("delete from analytics.online_feature_sets")
 
 
@@ -216,14 +216,14 @@ def test_what_is_read_back_is_what_was_built_to_the_last_bit(place: Place, event
         assert made.written
         found = offline.read_build(place.database, SET, as_of)
         assert_same_bits(found.frame, build(place.database, SET, as_of).frame)
-        assert found.content_sha256 == made.build["content_sha256"]
+        assert found.content_sha256 == made.build.content_sha256
         part = offline.read_build(place.database, "laws", as_of, start=start)
         assert_same_bits(part.frame, build(place.database, SET, as_of, start=start).frame)
     except NothingToDo:
         pass
     finally:
         for one in offline.builds(place.database):
-            offline.drop(place.database, one["build_id"])
+            offline.drop(place.database, one.build_id)
 
 
 @quickly
@@ -258,7 +258,7 @@ def test_two_processes_that_write_the_same_build_write_it_once(filled: Place):
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: offline.materialise(filled.database, SET, hours(500)), range(4)))
     assert sum(one.written for one in made) == 1
-    assert len({one.build["build_id"] for one in made}) == 1
+    assert len({one.build.build_id for one in made}) == 1
 
 
 def test_an_interrupted_build_leaves_nothing(filled: Place, monkeypatch: pytest.MonkeyPatch):
@@ -294,10 +294,10 @@ def test_analysts_see_the_newest_build_under_real_names(filled: Place):
         "spread",
     ]
     rows = cursor.fetchall()
-    assert (len(rows), rows[0][3]) == (newest["rows"], None), "what can't be told is empty"
+    assert (len(rows), rows[0][3]) == (newest.rows, None), "what can't be told is empty"
     assert rows[1][3] == rows[0][2]
     for one in offline.builds(filled.database):
-        offline.drop(filled.database, one["build_id"])
+        offline.drop(filled.database, one.build_id)
     with pytest.raises(psycopg.errors.UndefinedTable):
         filled.connection.execute("select * from analytics.features_laws")
 
@@ -311,16 +311,16 @@ def test_old_builds_are_dropped_but_not_those_that_a_model_was_trained_on(filled
                (model_id, name, version, created_at, status, lineage, lineage_state)
            select model_id, name, 3, now(), 'READY', jsonb_build_object('content_sha256', %s::text), 'complete'
              from model""",
-        [made[1]["content_sha256"]],
+        [made[1].content_sha256],
     )
     found = offline.keep_builds(filled.database, "laws", 1)
-    assert found.dropped == [made[2]["build_id"], made[0]["build_id"]]
-    assert found.spared == {made[1]["build_id"]: ["demand/3"]}
+    assert found.dropped == [made[2].build_id, made[0].build_id]
+    assert found.spared == {made[1].build_id: ["demand/3"]}
     with pytest.raises(Refused, match=r"is what demand/3 was trained on"):
-        offline.drop(filled.database, made[1]["build_id"])
-    offline.drop(filled.database, made[1]["build_id"], force=True)
+        offline.drop(filled.database, made[1].build_id)
+    offline.drop(filled.database, made[1].build_id, force=True)
     with pytest.raises(UnknownName, match="unknown build"):
-        offline.drop(filled.database, made[1]["build_id"])
+        offline.drop(filled.database, made[1].build_id)
 
 
 def test_what_was_not_built_is_not_read(filled: Place):

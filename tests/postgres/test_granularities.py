@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
+from tests.checks import as_champion
 
 from mlops.db import Database
 from mlops.domain.granularity import GRANULARITIES, Granularity, named
@@ -26,6 +27,7 @@ from mlops.features import FeatureSet, Selection, feature, holiday, lag, rolling
 from mlops.features import transformations as t
 from mlops.features.definitions import Declared
 from mlops.monitoring.review import build_review as review
+from mlops.monitoring.weekly.history import ForecastSpan
 from mlops.monitoring.weekly.staleness import staleness
 from mlops.policy import read_policy
 from mlops.project import bundled, policy_file
@@ -255,16 +257,12 @@ def test_a_series_with_all_its_steps_is_complete_and_fresh(place: Place, one: Gr
 @ALL
 def test_a_series_is_silent_by_its_own_steps_and_forecasts_are_missing_after_two(place: Place, one: Granularity):
     known = place.of(one)[-1]
-    version = {
-        "lineage": {"selection": {"granularity": one.name}, "series": [known.series_id]},
-        "name": one.name,
-        "alias": "champion",
-        "alias_since": NOW - timedelta(days=9_999),
-    }
+    lineage = {"selection": {"granularity": one.name}, "series": [known.series_id]}
+    version = as_champion(1, one.name, lineage=lineage, alias_since=NOW - timedelta(days=9_999))
 
     def found(as_of: datetime, until: datetime) -> dict[str, str]:
-        last = {"forecast_until": until, "issued_at": until, "forecast_from": until}
-        return {one.subject: one.detail for one in staleness(place.database, version, last, as_of) if one.drifted}
+        span = ForecastSpan(until, until, until)
+        return {one.subject: one.detail for one in staleness(place.database, version, span, as_of) if one.drifted}
 
     ended = pd.Timestamp(known.step.after(known.starts[-1], 1)[0]).tz_localize("UTC").to_pydatetime()
     assert found(ended + one.longest_step, ended) == {}

@@ -92,8 +92,8 @@ def test_the_champion_comes_first_and_everything_that_rests_on_it_is_counted(mir
         "demand@champion and 2 other versions use lag_7; 42 forecasts for 5 series in the last 28 days came from them;"
         " retiring it means retraining those"
     )
-    assert [row["name"] for row in found.related] == ["full"]
-    assert [(row["version"], row["action"]) for row in found.recommendations] == [(2, "retrain")]
+    assert [row.name for row in found.related] == ["full"]
+    assert [(row.version, row.action) for row in found.recommendations] == [(2, "retrain")]
 
 
 def test_forecasts_are_those_of_the_time_asked_about(mirror: Database):

@@ -16,7 +16,7 @@ from tests.postgres.served import DAY, NOW, Served
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput
-from mlops.monitoring.detect.skill import against_naive
+from mlops.monitoring.detect.performance_drift import against_naive
 from mlops.monitoring.health import Health, health
 from mlops.policy import HEALTH_PARTS, Weight, read_policy
 from mlops.project import policy_file

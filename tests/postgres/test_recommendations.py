@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from tests.checks import as_champion
 
 from mlops.db import Database
 from mlops.domain.findings import Benefit, Finding, Findings, Recommendation
@@ -56,7 +57,7 @@ class World:
         )
 
     def check(self, found: Recommendation, *findings: Finding, monday: datetime = MONDAY) -> tuple[int, Recommendation]:
-        row = {"version_id": self.champion, "name": "demand", "version": 2}
+        row = as_champion(self.champion, version=2)
         return record(
             self.database, self.policy, WeeklyCheck(row, monday, Findings(findings or (DRIFTED,)), found, {"wape": 0.2})
         )

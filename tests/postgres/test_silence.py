@@ -5,8 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.checks import as_champion
 
 from mlops.db import Database
+from mlops.monitoring.weekly.history import ForecastSpan
 from mlops.monitoring.weekly.staleness import staleness
 
 NOW = datetime(2024, 6, 3, tzinfo=UTC)
@@ -47,14 +49,10 @@ def series(connection: psycopg.Connection[Any], rhythm: str, until: datetime) ->
 
 def found(database: Database, ids: list[int], as_of: datetime = NOW, *, until: datetime | None = NOW) -> dict[str, str]:
     """The drifted findings by subject."""
-    version = {
-        "name": "demand",
-        "alias": "champion",
-        "lineage": {"selection": {"granularity": "daily"}, "series": ids},
-        "alias_since": NOW - 9 * DAY,
-    }
-    last = {"forecast_until": until, "issued_at": until, "forecast_from": until}
-    return {one.subject: one.detail for one in staleness(database, version, last, as_of) if one.drifted}
+    lineage = {"selection": {"granularity": "daily"}, "series": ids}
+    version = as_champion(1, lineage=lineage, alias_since=NOW - 9 * DAY)
+    span = ForecastSpan(until, until, until)
+    return {one.subject: one.detail for one in staleness(database, version, span, as_of) if one.drifted}
 
 
 @pytest.mark.parametrize(

@@ -359,7 +359,7 @@ def test_variance_without_gain_widens_intervals_by_a_factor(weeks, proofs, facto
 
 
 DISMISSED = Decision(
-    7, "retrain", frozenset(), 1.25, 10.0, "dismiss", "ada", "the depot moves", datetime(2020, 4, 1, tzinfo=UTC)
+    7, "retrain", [], 1.25, 10.0, "dismiss", "ada", "the depot moves", datetime(2020, 4, 1, tzinfo=UTC)
 )
 RETRAIN = recommend(DRIFTED, TERMS, proofs=[proof()])
 
@@ -374,13 +374,13 @@ RETRAIN = recommend(DRIFTED, TERMS, proofs=[proof()])
         pytest.param(RETRAIN, replace(DISMISSED, action="rollback"), "retrain", id="another action was dismissed"),
         pytest.param(
             recommend([week("feature")]),
-            replace(DISMISSED, action="watch", cause=frozenset({"feature.the feature", "data.x"})),
+            replace(DISMISSED, action="watch", cause=["data.x", "feature.the feature"]),
             "none",
             id="a watch asks for nothing then",
         ),
         pytest.param(
             recommend([week("feature")]),
-            replace(DISMISSED, action="watch", cause=frozenset({"feature.another"})),
+            replace(DISMISSED, action="watch", cause=["feature.another"]),
             "watch",
             id="a new cause",
         ),

@@ -13,7 +13,7 @@ from tests.campaign import examples
 from mlops.errors import BadInput, UnknownName
 from mlops.monitoring import MonitorSpec, fit_monitor
 from mlops.simulation.drift import KINDS, Life, Shift, World, simulate_life
-from mlops.simulation.drift.honest import LAG_DAYS, honest_predictions
+from mlops.simulation.drift.life import LAG_DAYS, honest_predictions
 from mlops.simulation.processes import persistent
 
 SMALL = World(numeric=5, categorical=3, entities=4, history_days=120, live_days=90, warmup_days=60)

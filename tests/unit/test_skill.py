@@ -9,7 +9,7 @@ import pytest
 from tests.unit.test_slices import BACKTEST, MONDAY, SERIES, judged, quiet
 
 from mlops.domain.findings import Finding
-from mlops.monitoring.detect.skill import against_backtest, without_hard_weeks
+from mlops.monitoring.detect.performance_drift import against_backtest, without_hard_weeks
 from mlops.monitoring.detect.slices import Slice
 from mlops.monitoring.weekly.monitor import weekly
 from mlops.policy import Policy, read_policy

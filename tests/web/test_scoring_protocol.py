@@ -53,7 +53,7 @@ class Pair:
             requests=SimpleNamespace(append=lambda _: True, accepts=True),
             door=SimpleNamespace(admit=lambda *_: SimpleNamespace(label="tester")),
             policy=ServingPolicy(LimitPolicy(), LogPolicy(), ShadowPolicy()),
-            observer=SimpleNamespace(answered=lambda *_: None),
+            metrics=SimpleNamespace(answered=lambda *_: None),
             shadows=lambda *_: None,
             memory=Memory(0),
         )

@@ -1,6 +1,6 @@
 """`mlops alerts …`: what somebody should look at, and bringing it to whoever should know."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,7 @@ from mlops.cli.output import console, emit, say
 
 if TYPE_CHECKING:
     from mlops.domain.alerts import Reviewed
-    from mlops.monitoring.alerting.alerts import Delivered
+    from mlops.monitoring.alerting.alerts import Delivered, ListedAlert
 
 __all__ = ["app", "list_alerts", "print_reviewed"]
 
@@ -34,8 +34,8 @@ def list_alerts(
     rows = alerts(database(), moment(as_of), read_policy().alerts, everything=everything)
 
     def text() -> None:
-        for row in rows:
-            _print_alert(row)
+        for alert in rows:
+            _print_alert(alert)
         if not rows:
             console.print("no alert is open" if not everything else "there never was an alert")
 
@@ -83,14 +83,14 @@ def print_reviewed(reviewed: "Reviewed") -> None:
         say("what to do: mlops registry alerts")
 
 
-def _print_alert(row: dict[str, Any]) -> None:
-    opened, resolved = f"{row['since']:%Y-%m-%d %H:%M}", row["resolved_at"]
-    colour = "dim" if resolved else COLOURS[row["severity"]]
+def _print_alert(alert: "ListedAlert") -> None:
+    opened, resolved = f"{alert.since:%Y-%m-%d %H:%M}", alert.resolved_at
+    colour = "dim" if resolved else COLOURS[alert.severity]
     when = f"{opened} to {resolved:%Y-%m-%d %H:%M}" if resolved else f"since {opened}"
-    say(f"[{colour}]{row['severity']}[/]  [bold]{escape(row['subject'])}[/]  {row['kind']}, {when}")
-    say(f"    {escape(row['message'])}")
+    say(f"[{colour}]{alert.severity}[/]  [bold]{escape(alert.subject)}[/]  {alert.kind}, {when}")
+    say(f"    {escape(alert.message)}")
     if not resolved:
-        say(f"    → {escape(row['todo'])}")
+        say(f"    → {escape(alert.todo)}")
 
 
 def _print_delivered(reviewed: "Reviewed", delivered: list["Delivered"]) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -46,13 +46,11 @@ def list_features(file: DefinitionFile = None, as_json: Json = False) -> None:
         for column in shown.columns[:2]:
             column.no_wrap = True
         for row in rows:
-            users = [*row["sets"], *_models(row["used_by"])]
+            users = [*row.sets, *_models(row.used_by)]
             more = f" and {len(users) - MOST_USERS} more" if len(users) > MOST_USERS else ""  # there may be hundreds
-            version = "not built" if row["version"] is None else str(row["version"])
-            version += ", changed" if row["version"] is not None and row["state"] == "changed" else ""
-            shown.add_row(
-                row["name"], version, escape(", ".join(users[:MOST_USERS]) + more), escape(row["transformation"])
-            )
+            version = "not built" if row.version is None else str(row.version)
+            version += ", changed" if row.version is not None and row.state == "changed" else ""
+            shown.add_row(row.name, version, escape(", ".join(users[:MOST_USERS]) + more), escape(row.transformation))
         console.print(shown if rows else "no feature is declared or recorded yet; see docs/how-to/features.md")
 
     emit(rows, as_json=as_json, text=text)
@@ -70,15 +68,15 @@ def show_feature(
 
     def text() -> None:
         for row in rows:
-            if row["version"] is None:
-                console.print(f"[bold]{row['name']}, declared[/], recorded by the next `mlops features build`")
+            if row.version is None:
+                console.print(f"[bold]{row.name}, declared[/], recorded by the next `mlops features build`")
             else:
-                when = f"{row['created_at']:%Y-%m-%d %H:%M} UTC"
-                console.print(f"[bold]{row['name']} version {row['version']}[/], recorded {when}")
-            if not row["changes"]:
-                for key in sorted(row["definition"], key=_place):
-                    console.print(f"  {key:20} {_shown(row['definition'][key])}", highlight=False)
-            for key, (before, after) in sorted(row["changes"].items(), key=lambda change: _place(change[0])):
+                when = f"{row.created_at:%Y-%m-%d %H:%M} UTC"
+                console.print(f"[bold]{row.name} version {row.version}[/], recorded {when}")
+            if not row.changes:
+                for key, value in sorted(row.definition.items(), key=lambda entry: _place(entry[0])):
+                    console.print(f"  {key:20} {_shown(value)}", highlight=False)
+            for key, (before, after) in sorted(row.changes.items(), key=lambda change: _place(change[0])):
                 console.print(f"  [red]- {key:20} {_shown(before)}[/]", highlight=False)
                 console.print(f"  [green]+ {key:20} {_shown(after)}[/]", highlight=False)
 
@@ -123,18 +121,21 @@ def list_builds(
 ) -> None:
     """List what was written down, newest first, with the models that were trained on exactly those rows."""
     from mlops.feature_store import offline
+    from mlops.features.definitions import declared
 
     rows = offline.builds(database(), name)
-    if name and not rows:
-        _check_set(name)
+    if name and not rows:  # a set of the definition file, or one that was built
+        known = {*declared().sets, *(build.feature_set for build in offline.builds(database()))}
+        if name not in known:
+            raise UnknownName("feature set", name, known)
 
     def text() -> None:
         shown = table("build", "set", "as of", "from", "to", "series", "rows", "size", "used by")
         for row in rows:
-            days = (f"{row[key]:%Y-%m-%d}" for key in ("first_at", "last_at"))
-            counts = (f"{row['series']:,}", f"{row['rows']:,}", f"{row['bytes'] / 1e6:,.1f} MB")
-            at = f"{row['as_of']:%Y-%m-%d %H:%M}"
-            shown.add_row(str(row["build_id"]), row["feature_set"], at, *days, *counts, ", ".join(row["used_by"]))
+            days = (f"{time:%Y-%m-%d}" for time in (row.first_at, row.last_at))
+            counts = (f"{row.series:,}", f"{row.rows:,}", f"{row.bytes / 1e6:,.1f} MB")
+            at = f"{row.as_of:%Y-%m-%d %H:%M}"
+            shown.add_row(str(row.build_id), row.feature_set, at, *days, *counts, ", ".join(row.used_by))
         console.print(shown if rows else "nothing was built yet; run `mlops features build SET`")
 
     emit(rows, as_json=as_json, text=text)
@@ -154,8 +155,8 @@ def drop(
     dropped = offline.drop(database(), build_id, force=force)
 
     def text() -> None:
-        models = f"; {', '.join(dropped['used_by'])} was trained on it" if dropped["used_by"] else ""
-        console.print(f"dropped build {build_id} of {dropped['feature_set']}, {dropped['rows']:,} rows{models}")
+        models = f"; {', '.join(dropped.used_by)} was trained on it" if dropped.used_by else ""
+        console.print(f"dropped build {build_id} of {dropped.feature_set}, {dropped.rows:,} rows{models}")
 
     emit(dropped, as_json=as_json, text=text)
 
@@ -232,20 +233,20 @@ def impact(
                     f"{use.last_issued_at:%Y-%m-%d %H:%M}" if use.last_issued_at else "",
                 )
             console.print(shown)
-        for row in used.recommendations:
-            action = f"{row['action']} {row['name']}/{row['version']}: {'; '.join(row['reasons'])}"
-            number, day = row["recommendation_id"], f"{row['as_of']:%Y-%m-%d}"
+        for asked in used.recommendations:
+            action = f"{asked.action} {asked.name}/{asked.version}: {'; '.join(asked.reasons)}"
+            number, day = asked.recommendation_id, f"{asked.as_of:%Y-%m-%d}"
             console.print(
                 f"[bold]open recommendation {number}[/] of {day}: {escape(action)}", highlight=False, soft_wrap=True
             )
         if used.declared_sets:
             console.print(f"[bold]declared in[/] {', '.join(used.declared_sets)}", highlight=False)
-        for row in used.built_sets:
-            built = f"{row['builds']} {'build' if row['builds'] == 1 else 'builds'} of {row['rows']:,} rows"
-            online = ", and its newest values are served" if row["online"] else ""
-            console.print(f"[bold]built in[/] {row['feature_set']}: {built}{online}", highlight=False)
+        for using in used.built_sets:
+            built = f"{using.builds} {'build' if using.builds == 1 else 'builds'} of {using.rows:,} rows"
+            online = ", and its newest values are served" if using.online else ""
+            console.print(f"[bold]built in[/] {using.feature_set}: {built}{online}", highlight=False)
         if used.related:
-            names = ", ".join(f"{row['name']}@{row['version']}" for row in used.related)
+            names = ", ".join(f"{other.name}@{other.version}" for other in used.related)
             console.print(f"[bold]of the same source[/] {names}", highlight=False)
 
     emit({"sentence": used.sentence, "impact": used}, as_json=as_json, text=text)
@@ -264,13 +265,13 @@ def importance(
         shown = table("model", "version", "feature", "importance", "rank", "× average", "kind")
         for row in rows:
             shown.add_row(
-                escape(row["model"]),
-                f"{row['model_version']}{' @champion' if row['champion'] else ''}",
-                f"{row['feature']}@{row['feature_version']}",
-                f"{row['share']:.1%}",
-                f"{row['rank']} of {row['features']}",
-                f"{row['share'] * row['features']:.1f}",
-                escape(row["kind"]),
+                escape(row.model),
+                f"{row.model_version}{' @champion' if row.champion else ''}",
+                f"{row.feature}@{row.feature_version}",
+                f"{row.share:.1%}",
+                f"{row.rank} of {row.features}",
+                f"{row.share * row.features:.1f}",
+                escape(row.kind),
             )
         console.print(shown if rows else "no live model version states an importance")
 
@@ -288,16 +289,6 @@ def export_feast(
     files = export_feast(database(), folder)
     text = f"wrote {' and '.join(str(path) for path in files)}; go on with `feast --chdir {folder} apply`"
     emit({"files": files}, as_json=as_json, text=lambda: say(text))
-
-
-def _check_set(name: str) -> None:
-    """A set of the definition file, or one that was built."""
-    from mlops.feature_store import offline
-    from mlops.features.definitions import declared
-
-    known = {*declared().sets, *(row["feature_set"] for row in offline.builds(database()))}
-    if name not in known:
-        raise UnknownName("feature set", name, known)
 
 
 def _materialise(
@@ -321,8 +312,8 @@ def _materialise(
         made = offline.materialise(database(), chosen, at, start=start, end=end, tell=report)
     seconds = perf_counter() - begun
     kept = offline.keep_builds(database(), chosen.name, keep) if keep else None
-    shown = offline.builds(database(), chosen.name)[0]["build_id"] == made.build["build_id"]
-    document = made.build | {"written": made.written, "seconds": round(seconds, 3)}
+    shown = offline.builds(database(), chosen.name)[0].build_id == made.build.build_id
+    document = asdict(made.build) | {"written": made.written, "seconds": round(seconds, 3)}
     if kept:
         document |= {"dropped": kept.dropped, "spared": kept.spared}
     emit(document, as_json=as_json, text=lambda: _print_build(made, seconds, kept, shown=shown))
@@ -344,16 +335,16 @@ def _refresh(chosen: "FeatureSet", at: "datetime | None") -> "OnlineRefresh":
 def _print_build(made: "Materialised", seconds: float, kept: "Kept | None", *, shown: bool) -> None:
     build = made.build
     console.print(
-        f"[bold]{build['feature_set']}[/] as of {build['as_of']:%Y-%m-%d %H:%M} UTC: build {build['build_id']},"
-        f" {build['rows']:,} rows of {build['series']:,} series, {len(build['features'])} features,"
-        f" {build['first_at']:%Y-%m-%d} to {build['last_at']:%Y-%m-%d}"
+        f"[bold]{build.feature_set}[/] as of {build.as_of:%Y-%m-%d %H:%M} UTC: build {build.build_id},"
+        f" {build.rows:,} rows of {build.series:,} series, {len(build.features)} features,"
+        f" {build.first_at:%Y-%m-%d} to {build.last_at:%Y-%m-%d}"
     )
     if made.written:
-        console.print(f"written in {seconds:.1f} s, {build['rows'] / seconds:,.0f} rows/s")
+        console.print(f"written in {seconds:.1f} s, {build.rows / seconds:,.0f} rows/s")
     else:
-        console.print(f"nothing was written: it is there since {build['built_at']:%Y-%m-%d %H:%M} UTC")
-    view = f"view analytics.features_{build['feature_set']}" if shown else "the view shows a build of a later time"
-    console.print(f"content sha256 {build['content_sha256'][:16]}…, {view}")
+        console.print(f"nothing was written: it is there since {build.built_at:%Y-%m-%d %H:%M} UTC")
+    view = f"view analytics.features_{build.feature_set}" if shown else "the view shows a build of a later time"
+    console.print(f"content sha256 {build.content_sha256[:16]}…, {view}")
     if kept and kept.dropped:
         console.print(f"dropped builds {', '.join(map(str, kept.dropped))}")
     for build_id, models in (kept.spared if kept else {}).items():

@@ -1,7 +1,8 @@
 """`mlops recommendations …` and `mlops retrain`: what monitoring asks for, who decided, and what is done about it."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -10,16 +11,17 @@ from mlops.cli.context import check_time, database, moment, store
 from mlops.cli.options import By, Id, Json
 from mlops.cli.output import ACTION_COLOURS, console, emit, progress, say
 from mlops.cli.typed import checked, given, kept
-from mlops.domain.findings import CARRIED_OUT, Benefit, Change, Finding, todo
+from mlops.domain.findings import CARRIED_OUT, Benefit, ShownBenefit, todo
+
+if TYPE_CHECKING:
+    from mlops.monitoring.decide.decisions import ListedRecommendation, ShownRecommendation
 
 __all__ = ["app", "retrain"]
 
 app = typer.Typer(
     help="Recommendations: what should be done about a champion, and who decided it.", no_args_is_help=True
 )
-Row = Mapping[str, Any]
 _reason = kept("--reason", "reason")
-BENEFITS = ("expected_benefit", "realised_benefit")
 
 
 @app.command("list")
@@ -37,7 +39,7 @@ def list_(
             _print_line(row)
             if same:
                 many = "1 check before it says" if len(same) == 1 else f"{len(same)} checks before it say"
-                say(f"    {many} the same, since {same[-1]['as_of']:%Y-%m-%d}")
+                say(f"    {many} the same, since {same[-1].as_of:%Y-%m-%d}")
         if not rows:
             say("no recommendation waits for anybody" if not everything else "there is no recommendation yet")
 
@@ -128,7 +130,7 @@ def retrain(
     if as_of:  # `last` means the series of the model that the recommendation is about
         from mlops.monitoring.decide.decisions import recommendation
 
-        model = recommendation(database(), recommendation_id)["name"]
+        model = recommendation(database(), recommendation_id).name
     with progress() as bar:
         task = bar.add_task("acting", total=None, note="")
         done = run(
@@ -144,69 +146,73 @@ def retrain(
     emit(done, as_json=as_json, text=lambda: console.print(done.verdict))
 
 
-def _print_line(row: Row) -> None:
-    colour = ACTION_COLOURS[row["action"]]
+def _print_line(row: "ListedRecommendation | ShownRecommendation") -> None:
+    colour = ACTION_COLOURS[row.action]
     decided, expires = "", ""
-    if row["decision"] is not None:
-        decided = f" by {escape(row['decided_by'])}{_until(row)}: {escape(row['reason'])}"
-    if row["expires_at"]:
-        expires = f"   until {row['expires_at']:%Y-%m-%d}"
+    if row.decision is not None:
+        decided = f" by {escape(row.decided_by or '')}{_until(row.until)}: {escape(row.reason or '')}"
+    if row.expires_at:
+        expires = f"   until {row.expires_at:%Y-%m-%d}"
     say(
-        f"[bold]{row['recommendation_id']}[/]  {row['as_of']:%Y-%m-%d}  {escape(row['name'])} version {row['version']}"
-        f"  [{colour}]{row['action']}[/]  {row['status']}{decided}"
+        f"[bold]{row.recommendation_id}[/]  {row.as_of:%Y-%m-%d}  {escape(row.name)} version {row.version}"
+        f"  [{colour}]{row.action}[/]  {row.status}{decided}"
     )
-    for reason in row["reasons"][:2]:
+    for reason in row.reasons[:2]:
         say(f"    {escape(reason)}")
-    if row["action"] in CARRIED_OUT and row["status"] in ("open", "accepted"):
-        say(f"    mlops retrain {row['recommendation_id']}{expires}")
-    if row["realised_benefit"]:
-        say(f"    realised: {escape(_benefit(row['realised_benefit']))}")
+    if row.action in CARRIED_OUT and row.status in ("open", "accepted"):
+        say(f"    mlops retrain {row.recommendation_id}{expires}")
+    if row.realised_benefit:
+        say(f"    realised: {escape(_benefit(row.realised_benefit))}")
 
 
-def _print(row: dict[str, Any]) -> None:
-    from mlops.monitoring.decide.costs import SET_COSTS
-
-    _print_line(row | {"reasons": [], "realised_benefit": None})
-    for reason in row["reasons"]:
+def _print(row: "ShownRecommendation") -> None:
+    _print_line(replace(row, reasons=[], realised_benefit=None))
+    for reason in row.reasons:
         say(f"    {escape(reason)}")
-    if row["onset_at"]:
-        say(f"errors are larger since about {row['onset_at']:%Y-%m-%d}")
-    if row["expected_benefit"]:
-        say(f"promised: {escape(_benefit(row['expected_benefit']))}")
-        currency = row["expected_benefit"]["currency"]
-        if currency:
-            saved = row["expected_benefit"]["money"] * row["horizon_weeks"]
-            say(f"          {saved:,.2f} {currency} in {row['horizon_weeks']} weeks, at a cost of {row['cost']:,.2f}")
-        else:
-            say(f"          {escape(SET_COSTS)}")
-    if row["realised_benefit"]:
-        say(f"realised: {escape(_benefit(row['realised_benefit']))} (by {row['realised_at']:%Y-%m-%d})")
-    for decision in row["decisions"]:
+    if row.onset_at:
+        say(f"errors are larger since about {row.onset_at:%Y-%m-%d}")
+    _print_benefits(row)
+    for decision in row.decisions:
         say(
-            f"{decision['decided_at']:%Y-%m-%d %H:%M}  {decision['decision']} by {escape(decision['decided_by'])}"
-            f"{_until(decision)}: {escape(decision['reason'])}"
+            f"{decision.decided_at:%Y-%m-%d %H:%M}  {decision.decision} by {escape(decision.decided_by)}"
+            f"{_until(decision.until)}: {escape(decision.reason)}"
         )
-    if row["verdict"]:
-        say(escape(row["verdict"]))
-    if row["replaced_by"]:
-        say(f"a later check of the same week made {row['replaced_by']} in its place")
-    for evidence in row["findings"]:
-        change = None if evidence["change"] is None else Change.from_json(evidence["change"])
-        detail, part, place = (evidence[name] or "" for name in ("detail", "slice", "place"))
-        finding = Finding(
-            evidence["kind"], evidence["subject"], 0.0, 0.0, evidence["drifted"], detail, part, place, change
-        )
+    if row.verdict:
+        say(escape(row.verdict))
+    if row.replaced_by:
+        say(f"a later check of the same week made {row.replaced_by} in its place")
+    for evidence in row.findings:
+        finding = evidence.finding
         say(f"  {finding.kind:<12} {escape(finding.words)}")
         if finding.drifted:
             say(f"  {'':<12} → {escape(todo(finding.kind, finding.subject))}")
-        statistic, threshold = evidence["statistic"], evidence["threshold"]
-        against = "" if statistic is None else f" ({statistic:.1f} against {threshold:.1f})"
-        say(f"  {'':<12} [dim]{escape(evidence['detail'] or evidence['subject'])}{against}[/]")
+        against = "" if evidence.statistic is None else f" ({evidence.statistic:.1f} against {evidence.threshold:.1f})"
+        say(f"  {'':<12} [dim]{escape(finding.detail or finding.subject)}{against}[/]")
 
 
-def _until(row: Row) -> str:
-    return f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
+def _print_benefits(row: "ShownRecommendation") -> None:
+    """What was promised, in money where prices are somebody's, and what was realised."""
+    from mlops.monitoring.decide.costs import SET_COSTS
+
+    promised = row.expected_benefit
+    if promised is not None:
+        say(f"promised: {escape(_benefit(promised))}")
+        money, weeks = promised["money"], row.horizon_weeks
+        if money is None or weeks is None:
+            say(f"          {escape(SET_COSTS)}")
+        else:
+            currency = promised["currency"]
+            say(f"          {money * weeks:,.2f} {currency} in {weeks} weeks, at a cost of {row.cost:,.2f}")
+    if row.realised_benefit is not None:
+        say(f"realised: {escape(_benefit(row.realised_benefit))} (by {row.realised_at:%Y-%m-%d})")
 
 
-def _benefit(document: dict[str, Any]) -> str:
-    return str(Benefit(**document))
+def _until(until: datetime | None) -> str:
+    return f" until {until:%Y-%m-%d}" if until else ""
+
+
+def _benefit(saved: ShownBenefit) -> str:
+    """In words; without money where that is hidden."""
+    money, low, high = (saved[name] or 0.0 for name in ("money", "money_low", "money_high"))
+    wape = (saved["wape"], saved["wape_low"], saved["wape_high"])
+    return str(Benefit(*wape, money, low, high, saved["currency"] or "", saved["days"]))

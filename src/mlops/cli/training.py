@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -103,7 +103,7 @@ def backtest(
     """Compare a kind with baselines from the same past origins, each seeing only what was known then."""
     from mlops.training.backtest import candidate_of, compare_candidates
     from mlops.training.dataset import BacktestDefaults, dataset_of
-    from mlops.training.report.runs import log_backtest
+    from mlops.training.report.runs import log_backtest, tables
 
     defaults = BacktestDefaults.read()
     plan = defaults.plan(
@@ -146,7 +146,16 @@ def backtest(
         if run_id:
             console.print(f"\ntables and pictures: run {run_id} of MLflow experiment {name}", soft_wrap=True)
 
-    emit(_document(report, run_id), as_json=as_json, text=text)
+    document = {
+        "run_id": run_id,
+        "asked": report.asked,
+        "data": report.dataset.source,
+        "values": report.dataset.values,
+        "origins": report.dataset.cutoffs,
+        "plan": report.plan,
+        **tables(report),
+    }
+    emit(document, as_json=as_json, text=text)
 
 
 @with_nouns
@@ -194,7 +203,17 @@ def tune(
         if run_id:
             console.print(f"\nall trials: run {run_id} of MLflow experiment {name}", soft_wrap=True)
 
-    emit(_tuned_document(tuned, run_id), as_json=as_json, text=text)
+    document = {
+        "run_id": run_id,
+        "interrupted": tuned.interrupted,
+        "best": tuned.best,
+        "default": tuned.default,
+        "held_out_from": tuned.held_out_from,
+        "held_out": dict(tuned.held_out),
+        "command": tuned.command,
+        "trials": tuned.table,
+    }
+    emit(document, as_json=as_json, text=text)
 
 
 @contextmanager
@@ -245,19 +264,6 @@ def _print_trained(trained: "Trained", spec: "TrainingSpec") -> None:
         console.print(f"make it champion: {promote}")
 
 
-def _tuned_document(tuned: "Tuned", run_id: str | None) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "interrupted": tuned.interrupted,
-        "best": tuned.best,
-        "default": tuned.default,
-        "held_out_from": tuned.held_out_from,
-        "held_out": dict(tuned.held_out),
-        "command": tuned.command,
-        "trials": tuned.table,
-    }
-
-
 def _print_tuned(tuned: "Tuned") -> None:
     from mlops.training.spec import experiments
 
@@ -285,20 +291,6 @@ def _store() -> "Store":
     from mlops.tracking.store import open_store
 
     return open_store(settings(), "")
-
-
-def _document(report: "BacktestReport", run_id: str | None) -> dict[str, Any]:
-    from mlops.training.report.runs import tables
-
-    return {
-        "run_id": run_id,
-        "asked": report.asked,
-        "data": report.dataset.source,
-        "values": report.dataset.values,
-        "origins": report.dataset.cutoffs,
-        "plan": report.plan,
-        **tables(report),
-    }
 
 
 def _print(report: "BacktestReport") -> None:

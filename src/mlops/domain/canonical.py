@@ -2,9 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
-__all__ = ["canonical_json", "one_line", "sha256"]
+__all__ = ["JsonObject", "Parameters", "canonical_json", "one_line", "sha256"]
 
+JsonObject: TypeAlias = dict[str, Any]
+"""An object of JSON whose keys are not ours: a user's parameters, labels, what another program has written."""
+Parameters: TypeAlias = Mapping[str, Any]
+"""Parameters of a model by name, as people give them and MLflow keeps them; each kind says which it takes."""
 LONGEST = 500
 
 

@@ -1,12 +1,70 @@
 """Which series, and what a feature of them means."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
-from mlops.domain.canonical import canonical_json, sha256
+from mlops.domain.canonical import JsonObject, canonical_json, sha256
 
-__all__ = ["FeatureDefinition", "FeatureSet", "Selection"]
+__all__ = [
+    "FeatureDefinition",
+    "FeatureDocument",
+    "FeatureSet",
+    "FeatureSetDocument",
+    "NamedFeature",
+    "RecordedFeature",
+    "Selection",
+    "SelectionDocument",
+]
+
+
+class SelectionDocument(TypedDict):
+    """A selection as JSON."""
+
+    metric_type: str
+    granularity: str
+    labels: dict[str, str]
+    level: NotRequired[str]
+
+
+class FeatureDocument(TypedDict):
+    """A definition as JSON."""
+
+    name: str
+    dtype: str
+    entity: str
+    granularity: str
+    source_metric_types: list[str]
+    transformation: str
+    owner: str
+    description: str
+    min_value: NotRequired[float]
+    max_value: NotRequired[float]
+
+
+class FeatureSetDocument(TypedDict):
+    """A feature set as JSON."""
+
+    name: str
+    label: NotRequired[str]
+    description: NotRequired[str]
+    selection: SelectionDocument
+    features: list[FeatureDocument]
+
+
+class RecordedFeature(TypedDict):
+    """Which recorded definition a feature has, and how much it matters to the model whose lineage says so."""
+
+    version: int
+    definition_sha256: str
+    importance: NotRequired[float]
+
+
+class NamedFeature(TypedDict):
+    """A feature of a build or of the online values, in the order of their arrays."""
+
+    name: str
+    version: int
+    definition_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +78,9 @@ class Selection:
     """Whose figures they are, one of `domain.series.LEVELS`; None takes all."""
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> SelectionDocument:
         """What is recorded; a level that nobody chose is left out, so that it changes no digest."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return cast("SelectionDocument", {name: value for name, value in asdict(self).items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +102,17 @@ class FeatureDefinition:
     max_value: float | None = None
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "FeatureDefinition":
+    def of(cls, document: FeatureDocument) -> "FeatureDefinition":
         """The definition of a document as it is recorded."""
-        known = {field.name: document[field.name] for field in fields(cls) if field.name in document}
+        names = {field.name for field in fields(cls)}
+        known: JsonObject = {name: value for name, value in document.items() if name in names}
         return cls(**known | {"source_metric_types": tuple(document["source_metric_types"])})
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> FeatureDocument:
         """What is recorded; a bound that nobody declared is left out, so that it changes no digest."""
         whole = asdict(self) | {"source_metric_types": list(self.source_metric_types)}
-        return {name: value for name, value in whole.items() if value is not None}
+        return cast("FeatureDocument", {name: value for name, value in whole.items() if value is not None})
 
     @property
     def sha256(self) -> str:
@@ -81,7 +140,7 @@ class FeatureSet:
         return tuple(feature.name for feature in self.features)
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "FeatureSet":
+    def of(cls, document: FeatureSetDocument) -> "FeatureSet":
         """The set of a document, as `document` makes it."""
         features = tuple(FeatureDefinition.of(feature) for feature in document["features"])
         return cls(
@@ -93,7 +152,12 @@ class FeatureSet:
         )
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> FeatureSetDocument:
         """The whole of it as JSON has it."""
-        own = {"name": self.name, "label": self.label, "description": self.description}
-        return own | {"selection": self.selection.document, "features": [feature.document for feature in self.features]}
+        return {
+            "name": self.name,
+            "label": self.label,
+            "description": self.description,
+            "selection": self.selection.document,
+            "features": [feature.document for feature in self.features],
+        }

@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, TypedDict, cast
 
 from mlops.domain.html import html_table
 
@@ -14,13 +14,17 @@ __all__ = [
     "FEWEST_DAYS",
     "Action",
     "Benefit",
+    "BenefitDocument",
     "Change",
+    "ChangeDocument",
     "Finding",
     "FindingKind",
     "Findings",
     "Measure",
     "Movement",
     "Recommendation",
+    "RecordedFinding",
+    "ShownBenefit",
     "plain",
     "todo",
 ]
@@ -80,6 +84,19 @@ def plain(detail: str) -> str:
     return SIGMA.sub("clearly", detail)
 
 
+class ChangeDocument(TypedDict):
+    """A `Change` as it is stored beside its finding; times are ISO 8601."""
+
+    what: str
+    now: float
+    usual: float
+    unit: str
+    days: int
+    since: str | None
+    ended: str | None
+    weeks: Sequence[float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What changed, in its own unit: the mean `now`, over the last `days`, and what was `usual` on the same weekdays.
@@ -106,16 +123,19 @@ class Change:
             f" where {_amount(self.usual)}{unit} is usual{part}{since}"
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ChangeDocument:
         """As it is stored beside the finding; the time as ISO 8601."""
         times = {name: time and time.isoformat() for name, time in (("since", self.since), ("ended", self.ended))}
-        return asdict(self) | times
+        return cast("ChangeDocument", asdict(self) | times)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Change":
+    def from_json(cls, stored: ChangeDocument) -> "Change":
         """What `to_json` has stored."""
-        times = {name: stored[name] and datetime.fromisoformat(stored[name]) for name in ("since", "ended")}
-        return cls(**{**stored, **times, "weeks": tuple(stored["weeks"])})
+        since, ended = (
+            None if time is None else datetime.fromisoformat(time) for time in (stored["since"], stored["ended"])
+        )
+        now, usual, weeks = stored["now"], stored["usual"], tuple(stored["weeks"])
+        return cls(stored["what"], now, usual, stored["unit"], stored["days"], since, ended, weeks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,33 @@ class Finding:
     def clearness(self) -> float:
         """How many times its limit the statistic is; NaN where nothing was judged."""
         return self.statistic / self.threshold if self.threshold > 0 else self.statistic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedFinding:
+    """A finding as it is stored; `place` is what people call the series that it is about, None where it is about none.
+
+    `statistic` and `threshold` are None where nothing was judged.
+    """
+
+    kind: FindingKind
+    subject: str
+    slice: str
+    statistic: float | None
+    threshold: float | None
+    drifted: bool
+    detail: str
+    change: ChangeDocument | None
+    place: str | None
+
+    @property
+    def finding(self) -> Finding:
+        """The finding itself."""
+        nan = math.nan
+        statistic, threshold = (nan if one is None else one for one in (self.statistic, self.threshold))
+        change = None if self.change is None else Change.from_json(self.change)
+        about = (self.detail, self.slice, self.place or "", change)
+        return Finding(self.kind, self.subject, statistic, threshold, self.drifted, *about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +287,32 @@ def _rank(finding: Finding) -> tuple[bool, float]:
     return finding.drifted, -math.inf if math.isnan(clear) else clear
 
 
+class BenefitDocument(TypedDict):
+    """A `Benefit` as it is stored: what `analytics.is_benefit` takes."""
+
+    wape: float
+    wape_low: float
+    wape_high: float
+    money: float
+    money_low: float
+    money_high: float
+    currency: str
+    days: int
+
+
+class ShownBenefit(TypedDict):
+    """A benefit as people and programs are shown it; money is None where prices are, or were, placeholders."""
+
+    money: float | None
+    money_low: float | None
+    money_high: float | None
+    currency: str | None
+    wape: float
+    wape_low: float
+    wape_high: float
+    days: int
+
+
 @dataclass(frozen=True, slots=True)
 class Benefit:
     """What another model saves on the same days: of the WAPE, and in money per week; each with its interval.
@@ -262,9 +335,9 @@ class Benefit:
         """Whether the error is smaller beyond chance."""
         return self.wape_low > 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> BenefitDocument:
         """The document that `analytics.is_benefit` takes."""
-        return asdict(self)
+        return cast("BenefitDocument", asdict(self))
 
     def __str__(self) -> str:
         money = (

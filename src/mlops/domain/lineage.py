@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import NotRequired, TypedDict, TypeGuard, cast
 
-from mlops.domain.canonical import canonical_json, sha256
-from mlops.domain.features import Selection
+from mlops.domain.canonical import JsonObject, Parameters, canonical_json, sha256
+from mlops.domain.features import RecordedFeature, Selection, SelectionDocument
 from mlops.domain.series import LEVELS
 
 __all__ = [
@@ -15,7 +15,12 @@ __all__ = [
     "LINEAGE_KEY",
     "LINEAGE_TAG",
     "LINEAGE_VERSION",
+    "CodeState",
+    "Environment",
+    "FileSource",
     "Lineage",
+    "LineageDocument",
+    "Recipe",
     "changed_files",
     "claims_training",
     "learned_nothing",
@@ -37,6 +42,85 @@ BASELINES = ("naive", "average")
 """The model kinds that have nothing to learn."""
 
 
+class Recipe(TypedDict):
+    """How `mlops train` made a model, apart from the data: what `TrainingSpec.from_recipe` takes.
+
+    A model of a file may be asked with `covariates`; `totals` are the levels that are forecast beside the series.
+    """
+
+    kind: str
+    owner: str
+    country: str | None
+    horizon: int
+    params: Parameters
+    backtest_weeks: int
+    refit_every: int
+    events: NotRequired[list[dict[str, str]]]
+    covariates: NotRequired[list[str]]
+    totals: NotRequired[list[str]]
+
+
+class FileSource(TypedDict):
+    """The file that a model was trained on, whose series are not in the database: `series` is how many it had."""
+
+    file: str
+    sha256: str
+    granularity: str
+    series: int
+
+
+class CodeState(TypedDict):
+    """The code that made a model: a digest of its sources, and of a checkout the commit and whether it was changed."""
+
+    sha256: str
+    commit: NotRequired[str]
+    dirty: NotRequired[bool]
+
+
+class Environment(TypedDict):
+    """The machine and the libraries that made a model; `distributions` are those that can decide a number.
+
+    Only these are in every document: what people declare of their own models is up to them.
+    """
+
+    distributions: dict[str, str]
+    distributions_sha256: NotRequired[str]
+    python: NotRequired[str]
+    platform: NotRequired[str]
+    processor: NotRequired[str]
+    cpus: NotRequired[int | None]
+    threads: NotRequired[dict[str, str]]
+
+
+class LineageDocument(TypedDict):
+    """A lineage as JSON: what `Lineage.to_json` writes and `parse_lineage` reads; times are texts in UTC.
+
+    The keys that may be missing are those that documents of the first format lack, and models that were not made by
+    `mlops train`.
+    """
+
+    features: dict[str, RecordedFeature]
+    as_of: str
+    trained_from: str
+    trained_to: str
+    label: str
+    rows: int
+    content_sha256: str
+    code_version: str
+    lineage_version: NotRequired[int]
+    columns: NotRequired[dict[str, str]]
+    inputs: NotRequired[dict[str, str]]
+    outputs: NotRequired[dict[str, str]]
+    code: NotRequired[CodeState]
+    environment: NotRequired[Environment]
+    files: NotRequired[dict[str, str]]
+    tables: NotRequired[dict[str, str]]
+    recipe: NotRequired[Recipe]
+    selection: NotRequired[SelectionDocument]
+    series: NotRequired[list[int]]
+    source: NotRequired[FileSource]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
     """What a model version was trained on and how, exactly enough to rebuild it; ValueError if it can't be read back.
@@ -49,7 +133,7 @@ class Lineage:
     files, `tables` those of the tables that its run keeps, such as its backtest. Times are aware.
     """
 
-    features: Mapping[str, Mapping[str, Any]]
+    features: Mapping[str, RecordedFeature]
     as_of: datetime
     trained_from: datetime
     trained_to: datetime
@@ -60,14 +144,14 @@ class Lineage:
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     code_version: str
-    code: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    code: CodeState
+    environment: Environment
     files: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, str] = field(default_factory=dict)
-    recipe: Mapping[str, Any] | None = None
+    recipe: Recipe | None = None
     selection: Selection | None = None
     series: tuple[int, ...] | None = None
-    source: Mapping[str, Any] | None = None
+    source: FileSource | None = None
     lineage_version: int = LINEAGE_VERSION
 
     def __post_init__(self) -> None:
@@ -84,6 +168,11 @@ class Lineage:
         return canonical_json(document | {name: document[name].astimezone(UTC).isoformat() for name in TIMES})
 
     @property
+    def document(self) -> LineageDocument:
+        """The document, as whoever reads the JSON has it."""
+        return cast(LineageDocument, json.loads(self.to_json()))
+
+    @property
     def sha256(self) -> str:
         """The digest of the document."""
         return sha256(self.to_json())
@@ -97,7 +186,7 @@ class Lineage:
         return {LINEAGE_TAG: self.sha256}
 
 
-def parse_lineage(text: object) -> dict[str, Any]:
+def parse_lineage(text: object) -> LineageDocument:
     """The document of a lineage, of this or an older format; ValueError says what is wrong with it, whatever it is."""
     if not isinstance(text, str):
         raise ValueError(f"the lineage is a {type(text).__name__}; expected canonical JSON")  # noqa: TRY004  one error, whatever is wrong
@@ -114,32 +203,32 @@ def parse_lineage(text: object) -> dict[str, Any]:
     if not canonical:
         raise ValueError("the lineage is not canonical JSON: sorted keys, no spaces, each key once, ASCII, no NUL")
     _check(document)
-    return document
+    return cast(LineageDocument, document)
 
 
-def trained_here(lineage: Mapping[str, Any] | None) -> bool:
+def trained_here(lineage: LineageDocument | None) -> TypeGuard[LineageDocument]:
     """Whether a document says that `mlops train` made the model: only then it is known how its inputs are made."""
     return lineage is not None and lineage.keys() >= {"recipe", "selection", "series"}
 
 
-def trained_from_file(lineage: Mapping[str, Any] | None) -> bool:
+def trained_from_file(lineage: LineageDocument | None) -> TypeGuard[LineageDocument]:
     """Whether a document says that `mlops train` made the model of a file, whose series are not in the database."""
     return lineage is not None and lineage.keys() >= {"recipe", "source"}
 
 
-def why_not_here(lineage: Mapping[str, Any] | None) -> str:
+def why_not_here(lineage: LineageDocument | None) -> str:
     """In words, why nobody can follow a model's series in the database, of one that is not `trained_here`."""
-    if lineage is not None and trained_from_file(lineage):
+    if trained_from_file(lineage):
         return f"it was trained on the file {lineage['source']['file']}, whose series are not in the database"
     return "it was not trained by `mlops train`"
 
 
-def learned_nothing(lineage: Mapping[str, Any]) -> bool:
+def learned_nothing(lineage: LineageDocument) -> bool:
     """Whether a model of `mlops train` is a baseline: it repeats the history that it is given, whatever it has seen."""
     return lineage["recipe"]["kind"] in BASELINES
 
 
-def claims_training(document: Mapping[str, Any]) -> bool:
+def claims_training(document: LineageDocument) -> bool:
     """Whether a lineage says what only `mlops train` says of its models: a recipe, or digests of a backtest."""
     return "recipe" in document or bool(document.get("tables"))
 
@@ -155,7 +244,7 @@ def changed_files(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[s
             yield f"{name} was {then[name][:12]}… and is {now[name][:12]}…"
 
 
-def _check(document: dict[str, Any]) -> None:
+def _check(document: JsonObject) -> None:
     version = document.get("lineage_version", 1)
     if not _whole(version) or not 1 <= version <= LINEAGE_VERSION:
         raise ValueError(f"the lineage has format {version!r}; this program knows 1 to {LINEAGE_VERSION}")

@@ -1,6 +1,7 @@
 """What can be measured: one line each; a row in `analytics.metric_types` adds one without a release."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -26,7 +27,7 @@ class MetricType:
     aggregate: Aggregate
     min_value: float | None = None
     max_value: float | None = None
-    seasons: tuple[Season, ...] = ("week", "year")
+    seasons: Sequence[Season] = ("week", "year")
     flat_after: int = 3
     jump_limit: float = 8
     late_after: timedelta = timedelta(days=7)

@@ -1,11 +1,11 @@
 """Accuracy of judged forecasts as tables: by anything, and by the level at which series and steps are added up."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops.arrays import Floats
 from mlops.domain.forecasts import LEVELS, levels_of
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, UnknownName
@@ -90,13 +90,13 @@ def scores(forecasts: Table, by: str | Sequence[str] | None = None, *, target_co
     grouped = terms.groupby([known[name] for name in keys] or [pd.Series(0, index=known.index)], observed=True)
     total, mean = grouped.sum(), grouped.mean()
     size = total["size"].where(total["size"] > 0)
-    found = pd.DataFrame({"n": grouped.size(), "mae": mean["error"], "rmse": np.sqrt(mean["squared"])})
-    found["wape"], found["bias"], found["mase"] = total["error"] / size, total["signed"] / size, mean["scaled"]
-    found["rmsse"] = np.sqrt(mean["scaled_rms"]) if "scaled_rms" in mean else np.nan
+    measures = pd.DataFrame({"n": grouped.size(), "mae": mean["error"], "rmse": np.sqrt(mean["squared"])})
+    measures["wape"], measures["bias"], measures["mase"] = total["error"] / size, total["signed"] / size, mean["scaled"]
+    measures["rmsse"] = np.sqrt(mean["scaled_rms"]) if "scaled_rms" in mean else np.nan
     for level in levels:
-        found[f"pinball_{level}"] = total[f"pinball_{level}"] / size
-        found[f"coverage_{level}"], found[f"width_{level}"] = mean[f"inside_{level}"], mean[f"width_{level}"]
-    return found.rename_axis(keys).reset_index() if keys else found.reset_index(drop=True)
+        measures[f"pinball_{level}"] = total[f"pinball_{level}"] / size
+        measures[f"coverage_{level}"], measures[f"width_{level}"] = mean[f"inside_{level}"], mean[f"width_{level}"]
+    return measures.rename_axis(keys).reset_index() if keys else measures.reset_index(drop=True)
 
 
 def scales(panels: Panels) -> pd.DataFrame:
@@ -124,15 +124,15 @@ def accuracy_table(judged: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame
     terms = _terms(known, LEVELS).groupby(keys, sort=True, observed=True)
     total, mean = terms.sum(), terms.mean()
     size = total["size"].where(total["size"] > 0)
-    found = pd.DataFrame({"n": terms.size(), "wape": total["error"] / size, "bias": total["signed"] / size})
-    found.insert(2, "accuracy", 1 - found["wape"])
-    found["mase"] = mean["scaled"]
+    accuracies = pd.DataFrame({"n": terms.size(), "wape": total["error"] / size, "bias": total["signed"] / size})
+    accuracies.insert(2, "accuracy", 1 - accuracies["wape"])
+    accuracies["mase"] = mean["scaled"]
     for level in LEVELS:
-        found[f"pinball_{level}"], found[f"coverage_{level}"] = (
+        accuracies[f"pinball_{level}"], accuracies[f"coverage_{level}"] = (
             total[f"pinball_{level}"] / size,
             mean[f"inside_{level}"],
         )
-    return found.rename_axis(list(by)).reset_index() if by else found.reset_index(drop=True)
+    return accuracies.rename_axis(list(by)).reset_index() if by else accuracies.reset_index(drop=True)
 
 
 def by_level(judged: pd.DataFrame, segments: Sequence[str], *, cycle: int, words: tuple[str, str]) -> pd.DataFrame:
@@ -145,13 +145,17 @@ def by_level(judged: pd.DataFrame, segments: Sequence[str], *, cycle: int, words
     """
     known = judged[judged["y"].notna()]
     most = known["step"].max()
-    steps: dict[str, Any] = {words[0]: known["step"]}
+    steps: dict[str, pd.Series | int] = {words[0]: known["step"]}
     if cycle < most:
         steps[words[1]] = (known["step"] - 1) // cycle
     steps[words[1] if cycle == most else f"{most} {words[0]}s"] = 0
-    series: dict[str, Any] = {"series": known["series_id"], **{name: known[name] for name in segments}, "all": 0}
+    groups: dict[str, pd.Series | int] = {
+        "series": known["series_id"],
+        **{name: known[name] for name in segments},
+        "all": 0,
+    }
     rows = []
-    for level, group in series.items():
+    for level, group in groups.items():
         for over, span in steps.items():
             keys = known.assign(group=group, span=span)
             added = keys.groupby(["cutoff", "group", "span"], observed=True)[["y", "y_hat"]].sum()
@@ -165,7 +169,7 @@ def _terms(known: pd.DataFrame, levels: Sequence[int]) -> pd.DataFrame:
     """What the measures add up, per row."""
     y, error = known["y"], known["y_hat"] - known["y"]
     scale = known["scale"] if "scale" in known else pd.Series(np.nan, index=known.index)
-    terms: dict[str, Any] = {
+    terms: dict[str, pd.Series | Floats] = {
         "size": y.abs(),
         "error": error.abs(),
         "signed": error,

@@ -7,15 +7,16 @@ origin the values that stood then.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from mlops import parallel
 from mlops.arrays import Floats
+from mlops.domain.canonical import Parameters
 from mlops.domain.forecasts import LEVELS, bias, coverage, interval_pinball, wape
-from mlops.domain.granularity import Granularity, labels_ends
+from mlops.domain.granularity import labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.evaluation.accuracy import scales
 from mlops.forecasting import forecaster
@@ -47,7 +48,7 @@ class Candidate:
 
     name: str
     kind: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Parameters = field(default_factory=dict)
 
 
 class Past(Protocol):
@@ -91,7 +92,7 @@ class FinishedFit:
 
 def backtest(
     kind: str,
-    params: Mapping[str, Any],
+    params: Parameters,
     frame: Table,
     cutoffs: Sequence[pd.Timestamp],
     horizon: int,
@@ -174,14 +175,14 @@ def origins(series: Panels | Table, count: int, *, every: int, horizon: int) -> 
 def accuracy_of(forecasts: pd.DataFrame) -> dict[str, float]:
     """Accuracy of forecasts with outcomes: wape, bias, accuracy (1 - wape), pinball and coverage per level, mase."""
     y, y_hat = forecasts["y"], forecasts["y_hat"]
-    found = {"wape": wape(y, y_hat), "bias": bias(y, y_hat), "accuracy": 1 - wape(y, y_hat)}
+    measures = {"wape": wape(y, y_hat), "bias": bias(y, y_hat), "accuracy": 1 - wape(y, y_hat)}
     for level in LEVELS:
         lo, hi = forecasts[f"lo_{level}"], forecasts[f"hi_{level}"]
-        found[f"pinball_{level}"] = interval_pinball(y, lo, hi, level)
-        found[f"coverage_{level}"] = coverage(y, lo, hi)
+        measures[f"pinball_{level}"] = interval_pinball(y, lo, hi, level)
+        measures[f"coverage_{level}"] = coverage(y, lo, hi)
     if "scale" in forecasts:
-        found["mase"] = float(((y - y_hat).abs() / forecasts["scale"].where(forecasts["scale"] > 0)).mean())
-    return found
+        measures["mase"] = float(((y - y_hat).abs() / forecasts["scale"].where(forecasts["scale"] > 0)).mean())
+    return measures
 
 
 def mean_before(frame: pd.DataFrame, forecasts: pd.DataFrame) -> Floats:
@@ -195,8 +196,8 @@ def mean_before(frame: pd.DataFrame, forecasts: pd.DataFrame) -> Floats:
     known = known.sort_values("ds", kind="stable")
     asked = forecasts[["series_id", "cutoff"]].reset_index(drop=True)
     asked = asked.assign(cutoff=asked["cutoff"].astype(known["ds"].dtype)).sort_values("cutoff", kind="stable")
-    found = pd.merge_asof(asked.reset_index(), known, left_on="cutoff", right_on="ds", by="series_id")
-    return np.asarray(found.set_index("index")["mean"].reindex(range(len(asked))), dtype=float)
+    means = pd.merge_asof(asked.reset_index(), known, left_on="cutoff", right_on="ds", by="series_id")
+    return np.asarray(means.set_index("index")["mean"].reindex(range(len(asked))), dtype=float)
 
 
 def freshest(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -217,8 +218,10 @@ def _do(past: Past, job: _Job) -> FinishedFit:
     """Fit at the first cutoff, forecast from all."""
     begun, first = time.process_time(), past.at(job.cutoffs[0])
     seen = _seen(first, job.horizon)
-    params = about(_known(job.candidate.params, first.granularity, job.cutoffs[0]), seen)
-    fitted = forecaster(job.candidate.kind)(**params).fit(seen)
+    params = dict(job.candidate.params) | {"freq": first.granularity.name}
+    if params.get("events") is not None:  # without those that nobody had announced by the cutoff
+        params["events"] = Calendar.of(None, params["events"]).announced_by(job.cutoffs[0]).events
+    fitted = forecaster(job.candidate.kind)(**about(params, seen)).fit(seen)
     parts = []
     for cutoff in job.cutoffs:
         panels = past.at(cutoff)
@@ -233,14 +236,6 @@ def _do(past: Past, job: _Job) -> FinishedFit:
     return FinishedFit(
         job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun
     )
-
-
-def _known(params: Mapping[str, Any], granularity: Granularity, cutoff: pd.Timestamp) -> dict[str, Any]:
-    """The arguments without the events that nobody had announced by the cutoff."""
-    found = dict(params) | {"freq": granularity.name}
-    if params.get("events") is not None:
-        found["events"] = Calendar.of(None, params["events"]).announced_by(cutoff).events
-    return found
 
 
 def _seen(panels: Panels, horizon: int) -> pd.DataFrame:

@@ -3,16 +3,16 @@
 All forecast every held-out day once, from the same cutoffs, and see newer history as they would in use.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
+from mlops.domain.canonical import Parameters
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
-from mlops.domain.lineage import learned_nothing
+from mlops.domain.lineage import LineageDocument, Recipe, learned_nothing
 from mlops.errors import Refused
 from mlops.evaluation.backtest import backtest, mean_before, origins
 from mlops.evaluation.winning import Losses
@@ -40,11 +40,11 @@ class Holdout:
         """The newest time that a candidate may have seen."""
         return self.cutoffs[0]
 
-    def of_recipe(self, kind: str, params: Mapping[str, Any]) -> pd.DataFrame:
+    def of_recipe(self, kind: str, params: Parameters) -> pd.DataFrame:
         """Forecasts of a recipe that is fitted once, on what came before the holdout."""
         return backtest(kind, params, self.frame, self.cutoffs, self.steps, refit_every=len(self.cutoffs))
 
-    def of_naive(self, recipe: Mapping[str, Any]) -> pd.DataFrame:
+    def of_naive(self, recipe: Recipe) -> pd.DataFrame:
         """Forecasts of the seasonal naive with the calendar and the horizon of a recipe."""
         return self.of_recipe("naive", {"country": recipe["country"], "horizon": recipe["horizon"]})
 
@@ -80,7 +80,7 @@ def hold_out(frame: pd.DataFrame, granularity: str, days: int, horizon: int) -> 
     return Holdout(frame, tuple(cutoffs), steps)
 
 
-def unseen(frame: pd.DataFrame, version: int, lineage: Mapping[str, Any], days: int) -> Holdout:
+def unseen(frame: pd.DataFrame, version: int, lineage: LineageDocument, days: int) -> Holdout:
     """The newest `days` of `series_id, ds, y` (naive UTC) on which a champion of that lineage can be compared.
 
     Refused where it was itself trained on them, unless it is a baseline, which learns nothing.

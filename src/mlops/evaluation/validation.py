@@ -1,10 +1,10 @@
 """What a person asks of a model kind in a few lines: how good it would have been, and beside others."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
+from mlops.domain.canonical import Parameters
 from mlops.domain.forecasts import LEVELS
 from mlops.domain.granularity import labels_ends
 from mlops.errors import BadInput
@@ -128,7 +128,7 @@ def from_cutoffs(
 
 
 def with_scales(
-    tested: pd.DataFrame, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], params: Mapping[str, Any] | None = None
+    tested: pd.DataFrame, frame: pd.DataFrame, cutoffs: Sequence[pd.Timestamp], params: Parameters | None = None
 ) -> pd.DataFrame:
     """Forecasts with outcomes in the order of columns that people read, with `scale` and `scale_rms` of the frame."""
     panels = _panels(frame, params or {})
@@ -147,12 +147,12 @@ def check_model(model: object) -> None:
         raise BadInput(f"found {type(model).__name__}, which is no model; expected a kind or a forecaster")
 
 
-def _recipe(model: str | Forecaster) -> tuple[str, dict[str, Any]]:
+def _recipe(model: str | Forecaster) -> tuple[str, Parameters]:
     """A kind and the arguments of its constructor."""
     return (model, {}) if isinstance(model, str) else (model.kind, model.params)
 
 
-def _panels(frame: pd.DataFrame, params: Mapping[str, Any]) -> Panels:
+def _panels(frame: pd.DataFrame, params: Parameters) -> Panels:
     freq = params.get("freq") or ""
     frame = restamped(frame, freq) if labels_ends(freq) else frame
     return Panels.of(frame, freq or None, params.get("covariates") or ())

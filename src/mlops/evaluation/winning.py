@@ -6,11 +6,12 @@ of the rule, for the reasons in docs/decisions/0026-who-wins.md.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from mlops.domain.forecasts import worse_than_trivial
 from mlops.evaluation.paired import Estimate
 
-__all__ = ["Gate", "Limit", "Losses", "Rule", "Verdict", "failed"]
+__all__ = ["Gate", "GateDocument", "Limit", "Losses", "Rule", "Verdict", "failed"]
 
 BETTER = "a WAPE lower than the champion's by more than {:.0%} on the same folds"
 CLEAR = "a WAPE lower than the champion's beyond chance"
@@ -21,6 +22,15 @@ TRIVIAL = "a WAPE below 1, which forecasting zero has, and not above that of eac
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One condition: whether it holds (None: it does not apply), what was found, and what had to be found."""
+
+    gate: str
+    passed: bool | None
+    found: str
+    expected: str
+
+
+class GateDocument(TypedDict):
+    """A gate as it is recorded: what `Gate` takes."""
 
     gate: str
     passed: bool | None

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +11,10 @@ import pandas as pd
 
 from mlops.arrays import Floats, Times
 from mlops.db import Database
-from mlops.domain.features import FeatureDefinition, FeatureSet, Selection
+from mlops.domain.features import FeatureDefinition, FeatureSet, RecordedFeature, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput, NothingToDo
-from mlops.feature_store.digest import Fingerprint, fingerprint
+from mlops.feature_store.digest import DataFacts, Fingerprint, fingerprint
 from mlops.feature_store.sources import read_sources
 from mlops.feature_store.store import register_features
 from mlops.features.definitions import checked_set, sources_of
@@ -31,6 +30,18 @@ from mlops.times import aware_utc, local_times
 __all__ = ["Built", "build", "on_holiday", "selection_history", "values"]
 
 
+class DataLineage(DataFacts):
+    """What the lineage of a model says of its data: which series, features and times, and the digest of the rows."""
+
+    selection: Selection
+    features: dict[str, RecordedFeature]
+    as_of: datetime
+    trained_from: datetime
+    trained_to: datetime
+    series: tuple[int, ...]
+    label: str
+
+
 @dataclass(frozen=True)
 class Built:
     """A feature set as it was known at `as_of`.
@@ -40,7 +51,7 @@ class Built:
     """
 
     feature_set: FeatureSet
-    features: Mapping[str, Mapping[str, Any]]
+    features: Mapping[str, RecordedFeature]
     as_of: datetime
     start: datetime | None
     end: datetime | None
@@ -59,14 +70,15 @@ class Built:
     @property
     def series(self) -> tuple[int, ...]:
         """The ids of the series that have rows."""
-        return tuple(int(one) for one in self.frame["series_id"].unique())
+        return tuple(int(series_id) for series_id in self.frame["series_id"].unique())
 
-    def lineage_fields(self) -> dict[str, Any]:
+    def lineage_fields(self) -> DataLineage:
         """What the lineage of a model that is trained on the frame says of its data.
 
         `mlops.tracking.lineage.declare_lineage` takes it as it is: `declare(signature, **built.lineage_fields())`.
         """
         return {
+            **self.fingerprint.facts,
             "selection": self.feature_set.selection,
             "features": dict(self.features),
             "as_of": self.as_of,
@@ -74,7 +86,6 @@ class Built:
             "trained_to": aware_utc(self.frame["ds"].max()),
             "series": self.series,
             "label": self.feature_set.label,
-            **self.fingerprint.facts,
         }
 
 
@@ -113,8 +124,8 @@ def rows(
         raise BadInput(
             f"the window ends ({end:%Y-%m-%d %H:%M} UTC) before it begins ({start:%Y-%m-%d %H:%M}); swap them"
         )
-    found = read_sources(database, feature_set, as_of, start=start, series=series)
-    return framed(found.ids, found.grid, found.labelled(start, end), feature_set)
+    sources = read_sources(database, feature_set, as_of, start=start, series=series)
+    return framed(sources.ids, sources.grid, sources.labelled(start, end), feature_set)
 
 
 def why_no_rows(selection: Selection, as_of: datetime) -> NothingToDo:
@@ -181,7 +192,7 @@ def _values(
     origin = np.clip(number(cutoff) - first, -1, len(panel.index) - 1)
     steps = number(ds) - number(cutoff)
     inputs = PanelInputs(panel, calendar, int(max(steps)), target=asked.selection.metric_type)
-    columns = [column_of(one) for one in asked.features]
+    columns = [column_of(definition) for definition in asked.features]
     inputs.smooth(columns, np.unique(origin))
     table, series = np.full((len(ds), len(columns)), np.nan), panel.ids.get_indexer(pd.Index(ids))
     for step in np.unique(steps):

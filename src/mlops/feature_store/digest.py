@@ -8,7 +8,7 @@ digest, and a difference is found by comparing parts.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,14 @@ MISSING = np.float64("nan").view(np.uint64)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 WORD_BYTES = 8
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+
+
+class DataFacts(TypedDict):
+    """What a lineage says of the training data."""
+
+    rows: int
+    columns: dict[str, str]
+    content_sha256: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,8 @@ class Fingerprint:
         return whole.hexdigest()
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What a lineage says of the data: `rows`, `columns` and `content_sha256`."""
+    def facts(self) -> DataFacts:
+        """What a lineage says of the data."""
         return {"rows": self.rows, "columns": self.columns, "content_sha256": self.sha256}
 
 
@@ -148,10 +156,10 @@ def _texts(column: pd.Series) -> list[Words]:
 def _told(value: object, column: str) -> str:
     """Type and text of a value of an object column."""
     if isinstance(value, set | frozenset):  # the order of its values is another in every process
-        return f"{type(value).__name__}({','.join(sorted(_told(one, column) for one in value))})"
+        return f"{type(value).__name__}({','.join(sorted(_told(entry, column) for entry in value))})"
     if isinstance(value, dict | list | tuple):
         inner = value.items() if isinstance(value, dict) else value
-        return f"{type(value).__name__}({','.join(_told(one, column) for one in inner)})"
+        return f"{type(value).__name__}({','.join(_told(entry, column) for entry in inner)})"
     if value is not None and type(value).__repr__ is object.__repr__:
         raise BadInput(f"column {column!r} holds a {type(value).__name__}, whose text is another in every process")
     return f"{type(value).__name__}:{value!r}"
@@ -180,9 +188,9 @@ def _distinct(keys: list[Words], order: Ints, *, ascending: bool = False) -> boo
     equal = np.ones(max(len(order) - 1, 0), dtype=bool)
     above = ~equal
     for words in keys:
-        found = words[order]
-        above |= equal & (found[1:] > found[:-1])
-        equal &= found[1:] == found[:-1]
+        ordered = words[order]
+        above |= equal & (ordered[1:] > ordered[:-1])
+        equal &= ordered[1:] == ordered[:-1]
     return bool(above.all()) if ascending else not equal.any()
 
 

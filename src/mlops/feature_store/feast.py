@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mlops.db import Database
-from mlops.domain.features import FeatureDefinition, Selection
+from mlops.domain.features import FeatureDefinition, FeatureDocument, Selection, SelectionDocument
 from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import BadInput, NothingToDo, Refused
 from mlops.files import write_whole
@@ -48,14 +48,38 @@ class Service:
     features: Sequence[str]
 
 
+class _Definition(TypedDict):
+    """A recorded definition with the number of its version."""
+
+    version: int
+    definition: FeatureDocument
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """A set as its newest build has it."""
+
+    name: str
+    selection: SelectionDocument
+    features: list[_Definition]
+
+    @property
+    def built(self) -> BuiltSet:
+        selection = Selection(**self.selection)
+        definitions = [FeatureDefinition.of(recorded["definition"]) for recorded in self.features]
+        versions = {recorded["definition"]["name"]: recorded["version"] for recorded in self.features}
+        return BuiltSet(self.name, selection.metric_type, selection.granularity, definitions, versions)
+
+
 def export_feast(database: Database, folder: Path) -> list[Path]:
     """Write the repository; its files. The same state writes the same bytes.
 
     Raises NothingToDo when no feature set was built, and Refused where a file of another origin would be overwritten.
     """
     with database.transaction() as transaction:
-        sets = [_set(row) for row in transaction.rows("export_feature_sets")]
-        services = [Service(**row) for row in transaction.rows("export_feature_services")]
+        exported = transaction.rows("export_feature_sets", of=_Exported)
+        services = transaction.rows("export_feature_services", of=Service)
+    sets = [row.built for row in exported]
     if not sets:
         raise NothingToDo("no feature set was built, and Feast reads what was built; run `mlops features build SET`")
     return _write(folder, render(sets, services, database.url))
@@ -64,13 +88,6 @@ def export_feast(database: Database, folder: Path) -> list[Path]:
 def render(sets: Sequence[BuiltSet], services: Sequence[Service], database_url: str) -> dict[str, str]:
     """The files of the repository by name."""
     return {"feature_store.yaml": _settings(database_url), "features.py": _definitions(sets, services)}
-
-
-def _set(row: Mapping[str, Any]) -> BuiltSet:
-    definitions = [FeatureDefinition.of(one["definition"]) for one in row["features"]]
-    versions = {one["definition"]["name"]: one["version"] for one in row["features"]}
-    selection = Selection(**row["selection"])
-    return BuiltSet(row["name"], selection.metric_type, selection.granularity, definitions, versions)
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
@@ -89,14 +106,14 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
 
 def _settings(database_url: str) -> str:
     """Feast's settings; a password is never written down, Feast takes it from the environment."""
-    found = urlsplit(database_url)
-    named = {key: values[0] for key, values in parse_qs(found.query).items()}
+    address = urlsplit(database_url)
+    named = {key: values[0] for key, values in parse_qs(address.query).items()}
     lines = {
-        "host": unquote(found.hostname or named.get("host", "localhost")),
-        "port": found.port or int(named.get("port", 5432)),
-        "database": unquote(found.path.lstrip("/")),
+        "host": unquote(address.hostname or named.get("host", "localhost")),
+        "port": address.port or int(named.get("port", 5432)),
+        "database": unquote(address.path.lstrip("/")),
         "db_schema": "analytics",
-        "user": unquote(found.username or named.get("user", "postgres")),
+        "user": unquote(address.username or named.get("user", "postgres")),
         "password": f"${{{PASSWORD}}}",
     }
     store = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
@@ -109,7 +126,7 @@ def _settings(database_url: str) -> str:
 
 
 def _definitions(sets: Sequence[BuiltSet], services: Sequence[Service]) -> str:
-    types = sorted({"Int64", *(TYPES[one.dtype] for each in sets for one in each.definitions)})
+    types = sorted({"Int64", *(TYPES[definition.dtype] for each in sets for definition in each.definitions)})
     head = f'''"""Feature sets of mlops for Feast.
 
 {MARK}
@@ -130,7 +147,7 @@ series = Entity(
 '''
     parts = [_view(one) for one in sorted(sets, key=lambda one: one.name)]
     ordered = sorted(services, key=lambda one: (one.model, one.version))
-    return head + "".join(parts) + "".join(_service(one) for one in ordered)
+    return head + "".join(parts) + "".join(_service(service) for service in ordered)
 
 
 def _view(one: BuiltSet) -> str:

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
 from mlops.db.archive.read import border, read_archived
-from mlops.db.binary import array_table, elements
+from mlops.db.binary import Arrays, array_table, elements
 from mlops.domain.canonical import canonical_json
-from mlops.domain.features import FeatureSet
+from mlops.domain.features import FeatureSet, NamedFeature, SelectionDocument
 from mlops.errors import NothingToDo, Refused
 from mlops.feature_store.build import why_no_rows
 from mlops.feature_store.sources import read_sources, series_of
@@ -39,6 +38,19 @@ class OnlineRefresh:
     forgotten: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What is served of a set: an array per column, as `array_send` writes it; None where no series has values."""
+
+    definitions: list[NamedFeature]
+    selection: SelectionDocument
+    as_of: datetime
+    series_id: bytes | None
+    observed_at: bytes | None
+    target_at: bytes | None
+    features: bytes | None
+
+
 def next_rows(
     database: Database, feature_set: FeatureSet, as_of: datetime, tell: Tell = lambda *_: None
 ) -> pd.DataFrame:
@@ -49,7 +61,7 @@ def next_rows(
     """
     with database.transaction() as transaction:
         newest = _newest(
-            transaction, [one["series_id"] for one in series_of(transaction, feature_set.selection)], as_of
+            transaction, [place.series_id for place in series_of(transaction, feature_set.selection)], as_of
         )
     if newest.empty:
         raise why_no_rows(feature_set.selection, as_of)
@@ -108,15 +120,15 @@ def latest_features(
     """
     name = feature_set if isinstance(feature_set, str) else feature_set.name
     with database.transaction() as transaction:
-        found = transaction.one("online_features", feature_set=name, series_ids=list(series))
-    if found is None:
+        served = transaction.one("online_features", of=_Served, feature_set=name, series_ids=list(series))
+    if served is None:
         raise NothingToDo(f"feature set {name!r} has no online values; run `mlops features build {name} --online`")
     if not isinstance(feature_set, str):
-        _same(feature_set, found["definitions"])
-    frame = _frame(found)
+        _same(feature_set, served.definitions)
+    frame = _frame(served)
     frame.insert(3, "age", naive_utc(now or datetime.now(UTC)) - frame["observed_at"])
     if not isinstance(feature_set, str):
-        frame = frame.astype({one.name: one.dtype for one in feature_set.features})
+        frame = frame.astype({definition.name: definition.dtype for definition in feature_set.features})
     if oldest is not None:
         _fresh(frame, series, oldest, name)
     return frame
@@ -149,19 +161,21 @@ def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: pd.DataFrame) -> pd.DataFrame:
     start = aware_utc(newest["observed_at"].min())
-    ids = [int(one) for one in newest["series_id"]]
-    found = read_sources(database, feature_set, as_of, start=start, series=ids)
+    ids = [int(series_id) for series_id in newest["series_id"]]
+    sources = read_sources(database, feature_set, as_of, start=start, series=ids)
     observed = newest["observed_at"].to_numpy("datetime64[ns]")
-    granularity, place = found.grid.granularity, np.searchsorted(found.ids, newest["series_id"])
-    step = step_of(observed, granularity, np.array([clock.anchor for clock in found.grid.clocks])[place])
+    granularity, place = sources.grid.granularity, np.searchsorted(sources.ids, newest["series_id"])
+    step = step_of(observed, granularity, np.array([clock.anchor for clock in sources.grid.clocks])[place])
     ds = granularity.moved(observed, 1).astype("datetime64[ns]")
     rows = SourceValues(place, step + 1, ds, np.full(len(ds), np.nan))
-    frame = framed(found.ids, found.grid, rows, replace(feature_set, label="value"), labelled=False).drop(columns="y")
+    frame = framed(sources.ids, sources.grid, rows, replace(feature_set, label="value"), labelled=False).drop(
+        columns="y"
+    )
     frame.insert(1, "observed_at", observed)
     return frame
 
 
-def _columns(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Any]:
+def _columns(rows: pd.DataFrame, feature_set: FeatureSet) -> Arrays:
     return {
         "series_id": rows["series_id"].to_numpy(np.int64),
         "observed_at": rows["observed_at"].to_numpy("datetime64[us]"),
@@ -170,22 +184,22 @@ def _columns(rows: pd.DataFrame, feature_set: FeatureSet) -> dict[str, Any]:
     }
 
 
-def _frame(found: dict[str, Any]) -> pd.DataFrame:
-    names = [one["name"] for one in found["definitions"]]
-    if found["series_id"] is None:
+def _frame(served: _Served) -> pd.DataFrame:
+    names = [named["name"] for named in served.definitions]
+    if not (served.series_id and served.target_at and served.observed_at and served.features):
         return pd.DataFrame(columns=["series_id", "ds", "observed_at", *names]).astype(
             {"observed_at": "datetime64[ns]"}
         )
-    frame = pd.DataFrame(array_table(found["features"], len(names)), columns=names)
-    frame.insert(0, "series_id", elements(found["series_id"], "int64"))
-    frame.insert(1, "ds", elements(found["target_at"], "datetime64[us]").astype("datetime64[ns]"))
-    frame.insert(2, "observed_at", elements(found["observed_at"], "datetime64[us]").astype("datetime64[ns]"))
+    frame = pd.DataFrame(array_table(served.features, len(names)), columns=names)
+    frame.insert(0, "series_id", elements(served.series_id, "int64"))
+    frame.insert(1, "ds", elements(served.target_at, "datetime64[us]").astype("datetime64[ns]"))
+    frame.insert(2, "observed_at", elements(served.observed_at, "datetime64[us]").astype("datetime64[ns]"))
     return frame
 
 
-def _same(feature_set: FeatureSet, definitions: Sequence[dict[str, Any]]) -> None:
-    wanted = [(one.name, one.sha256) for one in feature_set.features]
-    stored = [(one["name"], one["definition_sha256"]) for one in definitions]
+def _same(feature_set: FeatureSet, definitions: Sequence[NamedFeature]) -> None:
+    wanted = [(definition.name, definition.sha256) for definition in feature_set.features]
+    stored = [(named["name"], named["definition_sha256"]) for named in definitions]
     if wanted != stored:
         other = {name for name, _ in {*wanted, *stored} if dict(wanted).get(name) != dict(stored).get(name)}
         raise Refused(
@@ -197,9 +211,12 @@ def _same(feature_set: FeatureSet, definitions: Sequence[dict[str, Any]]) -> Non
 
 def _fresh(frame: pd.DataFrame, series: Sequence[int], oldest: timedelta, name: str) -> None:
     age = dict(zip(frame["series_id"], frame["age"], strict=True))
-    stale = [one for one in series if one not in age or age[one] > oldest]
+    stale = [series_id for series_id in series if series_id not in age or age[series_id] > oldest]
     if stale:
-        told = [f"{one} ({f'{age[one]} old' if one in age else 'no values'})" for one in stale[:SHOWN]]
+        told = [
+            f"{series_id} ({f'{age[series_id]} old' if series_id in age else 'no values'})"
+            for series_id in stale[:SHOWN]
+        ]
         more = f" and {len(stale) - SHOWN} more" if len(stale) > SHOWN else ""
         raise Refused(
             f"online values of {name!r} are older than {oldest} for series {', '.join(told)}{more};"

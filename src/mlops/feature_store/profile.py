@@ -57,8 +57,10 @@ def feature_profiles(
     kept = edges or {}
     with np.errstate(over="ignore", invalid="ignore"):  # the largest floats overflow; what is not finite becomes None
         return [
-            _Subject(rows[one.granularity], one, metric_types, earlier).profile(window, as_of, kept.get(one.name, ()))
-            for one in definitions
+            _Subject(rows[definition.granularity], definition, metric_types, earlier).profile(
+                window, as_of, kept.get(definition.name, ())
+            )
+            for definition in definitions
         ]
 
 
@@ -101,13 +103,21 @@ class _Subject:
             "repeated": None if self.earlier is None else rows.repeated(self.definition.name, column, self.earlier),
         }
         asked = [ok for ok in checks.values() if ok is not None]
+        # how old the newest value of each series is, beside what is allowed
+        newest, step = rows.newest(column), rows.granularity.longest_step
+        allowed = max([step, *(source.late_after for source in self.sources)])
+        age = np.datetime64(naive_utc(as_of), "us") - np.timedelta64(step) - newest
+        fresh = int((age <= np.timedelta64(allowed)).sum())  # NaT, of a series without a value, is not
+        known = age[~np.isnat(age)]
         return Quality(
             completeness=share_of(rows.expected - self.missing, rows.expected),
             accuracy=self._share(_within(column, bounds)),
             consistency=self._share(np.logical_and.reduce(asked)),
+            freshness=share_of(fresh, rows.many),
             bounds=bounds,
-            **{name: None if ok is None else self._share(ok) for name, ok in checks.items()}
-            | self._ages(naive_utc(as_of)),
+            newest=aware_utc(np.nanmax(newest)) if len(known) else None,
+            age_steps=max(float(known.min() / np.timedelta64(step)), 0.0) if len(known) else None,
+            **{name: None if ok is None else self._share(ok) for name, ok in checks.items()},
         )
 
     def distribution(self, edges: Sequence[float]) -> Distribution:
@@ -125,7 +135,7 @@ class _Subject:
             std=_number(finite.std()) if len(finite) else None,
             min=_number(finite[0]) if len(finite) else None,
             max=_number(finite[-1]) if len(finite) else None,
-            quantiles={f"{of:g}": float(found) for of, found in zip(QUANTILES, quantiles, strict=False)},
+            quantiles={f"{of:g}": float(quantile) for of, quantile in zip(QUANTILES, quantiles, strict=False)},
             edges=kept,
             counts=histogram(values, kept),
         )
@@ -180,18 +190,6 @@ class _Subject:
     def _share(self, ok: Bools) -> float | None:
         """Of the values of the window, how many are `ok`."""
         return share_of(int(ok[self.there].sum()), int(self.there.sum()))
-
-    def _ages(self, as_of: pd.Timestamp) -> dict[str, Any]:
-        newest, step = self.rows.newest(self.column), self.rows.granularity.longest_step
-        allowed = max([step, *(source.late_after for source in self.sources)])
-        age = np.datetime64(as_of, "us") - np.timedelta64(step) - newest
-        fresh = int((age <= np.timedelta64(allowed)).sum())  # NaT, of a series without a value, is not
-        known = age[~np.isnat(age)]
-        return {
-            "freshness": share_of(fresh, self.rows.many),
-            "newest": aware_utc(np.nanmax(newest)) if len(known) else None,
-            "age_steps": max(float(known.min() / np.timedelta64(step)), 0.0) if len(known) else None,
-        }
 
 
 def _within(column: FeatureValues, bounds: Bounds) -> Bools:

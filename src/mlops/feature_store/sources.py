@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from mlops.arrays import Ints
 from mlops.db import Database, Transaction
 from mlops.db.archive.read import read_archived
 from mlops.db.binary import elements
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.features.definitions import sources_of
@@ -19,7 +19,39 @@ from mlops.features.grid import Clock, FeatureGrid, SourceValues, anchors_of, ch
 from mlops.features.point import Source
 from mlops.features.transformations import Column, column_of, parse_transformation, reach, sources_in
 
-__all__ = ["Sources", "read_sources", "series_of", "sets_of", "with_sources"]
+__all__ = ["SeriesPlace", "Sources", "read_sources", "series_of", "sets_of", "with_sources"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPlace:
+    """A series that features are computed for; its `labels` have its place, too."""
+
+    series_id: int
+    time_zone: str
+    labels: JsonObject
+
+    def label(self, key: str) -> str | None:
+        """A label as text."""
+        value = self.labels.get(key)
+        return None if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """The observations of a series: an array of times and one of values, as `array_send` writes it."""
+
+    series_id: int
+    ds: bytes
+    y: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A series whose values are a source of another's features; `wholes` measure the whole that it is a part of."""
+
+    series_id: int
+    source_id: int
+    wholes: list[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +83,32 @@ def read_sources(
 ) -> Sources:
     """Everything that rows from `start` on look at; with a window without an end, everything there is."""
     selection, granularity = feature_set.selection, GRANULARITIES[feature_set.selection.granularity]
-    asked = [column_of(one) for one in feature_set.features]
+    asked = [column_of(definition) for definition in feature_set.features]
     label: Column = parse_transformation(feature_set.label), Source(selection.metric_type)
     since = None if start is None else _since(start, granularity, [*asked, label])
     with database.transaction() as transaction:
         places = series_of(transaction, selection, series)
-        ids = np.array([place["series_id"] for place in places], dtype=np.int64)
+        ids = np.array([place.series_id for place in places], dtype=np.int64)
 
-        def known(these: Iterable[int]) -> list[dict[str, Any]]:
+        def known(these: Iterable[int]) -> list[_History]:
             chosen = list(these)
             read_archived(transaction, chosen, start=since)
-            return transaction.rows("feature_history", series_ids=chosen, as_of=as_of, start=since)
+            return transaction.rows("feature_history", of=_History, series_ids=chosen, as_of=as_of, start=since)
 
         own, anchors = _long(known(ids.tolist()), ids, granularity)
         observed = {Source(selection.metric_type): own}
-        for source in sorted({one for column in asked for one in sources_in(*column)} - set(observed), key=str):
+        for source in sorted({source for column in asked for source in sources_in(*column)} - set(observed), key=str):
             links = transaction.rows(
                 "feature_sources",
+                of=_Link,
                 series_ids=ids.tolist(),
                 metric_type=source.metric_type,
                 entity=source.entity,
             )
-            found = known({link["source_id"] for link in links})
-            observed[source] = _linked(found, links, ids, granularity, anchors, source.across)
-    texts = [place["labels"] for place in places]
-    clocks = [Clock(int(anchor), place["time_zone"]) for anchor, place in zip(anchors, places, strict=True)]
-    grid = FeatureGrid(granularity, clocks, observed, lambda key: [_said(one.get(key)) for one in texts])
+            histories = known({link.source_id for link in links})
+            observed[source] = _linked(histories, links, ids, granularity, anchors, source.across)
+    clocks = [Clock(int(anchor), place.time_zone) for anchor, place in zip(anchors, places, strict=True)]
+    grid = FeatureGrid(granularity, clocks, observed, lambda key: [place.label(key) for place in places])
     return Sources(ids, own, grid)
 
 
@@ -92,28 +124,27 @@ def with_sources(
         columns = sources_of(feature_set)
         if frame.empty or set(columns) <= set(frame.columns):
             continue
-        series = sorted(int(one) for one in frame["series_id"].unique())
-        found = read_sources(database, feature_set, as_of, series=series)
-        for source, values in found.grid.observed.items():
+        series = sorted(int(series_id) for series_id in frame["series_id"].unique())
+        sources = read_sources(database, feature_set, as_of, series=series)
+        for source, values in sources.grid.observed.items():
             if source.column in columns and source.column not in frame.columns:
-                frame = frame.merge(_column(found, source, values, frame), on=["series_id", "ds"], how="outer")
+                frame = frame.merge(_column(sources, source, values, frame), on=["series_id", "ds"], how="outer")
         frame = frame.sort_values(["series_id", "ds"], ignore_index=True)
     return frame
 
 
-def sets_of(recipe: Mapping[str, Any]) -> list[FeatureSet]:
+def sets_of(params: Parameters) -> list[FeatureSet]:
     """The feature sets that the parameters of a recipe declare, wherever they stand."""
-    found = [FeatureSet.of(recipe["features"])] if isinstance(recipe.get("features"), Mapping) else []
-    inner = (one for name, one in recipe.items() if name != "features" and isinstance(one, Mapping))
-    return found + [one for params in inner for one in sets_of(params)]
+    declared = [FeatureSet.of(params["features"])] if isinstance(params.get("features"), Mapping) else []
+    inner = (given for name, given in params.items() if name != "features" and isinstance(given, Mapping))
+    return declared + [feature_set for given in inner for feature_set in sets_of(given)]
 
 
-def series_of(
-    transaction: Transaction, selection: Selection, series: Sequence[int] | None = None
-) -> list[dict[str, Any]]:
-    """`series_id, time_zone, labels` (with its place) of a selection's series, or of those of them that are named."""
+def series_of(transaction: Transaction, selection: Selection, series: Sequence[int] | None = None) -> list[SeriesPlace]:
+    """The series of a selection, or those of them that are named."""
     return transaction.rows(
         "feature_series",
+        of=SeriesPlace,
         metric_type=selection.metric_type,
         granularity=selection.granularity,
         labels=selection.labels or None,
@@ -122,28 +153,28 @@ def series_of(
     )
 
 
-def _column(found: Sources, source: Source, values: SourceValues, like: pd.DataFrame) -> pd.DataFrame:
-    anchors = np.array([clock.anchor for clock in found.grid.clocks], dtype=np.int64)
-    ds = time_of(values.step, found.grid.granularity, anchors[values.row])
-    column = pd.DataFrame({"series_id": found.ids[values.row], "ds": ds, source.column: values.y})
+def _column(sources: Sources, source: Source, values: SourceValues, like: pd.DataFrame) -> pd.DataFrame:
+    anchors = np.array([clock.anchor for clock in sources.grid.clocks], dtype=np.int64)
+    ds = time_of(values.step, sources.grid.granularity, anchors[values.row])
+    column = pd.DataFrame({"series_id": sources.ids[values.row], "ds": ds, source.column: values.y})
     return column.astype({key: like[key].dtype for key in ("series_id", "ds")})
 
 
 def _since(start: datetime, granularity: Granularity, asked: Sequence[Column]) -> datetime | None:
     back = [reach(transformation) for transformation, _ in asked]
-    if any(one is None for one in back):
+    if any(steps is None for steps in back):
         return None
     more = granularity.anchors > 1  # the step of a series may begin before the usual one
-    first = step_of(np.array([_utc(start)]), granularity) - max(one or 0 for one in back) - more
+    first = step_of(np.array([_utc(start)]), granularity) - max(steps or 0 for steps in back) - more
     return pd.Timestamp(time_of(first, granularity)[0], tz="UTC").to_pydatetime()
 
 
-def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) -> tuple[SourceValues, Ints]:
+def _long(histories: Sequence[_History], ids: Ints, granularity: Granularity) -> tuple[SourceValues, Ints]:
     """Histories, an array per series, one after the other, and their anchors; BadInput for two values in one step."""
-    ds = [elements(row["ds"], "datetime64[us]").astype("datetime64[ns]") for row in found]
-    y = [elements(row["y"], "float64") for row in found]
-    place = np.searchsorted(ids, [row["series_id"] for row in found])
-    row = np.repeat(place, [len(one) for one in ds]).astype(np.int64)
+    ds = [elements(history.ds, "datetime64[us]").astype("datetime64[ns]") for history in histories]
+    y = [elements(history.y, "float64") for history in histories]
+    place = np.searchsorted(ids, [history.series_id for history in histories])
+    row = np.repeat(place, [len(times) for times in ds]).astype(np.int64)
     times = np.concatenate(ds) if ds else np.array([], dtype="datetime64[ns]")
     values = np.concatenate(y) if y else np.array([])
     anchors = anchors_of(times, row, len(ids), granularity)
@@ -152,8 +183,8 @@ def _long(found: Sequence[dict[str, Any]], ids: Ints, granularity: Granularity) 
 
 
 def _linked(
-    found: Sequence[dict[str, Any]],
-    links: Sequence[dict[str, Any]],
+    histories: Sequence[_History],
+    links: Sequence[_Link],
     ids: Ints,
     granularity: Granularity,
     anchors: Ints,
@@ -164,23 +195,23 @@ def _linked(
     Where one measures the whole place, those that measure parts of it say nothing on its steps. What a source says of
     its step belongs to the series' step in which that ends, so that no lag sees ahead.
     """
-    own = np.array(sorted({link["source_id"] for link in links}), dtype=np.int64)
-    sources, begin_with = _long(found, own, granularity)
+    own = np.array(sorted({link.source_id for link in links}), dtype=np.int64)
+    sources, begin_with = _long(histories, own, granularity)
     closed = time_of(sources.step + 1, granularity, begin_with[sources.row]) - np.timedelta64(1, "us")
     ends = np.searchsorted(sources.row, np.arange(len(own) + 1))
-    said: dict[tuple[int, int], tuple[slice, Ints]] = {}
+    steps_of: dict[tuple[int, int], tuple[slice, Ints]] = {}
     for link in links:
-        begin, end = ends[place := int(np.searchsorted(own, link["source_id"]))], ends[place + 1]
-        anchor = int(anchors[int(np.searchsorted(ids, link["series_id"]))])
-        said[link["series_id"], link["source_id"]] = slice(begin, end), step_of(closed[begin:end], granularity, anchor)
-    if not said:
+        begin, end = ends[place := int(np.searchsorted(own, link.source_id))], ends[place + 1]
+        anchor = int(anchors[int(np.searchsorted(ids, link.series_id))])
+        steps_of[link.series_id, link.source_id] = slice(begin, end), step_of(closed[begin:end], granularity, anchor)
+    if not steps_of:
         return sources
     parts = []
     for link in links:
-        rows, steps = said[link["series_id"], link["source_id"]]
-        wholes = [said[key][1] for whole in link["wholes"] or () if (key := (link["series_id"], whole)) in said]
+        rows, steps = steps_of[link.series_id, link.source_id]
+        wholes = [steps_of[key][1] for whole in link.wholes or () if (key := (link.series_id, whole)) in steps_of]
         counts = ~np.isin(steps, np.concatenate(wholes)) if wholes else np.ones(len(steps), dtype=bool)
-        series = np.full(int(counts.sum()), np.searchsorted(ids, link["series_id"]))
+        series = np.full(int(counts.sum()), np.searchsorted(ids, link.series_id))
         parts.append((series, steps[counts], sources.ds[rows][counts], sources.y[rows][counts]))
     row, step, ds, y = (np.concatenate(column) for column in zip(*parts, strict=True))
     return SourceValues(row, step, ds, y) if across is None else _together(SourceValues(row, step, ds, y), across)
@@ -197,10 +228,6 @@ def _together(rows: SourceValues, across: str) -> SourceValues:
 
 
 _JOINED = {"sum": np.add, "mean": np.add, "min": np.minimum, "max": np.maximum}
-
-
-def _said(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _utc(time: datetime) -> np.datetime64:

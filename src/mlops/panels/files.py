@@ -12,6 +12,7 @@ import pandas as pd
 
 from mlops import tables
 from mlops.domain.granularity import labels_ends
+from mlops.domain.lineage import FileSource
 from mlops.domain.series import PLACE, SEPARATOR
 from mlops.errors import BadInput, NothingToDo
 from mlops.panels.from_frame import Panels
@@ -43,7 +44,7 @@ class FileSeries:
     sha256: str
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> FileSource:
         """Name and SHA-256 of the file, its granularity (an alias that labels ends stays one), how many series."""
         granularity = self.freq if self.freq and labels_ends(self.freq) else self.panels.granularity.name
         count = len(self.panels.ids)

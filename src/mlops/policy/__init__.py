@@ -1,6 +1,6 @@
 """What the team has decided in `monitoring/policy.toml` and `serving/server.toml`: read and checked in one place."""
 
-from mlops.policy.alerts import AlertPolicy, Channel
+from mlops.policy.alerts import AlertPolicy, Channel, ChannelOptions
 from mlops.policy.policy import (
     HEALTH_PARTS,
     SAME,
@@ -23,6 +23,7 @@ __all__ = [
     "SAME",
     "AlertPolicy",
     "Channel",
+    "ChannelOptions",
     "Costs",
     "DriftPolicy",
     "LimitPolicy",

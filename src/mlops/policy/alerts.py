@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, cast
 from urllib.parse import urlsplit
 
 from mlops.errors import BadInput, UnknownName
 from mlops.policy.section import Section
 
-__all__ = ["AlertPolicy", "Channel", "read_alerts"]
+__all__ = ["AlertPolicy", "AlertRules", "Channel", "ChannelOptions", "read_alerts"]
 
 SEVERITIES = ("warning", "critical")
 SECURITY = ("starttls", "ssl", "none")
 SECRETS = ("password", "secret", "token", "key", "user", "username")
+Options = dict[str, Any]
+"""Options as they were read, each of the type that its kind says."""
 COMMON: dict[str, object] = {"kind": str, "severity": str, "repeat_days": float}
 KINDS: dict[str, dict[str, object]] = {
     "log": {},
@@ -28,6 +30,21 @@ DEFAULTS = {"health_below": 50.0, "overdue_days": 8.0, "labels_missing_days": 14
 """As in the policy that is installed. Chosen, not measured; eight days are a weekly check and a day of grace."""
 
 
+ChannelOptions = TypedDict(
+    "ChannelOptions",
+    {"path": str, "url": str, "host": str, "port": int, "security": str, "from": str, "to": tuple[str, ...]},
+    total=False,
+)
+"""The options of all kinds of channels; KINDS says which a kind takes, NEEDED which it has to have."""
+
+
+class AlertRules(TypedDict):
+    """What the functions of the database read of the policy."""
+
+    limits: dict[str, float]
+    owners: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """Where messages go: those of at least `severity`, again after `repeat_days` while an alert is open."""
@@ -36,7 +53,7 @@ class Channel:
     kind: str
     severity: str
     repeat_days: float
-    options: Mapping[str, Any]
+    options: ChannelOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +65,8 @@ class AlertPolicy:
     channels: tuple[Channel, ...] = ()
 
     @property
-    def document(self) -> dict[str, Any]:
-        """What the functions of the database read: limits and owners."""
+    def document(self) -> AlertRules:
+        """What the functions of the database read."""
         return {"limits": dict(self.limits), "owners": dict(self.owners)}
 
     def channel(self, name: str) -> Channel:
@@ -86,7 +103,7 @@ def _channel(name: str, section: Section, repeat_days: float) -> Channel:
                        " or MLOPS_ALERT_WEBHOOK_…", where=section.where)  # fmt: skip
     types = COMMON | KINDS[str(kind)]
     section.allow(types)
-    options: dict[str, Any] = {option: section.value(option, types[option]) for option in section.options}
+    options: Options = {option: section.value(option, types[option]) for option in section.options}
     for option in NEEDED[str(kind)]:
         if option not in options:
             raise BadInput(f"has no {option!r}, which a channel of kind {kind} needs", where=section.where)
@@ -105,7 +122,7 @@ def _channel(name: str, section: Section, repeat_days: float) -> Channel:
         kind=str(kind),
         severity=options.get("severity", "warning"),
         repeat_days=_repeat_days(options.get("repeat_days", repeat_days), section),
-        options={option: value for option, value in options.items() if option not in COMMON},
+        options=cast("ChannelOptions", {option: value for option, value in options.items() if option not in COMMON}),
     )
 
 

@@ -17,13 +17,17 @@ INPUTS = ("all", "sampled", "none")
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """`[limits]`: what one request may cost, how many are answered at once, and how much memory models may take."""
+    """`[limits]`: what one request may cost, how many are answered at once, and how much memory models may take.
+
+    With `on_demand` a registered model that is not served is loaded when it is asked for.
+    """
 
     body_mb: float = 16.0
     seconds: float = 60.0
     concurrency: int = 8
     waiting: int = 64
     memory_mb: float = 1024.0
+    on_demand: bool = True
 
 
 @dataclass(frozen=True, slots=True)

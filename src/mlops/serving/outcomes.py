@@ -23,6 +23,14 @@ class Matched:
     totals: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingPredictions:
+    """How many predictions wait for an outcome, and how many of them for more than four weeks."""
+
+    waiting: int
+    overdue: int
+
+
 def match(database: Database, as_of: datetime) -> Matched:
     """Write the outcomes that were known at `as_of`; a late or corrected one is written when it comes.
 
@@ -39,6 +47,6 @@ def _match(database: Database, as_of: datetime) -> Matched:
         transaction.run("create_matched_predictions")
         matched: int = transaction.value("match_outcomes", as_of=as_of)
         totals: int = transaction.value("match_totals", as_of=as_of) + transaction.value("match_weeks", as_of=as_of)
-        row = transaction.one("count_waiting_predictions", as_of=as_of)
-    assert row is not None
-    return Matched(matched, row["waiting"], row["overdue"], totals)
+        still = transaction.one("count_waiting_predictions", of=WaitingPredictions, as_of=as_of)
+    assert still is not None
+    return Matched(matched, still.waiting, still.overdue, totals)

@@ -20,7 +20,6 @@ from mlops.forecasting.totals.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served_model
 from mlops.serving.stored import store_forecasts
-from mlops.serving.totals import totals_to_store
 from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
@@ -29,6 +28,22 @@ __all__ = ["Issued", "predict"]
 
 DIGITS = 6
 """Of the largest component, to which all of a forecast are rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklySeries:
+    """The series of the weekly totals of a daily one."""
+
+    weeks_of: int
+    series_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesName:
+    """A series and what people call it."""
+
+    series_id: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -75,14 +90,14 @@ def predict(
         raise Misused(
             "--totals adds up series of the database; with --file nothing is stored, so leave one of them out"
         )
-    found, began = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
-    asked = _totals(database, found, totals)
-    steps, summed = _made(found, asked, decompose=decompose)
+    served, began = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
+    asked = _totals(database, served, totals)
+    steps, summed = _made(served, asked, decompose=decompose)
     steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)
     forecasts = steps[~steps["closed"]].drop(columns="closed").reset_index(drop=True)
     request_id = uuid4().hex
-    common = {
-        "version_id": found.version_id,
+    common: dict[str, int | float | str | datetime] = {
+        "version_id": served.version_id,
         "issued_at": as_of.astimezone(UTC).replace(tzinfo=None),
         "execution_ms": (time.perf_counter() - began) * 1000,
         "memory_mb": _memory_mb(),
@@ -90,44 +105,79 @@ def predict(
     }
     cutoff = aware_utc(steps["cutoff"].max())
     shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
-    shown.insert(1, "name", shown["series_id"].map(found.names))
+    shown.insert(1, "name", shown["series_id"].map(served.names))
     stored, of_totals = 0, pd.DataFrame()
     if file is None:
-        _remember_service(database, found, as_of)
+        _remember_service(database, served, as_of)
         with database.transaction() as transaction:
             rows = forecasts.assign(parts=pd.array([pd.NA] * len(forecasts), dtype="Int64"))
             if asked is not None and summed is not None:
-                of_totals = totals_to_store(transaction, asked, found.version_id, summed)
+                of_totals = _totals_to_store(transaction, asked, served.version_id, summed)
                 rows = pd.concat([rows, of_totals.astype({"parts": "Int64"})], ignore_index=True)
             stored = store_forecasts(transaction, _stamped(rows, common, decompose=decompose))
             of_totals = _named(transaction, of_totals)
-    return Issued(found.version, cutoff, shown, of_totals, stored, closed, found.refused, request_id)
+    return Issued(served.version, cutoff, shown, of_totals, stored, closed, served.refused, request_id)
 
 
-def _totals(database: Database, found: Served, asked: Sequence[str] | None) -> Totals | None:
+def _totals(database: Database, served: Served, asked: Sequence[str] | None) -> Totals | None:
     """The totals that are asked for, or that the model was trained with, of the series that are forecast."""
-    lineage = found.lineage
+    lineage = served.lineage
     levels = check_totals(lineage["recipe"].get("totals", ()) if asked is None else asked)
-    if not levels or found.file is not None:
+    if not levels or served.file is not None:
         return None
-    return totals_of(database, list(found.names), levels, lineage["selection"].get("labels") or {})
+    return totals_of(database, list(served.names), levels, lineage["selection"].get("labels") or {})
 
 
-def _made(found: Served, asked: Totals | None, *, decompose: bool) -> tuple[pd.DataFrame, Summed | None]:
+def _made(served: Served, asked: Totals | None, *, decompose: bool) -> tuple[pd.DataFrame, Summed | None]:
     """The forecasts of the series, and of their totals."""
     if asked is None:
-        return found.forecaster.predict(found.steps, history=found.observed, decompose=decompose), None
+        return served.forecaster.predict(served.steps, history=served.observed, decompose=decompose), None
     summed = with_totals(
-        found.forecaster, found.steps, asked.members, weeks=asked.weeks, history=found.observed, decompose=decompose
+        served.forecaster, served.steps, asked.members, weeks=asked.weeks, history=served.observed, decompose=decompose
     )
     return summed.series, summed
 
 
-def _stamped(rows: pd.DataFrame, common: Mapping[str, Any], *, decompose: bool) -> pd.DataFrame:
+def _totals_to_store(transaction: Transaction, totals: Totals, version_id: int, summed: Summed) -> pd.DataFrame:
+    """The forecasts of totals and weeks with a `series_id` each; their series, and what was summed, are written."""
+    ids = totals.ids(transaction)
+    daily = summed.totals.assign(series_id=summed.totals["total"].map(ids)).drop(columns="total")
+    if not daily.empty:
+        members = totals.members[totals.members["series_id"].isin(summed.series["series_id"])]
+        transaction.run(
+            "store_forecast_parts",
+            version_id=version_id,
+            cutoff=aware_utc(daily["cutoff"].iloc[0]),
+            totals=[ids[key] for key in members["total"]],
+            parts=members["series_id"].tolist(),
+        )
+    if summed.weeks.empty:
+        return daily
+    days = summed.weeks["total"].map(lambda key: ids.get(key, key))
+    asked = sorted(map(int, days.unique()))
+    transaction.run("add_weekly_series", series_ids=asked)
+    weekly_series = transaction.rows("weekly_series_of", of=WeeklySeries, series_ids=asked)
+    of_days = {weekly.weeks_of: weekly.series_id for weekly in weekly_series}
+    weekly = summed.weeks.assign(series_id=days.map(of_days)).drop(columns="total")
+    return pd.concat([daily, weekly], ignore_index=True)
+
+
+def _stamped(
+    rows: pd.DataFrame, common: Mapping[str, int | float | str | datetime], *, decompose: bool
+) -> pd.DataFrame:
     """The rows as they are stored: what all of one call have in common, and components as JSON."""
     stamped = rows.drop(columns=list(COMPONENTS), errors="ignore").assign(**common)
     if decompose:
-        stamped["decomposition"] = _as_json(rows)
+        # components as a compact JSON object; they sum to y_hat but for the last of DIGITS digits
+        values = rows[list(COMPONENTS)].to_numpy(dtype=float)
+        largest = np.abs(values).max(axis=1)
+        decimals = DIGITS - 1 - np.floor(np.log10(np.where(largest > 0, largest, 1.0))).astype(int)
+        for places in np.unique(decimals):
+            of_places = decimals == places
+            values[of_places] = np.round(values[of_places], places) + 0.0  # a negative zero becomes zero
+        stamped["decomposition"] = [
+            json.dumps(dict(zip(COMPONENTS, row, strict=True)), separators=(",", ":")) for row in values.tolist()
+        ]
     return stamped.rename(columns={"ds": "target_at"})
 
 
@@ -136,27 +186,16 @@ def _named(transaction: Transaction, totals: pd.DataFrame) -> pd.DataFrame:
     if totals.empty:
         return totals
     ids = sorted(map(int, totals["series_id"].unique()))
-    names = {row["series_id"]: row["name"] for row in transaction.rows("names_of_series", series_ids=ids)}
-    found = totals.drop(columns=["horizon", *COMPONENTS], errors="ignore")
-    bounds = [name for name in found.columns if name.startswith(("lo_", "hi_"))]
-    found.insert(0, "name", found["series_id"].map(names))
-    return found[["series_id", "name", "ds", "cutoff", "y_hat", *bounds, "parts"]]
+    series = transaction.rows("names_of_series", of=SeriesName, series_ids=ids)
+    shown = totals.drop(columns=["horizon", *COMPONENTS], errors="ignore")
+    bounds = [name for name in shown.columns if name.startswith(("lo_", "hi_"))]
+    shown.insert(0, "name", shown["series_id"].map({called.series_id: called.name for called in series}))
+    return shown[["series_id", "name", "ds", "cutoff", "y_hat", *bounds, "parts"]]
 
 
-def _as_json(forecasts: pd.DataFrame) -> list[str]:
-    """Each row's components as a compact JSON object; they sum to its y_hat but for the last of DIGITS digits."""
-    values = forecasts[list(COMPONENTS)].to_numpy(dtype=float)
-    largest = np.abs(values).max(axis=1)
-    decimals = DIGITS - 1 - np.floor(np.log10(np.where(largest > 0, largest, 1.0))).astype(int)
-    for places in np.unique(decimals):
-        rows = decimals == places
-        values[rows] = np.round(values[rows], places) + 0.0  # a negative zero becomes zero
-    return [json.dumps(dict(zip(COMPONENTS, row, strict=True)), separators=(",", ":")) for row in values.tolist()]
-
-
-def _remember_service(database: Database, found: Served, as_of: datetime) -> None:
+def _remember_service(database: Database, served: Served, as_of: datetime) -> None:
     """Keep when the series are not served, so that SQL can tell which forecasts nothing will ever judge."""
-    rows = found.forecaster.service(history=found.observed).to_dict("records")
+    rows = served.forecaster.service(history=served.observed).to_dict("records")
     with database.transaction() as transaction:
         transaction.run("set_service_calendar", document={"series": rows}, as_of=as_of)
 

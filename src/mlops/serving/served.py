@@ -11,7 +11,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.granularity import GRANULARITIES
-from mlops.domain.lineage import trained_from_file, trained_here
+from mlops.domain.lineage import LineageDocument, trained_from_file, trained_here
 from mlops.errors import BadHorizon, ModelNotFound, NothingToDo, Refused
 from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import sets_of, with_sources
@@ -22,6 +22,7 @@ from mlops.series.quality import usable
 from mlops.series.read import nothing_current
 from mlops.times import naive_utc
 from mlops.tracking.artifacts.checked import load_model
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
@@ -45,14 +46,14 @@ class Served:
     observed: pd.DataFrame
     refused: Mapping[Any, str]
     names: Mapping[Any, str]
-    lineage: Mapping[str, Any]
+    lineage: LineageDocument
     file: Path | None = None
 
     @property
     def forecaster(self) -> Forecaster:
         """The forecaster inside of the model: it also explains, decomposes and answers what-ifs."""
-        found: Forecaster = self.model.unwrap_python_model().forecaster
-        return found
+        inner: Forecaster = self.model.unwrap_python_model().forecaster
+        return inner
 
 
 def served_model(
@@ -72,22 +73,26 @@ def served_model(
     anchored).
     """
     version = resolve(store, uri)
-    mirrored = _mirrored(database, store, version)
-    lineage = mirrored["lineage"]
+    version_id, lineage = _mirrored(database, store, version)
     _fits(version, lineage, file)
-    _not_from_the_future(version, mirrored["as_of"], as_of)
+    known_at = datetime.fromisoformat(lineage["as_of"])
+    if known_at > as_of:
+        raise Refused(
+            f"{version.uri} was trained on what was known at {known_at:%Y-%m-%d %H:%M} UTC; a forecast as of"
+            f" {as_of:%Y-%m-%d %H:%M} UTC by it would leak the future; use a version that is older"
+        )
     model = _model(database, version)
     steps = _checked(horizon, model)
     if file is not None:
-        return _of_file(version, mirrored["version_id"], model, steps, file, lineage, as_of)
-    observed, refused = _recent(database, mirrored, as_of)
+        return _of_file(version, version_id, model, steps, file, lineage, as_of)
+    observed, refused = _recent(database, version, lineage, as_of)
     known = series_names(database, Selection(**lineage["selection"]))
     there = set(observed["series_id"])
-    shown = {one: name for one, name in known.items() if one in there}
-    return Served(version, mirrored["version_id"], model, steps, observed, refused, shown, lineage)
+    shown = {series: name for series, name in known.items() if series in there}
+    return Served(version, version_id, model, steps, observed, refused, shown, lineage)
 
 
-def _fits(version: ModelVersion, lineage: Mapping[str, Any], file: Path | None) -> None:
+def _fits(version: ModelVersion, lineage: LineageDocument, file: Path | None) -> None:
     """Whether the model is asked with a file if and only if it was trained on one."""
     if trained_from_file(lineage):
         source, recipe = lineage["source"], lineage["recipe"]
@@ -112,7 +117,7 @@ def _of_file(
     model: Any,
     steps: int,
     file: Path,
-    lineage: Mapping[str, Any],
+    lineage: LineageDocument,
     as_of: datetime,
 ) -> Served:
     """The series of a file; one that the model has not seen is refused when its kind has to know a series."""
@@ -126,37 +131,25 @@ def _of_file(
     frame = series.frame[~series.frame["series_id"].isin(list(refused))]
     if not frame["y"].notna().any():
         raise NothingToDo(f"{file}: none of its series was in the training data of {version.uri}; train on this file")
-    shown = {one: str(one) for one in series.panels.ids if one not in refused}
+    shown = {name: str(name) for name in series.panels.ids if name not in refused}
     return Served(version, version_id, model, steps, frame.reset_index(drop=True), refused, shown, lineage, file)
 
 
-def _mirrored(database: Database, store: Store, version: ModelVersion) -> dict[str, Any]:
-    """The version's row in the mirror; the bridge runs when it is not there yet."""
-    for attempt in (1, 2):
-        with database.transaction() as transaction:
-            row = transaction.one("live_version", name=version.name, version=version.version)
-        if row is not None and row["created_at"] == version.created_at:
-            break
-        row = None
-        if attempt == 1:
-            sync(store, database, foreign=False)
-    if row is None or row["lineage"] is None:
-        why = "it is not in the mirror" if row is None else row["lineage_problem"] or "it has no lineage"
+def _mirrored(database: Database, store: Store, version: ModelVersion) -> tuple[int, LineageDocument]:
+    """The version's id in the mirror and its lineage; the bridge runs when it is not there yet."""
+    row = live_version(database, version)
+    if row is None:
+        sync(store, database, foreign=False)
+        row = live_version(database, version)
+    if row is None or row.lineage is None:
+        why = "it is not in the mirror" if row is None else row.lineage_problem or "it has no lineage"
         raise ModelNotFound(f"{version.uri} can't be served: {why}; register models with `mlops train`")
-    if not trained_here(row["lineage"]) and not trained_from_file(row["lineage"]):
+    if not trained_here(row.lineage) and not trained_from_file(row.lineage):
         raise Refused(
             f"{version.uri} was not trained by `mlops train`, so it is not known how its inputs are made of a series'"
             " history; ask it with MLflow where its features are built, as docs/how-to/features.md says under Serve"
         )
-    return row
-
-
-def _not_from_the_future(version: ModelVersion, knows: datetime, as_of: datetime) -> None:
-    if knows > as_of:
-        raise Refused(
-            f"{version.uri} was trained on what was known at {knows:%Y-%m-%d %H:%M} UTC; a forecast as of"
-            f" {as_of:%Y-%m-%d %H:%M} UTC by it would leak the future; use a version that is older"
-        )
+    return row.version_id, row.lineage
 
 
 def _model(database: Database, version: ModelVersion) -> Any:
@@ -179,13 +172,15 @@ def _checked(horizon: int | None, model: Any) -> int:
     return horizon
 
 
-def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tuple[pd.DataFrame, dict[int, str]]:
+def _recent(
+    database: Database, version: ModelVersion, lineage: LineageDocument, as_of: datetime
+) -> tuple[pd.DataFrame, dict[int, str]]:
     """Usable history of the model's series, and the series that have none."""
-    lineage, end = mirrored["lineage"], naive_utc(as_of)
+    end = naive_utc(as_of)
     selection = Selection(**lineage["selection"])
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     frame, excluded = usable(observed, selection.granularity, end=end, need=GRANULARITIES[selection.granularity].least)
-    refused = {int(one.series_id): one.reason for one in excluded}
+    refused = {int(exclusion.series_id): exclusion.reason for exclusion in excluded}
     refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
     if frame.empty:
         first, *others = refused.items()
@@ -194,7 +189,7 @@ def _recent(database: Database, mirrored: dict[str, Any], as_of: datetime) -> tu
             selection.metric_type,
             selection.granularity,
             as_of,
-            f"no series of {mirrored['name']} version {mirrored['version']} has usable data by {as_of:%Y-%m-%d}:"
+            f"no series of {version.name} version {version.version} has usable data by {as_of:%Y-%m-%d}:"
             f" series {first[0]} is {first[1]}{f' ({len(others)} more are refused)' if others else ''};"
             " bring newer observations in with `mlops series ingest FILE`, or ask for an earlier time with --as-of",
         )

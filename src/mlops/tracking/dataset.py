@@ -11,6 +11,7 @@ from mlflow.entities import DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 import mlflow
+from mlops.domain.canonical import JsonObject
 from mlops.domain.lineage import Lineage
 from mlops.errors import Refused
 
@@ -28,15 +29,14 @@ class TrainingSource(DatasetSource):
     They are plain JSON, which a process without this class reads as `json.loads(dataset.source)`.
     """
 
-    def __init__(self, facts: dict[str, Any]) -> None:
+    def __init__(self, facts: JsonObject) -> None:
         self.facts = facts
 
     @classmethod
     def of(cls, lineage: Lineage) -> "TrainingSource":
         """The source of the data that a lineage describes."""
-        document = json.loads(lineage.to_json())
-        names = ("content_sha256", "rows", "columns", "trained_from", "trained_to")
-        return cls({name: document[name] for name in names})
+        names = {"content_sha256", "rows", "columns", "trained_from", "trained_to"}
+        return cls({name: value for name, value in lineage.document.items() if name in names})
 
     @staticmethod
     def _get_source_type() -> str:
@@ -54,12 +54,12 @@ class TrainingSource(DatasetSource):
     def _resolve(cls, raw_source: Any) -> "TrainingSource":
         return cls(raw_source.facts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The facts."""
         return self.facts
 
     @classmethod
-    def from_dict(cls, source_dict: dict[str, Any]) -> "TrainingSource":
+    def from_dict(cls, source_dict: JsonObject) -> "TrainingSource":
         """The source with these facts."""
         return cls(source_dict)
 

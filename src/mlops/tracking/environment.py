@@ -8,9 +8,9 @@ import subprocess
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
 from mlops.domain.canonical import sha256
+from mlops.domain.lineage import CodeState, Environment
 
 __all__ = ["DECIDING", "environment", "installed", "source_code"]
 
@@ -44,7 +44,7 @@ def installed() -> dict[str, str]:
 
 
 @cache
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """Python, machine and libraries; `distributions_sha256` is that of the lines name==version of all installed."""
     everything = installed()
     return {
@@ -59,7 +59,7 @@ def environment() -> dict[str, Any]:
 
 
 @cache
-def source_code(folder: Path = Path(__file__).parents[1]) -> dict[str, Any]:
+def source_code(folder: Path = Path(__file__).parents[1]) -> CodeState:
     """The digest of the source files in a folder (this package), and their git `commit` when they are a checkout.
 
     `dirty` says that they differ from the commit. A folder that git does not track has no commit: a package installed
@@ -69,10 +69,10 @@ def source_code(folder: Path = Path(__file__).parents[1]) -> dict[str, Any]:
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SOURCES and path.is_file()):
         whole.update(f"{path.relative_to(folder).as_posix()}\0".encode())
         whole.update(hashlib.sha256(path.read_bytes()).digest())
-    state: dict[str, Any] = {"sha256": whole.hexdigest()}
     if _git(folder, "ls-files", "--", ".") and (commit := _git(folder, "rev-parse", "HEAD")):
-        state |= {"commit": commit, "dirty": _git(folder, "status", "--porcelain", "--", ".") != ""}
-    return state
+        dirty = _git(folder, "status", "--porcelain", "--", ".") != ""
+        return {"sha256": whole.hexdigest(), "commit": commit, "dirty": dirty}
+    return {"sha256": whole.hexdigest()}
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

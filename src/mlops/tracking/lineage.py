@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -21,7 +21,8 @@ from mlflow.types import Schema
 
 import mlflow
 from mlops.domain.canonical import canonical_json, one_line, sha256
-from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, Lineage, parse_lineage
+from mlops.domain.features import RecordedFeature, Selection
+from mlops.domain.lineage import LINEAGE_KEY, LINEAGE_TAG, FileSource, Lineage, LineageDocument, Recipe, parse_lineage
 from mlops.errors import BadInput
 from mlops.tracking.artifacts.model_card import mlflow_model
 from mlops.tracking.dataset import DIGEST_DIGITS, log_dataset, logged_digests
@@ -35,10 +36,40 @@ CARRIES_NONE = "the model carries no lineage"
 logger = logging.getLogger(__name__)
 
 
+class Declaration(TypedDict):
+    """What `declare_lineage` takes of a training, apart from what the model, its files and tables say themselves."""
+
+    features: dict[str, RecordedFeature]
+    label: str
+    as_of: datetime
+    trained_from: datetime
+    trained_to: datetime
+    rows: int
+    columns: dict[str, str]
+    content_sha256: str
+    recipe: Recipe
+    selection: NotRequired[Selection]
+    series: NotRequired[tuple[int, ...]]
+    source: NotRequired[FileSource]
+
+
+class ReadLineage(TypedDict):
+    """A lineage that was read, as columns of `model_versions`; `inferred` are names of inputs that nobody declared."""
+
+    lineage_state: Literal["complete", "incomplete"]
+    lineage_problem: NotRequired[str]
+    lineage: NotRequired[LineageDocument]
+    lineage_sha256: NotRequired[str]
+    as_of: NotRequired[str]
+    trained_from: NotRequired[str]
+    trained_to: NotRequired[str]
+    inferred: NotRequired[list[str]]
+
+
 def declare_lineage(
     signature: ModelSignature,
     *,
-    features: Mapping[str, Mapping[str, Any]],
+    features: Mapping[str, RecordedFeature],
     label: str,
     as_of: datetime,
     trained_from: datetime,
@@ -77,8 +108,8 @@ def declare_lineage(
         raise BadInput(str(error)) from error
 
 
-def read_lineage(version: Any, model: Path | None = None) -> dict[str, Any]:
-    """The lineage that the model of a version carries, as columns of `model_versions`, and what is wrong with it.
+def read_lineage(version: Any, model: Path | None = None) -> ReadLineage:
+    """The lineage that the model of a version carries, and what is wrong with it.
 
     It is complete when it is whole, has the digest that the version's tag says, and agrees with the model's signature
     and with the dataset of its run. A model without lineage whose inputs are named has them as `inferred`: names that
@@ -95,15 +126,21 @@ def read_lineage(version: Any, model: Path | None = None) -> dict[str, Any]:
         logger.debug("where it could not be read", exc_info=True)
         return _incomplete(f"the model's {UNREADABLE}: {why}")
     if carried.text is None:
-        inferred = {"inferred": list(carried.names)} if carried.names else {}
-        return _incomplete(CARRIES_NONE) | inferred
+        none = _incomplete(CARRIES_NONE)
+        return {**none, "inferred": list(carried.names)} if carried.names else none
     try:
         document = parse_lineage(carried.text)
         _agrees(document, carried, version)
     except ValueError as error:
         return _incomplete(str(error))
-    times = {name: document[name] for name in ("as_of", "trained_from", "trained_to")}
-    return times | {"lineage": document, "lineage_sha256": carried.sha256, "lineage_state": "complete"}
+    return {
+        "as_of": document["as_of"],
+        "trained_from": document["trained_from"],
+        "trained_to": document["trained_to"],
+        "lineage": document,
+        "lineage_sha256": carried.sha256,
+        "lineage_state": "complete",
+    }
 
 
 @dataclass(frozen=True)
@@ -129,14 +166,16 @@ def _carried(place: str | Path) -> _Carried:
     return _Carried(text, _columns(inputs), _columns(outputs), tuple(names) if named else ())
 
 
-def _agrees(document: dict[str, Any], carried: _Carried, version: Any) -> None:
+def _agrees(document: LineageDocument, carried: _Carried, version: Any) -> None:
     """ValueError when the tag, the signature or the run says something else than the document."""
     tag = version.tags.get(LINEAGE_TAG)
     if tag != carried.sha256:
         tagged = "has no tag of it" if tag is None else f"says {tag[:12]}…"
         raise ValueError(f"the lineage in the model has the digest {carried.sha256[:12]}…, but the version {tagged}")
-    for name, signed in (("inputs", carried.inputs), ("outputs", carried.outputs)):
-        said = document.get(name, signed)
+    for name, said, signed in (
+        ("inputs", document.get("inputs", carried.inputs), carried.inputs),
+        ("outputs", document.get("outputs", carried.outputs), carried.outputs),
+    ):
         if said != signed:
             first = next(column for column in sorted({*said, *signed}) if said.get(column) != signed.get(column))
             raise ValueError(
@@ -162,5 +201,5 @@ def _columns(schema: Schema | None) -> dict[str, str]:
     return kinds
 
 
-def _incomplete(problem: str) -> dict[str, Any]:
+def _incomplete(problem: str) -> ReadLineage:
     return {"lineage_state": "incomplete", "lineage_problem": one_line(problem)}

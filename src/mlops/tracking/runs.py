@@ -30,15 +30,15 @@ from mlflow.types.schema import AnyType
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 import mlflow
-from mlops.domain.canonical import one_line
+from mlops.domain.canonical import Parameters, one_line
 from mlops.domain.forecasts import LEVELS
-from mlops.domain.lineage import Lineage
+from mlops.domain.lineage import Lineage, LineageDocument
 from mlops.errors import NothingToDo, Refused
 from mlops.forecasting.base import Forecaster
 from mlops.tracking import pyfunc
 from mlops.tracking.artifacts.checked import digests
 from mlops.tracking.dataset import DIGEST_DIGITS, dataset_input
-from mlops.tracking.lineage import declare_lineage
+from mlops.tracking.lineage import Declaration, declare_lineage
 from mlops.tracking.registry import fail_run
 from mlops.tracking.store import Store
 
@@ -78,7 +78,7 @@ class Page:
 class RunRecord:
     """Everything about a training that is worth keeping: it becomes one MLflow run.
 
-    `lineage` are arguments of `declare`, apart from what the model itself says; `training` are files that travel in
+    `lineage` is what the training declares; `training` are files that travel in
     the model. `tables` are read by programs (NAME.parquet), `shown` by people (NAME.json), and so are `files`. `names`
     are what people call the series, by their ids.
     """
@@ -86,8 +86,8 @@ class RunRecord:
     experiment: str
     page: Page
     forecaster: Forecaster
-    lineage: Mapping[str, Any]
-    params: Mapping[str, Any]
+    lineage: Declaration
+    params: Parameters
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class ReportRecord:
 
     experiment: str
     page: Page
-    params: Mapping[str, Any]
+    params: Parameters
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -165,7 +165,7 @@ def log_report(store: Store, record: ReportRecord) -> str:
         return str(run.info.run_id)
 
 
-def read_run_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def read_run_table(store: Store, run_id: str, name: str, *, lineage: LineageDocument | None = None) -> pd.DataFrame:
     """A table that `log_run` kept with its run; NothingToDo when it is gone.
 
     With the lineage of the version that the run made, Refused when the table is not the one that was written then.
@@ -177,11 +177,12 @@ def read_run_table(store: Store, run_id: str, name: str, *, lineage: Mapping[str
         except (MlflowException, OSError) as error:
             raise NothingToDo(f"the table {name!r} of run {run_id} is gone: {str(error).splitlines()[0]}") from error
         content = Path(path).read_bytes()
-    said, sha256 = ((lineage or {}).get("tables") or {}).get(name), hashlib.sha256(content).hexdigest()
-    if said not in (None, sha256):
+    recorded = None if lineage is None else lineage.get("tables", {}).get(name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if recorded is not None and recorded != sha256:
         raise Refused(
             f"the table {name!r} of run {run_id} is not the one that the training wrote: its SHA-256 is {sha256[:12]}…,"
-            f" the lineage says {said[:12]}…"
+            f" the lineage says {recorded[:12]}…"
         )
     return pd.read_parquet(BytesIO(content))
 
@@ -227,7 +228,7 @@ def _run(store: Store, experiment: str, page: Page) -> Iterator[Run]:
     store.client.set_terminated(run.info.run_id)
 
 
-def _log_facts(store: Store, run: Run, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+def _log_facts(store: Store, run: Run, params: Parameters, tags: Mapping[str, str]) -> None:
     """Parameters, but for those that `mlflow run` has set, and tags."""
     new = [
         Param(name, str(value)) for name, value in params.items() if value is not None and name not in run.data.params

@@ -5,16 +5,16 @@ there is none, recipe stands against recipe: by the champion's own backtest wher
 of its recipe on them. Nothing is compared on days that a model was trained on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import pandas as pd
 
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
-from mlops.domain.lineage import trained_from_file, trained_here, why_not_here
+from mlops.domain.lineage import LineageDocument, trained_from_file, trained_here, why_not_here
 from mlops.errors import MlopsError, NothingToDo, Refused
 from mlops.evaluation.backtest import backtest, mean_before
 from mlops.evaluation.winning import Losses
@@ -22,6 +22,7 @@ from mlops.feature_store.sources import sets_of
 from mlops.series.read import observed
 from mlops.times import aware_utc, naive_utc
 from mlops.tracking.artifacts.checked import load_model
+from mlops.tracking.bridge.mirror import LiveVersion
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
@@ -37,10 +38,22 @@ ENOUGH = 0.5
 
 @dataclass(frozen=True, slots=True)
 class MirroredVersion:
-    """A version with its row in the mirror (lineage, as_of, trained_to)."""
+    """A version with its row in the mirror."""
 
     version: ModelVersion
-    row: Mapping[str, Any]
+    row: LiveVersion
+
+    @property
+    def lineage(self) -> LineageDocument:
+        """What it was made from; only of one that has a lineage."""
+        assert self.row.lineage is not None
+        return self.row.lineage
+
+    @property
+    def as_of(self) -> datetime:
+        """What it may have known; only of one that has a lineage."""
+        assert self.row.as_of is not None
+        return self.row.as_of
 
 
 def compare_with_champion(
@@ -74,8 +87,8 @@ def compare_with_champion(
     for name, table in tables.items():
         rows = rows.merge(table[[*KEYS, "y_hat"]].rename(columns={"y_hat": name}), on=KEYS)
     rows = rows.dropna()
-    found = {name: wape(rows["y"], rows[name]) for name in tables if len(rows)}
-    return Losses(found.get("candidate"), found.get("champion"), found.get("naive"), found.get("mean"), on, first)
+    losses = {name: wape(rows["y"], rows[name]) for name in tables if len(rows)}
+    return Losses(losses.get("candidate"), losses.get("champion"), losses.get("naive"), losses.get("mean"), on, first)
 
 
 def _of_champion(
@@ -88,9 +101,10 @@ def _of_champion(
 ) -> tuple[pd.DataFrame, str]:
     """The champion's forecasts `series_id, cutoff, ds, y_hat` on our folds, and in words where they come from."""
     for version in (candidate, champion):
-        if not trained_here(version.row["lineage"]):
-            raise NothingToDo(f"version {_number(version)} can't be asked: {why_not_here(version.row['lineage'])}")
-    trained_to = naive_utc(champion.row["trained_to"])
+        if not trained_here(version.row.lineage):
+            raise NothingToDo(f"version {_number(version)} can't be asked: {why_not_here(version.row.lineage)}")
+    assert champion.row.trained_to is not None
+    trained_to = naive_utc(champion.row.trained_to)
     unseen = sorted(cutoff for cutoff in mine["cutoff"].unique() if cutoff >= trained_to)
     if unseen:
         say(f"the champion forecasts {len(unseen)} folds that it has not seen")
@@ -112,8 +126,8 @@ def _forecasts(database: Database, store: Store, version: MirroredVersion, name:
 
     It has to be the table whose digest was anchored, and its outcomes have to be what was observed.
     """
-    lineage = version.row["lineage"]
-    if version.row["lineage_state"] == "claimed":
+    lineage = version.lineage
+    if version.row.lineage_state == "claimed":
         raise Refused(f"the backtest of version {_number(version)} is only claimed, and nothing is anchored of it")
     if trained_from_file(lineage):
         raise Refused(
@@ -132,9 +146,9 @@ def _forecasts(database: Database, store: Store, version: MirroredVersion, name:
 
 def _observed(database: Database, version: MirroredVersion, table: pd.DataFrame, name: str) -> None:
     """Refused when a table has outcomes that are not the observations known when its model was trained."""
-    row, known_then = version.row, table.loc[table["y"].notna(), ["series_id", "ds", "y"]].drop_duplicates()
+    known_then = table.loc[table["y"].notna(), ["series_id", "ds", "y"]].drop_duplicates()
     start = aware_utc(known_then["ds"].min()) if len(known_then) else None
-    known = observed(database, series_ids=row["lineage"]["series"], as_of=row["as_of"], start=start)
+    known = observed(database, series_ids=version.lineage["series"], as_of=version.as_of, start=start)
     both = known_then.merge(known.rename(columns={"y": "known"}), on=["series_id", "ds"], how="left")
     wrong = both[both["y"] != both["known"]]
     if wrong.empty:
@@ -151,7 +165,7 @@ def _itself(
     database: Database, candidate: MirroredVersion, champion: MirroredVersion, folds: list[pd.Timestamp]
 ) -> pd.DataFrame:
     frame = _known_to(database, candidate, champion)
-    frame = frame[frame["series_id"].isin(champion.row["lineage"]["series"])]
+    frame = frame[frame["series_id"].isin(champion.lineage["series"])]
     model = load_model(database, champion.version)
     parts: list[pd.DataFrame] = [model.predict(frame[frame["ds"] <= fold]) for fold in folds]
     return pd.concat(parts, ignore_index=True)
@@ -160,16 +174,16 @@ def _itself(
 def _recipe(
     database: Database, candidate: MirroredVersion, champion: MirroredVersion, folds: list[pd.Timestamp]
 ) -> pd.DataFrame:
-    spec = TrainingSpec.from_recipe(champion.version.name, champion.row["lineage"], as_of=candidate.row["as_of"])
+    spec = TrainingSpec.from_recipe(champion.version.name, champion.lineage, as_of=candidate.as_of)
     frame = _known_to(database, candidate, champion)
     return backtest(spec.kind, spec.forecaster_params, frame, folds, spec.horizon, refit_every=spec.refit_every)
 
 
 def _known_to(database: Database, candidate: MirroredVersion, asked: MirroredVersion | None = None) -> pd.DataFrame:
     """What the version was trained on: both are measured by the same data; with what `asked` needs beside it."""
-    sets = sets_of(asked.row["lineage"]["recipe"]["params"]) if asked else ()
-    selection = Selection(**candidate.row["lineage"]["selection"])
-    return read_data(database, selection, candidate.row["as_of"], feature_sets=sets).frame
+    sets = sets_of(asked.lineage["recipe"]["params"]) if asked else ()
+    selection = Selection(**candidate.lineage["selection"])
+    return read_data(database, selection, candidate.as_of, feature_sets=sets).frame
 
 
 def _number(version: MirroredVersion) -> int:

@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from mlops.db import Database
 from mlops.db.archive.read import read_archived
+from mlops.domain.features import RecordedFeature
+from mlops.domain.lineage import CodeState, Environment
 from mlops.feature_store.digest import Fingerprint
 
 __all__ = [
+    "Deletion",
     "Difference",
+    "LostObservations",
     "code_differences",
     "definitions",
     "deleted",
@@ -37,7 +41,7 @@ What = Literal[
     "holidays",
 ]
 FIRST = 5
-"""How many of a kind are told one by one."""
+"""How many of a kind are reported one by one."""
 KEYS = ["series_id", "month"]
 
 
@@ -49,6 +53,37 @@ class Difference:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class LostObservations:
+    """Observations of a series and month that can't be read as they were known then, and why; the first three times.
+
+    `path` is the archive of their month, where it has one; `decided_at`, `decided_by` and `reason` are of the decision
+    to delete or redate them.
+    """
+
+    series_id: int
+    month: str
+    observations: int
+    cause: str
+    first_times: list[datetime]
+    corrected_at: datetime | None
+    path: str | None
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The newest decision to delete observations of a series and month."""
+
+    series_id: int
+    month: str
+    decided_at: datetime
+    decided_by: str
+    reason: str
+
+
 def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator[Difference]:
     """What became of observations (`series_id, ds`) that were learned from and can't be read as of then any more."""
     if missing.empty:
@@ -58,28 +93,29 @@ def lost(database: Database, missing: pd.DataFrame, as_of: datetime) -> Iterator
         read_archived(transaction, missing["series_id"].tolist(), start=times.min(), end=times.max())
         rows = transaction.rows(
             "lost_observations",
+            of=LostObservations,
             series_ids=missing["series_id"].tolist(),
             times=times.tolist(),
             first=times.min(),
             last=times.max(),
             as_of=as_of,
         )
-    yield from _gone_months([row for row in rows if row["cause"] in ("archived", "dropped")])
-    yield from _few([row for row in rows if row["cause"] not in ("archived", "dropped")], _lost)
+    yield from _gone_months([row for row in rows if row.cause in ("archived", "dropped")])
+    yield from _few([(row.series_id, _lost(row)) for row in rows if row.cause not in ("archived", "dropped")])
 
 
-def deleted(database: Database, series: Sequence[int], since: datetime) -> dict[tuple[int, str], dict[str, Any]]:
+def deleted(database: Database, series: Sequence[int], since: datetime) -> dict[tuple[int, str], Deletion]:
     """The newest decision since then to delete observations, by series and month of these."""
     with database.transaction() as transaction:
-        rows = transaction.rows("deletions_since", series_ids=list(series), since=since)
-    return {(row["series_id"], row["month"]): row for row in rows}
+        deletions = transaction.rows("deletions_since", of=Deletion, series_ids=list(series), since=since)
+    return {(deletion.series_id, deletion.month): deletion for deletion in deletions}
 
 
 def value_differences(
     then: Fingerprint,
     now: Fingerprint,
     changed: pd.DataFrame,
-    decided: Mapping[tuple[int, str], Mapping[str, Any]] | None = None,
+    decided: Mapping[tuple[int, str], Deletion] | None = None,
 ) -> Iterator[Difference]:
     """Parts of the data with as many observations as then, and other ones; columns of another type.
 
@@ -93,19 +129,24 @@ def value_differences(
     both = then.parts.merge(now.parts, on=KEYS, suffixes=("_then", "_now"))
     other = both[(both["rows_then"] == both["rows_now"]) & (both["sha256_then"] != both["sha256_now"])]
     seen = changed.assign(month=changed["ds"].dt.strftime("%Y-%m")).groupby(KEYS)
-    rows = [
-        {
-            "series_id": series,
-            "month": month,
-            "seen": seen.get_group((series, month)) if (series, month) in seen.groups else None,
-            "decided": (decided or {}).get((int(series), month)),
-        }
-        for series, month in other[KEYS].itertuples(index=False)
-    ]
-    yield from _few(rows, _changed)
+    sentences = []
+    for series, month in other[KEYS].itertuples(index=False):
+        sentence = f"series {series}: values of {month} are other ones"
+        deletion = (decided or {}).get((int(series), month))
+        if deletion is None:
+            sentence += ", and no correction is recorded"
+        else:
+            sentence += f", sent anew after some were deleted on {_decision(deletion)}"
+        if (series, month) in seen.groups:
+            values = seen.get_group((series, month))
+            pairs = zip(values["ds"], values["was"], values["now"], strict=True)
+            examples = [f"{_moment(ds)} was {was:g} and is {now:g}" for ds, was, now in pairs]
+            sentence += f" ({_shortened(examples)})"
+        sentences.append((int(series), sentence))
+    yield from _few(sentences)
 
 
-def definitions(then: Mapping[str, Mapping[str, Any]], now: Mapping[str, str]) -> Iterator[Difference]:
+def definitions(then: Mapping[str, RecordedFeature], now: Mapping[str, str]) -> Iterator[Difference]:
     """Features whose definition is another one; `now` are the digests of the definitions as they are."""
     for name, feature in sorted(then.items()):
         was = f"version {feature['version']} of feature {name} was defined as {feature['definition_sha256']}"
@@ -116,7 +157,7 @@ def definitions(then: Mapping[str, Mapping[str, Any]], now: Mapping[str, str]) -
 
 
 def environment_differences(
-    then: Mapping[str, Any], now: Mapping[str, Any], everything: tuple[Mapping[str, str], Mapping[str, str]]
+    then: Environment, now: Environment, everything: tuple[Mapping[str, str], Mapping[str, str]]
 ) -> Iterator[Difference]:
     """Libraries, the ones that decide numbers first, and machine; `everything` is installed then and now, by name."""
     for name in ("python", "platform", "processor", "threads"):
@@ -128,93 +169,80 @@ def environment_differences(
         yield Difference("library", f"{name} was {was.get(name, 'not there')} and is {are.get(name, 'not there')}")
     before, after = everything
     others = sorted(name for name in {*before, *after} - set(deciding) if before.get(name) != after.get(name))
-    told = [f"{name} {before.get(name, 'none')} → {after.get(name, 'none')}" for name in others]
-    if told:
-        yield Difference("library", f"of the other distributions {_shortened(told)}")
+    if others:
+        changes = [f"{name} {before.get(name, 'none')} → {after.get(name, 'none')}" for name in others]
+        yield Difference("library", f"of the other distributions {_shortened(changes)}")
 
 
-def code_differences(
-    then: Mapping[str, Any], now: Mapping[str, Any], versions: tuple[str, str]
-) -> Iterator[Difference]:
+def code_differences(then: CodeState, now: CodeState, versions: tuple[str, str]) -> Iterator[Difference]:
     """The code of this package, by the digest of its sources."""
-    if then.get("sha256") != now.get("sha256"):
-        was, has = (_code(version, facts) for version, facts in zip(versions, (then, now), strict=True))
-        yield Difference("code", f"mlops was {was} and is {has}")
+    if then.get("sha256") == now.get("sha256"):
+        return
+    states = []
+    for version, state in zip(versions, (then, now), strict=True):
+        changed = " and changes" if state.get("dirty") else ""
+        commit = f", commit {state['commit'][:12]}{changed}" if "commit" in state else ""
+        states.append(f"{version}{commit} (sources {str(state.get('sha256'))[:12]}…)")
+    yield Difference("code", f"mlops was {states[0]} and is {states[1]}")
 
 
 def holiday_differences(country: str | None, then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
     """Public holidays that are other ones."""
     days = sorted(day for day in {*then, *now} if then.get(day) != now.get(day))
-    told = [f"{day} was {then.get(day, 'none')} and is {now.get(day, 'none')}" for day in days]
-    if told:
-        yield Difference("holidays", f"of {country}: {_shortened(told)}")
+    if days:
+        changes = [f"{day} was {then.get(day, 'none')} and is {now.get(day, 'none')}" for day in days]
+        yield Difference("holidays", f"of {country}: {_shortened(changes)}")
 
 
-def _gone_months(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
+def _gone_months(rows: Sequence[LostObservations]) -> Iterator[Difference]:
     """Months that are not in the database, each once for all series."""
-    if not rows:
-        return
-    for month, group in pd.DataFrame(rows).groupby("month"):
-        count, series, cause = group["observations"].sum(), group["series_id"].nunique(), group["cause"].iloc[0]
-        where = f"archived; bring it back with `mlops db restore-archive {group['path'].iloc[0]}`"
+    months: dict[str, list[LostObservations]] = {}
+    for row in rows:
+        months.setdefault(row.month, []).append(row)
+    for month, of_month in sorted(months.items()):
+        count, series = sum(row.observations for row in of_month), len({row.series_id for row in of_month})
+        where = f"archived; bring it back with `mlops db restore-archive {of_month[0].path}`"
         yield Difference(
             "data",
             f"{month}: {count:,} observations of {series} series are not in the database any more:"
-            f" the month was {where if cause == 'archived' else 'dropped'}",
+            f" the month was {where if of_month[0].cause == 'archived' else 'dropped'}",
         )
 
 
-def _few(rows: Sequence[Mapping[str, Any]], tell: Any) -> Iterator[Difference]:
-    yield from (Difference("data", tell(row)) for row in rows[:FIRST])
-    more = rows[FIRST:]
+def _few(sentences: Sequence[tuple[int, str]]) -> Iterator[Difference]:
+    """The first sentences, each with its series, and how many more there are."""
+    yield from (Difference("data", sentence) for _, sentence in sentences[:FIRST])
+    more = sentences[FIRST:]
     if more:
-        series = len({row["series_id"] for row in more})
+        series = len({series for series, _ in more})
         yield Difference("data", f"and so in {len(more)} more months of {series} series")
 
 
-def _lost(row: Mapping[str, Any]) -> str:
-    first = ", ".join(_moment(time) for time in row["first_times"])
-    dots = ", …" if row["observations"] > len(row["first_times"]) else ""
-    one = row["observations"] == 1
-    what = f"series {row['series_id']}: {row['observations']} observation{'' if one else 's'}"
-    if row["cause"] == "removed":
-        return f"{what} of {row['month']} {'was' if one else 'were'} removed ({first}{dots})"
-    if row["cause"] in ("deleted", "redated"):
-        how = "deleted" if row["cause"] == "deleted" else "dated later than then"
-        return f"{what} of {row['month']} {'was' if one else 'were'} {how} on {_decision(row)} ({first}{dots})"
-    if row["cause"] == "unreadable":
-        return f"{what} of {row['month']} can't be read, for the series is not in the database any more ({first}{dots})"
-    when = _moment(row["corrected_at"])
-    return f"{what} corrected on {when}, and the old value is gone ({first}{dots})"
+def _lost(row: LostObservations) -> str:
+    dots = ", …" if row.observations > len(row.first_times) else ""
+    times = ", ".join(_moment(time) for time in row.first_times) + dots
+    plural, were = ("", "was") if row.observations == 1 else ("s", "were")
+    what = f"series {row.series_id}: {row.observations} observation{plural}"
+    if row.cause == "removed":
+        return f"{what} of {row.month} {were} removed ({times})"
+    if row.cause in ("deleted", "redated"):
+        how = "deleted" if row.cause == "deleted" else "dated later than then"
+        return f"{what} of {row.month} {were} {how} on {_decision(row)} ({times})"
+    if row.cause == "unreadable":
+        return f"{what} of {row.month} can't be read, for the series is not in the database any more ({times})"
+    assert row.corrected_at is not None
+    return f"{what} corrected on {_moment(row.corrected_at)}, and the old value is gone ({times})"
 
 
-def _decision(row: Mapping[str, Any]) -> str:
-    return f"{_moment(row['decided_at'])} by {row['decided_by']}: {row['reason']}"
+def _decision(row: LostObservations | Deletion) -> str:
+    assert row.decided_at is not None
+    return f"{_moment(row.decided_at)} by {row.decided_by}: {row.reason}"
 
 
-def _changed(row: Mapping[str, Any]) -> str:
-    where, seen, by = f"series {row['series_id']}: values of {row['month']} are other ones", row["seen"], row["decided"]
-    if by is None:
-        where += ", and no correction is recorded"
-    else:
-        where += f", sent anew after some were deleted on {_decision(by)}"
-    if seen is None:
-        return where
-    told = [f"{_moment(one.ds)} was {one.was:g} and is {one.now:g}" for one in seen.itertuples()]
-    return f"{where} ({_shortened(told)})"
-
-
-def _shortened(told: Sequence[str]) -> str:
-    more = len(told) - FIRST
-    return ", ".join(told[:FIRST]) + (f" and {more} more" if more > 0 else "")
+def _shortened(sentences: Sequence[str]) -> str:
+    more = len(sentences) - FIRST
+    return ", ".join(sentences[:FIRST]) + (f" and {more} more" if more > 0 else "")
 
 
 def _moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
-
-
-def _code(version: str, facts: Mapping[str, Any]) -> str:
-    commit = (
-        f", commit {facts['commit'][:12]}{' and changes' if facts.get('dirty') else ''}" if "commit" in facts else ""
-    )
-    return f"{version}{commit} (sources {str(facts.get('sha256'))[:12]}…)"

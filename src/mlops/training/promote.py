@@ -5,20 +5,20 @@ command carries out, never a champion that nobody decided on.
 """
 
 import getpass
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from mlops.db import Database
 from mlops.domain.lineage import trained_here
 from mlops.domain.model_uri import uri_of
 from mlops.domain.sentence import sentence
 from mlops.errors import Misused, ModelNotFound, NothingToDo, Refused
-from mlops.evaluation.winning import Gate, Losses, Rule, failed
+from mlops.evaluation.winning import Gate, GateDocument, Losses, Rule, failed
 from mlops.tracking.artifacts.checked import anchor_of, foreign_library, signature_of, why_not_loaded
 from mlops.tracking.artifacts.verify import contradiction
+from mlops.tracking.bridge.mirror import LiveVersion, live_version
 from mlops.tracking.bridge.sync import sync
 from mlops.tracking.lineage import CARRIES_NONE
 from mlops.tracking.registry import ModelVersion, alias_of, move_champion, resolve
@@ -53,6 +53,22 @@ class Promotion:
     gates: tuple[Gate, ...]
     forced: bool
     decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPromotion:
+    """A promotion as it is on record; `applied_at` is None until the alias has been moved."""
+
+    promotion_id: int
+    action: str
+    decided_by: str
+    reason: str
+    gates: list[GateDocument]
+    forced: bool
+    decided_at: datetime
+    applied_at: datetime | None
+    version: int
+    before: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,12 @@ def decide(
     """
     reason, by = _sentence("reason", reason), who(by)
     with _alone(database, version.name):
-        _still(store, version, over)
+        now = alias_of(store, version.name, "champion")
+        if over is not None and now is not None and now.version not in (over, version.version):
+            raise Refused(
+                f"{version.uri} was compared with version {over}, but {version.name}@champion is version {now.version}"
+                f" now; compare again with `mlops registry promote {version.uri}`"
+            )
         return _decide(database, store, version, reason, found, by=by, force=force, recommendation_id=recommendation_id)
 
 
@@ -147,15 +168,6 @@ def _decide(
         )
     decision = _Decision("promote", by, reason, found, bool(problems), recommendation_id)
     return _move(database, store, version, decision)
-
-
-def _still(store: Store, version: ModelVersion, over: int | None) -> None:
-    now = alias_of(store, version.name, "champion")
-    if over is not None and now is not None and now.version not in (over, version.version):
-        raise Refused(
-            f"{version.uri} was compared with version {over}, but {version.name}@champion is version {now.version} now;"
-            f" compare again with `mlops registry promote {version.uri}`"
-        )
 
 
 def rollback(
@@ -201,7 +213,7 @@ def check_gates(
         return (*rule.not_asked(why), *structure(database, version, champion))
     other = None if champion is None else MirroredVersion(champion, _row(database, champion))
     beside = None if other is None else _foreign(database, other.version, other.row)
-    if row["lineage"] is None:
+    if row.lineage is None:
         losses = Losses(None, None, on="without lineage its backtest can't be trusted", first=champion is None)
     else:
         losses = compare_with_champion(
@@ -214,9 +226,9 @@ def check_gates(
     return (*accuracy, *structure(database, version, champion))
 
 
-def _foreign(database: Database, version: ModelVersion, row: Mapping[str, Any]) -> str | None:
+def _foreign(database: Database, version: ModelVersion, row: LiveVersion) -> str | None:
     """Whose model a version is, if it was not trained here and is read by another library."""
-    return None if trained_here(row["lineage"]) else foreign_library(database, version)
+    return None if trained_here(row.lineage) else foreign_library(database, version)
 
 
 def structure(database: Database, version: ModelVersion, champion: ModelVersion | None) -> tuple[Gate, ...]:
@@ -267,9 +279,9 @@ def rollback_target(moves: Iterable[ChampionMove]) -> int | None:
 def _target(database: Database, store: Store, name: str) -> int:
     """The version to roll back to: that of a rollback which was interrupted, else the champion before this one."""
     with database.transaction() as transaction:
-        newest = transaction.one("newest_promotion", name=name)
-        if newest and newest["action"] == "rollback" and newest["applied_at"] is None:
-            return int(newest["version"])
+        newest = transaction.one("newest_promotion", of=RecordedPromotion, name=name)
+        if newest and newest.action == "rollback" and newest.applied_at is None:
+            return newest.version
         version = rollback_target(transaction.rows("champions_of_model", of=ChampionMove, name=name))
     if version is None:
         now = resolve(store, f"models:/{name}@champion")
@@ -292,34 +304,33 @@ def _move(database: Database, store: Store, version: ModelVersion, decision: _De
             forced=decision.forced,
             recommendation_id=decision.recommendation_id,
         )
-        row = transaction.one("newest_promotion", name=version.name)
-        assert row is not None
-        assert row["version"] == version.version
-    move_champion(store, version, row["reason"])
+        recorded = transaction.one("newest_promotion", of=RecordedPromotion, name=version.name)
+        assert recorded is not None
+        assert recorded.version == version.version
+    move_champion(store, version, recorded.reason)
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        transaction.run("set_promotion_applied", promotion_id=row["promotion_id"])
-    return _promotion(row, version)
+        transaction.run("set_promotion_applied", promotion_id=recorded.promotion_id)
+    return _promotion(recorded, version)
 
 
-def _promotion(row: dict[str, Any], version: ModelVersion) -> Promotion:
+def _promotion(recorded: RecordedPromotion, version: ModelVersion) -> Promotion:
     return Promotion(
-        promotion_id=row["promotion_id"],
+        promotion_id=recorded.promotion_id,
         version=version,
-        before=row["before"],
-        action=row["action"],
-        decided_by=row["decided_by"],
-        reason=row["reason"],
-        gates=tuple(Gate(**gate) for gate in row["gates"]),
-        forced=row["forced"],
-        decided_at=row["decided_at"],
+        before=recorded.before,
+        action=recorded.action,
+        decided_by=recorded.decided_by,
+        reason=recorded.reason,
+        gates=tuple(Gate(**gate) for gate in recorded.gates),
+        forced=recorded.forced,
+        decided_at=recorded.decided_at,
     )
 
 
-def _row(database: Database, version: ModelVersion) -> dict[str, Any]:
-    with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version)
-    if row is None or row["created_at"] != version.created_at:
+def _row(database: Database, version: ModelVersion) -> LiveVersion:
+    row = live_version(database, version)
+    if row is None:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
     return row
 

@@ -4,11 +4,11 @@ Nothing is written: no run, no version, no tag. A verdict holds for the code, li
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ import pandas as pd
 from mlops.db import Database
 from mlops.db.archive.read import read_archived
 from mlops.domain.features import Selection
-from mlops.domain.lineage import LINEAGE_TAG, trained_from_file, why_not_here
+from mlops.domain.lineage import LINEAGE_TAG, LineageDocument, trained_from_file, why_not_here
 from mlops.errors import MlopsError, Refused
 from mlops.evaluation.backtest import accuracy_of
 from mlops.feature_store.digest import Fingerprint, fingerprint
@@ -25,7 +25,8 @@ from mlops.features.standard import WORDS, as_recorded, standard
 from mlops.forecasting import forecaster, load
 from mlops.panels.calendar import about
 from mlops.series.read import observed
-from mlops.tracking.artifacts.checked import ARTIFACTS, changed, digests, fetch, load_from
+from mlops.tracking.artifacts.checked import ARTIFACTS, Anchor, anchor_of, changed, digests, fetch, load_from
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.environment import environment, installed, source_code
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_run_table
@@ -79,7 +80,7 @@ class _Trained:
     """A version as its training left it: `lineage` and `metrics` as anchored, `model` its files, which are those."""
 
     version: ModelVersion
-    lineage: dict[str, Any]
+    lineage: LineageDocument
     metrics: dict[str, float]
     model: Path
     record: Record
@@ -90,15 +91,15 @@ class _Trained:
 
     @property
     def spec(self) -> TrainingSpec:
-        return TrainingSpec.from_recipe(self.version.name, self.lineage, as_of=self.at("as_of"))
+        return TrainingSpec.from_recipe(self.version.name, self.lineage, as_of=self.as_of)
 
     @property
     def selection(self) -> Selection:
         return Selection(**self.lineage["selection"])
 
-    def at(self, name: str) -> datetime:
-        """One of the lineage's times."""
-        return datetime.fromisoformat(self.lineage[name])
+    @property
+    def as_of(self) -> datetime:
+        return datetime.fromisoformat(self.lineage["as_of"])
 
 
 @dataclass(frozen=True)
@@ -121,31 +122,26 @@ def reproduce(
     is incomplete, or that `mlops train` did not make.
     """
     version = resolve(store, uri)
-    row = _recorded(database, version)
-    lineage = row["lineage"]
+    lineage, anchor = _recorded(database, version)
     say("reading the model")
     with tempfile.TemporaryDirectory() as name:
         model = fetch(version, Path(name))
-        broken = tuple(Difference("file", message) for message in changed(row["files"], digests(model)))
+        broken = tuple(Difference("file", message) for message in changed(anchor.files or {}, digests(model)))
         if broken:
             return _result(version, lineage, broken, tolerance=tolerance or 0.0)
         record = Record.read(model / ARTIFACTS / "training")
-        trained = _Trained(version, lineage, row["metrics"], model, record)
-        return _rebuilt(database, store, trained, list(_told_otherwise(version, row)), tolerance, say)
+        trained = _Trained(version, lineage, anchor.metrics or {}, model, record)
+        return _rebuilt(database, store, trained, list(_contradictions(version, anchor)), tolerance, say)
 
 
-def _recorded(database: Database, version: ModelVersion) -> dict[str, Any]:
-    """The version as it was anchored."""
-    with database.transaction() as transaction:
-        anchor = transaction.one(
-            "version_anchor", name=version.name, version=version.version, created_at=version.created_at
-        )
-        row = transaction.one("live_version", name=version.name, version=version.version)
-    if anchor is None or row is None:
+def _recorded(database: Database, version: ModelVersion) -> tuple[LineageDocument, Anchor]:
+    """The lineage of a version that can be rebuilt, and what is anchored of it; Refused for any other."""
+    row = live_version(database, version)
+    if row is None:
         raise Refused(f"{version.uri} can't be rebuilt: it is not in the mirror; run `mlops registry sync`")
-    if row["lineage"] is None or anchor["files"] is None:
-        raise Refused(f"{version.uri} can't be rebuilt: {row['lineage_problem'] or 'nothing is anchored of its files'}")
-    lineage: dict[str, Any] = row["lineage"]
+    lineage, anchor = row.lineage, anchor_of(database, version)
+    if lineage is None or anchor.files is None:
+        raise Refused(f"{version.uri} can't be rebuilt: {row.lineage_problem or 'nothing is anchored of its files'}")
     if lineage.get("lineage_version", 1) < 2:
         raise Refused(f"{version.uri} was trained before mlops kept a record of its training data; train it again")
     if trained_from_file(lineage):
@@ -155,19 +151,19 @@ def _recorded(database: Database, version: ModelVersion) -> dict[str, Any]:
         )
     if "recipe" not in lineage or "training/observations.parquet" not in lineage["files"]:
         raise Refused(f"{version.uri} was not made by `mlops train`, so there is no recipe to rebuild it by")
-    return row | anchor
+    return lineage, anchor
 
 
-def _told_otherwise(version: ModelVersion, row: Mapping[str, Any]) -> Iterator[Difference]:
+def _contradictions(version: ModelVersion, anchor: Anchor) -> Iterator[Difference]:
     """What the registry says of the version now, and was not so when it was anchored."""
-    if row["lineage_state"] == "claimed":
-        yield Difference("lineage", row["lineage_problem"])
+    if anchor.lineage_state == "claimed":
+        yield Difference("lineage", str(anchor.lineage_problem))
     tag = version.tags.get(LINEAGE_TAG)
-    if tag != row["lineage_sha256"]:
-        said = "has no tag of its lineage" if tag is None else f"has the tag of a lineage {tag[:12]}…"
-        yield Difference("lineage", f"the version {said}, and {row['lineage_sha256'][:12]}… was anchored")
-    elif row["altered"]:
-        yield Difference("metric", row["altered"])
+    if tag != anchor.lineage_sha256:
+        has = "has no tag of its lineage" if tag is None else f"has the tag of a lineage {tag[:12]}…"
+        yield Difference("lineage", f"the version {has}, and {str(anchor.lineage_sha256)[:12]}… was anchored")
+    elif anchor.altered:
+        yield Difference("metric", anchor.altered)
 
 
 def _rebuilt(
@@ -184,7 +180,8 @@ def _rebuilt(
     found += [*_data(database, trained, frame, now), *_features(trained)]
     say(f"training {trained.lineage['recipe']['kind']} again on {len(frame):,} observations")
     compared, tested, since = _Compared(0, None), 0, tuple(_since(trained))
-    allowed = _allowed(since) if tolerance is None else tolerance
+    elsewhere = any(change.what in ("library", "machine") for change in since)
+    allowed = tolerance if tolerance is not None else ELSEWHERE if elsewhere else 0.0
     try:
         compared = _compared(trained, frame)
         found += _forecasts(compared, allowed)
@@ -212,10 +209,10 @@ def _read(database: Database, trained: _Trained) -> pd.DataFrame:
 
     Which they were is on record: what is judged as an outage now may have been judged otherwise then.
     """
-    known = observed(database, series_ids=trained.lineage["series"], as_of=trained.at("as_of"))
+    known = observed(database, series_ids=trained.lineage["series"], as_of=trained.as_of)
     typed = known[[*KEYS, "y"]].astype({"series_id": "int64", "y": "float64"})  # nothing has no type
     frame = trained.record.observations.merge(typed, on=KEYS)
-    return with_sources(database, frame, sets_of(trained.spec.params), trained.at("as_of"))
+    return with_sources(database, frame, sets_of(trained.spec.params), trained.as_of)
 
 
 def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Fingerprint) -> Iterator[Difference]:
@@ -223,23 +220,20 @@ def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Finge
         return
     wanted = trained.record.observations.merge(frame[KEYS], on=KEYS, how="left", indicator=True)
     missing = wanted.loc[wanted["_merge"] == "left_only", KEYS]
+    # values that the model keeps to forecast from, and that are other ones now
+    kept = load(trained.folder / "forecaster").remembered.rename(columns={"y": "was"})
+    both = kept.merge(frame.rename(columns={"y": "now"}), on=KEYS)
+    remembered = both.loc[both["was"] != both["now"], [*KEYS, "was", "now"]]
     found = [
-        *differences.lost(database, missing, trained.at("as_of")),
+        *differences.lost(database, missing, trained.as_of),
         *differences.value_differences(
             trained.record.data,
             now,
-            _remembered(trained, frame),
+            remembered,
             differences.deleted(database, trained.lineage["series"], trained.version.created_at),
         ),
     ]
     yield from found or [Difference("data", "the digest of the data is another one, and all parts are equal")]
-
-
-def _remembered(trained: _Trained, frame: pd.DataFrame) -> pd.DataFrame:
-    """`series_id, ds, was, now` of the values that the model keeps to forecast from and that are other ones."""
-    kept = load(trained.folder / "forecaster").remembered.rename(columns={"y": "was"})
-    both = kept.merge(frame.rename(columns={"y": "now"}), on=KEYS)
-    return both.loc[both["was"] != both["now"], [*KEYS, "was", "now"]]
 
 
 def _features(trained: _Trained) -> Iterator[Difference]:
@@ -291,15 +285,12 @@ def _backtest(store: Store, trained: _Trained, frame: pd.DataFrame, allowed: flo
         compared = _side_by_side(then, made[[*then.columns]], [*KEYS, "cutoff"])
         count += compared.forecasts
         found += _forecasts(compared, allowed, f"of the table {name!r} ", "table")
-        if name == "backtest":
-            found += _measured(trained.metrics, accuracy_of(made), allowed)
+        for metric, value in accuracy_of(made).items() if name == "backtest" else ():
+            recorded = trained.metrics.get(metric)
+            if recorded is not None and abs(recorded - value) > allowed * max(1.0, abs(value)):
+                message = f"{metric} was recorded as {recorded:.10g}, and its backtest makes {value:.10g}"
+                found.append(Difference("metric", message))
     return count, found
-
-
-def _measured(then: Mapping[str, float], now: Mapping[str, float], allowed: float) -> Iterator[Difference]:
-    for name, value in now.items():
-        if name in then and abs(then[name] - value) > allowed * max(1.0, abs(value)):
-            yield Difference("metric", f"{name} was recorded as {then[name]:.10g}, and its backtest makes {value:.10g}")
 
 
 def _forecasts(
@@ -326,22 +317,19 @@ def _since(trained: _Trained) -> Iterator[Difference]:
 
 
 def _corrected(database: Database, trained: _Trained) -> int:
-    series, first, last = trained.lineage["series"], trained.at("trained_from"), trained.at("trained_to")
+    series = trained.lineage["series"]
+    first, last = (datetime.fromisoformat(trained.lineage[end]) for end in ("trained_from", "trained_to"))
     with database.transaction() as transaction:
         read_archived(transaction, series, start=first, end=last)
-        found: int = transaction.value(
-            "count_corrected_since", series_ids=series, first=first, last=last, as_of=trained.at("as_of")
+        corrected: int = transaction.value(
+            "count_corrected_since", series_ids=series, first=first, last=last, as_of=trained.as_of
         )
-    return found
-
-
-def _allowed(since: tuple[Difference, ...]) -> float:
-    return ELSEWHERE if any(one.what in ("library", "machine") for one in since) else 0.0
+    return corrected
 
 
 def _result(
     version: ModelVersion,
-    lineage: dict[str, Any],
+    lineage: LineageDocument,
     found: tuple[Difference, ...],
     *,
     tolerance: float,

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import worse_than_trivial
 from mlops.domain.model_uri import uri_of
+from mlops.domain.recommendations import OpenRecommendation, StoredRecommendation
 from mlops.errors import BadInput, MlopsError, ModelNotFound, NothingToDo, Refused
 from mlops.evaluation.holdout import losses, unseen
 from mlops.evaluation.winning import Losses, Rule, failed
@@ -30,7 +30,7 @@ from mlops.training.promote import decide, rollback, structure, who
 from mlops.training.spec import TrainingSpec
 from mlops.training.train import Say, train, trained_for
 
-__all__ = ["Retrained", "follow", "judge", "retrain"]
+__all__ = ["Retrained", "challenger_spec", "follow", "judge", "retrain"]
 
 TAGS = {
     "candidate": "mlops.wape_challenger",
@@ -84,18 +84,18 @@ def retrain(
     with _alone(database, recommendation_id):
         sync(store, database, foreign=False)
         row = _recommendation(database, recommendation_id, force=force)
-        if row["status"] == "done":
+        if row.status == "done":
             return _as_recorded(database, store, row)
         champion = _subject(store, row)
         _still_to_be_acted_on(row, now, force=force)
         _accept(database, row, by)
-        if row["action"] == "rollback":
+        if row.action == "rollback":
             result = _roll_back(database, store, row, champion, by)
-        elif row["action"] == "fallback":
+        elif row.action == "fallback":
             result = _fall_back(database, store, row, champion, as_of, say)
         else:
             result = _train(database, store, row, champion, policy, as_of, say)
-        if result.promoted and row["action"] != "rollback" and not row["applied"]:
+        if result.promoted and row.action != "rollback" and not row.applied:
             _still_to_be_acted_on(_recommendation(database, recommendation_id, force=force), now, force=force)
             result = _promote(database, store, result, recommendation_id, policy)
         sync(store, database, foreign=False)
@@ -123,58 +123,62 @@ def follow(
 def _train(
     database: Database,
     store: Store,
-    row: dict[str, Any],
+    row: StoredRecommendation,
     champion: ModelVersion,
     policy: RetrainPolicy,
     as_of: datetime | None,
     say: Say,
 ) -> Retrained:
-    when, request = as_of or row["as_of"], f"recommendation {row['recommendation_id']}"
-    version = trained_for(database, store, row["name"], request)
+    when, request = as_of or row.as_of, f"recommendation {row.recommendation_id}"
+    version = trained_for(database, store, row.name, request)
     if version is None:
         _still_champion(store, champion)
-        spec = _spec(row, when, request)
-        tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
+        spec = challenger_spec(row, when, request)
+        tags = {"mlops.recommendation_id": str(row.recommendation_id)}
         tags |= _compare(database, champion, row, spec, policy, say)
         version = train(replace(spec, tags=tags), database, store, say).version
     return replace(judge(_as_anchored(database, version), champion, policy), version=version)
 
 
-def _spec(row: dict[str, Any], when: datetime, request: str) -> TrainingSpec:
+def challenger_spec(row: StoredRecommendation, when: datetime, request: str) -> TrainingSpec:
     """The recipe of the champion or of the version that it stands in for, or the kind that is named instead."""
-    lineage = row["lineage"] if row["rollback_version"] is None else row["rollback_lineage"]
-    spec = TrainingSpec.from_recipe(row["name"], lineage, as_of=when, request=request)
-    if row["challenger"] in (None, "same"):
-        return spec
-    return replace(spec, kind=row["challenger"], params={})
+    lineage = row.lineage if row.rollback_version is None else row.rollback_lineage
+    spec = TrainingSpec.from_recipe(row.name, lineage, as_of=when, request=request)
+    return spec if row.challenger in (None, "same") else replace(spec, kind=row.challenger, params={})
 
 
-def _roll_back(database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, by: str) -> Retrained:
+def _roll_back(
+    database: Database, store: Store, row: StoredRecommendation, champion: ModelVersion, by: str
+) -> Retrained:
     """Bring the version back that the recommendation names; a call that was interrupted may have done so."""
-    before = resolve(store, uri_of(row["name"], row["rollback_version"]))
+    assert row.rollback_version is not None  # the database has none without
+    before = resolve(store, uri_of(row.name, row.rollback_version))
     ours, theirs = _proof(row)
     verdict = (
         f"rolled back from version {champion.version} to version {before.version}: WAPE {ours:.3f} against {theirs:.3f}"
         " on the same days"
     )
-    if not row["applied"] and resolve(store, f"models:/{row['name']}@champion").version != before.version:
+    if not row.applied and resolve(store, f"models:/{row.name}@champion").version != before.version:
         _still_champion(store, champion)
-        rollback(
-            database, store, row["name"], verdict, by=by, to=before.version, recommendation_id=row["recommendation_id"]
-        )
+        rollback(database, store, row.name, verdict, by=by, to=before.version, recommendation_id=row.recommendation_id)
     return Retrained(before, champion.version, ours, theirs, None, True, verdict)
 
 
 def _fall_back(
-    database: Database, store: Store, row: dict[str, Any], champion: ModelVersion, as_of: datetime | None, say: Say
+    database: Database,
+    store: Store,
+    row: StoredRecommendation,
+    champion: ModelVersion,
+    as_of: datetime | None,
+    say: Say,
 ) -> Retrained:
     """The seasonal naive as a version of its own, with lineage, backtest and intervals, to be promoted."""
-    request = f"recommendation {row['recommendation_id']}"
-    version = trained_for(database, store, row["name"], request)
+    request = f"recommendation {row.recommendation_id}"
+    version = trained_for(database, store, row.name, request)
     if version is None:
         _still_champion(store, champion)
-        spec = TrainingSpec.from_recipe(row["name"], row["lineage"], as_of=as_of or row["as_of"], request=request)
-        tags = {"mlops.recommendation_id": str(row["recommendation_id"])}
+        spec = TrainingSpec.from_recipe(row.name, row.lineage, as_of=as_of or row.as_of, request=request)
+        tags = {"mlops.recommendation_id": str(row.recommendation_id)}
         version = train(replace(spec, kind="naive", params={}, tags=tags), database, store, say).version
     ours, theirs = _proof(row)
     verdict = (
@@ -184,15 +188,16 @@ def _fall_back(
     return Retrained(version, champion.version, ours, theirs, ours, True, verdict)
 
 
-def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retrained:
+def _as_recorded(database: Database, store: Store, row: StoredRecommendation) -> Retrained:
     """What came of a recommendation; NothingToDo when the version that did is gone."""
+    gone = NothingToDo(f"recommendation {row.recommendation_id} was acted on: {row.verdict}; the version is gone")
+    if row.retrained_version is None:
+        raise gone
     try:
-        version = resolve(store, uri_of(row["name"], row["retrained_version"]))
+        version = resolve(store, uri_of(row.name, row.retrained_version))
     except (ModelNotFound, BadInput) as error:
-        raise NothingToDo(
-            f"recommendation {row['recommendation_id']} was acted on: {row['verdict']}; the version is gone"
-        ) from error
-    if row["action"] in ("rollback", "fallback"):
+        raise gone from error
+    if row.action in ("rollback", "fallback"):
         measured = Losses(*_proof(row))
     else:
         measured = _losses(_as_anchored(database, version), "")
@@ -200,30 +205,30 @@ def _as_recorded(database: Database, store: Store, row: dict[str, Any]) -> Retra
     assert measured.champion is not None
     return Retrained(
         version=version,
-        champion=row["version"],
+        champion=row.version,
         wape_challenger=measured.candidate,
         wape_champion=measured.champion,
         wape_naive=measured.naive,
-        promoted=row["promoted"],
-        verdict=row["verdict"],
+        promoted=row.promoted,
+        verdict=row.verdict or "",
         wape_mean=measured.mean,
     )
 
 
-def _subject(store: Store, row: dict[str, Any]) -> ModelVersion:
+def _subject(store: Store, row: StoredRecommendation) -> ModelVersion:
     """The version that a recommendation is about, unless it was deleted: its number may be another one's by now."""
-    if row["deleted_at"] is not None:
+    if row.deleted_at is not None:
         raise Refused(
-            f"{row['name']} version {row['version']}, which recommendation {row['recommendation_id']} is about, is"
+            f"{row.name} version {row.version}, which recommendation {row.recommendation_id} is about, is"
             " deleted; see `mlops recommendations list` for what is recommended now"
         )
-    return resolve(store, uri_of(row["name"], row["version"]))
+    return resolve(store, uri_of(row.name, row.version))
 
 
-def _proof(row: dict[str, Any]) -> tuple[float, float]:
+def _proof(row: StoredRecommendation) -> tuple[float, float]:
     """WAPE of the version before, or of the naive, and of the champion, as a recommendation rests on them."""
-    rival = "naive" if row["action"] == "fallback" else "predecessor"
-    return row["evidence"][f"proof.{rival}.wape"], row["evidence"][f"proof.{rival}.wape_champion"]
+    rival = "naive" if row.action == "fallback" else "predecessor"
+    return row.evidence[f"proof.{rival}.wape"], row.evidence[f"proof.{rival}.wape_champion"]
 
 
 def _as_anchored(database: Database, version: ModelVersion) -> ModelVersion:
@@ -243,35 +248,35 @@ def _losses(version: ModelVersion, on: str) -> Losses:
     return Losses(wapes["candidate"], wapes["champion"], wapes["naive"], wapes["mean"], on)
 
 
-def _still_to_be_acted_on(row: dict[str, Any], now: datetime, *, force: bool) -> None:
+def _still_to_be_acted_on(row: StoredRecommendation, now: datetime, *, force: bool) -> None:
     """Refuse what no longer holds, or what somebody decided against."""
-    number, then = row["recommendation_id"], "; --force acts on it all the same"
-    if row["replaced_by"] is not None:
-        raise Refused(f"recommendation {number} was replaced by {row['replaced_by']}, from newer data of the same week")
-    if force or row["promoted"]:  # that was decided, and is carried out
+    number, then = row.recommendation_id, "; --force acts on it all the same"
+    if row.replaced_by is not None:
+        raise Refused(f"recommendation {number} was replaced by {row.replaced_by}, from newer data of the same week")
+    if force or row.promoted:  # that was decided, and is carried out
         return
-    if row["status"] == "superseded":
-        newer = f"; {row['stands']} stands" if row["stands"] else ""
+    if row.status == "superseded":
+        newer = f"; {row.stands} stands" if row.stands else ""
         raise Refused(f"recommendation {number} is superseded by a newer check{newer}{then}")
-    if row["status"] == "dismissed" or (row["status"] == "snoozed" and row["until"] > now):
-        until = f" until {row['until']:%Y-%m-%d}" if row["until"] else ""
-        how = "snoozed" if row["status"] == "snoozed" else "dismissed"
-        raise Refused(f"recommendation {number} was {how} by {row['decided_by']}{until}: {row['reason']}{then}")
-    if row["expires_at"] is not None and now > row["expires_at"]:
+    if row.status == "dismissed" or (row.status == "snoozed" and row.until and row.until > now):
+        until = f" until {row.until:%Y-%m-%d}" if row.until else ""
+        how = "snoozed" if row.status == "snoozed" else "dismissed"
+        raise Refused(f"recommendation {number} was {how} by {row.decided_by}{until}: {row.reason}{then}")
+    if row.expires_at is not None and now > row.expires_at:
         raise Refused(
-            f"recommendation {number} expired on {row['expires_at']:%Y-%m-%d}: its proof is of {row['as_of']:%Y-%m-%d};"
+            f"recommendation {number} expired on {row.expires_at:%Y-%m-%d}: its proof is of {row.as_of:%Y-%m-%d};"
             f" check again with `mlops monitor run`{then}"
         )
 
 
-def _accept(database: Database, row: dict[str, Any], by: str) -> None:
+def _accept(database: Database, row: StoredRecommendation, by: str) -> None:
     """Put on record who acts, unless it is accepted already; what is superseded or asks for nothing has no decision."""
-    if row["status"] in ("accepted", "superseded") or row["action"] == "none":
+    if row.status in ("accepted", "superseded") or row.action == "none":
         return
     with database.transaction() as transaction:
         transaction.run(
             "add_recommendation_decision",
-            recommendation_id=row["recommendation_id"],
+            recommendation_id=row.recommendation_id,
             decision="accept",
             decided_by=by,
             reason="acted on",
@@ -297,30 +302,30 @@ def _promote(
     return won
 
 
-def _recommendation(database: Database, recommendation_id: int, *, force: bool) -> dict[str, Any]:
+def _recommendation(database: Database, recommendation_id: int, *, force: bool) -> StoredRecommendation:
     with database.transaction() as transaction:
-        row = transaction.one("recommendation", recommendation_id=recommendation_id)
+        row = transaction.one("recommendation", of=StoredRecommendation, recommendation_id=recommendation_id)
         if row is None:
-            there = transaction.rows("recommendations_to_act_on")
-            ids = ", ".join(f"{one['recommendation_id']} ({one['action']})" for one in there) or "none"
+            to_act_on = transaction.rows("recommendations_to_act_on", of=OpenRecommendation)
+            ids = ", ".join(f"{other.recommendation_id} ({other.action})" for other in to_act_on) or "none"
             raise NothingToDo(f"there is no recommendation {recommendation_id}; open ones: {ids}")
-    if row["action"] == "investigate_data" and not (force and _is_break(row)):
+    if row.action == "investigate_data" and not (force and _is_break(row)):
         otherwise = "; if the data is right and the world has changed, say --force" if _is_break(row) else ""
         raise Refused(
-            f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row['reasons'])};"
+            f"recommendation {recommendation_id} asks to investigate data first: {'; '.join(row.reasons)};"
             f" a model trained on broken data would learn the fault{otherwise}"
         )
-    if row["action"] != "rollback" and "recipe" not in (row["lineage"] or {}):
+    if row.action != "rollback" and "recipe" not in (row.lineage or {}):
         raise Refused(
-            f"{row['name']} version {row['version']} was not trained by `mlops train`, so its recipe is not known;"
+            f"{row.name} version {row.version} was not trained by `mlops train`, so its recipe is not known;"
             " train it where it comes from, and promote that version"
         )
     return row
 
 
-def _is_break(row: dict[str, Any]) -> bool:
+def _is_break(row: StoredRecommendation) -> bool:
     """Whether forecasts failed at once while no column or series looks broken: the data may well be right."""
-    return bool(row["cause"]) and all(one.startswith("performance.") for one in row["cause"])
+    return bool(row.cause) and all(cause.startswith("performance.") for cause in row.cause or ())
 
 
 def _still_champion(store: Store, version: ModelVersion) -> None:
@@ -334,23 +339,30 @@ def _still_champion(store: Store, version: ModelVersion) -> None:
 
 
 def _compare(
-    database: Database, champion: ModelVersion, row: dict[str, Any], spec: TrainingSpec, policy: RetrainPolicy, say: Say
+    database: Database,
+    champion: ModelVersion,
+    row: StoredRecommendation,
+    spec: TrainingSpec,
+    policy: RetrainPolicy,
+    say: Say,
 ) -> dict[str, str]:
     """WAPE of both and of the seasonal naive on the newest days, as tags.
 
     None has seen them: the challenger is fitted on what came before. It is the comparison that the recommendation made.
     """
     say("comparing challenger and champion on the newest days")
-    sets = [*sets_of(row["lineage"]["recipe"]["params"]), *sets_of(spec.params)]
-    selection = Selection(**row["lineage"]["selection"])
+    lineage = row.lineage
+    assert lineage is not None  # whoever has none is refused before
+    sets = [*sets_of(lineage["recipe"]["params"]), *sets_of(spec.params)]
+    selection = Selection(**lineage["selection"])
     frame = read_data(database, selection, spec.as_of, feature_sets=sets).frame
-    frame = frame[frame["series_id"].isin(row["lineage"]["series"])].drop(columns="quality_score")
-    held = unseen(frame, champion.version, row["lineage"], policy.holdout_days)
+    frame = frame[frame["series_id"].isin(lineage["series"])].drop(columns="quality_score")
+    held = unseen(frame, champion.version, lineage, policy.holdout_days)
     model = load_model(database, champion)
     compared = held.compared(
         candidate=held.of_recipe(spec.kind, spec.forecaster_params),
         champion=held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps})),
-        naive=held.of_naive(row["lineage"]["recipe"]),
+        naive=held.of_naive(lineage["recipe"]),
     )
     measured = asdict(losses(compared, "the newest days"))
     return {tag: f"{measured[name]:.6f}" for name, tag in TAGS.items()}

@@ -6,11 +6,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.features import FeatureSet
 from mlops.domain.granularity import Granularity
-from mlops.domain.lineage import trained_here, why_not_here
+from mlops.domain.lineage import LineageDocument, Recipe, trained_here, why_not_here
 from mlops.domain.series import LEVELS
 from mlops.errors import BadInput, Misused, Refused, UnknownName
 from mlops.feature_store.sources import sets_of
@@ -24,7 +25,8 @@ from mlops.series.totals import check_totals
 
 __all__ = ["TrainingSpec", "experiments", "known", "params_file"]
 
-Document = dict[str, dict[str, Any]]
+Document = dict[str, JsonObject]
+"""A params.toml: its sections by name."""
 DEFAULTS: Document = {
     "experiment": {
         "name": "demand",
@@ -47,6 +49,15 @@ ORDINARY = "daily"
 """The granularity of series of the database when nobody says one."""
 
 
+class OfCaller(TypedDict, total=False):
+    """Fields of a spec that no file says: they are the caller's."""
+
+    labels: Mapping[str, str]
+    file: Path | None
+    request: str | None
+    tags: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class TrainingSpec:
     """One training; `as_of` is what it may know, `request` makes a repeated call return the first one's version.
@@ -64,7 +75,7 @@ class TrainingSpec:
     granularity: str
     country: str | None
     horizon: int
-    params: Mapping[str, Any]
+    params: Parameters
     backtest_weeks: int
     refit_every: int
     as_of: datetime
@@ -79,7 +90,12 @@ class TrainingSpec:
 
     @classmethod
     def of(
-        cls, name: str, changes: Mapping[str, str] | None = None, *, as_of: datetime | None = None, **more: Any
+        cls,
+        name: str,
+        changes: Mapping[str, str] | None = None,
+        *,
+        as_of: datetime | None = None,
+        **more: Unpack[OfCaller],
     ) -> "TrainingSpec":
         """The spec of an experiment of the folder training/, or of a model kind by its own defaults.
 
@@ -93,7 +109,12 @@ class TrainingSpec:
 
     @classmethod
     def from_toml(
-        cls, path: Path, changes: Mapping[str, str] | None = None, *, as_of: datetime | None = None, **more: Any
+        cls,
+        path: Path,
+        changes: Mapping[str, str] | None = None,
+        *,
+        as_of: datetime | None = None,
+        **more: Unpack[OfCaller],
     ) -> "TrainingSpec":
         """The spec of a `params.toml`; `changes` replaces values by their key, given as text.
 
@@ -113,7 +134,7 @@ class TrainingSpec:
 
     @classmethod
     def _of(
-        cls, document: Document, path: Path, changes: Mapping[str, str], as_of: datetime | None, more: dict[str, Any]
+        cls, document: Document, path: Path, changes: Mapping[str, str], as_of: datetime | None, more: OfCaller
     ) -> "TrainingSpec":
         for key, text in changes.items():
             _change(document, key, text, path)
@@ -142,14 +163,16 @@ class TrainingSpec:
         return spec.at(granularity_of(named)) if named and not spec.file else spec
 
     @classmethod
-    def from_recipe(cls, name: str, lineage: Mapping[str, Any], *, as_of: datetime, **more: Any) -> "TrainingSpec":
+    def from_recipe(
+        cls, name: str, lineage: LineageDocument | None, *, as_of: datetime, request: str | None = None
+    ) -> "TrainingSpec":
         """The spec that a version was trained with, to be trained again with what was known at another time.
 
         Refused for a version whose series are not in the database.
         """
         if not trained_here(lineage):
             raise Refused(f"a version of {name} can't be trained again from the database: {why_not_here(lineage)}")
-        return cls(name=name, as_of=as_of, **lineage["selection"], **lineage["recipe"], **more)
+        return cls(name=name, as_of=as_of, request=request, **lineage["selection"], **lineage["recipe"])
 
     def at(self, granularity: Granularity) -> "TrainingSpec":
         """The spec for series of a granularity, with its usual horizon where none is said."""
@@ -178,26 +201,35 @@ class TrainingSpec:
         return self
 
     @property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """How to train, apart from the data: what `from_recipe` takes."""
-        names = ("kind", "owner", "country", "horizon", "params", "backtest_weeks", "refit_every")
-        totals = {"totals": list(self.totals)} if self.totals else {}
-        return {name: getattr(self, name) for name in names} | self._said | totals
+        recipe: Recipe = {
+            "kind": self.kind,
+            "owner": self.owner,
+            "country": self.country,
+            "horizon": self.horizon,
+            "params": self.params,
+            "backtest_weeks": self.backtest_weeks,
+            "refit_every": self.refit_every,
+        }
+        if self.events:
+            recipe["events"] = [dict(event) for event in self.events]
+        if self.covariates:
+            recipe["covariates"] = list(self.covariates)
+        if self.totals:
+            recipe["totals"] = list(self.totals)
+        return recipe
 
     @property
-    def forecaster_params(self) -> dict[str, Any]:
+    def forecaster_params(self) -> JsonObject:
         """Arguments of the forecaster's constructor."""
         return {"freq": self.granularity} | self.candidate_params
 
     @property
-    def candidate_params(self) -> dict[str, Any]:
+    def candidate_params(self) -> JsonObject:
         """These arguments without the granularity, which a backtest takes from its data."""
-        return dict(self.params) | {"country": self.country, "horizon": self.horizon} | self._said
-
-    @property
-    def _said(self) -> dict[str, Any]:
-        """Events and covariates, where there are some."""
-        return {name: list(getattr(self, name)) for name in ("events", "covariates") if getattr(self, name)}
+        given = {name: list(getattr(self, name)) for name in ("events", "covariates") if getattr(self, name)}
+        return dict(self.params) | {"country": self.country, "horizon": self.horizon} | given
 
 
 def experiments() -> list[str]:
@@ -258,7 +290,7 @@ def _feature_set(name: str, params: Path) -> FeatureSet | None:
     return feature_set(name, own if params.name and own.is_file() else None)
 
 
-def _with_features(kind: str, params: Mapping[str, Any], chosen: FeatureSet | None) -> dict[str, Any]:
+def _with_features(kind: str, params: Parameters, chosen: FeatureSet | None) -> JsonObject:
     """The parameters with the whole set, so that it travels with the model; for members of a kind that have features.
 
     Misused for a kind that has none.

@@ -4,15 +4,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 
 from mlops.db import Database
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.findings import FEWEST_DAYS
 from mlops.domain.forecasts import wape, worse_than_trivial
 from mlops.domain.granularity import GRANULARITIES
 from mlops.domain.lineage import BASELINES
+from mlops.domain.metric_types import MetricType
 from mlops.domain.model_uri import uri_of
 from mlops.errors import Misused
 from mlops.evaluation.accuracy import accuracy_table
@@ -26,8 +27,10 @@ from mlops.panels.files import read_file
 from mlops.panels.from_frame import Panels
 from mlops.series.totals import Totals, totals_of
 from mlops.times import aware_utc
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.bridge.sync import register_version, sync
 from mlops.tracking.environment import installed
+from mlops.tracking.lineage import Declaration
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import RunRecord, log_run, read_run_table
 from mlops.tracking.store import Store
@@ -104,7 +107,11 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
         return spec.at(series.panels.granularity), learned(series, spec.covariates), notes
     needs_file(spec.covariates)
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels), spec.level)
-    spec = _with_absence(spec, database, selection.metric_type)
+    with database.transaction() as transaction:
+        absences = {declared.name: declared.absence for declared in transaction.rows("metric_types", of=MetricType)}
+    if absences[selection.metric_type] != "nothing":
+        # what a step without service means for the metric type is part of the recipe
+        spec = replace(spec, params={"absence": absences[selection.metric_type], **spec.params})
     data = read_data(database, selection, spec.as_of, feature_sets=sets_of(spec.params))
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
     return spec, replace(data, frame=frame), _mixed(database, data)
@@ -112,7 +119,7 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
 
 def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
     """What to do when customers are learned from beside the routes that they are on."""
-    series = [int(one) for one in data.frame["series_id"].unique()]
+    series = [int(series_id) for series_id in data.frame["series_id"].unique()]
     with database.transaction() as transaction:
         parts = transaction.value("count_parts_among", metric_type=data.what, series_ids=series)
     if not parts:
@@ -123,26 +130,18 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
     )
 
 
-def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
-    """The spec, with what a step without service means for its metric type; it is part of the recipe."""
-    with database.transaction() as transaction:
-        known = {row["name"]: row["absence"] for row in transaction.rows("metric_types")}
-    if known[metric_type] == "nothing":
-        return spec
-    return replace(spec, params={"absence": known[metric_type], **spec.params})
-
-
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
     """The newest version of a name that was trained for a request, as anchored: anybody may write tags."""
     sync(store, database, foreign=False)
     with database.transaction() as transaction:
-        row = transaction.one("version_of_request", name=name, request=request)
-    return None if row is None else resolve(store, uri_of(name, row["version"]))
+        version = transaction.value("version_of_request", name=name, request=request)
+    return None if version is None else resolve(store, uri_of(name, version))
 
 
 def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
-    panels = Panels.of(frame, spec.granularity, spec.covariates)
-    return origins(panels, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
+    panels, step = Panels.of(frame, spec.granularity, spec.covariates), GRANULARITIES[spec.granularity]
+    every = 1 if step.counted else step.issue  # a week of hours or days, else one step
+    return origins(panels, spec.backtest_weeks, every=every, horizon=spec.horizon)
 
 
 def _short(spec: TrainingSpec, cutoffs: Sequence[pd.Timestamp]) -> tuple[str, ...]:
@@ -163,8 +162,9 @@ def backtests(
 ) -> dict[str, pd.DataFrame]:
     """Forecasts of the model and of every baseline from the same origins in `series_id, ds, y`, by table name."""
     cutoffs = cutoffs or _cutoffs(spec, frame)
-    common: dict[str, Any] = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
-    common |= {"covariates": list(spec.covariates)} if spec.covariates else {}
+    common: JsonObject = {"freq": spec.granularity, "country": spec.country, "horizon": spec.horizon}
+    if spec.covariates:
+        common["covariates"] = list(spec.covariates)
     tested = {
         "backtest": backtest(
             spec.kind, spec.forecaster_params, frame, cutoffs, spec.horizon, refit_every=spec.refit_every
@@ -185,11 +185,14 @@ def _register(
     began_at: datetime,
     totals: Totals | None,
 ) -> tuple[ModelVersion, dict[str, float]]:
-    record = _record(spec, data)
+    times = data.frame["ds"]
+    holidays = public_holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
+    record = Record.of(data.frame, installed(), holidays)
     metrics = _measured(tested, data.frame) | _measured_totals(tested["backtest"], totals)
     tags = tags_of(spec, data) | ({REQUEST_TAG: spec.request} if spec.request else {})
     page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
-    by_series = _named(accuracy_table(tested["backtest"], ["series_id"]), data)
+    by_series = accuracy_table(tested["backtest"], ["series_id"])
+    by_series.insert(1, "name", by_series["series_id"].map(data.names))
     run = RunRecord(
         experiment=spec.name,
         page=page,
@@ -217,20 +220,20 @@ def _measured(tested: Mapping[str, pd.DataFrame], frame: pd.DataFrame) -> dict[s
 
     The freshest are what monitoring holds later forecasts against.
     """
-    ours, found = tested["backtest"], accuracy_of(tested["backtest"])
-    found |= {f"wape_{kind}": accuracy_of(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
-    found["wape_mean"] = wape(ours["y"], mean_before(frame, ours))
+    ours, metrics = tested["backtest"], accuracy_of(tested["backtest"])
+    metrics |= {f"wape_{kind}": accuracy_of(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
+    metrics["wape_mean"] = wape(ours["y"], mean_before(frame, ours))
     newest = accuracy_of(freshest(ours))
-    found |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
-    found["wape_naive_freshest"] = accuracy_of(freshest(tested["backtest_naive"]))["wape"]
-    return found
+    metrics |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
+    metrics["wape_naive_freshest"] = accuracy_of(freshest(tested["backtest_naive"]))["wape"]
+    return metrics
 
 
 def _totals(spec: TrainingSpec, data: TrainingData, database: Database) -> Totals | None:
     """The totals that the model is to forecast, so that one that can't be is refused before anything is fitted."""
     if not spec.totals or data.selection is None:
         return None
-    series = [int(one) for one in sorted(data.frame["series_id"].unique())]
+    series = [int(series_id) for series_id in sorted(data.frame["series_id"].unique())]
     return totals_of(database, series, spec.totals, data.selection.labels)
 
 
@@ -280,25 +283,14 @@ def _page(
     )
 
 
-def _named(found: pd.DataFrame, data: TrainingData) -> pd.DataFrame:
-    found.insert(1, "name", found["series_id"].map(data.names))
-    return found
-
-
 def _ranked(importance: Mapping[str, float]) -> pd.DataFrame:
     """`rank, feature, importance`, the most important first."""
-    ordered = sorted(importance.items(), key=lambda one: -one[1])
-    rows = [(rank, *one) for rank, one in enumerate(ordered, 1)]
+    ordered = sorted(importance.items(), key=lambda item: -item[1])
+    rows = [(rank, *item) for rank, item in enumerate(ordered, 1)]
     return pd.DataFrame(rows, columns=["rank", "feature", "importance"])
 
 
-def _record(spec: TrainingSpec, data: TrainingData) -> Record:
-    times = data.frame["ds"]
-    known_days = public_holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
-    return Record.of(data.frame, installed(), known_days)
-
-
-def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(params: Parameters) -> JsonObject:
     """Parameters as a run shows them: of a feature set its name; the whole is in the recipe."""
     return {
         name: value["name"] if name == "features" and isinstance(value, Mapping)
@@ -308,55 +300,54 @@ def _shown(params: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _origin(data: TrainingData) -> dict[str, Any]:
+def _origin(data: TrainingData) -> dict[str, str]:
     """Where the data are from, as parameters of the run."""
     if data.selection is not None:
         return {"metric_type": data.selection.metric_type}
-    return {name: value for name, value in (data.source or {}).items() if name not in ("series", "granularity")}
+    assert data.source is not None
+    return {"file": data.source["file"], "sha256": data.source["sha256"]}
 
 
 def _lineage(
     spec: TrainingSpec, data: TrainingData, record: Record, fitted: Forecaster, database: Database
-) -> dict[str, Any]:
-    """What `declare` wants to know, apart from what the model itself says.
+) -> Declaration:
+    """What the training declares of its model.
 
     The series of a file are not in the database, so neither they nor features of theirs are named: its `source` is.
     """
     observed = data.frame.loc[data.frame["y"].notna(), "ds"]
-    common = {
+    declaration: Declaration = {
+        "features": {},
         "label": "value",
         "as_of": spec.as_of,
         "trained_from": aware_utc(observed.min()),
         "trained_to": aware_utc(observed.max()),
-        **record.data.facts,
+        "rows": record.data.rows,
+        "columns": record.data.columns,
+        "content_sha256": record.data.sha256,
         "recipe": spec.recipe,
     }
     if data.selection is None:
-        return common | {"features": {}, "source": dict(data.source or {})}
-    features = register_features(database, fitted.definitions(data.selection, spec.owner))
-    shares = {name: {"importance": round(share, 9)} for name, share in fitted.importance().items()}
-    return common | {
-        "features": {name: one | shares.get(name, {}) for name, one in features.items()},
-        "selection": data.selection,
-        "series": tuple(int(series) for series in sorted(data.frame["series_id"].unique())),
-    }
+        assert data.source is not None
+        declaration["source"] = data.source
+        return declaration
+    declaration["features"] = register_features(database, fitted.definitions(data.selection, spec.owner))
+    for name, share in fitted.importance().items():
+        if name in declaration["features"]:
+            declaration["features"][name]["importance"] = round(share, 9)
+    declaration["selection"] = data.selection
+    declaration["series"] = tuple(int(series) for series in sorted(data.frame["series_id"].unique()))
+    return declaration
 
 
 def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
     """What an earlier call has trained, as it was recorded."""
-    with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version)
+    row = live_version(database, version)
     assert row is not None
-    metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("importance.")}
+    metrics = {name: value for name, value in row.metrics.items() if not name.startswith("importance.")}
     return Trained(
         version,
         metrics,
-        read_run_table(store, version.run_id, "excluded_series", lineage=row["lineage"]),
+        read_run_table(store, version.run_id, "excluded_series", lineage=row.lineage),
         repeated=True,
     )
-
-
-def _week(granularity: str) -> int:
-    """Steps between two backtest origins: a week of hours or days, else one step."""
-    step = GRANULARITIES[granularity]
-    return 1 if step.counted else step.issue

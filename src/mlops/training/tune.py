@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, Misused
@@ -27,9 +28,9 @@ from mlops.training.spec import TrainingSpec
 
 __all__ = ["Budget", "Space", "Trial", "Tuned", "read_space", "searched", "start", "tune", "wapes"]
 
-Space = Mapping[str, Any]
+Space = Parameters
 """By parameter: a list to choose from, or `low`, `high` and perhaps `log`."""
-Judge = Callable[[Mapping[str, Any], pd.Timestamp], float]
+Judge = Callable[[Parameters, pd.Timestamp], float]
 """The WAPE of parameters from one origin."""
 
 
@@ -51,7 +52,7 @@ class Trial:
     value: float
     """Mean WAPE of the origins that were tried."""
     seconds: float
-    params: Mapping[str, Any]
+    params: Parameters
     by_origin: tuple[float, ...]
     note: str = ""
 
@@ -95,16 +96,16 @@ class Tuned:
     @property
     def command(self) -> str:
         """The command that trains the winner."""
-        found = (word for key, value in self.best.params.items() for word in ("--set", f"{key}={value}"))
-        return shlex.join(["mlops", "train", self.candidate.name, *self.options, *found])
+        settings = (word for key, value in self.best.params.items() for word in ("--set", f"{key}={value}"))
+        return shlex.join(["mlops", "train", self.candidate.name, *self.options, *settings])
 
 
 def searched(name: str, spec: TrainingSpec) -> Space:
     """What is searched for an experiment or kind with the parameters of a spec, of members those that it has."""
-    found = read_space(name, spec.kind)
-    space = {path: found[path] for path in held(spec.kind, spec.params, found)}
+    declared = read_space(name, spec.kind)
+    space = {path: declared[path] for path in held(spec.kind, spec.params, declared)}
     if not space:
-        raise Misused(f"none of {', '.join(found)} belongs to the members {', '.join(spec.params['members'])}")
+        raise Misused(f"none of {', '.join(declared)} belongs to the members {', '.join(spec.params['members'])}")
     return space
 
 
@@ -120,19 +121,19 @@ def read_space(name: str, kind: str) -> Space:
             raise Misused(f"kind {kind!r} has no parameter that is worth a search; what can be tuned: {can}")
         return space(kind)
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
+        document: JsonObject = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise BadInput(f"is no search space: {error}; expected a section [params]", where=str(path)) from error
-    found, known = dict(_flat(document)), parameters(kind)
-    for parameter, given in found.items():
+    declared, known = dict(_flat(document)), parameters(kind)
+    for parameter, given in declared.items():
         if parameter not in known:
             raise BadInput(f"kind {kind!r} has no parameter {parameter!r}", where=str(path))
         if not (isinstance(given, list) and given) and not (isinstance(given, dict) and {"low", "high"} <= set(given)):
             raise BadInput(f"{parameter} = {given!r}; expected a list, or low and high", where=str(path))
-    return found
+    return declared
 
 
-def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(document: Parameters, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Parameters by path: a table that is no range holds those of a member."""
     for name, given in document.items():
         if isinstance(given, dict) and not {"low", "high"} & set(given):
@@ -161,7 +162,7 @@ def tune(
     panels = Panels.of(before, dataset.granularity.name)
     cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
 
-    def judge(params: Mapping[str, Any], cutoff: pd.Timestamp) -> float:
+    def judge(params: Parameters, cutoff: pd.Timestamp) -> float:
         return wapes(_with(candidate, params), before, [cutoff], plan.horizon, dataset.granularity)[0]
 
     search = _Search(candidate, tried, judge, cutoffs)
@@ -186,14 +187,14 @@ def wapes(
     """WAPE of a candidate from each cutoff, fitted anew at each."""
     sources = forecaster(candidate.kind)(**candidate.params).sources
     past = Newest(Panels.of(frame, step.name, candidate.params.get("covariates") or (), sources=sources))
-    found = []
+    losses = []
     for done in fit_and_forecast([candidate], past, cutoffs, horizon, where="serial"):
         judged = with_outcomes(done.forecasts, frame)
-        found.append(wape(judged["y"], judged["y_hat"]))
-    return found
+        losses.append(wape(judged["y"], judged["y_hat"]))
+    return losses
 
 
-def start(candidate: Candidate) -> dict[str, Any]:
+def start(candidate: Candidate) -> JsonObject:
     """The parameters by path that a candidate has without a search: its own, and its kind's defaults."""
     found = parameters(candidate.kind)
     return found | {path: value for path, value in _flat(candidate.params) if path in found}
@@ -209,8 +210,13 @@ class _Search:
 
     def run(self, budget: Budget, told: Callable[[Trial], None]) -> bool:
         """Try until the budget is spent; whether it was interrupted."""
-        deadline, study = time.monotonic() + budget.seconds, _study(budget.seed)
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        pruner, sampler = optuna.pruners.MedianPruner(n_startup_trials=5), optuna.samplers.TPESampler(seed=budget.seed)
+        study = optuna.create_study(sampler=sampler, pruner=pruner)
         study.enqueue_trial(self.first)
+        deadline = time.monotonic() + budget.seconds
         try:
             while not self.trials or (time.monotonic() < deadline and len(self.trials) != budget.trials):
                 self.trials.append(self._try(study, deadline))
@@ -247,14 +253,6 @@ class _Search:
         return Trial(len(self.trials), state, value, time.monotonic() - begun, params, tuple(values), note)
 
 
-def _study(seed: int) -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
-    return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
-
-
 def _tell(study: Any, trial: Any, state: str, values: Sequence[float]) -> None:
     from optuna.trial import TrialState
 
@@ -272,7 +270,7 @@ def _suggest(trial: Any, name: str, given: Any) -> Any:
     return suggest(name, given["low"], given["high"], log=given.get("log", False))
 
 
-def _with(candidate: Candidate, params: Mapping[str, Any]) -> Candidate:
+def _with(candidate: Candidate, params: Parameters) -> Candidate:
     return replace(candidate, params=nested(params, candidate.params))
 
 

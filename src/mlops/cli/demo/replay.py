@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mlops.db import Database
 from mlops.domain.findings import CARRIED_OUT
@@ -23,7 +22,7 @@ from mlops.training.promote import promote
 from mlops.training.retrain import Retrained, retrain
 from mlops.training.spec import params_file
 
-__all__ = ["MODEL", "MONDAYS", "PHASES", "Week", "first_champion", "phases", "replay", "store_series"]
+__all__ = ["MODEL", "MONDAYS", "PHASES", "Phase", "Week", "first_champion", "phases", "replay", "store_series"]
 
 MODEL = "demand"
 METRIC = "customer_activity"
@@ -74,8 +73,8 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
     """Every one of the Mondays that has not been replayed: match, check, act on what is asked, measure, forecast."""
     policy = read_policy()
     done = newest_issue(database, MODEL)  # forecasts are the last act of a week
-    for row in [row for row in to_act_on(database) if row["action"] in CARRIED_OUT]:  # that an interruption left
-        retrain(database, store, row["recommendation_id"], policy.retrain, as_of=row["as_of"], say=say)
+    for asked in [asked for asked in to_act_on(database) if asked.action in CARRIED_OUT]:  # that an interruption left
+        retrain(database, store, asked.recommendation_id, policy.retrain, as_of=asked.as_of, say=say)
     histories: job.Histories = {}
     for monday in mondays:
         if done is not None and monday <= done:
@@ -84,19 +83,30 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
         yield _week(database, store, policy, monday, say, histories)
 
 
-def phases(database: Database) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How good the freshest forecasts of some weeks were, beside the seasonal naive."""
+
+    phase: str
+    weeks: int
+    wape: float
+    wape_naive: float
+    coverage_80: float
+
+
+def phases(database: Database) -> list[Phase]:
     """WAPE of the freshest forecasts and of the naive, before, in and after the lockdown, as far as replayed."""
     weeks, averages = weekly_accuracy(database, MODEL, MONDAYS[-1]), []
     for name, (start, end) in PHASES.items():
-        inside = [week for week in weeks if start <= week["week"] < end]
-        size = sum(week["size"] for week in inside)
+        inside = [week for week in weeks if start <= week.week < end]
+        size = sum(week.size for week in inside)
         if not size:
             continue
-        figures = {
-            key: sum(week[key] * week["size"] for week in inside) / size
+        figures = (
+            sum(getattr(week, key) * week.size for week in inside) / size
             for key in ("wape", "wape_naive", "coverage_80")
-        }
-        averages.append({"phase": name, "weeks": len(inside)} | figures)
+        )
+        averages.append(Phase(name, len(inside), *figures))
     return averages
 
 

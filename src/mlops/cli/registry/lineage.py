@@ -16,6 +16,7 @@ from mlops.cli.typed import given, model_name, to_write
 from mlops.errors import Misused, quoted
 
 if TYPE_CHECKING:
+    from mlops.domain.lineage import LineageDocument
     from mlops.tracking.bridge.mirror import EditBehind, MonthBehind, TracedPrediction, VersionLineage
     from mlops.training.reproduce import Reproduction
 
@@ -95,7 +96,6 @@ def export(
 
 
 def _print_lineage(made: "VersionLineage") -> None:
-    facts = made.lineage or {}
     console.print(
         f"[bold]{escape(made.name)} version {made.version}[/]"
         f" ({escape(made.kind or 'of another kind')}),"
@@ -105,8 +105,8 @@ def _print_lineage(made: "VersionLineage") -> None:
         console.print(f"[red]{escape(made.lineage_problem)}[/]", soft_wrap=True)
     if made.changed:
         console.print(f"[red]changed since it was recorded: {escape(made.changed)}[/]", soft_wrap=True)
-    if facts:
-        for name, value in _lines(made.run_id, facts, made.lineage_sha256):
+    if made.lineage:
+        for name, value in _lines(made.run_id, made.lineage, made.lineage_sha256):
             say(f"  [bold]{name:12}[/] {escape(value)}")
     if made.features:
         shown = table("feature", "version", "importance", "transformation")
@@ -116,7 +116,7 @@ def _print_lineage(made: "VersionLineage") -> None:
         console.print(shown)
 
 
-def _lines(run_id: str | None, facts: dict[str, Any], digest: str | None) -> Iterator[tuple[str, str]]:
+def _lines(run_id: str | None, facts: "LineageDocument", digest: str | None) -> Iterator[tuple[str, str]]:
     """What a lineage says, by a short name; older formats and models of your own say less."""
     yield "run", run_id or "none"
     yield "known at", facts["as_of"]
@@ -136,21 +136,17 @@ def _lines(run_id: str | None, facts: dict[str, Any], digest: str | None) -> Ite
     if "inputs" in facts:
         yield "inputs", _named(facts["inputs"])
         yield "outputs", ", ".join(sorted(facts["outputs"]))
-    code = facts.get("code", {})
-    commit = f", commit {code['commit']}" if "commit" in code else ""
-    dirty = ", with changes that are not committed" if commit and code.get("dirty") else ""
+    code = facts.get("code")
+    commit = f", commit {code['commit']}" if code and "commit" in code else ""
+    dirty = ", with changes that are not committed" if code and commit and code.get("dirty") else ""
     yield "code", f"{facts['code_version']}{commit}{dirty}"
-    if "environment" in facts:
-        yield from _environment(facts["environment"])
+    if (machine := facts.get("environment")) is not None:
+        yield "machine", ", ".join(filter(None, (machine.get("platform"), machine.get("processor"))))
+        versions = {"python": machine.get("python", "unknown")} | machine["distributions"]
+        yield "libraries", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+        if "distributions_sha256" in machine:
+            yield "all of them", machine["distributions_sha256"]
     yield "lineage", f"format {facts.get('lineage_version', 1)}, {digest}"
-
-
-def _environment(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "machine", ", ".join(str(facts[name]) for name in ("platform", "processor") if name in facts)
-    versions = {"python": facts.get("python", "unknown")} | facts.get("distributions", {})
-    yield "libraries", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    if "distributions_sha256" in facts:
-        yield "all of them", facts["distributions_sha256"]
 
 
 def _named(columns: dict[str, str]) -> str:
@@ -229,21 +225,18 @@ def _forecast(traced: "TracedPrediction") -> list[str]:
     if traced.outcome is not None:
         known = _time(traced.outcome_recorded_at)
         happened = f"happened {traced.outcome:,.6g}, error {traced.error:+,.6g}, known {known}"
+    ids = traced.summed or []
+    rest = f" and {len(ids) - MOST} more" if len(ids) > MOST else ""
+    summed = f"{len(ids)} series: {', '.join(map(str, ids[:MOST]))}{rest}"
+    if len(ids) == 1:
+        summed = f"the days of series {ids[0]}"
     return [
         f"{traced.metric_type} of series {traced.series_id} on {_time(traced.target_at)}:"
         f" {traced.y_hat:,.6g} (80 %: {traced.lo_80:,.6g} to {traced.hi_80:,.6g})",
-        *([f"the sum of the forecasts of {_series(traced.summed)}"] if traced.summed else []),
+        *([f"the sum of the forecasts of {summed}"] if traced.summed else []),
         f"issued {_time(traced.issued_at)} from {_time(traced.cutoff)}, {traced.horizon} {step} ahead",
         happened,
     ]
-
-
-def _series(ids: list[int]) -> str:
-    """Series by their ids, the first of them where they are many."""
-    if len(ids) == 1:
-        return f"the days of series {ids[0]}"
-    rest = f" and {len(ids) - MOST} more" if len(ids) > MOST else ""
-    return f"{len(ids)} series: {', '.join(map(str, ids[:MOST]))}{rest}"
 
 
 def _version(traced: "TracedPrediction") -> list[str]:

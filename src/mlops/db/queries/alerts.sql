@@ -70,12 +70,29 @@ with pointed as (
        and not (a.kind = 'files_gone'  -- nobody looked
                 and exists (select from pointed p where p.subject = a.subject and p.version_id = a.version_id)
                 and not exists (select from files f where f.version_id = a.version_id))
+        or a.resolved_at is null and a.kind = 'version_not_loaded' and a.version_id is not null  -- servers open it, and may be gone
+       and not exists (select from pointed p where p.subject = a.subject and p.version_id = a.version_id)
     returning false as opened, alert_id, kind, subject, severity, message, todo
 )
 select 'opened' as change, alert_id, kind, subject, severity, message, todo from opened where opened
 union all
 select 'resolved', alert_id, kind, subject, severity, message, todo from resolved
  order by change, subject, kind
+
+-- name: open_alert
+-- opens an alert about a version by its name, number and time of creation, or brings the one that is open up to date
+insert into analytics.alerts as a (kind, subject, severity, version_id, message, todo, details)
+select :kind, :subject, :severity, (select version_id from analytics.model_versions where (name, version, created_at) = (:name, :version, :created_at)),
+       :message, :todo, jsonb_build_object('version', cast(:version as int))
+    on conflict (kind, subject) where resolved_at is null do update
+   set severity = excluded.severity, version_id = excluded.version_id, message = excluded.message, todo = excluded.todo,
+       details = excluded.details, seen_at = clock_timestamp()
+ where (a.severity, a.version_id, a.message) is distinct from (excluded.severity, excluded.version_id, excluded.message)
+    or a.seen_at < now() - interval '1 hour'
+
+-- name: resolve_alert
+-- resolves the alert of a kind about a subject, if one is open
+update analytics.alerts set resolved_at = clock_timestamp() where (kind, subject) = (:kind, :subject) and resolved_at is null
 
 -- name: update_monitoring_alerts
 -- opens, updates and resolves the alerts of monitoring as known at :as_of, by the policy in :document; returns those opened or resolved
@@ -149,7 +166,7 @@ select alert_id, channel, event, number from wanted
 
 -- name: claim_alert_delivery
 -- one due message of a channel, locked until the transaction ends; a message that another worker holds is skipped
-select d.delivery_id, d.alert_id, d.channel, d.event, d.number, d.attempts, a.kind, a.subject, a.severity, a.message, a.todo,
+select d.delivery_id, d.alert_id, d.channel, d.event, d.number, a.kind, a.subject, a.severity, a.message, a.todo,
        coalesce(a.owner, o.owners ->> v.name, o.owners ->> 'default') as owner, a.opened_at, a.resolved_at
   from analytics.alert_deliveries d
   join analytics.alerts a using (alert_id)
@@ -174,7 +191,7 @@ update analytics.alert_deliveries
  where delivery_id = :delivery_id
 
 -- name: waiting_alert_deliveries
--- by channel, how many messages wait, since when, and why the last attempt failed
-select d.channel, count(*) as waiting, min(d.queued_at) as since, min(d.due_at) as due_at,
+-- by channel, how many messages wait, and why the last attempt failed
+select d.channel, count(*) as waiting,
        (array_agg(d.problem order by d.due_at desc) filter (where d.problem is not null))[1] as problem
   from analytics.alert_deliveries d where d.sent_at is null group by d.channel order by d.channel

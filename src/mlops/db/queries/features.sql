@@ -25,7 +25,9 @@ select name, definition_sha256, definition from analytics.model_feature_store wh
 
 -- name: list_features
 -- the newest version of each feature, and the live model versions that use it
-select distinct on (f.name) f.name, f.version, f.definition_sha256, f.dtype, f.source_metric_types, f.transformation, f.owner,
+select distinct on (f.name) f.name, f.version, f.definition_sha256, f.dtype, f.entity, f.granularity, f.source_metric_types,
+       f.transformation, f.owner, f.description, (f.definition ->> 'min_value')::float8 as min_value,
+       (f.definition ->> 'max_value')::float8 as max_value,
        array(select format('%s/%s', v.name, v.version) from analytics.model_version_features e
                join analytics.model_versions v using (version_id)
               where e.feature_id = f.feature_id and v.deleted_at is null order by v.name, v.version) as used_by

@@ -2,7 +2,7 @@
 
 -- name: impact_versions
 -- the live model versions that use a feature (one version of it, or any), champions first, with how much it matters to them
-select v.version_id, v.name, v.version, v.kind, v.trained_to, f.version as feature_version,
+select v.version_id, v.name, v.version, f.version as feature_version,
        array(select a.alias from analytics.model_aliases a
               where a.version_id = v.version_id and a.valid_to is null order by a.alias) as aliases,
        e.importance / nullif(o.total, 0) as share,

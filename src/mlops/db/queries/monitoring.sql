@@ -9,7 +9,7 @@ with aliased as (
      where a.valid_to is null
      order by a.version_id, a.alias <> 'champion', a.alias <> 'challenger', a.alias
 )
-select v.version_id, v.name, v.version, v.kind, v.run_id, v.params, v.metrics, v.lineage, v.as_of, v.trained_to, a.alias, a.alias_since,
+select v.version_id, v.name, v.version, v.run_id, coalesce(v.lineage, '{}') as lineage, v.as_of, v.trained_to, a.alias, a.alias_since,
        c.version_id as champion_id, t.unit
   from aliased a
   join analytics.model_versions v using (version_id)

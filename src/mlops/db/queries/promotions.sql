@@ -84,6 +84,6 @@ with recorded as (
        and (p.action = 'promote' or f.from_version_id is not null)
        and exists (select from analytics.alias_decisions d where d.promotion_id = p.promotion_id and d.valid_to is null)
 )
-select r.since, r.stands_in, v.version_id, v.name, v.version, v.as_of as knows, v.lineage
+select r.since, r.stands_in, v.version_id, v.name, v.version, v.lineage
   from recorded r join analytics.model_versions v on v.version_id = r.from_version_id
- where v.deleted_at is null and (r.stands_in or r.since > cast(:as_of as timestamptz) - make_interval(weeks => :weeks)) and r.since < :as_of
+ where v.deleted_at is null and v.lineage is not null and (r.stands_in or r.since > cast(:as_of as timestamptz) - make_interval(weeks => :weeks)) and r.since < :as_of

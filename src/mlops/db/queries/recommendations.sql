@@ -57,7 +57,7 @@ select min(r.as_of)
 
 -- name: decisions_in_force
 -- recommendations about a version that were dismissed or snoozed until after :as_of, each by its newest decision
-select r.recommendation_id, r.action, r.cause, coalesce(r.severity, 0) as severity, (r.expected_benefit ->> 'money')::float8 as money,
+select r.recommendation_id, r.action, coalesce(r.cause, '{}') as cause, coalesce(r.severity, 0) as severity, (r.expected_benefit ->> 'money')::float8 as money,
        d.decision, d.decided_by, d.reason, coalesce(d.until, r.expires_at) as until
   from analytics.retraining_recommendations r
  cross join lateral (select * from analytics.recommendation_decisions n

@@ -34,7 +34,7 @@ select c.model_id, c.version_id, c.replayed, c.moved_at as champion_since,
        b.of as promised_of, (v.metrics ->> ('wape' || b.suffix))::float8 as wape, (v.metrics ->> ('wape_naive' || b.suffix))::float8 as wape_naive,
        (v.metrics ->> ('coverage_80' || b.suffix))::float8 as coverage_80, (v.metrics ->> ('coverage_95' || b.suffix))::float8 as coverage_95,
        n.recommendation_id, n.action, n.reasons, n.as_of as checked_at, n.onset_at as onset, n.expected_benefit, n.cost, n.horizon_weeks, n.expires_at,
-       n.challenger, n.evidence, s.since, f.version as stands_in_for, d.decision, d.decided_by, d.decided_at, d.reason as decision_reason, d.until as decision_until,
+       s.since, f.version as stands_in_for, d.decision, d.decided_by, d.decided_at, d.reason as decision_reason, d.until as decision_until,
        (select count(*) from analytics.model_performance_tracking f where f.version_id = c.version_id and f.as_of = n.as_of) as checked,
        case when (case when c.replayed then coalesce(w.as_of, n.as_of) else n.decided_at end) <= :as_of then n.verdict end as verdict
   from champions c
@@ -104,7 +104,7 @@ select distinct on (version_id) version_id, as_of, state, problem, measured, com
 
 -- name: review_findings
 -- what drifted in the newest check of versions, the worst first; a finding about a series says which one
-select f.version_id, f.kind, f.subject, f.slice, f.detail, f.statistic, f.threshold, f.change, s.series_id,
+select f.version_id, f.kind, f.subject, f.slice, f.statistic, f.threshold, f.drifted, f.detail, f.change, s.series_id,
        case when s.series_id is not null then analytics.series_name(s) end as place
   from (select r.version_id, max(r.as_of) as as_of from analytics.retraining_recommendations r
          where r.version_id = any(:version_ids) and r.as_of <= :as_of and r.replaced_by is null group by r.version_id) newest

@@ -48,7 +48,7 @@ select lineage -> 'selection' ->> 'metric_type' as metric_type, lineage -> 'sele
 
 -- name: version_of_request
 -- the newest live version that a training registered for a request, whatever tags the registry has now
-select v.version, v.created_at
+select v.version
   from analytics.model_anchors a join analytics.model_versions v using (version_id)
  where v.name = :name and v.deleted_at is null and a.anchored_by = 'training' and a.tags ->> 'mlops.request' = :request
  order by v.version desc

@@ -26,7 +26,7 @@ from mlops.config import Settings
 from mlops.domain.signature import sign
 from mlops.errors import Refused
 from mlops.files import placed
-from mlops.policy import Channel
+from mlops.policy import Channel, ChannelOptions
 
 __all__ = ["Message", "send_message"]
 
@@ -67,7 +67,7 @@ class Message:
         lines += [] if self.resolved_at else [f"what to do: {self.todo}"]
         return "\n".join([*lines, f"who answers for it: {self.owner or 'nobody is named'}"])
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, str | None]:
         """What a program reads."""
         names = ("key", "event", "kind", "subject", "severity", "message", "todo", "owner")
         times = {name: _iso(getattr(self, name)) for name in ("opened_at", "resolved_at")}
@@ -171,7 +171,7 @@ def _connected(host: str, port: int | None, security: str) -> smtplib.SMTP:
     return server
 
 
-def _mail(options: Any, message: Message) -> EmailMessage:
+def _mail(options: ChannelOptions, message: Message) -> EmailMessage:
     mail = EmailMessage()
     mail["Subject"] = " ".join(message.title.split())[:LONGEST_SUBJECT]
     mail["From"], mail["To"] = options["from"], ", ".join(options["to"])

@@ -3,22 +3,47 @@
 A unit that was forecast too few and a unit too many cost differently: a second trip, or an empty truck.
 """
 
+from typing import TypedDict
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
-from mlops.domain.findings import Benefit
+from mlops.domain.findings import Benefit, BenefitDocument, ShownBenefit
 from mlops.domain.granularity import GRANULARITIES
 from mlops.evaluation import paired
 from mlops.evaluation.losses import pinball
 from mlops.policy import UnitCost
 
-__all__ = ["SET_COSTS", "benefit", "money"]
-
+__all__ = ["SET_COSTS", "BenefitTerms", "benefit", "money", "without_placeholders"]
 
 SET_COSTS = "set [costs] in policy.toml to see money"
 """Said in place of money while its prices are placeholders."""
+
+
+class BenefitTerms(TypedDict):
+    """What a benefit is measured in: the price of a unit, the granularity of the series, the level of the interval."""
+
+    unit: UnitCost
+    currency: str
+    granularity: str
+    confidence: float
+
+
+def without_placeholders(benefit: BenefitDocument | ShownBenefit, *, priced: bool) -> ShownBenefit:
+    """A stored benefit as it is shown."""
+    shown = priced and bool(benefit["currency"])
+    return {
+        "money": benefit["money"] if shown else None,
+        "money_low": benefit["money_low"] if shown else None,
+        "money_high": benefit["money_high"] if shown else None,
+        "currency": benefit["currency"] if shown else None,
+        "wape": benefit["wape"],
+        "wape_low": benefit["wape_low"],
+        "wape_high": benefit["wape_high"],
+        "days": benefit["days"],
+    }
 
 
 def money(y: npt.ArrayLike, y_hat: npt.ArrayLike, unit: UnitCost) -> Floats:

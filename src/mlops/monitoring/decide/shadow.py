@@ -1,6 +1,6 @@
 """What another version, or the seasonal naive, would have forecast in a champion's place: from the same cutoffs."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,11 @@ from mlops.db import Database
 from mlops.domain.features import Selection
 from mlops.domain.forecasts import wape
 from mlops.domain.granularity import GRANULARITIES
+from mlops.domain.lineage import LineageDocument
 from mlops.domain.model_uri import uri_of
 from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import sets_of, with_sources
-from mlops.monitoring.decide.costs import benefit
+from mlops.monitoring.decide.costs import BenefitTerms, benefit
 from mlops.monitoring.decide.proof import NAIVE, Proof
 from mlops.policy import Policy
 from mlops.series.quality import usable
@@ -22,27 +23,60 @@ from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store
 
-__all__ = ["Issue", "comparable", "naive", "overshadow", "predecessor", "recent", "shadowed", "terms_of"]
+__all__ = [
+    "Predecessor",
+    "VersionOfSeries",
+    "comparable",
+    "naive",
+    "overshadow",
+    "predecessor",
+    "recent",
+    "shadowed",
+    "terms_of",
+]
 
-Issue = Mapping[str, Any]
-"""A row of `analytics.model_versions`: `version_id, name, version, lineage`."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionOfSeries:
+    """A live version in the mirror; by its lineage its forecasts can be made again."""
+
+    version_id: int
+    name: str
+    version: int
+    lineage: LineageDocument
 
 
-def recent(database: Database, policy: Policy, champion: Issue, as_of: datetime) -> Issue | None:
-    """The version that was champion before a recent promotion, with `since` and whether the champion `stands_in`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predecessor(VersionOfSeries):
+    """The version that a promotion at `since` replaced, and whether the champion, a naive, stands in for it."""
+
+    since: datetime
+    stands_in: bool
+
+
+def recent(database: Database, policy: Policy, champion: VersionOfSeries, as_of: datetime) -> Predecessor | None:
+    """The version that was champion before a recent promotion.
 
     A champion that stands in for it, the seasonal naive after a fallback, is as recent as ever. None where the
     promotion is no recent one.
     """
     with database.transaction() as transaction:
-        found = transaction.one(
-            "recent_promotion", version_id=champion["version_id"], as_of=as_of, weeks=policy.recommend.rollback_weeks
+        return transaction.one(
+            "recent_promotion",
+            of=Predecessor,
+            version_id=champion.version_id,
+            as_of=as_of,
+            weeks=policy.recommend.rollback_weeks,
         )
-    return None if found is None or found["lineage"] is None else found
 
 
 def predecessor(
-    database: Database, store: Store, policy: Policy, champion: Issue, before: Issue | None, as_of: datetime
+    database: Database,
+    store: Store,
+    policy: Policy,
+    champion: VersionOfSeries,
+    before: Predecessor | None,
+    as_of: datetime,
 ) -> Proof | None:
     """The version that was champion before a recent promotion against the champion, on what the champion was served.
 
@@ -51,21 +85,21 @@ def predecessor(
     """
     if before is None:
         return None
-    start = before["since"]
-    if before["stands_in"]:
+    start = before.since
+    if before.stands_in:
         start = max(start, as_of - timedelta(days=policy.retrain.holdout_days))
-    judged = shadowed(database, store, champion, before, start, as_of, as_of, issued_from=before["since"])
-    return None if judged is None else overshadow(judged, before["version"], terms_of(policy, champion))
+    judged = shadowed(database, store, champion, before, start, as_of, as_of, issued_from=before.since)
+    return None if judged is None else overshadow(judged, before.version, terms_of(policy, champion))
 
 
-def naive(policy: Policy, champion: Issue, live: pd.DataFrame, as_of: datetime) -> Proof | None:
+def naive(policy: Policy, champion: VersionOfSeries, live: pd.DataFrame, as_of: datetime) -> Proof | None:
     """The seasonal naive against what the champion forecast of the newest `holdout_days`, from the same cutoffs. Pure.
 
     `live` has `series_id, ds, y, y_hat, naive` (UTC, naive times). None where too few outcomes are known.
     """
     start = naive_utc(as_of) - pd.Timedelta(days=policy.retrain.holdout_days)
     judged = live.loc[live["ds"] >= start, ["series_id", "ds", "y", "y_hat", "naive"]].dropna()
-    if not comparable(judged, champion["lineage"]["selection"]["granularity"]):
+    if not comparable(judged, champion.lineage["selection"]["granularity"]):
         return None
     return Proof(
         benefit=benefit(judged, "naive", "y_hat", **terms_of(policy, champion)),
@@ -75,7 +109,7 @@ def naive(policy: Policy, champion: Issue, live: pd.DataFrame, as_of: datetime) 
     )
 
 
-def overshadow(judged: pd.DataFrame, version: int, terms: Mapping[str, Any]) -> Proof:
+def overshadow(judged: pd.DataFrame, version: int, terms: BenefitTerms) -> Proof:
     """The predecessor's forecasts (`other`) against those that were `served`; rows as of `shadowed`. Pure."""
     return Proof(
         benefit=benefit(judged, "other", "served", **terms),
@@ -88,8 +122,8 @@ def overshadow(judged: pd.DataFrame, version: int, terms: Mapping[str, Any]) -> 
 def shadowed(
     database: Database,
     store: Store,
-    served: Issue,
-    other: Issue,
+    served: VersionOfSeries,
+    other: VersionOfSeries,
     start: datetime,
     end: datetime,
     as_of: datetime,
@@ -104,15 +138,15 @@ def shadowed(
     with database.transaction() as transaction:
         rows = transaction.frame(
             "freshest_judged_predictions",
-            version_id=served["version_id"],
+            version_id=served.version_id,
             start=start,
             end_at=end,
             as_of=as_of,
             issued_from=issued_from or start,
         )
-    if not comparable(rows, served["lineage"]["selection"]["granularity"]):
+    if not comparable(rows, served.lineage["selection"]["granularity"]):
         return None
-    model = load_model(database, resolve(store, uri_of(other["name"], other["version"])))
+    model = load_model(database, resolve(store, uri_of(other.name, other.version)))
     parts = [_from(database, model, other, issue) for _, issue in rows.groupby(["issued_at", "cutoff"])]
     judged = rows.rename(columns={"y_hat": "served"}).merge(
         pd.concat(parts), on=["series_id", "ds", "cutoff"], how="inner"
@@ -125,9 +159,9 @@ def comparable(judged: pd.DataFrame, granularity: str) -> bool:
     return bool(judged["ds"].dt.normalize().nunique() >= GRANULARITIES[granularity].compared_least)
 
 
-def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
+def terms_of(policy: Policy, champion: VersionOfSeries) -> BenefitTerms:
     """What a benefit is measured in."""
-    selection = champion["lineage"]["selection"]
+    selection = champion.lineage["selection"]
     return {
         "unit": policy.costs.unit(selection["metric_type"]),
         "currency": policy.costs.currency,
@@ -136,14 +170,14 @@ def terms_of(policy: Policy, champion: Issue) -> dict[str, Any]:
     }
 
 
-def _from(database: Database, model: Any, version: Issue, issue: pd.DataFrame) -> pd.DataFrame:
+def _from(database: Database, model: Any, version: VersionOfSeries, issue: pd.DataFrame) -> pd.DataFrame:
     """`series_id, ds, cutoff, other` of one issue: the history as it was known when that was issued."""
     issued, cutoff = issue["issued_at"].iloc[0], issue["cutoff"].iloc[0]
-    lineage, as_of = version["lineage"], issued.to_pydatetime().replace(tzinfo=UTC)
+    lineage, as_of = version.lineage, issued.to_pydatetime().replace(tzinfo=UTC)
     observed = selection_history(database, Selection(**lineage["selection"]), as_of, series=lineage["series"])
     granularity = lineage["selection"]["granularity"]
     need = GRANULARITIES[granularity].least
     frame, _ = usable(observed[observed["ds"] <= cutoff], granularity, end=cutoff, need=need)
     frame = with_sources(database, frame, sets_of(lineage["recipe"]["params"]), as_of)
-    found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
-    return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})
+    forecasts: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
+    return forecasts[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})

@@ -1,10 +1,8 @@
 """Evidently's classic presets on a champion: its newest weeks against the same season a year earlier."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,7 +15,9 @@ from mlops.feature_store.build import selection_history, values
 from mlops.feature_store.sources import with_sources
 from mlops.feature_store.store import watched_of
 from mlops.files import whole_file, write_whole
+from mlops.monitoring.decide.shadow import VersionOfSeries
 from mlops.times import naive_utc
+from mlops.tracking.bridge.mirror import LiveVersion
 from mlops.tracking.registry import resolve
 from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
@@ -53,6 +53,11 @@ class PresetsPage:
     snapshot: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Champion(VersionOfSeries):
+    run_id: str
+
+
 def presets(
     database: Database, store: Store, features: tuple[str, ...], name: str, as_of: datetime, folder: Path
 ) -> PresetsPage:
@@ -67,21 +72,29 @@ def presets(
     windows = same_season(
         _forecasts(database, store, version, as_of),
         as_of,
-        GRANULARITIES[version["lineage"]["selection"]["granularity"]],
+        GRANULARITIES[version.lineage["selection"]["granularity"]],
     )
-    watched = watched_of(database, version["lineage"], features)
-    columns = [*(one.name for one in watched), "target", "prediction"]
+    watched = watched_of(database, version.lineage, features)
+    columns = [*(feature.name for feature in watched), "target", "prediction"]
     reference, current = (
         _featured(database, version, rows, watched, as_of)[columns] for rows in (windows.reference, windows.current)
     )
-    found = classic(reference, current, name=f"{name} v{version['version']}", as_of=as_of)
+    compared = classic(reference, current, name=f"{name} v{version.version}", as_of=as_of)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(html) as unfinished:
-        save_html(found.snapshot, unfinished)
-    write_whole(html.with_suffix(".json"), found.snapshot)
-    said = (windows.words, found.columns, found.drifted, found.left_out)
-    return PresetsPage(name, version["version"], *said, html, html.with_suffix(".json"))
+        save_html(compared.snapshot, unfinished)
+    write_whole(html.with_suffix(".json"), compared.snapshot)
+    return PresetsPage(
+        name,
+        version.version,
+        windows.words,
+        compared.columns,
+        compared.drifted,
+        compared.left_out,
+        html,
+        html.with_suffix(".json"),
+    )
 
 
 def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = DAILY) -> Windows:
@@ -107,30 +120,32 @@ def _between(rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> pd.D
     return rows[(rows["ds"] >= begin) & (rows["ds"] < end)]
 
 
-def _champion(database: Database, store: Store, name: str) -> Mapping[str, Any]:
-    found = resolve(store, f"models:/{name}@champion")
+def _champion(database: Database, store: Store, name: str) -> _Champion:
+    champion = resolve(store, f"models:/{name}@champion")
     with database.transaction() as transaction:
-        row = transaction.one("live_version", name=name, version=found.version)
-    if row is None or not trained_here(row["lineage"]):
-        why = "" if row is None else f": {why_not_here(row['lineage'])}"
+        row = transaction.one("live_version", of=LiveVersion, name=name, version=champion.version)
+    if row is None or not trained_here(row.lineage):
+        why = "" if row is None else f": {why_not_here(row.lineage)}"
         raise ModelNotFound(
-            f"the mirror knows no series of {found.uri}{why}; `mlops train` declares them, `mlops registry sync` reads"
-            " them"
+            f"the mirror knows no series of {champion.uri}{why}; `mlops train` declares them, `mlops registry sync`"
+            " reads them"
         )
-    return row
+    return _Champion(
+        version_id=row.version_id, name=row.name, version=row.version, lineage=row.lineage, run_id=champion.run_id
+    )
 
 
-def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_of: datetime) -> pd.DataFrame:
+def _forecasts(database: Database, store: Store, version: _Champion, as_of: datetime) -> pd.DataFrame:
     """The freshest forecast of every series and day that has come: of the backtest, and since then those served."""
-    key = {"version_id": version["version_id"], "as_of": as_of, "start": datetime(1970, 1, 1, tzinfo=UTC)}
-    granularity = GRANULARITIES[version["lineage"]["selection"]["granularity"]]
+    key = {"version_id": version.version_id, "as_of": as_of, "start": datetime(1970, 1, 1, tzinfo=UTC)}
+    granularity = GRANULARITIES[version.lineage["selection"]["granularity"]]
     with database.transaction() as transaction:
         served = transaction.frame(
             "freshest_predictions", **key, cycle=granularity.block_interval, steps=granularity.block
         )
     if served.empty:
-        raise NothingToDo(f"{version['name']} has forecast no day before {as_of:%Y-%m-%d}")
-    tested = read_run_table(store, version["run_id"], "backtest", lineage=version["lineage"])
+        raise NothingToDo(f"{version.name} has forecast no day before {as_of:%Y-%m-%d}")
+    tested = read_run_table(store, version.run_id, "backtest", lineage=version.lineage)
     tested = tested[tested["ds"] < served["ds"].min()].sort_values("cutoff", kind="stable")
     tested = tested.drop_duplicates(["series_id", "ds"], keep="last")
     columns = ["series_id", "ds", "cutoff", "y", "y_hat"]
@@ -140,17 +155,17 @@ def _forecasts(database: Database, store: Store, version: Mapping[str, Any], as_
 
 def _featured(
     database: Database,
-    version: Mapping[str, Any],
+    version: _Champion,
     rows: pd.DataFrame,
     features: tuple[FeatureDefinition, ...],
     as_of: datetime,
 ) -> pd.DataFrame:
     rows = rows.rename(columns={"y": "target", "y_hat": "prediction"}).reset_index(drop=True)
     if rows.empty:
-        return rows.reindex(columns=[*rows, *(one.name for one in features)])
-    lineage = version["lineage"]
-    selection, country = Selection(**lineage["selection"]), (lineage.get("recipe") or {}).get("country")
+        return rows.reindex(columns=[*rows, *(feature.name for feature in features)])
+    lineage = version.lineage
+    selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     observed = with_sources(database, observed, [FeatureSet("watched", selection, features)], as_of)
-    found: pd.DataFrame = values(observed, rows, features, country, selection)
-    return found
+    featured: pd.DataFrame = values(observed, rows, features, country, selection)
+    return featured

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pandas as pd
 
+from mlops.domain.canonical import JsonObject
 from mlops.domain.findings import Finding, Findings
 from mlops.monitoring.evidently.widgets import AND, widgets
 
@@ -81,7 +81,7 @@ def save_html(snapshot_json: str, path: str | Path) -> None:
         Snapshot.loads(json.dumps(laid_out(json.loads(snapshot_json)))).save_html(str(path))
 
 
-def laid_out(document: Mapping[str, Any]) -> dict[str, Any]:
+def laid_out(document: JsonObject) -> JsonObject:
     """A snapshot with the widgets of its page, whichever version stored it; what is none of ours stays as it is."""
     results = document["metric_results"].values()
     if not all(result["metric_value_location"]["metric"]["params"]["type"] == OURS for result in results):
@@ -89,10 +89,10 @@ def laid_out(document: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps({**document, "widgets": widgets(document)})
     place = f"{document['name']} {document['timestamp']}"
     ids: dict[str, str] = {}
-    found: dict[str, Any] = json.loads(
-        WIDGET_ID.sub(lambda one: ids.setdefault(one[0], _number(place, len(ids))), text)
+    numbered: JsonObject = json.loads(
+        WIDGET_ID.sub(lambda number: ids.setdefault(number[0], _number(place, len(ids))), text)
     )
-    return found
+    return numbered
 
 
 def _run(report: Report, numbers: Mapping[str, float], as_of: datetime, name: str) -> Snapshot:

@@ -4,9 +4,10 @@ A metric of Evidently brings a widget of its own, as wide as the page: forty num
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from mlops.domain.canonical import JsonObject
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports what numpy and litestar have deprecated
@@ -78,57 +79,57 @@ class _Metric:
     failed: bool
 
 
-def widgets(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+def widgets(document: JsonObject) -> list[JsonObject]:
     """The widgets of a snapshot's page, as JSON: counters, what drifted in words, a table per kind, other numbers.
 
     Kinds of which a finding drifted come first, and in a table such findings.
     """
-    found = [_metric(result) for result in document["metric_results"].values()]
-    return [one.dict() for one in _laid_out(found, document["metadata"])]
+    metrics = [_metric(result) for result in document["metric_results"].values()]
+    return [widget.dict() for widget in _laid_out(metrics, document["metadata"])]
 
 
-def _laid_out(found: Sequence[_Metric], metadata: Mapping[str, Any]) -> Iterator[BaseWidgetInfo]:
-    known = {one.name: one for one in found}
+def _laid_out(metrics: Sequence[_Metric], metadata: JsonObject) -> Iterator[BaseWidgetInfo]:
+    known = {metric.name: metric for metric in metrics}
     counters = [CounterData(words, _shown(known[name].value, name)) for name, words in FIRST.items() if name in known]
     if counters:
         yield counter(counters=counters)
     drifted, blank = _words(metadata.get("drifted"), AND), _words(metadata.get("not_judged"), "; ")
-    said = "".join(f"- {one}\n" for one in drifted) or "Nothing is above its limit.\n"
-    yield text_widget(text=said + (f"\nNot judged: {', '.join(blank)}.\n" if blank else ""), title="What drifted")
-    of_kind = {kind: sorted((one for one in found if _kind(one) == kind), key=_clearest_first) for kind in KINDS}
-    for kind, rows in sorted(of_kind.items(), key=lambda item: not any(one.failed for one in item[1])):
+    lines = "".join(f"- {sentence}\n" for sentence in drifted) or "Nothing is above its limit.\n"
+    yield text_widget(text=lines + (f"\nNot judged: {', '.join(blank)}.\n" if blank else ""), title="What drifted")
+    of_kind = {kind: sorted((row for row in metrics if _kind(row) == kind), key=_clearest_first) for kind in KINDS}
+    for kind, rows in sorted(of_kind.items(), key=lambda item: not any(row.failed for row in item[1])):
         if rows:
             yield table_data(
                 title=": ".join(KINDS[kind]),
                 column_names=["statistic", "what it is", "value", "limit", ""],
-                data=[_row(one) for one in rows],
+                data=[_row(row) for row in rows],
             )
-    numbers = [one for one in found if _kind(one) not in KINDS]
+    numbers = [metric for metric in metrics if _kind(metric) not in KINDS]
     if numbers:
         order = {name: place for place, name in enumerate(NUMBERS)}
-        numbers.sort(key=lambda one: (order.get(one.name, len(order)), one.name))
+        numbers.sort(key=lambda number: (order.get(number.name, len(order)), number.name))
         yield table_data(
             title="Numbers of the week",
             column_names=["number", "what it is", "value"],
-            data=[(one.name, _meaning(one.name), _shown(one.value, one.name)) for one in numbers],
+            data=[(number.name, _meaning(number.name), _shown(number.value, number.name)) for number in numbers],
         )
 
 
-def _metric(result: Mapping[str, Any]) -> _Metric:
+def _metric(result: JsonObject) -> _Metric:
     tests = result["tests"]
     limit = tests[0]["test_config"].get("threshold") if tests else None
     failed = any(test["status"] == "FAIL" for test in tests)
     return _Metric(result["display_name"], float(result["value"]), limit, failed)
 
 
-def _row(one: _Metric) -> tuple[str, ...]:
-    subject = one.name.removeprefix(_kind(one)).removeprefix(".") or "overall"
-    limit = "none" if one.limit is None else _shown(one.limit)
-    verdict = "drifted" if one.failed else "" if one.limit is None else "within its limit"
+def _row(metric: _Metric) -> tuple[str, ...]:
+    subject = metric.name.removeprefix(_kind(metric)).removeprefix(".") or "overall"
+    limit = "none" if metric.limit is None else _shown(metric.limit)
+    verdict = "drifted" if metric.failed else "" if metric.limit is None else "within its limit"
     return (
         subject,
-        SUBJECTS.get(one.name.partition("[")[0], OF_KIND.get(_kind(one), "")),
-        _shown(one.value),
+        SUBJECTS.get(metric.name.partition("[")[0], OF_KIND.get(_kind(metric), "")),
+        _shown(metric.value),
         limit,
         verdict,
     )
@@ -139,12 +140,12 @@ def _meaning(name: str) -> str:
     return NUMBERS.get(name) or (f"of these about {KINDS[kind][0].lower()}" if kind in KINDS else "")
 
 
-def _kind(one: _Metric) -> str:
-    return one.name.partition("[")[0].partition(".")[0]
+def _kind(metric: _Metric) -> str:
+    return metric.name.partition("[")[0].partition(".")[0]
 
 
-def _clearest_first(one: _Metric) -> tuple[bool, float, str]:
-    return not one.failed, -(one.value / one.limit if one.limit else 0.0), one.name
+def _clearest_first(metric: _Metric) -> tuple[bool, float, str]:
+    return not metric.failed, -(metric.value / metric.limit if metric.limit else 0.0), metric.name
 
 
 def _shown(value: float, name: str = "") -> str:
@@ -158,4 +159,4 @@ def _words(listed: object, between: str) -> list[str]:
     """Metadata as `snapshot` joins them; lists are those of earlier versions."""
     if isinstance(listed, str):
         listed = listed.split(between)
-    return [str(one) for one in listed if one] if isinstance(listed, list) else []
+    return [str(text) for text in listed if text] if isinstance(listed, list) else []

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,37 @@ __all__ = ["ACTIONS", "Backtest", "backtest_monitor"]
 ACTIONS = {"investigate_data": "investigate the data", "prove": "try a refit", "watch": "watch", "none": "nothing"}
 """What an alarm asks for, in words; the most urgent first."""
 MOSTLY_CALM = 0.25  # of the weeks in alarm: what is found beyond them is then hardly disturbed
+
+
+class WeekDocument(TypedDict):
+    """A week of the replay at the policy's budget; `drifted` are findings."""
+
+    end: pd.Timestamp
+    action: str
+    needs_person: bool
+    loss: float
+    drifted: list[dict[str, object]]
+
+
+BacktestDocument = TypedDict(
+    "BacktestDocument",
+    {
+        "title": str,
+        "source": str,
+        "fitted_from": pd.Timestamp,
+        "from": pd.Timestamp,
+        "to": pd.Timestamp,
+        "weeks": int,
+        "currency": str | None,
+        "policy_budget": float,
+        "changes_per_year": float,
+        "budgets": list[dict[str, object]],
+        "best": dict[str, object] | None,
+        "checks": list[WeekDocument],
+        "usual_loss": float,
+    },
+)
+"""A backtest as data: each budget as `AtBudget` without its weeks, the best as `Best`, None where nothing is priced."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +95,7 @@ class Backtest:
         count = self.question.changes_per_year
         return f"{_number(count)} true {'change' if count == 1 else 'changes'}"
 
-    def said(self) -> str:
+    def scope(self) -> str:
         """What was replayed, on what."""
         case = self.case
         first = case.history[case.spec.time].min()
@@ -76,7 +107,7 @@ class Backtest:
     def summary(self) -> Iterator[str]:
         """The replay at the policy's budget in sentences."""
         now, rate = self.now, self.now.rate
-        people = sum(one.needs_person for one in now.episodes)
+        people = sum(episode.needs_person for episode in now.episodes)
         yield (
             f"At the policy's budget of {_alarms(self.budget)} a year it would have had {_alarms(rate.count)}:"
             f" {rate.per_year:.1f} a year (95 % interval {rate.low:.1f} to {rate.high:.1f}), {people} for a person."
@@ -116,14 +147,18 @@ class Backtest:
 
     def _rests_on(self) -> str:
         budgets = self.tradeoff.budgets
-        excess = [one.excess for one in budgets[0].found if CHANGES[one.change].avoidable and one.excess is not None]
+        excess = [
+            detection.excess
+            for detection in budgets[0].found
+            if CHANGES[detection.change].avoidable and detection.excess is not None
+        ]
         return (
             f"Waiting is priced at what errors cost more under a target's change, {np.mean(excess):,.2f}"
             f" {self.currency} a week, until it is found and for {WATCHED_WEEKS} weeks at most. Alarms of the replay"
             " count as false, though some may have been true."
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> BacktestDocument:
         """Everything as data."""
         case = self.case
         return {
@@ -136,9 +171,9 @@ class Backtest:
             "currency": self.currency or None,
             "policy_budget": self.budget,
             "changes_per_year": self.question.changes_per_year,
-            "budgets": [_at(one, priced=self.priced) for one in self.tradeoff.budgets],
+            "budgets": [_at(budget, priced=self.priced) for budget in self.tradeoff.budgets],
             "best": asdict(self.tradeoff.best) if self.priced else None,
-            "checks": [_check(one, loss) for one, loss in zip(self.now.weeks, self.losses, strict=True)],
+            "checks": [_check(week, loss) for week, loss in zip(self.now.weeks, self.losses, strict=True)],
             "usual_loss": self.usual_loss,
         }
 
@@ -152,7 +187,7 @@ def backtest_monitor(
     per_change: int = 10,
     changes_per_year: float = 1.0,
     seed: int = 0,
-    told: Progress = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> Backtest:
     """Replay a case at the policy's budget and at others; the same arguments give the same numbers."""
     question = Question(
@@ -166,7 +201,7 @@ def backtest_monitor(
     )
     losses = tuple(_loss(case, case.between(case.end(week) - WEEK, case.end(week))) for week in range(case.weeks))
     return Backtest(
-        case, policy.drift.alarms_per_year, question, tradeoff(question, told), losses, _loss(case, case.history)
+        case, policy.drift.alarms_per_year, question, tradeoff(question, progress), losses, _loss(case, case.history)
     )
 
 
@@ -177,17 +212,17 @@ def _loss(case: Case, rows: pd.DataFrame) -> float:
     return float(np.nanmean(size)) if np.isfinite(size).any() else math.nan
 
 
-def _at(one: AtBudget, *, priced: bool) -> dict[str, Any]:
+def _at(one: AtBudget, *, priced: bool) -> dict[str, object]:
     """A budget without its weeks, which only that of the policy shows, and without costs that nobody set."""
     left_out = {"weeks"} if priced else {"weeks", "review", "total", "best_in"}
-    found = {name: value for name, value in asdict(one).items() if name not in left_out}
+    shown: dict[str, object] = {name: value for name, value in asdict(one).items() if name not in left_out}
     if not priced:
-        found["found"] = [{**change, "excess": None} for change in found["found"]]
-    return found
+        shown["found"] = [{**asdict(change), "excess": None} for change in one.found]
+    return shown
 
 
-def _check(week: ReplayedWeek, loss: float) -> dict[str, Any]:
-    drifted = [asdict(one) for one in week.findings.details if one.drifted]
+def _check(week: ReplayedWeek, loss: float) -> WeekDocument:
+    drifted = [asdict(finding) for finding in week.findings.details if finding.drifted]
     return {"end": week.end, "action": week.action, "needs_person": week.needs_person, "loss": loss, "drifted": drifted}
 
 
@@ -206,5 +241,5 @@ def _as_good(budgets: tuple[float, ...]) -> str:
 
 
 def _listed(budgets: tuple[float, ...]) -> str:
-    *most, last = (f"{one:g}" for one in budgets)
+    *most, last = (f"{budget:g}" for budget in budgets)
     return f"{', '.join(most)} and {last}" if most else last

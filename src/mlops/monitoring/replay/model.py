@@ -1,11 +1,9 @@
 """A registered model's history to be replayed: honest forecasts of its past, on what was recorded by a time."""
 
 import math
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
@@ -13,13 +11,14 @@ from mlops.db import Database
 from mlops.domain.features import FeatureSet, Selection
 from mlops.domain.findings import FEWEST_DAYS, Findings
 from mlops.domain.granularity import GRANULARITIES, Granularity
-from mlops.domain.lineage import trained_here, why_not_here
+from mlops.domain.lineage import LineageDocument, trained_here, why_not_here
 from mlops.errors import NothingToDo, Refused
 from mlops.evaluation.backtest import Candidate, Newest, fit_and_forecast, origins, with_outcomes
 from mlops.feature_store.build import selection_history, values
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.feature_store.store import watched_of
 from mlops.features.definitions import sources_of
+from mlops.monitoring.decide.challenge import recipe_arguments
 from mlops.monitoring.detect.monitor import MonitorSpec
 from mlops.monitoring.detect.slices import Slice, choose_slices
 from mlops.monitoring.replay.replay import Case, Progress, refuse_short, split
@@ -29,6 +28,7 @@ from mlops.panels.from_frame import Panels
 from mlops.policy import Policy
 from mlops.series.quality import usable
 from mlops.times import aware_utc, naive_utc
+from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.runs import read_run_table
 from mlops.tracking.store import Store
@@ -85,18 +85,18 @@ def of_model(
     uri: str,
     reach: Reach,
     as_of: datetime,
-    told: Progress = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[Case, Selection]:
     """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
 
-    `told` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
+    `progress` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
     """
     version = resolve(store, uri)
     lineage = _lineage(database, version)
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
-    forecasts = _anew(database, observed, lineage, reach, as_of, told) if own is None else own
+    forecasts = _anew(database, observed, lineage, reach, as_of, progress) if own is None else own
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
@@ -116,29 +116,27 @@ def of_model(
 
 def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple[Slice, ...]:
     """The parts of the series that a check judges, too."""
-    series = [int(one) for one in baseline["series_id"].unique()]
+    series = [int(series_id) for series_id in baseline["series_id"].unique()]
     with database.transaction() as transaction:
         places = transaction.frame("series_slices", series_ids=series, by=list(policy.slices.by))
     return choose_slices(places, baseline, policy.slices)
 
 
-def _lineage(database: Database, version: ModelVersion) -> dict[str, Any]:
+def _lineage(database: Database, version: ModelVersion) -> LineageDocument:
     """The lineage as it was anchored, whatever the model says now."""
-    with database.transaction() as transaction:
-        row = transaction.one("live_version", name=version.name, version=version.version)
-    if row is None or row["created_at"] != version.created_at:
+    row = live_version(database, version)
+    if row is None:
         raise NothingToDo(f"{version.uri} is not in the mirror; run `mlops registry sync`")
-    lineage: dict[str, Any] = row["lineage"] or {}
-    if not trained_here(lineage):
-        why = row["lineage_problem"] or why_not_here(lineage)
+    if not trained_here(row.lineage):
+        why = row.lineage_problem or why_not_here(row.lineage)
         raise Refused(
             f"the recipe of {version.uri} is not known: {why}; put its forecasts and outcomes in a file and use --file"
         )
-    return lineage
+    return row.lineage
 
 
 def _own(
-    store: Store, version: ModelVersion, lineage: Mapping[str, Any], reach: Reach, as_of: datetime
+    store: Store, version: ModelVersion, lineage: LineageDocument, reach: Reach, as_of: datetime
 ) -> pd.DataFrame | None:
     """The freshest forecasts of the version's backtest, if they are long enough and no younger than `as_of`."""
     if datetime.fromisoformat(lineage["as_of"]) > as_of:
@@ -154,10 +152,10 @@ def _own(
 def _anew(
     database: Database,
     observed: pd.DataFrame,
-    lineage: Mapping[str, Any],
+    lineage: LineageDocument,
     reach: Reach,
     as_of: datetime,
-    told: Progress,
+    progress: Progress,
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
@@ -172,19 +170,14 @@ def _anew(
     cutoffs = origins(Panels.of(frame, granularity.name), count, every=steps, horizon=steps)
     refuse_short(len(cutoffs) * issue_days, reach.weeks)
     refit = max(1, round(reach.refit * 7 / issue_days))
-    asked = Candidate("model", recipe["kind"], _arguments(recipe))
+    asked = Candidate("model", recipe["kind"], recipe_arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    columns = sorted({column for one in sets for column in sources_of(one)})
+    columns = sorted({column for feature_set in sets for column in sources_of(feature_set)})
     panels = Panels.of(frame, granularity.name, sources=columns)
-    for one in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
-        done.append(one.forecasts)
-        told(len(done), fits)
+    for issue in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
+        done.append(issue.forecasts)
+        progress(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
-
-
-def _arguments(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    events = {"events": recipe["events"]} if recipe.get("events") else {}
-    return {**recipe["params"], "country": recipe["country"], "horizon": recipe["horizon"], **events}
 
 
 def _freshest(forecasts: pd.DataFrame) -> pd.DataFrame:

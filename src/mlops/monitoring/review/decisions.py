@@ -1,13 +1,13 @@
 """What people decided and what came of it, as a review tells it: savings, promises kept, alarms. Times are UTC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 __all__ = [
     "Alarm",
     "AlarmBudget",
+    "AlarmRow",
     "Decided",
     "OpenAlert",
     "Promise",
@@ -125,6 +125,32 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRow:
+    """An alarm with everything that became of it; `over` says that a later check did not find it any more."""
+
+    model: str
+    began: datetime
+    last: datetime
+    checks: int
+    called: bool
+    over: bool
+    promoted: bool
+    accepted: bool
+    dismissed: bool
+
+    @property
+    def verdict(self) -> str:
+        """A promotion says more than a dismissal before it, and that more than an acceptance that came to nothing."""
+        if self.promoted:
+            return "acted"
+        if self.dismissed:
+            return "dismissed"
+        if self.accepted:
+            return "accepted"
+        return "nothing" if self.over else "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmBudget:
     """False alarms of the calendar year that began at `since`, against what the policy allows for all its models."""
 
@@ -160,41 +186,33 @@ def year_of(as_of: datetime) -> datetime:
     return datetime(as_of.year, 1, 1, tzinfo=UTC)
 
 
-def budget(rows: Sequence[Mapping[str, Any]], as_of: datetime, *, models: int, per_model: float) -> AlarmBudget:
+def budget(rows: Sequence[AlarmRow], as_of: datetime, *, models: int, per_model: float) -> AlarmBudget:
     """What the alarms of `review_alarms` have spent of what `models` models may have in a year.
 
     An alarm is spent when somebody dismissed it, or when it is over and nobody did anything: it called for nothing. It
     is justified when a version was promoted or rolled back because of it, or when somebody accepted it. One that is
     neither yet is open.
     """
-    alarms = tuple(_alarm(row) for row in rows)
-    verdicts = [one.verdict for one in alarms]
+    alarms = tuple(
+        Alarm(
+            model=row.model,
+            began=row.began,
+            last=row.last,
+            checks=row.checks,
+            called=row.called,
+            verdict=row.verdict,
+        )
+        for row in rows
+    )
+    verdicts = [alarm.verdict for alarm in alarms]
     return AlarmBudget(
         since=year_of(as_of),
         per_model=per_model,
         allowed=models * per_model,
-        spent=sum(one.false for one in alarms),
+        spent=sum(alarm.false for alarm in alarms),
         dismissed=verdicts.count("dismissed"),
         without_consequence=verdicts.count("nothing"),
         justified=verdicts.count("acted") + verdicts.count("accepted"),
         open=verdicts.count("open"),
         alarms=alarms,
     )
-
-
-def _alarm(row: Mapping[str, Any]) -> Alarm:
-    names = ("model", "began", "last", "checks", "called")
-    return Alarm(**{name: row[name] for name in names}, verdict=_verdict(row))
-
-
-def _verdict(row: Mapping[str, Any]) -> str:
-    """A promotion says more than a dismissal before it, and that more than an acceptance that came to nothing."""
-    for verdict, holds in (
-        ("acted", row["promoted"]),
-        ("dismissed", row["dismissed"]),
-        ("accepted", row["accepted"]),
-        ("nothing", row["over"]),
-    ):
-        if holds:
-            return verdict
-    return "open"

@@ -59,7 +59,7 @@ class Version:
     trained_to: datetime | None
     registered_at: datetime
     wape: float | None
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

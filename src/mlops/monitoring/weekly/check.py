@@ -6,9 +6,8 @@ old at most once in the time of a holdout. It needs forecasting, and no training
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
@@ -23,9 +22,9 @@ from mlops.monitoring.decide.costs import benefit
 from mlops.monitoring.decide.recommend import advise, recommend
 from mlops.monitoring.decide.shadow import comparable, naive, predecessor, recent, terms_of
 from mlops.monitoring.detect.intervals import interval_inflation
-from mlops.monitoring.detect.skill import against_backtest
+from mlops.monitoring.detect.performance_drift import against_backtest
 from mlops.monitoring.weekly.change import changepoint, in_units
-from mlops.monitoring.weekly.history import KnownForecasts, VersionHistory
+from mlops.monitoring.weekly.history import KnownForecasts, ServedVersion, VersionHistory
 from mlops.monitoring.weekly.monitor import JudgedWeek
 from mlops.monitoring.weekly.record import WeeklyCheck
 from mlops.monitoring.weekly.staleness import staleness
@@ -38,32 +37,38 @@ LOOK_BACK = timedelta(weeks=12)  # of the backtest that the loss since is held a
 NEWEST = 4  # weeks whose outcomes say how wide intervals should be
 
 
+@dataclass(frozen=True, slots=True)
+class _SeriesName:
+    series_id: int
+    name: str
+
+
 def check_version(
     database: Database, store: Store, policy: Policy, history: VersionHistory, as_of: datetime
 ) -> WeeklyCheck:
     """What was known of the version at `as_of` (aware), judged; what can't be judged says why."""
     version = history.version
-    if not trained_here(version["lineage"]):
+    if not trained_here(version.lineage):
         why = "its lineage names no recipe and no series; register models with `mlops train`"
-        if trained_from_file(version["lineage"]):
+        if trained_from_file(version.lineage):
             ingest = "bring them in with `mlops series ingest` and train on those"
-            why = f"{why_not_here(version['lineage'])}; {ingest}"
+            why = f"{why_not_here(version.lineage)}; {ingest}"
         return WeeklyCheck(
             version, as_of, Findings(), _of_champion(version, Recommendation("watch", (why,))), {}, "unjudged", why
         )
     known = history.known(as_of)
-    faults = staleness(database, version, known.last, as_of)
+    faults = staleness(database, version, known.span, as_of)
     if known.live.empty:
         return _nothing_past(version, as_of, faults, policy)
     try:
         weeks = list(history.weeks(known))
     except HistoryTooShort as error:
         return _too_short(database, store, policy, history, known, faults, error)
-    found = _in_words(database, history, known, (*weeks[-1].findings.details, *faults))
-    weeks[-1] = replace(weeks[-1], findings=Findings.of(found))
+    findings = _in_words(database, history, known, (*weeks[-1].findings.details, *faults))
+    weeks[-1] = replace(weeks[-1], findings=Findings.of(findings))
     state, problem = _state(weeks[-1], history.granularity)
     advice: Recommendation | None = None
-    if version["alias"] == "champion":
+    if version.alias == "champion":
         advice = _advised(database, store, policy, history, known, weeks, labels_missing=state == "unlabelled")
     measured = _measured(policy, history, known, weeks[-1])
     compared = _compared(database, policy, history, known)
@@ -80,31 +85,30 @@ def _state(newest: JudgedWeek, granularity: Granularity) -> tuple[str, str]:
     return "judged", ""
 
 
-def _nothing_past(
-    version: Mapping[str, Any], as_of: datetime, faults: Sequence[Finding], policy: Policy
-) -> WeeklyCheck:
+def _nothing_past(version: ServedVersion, as_of: datetime, faults: Sequence[Finding], policy: Policy) -> WeeklyCheck:
     """The check of a version that has forecast nothing yet, or nothing for the weeks that are looked at."""
-    why, found = "none of its forecasts is of a day that is past", Findings(tuple(faults))
-    advice = recommend([found], policy.terms) if found.calls else Recommendation("none", (why,))
-    return WeeklyCheck(version, as_of, found, _of_champion(version, advice), {}, "unjudged", why)
+    why, findings = "none of its forecasts is of a day that is past", Findings(tuple(faults))
+    advice = recommend([findings], policy.terms) if findings.calls else Recommendation("none", (why,))
+    return WeeklyCheck(version, as_of, findings, _of_champion(version, advice), {}, "unjudged", why)
 
 
 def _in_words(
     database: Database, history: VersionHistory, known: KnownForecasts, found: Sequence[Finding]
 ) -> tuple[Finding, ...]:
-    """The findings of a week with names of series, changes in units, and missing forecasts told from broken data.
+    """The findings of a week with names of series, changes in units, and missing forecasts kept apart from broken data.
 
     What the monitors look at are forecasts, so rows that did not come were not forecast; of a series that has sent
     nothing the fault is the data's.
     """
-    version, series = history.version, list(history.version["lineage"]["series"])
+    version, series = history.version, list(history.version.lineage["series"])
     with database.transaction() as transaction:
-        names = {str(row["series_id"]): row["name"] for row in transaction.rows("names_of_series", series_ids=series)}
-    silent = {one.subject for one in found if one.kind == "data" and one.place}
-    told = [_of_service(one, names, silent) for one in found]
-    rows, unit = history.featured(known), version["unit"] or ""
+        series_names = transaction.rows("names_of_series", of=_SeriesName, series_ids=series)
+    names = {str(row.series_id): row.name for row in series_names}
+    silent = {finding.subject for finding in found if finding.kind == "data" and finding.place}
+    named = [_of_service(finding, names, silent) for finding in found]
+    rows, unit = history.featured(known), version.unit or ""
     words = {feature.name: feature.description for feature in history.watched}
-    return in_units(told, history.baseline, rows, unit, history.slices, words)
+    return in_units(named, history.baseline, rows, unit, history.slices, words)
 
 
 def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:
@@ -136,14 +140,14 @@ def _too_short(
         f"drift can't be judged: the backtest covers {error.got} days, {error.need} are needed;"
         " train with more weeks in [backtest]"
     )
-    found = Findings(tuple(faults))
+    findings = Findings(tuple(faults))
     advice: Recommendation | None = None
-    if version["alias"] == "champion":
-        advice = _recommended(database, store, policy, history, known, [found])
+    if version.alias == "champion":
+        advice = _recommended(database, store, policy, history, known, [findings])
         if advice.action not in ("rollback", "investigate_data"):
             advice = Recommendation("watch", (why,))
     rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
-    return WeeklyCheck(version, as_of, found, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
+    return WeeklyCheck(version, as_of, findings, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
 
 
 def _advised(
@@ -157,8 +161,8 @@ def _advised(
     labels_missing: bool,
 ) -> Recommendation:
     """What the champion's weeks call for, and since when its errors are larger."""
-    found, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
-    advice = _recommended(database, store, policy, history, known, found, newest=rows, labels_missing=labels_missing)
+    findings, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
+    advice = _recommended(database, store, policy, history, known, findings, newest=rows, labels_missing=labels_missing)
     return replace(advice, onset=_onset(advice, history.baseline, history.featured(known)))
 
 
@@ -176,7 +180,7 @@ def _recommended(
     """Ask for the proofs that may matter, in the order of the rules, and recommend."""
     champion, as_of = history.version, known.as_of
     before = recent(database, policy, champion, as_of)
-    stood_in_for = before if before is not None and before["stands_in"] else None
+    stood_in_for = before if before is not None and before.stands_in else None
     return advise(
         weeks,
         policy.terms,
@@ -184,18 +188,18 @@ def _recommended(
         challenge=lambda: challenge(database, store, policy, champion, as_of, stood_in_for),
         old=lambda: _is_due(database, policy, champion, as_of),
         naive=lambda: naive(policy, champion, known.live, as_of),
-        stands_in_for=None if stood_in_for is None else stood_in_for["version"],
+        stands_in_for=None if stood_in_for is None else stood_in_for.version,
         widening=None if newest is None else interval_inflation(newest),
         labels_missing=labels_missing,
     )
 
 
-def _is_due(database: Database, policy: Policy, champion: Mapping[str, Any], as_of: datetime) -> bool:
+def _is_due(database: Database, policy: Policy, champion: ServedVersion, as_of: datetime) -> bool:
     """Whether a champion is so old that it is challenged without drift, and was not within a holdout's time."""
-    trained_to = champion["trained_to"]
+    trained_to = champion.trained_to
     if trained_to is None or as_of - trained_to <= timedelta(days=policy.recommend.max_age_days):
         return False
-    key = {"version_id": champion["version_id"], "as_of": as_of}
+    key = {"version_id": champion.version_id, "as_of": as_of}
     with database.transaction() as transaction:
         return not transaction.value("proof_made_within", **key, days=policy.retrain.holdout_days)
 
@@ -204,17 +208,16 @@ def _compared(
     database: Database, policy: Policy, history: VersionHistory, known: KnownForecasts
 ) -> tuple[Benefit | None, int | None]:
     """What a version that is no champion would have saved on the days that both forecast, and the champion's id."""
-    version, champion = history.version, history.version["champion_id"]
-    if version["alias"] == "champion" or champion is None:
+    version, champion = history.version, history.version.champion_id
+    if version.alias == "champion" or champion is None:
         return None, None
-    theirs = (
-        VersionHistory(database, history.store, policy, {**version, "version_id": champion}).known(known.as_of).live
-    )
+    in_its_place = VersionHistory(database, history.store, policy, replace(version, version_id=champion))
+    theirs = in_its_place.known(known.as_of).live
     judged = known.live[["series_id", "ds", "y", "y_hat"]].merge(
         theirs[["series_id", "ds", "y_hat"]].rename(columns={"y_hat": "champion"}), on=["series_id", "ds"]
     )
     judged = judged.dropna()
-    if not comparable(judged, version["lineage"]["selection"]["granularity"]):
+    if not comparable(judged, version.lineage["selection"]["granularity"]):
         return None, None
     return benefit(judged, "y_hat", "champion", **terms_of(policy, version)), champion
 
@@ -222,18 +225,18 @@ def _compared(
 def _measured(policy: Policy, history: VersionHistory, known: KnownForecasts, newest: JudgedWeek) -> dict[str, float]:
     """The week's values by name, as docs/how-to/monitor.md tells them."""
     baseline, live = history.baseline, history.featured(known)
-    found = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
+    measured = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
     if history.monitor.estimate is not None and len(newest.rows):
         expected = history.monitor.estimate.wape(newest.rows, policy.recommend.confidence)
-        found |= {
+        measured |= {
             "expected_wape": expected.value,
             "expected_wape_low": expected.low,
             "expected_wape_high": expected.high,
         }
     ratio = against_backtest(baseline, live, policy.recommend.confidence)
     if ratio is not None:
-        found |= {"loss_ratio": ratio.value, "loss_ratio_low": ratio.low, "loss_ratio_high": ratio.high}
-    return found
+        measured |= {"loss_ratio": ratio.value, "loss_ratio_low": ratio.low, "loss_ratio_high": ratio.high}
+    return measured
 
 
 def _week(rows: pd.DataFrame) -> dict[str, float]:
@@ -254,5 +257,5 @@ def _onset(found: Recommendation, baseline: pd.DataFrame, live: pd.DataFrame) ->
     return None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
 
 
-def _of_champion(version: Mapping[str, Any], advice: Recommendation) -> Recommendation | None:
-    return advice if version["alias"] == "champion" else None
+def _of_champion(version: ServedVersion, advice: Recommendation) -> Recommendation | None:
+    return advice if version.alias == "champion" else None

@@ -1,12 +1,11 @@
 """The monitoring job: every served version is checked, and what is found recorded; one that breaks stops no other."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from mlops import parallel
 from mlops.config import Settings
@@ -16,7 +15,7 @@ from mlops.domain.canonical import one_line
 from mlops.domain.findings import Benefit, Findings, Recommendation
 from mlops.files import whole_file
 from mlops.monitoring.weekly.check import check_version
-from mlops.monitoring.weekly.history import VersionHistory
+from mlops.monitoring.weekly.history import ServedVersion, VersionHistory
 from mlops.monitoring.weekly.record import WeeklyCheck, record, record_failure
 from mlops.policy import Policy
 from mlops.tracking.runs import attach_check
@@ -74,7 +73,7 @@ def run_checks(
     done: Done = lambda _: None,
     histories: Histories | None = None,
 ) -> list[CheckResult]:
-    """Check every served version on what was known at `as_of`, by name, champions first; `done` is told of each.
+    """Check every served version on what was known at `as_of`, by name, champions first; `done` is called with each.
 
     One that can't be checked is `failed` and stops no other. Repeating it for the same time changes nothing that was
     written, unless data came or the policy changed; several processes at once write the same. Who checks week after
@@ -99,13 +98,13 @@ def replay(
     """
     with database.transaction() as transaction:
         transaction.run("close_recommendations_of_replaced")
-        versions = transaction.rows("served_versions", as_of=times[-1])
-    found: dict[int, list[CheckResult]] = {}
+        versions = transaction.rows("served_versions", of=ServedVersion, as_of=times[-1])
+    by_version: dict[int, list[CheckResult]] = {}
     for number, checks in _all(database, store, policy, times, versions, {} if histories is None else histories):
-        found[number] = checks
-        for one in checks:
-            done(one)
-    return [found[number][place] for place in range(len(times)) for number in range(len(versions))]
+        by_version[number] = checks
+        for check in checks:
+            done(check)
+    return [by_version[number][place] for place in range(len(times)) for number in range(len(versions))]
 
 
 def drill_down(database: Database, checked: CheckResult, folder: Path) -> Path:
@@ -138,23 +137,23 @@ def _all(
     store: Store,
     policy: Policy,
     times: Sequence[datetime],
-    versions: Sequence[Mapping[str, Any]],
+    versions: Sequence[ServedVersion],
     histories: Histories,
 ) -> Iterator[tuple[int, list[CheckResult]]]:
     if len(versions) < FEW or Settings().parallel == "serial":
         for number, version in enumerate(versions):
-            history = histories.setdefault(version["version_id"], VersionHistory(database, store, policy, version))
+            history = histories.setdefault(version.version_id, VersionHistory(database, store, policy, version))
             history.version = version  # its aliases may have moved since
             checks = _life(database, store, policy, times, history)
-            if any(one.state == "failed" for one in checks):
-                del histories[version["version_id"]]  # it may have broken in the middle
+            if any(check.state == "failed" for check in checks):
+                del histories[version.version_id]  # it may have broken in the middle
             yield number, checks
         return
     place = _Place(database.url, store.uri, store.artifacts.parent, policy, tuple(times))
     yield from parallel.jobs(_elsewhere, versions, shared=place)
 
 
-def _elsewhere(place: _Place, version: Mapping[str, Any]) -> list[CheckResult]:
+def _elsewhere(place: _Place, version: ServedVersion) -> list[CheckResult]:
     database, store = _opened(place.database, place.store, place.home)
     return _life(database, store, place.policy, place.times, VersionHistory(database, store, place.policy, version))
 
@@ -176,43 +175,40 @@ def _checked(database: Database, store: Store, policy: Policy, history: VersionH
     """A check that is recorded, or why there is none."""
     version = history.version
     try:
-        return _recorded(database, store, policy, check_version(database, store, policy, history, as_of))
+        check = check_version(database, store, policy, history, as_of)
+        number, standing = record(database, policy, check)
+        _attach(database, store, check)
+        since = None
+        if number is not None:
+            with database.transaction() as transaction:
+                since = transaction.value("recommendation_stands_since", recommendation_id=number)
+        return _result(check, number, standing, since)
     except Exception as error:  # one version that can't be checked stops no other
         if explained(error) is None:
-            log.exception("the check of %s version %s broke", version["name"], version["version"])
+            log.exception("the check of %s version %s broke", version.name, version.version)
         problem = one_line(one_sentence(error))
     record_failure(database, version, as_of, problem)
-    return _told(WeeklyCheck(version, as_of, Findings(), None, {}, "failed", problem), None, None)
-
-
-def _recorded(database: Database, store: Store, policy: Policy, check: WeeklyCheck) -> CheckResult:
-    number, standing = record(database, policy, check)
-    _attach(database, store, check)
-    since = None
-    if number is not None:
-        with database.transaction() as transaction:
-            since = transaction.value("recommendation_stands_since", recommendation_id=number)
-    return _told(check, number, standing, since)
+    return _result(WeeklyCheck(version, as_of, Findings(), None, {}, "failed", problem), None, None)
 
 
 def _attach(database: Database, store: Store, check: WeeklyCheck) -> None:
     """Keep the snapshot that stands with the model's run, too; the check stands without."""
     with database.transaction() as transaction:
         snapshot = transaction.value("evidently_snapshot", **check.key)
-    why = attach_check(store, check.version["run_id"], check.as_of, snapshot) if snapshot else None
+    why = attach_check(store, check.version.run_id, check.as_of, snapshot) if snapshot else None
     if why:
-        log.warning("the snapshot of %s is in Postgres only: %s", check.version["name"], why)
+        log.warning("the snapshot of %s is in Postgres only: %s", check.version.name, why)
 
 
-def _told(
+def _result(
     check: WeeklyCheck, number: int | None, standing: Recommendation | None, since: datetime | None = None
 ) -> CheckResult:
     version = check.version
     return CheckResult(
-        name=version["name"],
-        version=version["version"],
-        version_id=version["version_id"],
-        alias=version["alias"],
+        name=version.name,
+        version=version.version,
+        version_id=version.version_id,
+        alias=version.alias,
         as_of=check.as_of,
         state=check.state,
         problem=check.problem,

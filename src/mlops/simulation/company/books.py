@@ -1,13 +1,19 @@
-"""A waste company with known truth: its observations in the long input format, and what really went on."""
+"""A waste company with known truth: its observations in the long input format, what really went on, and the files."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as parquet
 
 from mlops.arrays import Floats, Ints
+from mlops.errors import BadInput
 from mlops.panels.calendar import Event
 from mlops.simulation.company.arrivals import Arrivals, arrive
 from mlops.simulation.company.customers import Customers, draw_customers, produced
@@ -17,11 +23,12 @@ from mlops.simulation.company.names import Names
 from mlops.simulation.company.operations import Operations, by_group, operate
 from mlops.simulation.company.plan import Company, Happenings, draw_happenings
 from mlops.simulation.company.rounds import Rounds, drive
-from mlops.simulation.company.truth import describe
+from mlops.simulation.company.truth import CompanyTruth, describe
 from mlops.simulation.processes import Rng, streams
 
-__all__ = ["Books", "simulate_company"]
+__all__ = ["Books", "Format", "simulate_company", "write_books"]
 
+Format = Literal["csv", "parquet"]
 OF_ROUTES = (
     "collection_weight",
     "collection_count",
@@ -43,7 +50,7 @@ class Books:
 
     arrivals: Arrivals
     events: tuple[Event, ...]
-    truth: dict[str, Any]
+    truth: CompanyTruth
     series: int
 
 
@@ -67,7 +74,7 @@ def simulate_company(company: Company, seed: int) -> Books:
         *_by_month(names, customers, fleet, happenings, rounds, reports),
     ]
     # all rows; their categories are united
-    columns: dict[str, Any] = {}
+    columns: dict[str, pd.Series[Any] | pd.Categorical[Any]] = {}
     for name in frames[0].columns:
         parts = [frame[name] for frame in frames]
         if isinstance(parts[0].dtype, pd.CategoricalDtype):
@@ -81,6 +88,31 @@ def simulate_company(company: Company, seed: int) -> Books:
     codes = [true[name].cat.codes.to_numpy() for name in true if name not in ("observed_at", "value")]
     series = int(np.any([np.diff(code) != 0 for code in codes], axis=0).sum()) + 1
     return Books(arrivals, happenings.events, truth, series)
+
+
+def write_books(books: Books, folder: Path, form: Format = "csv") -> dict[str, Path]:
+    """The files by what they hold; files of the same names are replaced. Raises BadInput if they can't be written.
+
+    observations, late and corrections are in the long input format, to be ingested in this order; arrivals says when
+    each late or corrected value became known (UTC) and what stood there before.
+    """
+    frames = {
+        "observations": books.arrivals.observations,
+        "late": books.arrivals.late,
+        "corrections": books.arrivals.corrections,
+        "arrivals": books.arrivals.log,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {name: _write(frame, folder / f"{name}.{form}") for name, frame in frames.items()}
+        columns = ("event", "first", "last", "announced")
+        events = [(event.name, event.first, event.last, event.announced) for event in books.events]
+        files |= {"events": folder / "events.csv", "truth": folder / "truth.json"}
+        pd.DataFrame(events, columns=columns).to_csv(files["events"], index=False)
+        files["truth"].write_text(json.dumps(books.truth, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"can't be written: {error.strerror or error}", where=str(folder)) from error
+    return files
 
 
 def _of_customers(
@@ -161,3 +193,18 @@ def _taken(names: Sequence[str], series: Ints) -> "pd.Categorical[str]":
 def _constant(name: str | None, rows: int) -> "pd.Categorical[str]":
     codes = np.full(rows, -1 if name is None else 0)
     return pd.Categorical.from_codes(codes, pd.Index([] if name is None else [name], dtype=object))
+
+
+def _write(frame: pd.DataFrame, path: Path) -> Path:
+    """Text as text, times to the second (Parquet keeps milliseconds at least)."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    schema = []
+    for field in table.schema:
+        kind = field.type if pa.types.is_floating(field.type) else pa.string()
+        schema.append((field.name, pa.timestamp("s", tz="UTC") if pa.types.is_timestamp(field.type) else kind))
+    table = table.cast(pa.schema(schema))
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path)
+    else:
+        arrow_csv.write_csv(table, path)
+    return path

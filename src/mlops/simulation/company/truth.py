@@ -1,6 +1,6 @@
 """What really went on in a simulated company, as plain data for truth.json."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,85 @@ from mlops.simulation.company.fleet import STREAMS, Fleet
 from mlops.simulation.company.names import Names
 from mlops.simulation.company.plan import Company, Happenings
 
-__all__ = ["describe"]
+__all__ = ["CompanyTruth", "describe"]
+
+
+class CompanyFacts(TypedDict):
+    """What kind of company it is, and its first and last day."""
+
+    customers: int
+    routes: int
+    sites: int
+    years: float
+    country: str | None
+    first: str
+    last: str
+
+
+class SegmentTruth(TypedDict):
+    """How customers of a segment behave."""
+
+    segment: str
+    trend_a_year: float
+    wave: float
+    active_share: float
+
+
+class LevelShift(TypedDict):
+    """A route whose waste is `factor` times as much from a day on."""
+
+    route_id: str
+    factor: float
+    first: str
+
+
+class DeadSensor(TypedDict):
+    """A sensor that repeats a value, then is silent."""
+
+    customer_id: str
+    first: str
+    frozen_until: str
+    last: str
+
+
+class RouteTruth(TypedDict):
+    """Who serves a route, from where, and what is collected."""
+
+    route_id: str
+    site_id: str
+    stream: str
+    vehicle_id: str
+    driver_id: str
+
+
+class CustomerTruth(TypedDict):
+    """A customer with its contract; one that is still there has no last day."""
+
+    customer_id: str
+    segment: str
+    route_id: str
+    first: str
+    last: str | None
+    visits_a_week: int
+    kilograms_a_day: float
+    sensor: bool
+
+
+class CompanyTruth(TypedDict):
+    """truth.json: every cause with its place and days, as texts; a failure and an absence name who, first and last."""
+
+    seed: int
+    company: CompanyFacts
+    rows: dict[str, int]
+    segments: list[SegmentTruth]
+    holidays: list[str]
+    events: list[dict[str, Any]]
+    level_shifts: list[LevelShift]
+    dead_sensors: list[DeadSensor]
+    failures: list[dict[str, str]]
+    absences: list[dict[str, str]]
+    routes: list[RouteTruth]
+    customers: list[CustomerTruth]
 
 
 def describe(
@@ -25,7 +103,7 @@ def describe(
     customers: Customers,
     faults: Faults,
     arrivals: Arrivals,
-) -> dict[str, Any]:
+) -> CompanyTruth:
     """Every cause with its place and days; first and last days are both included, None is open."""
     days = happenings.days
     return {
@@ -66,18 +144,22 @@ def describe(
     }
 
 
-def _routes(names: Names, fleet: Fleet) -> list[dict[str, Any]]:
-    columns = {
-        "route_id": names.routes,
-        "site_id": [names.sites[site] for site in fleet.site],
-        "stream": [STREAMS[stream] for stream in fleet.stream],
-        "vehicle_id": names.vehicles,
-        "driver_id": names.drivers,
-    }
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+def _routes(names: Names, fleet: Fleet) -> list[RouteTruth]:
+    return [
+        {
+            "route_id": route,
+            "site_id": names.sites[site],
+            "stream": STREAMS[stream],
+            "vehicle_id": vehicle,
+            "driver_id": driver,
+        }
+        for route, site, stream, vehicle, driver in zip(
+            names.routes, fleet.site, fleet.stream, names.vehicles, names.drivers, strict=True
+        )
+    ]
 
 
-def _customers(names: Names, days: pd.DatetimeIndex, customers: Customers) -> list[dict[str, Any]]:
+def _customers(names: Names, days: pd.DatetimeIndex, customers: Customers) -> list[CustomerTruth]:
     left = customers.until < len(days)
     return [
         {
@@ -94,7 +176,7 @@ def _customers(names: Names, days: pd.DatetimeIndex, customers: Customers) -> li
     ]
 
 
-def _dead_sensors(names: Names, days: pd.DatetimeIndex, faults: Faults) -> list[dict[str, Any]]:
+def _dead_sensors(names: Names, days: pd.DatetimeIndex, faults: Faults) -> list[DeadSensor]:
     if faults.sensor is None:
         return []
     frozen, silent, repaired = (

@@ -3,25 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from string import ascii_lowercase
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from mlops.arrays import Floats
+from mlops.arrays import Floats, Ints
 from mlops.errors import BadInput
-from mlops.simulation.drift.delivery import Delivery, deliver_feed
-from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric
-from mlops.simulation.drift.honest import honest_predictions
-from mlops.simulation.drift.outcome import draw_outcome
+from mlops.simulation.drift.features import Numeric, draw_labels, draw_numeric, draw_outcome
 from mlops.simulation.drift.shifts import Shift, Switch, chosen
 from mlops.simulation.drift.world import Days, World, draw_days
-from mlops.simulation.processes import Rng, streams
+from mlops.simulation.processes import DAYS_OF_YEAR, Rng, streams
 
-__all__ = ["Life", "Truth", "simulate_life"]
+__all__ = ["ABSENT", "Delivery", "Life", "Truth", "deliver_feed", "honest_predictions", "simulate_life"]
 
 LETTERS = np.array([*ascii_lowercase, None], dtype=object)  # a category by its code; −1 did not arrive
 MATERIAL = 1.1  # times the loss of the same life without the shift; chosen, not measured
+LAG_DAYS = 7  # an outcome is known so many days after its day
+REFIT_DAYS = 28  # chosen, not measured
+PENALTY = 5.0  # chosen, not measured: columns are standardised
+ABSENT = -1
+"""The code of a category that did not arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ class Truth:
     loss_ratio: float = 1.0
 
 
+class SpecArguments(TypedDict):
+    """What a `MonitorSpec` is made of."""
+
+    time: str
+    entity: str
+    target: str
+    prediction: str
+    holiday: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """Rows of `ds` (UTC days), `entity`, features, `holiday`, `y` and `y_hat`; the history ends before `live`.
@@ -62,10 +77,17 @@ class Life:
     sigmas: dict[str, float]
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> SpecArguments:
         """The arguments of a MonitorSpec."""
-        names = {"time": "ds", "entity": "entity", "target": "y", "prediction": "y_hat", "holiday": "holiday"}
-        return names | {"numeric": self.numeric, "categorical": self.categorical}
+        return {
+            "time": "ds",
+            "entity": "entity",
+            "target": "y",
+            "prediction": "y_hat",
+            "holiday": "holiday",
+            "numeric": self.numeric,
+            "categorical": self.categorical,
+        }
 
     @property
     def history(self) -> pd.DataFrame:
@@ -98,6 +120,79 @@ def simulate_life(world: World, seed: int, shift: Shift | None = None) -> Life:
         Truth() if shift is None else _truth(world, shift, played, quiet),
         dict(zip(world.numeric_names, played.sigmas, strict=True)) | {"y": world.noise},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Numbers (NaN: missing), codes of categories, and how often each row came (0: not at all)."""
+
+    numeric: Floats
+    codes: Ints
+    times: NDArray[np.int_]
+
+    def inputs(self, days: Days, levels: tuple[int, ...]) -> Floats:
+        """What a model is given: numbers, known categories, entity and calendar, days × entities × columns."""
+        entities = self.times.shape[1]
+        known = [self.codes[..., [place]] == np.arange(count) for place, count in enumerate(levels)]
+        who = np.broadcast_to(np.eye(entities), (len(days), entities, entities))
+        when = np.broadcast_to(_calendar(days)[:, None], (len(days), entities, _calendar(days).shape[1]))
+        return np.concatenate([self.numeric, *known, who, when], axis=-1)
+
+
+def deliver_feed(
+    world: World, values: Floats, codes: Ints, levels: tuple[int, ...], switch: Switch, rng: Rng
+) -> Delivery:
+    """A feed that repeats itself, loses values, sends unknown categories or sends rows twice while that is on."""
+    entities = values.shape[1]
+    lost, unknown, repeating = rng.random(values.shape), rng.random(codes.shape), rng.random((entities, 1))
+    gone, came, doubled = rng.random(codes.shape), rng.random(values.shape[:2]), rng.random(values.shape[:2])
+    # each value, or the last before it that was fresh
+    stale = repeating < switch.amount("stale", world.numeric)[:, None]
+    fresh = np.maximum.accumulate(np.where(stale, 0, np.arange(len(values))[:, None, None]), axis=0)
+    numeric = np.take_along_axis(values, fresh, axis=0)
+    rate = world.missing + (1 - world.missing) * switch.amount("missing", world.numeric)
+    numeric = np.where(lost < rate[:, None], np.nan, numeric)
+    new = unknown < switch.amount("new_category", world.categorical)[:, None]
+    codes = np.where(gone < world.missing, ABSENT, np.where(new, np.array(levels, int), codes))
+    times = (came >= world.absent) * (1 + (doubled < switch.amount("duplicated")))
+    return Delivery(numeric, codes, times)
+
+
+def _calendar(days: Days) -> Floats:
+    angle = 2 * np.pi * days.index.dayofyear.to_numpy(float) / DAYS_OF_YEAR
+    waves = [wave(times * angle) for times in (1, 2, 3) for wave in (np.cos, np.sin)]
+    weekdays = [days.index.dayofweek.to_numpy() == weekday for weekday in range(1, 7)]
+    return np.column_stack([*waves, *weekdays, days.holiday]).astype(float)
+
+
+def honest_predictions(inputs: Floats, target: Floats, *, first: int, frozen: int) -> Floats:
+    """Predictions of the days from `first` on; from `frozen` on by one model, before it by one refitted every 28 days.
+
+    `inputs` is days × rows × columns, missing as NaN; `target` is days × rows, NaN where nobody learns it. The model
+    of day d has seen the targets before d − 7. Columns are scaled, and gaps filled, by what was known at `first`.
+    """
+    known = inputs[: first - LAG_DAYS]
+    centre, scale = np.nanmean(known, axis=(0, 1)), np.nanstd(known, axis=(0, 1)) + 1e-9
+    columns = np.nan_to_num((inputs - centre) / scale)
+    columns = np.concatenate([np.ones((*target.shape, 1)), columns], axis=-1)
+    learnt = np.isfinite(target)
+    predicted, seen = np.full(target.shape, np.nan), 0
+    products, moments = np.zeros((columns.shape[-1],) * 2), np.zeros(columns.shape[-1])
+    penalty = PENALTY * np.eye(len(moments))
+    penalty[0, 0] = 0  # the level, first, is free
+    for start, end in _blocks(first, frozen, len(target)):
+        fresh = slice(seen, start - LAG_DAYS)
+        rows, outcomes = columns[fresh][learnt[fresh]], target[fresh][learnt[fresh]]
+        products, moments, seen = products + rows.T @ rows, moments + rows.T @ outcomes, start - LAG_DAYS
+        predicted[start:end] = columns[start:end] @ np.linalg.solve(products + penalty, moments)
+    return predicted
+
+
+def _blocks(first: int, frozen: int, end: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, frozen, REFIT_DAYS):
+        yield start, min(start + REFIT_DAYS, frozen)
+    if frozen < end:
+        yield frozen, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +241,7 @@ def _frame(world: World, played: _Played) -> pd.DataFrame:
     times = played.delivery.times[shown].ravel()
     days, entities = played.days.index[shown], world.entities
     names = np.array([f"route_{place:02}" for place in range(1, entities + 1)], dtype=object)
-    columns: dict[str, Any] = {"ds": days.repeat(entities), "entity": np.tile(names, len(days))}
+    columns: dict[str, object] = {"ds": days.repeat(entities), "entity": np.tile(names, len(days))}
     numeric = played.delivery.numeric[shown].reshape(-1, world.numeric)
     codes = played.delivery.codes[shown].reshape(-1, world.categorical)
     columns |= dict(zip(world.numeric_names, numeric.T, strict=True))

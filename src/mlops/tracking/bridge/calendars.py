@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from mlops.db import Database
 
@@ -22,6 +22,17 @@ class Unmirrored:
     events: list[Any]
     first_day: date
     last_day: date
+
+
+class CalendarDay(TypedDict):
+    """A named day as `mirror_calendar` takes it: `share` of its effect, `series` (None: all) that an event is about."""
+
+    day: str
+    name: str
+    kind: Literal["holiday", "event"]
+    share: float
+    announced: str | None
+    series: list[str] | None
 
 
 def mirror_calendars(database: Database) -> int:
@@ -53,16 +64,16 @@ def mirror_calendars(database: Database) -> int:
     return done
 
 
-def calendar_days(country: str | None, events: list[Any], first: date, last: date) -> list[dict[str, Any]]:
+def calendar_days(country: str | None, events: list[Any], first: date, last: date) -> list[CalendarDay]:
     """The holidays and events of a country and a model's own, `first` and `last` included, as rows."""
     from mlops.panels.calendar import Calendar  # the library of holidays is read when there is something to find
 
-    calendar, rows = Calendar.of(country, events), []
+    calendar, rows = Calendar.of(country, events), list[CalendarDay]()
     for day, name, share in calendar.days(first, last).itertuples(index=False):
         of_day = [event for event in calendar.events if event.name == name and event.first <= day.date() <= event.last]
         event = of_day[0] if of_day else None
         about = {name for event in of_day for name in event.series} if all(event.series for event in of_day) else set()
-        row = {
+        row: CalendarDay = {
             "day": str(day.date()),
             "name": name,
             "kind": "holiday" if event is None else "event",

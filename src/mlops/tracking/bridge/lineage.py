@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, cast
 from urllib.parse import urlsplit
 
 from mlops.db import Database
@@ -21,7 +21,7 @@ from mlops.domain.lineage import claims_training
 from mlops.errors import ModelNotFound
 from mlops.tracking.artifacts.checked import digests, fetch
 from mlops.tracking.artifacts.verify import AnchoredVersion, verify_version
-from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, read_lineage
+from mlops.tracking.lineage import CARRIES_NONE, UNREADABLE, ReadLineage, read_lineage
 
 __all__ = ["mirror_lineage"]
 
@@ -36,8 +36,18 @@ SECONDS = 60
 """Files are waited for so long in one sync; what comes later is tried again, as what can't be read. Chosen."""
 SILENT = "its host did not answer in time, or could not answer for another version"
 log = logging.getLogger(__name__)
-Document = dict[str, Any]
-"""What was read of a version's files, as `set_lineage` takes it."""
+
+
+class VersionDocument(ReadLineage):
+    """What was read of a version's files, as `set_lineage` takes it.
+
+    `claims` says that the lineage says what only `mlops train` says; `files` are digests by path.
+    """
+
+    version_id: int
+    seen_at: str
+    claims: NotRequired[bool]
+    files: NotRequired[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,12 @@ def mirror_lineage(database: Database, touched: list[int], *, foreign: bool = Tr
 def _read(database: Database, *, claiming: bool, most: int, again: int, touched: list[int]) -> int:
     """Read some versions' files within SECONDS; how many were."""
 
-    def read(version: UnreadVersion) -> Document:
-        """What a version's files say; one that has an anchor is compared with it instead."""
+    def read(version: UnreadVersion) -> VersionDocument | None:
+        """What a version's files say; None of one that has an anchor, and is compared with it instead."""
         if version.files is None:
             return _carried(version)
         verify_version(database, version)
-        return {}
+        return None
 
     with database.transaction() as transaction:
         asked = {"claiming": claiming, "most": most, "again": again, "unreadable": f"%{UNREADABLE}%"}
@@ -78,13 +88,13 @@ def _read(database: Database, *, claiming: bool, most: int, again: int, touched:
     documents = _read_each(unread, read)
     anchored = [row.version_id for row in unread if row.files is not None and row.version_id in documents]
     new = [row for row in unread if row.files is None]
-    said = [documents.get(row.version_id) or _key(row) | _incomplete(SILENT) for row in new]
-    news = [document for row, document in zip(new, said, strict=True) if not row.again or not _unreadable(document)]
+    carried = [documents.get(row.version_id) or _unread(row, SILENT) for row in new]
+    news = [document for row, document in zip(new, carried, strict=True) if not row.again or not _unreadable(document)]
     _write(database, anchored, news, touched)
     return len(anchored) + len(new)
 
 
-def _write(database: Database, anchored: Sequence[int], news: Sequence[Document], touched: list[int]) -> None:
+def _write(database: Database, anchored: Sequence[int], news: Sequence[VersionDocument], touched: list[int]) -> None:
     with database.transaction() as transaction:
         if anchored:
             transaction.run("mark_versions_read", versions=list(anchored))
@@ -99,7 +109,9 @@ def _write(database: Database, anchored: Sequence[int], news: Sequence[Document]
             transaction.run("set_feature_importance")
 
 
-def _read_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], Document]) -> dict[int, Document]:
+def _read_each(
+    versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion], VersionDocument | None]
+) -> dict[int, VersionDocument | None]:
     """What was read of each version within SECONDS, by its id; a host that does not answer holds up its own only.
 
     After a version of another host that can't be read nothing more is asked of that host.
@@ -107,7 +119,7 @@ def _read_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion]
     hosts: dict[tuple[str, str], list[UnreadVersion]] = {}
     for version in versions:
         hosts.setdefault(urlsplit(version.source or "")[:2], []).append(version)
-    documents: dict[int, Document] = {}
+    documents: dict[int, VersionDocument | None] = {}
     over = threading.Event()
 
     def read_those_of(host: str, some: Sequence[UnreadVersion]) -> None:
@@ -116,7 +128,7 @@ def _read_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion]
             if over.is_set():
                 return
             documents[version.version_id] = document
-            if host and _unreadable(document):
+            if host and document is not None and _unreadable(document):
                 return
 
     threads = [
@@ -132,31 +144,35 @@ def _read_each(versions: Iterable[UnreadVersion], read: Callable[[UnreadVersion]
     return dict(documents)
 
 
-def _carried(unread: UnreadVersion) -> Document:
+def _carried(unread: UnreadVersion) -> VersionDocument:
     """What a version's model says of itself, and the digests of its files, unless something contradicts it."""
-    key, version = _key(unread), unread.registered
+    version = unread.registered
     try:
         with tempfile.TemporaryDirectory() as folder:
             model = fetch(version, Path(folder))
             carried = read_lineage(version, model)
+            key = {"version_id": unread.version_id, "seen_at": unread.seen_at.isoformat()}
+            document = cast(VersionDocument, {**key, **carried})
             if carried["lineage_state"] == "complete":
-                return key | carried | {"claims": claims_training(carried["lineage"]), "files": digests(model)}
-            carries_none = carried["lineage_problem"] == CARRIES_NONE
-            return key | carried | ({"claims": False, "files": digests(model)} if carries_none else {})
+                document["claims"], document["files"] = claims_training(carried["lineage"]), digests(model)
+            elif carried["lineage_problem"] == CARRIES_NONE:
+                document["claims"], document["files"] = False, digests(model)
+            return document
     except ModelNotFound as error:
-        return key | _incomplete(str(error))
+        return _unread(unread, str(error))
     except Exception as error:  # one odd file never stops the others
         log.info("the files of %s version %s", unread.name, unread.version, exc_info=True)
-        return key | _incomplete(repr(error))
+        return _unread(unread, repr(error))
 
 
-def _key(version: UnreadVersion) -> Document:
-    return {"version_id": version.version_id, "seen_at": version.seen_at.isoformat()}
+def _unread(version: UnreadVersion, why: str) -> VersionDocument:
+    return {
+        "version_id": version.version_id,
+        "seen_at": version.seen_at.isoformat(),
+        "lineage_state": "incomplete",
+        "lineage_problem": one_line(f"the model's {UNREADABLE}: {why}"),
+    }
 
 
-def _incomplete(why: str) -> Document:
-    return {"lineage_state": "incomplete", "lineage_problem": one_line(f"the model's {UNREADABLE}: {why}")}
-
-
-def _unreadable(document: Document) -> bool:
-    return UNREADABLE in (document.get("lineage_problem") or "")
+def _unreadable(document: VersionDocument) -> bool:
+    return UNREADABLE in document.get("lineage_problem", "")

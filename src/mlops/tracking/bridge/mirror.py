@@ -2,25 +2,29 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from mlops.db import Database
 from mlops.db.archive.read import read_archived
+from mlops.domain.canonical import JsonObject
+from mlops.domain.lineage import LineageDocument
 from mlops.errors import ModelNotFound, NothingToDo, UnknownName
 from mlops.tracking.bridge.sync import sync
-from mlops.tracking.registry import resolve
+from mlops.tracking.registry import ModelVersion, resolve
 from mlops.tracking.store import Store
 
 __all__ = [
     "AliasPeriod",
     "EditBehind",
     "FeatureOfVersion",
+    "LiveVersion",
     "MonthBehind",
     "RegistryVersion",
     "TracedPrediction",
     "VersionLineage",
     "alias_history",
     "lineage_of",
+    "live_version",
     "mirrored_versions",
     "trace",
 ]
@@ -43,6 +47,29 @@ class RegistryVersion:
     changed: str | None
     created_at: datetime
     aliases: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveVersion:
+    """The row of a live version; `lineage` is its document as anchored, `altered` what the registry says otherwise."""
+
+    version_id: int
+    name: str
+    version: int
+    created_at: datetime
+    kind: str | None
+    run_id: str | None
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    lineage: LineageDocument | None
+    lineage_sha256: str | None
+    lineage_state: str
+    lineage_problem: str | None
+    verified_problem: str | None
+    altered: str | None
+    as_of: datetime | None
+    trained_from: datetime | None
+    trained_to: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +115,7 @@ class VersionLineage:
     as_of: datetime | None
     trained_from: datetime | None
     trained_to: datetime | None
-    lineage: dict[str, Any] | None
+    lineage: LineageDocument | None
     lineage_sha256: str | None
     lineage_state: str
     lineage_problem: str | None
@@ -125,6 +152,33 @@ class EditBehind:
     decided_at: datetime
     decided_by: str
     reason: str
+
+
+class TracedFeature(TypedDict):
+    """A feature of the version that made a prediction."""
+
+    feature: str
+    version: int
+    definition_sha256: str
+    importance: float | None
+
+
+class TracedPromotion(TypedDict):
+    """The decision by which the version that made a prediction was champion then; `decided_at` is ISO 8601."""
+
+    promotion_id: int
+    decided_at: str
+    decided_by: str
+    reason: str
+    forced: bool
+
+
+class TracedFinding(TypedDict):
+    """A finding that the recommendation rests on."""
+
+    kind: str
+    subject: str
+    detail: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +220,15 @@ class TracedPrediction:
     training_rows: int | None
     training_series: int | None
     code_version: str | None
-    features: list[dict[str, Any]]
-    promotion: dict[str, Any] | None
+    features: list[TracedFeature]
+    promotion: TracedPromotion | None
     recommendation_id: int | None
     recommended_at: datetime | None
     recommendation: str | None
     reasons: list[str] | None
     status: str | None
     verdict: str | None
-    drift_findings: list[dict[str, Any]]
+    drift_findings: list[TracedFinding]
     retrained_version: int | None
     retrained_run: str | None
     months: tuple[MonthBehind, ...] = ()
@@ -185,6 +239,13 @@ def mirrored_versions(database: Database) -> list[RegistryVersion]:
     """The versions in the mirror, by name and number."""
     with database.transaction() as transaction:
         return transaction.rows("list_versions", of=RegistryVersion)
+
+
+def live_version(database: Database, version: ModelVersion) -> LiveVersion | None:
+    """The row of a version; None where the mirror does not have it, or has an earlier one of its number."""
+    with database.transaction() as transaction:
+        row = transaction.one("live_version", of=LiveVersion, name=version.name, version=version.version)
+    return row if row is not None and row.created_at == version.created_at else None
 
 
 def alias_history(database: Database, name: str) -> list[AliasPeriod]:

@@ -11,11 +11,11 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
 import pandas as pd
 from mlflow.entities import Run, ViewType
@@ -38,8 +38,56 @@ LEAST_READINGS, PATIENCE_SECONDS = 3, 60.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PASSWORD = re.compile(r"://[^/@\s]+@")
 RUN_ID = re.compile(r"[A-Za-z0-9][\w-]*")
-Row = dict[str, Any]
-"""Of one of the temporary tables, by column."""
+
+
+class SeenModel(TypedDict):
+    """A row of the temporary table seen_models; `tags` and `aliases` are JSON, `created_at` is ISO 8601."""
+
+    name: str
+    created_at: str
+    description: str | None
+    tags: str
+    aliases: str
+
+
+class SeenVersion(TypedDict):
+    """A row of the temporary table seen_versions; `tags` is JSON, `created_at` is ISO 8601."""
+
+    name: str
+    version: int
+    created_at: str
+    description: str | None
+    stage: str | None
+    status: str
+    source: str | None
+    run_id: str | None
+    tags: str
+
+
+class SeenRun(TypedDict):
+    """A row of the temporary table seen_runs; params, metrics, tags and datasets are JSON, times ISO 8601."""
+
+    run_id: str
+    state: Literal["there", "deleted"]
+    run_name: str | None
+    run_user: str | None
+    experiment: str | None
+    run_began_at: str | None
+    run_ended_at: str | None
+    params: str
+    metrics: str
+    run_tags: str
+    datasets: str
+
+
+class SeenDataset(TypedDict):
+    """A dataset that a run was logged with, as MLflow's table has it."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +198,7 @@ def _pages(search: Callable[..., Any], **asked: Any) -> Iterator[list[Any]]:
             return
 
 
-def _copy(into: Transaction, table: str, rows: list[Row]) -> None:
+def _copy(into: Transaction, table: str, rows: Sequence[SeenModel | SeenVersion | SeenRun]) -> None:
     if rows:
         into.copy(f"pg_temp.{table}", pd.DataFrame(rows, dtype=object))
 
@@ -159,7 +207,7 @@ def _fingerprint(page: Iterable[RegisteredModel]) -> bytes:
     return "".join(f"{sorted(_model(model).items())}{model.last_updated_timestamp}\n" for model in page).encode()
 
 
-def _model(model: RegisteredModel) -> Row:
+def _model(model: RegisteredModel) -> SeenModel:
     return {
         "name": model.name,
         "created_at": _time(model.creation_timestamp),
@@ -169,7 +217,7 @@ def _model(model: RegisteredModel) -> Row:
     }
 
 
-def _version(version: ModelVersion) -> Row:
+def _version(version: ModelVersion) -> SeenVersion:
     return {
         "name": version.name,
         "version": int(version.version),
@@ -183,7 +231,7 @@ def _version(version: ModelVersion) -> Row:
     }
 
 
-def _run(run: Run, experiments: dict[str, str]) -> Row:
+def _run(run: Run, experiments: dict[str, str]) -> SeenRun:
     data = run.data
     return {
         "run_id": run.info.run_id,
@@ -200,9 +248,9 @@ def _run(run: Run, experiments: dict[str, str]) -> Row:
     }
 
 
-def _datasets(run: Run) -> list[Row]:
+def _datasets(run: Run) -> list[SeenDataset]:
     inputs = run.inputs.dataset_inputs if run.inputs else ()
-    datasets = [
+    datasets: list[SeenDataset] = [
         {
             "name": _clean(used.dataset.name),
             "digest": _clean(used.dataset.digest),

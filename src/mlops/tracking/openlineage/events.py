@@ -13,22 +13,30 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.serde import Serde
+from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
 
-from mlops.db import Database
 from mlops.domain.canonical import canonical_json
-from mlops.errors import ModelNotFound, NothingToDo
+from mlops.domain.lineage import LineageDocument
+from mlops.errors import BadInput, Misused, Refused
+from mlops.files import whole_file
+from mlops.tracking.openlineage import ExportedVersion, Recorded, Request, UsedFeature
 from mlops.version import __version__
+from requests import RequestException
 
-__all__ = ["Place", "Recorded", "events", "recorded_versions"]
+__all__ = ["Place", "events", "send_events", "write_events"]
 
 NAMESPACE = "mlops"
 """That of the jobs."""
+RETRY = {"total": 2, "backoff_factor": 0.2, "status_forcelist": [502, 503, 504], "allowed_methods": ["POST"]}
+SECONDS = 10.0  # of one attempt; chosen, not measured
 DOUBLE, TIME = "double precision", "timestamp with time zone"
 
 
@@ -45,86 +53,6 @@ class Place:
         return cls(f"postgres://{_server(database_url, 5432)}", f"mlflow://{_server(tracking_uri, 5432)}")
 
 
-@dataclass(frozen=True, slots=True)
-class UsedFeature:
-    """A feature of a version, as it was defined."""
-
-    name: str
-    version: int
-    dtype: str
-    owner: str | None
-    source_metric_types: list[str]
-    transformation: str
-    description: str | None
-    importance: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedVersion:
-    """A live version with its run, its lineage and its features, each a dict with the fields of UsedFeature."""
-
-    version_id: int
-    name: str
-    version: int
-    created_at: datetime
-    began_at: datetime
-    ended_at: datetime
-    kind: str | None
-    run_id: str | None
-    tags: dict[str, str]
-    run_tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]
-    lineage: dict[str, Any] | None
-    lineage_sha256: str | None
-    lineage_problem: str | None
-    as_of: datetime | None
-    trained_from: datetime | None
-    trained_to: datetime | None
-    description: str | None
-    database: str
-    features: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A call of `predict`: how much it forecast, for which times, and when it was at work."""
-
-    version_id: int
-    request_id: str
-    issued_at: datetime
-    began_at: datetime
-    ended_at: datetime
-    forecasts: int
-    series: int
-    cutoff: datetime
-    first_target: datetime
-    last_target: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What is to be reported: live versions with their features, and the calls of `predict` that used them."""
-
-    versions: Sequence[ExportedVersion]
-    requests: Sequence[Request]
-
-
-def recorded_versions(database: Database, name: str | None = None, since: datetime | None = None) -> Recorded:
-    """The versions of a model (of all if None) and, with `since`, what was forecast with them from that time on."""
-    with database.transaction() as transaction:
-        versions = transaction.rows("export_versions", of=ExportedVersion, name=name)
-        known = versions or (transaction.rows("export_versions", of=ExportedVersion, name=None) if name else [])
-        ids = [row.version_id for row in versions]
-        requests = transaction.rows("export_requests", of=Request, version_ids=ids, since=since) if since else []
-    if not known:
-        raise NothingToDo("no version is in the mirror; train one, or run `mlops registry sync`")
-    if not versions:
-        there = ", ".join(sorted({row.name for row in known}))
-        raise ModelNotFound(f"no version of {name!r} is in the mirror; there is {there}")
-    return Recorded(versions, requests)
-
-
 def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
     """A START and a COMPLETE event per training, then per call of `predict`."""
     facets.set_producer(f"urn:mlops:{__version__}")
@@ -135,20 +63,62 @@ def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
         yield from versions[request.version_id].predicted(request)
 
 
+def write_events(events: Iterable[RunEvent], path: Path) -> int:
+    """Write the events to a file, one JSON document a line; how many there are. The file is whole or as it was."""
+    lines = [Serde.to_json(event) + "\n" for event in events]
+    try:
+        with whole_file(path) as unfinished:
+            unfinished.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"can't be written: {error.strerror}; give a file in a folder that exists", where=str(path)
+        ) from error
+    return len(lines)
+
+
+def send_events(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> int:
+    """Send the events to an endpoint (without a path: /api/v1/lineage); how many there were.
+
+    Raises Refused at the first event that is not taken. To send all of them again does no harm.
+    """
+    if not urlsplit(url).hostname:
+        raise Misused(f"{url!r} has no host; expected an address such as https://marquez.example:5000")
+    parts, sent = urlsplit(url), 0
+    auth = ApiKeyTokenProvider({"apiKey": api_key}) if api_key else TokenProvider({})
+    endpoint = (parts.path.rstrip("/") or "/api/v1/lineage") + (f"?{parts.query}" if parts.query else "")
+    base = f"{parts.scheme}://{parts.netloc}"
+    transport = HttpTransport(HttpConfig(base, endpoint, timeout=SECONDS, auth=auth, retry=RETRY))
+    try:
+        for event in events:
+            transport.emit(event)
+            sent += 1
+    except (RequestException, ValueError) as error:
+        answer = getattr(error, "response", None)
+        why = str(error).splitlines()[0] if answer is None else f"it answered {answer.status_code} {answer.reason}"
+        raise Refused(
+            f"{url} did not take event {sent + 1}: {why};"
+            " run the same command again when it does: what it has already, it knows by its id"
+        ) from error
+    finally:
+        transport.close()
+    return sent
+
+
 class _Version:
     """One model version, as what it was made from and what it is used for."""
 
     def __init__(self, row: ExportedVersion, place: Place) -> None:
-        self.row, self.place, self.lineage = row, place, row.lineage or {}
-        self.features = [UsedFeature(**feature) for feature in row.features]
+        self.row, self.place, self.lineage = row, place, row.lineage
+        self.features = row.features
         self.uri = f"models:/{row.name}/{row.version}"
-        self.owner = (self.lineage.get("recipe") or {}).get("owner")
+        self.recipe = self.lineage.get("recipe") if self.lineage else None
+        self.owner = self.recipe["owner"] if self.recipe else None
 
     def trained(self) -> Iterator[RunEvent]:
         """The run that made it."""
         run = Run(self._id("training"), facets=self._run_facets())
         job = Job(NAMESPACE, f"train.{self.row.name}", facets=self._job_facets())
-        inputs = [self._series(self._selected())] if self.lineage else []
+        inputs = [self._series(self.lineage)] if self.lineage else []
         return _start_and_end(run, job, self.row.began_at, self.row.ended_at, inputs, [self._made()])
 
     def predicted(self, request: Request) -> Iterator[RunEvent]:
@@ -163,7 +133,7 @@ class _Version:
         about = f"Forecasts of {self.row.name} from what was known at a time."
         job = Job(NAMESPACE, f"predict.{self.row.name}", facets=_purpose(about, "FORECAST"))
         used = InputDataset(self.place.models, self.row.name, facets=self._identity())
-        inputs = [used, self._series({})]
+        inputs = [used, self._series()]
         return _start_and_end(run, job, request.began_at, request.ended_at, inputs, [_forecasts(self, request)])
 
     def table(self, name: str) -> str:
@@ -174,15 +144,16 @@ class _Version:
         """The same for the same run, whoever exports it, and whenever: MLflow restarts its numbers after a delete."""
         return str(uuid5(NAMESPACE_URL, f"{self.place.models}/{self.uri}/{self.row.created_at.isoformat()}/{what}"))
 
-    def _run_facets(self) -> dict[str, Any]:
+    def _run_facets(self) -> dict[str, facets.RunFacet]:
         row, parameter = self.row, facets.execution_parameters_run.ExecutionParameter
         tag = facets.tags_run.TagsRunFacetFields
         metrics = row.metrics.items()
         measured = {name: f"{value:.6g}" for name, value in metrics if not name.startswith("importance.")}
-        code = {f"code_{name}": self.lineage.get("code", {}).get(name) for name in ("commit", "sha256")}
-        tags = {"mlflow.run_id": row.run_id, "lineage_sha256": row.lineage_sha256, **code, **measured}
-        about: dict[str, Any] = {
-            "processing_engine": _engine(self.lineage.get("code_version", __version__)),
+        code = (self.lineage.get("code") if self.lineage else None) or {"sha256": ""}
+        of_code = {"code_commit": code.get("commit"), "code_sha256": code.get("sha256")}
+        tags = {"mlflow.run_id": row.run_id, "lineage_sha256": row.lineage_sha256, **of_code, **measured}
+        about: dict[str, facets.RunFacet] = {
+            "processing_engine": _engine(self.lineage["code_version"] if self.lineage else __version__),
             "executionParameters": facets.execution_parameters_run.ExecutionParametersRunFacet(
                 [parameter(key=name, name=name, value=str(value)) for name, value in sorted(row.params.items())]
             ),
@@ -201,22 +172,22 @@ class _Version:
             about["parent"] = parent.ParentRunFacet(parent.Run(check), job)
         return about
 
-    def _job_facets(self) -> dict[str, Any]:
+    def _job_facets(self) -> dict[str, facets.JobFacet]:
         about = self.row.description or f"Trains {self.row.name} and measures it by a backtest."
         job = _purpose(about, "TRAINING")
         if self.owner:
             owner = facets.ownership_job.Owner(self.owner, "OWNER")
             job["ownership"] = facets.ownership_job.OwnershipJobFacet([owner])
-        recipe = self.lineage.get("recipe")
-        if recipe:
-            job["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(recipe))
+        if self.recipe:
+            job["sourceCode"] = facets.source_code_job.SourceCodeJobFacet("json", canonical_json(self.recipe))
         repository, commit = (self.row.run_tags.get(f"mlflow.source.git.{name}") for name in ("repoURL", "commit"))
         if repository:
             location = facets.source_code_location_job.SourceCodeLocationJobFacet
             job["sourceCodeLocation"] = location("git", repository, repoUrl=repository, version=commit)
         return job
 
-    def _series(self, selected: dict[str, Any]) -> InputDataset:
+    def _series(self, learned_from: LineageDocument | None = None) -> InputDataset:
+        """The observations; of a training, that part of them which its lineage says."""
         kinds = {
             "series_id": "bigint",
             "metric_type": "text",
@@ -227,45 +198,44 @@ class _Version:
             "recorded_at": TIME,
         }
         about = "Observations as they were known at a time, with the place and the metric type of their series."
-        dataset = {
+        dataset: dict[str, facets.DatasetFacet] = {
             "schema": _columns((name, kind, None) for name, kind in kinds.items()),
             "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("analytics", self.place.data),
             "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("VIEW"),
             "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
         }
-        if "content_sha256" in self.lineage and selected:
-            version = facets.dataset_version_dataset.DatasetVersionDatasetFacet(self.lineage["content_sha256"])
+        selected: dict[str, facets.InputDatasetFacet] = {}
+        if learned_from:
+            version = facets.dataset_version_dataset.DatasetVersionDatasetFacet(learned_from["content_sha256"])
             dataset["version"] = version
+            rows, quality = int(learned_from["rows"]), facets.data_quality_metrics_input_dataset
+            statistics = facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(rowCount=rows)
+            of_value = {"value": quality.ColumnMetrics(count=float(rows), nullCount=0)}
+            selected = {
+                "subset": _subset(self._condition(learned_from)),
+                "inputStatistics": statistics,
+                "dataQualityMetrics": quality.DataQualityMetricsInputDatasetFacet(of_value, rowCount=rows),
+            }
         return InputDataset(self.place.data, self.table("time_series"), facets=dataset, inputFacets=selected)
 
-    def _selected(self) -> dict[str, Any]:
-        """What part of the series was learned from."""
-        rows, quality = int(self.lineage["rows"]), facets.data_quality_metrics_input_dataset
-        of_value = {"value": quality.ColumnMetrics(count=float(rows), nullCount=0)}
-        return {
-            "subset": _subset(self._condition()),
-            "inputStatistics": facets.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(rowCount=rows),
-            "dataQualityMetrics": quality.DataQualityMetricsInputDatasetFacet(of_value, rowCount=rows),
-        }
-
-    def _condition(self) -> list[tuple[str, str, list[str]]]:
+    def _condition(self, lineage: LineageDocument) -> list[tuple[str, str, list[str]]]:
         """Column, comparison and the values of which one must hold."""
-        selection = self.lineage.get("selection") or {}
-        sources = sorted({name for feature in self.features for name in feature.source_metric_types})
-        labels = sorted(selection.get("labels", {}).items())
+        selection = lineage.get("selection")
+        sources = sorted({name for feature in self.features for name in feature["source_metric_types"]})
+        labels = sorted(selection["labels"].items()) if selection else []
         return [
             ("metric_type", "EQUAL", [selection["metric_type"]] if selection else sources),
             ("granularity", "EQUAL", [selection["granularity"]] if selection else []),
-            ("level", "EQUAL", [selection["level"]] if "level" in selection else []),
+            ("level", "EQUAL", [selection["level"]] if selection and "level" in selection else []),
             *((f"labels.{key}", "EQUAL", [value]) for key, value in labels),
-            ("observed_at", "GREATER_EQUAL_THAN", [self.lineage["trained_from"]]),
-            ("observed_at", "LESS_EQUAL_THAN", [self.lineage["trained_to"]]),
-            ("recorded_at", "LESS_EQUAL_THAN", [self.lineage["as_of"]]),
+            ("observed_at", "GREATER_EQUAL_THAN", [lineage["trained_from"]]),
+            ("observed_at", "LESS_EQUAL_THAN", [lineage["trained_to"]]),
+            ("recorded_at", "LESS_EQUAL_THAN", [lineage["as_of"]]),
         ]
 
     def _made(self) -> OutputDataset:
         """The model, whose columns are its features."""
-        model: dict[str, Any] = self._identity()
+        model = self._identity()
         created = facets.lifecycle_state_change_dataset
         model["lifecycleStateChange"] = created.LifecycleStateChangeDatasetFacet(created.LifecycleStateChange.CREATE)
         if self.owner:
@@ -273,12 +243,12 @@ class _Version:
             model["ownership"] = facets.ownership_dataset.OwnershipDatasetFacet([owner])
         if self.features:
             model["columnLineage"] = facets.column_lineage_dataset.ColumnLineageDatasetFacet(
-                {feature.name: self._sources(feature) for feature in self.features},
+                {feature["name"]: self._sources(feature) for feature in self.features},
                 dataset=[self.field(name, "INDIRECT", "FILTER") for name in ("metric_type", "granularity", "labels")],
             )
         return OutputDataset(self.place.models, self.row.name, facets=model)
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, facets.DatasetFacet]:
         row = self.row
         about = row.lineage_problem or row.description or f"{row.kind or 'A'} model {self.uri}"
         return {
@@ -286,7 +256,7 @@ class _Version:
             "datasetType": facets.dataset_type_dataset.DatasetTypeDatasetFacet("MODEL", row.kind),
             "dataSource": facets.datasource_dataset.DatasourceDatasetFacet("mlflow", self.place.models),
             "documentation": facets.documentation_dataset.DocumentationDatasetFacet(about),
-            "schema": _columns((feature.name, feature.dtype, _about(feature)) for feature in self.features),
+            "schema": _columns((feature["name"], feature["dtype"], _about(feature)) for feature in self.features),
             "symlinks": facets.symlinks_dataset.SymlinksDatasetFacet(
                 [facets.symlinks_dataset.Identifier(self.place.models, self.uri, "MODEL")]
             ),
@@ -294,9 +264,9 @@ class _Version:
 
     def _sources(self, feature: UsedFeature) -> Any:
         """The column that a feature is computed from: observations, or the time alone."""
-        observed = bool(feature.source_metric_types)
-        subtype = "IDENTITY" if feature.name == "value" else "TRANSFORMATION"
-        field = self.field("value" if observed else "observed_at", "DIRECT", subtype, feature.transformation)
+        observed = bool(feature["source_metric_types"])
+        subtype = "IDENTITY" if feature["name"] == "value" else "TRANSFORMATION"
+        field = self.field("value" if observed else "observed_at", "DIRECT", subtype, feature["transformation"])
         return facets.column_lineage_dataset.Fields([field])
 
     def field(self, column: str, kind: str, subtype: str, how: str | None = None) -> Any:
@@ -334,7 +304,7 @@ def _forecasts(version: _Version, request: Request) -> OutputDataset:
     )
 
 
-def _purpose(about: str, kind: str) -> dict[str, Any]:
+def _purpose(about: str, kind: str) -> dict[str, facets.JobFacet]:
     """The facets of a job: what it does."""
     return {
         "documentation": facets.documentation_job.DocumentationJobFacet(about, "text/plain"),
@@ -379,8 +349,8 @@ def _start_and_end(
 
 
 def _about(feature: UsedFeature) -> str:
-    weight = "" if feature.importance is None else f"; {feature.importance:.2%} of the importance"
-    return f"{feature.name} version {feature.version}: {feature.description}{weight}"
+    weight = "" if feature["importance"] is None else f"; {feature['importance']:.2%} of the importance"
+    return f"{feature['name']} version {feature['version']}: {feature['description']}{weight}"
 
 
 def _text(time: datetime) -> str:

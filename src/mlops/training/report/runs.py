@@ -1,7 +1,5 @@
 """A backtest or a tuning as one MLflow run: figures, tables, pictures."""
 
-from typing import Any
-
 import pandas as pd
 
 from mlops.tracking.runs import ReportRecord, log_report
@@ -91,7 +89,7 @@ def log_tuned(tuned: Tuned, dataset: BacktestDataset, plan: BacktestPlan, store:
 
 def tables(report: BacktestReport) -> dict[str, pd.DataFrame]:
     """The tables that people read, by name."""
-    found = {
+    named = {
         "overall": report.overall,
         "accuracy_by_level": report.levels,
         "by_series": report.by_series,
@@ -99,20 +97,17 @@ def tables(report: BacktestReport) -> dict[str, pd.DataFrame]:
         "by_segment": report.by_segment,
         "by_origin": report.by_origin,
     }
-    return {name: table for name, table in found.items() if len(table)}
+    return {name: table for name, table in named.items() if len(table)}
 
 
 def _metrics(report: BacktestReport) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for row in _rows(report.overall):
-        prefix = "" if row["candidate"] == report.asked else f"{row['candidate']}."
-        found |= {prefix + name: float(row[name]) for name in MEASURES}
-    if "naive.wape" in found:
-        found["wape_naive"] = found["naive.wape"]  # by the name that trainings have it
-    for row in _rows(report.levels[report.levels["candidate"] == report.asked]):
-        found[f"accuracy.{row['level']}.{row['over']}"] = float(row["accuracy"])
-    return found
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    metrics: dict[str, float] = {}
+    for row in report.overall.itertuples():
+        prefix = "" if row.candidate == report.asked else f"{row.candidate}."
+        metrics |= {prefix + name: float(getattr(row, name)) for name in MEASURES}
+    if "naive.wape" in metrics:
+        metrics["wape_naive"] = metrics["naive.wape"]  # by the name that trainings have it
+    of_levels = report.levels[report.levels["candidate"] == report.asked]
+    for level, over, accuracy in of_levels[["level", "over", "accuracy"]].itertuples(index=False):
+        metrics[f"accuracy.{level}.{over}"] = float(accuracy)
+    return metrics
