@@ -193,7 +193,8 @@ def read_feedback(path: Path) -> list[Feedback]:
     """Feedback of a file: `by_whom`, `request_id` or `prediction_id`, and any of `score, comment, details`."""
 
     def said(row: dict[str, Any]) -> Feedback:
-        score, details = row.get("score"), row.get("details")
+        score: Any = row.get("score")
+        details: Any = row.get("details")
         return Feedback(
             by_whom=str(row["by_whom"]),
             request_id=_text(row.get("request_id")),
@@ -251,9 +252,9 @@ def _whole(value: Any) -> int | None:
 
 def _moment(value: Any) -> datetime:
     """A time of a file; without an offset it is UTC."""
-    stamp = pd.Timestamp(value)
-    if stamp is pd.NaT:
+    if _missing(value) or pd.isna(value):
         raise ValueError("a time is missing")
+    stamp = pd.Timestamp(value)
     return (stamp.tz_localize(UTC) if stamp.tzinfo is None else stamp.tz_convert(UTC)).to_pydatetime()
 
 
