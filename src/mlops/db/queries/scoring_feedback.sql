@@ -27,9 +27,9 @@ with looked as (
 )
 select place, reason from judged where reason is not null order by place
 
--- name: times_of_scoring_outcomes
--- when the requests of the staged outcomes were asked, the first and the last
-select min(r.requested_at) as first, max(r.requested_at) as last
+-- name: months_of_scoring_outcomes
+-- the months of the requests of the staged outcomes
+select distinct cast(date_trunc('month', r.requested_at, 'UTC') at time zone 'UTC' as date)
   from staged_scoring_outcomes s join analytics.scoring_requests r on r.request_id = s.request_id and r.caller = coalesce(s.caller, r.caller)
 
 -- name: store_scoring_outcomes

@@ -134,9 +134,7 @@ def record_outcomes(database: Database, outcomes: Sequence[ScoringOutcome]) -> R
             transaction.run("create_staged_scoring_outcomes")
             transaction.copy_records("staged_scoring_outcomes", OUTCOME_COLUMNS, rows)
             refused = transaction.rows("refused_scoring_outcomes", of=NotRecorded)
-            times = transaction.one("times_of_scoring_outcomes", of=RequestTimes)
-            if times is not None and times.first is not None:
-                transaction.value("ensure_partitions", table=OUTCOMES, first=times.first, last=times.last)
+            transaction.value("ensure_months", table=OUTCOMES, months=transaction.values("months_of_scoring_outcomes"))
             new = transaction.run("store_scoring_outcomes") + transaction.run("store_forecast_outcomes")
         return Recorded(new, len(rows) - new - len(refused), tuple(refused))
 
@@ -208,14 +206,6 @@ def read_feedback(path: Path) -> list[Feedback]:
         )
 
     return _read(path, said, "by_whom, request_id or prediction_id, and score, comment or details")
-
-
-@dataclass(frozen=True, slots=True)
-class RequestTimes:
-    """When the first and the last of some requests were asked; None where there is none."""
-
-    first: datetime | None
-    last: datetime | None
 
 
 def _read(path: Path, make: Callable[[dict[str, Any]], T], expected: str) -> list[T]:

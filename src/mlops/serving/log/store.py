@@ -25,10 +25,10 @@ def store_requests(
     `handled` is how many records the worker has handled when these are committed; None when they are not its own.
     """
     answered = [] if forecasts is None else forecasts.among(rows)
-    first, last = min(row.requested_us for row in rows), max(row.requested_us for row in rows)
+    days = sorted({moment_of(row.requested_us).date() for row in rows})
     with database.transaction() as transaction:
         transaction.run("limit_scoring_transaction")
-        transaction.value("ensure_partitions", table=REQUESTS, first=moment_of(first), last=moment_of(last))
+        transaction.value("ensure_months", table=REQUESTS, months=days)
         transaction.run("create_staged_requests")
         transaction.copy_records("staged_requests", COLUMNS, (row.values for row in rows))
         new: int = transaction.value("store_requests", worker=worker or None, handled=handled)
