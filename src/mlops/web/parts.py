@@ -1,6 +1,6 @@
 """What a server is made of: opened when it begins, handed to whatever answers a request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlops.db import Database
@@ -29,6 +29,8 @@ class Parts:
     shadows: Callable[[ScoringRecord, Live], None]
     """Lets challengers answer what was answered; it takes no time."""
     memory: Memory
+    details: Callable[[], Mapping[str, object]] = dict
+    """What /health says beside whether the server is ready."""
 
     @property
     def ready(self) -> bool:

@@ -1,11 +1,15 @@
 """A server from its first line to its last: opened, run in one process or several, and ended when nothing is asked."""
 
+import gc
 import json
 import os
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,13 +21,15 @@ from mlops.db import Database, open_database
 from mlops.domain.model_uri import FORMS, ModelUri, version_of
 from mlops.errors import Misused, Refused, quoted
 from mlops.policy import read_serving_policy
-from mlops.serving.log.writer import open_request_log
+from mlops.serving.log.writer import PostgresLog, open_request_log
 from mlops.serving.online.models import LiveModels
 from mlops.serving.shadow.runner import ShadowRunner, beside_champion
 from mlops.tracking.registry import resolve
 from mlops.tracking.store import Store, open_store
 from mlops.web.access import open_door
 from mlops.web.app import build_app
+from mlops.web.figures import log_figures, model_figures, server_figures
+from mlops.web.logs import log_as_json
 from mlops.web.memory import Memory
 from mlops.web.metrics import Metrics
 from mlops.web.parts import Parts
@@ -45,6 +51,8 @@ class Order:
     host: str = "127.0.0.1"
     port: int = 5001
     workers: int = 1
+    folder: str = ""
+    """In which its workers meet, new for each server: what they count, and how often a key was used."""
 
     @property
     def models(self) -> tuple[ModelUri, ...]:
@@ -89,6 +97,11 @@ def listener(order: Order) -> Iterator[socket.socket]:
 
 def run(order: Order, opened: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; then no more is accepted, and what is being answered is answered."""
+    with tempfile.TemporaryDirectory(prefix="mlops-serve-") as folder:
+        _run(replace(order, folder=folder), opened)
+
+
+def _run(order: Order, opened: socket.socket) -> None:
     os.environ[ORDER] = json.dumps(asdict(order))
     config = uvicorn.Config(
         "mlops.web.serve:application",
@@ -112,6 +125,7 @@ def application() -> ScoringApp:
     """The application of one worker, by the order in its environment; it is closed when its server ends."""
     document = json.loads(os.environ[ORDER])
     order = Order(**document | {"uris": tuple(document["uris"])})
+    log_as_json()
     stack = ExitStack()
     try:
         parts = stack.enter_context(_opened(order))
@@ -121,10 +135,13 @@ def application() -> ScoringApp:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        gc.freeze()  # what is there now stays: it is not looked through for garbage again and again
         yield
         await run_in_threadpool(stack.close)
 
-    return build_app(parts, order.default, lifespan=lifespan)
+    app = build_app(parts, order.default, lifespan=lifespan)
+    parts.metrics.watch(*server_figures(lambda: app.running, parts.memory))
+    return app
 
 
 @contextmanager
@@ -140,6 +157,9 @@ def _opened(order: Order) -> Iterator[Parts]:
         folder = settings.root / "serving"
         requests = stack.enter_context(open_request_log(database.url, folder / "spool", policy.log))
         runner = stack.enter_context(ShadowRunner(requests))
+        memory, shared = Memory(), Path(order.folder)
+        metrics = stack.enter_context(Metrics(shared if order.workers > 1 else None))
+        metrics.watch(*log_figures(requests.counts), *model_figures(models.state))
         yield Parts(
             database=database,
             store=store,
@@ -147,7 +167,31 @@ def _opened(order: Order) -> Iterator[Parts]:
             requests=requests,
             door=stack.enter_context(open_door(database, order.host)),
             policy=policy,
-            metrics=stack.enter_context(Metrics(folder / "metrics" if order.workers > 1 else None)),
+            metrics=metrics,
             shadows=beside_champion(runner, models, policy.shadow.aliases),
-            memory=Memory(),
+            memory=memory,
+            details=lambda: _details(models, requests),
         )
+
+
+def _details(models: LiveModels, requests: PostgresLog) -> dict[str, object]:
+    """What /health says."""
+    state = models.state()
+    return {
+        "models": [_shown(asdict(model)) for model in state.models],
+        "not_loaded": [_shown(asdict(failure)) for failure in state.failures],
+        "registry": {"seen_at": _text(state.registry_seen_at), "problem": _text(state.registry_problem)},
+        "database": {"problem": _text(state.database_problem)},
+        "log": asdict(requests.counts()),
+    }
+
+
+def _shown(row: dict[str, object]) -> dict[str, object]:
+    return {name: _text(value) if isinstance(value, datetime) else value for name, value in row.items()}
+
+
+def _text(value: object) -> str | None:
+    """A time or a problem as JSON has it."""
+    if value is None:
+        return None
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -85,8 +85,9 @@ def protocol(parts: Parts) -> APIRouter:
 
     @router.get("/health", tags=["server"], responses={503: {"description": "not ready yet, or not any more"}})
     def health() -> Response:
-        """The same, with what it rests on."""
-        return JSONResponse({"ready": parts.ready, "version": __version__}, 200 if parts.ready else 503)
+        """The same, with what it rests on: models, what was not loaded, the log, Postgres and the registry."""
+        ready = parts.ready
+        return JSONResponse({"ready": ready, "version": __version__, **parts.details()}, 200 if ready else 503)
 
     @router.get("/version", tags=["server"])
     def version() -> Response:
