@@ -140,7 +140,7 @@ def webhook(way: Way, client: Any, port: int) -> Iterator[None]:
     if way.name != "webhooks":
         yield
         return
-    from mlops.tracking.bridge.webhooks import EVENTS
+    from mlops.tracking.bridge.watch import EVENTS
 
     made = client.create_webhook(
         "measured", f"http://127.0.0.1:{port}/webhooks/mlflow", list(EVENTS), secret=os.environ["MLOPS_WEBHOOK_SECRET"]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.tracking.bridge.identity import MirroredModel, RegistryModel, recognise
+from mlops.tracking.bridge.sync import MirroredModel, RegistryModel, recognise
 
 TIMES = st.integers(1, 3)
 VERSIONS = st.dictionaries(st.integers(1, 3), st.integers(1, 4), max_size=3)

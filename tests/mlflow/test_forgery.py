@@ -26,9 +26,8 @@ from mlops.serving.explain import explain
 from mlops.serving.predict import predict
 from mlops.serving.served import LOADED
 from mlops.tracking import pyfunc
-from mlops.tracking.artifacts.checked import changed, digests, load_model, load_refusal
+from mlops.tracking.artifacts.checked import RELEASED, changed, digests, load_model, load_refusal
 from mlops.tracking.artifacts.files import look
-from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.bridge import sync as bridge
 from mlops.tracking.bridge.sweep import sweep
 from mlops.tracking.bridge.sync import sync
@@ -484,7 +483,7 @@ def test_a_sync_never_sees_a_version_of_ours_before_its_anchor(
 def test_the_code_that_models_are_logged_with_is_released():
     digest = digests(Path(pyfunc.__file__).parent)["pyfunc.py"]
     assert list(RELEASED)[-1] == digest, (
-        f'pyfunc.py has changed; add "{digest}" to src/mlops/tracking/artifacts/released.py,'
+        f'pyfunc.py has changed; add "{digest}" to src/mlops/tracking/artifacts/checked.py,'
         " and leave the older digests there"
     )
 

@@ -34,8 +34,7 @@ from mlops.domain.lineage import parse_lineage
 from mlops.feature_store.store import register_features
 from mlops.features.standard import as_recorded, standard
 from mlops.forecasting import KINDS
-from mlops.tracking.artifacts.checked import changed, digests, load_from, load_model
-from mlops.tracking.artifacts.released import RELEASED
+from mlops.tracking.artifacts.checked import RELEASED, changed, digests, load_from, load_model
 from mlops.tracking.lineage import read_lineage
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import open_store

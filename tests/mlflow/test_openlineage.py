@@ -20,7 +20,8 @@ from openlineage.client.serde import Serde
 from mlops.db import Database
 from mlops.serving.predict import predict
 from mlops.tracking.bridge.sync import sync
-from mlops.tracking.openlineage.events import Place, events, recorded_versions
+from mlops.tracking.openlineage import recorded_versions
+from mlops.tracking.openlineage.events import Place, events
 from mlops.tracking.store import Store
 from mlops.training import Trained
 

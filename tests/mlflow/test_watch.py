@@ -242,7 +242,7 @@ def test_a_lost_connection_is_made_again_and_says_that_something_may_be_missed(r
     heard = Hints()
     with listening(registry, "a channel", heard.give):
         assert heard.wait(PATIENCE_SECONDS) == {""}
-        cut(registry, "mlops registry watch")
+        cut(registry, "mlops listener")
         assert heard.wait(PATIENCE_SECONDS) == {""}, "it listens again"
         with psycopg.connect(address(registry), autocommit=True) as connection:
             connection.execute("select pg_notify('a channel', 'word')")

@@ -20,6 +20,10 @@ KEPT = {
     "observation_edits",
     "registered_models",
     "retraining_recommendations",
+    "scoring_feedback",
+    "scoring_gaps",
+    "scoring_outcomes",
+    "scoring_requests",
     "time_series_revisions",
 }
 REFUSAL = r"is kept for ever|stand as they were recorded"
@@ -50,7 +54,7 @@ def test_every_table_that_is_kept_for_ever_refuses_truncate(database: Database):
         assert {name for (name,) in promised} <= KEPT
 
 
-@pytest.mark.parametrize("table", ["time_series_revisions", "model_prediction_results"])
+@pytest.mark.parametrize("table", ["time_series_revisions", "model_prediction_results", "scoring_requests"])
 def test_a_month_that_is_made_later_refuses_it_too(database: Database, table: str):
     with psycopg.connect(database.url, autocommit=True) as connection:
         for day in ("2021-05-01", "2021-06-30"):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -160,6 +161,15 @@ def test_a_limit_is_of_one_key_and_survives_a_reading(database: Database, keys: 
     clock.now += 1.001
     assert isinstance(admitted(keys, limited), Caller)
     assert keys.admit(limited.secret.encode(), "decide") != refused, "what is not allowed costs nothing"
+
+
+def test_a_limit_is_of_all_workers_of_a_server(database: Database, clock: Clock, tmp_path: Path):
+    limited = create_key(database, "a", "scientist", limit=RateLimit(60, 4))
+    workers = [KeyRing(database, shared=tmp_path / "rates", clock=clock, ticks=clock) for _ in range(3)]
+    for worker in workers:
+        worker.read()
+    answers = [admitted(worker, limited) for _ in range(3) for worker in workers]
+    assert [isinstance(answer, Caller) for answer in answers] == [True] * 4 + [False] * 5
 
 
 def test_when_a_key_was_last_used_is_written_now_and_then(database: Database, keys: KeyRing, clock: Clock):

@@ -121,7 +121,7 @@ def test_one_run_does_everything_and_the_next_finds_nothing_to_do(grown: Setting
     *lines, border = out.splitlines()
     assert border == "history before 2020-03 is read from 2 archive files"
     done = [line.split(" ")[0] for line in lines]
-    assert [act for act in done if act != "refresh"] == ["make"] * 4 + ["archive", "drop"] * 2
+    assert [act for act in done if act != "refresh"] == ["make"] * 6 + ["archive", "drop"] * 2
     assert lines[0] == "make analytics.daily_metrics_summary: 1 month"
     assert "archive of analytics.time_series_metrics_p2020_01" in err
     assert len(list(grown.archive.glob("time_series_metrics_2020-0[12]_*.parquet"))) == 2

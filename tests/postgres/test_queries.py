@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -37,11 +38,22 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "timestamp": (datetime,),
     "interval": (timedelta,),
     "bytea": (bytes,),
+    "uuid": (UUID,),
     "jsonb": (dict, list, str, int, float, bool),
     "json": (dict, list, str, int, float, bool),
 }
 """What the driver makes of a type of PostgreSQL; of an array a list."""
-TYPED = ("analytics", "db", "feature_store", "monitoring", "series", "tracking", "training")
+TYPED = (
+    "analytics",
+    "db",
+    "feature_store",
+    "monitoring",
+    "policy",
+    "series",
+    "simulation",
+    "tracking",
+    "training",
+)
 """Rooms in which every row has a type; add a room when its last dict is gone."""
 PARAMETERS = {"as_of": "timestamptz", "start": "timestamptz", "end_at": "timestamptz", "since": "timestamptz"}
 """Types of parameters that a statement does not say by itself."""
@@ -142,9 +154,10 @@ def test_columns_that_are_no_fields_are_refused(database: Database):
 
 
 @pytest.fixture(scope="module")
-def described(new_database: Any, migrated: str) -> Iterator[dict[str, list[tuple[str, str]]]]:
+def described(new_database: Any, with_mlflow: str) -> Iterator[dict[str, list[tuple[str, str]]]]:
     """By query its columns and their types, as PostgreSQL describes the prepared statement."""
-    with new_database("described", template=migrated) as (_, url), psycopg.connect(url) as connection:
+    with new_database("described", template=with_mlflow) as (_, url), psycopg.connect(url) as connection:
+        connection.execute("set search_path = public, mlflow")  # some read the registry's own tables
         for name, block in named_blocks().items():
             if re.search(r"create temporary (table|view)", block.text) and name != "create_archived_tables":
                 connection.execute(str(statement(name)))

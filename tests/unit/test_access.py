@@ -2,6 +2,7 @@
 
 import doctest
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlops.access import ROLES, SCOPES, rate
 from mlops.access.keys import KEY, digest_of, id_of
-from mlops.access.rate import RateLimit
+from mlops.access.rate import RateLimit, SharedBuckets
 from mlops.access.roles import check_role, scopes_of
 from mlops.errors import UnknownName
 
@@ -82,6 +83,41 @@ def test_after_the_wait_there_is_a_token(per_minute: int, burst: int, asked: int
             break
         full_at = limit.take(full_at, now)
     assert limit.wait(full_at, now + limit.wait(full_at, now) + 1e-6) == 0
+
+
+@given(
+    per_minute=st.integers(1, 100_000), burst=st.integers(1, 1_000), full_at=st.floats(0, 1e12), now=st.floats(0, 1e9)
+)
+def test_no_state_keeps_anybody_waiting_for_longer_than_a_token_takes(
+    per_minute: int, burst: int, full_at: float, now: float
+):
+    """The state may be of the machine's last start, when its clock was further on."""
+    assert RateLimit(per_minute, burst).wait(full_at, now) <= 60 / per_minute
+
+
+def test_workers_share_what_they_have_taken(tmp_path: Path):
+    first, second = SharedBuckets(tmp_path / "run" / "rates"), SharedBuckets(tmp_path / "run" / "rates")
+    assert first.get("0a0a0a0a0a0a", 7.0) == 7.0
+    first["0a0a0a0a0a0a"] = 12.5
+    assert second.get("0a0a0a0a0a0a", 7.0) == 12.5
+    assert second.get("0b0b0b0b0b0b", 7.0) == 7.0
+    assert (tmp_path / "run" / "rates").stat().st_mode & 0o077 == 0
+
+
+def test_keys_whose_places_meet_have_buckets_of_their_own(tmp_path: Path):
+    ids = [f"{number * SharedBuckets.SLOTS:012x}" for number in range(50)]
+    buckets = [SharedBuckets(tmp_path / "rates") for _ in range(3)]
+    for number, key_id in enumerate(ids, 1):
+        buckets[number % 3][key_id] = float(number)
+    assert [buckets[0].get(key_id, 0.0) for key_id in ids] == [float(number) for number in range(1, 51)]
+
+
+def test_more_keys_than_places_share_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SharedBuckets, "SLOTS", 4)
+    buckets = SharedBuckets(tmp_path / "rates")
+    for number in range(6):
+        buckets[f"{number:012x}"] = 1.0 + number
+    assert {buckets.get(f"{number:012x}", 0.0) for number in range(4, 6)} <= {5.0, 6.0}
 
 
 def test_a_key_is_known_by_its_public_part_and_by_a_digest_of_the_whole():

@@ -44,16 +44,17 @@ class Pair:
         theirs, ours = (mlflow.pyfunc.load_model(str(folder)) for _ in range(2))
         self.scorer = scorer_of(ours)
         live = SimpleNamespace(
-            scorer=self.scorer, version=SimpleNamespace(uri="models:/m/1", version=1), version_id=1, label=b"m/1"
+            scorer=self.scorer, version=SimpleNamespace(uri="models:/m/1", name="m", version=1), version_id=1
         )
         parts = Parts(
             database=None,  # type: ignore[arg-type]  no route of the protocol asks it
             store=None,  # type: ignore[arg-type]
-            models=SimpleNamespace(find=lambda *_, **__: live, answered=lambda *_: None, ready=True),
+            models=SimpleNamespace(find=lambda *_, **__: live, ready=True),
             requests=SimpleNamespace(append=lambda _: True, accepts=True),
             door=SimpleNamespace(admit=lambda *_: SimpleNamespace(label="tester")),
             policy=ServingPolicy(LimitPolicy(), LogPolicy(), ShadowPolicy()),
-            observer=SimpleNamespace(answered=lambda *_: None),
+            metrics=SimpleNamespace(answered=lambda *_: None),
+            shadows=lambda *_: None,
             memory=Memory(0),
         )
         app = build_app(parts, Target("m", "champion"))

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
-import requests
 from cryptography.fernet import Fernet
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mlflow.webhooks import delivery
 
+import requests
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, Refused
-from mlops.tracking.bridge.webhooks import EVENTS, register_webhook
+from mlops.tracking.bridge.watch import EVENTS, register_webhook
 from mlops.tracking.store import Store, open_store
 from mlops.web import server as listening
 from mlops.web import webhooks

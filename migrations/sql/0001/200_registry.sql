@@ -138,6 +138,22 @@ comment on column analytics.model_aliases.version_id is 'Of analytics.model_vers
 comment on column analytics.model_aliases.valid_from is 'When the alias was first seen to point to the version (instant).';
 comment on column analytics.model_aliases.valid_to   is 'Until when it did; empty while it does.';
 
+-- A hint for servers that wait for it: they ask the registry itself what an alias means. By statement, and only where an alias
+-- moved or a version came or went: a notice takes a lock of the whole server at commit, so nothing that is written often may give one.
+create function analytics.hint_aliases() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on set quote_all_identifiers = off
+as $$
+begin
+    perform pg_notify('mlops_aliases', '');
+    return null;
+end $$;
+comment on function analytics.hint_aliases is 'Notifies on the channel mlops_aliases that the mirror has seen an alias move or a version go.';
+create trigger hint_aliases after insert or update of valid_to on analytics.model_aliases
+   for each statement execute function analytics.hint_aliases();
+create trigger hint_aliases after update on analytics.model_versions for each row
+  when (old.deleted_at is distinct from new.deleted_at) execute function analytics.hint_aliases();
+
 create table analytics.registry_mirror (
     only_one   boolean primary key default true check (only_one),
     registry   text,

@@ -225,7 +225,7 @@ begin
                   using errcode = 'object_not_in_prerequisite_state', hint = 'nothing was restored; the file stays readable with any Parquet reader';
         end;
     end if;
-    if exists (select from pg_attribute where attrelid = p_table and attname = 'tenant_id') then  -- that of the file is of its time, if it has one
+    if (select count(*) = 2 from pg_attribute where attrelid = p_table and attname in ('tenant_id', 'series_id')) then  -- that of the file is of its time, if it has one
         execute format('update %s a set tenant_id = s.tenant_id from analytics.series s where s.series_id = a.series_id and s.tenant_id <> a.tenant_id', p_table);
     end if;
     execute format('lock table only %s in share update exclusive mode', archive.parent);

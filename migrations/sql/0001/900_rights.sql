@@ -29,7 +29,8 @@ select analytics.keep_for_ever(kept::regclass)
        'analytics.promotions', 'analytics.recommendation_decisions', 'analytics.retraining_recommendations',
        'analytics.registered_models', 'analytics.registered_model_names', 'analytics.model_aliases',
        'analytics.model_feature_store', 'analytics.model_prediction_results', 'analytics.time_series_revisions',
-       'analytics.partition_log', 'analytics.partition_archives', 'analytics.ingest_batches']) as kept;
+       'analytics.partition_log', 'analytics.partition_archives', 'analytics.ingest_batches',
+       'analytics.scoring_requests', 'analytics.scoring_outcomes', 'analytics.scoring_gaps']) as kept;
 -- Whatever makes, restores or rebuilds a month notes it in the log, in the same transaction and with the owner's rights.
 create function analytics.keep_new_partition() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from mlops.access.keys import KEY, digest_of
-from mlops.access.rate import RateLimit
+from mlops.access.rate import RateLimit, SharedBuckets
 from mlops.access.roles import SCOPES, Scope, scopes_of
 from mlops.db import Database
 
@@ -92,20 +93,22 @@ class HeldKey:
 class KeyRing:
     """The keys in force, as `read` found them; while a `with` block runs they are read again and again.
 
-    `admit` is called from one thread (the event loop). `clock` gives seconds of the Unix epoch, `ticks` those of a
-    clock that nobody sets.
+    `admit` is called from one thread (the event loop). The workers of a server count a key's requests together where
+    they name the same file as `shared`, which need not be there. `clock` gives seconds of the Unix epoch, `ticks` those
+    of a clock that nobody sets.
     """
 
     def __init__(
         self,
         database: Database,
         *,
+        shared: Path | None = None,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._clock, self._ticks = database, clock, ticks
         self._held: dict[str, HeldKey] = {}
-        self._full_at: dict[str, float] = {}
+        self._full_at: dict[str, float] | SharedBuckets = {} if shared is None else SharedBuckets(shared)
         self._used: dict[str, float] = {}
         self._read_at, self._written_at = -math.inf, clock()
         self._stopped = threading.Event()
@@ -155,8 +158,6 @@ class KeyRing:
         with self._database.transaction() as transaction:
             rows = transaction.rows("api_keys_in_force", of=StoredKey)
         self._held = {row.key_id: _held(row) for row in rows}
-        for gone in set(self._full_at) - set(self._held):
-            self._full_at.pop(gone, None)
         self._read_at = self._clock()
 
     def write_uses(self) -> None:

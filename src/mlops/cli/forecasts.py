@@ -320,29 +320,32 @@ def _print_issued(issued: "Issued", file: Path | None, output: Path | None) -> N
         f" by {issued.version.uri}; {kept}"
     )
     if len(issued.totals):
-        of, few = len(issued.totals), issued.totals["series_id"].nunique()
-        console.print(f"  and {of:,} of {few} totals, stored with them: mlops forecasts plot --series NAME")
+        of, totals = len(issued.totals), issued.totals["series_id"].nunique()
+        console.print(f"  and {of:,} of {totals} totals, stored with them: mlops forecasts plot --series NAME")
     if issued.closed:
         console.print(f"  {issued.closed:,} steps are left out: days or months on which a series is never served")
     for series, reason in issued.refused.items():
         console.print(f"  not served: series {series}: {reason}")
     console.print()
-    console.print(_first_steps(shown))
-    rest = _rest_of(shown)
+    first = shown["series_id"].drop_duplicates().head(FEW_SERIES)
+    few = shown[shown["series_id"].isin(first)].groupby("series_id", sort=False).head(FEW_STEPS)
+    console.print(_steps(few))
     if output is not None:
         say(f"\nall {len(shown):,} rows are in {output}")
-    elif rest:
+    elif len(few) < len(shown):
+        series = shown["series_id"].nunique() - few["series_id"].nunique()
+        others = f" of these and {series:,} more series" if series else ""
         more = "" if file is not None else f", mlops forecasts export FILE --model {issued.version.uri}"
-        say(f"\n{rest}; to see them: --output FILE.csv{more}")
+        say(f"\n… and {len(shown) - len(few):,} more forecasts{others}; to see them: --output FILE.csv{more}")
 
 
-def _first_steps(frame: "pd.DataFrame") -> Columns:
-    """The first steps of the first series, with their intervals."""
+def _steps(few: "pd.DataFrame") -> Columns:
+    """A line for each step of some series, with its intervals."""
     shown = table("series", "for", "forecast", *(f"{level} % interval" for level in LEVELS))
-    few = _few(frame)
     hours = (few["ds"].dt.normalize() != few["ds"]).any()
     for _, rows in few.groupby("series_id", sort=False):
-        places = _places(rows["y_hat"].abs().max())
+        largest = rows["y_hat"].abs().max()
+        places = 0 if largest >= 1000 else 1 if largest >= 100 else 2
         for number, row in enumerate(rows.to_dict("records")):
             bounds = (f"{row[f'lo_{level}']:,.{places}f} to {row[f'hi_{level}']:,.{places}f}" for level in LEVELS)
             name = "" if number else escape(str(row["name"]))
@@ -351,29 +354,9 @@ def _first_steps(frame: "pd.DataFrame") -> Columns:
     return shown
 
 
-def _rest_of(frame: "pd.DataFrame") -> str:
-    """In words how much `_first_steps` does not show; empty when it shows all."""
-    few = _few(frame)
-    if len(few) == len(frame):
-        return ""
-    series = frame["series_id"].nunique() - few["series_id"].nunique()
-    others = f" of these and {series:,} more series" if series else ""
-    return f"… and {len(frame) - len(few):,} more forecasts{others}"
-
-
-def _few(frame: "pd.DataFrame") -> "pd.DataFrame":
-    first = frame["series_id"].drop_duplicates().head(FEW_SERIES)
-    return frame[frame["series_id"].isin(first)].groupby("series_id", sort=False).head(FEW_STEPS)
-
-
 def _day_or_time(time: "pd.Timestamp") -> str:
     """A day, with the time where it is not midnight (UTC)."""
     return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"
-
-
-def _places(value: float) -> int:
-    """Decimal places with which forecasts of this size are read."""
-    return 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
 
 
 def _fine_places(value: float) -> int:

@@ -1,7 +1,7 @@
 """A database and its transactions; every statement is a block of a file in `queries/`."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from mlops.config import Settings
 from mlops.db import migrate, session
-from mlops.db.binary import Arrays, encode
+from mlops.db.binary import Arrays, encode, encode_records
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
 from mlops.db.statements import named_blocks, statement
@@ -113,6 +113,12 @@ class Transaction:
         into = _into(table, columns, "binary, freeze" if freeze else "binary")
         with self.cursor() as cursor, cursor.copy(into) as copy:
             for data in encode(columns):
+                copy.write(data)
+
+    def copy_records(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
+        """COPY rows into `table`; `columns` names the type of each column (`db.binary.SENT`)."""
+        with self.cursor() as cursor, cursor.copy(_into(table, columns, "binary")) as copy:
+            for data in encode_records(list(columns.values()), rows):
                 copy.write(data)
 
     def cursor(self) -> psycopg.Cursor[Any]:

@@ -13,7 +13,7 @@ import psycopg
 
 from mlops.errors import DatabaseUnavailable, MlopsError, ModelNotFound, NothingToDo, Refused
 
-__all__ = ["ERRNOS", "NOTHING", "SQLSTATES", "Failure", "explained", "one_sentence", "unreachable"]
+__all__ = ["ERRNOS", "NOTHING", "SQLSTATES", "Failure", "explained", "is_of_the_data", "one_sentence", "unreachable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +215,12 @@ def one_sentence(error: BaseException) -> str:
     original = getattr(error, "orig", None) or error
     said = _words(str(original))
     return f"{type(original).__name__}: {said}" if said else type(original).__name__
+
+
+def is_of_the_data(error: BaseException) -> bool:
+    """Whether what was sent is to blame, so that sending it again would fail again: a value, a rule, a month."""
+    states = [getattr(cause, "sqlstate", None) or "" for cause in _causes(error)]
+    return any(state.startswith(("22", "23", "54")) or state == "55000" for state in states)
 
 
 def unreachable(trouble: str, address: str, error: BaseException, *, safe: str = BEFORE) -> DatabaseUnavailable:

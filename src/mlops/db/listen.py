@@ -51,7 +51,7 @@ def notifications(url: str, channel: str, stopped: threading.Event) -> Iterator[
                 keepalives_idle=30,
                 keepalives_interval=10,
                 keepalives_count=3,
-                application_name="mlops registry watch",
+                application_name="mlops listener",
             ) as connection:
                 connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                 failures = 0

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["FORMS", "MODEL_FORMS", "ModelUri", "model_of", "uri_of", "version_of"]
+__all__ = ["FORMS", "MODEL_FORMS", "ModelUri", "alias_uri", "model_of", "uri_of", "version_of"]
 
 FORMS = "models:/NAME@ALIAS or models:/NAME/VERSION"
 """Of a version, as MLflow writes it."""
@@ -50,6 +50,15 @@ def uri_of(name: str, version: int | str) -> str:
     'models:/demand/3'
     """
     return f"models:/{name}/{version}"
+
+
+def alias_uri(name: str, alias: str) -> str:
+    """The URI of the version that an alias means.
+
+    >>> alias_uri("demand", "champion")
+    'models:/demand@champion'
+    """
+    return f"models:/{name}@{alias}"
 
 
 def _of(found: re.Match[str]) -> ModelUri:

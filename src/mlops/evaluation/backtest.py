@@ -14,9 +14,9 @@ import pandas as pd
 
 from mlops import parallel
 from mlops.arrays import Floats
-from mlops.domain.canonical import JsonObject, Parameters
+from mlops.domain.canonical import Parameters
 from mlops.domain.forecasts import LEVELS, bias, coverage, interval_pinball, wape
-from mlops.domain.granularity import Granularity, labels_ends
+from mlops.domain.granularity import labels_ends
 from mlops.errors import HistoryTooShort
 from mlops.evaluation.accuracy import scales
 from mlops.forecasting import forecaster
@@ -218,8 +218,10 @@ def _do(past: Past, job: _Job) -> FinishedFit:
     """Fit at the first cutoff, forecast from all."""
     begun, first = time.process_time(), past.at(job.cutoffs[0])
     seen = _seen(first, job.horizon)
-    params = about(_known(job.candidate.params, first.granularity, job.cutoffs[0]), seen)
-    fitted = forecaster(job.candidate.kind)(**params).fit(seen)
+    params = dict(job.candidate.params) | {"freq": first.granularity.name}
+    if params.get("events") is not None:  # without those that nobody had announced by the cutoff
+        params["events"] = Calendar.of(None, params["events"]).announced_by(job.cutoffs[0]).events
+    fitted = forecaster(job.candidate.kind)(**about(params, seen)).fit(seen)
     parts = []
     for cutoff in job.cutoffs:
         panels = past.at(cutoff)
@@ -234,14 +236,6 @@ def _do(past: Past, job: _Job) -> FinishedFit:
     return FinishedFit(
         job.candidate.name, job.cutoffs, pd.concat(parts, ignore_index=True), time.process_time() - begun
     )
-
-
-def _known(params: Parameters, granularity: Granularity, cutoff: pd.Timestamp) -> JsonObject:
-    """The arguments without the events that nobody had announced by the cutoff."""
-    found = dict(params) | {"freq": granularity.name}
-    if params.get("events") is not None:
-        found["events"] = Calendar.of(None, params["events"]).announced_by(cutoff).events
-    return found
 
 
 def _seen(panels: Panels, horizon: int) -> pd.DataFrame:

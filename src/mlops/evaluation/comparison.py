@@ -231,11 +231,8 @@ def _foreign(name: str, given: Table, form: Form) -> dict[str, pd.DataFrame]:
     columns = [column for column in columns if pd.api.types.is_numeric_dtype(rows[column])]
     if not columns:
         raise BadInput(f"the forecasts{whose} have no column y_hat, nor one per model")
-    return {_called(name, str(one), len(columns)): _of_column(rows, kept, str(one)) for one in columns}
-
-
-def _called(name: str, column: str, count: int) -> str:
-    return column if not name else name if count == 1 else f"{name} {column}"
+    names = [column if not name else name if len(columns) == 1 else f"{name} {column}" for column in map(str, columns)]
+    return {called: _of_column(rows, kept, str(column)) for called, column in zip(names, columns, strict=True)}
 
 
 def _of_column(rows: pd.DataFrame, kept: list[str], column: str) -> pd.DataFrame:
@@ -247,11 +244,11 @@ def _of_column(rows: pd.DataFrame, kept: list[str], column: str) -> pd.DataFrame
 
 def _common(elsewhere: Mapping[str, pd.DataFrame]) -> tuple[tuple[pd.Timestamp, ...], int]:
     """The cutoffs that all forecasts have, and the most steps from one of them."""
-    found = set.intersection(*(set(rows["cutoff"]) for rows in elsewhere.values()))
-    if not found:
+    common = set.intersection(*(set(rows["cutoff"]) for rows in elsewhere.values()))
+    if not common:
         raise BadInput(f"the forecasts {' and '.join(map(repr, elsewhere))} have no cutoff in common")
     most = max(int(rows.groupby(["series_id", "cutoff"]).size().max()) for rows in elsewhere.values())
-    return tuple(sorted(found)), most
+    return tuple(sorted(common)), most
 
 
 def _with_outcomes(
@@ -294,8 +291,8 @@ def _paired(made: Mapping[str, pd.DataFrame], confidence: float) -> Comparison:
         " cutoffs, which all models made"
     )
     lost = {name: int(rows["y"].notna().sum()) - len(keys) for name, rows in made.items()}
-    told = ", ".join(f"{count:,} of {name}" for name, count in lost.items() if count)
-    return _compared(forecasts, next(iter(made)), confidence, note + (f"; left out: {told}" if told else ""))
+    left_out = ", ".join(f"{count:,} of {name}" for name, count in lost.items() if count)
+    return _compared(forecasts, next(iter(made)), confidence, note + (f"; left out: {left_out}" if left_out else ""))
 
 
 def _refuse_other_outcomes(forecasts: pd.DataFrame) -> None:
@@ -315,27 +312,20 @@ def _compared(forecasts: pd.DataFrame, against: str, confidence: float, note: st
     models = list(forecasts["model"].unique())
     if against not in models:
         raise UnknownName("model", against, models)
-    found = [scores(_own(rows)).assign(model=name) for name, rows in forecasts.groupby("model", sort=False)]
-    table_ = pd.concat(found, ignore_index=True).sort_values("wape", kind="stable", ignore_index=True)
+    # of each model without the bounds that only others have
+    by_model = forecasts.groupby("model", sort=False)
+    scored = [scores(rows.dropna(axis=1, how="all")).assign(model=name) for name, rows in by_model]
+    table_ = pd.concat(scored, ignore_index=True).sort_values("wape", kind="stable", ignore_index=True)
     table_ = table_[["model", *(name for name in table_.columns if name != "model")]]
     sizes = forecasts.assign(error=(forecasts["y_hat"] - forecasts["y"]).abs(), size=forecasts["y"].abs())
     error = sizes.pivot_table(index="cutoff", columns="model", values="error", aggfunc="sum")
     size = sizes[sizes["model"] == against].groupby("cutoff")["size"].sum()
-    length = _overlapping(forecasts)
+    # how many cutoffs in a row forecast some days in common, at most
+    ends = forecasts.groupby("cutoff")["ds"].max()
+    later = np.searchsorted(ends.index.to_numpy(), ends.to_numpy(), side="left")
+    length = int((later - np.arange(len(ends))).max())
     pairs = [_pair(name, against, error, size, length, confidence) for name in models if name != against]
     return Comparison(table_, pd.DataFrame(pairs), forecasts, confidence, note)
-
-
-def _overlapping(forecasts: pd.DataFrame) -> int:
-    """How many cutoffs in a row forecast some days in common, at most."""
-    ends = forecasts.groupby("cutoff")["ds"].max()
-    cutoffs = ends.index.to_numpy()
-    return int((np.searchsorted(cutoffs, ends.to_numpy(), side="left") - np.arange(len(cutoffs))).max())
-
-
-def _own(rows: pd.DataFrame) -> pd.DataFrame:
-    """A model's rows without the bounds that only others have."""
-    return rows.dropna(axis=1, how="all")
 
 
 def _pair(

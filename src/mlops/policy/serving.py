@@ -17,24 +17,30 @@ INPUTS = ("all", "sampled", "none")
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """`[limits]`: what one request may cost, how many are answered at once, and how much memory models may take."""
+    """`[limits]`: what one request may cost, how many are answered at once, and how much memory models may take.
+
+    With `on_demand` a registered model that is not served is loaded when it is asked for.
+    """
 
     body_mb: float = 16.0
     seconds: float = 60.0
     concurrency: int = 8
     waiting: int = 64
     memory_mb: float = 1024.0
+    on_demand: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LogPolicy:
     """`[log]`: whose inputs are kept, the share where they are sampled, and the room that waiting records may take.
 
-    Fields that are declared personal are never kept, whatever is said here.
+    `personal` is where fields are declared personal: columns of inputs, of outputs and of the business context by name,
+    whatever their case. They are never kept, whatever else is said here.
     """
 
     inputs: str = "all"
     share: float = 0.1
+    personal: tuple[str, ...] = ()
     memory_mb: float = 64.0
     spool_mb: float = 1024.0
 

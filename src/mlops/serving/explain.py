@@ -65,18 +65,25 @@ def explain(
 
     Raises what `served` raises, UnknownName for a series and BadInput for a day that is not forecast.
     """
-    found = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
-    forecaster, known = found.forecaster, found.names
+    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    forecaster, known = served.forecaster, served.names
     chosen = list(known) if series is None else [find(series, known)]
-    explained = forecaster.explain(found.steps, history=found.observed)
-    rows = explained[explained["series_id"].isin(chosen) & _on(explained["ds"], day)]
+    explained = forecaster.explain(served.steps, history=served.observed)
+    rows = explained[explained["series_id"].isin(chosen)]
+    if day is not None:
+        on_day = explained["ds"].dt.normalize() == pd.Timestamp(day)
+        if not on_day.any():
+            first, last = explained["ds"].min(), explained["ds"].max()
+            raise BadInput(f"{day} is not forecast; expected a day from {first:%Y-%m-%d} to {last:%Y-%m-%d}")
+        rows = rows[on_day[rows.index]]
     sums = rows.iloc[:, 4:].sum()
     table = pd.DataFrame({"part": sums.index, "component": [forecaster.component(part) for part in sums.index]})
     forecast = float(rows["y_hat"].sum())
     table = table.assign(contribution=sums.to_numpy(), share=sums.to_numpy() / forecast if forecast else float("nan"))
     table = table.sort_values("contribution", key=abs, ascending=False, ignore_index=True, kind="stable")
     cutoff, first, last = (aware_utc(stamp) for stamp in (rows["cutoff"].max(), rows["ds"].min(), rows["ds"].max()))
-    return Explanation(found.version, cutoff, first, last, tuple(known[one] for one in chosen), forecast, table)
+    names = tuple(known[series_id] for series_id in chosen)
+    return Explanation(served.version, cutoff, first, last, names, forecast, table)
 
 
 def suppose(
@@ -90,16 +97,8 @@ def suppose(
     file: Path | None = None,
 ) -> Supposition:
     """The model's forecasts beside those under `events`, as `forecasting.whatif.what_if` makes them."""
-    found = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
-    frame = what_if(found.forecaster, found.steps, history=found.observed, events=events)
+    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    frame = what_if(served.forecaster, served.steps, history=served.observed, events=events)
     totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
-    totals.insert(1, "name", totals["series_id"].map(found.names))
-    return Supposition(found.version, aware_utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))
-
-
-def _on(ds: "pd.Series[pd.Timestamp]", day: date | None) -> "pd.Series[bool]":
-    """The steps that begin on the day; all when there is none."""
-    found = pd.Series(True, index=ds.index) if day is None else ds.dt.normalize() == pd.Timestamp(day)
-    if not found.any():
-        raise BadInput(f"{day} is not forecast; expected a day from {ds.min():%Y-%m-%d} to {ds.max():%Y-%m-%d}")
-    return found
+    totals.insert(1, "name", totals["series_id"].map(served.names))
+    return Supposition(served.version, aware_utc(frame["cutoff"].max()), totals, tuple(frame.attrs["notes"]))

@@ -168,7 +168,16 @@ def _stamped(
     """The rows as they are stored: what all of one call have in common, and components as JSON."""
     stamped = rows.drop(columns=list(COMPONENTS), errors="ignore").assign(**common)
     if decompose:
-        stamped["decomposition"] = _as_json(rows)
+        # components as a compact JSON object; they sum to y_hat but for the last of DIGITS digits
+        values = rows[list(COMPONENTS)].to_numpy(dtype=float)
+        largest = np.abs(values).max(axis=1)
+        decimals = DIGITS - 1 - np.floor(np.log10(np.where(largest > 0, largest, 1.0))).astype(int)
+        for places in np.unique(decimals):
+            of_places = decimals == places
+            values[of_places] = np.round(values[of_places], places) + 0.0  # a negative zero becomes zero
+        stamped["decomposition"] = [
+            json.dumps(dict(zip(COMPONENTS, row, strict=True)), separators=(",", ":")) for row in values.tolist()
+        ]
     return stamped.rename(columns={"ds": "target_at"})
 
 
@@ -182,17 +191,6 @@ def _named(transaction: Transaction, totals: pd.DataFrame) -> pd.DataFrame:
     bounds = [name for name in shown.columns if name.startswith(("lo_", "hi_"))]
     shown.insert(0, "name", shown["series_id"].map({called.series_id: called.name for called in series}))
     return shown[["series_id", "name", "ds", "cutoff", "y_hat", *bounds, "parts"]]
-
-
-def _as_json(forecasts: pd.DataFrame) -> list[str]:
-    """Each row's components as a compact JSON object; they sum to its y_hat but for the last of DIGITS digits."""
-    values = forecasts[list(COMPONENTS)].to_numpy(dtype=float)
-    largest = np.abs(values).max(axis=1)
-    decimals = DIGITS - 1 - np.floor(np.log10(np.where(largest > 0, largest, 1.0))).astype(int)
-    for places in np.unique(decimals):
-        rows = decimals == places
-        values[rows] = np.round(values[rows], places) + 0.0  # a negative zero becomes zero
-    return [json.dumps(dict(zip(COMPONENTS, row, strict=True)), separators=(",", ":")) for row in values.tolist()]
 
 
 def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:

@@ -9,8 +9,13 @@ from dataclasses import asdict
 
 from mlops.db import Database
 from mlops.domain.alerts import Alert, AlertChange, Look, Reviewed, reviewed
+from mlops.domain.model_uri import alias_uri
+from mlops.tracking.aliases import PointedVersion
 
-__all__ = ["Alert", "Reviewed", "review"]
+__all__ = ["Alert", "Reviewed", "report_loaded", "report_not_loaded", "review"]
+
+NOT_LOADED = "version_not_loaded"
+"""The kind of alert that servers open and resolve."""
 
 
 def review(database: Database, files: Iterable[Look]) -> Reviewed:
@@ -24,3 +29,27 @@ def review(database: Database, files: Iterable[Look]) -> Reviewed:
             "update_registry_alerts", of=AlertChange, document={"files": [asdict(look) for look in files]}
         )
     return reviewed(rows)
+
+
+def report_not_loaded(database: Database, pointed: PointedVersion, reason: str, answering: int | None) -> None:
+    """Open the alert that an alias means a version which a server can't load, and what it answers with instead."""
+    instead = f"version {answering} goes on answering" if answering else "nothing answers for it"
+    with database.transaction() as transaction:
+        transaction.run(
+            "open_alert",
+            kind=NOT_LOADED,
+            subject=alias_uri(pointed.name, pointed.alias),
+            severity="critical" if pointed.alias == "champion" else "warning",
+            name=pointed.name,
+            version=pointed.version,
+            created_at=pointed.created_at,
+            message=f"it is version {pointed.version}, which `mlops serve` can't load ({instead}): {reason}",
+            todo="do what the reason says, and the server loads it by itself; or let the alias mean another version"
+            + (f": mlops registry rollback {pointed.name}" if pointed.alias == "champion" else ""),
+        )
+
+
+def report_loaded(database: Database, name: str, alias: str) -> None:
+    """Resolve that alert, if it is open: what the alias means is loaded, or it means nothing any more."""
+    with database.transaction() as transaction:
+        transaction.run("resolve_alert", kind=NOT_LOADED, subject=alias_uri(name, alias))

@@ -199,14 +199,9 @@ def _what_there_is(store: Store, asked: ModelUri) -> str:
     close = nearest(asked.alias, model.aliases) if asked.alias else None
     meant = f"did you mean models:/{name}@{close}? " if close else ""
     known = ", ".join(aliases) or "no alias; give one with `mlops registry promote`"
-    return f"{meant}{name} has {known}{_newest(store, name, asked.version)}"
-
-
-def _newest(store: Store, name: str, version: int | None) -> str:
-    """Up to which version there are any, where one was asked for."""
-    if version is None:
-        return ""
-    found = store.client.search_model_versions(
-        f"name = {_quoted(name)}", max_results=1, order_by=["version_number DESC"]
-    )
-    return f"; its newest version is {found[0].version}" if found else "; it has no version"
+    if asked.version is not None:
+        newest = store.client.search_model_versions(
+            f"name = {_quoted(name)}", max_results=1, order_by=["version_number DESC"]
+        )
+        known += f"; its newest version is {newest[0].version}" if newest else "; it has no version"
+    return f"{meant}{name} has {known}"

@@ -1,9 +1,8 @@
 """A backtest as a person asks for it: kinds against baselines on the same past origins, told by tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 
@@ -58,15 +57,20 @@ def compare_candidates(
 ) -> BacktestReport:
     """Compare the candidates on the rows that all of them forecast; `done` is told of each fit as it finishes."""
     finished, began_at = [], datetime.now(UTC)
-    for one in fit_and_forecast(
+    for fit in fit_and_forecast(
         candidates, dataset.past, dataset.cutoffs, plan.horizon, refit_every=plan.refit_every, where=where
     ):
-        finished.append(one)
-        done(one)
-    judged = _common(_judged(finished, dataset))
-    parts = {one.name: judged[judged["candidate"] == one.name] for one in candidates}
+        finished.append(fit)
+        done(fit)
+    judged = _judged(finished, dataset)
+    # the rows that every candidate forecast, so that all are judged on the same
+    made_by = judged.groupby(["series_id", "cutoff", "ds"])["candidate"].transform("nunique")
+    judged = judged[made_by == judged["candidate"].nunique()].reset_index(drop=True)
+    parts = {asked.name: judged[judged["candidate"] == asked.name] for asked in candidates}
     segments = [name for name in dataset.segments.columns if name != "series_id"]
-    seconds = pd.Series([one.seconds for one in finished]).groupby([one.candidate for one in finished]).sum()
+    seconds = pd.Series([fit.seconds for fit in finished]).groupby([fit.candidate for fit in finished]).sum()
+    by_series = _each(parts, ["series_id"])
+    by_series.insert(2, "name", by_series["series_id"].map(dataset.names))
     levels = {
         name: by_level(part, segments, cycle=dataset.granularity.block, words=dataset.granularity.words)
         for name, part in parts.items()
@@ -77,7 +81,7 @@ def compare_candidates(
         dataset=dataset,
         overall=_each(parts, []).assign(cpu_seconds=[seconds[name] for name in parts]),
         levels=pd.concat([part.assign(candidate=name) for name, part in levels.items()], ignore_index=True),
-        by_series=_named(_each(parts, ["series_id"]), dataset.names),
+        by_series=by_series,
         by_step=_each(parts, ["step"]),
         by_segment=_by_segment(parts, segments),
         by_origin=_each(parts, ["cutoff"]),
@@ -99,17 +103,10 @@ def so_far(finished: Sequence[FinishedFit], dataset: BacktestDataset) -> pd.Data
 
 def _judged(finished: Sequence[FinishedFit], dataset: BacktestDataset) -> pd.DataFrame:
     """All forecasts with outcomes, segments and their candidate, in an order that no worker decides."""
-    forecasts = pd.concat([one.forecasts.assign(candidate=one.candidate) for one in finished], ignore_index=True)
+    forecasts = pd.concat([fit.forecasts.assign(candidate=fit.candidate) for fit in finished], ignore_index=True)
     parts = [with_outcomes(part, dataset.outcomes) for _, part in forecasts.groupby("candidate", sort=False)]
     judged = pd.concat(parts, ignore_index=True).merge(dataset.segments, on="series_id", how="left")
     return judged.sort_values(["candidate", "cutoff", "series_id", "ds"], ignore_index=True)
-
-
-def _common(judged: pd.DataFrame) -> pd.DataFrame:
-    """The rows that every candidate forecast, so that all are judged on the same."""
-    keys = ["series_id", "cutoff", "ds"]
-    by_all = judged.groupby(keys)["candidate"].transform("nunique") == judged["candidate"].nunique()
-    return judged[by_all].reset_index(drop=True)
 
 
 def _each(parts: dict[str, pd.DataFrame], by: list[str]) -> pd.DataFrame:
@@ -118,11 +115,6 @@ def _each(parts: dict[str, pd.DataFrame], by: list[str]) -> pd.DataFrame:
         [accuracy_table(part, by).assign(candidate=name) for name, part in parts.items()], ignore_index=True
     )
     return found[["candidate", *(name for name in found.columns if name != "candidate")]]
-
-
-def _named(found: pd.DataFrame, names: Mapping[Any, str]) -> pd.DataFrame:
-    found.insert(2, "name", found["series_id"].map(names))
-    return found
 
 
 def _by_segment(parts: dict[str, pd.DataFrame], segments: list[str]) -> pd.DataFrame:

@@ -24,7 +24,10 @@ def run_project(params: Path, arguments: Sequence[str]) -> None:
     Ends with the exit code of what is refused (`mlops.errors`), told in a sentence on stderr.
     """
     try:
-        changes = _pairs(arguments)
+        if len(arguments) % 2 or not all(key.startswith("--") for key in arguments[::2]):
+            raise Misused(f"{quoted(' '.join(arguments))} is not of the form --key value")
+        pairs = zip(arguments[::2], arguments[1::2], strict=True)
+        changes = {key.removeprefix("--"): value for key, value in pairs if value}
         as_of, file = changes.pop("as_of", None), changes.pop("file", "")
         with typed("--as_of"):
             before = None if file else before_last(as_of)
@@ -45,13 +48,6 @@ def run_project(params: Path, arguments: Sequence[str]) -> None:
     figures = trained.metrics
     baselines = f"seasonal naive {figures['wape_naive']:.3f}, moving average {figures['wape_average']:.3f}"
     _say(f"{trained.version.uri}: WAPE {figures['wape']:.3f}, {baselines}")
-
-
-def _pairs(arguments: Sequence[str]) -> dict[str, str]:
-    if len(arguments) % 2 or not all(key.startswith("--") for key in arguments[::2]):
-        raise Misused(f"{quoted(' '.join(arguments))} is not of the form --key value")
-    keys = [key.removeprefix("--") for key in arguments[::2]]
-    return {key: value for key, value in zip(keys, arguments[1::2], strict=True) if value}
 
 
 def _say(note: str) -> None:

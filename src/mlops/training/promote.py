@@ -139,7 +139,12 @@ def decide(
     """
     reason, by = _sentence("reason", reason), who(by)
     with _alone(database, version.name):
-        _still(store, version, over)
+        now = alias_of(store, version.name, "champion")
+        if over is not None and now is not None and now.version not in (over, version.version):
+            raise Refused(
+                f"{version.uri} was compared with version {over}, but {version.name}@champion is version {now.version}"
+                f" now; compare again with `mlops registry promote {version.uri}`"
+            )
         return _decide(database, store, version, reason, found, by=by, force=force, recommendation_id=recommendation_id)
 
 
@@ -163,15 +168,6 @@ def _decide(
         )
     decision = _Decision("promote", by, reason, found, bool(problems), recommendation_id)
     return _move(database, store, version, decision)
-
-
-def _still(store: Store, version: ModelVersion, over: int | None) -> None:
-    now = alias_of(store, version.name, "champion")
-    if over is not None and now is not None and now.version not in (over, version.version):
-        raise Refused(
-            f"{version.uri} was compared with version {over}, but {version.name}@champion is version {now.version} now;"
-            f" compare again with `mlops registry promote {version.uri}`"
-        )
 
 
 def rollback(

@@ -42,8 +42,12 @@ class Record:
 
     def files(self) -> dict[str, bytes]:
         """The files that `read` takes, by name."""
+        packed, table = BytesIO(), pa.Table.from_pandas(self.observations, preserve_index=False)
+        texts = [name for name in DELTAS if pa.types.is_string(table.schema.field(name).type)]  # series of a file
+        encoded = {name: encoding for name, encoding in DELTAS.items() if name not in texts}
+        pq.write_table(table, packed, use_dictionary=texts, column_encoding=encoded, compression="zstd")
         return {
-            "observations.parquet": _packed(self.observations),
+            "observations.parquet": packed.getvalue(),
             "parts.parquet": bytes(self.data.parts.to_parquet(index=False)),
             "columns.json": json.dumps(self.data.columns, indent=1).encode(),
             "distributions.json": json.dumps(self.distributions, indent=1).encode(),
@@ -68,14 +72,5 @@ def public_holidays(
 ) -> dict[str, str]:
     """The public holidays of the years from `first` to `horizon` steps after `last`, name by day."""
     end = last + horizon * GRANULARITIES[granularity].longest_step
-    found = Calendar.of(country).days(first.replace(month=1, day=1).date(), end.replace(month=12, day=31).date())
-    return {f"{day:%Y-%m-%d}": "; ".join(names) for day, names in found.groupby("ds")["name"]}
-
-
-def _packed(observations: pd.DataFrame) -> bytes:
-    packed = BytesIO()
-    table = pa.Table.from_pandas(observations, preserve_index=False)
-    texts = [name for name in DELTAS if pa.types.is_string(table.schema.field(name).type)]  # series of a file
-    encoded = {name: encoding for name, encoding in DELTAS.items() if name not in texts}
-    pq.write_table(table, packed, use_dictionary=texts, column_encoding=encoded, compression="zstd")
-    return packed.getvalue()
+    days = Calendar.of(country).days(first.replace(month=1, day=1).date(), end.replace(month=12, day=31).date())
+    return {f"{day:%Y-%m-%d}": "; ".join(names) for day, names in days.groupby("ds")["name"]}

@@ -4,7 +4,7 @@ Nothing is written: no run, no version, no tag. A verdict holds for the code, li
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -180,7 +180,8 @@ def _rebuilt(
     found += [*_data(database, trained, frame, now), *_features(trained)]
     say(f"training {trained.lineage['recipe']['kind']} again on {len(frame):,} observations")
     compared, tested, since = _Compared(0, None), 0, tuple(_since(trained))
-    allowed = _allowed(since) if tolerance is None else tolerance
+    elsewhere = any(change.what in ("library", "machine") for change in since)
+    allowed = tolerance if tolerance is not None else ELSEWHERE if elsewhere else 0.0
     try:
         compared = _compared(trained, frame)
         found += _forecasts(compared, allowed)
@@ -219,23 +220,20 @@ def _data(database: Database, trained: _Trained, frame: pd.DataFrame, now: Finge
         return
     wanted = trained.record.observations.merge(frame[KEYS], on=KEYS, how="left", indicator=True)
     missing = wanted.loc[wanted["_merge"] == "left_only", KEYS]
+    # values that the model keeps to forecast from, and that are other ones now
+    kept = load(trained.folder / "forecaster").remembered.rename(columns={"y": "was"})
+    both = kept.merge(frame.rename(columns={"y": "now"}), on=KEYS)
+    remembered = both.loc[both["was"] != both["now"], [*KEYS, "was", "now"]]
     found = [
         *differences.lost(database, missing, trained.as_of),
         *differences.value_differences(
             trained.record.data,
             now,
-            _remembered(trained, frame),
+            remembered,
             differences.deleted(database, trained.lineage["series"], trained.version.created_at),
         ),
     ]
     yield from found or [Difference("data", "the digest of the data is another one, and all parts are equal")]
-
-
-def _remembered(trained: _Trained, frame: pd.DataFrame) -> pd.DataFrame:
-    """`series_id, ds, was, now` of the values that the model keeps to forecast from and that are other ones."""
-    kept = load(trained.folder / "forecaster").remembered.rename(columns={"y": "was"})
-    both = kept.merge(frame.rename(columns={"y": "now"}), on=KEYS)
-    return both.loc[both["was"] != both["now"], [*KEYS, "was", "now"]]
 
 
 def _features(trained: _Trained) -> Iterator[Difference]:
@@ -287,15 +285,12 @@ def _backtest(store: Store, trained: _Trained, frame: pd.DataFrame, allowed: flo
         compared = _side_by_side(then, made[[*then.columns]], [*KEYS, "cutoff"])
         count += compared.forecasts
         found += _forecasts(compared, allowed, f"of the table {name!r} ", "table")
-        if name == "backtest":
-            found += _measured(trained.metrics, accuracy_of(made), allowed)
+        for metric, value in accuracy_of(made).items() if name == "backtest" else ():
+            recorded = trained.metrics.get(metric)
+            if recorded is not None and abs(recorded - value) > allowed * max(1.0, abs(value)):
+                message = f"{metric} was recorded as {recorded:.10g}, and its backtest makes {value:.10g}"
+                found.append(Difference("metric", message))
     return count, found
-
-
-def _measured(then: Mapping[str, float], now: Mapping[str, float], allowed: float) -> Iterator[Difference]:
-    for name, value in now.items():
-        if name in then and abs(then[name] - value) > allowed * max(1.0, abs(value)):
-            yield Difference("metric", f"{name} was recorded as {then[name]:.10g}, and its backtest makes {value:.10g}")
 
 
 def _forecasts(
@@ -326,14 +321,10 @@ def _corrected(database: Database, trained: _Trained) -> int:
     first, last = (datetime.fromisoformat(trained.lineage[end]) for end in ("trained_from", "trained_to"))
     with database.transaction() as transaction:
         read_archived(transaction, series, start=first, end=last)
-        found: int = transaction.value(
+        corrected: int = transaction.value(
             "count_corrected_since", series_ids=series, first=first, last=last, as_of=trained.as_of
         )
-    return found
-
-
-def _allowed(since: tuple[Difference, ...]) -> float:
-    return ELSEWHERE if any(one.what in ("library", "machine") for one in since) else 0.0
+    return corrected
 
 
 def _result(

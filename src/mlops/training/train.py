@@ -107,7 +107,11 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
         return spec.at(series.panels.granularity), learned(series, spec.covariates), notes
     needs_file(spec.covariates)
     selection = select(database, spec.metric_type, spec.granularity, dict(spec.labels), spec.level)
-    spec = _with_absence(spec, database, selection.metric_type)
+    with database.transaction() as transaction:
+        absences = {declared.name: declared.absence for declared in transaction.rows("metric_types", of=MetricType)}
+    if absences[selection.metric_type] != "nothing":
+        # what a step without service means for the metric type is part of the recipe
+        spec = replace(spec, params={"absence": absences[selection.metric_type], **spec.params})
     data = read_data(database, selection, spec.as_of, feature_sets=sets_of(spec.params))
     frame = data.frame.drop(columns="quality_score")  # it says what can be learned from, and is not learned from
     return spec, replace(data, frame=frame), _mixed(database, data)
@@ -115,7 +119,7 @@ def _read(spec: TrainingSpec, database: Database) -> tuple[TrainingSpec, Trainin
 
 def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
     """What to do when customers are learned from beside the routes that they are on."""
-    series = [int(one) for one in data.frame["series_id"].unique()]
+    series = [int(series_id) for series_id in data.frame["series_id"].unique()]
     with database.transaction() as transaction:
         parts = transaction.value("count_parts_among", metric_type=data.what, series_ids=series)
     if not parts:
@@ -124,15 +128,6 @@ def _mixed(database: Database, data: TrainingData) -> tuple[str, ...]:
         f"{parts:,} of {len(series):,} series measure a part of what another of them measures (a customer of its"
         " route), so figures over all of them count that twice; choose one level with --level",
     )
-
-
-def _with_absence(spec: TrainingSpec, database: Database, metric_type: str) -> TrainingSpec:
-    """The spec, with what a step without service means for its metric type; it is part of the recipe."""
-    with database.transaction() as transaction:
-        absences = {declared.name: declared.absence for declared in transaction.rows("metric_types", of=MetricType)}
-    if absences[metric_type] == "nothing":
-        return spec
-    return replace(spec, params={"absence": absences[metric_type], **spec.params})
 
 
 def trained_for(database: Database, store: Store, name: str, request: str) -> ModelVersion | None:
@@ -144,8 +139,9 @@ def trained_for(database: Database, store: Store, name: str, request: str) -> Mo
 
 
 def _cutoffs(spec: TrainingSpec, frame: pd.DataFrame) -> tuple[pd.Timestamp, ...]:
-    panels = Panels.of(frame, spec.granularity, spec.covariates)
-    return origins(panels, spec.backtest_weeks, every=_week(spec.granularity), horizon=spec.horizon)
+    panels, step = Panels.of(frame, spec.granularity, spec.covariates), GRANULARITIES[spec.granularity]
+    every = 1 if step.counted else step.issue  # a week of hours or days, else one step
+    return origins(panels, spec.backtest_weeks, every=every, horizon=spec.horizon)
 
 
 def _short(spec: TrainingSpec, cutoffs: Sequence[pd.Timestamp]) -> tuple[str, ...]:
@@ -189,11 +185,14 @@ def _register(
     began_at: datetime,
     totals: Totals | None,
 ) -> tuple[ModelVersion, dict[str, float]]:
-    record = _record(spec, data)
+    times = data.frame["ds"]
+    holidays = public_holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
+    record = Record.of(data.frame, installed(), holidays)
     metrics = _measured(tested, data.frame) | _measured_totals(tested["backtest"], totals)
     tags = tags_of(spec, data) | ({REQUEST_TAG: spec.request} if spec.request else {})
     page = of_training(spec, data, tested["backtest"]["cutoff"].nunique(), metrics, began_at)
-    by_series = _named(accuracy_table(tested["backtest"], ["series_id"]), data)
+    by_series = accuracy_table(tested["backtest"], ["series_id"])
+    by_series.insert(1, "name", by_series["series_id"].map(data.names))
     run = RunRecord(
         experiment=spec.name,
         page=page,
@@ -221,20 +220,20 @@ def _measured(tested: Mapping[str, pd.DataFrame], frame: pd.DataFrame) -> dict[s
 
     The freshest are what monitoring holds later forecasts against.
     """
-    ours, found = tested["backtest"], accuracy_of(tested["backtest"])
-    found |= {f"wape_{kind}": accuracy_of(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
-    found["wape_mean"] = wape(ours["y"], mean_before(frame, ours))
+    ours, metrics = tested["backtest"], accuracy_of(tested["backtest"])
+    metrics |= {f"wape_{kind}": accuracy_of(tested[f"backtest_{kind}"])["wape"] for kind in BASELINES}
+    metrics["wape_mean"] = wape(ours["y"], mean_before(frame, ours))
     newest = accuracy_of(freshest(ours))
-    found |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
-    found["wape_naive_freshest"] = accuracy_of(freshest(tested["backtest_naive"]))["wape"]
-    return found
+    metrics |= {f"{name}_freshest": newest[name] for name in ("wape", "coverage_80", "coverage_95")}
+    metrics["wape_naive_freshest"] = accuracy_of(freshest(tested["backtest_naive"]))["wape"]
+    return metrics
 
 
 def _totals(spec: TrainingSpec, data: TrainingData, database: Database) -> Totals | None:
     """The totals that the model is to forecast, so that one that can't be is refused before anything is fitted."""
     if not spec.totals or data.selection is None:
         return None
-    series = [int(one) for one in sorted(data.frame["series_id"].unique())]
+    series = [int(series_id) for series_id in sorted(data.frame["series_id"].unique())]
     return totals_of(database, series, spec.totals, data.selection.labels)
 
 
@@ -284,22 +283,11 @@ def _page(
     )
 
 
-def _named(found: pd.DataFrame, data: TrainingData) -> pd.DataFrame:
-    found.insert(1, "name", found["series_id"].map(data.names))
-    return found
-
-
 def _ranked(importance: Mapping[str, float]) -> pd.DataFrame:
     """`rank, feature, importance`, the most important first."""
-    ordered = sorted(importance.items(), key=lambda one: -one[1])
-    rows = [(rank, *one) for rank, one in enumerate(ordered, 1)]
+    ordered = sorted(importance.items(), key=lambda item: -item[1])
+    rows = [(rank, *item) for rank, item in enumerate(ordered, 1)]
     return pd.DataFrame(rows, columns=["rank", "feature", "importance"])
-
-
-def _record(spec: TrainingSpec, data: TrainingData) -> Record:
-    times = data.frame["ds"]
-    known_days = public_holidays(spec.country, times.min(), times.max(), spec.horizon, spec.granularity)
-    return Record.of(data.frame, installed(), known_days)
 
 
 def _shown(params: Parameters) -> JsonObject:
@@ -363,9 +351,3 @@ def _done(database: Database, store: Store, version: ModelVersion) -> Trained:
         read_run_table(store, version.run_id, "excluded_series", lineage=row.lineage),
         repeated=True,
     )
-
-
-def _week(granularity: str) -> int:
-    """Steps between two backtest origins: a week of hours or days, else one step."""
-    step = GRANULARITIES[granularity]
-    return 1 if step.counted else step.issue

@@ -210,8 +210,13 @@ class _Search:
 
     def run(self, budget: Budget, told: Callable[[Trial], None]) -> bool:
         """Try until the budget is spent; whether it was interrupted."""
-        deadline, study = time.monotonic() + budget.seconds, _study(budget.seed)
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        pruner, sampler = optuna.pruners.MedianPruner(n_startup_trials=5), optuna.samplers.TPESampler(seed=budget.seed)
+        study = optuna.create_study(sampler=sampler, pruner=pruner)
         study.enqueue_trial(self.first)
+        deadline = time.monotonic() + budget.seconds
         try:
             while not self.trials or (time.monotonic() < deadline and len(self.trials) != budget.trials):
                 self.trials.append(self._try(study, deadline))
@@ -246,14 +251,6 @@ class _Search:
         _tell(study, trial, state, values)
         value = sum(values) / len(values) if values else float("nan")
         return Trial(len(self.trials), state, value, time.monotonic() - begun, params, tuple(values), note)
-
-
-def _study(seed: int) -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
-    return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
 
 
 def _tell(study: Any, trial: Any, state: str, values: Sequence[float]) -> None:

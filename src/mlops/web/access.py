@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -116,13 +117,15 @@ class Door:
 
 
 @contextmanager
-def open_door(database: Database, host: str) -> Iterator[Door]:
+def open_door(database: Database, host: str, *, shared: Path | None = None) -> Iterator[Door]:
     """The door of a server that listens at `host`, with keys that are kept fresh while the block runs.
+
+    Its workers count a key's requests together where they name the same file as `shared`.
 
     Refused where others can reach it and there is no key that could let anybody in. While the database is away, a
     server for this machine only begins all the same: who has a key is known later.
     """
-    local, ring = is_loopback(host), KeyRing(database)
+    local, ring = is_loopback(host), KeyRing(database, shared=shared)
     try:
         ring.read()
     except DatabaseUnavailable:
@@ -199,7 +202,7 @@ def _asks_itself(host: bytes, origin: bytes) -> bool:
 
 
 def _without_port(authority: str) -> str:
-    """`127.0.0.1:8808`, `[::1]:8808` or `localhost` without the port."""
+    """`127.0.0.1:5001`, `[::1]:5001` or `localhost` without the port."""
     if authority.startswith("["):
         return authority[1:].partition("]")[0]
     return authority.partition(":")[0]

@@ -1,13 +1,18 @@
 """The server as one ASGI application: scoring in front, behind it what can be read, described by OpenAPI."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from mlops.version import __version__
 from mlops.web import access
+from mlops.web.api.analytics import analytics
 from mlops.web.api.document import Described
+from mlops.web.api.forecasts import forecasts
+from mlops.web.api.models import models
 from mlops.web.api.protocol import protocol
+from mlops.web.api.series import series
 from mlops.web.parts import Parts
 from mlops.web.scoring import ScoringApp, Target
 
@@ -18,14 +23,18 @@ and recommendations. `POST /invocations` and `POST /models/NAME@ALIAS/invocation
 
 
 Router = Callable[[Parts], APIRouter]
-"""Makes the endpoints of a subject."""
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+ROUTERS: tuple[Router, ...] = (protocol, series, analytics, forecasts, models)
+"""Each makes the endpoints of a subject."""
 
 
-def build_app(parts: Parts, default: Target | None, routers: tuple[Router, ...] = ()) -> ScoringApp:
-    """The application; `default` is the model that `/invocations` asks."""
-    rest = Described(title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None)
+def build_app(parts: Parts, default: Target | None, *, lifespan: Lifespan | None = None) -> ScoringApp:
+    """The application; `default` is the model that `/invocations` asks, `lifespan` FastAPI's."""
+    rest = Described(
+        title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     access.install(rest)
-    for router in (protocol, *routers):
+    for router in ROUTERS:
         rest.include_router(router(parts))
     return ScoringApp(
         parts.models,
@@ -34,6 +43,7 @@ def build_app(parts: Parts, default: Target | None, routers: tuple[Router, ...] 
         door=parts.door,
         limits=parts.policy.limits,
         default=default,
-        observer=parts.observer,
+        observer=parts.metrics,
+        shadows=parts.shadows,
         memory=parts.memory,
     )

@@ -1,15 +1,16 @@
 """What a server is made of: opened when it begins, handed to whatever answers a request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlops.db import Database
 from mlops.policy import ServingPolicy
-from mlops.serving.log.record import RequestLog
-from mlops.serving.online.scored import Models
+from mlops.serving.log.record import RequestLog, ScoringRecord
+from mlops.serving.online.scored import Live, Models
 from mlops.tracking.store import Store
 from mlops.web.access import Door
 from mlops.web.memory import Memory
-from mlops.web.scoring import Observer
+from mlops.web.metrics import Metrics
 
 __all__ = ["Parts"]
 
@@ -24,7 +25,9 @@ class Parts:
     requests: RequestLog
     door: Door
     policy: ServingPolicy
-    observer: Observer
+    metrics: Metrics
+    shadows: Callable[[ScoringRecord, Live], None]
+    """Lets challengers answer what was answered; it takes no time."""
     memory: Memory
 
     @property

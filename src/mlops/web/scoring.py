@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from mlops.access import Caller
 from mlops.errors import DatabaseUnavailable, MlopsError, ModelNotFound
@@ -54,7 +54,7 @@ class Target:
 
     name: str
     alias: str = ""
-    version: int = 0
+    version: int | None = None
 
 
 class Observer(Protocol):
@@ -93,23 +93,24 @@ class ScoringApp:
         limits: LimitPolicy,
         default: Target | None,
         observer: Observer,
+        shadows: Callable[[ScoringRecord, Live], None],
         memory: Memory,
     ) -> None:
         self.models, self.requests, self.rest, self.door = models, requests, rest, door
-        self.default, self.observer, self.memory = default, observer, memory
+        self.default, self.observer, self.shadows, self.memory = default, observer, shadows, memory
         self.seconds, self.most_bytes = limits.seconds, int(limits.body_mb * 2**20)
         self.most_running = limits.concurrency + limits.waiting
         self.pool = ThreadPoolExecutor(limits.concurrency, thread_name_prefix="scoring")
         self.running = 0
-        self.targets: dict[str, Target | None] = {INVOCATIONS: default}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith(INVOCATIONS):
             await self.rest(scope, receive, send)
             return
-        target = self._target(scope)
-        if target is None and scope["path"] != INVOCATIONS:
+        path = scope["path"]
+        target = self.default if path == INVOCATIONS else _target(path)
+        if target is None and path != INVOCATIONS:
             await self.rest(scope, receive, send)
             return
         caller = self.door.admit(scope, "score")
@@ -124,18 +125,6 @@ class ScoringApp:
             await _refuse(send, error, asked.request_id)
             seconds = time.perf_counter() - asked.began
             self.observer.answered(target.name if target else "", 0, error.status, seconds)
-
-    def _target(self, scope: MutableMapping[str, Any]) -> Target | None:
-        """What a path asks for, remembered by the path; of names that are not known nothing is kept."""
-        path: str = scope["path"]
-        if path in self.targets:
-            return self.targets[path]
-        raw = scope.get("raw_path") or path.encode()
-        matched = MODEL.fullmatch(raw.split(b"?")[0].decode("latin-1"))
-        if matched is None:
-            return None
-        alias, version = unquote(matched["alias"] or ""), int(matched["version"] or 0)
-        return Target(unquote(matched["name"]), alias, version)
 
     async def _answer(self, target: Target | None, asked: Asked, receive: Receive, send: Send) -> None:
         if target is None:
@@ -170,7 +159,7 @@ class ScoringApp:
             self.requests.append(record)
         await _send(send, scored, live, asked.request_id)
         self.observer.answered(target.name, live.version.version, 200, seconds)
-        self.models.answered(record, live)
+        self.shadows(record, live)
 
     async def _body(self, asked: Asked, receive: Receive) -> bytes:
         """The body, read no further and for no longer than is allowed."""
@@ -207,7 +196,9 @@ class ScoringApp:
     async def _loaded(self, target: Target) -> Live:
         """The model of a target that was not asked for before."""
         try:
-            live: Live = await self._pooled(self.models.load, target.name, target.alias, target.version)
+            live: Live = await self._pooled(
+                partial(self.models.load, target.name, alias=target.alias, version=target.version)
+            )
             return live
         except ModelNotFound as error:
             raise ScoringError(str(error), NOT_FOUND, 404) from error
@@ -256,6 +247,16 @@ class ScoringApp:
             raise ScoringError(f"the answer can't be kept: {error}", BUSY, 503) from error
 
 
+@lru_cache(1024)
+def _target(path: str) -> Target | None:
+    """What a path asks for: /models/NAME@ALIAS/invocations or /models/NAME/VERSION/invocations."""
+    matched = MODEL.fullmatch(path)
+    if matched is None:
+        return None
+    version = matched["version"]
+    return Target(matched["name"], matched["alias"] or "", int(version) if version else None)
+
+
 def _asked(scope: MutableMapping[str, Any], caller: Caller) -> Asked:
     """What the head of a request says."""
     request_id = content_type = context = b""
@@ -298,7 +299,7 @@ async def _send(send: Send, scored: Scored, live: Live, request_id: bytes) -> No
         JSON_HEADER,
         (b"content-length", str(len(scored.body)).encode()),
         (b"x-request-id", request_id),
-        (b"x-model-version", live.label),
+        (b"x-model-version", f"{live.version.name}/{live.version.version}".encode()),
     ]
     if scored.ignored:
         headers.append((b"x-ignored-params", json.dumps(scored.ignored).encode()))

@@ -29,7 +29,6 @@ from mlops.tracking.artifacts.checked import load_model
 from mlops.tracking.bridge.mirror import live_version
 from mlops.tracking.store import Store, open_store
 from mlops.training import Trained
-from mlops.web.api.everything import ROUTERS
 from mlops.web.app import build_app
 from mlops.web.memory import Memory
 from mlops.web.parts import Parts
@@ -105,7 +104,8 @@ def parts(routes: Database, store: Store, champion: Trained) -> Parts:
         requests=SimpleNamespace(append=lambda _: True, accepts=True),
         door=SimpleNamespace(admit=lambda *_: LOCAL),
         policy=ServingPolicy(LimitPolicy(), LogPolicy(), ShadowPolicy()),
-        observer=SimpleNamespace(answered=lambda *_: None),
+        metrics=SimpleNamespace(answered=lambda *_: None),
+        shadows=lambda *_: None,
         memory=Memory(0),
     )
 
@@ -113,5 +113,5 @@ def parts(routes: Database, store: Store, champion: Trained) -> Parts:
 @pytest.fixture
 def client(parts: Parts) -> Iterator[TestClient]:
     """A client of it; a failure of the server is a failure of the test."""
-    with TestClient(build_app(parts, Target("demand", "champion"), ROUTERS)) as client:
+    with TestClient(build_app(parts, Target("demand", "champion"))) as client:
         yield client

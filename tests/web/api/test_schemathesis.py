@@ -17,7 +17,6 @@ from tests.campaign import examples
 
 from mlops.access import KeyRing, create_key
 from mlops.web.access import Door
-from mlops.web.api.everything import ROUTERS
 from mlops.web.app import build_app
 from mlops.web.parts import Parts
 from mlops.web.scoring import Target
@@ -35,7 +34,7 @@ def operations(parts: Parts) -> list[Any]:
     secret = create_key(parts.database, "the campaign", "admin").secret
     ring = KeyRing(parts.database)
     ring.read()
-    app = build_app(replace(parts, door=Door(ring, open_to_local=True)), Target("demand", "champion"), ROUTERS)
+    app = build_app(replace(parts, door=Door(ring, open_to_local=True)), Target("demand", "champion"))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     schema.config.update(headers={"X-API-Key": secret})
     return [made.ok() for made in schema.get_all_operations() if made.ok().path not in OF_MLFLOW]
@@ -63,7 +62,7 @@ def test_every_answer_is_one_that_the_document_describes(operations: Any, mode: 
 
 def test_without_a_key_nothing_is_answered(parts: Parts):
     door = Door(KeyRing(parts.database), open_to_local=True)
-    app = build_app(replace(parts, door=door), Target("demand", "champion"), ROUTERS)
+    app = build_app(replace(parts, door=door), Target("demand", "champion"))
     with TestClient(app) as client:
         for path, methods in client.get("/openapi.json").json()["paths"].items():
             for method in methods:

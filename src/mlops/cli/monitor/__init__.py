@@ -110,9 +110,9 @@ def _print_checked(checked: "CheckResult") -> None:
 
     findings, advice = checked.findings.details, checked.recommendation
     drifted = [finding for finding in findings if finding.drifted]
-    says = f"[{ACTION_COLOURS[checked.asks]}]{checked.asks}[/]" if advice is not None else checked.alias
+    asks = f"[{ACTION_COLOURS[checked.asks]}]{checked.asks}[/]" if advice is not None else checked.alias
     say(
-        f"[bold]{escape(checked.name)}[/] version {checked.version}: {says};"
+        f"[bold]{escape(checked.name)}[/] version {checked.version}: {asks};"
         f" {len(drifted)} of {len(findings)} findings drifted"
     )
     reasons = advice.reasons if advice is not None else [finding.words for finding in drifted]
@@ -139,8 +139,8 @@ def _print_checked(checked: "CheckResult") -> None:
 
 
 def _print_page(page: "PresetsPage") -> None:
-    said = f"{len(page.drifted)} of {len(page.columns)} columns drifted against {page.reference}"
-    console.print(f"[bold]{escape(page.name)}[/] version {page.version}: {said}", soft_wrap=True)
+    drifted = f"{len(page.drifted)} of {len(page.columns)} columns drifted against {page.reference}"
+    console.print(f"[bold]{escape(page.name)}[/] version {page.version}: {drifted}", soft_wrap=True)
     for column in page.drifted:
         console.print(f"  {escape(column)}")
     for what, why in page.left_out.items():

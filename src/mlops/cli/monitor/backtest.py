@@ -128,7 +128,7 @@ def backtest(
             per_change=trials.lives,
             changes_per_year=trials.changes,
             seed=trials.seed,
-            told=reported("replaying"),
+            progress=reported("replaying"),
         )
     if html is not None:
         from mlops.monitoring.replay.page import write_backtest_page
@@ -158,7 +158,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _print(replayed: "Backtest", page: Path | None) -> None:
-    say(f"[bold]{escape(replayed.case.title)}[/]: {escape(replayed.said())}")
+    say(f"[bold]{escape(replayed.case.title)}[/]: {escape(replayed.scope())}")
     for line in replayed.summary():
         say(escape(line))
     _print_episodes(replayed.now.episodes)

@@ -225,21 +225,18 @@ def _forecast(traced: "TracedPrediction") -> list[str]:
     if traced.outcome is not None:
         known = _time(traced.outcome_recorded_at)
         happened = f"happened {traced.outcome:,.6g}, error {traced.error:+,.6g}, known {known}"
+    ids = traced.summed or []
+    rest = f" and {len(ids) - MOST} more" if len(ids) > MOST else ""
+    summed = f"{len(ids)} series: {', '.join(map(str, ids[:MOST]))}{rest}"
+    if len(ids) == 1:
+        summed = f"the days of series {ids[0]}"
     return [
         f"{traced.metric_type} of series {traced.series_id} on {_time(traced.target_at)}:"
         f" {traced.y_hat:,.6g} (80 %: {traced.lo_80:,.6g} to {traced.hi_80:,.6g})",
-        *([f"the sum of the forecasts of {_series(traced.summed)}"] if traced.summed else []),
+        *([f"the sum of the forecasts of {summed}"] if traced.summed else []),
         f"issued {_time(traced.issued_at)} from {_time(traced.cutoff)}, {traced.horizon} {step} ahead",
         happened,
     ]
-
-
-def _series(ids: list[int]) -> str:
-    """Series by their ids, the first of them where they are many."""
-    if len(ids) == 1:
-        return f"the days of series {ids[0]}"
-    rest = f" and {len(ids) - MOST} more" if len(ids) > MOST else ""
-    return f"{len(ids)} series: {', '.join(map(str, ids[:MOST]))}{rest}"
 
 
 def _version(traced: "TracedPrediction") -> list[str]:

@@ -75,7 +75,7 @@ def webhook(
     as_json: Json = False,
 ) -> None:
     """Register an address for webhooks at the MLflow server, signed with MLOPS_WEBHOOK_SECRET, and try it once."""
-    from mlops.tracking.bridge.webhooks import register_webhook
+    from mlops.tracking.bridge.watch import register_webhook
 
     secret = _secret()
     done = register_webhook(store(), url, secret)
@@ -135,7 +135,9 @@ class Reporter:
         if turn.problem is not None:
             self._fail(turn.problem)
         elif turn.result is not None:
-            self._recover()
+            if self._failing_since is not None:
+                _say(f"{_now()} it works again after {time.monotonic() - self._failing_since:.0f} s", sys.stderr)
+            self._failing_since = None
             self._changes(turn, turn.result)
 
     def _fail(self, problem: Exception) -> None:
@@ -149,21 +151,16 @@ class Reporter:
             self._reported_at = now
         self._failing_since = self._failing_since or now
 
-    def _recover(self) -> None:
-        if self._failing_since is not None:
-            _say(f"{_now()} it works again after {time.monotonic() - self._failing_since:.0f} s", sys.stderr)
-        self._failing_since = None
-
-    def _changes(self, turn: "Turn[Swept]", found: "Swept") -> None:
+    def _changes(self, turn: "Turn[Swept]", swept: "Swept") -> None:
         from mlops.tracking.bridge.sweep import differences
 
-        changes, self._before = differences(self._before, found), found
+        changes, self._before = differences(self._before, swept), swept
         because = " and ".join(sorted(turn.because)) or "the clock"
         if not changes:
             return
         if self._as_json:
             document = {"at": _now(), "because": because, "seconds": round(turn.seconds, 3), "changes": changes}
-            _say(json.dumps(document | plain({"mirror": found.mirror, "alerts": found.alerts}), ensure_ascii=False))
+            _say(json.dumps(document | plain({"mirror": swept.mirror, "alerts": swept.alerts}), ensure_ascii=False))
         else:
             _say(f"{_now()} {'; '.join(changes)} ({because}, {turn.seconds:.1f} s)")
 

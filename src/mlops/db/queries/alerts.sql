@@ -70,12 +70,29 @@ with pointed as (
        and not (a.kind = 'files_gone'  -- nobody looked
                 and exists (select from pointed p where p.subject = a.subject and p.version_id = a.version_id)
                 and not exists (select from files f where f.version_id = a.version_id))
+        or a.resolved_at is null and a.kind = 'version_not_loaded' and a.version_id is not null  -- servers open it, and may be gone
+       and not exists (select from pointed p where p.subject = a.subject and p.version_id = a.version_id)
     returning false as opened, alert_id, kind, subject, severity, message, todo
 )
 select 'opened' as change, alert_id, kind, subject, severity, message, todo from opened where opened
 union all
 select 'resolved', alert_id, kind, subject, severity, message, todo from resolved
  order by change, subject, kind
+
+-- name: open_alert
+-- opens an alert about a version by its name, number and time of creation, or brings the one that is open up to date
+insert into analytics.alerts as a (kind, subject, severity, version_id, message, todo, details)
+select :kind, :subject, :severity, (select version_id from analytics.model_versions where (name, version, created_at) = (:name, :version, :created_at)),
+       :message, :todo, jsonb_build_object('version', cast(:version as int))
+    on conflict (kind, subject) where resolved_at is null do update
+   set severity = excluded.severity, version_id = excluded.version_id, message = excluded.message, todo = excluded.todo,
+       details = excluded.details, seen_at = clock_timestamp()
+ where (a.severity, a.version_id, a.message) is distinct from (excluded.severity, excluded.version_id, excluded.message)
+    or a.seen_at < now() - interval '1 hour'
+
+-- name: resolve_alert
+-- resolves the alert of a kind about a subject, if one is open
+update analytics.alerts set resolved_at = clock_timestamp() where (kind, subject) = (:kind, :subject) and resolved_at is null
 
 -- name: update_monitoring_alerts
 -- opens, updates and resolves the alerts of monitoring as known at :as_of, by the policy in :document; returns those opened or resolved

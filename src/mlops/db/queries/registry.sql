@@ -70,6 +70,14 @@ select v.name, v.version, to_timestamp(v.creation_time / 1000.0) as created_at, 
    and v.name not in (select p.name from model_version_tags p
                        where p.workspace = 'default' and p.key = 'mlflow.prompt.is_prompt' and p.value = 'true')
 
+-- name: registry_aliases
+-- every alias in MLflow's tables and the version that it means, but those of prompts
+select a.name, a.alias, a.version, timestamptz 'epoch' + v.creation_time * interval '1 ms' as created_at
+  from registered_model_aliases a join model_versions v using (workspace, name, version)
+ where a.workspace = 'default' and v.current_stage <> 'Deleted_Internal'
+   and not exists (select from model_version_tags p
+                    where p.workspace = a.workspace and p.name = a.name and p.key = 'mlflow.prompt.is_prompt' and p.value = 'true')
+
 -- name: registry_run_ids
 -- the runs of the versions that were just read
 select array_agg(distinct run_id) from pg_temp.seen_versions where run_id is not null

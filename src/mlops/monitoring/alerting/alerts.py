@@ -112,7 +112,10 @@ def deliver_alerts(database: Database, settings: Settings, rules: AlertPolicy) -
     Each message is a row that is locked while it is sent, so however many processes deliver, one sends it. A process
     that dies between the sending and the record leaves a message that is sent again, with the same key.
     """
-    wanted = [{"channel": one.name, "severity": one.severity, "repeat_days": one.repeat_days} for one in rules.channels]
+    wanted = [
+        {"channel": channel.name, "severity": channel.severity, "repeat_days": channel.repeat_days}
+        for channel in rules.channels
+    ]
     with database.transaction() as transaction:
         transaction.run("queue_alert_deliveries", document={"channels": wanted})
     sent = {channel.name: _drain(database, settings, rules, channel) for channel in rules.channels}

@@ -51,13 +51,13 @@ def challenge(
         model = load_model(database, resolve(store, uri_of(champion.name, champion.version)))
         theirs = held.of_model(lambda past, steps: model.predict(past, params={"horizon": steps}))
         naive = held.of_naive(recipe)
-        found = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.recommend.challengers}
+        challengers = {name: held.of_recipe(*_recipe(recipe, name)) for name in policy.recommend.challengers}
     except MlopsError as error:  # one model that can't be challenged stops no other
         return (), str(error)
-    proofs = prove(held, found, theirs, naive, terms_of(policy, champion))
+    proofs = prove(held, challengers, theirs, naive, terms_of(policy, champion))
     if stood_in_for is not None:
         number = stood_in_for.version
-        proofs = tuple(replace(one, predecessor=number) if one.challenger == SAME else one for one in proofs)
+        proofs = tuple(replace(proof, predecessor=number) if proof.challenger == SAME else proof for proof in proofs)
     return proofs, "too few outcomes are known of the held-out days"
 
 
@@ -95,7 +95,9 @@ def _held_out(
     frame = frame.drop(columns="quality_score")
     if frame.empty:
         raise Refused("no series has enough usable history for a refit")
-    feature_sets = [one for version in (champion, own) for one in sets_of(version.lineage["recipe"]["params"])]
+    feature_sets = [
+        feature_set for version in (champion, own) for feature_set in sets_of(version.lineage["recipe"]["params"])
+    ]
     frame = with_sources(database, frame, feature_sets, as_of)
     return unseen(frame, champion.version, lineage, policy.retrain.holdout_days)
 

@@ -57,11 +57,12 @@ class Realised:
     promised: Benefit
 
     def __str__(self) -> str:
-        said, came = self.promised, self.benefit
+        promised, saved = self.promised, self.benefit
         return (
             f"{self.action} of recommendation {self.recommendation_id}: version {self.version} instead of"
-            f" {self.replaced} was to save WAPE {said.wape:+.3f} ({said.wape_low:+.3f} to {said.wape_high:+.3f});"
-            f" it saved {came.wape:+.3f} ({came.wape_low:+.3f} to {came.wape_high:+.3f}) over {came.days} days"
+            f" {self.replaced} was to save WAPE {promised.wape:+.3f}"
+            f" ({promised.wape_low:+.3f} to {promised.wape_high:+.3f}); it saved {saved.wape:+.3f}"
+            f" ({saved.wape_low:+.3f} to {saved.wape_high:+.3f}) over {saved.days} days"
         )
 
 

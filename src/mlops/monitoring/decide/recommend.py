@@ -82,7 +82,7 @@ def advise(
     if stands_in_for is None and not asks_for_proof(weeks, terms) and not old():
         return recommend(weeks, terms, shadow=before, widening=widening, labels_missing=labels_missing)
     proofs, unproven = challenge()
-    found = recommend(
+    advice = recommend(
         weeks,
         terms,
         shadow=before,
@@ -93,7 +93,7 @@ def advise(
         widening=widening,
         labels_missing=labels_missing,
     )
-    return replace(found, evidence=found.evidence | {"challenged": float(len(proofs))})
+    return replace(advice, evidence=advice.evidence | {"challenged": float(len(proofs))})
 
 
 def recommend(
@@ -118,20 +118,20 @@ def recommend(
     if not weeks:
         return Recommendation("none", ("no week has been checked yet",))
     about = Standing(shadow, tuple(proofs), unproven, naive, stands_in_for)
-    found = _decided(weeks, terms, about, labels_missing=labels_missing)
+    advice = _decided(weeks, terms, about, labels_missing=labels_missing)
     newest = weeks[-1]
     clear = [finding.clearness for finding in _drifted(newest) if math.isfinite(finding.clearness)]
     evidence = _evidence(newest, weeks[-terms.of :], about)
     # errors are larger, and nothing is recommended that makes them smaller: say how to plan meanwhile
-    stays = found.action in ("watch", "investigate_data") and _model_drifted(newest) and not newest.data_faults
+    stays = advice.action in ("watch", "investigate_data") and _model_drifted(newest) and not newest.data_faults
     if widening is not None and widening >= WIDE and stays:
         wider = (
             f"intervals are too narrow: the 80 % ones, made {widening:.2f} times as wide, would hold 80 % of the newest"
             " four weeks' outcomes; plan with that until they have widened by themselves"
         )
-        found = replace(found, reasons=(*found.reasons, wider))
+        advice = replace(advice, reasons=(*advice.reasons, wider))
         evidence["widen_80"] = widening
-    return replace(found, evidence=evidence, cause=_cause(found, newest), severity=max(clear, default=0.0))
+    return replace(advice, evidence=evidence, cause=_cause(advice, newest), severity=max(clear, default=0.0))
 
 
 def hold(found: Recommendation, decisions: Sequence[Decision], worse: float) -> Recommendation:
@@ -337,8 +337,8 @@ def _model_drifted(week: Findings) -> bool:
 
 def _drifted(week: Findings, *kinds: FindingKind) -> list[Finding]:
     """The drifted findings, of these kinds if any are named, the clearest first."""
-    found = [finding for finding in week.details if finding.drifted and (not kinds or finding.kind in kinds)]
-    return sorted(found, key=lambda finding: finding.clearness, reverse=True)
+    drifted = [finding for finding in week.details if finding.drifted and (not kinds or finding.kind in kinds)]
+    return sorted(drifted, key=lambda finding: finding.clearness, reverse=True)
 
 
 def _details(newest: Findings) -> tuple[str, ...]:
@@ -366,7 +366,7 @@ def _evidence(newest: Findings, last: Sequence[Findings], about: Standing) -> di
     WAPE, the champion's on the same days, and what it saves.
     """
     evidence = {"weeks": float(len(last)), "weeks_drifted": float(sum(map(_model_drifted, last)))}
-    evidence |= {found.name: found.statistic for found in _drifted(newest) if math.isfinite(found.statistic)}
+    evidence |= {finding.name: finding.statistic for finding in _drifted(newest) if math.isfinite(finding.statistic)}
     rivals = (about.shadow, *about.proofs, about.naive)
     for name, rival in {rival.challenger or "predecessor": rival for rival in rivals if rival is not None}.items():
         evidence |= {

@@ -179,5 +179,5 @@ def _from(database: Database, model: Any, version: VersionOfSeries, issue: pd.Da
     need = GRANULARITIES[granularity].least
     frame, _ = usable(observed[observed["ds"] <= cutoff], granularity, end=cutoff, need=need)
     frame = with_sources(database, frame, sets_of(lineage["recipe"]["params"]), as_of)
-    found: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
-    return found[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})
+    forecasts: pd.DataFrame = model.predict(frame, params={"horizon": int(issue["horizon"].max())})
+    return forecasts[["series_id", "ds", "cutoff", "y_hat"]].rename(columns={"y_hat": "other"})

@@ -1,6 +1,6 @@
 """Limits that spend a yearly budget of false alarms over all signals, windows and weeks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,11 +50,11 @@ class Contrast:
         so that its variance is that of a full one.
         """
         mean, count = _trailing(values, self.window)
-        mean = np.where(count >= self.window / 2, mean - self.yardstick(values if calm is None else calm), np.nan)
+        mean = np.where(count >= self.window / 2, mean - self.expected(values if calm is None else calm), np.nan)
         return mean * np.sqrt(count / self.window)
 
-    def yardstick(self, calm: Floats) -> Floats:
-        """What the window that ends on each day is held against: 0, the calendar, if the weeks before are missing."""
+    def expected(self, calm: Floats) -> Floats:
+        """What the window that ends on each day is compared with: 0, the calendar, if the weeks before are missing."""
         mean, count = _trailing(calm, self.baseline)
         return _later(np.where(count >= self.baseline / 3, self.belief * mean, 0.0), self.window)
 
@@ -99,7 +99,7 @@ class Calibration:
 
 
 def baseline_days(days: int) -> int:
-    """How far back the yardstick reaches: less when the history is too short to know the seasons."""
+    """How many days the baseline has: fewer when the history is too short to know the seasons."""
     if days < 350:
         return 35
     return 56 if days < 548 else 91
@@ -108,7 +108,10 @@ def baseline_days(days: int) -> int:
 def calibrate(matrix: Floats, daily: Floats, signals: Sequence[Signal], alarms_per_year: float) -> Calibration:
     """Scales from the history's own autocorrelation, corrected by windows held out of the calendar fit."""
     calendar = fit_calendar(matrix, daily)
-    reach, seasons = _reach(calendar.residuals(matrix, daily)), sum(signal.family == "season" for signal in signals)
+    # how far from its calendar a quiet day strays: days beyond count as no more; a constant that changes is no outlier
+    reach = 1.2 * pd.DataFrame(np.abs(calendar.residuals(matrix, daily))).quantile(0.99).to_numpy(float)
+    reach = np.where(reach > SMALLEST_SCALE, reach, np.inf)
+    seasons = sum(signal.family == "season" for signal in signals)
     left = _left(calendar, matrix, daily, reach, seasons)
     contrasts = _contrasts(signals, len(daily))
     quiet = _held_out(matrix, daily, reach, seasons, contrasts)
@@ -136,12 +139,6 @@ def _contrasts(signals: Sequence[Signal], days: int) -> tuple[Contrast, ...]:
     return tuple(Contrast(window, baseline_days(days), belief) for window in windows)
 
 
-def _reach(left: Floats) -> Floats:
-    """How far from its calendar a quiet day strays: days beyond count as no more than this."""
-    reach = 1.2 * pd.DataFrame(np.abs(left)).quantile(0.99).to_numpy(float)
-    return np.where(reach > SMALLEST_SCALE, reach, np.inf)  # a constant that changes is no outlier
-
-
 def _left(calendar: CalendarFit, matrix: Floats, daily: Floats, reach: Floats, seasons: int) -> Floats:
     """What a calendar leaves, within reach; then of the first columns how far that is to the side of their season."""
     left = np.clip(calendar.residuals(matrix, daily), -reach, reach)
@@ -150,21 +147,18 @@ def _left(calendar: CalendarFit, matrix: Floats, daily: Floats, reach: Floats, s
 
 def _held_out(matrix: Floats, daily: Floats, reach: Floats, seasons: int, contrasts: Sequence[Contrast]) -> Floats:
     """The contrasts on every day of the history, by a calendar that was fitted without the days of their window."""
-    found = np.full((len(contrasts), len(daily), daily.shape[1] + seasons), np.nan)
-    for block in _blocks(len(daily)):
-        seen = daily.copy()
-        seen[max(block.start - max(WINDOWS), 0) : block.stop] = np.nan
+    days = len(daily)
+    held_out = np.full((len(contrasts), days, daily.shape[1] + seasons), np.nan)
+    size = max(28, min(91, days // 6))
+    for start in range(0, days, size):
+        block, seen = slice(start, min(start + size, days)), daily.copy()
+        seen[max(start - max(WINDOWS), 0) : block.stop] = np.nan
         left = _left(fit_calendar(matrix, seen), matrix, daily, reach, seasons)
         for place, contrast in enumerate(contrasts):
-            found[place, block] = contrast.over(left)[block]
+            held_out[place, block] = contrast.over(left)[block]
     for place, contrast in enumerate(contrasts):
-        found[place, : contrast.window + contrast.baseline] = np.nan
-    return found
-
-
-def _blocks(days: int) -> Iterator[slice]:
-    size = max(28, min(91, days // 6))
-    return (slice(start, min(start + size, days)) for start in range(0, days, size))
+        held_out[place, : contrast.window + contrast.baseline] = np.nan
+    return held_out
 
 
 def _variance(left: Floats, quiet: Floats, contrast: Contrast, families: NDArray[np.str_]) -> Floats:
@@ -172,14 +166,10 @@ def _variance(left: Floats, quiet: Floats, contrast: Contrast, families: NDArray
     theory = contrast.variance(_deviation(left) ** 2, *_persistence(left)) + SMALLEST_SCALE**2
     squares = pd.DataFrame(quiet**2)
     seen, own = squares.mean().to_numpy(float), squares.count().to_numpy(float) / (2.5 * contrast.window)
-    ratio = _by_family(seen / theory, families)
+    # the mean ratio of each family, 1 where nothing was seen; no signal counts as more than a multiple
+    means = pd.Series(np.clip(seen / theory, 0, LARGEST_RATIO)).groupby(families).transform("mean")
+    ratio = means.fillna(1.0).clip(lower=SMALLEST_RATIO).to_numpy(float)
     return np.asarray((own * np.nan_to_num(seen) + POOLED_EVIDENCE * ratio * theory) / (own + POOLED_EVIDENCE))
-
-
-def _by_family(ratio: Floats, families: NDArray[np.str_]) -> Floats:
-    """The mean ratio of each family, 1 where nothing was seen; no signal counts as more than a multiple."""
-    means = pd.Series(np.clip(ratio, 0, LARGEST_RATIO)).groupby(families).transform("mean")
-    return means.fillna(1.0).clip(lower=SMALLEST_RATIO).to_numpy(float)
 
 
 def _persistence(left: Floats) -> tuple[Floats, Floats]:
@@ -225,8 +215,8 @@ def _gaussian_limits(signals: Sequence[Signal], alarms_per_year: float, days: in
 def _tails(quiet: Floats, families: NDArray[np.str_], days: int) -> Floats:
     """How much heavier than Gaussian the tails of each family's held-out contrasts are; never less than 1."""
     expected = stats.t.isf(0.005, days / 5)
-    found = {family: _quantile(np.abs(quiet[:, :, families == family])) for family in set(families)}
-    return np.asarray(np.maximum(1.0, np.array([found[family] for family in families]) / expected))
+    seen = {family: _quantile(np.abs(quiet[:, :, families == family])) for family in set(families)}
+    return np.asarray(np.maximum(1.0, np.array([seen[family] for family in families]) / expected))
 
 
 def _quantile(values: Floats) -> float:
@@ -249,13 +239,9 @@ def _bent(limits: Floats, lean: Floats, tails: Floats) -> Floats:
 def _trailing(values: Floats, length: int) -> tuple[Floats, Floats]:
     """The mean over the last `length` days that have a value, and how many have."""
     present = np.isfinite(values)
-    total, count = (_moving_sum(part, length) for part in (np.where(present, values, 0.0), present.astype(float)))
+    running = (np.cumsum(part, axis=0) for part in (np.where(present, values, 0.0), present.astype(float)))
+    total, count = (sums - _later(sums, length) for sums in running)
     return total / np.maximum(count, 1), count
-
-
-def _moving_sum(values: Floats, length: int) -> Floats:
-    running = np.cumsum(values, axis=0)
-    return running - _later(running, length)
 
 
 def _later(values: Floats, days: int) -> Floats:

@@ -17,6 +17,8 @@ FEATURE_REACH = 3.0
 FEWEST_DAYS = 20
 """On which a feature was not at its most common value (or on half of them): with fewer, nothing says how the error goes
 with it. Chosen, not measured: the error of a coefficient from 20 days is about a quarter of what a day's is."""
+BIAS = Signal("concept", "", "bias", "predictions are {} too low", "predictions are {} too high")
+SCALE = Signal("concept", "", "scale", "errors are {} larger than usual", "errors are {} smaller than usual")
 USUAL_REACH = 1.2  # times the 99 % quantile of a quiet day, as for every signal (`calibrate`)
 
 
@@ -37,14 +39,11 @@ class ConceptDrift:
 
     def daily(self, rows: MonitorRows) -> pd.DataFrame:
         """One row per day, one column per signal: mean error, its scale, error × each feature."""
-        error, features = self._standard(rows)
+        error = self.centres.centred(rows.entity, rows.error[:, None]) / self.scale
+        error = np.clip(error, -ERROR_REACH, ERROR_REACH)
+        features = _standard_features(rows.numeric[:, self.varied], self.feature_mean, self.feature_scale)
         plain = daily_means(rows.day, np.column_stack([error, np.sqrt(np.abs(error))]))
         return pd.concat([plain, _products(rows.day, error, features, self.reach, self.trust_in_days)], axis=1)
-
-    def _standard(self, rows: MonitorRows) -> tuple[Floats, Floats]:
-        error = self.centres.centred(rows.entity, rows.error[:, None]) / self.scale
-        features = _standard_features(rows.numeric[:, self.varied], self.feature_mean, self.feature_scale)
-        return np.clip(error, -ERROR_REACH, ERROR_REACH), features
 
 
 def fit_concept_drift(rows: MonitorRows, spec: MonitorSpec) -> ConceptDrift:
@@ -60,7 +59,7 @@ def fit_concept_drift(rows: MonitorRows, spec: MonitorSpec) -> ConceptDrift:
     scale = spread_of(numeric - mean, mean)
     daily = daily_means(rows.day, _standard_features(numeric, mean, scale))
     return ConceptDrift(
-        signals=(_bias(), _scale(), *(_product(spec.numeric[place]) for place in varied)),
+        signals=(BIAS, SCALE, *(_product(spec.numeric[place]) for place in varied)),
         centres=centres,
         scale=spread_of(centred, centres.overall),
         varied=varied,
@@ -88,14 +87,14 @@ def _standard_features(numeric: Floats, mean: Floats, scale: Floats) -> Floats:
 def _varied(rows: MonitorRows) -> NDArray[np.intp]:
     """Places of the features that were not at their most common value on enough days."""
     days = rows.day.nunique()
-    found = []
+    varied = []
     for place, column in enumerate(rows.numeric.T):
         there = np.isfinite(column)
         usual = pd.Series(column[there]).mode().to_numpy(float)[:1]
         off = there & (np.abs(column - usual) > ROUNDING * (1 + np.abs(usual))) if len(usual) else there
         if rows.day[off].nunique() >= min(FEWEST_DAYS, days / 2):
-            found.append(place)
-    return np.array(found, dtype=np.intp)
+            varied.append(place)
+    return np.array(varied, dtype=np.intp)
 
 
 def _trust_in_days(day: pd.DatetimeIndex, error: Floats) -> float:
@@ -104,14 +103,6 @@ def _trust_in_days(day: pd.DatetimeIndex, error: Floats) -> float:
     within, between, rows = grouped.var().mean(), grouped.mean().var(), grouped.count().mean()
     trust = within / (rows * between) if between > 0 else 1.0
     return float(min(trust, 1.0)) if np.isfinite(trust) else 1.0
-
-
-def _bias() -> Signal:
-    return Signal("concept", "", "bias", "predictions are {} too low", "predictions are {} too high")
-
-
-def _scale() -> Signal:
-    return Signal("concept", "", "scale", "errors are {} larger than usual", "errors are {} smaller than usual")
 
 
 def _product(name: str) -> Signal:

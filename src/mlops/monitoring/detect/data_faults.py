@@ -84,8 +84,12 @@ class DataFaults:
 
     def findings(self, rows: MonitorRows, recent: Floats) -> tuple[Finding, ...]:
         """The worst of each column, of the rows, and of each entity that stayed away; `recent` ends on the last day."""
-        found = [*self._counted(rows, np.nan_to_num(recent)), *self._vanished(rows)]
-        return _worst_by_subject(found)
+        worst: dict[str, Finding] = {}
+        for finding in (*self._counted(rows, np.nan_to_num(recent)), *self._vanished(rows)):
+            known = worst.get(finding.subject)
+            if known is None or finding.statistic / finding.threshold > known.statistic / known.threshold:
+                worst[finding.subject] = finding
+        return tuple(worst.values())
 
     def _counted(self, rows: MonitorRows, recent: Floats) -> Iterator[Finding]:
         went, chances = np.hsplit(recent, 2)
@@ -100,13 +104,10 @@ class DataFaults:
                 f" where {self.usual_rates.rate[place, number]:.1%} is usual"
             )
             if count.rarest == NEW and statistic > LIMIT:
-                detail += f" ({self._strangers(rows, count.subject)})"
+                column = self.spec.categorical.index(count.subject)
+                unknown = set(rows.categorical[:, column]) - self.known[column] - {None}
+                detail += f" ({', '.join(map(repr, sorted(unknown)[:3]))})"
             yield Finding("data", count.subject, float(statistic), LIMIT, bool(statistic > LIMIT), detail)
-
-    def _strangers(self, rows: MonitorRows, column: str) -> str:
-        place = self.spec.categorical.index(column)
-        unknown = set(rows.categorical[:, place]) - self.known[place] - {None}
-        return ", ".join(map(repr, sorted(unknown)[:3]))
 
     def _vanished(self, rows: MonitorRows) -> Iterator[Finding]:
         days = rows.day.nunique()
@@ -139,7 +140,15 @@ def _counts(spec: MonitorSpec) -> tuple[FaultCount, ...]:
     columns = (*spec.numeric, *spec.categorical, spec.prediction)
     return (
         *(FaultCount(name, f"values of {name} are missing") for name in columns),
-        *(_stale(name, OFTEN if name in spec.categorical else RARELY) for name in columns),
+        *(
+            FaultCount(
+                name,
+                f"values of {name} are the same as the one before them",
+                OFTEN if name in spec.categorical else RARELY,
+                STANDING,
+            )
+            for name in columns
+        ),
         *(
             FaultCount(name, f"rows of {name} have a category that the history never had", NEW)
             for name in spec.categorical
@@ -147,10 +156,6 @@ def _counts(spec: MonitorSpec) -> tuple[FaultCount, ...]:
         FaultCount("copies", "rows are copies of another row"),
         FaultCount("rows", f"rows of a {spec.entity} and day did not come"),
     )
-
-
-def _stale(name: str, rarest: float) -> FaultCount:
-    return FaultCount(name, f"values of {name} are the same as the one before them", rarest, STANDING)
 
 
 def _daily(rows: MonitorRows, known: tuple[frozenset[str], ...]) -> pd.DataFrame:
@@ -163,17 +168,18 @@ def _daily(rows: MonitorRows, known: tuple[frozenset[str], ...]) -> pd.DataFrame
     new, named = _unseen(rows.categorical, known), missing[:, rows.numeric.shape[1] : -1]
     came = np.column_stack([missing, same, new, copied])
     could = np.column_stack([np.broadcast_to(any_row, missing.shape), comparable, ~named, any_row])
-    absent, expected = _absent(day, entity, len(days))
-    went, chances = (_by_day(part.astype(float), day, len(days)) for part in (came, could))
+    went, chances = (
+        pd.DataFrame(part.astype(float)).groupby(day).sum().reindex(range(len(days)), fill_value=0).to_numpy(float)
+        for part in (came, could)
+    )
+    # entities that stayed away on each day, of those that came in the same week
+    expected = _entities(day // 7, entity, np.arange(len(days)) // 7)
+    absent = expected - _entities(day, entity, np.arange(len(days)))
     return pd.DataFrame(np.column_stack([went, absent, chances, expected]), days)
 
 
 def _since(day: pd.DatetimeIndex, first: pd.Timestamp) -> Ints:
     return np.asarray((day - first).days)
-
-
-def _by_day(counts: Floats, day: Ints, days: int) -> Floats:
-    return np.asarray(pd.DataFrame(counts).groupby(day).sum().reindex(range(days), fill_value=0).to_numpy(float))
 
 
 def _values(rows: MonitorRows) -> Floats:
@@ -203,12 +209,6 @@ def _unseen(categorical: NDArray[np.object_], known: tuple[frozenset[str], ...])
     return unseen
 
 
-def _absent(day: Ints, entity: Ints, days: int) -> tuple[Floats, Floats]:
-    """How many entities stayed away on each day, of those that came in the same week."""
-    expected = _entities(day // 7, entity, np.arange(days) // 7)
-    return expected - _entities(day, entity, np.arange(days)), expected
-
-
 def _entities(time: Ints, entity: Ints, times: Ints) -> Floats:
     """How many entities came at each of the times."""
     came = pd.DataFrame({"time": time, "entity": entity}).drop_duplicates()["time"].value_counts()
@@ -228,25 +228,16 @@ def _presence(rows: MonitorRows, week: Ints) -> "pd.Series[float]":
     return (by_entity["day"].nunique() / max(seen["day"].nunique(), 1))[steady]
 
 
-def _worst_by_subject(findings: list[Finding]) -> tuple[Finding, ...]:
-    worst: dict[str, Finding] = {}
-    for finding in findings:
-        known = worst.get(finding.subject)
-        if known is None or finding.statistic / finding.threshold > known.statistic / known.threshold:
-            worst[finding.subject] = finding
-    return tuple(worst.values())
-
-
 def usual_rates(went: Floats, chances: Floats, rarest: Floats) -> UsualRates:
     """What a history of days × counts says; no rate is taken to be below `rarest`."""
-    rate, overdispersion = zip(
-        *(_of_span(_blocks(went, span), _blocks(chances, span), rarest) for span in SPANS), strict=True
-    )
+    of_spans = []
+    for span in SPANS:
+        starts = np.arange(0, len(went), span)
+        of_spans.append(
+            _of_span(np.add.reduceat(went, starts, axis=0), np.add.reduceat(chances, starts, axis=0), rarest)
+        )
+    rate, overdispersion = zip(*of_spans, strict=True)
     return UsualRates(np.array(rate), np.array(overdispersion))
-
-
-def _blocks(daily: Floats, span: int) -> Floats:
-    return np.add.reduceat(daily, np.arange(0, len(daily), span), axis=0)
 
 
 def _of_span(went: Floats, chances: Floats, rarest: Floats) -> tuple[Floats, Floats]:

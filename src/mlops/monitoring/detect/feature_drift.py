@@ -39,11 +39,9 @@ class FeatureDrift:
         """How far rows are from their day or, where days have few rows, days from the calendar, as roots."""
         if self.crowded:
             return daily_means(rows.day, np.sqrt(np.abs(_from_own_day(rows.day, numeric))))
-        return daily_means(rows.day, self._off_calendar(rows, numeric)).abs().pow(0.5)
-
-    def _off_calendar(self, rows: MonitorRows, numeric: Floats) -> Floats:
         expected = design(rows.day, rows.holiday, self.harmonics) @ self.calendar.coefficients
-        return np.asarray(numeric - (expected / self.scale)[:, : numeric.shape[1]])
+        away = np.asarray(numeric - (expected / self.scale)[:, : numeric.shape[1]])
+        return daily_means(rows.day, away).abs().pow(0.5)
 
 
 def fit_feature_drift(rows: MonitorRows, spec: MonitorSpec, harmonics: int) -> FeatureDrift:

@@ -28,7 +28,7 @@ SMALLEST = 0.05  # of the mean residual: a forecast that was right by chance say
 
 @dataclass(frozen=True, slots=True)
 class LossEstimate:
-    """A fitted model of the absolute residual, and how far the true loss of a week was from what it had said.
+    """A fitted model of the absolute residual, and how far the true loss of a week was from what it had expected.
 
     `misses` are the logarithms of true over estimated loss of every week of days in the backtest, cross-fitted.
     """
@@ -59,7 +59,7 @@ class LossEstimate:
 
 
 def fit_loss_estimate(backtest: pd.DataFrame) -> tuple[LossEstimate, Floats]:
-    """The estimate, and what it says of each row of the backtest itself, cross-fitted (NaN without an outcome).
+    """The estimate, and what it expects of each row of the backtest itself, cross-fitted (NaN without an outcome).
 
     `backtest` has what `LossEstimate.wape` reads, and `target`. Raises HistoryTooShort for less than eight weeks.
     """
@@ -70,20 +70,20 @@ def fit_loss_estimate(backtest: pd.DataFrame) -> tuple[LossEstimate, Floats]:
     if days < FEWEST_DAYS:
         raise HistoryTooShort("backtest", days, FEWEST_DAYS)
     size = (rows["target"] - rows["prediction"]).abs().to_numpy(float)
-    said, found = _cross_fitted(rows, size, day), np.full(len(backtest), np.nan)
-    whole, bias = _fit(rows, size), float(size.sum() / said.sum())
-    found[known] = said
-    return replace(whole, smearing=whole.smearing * bias, misses=_misses(day, size, said)), found
+    expected, of_rows = _cross_fitted(rows, size, day), np.full(len(backtest), np.nan)
+    whole, bias = _fit(rows, size), float(size.sum() / expected.sum())
+    of_rows[known] = expected
+    return replace(whole, smearing=whole.smearing * bias, misses=_misses(day, size, expected)), of_rows
 
 
 def _cross_fitted(rows: pd.DataFrame, size: Floats, day: npt.NDArray[np.datetime64]) -> Floats:
-    """What is said of each row by an estimate that was fitted without its block of time."""
+    """What is expected of each row by an estimate that was fitted without its block of time."""
     days = np.unique(day)
-    fold, said = np.searchsorted(days, day) * FOLDS // len(days), np.full(len(rows), np.nan)
+    fold, expected = np.searchsorted(days, day) * FOLDS // len(days), np.full(len(rows), np.nan)
     for number in range(FOLDS):
         held = fold == number
-        said[held] = _fit(rows[~held], size[~held]).rows(rows[held])
-    return said
+        expected[held] = _fit(rows[~held], size[~held]).rows(rows[held])
+    return expected
 
 
 def _fit(rows: pd.DataFrame, size: Floats) -> LossEstimate:
@@ -122,8 +122,8 @@ def _matrix(rows: pd.DataFrame, usual_of: "pd.Series[float]") -> tuple[Floats, F
     return np.asarray(usual), np.asarray(np.nan_to_num(np.column_stack(columns).astype(float)))
 
 
-def _misses(day: npt.NDArray[np.datetime64], true: Floats, said: Floats) -> Floats:
+def _misses(day: npt.NDArray[np.datetime64], true: Floats, expected: Floats) -> Floats:
     """True over estimated loss, as logarithms, of every seven days in a row: blocks of a moving-block bootstrap."""
-    daily = pd.DataFrame({"true": true, "said": said}).groupby(day).sum().asfreq("D").fillna(0.0)
+    daily = pd.DataFrame({"true": true, "expected": expected}).groupby(day).sum().asfreq("D").fillna(0.0)
     weekly = daily.rolling(WEEK).sum().dropna()
-    return np.asarray(np.log((weekly["true"] + 1e-12) / (weekly["said"] + 1e-12)))
+    return np.asarray(np.log((weekly["true"] + 1e-12) / (weekly["expected"] + 1e-12)))

@@ -197,8 +197,8 @@ class Monitor:
 
     def _remember(self, week: Memory) -> None:
         """A week that is known already stays, unless weeks before it have come since."""
-        others = [one for one in self._weeks if one.until != week.until]
-        known = next((one for one in self._weeks if one.until == week.until), None)
+        others = [other for other in self._weeks if other.until != week.until]
+        known = next((other for other in self._weeks if other.until == week.until), None)
         if known is None or known.after != week.after:
             self._weeks = tuple(sorted([*others, week], key=lambda one: one.until)[-WEEKS:])
             self._made = week.number
@@ -242,11 +242,11 @@ class Monitor:
         )
 
     def _calmed(self, seen: Memory, alarmed: NDArray[np.bool_]) -> Memory:
-        """Days in alarm enter the yardstick as what the yardstick said, so that a drift never becomes the norm."""
+        """Days in alarm enter the baseline as what was expected of them, so that a drift never becomes the norm."""
         calm = seen.calm.to_numpy(copy=True)
         for contrast, columns in zip(self._calibration.contrasts, alarmed, strict=True):
-            said = contrast.yardstick(calm)[-1]
-            calm[-contrast.window :, columns] = said[columns]
+            expected = contrast.expected(calm)[-1]
+            calm[-contrast.window :, columns] = expected[columns]
         return replace(seen, calm=pd.DataFrame(calm, index=seen.calm.index))
 
 
@@ -291,6 +291,9 @@ class WatchedColumns:
         seen = pd.concat([self._newest, window]) if len(self._newest) else window
         self._newest = seen[seen["ds"] > seen["ds"].max() - NEWEST]
         risen = self._newest[self._rising].mean() > self._usual
-        found = self._monitor.check(window.assign(**{NOTHING: 0.0})).details
-        mine = {one.subject: one for one in found if one.kind == "feature"}
-        return {name: one if risen.get(name, True) else replace(one, drifted=False) for name, one in mine.items()}
+        findings = self._monitor.check(window.assign(**{NOTHING: 0.0})).details
+        mine = {finding.subject: finding for finding in findings if finding.kind == "feature"}
+        return {
+            name: finding if risen.get(name, True) else replace(finding, drifted=False)
+            for name, finding in mine.items()
+        }

@@ -121,7 +121,9 @@ def without_hard_weeks(found: tuple[Finding, ...], baseline: pd.DataFrame, rows:
     each over its own backtest on the same calendar, is inside what nine in ten of the backtest's weeks had. That the
     errors lean to one side, or leave the intervals, is for other findings. Frames also have `naive`.
     """
-    blamed = [one for one in found if one.drifted and one.kind == "performance" and one.subject in BLAMED]
+    blamed = [
+        finding for finding in found if finding.drifted and finding.kind == "performance" and finding.subject in BLAMED
+    ]
     if not blamed or "naive" not in baseline:
         return found
     newest = _newest(rows.dropna(subset=["naive"]), BLOCK)
@@ -132,7 +134,10 @@ def without_hard_weeks(found: tuple[Finding, ...], baseline: pd.DataFrame, rows:
     if not ours / max(theirs, 1e-9) <= usual:
         return found
     why = f"the week was as hard for the seasonal naive, whose loss is {theirs:.1f} times its usual: "
-    return tuple(replace(one, drifted=False, detail=why + one.detail) if one in blamed else one for one in found)
+    return tuple(
+        replace(finding, drifted=False, detail=why + finding.detail) if finding in blamed else finding
+        for finding in found
+    )
 
 
 def _usual_ratio(baseline: pd.DataFrame) -> float:

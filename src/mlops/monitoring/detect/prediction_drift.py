@@ -26,21 +26,21 @@ class PredictionWatch:
         self,
         baseline: pd.DataFrame,
         estimate: LossEstimate | None,
-        said: npt.NDArray[np.float64] | None,
+        expected: npt.NDArray[np.float64] | None,
         alarms_per_year: float,
     ) -> None:
-        """`said` is what the estimate says of the baseline, cross-fitted; without an estimate only forecasts count."""
+        """`expected` is the estimate of the baseline's rows, cross-fitted; without an estimate only forecasts count."""
         self._estimate = estimate
         names: Sequence[str] = list(SUBJECTS) if estimate is not None else list(SUBJECTS)[:1]
-        history = _with(baseline, said)
+        history = _with(baseline, expected)
         self._watched = WatchedColumns(history, names, alarms_per_year, rising=set(names) - {"the forecast"})
 
     def check(self, window: pd.DataFrame) -> tuple[Finding, ...]:
         """The findings of kind `prediction` once the newest rows are known."""
         rows = _with(window, None if self._estimate is None else self._estimate.rows(window))
         return tuple(
-            replace(found, kind="prediction", subject=SUBJECTS[name])
-            for name, found in self._watched.check(rows).items()
+            replace(finding, kind="prediction", subject=SUBJECTS[name])
+            for name, finding in self._watched.check(rows).items()
         )
 
 

@@ -41,13 +41,13 @@ def choose_slices(places: pd.DataFrame, baseline: pd.DataFrame, slicing: SlicePo
     """
     known = baseline.dropna(subset=["target"])
     weekly = known.groupby("series_id").size() / max(known["ds"].dt.normalize().nunique() / 7, 1)
-    found: dict[frozenset[int], str] = {}
+    names: dict[frozenset[int], str] = {}
     for (by, value), rows in places.dropna(subset=["value"]).groupby(["by", "value"], sort=True):
         series = frozenset(rows["series_id"]) & frozenset(weekly.index)
         enough = len(series) >= slicing.fewest_series and weekly[list(series)].sum() >= slicing.fewest_rows
         if enough and len(series) < len(weekly):
-            found.setdefault(series, f"{by}={value}")
-    largest = sorted(found.items(), key=lambda one: (-len(one[0]), one[1]))[: slicing.most]
+            names.setdefault(series, f"{by}={value}")
+    largest = sorted(names.items(), key=lambda one: (-len(one[0]), one[1]))[: slicing.most]
     return tuple(Slice(name, series) for series, name in largest)
 
 
@@ -60,30 +60,30 @@ class SliceWatch:
     def __init__(self, baseline: pd.DataFrame, slices: Sequence[Slice], alarms_per_year: float) -> None:
         self._slices = slices
         self._usual = _judged(baseline).groupby("series_id")[list(FOUND)].mean()
-        self._names = {_column(what, one): (what, one) for one in slices for what in FOUND}
+        self._names = {_column(what, part): (what, part) for part in slices for what in FOUND}
         rising = [name for name, (what, _) in self._names.items() if what != "the error"]
         self._watched = WatchedColumns(self._daily(baseline), list(self._names), alarms_per_year, rising)
 
     def check(self, window: pd.DataFrame) -> tuple[Finding, ...]:
         """The findings about every slice once the newest rows are known."""
-        found = self._watched.check(self._daily(window))
-        return tuple(self._finding(name, one) for name, one in found.items())
+        by_name = self._watched.check(self._daily(window))
+        return tuple(self._finding(name, finding) for name, finding in by_name.items())
 
     def _finding(self, name: str, found: Finding) -> Finding:
-        what, one = self._names[name]
+        what, part = self._names[name]
         kind, subject = FOUND[what]
-        return replace(found, kind=kind, subject=subject, slice=one.name)
+        return replace(found, kind=kind, subject=subject, slice=part.name)
 
     def _daily(self, rows: pd.DataFrame) -> pd.DataFrame:
         """One row per day: for each slice the mean error, loss and share outside, less what is usual of its series."""
         judged = _judged(rows)
         judged[list(FOUND)] -= self._usual.reindex(judged["series_id"]).fillna(self._usual.mean()).to_numpy()
-        member = np.column_stack([judged["series_id"].isin(one.series) for one in self._slices]).astype(float)
+        member = np.column_stack([judged["series_id"].isin(part.series) for part in self._slices]).astype(float)
         by_day = judged.groupby("ds", sort=True)
         days, place = by_day["holiday"].any().to_frame(), np.asarray(by_day.ngroup(), np.int64)
         for what in FOUND:
             means = _means(member, judged[what].to_numpy(float), place, len(days))
-            days[[_column(what, one) for one in self._slices]] = means
+            days[[_column(what, part) for part in self._slices]] = means
         return days.reset_index().assign(series_id="all")
 
 

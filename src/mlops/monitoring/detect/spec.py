@@ -116,14 +116,10 @@ def _days(times: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
 def _numbers(frame: pd.DataFrame, name: str, spec: MonitorSpec) -> Floats:
     """The column as floats; what is no number is NaN."""
     column = frame[name]
-    numbers = pd.to_numeric(column, errors="coerce") if column.dtype != "category" else _uncategorised(column)
+    numbers = pd.to_numeric(column if column.dtype != "category" else column.astype(object), errors="coerce")
     values = np.asarray(numbers.to_numpy(dtype=float, na_value=np.nan), dtype=float)
     refuse_infinite(values, frame, name, of=spec.entity, at=spec.time)
     return values
-
-
-def _uncategorised(column: "pd.Series[float]") -> "pd.Series[float]":
-    return pd.to_numeric(column.astype(object), errors="coerce")
 
 
 def _text(column: "pd.Series[str]") -> NDArray[np.object_]:

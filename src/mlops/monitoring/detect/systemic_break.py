@@ -40,8 +40,8 @@ def _by_day(rows: pd.DataFrame) -> "pd.Series[float]":
     known = rows[~rows["holiday"].astype(bool)].dropna(subset=["outcome", "y_hat"])
     ratio = (_positive(known["outcome"], known) / _positive(known["y_hat"], known)).map(math.log)
     days = ratio.groupby(known["ds"].dt.normalize())
-    found: pd.Series[float] = days.median()[days.size() >= rows["series_id"].nunique() / 2]
-    return found
+    medians: pd.Series[float] = days.median()[days.size() >= rows["series_id"].nunique() / 2]
+    return medians
 
 
 def _positive(values: "pd.Series[float]", known: pd.DataFrame) -> "pd.Series[float]":

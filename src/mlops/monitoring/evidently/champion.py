@@ -75,18 +75,26 @@ def presets(
         GRANULARITIES[version.lineage["selection"]["granularity"]],
     )
     watched = watched_of(database, version.lineage, features)
-    columns = [*(one.name for one in watched), "target", "prediction"]
+    columns = [*(feature.name for feature in watched), "target", "prediction"]
     reference, current = (
         _featured(database, version, rows, watched, as_of)[columns] for rows in (windows.reference, windows.current)
     )
-    found = classic(reference, current, name=f"{name} v{version.version}", as_of=as_of)
+    compared = classic(reference, current, name=f"{name} v{version.version}", as_of=as_of)
     html = folder / f"presets-{name}-{as_of.astimezone(UTC):%Y-%m-%d}.html"
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(html) as unfinished:
-        save_html(found.snapshot, unfinished)
-    write_whole(html.with_suffix(".json"), found.snapshot)
-    said = (windows.words, found.columns, found.drifted, found.left_out)
-    return PresetsPage(name, version.version, *said, html, html.with_suffix(".json"))
+        save_html(compared.snapshot, unfinished)
+    write_whole(html.with_suffix(".json"), compared.snapshot)
+    return PresetsPage(
+        name,
+        version.version,
+        windows.words,
+        compared.columns,
+        compared.drifted,
+        compared.left_out,
+        html,
+        html.with_suffix(".json"),
+    )
 
 
 def same_season(rows: pd.DataFrame, as_of: datetime, granularity: Granularity = DAILY) -> Windows:
@@ -154,10 +162,10 @@ def _featured(
 ) -> pd.DataFrame:
     rows = rows.rename(columns={"y": "target", "y_hat": "prediction"}).reset_index(drop=True)
     if rows.empty:
-        return rows.reindex(columns=[*rows, *(one.name for one in features)])
+        return rows.reindex(columns=[*rows, *(feature.name for feature in features)])
     lineage = version.lineage
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     observed = with_sources(database, observed, [FeatureSet("watched", selection, features)], as_of)
-    found: pd.DataFrame = values(observed, rows, features, country, selection)
-    return found
+    featured: pd.DataFrame = values(observed, rows, features, country, selection)
+    return featured

@@ -114,12 +114,14 @@ def _project(workspace: Workspace, path: Path, rows: Sequence[_Check]) -> int:
     """Write one model's project, dashboard and runs; how many files differed."""
     name, number = rows[-1].name, _id("model", rows[0].model_id)
     project = ProjectModel(id=number, name=name, description=f"What monitoring found about {name}, check by check")
-    found = workspace.get_project(number)
-    fresh = found is None or found.dict() != project.dict()
+    stored = workspace.get_project(number)
+    fresh = stored is None or stored.dict() != project.dict()
     if fresh:
         workspace.add_project(project)
     documents = {_id("check", row.version_id, row.as_of.isoformat()): _document(row) for row in rows}
-    runs = sum(_write(path / str(number) / "snapshots" / f"{run}.json", one) for run, one in documents.items())
+    runs = sum(
+        _write(path / str(number) / "snapshots" / f"{run}.json", document) for run, document in documents.items()
+    )
     return fresh + runs + _show(workspace, number, documents.values())
 
 
@@ -149,8 +151,8 @@ def _beside(row: _Check) -> dict[str, float]:
 
 def _show(workspace: Workspace, project: UUID, documents: Iterable[JsonObject]) -> bool:
     """Write the dashboard if it differs; whether it did. Statistics that were always 0 make no line."""
-    drawn = [one for one in documents if CHAMPION in one["tags"]]
-    results = [result for one in drawn for result in one["metric_results"].values()]
+    drawn = [document for document in documents if CHAMPION in document["tags"]]
+    results = [result for document in drawn for result in document["metric_results"].values()]
     moved = {result["display_name"] for result in results if result["tests"] and result["value"]}
     wanted = _dashboard(project, {result["display_name"] for result in results}, moved)
     if workspace.get_dashboard(project) == wanted:

@@ -95,7 +95,7 @@ class Backtest:
         count = self.question.changes_per_year
         return f"{_number(count)} true {'change' if count == 1 else 'changes'}"
 
-    def said(self) -> str:
+    def scope(self) -> str:
         """What was replayed, on what."""
         case = self.case
         first = case.history[case.spec.time].min()
@@ -107,7 +107,7 @@ class Backtest:
     def summary(self) -> Iterator[str]:
         """The replay at the policy's budget in sentences."""
         now, rate = self.now, self.now.rate
-        people = sum(one.needs_person for one in now.episodes)
+        people = sum(episode.needs_person for episode in now.episodes)
         yield (
             f"At the policy's budget of {_alarms(self.budget)} a year it would have had {_alarms(rate.count)}:"
             f" {rate.per_year:.1f} a year (95 % interval {rate.low:.1f} to {rate.high:.1f}), {people} for a person."
@@ -147,7 +147,11 @@ class Backtest:
 
     def _rests_on(self) -> str:
         budgets = self.tradeoff.budgets
-        excess = [one.excess for one in budgets[0].found if CHANGES[one.change].avoidable and one.excess is not None]
+        excess = [
+            detection.excess
+            for detection in budgets[0].found
+            if CHANGES[detection.change].avoidable and detection.excess is not None
+        ]
         return (
             f"Waiting is priced at what errors cost more under a target's change, {np.mean(excess):,.2f}"
             f" {self.currency} a week, until it is found and for {WATCHED_WEEKS} weeks at most. Alarms of the replay"
@@ -183,7 +187,7 @@ def backtest_monitor(
     per_change: int = 10,
     changes_per_year: float = 1.0,
     seed: int = 0,
-    told: Progress = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> Backtest:
     """Replay a case at the policy's budget and at others; the same arguments give the same numbers."""
     question = Question(
@@ -197,7 +201,7 @@ def backtest_monitor(
     )
     losses = tuple(_loss(case, case.between(case.end(week) - WEEK, case.end(week))) for week in range(case.weeks))
     return Backtest(
-        case, policy.drift.alarms_per_year, question, tradeoff(question, told), losses, _loss(case, case.history)
+        case, policy.drift.alarms_per_year, question, tradeoff(question, progress), losses, _loss(case, case.history)
     )
 
 
@@ -237,5 +241,5 @@ def _as_good(budgets: tuple[float, ...]) -> str:
 
 
 def _listed(budgets: tuple[float, ...]) -> str:
-    *most, last = (f"{one:g}" for one in budgets)
+    *most, last = (f"{budget:g}" for budget in budgets)
     return f"{', '.join(most)} and {last}" if most else last

@@ -45,9 +45,9 @@ def _of_one_entity(spec: MonitorSpec) -> MonitorSpec:
 def _refuse_absent(frame: pd.DataFrame, spec: MonitorSpec, path: Path) -> None:
     absent = [name for name in spec.columns if name not in frame.columns]
     if absent:
-        found = ", ".join(str(name) for name in frame.columns if name != ONE_ENTITY)
+        columns = ", ".join(str(name) for name in frame.columns if name != ONE_ENTITY)
         raise BadInput(
-            f"has no column {absent[0]!r}; its columns are {found}; name yours with --time, --entity, --target,"
+            f"has no column {absent[0]!r}; its columns are {columns}; name yours with --time, --entity, --target,"
             " --prediction, --numeric, --categorical and --holiday",
             where=str(path),
         )

@@ -86,7 +86,9 @@ def possible(spec: MonitorSpec) -> tuple[ChangeKind, ...]:
     lacks = {"numeric": not spec.numeric, "categorical": not spec.categorical, "target": False}
     slope = not spec.numeric
     return tuple(
-        one for one in CHANGES.values() if not lacks[one.touches] and not (slope and one.name == "target slope")
+        change
+        for change in CHANGES.values()
+        if not lacks[change.touches] and not (slope and change.name == "target slope")
     )
 
 

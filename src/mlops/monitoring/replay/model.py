@@ -85,18 +85,18 @@ def of_model(
     uri: str,
     reach: Reach,
     as_of: datetime,
-    told: Progress = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[Case, Selection]:
     """The case of a version, and what its series are: of its own backtest if that is long enough, else computed anew.
 
-    `told` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
+    `progress` hears how many of how many fits are done. Raises Refused without a recipe, and for too short a past.
     """
     version = resolve(store, uri)
     lineage = _lineage(database, version)
     selection, country = Selection(**lineage["selection"]), lineage["recipe"]["country"]
     observed = selection_history(database, selection, as_of, series=lineage["series"])
     own = _own(store, version, lineage, reach, as_of)
-    forecasts = _anew(database, observed, lineage, reach, as_of, told) if own is None else own
+    forecasts = _anew(database, observed, lineage, reach, as_of, progress) if own is None else own
     source = _words(own is None, forecasts, reach)
     rows = _with_naive(forecasts, observed, GRANULARITIES[selection.granularity])
     baseline, _, start = split(rows, "ds", reach.weeks)
@@ -116,7 +116,7 @@ def of_model(
 
 def _slices(database: Database, policy: Policy, baseline: pd.DataFrame) -> tuple[Slice, ...]:
     """The parts of the series that a check judges, too."""
-    series = [int(one) for one in baseline["series_id"].unique()]
+    series = [int(series_id) for series_id in baseline["series_id"].unique()]
     with database.transaction() as transaction:
         places = transaction.frame("series_slices", series_ids=series, by=list(policy.slices.by))
     return choose_slices(places, baseline, policy.slices)
@@ -155,7 +155,7 @@ def _anew(
     lineage: LineageDocument,
     reach: Reach,
     as_of: datetime,
-    told: Progress,
+    progress: Progress,
 ) -> pd.DataFrame:
     """Forecasts of the recipe from past cutoffs, as far back as the history lets them go."""
     recipe, granularity = lineage["recipe"], GRANULARITIES[lineage["selection"]["granularity"]]
@@ -172,11 +172,11 @@ def _anew(
     refit = max(1, round(reach.refit * 7 / issue_days))
     asked = Candidate("model", recipe["kind"], recipe_arguments(recipe))
     done, fits = [], math.ceil(len(cutoffs) / refit)
-    columns = sorted({column for one in sets for column in sources_of(one)})
+    columns = sorted({column for feature_set in sets for column in sources_of(feature_set)})
     panels = Panels.of(frame, granularity.name, sources=columns)
-    for one in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
-        done.append(one.forecasts)
-        told(len(done), fits)
+    for issue in fit_and_forecast([asked], Newest(panels), cutoffs, steps, refit_every=refit):
+        done.append(issue.forecasts)
+        progress(len(done), fits)
     return _freshest(with_outcomes(pd.concat(done, ignore_index=True), frame))
 
 

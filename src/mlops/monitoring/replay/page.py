@@ -91,15 +91,15 @@ def _mark_alarms(axes: Any, at: Any, loss: Any, where: Any, colour: str, label: 
 
 def _draw_costs(figure: Any, found: Backtest) -> None:
     axes, budgets = _one(figure), found.tradeoff.budgets
-    at, totals = np.arange(len(budgets)), [one.total for one in budgets]
+    at, totals = np.arange(len(budgets)), [budget.total for budget in budgets]
     axes.fill_between(
-        at, [one.low for one in totals], [one.high for one in totals], color=BAND_95, linewidth=0, label="95 %"
+        at, [total.low for total in totals], [total.high for total in totals], color=BAND_95, linewidth=0, label="95 %"
     )
-    axes.plot(at, [one.alarms for one in totals], "-s", color=GREY, linewidth=1, markersize=3.4, label="alarms")
-    axes.plot(at, [one.waiting for one in totals], "-^", color=ALARM, linewidth=1, markersize=3.8, label="waiting")
-    axes.plot(at, [one.value for one in totals], "-o", color=BLUE, linewidth=1.8, markersize=4, label="both")
-    axes.set_ylim(bottom=min(0, *(one.low for one in totals)))
-    axes.set_xticks(at, [f"{one.budget:g}" for one in budgets])
+    axes.plot(at, [total.alarms for total in totals], "-s", color=GREY, linewidth=1, markersize=3.4, label="alarms")
+    axes.plot(at, [total.waiting for total in totals], "-^", color=ALARM, linewidth=1, markersize=3.8, label="waiting")
+    axes.plot(at, [total.value for total in totals], "-o", color=BLUE, linewidth=1.8, markersize=4, label="both")
+    axes.set_ylim(bottom=min(0, *(total.low for total in totals)))
+    axes.set_xticks(at, [f"{budget.budget:g}" for budget in budgets])
     axes.set_xlabel("budget, alarms a year", color=SOFT)
     figure.subplots_adjust(bottom=0.18)
     _legend(axes)

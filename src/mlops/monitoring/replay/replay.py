@@ -214,15 +214,15 @@ def refuse_short(days: float, weeks: int) -> None:
 
 def replayed(case: Case, watch: Watch, terms: Terms) -> Iterator[ReplayedWeek]:
     """Every week of a case, oldest first, checked as `mlops monitor run` would have."""
-    found: list[Findings] = []
+    findings: list[Findings] = []
     for week in range(case.weeks):
         seen = case.between(case.start, case.end(week))
         window = case.between(case.end(week) - WEEK, case.end(week))
-        found.append(watch.check(seen, window, case.end(week)))
-        proof = asks_for_proof(found, terms)
-        action = recommend(found[-terms.of :], terms).action
+        findings.append(watch.check(seen, window, case.end(week)))
+        proof = asks_for_proof(findings, terms)
+        action = recommend(findings[-terms.of :], terms).action
         broken = action == "investigate_data"
-        yield ReplayedWeek(case.end(week), found[-1], "prove" if proof and not broken else action, broken or proof)
+        yield ReplayedWeek(case.end(week), findings[-1], "prove" if proof and not broken else action, broken or proof)
 
 
 def episodes(weeks: Sequence[ReplayedWeek]) -> tuple[Episode, ...]:
@@ -240,7 +240,7 @@ def episodes(weeks: Sequence[ReplayedWeek]) -> tuple[Episode, ...]:
 
 def drifted(findings: Findings) -> frozenset[str]:
     """What drifted, by kind and subject."""
-    return frozenset(one.name for one in findings.details if one.drifted)
+    return frozenset(finding.name for finding in findings.details if finding.drifted)
 
 
 def _clearness(finding: Finding) -> float:
@@ -249,9 +249,9 @@ def _clearness(finding: Finding) -> float:
 
 def _episode(weeks: Sequence[ReplayedWeek]) -> Episode:
     clearest: dict[str, float] = {}
-    for one in (finding for week in weeks for finding in week.findings.details if finding.drifted):
-        clearest[one.name] = max(clearest.get(one.name, 0.0), _clearness(one))
-    first = max((one for one in weeks[0].findings.details if one.drifted), key=_clearness)
+    for finding in (finding for week in weeks for finding in week.findings.details if finding.drifted):
+        clearest[finding.name] = max(clearest.get(finding.name, 0.0), _clearness(finding))
+    first = max((finding for finding in weeks[0].findings.details if finding.drifted), key=_clearness)
     return Episode(
         begins=weeks[0].end,
         ends=weeks[-1].end,

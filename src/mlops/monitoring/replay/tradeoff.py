@@ -151,7 +151,7 @@ class Tradeoff:
 
     def at(self, budget: float) -> AtBudget:
         """What a budget would have meant."""
-        return next(one for one in self.budgets if one.budget == budget)
+        return next(replayed_budget for replayed_budget in self.budgets if replayed_budget.budget == budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +182,13 @@ def planned_changes(case: Case, per_change: int, seed: int = 0) -> tuple[Planned
     )
 
 
-def tradeoff(question: Question, told: Progress = lambda *_: None) -> Tradeoff:
-    """Replay a case at every budget; `told` hears how many of how many are done."""
+def tradeoff(question: Question, progress: Progress = lambda *_: None) -> Tradeoff:
+    """Replay a case at every budget; `progress` hears how many of how many are done."""
     sizes = usual_sizes(question.case.history, question.case.spec)
     budgets, tracks = sorted(set(question.budgets)), {}
     for number, track in parallel.jobs(_track, budgets, shared=(question, sizes)):
         tracks[budgets[number]] = track
-        told(len(tracks), len(budgets))
+        progress(len(tracks), len(budgets))
     excess = np.array(
         [
             _excess(question, sizes, planned) if CHANGES[planned.change].touches == "target" else 0.0
@@ -227,8 +227,8 @@ def _delay(
     rows, watch, first = _changed(case, sizes, planned), copy(before), case.week_of(planned.onset)
     for week in range(first, first + WATCHED_WEEKS):
         end = case.end(week)
-        found = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows), end)
-        if drifted(found) - drifted(quiet[week].findings):
+        findings = watch.check(case.between(case.start, end, rows), case.between(end - WEEK, end, rows), end)
+        if drifted(findings) - drifted(quiet[week].findings):
             return float((end - planned.onset).days)
     return math.inf
 
@@ -250,7 +250,7 @@ def _excess(question: Question, sizes: UsualSizes, planned: PlannedChange) -> fl
     rows = case.between(case.start - PRICED_WEEKS * WEEK, case.start, case.history)
     weeks = (case.start - rows[case.spec.time].iloc[0]) / WEEK
     changed = case.settled(inject(rows, rows, planned.change, sizes, np.random.default_rng(planned.seed)))
-    cost, without = (np.nansum(money(*case.outcomes(one), unit)) for one in (changed, rows))
+    cost, without = (np.nansum(money(*case.outcomes(rows_of_case), unit)) for rows_of_case in (changed, rows))
     return float((cost - without) / weeks)
 
 
@@ -258,7 +258,8 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
     """The budgets' costs, from the tracks of all."""
     counts = {budget: episodes(track.weeks) for budget, track in tracks.items()}
     waited = np.array([excess * np.minimum(track.delays / 7, WATCHED_WEEKS) for track in tracks.values()])
-    alarms = {budget: _alarms(budget, len(found), question.case.years) for budget, found in counts.items()}
+    years = question.case.years
+    alarms = {budget: _Gamma(1 + len(alarmed), 1 / budget + years) for budget, alarmed in counts.items()}
     drawn = _drawn(question, list(alarms.values()), waited)
     best = drawn.argmin(axis=1)
     made = tuple(
@@ -279,7 +280,7 @@ def _weighed(question: Question, tracks: Mapping[float, _Track], excess: Floats)
 
 def _found(changes: Sequence[PlannedChange], delays: Floats, excess: Floats) -> tuple[Detection, ...]:
     names = [planned.change for planned in changes]
-    places = {name: np.flatnonzero([one == name for one in names]) for name in dict.fromkeys(names)}
+    places = {name: np.flatnonzero([other == name for other in names]) for name in dict.fromkeys(names)}
     return tuple(
         _found_of(name, delays[chosen], excess[chosen] if CHANGES[name].touches == "target" else None)
         for name, chosen in places.items()
@@ -309,10 +310,6 @@ class _Gamma:
         return self.shape / self.years
 
 
-def _alarms(budget: float, count: int, years: float) -> _Gamma:
-    return _Gamma(1 + count, 1 / budget + years)
-
-
 def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Floats) -> Floats:
     """Totals as they might be as well, draws × budgets.
 
@@ -321,7 +318,7 @@ def _drawn(question: Question, alarms: Sequence[_Gamma], waited: Floats) -> Floa
     """
     rng = np.random.default_rng(0)
     luck = rng.random(DRAWS)
-    rates = np.column_stack([stats.gamma.ppf(luck, one.shape, scale=1 / one.years) for one in alarms])
+    rates = np.column_stack([stats.gamma.ppf(luck, rate.shape, scale=1 / rate.years) for rate in alarms])
     groups = [rng.choice(group, (DRAWS, len(group))) for group in _avoidable(question.changes)]
     waiting = waited[:, np.concatenate(groups, axis=1)].mean(axis=2).T
     return np.asarray(rates * question.costs.review + question.changes_per_year * waiting)
@@ -334,23 +331,19 @@ def _avoidable(changes: Sequence[PlannedChange]) -> list[NDArray[np.intp]]:
 
 
 def _total(question: Question, alarms: _Gamma, waited: Floats, drawn: Floats) -> YearlyCost:
-    looking, waiting = alarms.mean * question.costs.review, question.changes_per_year * _waiting(question, waited)
+    per_wait = float(waited[np.concatenate(_avoidable(question.changes))].mean())  # money that one change costs so
+    looking, waiting = alarms.mean * question.costs.review, question.changes_per_year * per_wait
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return YearlyCost(looking, waiting, looking + waiting, float(low), float(high))
 
 
-def _waiting(question: Question, waited: Floats) -> float:
-    """Money that the wait for one change costs."""
-    return float(waited[np.concatenate(_avoidable(question.changes))].mean())
-
-
 def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Best:
-    values = np.array([one.total.value for one in budgets])
+    values = np.array([budget.total.value for budget in budgets])
     place = int(values.argmin())
     gap = np.quantile(drawn - drawn[:, [place]], (1 - CONFIDENCE) / 2, axis=0)
-    as_good = tuple(one.budget for number, one in enumerate(budgets) if number != place and gap[number] <= 0)
-    alarms = np.array([one.total.alarms for one in budgets])
-    per_change = np.array([one.total.waiting for one in budgets]) / max(question.changes_per_year, 1e-9)
+    as_good = tuple(budget.budget for number, budget in enumerate(budgets) if number != place and gap[number] <= 0)
+    alarms = np.array([budget.total.alarms for budget in budgets])
+    per_change = np.array([budget.total.waiting for budget in budgets]) / max(question.changes_per_year, 1e-9)
     steps = tuple((begins, budgets[number].budget) for begins, number in envelope(alarms, per_change))
     return Best(budgets[place].budget, budgets[place].best_in, as_good, steps)
 
@@ -358,7 +351,7 @@ def _best(question: Question, budgets: Sequence[AtBudget], drawn: Floats) -> Bes
 def envelope(level: Floats, slope: Floats) -> list[tuple[float, int]]:
     """Which of the lines `level + slope × x` is lowest from which x ≥ 0 on: pairs (x, place of the line)."""
     place = int(np.lexsort([slope, level])[0])
-    found = [(0.0, place)]
+    lowest = [(0.0, place)]
     while (slope < slope[place]).any():
         flatter = np.flatnonzero(slope < slope[place])
         with np.errstate(over="ignore"):  # almost parallel lines cross at infinity
@@ -366,5 +359,5 @@ def envelope(level: Floats, slope: Floats) -> list[tuple[float, int]]:
         if not np.isfinite(crossings).any():
             break
         place = int(flatter[np.lexsort([slope[flatter], crossings])[0]])
-        found.append((float(crossings.min()), place))
-    return found
+        lowest.append((float(crossings.min()), place))
+    return lowest

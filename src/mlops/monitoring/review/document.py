@@ -232,8 +232,8 @@ class Model:
     @property
     def beaten(self) -> bool:
         """Whether the seasonal naive was better, over the newest four weeks or beyond chance."""
-        found = any(one.kind == "performance" and one.subject == "naive" for one in self.drifted)
-        return found or self.last_28_days.beaten
+        naive_better = any(finding.kind == "performance" and finding.subject == "naive" for finding in self.drifted)
+        return naive_better or self.last_28_days.beaten
 
     @property
     def times(self) -> float | None:
@@ -280,12 +280,12 @@ class Review:
         if urgent and len(self.models) == 1:
             return f"{urgent[0]} needs you"
         if urgent:
-            one = "s" if len(urgent) == 1 else ""
-            return f"{_number(len(urgent)).capitalize()} of {_number(len(self.models))} models need{one} you"
+            need = "needs" if len(urgent) == 1 else "need"
+            return f"{_number(len(urgent)).capitalize()} of {_number(len(self.models))} models {need} you"
         if self.naive_better:
             figures = _beside(next(model for model in self.models if model.beaten).last_28_days)
-            one = figures if len(self.naive_better) == 1 else ""
-            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}{one}"
+            by_how_much = figures if len(self.naive_better) == 1 else ""
+            return f"Nothing to decide, but the seasonal naive was better than {_some(self.naive_better)}{by_how_much}"
         if self.naive_serves:
             return f"Nothing to decide while the seasonal naive stands in for {_some(self.naive_serves)}"
         return "Nothing needs you this week"

@@ -21,7 +21,7 @@ from mlops.arrays import Floats
 if TYPE_CHECKING:
     from mlops.domain.findings import Change
     from mlops.monitoring.review.document import Model
-    from mlops.monitoring.review.history import AliasMove, Detail, ForecastStep, ReviewWeek
+    from mlops.monitoring.review.history import Detail, ForecastStep, ReviewWeek
 
 __all__ = ["accuracy", "coverage_plot", "largest", "sparkline_plot", "totals_plot"]
 
@@ -78,12 +78,17 @@ CEILING = 1.0  # a WAPE of 100 %: what is worse is named, not drawn, or it would
 
 def totals_plot(model: "Model") -> str:
     """All series together: the forecast as a line, the outcome as dots."""
-    if not _detail(model).totals:
+    steps = _detail(model).totals
+    if not steps:
         return ""
-    return _svg(
-        f"Forecast and outcome of {model.name} over all its series, {_span(_detail(model).totals)}; numbers below",
-        lambda figure: _draw_totals(figure, model),
-    )
+
+    def draw(figure: Figure) -> None:
+        axes = _one(figure)
+        _draw_steps(axes, steps)
+        _legend(axes)
+
+    span = f"{steps[0].ds:%Y-%m-%d} to {steps[-1].ds:%Y-%m-%d}"
+    return _svg(f"Forecast and outcome of {model.name} over all its series, {span}; numbers below", draw)
 
 
 def largest(model: "Model") -> str:
@@ -103,7 +108,7 @@ def accuracy(model: "Model") -> str:
     if not weeks:
         return ""
     return _svg(
-        f"WAPE of {model.name} by week, {_percent(weeks[-1].wape)} in the newest{_told_marks(model, weeks)};"
+        f"WAPE of {model.name} by week, {_percent(weeks[-1].wape)} in the newest{_marks_in_words(model, weeks)};"
         " all weeks are in the table of weeks",
         lambda figure: _draw_accuracy(figure, model, weeks),
     )
@@ -145,18 +150,12 @@ def sparkline_plot(change: "Change") -> str:
     )
 
 
-def _told_marks(model: "Model", weeks: Sequence["ReviewWeek"]) -> str:
+def _marks_in_words(model: "Model", weeks: Sequence["ReviewWeek"]) -> str:
     """What the marks say, in words."""
     began = [f"{week.week:%Y-%m-%d}" for week in weeks if week.onset]
     drift = f"; drift begins in the weeks from {', '.join(began)}" if began else ""
     onset = f"; errors are larger since about {model.advice.onset:%Y-%m-%d}" if model.advice.onset else ""
     return drift + onset
-
-
-def _draw_totals(figure: Figure, model: "Model") -> None:
-    axes = _one(figure)
-    _draw_steps(axes, _detail(model).totals)
-    _legend(axes)
 
 
 def _draw_largest(figure: Figure, model: "Model") -> None:
@@ -183,8 +182,9 @@ def _draw_accuracy(figure: Figure, model: "Model", weeks: Sequence["ReviewWeek"]
     _mark_drift(axes, [week.week for week in weeks if week.onset])
     _mark_retrainings(axes, [week.week for week in weeks if week.verdict])
     _mark_onset(axes, model, weeks[0].week)
-    for move in _promotions(model, weeks[0].week):
-        _mark(axes, _day(move.moved_at), f"v{move.version}", "promotion")
+    for move in _detail(model).aliases:
+        if move.alias == "champion" and move.moved_at >= weeks[0].week:
+            _mark(axes, _day(move.moved_at), f"v{move.version}", "promotion")
     _legend(axes)
     _in_percent(axes)
 
@@ -217,10 +217,6 @@ def _mark_onset(axes: Axes, model: "Model", first: datetime) -> None:
         _mark(axes, _day(model.advice.onset), "errors rise", "onset", color=ALARM, linestyle=":", linewidth=1.3)
 
 
-def _promotions(model: "Model", first: datetime) -> "list[AliasMove]":
-    return [move for move in _detail(model).aliases if move.alias == "champion" and move.moved_at >= first]
-
-
 def _mark(axes: Axes, place: float, name: str, gid: str, **style: Any) -> None:
     """A thin line from bottom to top with its name."""
     line: Style = {"color": INK, "linewidth": 0.7} | style
@@ -232,8 +228,8 @@ def _say(axes: Axes, place: float, words: str, below: int, *, left: bool = False
     """Words beside a place, so many points below the upper end of the axes."""
     at: Style = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
     offset, side = (-4, "right") if left else (4, "left")
-    said = axes.annotate(words, (place, 1), (offset, below), ha=side, fontsize=9.5, **at)
-    said.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+    label = axes.annotate(words, (place, 1), (offset, below), ha=side, fontsize=9.5, **at)
+    label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
 def _draw_coverage(figure: Figure, weeks: Sequence["ReviewWeek"]) -> None:
@@ -291,16 +287,16 @@ def _date(time: datetime, form: str) -> str:
     return f"{time:{form}}" if "%Y" in form else f"{time.day} {time:{form}}"
 
 
-def _svg(told: str, draw: Callable[[Figure], None]) -> str:
-    """What `draw` draws, as SVG for the inside of a page: `told` is its title, its ids are its own."""
+def _svg(title: str, draw: Callable[[Figure], None]) -> str:
+    """What `draw` draws, as SVG for the inside of a page: `title` is its own, its ids are its own."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a script that DejaVu lacks is no fault: the page's font draws the text
         figure, page = Figure(figsize=(WIDTH / 72, HEIGHT / 72)), StringIO()
         draw(figure)
         figure.savefig(page, format="svg", transparent=True)
-    mark = "p" + hashlib.sha256(told.encode()).hexdigest()[:6]
+    mark = "p" + hashlib.sha256(title.encode()).hexdigest()[:6]
     drawing = page.getvalue().partition("<svg ")[2].partition(">")[2]
-    for found, instead in (
+    for pattern, instead in (
         (r"<metadata>.*?</metadata>\s*", ""),
         (r"<style type=.*?</style>\s*", ""),
         (r' id="(?:figure|axes|patch|matplotlib|line2d|text|xtick|ytick|legend|FillBetween|LineCollection)\w*"', ""),
@@ -311,10 +307,10 @@ def _svg(told: str, draw: Callable[[Figure], None]) -> str:
         (r"\n\s*", "\n"),
         (r"(\d\.\d\d)\d+(?=[^<>]*>)", r"\1"),
     ):
-        drawing = re.sub(found, instead, drawing, flags=re.DOTALL)
+        drawing = re.sub(pattern, instead, drawing, flags=re.DOTALL)
     for colour, name in THEMED.items():
         drawing = drawing.replace(f": {colour}", f": var(--{name}, {colour})")
-    label = escape(told)
+    label = escape(title)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>{drawing}'
 
 
@@ -350,10 +346,6 @@ def _amount(value: float, _: object) -> str:
 
 def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{100 * share:.1f} %"
-
-
-def _span(steps: Sequence["ForecastStep"]) -> str:
-    return f"{steps[0].ds:%Y-%m-%d} to {steps[-1].ds:%Y-%m-%d}"
 
 
 def _short(name: str, most: int = 32) -> str:

@@ -43,11 +43,14 @@ def in_units(
     `features`, whose names have what they are in words. A change that points the other way than its finding is left
     out: then it is no mean that moved.
     """
-    series = {one.name: one.series for one in slices}
-    return tuple(_told(one, baseline, live, unit, series, features) if one.drifted else one for one in findings)
+    series = {part.name: part.series for part in slices}
+    return tuple(
+        _with_change(finding, baseline, live, unit, series, features) if finding.drifted else finding
+        for finding in findings
+    )
 
 
-def _told(
+def _with_change(
     finding: Finding,
     baseline: pd.DataFrame,
     live: pd.DataFrame,
@@ -61,9 +64,11 @@ def _told(
     if live.empty or finding.movement is None:
         return finding
     used = ["series_id", "ds", "outcome", "y_hat", *({finding.subject} & features.keys() & set(live))]
-    baseline, live = (one[used].astype({"outcome": float}) for one in (baseline, live))  # unknown ones are no numbers
+    baseline, live = (
+        frame[used].astype({"outcome": float}) for frame in (baseline, live)
+    )  # unknown ones are no numbers
     rows = pd.concat([baseline[baseline["ds"] < live["ds"].min()], live], ignore_index=True)
-    before, now = (_measure(finding, one, baseline, unit, features) for one in (baseline, rows))
+    before, now = (_measure(finding, frame, baseline, unit, features) for frame in (baseline, rows))
     if before is None or now is None:
         return finding
     usual: Floats = np.asarray(before.values, dtype=float)
@@ -116,8 +121,8 @@ def _change(measure: _Measure, rows: pd.DataFrame, usual: Floats, baseline: pd.D
     since = None if place is None else daily.index[place].to_pydatetime().replace(tzinfo=UTC)
     ago = (rows["ds"].max().normalize() - rows["ds"].dt.normalize()).dt.days // 7
     weekly = values.groupby(ago).mean().reindex(range(WEEKS - 1, -1, -1))
-    weeks = [None if np.isnan(one) else float(one) for one in weekly]
-    first = next(number for number, one in enumerate(weeks) if one is not None)
+    weeks = [None if np.isnan(mean) else float(mean) for mean in weekly]
+    first = next(number for number, mean in enumerate(weeks) if mean is not None)
     now, before = float(values[newest].mean()), float(normal[newest].mean())
     if not (np.isfinite(now) and np.isfinite(before)):
         return None
@@ -130,8 +135,8 @@ def _usual(baseline: pd.DataFrame, values: Floats, rows: pd.DataFrame) -> "pd.Se
     known = pd.DataFrame({"series_id": baseline["series_id"], "day": baseline["ds"].dt.dayofweek, "value": values})
     by_day = known.groupby(["series_id", "day"])["value"].mean()
     keys = pd.MultiIndex.from_arrays([rows["series_id"], rows["ds"].dt.dayofweek])
-    found = pd.Series(by_day.reindex(keys).to_numpy(float), index=rows.index)
-    return found.fillna(rows["series_id"].map(known.groupby("series_id")["value"].mean())).fillna(known["value"].mean())
+    usual = pd.Series(by_day.reindex(keys).to_numpy(float), index=rows.index)
+    return usual.fillna(rows["series_id"].map(known.groupby("series_id")["value"].mean())).fillna(known["value"].mean())
 
 
 def _agrees(movement: Movement, change: Change) -> bool:

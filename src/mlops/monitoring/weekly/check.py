@@ -64,8 +64,8 @@ def check_version(
         weeks = list(history.weeks(known))
     except HistoryTooShort as error:
         return _too_short(database, store, policy, history, known, faults, error)
-    found = _in_words(database, history, known, (*weeks[-1].findings.details, *faults))
-    weeks[-1] = replace(weeks[-1], findings=Findings.of(found))
+    findings = _in_words(database, history, known, (*weeks[-1].findings.details, *faults))
+    weeks[-1] = replace(weeks[-1], findings=Findings.of(findings))
     state, problem = _state(weeks[-1], history.granularity)
     advice: Recommendation | None = None
     if version.alias == "champion":
@@ -87,28 +87,28 @@ def _state(newest: JudgedWeek, granularity: Granularity) -> tuple[str, str]:
 
 def _nothing_past(version: ServedVersion, as_of: datetime, faults: Sequence[Finding], policy: Policy) -> WeeklyCheck:
     """The check of a version that has forecast nothing yet, or nothing for the weeks that are looked at."""
-    why, found = "none of its forecasts is of a day that is past", Findings(tuple(faults))
-    advice = recommend([found], policy.terms) if found.calls else Recommendation("none", (why,))
-    return WeeklyCheck(version, as_of, found, _of_champion(version, advice), {}, "unjudged", why)
+    why, findings = "none of its forecasts is of a day that is past", Findings(tuple(faults))
+    advice = recommend([findings], policy.terms) if findings.calls else Recommendation("none", (why,))
+    return WeeklyCheck(version, as_of, findings, _of_champion(version, advice), {}, "unjudged", why)
 
 
 def _in_words(
     database: Database, history: VersionHistory, known: KnownForecasts, found: Sequence[Finding]
 ) -> tuple[Finding, ...]:
-    """The findings of a week with names of series, changes in units, and missing forecasts told from broken data.
+    """The findings of a week with names of series, changes in units, and missing forecasts kept apart from broken data.
 
     What the monitors look at are forecasts, so rows that did not come were not forecast; of a series that has sent
     nothing the fault is the data's.
     """
     version, series = history.version, list(history.version.lineage["series"])
     with database.transaction() as transaction:
-        named = transaction.rows("names_of_series", of=_SeriesName, series_ids=series)
-    names = {str(row.series_id): row.name for row in named}
-    silent = {one.subject for one in found if one.kind == "data" and one.place}
-    told = [_of_service(one, names, silent) for one in found]
+        series_names = transaction.rows("names_of_series", of=_SeriesName, series_ids=series)
+    names = {str(row.series_id): row.name for row in series_names}
+    silent = {finding.subject for finding in found if finding.kind == "data" and finding.place}
+    named = [_of_service(finding, names, silent) for finding in found]
     rows, unit = history.featured(known), version.unit or ""
     words = {feature.name: feature.description for feature in history.watched}
-    return in_units(told, history.baseline, rows, unit, history.slices, words)
+    return in_units(named, history.baseline, rows, unit, history.slices, words)
 
 
 def _of_service(finding: Finding, names: Mapping[str, str], silent: Collection[str]) -> Finding:
@@ -140,14 +140,14 @@ def _too_short(
         f"drift can't be judged: the backtest covers {error.got} days, {error.need} are needed;"
         " train with more weeks in [backtest]"
     )
-    found = Findings(tuple(faults))
+    findings = Findings(tuple(faults))
     advice: Recommendation | None = None
     if version.alias == "champion":
-        advice = _recommended(database, store, policy, history, known, [found])
+        advice = _recommended(database, store, policy, history, known, [findings])
         if advice.action not in ("rollback", "investigate_data"):
             advice = Recommendation("watch", (why,))
     rows = known.live[known.live["ds"] >= known.live["ds"].max() - timedelta(days=7)]
-    return WeeklyCheck(version, as_of, found, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
+    return WeeklyCheck(version, as_of, findings, advice, _week(rows.assign(outcome=rows["y"])), "unjudged", why)
 
 
 def _advised(
@@ -161,8 +161,8 @@ def _advised(
     labels_missing: bool,
 ) -> Recommendation:
     """What the champion's weeks call for, and since when its errors are larger."""
-    found, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
-    advice = _recommended(database, store, policy, history, known, found, newest=rows, labels_missing=labels_missing)
+    findings, rows = [week.findings for week in weeks], pd.concat([week.rows for week in weeks[-NEWEST:]])
+    advice = _recommended(database, store, policy, history, known, findings, newest=rows, labels_missing=labels_missing)
     return replace(advice, onset=_onset(advice, history.baseline, history.featured(known)))
 
 
@@ -225,18 +225,18 @@ def _compared(
 def _measured(policy: Policy, history: VersionHistory, known: KnownForecasts, newest: JudgedWeek) -> dict[str, float]:
     """The week's values by name, as docs/how-to/monitor.md tells them."""
     baseline, live = history.baseline, history.featured(known)
-    found = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
+    measured = _week(newest.rows) | {"promised_wape": wape(baseline["y"], baseline["y_hat"])}
     if history.monitor.estimate is not None and len(newest.rows):
         expected = history.monitor.estimate.wape(newest.rows, policy.recommend.confidence)
-        found |= {
+        measured |= {
             "expected_wape": expected.value,
             "expected_wape_low": expected.low,
             "expected_wape_high": expected.high,
         }
     ratio = against_backtest(baseline, live, policy.recommend.confidence)
     if ratio is not None:
-        found |= {"loss_ratio": ratio.value, "loss_ratio_low": ratio.low, "loss_ratio_high": ratio.high}
-    return found
+        measured |= {"loss_ratio": ratio.value, "loss_ratio_low": ratio.low, "loss_ratio_high": ratio.high}
+    return measured
 
 
 def _week(rows: pd.DataFrame) -> dict[str, float]:

@@ -105,7 +105,9 @@ class VersionHistory:
             seen = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(before[KEYS]))
             fresh = rows[~seen]
         added = self._with_features(fresh, known.as_of) if len(fresh) else None
-        both = [one[[*KEYS, *self._policy.drift.features, "holiday"]] for one in (before, added) if one is not None]
+        both = [
+            frame[[*KEYS, *self._policy.drift.features, "holiday"]] for frame in (before, added) if frame is not None
+        ]
         self._featured = rows.merge(pd.concat(both), on=KEYS, how="left")
         return self._featured
 
@@ -166,7 +168,7 @@ class VersionHistory:
             return local
         with self._database.transaction() as transaction:
             chosen = selected_series(transaction, series_ids=self.version.lineage["series"])
-        zones = rows["series_id"].map({one.series_id: one.time_zone for one in chosen}).fillna("UTC")
+        zones = rows["series_id"].map({series.series_id: series.time_zone for series in chosen}).fillna("UTC")
         for zone in zones.unique():
             alike = (zones == zone).to_numpy()
             local[alike] = local_times(local[alike], zone)

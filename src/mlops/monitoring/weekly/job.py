@@ -73,7 +73,7 @@ def run_checks(
     done: Done = lambda _: None,
     histories: Histories | None = None,
 ) -> list[CheckResult]:
-    """Check every served version on what was known at `as_of`, by name, champions first; `done` is told of each.
+    """Check every served version on what was known at `as_of`, by name, champions first; `done` is called with each.
 
     One that can't be checked is `failed` and stops no other. Repeating it for the same time changes nothing that was
     written, unless data came or the policy changed; several processes at once write the same. Who checks week after
@@ -99,12 +99,12 @@ def replay(
     with database.transaction() as transaction:
         transaction.run("close_recommendations_of_replaced")
         versions = transaction.rows("served_versions", of=ServedVersion, as_of=times[-1])
-    found: dict[int, list[CheckResult]] = {}
+    by_version: dict[int, list[CheckResult]] = {}
     for number, checks in _all(database, store, policy, times, versions, {} if histories is None else histories):
-        found[number] = checks
-        for one in checks:
-            done(one)
-    return [found[number][place] for place in range(len(times)) for number in range(len(versions))]
+        by_version[number] = checks
+        for check in checks:
+            done(check)
+    return [by_version[number][place] for place in range(len(times)) for number in range(len(versions))]
 
 
 def drill_down(database: Database, checked: CheckResult, folder: Path) -> Path:
@@ -145,7 +145,7 @@ def _all(
             history = histories.setdefault(version.version_id, VersionHistory(database, store, policy, version))
             history.version = version  # its aliases may have moved since
             checks = _life(database, store, policy, times, history)
-            if any(one.state == "failed" for one in checks):
+            if any(check.state == "failed" for check in checks):
                 del histories[version.version_id]  # it may have broken in the middle
             yield number, checks
         return
@@ -175,23 +175,20 @@ def _checked(database: Database, store: Store, policy: Policy, history: VersionH
     """A check that is recorded, or why there is none."""
     version = history.version
     try:
-        return _recorded(database, store, policy, check_version(database, store, policy, history, as_of))
+        check = check_version(database, store, policy, history, as_of)
+        number, standing = record(database, policy, check)
+        _attach(database, store, check)
+        since = None
+        if number is not None:
+            with database.transaction() as transaction:
+                since = transaction.value("recommendation_stands_since", recommendation_id=number)
+        return _result(check, number, standing, since)
     except Exception as error:  # one version that can't be checked stops no other
         if explained(error) is None:
             log.exception("the check of %s version %s broke", version.name, version.version)
         problem = one_line(one_sentence(error))
     record_failure(database, version, as_of, problem)
-    return _told(WeeklyCheck(version, as_of, Findings(), None, {}, "failed", problem), None, None)
-
-
-def _recorded(database: Database, store: Store, policy: Policy, check: WeeklyCheck) -> CheckResult:
-    number, standing = record(database, policy, check)
-    _attach(database, store, check)
-    since = None
-    if number is not None:
-        with database.transaction() as transaction:
-            since = transaction.value("recommendation_stands_since", recommendation_id=number)
-    return _told(check, number, standing, since)
+    return _result(WeeklyCheck(version, as_of, Findings(), None, {}, "failed", problem), None, None)
 
 
 def _attach(database: Database, store: Store, check: WeeklyCheck) -> None:
@@ -203,7 +200,7 @@ def _attach(database: Database, store: Store, check: WeeklyCheck) -> None:
         log.warning("the snapshot of %s is in Postgres only: %s", check.version.name, why)
 
 
-def _told(
+def _result(
     check: WeeklyCheck, number: int | None, standing: Recommendation | None, since: datetime | None = None
 ) -> CheckResult:
     version = check.version

@@ -79,7 +79,7 @@ class WeeklyMonitor:
     ) -> None:
         """`backtest` has forecasts from further ahead, too, from which the expected loss is learned."""
         self._baseline, self._policy, self._slices = baseline, policy, slices
-        self.estimate, self._said = _estimate(baseline, baseline if backtest is None else backtest)
+        self.estimate, self._expected = _estimate(baseline, baseline if backtest is None else backtest)
         self._weeks: list[JudgedWeek] = []
         self._seen = 0
         self._begin()
@@ -107,7 +107,7 @@ class WeeklyMonitor:
         self._budget = {name: (total - sliced) * part for name, part in OF_ALL.items()}
         self._monitor = fit_monitor(self._baseline, _spec(self._policy, self._budget["monitor"]))
         self._slice_watch = SliceWatch(self._baseline, self._slices, sliced) if self._slices else None
-        self._prediction = PredictionWatch(self._baseline, self.estimate, self._said, self._budget["prediction"])
+        self._prediction = PredictionWatch(self._baseline, self.estimate, self._expected, self._budget["prediction"])
         self._weeks = []
 
     def _goes_on(self, live: pd.DataFrame, ends: Sequence[pd.Timestamp]) -> bool:
@@ -121,23 +121,23 @@ class WeeklyMonitor:
         remembering = (*self._monitored(window), *self._prediction.check(window), *self._sliced(window))
         if not whole:
             return JudgedWeek(end, Findings.of(remembering), window)
-        found = (
+        findings = (
             *self._without_hard_weeks(remembering, past),
             against_naive(past, self._budget["naive"]),
             coverage_drop(self._baseline, window, self._budget["coverage"]),
             systemic_break(self._baseline, window),
         )
-        return JudgedWeek(end, Findings.of(found), window)
+        return JudgedWeek(end, Findings.of(findings), window)
 
     def _without_hard_weeks(self, found: Sequence[Finding], past: pd.DataFrame) -> Iterator[Finding]:
         """Whether the week was hard for the naive, too, is asked of the series of each slice."""
-        yield from without_hard_weeks(tuple(one for one in found if not one.slice), self._baseline, past)
-        for one in self._slices:
-            mine = tuple(finding for finding in found if finding.slice == one.name)
+        yield from without_hard_weeks(tuple(finding for finding in found if not finding.slice), self._baseline, past)
+        for part in self._slices:
+            mine = tuple(finding for finding in found if finding.slice == part.name)
             if not any(finding.drifted for finding in mine):
                 yield from mine
                 continue
-            baseline, rows = (frame[frame["series_id"].isin(one.series)] for frame in (self._baseline, past))
+            baseline, rows = (frame[frame["series_id"].isin(part.series)] for frame in (self._baseline, past))
             yield from without_hard_weeks(mine, baseline, rows)
 
     def _monitored(self, window: pd.DataFrame) -> tuple[Finding, ...]:
@@ -168,10 +168,10 @@ def _estimate(
     if "horizon" not in backtest or backtest["lo_80"].isna().all():
         return None, None
     try:
-        estimate, said = fit_loss_estimate(backtest)
+        estimate, expected = fit_loss_estimate(backtest)
     except HistoryTooShort:
         return None, None
-    by_row = backtest.assign(said=said).set_index(["series_id", "ds", "cutoff"])["said"]
+    by_row = backtest.assign(expected=expected).set_index(["series_id", "ds", "cutoff"])["expected"]
     keys = pd.MultiIndex.from_frame(baseline[["series_id", "ds", "cutoff"]])
     return estimate, by_row.reindex(keys).to_numpy(float)
 

@@ -1,6 +1,7 @@
 """Rows of numbers for a LightGBM model: parsed, checked and predicted without a frame."""
 
 import math
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ NUMBERS = ("double", "long")
 """Types of columns whose values JSON has as numbers, and which a frame holds as they are."""
 INLINE_CELLS = 2_000
 """The largest table that is scored on the event loop: a millisecond of it with a hundred trees, measured."""
+NUMERIC = {float, int}
+WORDS = (b"true", b"false", b"null")
 EXACT = 2**53
 """Up to which a whole number is the same as a double, as LightGBM takes it."""
 
@@ -52,14 +55,14 @@ class RowModel(AnyModel):
         if rows is None or len(rows) * len(self.names) > INLINE_CELLS:
             return None
         if len(rows) > 1:
-            return self._many(rows)
+            return self._many(rows, body)
         row = self._numbers(rows[0])
         return None if row is None else _answer([self.predictor.one(row)])
 
     def score(self, body: bytes, content_type: str) -> Scored:
         """The answer to any request. Raises ScoringError."""
         rows = self._rows(body) if content_type in JSON_TYPES else None
-        scored = self._many(rows) if rows else None
+        scored = self._many(rows, body) if rows else None
         return super().score(body, content_type) if scored is None else scored
 
     def _rows(self, body: bytes) -> list[list[Any]] | None:
@@ -75,12 +78,9 @@ class RowModel(AnyModel):
         if type(table) is not dict or table.keys() != {"columns", "data"}:
             return None
         columns, rows = table["columns"], table["data"]
-        if (
-            type(columns) is not list
-            or type(rows) is not list
-            or not rows
-            or any(type(row) is not list or len(row) != len(columns) for row in rows)
-        ):
+        if type(columns) is not list or type(rows) is not list or not rows or set(map(type, rows)) != {list}:
+            return None
+        if set(map(len, rows)) != {len(columns)}:
             return None
         if columns == self.names:
             return rows
@@ -113,9 +113,13 @@ class RowModel(AnyModel):
                 return None
         return row if all(type(row[place]) is int for place in self.whole) else None
 
-    def _many(self, rows: list[list[Any]]) -> Scored | None:
+    def _has_only_numbers(self, body: bytes) -> bool:
+        """Whether a body of the format split has no text but its names, and no word: quicker than a look at each."""
+        return body.count(b'"') == 2 * (len(self.names) + 3) and not any(word in body for word in WORDS)
+
+    def _many(self, rows: list[list[Any]], body: bytes) -> Scored | None:
         """The predictions of a table; None when a value in it is no plain number."""
-        numbers = _table(rows)
+        numbers = _table(rows, only_numbers=self._has_only_numbers(body))
         if numbers is None:
             return None
         for place in self.whole:
@@ -125,18 +129,15 @@ class RowModel(AnyModel):
         return _answer(self.predictor.many(numbers).tolist())
 
 
-def _table(rows: list[list[Any]]) -> Floats | None:
+def _table(rows: list[list[Any]], *, only_numbers: bool) -> Floats | None:
     """Rows of numbers as an array; None when they are not that."""
+    if not only_numbers and not set(map(type, chain.from_iterable(rows))) <= NUMERIC:
+        return None
+    width = len(rows[0])
     try:
-        table = np.array(rows)
-    except (ValueError, OverflowError):
+        return np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * width).reshape(-1, width)
+    except (TypeError, ValueError, OverflowError):  # lists in lists, whole numbers beyond all doubles
         return None
-    if table.ndim != 2 or table.dtype.kind not in "if":
-        return None
-    if table.dtype.kind == "i" and (np.abs(table) > EXACT).any():
-        return None
-    numbers: Floats = table.astype(np.float64, copy=False)
-    return numbers
 
 
 def _answer(predictions: list[Any]) -> Scored:

@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from mlops.serving.log.record import ScoringRecord
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.scoring import Scored
 
@@ -31,10 +30,6 @@ class Live(Protocol):
         """Its number in the mirror."""
 
     @property
-    def label(self) -> bytes:
-        """`demand/3`, for a header."""
-
-    @property
     def scorer(self) -> Scorer:
         """Who answers."""
 
@@ -46,11 +41,8 @@ class Models(Protocol):
     def ready(self) -> bool:
         """Whether every model that is to be served is warm."""
 
-    def find(self, name: str, *, alias: str, version: int) -> Live | None:
+    def find(self, name: str, *, alias: str = ..., version: int | None = None) -> Live | None:
         """The one that an alias means now, or a numbered one; None when it is not live. It takes no time."""
 
-    def load(self, name: str, alias: str, version: int) -> Live:
+    def load(self, name: str, *, alias: str = ..., version: int | None = None) -> Live:
         """The same, loaded when it is not live. Raises ModelNotFound, Refused, DatabaseUnavailable."""
-
-    def answered(self, record: ScoringRecord, live: Live) -> None:
-        """A request was answered, and its challengers may answer it, too. It takes no time."""

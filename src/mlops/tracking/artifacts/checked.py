@@ -7,10 +7,12 @@ between. And no code is run but that which came with a release of this package, 
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
+import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import yaml
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
 
 import mlflow
 from mlops.db import Database
@@ -26,12 +29,12 @@ from mlops.domain.lineage import changed_files
 from mlops.errors import MlopsError, ModelNotFound, Refused
 from mlops.tracking.alerts import review
 from mlops.tracking.artifacts.model_card import MODEL_FILE, mlflow_model, model_card
-from mlops.tracking.artifacts.released import RELEASED
 from mlops.tracking.registry import ModelVersion
 
 __all__ = [
     "ARTIFACTS",
     "MODEL_FILE",
+    "RELEASED",
     "Anchor",
     "Signature",
     "anchor_of",
@@ -43,10 +46,24 @@ __all__ = [
     "load_from",
     "load_model",
     "load_refusal",
+    "load_sized",
+    "signature_in",
     "signature_of",
     "why_not_loaded",
 ]
 
+RELEASED = {
+    "44fba3a715b8d344b41a939bf72704b0dac86aee0daef4cff43ebd81a6c36dc6": "0.1.0, the first that was logged",
+    "60860627e69ca2bbd7def08864c4bd6c4e936999f2d1f00f6ae1a1488219dbd3": "0.1.0, before components",
+    "f599eceecaf0e1825f1cea19b8d97c6a475fbb05e6c19742bf696165efeaae9b": "0.1.0, before levels and names",
+    "bbc64e7121b28b99fb7cb1e78a952f9fa298d5528e2e2fc459787d938ea5c69e": "0.1.0",
+}
+"""The code files that our models were ever logged with, by SHA-256: the only code out of a model's folder that we run.
+
+MLflow copies `pyfunc.py` into each model and executes that copy, so whoever can write into the folder of a model could
+have any code run by whoever loads it. A test compares the newest with the file itself: when that changes, its digest is
+added here at the end with the version of this package, and the older ones stay, so that older models load.
+"""
 ARTIFACTS = "artifacts"
 """MLflow's name for the files that a model is made of."""
 LEFT_BEHIND = "registered_model_meta"
@@ -55,6 +72,8 @@ CACHE = "__pycache__"
 PICKLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 OUR_LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
 Signature = dict[str, dict[str, str]]
+ALONE = threading.Lock()
+"""MLflow loads one at a time: what it may unpickle is a variable of the process, a model from code one of MLflow's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,9 @@ def checked_files(database: Database, version: ModelVersion, folder: Path, *, un
     model = fetch(version, folder)
     problem = next(changed(anchor.files, digests(model)), None)
     if problem is not None:
-        _report(database, anchor.version_id, f"its file {problem}")
+        with database.transaction() as transaction:
+            transaction.run("set_version_verified", version_id=anchor.version_id, problem=f"its file {problem}")
+        review(database, [])  # opens the alert about it
         raise Refused(
             f"{version.uri} is not loaded: its file {problem}; nothing of it was run; bring its files back from a"
             f" backup, or another version: `mlops registry rollback {version.name}`"
@@ -109,14 +130,21 @@ def load_model(database: Database, version: ModelVersion, *, undecided: bool = F
 
     Raises what `checked_files` and `load_from` raise.
     """
+    return load_sized(database, version, undecided=undecided)[0]
+
+
+def load_sized(database: Database, version: ModelVersion, *, undecided: bool = False) -> tuple[Any, int]:
+    """The same, and how many bytes its files have."""
     folder = tempfile.TemporaryDirectory(prefix="mlops-model-")
     try:
-        loaded = load_from(checked_files(database, version, Path(folder.name), undecided=undecided), version)
+        model = checked_files(database, version, Path(folder.name), undecided=undecided)
+        size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+        loaded = load_from(model, version)
     except BaseException:
         folder.cleanup()
         raise
     weakref.finalize(loaded, folder.cleanup)
-    return loaded
+    return loaded, size
 
 
 def load_from(model: Path, version: ModelVersion) -> Any:
@@ -129,7 +157,7 @@ def load_from(model: Path, version: ModelVersion) -> Any:
         raise Refused(f"{version.uri} is not loaded: {why}; nothing of it was run")
     try:
         # MLflow takes skops for a pickle, for a model may list types to trust; `refusal` has compared these with ours
-        with _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
+        with ALONE, _deserialization(allowed=_function(model)[1].get("loader_module") == SKLEARN):
             return mlflow.pyfunc.load_model(str(model), suppress_warnings=True)  # nobody hears them, and they take time
     except (MlflowException, OSError) as error:
         raise ModelNotFound(f"{version.uri} is registered, but its files can't be read: {error}") from error
@@ -192,7 +220,8 @@ def changed(anchored: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str
     if not anchored:
         return iter(())
     if MODEL_FILE not in anchored:
-        now = {path: digest for path, digest in now.items() if _makes_forecasts(path)}
+        code_or_artifact = re.compile(rf"{ARTIFACTS}/.*|[^/]*\.py", re.DOTALL)
+        now = {path: digest for path, digest in now.items() if code_or_artifact.fullmatch(path)}
     return changed_files(anchored, now)
 
 
@@ -243,6 +272,11 @@ def signature_of(database: Database, version: ModelVersion) -> Signature:
             signature = mlflow_model(_model_file(database, version, folder)).signature
         except (MlopsError, MlflowException, OSError, ValueError, TypeError, LookupError, yaml.YAMLError):
             return {}
+    return signature_in(signature)
+
+
+def signature_in(signature: ModelSignature | None) -> Signature:
+    """The same of a signature of MLflow's; empty where there is none, or none of inputs."""
     if signature is None or signature.inputs is None:
         return {}
     columns = [_column(column, place) for place, column in enumerate(signature.inputs.inputs)]
@@ -272,17 +306,6 @@ def _function(model: Path) -> tuple[JsonObject, JsonObject]:
     return flavors, dict(flavors["python_function"])
 
 
-def _report(database: Database, version_id: int, problem: str) -> None:
-    """Record that a version is not what was anchored, and open the alert about it."""
-    with database.transaction() as transaction:
-        transaction.run("set_version_verified", version_id=version_id, problem=problem)
-    review(database, [])
-
-
-def _makes_forecasts(path: str) -> bool:
-    return path.startswith(f"{ARTIFACTS}/") or ("/" not in path and path.endswith(".py"))
-
-
 def _refusal_of_code(model: Path, function: JsonObject) -> str | None:
     """Of a model from code: it has to be a file of a release, which reads the artifacts that lie in their place."""
     said = function.get("model_code_path")
@@ -303,10 +326,6 @@ def _refusal_of_code(model: Path, function: JsonObject) -> str | None:
 def _of_lightgbm(library: JsonObject) -> str | None:
     kind = library.get("model_class", "lightgbm.basic.Booster")
     return None if kind == "lightgbm.basic.Booster" else f"its {one_line(repr(kind))} is pickled"
-
-
-def _of_prophet(_: JsonObject) -> str | None:
-    return None
 
 
 def _of_xgboost(library: JsonObject) -> str | None:
@@ -336,9 +355,9 @@ TRUSTED = frozenset(
     }
 )
 """Types that skops does not know and that only hold numbers; whatever else a model wants trusted is refused."""
-FORMATS = {
+FORMATS: dict[str, Callable[[JsonObject], str | None]] = {
     "mlflow.lightgbm": _of_lightgbm,
-    "mlflow.prophet": _of_prophet,
+    "mlflow.prophet": lambda _: None,
     SKLEARN: _of_sklearn,
     "mlflow.xgboost": _of_xgboost,
 }

@@ -37,9 +37,12 @@ def look(store: Store, database: Database) -> Iterator[Look]:
         versions = transaction.rows("versions_to_check", of=CheckedVersion)
     silent: set[tuple[str, str]] = set()
     for version in versions:
-        place = _place(store, version.name, version.version)
-        host = urlsplit(place or "")[:2]
-        if place is None or host in silent:
+        try:
+            place = str(store.client.get_model_version_download_uri(version.name, str(version.version)))
+        except MlflowException:  # gone since it was mirrored
+            continue
+        host = urlsplit(place)[:2]
+        if host in silent:
             continue
         there = _there(store, place)
         if there is None:
@@ -91,13 +94,6 @@ class Looking:
         before, self._seen = self._seen, looks
         if looks != before:
             self._changed()
-
-
-def _place(store: Store, name: str, version: int) -> str | None:
-    try:
-        return str(store.client.get_model_version_download_uri(name, str(version)))
-    except MlflowException:  # gone since it was mirrored
-        return None
 
 
 def _there(store: Store, place: str) -> bool | None:

@@ -9,7 +9,8 @@ version that is registered here is anchored in the transaction that mirrors it: 
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,14 +24,13 @@ from mlops.db.snapshot import open_snapshot
 from mlops.domain.lineage import LineageDocument
 from mlops.errors import Refused
 from mlops.tracking.bridge.calendars import mirror_calendars
-from mlops.tracking.bridge.identity import MirroredModel, RegistryModel, recognise
 from mlops.tracking.bridge.lineage import mirror_lineage
 from mlops.tracking.bridge.read import ByApi, ByQuery, reachable
 from mlops.tracking.registry import ModelVersion, add_version
 from mlops.tracking.runs import Logged
 from mlops.tracking.store import Store
 
-__all__ = ["How", "Synced", "register_version", "sync"]
+__all__ = ["How", "MirroredModel", "RegistryModel", "Synced", "recognise", "register_version", "sync"]
 
 How = Literal["api", "sql"]
 PASSWORD = re.compile(r"(?<=://)[^/@]*@|(?<=[?&])password=[^&]*&?")
@@ -132,6 +132,26 @@ def register_version(
     new = _New(store, name, logged, {**tags, **logged.lineage.tags()})
     _sync(store, database, None, False, new, foreign=False)
     return new.version()
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryModel:
+    """A model as the registry has it: when it was made, and when each of its versions was, by number."""
+
+    name: str
+    created_at: object
+    versions: Mapping[int, object]
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredModel:
+    """A row of the mirror: also which versions it ever had, and whether it was there at the last sync."""
+
+    model_id: int
+    name: str
+    created_at: object
+    versions: Mapping[int, object]
+    live: bool
 
 
 class AnchorDocument(TypedDict):
@@ -280,6 +300,32 @@ def _recognise(transaction: Transaction) -> None:
     if recognised:
         transaction.run("set_recognised_models", names=list(recognised), model_ids=list(recognised.values()))
     transaction.run("number_new_models")
+
+
+def recognise(models: Iterable[RegistryModel], mirrored: Iterable[MirroredModel]) -> dict[str, int]:
+    """The rows of models by name; a model that is none of the mirrored rows is left out.
+
+    MLflow gives models no number. What a rename never changes is the time in ms at which a model was made, and the
+    numbers and times of its versions. Among models of the same ms the most shared versions decide, then the name, then
+    whether the row is live, then the newer row; a number that both have from different times excludes.
+    """
+    rows = defaultdict(list)
+    for row in mirrored:
+        rows[row.created_at].append(row)
+    pairs = []
+    for model in models:
+        for row in rows[model.created_at]:
+            both = model.versions.keys() & row.versions.keys()
+            if all(model.versions[number] == row.versions[number] for number in both):
+                pairs.append((len(both), model.name == row.name, row.live, row.model_id, model.name))
+    pairs.sort(reverse=True)
+    recognised: dict[str, int] = {}
+    taken: set[int] = set()
+    for *_, model_id, name in pairs:
+        if name not in recognised and model_id not in taken:
+            recognised[name] = model_id
+            taken.add(model_id)
+    return recognised
 
 
 def _write(transaction: Transaction, at: datetime) -> list[int]:

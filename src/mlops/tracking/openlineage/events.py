@@ -13,23 +13,30 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any, TypedDict
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.serde import Serde
+from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
 
-from mlops.db import Database
 from mlops.domain.canonical import canonical_json
 from mlops.domain.lineage import LineageDocument
-from mlops.errors import ModelNotFound, NothingToDo
+from mlops.errors import BadInput, Misused, Refused
+from mlops.files import whole_file
+from mlops.tracking.openlineage import ExportedVersion, Recorded, Request, UsedFeature
 from mlops.version import __version__
+from requests import RequestException
 
-__all__ = ["Place", "Recorded", "events", "recorded_versions"]
+__all__ = ["Place", "events", "send_events", "write_events"]
 
 NAMESPACE = "mlops"
 """That of the jobs."""
+RETRY = {"total": 2, "backoff_factor": 0.2, "status_forcelist": [502, 503, 504], "allowed_methods": ["POST"]}
+SECONDS = 10.0  # of one attempt; chosen, not measured
 DOUBLE, TIME = "double precision", "timestamp with time zone"
 
 
@@ -46,85 +53,6 @@ class Place:
         return cls(f"postgres://{_server(database_url, 5432)}", f"mlflow://{_server(tracking_uri, 5432)}")
 
 
-class UsedFeature(TypedDict):
-    """A feature of a version, as it was defined."""
-
-    name: str
-    version: int
-    dtype: str
-    owner: str | None
-    source_metric_types: list[str]
-    transformation: str
-    description: str | None
-    importance: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedVersion:
-    """A live version with its run, its lineage and its features."""
-
-    version_id: int
-    name: str
-    version: int
-    created_at: datetime
-    began_at: datetime
-    ended_at: datetime
-    kind: str | None
-    run_id: str | None
-    tags: dict[str, str]
-    run_tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]
-    lineage: LineageDocument | None
-    lineage_sha256: str | None
-    lineage_problem: str | None
-    as_of: datetime | None
-    trained_from: datetime | None
-    trained_to: datetime | None
-    description: str | None
-    database: str
-    features: list[UsedFeature]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A call of `predict`: how much it forecast, for which times, and when it was at work."""
-
-    version_id: int
-    request_id: str
-    issued_at: datetime
-    began_at: datetime
-    ended_at: datetime
-    forecasts: int
-    series: int
-    cutoff: datetime
-    first_target: datetime
-    last_target: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What is to be reported: live versions with their features, and the calls of `predict` that used them."""
-
-    versions: Sequence[ExportedVersion]
-    requests: Sequence[Request]
-
-
-def recorded_versions(database: Database, name: str | None = None, since: datetime | None = None) -> Recorded:
-    """The versions of a model (of all if None) and, with `since`, what was forecast with them from that time on."""
-    with database.transaction() as transaction:
-        versions = transaction.rows("export_versions", of=ExportedVersion, name=name)
-        known = versions or (transaction.rows("export_versions", of=ExportedVersion, name=None) if name else [])
-        ids = [row.version_id for row in versions]
-        requests = transaction.rows("export_requests", of=Request, version_ids=ids, since=since) if since else []
-    if not known:
-        raise NothingToDo("no version is in the mirror; train one, or run `mlops registry sync`")
-    if not versions:
-        there = ", ".join(sorted({row.name for row in known}))
-        raise ModelNotFound(f"no version of {name!r} is in the mirror; there is {there}")
-    return Recorded(versions, requests)
-
-
 def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
     """A START and a COMPLETE event per training, then per call of `predict`."""
     facets.set_producer(f"urn:mlops:{__version__}")
@@ -133,6 +61,47 @@ def events(recorded: Recorded, place: Place) -> Iterator[RunEvent]:
         yield from version.trained()
     for request in recorded.requests:
         yield from versions[request.version_id].predicted(request)
+
+
+def write_events(events: Iterable[RunEvent], path: Path) -> int:
+    """Write the events to a file, one JSON document a line; how many there are. The file is whole or as it was."""
+    lines = [Serde.to_json(event) + "\n" for event in events]
+    try:
+        with whole_file(path) as unfinished:
+            unfinished.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"can't be written: {error.strerror}; give a file in a folder that exists", where=str(path)
+        ) from error
+    return len(lines)
+
+
+def send_events(events: Iterable[RunEvent], url: str, api_key: str | None = None) -> int:
+    """Send the events to an endpoint (without a path: /api/v1/lineage); how many there were.
+
+    Raises Refused at the first event that is not taken. To send all of them again does no harm.
+    """
+    if not urlsplit(url).hostname:
+        raise Misused(f"{url!r} has no host; expected an address such as https://marquez.example:5000")
+    parts, sent = urlsplit(url), 0
+    auth = ApiKeyTokenProvider({"apiKey": api_key}) if api_key else TokenProvider({})
+    endpoint = (parts.path.rstrip("/") or "/api/v1/lineage") + (f"?{parts.query}" if parts.query else "")
+    base = f"{parts.scheme}://{parts.netloc}"
+    transport = HttpTransport(HttpConfig(base, endpoint, timeout=SECONDS, auth=auth, retry=RETRY))
+    try:
+        for event in events:
+            transport.emit(event)
+            sent += 1
+    except (RequestException, ValueError) as error:
+        answer = getattr(error, "response", None)
+        why = str(error).splitlines()[0] if answer is None else f"it answered {answer.status_code} {answer.reason}"
+        raise Refused(
+            f"{url} did not take event {sent + 1}: {why};"
+            " run the same command again when it does: what it has already, it knows by its id"
+        ) from error
+    finally:
+        transport.close()
+    return sent
 
 
 class _Version:

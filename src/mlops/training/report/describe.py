@@ -122,19 +122,16 @@ def _accuracy(spec: TrainingSpec, metrics: Mapping[str, float], cutoffs: int) ->
 
 def _data(spec: TrainingSpec, data: TrainingData) -> str:
     known = data.frame["y"].notna()
-    ds, left_out = data.frame.loc[known, "ds"], len(data.excluded)
+    ds, left_out, file = data.frame.loc[known, "ds"], len(data.excluded), data.source
+    of_file = (
+        f" They are of the file {file['file']} (SHA-256 `{file['sha256']}`), and not in the database." if file else ""
+    )
     return (
         f"### Data\n\n{known.sum():,} observations of {data.frame['series_id'].nunique():,} series from"
         f" {_day(ds.min())} to {_day(ds.max())}, as they were known on {spec.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC;"
         f" {f'{left_out:,} series were left out (`backtest.html` says why)' if left_out else 'no series was left out'}."
-        f"{_of_file(data)}"
+        f"{of_file}"
     )
-
-
-def _of_file(data: TrainingData) -> str:
-    if data.source is None:
-        return ""
-    return f" They are of the file {data.source['file']} (SHA-256 `{data.source['sha256']}`), and not in the database."
 
 
 def _use(spec: TrainingSpec, data: TrainingData) -> str:

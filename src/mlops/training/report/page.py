@@ -93,7 +93,8 @@ class BacktestPage:
         """WAPE of every candidate by a column, on a scale from 0 that no outlier of a baseline stretches."""
         found = {name: _wapes(frame, by) for name, frame in self.forecasts.items()}
         along = sorted({one for each in found.values() for one in each.index})
-        top = _ceiling(max((float(each.max()) for each in found.values() if len(each)), default=0.0))
+        largest = max((float(each.max()) for each in found.values() if len(each)), default=0.0)
+        top = min(max(1.1 * largest, 0.05), 2.0)  # what is worse than 200 % is cut off
         places = dict(zip(along, _across(len(along)), strict=True))
         lines = tuple(
             Line(
@@ -164,11 +165,6 @@ def _up(values: Floats, low: float, top: float) -> Floats:
 
 def _points(across: Sequence[float], up: Floats) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in zip(across, up, strict=True) if np.isfinite(y))
-
-
-def _ceiling(largest: float) -> float:
-    """The top of an axis of shares: what is worse than 200 % is cut off."""
-    return min(max(1.1 * largest, 0.05), 2.0)
 
 
 def _grid(low: float, top: float, *, percent: bool = False) -> tuple[tuple[float, str], ...]:
