@@ -329,6 +329,15 @@ PLACES: dict[str, Place] = {
         },
     ),
     "docs/how-to/rollups-and-views.md": Place(nothing),
+    "docs/how-to/serving.md": Place(
+        nothing,
+        {
+            "curl": "tests/mlflow/test_sample_requests.py",
+            "cp serving/": "it needs root",
+            "nginx -t": "tests/web/test_serving_files.py runs nginx",
+            "systemctl": "it needs systemd",
+        },
+    ),
     "docs/how-to/simulate.md": Place(
         nothing, shorter={"--customers 400 --routes 40 --years 3": "--customers 10 --routes 2 --years 1"}
     ),

@@ -50,6 +50,7 @@ TYPED = (
     "monitoring",
     "policy",
     "series",
+    "serving",
     "simulation",
     "tracking",
     "training",

@@ -17,6 +17,7 @@ from mlops.access import KeyRing
 from mlops.errors import Refused
 from mlops.web import access, metrics
 from mlops.web.access import Door
+from mlops.web.figures import log_figures, model_figures, server_figures
 from mlops.web.metrics import BOUNDS, MOST_LABELS, Figure, Metrics, metrics_router
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -184,3 +185,35 @@ def test_without_the_library_the_server_says_what_is_missing(client: tuple[Metri
     }
     with pytest.raises(Refused):
         client[0].exposition()
+
+
+def test_what_the_parts_count_is_shown():
+    counts = SimpleNamespace(stored=5, repeated=1, spooled=2, lost=3, refused=0, waiting=4, away="the server is away")
+    served = [
+        SimpleNamespace(name="demand", alias="champion", version=3, memory=2_000_000),
+        SimpleNamespace(name="demand", alias="challenger", version=None, memory=0),
+    ]
+    state = SimpleNamespace(swaps=2, models=served, failures=[object()], ready=True)
+    counting = Metrics()
+    counting.watch(
+        *log_figures(lambda: counts),
+        *model_figures(lambda: state),
+        *server_figures(lambda: 6, SimpleNamespace(resident_mb=2.0)),
+    )
+    assert {
+        (name, *sorted(value for _, value in labels)): number for (name, labels), number in shown(counting).items()
+    } == {
+        ("mlops_log_records_total", "stored"): 5,
+        ("mlops_log_records_total", "repeated"): 1,
+        ("mlops_log_records_total", "spooled"): 2,
+        ("mlops_log_records_total", "lost"): 3,
+        ("mlops_log_records_total", "refused"): 0,
+        ("mlops_log_waiting",): 4,
+        ("mlops_log_away",): 1,
+        ("mlops_swaps_total",): 2,
+        ("mlops_model_bytes", "3", "champion", "demand"): 2_000_000,
+        ("mlops_models_failed",): 1,
+        ("mlops_ready",): 1,
+        ("mlops_requests_running",): 6,
+        ("mlops_resident_bytes",): 2 * 2**20,
+    }

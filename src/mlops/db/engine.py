@@ -131,7 +131,7 @@ class Transaction:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
         self._execute("lock", {"name": name})
 
-    def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
+    def _execute(self, query: str, parameters: Mapping[str, object]) -> sa.CursorResult[Any]:
         prepared = statement(query, archives=self._reads_archives)
         try:
             with _refusals():

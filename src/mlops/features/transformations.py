@@ -154,7 +154,7 @@ class Operation:
 @cache
 def _defaults(function: Callable[..., Floats]) -> Arguments:
     """The parameters of a function with their defaults."""
-    return {one.name: one.default for one in inspect.signature(function).parameters.values()}
+    return {parameter.name: parameter.default for parameter in inspect.signature(function).parameters.values()}
 
 
 _GIVEN = {"cells", "steps", "texts", "at", "source"}
@@ -283,7 +283,7 @@ def _computed(transformation: Transformation) -> Callable[[Point], Floats]:
         inner = _computed(given["x"])
         return lambda at: inner(replace(at, relative=True))
     if operation.needs == "parts":
-        parts = {name: _computed(one) for name, one in given.items()}
+        parts = {name: _computed(part) for name, part in given.items()}
         return lambda at: operation.function(**{name: part(at) for name, part in parts.items()})
     if operation.needs == "labels":
         return lambda at: operation.function(at.inputs.labels, **given)
@@ -356,7 +356,7 @@ def dated(transformation: Transformation) -> bool:
 
 def uses(transformation: Transformation, operation: Operation) -> bool:
     """Whether it is of a operation, or has one of that operation inside."""
-    return transformation.name == operation.name or any(uses(one, operation) for one in _inner(transformation))
+    return transformation.name == operation.name or any(uses(inner, operation) for inner in _inner(transformation))
 
 
 def years(transformation: Transformation) -> float:
@@ -380,12 +380,12 @@ def _leaves(transformation: Transformation) -> Iterator[tuple[Operation, Argumen
     operation, given = TRANSFORMATIONS[transformation.name], transformation.given
     if operation.sourced:
         yield operation, given
-    for one in _inner(transformation):
-        yield from _leaves(one)
+    for inner in _inner(transformation):
+        yield from _leaves(inner)
 
 
 def _inner(transformation: Transformation) -> Iterator[Transformation]:
-    return (one for one in transformation.given.values() if isinstance(one, Transformation))
+    return (argument for argument in transformation.given.values() if isinstance(argument, Transformation))
 
 
 def _read(node: ast.expr, text: str) -> Transformation:
@@ -396,8 +396,9 @@ def _read(node: ast.expr, text: str) -> Transformation:
         raise UnknownName("transformation", name.id, TRANSFORMATIONS)
     if not isinstance(node, ast.Call):
         return TRANSFORMATIONS[name.id]()
-    values = [_literal(one, text) for one in node.args]
-    return TRANSFORMATIONS[name.id](*values, **{one.arg or "**": _literal(one.value, text) for one in node.keywords})
+    values = [_literal(argument, text) for argument in node.args]
+    named = {keyword.arg or "**": _literal(keyword.value, text) for keyword in node.keywords}
+    return TRANSFORMATIONS[name.id](*values, **named)
 
 
 def _literal(node: ast.expr, text: str) -> Any:
@@ -438,7 +439,7 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "across": ("sum, mean, min or max", lambda value: value in ("sum", "mean", "min", "max")),
     "categories": (
         "a list of different texts",
-        lambda value: 0 < len(value) == len(set(value)) and all(isinstance(one, str) for one in value),
+        lambda value: 0 < len(value) == len(set(value)) and all(isinstance(entry, str) for entry in value),
     ),
     "year": _whole(1),
     "around": _whole(1),

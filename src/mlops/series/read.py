@@ -266,10 +266,10 @@ def observed(
             labels=labels,
             level=level,
         )
-        ids = [one.series_id for one in chosen]
+        ids = [series.series_id for series in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
         found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
-    local = {one.series_id: one.time_zone for one in chosen if not GRANULARITIES[one.granularity].dated}
+    local = {series.series_id: series.time_zone for series in chosen if not GRANULARITIES[series.granularity].dated}
     return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
 
 

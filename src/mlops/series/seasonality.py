@@ -1,6 +1,6 @@
 """Which seasons series have, how strong they are and when they peak; many series at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from mlops.arrays import Bools, Floats, Ints
-from mlops.db import Database, Transaction
+from mlops.db import Database
 from mlops.db.archive.read import read_archived
 from mlops.db.binary import elements
 from mlops.domain.canonical import JsonObject
@@ -165,12 +165,17 @@ def _store(database: Database, chosen: list[_Series]) -> dict[str, int]:
     done = written = 0
     for (name, clock, anchor, seasons), rows in groupby(chosen, key=_kind):
         kind = replace(GRANULARITIES[name], anchor=anchor)
-        for ids in _chunks([series.series_id for series in rows], _at_once(kind)):
+        every = [series.series_id for series in rows]
+        size = max(1, min(MOST_AT_ONCE, int(VALUES_AT_ONCE / kind.per_year)))
+        for begin in range(0, len(every), size):
+            ids = every[begin : begin + size]
             with database.transaction() as transaction:
                 read_archived(transaction, ids)
                 histories = transaction.rows("profile_values", of=_Observed, series_ids=ids)
                 documents = _documents(histories, kind, clock, seasons)
-                written += _write(transaction, documents)
+                if documents:
+                    stored = {"series_ids": list(documents), "documents": list(documents.values())}
+                    written += transaction.run("profile_store", **stored)
             done += len(documents)
     return {"series": done, "written": written}
 
@@ -179,17 +184,6 @@ def _kind(series: _Series) -> tuple[str, str, int, tuple[Season, ...]]:
     """What is the same of series that are profiled together: step, clock, anchor and possible seasons."""
     step = GRANULARITIES[series.granularity]
     return step.name, UTC if step.dated else series.time_zone, series.anchor or 0, tuple(series.seasons)
-
-
-def _at_once(granularity: Granularity) -> int:
-    return max(1, min(MOST_AT_ONCE, int(VALUES_AT_ONCE / granularity.per_year)))
-
-
-def _write(transaction: Transaction, documents: dict[int, JsonObject]) -> int:
-    """How many of the documents differ from what was stored."""
-    if not documents:
-        return 0
-    return transaction.run("profile_store", series_ids=list(documents), documents=list(documents.values()))
 
 
 def _detrended(values: Floats, there: Bools) -> tuple[Floats, Floats]:
@@ -228,7 +222,7 @@ def _season(
 
 def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole: float) -> SeasonFound:
     scale = whole if whole else 1.0
-    index = tuple(round(float(one / scale), 4) if many else None for one, many in zip(level, counts, strict=True))
+    index = tuple(round(float(mean / scale), 4) if many else None for mean, many in zip(level, counts, strict=True))
     peak = int(np.argmax(np.where(counts > 0, level, -np.inf)))
     return SeasonFound(bool(believed), round(float(strength), 4), index, peak)
 
@@ -350,11 +344,6 @@ def _pattern(values: Floats) -> str:
 
 def _rounded(number: float) -> float:
     return float(f"{number:.6g}")
-
-
-def _chunks(ids: list[int], size: int) -> Iterator[list[int]]:
-    for begin in range(0, len(ids), size):
-        yield ids[begin : begin + size]
 
 
 def _documents(

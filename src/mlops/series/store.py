@@ -167,8 +167,10 @@ def know(
     another one comes first, so that an interrupted file that is sent again is stored as if nothing had happened.
     """
     if clocks is not None:
-        zones = [zone if one.why is None else None for zone, one in zip(series["time_zone"], clocks, strict=True)]
-        anchors = [one.anchor if one.why is None and has_anchor(one.granularity.name) else None for one in clocks]
+        zones = [zone if clock.why is None else None for zone, clock in zip(series["time_zone"], clocks, strict=True)]
+        anchors = [
+            clock.anchor if clock.why is None and has_anchor(clock.granularity.name) else None for clock in clocks
+        ]
         series = series.assign(time_zone=np.array(zones, object), anchor=np.array(anchors, object))
     _want(transaction, series)
     wanted = transaction.rows("wanted_series_found", of=_Identified)
@@ -177,7 +179,7 @@ def know(
     if clocks is not None and wanted:
         transaction.run("set_series_clocks")
     wanted = transaction.rows("wanted_series_found", of=_Identified)
-    if clocks is not None and any(_otherwise(one, row) for one, row in zip(clocks, wanted, strict=True)):
+    if clocks is not None and any(_otherwise(clock, row) for clock, row in zip(clocks, wanted, strict=True)):
         raise BadInput("another file told a series another clock meanwhile; nothing was stored, send it again")
     ids = np.array([row.series_id for row in wanted], dtype=np.int64)
     distinct, first = np.unique(ids, return_index=True)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from mlops.version import __version__
 from mlops.web import access
 from mlops.web.api.analytics import analytics
+from mlops.web.api.computed import computed
 from mlops.web.api.document import Described
 from mlops.web.api.forecasts import forecasts
 from mlops.web.api.models import models
@@ -24,7 +25,7 @@ and recommendations. `POST /invocations` and `POST /models/NAME@ALIAS/invocation
 
 Router = Callable[[Parts], APIRouter]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-ROUTERS: tuple[Router, ...] = (protocol, series, analytics, forecasts, models)
+ROUTERS: tuple[Router, ...] = (protocol, series, analytics, forecasts, computed, models)
 """Each makes the endpoints of a subject."""
 
 

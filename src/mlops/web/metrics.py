@@ -119,9 +119,7 @@ class Metrics:
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """The text that Prometheus reads, and its content type; Refused where its library is not installed."""
         if find_spec("prometheus_client") is None:
-            raise Refused(
-                "this server counts, but can't show it: the extra metrics is not installed (prometheus-client)"
-            )
+            raise Refused("this server shows no metrics: the extra metrics is not installed (prometheus-client)")
         from prometheus_client.exposition import choose_encoder
         from prometheus_client.registry import CollectorRegistry
 

@@ -51,7 +51,9 @@ class Design(PanelInputs):
         target: str,
     ) -> None:
         super().__init__(panel, known, horizon, target=target)
-        self.columns = [column_of(one) for one in features] + [(value(), Source(name)) for name in covariates]
+        self.columns = [column_of(definition) for definition in features] + [
+            (value(), Source(name)) for name in covariates
+        ]
 
     def learned(self, origins: Ints, step: int) -> Singles:
         """The rows of one step ahead (series × origins, columns)."""
@@ -159,7 +161,7 @@ class LightGBM(Forecaster):
     def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
         """Of a declared set they are as declared."""
         if self.feature_set:
-            return tuple(one for one in self.feature_set.features if one.name in self.features)
+            return tuple(definition for definition in self.feature_set.features if definition.name in self.features)
         return standard(selection, owner, self.features, self.country)
 
     def _definitions(self, granularity: Granularity) -> tuple[FeatureDefinition, ...]:
@@ -180,11 +182,11 @@ class LightGBM(Forecaster):
         panel, _ = _lifted(panel, panel)
         self.features, seen = self._wanted, panel.y.shape[1] / panel.granularity.year
         enough = (
-            one
-            for one in self._definitions(panel.granularity)
-            if seen >= years(parse_transformation(one.transformation))
+            definition
+            for definition in self._definitions(panel.granularity)
+            if seen >= years(parse_transformation(definition.transformation))
         )
-        self.features = tuple(one.name for one in enough)
+        self.features = tuple(definition.name for definition in enough)
         x, y, target = self._table(panel)
         trees = self._stopped(x, y, target < panel.y.shape[1] - panel.granularity.span) if self.patience else self.trees
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
@@ -200,14 +202,14 @@ class LightGBM(Forecaster):
         design, x, level = self._ahead(panel, horizon)
         shares = np.asarray(self._booster.predict(x, pred_contrib=True)).reshape(len(panel.ids), horizon, -1)
         shares = np.where(_quiet(panel)[:, :, None], 0.0, shares * level[:, :, None])
-        found = dict(zip([*self._names, "average"], np.moveaxis(shares, 2, 0), strict=True))
-        found["average"] = np.where(_quiet(panel), _smoothed(design, horizon), found["average"]) - base
-        return found
+        parts = dict(zip([*self._names, "average"], np.moveaxis(shares, 2, 0), strict=True))
+        parts["average"] = np.where(_quiet(panel), _smoothed(design, horizon), parts["average"]) - base
+        return parts
 
     def component(self, part: str) -> str:
         """Of a feature, that of its transformation; covariates are no component of their own."""
         daily = self._history.granularity if hasattr(self, "_history") else GRANULARITIES["daily"]
-        computed = {one.name: one.transformation for one in self._definitions(daily)}
+        computed = {definition.name: definition.transformation for definition in self._definitions(daily)}
         if part in computed:
             return component(parse_transformation(computed[part]))
         return "trend" if part == "average" else super().component(part)
@@ -215,7 +217,7 @@ class LightGBM(Forecaster):
     def _memory(self, panel: Panel) -> int:
         """As long as the windows of a declared set reach."""
         windows = (
-            [remembers(parse_transformation(one.transformation)) for one in self.feature_set.features]
+            [remembers(parse_transformation(definition.transformation)) for definition in self.feature_set.features]
             if self.feature_set
             else []
         )
@@ -281,7 +283,9 @@ class LightGBM(Forecaster):
         return x[seen], y[seen], target[seen]
 
     def _dataset(self, x: Singles, y: Floats) -> lgb.Dataset:
-        return lgb.Dataset(x, y, feature_name=_plain_names(self._names), params={"max_bin": 127, "verbosity": -1})
+        # LightGBM takes no name with a space or a sign of JSON: such a one is its number
+        names = [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(self._names)]
+        return lgb.Dataset(x, y, feature_name=names, params={"max_bin": 127, "verbosity": -1})
 
     def _stopped(self, x: Singles, y: Floats, early: npt.NDArray[np.bool_]) -> int:
         """How many trees forecast the newest targets best, when learned from the earlier ones."""
@@ -316,12 +320,7 @@ def _wanted(
     if isinstance(features, FeatureSet | Mapping):
         declared = features if isinstance(features, FeatureSet) else FeatureSet.of(features)
         return checked_set(declared), declared.names
-    return None, tuple(one.name for one in standard(Selection(OWN, "daily"), "", tuple(features)))
-
-
-def _plain_names(names: Sequence[str]) -> list[str]:
-    """Names as LightGBM takes them: one with a space or a sign of JSON is its number."""
-    return [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(names)]
+    return None, tuple(definition.name for definition in standard(Selection(OWN, "daily"), "", tuple(features)))
 
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:

@@ -28,7 +28,7 @@ from mlops.web.access import NotAdmitted, caller_with
 from mlops.web.api.protocol import CAUSES, ERROR
 from mlops.web.parts import Parts
 
-__all__ = ["REFUSALS", "Route", "router", "status_of"]
+__all__ = ["OF_BODIES", "REFUSALS", "Route", "router", "status_of"]
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 404, 409, 429, 503)
 }
 """What OpenAPI says of every endpoint beside its good answer."""
-OF_BODIES = {status: {**REFUSALS[400], "description": CAUSES[status]} for status in (408, 413)}
+OF_BODIES: dict[int | str, dict[str, Any]] = {
+    status: {**REFUSALS[400], "description": CAUSES[status]} for status in (408, 413)
+}
 
 
 class Route(APIRoute):
