@@ -88,9 +88,12 @@ def predict(
     With `decompose` each is stored with the components that sum to it, which costs a model of trees several times the
     forecast itself. `totals` names levels at which forecasts are added up, `week` for whole weeks (`domain.totals`);
     None means those that the model was trained with. The first issue stands: the same version, series, cutoff and
-    target is never written twice. Where some `series` are named (or given by id) nothing is read of the others, and
-    without other wish no totals are made; intervals then rest on the newest errors of these series alone. `levels` are those of the intervals that are shown; stored are LEVELS. With
-    `keep=False` nothing is stored. Raises what `served` and `totals_of` raise.
+    target is never written twice.
+
+    Where some `series` are named (or given by id) nothing is read of the others, and no totals are made unless they are
+    asked for; how wide intervals are then rests on the newest errors of these series alone. `levels` are those of the
+    intervals that are shown; stored are LEVELS. With `keep=False` nothing is stored. Raises what `served` and
+    `totals_of` raise.
     """
     if file is not None and totals:
         raise Misused(
