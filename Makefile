@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python install.py
 
 SUITE := $(BIN)/pytest --numprocesses 3 --dist worksteal
 
-.PHONY: demo test checks lint types suite coverage campaign test-server lock clean
+.PHONY: demo test checks lint types suite coverage campaign kill-log test-server lock clean
 
 demo: .venv/runtime
 	$(BIN)/mlops demo
@@ -34,6 +34,10 @@ coverage: .venv/dev
 # Twenty times as many examples for every property, with other ones in each run; hours.
 campaign: .venv/dev
 	$(SUITE) --hypothesis-profile campaign -m hypothesis
+
+# 200 kills of server processes and Postgres under load, then a count of what is in the request log; minutes.
+kill-log: .venv/dev
+	$(BIN)/python -m tests.postgres.kill_log --kills 200
 
 # The same suite on another server: MLOPS_TEST_DATABASE_URL, or Debian's PostgreSQL started for it.
 test-server: .venv/dev

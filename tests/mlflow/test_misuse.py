@@ -28,6 +28,8 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("trian lightgbm", 2, "there is no command 'trian' (did you mean train?); see `mlops --help`"),
     ("--project nowhere db url", 2, "the project …/nowhere is not a folder; name …"),
     ("db strt", 2, "db: there is no command 'strt' (did you mean start?); see `mlops db --help`"),
+    ("outcomes record nowhere.csv", 2, "FILE nowhere.csv: no such file; …"),
+    ("outcomes feedback nowhere.csv", 2, "FILE nowhere.csv: no such file; …"),
     ("alerts list --al", 2, "alerts list: there is no option '--al' (did you mean --all?); see …"),
     ("registry alerts --al", 2, "registry alerts: there is no option '--al' (did you mean --all?); see …"),
     ("recommendations list --every", 2, "recommendations list: there is no option '--every'; see …"),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlops.policy import LogPolicy
 from mlops.serving.log.ids import uuid7
 from mlops.serving.log.record import ScoringRecord
 from mlops.serving.log.writer import PostgresLog, open_request_log
+from mlops.serving.outcomes import match
 
 SPLIT = {"dataframe_split": {"columns": ["bins", "day"], "data": [[3, "mon"], [4, "tue"]]}}
 ANSWER = b'{"predictions":[1.5,2.5]}'
@@ -256,3 +258,60 @@ def test_a_scored_row_stands_with_its_input_and_the_outcome_that_was_recorded_la
             (2, {"bins": 4, "day": "tue"}, 2.5),
         ]
     assert [row[2:] for row in rows if row[0] == "more rows than inputs"] == [(None, 1.0), (None, 2.0), (None, None)]
+
+
+def forecasts_of(*series: object, closed: bool = False) -> bytes:
+    rows = [
+        {
+            "series_id": name,
+            "ds": f"2024-06-0{day}T00:00:00",
+            "cutoff": "2024-06-02T00:00:00",
+            "y_hat": 100.0 + day,
+            "lo_80": 90.0,
+            "hi_80": 120.0,
+            "closed": closed and day == 3,
+        }
+        for name in series
+        for day in (3, 4)
+    ]
+    return json.dumps({"predictions": rows}).encode()
+
+
+def test_answered_forecasts_of_known_series_are_judged_like_stored_ones(
+    served, served_database: Database, tmp_path: Path
+):
+    database, series = served_database, served.series(2)
+    lineage = {"selection": {"granularity": "daily"}, "series": series}
+    version = served.model(lineage=json.dumps(lineage))
+    name = served.one("select analytics.series_name(s) from analytics.series s where series_id = %s", series[0])
+    common = {"version_id": version, "requested_at": 1717372800.0, "context": b'{"tour": 7}'}
+    with open_request_log(database, tmp_path, LogPolicy()) as log:
+        log.append(request("first", outputs=forecasts_of(name, str(series[1]), closed=True), **common))
+        for again in range(3):
+            log.append(request(f"again {again}", outputs=forecasts_of(name), **common))
+        log.append(request("nobody's", outputs=forecasts_of("unknown"), **common))
+        log.append(request("no model's", outputs=forecasts_of(name), **(common | {"version_id": 999})))
+        log.append(
+            request("a time that can't be", outputs=forecasts_of(name).replace(b"2024-06-04", b"9024-06-04"), **common)
+        )
+    stored = ask(
+        database,
+        "select series_id, target_at::date::text, horizon, y_hat, lo_80, lo_95, request_id, business_context"
+        " from analytics.model_prediction_results where request_id is not null order by 1, 2",
+    )
+    tour = {"tour": 7}
+    assert [row for row in stored if row[0] == series[1]] == [
+        (series[1], "2024-06-04", 2, 104.0, 90.0, None, "first", tour)
+    ]
+    assert [row[1:] for row in stored if row[0] == series[0]] == [
+        ("2024-06-03", 1, 103.0, 90.0, None, "again 0", tour),
+        ("2024-06-04", 2, 104.0, 90.0, None, "first", tour),
+    ]
+    requests = ask(database, "select count(*) from analytics.scoring_requests")
+    assert (requests, log.counts().refused) == ([(7,)], 0)
+    served.one(
+        "insert into analytics.time_series_metrics (series_id, observed_at, value) values (%s, '2024-06-04Z', 99)",
+        series[1],
+    )
+    assert match(database, datetime.now(UTC)).matched == 1
+    database.close()

@@ -34,6 +34,7 @@ SENT: Mapping[str, Callable[[Any], bytes]] = {
     "int4": INTEGER,
     "int8": LONG,
     "float4": REAL,
+    "float8": struct.Struct(">d").pack,
     "text": str.encode,
     "json": bytes,
     "jsonb": b"\x01".__add__,

@@ -20,13 +20,13 @@ from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.totals.sums import Summed, with_totals
 from mlops.series.totals import Totals, check_totals, totals_of
 from mlops.serving.served import Served, served_model
+from mlops.serving.stored import store_forecasts
 from mlops.times import aware_utc
 from mlops.tracking.registry import ModelVersion
 from mlops.tracking.store import Store
 
 __all__ = ["Issued", "predict"]
 
-PREDICTIONS = "analytics.model_prediction_results"
 DIGITS = 6
 """Of the largest component, to which all of a forecast are rounded."""
 
@@ -126,7 +126,7 @@ def predict(
             if asked is not None and summed is not None:
                 of_totals = _totals_to_store(transaction, asked, served.version_id, summed)
                 rows = pd.concat([rows, of_totals.astype({"parts": "Int64"})], ignore_index=True)
-            stored = _write(transaction, _stamped(rows, common, decompose=decompose))
+            stored = store_forecasts(transaction, _stamped(rows, common, decompose=decompose))
             of_totals = _named(transaction, of_totals)
     return Issued(served.version, cutoff, shown, of_totals, stored, closed, served.refused, request_id)
 
@@ -206,22 +206,6 @@ def _named(transaction: Transaction, totals: pd.DataFrame) -> pd.DataFrame:
     bounds = [name for name in shown.columns if name.startswith(("lo_", "hi_"))]
     shown.insert(0, "name", shown["series_id"].map({called.series_id: called.name for called in series}))
     return shown[["series_id", "name", "ds", "cutoff", "y_hat", *bounds, "parts"]]
-
-
-def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:
-    """Store what is new; how many rows that were."""
-    if forecasts.empty:
-        return 0
-    transaction.run("lock_prediction_table")
-    transaction.value(
-        "ensure_partitions",
-        table=PREDICTIONS,
-        first=forecasts["target_at"].min().to_pydatetime(),
-        last=forecasts["target_at"].max().to_pydatetime(),
-    )
-    transaction.run("create_staged_predictions")
-    transaction.copy("staged_predictions", forecasts)
-    return transaction.run("store_predictions")
 
 
 def _remember_service(database: Database, served: Served, as_of: datetime) -> None:

@@ -3,16 +3,16 @@
 -- name: create_staged_predictions
 -- creates a temporary table for COPY, dropped at commit
 create temporary table staged_predictions on commit drop as
-select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts
+select version_id, series_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id, decomposition, parts, business_context
   from analytics.model_prediction_results with no data
 
 -- name: store_predictions
 -- stores forecasts; the first one for the same version, series, cutoff and target is kept
 insert into analytics.model_prediction_results
        (version_id, series_id, tenant_id, issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb, request_id,
-        decomposition, parts)
+        decomposition, parts, business_context)
 select version_id, series_id, coalesce(s.tenant_id, 1), issued_at, cutoff, target_at, horizon, y_hat, lo_80, hi_80, lo_95, hi_95, execution_ms, memory_mb,
-       request_id, decomposition, parts
+       request_id, decomposition, parts, business_context
   from staged_predictions left join analytics.series s using (series_id)
  order by version_id, series_id, cutoff, target_at
     on conflict (version_id, series_id, cutoff, target_at) do nothing

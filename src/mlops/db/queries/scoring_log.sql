@@ -52,3 +52,12 @@ select cast(:worker as uuid), 'died', 0, :began_at, :ended_at, cast(:requests as
 insert into analytics.scoring_gaps (worker, reason, number, began_at, ended_at, requests)
 values (cast(:worker as uuid), :reason, :number, :began_at, :ended_at, :requests)
     on conflict (worker, reason, number) do update set ended_at = excluded.ended_at, requests = excluded.requests, recorded_at = clock_timestamp()
+
+-- name: series_of_version
+-- the series that a version was trained on, with their names; none where they are not of this database
+select s.series_id, analytics.series_name(s) as name
+  from analytics.model_versions v
+ cross join lateral jsonb_array_elements(case jsonb_typeof(v.lineage -> 'series') when 'array' then v.lineage -> 'series' else '[]' end) as trained (series_id)
+  join analytics.series s on s.series_id = cast(trained.series_id #>> '{}' as bigint)
+ where v.version_id = :version_id and v.lineage ? 'selection'
+ order by s.series_id

@@ -20,6 +20,7 @@ from mlops.db import Database
 from mlops.db.failures import explained, is_of_the_data, one_sentence
 from mlops.errors import MlopsError, Refused
 from mlops.policy import LogPolicy
+from mlops.serving.log.forecasts import AnsweredForecasts
 from mlops.serving.log.kept import KeptRequest, kept, packed, unpacked
 from mlops.serving.log.ledger import ENDING, Ledger
 from mlops.serving.log.record import ScoringRecord
@@ -102,6 +103,7 @@ class PostgresLog:
         """What is being stored."""
         self._bytes = 0
         self._durable = self._stored = self._repeated = self._died = 0
+        self._forecasts = AnsweredForecasts()
         self._away, self._again_at, self._look_at = "", 0.0, 0.0
         self._storing_since, self._attempted = 0.0, 0
         self._awake, self._closing = threading.Event(), threading.Event()
@@ -261,13 +263,14 @@ class PostgresLog:
             self._store([unpacked(frame.data) for frame in frames[begin : begin + MOST_ROWS]], ours=False)
         return max((frame.number for frame in frames), default=0)
 
-    def _store(self, rows: Sequence[KeptRequest], *, ours: bool) -> None:
+    def _store(self, rows: Sequence[KeptRequest], *, ours: bool, with_forecasts: bool = True) -> None:
         """Store rows, and keep on disk those that the database never takes; `ours` are counted in the ledger."""
         ledger = self._ledger
         handled = ledger.handled + len(rows) if ours else None
         self._storing_since, self._attempted = time.monotonic(), handled or self._attempted
         try:
-            new = store_requests(self._database, rows, worker=self.worker, handled=handled)
+            forecasts = self._forecasts if with_forecasts else None
+            new = store_requests(self._database, rows, forecasts=forecasts, worker=self.worker, handled=handled)
             with self._lock:
                 self._stored += new
                 self._repeated += len(rows) - new
@@ -278,6 +281,10 @@ class PostgresLog:
                 half = len(rows) // 2
                 self._store(rows[:half], ours=ours)
                 self._store(rows[half:], ours=ours)
+                return
+            if with_forecasts and self._forecasts.among(rows):  # these may be to blame, and not the request
+                log.warning("forecasts of request %s are not stored: %s", rows[0].request_id, one_sentence(error))
+                self._store(rows, ours=ours, with_forecasts=False)
                 return
             self._refuse(rows[0], error)
         if handled is not None:
