@@ -159,6 +159,17 @@ class Client:
         """What monitoring recommends, the newest first; with `everything` also what asks for nothing any more."""
         return self._pages("/recommendations", {"all": everything})
 
+    def record_outcomes(self, outcomes: pd.DataFrame) -> dict[str, Any]:
+        """Say what really happened: rows of `value` and `prediction_id` or `request_id`, perhaps `row_number`.
+
+        How many are `new`, how many `known`, and which were `refused` and why; the same may be sent again.
+        """
+        return self._json("POST", "/outcomes", json={"outcomes": _given(outcomes)})
+
+    def record_feedback(self, feedback: pd.DataFrame) -> dict[str, Any]:
+        """Say how good answers were: rows of `prediction_id` or `request_id` and `score`, `comment` or `details`."""
+        return self._json("POST", "/feedback", json={"feedback": _given(feedback)})
+
     def _pages(self, path: str, asked: Mapping[str, Any]) -> pd.DataFrame:
         """All pages of an endpoint as one frame."""
         given = {name: _text(value) for name, value in asked.items() if value is not None and value != []}
@@ -212,6 +223,12 @@ def _error(answer: httpx.Response) -> MlopsError:
     error = kind.__new__(kind, message)  # some make their message of facts that are not told: it is made already
     error.args = (message,)
     return error
+
+
+def _given(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as JSON takes them, without what is missing."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): _text(value) for name, value in row.items() if value is not None} for row in rows]
 
 
 def _names(series: Sequence[str | int] | str | int) -> list[str]:

@@ -13,6 +13,7 @@ from mlops.web.api.document import Described
 from mlops.web.api.forecasts import forecasts
 from mlops.web.api.models import models
 from mlops.web.api.protocol import protocol
+from mlops.web.api.said import said
 from mlops.web.api.series import series
 from mlops.web.parts import Parts
 from mlops.web.scoring import ScoringApp, Target
@@ -25,7 +26,7 @@ and recommendations. `POST /invocations` and `POST /models/NAME@ALIAS/invocation
 
 Router = Callable[[Parts], APIRouter]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-ROUTERS: tuple[Router, ...] = (protocol, series, analytics, forecasts, computed, models)
+ROUTERS: tuple[Router, ...] = (protocol, series, analytics, forecasts, computed, said, models)
 """Each makes the endpoints of a subject."""
 
 

@@ -55,6 +55,18 @@ def test_predictions_come_by_the_scoring_protocol(asked: Client):
     assert frame["y_hat"].notna().all()
 
 
+def test_outcomes_and_feedback_are_taken_once(asked: Client):
+    stored = asked.forecasts("demand", "R1", horizon=2, as_of="2020-02-01")
+    happened = pd.DataFrame({"prediction_id": stored["prediction_id"], "value": [1.0, 2.0]})
+    happened["recorded_at"] = pd.Timestamp("2020-03-01", tz="UTC")
+    assert asked.record_outcomes(happened)["new"] == 2
+    assert asked.record_outcomes(happened)["known"] == 2
+    said = stored[["prediction_id"]].assign(score=0.5, comment="too high")
+    assert asked.record_feedback(said) == {"new": 2, "known": 0, "refused": []}
+    unknown = asked.record_outcomes(pd.DataFrame({"prediction_id": [10**9], "value": [1.0]}))
+    assert unknown["refused"][0]["reason"]
+
+
 def test_errors_are_those_of_the_library(asked: Client):
     for error, call in (
         (UnknownName, lambda: asked.forecasts("nope")),
