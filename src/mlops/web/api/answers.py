@@ -21,7 +21,7 @@ import pyarrow as pa
 from fastapi import Request
 from fastapi.responses import Response
 
-from mlops.web.api.schema import page_of, schema_of
+from mlops.web.api.schema import json_schema, page_of
 
 __all__ = ["ARROW", "CSV", "JSON", "Documented", "answer", "document_of", "objects", "page", "pages_of", "records"]
 
@@ -64,7 +64,7 @@ def answer(request: Request, document: Any) -> Response:
 
 def document_of(kind: Any) -> Documented:
     """What OpenAPI says of an answer that is one document."""
-    return {200: {"description": "As asked.", "content": {JSON: {"schema": schema_of(kind)}}}, 304: UNCHANGED}
+    return {200: {"description": "As asked.", "content": {JSON: {"schema": json_schema(kind)}}}, 304: UNCHANGED}
 
 
 def pages_of(row: type) -> Documented:

@@ -30,7 +30,7 @@ Levels = Annotated[list[Annotated[int, Field(ge=1, le=99)]], Field(default=list(
 Called = Annotated[list[Name], Field(default=[], max_length=50_000, description="By name or id; all when left out.")]
 
 
-class Asked(BaseModel):
+class ModelAsked(BaseModel):
     """What all of them are asked with."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -48,7 +48,7 @@ class Asked(BaseModel):
         return uri
 
 
-class ForecastAsked(Asked):
+class ForecastAsked(ModelAsked):
     """Forecasts as of a time; with `store` they are stored as those of `mlops predict` are."""
 
     series: Called
@@ -57,7 +57,7 @@ class ForecastAsked(Asked):
     store: bool = True
 
 
-class ExplanationAsked(Asked):
+class ExplanationAsked(ModelAsked):
     """Why the forecasts of a series (or of all together) are as they are, on a day or over the horizon."""
 
     series: Name | None = None
@@ -76,7 +76,7 @@ class EventAsked(BaseModel):
     series: Annotated[list[Name], Field(default=[], max_length=10_000)]
 
 
-class WhatIfAsked(Asked):
+class WhatIfAsked(ModelAsked):
     """Forecasts under other events: all events of the days ahead, which take the place of the model's own."""
 
     events: Annotated[list[EventAsked], Field(max_length=1000)]
