@@ -83,3 +83,8 @@ def test_a_body_that_is_too_large_or_no_json_is_refused(client: TestClient):
     large = client.post("/forecasts", content=b" " * (2**20 + 1), headers={"content-type": "application/json"})
     assert large.status_code == 413
     assert client.post("/forecasts", content=b"{oops", headers={"content-type": "application/json"}).status_code == 400
+
+
+def test_too_many_outcomes_at_once_are_refused(client: TestClient):
+    answer = client.post("/outcomes", json={"outcomes": [{"value": 1.0}] * 10_001})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
