@@ -11,6 +11,7 @@ from mlops.lazy import attach
 from mlops.version import __version__
 
 if TYPE_CHECKING:
+    from mlops.client import Client
     from mlops.config import Settings
     from mlops.errors import MlopsError
     from mlops.evaluation import Comparison, compare, cross_validation, plot, scores
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "Client",
     "Comparison",
     "MlopsError",
     "Monitor",
@@ -38,6 +40,7 @@ __all__ = [
 __getattr__ = attach(
     __name__,
     {
+        "Client": "mlops.client",
         "Comparison": "mlops.evaluation.comparison",
         "KINDS": "mlops.forecasting",
         "MlopsError": "mlops.errors",

@@ -65,7 +65,8 @@ def explain(
 
     Raises what `served` raises, UnknownName for a series and BadInput for a day that is not forecast.
     """
-    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    only = () if series is None or file is not None else (series,)
+    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file, series=only)
     forecaster, known = served.forecaster, served.names
     chosen = list(known) if series is None else [find(series, known)]
     explained = forecaster.explain(served.steps, history=served.observed)
@@ -95,9 +96,10 @@ def suppose(
     horizon: int | None = None,
     as_of: datetime,
     file: Path | None = None,
+    series: Sequence[str] = (),
 ) -> Supposition:
-    """The model's forecasts beside those under `events`, as `forecasting.whatif.what_if` makes them."""
-    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file)
+    """The model's forecasts of its series (or of some) beside those under `events`, as `what_if` makes them."""
+    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file, series=series)
     frame = what_if(served.forecaster, served.steps, history=served.observed, events=events)
     totals = frame.groupby("series_id", as_index=False)[["y_hat", "y_hat_what_if", "difference"]].sum()
     totals.insert(1, "name", totals["series_id"].map(served.names))

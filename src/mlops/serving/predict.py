@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.domain.forecasts import LEVELS
 from mlops.errors import Misused
 from mlops.forecasting.kind import COMPONENTS
 from mlops.forecasting.totals.sums import Summed, with_totals
@@ -76,23 +77,32 @@ def predict(
     decompose: bool = True,
     totals: Sequence[str] | None = None,
     file: Path | None = None,
+    series: Sequence[str] = (),
+    levels: Sequence[int] = LEVELS,
+    keep: bool = True,
 ) -> Issued:
-    """Forecast every series of the model from what was known at `as_of` and store the forecasts.
+    """Forecast the series of the model from what was known at `as_of` and store the forecasts.
 
     A model that was trained on a file forecasts the series of a `file`; these are in no database, so nothing is stored.
 
     With `decompose` each is stored with the components that sum to it, which costs a model of trees several times the
     forecast itself. `totals` names levels at which forecasts are added up, `week` for whole weeks (`domain.totals`);
     None means those that the model was trained with. The first issue stands: the same version, series, cutoff and
-    target is never written twice. Raises what `served` and `totals_of` raise.
+    target is never written twice.
+
+    Where some `series` are named (or given by id) nothing is read of the others, and no totals are made unless they are
+    asked for; how wide intervals are then rests on the newest errors of these series alone. `levels` are those of the
+    intervals that are shown; stored are LEVELS. With `keep=False` nothing is stored. Raises what `served` and
+    `totals_of` raise.
     """
     if file is not None and totals:
         raise Misused(
             "--totals adds up series of the database; with --file nothing is stored, so leave one of them out"
         )
-    served, began = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
-    asked = _totals(database, served, totals)
-    steps, summed = _made(served, asked, decompose=decompose)
+    served = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file, series=series)
+    began = time.perf_counter()
+    asked = _totals(database, served, () if totals is None and (series or not keep) else totals)
+    steps, summed = _made(served, asked, sorted({*LEVELS, *levels}), decompose=decompose)
     steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)
     forecasts = steps[~steps["closed"]].drop(columns="closed").reset_index(drop=True)
     request_id = uuid4().hex
@@ -104,13 +114,15 @@ def predict(
         "request_id": request_id,
     }
     cutoff = aware_utc(steps["cutoff"].max())
-    shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
+    hidden = [f"{bound}_{level}" for level in LEVELS if level not in levels for bound in ("lo", "hi")]
+    shown, closed = forecasts.drop(columns=["horizon", *hidden]), len(steps) - len(forecasts)
     shown.insert(1, "name", shown["series_id"].map(served.names))
     stored, of_totals = 0, pd.DataFrame()
-    if file is None:
+    if file is None and keep:
         _remember_service(database, served, as_of)
         with database.transaction() as transaction:
-            rows = forecasts.assign(parts=pd.array([pd.NA] * len(forecasts), dtype="Int64"))
+            unasked = [f"{bound}_{level}" for level in levels if level not in LEVELS for bound in ("lo", "hi")]
+            rows = forecasts.drop(columns=unasked).assign(parts=pd.array([pd.NA] * len(forecasts), dtype="Int64"))
             if asked is not None and summed is not None:
                 of_totals = _totals_to_store(transaction, asked, served.version_id, summed)
                 rows = pd.concat([rows, of_totals.astype({"parts": "Int64"})], ignore_index=True)
@@ -128,10 +140,13 @@ def _totals(database: Database, served: Served, asked: Sequence[str] | None) -> 
     return totals_of(database, list(served.names), levels, lineage["selection"].get("labels") or {})
 
 
-def _made(served: Served, asked: Totals | None, *, decompose: bool) -> tuple[pd.DataFrame, Summed | None]:
+def _made(
+    served: Served, asked: Totals | None, levels: Sequence[int], *, decompose: bool
+) -> tuple[pd.DataFrame, Summed | None]:
     """The forecasts of the series, and of their totals."""
     if asked is None:
-        return served.forecaster.predict(served.steps, history=served.observed, decompose=decompose), None
+        forecaster, observed = served.forecaster, served.observed
+        return forecaster.predict(served.steps, levels, history=observed, decompose=decompose), None
     summed = with_totals(
         served.forecaster, served.steps, asked.members, weeks=asked.weeks, history=served.observed, decompose=decompose
     )

@@ -1,6 +1,6 @@
 """A registry URI becomes a loaded model and what it may look back on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from mlops.feature_store.build import selection_history
 from mlops.feature_store.sources import sets_of, with_sources
 from mlops.forecasting.base import Forecaster
 from mlops.panels.files import read_file
-from mlops.series.names import series_names
+from mlops.series.names import find, series_names
 from mlops.series.quality import usable
 from mlops.series.read import nothing_current
 from mlops.times import naive_utc
@@ -64,9 +64,11 @@ def served_model(
     horizon: int | None = None,
     as_of: datetime,
     file: Path | None = None,
+    series: Sequence[str] = (),
 ) -> Served:
     """The model that a URI means, with what was known of its series at `as_of`, or what a `file` says of them.
 
+    Where some of the `series` are named (or given by id) nothing is read of the others.
     A model that was trained on a file is asked with a file, any other from the database. Raises ModelNotFound,
     BadHorizon, NothingToDo (no series of the model has recent data), BadInput (the file), Refused (the model knows more
     than `as_of`, was not trained by `mlops train`, needs a file or needs none, or its files are not those that were
@@ -85,10 +87,12 @@ def served_model(
     steps = _checked(horizon, model)
     if file is not None:
         return _of_file(version, version_id, model, steps, file, lineage, as_of)
-    observed, refused = _recent(database, version, lineage, as_of)
     known = series_names(database, Selection(**lineage["selection"]))
+    own = {series_id: known[series_id] for series_id in lineage["series"] if series_id in known}
+    asked = [find(name, own) for name in dict.fromkeys(series)] or lineage["series"]
+    observed, refused = _recent(database, version, lineage, asked, as_of)
     there = set(observed["series_id"])
-    shown = {series: name for series, name in known.items() if series in there}
+    shown = {series_id: name for series_id, name in known.items() if series_id in there}
     return Served(version, version_id, model, steps, observed, refused, shown, lineage)
 
 
@@ -173,15 +177,15 @@ def _checked(horizon: int | None, model: Any) -> int:
 
 
 def _recent(
-    database: Database, version: ModelVersion, lineage: LineageDocument, as_of: datetime
+    database: Database, version: ModelVersion, lineage: LineageDocument, asked: Sequence[int], as_of: datetime
 ) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Usable history of the model's series, and the series that have none."""
+    """Usable history of the asked series of the model, and those that have none."""
     end = naive_utc(as_of)
     selection = Selection(**lineage["selection"])
-    observed = selection_history(database, selection, as_of, series=lineage["series"])
+    observed = selection_history(database, selection, as_of, series=asked)
     frame, excluded = usable(observed, selection.granularity, end=end, need=GRANULARITIES[selection.granularity].least)
     refused = {int(exclusion.series_id): exclusion.reason for exclusion in excluded}
-    refused |= dict.fromkeys(set(lineage["series"]) - set(observed["series_id"]), "no observation by this time")
+    refused |= dict.fromkeys(set(asked) - set(observed["series_id"]), "no observation by this time")
     if frame.empty:
         first, *others = refused.items()
         raise nothing_current(

@@ -3,12 +3,19 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from mlops.version import __version__
-from mlops.web import access
+from mlops.web.access import answer_denied
+from mlops.web.api.analytics import analytics
+from mlops.web.api.computed import computed
 from mlops.web.api.document import Described
-from mlops.web.api.everything import ROUTERS
+from mlops.web.api.forecasts import forecasts
+from mlops.web.api.models import models
+from mlops.web.api.protocol import protocol
+from mlops.web.api.said import said
+from mlops.web.api.series import series
+from mlops.web.metrics import metrics_router
 from mlops.web.parts import Parts
 from mlops.web.scoring import ScoringApp, Target
 
@@ -18,7 +25,17 @@ ABOUT = """Forecasts and predictions by registry URI (`models:/NAME@alias`), and
 and recommendations. `POST /invocations` and `POST /models/NAME@ALIAS/invocations` speak MLflow's scoring protocol."""
 
 
+Router = Callable[[Parts], APIRouter]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def metrics(parts: Parts) -> APIRouter:
+    """What the server has counted."""
+    return metrics_router(parts.metrics, parts.door)
+
+
+ROUTERS: tuple[Router, ...] = (protocol, metrics, series, analytics, forecasts, computed, said, models)
+"""Each makes the endpoints of a subject."""
 
 
 def build_app(parts: Parts, default: Target | None, *, lifespan: Lifespan | None = None) -> ScoringApp:
@@ -26,7 +43,7 @@ def build_app(parts: Parts, default: Target | None, *, lifespan: Lifespan | None
     rest = Described(
         title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    access.install(rest)
+    answer_denied(rest)
     for router in ROUTERS:
         rest.include_router(router(parts))
     return ScoringApp(

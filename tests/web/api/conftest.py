@@ -104,7 +104,8 @@ def parts(routes: Database, store: Store, champion: Trained) -> Parts:
         requests=SimpleNamespace(append=lambda _: True, accepts=True),
         door=SimpleNamespace(admit=lambda *_: LOCAL),
         policy=ServingPolicy(LimitPolicy(), LogPolicy(), ShadowPolicy()),
-        observer=SimpleNamespace(answered=lambda *_: None),
+        metrics=SimpleNamespace(answered=lambda *_: None),
+        shadows=lambda *_: None,
         memory=Memory(0),
     )
 

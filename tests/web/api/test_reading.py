@@ -127,6 +127,7 @@ def test_a_series_says_how_much_there_is_of_it(client: TestClient):
         ("/forecasts?as_of=2018-01-01", 404, "RESOURCE_DOES_NOT_EXIST"),
         ("/forecasts?limit=0", 400, "INVALID_PARAMETER_VALUE"),
         ("/forecasts?format=xml", 400, "INVALID_PARAMETER_VALUE"),
+        ("/forecasts?horizon=1&horizon=2", 400, "INVALID_PARAMETER_VALUE"),
         ("/series/R%00", 400, "INVALID_PARAMETER_VALUE"),
     ],
 )

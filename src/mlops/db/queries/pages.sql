@@ -15,14 +15,6 @@ select s.series_id, analytics.series_name(s) as name, s.metric_type, t.unit, s.g
  order by s.series_id
  limit :most
 
--- name: observations_page
--- observations of one series between two times as they were known at :as_of, with their quality as far as it was known then
-select observed_at, value, quality_score, recorded_at
-  from analytics.values_as_of(cast(:as_of as timestamptz), null, cast(:series_ids as bigint[]), cast(:start as timestamptz), cast(:end_at as timestamptz))
- where cast(:after as timestamptz) is null or observed_at > :after
- order by observed_at
- limit :most
-
 -- name: anomalies_page
 -- observations that are anomalies, as recorded by :as_of, the newest first, of series of a metric type, of some series or all
 select m.series_id, analytics.series_name(s) as series, s.metric_type, t.unit, m.observed_at, m.value, m.anomaly_score, m.quality_score, m.recorded_at

@@ -6,7 +6,6 @@ null.
 
 import csv
 import io
-import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -22,9 +21,9 @@ import pyarrow as pa
 from fastapi import Request
 from fastapi.responses import Response
 
-from mlops.web.api.schema import page_of, schema_of
+from mlops.web.api.schema import json_schema, page_of
 
-__all__ = ["ARROW", "CSV", "JSON", "answer", "document_of", "page", "pages_of", "records"]
+__all__ = ["ARROW", "CSV", "JSON", "Documented", "answer", "document_of", "objects", "page", "pages_of", "records"]
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 FORMATS = {"json": JSON, "csv": CSV, "arrow": ARROW}
@@ -65,7 +64,7 @@ def answer(request: Request, document: Any) -> Response:
 
 def document_of(kind: Any) -> Documented:
     """What OpenAPI says of an answer that is one document."""
-    return {200: {"description": "As asked.", "content": {JSON: {"schema": schema_of(kind)}}}, 304: UNCHANGED}
+    return {200: {"description": "As asked.", "content": {JSON: {"schema": json_schema(kind)}}}, 304: UNCHANGED}
 
 
 def pages_of(row: type) -> Documented:
@@ -79,14 +78,15 @@ def records(frame: pd.DataFrame, of: type[T]) -> list[T]:
     """The rows of a frame as dataclasses, by the names of the columns; naive times are UTC, NaN and NaT become None."""
     columns, kind = [], cast(Any, of)
     for column in _columns(kind):
-        values = frame[column.name]
-        if pd.api.types.is_datetime64_any_dtype(values):
-            stamps = values.dt.tz_localize("UTC") if values.dt.tz is None else values
-            columns.append([None if pd.isna(stamp) else stamp.to_pydatetime() for stamp in stamps])
-        else:
-            make = int if column.type is int else lambda value: value
-            columns.append([None if _missing(value) else make(value) for value in values.tolist()])
+        values = _values(frame[column.name])
+        columns.append([None if value is None else int(value) for value in values] if column.type is int else values)
     return [of(*row) for row in zip(*columns, strict=True)]
+
+
+def objects(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame whose columns depend on what was asked; naive times are UTC, NaN and NaT become None."""
+    columns = {name: _values(frame[name]) for name in frame.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +159,18 @@ def _text(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """What orjson does not write by itself."""
-    if isinstance(value, pd.DataFrame):
-        return json.loads(value.to_json(orient="records", date_format="iso", date_unit="us"))
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, set | frozenset):
         return sorted(value)
     return str(value)
+
+
+def _values(column: "pd.Series[Any]") -> list[Any]:
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        return [None if _missing(value) else value for value in column.tolist()]
+    stamps = column.dt.tz_localize("UTC") if column.dt.tz is None else column
+    return [None if pd.isna(stamp) else stamp.to_pydatetime() for stamp in stamps]
 
 
 def _missing(value: Any) -> bool:

@@ -20,6 +20,7 @@ from mlops.series.read import newest_end
 
 __all__ = [
     "LARGEST_ID",
+    "TIME",
     "AsOf",
     "Cursor",
     "CursorText",

@@ -28,7 +28,7 @@ from mlops.web.access import NotAdmitted, caller_with
 from mlops.web.api.protocol import CAUSES, ERROR
 from mlops.web.parts import Parts
 
-__all__ = ["REFUSALS", "Route", "router", "status_of"]
+__all__ = ["OF_BODIES", "REFUSALS", "Route", "router", "status_of"]
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ STATUS: tuple[tuple[type[MlopsError], int, str], ...] = (
 RETRY_SECONDS = 1
 MOST_RUNNING = 40
 """Requests that are answered at once: as many as the framework has threads; more are told to come back."""
+REPEATED = ("series", "ids")
+"""Parameters of an address that may be there more than once."""
 MOST_BYTES = 2**20
 """Of a body. What these endpoints take names things, it is no table: a megabyte is a list of 50,000 series."""
 BODY_SECONDS = 10
@@ -59,7 +61,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 404, 409, 429, 503)
 }
 """What OpenAPI says of every endpoint beside its good answer."""
-OF_BODIES = {status: {**REFUSALS[400], "description": CAUSES[status]} for status in (408, 413)}
+OF_BODIES: dict[int | str, dict[str, Any]] = {
+    status: {**REFUSALS[400], "description": CAUSES[status]} for status in (408, 413)
+}
 
 
 class Route(APIRoute):
@@ -76,6 +80,9 @@ class Route(APIRoute):
                 return _refusal(DatabaseUnavailable("the server is busy; ask again in a second"))
             Route.running += 1
             try:
+                names = [name for name, _ in request.query_params.multi_items() if name not in REPEATED]
+                if len(set(names)) < len(names):
+                    return _refusal(BadInput(f"a parameter is there twice; only {' and '.join(REPEATED)} may be"))
                 refused = await _unread(request) if self.body_field is not None else None
                 return refused or await inner(request)
             except NotAdmitted:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-__all__ = ["page_of", "schema_of"]
+__all__ = ["json_schema", "page_of"]
 
 Schema = dict[str, Any]
 PLAIN: Mapping[Any, Schema] = {
@@ -26,28 +26,28 @@ def page_of(row: type) -> Schema:
     """Of a page of rows: `as_of` is the time whose knowledge they have, `next` the cursor of those after them."""
     properties = {
         "as_of": PLAIN[datetime],
-        "rows": {"type": "array", "items": schema_of(row)},
+        "rows": {"type": "array", "items": json_schema(row)},
         "next": {"type": ["string", "null"], "description": "The cursor of the next page; null on the last one."},
     }
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 @cache
-def schema_of(kind: Any) -> Schema:
+def json_schema(kind: Any) -> Schema:
     """Of a type: dataclasses and typed dicts are objects of their fields; what has no known type may be anything."""
     if kind in PLAIN:
         return PLAIN[kind]
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _either([schema_of(one) for one in inner])
+        return _either([json_schema(one) for one in inner])
     if origin is Literal:
         return {"enum": list(inner)}
     if origin is NotRequired:
-        return schema_of(inner[0])
+        return json_schema(inner[0])
     if origin in (list, tuple, Sequence, set, frozenset):
-        return {"type": "array", "items": schema_of(inner[0]) if inner else {}}
+        return {"type": "array", "items": json_schema(inner[0]) if inner else {}}
     if origin in (dict, Mapping):
-        return {"type": "object", "additionalProperties": schema_of(inner[1])}
+        return {"type": "object", "additionalProperties": json_schema(inner[1])}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _object(kind, [field.name for field in dataclasses.fields(kind)])
     if is_typeddict(kind):
@@ -56,7 +56,7 @@ def schema_of(kind: Any) -> Schema:
 
 
 def _object(kind: type, required: list[str]) -> Schema:
-    properties = {name: schema_of(hint) for name, hint in get_type_hints(kind).items()}
+    properties = {name: json_schema(hint) for name, hint in get_type_hints(kind).items()}
     if dataclasses.is_dataclass(kind):
         properties = {name: properties[name] for name in required}
     said = (inspect.getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")

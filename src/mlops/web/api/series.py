@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from mlops.series.pages import Anomaly, ListedSeries, Observation, anomalies, observations, series_page
+from mlops.analytics.observations import Anomaly, ListedSeries, Observation, anomalies, observations, series_page
 from mlops.series.read import ShownSeries, show_series
 from mlops.web.api.answers import answer, document_of, page, pages_of, records
 from mlops.web.api.asked import AsOf, CursorText, Form, Limit, Name, Series, Time, begun, moment
