@@ -28,7 +28,7 @@ def build_app(parts: Parts, default: Target | None, *, lifespan: Lifespan | None
     rest = FastAPI(
         title="mlops", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    access.install(rest)
+    access.answer_denied(rest)
     for router in ROUTERS:
         rest.include_router(router(parts))
     return ScoringApp(
