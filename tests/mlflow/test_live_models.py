@@ -14,11 +14,13 @@ from tests.mlflow.live import answer, asking, files, live_models, register, unti
 
 from mlops.db import Database
 from mlops.errors import ModelNotFound, Refused
-from mlops.serving.online import agreement, watch
+from mlops.serving.online import agreement, loading, watch
 from mlops.serving.online.models import LiveModels
 from mlops.serving.online.scorer import scorer_of
 from mlops.tracking.aliases import ApiReader, QueryReader, alias_reader
+from mlops.tracking.artifacts.example import Example
 from mlops.tracking.bridge.sync import sync
+from mlops.tracking.scoring import ScoringError
 from mlops.tracking.store import Store, open_store
 from mlops.training import promote as promotion
 
@@ -280,13 +282,17 @@ def test_a_server_that_starts_with_a_broken_champion_answers_with_the_version_be
 
 
 def test_a_version_that_fails_on_its_own_example_is_not_served(routes: Database, store: Store, versions, monkeypatch):
-    from mlops.serving.online import loading
-    from mlops.tracking.artifacts.example import Example
-
-    example = Example(b'{"dataframe_split": {"columns": ["load"], "data": [[1]]}}', given=True)
-    monkeypatch.setattr(loading, "example_of", lambda _: example)
-    with live_models(routes, store) as models, pytest.raises(Refused, match="it fails on its own input example"):
+    monkeypatch.setattr(loading, "example_of", lambda _: Example(b"{}", given=True))
+    why = "it fails on its own input example: KeyError: 'weights'"
+    with live_models(routes, store, scorers=lambda _: Broken()) as models, pytest.raises(Refused, match=why):
         models.load(DEMAND)
+
+
+class Broken:
+    """A scorer whose model raises something."""
+
+    def inline(self, *_: object) -> None:
+        raise ScoringError("the model failed", unexpected=KeyError("weights"))
 
 
 # aliases that go -----------------------------------------------------------------------------------------------------

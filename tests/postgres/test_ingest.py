@@ -497,7 +497,7 @@ def test_a_correction_becomes_a_revision_and_the_old_value_can_be_asked(database
     assert old == 2
     assert recorded < before < superseded
     [(series_id,)] = ask(database, "select series_id from analytics.series")
-    assert show_series(database, series_id)["corrections"] == 1
+    assert show_series(database, series_id).corrections == 1
 
 
 def test_every_value_of_a_day_that_was_corrected_again_and_again_can_be_asked(database: Database, write):

@@ -146,7 +146,7 @@ def test_a_level_chooses_series_for_training_and_nothing_else(database: Database
     assert series_names(database, chosen) == {ids["R1"]: "R1"}
     assert set(series_names(database, select(database, "", "daily", {}))) == set(ids.values())
     assert set(list_series(database, level="customer")["series_id"]) == {ids["C1"], ids["C2"]}
-    assert show_series(database, "R1")["level"] == "route"
+    assert show_series(database, "R1").level == "route"
     for ask_for in (list_series, history):
         with pytest.raises(UnknownName, match="unknown level 'rute'; did you mean 'route'"):
             ask_for(database, level="rute")

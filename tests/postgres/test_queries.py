@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import DBAPIError
 
 from mlops.db import Database
-from mlops.db.rows import column_faults
+from mlops.db.engine import column_faults
 from mlops.db.statements import named_blocks, statement
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -35,6 +35,7 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "date": (date,),
     "timestamptz": (datetime,),
+    "timestamp": (datetime,),
     "interval": (timedelta,),
     "bytea": (bytes,),
     "uuid": (UUID,),
@@ -48,6 +49,8 @@ TYPED = (
     "feature_store",
     "monitoring",
     "policy",
+    "series",
+    "serving",
     "simulation",
     "tracking",
     "training",

@@ -89,7 +89,7 @@ def test_history_that_came_in_late_is_dated_to_the_ends_of_its_periods(database:
     send(database, known_at="now")
     assert as_known(database, "2024-02-02") == []
     done = redate(database, "a")
-    assert [(row["observations"], row["corrections"], row["decided_by"], row["reason"]) for row in done] == [
+    assert [(row.observations, row.corrections, row.decided_by, row.reason) for row in done] == [
         (4, 0, "me", "history")
     ]
     assert as_known(database, "2024-02-02") == [10, 11, 12]  # of a, and nothing of b
@@ -102,7 +102,7 @@ def test_a_correction_keeps_the_time_at_which_it_became_known(database: Database
     between = datetime.now(UTC)
     send(database, "a", plus=100)
     [done] = redate(database)
-    assert (done["observations"], done["corrections"]) == (0, 4)
+    assert (done.observations, done.corrections) == (0, 4)
     assert as_known(database, "2024-02-02") == [10, 11, 12]
     assert history(database, as_of=between)["y"].tolist() == [10, 11, 12, 13]
     assert history(database)["y"].tolist() == [110, 111, 112, 113]
@@ -112,7 +112,7 @@ def test_what_counts_as_known_too_early_is_dated_to_now_but_for_what_was_correct
     send(database, "a")
     since = datetime(2024, 2, 1, tzinfo=UTC)
     [done] = redate(database, known_at="now", first=since)
-    assert done["observations"] == 2
+    assert done.observations == 2
     assert as_known(database, "2024-03-01") == [10, 11]
     send(database, "a", plus=1)
     assert redate(database, known_at="now") == []  # each was corrected
@@ -130,7 +130,7 @@ def test_deleted_observations_are_gone_with_their_corrections_and_can_be_sent_ag
     send(database)
     send(database, "a", plus=100)
     done = remove(database, "a")
-    assert [(row["observations"], row["corrections"]) for row in done] == [(4, 4)]
+    assert [(row.observations, row.corrections) for row in done] == [(4, 4)]
     assert list_series(database)["site_id"].tolist() == ["b"]
     assert ask(database, "select count(*) from analytics.time_series_revisions") == [(0,)]
     again = send(database, "a")
@@ -153,7 +153,7 @@ def test_outcomes_follow_their_observations(database: Database, send, action: st
     send(database, "a", known_at="now")
     forecast(database)
     [done] = remove(database) if action == "deleted" else redate(database)
-    assert done["outcomes"] == 4
+    assert done.outcomes == 4
     outcomes = ask(
         database,
         "select outcome, outcome_recorded_at::date::text from analytics.model_prediction_results order by target_at",
@@ -239,7 +239,7 @@ def test_no_outcome_is_taken_from_what_is_deleted_at_the_same_time(database: Dat
         " from analytics.time_series_metrics m where m.series_id = p.series_id and m.observed_at = p.target_at"
     )
     [done] = removed_beside(database, match)
-    assert done["outcomes"] == 4
+    assert done.outcomes == 4
     assert ask(database, "select count(outcome) from analytics.model_prediction_results") == [(0,)]
 
 
@@ -250,7 +250,7 @@ def test_what_is_staged_while_its_series_is_deleted_goes_with_it(database: Datab
         f"insert into analytics.time_series_staging (series_id, observed_at, value) values ({number}, '2024-02-09', 1)"
     )
     [done] = removed_beside(database, staged, "a")
-    assert (done["observations"], orphans(database)) == (5, 0)
+    assert (done.observations, orphans(database)) == (5, 0)
     with pytest.raises(psycopg.errors.CheckViolation, match="there is no such series"):
         ask(database, staged)
 
@@ -282,7 +282,7 @@ def test_what_is_told_is_what_is_done_also_of_what_was_corrected_twice(home, mlo
         send(database, "a", plus=plus)
     _, told, _ = mlops("series", "redate", "--metric-type", "collection_weight", "--known-at", known_at)
     done = redate(database, known_at=known_at)
-    changed = sum(row["observations"] + row["corrections"] for row in done)
+    changed = sum(row.observations + row.corrections for row in done)
     assert f"{changed} of 8 observations " in told
 
 
@@ -296,7 +296,7 @@ def test_a_decision_that_begins_within_an_archived_month_is_refused(database: Da
     )
     with pytest.raises(Refused, match="2024-01"):
         remove(database, first=datetime(2024, 1, 31, tzinfo=UTC))
-    assert remove(database, first=datetime(2024, 2, 1, tzinfo=UTC))[0]["observations"] == 2
+    assert remove(database, first=datetime(2024, 2, 1, tzinfo=UTC))[0].observations == 2
 
 
 def test_the_name_that_is_listed_is_the_one_that_is_taken(database: Database, send):
@@ -305,7 +305,7 @@ def test_the_name_that_is_listed_is_the_one_that_is_taken(database: Database, se
     assert list(listed["name"]) == ["a · C1 · paper", "b · C1 · paper"]
     for row in listed.itertuples():
         assert [one.series_id for one in look_up(database, [row.name])] == [row.series_id]
-        assert show_series(database, row.name)["series_id"] == row.series_id
+        assert show_series(database, row.name).series_id == row.series_id
 
 
 def test_series_are_chosen_by_name_id_metric_type_and_label(database: Database, send):

@@ -28,6 +28,7 @@ from mlops.cli import (
     registry,
     review,
     series,
+    serve,
     simulate,
     training,
 )
@@ -72,6 +73,7 @@ for command in (
     forecasts.what_if,
     recommendations.retrain,
     review.review,
+    serve.serve,
     simulate.simulate,
     db.health,
 ):

@@ -65,7 +65,7 @@ def status(as_json: Json = False) -> None:
     from mlops.db.embedded import server_for
 
     address = settings().database_url
-    document: dict[str, Any]
+    document: dict[str, object]
     if address is None:
         server = server_for(settings().root).status()
         document = {
@@ -151,8 +151,15 @@ def maintain(
         also=[profile],
         progress=lambda step: logs.print(f"[dim]{step}[/]", soft_wrap=True),
     )
-    document: dict[str, Any] = {"dry_run": dry_run, "failed": done.failed, "scored": scored}
-    document |= {"alone": done.alone, "acts": done.acts, "border": done.border, "waiting": done.waiting}
+    document = {
+        "dry_run": dry_run,
+        "failed": done.failed,
+        "scored": scored,
+        "alone": done.alone,
+        "acts": done.acts,
+        "border": done.border,
+        "waiting": done.waiting,
+    }
     emit(document, as_json=as_json, text=lambda: _print_upkeep(done, scored, dry_run=dry_run))
     if done.failed or (done.waiting and not (asks or dry_run)):
         raise typer.Exit(1)

@@ -121,10 +121,13 @@ def list_builds(
 ) -> None:
     """List what was written down, newest first, with the models that were trained on exactly those rows."""
     from mlops.feature_store import offline
+    from mlops.features.definitions import declared
 
     rows = offline.builds(database(), name)
-    if name and not rows:
-        _check_set(name)
+    if name and not rows:  # a set of the definition file, or one that was built
+        known = {*declared().sets, *(build.feature_set for build in offline.builds(database()))}
+        if name not in known:
+            raise UnknownName("feature set", name, known)
 
     def text() -> None:
         shown = table("build", "set", "as of", "from", "to", "series", "rows", "size", "used by")
@@ -286,16 +289,6 @@ def export_feast(
     files = export_feast(database(), folder)
     text = f"wrote {' and '.join(str(path) for path in files)}; go on with `feast --chdir {folder} apply`"
     emit({"files": files}, as_json=as_json, text=lambda: say(text))
-
-
-def _check_set(name: str) -> None:
-    """A set of the definition file, or one that was built."""
-    from mlops.feature_store import offline
-    from mlops.features.definitions import declared
-
-    known = {*declared().sets, *(build.feature_set for build in offline.builds(database()))}
-    if name not in known:
-        raise UnknownName("feature set", name, known)
 
 
 def _materialise(

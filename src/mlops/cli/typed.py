@@ -223,7 +223,7 @@ def metric_type(name: str | None) -> str | None:
     from mlops.cli.context import database
     from mlops.series.metrics import list_metric_types
 
-    known |= {row["name"] for row in list_metric_types(database())}
+    known |= {metric.name for metric in list_metric_types(database())}
     if name not in known:
         raise UnknownName("metric type", name, known, hint=f"another one: {declare_command(name)}")
     return name

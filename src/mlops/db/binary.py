@@ -104,7 +104,9 @@ def _records(columns: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int
     for name, array in columns.items():
         layout.append((f"length of {name}", ">i4"))
         if name not in gone:
-            layout.append((name, _wire(array.dtype) if array.ndim == 1 else _wire_of_arrays(array.shape[1])))
+            # of arrays: dimensions, NULLs, type of the elements, their number, the first one's index; then these
+            arrays = [("about", ">i4", (5,)), ("elements", ELEMENT, array.shape[1:])]
+            layout.append((name, _wire(array.dtype) if array.ndim == 1 else np.dtype(arrays)))
     records = np.empty(len(places), dtype=np.dtype(layout))
     records["fields"] = len(columns)
     for name, array in columns.items():
@@ -119,11 +121,6 @@ def _records(columns: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int
                 records[name]["elements"]["length"] = 8
                 records[name]["elements"]["element"] = array[places]
     return records.tobytes()
-
-
-def _wire_of_arrays(length: int) -> np.dtype[Any]:
-    """Dimensions, NULLs, the elements' type, their number and the first one's index; then the elements."""
-    return np.dtype([("about", ">i4", (5,)), ("elements", ELEMENT, (length,))])
 
 
 def _wire(dtype: np.dtype[Any]) -> str:

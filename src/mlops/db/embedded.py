@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from mlops.errors import DatabaseUnavailable, Refused
@@ -356,10 +356,11 @@ class _OsUser:
                     yield int(process.name), line.rstrip("\0").replace("\0", " ")
 
     def _act(self, command: tuple[str | Path, ...], text: str) -> subprocess.CompletedProcess[str]:
-        who: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.other else {}
         return subprocess.run(  # noqa: S603  programs of ours and of the system; paths travel as arguments
             [os.fspath(part) for part in command],
-            **who,
+            user=self.uid if self.other else None,
+            group=self.gid if self.other else None,
+            extra_groups=[] if self.other else None,
             input=text,
             capture_output=True,
             check=False,

@@ -1,8 +1,10 @@
 """A database and its transactions; every statement is a block of a file in `queries/`."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from io import BytesIO
 from typing import Any, TypeVar, overload
 
@@ -20,11 +22,10 @@ from mlops.db import migrate, session
 from mlops.db.binary import Arrays, encode, encode_records
 from mlops.db.embedded import server_for
 from mlops.db.failures import explained, unreachable
-from mlops.db.rows import as_rows
 from mlops.db.statements import named_blocks, statement
 from mlops.errors import Misused, Refused, quoted
 
-__all__ = ["Database", "Transaction", "open_database"]
+__all__ = ["Database", "Transaction", "as_rows", "column_faults", "open_database"]
 
 NAME = "mlops"
 T = TypeVar("T")
@@ -130,7 +131,7 @@ class Transaction:
         """Wait until no other transaction holds the lock `name`; it is released at the end of this transaction."""
         self._execute("lock", {"name": name})
 
-    def _execute(self, query: str, parameters: dict[str, Any]) -> sa.CursorResult[Any]:
+    def _execute(self, query: str, parameters: Mapping[str, object]) -> sa.CursorResult[Any]:
         prepared = statement(query, archives=self._reads_archives)
         try:
             with _refusals():
@@ -222,6 +223,36 @@ def open_database(settings: Settings, *, checked: bool = True) -> Database:
     if checked:
         database.check()
     return database
+
+
+def as_rows(of: Callable[..., T], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[T]:
+    """Each row as an `of`, a dataclass with a field for each column; TypeError when columns and fields differ."""
+    make = _maker(of, tuple(columns))
+    return [make(row) for row in rows]
+
+
+def column_faults(of: type, columns: Sequence[str]) -> str | None:
+    """How these columns differ from what the dataclass takes; a field with a default may have no column."""
+    if not is_dataclass(of):
+        return f"{of.__name__} is no dataclass"
+    taken = {field.name: field for field in fields(of) if field.init}
+    needed = [name for name, field in taken.items() if field.default is MISSING and field.default_factory is MISSING]
+    faults = {
+        "gives it twice": sorted({name for name in columns if columns.count(name) > 1}),
+        f"gives what {of.__name__} does not have": [name for name in columns if name not in taken],
+        f"does not give what {of.__name__} needs": [name for name in needed if name not in columns],
+    }
+    return "; ".join(f"{fault}: {', '.join(names)}" for fault, names in faults.items() if names) or None
+
+
+@cache
+def _maker(of: Callable[..., T], columns: tuple[str, ...]) -> Callable[[Sequence[Any]], T]:
+    assert isinstance(of, type)
+    if fault := column_faults(of, columns):
+        raise TypeError(f"the query {fault}")
+    if columns == tuple(field.name for field in fields(of) if field.init and not field.kw_only):
+        return lambda row: of(*row)
+    return lambda row: of(**dict(zip(columns, row, strict=True)))
 
 
 def _embedded(settings: Settings) -> Database:

@@ -51,6 +51,6 @@ class Reviewed:
 def reviewed(changes: Iterable[AlertChange]) -> Reviewed:
     """What a review has changed."""
     alerts = [
-        (one.change, Alert(one.alert_id, one.kind, one.subject, one.severity, one.message, one.todo)) for one in changes
+        (row.change, Alert(row.alert_id, row.kind, row.subject, row.severity, row.message, row.todo)) for row in changes
     ]
     return Reviewed(*(tuple(alert for change, alert in alerts if change == which) for which in ("opened", "resolved")))

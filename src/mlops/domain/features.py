@@ -1,9 +1,9 @@
 """Which series, and what a feature of them means."""
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
-from mlops.domain.canonical import canonical_json, sha256
+from mlops.domain.canonical import JsonObject, canonical_json, sha256
 
 __all__ = [
     "FeatureDefinition",
@@ -105,7 +105,7 @@ class FeatureDefinition:
     def of(cls, document: FeatureDocument) -> "FeatureDefinition":
         """The definition of a document as it is recorded."""
         names = {field.name for field in fields(cls)}
-        known: dict[str, Any] = {name: value for name, value in document.items() if name in names}
+        known: JsonObject = {name: value for name, value in document.items() if name in names}
         return cls(**known | {"source_metric_types": tuple(document["source_metric_types"])})
 
     @property

@@ -27,10 +27,10 @@ def version_of(uri: str) -> ModelUri | None:
     >>> version_of("models:/demand/3")
     ModelUri(name='demand', alias=None, version=3)
     """
-    found = WHOLE.fullmatch(uri)
-    if found is None or not found["scheme"] or not (found["alias"] or found["version"]):
+    match = WHOLE.fullmatch(uri)
+    if match is None or not match["scheme"] or not (match["alias"] or match["version"]):
         return None
-    return _of(found)
+    return _of(match)
 
 
 def model_of(text: str) -> ModelUri | None:
@@ -39,8 +39,8 @@ def model_of(text: str) -> ModelUri | None:
     >>> model_of("demand@champion")
     ModelUri(name='demand', alias='champion', version=None)
     """
-    found = WHOLE.fullmatch(text)
-    return None if found is None else _of(found)
+    match = WHOLE.fullmatch(text)
+    return None if match is None else _of(match)
 
 
 def uri_of(name: str, version: int | str) -> str:

@@ -90,13 +90,13 @@ def scores(forecasts: Table, by: str | Sequence[str] | None = None, *, target_co
     grouped = terms.groupby([known[name] for name in keys] or [pd.Series(0, index=known.index)], observed=True)
     total, mean = grouped.sum(), grouped.mean()
     size = total["size"].where(total["size"] > 0)
-    found = pd.DataFrame({"n": grouped.size(), "mae": mean["error"], "rmse": np.sqrt(mean["squared"])})
-    found["wape"], found["bias"], found["mase"] = total["error"] / size, total["signed"] / size, mean["scaled"]
-    found["rmsse"] = np.sqrt(mean["scaled_rms"]) if "scaled_rms" in mean else np.nan
+    measures = pd.DataFrame({"n": grouped.size(), "mae": mean["error"], "rmse": np.sqrt(mean["squared"])})
+    measures["wape"], measures["bias"], measures["mase"] = total["error"] / size, total["signed"] / size, mean["scaled"]
+    measures["rmsse"] = np.sqrt(mean["scaled_rms"]) if "scaled_rms" in mean else np.nan
     for level in levels:
-        found[f"pinball_{level}"] = total[f"pinball_{level}"] / size
-        found[f"coverage_{level}"], found[f"width_{level}"] = mean[f"inside_{level}"], mean[f"width_{level}"]
-    return found.rename_axis(keys).reset_index() if keys else found.reset_index(drop=True)
+        measures[f"pinball_{level}"] = total[f"pinball_{level}"] / size
+        measures[f"coverage_{level}"], measures[f"width_{level}"] = mean[f"inside_{level}"], mean[f"width_{level}"]
+    return measures.rename_axis(keys).reset_index() if keys else measures.reset_index(drop=True)
 
 
 def scales(panels: Panels) -> pd.DataFrame:
@@ -124,15 +124,15 @@ def accuracy_table(judged: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame
     terms = _terms(known, LEVELS).groupby(keys, sort=True, observed=True)
     total, mean = terms.sum(), terms.mean()
     size = total["size"].where(total["size"] > 0)
-    found = pd.DataFrame({"n": terms.size(), "wape": total["error"] / size, "bias": total["signed"] / size})
-    found.insert(2, "accuracy", 1 - found["wape"])
-    found["mase"] = mean["scaled"]
+    accuracies = pd.DataFrame({"n": terms.size(), "wape": total["error"] / size, "bias": total["signed"] / size})
+    accuracies.insert(2, "accuracy", 1 - accuracies["wape"])
+    accuracies["mase"] = mean["scaled"]
     for level in LEVELS:
-        found[f"pinball_{level}"], found[f"coverage_{level}"] = (
+        accuracies[f"pinball_{level}"], accuracies[f"coverage_{level}"] = (
             total[f"pinball_{level}"] / size,
             mean[f"inside_{level}"],
         )
-    return found.rename_axis(list(by)).reset_index() if by else found.reset_index(drop=True)
+    return accuracies.rename_axis(list(by)).reset_index() if by else accuracies.reset_index(drop=True)
 
 
 def by_level(judged: pd.DataFrame, segments: Sequence[str], *, cycle: int, words: tuple[str, str]) -> pd.DataFrame:

@@ -175,14 +175,14 @@ def origins(series: Panels | Table, count: int, *, every: int, horizon: int) -> 
 def accuracy_of(forecasts: pd.DataFrame) -> dict[str, float]:
     """Accuracy of forecasts with outcomes: wape, bias, accuracy (1 - wape), pinball and coverage per level, mase."""
     y, y_hat = forecasts["y"], forecasts["y_hat"]
-    found = {"wape": wape(y, y_hat), "bias": bias(y, y_hat), "accuracy": 1 - wape(y, y_hat)}
+    measures = {"wape": wape(y, y_hat), "bias": bias(y, y_hat), "accuracy": 1 - wape(y, y_hat)}
     for level in LEVELS:
         lo, hi = forecasts[f"lo_{level}"], forecasts[f"hi_{level}"]
-        found[f"pinball_{level}"] = interval_pinball(y, lo, hi, level)
-        found[f"coverage_{level}"] = coverage(y, lo, hi)
+        measures[f"pinball_{level}"] = interval_pinball(y, lo, hi, level)
+        measures[f"coverage_{level}"] = coverage(y, lo, hi)
     if "scale" in forecasts:
-        found["mase"] = float(((y - y_hat).abs() / forecasts["scale"].where(forecasts["scale"] > 0)).mean())
-    return found
+        measures["mase"] = float(((y - y_hat).abs() / forecasts["scale"].where(forecasts["scale"] > 0)).mean())
+    return measures
 
 
 def mean_before(frame: pd.DataFrame, forecasts: pd.DataFrame) -> Floats:
@@ -196,8 +196,8 @@ def mean_before(frame: pd.DataFrame, forecasts: pd.DataFrame) -> Floats:
     known = known.sort_values("ds", kind="stable")
     asked = forecasts[["series_id", "cutoff"]].reset_index(drop=True)
     asked = asked.assign(cutoff=asked["cutoff"].astype(known["ds"].dtype)).sort_values("cutoff", kind="stable")
-    found = pd.merge_asof(asked.reset_index(), known, left_on="cutoff", right_on="ds", by="series_id")
-    return np.asarray(found.set_index("index")["mean"].reindex(range(len(asked))), dtype=float)
+    means = pd.merge_asof(asked.reset_index(), known, left_on="cutoff", right_on="ds", by="series_id")
+    return np.asarray(means.set_index("index")["mean"].reindex(range(len(asked))), dtype=float)
 
 
 def freshest(forecasts: pd.DataFrame) -> pd.DataFrame:

@@ -188,7 +188,7 @@ def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[st
     if isinstance(models, str | Forecaster | pd.DataFrame):
         models = [models]
     given = list(models.items()) if isinstance(models, Mapping) else [("", one) for one in models]
-    found: dict[str, str | Forecaster | pd.DataFrame] = {}
+    named: dict[str, str | Forecaster | pd.DataFrame] = {}
     for name, one in given:
         several: dict[str, str | Forecaster | pd.DataFrame]
         if isinstance(one, type):
@@ -200,13 +200,13 @@ def _named(models: Mapping[str, Given] | Sequence[Given], form: Form) -> dict[st
             several = {name or one: one}
         else:
             several = {**_foreign(name, one, form)}
-        twice = set(several) & set(found)
+        twice = set(several) & set(named)
         if twice:
             raise BadInput(f"two models are called {min(twice)!r}; pass a mapping from names to models")
-        found |= several
-    if len(found) < 2:
-        raise BadInput(f"{len(found)} model{'s are' if not found else ' is'} no comparison; pass two or more")
-    return found
+        named |= several
+    if len(named) < 2:
+        raise BadInput(f"{len(named)} model{'s are' if not named else ' is'} no comparison; pass two or more")
+    return named
 
 
 def _foreign(name: str, given: Table, form: Form) -> dict[str, pd.DataFrame]:
@@ -333,15 +333,15 @@ def _pair(
 ) -> dict[str, Any]:
     """Errors from one cutoff go together, so cutoffs are drawn, and those whose forecasts overlap as a block."""
     apart = np.asarray(error[model] - error[against], dtype=float)
-    found = paired.ratio_of_sums(apart, np.asarray(size, dtype=float), confidence, length=length)
-    verdict = "errs less" if found.high < 0 else "errs more" if found.low > 0 else "may be chance"
-    verdict = "too few cutoffs" if np.isinf(found.high) else verdict
+    ratio = paired.ratio_of_sums(apart, np.asarray(size, dtype=float), confidence, length=length)
+    verdict = "errs less" if ratio.high < 0 else "errs more" if ratio.low > 0 else "may be chance"
+    verdict = "too few cutoffs" if np.isinf(ratio.high) else verdict
     return {
         "model": model,
         "against": against,
-        "difference": found.value,
-        "low": found.low,
-        "high": found.high,
+        "difference": ratio.value,
+        "low": ratio.low,
+        "high": ratio.high,
         "verdict": verdict,
     }
 

@@ -70,7 +70,7 @@ class Built:
     @property
     def series(self) -> tuple[int, ...]:
         """The ids of the series that have rows."""
-        return tuple(int(one) for one in self.frame["series_id"].unique())
+        return tuple(int(series_id) for series_id in self.frame["series_id"].unique())
 
     def lineage_fields(self) -> DataLineage:
         """What the lineage of a model that is trained on the frame says of its data.
@@ -124,8 +124,8 @@ def rows(
         raise BadInput(
             f"the window ends ({end:%Y-%m-%d %H:%M} UTC) before it begins ({start:%Y-%m-%d %H:%M}); swap them"
         )
-    found = read_sources(database, feature_set, as_of, start=start, series=series)
-    return framed(found.ids, found.grid, found.labelled(start, end), feature_set)
+    sources = read_sources(database, feature_set, as_of, start=start, series=series)
+    return framed(sources.ids, sources.grid, sources.labelled(start, end), feature_set)
 
 
 def why_no_rows(selection: Selection, as_of: datetime) -> NothingToDo:
@@ -192,7 +192,7 @@ def _values(
     origin = np.clip(number(cutoff) - first, -1, len(panel.index) - 1)
     steps = number(ds) - number(cutoff)
     inputs = PanelInputs(panel, calendar, int(max(steps)), target=asked.selection.metric_type)
-    columns = [column_of(one) for one in asked.features]
+    columns = [column_of(definition) for definition in asked.features]
     inputs.smooth(columns, np.unique(origin))
     table, series = np.full((len(ds), len(columns)), np.nan), panel.ids.get_indexer(pd.Index(ids))
     for step in np.unique(steps):

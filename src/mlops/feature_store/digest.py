@@ -156,10 +156,10 @@ def _texts(column: pd.Series) -> list[Words]:
 def _told(value: object, column: str) -> str:
     """Type and text of a value of an object column."""
     if isinstance(value, set | frozenset):  # the order of its values is another in every process
-        return f"{type(value).__name__}({','.join(sorted(_told(one, column) for one in value))})"
+        return f"{type(value).__name__}({','.join(sorted(_told(entry, column) for entry in value))})"
     if isinstance(value, dict | list | tuple):
         inner = value.items() if isinstance(value, dict) else value
-        return f"{type(value).__name__}({','.join(_told(one, column) for one in inner)})"
+        return f"{type(value).__name__}({','.join(_told(entry, column) for entry in inner)})"
     if value is not None and type(value).__repr__ is object.__repr__:
         raise BadInput(f"column {column!r} holds a {type(value).__name__}, whose text is another in every process")
     return f"{type(value).__name__}:{value!r}"
@@ -188,9 +188,9 @@ def _distinct(keys: list[Words], order: Ints, *, ascending: bool = False) -> boo
     equal = np.ones(max(len(order) - 1, 0), dtype=bool)
     above = ~equal
     for words in keys:
-        found = words[order]
-        above |= equal & (found[1:] > found[:-1])
-        equal &= found[1:] == found[:-1]
+        ordered = words[order]
+        above |= equal & (ordered[1:] > ordered[:-1])
+        equal &= ordered[1:] == ordered[:-1]
     return bool(above.all()) if ascending else not equal.any()
 
 

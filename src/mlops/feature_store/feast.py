@@ -106,14 +106,14 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
 
 def _settings(database_url: str) -> str:
     """Feast's settings; a password is never written down, Feast takes it from the environment."""
-    found = urlsplit(database_url)
-    named = {key: values[0] for key, values in parse_qs(found.query).items()}
+    address = urlsplit(database_url)
+    named = {key: values[0] for key, values in parse_qs(address.query).items()}
     lines = {
-        "host": unquote(found.hostname or named.get("host", "localhost")),
-        "port": found.port or int(named.get("port", 5432)),
-        "database": unquote(found.path.lstrip("/")),
+        "host": unquote(address.hostname or named.get("host", "localhost")),
+        "port": address.port or int(named.get("port", 5432)),
+        "database": unquote(address.path.lstrip("/")),
         "db_schema": "analytics",
-        "user": unquote(found.username or named.get("user", "postgres")),
+        "user": unquote(address.username or named.get("user", "postgres")),
         "password": f"${{{PASSWORD}}}",
     }
     store = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
@@ -126,7 +126,7 @@ def _settings(database_url: str) -> str:
 
 
 def _definitions(sets: Sequence[BuiltSet], services: Sequence[Service]) -> str:
-    types = sorted({"Int64", *(TYPES[one.dtype] for each in sets for one in each.definitions)})
+    types = sorted({"Int64", *(TYPES[definition.dtype] for each in sets for definition in each.definitions)})
     head = f'''"""Feature sets of mlops for Feast.
 
 {MARK}
@@ -147,7 +147,7 @@ series = Entity(
 '''
     parts = [_view(one) for one in sorted(sets, key=lambda one: one.name)]
     ordered = sorted(services, key=lambda one: (one.model, one.version))
-    return head + "".join(parts) + "".join(_service(one) for one in ordered)
+    return head + "".join(parts) + "".join(_service(service) for service in ordered)
 
 
 def _view(one: BuiltSet) -> str:

@@ -149,7 +149,8 @@ class Impact:
         subject = self.name if self.version is None else f"{self.name}@{self.version}"
         if not self.uses:
             return f"no live model version uses {subject}{self._sets}"
-        versions = _listed(self.uses)
+        others = len(self.uses) - 1
+        versions = self.uses[0].label + (f" and {others} other {_plural('version', others)}" if others else "")
         if not self.forecasts:
             came = f"no forecast of the last {self.days} days came from {'it' if len(self.uses) == 1 else 'them'}"
         else:
@@ -204,7 +205,9 @@ def impact(
         forecasts=forecasts[None].forecasts,
         series=forecasts[None].series,
         declared_sets=tuple(
-            one.name for one in known.sets.values() if digests & {each.sha256 for each in one.features}
+            feature_set.name
+            for feature_set in known.sets.values()
+            if digests & {each.sha256 for each in feature_set.features}
         ),
         built_sets=built,
         recommendations=recommendations,
@@ -248,12 +251,6 @@ def _digests(transaction: Transaction, name: str, version: int | None) -> set[st
     if version is not None and version not in versions:
         raise UnknownName(f"version of feature {name!r}", version, map(str, versions), stored=True)
     return set(versions.values()) if version is None else {versions[version]}
-
-
-def _listed(uses: Sequence[Use]) -> str:
-    """The first use by name, and how many others there are."""
-    others = len(uses) - 1
-    return uses[0].label + (f" and {others} other {_plural('version', others)}" if others else "")
 
 
 def _plural(word: str, many: int) -> str:

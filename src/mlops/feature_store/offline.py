@@ -19,7 +19,7 @@ from mlops.domain.features import (
     Selection,
     SelectionDocument,
 )
-from mlops.domain.granularity import GRANULARITIES, Granularity
+from mlops.domain.granularity import GRANULARITIES
 from mlops.errors import Misused, NothingToDo, Refused, UnknownName
 from mlops.feature_store.build import Built, rows, why_no_rows
 from mlops.feature_store.digest import Fingerprint, fingerprint
@@ -125,8 +125,13 @@ def materialise(
     for a time that has not come, because more may be recorded until then.
     """
     checked_set(feature_set)
-    request = _Request(feature_set, _past(database, as_of), start, end)
     with database.transaction() as transaction:
+        now: datetime = transaction.value("now")
+        if as_of is not None and as_of > now:
+            raise Misused(
+                f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before"
+            )
+        request = _Request(feature_set, as_of or now, start, end)
         there = transaction.one("feature_build_by_digest", of=FeatureBuild, build_sha256=request.key)
     if there is not None:
         return Materialised(there, written=False)
@@ -161,7 +166,9 @@ def read_build(
             as_of=as_of,
             start=start or datetime.min.replace(tzinfo=UTC),
             end=end or datetime.max.replace(tzinfo=UTC),
-            digests=None if isinstance(feature_set, str) else [one.sha256 for one in feature_set.features],
+            digests=None
+            if isinstance(feature_set, str)
+            else [definition.sha256 for definition in feature_set.features],
         )
         if build is None:
             at = f" --as-of {as_of.astimezone(UTC).isoformat()}" if as_of else ""
@@ -205,14 +212,6 @@ def keep_builds(database: Database, feature_set: str, newest: int) -> Kept:
     return Kept(dropped, spared)
 
 
-def _past(database: Database, as_of: datetime | None) -> datetime:
-    with database.transaction() as transaction:
-        now: datetime = transaction.value("now")
-    if as_of is not None and as_of > now:
-        raise Misused(f"as_of {as_of:%Y-%m-%d %H:%M} UTC has not come yet; build as of {now:%Y-%m-%d %H:%M} or before")
-    return as_of or now
-
-
 @dataclass(frozen=True)
 class _Request:
     feature_set: FeatureSet
@@ -226,7 +225,7 @@ class _Request:
         whole = {
             "feature_set": self.feature_set.name,
             "label": self.feature_set.label,
-            "features": [[one.name, one.sha256] for one in self.feature_set.features],
+            "features": [[definition.name, definition.sha256] for definition in self.feature_set.features],
             "selection": self.feature_set.selection.document,
             "as_of": self.as_of.astimezone(UTC).isoformat(),
             "window": [None if time is None else time.astimezone(UTC).isoformat() for time in (self.start, self.end)],
@@ -263,7 +262,8 @@ def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.Da
     selection = request.feature_set.selection
     with database.transaction() as transaction:
         ids = [place.series_id for place in series_of(transaction, selection)]
-    written, size = 0, _together(GRANULARITIES[selection.granularity])
+    steps = max(YEARS * GRANULARITIES[selection.granularity].per_year, FEWEST)
+    written, size = 0, max(int(ROWS / steps), 1)
     for begin in range(0, len(ids), size):
         some = ids[begin : begin + size]
         frame = rows(database, request.feature_set, request.as_of, start=request.start, end=request.end, series=some)
@@ -271,11 +271,6 @@ def _frames(database: Database, request: _Request, tell: Tell) -> Iterator[pd.Da
             yield frame
         written += len(frame)
         tell(written, begin + len(some), len(ids))
-
-
-def _together(granularity: Granularity) -> int:
-    """How many series are built and written together."""
-    return max(int(ROWS / max(YEARS * granularity.per_year, FEWEST)), 1)
 
 
 @dataclass(frozen=True)
@@ -288,7 +283,7 @@ class _Part:
 
 
 def _record(request: _Request, features: Mapping[str, RecordedFeature], parts: Sequence[_Part]) -> dict[str, object]:
-    whole = Fingerprint(parts[0].fingerprint.columns, pd.concat([one.fingerprint.parts for one in parts]))
+    whole = Fingerprint(parts[0].fingerprint.columns, pd.concat([part.fingerprint.parts for part in parts]))
     return {
         "build_sha256": request.key,
         "feature_set": request.feature_set.name,
@@ -300,8 +295,8 @@ def _record(request: _Request, features: Mapping[str, RecordedFeature], parts: S
         "window_end": request.end,
         "rows": whole.rows,
         "series": whole.parts["series_id"].nunique(),
-        "first_at": aware_utc(min(one.first for one in parts)),
-        "last_at": aware_utc(max(one.last for one in parts)),
+        "first_at": aware_utc(min(part.first for part in parts)),
+        "last_at": aware_utc(max(part.last for part in parts)),
         "content_sha256": whole.sha256,
     }
 
@@ -329,7 +324,7 @@ def _read(transaction: Transaction, build: FeatureBuild, start: datetime | None,
         1, "ds", np.concatenate([elements(row.ds, "datetime64[us]") for row in stored]).astype("datetime64[ns]")
     )
     frame.insert(2, "y", np.concatenate([elements(row.y, "float64") for row in stored]))
-    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
+    narrow = {definition.name: definition.dtype for definition in feature_set.features if definition.dtype != "float64"}
     features: dict[str, RecordedFeature] = {
         named["name"]: {"version": named["version"], "definition_sha256": named["definition_sha256"]}
         for named in build.features
@@ -340,7 +335,7 @@ def _read(transaction: Transaction, build: FeatureBuild, start: datetime | None,
 
 def _feature_set(transaction: Transaction, build: FeatureBuild) -> FeatureSet:
     """The set as it was declared when it was built, out of the recorded definitions."""
-    names = {one["definition_sha256"]: one["name"] for one in build.features}
+    names = {named["definition_sha256"]: named["name"] for named in build.features}
     recorded = transaction.rows("feature_definitions", of=DefinitionRow, digests=list(names))
     definitions = {row.name: FeatureDefinition.of(row.definition) for row in recorded}
     return FeatureSet(

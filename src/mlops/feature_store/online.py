@@ -128,7 +128,7 @@ def latest_features(
     frame = _frame(served)
     frame.insert(3, "age", naive_utc(now or datetime.now(UTC)) - frame["observed_at"])
     if not isinstance(feature_set, str):
-        frame = frame.astype({one.name: one.dtype for one in feature_set.features})
+        frame = frame.astype({definition.name: definition.dtype for definition in feature_set.features})
     if oldest is not None:
         _fresh(frame, series, oldest, name)
     return frame
@@ -161,7 +161,7 @@ def _alike(newest: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def _next(database: Database, feature_set: FeatureSet, as_of: datetime, newest: pd.DataFrame) -> pd.DataFrame:
     start = aware_utc(newest["observed_at"].min())
-    ids = [int(one) for one in newest["series_id"]]
+    ids = [int(series_id) for series_id in newest["series_id"]]
     sources = read_sources(database, feature_set, as_of, start=start, series=ids)
     observed = newest["observed_at"].to_numpy("datetime64[ns]")
     granularity, place = sources.grid.granularity, np.searchsorted(sources.ids, newest["series_id"])
@@ -198,7 +198,7 @@ def _frame(served: _Served) -> pd.DataFrame:
 
 
 def _same(feature_set: FeatureSet, definitions: Sequence[NamedFeature]) -> None:
-    wanted = [(one.name, one.sha256) for one in feature_set.features]
+    wanted = [(definition.name, definition.sha256) for definition in feature_set.features]
     stored = [(named["name"], named["definition_sha256"]) for named in definitions]
     if wanted != stored:
         other = {name for name, _ in {*wanted, *stored} if dict(wanted).get(name) != dict(stored).get(name)}
@@ -211,9 +211,12 @@ def _same(feature_set: FeatureSet, definitions: Sequence[NamedFeature]) -> None:
 
 def _fresh(frame: pd.DataFrame, series: Sequence[int], oldest: timedelta, name: str) -> None:
     age = dict(zip(frame["series_id"], frame["age"], strict=True))
-    stale = [one for one in series if one not in age or age[one] > oldest]
+    stale = [series_id for series_id in series if series_id not in age or age[series_id] > oldest]
     if stale:
-        told = [f"{one} ({f'{age[one]} old' if one in age else 'no values'})" for one in stale[:SHOWN]]
+        told = [
+            f"{series_id} ({f'{age[series_id]} old' if series_id in age else 'no values'})"
+            for series_id in stale[:SHOWN]
+        ]
         more = f" and {len(stale) - SHOWN} more" if len(stale) > SHOWN else ""
         raise Refused(
             f"online values of {name!r} are older than {oldest} for series {', '.join(told)}{more};"

@@ -57,8 +57,10 @@ def feature_profiles(
     kept = edges or {}
     with np.errstate(over="ignore", invalid="ignore"):  # the largest floats overflow; what is not finite becomes None
         return [
-            _Subject(rows[one.granularity], one, metric_types, earlier).profile(window, as_of, kept.get(one.name, ()))
-            for one in definitions
+            _Subject(rows[definition.granularity], definition, metric_types, earlier).profile(
+                window, as_of, kept.get(definition.name, ())
+            )
+            for definition in definitions
         ]
 
 
@@ -133,7 +135,7 @@ class _Subject:
             std=_number(finite.std()) if len(finite) else None,
             min=_number(finite[0]) if len(finite) else None,
             max=_number(finite[-1]) if len(finite) else None,
-            quantiles={f"{of:g}": float(found) for of, found in zip(QUANTILES, quantiles, strict=False)},
+            quantiles={f"{of:g}": float(quantile) for of, quantile in zip(QUANTILES, quantiles, strict=False)},
             edges=kept,
             counts=histogram(values, kept),
         )

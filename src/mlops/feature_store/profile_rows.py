@@ -88,7 +88,8 @@ class Rows:
         present = ~np.asarray(pd.isna(given))
         kind = _kind(definition.dtype)
         if kind is None:
-            return FeatureValues(given, nothing, present, present & _texts(given), numeric=False)
+            texts = np.fromiter((isinstance(value, str) for value in given), dtype=bool, count=len(given))
+            return FeatureValues(given, nothing, present, present & texts, numeric=False)
         values = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         return FeatureValues(given, values, present, present & _fits(values, kind), numeric=True)
 
@@ -201,8 +202,8 @@ class Rows:
     def _a_season_apart(self) -> tuple[Ints, Ints]:
         """The places of rows and of those a season before them."""
         before = np.searchsorted(self._keys, self._keys - self.granularity.season)
-        found = np.flatnonzero(self._keys[before] == self._keys - self.granularity.season)
-        return found, before[found]
+        later = np.flatnonzero(self._keys[before] == self._keys - self.granularity.season)
+        return later, before[later]
 
 
 def share_of(part: float, whole: float) -> float | None:
@@ -245,7 +246,3 @@ def _fits(values: Floats, kind: "np.dtype[Any]") -> Bools:
         return np.asarray(np.isinf(values) | (np.abs(values) <= np.finfo(kind).max))
     low, high = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
     return np.asarray((values >= low) & (values <= high) & (values == np.floor(values)))
-
-
-def _texts(given: npt.NDArray[Any]) -> Bools:
-    return np.fromiter((isinstance(value, str) for value in given), dtype=bool, count=len(given))

@@ -111,7 +111,7 @@ def keep_profiles(database: Database, profiles: Sequence[Profiled]) -> int:
     with database.transaction() as transaction:
         transaction.lock("feature profiles")
         ids = {row.name: row.feature_id for row in _recorded(transaction, {p.name: p.version for p in profiles})}
-        document = {"profiles": [_row(ids[one.name], one.profile) for one in profiles]}
+        document = {"profiles": [_row(ids[profiled.name], profiled.profile) for profiled in profiles]}
         written = transaction.run("add_feature_profiles", document=document)
         transaction.run("set_newest_feature_profiles", feature_ids=list(ids.values()))
         transaction.run("set_feature_importance")
@@ -142,7 +142,7 @@ def request_for(database: Database, known: Declared, name: str) -> ProfileReques
 def _of_declared(database: Database, known: Declared, name: str) -> ProfileRequest:
     """A feature for the series of the first set that has it, else of what it is computed from."""
     definition = known.features[name]
-    selections = [one.selection for one in known.sets.values() if name in one.names]
+    selections = [feature_set.selection for feature_set in known.sets.values() if name in feature_set.names]
     if selections:
         return ProfileRequest(UNNAMED, selections[0], (definition,), {})
     with database.transaction() as transaction:
@@ -179,15 +179,17 @@ def _values(
     The window is held against the history, which also shows the pattern in time.
     """
     start = window.start - timedelta(days=GRANULARITIES[asked.selection.granularity].profile_days)
-    computed = tuple(formerly(one, asked.country) for one in asked.definitions)
+    computed = tuple(formerly(definition, asked.country) for definition in asked.definitions)
     feature_set = FeatureSet(asked.name, asked.selection, computed)
     frame = rows(database, feature_set, as_of, start=start, end=window.end)
     if frame.empty:  # series that have all ended before: all there are, to show since when
         frame = rows(database, feature_set, as_of, end=window.end)
     if frame.empty:
         raise why_no_rows(asked.selection, as_of)
-    new = register_features(database, [one for one in asked.definitions if one.name not in asked.versions])
-    return frame.drop(columns="y"), {**asked.versions, **{name: one["version"] for name, one in new.items()}}
+    new = register_features(
+        database, [definition for definition in asked.definitions if definition.name not in asked.versions]
+    )
+    return frame.drop(columns="y"), {**asked.versions, **{name: recorded["version"] for name, recorded in new.items()}}
 
 
 def _earlier(database: Database, asked: ProfileRequest, window: Window, as_of: datetime) -> pd.DataFrame | None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +29,11 @@ class SeriesPlace:
     series_id: int
     time_zone: str
     labels: JsonObject
+
+    def label(self, key: str) -> str | None:
+        """A label as text."""
+        value = self.labels.get(key)
+        return None if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def read_sources(
 ) -> Sources:
     """Everything that rows from `start` on look at; with a window without an end, everything there is."""
     selection, granularity = feature_set.selection, GRANULARITIES[feature_set.selection.granularity]
-    asked = [column_of(one) for one in feature_set.features]
+    asked = [column_of(definition) for definition in feature_set.features]
     label: Column = parse_transformation(feature_set.label), Source(selection.metric_type)
     since = None if start is None else _since(start, granularity, [*asked, label])
     with database.transaction() as transaction:
@@ -93,7 +97,7 @@ def read_sources(
 
         own, anchors = _long(known(ids.tolist()), ids, granularity)
         observed = {Source(selection.metric_type): own}
-        for source in sorted({one for column in asked for one in sources_in(*column)} - set(observed), key=str):
+        for source in sorted({source for column in asked for source in sources_in(*column)} - set(observed), key=str):
             links = transaction.rows(
                 "feature_sources",
                 of=_Link,
@@ -103,9 +107,8 @@ def read_sources(
             )
             histories = known({link.source_id for link in links})
             observed[source] = _linked(histories, links, ids, granularity, anchors, source.across)
-    texts = [place.labels for place in places]
     clocks = [Clock(int(anchor), place.time_zone) for anchor, place in zip(anchors, places, strict=True)]
-    grid = FeatureGrid(granularity, clocks, observed, lambda key: [_text(one.get(key)) for one in texts])
+    grid = FeatureGrid(granularity, clocks, observed, lambda key: [place.label(key) for place in places])
     return Sources(ids, own, grid)
 
 
@@ -121,7 +124,7 @@ def with_sources(
         columns = sources_of(feature_set)
         if frame.empty or set(columns) <= set(frame.columns):
             continue
-        series = sorted(int(one) for one in frame["series_id"].unique())
+        series = sorted(int(series_id) for series_id in frame["series_id"].unique())
         sources = read_sources(database, feature_set, as_of, series=series)
         for source, values in sources.grid.observed.items():
             if source.column in columns and source.column not in frame.columns:
@@ -159,10 +162,10 @@ def _column(sources: Sources, source: Source, values: SourceValues, like: pd.Dat
 
 def _since(start: datetime, granularity: Granularity, asked: Sequence[Column]) -> datetime | None:
     back = [reach(transformation) for transformation, _ in asked]
-    if any(one is None for one in back):
+    if any(steps is None for steps in back):
         return None
     more = granularity.anchors > 1  # the step of a series may begin before the usual one
-    first = step_of(np.array([_utc(start)]), granularity) - max(one or 0 for one in back) - more
+    first = step_of(np.array([_utc(start)]), granularity) - max(steps or 0 for steps in back) - more
     return pd.Timestamp(time_of(first, granularity)[0], tz="UTC").to_pydatetime()
 
 
@@ -171,7 +174,7 @@ def _long(histories: Sequence[_History], ids: Ints, granularity: Granularity) ->
     ds = [elements(history.ds, "datetime64[us]").astype("datetime64[ns]") for history in histories]
     y = [elements(history.y, "float64") for history in histories]
     place = np.searchsorted(ids, [history.series_id for history in histories])
-    row = np.repeat(place, [len(one) for one in ds]).astype(np.int64)
+    row = np.repeat(place, [len(times) for times in ds]).astype(np.int64)
     times = np.concatenate(ds) if ds else np.array([], dtype="datetime64[ns]")
     values = np.concatenate(y) if y else np.array([])
     anchors = anchors_of(times, row, len(ids), granularity)
@@ -225,10 +228,6 @@ def _together(rows: SourceValues, across: str) -> SourceValues:
 
 
 _JOINED = {"sum": np.add, "mean": np.add, "min": np.minimum, "max": np.maximum}
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _utc(time: datetime) -> np.datetime64:

@@ -87,7 +87,9 @@ def register_features(database: Database, definitions: Sequence[FeatureDefinitio
     """
     with database.transaction() as transaction:
         known = set(transaction.values("metric_types"))
-        for metric_type in sorted({one for each in definitions for one in each.source_metric_types} - known):
+        for metric_type in sorted(
+            {metric_type for each in definitions for metric_type in each.source_metric_types} - known
+        ):
             raise UnknownName("metric type", metric_type, known)
         recorded = _recorded(transaction, definitions)
         if len(recorded) < len(definitions):
@@ -116,7 +118,7 @@ def watched_of(
     if not lineage or "selection" not in lineage:
         return ()
     selection, recipe = Selection(**lineage["selection"]), lineage.get("recipe") or {}
-    digests = {name: one["definition_sha256"] for name, one in lineage["features"].items() if name in names}
+    digests = {name: recorded["definition_sha256"] for name, recorded in lineage["features"].items() if name in names}
     with database.transaction() as transaction:
         rows = transaction.rows("feature_definitions", of=DefinitionRow, digests=list(digests.values()))
         recorded = set(transaction.values("list_features"))

@@ -43,7 +43,10 @@ class Cells:
     ) -> Floats:
         """What `finish` makes of each window of `window` steps, `stride` apart; the windows' ends are the columns."""
         parts = [
-            np.broadcast_to(finish(*fold(begin(part), window, merge, stride)), part._windows(window, stride))
+            np.broadcast_to(
+                finish(*fold(begin(part), window, merge, stride)),
+                (len(part.values), part.values.shape[1] - (window - 1) * stride),
+            )
             for part in self._parts(1 + (window - 1) * stride)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
@@ -90,9 +93,6 @@ class Cells:
         if first == 0 or self.values.shape[1] - first < length:
             return [self]
         return [Cells(self.values[:, : first + length - 1]), self._complete]
-
-    def _windows(self, window: int, stride: int) -> tuple[int, int]:
-        return len(self.values), self.values.shape[1] - (window - 1) * stride
 
 
 def fold(state: State, window: int, merge: Merge, stride: int = 1) -> State:

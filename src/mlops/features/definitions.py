@@ -37,7 +37,7 @@ class Declared:
     @property
     def definitions(self) -> dict[str, FeatureDefinition]:
         """Every declared feature by its name, those that only a set names too."""
-        inside = {one.name: one for each in self.sets.values() for one in each.features}
+        inside = {feature.name: feature for each in self.sets.values() for feature in each.features}
         return inside | dict(self.features)
 
     def feature_set(self, name: str) -> FeatureSet:
@@ -81,7 +81,7 @@ def feature(
             raise BadInput(f"feature {name!r}: a transformation of entity {entity!r} {needed}; found {whole}")
     bounds = tuple(None if bound is None else float(bound) for bound in (min_value, max_value))
     first = [source] if source in used else []
-    metric_types = tuple(str(one) for one in [*first, *sorted(used - {source}, key=str)])
+    metric_types = tuple(str(metric_type) for metric_type in [*first, *sorted(used - {source}, key=str)])
     return FeatureDefinition(name, dtype, entity, granularity, metric_types, str(whole), owner, description, *bounds)
 
 
@@ -100,7 +100,13 @@ def checked_set(feature_set: FeatureSet) -> FeatureSet:
                 f"feature {one.name!r} is {one.granularity}, feature set {feature_set.name!r} is"
                 f" {feature_set.selection.granularity}; give both the same granularity"
             )
-        _no_leak(one, feature_set.selection.metric_type)
+        # what is to be predicted may be seen by its past only
+        metric_type, own = feature_set.selection.metric_type, next(iter(one.source_metric_types), None)
+        if newest(parse_transformation(one.transformation), metric_type, own) == 0:
+            raise BadInput(
+                f"feature {one.name!r} contains the {metric_type} of its own time, which is to be predicted; give"
+                f" {one.transformation} a lag of at least 1"
+            )
     return feature_set
 
 
@@ -111,15 +117,19 @@ def declared(path: Path | None = None) -> Declared:
         return Declared(ours, {}, {})
     path = path or ours
     names = _run(path)
-    features, sets = (_list(names, one, kind, path) for one, kind in _DECLARATIONS.items())
+    features, sets = (_list(names, declared_as, kind, path) for declared_as, kind in _DECLARATIONS.items())
     for one in [*features, *(inside for each in sets for inside in each.features)]:
         if one.name in WORDS and one.description != WORDS[one.name]:
             raise BadInput(
                 f"feature {one.name!r} is one of the standard features; choose another name", where=str(path)
             )
-    _unique([one.name for one in features], "features", path)
-    _unique([one.name for one in sets], "feature sets", path)
-    return Declared(path, {one.name: one for one in features}, {one.name: checked_set(one) for one in sets})
+    _unique([definition.name for definition in features], "features", path)
+    _unique([feature_set.name for feature_set in sets], "feature sets", path)
+    return Declared(
+        path,
+        {definition.name: definition for definition in features},
+        {feature_set.name: checked_set(feature_set) for feature_set in sets},
+    )
 
 
 def feature_set(name: str, path: Path | None = None) -> FeatureSet:
@@ -156,7 +166,7 @@ def _line(path: Path) -> int | None:
 
 def _list(names: Mapping[str, object], name: str, kind: type, path: Path) -> list:  # type: ignore[type-arg]
     found = names.get(name, [])
-    if not isinstance(found, list | tuple) or not all(isinstance(one, kind) for one in found):
+    if not isinstance(found, list | tuple) or not all(isinstance(entry, kind) for entry in found):
         raise BadInput(f"{name} is not a list of {kind.__name__}", where=str(path))
     return list(found)
 
@@ -177,13 +187,3 @@ def _name(what: str, name: str, pattern: re.Pattern[str]) -> None:
 def _choice(name: str, what: str, found: str, choices: Sequence[str]) -> None:
     if found not in choices:
         raise BadInput(f"feature {name!r}: {what} {found!r} can't be taken; expected {', '.join(choices)}")
-
-
-def _no_leak(one: FeatureDefinition, metric_type: str) -> None:
-    own = one.source_metric_types[0] if one.source_metric_types else None
-    seen = newest(parse_transformation(one.transformation), metric_type, own)
-    if seen == 0:
-        raise BadInput(
-            f"feature {one.name!r} contains the {metric_type} of its own time, which is to be predicted; give"
-            f" {one.transformation} a lag of at least 1"
-        )

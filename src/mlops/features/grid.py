@@ -100,10 +100,10 @@ class FeatureGrid:
         found = np.empty((len(wanted), len(rows.row)))
         if not len(rows.row):
             return found
-        begin, end = self._span(rows, to_the_end=any(reach(one) is None for one, _ in wanted))
-        before = max((room(one) for one, _ in wanted), default=0)
+        begin, end = self._span(rows, to_the_end=any(reach(transformation) is None for transformation, _ in wanted))
+        before = max((room(transformation) for transformation, _ in wanted), default=0)
         done = 0
-        size = len(self.clocks) if any(uses(one, smoothed) for one, _ in wanted) else TOGETHER
+        size = len(self.clocks) if any(uses(transformation, smoothed) for transformation, _ in wanted) else TOGETHER
         for first in range(0, len(self.clocks), size):
             some = rows.between(first, first + size)
             part = _Part(self, first, self.clocks[first : first + size], begin, end, before)
@@ -115,7 +115,7 @@ class FeatureGrid:
 
     def _span(self, rows: SourceValues, *, to_the_end: bool) -> tuple[int, int]:
         """The first step that anything is known of, and the one after the last row (or after all that is known)."""
-        known = [one.step for one in self.observed.values() if len(one.step)]
+        known = [values.step for values in self.observed.values() if len(values.step)]
         first = min([*(int(step.min()) for step in known), int(rows.step.min())])
         last = max([*(int(step.max()) for step in known if to_the_end), int(rows.step.max())])
         return first, last + 1
@@ -160,9 +160,11 @@ class _Part(Inputs):
     def smoothed(self, source: Source, country: str | None, origins: Ints, step: int) -> Floats:
         key = (self._clock, source, country, step)
         if key not in self._forecasts:
-            panel = self._panel(source)
-            found = smoothing_forecasts(panel, Calendar.of(country), range(len(panel.index)), step)
-            self._forecasts[key] = found[:, :, step - 1].T.astype(np.float32).astype(float)  # as models keep them
+            steps, values = self.steps(), self.cells(source)  # by the clock of now
+            y = values.values[:, -values.first :]
+            panel = Panel(pd.RangeIndex(self._series), steps.local, y, steps.granularity, zone=UTC)
+            forecasts = smoothing_forecasts(panel, Calendar.of(country), range(len(panel.index)), step)
+            self._forecasts[key] = forecasts[:, :, step - 1].T.astype(np.float32).astype(float)  # as models keep them
         return np.where(origins >= 0, self._forecasts[key][:, np.maximum(origins, 0)], np.nan)
 
     def fill(self, into: Floats, rows: SourceValues, wanted: Column) -> None:
@@ -181,16 +183,9 @@ class _Part(Inputs):
         whole = np.broadcast_to(compute(transformation, at), (self._series, steps))
         for clock in others:
             self._clock = clock
-            alike = np.array([one == clock for one in self._clocks])[:, None]
+            alike = np.array([other == clock for other in self._clocks])[:, None]
             whole = np.where(alike, compute(transformation, at), whole)
         return whole
-
-    def _panel(self, source: Source) -> Panel:
-        """The values of a source by the clock of now."""
-        steps, cells = self.steps(), self.cells(source)
-        return Panel(
-            pd.RangeIndex(self._series), steps.local, cells.values[:, -cells.first :], steps.granularity, zone=UTC
-        )
 
     def _placed(self, observed: SourceValues) -> Cells:
         some = observed.between(self._first, self._first + self._series)
@@ -243,7 +238,7 @@ def checked(observed: SourceValues, ids: npt.NDArray[Any], granularity: Granular
 
 def from_frame(frame: pd.DataFrame, features: Sequence[FeatureDefinition], granularity: str = "daily") -> pd.DataFrame:
     """`series_id, ds, y` of a frame, sorted, with a column per feature of its one metric type; no database is asked."""
-    source = next((one.source_metric_types[0] for one in features if one.source_metric_types), "")
+    source = next((definition.source_metric_types[0] for definition in features if definition.source_metric_types), "")
     ids, observed, anchors = observed_of(frame, GRANULARITIES[granularity])
     clocks = [Clock(int(anchor)) for anchor in anchors]
     grid = FeatureGrid(GRANULARITIES[granularity], clocks, {Source(source): observed})
@@ -256,27 +251,29 @@ def framed(
     """The frame of some rows; with `labelled` without those whose label can't be told."""
     label: Column = parse_transformation(feature_set.label), Source(feature_set.selection.metric_type)
     given = str(label[0]) == "value"
-    table = grid.table(rows, [column_of(one) for one in feature_set.features] + ([] if given else [label]))
+    table = grid.table(
+        rows, [column_of(definition) for definition in feature_set.features] + ([] if given else [label])
+    )
     count = len(feature_set.features)
     frame = pd.DataFrame(table[:count].T, columns=list(feature_set.names), copy=False)
     frame.insert(0, "series_id", np.asarray(ids)[rows.row])
     frame.insert(1, "ds", rows.ds)
     frame.insert(2, "y", rows.y if given else table[count])
-    narrow = {one.name: one.dtype for one in feature_set.features if one.dtype != "float64"}
+    narrow = {definition.name: definition.dtype for definition in feature_set.features if definition.dtype != "float64"}
     frame = frame.astype(narrow) if narrow else frame
     return frame if given or not labelled else frame[frame["y"].notna()].reset_index(drop=True)
 
 
 def anchors_of(ds: Times, row: Ints, many: int, granularity: Granularity) -> Ints:
     """The anchor of each of `many` series, whose times are in order; the usual one where its times differ in it."""
-    found = np.zeros(many, dtype=np.int64)
+    anchors = np.zeros(many, dtype=np.int64)
     if granularity.anchors == 1 or not len(ds):
-        return found
+        return anchors
     anchor = granularity.anchor_of(ds)
     begins = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
     least, most = (of.reduceat(anchor, begins) for of in (np.minimum, np.maximum))
-    found[row[begins]] = np.where(least == most, least, 0)
-    return found
+    anchors[row[begins]] = np.where(least == most, least, 0)
+    return anchors
 
 
 def step_of(ds: Times, granularity: Granularity, anchors: Ints | int = 0) -> Ints:

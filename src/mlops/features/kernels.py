@@ -127,7 +127,7 @@ def rolling_quantile(cells: Cells, window: int, q: float) -> Floats:
 
 def expanding_mean(cells: Cells) -> Floats:
     """The mean of everything observed so far."""
-    count, total = (np.cumsum(np.broadcast_to(one, cells.values.shape), axis=1) for one in cells.counted())
+    count, total = (np.cumsum(np.broadcast_to(part, cells.values.shape), axis=1) for part in cells.counted())
     return _enough(count, 1, total / np.maximum(count, 1))
 
 
@@ -137,8 +137,8 @@ def ewm_mean(cells: Cells, alpha: float | None = None, halflife: float | None = 
 
     keep = 1 - alpha if alpha is not None else 0.5 ** (1 / float(halflife or 1))
     weight, total = (
-        np.asarray(lfilter([1.0], [1.0, -keep], np.broadcast_to(one, cells.values.shape), axis=1))
-        for one in cells.counted()
+        np.asarray(lfilter([1.0], [1.0, -keep], np.broadcast_to(part, cells.values.shape), axis=1))
+        for part in cells.counted()
     )
     return ratio(total, weight)
 

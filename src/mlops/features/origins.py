@@ -61,8 +61,8 @@ def _level_before(at: Point, source: Source, year: int) -> Floats:
 
     def before() -> Floats:
         cells, length = at.inputs.cells(source), LEVEL_CYCLES * at.inputs.granularity.block
-        found = cells.running_mean(at.at - year, length)
-        return np.where(found > 0, found, np.nan)
+        mean = cells.running_mean(at.at - year, length)
+        return np.where(mean > 0, mean, np.nan)
 
     return at.once(("level before", source, year), before)
 

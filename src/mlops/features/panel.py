@@ -99,7 +99,7 @@ class PanelInputs(Inputs):
         return np.stack(found, axis=1).astype(float)
 
     def _smooth(self, source: Source, country: str | None, origins: Ints, effects_of: Panel | None) -> None:
-        new = [one for one in sorted(set(origins.tolist())) if (source, country, one) not in self._forecasts]
+        new = [origin for origin in sorted(set(origins.tolist())) if (source, country, origin) not in self._forecasts]
         if not new:
             return
         panel, calendar = self.panel, replace(self.known, country=country)
@@ -115,5 +115,5 @@ def _smoothed_in(transformation: Transformation, own: Source) -> list[tuple[Sour
     given = transformation.given
     if transformation.name == "smoothed":
         return [(Source(given.get("of") or own.metric_type, own.entity, given.get("across")), given.get("country"))]
-    inner = (one for one in given.values() if isinstance(one, Transformation))
+    inner = (argument for argument in given.values() if isinstance(argument, Transformation))
     return [found for one in inner for found in _smoothed_in(one, own)]

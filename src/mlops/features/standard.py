@@ -108,8 +108,8 @@ def in_words(definition: FeatureDefinition) -> FeatureDefinition:
 
 def as_recorded(definitions: Iterable[FeatureDefinition], digests: Mapping[str, str]) -> list[FeatureDefinition]:
     """Definitions, those in words whose recorded digest (by name) is that of the words."""
-    both = ((one, in_words(one)) for one in definitions)
-    return [written if digests.get(one.name) == written.sha256 else one for one, written in both]
+    both = ((definition, in_words(definition)) for definition in definitions)
+    return [written if digests.get(definition.name) == written.sha256 else definition for definition, written in both]
 
 
 @lru_cache(maxsize=256)
@@ -133,7 +133,7 @@ def _transformations(granularity: Granularity, country: str | None) -> dict[str,
     }
     return {
         VALUE: t.value(),
-        **{name: t.relative(one) for name, one in ratios.items()},
+        **{name: t.relative(transformation) for name, transformation in ratios.items()},
         "year_ago_index": t.year_index(year),
         "year_ago_growth": t.year_growth(year, cycle),
         "day_of_week": t.day_of_week(),

@@ -49,9 +49,9 @@ __all__ = [
 ]
 
 Argument: TypeAlias = "int | float | str | tuple[str, ...] | Transformation"
+Arguments: TypeAlias = dict[str, Any]
+"""Arguments by name, or parameters with their defaults: each function has its own, which its signature declares."""
 Memory = Callable[..., int | None]
-
-
 Column: TypeAlias = "tuple[Transformation, Source]"
 """What a feature computes, and the source that it works on when it names none."""
 
@@ -67,10 +67,14 @@ class Transformation:
         """The canonical text: the same transformation is the same text."""
         if not self.arguments:
             return self.name
-        return f"{self.name}({', '.join(f'{name}={_text(value)}' for name, value in self.arguments)})"
+        texts = (
+            f"{name}={value if isinstance(value, Transformation) else json.dumps(value, ensure_ascii=False)}"
+            for name, value in self.arguments
+        )
+        return f"{self.name}({', '.join(texts)})"
 
     @property
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Arguments:
         """The arguments by name."""
         return dict(self.arguments)
 
@@ -111,7 +115,7 @@ class Operation:
         return self.function.__name__
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Arguments:
         """Parameters with their defaults; `inspect.Parameter.empty` marks those that must be given."""
         found = {name: default for name, default in _defaults(self.function).items() if name not in _GIVEN}
         if self.needs == "values" and self.back in (_after_lag, _after_season):
@@ -133,17 +137,24 @@ class Operation:
         missing = [name for name, value in given.items() if value is inspect.Parameter.empty]
         if missing:
             raise BadInput(f"{self.name} needs {', '.join(missing)}; write {self.name}({missing[0]}=…)")
-        made = [(name, _checked(self.name, name, value)) for name, value in given.items() if value is not None]
-        wrong = self.rule(**dict(made))
-        if wrong:
+        made: dict[str, Argument] = {}
+        for name, value in given.items():
+            if value is not None:
+                made[name] = tuple(value) if isinstance(value, list) else value
+                words, holds = _CHECKS[name]
+                if not holds(made[name]):
+                    raise BadInput(f"{name}={made[name]!r} of {self.name} can't be taken; expected {words}")
+                if name in ("alpha", "halflife", "q"):
+                    made[name] = float(value)
+        if wrong := self.rule(**made):
             raise BadInput(f"{self.name} {wrong}")
-        return Transformation(self.name, tuple(made))
+        return Transformation(self.name, tuple(made.items()))
 
 
 @cache
-def _defaults(function: Callable[..., Floats]) -> Mapping[str, Any]:
+def _defaults(function: Callable[..., Floats]) -> Arguments:
     """The parameters of a function with their defaults."""
-    return {one.name: one.default for one in inspect.signature(function).parameters.values()}
+    return {parameter.name: parameter.default for parameter in inspect.signature(function).parameters.values()}
 
 
 _GIVEN = {"cells", "steps", "texts", "at", "source"}
@@ -230,7 +241,6 @@ TRANSFORMATIONS: Mapping[str, Operation] = {
 }
 """Every transformation by its name."""
 
-
 _AS_OBSERVED = (kernels.value, kernels.lag, kernels.lag_of_target, kernels.seasonal_lag)
 """What takes single values as they are."""
 
@@ -273,7 +283,7 @@ def _computed(transformation: Transformation) -> Callable[[Point], Floats]:
         inner = _computed(given["x"])
         return lambda at: inner(replace(at, relative=True))
     if operation.needs == "parts":
-        parts = {name: _computed(one) for name, one in given.items()}
+        parts = {name: _computed(part) for name, part in given.items()}
         return lambda at: operation.function(**{name: part(at) for name, part in parts.items()})
     if operation.needs == "labels":
         return lambda at: operation.function(at.inputs.labels, **given)
@@ -307,8 +317,8 @@ def reach(transformation: Transformation) -> int | None:
 
 def room(transformation: Transformation) -> int:
     """How many steps before the row an array has to begin at least; windows without an end need none of their own."""
-    spans = [
-        operation.back(**_lagged(given)) + (operation.memory(**given) or 1) - 1
+    spans = [  # what has no lag of its own ends at the origin
+        operation.back(**{"lag": 1} | given) + (operation.memory(**given) or 1) - 1
         for operation, given in _leaves(transformation)
     ]
     return max(spans, default=0)
@@ -331,7 +341,7 @@ def newest(transformation: Transformation, metric_type: str, own: str | None) ->
     `own` is the metric type that the transformation works on when it names none.
     """
     backs = [
-        operation.back(**_lagged(given))
+        operation.back(**{"lag": 1} | given)
         for operation, given in _leaves(transformation)
         if (given.get("of") or own) == metric_type
     ]
@@ -346,7 +356,7 @@ def dated(transformation: Transformation) -> bool:
 
 def uses(transformation: Transformation, operation: Operation) -> bool:
     """Whether it is of a operation, or has one of that operation inside."""
-    return transformation.name == operation.name or any(uses(one, operation) for one in _inner(transformation))
+    return transformation.name == operation.name or any(uses(inner, operation) for inner in _inner(transformation))
 
 
 def years(transformation: Transformation) -> float:
@@ -365,22 +375,17 @@ def sources(transformation: Transformation) -> set[tuple[str | None, str | None]
     return {(given.get("of"), given.get("across")) for _, given in _leaves(transformation)}
 
 
-def _leaves(transformation: Transformation) -> Iterator[tuple[Operation, dict[str, Any]]]:
+def _leaves(transformation: Transformation) -> Iterator[tuple[Operation, Arguments]]:
     """The transformations of values inside, with their arguments."""
     operation, given = TRANSFORMATIONS[transformation.name], transformation.given
     if operation.sourced:
         yield operation, given
-    for one in _inner(transformation):
-        yield from _leaves(one)
+    for inner in _inner(transformation):
+        yield from _leaves(inner)
 
 
 def _inner(transformation: Transformation) -> Iterator[Transformation]:
-    return (one for one in transformation.given.values() if isinstance(one, Transformation))
-
-
-def _lagged(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments, with the lag of a transformation that has none of its own."""
-    return {"lag": 1} | given
+    return (argument for argument in transformation.given.values() if isinstance(argument, Transformation))
 
 
 def _read(node: ast.expr, text: str) -> Transformation:
@@ -391,8 +396,9 @@ def _read(node: ast.expr, text: str) -> Transformation:
         raise UnknownName("transformation", name.id, TRANSFORMATIONS)
     if not isinstance(node, ast.Call):
         return TRANSFORMATIONS[name.id]()
-    values = [_literal(one, text) for one in node.args]
-    return TRANSFORMATIONS[name.id](*values, **{one.arg or "**": _literal(one.value, text) for one in node.keywords})
+    values = [_literal(argument, text) for argument in node.args]
+    named = {keyword.arg or "**": _literal(keyword.value, text) for keyword in node.keywords}
+    return TRANSFORMATIONS[name.id](*values, **named)
 
 
 def _literal(node: ast.expr, text: str) -> Any:
@@ -402,14 +408,6 @@ def _literal(node: ast.expr, text: str) -> Any:
         return ast.literal_eval(node)
     except ValueError as error:
         raise BadInput(f"{ast.unparse(node)!r} in {text!r} is not a number, text or list of texts") from error
-
-
-def _text(value: Argument) -> str:
-    if isinstance(value, Transformation):
-        return str(value)
-    if isinstance(value, tuple):
-        return json.dumps(list(value), ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _whole(least: int) -> tuple[str, Callable[[Any], bool]]:
@@ -441,7 +439,7 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "across": ("sum, mean, min or max", lambda value: value in ("sum", "mean", "min", "max")),
     "categories": (
         "a list of different texts",
-        lambda value: 0 < len(value) == len(set(value)) and all(isinstance(one, str) for one in value),
+        lambda value: 0 < len(value) == len(set(value)) and all(isinstance(entry, str) for entry in value),
     ),
     "year": _whole(1),
     "around": _whole(1),
@@ -450,13 +448,3 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bottom": _INNER,
 }
 """What each parameter takes, whichever transformation has it."""
-
-
-def _checked(operation: str, name: str, value: Any) -> Argument:
-    if isinstance(value, list):
-        value = tuple(value)
-    words, holds = _CHECKS[name]
-    if not holds(value):
-        raise BadInput(f"{name}={value!r} of {operation} can't be taken; expected {words}")
-    accepted: Argument = float(value) if name in ("alpha", "halflife", "q") else value
-    return accepted

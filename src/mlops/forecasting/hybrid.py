@@ -1,16 +1,17 @@
 """Prophet of the logarithm, and exponential smoothing of what it misses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.features.smoothed import smooth
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
@@ -60,7 +61,7 @@ class Hybrid(Forecaster):
         events: Events = (),
         covariates: Sequence[str] | str = (),
         absence: str = "nothing",
-        settings: Mapping[str, Any] | None = None,
+        settings: Parameters | None = None,
     ) -> None:
         super().__init__(
             freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
@@ -71,7 +72,7 @@ class Hybrid(Forecaster):
         """By series the level when it was fitted; NaN where there is no logarithm."""
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> JsonObject:
         return super().params | ({"settings": self.settings} if self.settings else {})
 
     def component(self, part: str) -> str:

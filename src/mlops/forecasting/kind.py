@@ -8,12 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.errors import HistoryTooShort, UnknownName
 from mlops.forecasting.intervals import Intervals, within
 from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest, calibration_origins
@@ -41,11 +42,11 @@ class PanelForecaster(ABC):
     """Whether a series that was not in the training data can be forecast from its history."""
     extrapolates: ClassVar[bool] = False
     """Whether point forecasts may leave what the history of their series supports (`forecasting.intervals`)."""
-    search: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    search: ClassVar[Mapping[str, object]] = MappingProxyType({})
     """What tuning tries by itself, by parameter: a list, or `low`, `high` and perhaps `log`; empty: nothing to tune."""
     inner: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Which parameter holds the parameters of which other kind: `settings.lightgbm` those of `lightgbm`."""
-    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+    defaults: ClassVar[Mapping[str, Parameters]] = MappingProxyType({})
     """Parameters of these other kinds that differ from their own defaults."""
     refit: bool = True
     """Whether it is fitted again on everything after the calibration backtest; else the model of that is kept."""
@@ -80,9 +81,9 @@ class PanelForecaster(ABC):
         return ()
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> JsonObject:
         """The constructor's arguments: `type(self)(**self.params)` is this forecaster, unfitted."""
-        params: dict[str, Any] = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
+        params: JsonObject = {"freq": self.freq, "country": self.country, "horizon": self.horizon}
         if self.calendar.events:
             params["events"] = [event.to_json() for event in self.calendar.events]
         params |= {"absence": self.absence} if self.absence != "nothing" else {}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.forecasting import KINDS, forecaster
 
 __all__ = ["constructor_arguments", "held", "nested", "parameters", "space", "tunable"]
@@ -23,12 +24,12 @@ def constructor_arguments(kind: str) -> list[str]:
     return [argument.name for argument in accepted if argument.kind is Parameter.KEYWORD_ONLY]
 
 
-def parameters(kind: str) -> dict[str, Any]:
+def parameters(kind: str) -> JsonObject:
     """Every parameter of a kind with its default, members' by their path; UnknownName for a kind that is none."""
     return dict(_parameters(kind))
 
 
-def space(kind: str) -> dict[str, Any]:
+def space(kind: str) -> dict[str, object]:
     """What a search tries by itself, by parameter: a list, or `low`, `high` and perhaps `log`; empty: nothing."""
     return dict(forecaster(kind).search)
 
@@ -38,14 +39,14 @@ def tunable() -> list[str]:
     return sorted(kind for kind in KINDS if space(kind))
 
 
-def held(kind: str, params: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
+def held(kind: str, params: Parameters, paths: Iterable[str]) -> list[str]:
     """The parameters by path that a forecaster with `params` has: those of other members are left out."""
     members = params.get("members")
     foreign = [f"{prefix}." for prefix, member in forecaster(kind).inner.items() if members and member not in members]
     return [path for path in paths if not path.startswith(tuple(foreign))]
 
 
-def nested(flat: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def nested(flat: Parameters, base: Parameters | None = None) -> JsonObject:
     """Parameters by path as a kind's constructor takes them, laid over those of `base`.
 
     >>> nested({"trees": 50, "settings.lightgbm.trees": 60}, {"settings": {"lightgbm": {"seed": 1}}})
@@ -74,5 +75,5 @@ def _parameters(kind: str) -> Iterator[tuple[str, Any]]:
                 yield f"{prefix}.{path}", own.get(path, default)
 
 
-def _copied(given: Mapping[str, Any]) -> dict[str, Any]:
+def _copied(given: Parameters) -> JsonObject:
     return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in given.items()}

@@ -1,12 +1,13 @@
 """Pictures for a notebook: forecasts alone or beside their outcomes, components, importances and weights."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -193,8 +194,8 @@ def _forecast(figure: Figure, shown: pd.DataFrame, history: pd.DataFrame | None,
         _bands(axes, rows)
         axes.plot(rows["ds"], rows["y_hat"], color=BLUE, linewidth=1.8, label="forecast")
         if "y_hat_what_if" in rows:
-            style: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.8, "linestyle": DASHED}
-            axes.plot(rows["ds"], rows["y_hat_what_if"], label="what if", **style)
+            what_if = rows["y_hat_what_if"]
+            axes.plot(rows["ds"], what_if, color=COLOURS[1], linewidth=1.8, linestyle=DASHED, label="what if")
         _settle(axes, str(series_id))
     cutoff = pd.Timestamp(shown["cutoff"].max())
     words = f"{cutoff:%Y-%m-%d}" if cutoff == cutoff.normalize() else f"{cutoff:%Y-%m-%d %H:%M}"
@@ -282,7 +283,7 @@ def _settle(axes: Axes, title: str) -> None:
 
 def _legend(figure: Figure) -> None:
     """One legend for all panes, each label once."""
-    handles: Mapping[str, Any] = {}
+    handles: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles = {label: handle, **handles} if label not in handles else handles

@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NotRequired, TypedDict, TypeVar
 
 import pandas as pd
 
+from mlops.domain.canonical import JsonObject
 from mlops.errors import BadInput
 from mlops.forecasting.groups import Grouped
 from mlops.forecasting.out_of_sample import OutOfSample
-from mlops.panels.categories import Coding
+from mlops.panels.categories import Coding, CodingDocument
 from mlops.panels.inputs import Form
 from mlops.panels.panel import Panel
 from mlops.panels.timestamps import granularity_of
@@ -18,6 +19,21 @@ from mlops.times import UTC
 __all__ = ["read_card", "read_model", "write_model"]
 
 CARD = "forecaster.json"
+
+
+class Card(TypedDict):
+    """What a saved forecaster is; one of series that are `apart` has its groups in folders, and no history itself."""
+
+    kind: str
+    params: JsonObject
+    columns: NotRequired[JsonObject]
+    coding: NotRequired[CodingDocument]
+    apart: NotRequired[int]
+    fitted_freq: NotRequired[str]
+    zone: NotRequired[str]
+    last: NotRequired[str]
+    newest: NotRequired[str]
+    trained: NotRequired[str]
 
 
 def write_model(model: Grouped, folder: Path | str) -> None:
@@ -30,18 +46,22 @@ def write_model(model: Grouped, folder: Path | str) -> None:
         raise BadInput(
             f"no folder can be made here ({error.strerror}); nothing was saved, name another", where=str(folder)
         ) from error
-    card: dict[str, Any] = {"kind": model.kind, "params": model.params}
-    card |= {"columns": model._form.names} if model._form.names else {}
-    card |= {"coding": model.coding.to_json()} if model.coding.to_json() else {}
+    card: Card = {"kind": model.kind, "params": model.params}
+    if model._form.names:
+        card["columns"] = model._form.names
+    if coding := model.coding.to_json():
+        card["coding"] = coding
     if model._apart:
         for number, group in enumerate(model._apart):
             write_model(group, folder / f"part-{number}")
-        (folder / CARD).write_text(json.dumps(card | {"apart": len(model._apart)}, indent=1), encoding="utf-8")
+        card["apart"] = len(model._apart)
+        (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
         return
     history = model._history
-    card |= {"fitted_freq": str(history.granularity), "zone": history.zone}
-    card |= {"last": history.cutoff.isoformat(), "newest": history.newest.isoformat()}
-    card |= {} if model._trained == history.cutoff else {"trained": model._trained.isoformat()}
+    card["fitted_freq"], card["zone"] = str(history.granularity), history.zone
+    card["last"], card["newest"] = history.cutoff.isoformat(), history.newest.isoformat()
+    if model._trained != history.cutoff:
+        card["trained"] = model._trained.isoformat()
     (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     history.long().to_parquet(folder / "history.parquet", index=False)
     model._out_of_sample.save(folder)
@@ -82,12 +102,12 @@ def read_model(kind: type[Model], folder: Path | str) -> Model:
     return model
 
 
-def read_card(folder: Path | str) -> dict[str, Any]:
+def read_card(folder: Path | str) -> Card:
     """Kind, parameters and granularity of a saved forecaster; BadInput for a folder in which none was saved."""
     path = Path(folder).expanduser() / CARD
     if not path.is_file():
         raise BadInput(
             f"no forecaster was saved here: there is no {CARD}; name the folder that save() wrote", where=str(folder)
         )
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    card: Card = json.loads(path.read_text(encoding="utf-8"))
     return card

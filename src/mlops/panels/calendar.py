@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.tables import as_pandas, file_format, read_text, refuse_nul
@@ -51,7 +52,7 @@ class Event:
     series: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, given: "Event | Mapping[str, Any]") -> "Event":
+    def of(cls, given: "Event | Mapping[str, object]") -> "Event":
         """An event, or a mapping with the keys `name` and `first`, and perhaps `last`, `announced` and `series`.
 
         Further names of the keys are those of ALSO. Days are dates, times or texts like 2020-03-26; what is missing
@@ -62,16 +63,17 @@ class Event:
         if not isinstance(given, Mapping):
             raise BadInput(f"events holds {given!r}; expected mappings such as {EXAMPLE}")
         items = [(_key(key), value) for key, value in given.items() if not _missing(value)]
-        values = dict(items)
+        values: JsonObject = dict(items)
         if len(values) < len(items):
             raise BadInput(f"event {dict(given)!r} says one thing under two keys; leave one of them out")
         for key in ("name", "first"):
             if key not in values:
                 raise BadInput(f"event {dict(given)!r} has no {key}; expected a mapping such as {EXAMPLE}")
-        last, announced = values.get("last", values["first"]), values.get("announced")
-        return cls(str(values["name"]), values["first"], last, announced, _ids(values.get("series"), values["name"]))
+        values = {"last": values["first"], "announced": None, "series": None} | values
+        series = _ids(values["series"], values["name"])
+        return cls(str(values["name"]), values["first"], values["last"], values["announced"], series)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """A mapping of texts, and perhaps a list of them."""
         texts = {key: str(value) for key, value in asdict(self).items() if value is not None and key != "series"}
         return texts | ({"series": list(self.series)} if self.series else {})
@@ -85,20 +87,20 @@ class Event:
             raise BadInput(f"event {self.name!r} ends on {self.last}, before it begins on {self.first}; swap the dates")
 
 
-Events: TypeAlias = Iterable[Event | Mapping[str, Any]] | pd.DataFrame
+Events: TypeAlias = Iterable[Event | Mapping[str, object]] | pd.DataFrame
 """What may be given as events: a list of them or of mappings, or a frame with a row for each."""
 
 
 def events_of(given: Events) -> tuple[Event, ...]:
     """The events of a list of them or of mappings, or of a frame that has a row for each."""
     if hasattr(given, "columns") or hasattr(given, "column_names"):
-        given = cast("list[dict[str, Any]]", as_pandas(given).to_dict("records"))
+        given = cast("list[dict[str, object]]", as_pandas(given).to_dict("records"))
     if isinstance(given, Event | Mapping | str) or not isinstance(given, Iterable):
         raise BadInput(f"events = {given!r} is no list; expected a list of mappings such as {EXAMPLE}, or a frame")
     return tuple(Event.of(event) for event in given)
 
 
-def about(params: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+def about(params: Parameters, frame: pd.DataFrame) -> JsonObject:
     """A constructor's arguments with the events of series that have a value in the frame `series_id, y`.
 
     Events of other series alone are left out: of those that are too short to be trained on, or begin later.

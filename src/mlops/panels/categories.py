@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,13 @@ MOST = 50
 """Categories that a covariate may have. Chosen, not measured."""
 UNSEEN = "(not in the training)"
 """What a category that the training had not is called, when a panel becomes a frame again."""
+
+
+class CodingDocument(TypedDict, total=False):
+    """A coding as a saved model has it; of a model without categories, or of before there were any, it is empty."""
+
+    levels: Mapping[str, Mapping[str, float]]
+    static: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,18 @@ class Coding:
         return coding
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Self:
+    def from_json(cls, given: CodingDocument) -> Self:
         """What `to_json` gave; nothing of a model that was saved before there were categories."""
         return cls(given.get("levels", {}), tuple(given.get("static", ())))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> CodingDocument:
         """As JSON, without what is empty."""
-        card = {"levels": dict(self.levels), "static": list(self.static)}
-        return {name: value for name, value in card.items() if value}
+        document: CodingDocument = {}
+        if self.levels:
+            document["levels"] = dict(self.levels)
+        if self.static:
+            document["static"] = list(self.static)
+        return document
 
     def names(self, covariates: Sequence[str]) -> tuple[str, ...]:
         """The columns of covariates."""

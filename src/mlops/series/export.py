@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,7 +53,7 @@ class Writer(Protocol):
 
 
 def _writer(path: Path) -> Writer:
-    writers: tuple[Writer, ...] = (_write_csv, _write_gzipped, _write_parquet)
+    writers: tuple[Writer, ...] = (_write_csv, partial(_write_csv, opener=gzip.open), _write_parquet)
     for ending, writer in zip(ENDINGS, writers, strict=True):
         if path.name.lower().endswith(ending):
             return writer
@@ -63,14 +64,14 @@ def _selected(database: Database, metric_type: str | None, wanted: Sequence[int]
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
         rows = selected_series(transaction, metric_type=metric_type, series_ids=wanted)
-    found = [row.series_id for row in rows]
-    unknown = sorted(set(wanted or ()) - set(found))
+    ids = [row.series_id for row in rows]
+    unknown = sorted(set(wanted or ()) - set(ids))
     if unknown:
-        raise UnknownName("series", unknown[0], map(str, found), stored=True)
-    if not found:
+        raise UnknownName("series", unknown[0], map(str, ids), stored=True)
+    if not ids:
         what = "" if metric_type is None else f" of {metric_type!r}"
         raise NothingToDo(f"there is no series{what}; see `mlops series list`")
-    return found
+    return ids
 
 
 def _frames(database: Database, ids: list[int]) -> Iterator[pd.DataFrame]:
@@ -90,10 +91,6 @@ def _write_csv(path: Path, frames: Iterator[pd.DataFrame], opener: Callable[...,
             written.to_csv(file, index=False, header=number == 0, lineterminator="\n")
             rows += len(frame)
     return rows
-
-
-def _write_gzipped(path: Path, frames: Iterator[pd.DataFrame]) -> int:
-    return _write_csv(path, frames, gzip.open)
 
 
 def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlops.db import Transaction
 from mlops.domain.granularity import GRANULARITIES
@@ -40,7 +39,7 @@ def selected_series(
     series_ids: Sequence[int] | None = None,
     metric_type: str | None = None,
     granularity: str | None = None,
-    labels: Mapping[str, Any] | None = None,
+    labels: Mapping[str, object] | None = None,
     level: str | None = None,
 ) -> list[SelectedSeries]:
     """The series by all of these filters, by their ids; totals are left out. None and no labels filter by nothing."""
@@ -60,7 +59,7 @@ def check_filters(
     *,
     metric_type: str | None = None,
     granularity: str | None = None,
-    labels: Mapping[str, Any] | None = None,
+    labels: Mapping[str, object] | None = None,
     series_ids: Sequence[int] | None = None,
     tenant_id: int | None = None,
 ) -> None:
@@ -74,7 +73,11 @@ def check_filters(
     if labels:
         _check_labels(transaction, metric_type, granularity, labels)
     if series_ids is not None and len(series_ids):
-        _check_series(transaction, series_ids)
+        wanted = [int(series_id) for series_id in series_ids]
+        there = {series.series_id for series in selected_series(transaction, series_ids=wanted)}
+        if unknown := [series_id for series_id in wanted if series_id not in there]:
+            every = [str(series.series_id) for series in selected_series(transaction)]
+            raise UnknownName("series", unknown[0], every, stored=True)
     if tenant_id is not None:
         tenants = transaction.values("tenants_with_series")
         if tenant_id not in tenants:
@@ -92,22 +95,13 @@ def check_places(transaction: Transaction, dimension: str, ids: Sequence[str] | 
 
 
 def _check_labels(
-    transaction: Transaction, metric_type: str | None, granularity: str | None, labels: Mapping[str, Any]
+    transaction: Transaction, metric_type: str | None, granularity: str | None, labels: Mapping[str, object]
 ) -> None:
     rows = transaction.rows("label_values", of=LabelValues, metric_type=metric_type, granularity=granularity)
     known = {row.key: row.values for row in rows}
-    whose = " ".join(one for one in (granularity, metric_type) if one)
+    whose = " ".join(name for name in (granularity, metric_type) if name)
     for key, value in labels.items():
         if key not in known:
             raise UnknownName(f"label of {whose}" if whose else "label", key, known, stored=True)
         if str(value) not in known[key]:
             raise UnknownName(f"value of the label {key!r}", value, known[key], stored=True)
-
-
-def _check_series(transaction: Transaction, series_ids: Sequence[int]) -> None:
-    wanted = [int(one) for one in series_ids]
-    known = {series.series_id for series in selected_series(transaction, series_ids=wanted)}
-    unknown = [one for one in wanted if one not in known]
-    if unknown:
-        there = [str(series.series_id) for series in selected_series(transaction)]
-        raise UnknownName("series", unknown[0], there, stored=True)

@@ -183,7 +183,9 @@ def robust_scale(away: Floats, *, still: float = np.nan) -> Floats:
     counts = _blocks(_sums(known.astype(np.float64)))
     others = _blocks(_sums((filled > 0).astype(np.float64)))
     total, seen, moved = (parts[0] + parts[1] + parts[2] + parts[3] for parts in (sums, counts, others))
-    scale = _capped_mean([_mean_or_inf(some, many) for some, many in zip(sums, counts, strict=True)])
+    scale = _capped_mean(
+        [np.where(many > 0, some / np.maximum(many, 1), np.inf) for some, many in zip(sums, counts, strict=True)]
+    )
     seldom = 2 * moved < seen
     scale[seldom] = total[seldom] / moved[seldom]
     scale *= MEAN_TO_SIGMA
@@ -194,17 +196,13 @@ def robust_scale(away: Floats, *, still: float = np.nan) -> Floats:
 
 def _capped_mean(means: list[Floats]) -> Floats:
     """The mean across arrays (inf: missing), each value cut at TALLEST times the median across them."""
-    most = TALLEST * medians([one.copy() for one in means])
-    there = [~np.isinf(one) for one in means]
+    most = TALLEST * medians([mean.copy() for mean in means])
+    there = [~np.isinf(mean) for mean in means]
     total = np.zeros_like(most)
     for one, known in zip(means, there, strict=True):
         total += np.where(known, np.minimum(one, most), 0.0)
     capped: Floats = total / np.maximum(np.add.reduce(there, dtype=np.float64), 1)
     return capped
-
-
-def _mean_or_inf(total: Floats, count: Floats) -> Floats:
-    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
 
 
 def _sums(values: Floats) -> Floats:

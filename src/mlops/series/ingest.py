@@ -10,6 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from mlops.db import Database, Transaction
+from mlops.db.archive.read import archived_observations
 from mlops.domain.metric_types import MetricType
 from mlops.domain.series import IngestReport, RefusedRow
 from mlops.errors import BadInput
@@ -131,14 +132,22 @@ def ingest(
         return _record(database, request, parsed, load, stored)
 
 
+@dataclass(frozen=True, slots=True)
+class _Retention:
+    """The first month of observations that maintenance keeps in the database, and how many it keeps; None is all."""
+
+    kept_from: datetime | None
+    keep_months: int | None
+
+
 def _read(
     database: Database, request: IngestRequest, parsed: ParsedRows
 ) -> tuple[dict[str, MetricType], list[FileClock] | None]:
     """Check all rows; the declared metric types, and the clocks of the series where they matter."""
     with database.transaction() as transaction:
-        metrics = {row["name"]: MetricType(**row) for row in transaction.rows("metric_types")}
-        closed = {row["month"]: row["path"] for row in transaction.rows("archived_observation_months")}
-        zones = [row["time_zone"] for row in transaction.rows("series_zones")]
+        metrics = {metric.name: metric for metric in transaction.rows("metric_types", of=MetricType)}
+        closed = {archived.month: archived.path for archived in archived_observations(transaction)}
+        zones = transaction.values("series_zones")
     latest = pd.Timestamp(request.started_at).tz_localize(None) + pd.DateOffset(months=MONTHS_AHEAD)
     rules = Rules.of(metrics.values(), latest.to_datetime64(), closed, request.timezone, request.stamp, zones)
     chunks = as_long(
@@ -182,7 +191,7 @@ def _record(
         batch = _record_batch(transaction, request, status, counts, load, stored.backdated)
         transaction.run("ingest_forget_parts", sha256=request.sha256)
         transaction.run("first_ingest_done", sha256=request.sha256)
-        retention = transaction.rows("observations_kept_from")[0]
+        retention = transaction.one("observations_kept_from", of=_Retention)
     first = refusals.first.astype(object)
     reasons = first.where(first.notna(), None)[["line", "column_name", "found", "reason"]]
     return IngestReport(
@@ -191,7 +200,7 @@ def _record(
         status=status,
         reasons=tuple(RefusedRow(request.source, *row) for row in reasons.itertuples(index=False, name=None)),
         kinds=refusals.kinds,
-        notes=(*parsed.notes, *_notes(stored, request.known_at, counts["unchanged"], parsed.metric_types, **retention)),
+        notes=(*parsed.notes, *_notes(stored, request.known_at, counts["unchanged"], parsed.metric_types, retention)),
         attached=stored.attached,
         backdated=stored.backdated,
         backdated_until=stored.backdated_until and stored.backdated_until.replace(tzinfo=UTC),
@@ -206,8 +215,7 @@ def _notes(
     known_at: KnownAt,
     unchanged: int,
     metric_types: Sequence[str],
-    kept_from: datetime | None,
-    keep_months: int | None,
+    retention: _Retention | None,
 ) -> Iterator[str]:
     """When the new rows became known, where that is not now, or may not be what was meant; and which leave soon."""
     last = stored.backdated_until
@@ -227,11 +235,11 @@ def _notes(
             f"{unchanged:,} rows were there and keep the time at which they became known; mlops series redate sets"
             " another"
         )
-    if kept_from is not None and last is not None and last.replace(tzinfo=UTC) <= kept_from:
+    if retention and retention.kept_from and last is not None and last.replace(tzinfo=UTC) <= retention.kept_from:
         yield (
-            f"all of that is older than the {keep_months} months before the newest data that the database keeps:"
-            " `mlops db maintain` moves it to archive files, where monitoring and SQL do not see it; to keep it: mlops"
-            " db retention time_series_metrics --for-ever"
+            f"all of that is older than the {retention.keep_months} months before the newest data that the database"
+            " keeps: `mlops db maintain` moves it to archive files, where monitoring and SQL do not see it; to keep it:"
+            " mlops db retention time_series_metrics --for-ever"
         )
 
 

@@ -58,6 +58,22 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class _DonePart:
+    """A batch of a file that was stored before an interruption."""
+
+    part_sha256: str
+    inserted: int
+    corrected: int
+    backdated: int
+    backdated_until: datetime | None
+    late: int
+
+    @property
+    def stored(self) -> Stored:
+        return Stored(self.inserted, self.corrected, self.backdated, self.backdated_until, self.late)
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """Batches of whole series and what is known of these, among it which of them are replayed.
 
@@ -72,10 +88,10 @@ class Load:
     def in_parts(self, sha256: str, report: Callable[[int], None]) -> Stored:
         """Store each batch by itself, two at a time; those that were stored before an interruption are passed over."""
         with self.database.transaction() as transaction:
-            rows = transaction.rows("ingest_done_parts", sha256=sha256)
-        done = {row.pop("part_sha256"): Stored(**row) for row in rows}
-        part = partial(self._part, sha256, done, Months(self.database))
-        return _summed(ahead(part, range(len(self.batches)), SIDE_BY_SIDE), report)
+            parts = transaction.rows("ingest_done_parts", of=_DonePart, sha256=sha256)
+        done = {part.part_sha256: part.stored for part in parts}
+        store_part = partial(self._part, sha256, done, Months(self.database))
+        return _summed(ahead(store_part, range(len(self.batches)), SIDE_BY_SIDE), report)
 
     def at_once(self, report: Callable[[int], None]) -> Stored:
         """Store all in one transaction, which loads months that have no partition yet alone and attaches them whole."""

@@ -2,22 +2,36 @@
 
 import math
 import re
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import Any, cast, get_args
 
 from mlops.db import Database
-from mlops.domain.metric_types import Absence, Aggregate
+from mlops.domain.metric_types import Absence, Aggregate, MetricType
 from mlops.errors import Misused, Refused, UnknownName
 
-__all__ = ["add_metric_type", "check_metric_type", "list_metric_types"]
+__all__ = ["UsedMetricType", "add_metric_type", "check_metric_type", "list_metric_types"]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{1,62}")
 ASKED = ("unit", "aggregate", "min_value", "max_value", "absence")
 
 
-def list_metric_types(database: Database) -> list[dict[str, Any]]:
-    """The declared ones: `name, unit, aggregate, min_value, max_value, absence`, and how many `series` each has."""
+@dataclass(frozen=True, slots=True)
+class UsedMetricType:
+    """A declared metric type, and how many series measure it."""
+
+    name: str
+    unit: str
+    aggregate: Aggregate
+    min_value: float | None
+    max_value: float | None
+    absence: Absence
+    series: int
+
+
+def list_metric_types(database: Database) -> list[UsedMetricType]:
+    """The declared ones, with how many series each has."""
     with database.transaction() as transaction:
-        return transaction.rows("metric_types_with_series")
+        return transaction.rows("metric_types_with_series", of=UsedMetricType)
 
 
 def add_metric_type(
@@ -37,26 +51,27 @@ def add_metric_type(
     """
     wanted = check_metric_type(name, unit, aggregate, min_value, max_value, absence)
     with database.transaction() as transaction:
-        added = transaction.run("add_metric_type", name=name, **wanted)
-        there = next(row for row in transaction.rows("metric_types") if row["name"] == name)
-    other = {key: there[key] for key in ASKED if there[key] != wanted[key]}
+        added = transaction.run("add_metric_type", name=name, **{key: getattr(wanted, key) for key in ASKED})
+        stored = next(metric for metric in transaction.rows("metric_types", of=MetricType) if metric.name == name)
+    other = [key for key in ASKED if getattr(stored, key) != getattr(wanted, key)]
     if other:
-        said = ", ".join(f"{key} {_shown(value)}, not {_shown(wanted[key])}" for key, value in other.items())
+        differences = (f"{key} {_shown(getattr(stored, key))}, not {_shown(getattr(wanted, key))}" for key in other)
         raise Refused(
-            f"metric type {name!r} is there with {said}; nothing was changed; give the new one another name, or change"
-            " that one in analytics.metric_types if its data mean what you say"
+            f"metric type {name!r} is there with {', '.join(differences)}; nothing was changed; give the new one"
+            " another name, or change that one in analytics.metric_types if its data mean what you say"
         )
     return bool(added)
 
 
 def check_metric_type(
     name: str, unit: str, aggregate: str, min_value: float | None, max_value: float | None, absence: str
-) -> dict[str, Any]:
+) -> MetricType:
     """What is declared by these; Misused for what can't be a metric type. No database is asked."""
     if not NAME.fullmatch(name):
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         raise Misused(
             f"{name!r} can't be the name of a metric type; expected 2 to 63 small letters, digits and _, such as"
-            f" {_suggested(name)}"
+            f" {plain if NAME.fullmatch(plain) else 'bin_temperature'}"
         )
     if not unit.strip():
         raise Misused("a metric type has a unit, such as kg, count or percent; say --unit")
@@ -70,12 +85,7 @@ def check_metric_type(
         raise Misused("the bounds of a metric type are finite; leave one out where there is none")
     if min_value is not None and max_value is not None and min_value >= max_value:
         raise Misused(f"the smallest value ({min_value:g}) must be below the largest ({max_value:g})")
-    return {"unit": unit, "aggregate": aggregate, "min_value": min_value, "max_value": max_value, "absence": absence}
-
-
-def _suggested(name: str) -> str:
-    found = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return found if NAME.fullmatch(found) else "bin_temperature"
+    return MetricType(name, unit, cast("Aggregate", aggregate), min_value, max_value, absence=cast("Absence", absence))
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Series by the names that people know them by: place and labels in one phrase, as `mlops series list` prints them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlops.db import Database
@@ -10,17 +11,26 @@ from mlops.forecasting.called import ids_of
 __all__ = ["find", "series_names"]
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSeries:
+    """A series and its readable name."""
+
+    series_id: int
+    name: str
+
+
 def series_names(database: Database, selection: Selection | None = None) -> dict[int, str]:
     """Every series of a selection (None: of all), by its id."""
     with database.transaction() as transaction:
         rows = transaction.rows(
             "names_of_selected_series",
+            of=NamedSeries,
             metric_type=selection and selection.metric_type,
             granularity=selection and selection.granularity,
             labels=(selection and selection.labels) or None,
             level=selection and selection.level,
         )
-    return {row["series_id"]: row["name"] for row in rows}
+    return {series.series_id: series.name for series in rows}
 
 
 def find(series: str, known: Mapping[Any, str]) -> Any:

@@ -67,13 +67,13 @@ def usable(
     reasons = [_reason(state, end, need) for state in states.itertuples()]
     names = states["series_id"].tolist()
     out = tuple(Exclusion(name, why) for name, why in zip(names, reasons, strict=True) if why)
-    kept = good & ~known["series_id"].isin([one.series_id for one in out])
+    kept = good & ~known["series_id"].isin([series.series_id for series in out])
     return known[kept].reset_index(drop=True), out
 
 
 def _granularities(series: Ints, at: Times) -> list[str]:
     """The longest granularity of which half a step is below the middle one of a series' first gaps; else daily."""
-    known = [name for name, one in GRANULARITIES.items() if one.seconds or one.months]
+    known = [name for name, granularity in GRANULARITIES.items() if granularity.seconds or granularity.months]
     halves = [GRANULARITIES[name].days * 12 for name in known]
     hours = np.diff(at) / np.timedelta64(1, "h")
     starts = np.r_[np.flatnonzero(np.r_[True, np.diff(series) != 0][: len(series)]), len(series)]

@@ -1,8 +1,8 @@
 """What is stored: the series, one series, and observations as they were known at a time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from mlops.series.names import find, series_names
 from mlops.series.quality import STALE
 
 __all__ = [
+    "LatestObservation",
+    "ShownSeries",
     "check_labels",
     "ended",
     "history",
@@ -31,6 +33,60 @@ __all__ = [
 ]
 
 LATEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LatestObservation:
+    """One of the newest observations of a series."""
+
+    observed_at: datetime
+    value: float
+    quality_score: float | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSeries:
+    """A series with its unit, how much there is of it, how often it was corrected, and the newest of it."""
+
+    series_id: int
+    name: str
+    metric_type: str
+    unit: str
+    granularity: str
+    level: str
+    time_zone: str
+    tenant_id: int
+    customer_id: str | None
+    route_id: str | None
+    vehicle_id: str | None
+    driver_id: str | None
+    site_id: str | None
+    labels: dict[str, str]
+    created_at: datetime
+    observations: int
+    first: datetime | None
+    last: datetime | None
+    quality: float | None
+    corrections: int
+    latest: Sequence[LatestObservation] = ()
+    """Newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The newest observation of the series of a granularity."""
+
+    granularity: str
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """What the newest version of a model was trained on."""
+
+    metric_type: str
+    granularity: str
 
 
 def list_series(database: Database, metric_type: str | None = None, level: str | None = None) -> pd.DataFrame:
@@ -60,8 +116,8 @@ def list_series(database: Database, metric_type: str | None = None, level: str |
     )
 
 
-def show_series(database: Database, series: int | str) -> dict[str, Any]:
-    """One series, by name or id, with its counts, number of `corrections` and `latest` observations, newest first.
+def show_series(database: Database, series: int | str) -> ShownSeries:
+    """One series, by name or id.
 
     Archived months count as those in the database do; Refused when one of those is missing or was altered. Raises
     UnknownName with the nearest, and BadInput for a name that several have.
@@ -70,13 +126,14 @@ def show_series(database: Database, series: int | str) -> dict[str, Any]:
     series_id = find(str(series), known)
     with database.transaction() as transaction:
         read_archived(transaction, [series_id])
-        found = transaction.one("series_show", series_id=series_id)
-        if found is None:  # it was deleted meanwhile
+        shown = transaction.one("series_show", of=ShownSeries, series_id=series_id)
+        if shown is None:  # it was deleted meanwhile
             raise UnknownName("series", series, set(known.values()) - {known[series_id]}, stored=True)
-        return found | {"latest": transaction.rows("newest_of_series", series_id=series_id, most=LATEST)}
+        latest = transaction.rows("newest_of_series", of=LatestObservation, series_id=series_id, most=LATEST)
+        return replace(shown, latest=latest)
 
 
-def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, Any]) -> None:
+def check_labels(database: Database, metric_type: str, granularity: str, labels: Mapping[str, object]) -> None:
     """UnknownName for a label, or a value of it, that no series of the metric type and granularity has."""
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type, granularity=granularity, labels=labels)
@@ -90,14 +147,14 @@ def ended(database: Database, metric_type: str | None = None, granularity: str |
     """
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type, granularity=granularity)
-        newest = transaction.rows("newest_by_granularity", metric_type=metric_type, granularity=granularity)
+        newest = transaction.rows("newest_by_granularity", of=_Newest, metric_type=metric_type, granularity=granularity)
         if not newest:
             newest = _archived_end(transaction, metric_type, granularity)
     if not newest:
         return None
     ends = [
-        GRANULARITIES[row["granularity"]].over(
-            np.array([row["newest"].astimezone(UTC).replace(tzinfo=None)], "datetime64[us]")
+        GRANULARITIES[row.granularity].over(
+            np.array([row.newest.astimezone(UTC).replace(tzinfo=None)], "datetime64[us]")
         )
         for row in newest
     ]
@@ -116,28 +173,28 @@ def newest_end(database: Database, metric_type: str = "", granularity: str = "",
     if model:
         with database.transaction() as transaction:
             asked = model_of(model)
-            trained = transaction.one("model_selection", name=model if asked is None else asked.name)
-        wanted = wanted if trained is None else (trained["metric_type"], trained["granularity"])
-    found = ended(database, *wanted)
-    if found is not None:
-        return found
+            trained = transaction.one("model_selection", of=_Trained, name=model if asked is None else asked.name)
+        wanted = wanted if trained is None else (trained.metric_type, trained.granularity)
+    end = ended(database, *wanted)
+    if end is not None:
+        return end
     what = f"{wanted[1]} observation" if wanted[1] else "observation"
     what += f" of {wanted[0]!r}" if wanted[0] else ""
     with database.transaction() as transaction:
-        others = transaction.rows("newest_by_granularity", metric_type=wanted[0], granularity=None)
+        others = transaction.rows("newest_by_granularity", of=_Newest, metric_type=wanted[0], granularity=None)
     if others and not model:
-        steps = " or ".join(f"--granularity {one}" for one in sorted(row["granularity"] for row in others))
+        steps = " or ".join(f"--granularity {name}" for name in sorted(row.granularity for row in others))
         raise NothingToDo(f"there is no {what}, so none is the last; others are there: {steps}")
     raise NothingToDo(f"there is no {what} yet, so none is the last; bring data in with `mlops series ingest FILE`")
 
 
-def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[dict[str, Any]]:
+def _archived_end(transaction: Transaction, metric_type: str | None, granularity: str | None) -> list[_Newest]:
     """The newest observation of each granularity, where all of them are in archives."""
     ids: dict[str, list[int]] = {}
     for one in selected_series(transaction, metric_type=metric_type, granularity=granularity):
         ids.setdefault(one.granularity, []).append(one.series_id)
-    found = [{"granularity": name, "newest": newest_archived(transaction, series)} for name, series in ids.items()]
-    return [row for row in found if row["newest"] is not None]
+    newest = {name: newest_archived(transaction, series) for name, series in ids.items()}
+    return [_Newest(name, time) for name, time in newest.items() if time is not None]
 
 
 def latest_observations(database: Database, series_ids: Sequence[int]) -> pd.DataFrame:
@@ -156,7 +213,7 @@ def history(
     series_ids: Sequence[int] | None = None,
     metric_type: str | None = None,
     granularity: str | None = None,
-    labels: dict[str, Any] | None = None,
+    labels: Mapping[str, object] | None = None,
     level: str | None = None,
     as_of: datetime | None = None,
     start: datetime | None = None,
@@ -193,7 +250,7 @@ def observed(
     series_ids: Sequence[int] | None = None,
     metric_type: str | None = None,
     granularity: str | None = None,
-    labels: dict[str, Any] | None = None,
+    labels: Mapping[str, object] | None = None,
     level: str | None = None,
     as_of: datetime | None = None,
     start: datetime | None = None,
@@ -209,10 +266,10 @@ def observed(
             labels=labels,
             level=level,
         )
-        ids = [one.series_id for one in chosen]
+        ids = [series.series_id for series in chosen]
         read_archived(transaction, ids, start=start, as_of=as_of)
         found = transaction.frame("history", series_ids=ids, as_of=as_of, start=start)
-    local = {one.series_id: one.time_zone for one in chosen if not GRANULARITIES[one.granularity].dated}
+    local = {series.series_id: series.time_zone for series in chosen if not GRANULARITIES[series.granularity].dated}
     return found if set(local.values()) <= {"UTC"} else found.assign(time_zone=found["series_id"].map(local))
 
 

@@ -1,16 +1,17 @@
 """Which seasons series have, how strong they are and when they peak; many series at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
 from mlops.arrays import Bools, Floats, Ints
-from mlops.db import Database, Transaction
+from mlops.db import Database
 from mlops.db.archive.read import read_archived
 from mlops.db.binary import elements
+from mlops.domain.canonical import JsonObject
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.metric_types import Season
 from mlops.series.filters import check_filters
@@ -71,6 +72,27 @@ class SeasonFound:
 
 
 @dataclass(frozen=True, slots=True)
+class _Series:
+    """A series that is to be profiled, with the seasons that it may have."""
+
+    series_id: int
+    granularity: str
+    time_zone: str
+    anchor: int | None
+    seasons: list[Season]
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """The trusted history of a series, an array per column as `array_send` writes it; the newest known at `as_of`."""
+
+    series_id: int
+    as_of: datetime
+    observed_at: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What one series looks like; gaps are in periods, `trend_per_year` is in the unit of the metric type."""
 
@@ -124,7 +146,7 @@ def store_profiles(database: Database, *, metric_type: str | None = None) -> dic
     """
     with database.transaction() as transaction:
         check_filters(transaction, metric_type=metric_type)
-        chosen = transaction.rows("profile_series", metric_type=metric_type)
+        chosen = transaction.rows("profile_series", of=_Series, metric_type=metric_type)
     return _store(database, chosen)
 
 
@@ -134,41 +156,34 @@ def store_due(database: Database) -> int:
     How many series were profiled. A season that was measured over months does not change in days.
     """
     with database.transaction() as transaction:
-        chosen = transaction.rows("profile_due", version=VERSION, days=DUE_DAYS)
+        chosen = transaction.rows("profile_due", of=_Series, version=VERSION, days=DUE_DAYS)
     return _store(database, chosen)["series"]
 
 
-def _store(database: Database, chosen: list[dict[str, Any]]) -> dict[str, int]:
+def _store(database: Database, chosen: list[_Series]) -> dict[str, int]:
     """Profile series, those of one kind together."""
     done = written = 0
-    for (name, clock, anchor, *seasons), rows in groupby(chosen, key=_kind):
+    for (name, clock, anchor, seasons), rows in groupby(chosen, key=_kind):
         kind = replace(GRANULARITIES[name], anchor=anchor)
-        for ids in _chunks([row["series_id"] for row in rows], _at_once(kind)):
+        every = [series.series_id for series in rows]
+        size = max(1, min(MOST_AT_ONCE, int(VALUES_AT_ONCE / kind.per_year)))
+        for begin in range(0, len(every), size):
+            ids = every[begin : begin + size]
             with database.transaction() as transaction:
                 read_archived(transaction, ids)
-                histories = transaction.rows("profile_values", series_ids=ids)
+                histories = transaction.rows("profile_values", of=_Observed, series_ids=ids)
                 documents = _documents(histories, kind, clock, seasons)
-                written += _write(transaction, documents)
+                if documents:
+                    stored = {"series_ids": list(documents), "documents": list(documents.values())}
+                    written += transaction.run("profile_store", **stored)
             done += len(documents)
     return {"series": done, "written": written}
 
 
-def _kind(row: dict[str, Any]) -> tuple[Any, ...]:
-    """What is the same of series that are profiled together."""
-    step = GRANULARITIES[row["granularity"]]
-    clock = UTC if step.dated else row["time_zone"]
-    return (step.name, clock, row["anchor"] or 0, *row["seasons"])
-
-
-def _at_once(granularity: Granularity) -> int:
-    return max(1, min(MOST_AT_ONCE, int(VALUES_AT_ONCE / granularity.per_year)))
-
-
-def _write(transaction: Transaction, documents: dict[int, Any]) -> int:
-    """How many of the documents differ from what was stored."""
-    if not documents:
-        return 0
-    return transaction.run("profile_store", series_ids=list(documents), documents=list(documents.values()))
+def _kind(series: _Series) -> tuple[str, str, int, tuple[Season, ...]]:
+    """What is the same of series that are profiled together: step, clock, anchor and possible seasons."""
+    step = GRANULARITIES[series.granularity]
+    return step.name, UTC if step.dated else series.time_zone, series.anchor or 0, tuple(series.seasons)
 
 
 def _detrended(values: Floats, there: Bools) -> tuple[Floats, Floats]:
@@ -207,7 +222,7 @@ def _season(
 
 def _shape(believed: bool, strength: float, level: Floats, counts: Floats, whole: float) -> SeasonFound:
     scale = whole if whole else 1.0
-    index = tuple(round(float(one / scale), 4) if many else None for one, many in zip(level, counts, strict=True))
+    index = tuple(round(float(mean / scale), 4) if many else None for mean, many in zip(level, counts, strict=True))
     peak = int(np.argmax(np.where(counts > 0, level, -np.inf)))
     return SeasonFound(bool(believed), round(float(strength), 4), index, peak)
 
@@ -331,41 +346,28 @@ def _rounded(number: float) -> float:
     return float(f"{number:.6g}")
 
 
-def _chunks(ids: list[int], size: int) -> Iterator[list[int]]:
-    for begin in range(0, len(ids), size):
-        yield ids[begin : begin + size]
-
-
 def _documents(
-    histories: list[dict[str, Any]], granularity: Granularity, clock: str, seasons: Sequence[Season]
-) -> dict[int, Any]:
+    histories: list[_Observed], granularity: Granularity, clock: str, seasons: Sequence[Season]
+) -> dict[int, JsonObject]:
     """series_id -> what is stored of it, as JSON holds it."""
     if not histories:
         return {}
-    at = [elements(row["observed_at"], "datetime64[us]").astype("datetime64[s]") for row in histories]
+    at = [elements(history.observed_at, "datetime64[us]").astype("datetime64[s]") for history in histories]
     if not granularity.dated:  # the full hour of half-hour zones
         granularity = granularity.anchored(at[0][0])
     places = [granularity.number(stamps) for stamps in at]
     start = min(int(place[0]) for place in places)
     values = np.full((len(at), max(int(place[-1]) for place in places) - start + 1), np.nan)
     for row, (place, history) in enumerate(zip(places, histories, strict=True)):
-        values[row, place - start] = elements(history["value"], "float64")
-    found_of_all = seasonal_profile(Histories(values, start, granularity, clock), seasons)
+        values[row, place - start] = elements(history.value, "float64")
+    profiles = seasonal_profile(Histories(values, start, granularity, clock), seasons)
     return {
-        history["series_id"]: {
+        history.series_id: {
             "version": VERSION,
-            "as_of": history["as_of"].isoformat(),
+            "as_of": history.as_of.isoformat(),
             "from": f"{stamps[0]}Z",
             "to": f"{stamps[-1]}Z",
-            **_plain(found),
+            **asdict(profile),
         }
-        for history, stamps, found in zip(histories, at, found_of_all, strict=True)
+        for history, stamps, profile in zip(histories, at, profiles, strict=True)
     }
-
-
-def _plain(found: Profile) -> dict[str, Any]:
-    """A profile as JSON gives it back: tuples are lists."""
-    document = asdict(found)
-    for season in document["seasons"].values():
-        season["index"] = list(season["index"])
-    return document

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,34 @@ class _Stored:
     quality_score: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Identified:
+    """The series of a key of a file, with its clock."""
+
+    key: int
+    series_id: int
+    time_zone: str
+    anchor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredClock:
+    """The clock of a stored series; `off` is the first stored time that the zone of the file does not fit."""
+
+    key: int
+    time_zone: str
+    anchor: int | None
+    off: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """What a merge did."""
+
+    inserted: int
+    corrected: int
+
+
 class Months:
     """Where new rows go: partitions, made when missing; or with `alone` tables of their own, attached at the end.
 
@@ -95,7 +124,7 @@ class Months:
             ensure_months(self._database, METRICS, months)
             return
         dates = [month.astype("datetime64[D]").item() for month in missing]
-        there = {row["month"] for row in transaction.rows("months_with_partitions", months=dates)}
+        there = set(transaction.values("months_with_partitions", months=dates))
         for month, date in zip(missing, dates, strict=True):
             self._tables[month] = METRICS if date in there else transaction.value("create_detached_month", month=date)
 
@@ -115,12 +144,12 @@ def clocks_of(transaction: Transaction, series: pd.DataFrame) -> list[FileClock]
     zones = sorted(set(series["time_zone"].dropna()) - {UTC})
     if not zones and not any(has_anchor(name) for name in set(series["granularity"])):
         return None
-    for row in transaction.rows("unknown_time_zones", names=zones):
-        raise BadInput(f"{row['name']!r} {NOT_A_ZONE} (the server does not know it)")
+    for zone in transaction.values("unknown_time_zones", names=zones):
+        raise BadInput(f"{zone!r} {NOT_A_ZONE} (the server does not know it)")
     _want(transaction, series.assign(anchor=None))
-    stored = {row["key"]: row for row in transaction.rows("wanted_series_clocks")}
-    told = zip(series["granularity"], series["time_zone"], strict=True)
-    return [_clock(name, zone, stored.get(key)) for key, (name, zone) in enumerate(told)]
+    stored = {clock.key: clock for clock in transaction.rows("wanted_series_clocks", of=_StoredClock)}
+    of_file = zip(series["granularity"], series["time_zone"], strict=True)
+    return [_clock(name, zone, stored.get(key)) for key, (name, zone) in enumerate(of_file)]
 
 
 def know(
@@ -138,29 +167,31 @@ def know(
     another one comes first, so that an interrupted file that is sent again is stored as if nothing had happened.
     """
     if clocks is not None:
-        zones = [zone if one.why is None else None for zone, one in zip(series["time_zone"], clocks, strict=True)]
-        anchors = [one.anchor if one.why is None and has_anchor(one.granularity.name) else None for one in clocks]
+        zones = [zone if clock.why is None else None for zone, clock in zip(series["time_zone"], clocks, strict=True)]
+        anchors = [
+            clock.anchor if clock.why is None and has_anchor(clock.granularity.name) else None for clock in clocks
+        ]
         series = series.assign(time_zone=np.array(zones, object), anchor=np.array(anchors, object))
     _want(transaction, series)
-    wanted = transaction.rows("wanted_series_found")
-    before = {row["key"] for row in wanted}
+    wanted = transaction.rows("wanted_series_found", of=_Identified)
+    before = {row.key for row in wanted}
     transaction.run("add_wanted_series")
     if clocks is not None and wanted:
         transaction.run("set_series_clocks")
-    wanted = transaction.rows("wanted_series_found")
-    if clocks is not None and any(_otherwise(one, row) for one, row in zip(clocks, wanted, strict=True)):
+    wanted = transaction.rows("wanted_series_found", of=_Identified)
+    if clocks is not None and any(_otherwise(clock, row) for clock, row in zip(clocks, wanted, strict=True)):
         raise BadInput("another file told a series another clock meanwhile; nothing was stored, send it again")
-    ids = np.array([row["series_id"] for row in wanted], dtype=np.int64)
+    ids = np.array([row.series_id for row in wanted], dtype=np.int64)
     distinct, first = np.unique(ids, return_index=True)
     own = series.iloc[first]
     granularity = own["granularity"].to_numpy(dtype=object)
-    stored = [wanted[place]["time_zone"] for place in first.tolist()]
+    stored = [wanted[place].time_zone for place in first.tolist()]
     thresholds = Thresholds.of([metrics[name] for name in own["metric_type"]], granularity.tolist(), stored)
     new = ~np.isin(np.arange(len(ids)), list(before))
     replayed = np.full(len(distinct), known_at == "observed")
     if known_at == "auto":
         transaction.run("first_ingest_claim", series_ids=distinct.tolist(), sha256=sha256)
-        replayed = np.isin(distinct, [row["series_id"] for row in transaction.rows("first_ingests", sha256=sha256)])
+        replayed = np.isin(distinct, transaction.values("first_ingests", sha256=sha256))
     return KnownSeries(ids, new, SeriesFacts(distinct, granularity, thresholds), replayed)
 
 
@@ -170,19 +201,20 @@ def _want(transaction: Transaction, series: pd.DataFrame) -> None:
     transaction.run("prefer_hash_joins")
 
 
-def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None) -> FileClock:
+def _clock(granularity: str, zone: str | None, stored: _StoredClock | None) -> FileClock:
     """The clock of a series, if anything is stored of it, and the zone that a file names."""
-    if stored is None or zone is None or zone == stored["time_zone"]:
-        of_before = stored or {"time_zone": zone, "anchor": None}
-        return FileClock.of(granularity, of_before["time_zone"], of_before["anchor"])
-    clock = FileClock.of(granularity, zone, stored["anchor"])
-    if stored["time_zone"] != UTC:
+    if stored is None:
+        return FileClock.of(granularity, zone, None)
+    if zone is None or zone == stored.time_zone:
+        return FileClock.of(granularity, stored.time_zone, stored.anchor)
+    clock = FileClock.of(granularity, zone, stored.anchor)
+    if stored.time_zone != UTC:
         clock.why = (
-            f"the series is of {stored['time_zone']}, and the file says {zone}; leave the zone out, or correct the one"
+            f"the series is of {stored.time_zone}, and the file says {zone}; leave the zone out, or correct the one"
             " of the series in analytics.series"
         )
-    elif stored["off"] is not None:
-        off = np.array([stored["off"].replace(tzinfo=None)], dtype="datetime64[us]")
+    elif stored.off is not None:
+        off = np.array([stored.off.replace(tzinfo=None)], dtype="datetime64[us]")
         clock.why = (
             f"the stored values of the series are not of {zone}: that of {off[0].astype('datetime64[m]')} UTC would be"
             f" at {str(local_times(off, zone)[0])[11:16]}; leave the zone out, or send them anew as another series"
@@ -190,10 +222,10 @@ def _clock(granularity: str, zone: str | None, stored: Mapping[str, Any] | None)
     return clock
 
 
-def _otherwise(clock: FileClock, stored: Mapping[str, Any]) -> bool:
+def _otherwise(clock: FileClock, stored: _Identified) -> bool:
     """Whether a series has another clock by now than the one by which its rows were judged."""
     known = clock.why is None and clock.anchor is not None and has_anchor(clock.granularity.name)
-    return known and (clock.zone, clock.anchor) != (stored["time_zone"], stored["anchor"])
+    return known and (clock.zone, clock.anchor) != (stored.time_zone, stored.anchor)
 
 
 def prepare(database: Database, rows: Rows, known: KnownSeries) -> ChangeSet:
@@ -240,8 +272,9 @@ def store(
         transaction.run("prepare_arriving")
         for part in to_merge:
             transaction.copy_arrays("pg_temp.arriving", part)
-        merged = transaction.rows("merge_arriving")[0]
-        inserted, corrected = inserted + merged["inserted"], merged["corrected"]
+        merged = transaction.one("merge_arriving", of=_Merged)
+        assert merged is not None
+        inserted, corrected = inserted + merged.inserted, merged.corrected
     if len(changes.rescored["series_id"]):
         store_scores(transaction, changes.rescored)
     return inserted, corrected

@@ -10,7 +10,7 @@ from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.domain.model_uri import MODEL_FORMS, model_of, uri_of
 from mlops.errors import BadInput, Misused, ModelNotFound, NothingToDo, UnknownName
 from mlops.series.names import find, series_names
-from mlops.series.read import history
+from mlops.series.read import ShownSeries, history
 from mlops.times import aware_utc
 
 __all__ = [
@@ -188,11 +188,11 @@ def seen(database: Database, choice: Choice) -> StoredForecast:
     last = rows["ds"].max()
     observed = observed.loc[observed["ds"] <= last, ["ds", "y"]].reset_index(drop=True)
     with database.transaction() as transaction:
-        shown = transaction.one("series_show", series_id=choice.series[0])
+        shown = transaction.one("series_show", of=ShownSeries, series_id=choice.series[0])
     assert shown is not None
     model = uri_of(newest["model"], newest["version"])
     name = choice.names[choice.series[0]]
-    unit = f"{shown['metric_type'].replace('_', ' ')}, {shown['unit']}"
+    unit = f"{shown.metric_type.replace('_', ' ')}, {shown.unit}"
     return StoredForecast(model, name, unit, newest["cutoff"], step, rows, observed)
 
 

@@ -90,14 +90,14 @@ def predict(
         raise Misused(
             "--totals adds up series of the database; with --file nothing is stored, so leave one of them out"
         )
-    found, began = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
-    asked = _totals(database, found, totals)
-    steps, summed = _made(found, asked, decompose=decompose)
+    served, began = served_model(database, store, uri, horizon=horizon, as_of=as_of, file=file), time.perf_counter()
+    asked = _totals(database, served, totals)
+    steps, summed = _made(served, asked, decompose=decompose)
     steps = steps.assign(horizon=steps.groupby("series_id").cumcount() + 1)
     forecasts = steps[~steps["closed"]].drop(columns="closed").reset_index(drop=True)
     request_id = uuid4().hex
     common: dict[str, int | float | str | datetime] = {
-        "version_id": found.version_id,
+        "version_id": served.version_id,
         "issued_at": as_of.astimezone(UTC).replace(tzinfo=None),
         "execution_ms": (time.perf_counter() - began) * 1000,
         "memory_mb": _memory_mb(),
@@ -105,35 +105,35 @@ def predict(
     }
     cutoff = aware_utc(steps["cutoff"].max())
     shown, closed = forecasts.drop(columns="horizon"), len(steps) - len(forecasts)
-    shown.insert(1, "name", shown["series_id"].map(found.names))
+    shown.insert(1, "name", shown["series_id"].map(served.names))
     stored, of_totals = 0, pd.DataFrame()
     if file is None:
-        _remember_service(database, found, as_of)
+        _remember_service(database, served, as_of)
         with database.transaction() as transaction:
             rows = forecasts.assign(parts=pd.array([pd.NA] * len(forecasts), dtype="Int64"))
             if asked is not None and summed is not None:
-                of_totals = _totals_to_store(transaction, asked, found.version_id, summed)
+                of_totals = _totals_to_store(transaction, asked, served.version_id, summed)
                 rows = pd.concat([rows, of_totals.astype({"parts": "Int64"})], ignore_index=True)
             stored = _write(transaction, _stamped(rows, common, decompose=decompose))
             of_totals = _named(transaction, of_totals)
-    return Issued(found.version, cutoff, shown, of_totals, stored, closed, found.refused, request_id)
+    return Issued(served.version, cutoff, shown, of_totals, stored, closed, served.refused, request_id)
 
 
-def _totals(database: Database, found: Served, asked: Sequence[str] | None) -> Totals | None:
+def _totals(database: Database, served: Served, asked: Sequence[str] | None) -> Totals | None:
     """The totals that are asked for, or that the model was trained with, of the series that are forecast."""
-    lineage = found.lineage
+    lineage = served.lineage
     levels = check_totals(lineage["recipe"].get("totals", ()) if asked is None else asked)
-    if not levels or found.file is not None:
+    if not levels or served.file is not None:
         return None
-    return totals_of(database, list(found.names), levels, lineage["selection"].get("labels") or {})
+    return totals_of(database, list(served.names), levels, lineage["selection"].get("labels") or {})
 
 
-def _made(found: Served, asked: Totals | None, *, decompose: bool) -> tuple[pd.DataFrame, Summed | None]:
+def _made(served: Served, asked: Totals | None, *, decompose: bool) -> tuple[pd.DataFrame, Summed | None]:
     """The forecasts of the series, and of their totals."""
     if asked is None:
-        return found.forecaster.predict(found.steps, history=found.observed, decompose=decompose), None
+        return served.forecaster.predict(served.steps, history=served.observed, decompose=decompose), None
     summed = with_totals(
-        found.forecaster, found.steps, asked.members, weeks=asked.weeks, history=found.observed, decompose=decompose
+        served.forecaster, served.steps, asked.members, weeks=asked.weeks, history=served.observed, decompose=decompose
     )
     return summed.series, summed
 
@@ -209,9 +209,9 @@ def _write(transaction: Transaction, forecasts: pd.DataFrame) -> int:
     return transaction.run("store_predictions")
 
 
-def _remember_service(database: Database, found: Served, as_of: datetime) -> None:
+def _remember_service(database: Database, served: Served, as_of: datetime) -> None:
     """Keep when the series are not served, so that SQL can tell which forecasts nothing will ever judge."""
-    rows = found.forecaster.service(history=found.observed).to_dict("records")
+    rows = served.forecaster.service(history=served.observed).to_dict("records")
     with database.transaction() as transaction:
         transaction.run("set_service_calendar", document={"series": rows}, as_of=as_of)
 

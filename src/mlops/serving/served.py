@@ -52,8 +52,8 @@ class Served:
     @property
     def forecaster(self) -> Forecaster:
         """The forecaster inside of the model: it also explains, decomposes and answers what-ifs."""
-        found: Forecaster = self.model.unwrap_python_model().forecaster
-        return found
+        inner: Forecaster = self.model.unwrap_python_model().forecaster
+        return inner
 
 
 def served_model(

@@ -68,16 +68,16 @@ class ModelVersion:
 
 def resolve(store: Store, uri: str) -> ModelVersion:
     """The version that a URI means now; ModelNotFound names what there is instead."""
-    found = version_of(uri)
-    if found is None:
+    asked = version_of(uri)
+    if asked is None:
         raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
     try:
-        if found.alias:
-            return _of(store.client.get_model_version_by_alias(found.name, found.alias))
-        return _of(store.client.get_model_version(found.name, str(found.version)))
+        if asked.alias:
+            return _of(store.client.get_model_version_by_alias(asked.name, asked.alias))
+        return _of(store.client.get_model_version(asked.name, str(asked.version)))
     except MlflowException as error:
         _absent(error, uri)
-        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, found)}") from error
+        raise ModelNotFound(f"{uri} leads nowhere; {_what_there_is(store, asked)}") from error
 
 
 def add_version(
@@ -151,8 +151,8 @@ def _made(store: Store, name: str) -> bool:
 
 def _logged_model(model_uri: str) -> str | None:
     """The id in `models:/m-…`: an MLflow server registers such a model only when it is named besides."""
-    found = LOGGED_MODEL.fullmatch(model_uri)
-    return None if found is None else found["model_id"]
+    match = LOGGED_MODEL.fullmatch(model_uri)
+    return None if match is None else match["model_id"]
 
 
 def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
@@ -167,9 +167,11 @@ def _undone(store: Store, name: str, added: Any, *, made: bool) -> bool:
     return True
 
 
-def _of(found: Any) -> ModelVersion:
-    created_at = EPOCH + timedelta(milliseconds=int(found.creation_timestamp))
-    return ModelVersion(found.name, int(found.version), found.run_id, found.source, dict(found.tags), created_at)
+def _of(version: Any) -> ModelVersion:
+    created_at = EPOCH + timedelta(milliseconds=int(version.creation_timestamp))
+    return ModelVersion(
+        version.name, int(version.version), version.run_id, version.source, dict(version.tags), created_at
+    )
 
 
 def _quoted(text: str) -> str:

@@ -111,10 +111,10 @@ def _judged(finished: Sequence[FinishedFit], dataset: BacktestDataset) -> pd.Dat
 
 def _each(parts: dict[str, pd.DataFrame], by: list[str]) -> pd.DataFrame:
     """The accuracy of each candidate by group, its name first."""
-    found = pd.concat(
+    accuracies = pd.concat(
         [accuracy_table(part, by).assign(candidate=name) for name, part in parts.items()], ignore_index=True
     )
-    return found[["candidate", *(name for name in found.columns if name != "candidate")]]
+    return accuracies[["candidate", *(name for name in accuracies.columns if name != "candidate")]]
 
 
 def _by_segment(parts: dict[str, pd.DataFrame], segments: list[str]) -> pd.DataFrame:
@@ -125,5 +125,7 @@ def _by_segment(parts: dict[str, pd.DataFrame], segments: list[str]) -> pd.DataF
     ]
     if not tables:
         return pd.DataFrame(columns=["candidate", "segment", "value"])
-    found = pd.concat(tables, ignore_index=True)
-    return found[["candidate", "segment", *(name for name in found.columns if name not in ("candidate", "segment"))]]
+    accuracies = pd.concat(tables, ignore_index=True)
+    return accuracies[
+        ["candidate", "segment", *(name for name in accuracies.columns if name not in ("candidate", "segment"))]
+    ]

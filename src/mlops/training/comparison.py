@@ -87,8 +87,8 @@ def compare_with_champion(
     for name, table in tables.items():
         rows = rows.merge(table[[*KEYS, "y_hat"]].rename(columns={"y_hat": name}), on=KEYS)
     rows = rows.dropna()
-    found = {name: wape(rows["y"], rows[name]) for name in tables if len(rows)}
-    return Losses(found.get("candidate"), found.get("champion"), found.get("naive"), found.get("mean"), on, first)
+    losses = {name: wape(rows["y"], rows[name]) for name in tables if len(rows)}
+    return Losses(losses.get("candidate"), losses.get("champion"), losses.get("naive"), losses.get("mean"), on, first)
 
 
 def _of_champion(

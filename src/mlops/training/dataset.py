@@ -119,11 +119,11 @@ def from_file(
     frame, panels = series.frame, series.panels
     plan = plan.of(panels.granularity)
     cutoffs = origins(panels, plan.origins, every=plan.every, horizon=plan.horizon)
-    found = frame.drop_duplicates("series_id")[["series_id", *segments]]
+    of_series = frame.drop_duplicates("series_id")[["series_id", *segments]]
     names = {one: str(one) for one in panels.ids}
     source = str(series.path)
     return BacktestDataset(
-        Newest(panels), cutoffs, frame, panels.granularity, found, source, "of the file", names
+        Newest(panels), cutoffs, frame, panels.granularity, of_series, source, "of the file", names
     ), plan
 
 

@@ -96,16 +96,16 @@ class Tuned:
     @property
     def command(self) -> str:
         """The command that trains the winner."""
-        found = (word for key, value in self.best.params.items() for word in ("--set", f"{key}={value}"))
-        return shlex.join(["mlops", "train", self.candidate.name, *self.options, *found])
+        settings = (word for key, value in self.best.params.items() for word in ("--set", f"{key}={value}"))
+        return shlex.join(["mlops", "train", self.candidate.name, *self.options, *settings])
 
 
 def searched(name: str, spec: TrainingSpec) -> Space:
     """What is searched for an experiment or kind with the parameters of a spec, of members those that it has."""
-    found = read_space(name, spec.kind)
-    space = {path: found[path] for path in held(spec.kind, spec.params, found)}
+    declared = read_space(name, spec.kind)
+    space = {path: declared[path] for path in held(spec.kind, spec.params, declared)}
     if not space:
-        raise Misused(f"none of {', '.join(found)} belongs to the members {', '.join(spec.params['members'])}")
+        raise Misused(f"none of {', '.join(declared)} belongs to the members {', '.join(spec.params['members'])}")
     return space
 
 
@@ -124,13 +124,13 @@ def read_space(name: str, kind: str) -> Space:
         document: JsonObject = tomllib.loads(path.read_text(encoding="utf-8"))["params"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise BadInput(f"is no search space: {error}; expected a section [params]", where=str(path)) from error
-    found, known = dict(_flat(document)), parameters(kind)
-    for parameter, given in found.items():
+    declared, known = dict(_flat(document)), parameters(kind)
+    for parameter, given in declared.items():
         if parameter not in known:
             raise BadInput(f"kind {kind!r} has no parameter {parameter!r}", where=str(path))
         if not (isinstance(given, list) and given) and not (isinstance(given, dict) and {"low", "high"} <= set(given)):
             raise BadInput(f"{parameter} = {given!r}; expected a list, or low and high", where=str(path))
-    return found
+    return declared
 
 
 def _flat(document: Parameters, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -187,11 +187,11 @@ def wapes(
     """WAPE of a candidate from each cutoff, fitted anew at each."""
     sources = forecaster(candidate.kind)(**candidate.params).sources
     past = Newest(Panels.of(frame, step.name, candidate.params.get("covariates") or (), sources=sources))
-    found = []
+    losses = []
     for done in fit_and_forecast([candidate], past, cutoffs, horizon, where="serial"):
         judged = with_outcomes(done.forecasts, frame)
-        found.append(wape(judged["y"], judged["y_hat"]))
-    return found
+        losses.append(wape(judged["y"], judged["y_hat"]))
+    return losses
 
 
 def start(candidate: Candidate) -> JsonObject:

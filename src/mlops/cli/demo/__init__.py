@@ -4,7 +4,8 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,8 @@ from mlops.cli.output import ACTION_COLOURS, console, emit, progress, say, table
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from mlops.cli.demo.replay import Week
+    from mlops.cli.demo.replay import Phase, Week
+    from mlops.tracking.bridge.mirror import RegistryVersion
     from mlops.training import Trained
 
 __all__ = ["demo"]
@@ -49,8 +51,8 @@ def demo(
     """
     with progress() as bar:
         report = Progress((lambda _: None) if as_json else say, bar)
-        document = _story(report, weeks)
-    emit(document, as_json=as_json, text=lambda: _summary(document))
+        story = _story(report, weeks)
+    emit(story, as_json=as_json, text=lambda: _summary(story))
 
 
 class Progress:
@@ -78,7 +80,19 @@ class Progress:
         self._bar.update(self._task, completed=part, total=whole)
 
 
-def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the demo did, and what can be looked at afterwards."""
+
+    weeks: "Sequence[Week]"
+    phases: "Sequence[Phase]"
+    versions: "Sequence[RegistryVersion]"
+    realised: Sequence[Any]
+    page: str
+    next: Sequence[str]
+
+
+def _story(report: Progress, weeks: int | None) -> Story:
     ours = settings().database_url is None
     report.step("starting PostgreSQL and making the schema" if ours else "opening the database and its schema")
     db = database()
@@ -107,14 +121,14 @@ def _story(report: Progress, weeks: int | None) -> dict[str, Any]:
     page = settings().reports / f"review-{mondays[-1]:%Y-%m-%d}.html"
     review.write_review(review.build_review(db, read_policy(), mondays[-1]), page)
     report("done")
-    return {
-        "weeks": replayed,
-        "phases": replay.phases(db),
-        "versions": mirrored_versions(db),
-        "realised": realised(db, replay.MODEL),
-        "page": str(page),
-        "next": [command.format(mlops=_program(), psql=_psql()) for command in NEXT],
-    }
+    return Story(
+        weeks=replayed,
+        phases=replay.phases(db),
+        versions=mirrored_versions(db),
+        realised=realised(db, replay.MODEL),
+        page=str(page),
+        next=[command.format(mlops=_program(), psql=_psql()) for command in NEXT],
+    )
 
 
 def _trained(trained: "Trained") -> str:
@@ -188,16 +202,16 @@ def _wrapped(text: str, *, first: int) -> str:
     return f"\n{' ' * first}".join(["", *lines]).lstrip("\n") if first > 9 else f"\n{' ' * first}".join(lines)
 
 
-def _summary(document: dict[str, Any]) -> None:
-    if not document["weeks"]:
+def _summary(story: Story) -> None:
+    if not story.weeks:
         console.print("every week had been replayed before; nothing was changed")
     accuracy = table("", "weeks", "WAPE", "seasonal naive", "80 % cover", title="\n[bold]The freshest forecasts[/]")
-    for phase in document["phases"]:
-        figures = (f"{phase['wape']:.3f}", f"{phase['wape_naive']:.3f}", f"{phase['coverage_80']:.0%}")
-        accuracy.add_row(phase["phase"], str(phase["weeks"]), *figures)
+    for phase in story.phases:
+        figures = (f"{phase.wape:.3f}", f"{phase.wape_naive:.3f}", f"{phase.coverage_80:.0%}")
+        accuracy.add_row(phase.phase, str(phase.weeks), *figures)
     console.print(accuracy)
     kept = table("", "version", "promised", "realised", title="\n[bold]Saved of the WAPE, promised and realised[/]")
-    for row in document["realised"]:
+    for row in story.realised:
         promised, came_true = (
             f"{row[f'{of}_wape']:+.3f} ({row[f'{of}_wape_low']:+.3f} to {row[f'{of}_wape_high']:+.3f})"
             for of in ("promised", "realised")
@@ -207,11 +221,11 @@ def _summary(document: dict[str, Any]) -> None:
     registry = table(
         "version", "kind", "known at", "aliases", "lineage", title="\n[bold]Registry, as mirrored in Postgres[/]"
     )
-    for row in document["versions"]:
+    for row in story.versions:
         aliases = " ".join(f"@{alias}" for alias in row.aliases)
         registry.add_row(str(row.version), row.kind, f"{row.as_of:%Y-%m-%d}", aliases, row.lineage_state)
     console.print(registry)
-    console.print(f"\n[bold]The weekly review[/]  {document['page']}", soft_wrap=True)
+    console.print(f"\n[bold]The weekly review[/]  {story.page}", soft_wrap=True)
     console.print("\n[bold]Try next[/]")
-    for command in document["next"]:
+    for command in story.next:
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)

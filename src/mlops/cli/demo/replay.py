@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from mlops.db import Database
 from mlops.domain.findings import CARRIED_OUT
@@ -23,7 +22,7 @@ from mlops.training.promote import promote
 from mlops.training.retrain import Retrained, retrain
 from mlops.training.spec import params_file
 
-__all__ = ["MODEL", "MONDAYS", "PHASES", "Week", "first_champion", "phases", "replay", "store_series"]
+__all__ = ["MODEL", "MONDAYS", "PHASES", "Phase", "Week", "first_champion", "phases", "replay", "store_series"]
 
 MODEL = "demand"
 METRIC = "customer_activity"
@@ -84,7 +83,18 @@ def replay(database: Database, store: Store, mondays: Sequence[datetime], say: S
         yield _week(database, store, policy, monday, say, histories)
 
 
-def phases(database: Database) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How good the freshest forecasts of some weeks were, beside the seasonal naive."""
+
+    phase: str
+    weeks: int
+    wape: float
+    wape_naive: float
+    coverage_80: float
+
+
+def phases(database: Database) -> list[Phase]:
     """WAPE of the freshest forecasts and of the naive, before, in and after the lockdown, as far as replayed."""
     weeks, averages = weekly_accuracy(database, MODEL, MONDAYS[-1]), []
     for name, (start, end) in PHASES.items():
@@ -92,11 +102,11 @@ def phases(database: Database) -> list[dict[str, Any]]:
         size = sum(week.size for week in inside)
         if not size:
             continue
-        figures = {
-            key: sum(getattr(week, key) * week.size for week in inside) / size
+        figures = (
+            sum(getattr(week, key) * week.size for week in inside) / size
             for key in ("wape", "wape_naive", "coverage_80")
-        }
-        averages.append({"phase": name, "weeks": len(inside)} | figures)
+        )
+        averages.append(Phase(name, len(inside), *figures))
     return averages
 
 

@@ -1,6 +1,5 @@
 """`mlops series …`: observations in and out, and what there is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +20,7 @@ from mlops.errors import Misused
 
 if TYPE_CHECKING:
     from mlops.series.ingest import IngestReport
+    from mlops.series.read import ShownSeries
 
 __all__ = ["app"]
 
@@ -179,15 +179,15 @@ def show(
     known = read.show_series(database(), series)
 
     def text() -> None:
-        name = f"[bold]{escape(known['name'])}[/] (series {known['series_id']})"
-        what = f"{name}: {known['metric_type']} ({known['unit']}), {known['granularity']}, {known['time_zone']}"
-        console.print(f"{what}, {_where(known)}, level {known['level']}")
-        span = f", {known['first']:%Y-%m-%d} to {known['last']:%Y-%m-%d}" if known["observations"] else ""
-        console.print(f"{known['observations']:,} observations{span}, {known['corrections']:,} corrections")
+        name = f"[bold]{escape(known.name)}[/] (series {known.series_id})"
+        what = f"{name}: {known.metric_type} ({known.unit}), {known.granularity}, {known.time_zone}"
+        console.print(f"{what}, {_where(known)}, level {known.level}")
+        span = f", {known.first:%Y-%m-%d} to {known.last:%Y-%m-%d}" if known.observations else ""
+        console.print(f"{known.observations:,} observations{span}, {known.corrections:,} corrections")
         latest = table("observed at", "value", "quality", "recorded at")
-        for row in known["latest"]:
-            times = f"{row['observed_at']:%Y-%m-%d %H:%M}", f"{row['recorded_at']:%Y-%m-%d %H:%M}"
-            latest.add_row(times[0], f"{row['value']:g}", _figure(row["quality_score"], "g"), times[1])
+        for row in known.latest:
+            times = f"{row.observed_at:%Y-%m-%d %H:%M}", f"{row.recorded_at:%Y-%m-%d %H:%M}"
+            latest.add_row(times[0], f"{row.value:g}", _figure(row.quality_score, "g"), times[1])
         console.print(latest)
 
     emit(known, as_json=as_json, text=text)
@@ -224,8 +224,8 @@ def list_metrics(as_json: Json = False) -> None:
     def text() -> None:
         shown = table("metric type", "unit", "adds up as", "from", "to", "without a value", "series")
         for row in types:
-            bounds = (_figure(row["min_value"], "g"), _figure(row["max_value"], "g"))
-            shown.add_row(row["name"], row["unit"], row["aggregate"], *bounds, row["absence"], f"{row['series']:,}")
+            bounds = (_figure(row.min_value, "g"), _figure(row.max_value, "g"))
+            shown.add_row(row.name, row.unit, row.aggregate, *bounds, row.absence, f"{row.series:,}")
         console.print(shown)
 
     emit(types, as_json=as_json, text=text)
@@ -328,11 +328,11 @@ def _print_report(report: "IngestReport") -> None:
         console.print(f"  {more}every refused row with its reason: analytics.refused_rows", highlight=False)
 
 
-def _where(row: Mapping[Any, Any]) -> str:
+def _where(series: "ShownSeries") -> str:
     """The place of a series in one phrase."""
     places = ("customer", "route", "vehicle", "driver", "site")
-    named = [f"{name} {row[f'{name}_id']}" for name in places if row[f"{name}_id"]]
-    labels = [f"{name}={value}" for name, value in row["labels"].items()]
+    named = [f"{name} {place}" for name in places if (place := getattr(series, f"{name}_id"))]
+    labels = [f"{name}={value}" for name, value in series.labels.items()]
     return escape(", ".join(named + labels) or "everywhere")
 
 

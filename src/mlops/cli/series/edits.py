@@ -4,7 +4,7 @@ import getpass
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -146,11 +146,13 @@ def _run(
         "dry_run": not decision.yes,
         "action": action,
         "known_at": known_at,
-        "series": [row | {"name": names[row["series_id"]]} for row in there.series],
+        "series": [asdict(series) | {"name": names[series.series_id]} for series in there.series],
         "models": there.models,
         "feature_builds": there.builds,
-        "edit_id": done[0]["edit_id"] if done else None,
-        "changed": {name: sum(row[name] for row in done) for name in ("observations", "corrections", "outcomes")},
+        "edit_id": done[0].edit_id if done else None,
+        "changed": {
+            name: sum(getattr(series, name) for series in done) for name in ("observations", "corrections", "outcomes")
+        },
     }
 
     def text() -> None:
@@ -162,7 +164,7 @@ def _run(
         _line(f"{counted(there)} {what}".strip())
         _print_depending(there, action)
         if decision.yes:
-            number = f"recorded as edit {done[0]['edit_id']} in analytics.observation_edits" if done else ""
+            number = f"recorded as edit {done[0].edit_id} in analytics.observation_edits" if done else ""
             _line(f"done: {number or 'nothing had to be changed'}")
         elif known_at == "observed" and not there.total("ahead"):
             _line("there is nothing to change")
@@ -175,10 +177,11 @@ def _run(
 
 def _print_meant(there: "Meant", names: dict[int, str]) -> None:
     shown = table("id", "series", "measures", "observations", "from", "to", "known from", "known to")
-    for row in there.series[:SHOWN]:
-        times = (f"{row[name]:%Y-%m-%d}" for name in ("first_at", "last_at", "recorded_first", "recorded_last"))
-        what = escape(names[row["series_id"]]), f"{row['metric_type']} {row['granularity']}"
-        shown.add_row(str(row["series_id"]), *what, f"{row['observations']:,}", *times)
+    for series in there.series[:SHOWN]:
+        times = (series.first_at, series.last_at, series.recorded_first, series.recorded_last)
+        what = escape(names[series.series_id]), f"{series.metric_type} {series.granularity}"
+        days = (f"{time:%Y-%m-%d}" for time in times)
+        shown.add_row(str(series.series_id), *what, f"{series.observations:,}", *days)
     console.print(shown)
     if len(there.series) > SHOWN:
         console.print(f"and {len(there.series) - SHOWN:,} more series")

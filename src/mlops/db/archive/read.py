@@ -26,8 +26,10 @@ from mlops.errors import Refused
 
 __all__ = [
     "Border",
+    "ObservationArchive",
     "UnverifiedArchive",
     "archive_border",
+    "archived_observations",
     "border",
     "extents",
     "newest_archived",
@@ -63,6 +65,14 @@ class ArchivedMonth:
     upper_bound: datetime
     path: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationArchive:
+    """A month of observations that is archived and not in the database, and the file that would bring it back."""
+
+    month: datetime
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,11 @@ def newest_archived(transaction: Transaction, series: Sequence[int]) -> datetime
         if newest:
             return max(newest).astimezone(UTC)
     return None
+
+
+def archived_observations(transaction: Transaction) -> list[ObservationArchive]:
+    """The months of observations that are archived and not in the database, the oldest first."""
+    return transaction.rows("archived_observation_months", of=ObservationArchive)
 
 
 def _months_of_observations(transaction: Transaction) -> list[ArchivedMonth]:

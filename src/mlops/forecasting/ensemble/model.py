@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject, Parameters
 from mlops.domain.features import FeatureDefinition, Selection
 from mlops.errors import UnknownName
 from mlops.forecasting.base import GAIN, Forecaster
@@ -67,7 +68,7 @@ class Auto(Forecaster):
         covariates: Sequence[str] | str = (),
         absence: str = "nothing",
         members: Sequence[str] = ("smoothing", "lightgbm", "hybrid"),
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Parameters] | None = None,
     ) -> None:
         super().__init__(
             freq=freq, country=country, horizon=horizon, events=events, covariates=covariates, absence=absence
@@ -86,8 +87,8 @@ class Auto(Forecaster):
         }
 
     @property
-    def params(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"members": list(self.members)}
+    def params(self) -> JsonObject:
+        own = {"members": list(self.members)}
         return super().params | own | ({"settings": self.settings} if self.settings else {})
 
     @property

@@ -5,25 +5,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import lightgbm as lgb
 from mlops.arrays import Floats, Ints, Singles
+from mlops.domain.canonical import JsonObject
 from mlops.domain.features import FeatureDefinition, FeatureSet, FeatureSetDocument, Selection
 from mlops.domain.granularity import GRANULARITIES, Granularity
 from mlops.errors import BadInput
 from mlops.features.definitions import checked_set, sources_of
+from mlops.features.panel import PanelInputs
+from mlops.features.point import Source
 from mlops.features.standard import STANDARD, standard
-from mlops.features.transformations import component, parse_transformation, remembers, years
+from mlops.features.transformations import column_of, component, parse_transformation, remembers, value, years
 from mlops.forecasting.base import Forecaster
 from mlops.forecasting.intervals import within
-from mlops.forecasting.lightgbm.design import Design
 from mlops.forecasting.out_of_sample import OutOfSample, calibration_backtest
 from mlops.panels.arguments import choice, positive, whole_number
-from mlops.panels.calendar import Events
+from mlops.panels.calendar import Calendar, Events
 from mlops.panels.panel import Panel
 
 __all__ = ["LightGBM"]
@@ -34,6 +35,34 @@ OWN = "y"
 """What the values of the series are called where nobody says which metric type they are of."""
 OBJECTIVES = ("l1", "l2", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
 """LightGBM's losses for numbers."""
+
+
+class Design(PanelInputs):
+    """A panel, and the columns that the model has: its features, then its covariates by their value at the target."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        known: Calendar,
+        horizon: int,
+        features: Sequence[FeatureDefinition],
+        covariates: Sequence[str] = (),
+        *,
+        target: str,
+    ) -> None:
+        super().__init__(panel, known, horizon, target=target)
+        self.columns = [column_of(definition) for definition in features] + [
+            (value(), Source(name)) for name in covariates
+        ]
+
+    def learned(self, origins: Ints, step: int) -> Singles:
+        """The rows of one step ahead (series × origins, columns)."""
+        return self.matrix(self.columns, origins, step)
+
+    def asked(self, origins: Ints, steps: int) -> Singles:
+        """The rows of all steps up to `steps` (series × origins × steps, columns)."""
+        x = np.stack([self.learned(origins, step) for step in range(1, steps + 1)], axis=1)
+        return x.reshape(-1, x.shape[2])
 
 
 class LightGBM(Forecaster):
@@ -119,7 +148,7 @@ class LightGBM(Forecaster):
         self._booster: lgb.Booster
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> JsonObject:
         own = ("trees", "learning_rate", "num_leaves", "min_child_samples", "objective")
         more = ("origins", "patience", "refit", "seed")
         features = self.feature_set.document if self.feature_set else list(self._wanted)
@@ -132,7 +161,7 @@ class LightGBM(Forecaster):
     def definitions(self, selection: Selection, owner: str) -> tuple[FeatureDefinition, ...]:
         """Of a declared set they are as declared."""
         if self.feature_set:
-            return tuple(one for one in self.feature_set.features if one.name in self.features)
+            return tuple(definition for definition in self.feature_set.features if definition.name in self.features)
         return standard(selection, owner, self.features, self.country)
 
     def _definitions(self, granularity: Granularity) -> tuple[FeatureDefinition, ...]:
@@ -153,11 +182,11 @@ class LightGBM(Forecaster):
         panel, _ = _lifted(panel, panel)
         self.features, seen = self._wanted, panel.y.shape[1] / panel.granularity.year
         enough = (
-            one
-            for one in self._definitions(panel.granularity)
-            if seen >= years(parse_transformation(one.transformation))
+            definition
+            for definition in self._definitions(panel.granularity)
+            if seen >= years(parse_transformation(definition.transformation))
         )
-        self.features = tuple(one.name for one in enough)
+        self.features = tuple(definition.name for definition in enough)
         x, y, target = self._table(panel)
         trees = self._stopped(x, y, target < panel.y.shape[1] - panel.granularity.span) if self.patience else self.trees
         self._booster = lgb.train(self._settings(), self._dataset(x, y), trees)
@@ -173,14 +202,14 @@ class LightGBM(Forecaster):
         design, x, level = self._ahead(panel, horizon)
         shares = np.asarray(self._booster.predict(x, pred_contrib=True)).reshape(len(panel.ids), horizon, -1)
         shares = np.where(_quiet(panel)[:, :, None], 0.0, shares * level[:, :, None])
-        found = dict(zip([*self._names, "average"], np.moveaxis(shares, 2, 0), strict=True))
-        found["average"] = np.where(_quiet(panel), _smoothed(design, horizon), found["average"]) - base
-        return found
+        parts = dict(zip([*self._names, "average"], np.moveaxis(shares, 2, 0), strict=True))
+        parts["average"] = np.where(_quiet(panel), _smoothed(design, horizon), parts["average"]) - base
+        return parts
 
     def component(self, part: str) -> str:
         """Of a feature, that of its transformation; covariates are no component of their own."""
         daily = self._history.granularity if hasattr(self, "_history") else GRANULARITIES["daily"]
-        computed = {one.name: one.transformation for one in self._definitions(daily)}
+        computed = {definition.name: definition.transformation for definition in self._definitions(daily)}
         if part in computed:
             return component(parse_transformation(computed[part]))
         return "trend" if part == "average" else super().component(part)
@@ -188,7 +217,7 @@ class LightGBM(Forecaster):
     def _memory(self, panel: Panel) -> int:
         """As long as the windows of a declared set reach."""
         windows = (
-            [remembers(parse_transformation(one.transformation)) for one in self.feature_set.features]
+            [remembers(parse_transformation(definition.transformation)) for definition in self.feature_set.features]
             if self.feature_set
             else []
         )
@@ -254,7 +283,9 @@ class LightGBM(Forecaster):
         return x[seen], y[seen], target[seen]
 
     def _dataset(self, x: Singles, y: Floats) -> lgb.Dataset:
-        return lgb.Dataset(x, y, feature_name=_plain_names(self._names), params={"max_bin": 127, "verbosity": -1})
+        # LightGBM takes no name with a space or a sign of JSON: such a one is its number
+        names = [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(self._names)]
+        return lgb.Dataset(x, y, feature_name=names, params={"max_bin": 127, "verbosity": -1})
 
     def _stopped(self, x: Singles, y: Floats, early: npt.NDArray[np.bool_]) -> int:
         """How many trees forecast the newest targets best, when learned from the earlier ones."""
@@ -265,7 +296,7 @@ class LightGBM(Forecaster):
         stop = lgb.early_stopping(self.patience, verbose=False)
         return int(lgb.train(self._settings(), train, self.trees, valid_sets=[newest], callbacks=[stop]).best_iteration)
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, str | bool | float]:
         return {
             "objective": self.objective,
             "learning_rate": self.learning_rate,
@@ -289,12 +320,7 @@ def _wanted(
     if isinstance(features, FeatureSet | Mapping):
         declared = features if isinstance(features, FeatureSet) else FeatureSet.of(features)
         return checked_set(declared), declared.names
-    return None, tuple(one.name for one in standard(Selection(OWN, "daily"), "", tuple(features)))
-
-
-def _plain_names(names: Sequence[str]) -> list[str]:
-    """Names as LightGBM takes them: one with a space or a sign of JSON is its number."""
-    return [name if PLAIN.fullmatch(name) else f"input_{number}" for number, name in enumerate(names)]
+    return None, tuple(definition.name for definition in standard(Selection(OWN, "daily"), "", tuple(features)))
 
 
 def _quiet(panel: Panel) -> npt.NDArray[np.bool_]:

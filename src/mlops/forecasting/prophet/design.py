@@ -6,13 +6,14 @@ Everything here is computed as Prophet's `fit` computes it (its forecaster.py), 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, UnknownName
 from mlops.panels.arguments import choice, fraction, positive, whole_number
@@ -23,6 +24,7 @@ __all__ = [
     "Layout",
     "Recipe",
     "Seasonality",
+    "SeasonalityDocument",
     "Term",
     "event_days",
     "holiday_columns",
@@ -41,6 +43,36 @@ RESERVED = ("ds", "y", "trend", "holidays", "zeros", "yhat", "cap", "floor", "y_
 """Names that Prophet or the forecast's parts use."""
 
 
+class SeasonalityDocument(TypedDict):
+    """A seasonality as people give it; its `period` is in days."""
+
+    name: str
+    period: float
+    fourier_order: int
+    prior_scale: NotRequired[float]
+    mode: NotRequired[str]
+
+
+class WholeSeasonality(TypedDict):
+    """A seasonality as a saved model has it."""
+
+    name: str
+    period: float
+    fourier_order: int
+    prior_scale: float
+    mode: str
+
+
+class LayoutDocument(TypedDict):
+    """A layout as a saved model has it; one of before there were events has none."""
+
+    seasonalities: list[WholeSeasonality]
+    holidays: list[str]
+    counted: bool
+    regressors: list[str]
+    events: NotRequired[list[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Seasonality:
     """A cycle of `period` days, as sines and cosines up to the multiple `fourier_order`."""
@@ -52,7 +84,7 @@ class Seasonality:
     mode: str
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], prior_scale: float, mode: str) -> "Seasonality":
+    def of(cls, given: SeasonalityDocument, prior_scale: float, mode: str) -> "Seasonality":
         """From `name, period, fourier_order[, prior_scale][, mode]`; the defaults are those of the model."""
         known = {key.name for key in fields(cls)}
         for key in given:
@@ -61,8 +93,8 @@ class Seasonality:
         missing = [key for key in ("name", "period", "fourier_order") if key not in given]
         if missing:
             raise BadInput(f"the seasonality {dict(given)!r} has no {', '.join(missing)}; a period is in days")
-        values: dict[str, Any] = {"prior_scale": prior_scale, "mode": mode, **given}
-        seasonality = cls(**values)
+        defaults: JsonObject = {"prior_scale": prior_scale, "mode": mode}
+        seasonality = cls(**defaults | dict(given))
         positive(f"the period of seasonality {seasonality.name!r}", seasonality.period)
         positive(f"the prior_scale of seasonality {seasonality.name!r}", seasonality.prior_scale)
         whole_number(f"the fourier_order of seasonality {seasonality.name!r}", seasonality.fourier_order, least=1)
@@ -94,7 +126,7 @@ class Recipe:
     yearly_seasonality: str | bool | int = "auto"
     weekly_seasonality: str | bool | int = "auto"
     daily_seasonality: str | bool | int = "auto"
-    seasonalities: tuple[Mapping[str, Any], ...] = ()
+    seasonalities: tuple[SeasonalityDocument, ...] = ()
     seasonality_prior_scale: float = 10.0
     holidays_prior_scale: float = 10.0
     mcmc_samples: int = 0
@@ -123,7 +155,7 @@ class Recipe:
                 raise BadInput(f"a seasonality can't be called {name!r}: the name is taken; choose another")
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Every setting that is not None, by name, as JSON takes it."""
         settings = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         settings = {name: value for name, value in settings.items() if value is not None and name != "seasonalities"}
@@ -139,7 +171,7 @@ class Recipe:
         )
 
     @cached_property
-    def orders(self) -> dict[str, Any]:
+    def orders(self) -> dict[str, str | bool | int]:
         """Prophet's arguments for its own seasonalities; text is read as the Boolean or number that it spells."""
         wanted = {f"{name}_seasonality": getattr(self, f"{name}_seasonality") for name in BUILT_IN}
         return {name: _meant(value) if isinstance(value, str) else value for name, value in wanted.items()}
@@ -230,12 +262,12 @@ class Layout:
             yield term, slice(first, first + len(term.columns))
             first += len(term.columns)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> LayoutDocument:
         """As a JSON object, which `from_json` reads."""
-        return {key: value for key, value in asdict(self).items() if key != "terms"}
+        return cast("LayoutDocument", {key: value for key, value in asdict(self).items() if key != "terms"})
 
     @classmethod
-    def from_json(cls, recipe: Recipe, card: Mapping[str, Any]) -> "Layout":
+    def from_json(cls, recipe: Recipe, card: LayoutDocument) -> "Layout":
         """The layout that `to_json` described."""
         seasons = [Seasonality(**season) for season in card["seasonalities"]]
         return lay_out(

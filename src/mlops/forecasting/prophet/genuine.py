@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -61,19 +61,18 @@ class Template:
             public = Calendar(country).days(first.date(), last.date()).rename(columns={"name": "holiday"})
             parts = [part for part in (days, public[["ds", "holiday"]]) if len(part)]
             days = pd.concat(parts, ignore_index=True).drop_duplicates() if parts else days
-        settings: dict[str, Any] = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
+        settings = {name: getattr(recipe, name) for name in PASSED} | recipe.orders
         model = prophet.Prophet(**settings, holidays=None if days.empty or self.granularity.counted else days)
         for season in recipe.custom:
             model.add_seasonality(**asdict(season))
-        by_count: dict[str, Any] = {"standardize": False, "mode": recipe.holidays_mode}
+        mode = cast("Literal['additive', 'multiplicative'] | None", recipe.holidays_mode)
         if self.granularity.counted:
             for name in self.holidays:
-                model.add_regressor(name, **by_count)
+                model.add_regressor(name, standardize=False, mode=mode)
         elif country is not None and "-" not in country:
             model.add_country_holidays(country)
         for name in self.covariates:
-            named: dict[str, Any] = {"mode": recipe.holidays_mode} if name in self.events else {}
-            model.add_regressor(name, **named)
+            model.add_regressor(name, mode=mode if name in self.events else None)
         return model
 
     def frame(self, panel: Panel, row: int) -> pd.DataFrame:
@@ -128,6 +127,18 @@ class Template:
         return frame
 
 
+class _Start(TypedDict):
+    """What Prophet would let its optimiser begin with, as far as it is looked at here."""
+
+    delta: Floats
+
+
+class _Data(TypedDict):
+    """What Prophet would fit, as far as it is looked at here: the regression's columns."""
+
+    X: pd.DataFrame
+
+
 @dataclass
 class _Solved:
     """Stands where Prophet expects its optimiser and answers with parameters that are known already."""
@@ -135,7 +146,7 @@ class _Solved:
     weights: Weights
     stan_fit: None = field(default=None, init=False)
 
-    def fit(self, init: Mapping[str, Any], data: Mapping[str, Any], **_: Any) -> dict[str, Floats]:
+    def fit(self, init: _Start, data: _Data, **_: Any) -> dict[str, Floats]:
         beta = [self.weights.beta.get(column, 0.0) for column in data["X"].columns]
         delta = self.weights.delta[: len(init["delta"])]
         params = {"k": self.weights.k, "m": self.weights.m, "delta": delta, "sigma_obs": self.weights.sigma_obs}

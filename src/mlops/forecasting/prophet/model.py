@@ -14,6 +14,7 @@ import pandas as pd
 
 from mlops import parallel
 from mlops.arrays import Floats
+from mlops.domain.canonical import JsonObject
 from mlops.domain.granularity import Granularity
 from mlops.errors import BadInput, HistoryTooShort, ModelNotFound, UnknownName
 from mlops.forecasting.base import Forecaster
@@ -23,6 +24,7 @@ from mlops.forecasting.prophet.design import (
     Layout,
     Recipe,
     Seasonality,
+    SeasonalityDocument,
     holiday_columns,
     lay_out,
     matrix,
@@ -107,7 +109,7 @@ class Prophet(Forecaster):
         yearly_seasonality: str | bool | int = "auto",
         weekly_seasonality: str | bool | int = "auto",
         daily_seasonality: str | bool | int = "auto",
-        seasonalities: Iterable[Mapping[str, Any]] = (),
+        seasonalities: Iterable[SeasonalityDocument] = (),
         changepoint_prior_scale: float = 0.05,
         seasonality_prior_scale: float = 10.0,
         holidays_prior_scale: float = 10.0,
@@ -140,7 +142,7 @@ class Prophet(Forecaster):
         self._by_stan: dict[int, str] = {}
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> JsonObject:
         return super().params | self.recipe.settings
 
     @property

@@ -60,14 +60,10 @@ def _read(path: Path) -> pd.DataFrame:
     elif set(PER_DAY) <= set(table.columns):
         table = table.rename(columns=PER_DAY)
     else:
-        raise BadInput(_neither(table), where=str(path))
+        loads = ", ".join(name for name in PER_LOAD if name not in table.columns)
+        days = ", ".join(name for name in PER_DAY if name not in table.columns)
+        raise BadInput(f"is neither a table of loads (without {loads}) nor of days (without {days})", where=str(path))
     return table.assign(**{name: tables.numbers(table[name], str(path)) for name in ("loads", "pounds")})
-
-
-def _neither(table: pd.DataFrame) -> str:
-    loads = ", ".join(name for name in PER_LOAD if name not in table.columns)
-    days = ", ".join(name for name in PER_DAY if name not in table.columns)
-    return f"is neither a table of loads (without {loads}) nor of days (without {days})"
 
 
 def _summed(loads: pd.DataFrame, grouping: list[str]) -> pd.DataFrame:

@@ -50,13 +50,13 @@ def chunks(path: Path, *, by: str | None = None) -> Iterator[Chunk]:
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
-    found = file_format(path)
-    if found == "parquet":
+    form = file_format(path)
+    if form == "parquet":
         return _typed(parquet.ParquetFile(path).iter_batches(batch_size=ROWS), str(path))
-    if found == "arrow":
+    if form == "arrow":
         reader = pa.ipc.open_file(path)
         return _typed((reader.get_batch(number) for number in range(reader.num_record_batches)), str(path))
-    unpacked = partial(opened, path, compressed=found == "gzip")
+    unpacked = partial(opened, path, compressed=form == "gzip")
     dialect = recognised(unpacked, str(path))
     return _csv(unpacked, dialect, str(path))
 
@@ -160,17 +160,15 @@ def _last(names: Sequence[str], broken: Sequence[Any], line: int, *, ended: bool
 
 def _refused(broken: Sequence[Any], *, cut: bool = False) -> pd.DataFrame:
     """Lines that are not rows; with `cut` the last of them is where the file breaks off."""
-    found = [_entry(row, cut=cut and row is broken[-1]) for row in broken]
-    return pd.DataFrame(found, columns=list(REFUSED_COLUMNS))
-
-
-def _entry(row: Any, *, cut: bool) -> tuple[int, None, str, str, str]:
-    return row.number, None, row.text[:SHOWN], _reason(row, cut=cut), json.dumps({"text": row.text})
-
-
-def _reason(row: Any, *, cut: bool) -> str:
-    fields = f"the line has {row.actual_columns} fields where the header has {row.expected_columns}"
-    return f"{fields}: the file ends in the middle of it; send the whole file" if cut else f"{fields}; correct the line"
+    refused = []
+    for row in broken:
+        reason = f"the line has {row.actual_columns} fields where the header has {row.expected_columns}"
+        if cut and row is broken[-1]:
+            reason += ": the file ends in the middle of it; send the whole file"
+        else:
+            reason += "; correct the line"
+        refused.append((row.number, None, row.text[:SHOWN], reason, json.dumps({"text": row.text})))
+    return pd.DataFrame(refused, columns=list(REFUSED_COLUMNS))
 
 
 class _Watched:
@@ -185,18 +183,15 @@ class _Watched:
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
-        self._check(data)
-        if data:
-            self.ended = data.endswith((b"\n", b"\r"))
-        return data
-
-    def _check(self, data: bytes) -> None:
-        """Whole lines are checked at once: a character that a block cuts in two is no fault."""
+        # whole lines are checked at once: a character that a block cuts in two is no fault
         text = self._cut + data
         whole = text.rfind(b"\n") + 1 if data else len(text)
         check_text(text[:whole], self._where, line=self._line)
         self._line += text.count(b"\n", 0, whole)
         self._cut = text[whole:]
+        if data:
+            self.ended = data.endswith((b"\n", b"\r"))
+        return data
 
     def close(self) -> None:
         self.closed = True

@@ -46,7 +46,12 @@ class Refusals:
         if not rows:
             return
         self.rows += rows
-        storable = _storable(reasons[list(REFUSED_COLUMNS)])
+        # Postgres holds no NUL character, neither in text nor in JSON
+        texts = {
+            name: reasons[name].str.replace("\0", "�").str.replace("\\u0000", "�")
+            for name in ("found", "reason", "raw")
+        }
+        storable = reasons[list(REFUSED_COLUMNS)].assign(**texts)
         with placed(self._folder):
             self._writer.write_table(pa.Table.from_pandas(storable, SCHEMA, preserve_index=False))
         self._count(storable)
@@ -75,7 +80,11 @@ class Refusals:
                 int(rows["line"].max()),
                 None if pd.isna(first["found"]) else str(first["found"]),
             )
-            self._kinds[key] = _together(self._kinds[key], here) if key in self._kinds else here
+            before = self._kinds.get(key)
+            if before is not None:
+                earliest = min(before, here, key=lambda each: each.first_line)
+                here = replace(earliest, rows=before.rows + here.rows, last_line=max(before.last_line, here.last_line))
+            self._kinds[key] = here
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         """All reasons, in the order in which they came; nothing can be added any more."""
@@ -84,16 +93,3 @@ class Refusals:
             self._file.seek(0)
         for batch in pa.ipc.open_stream(self._file):
             yield batch.to_pandas()
-
-
-def _together(kind: RefusedKind, other: RefusedKind) -> RefusedKind:
-    first = min(kind, other, key=lambda each: each.first_line)
-    return replace(first, rows=kind.rows + other.rows, last_line=max(kind.last_line, other.last_line))
-
-
-def _storable(refused: pd.DataFrame) -> pd.DataFrame:
-    """Postgres holds no NUL character, neither in text nor in JSON."""
-    texts = {
-        name: refused[name].str.replace("\0", "�").str.replace("\\u0000", "�") for name in ("found", "reason", "raw")
-    }
-    return refused.assign(**texts)

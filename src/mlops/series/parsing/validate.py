@@ -209,13 +209,13 @@ def _tenant(text: str) -> tuple[int, str | None]:
 
 
 def _granularity(text: str) -> Verdict:
-    found = named(text)
-    return (None, no_granularity(text)) if found is None else (found.name, None)
+    granularity = named(text)
+    return (None, no_granularity(text)) if granularity is None else (granularity.name, None)
 
 
 def _zone(text: str) -> Verdict:
-    found = zone_named(text)
-    return found, f"that {NOT_A_ZONE}{zone_meant(text)}" if found is None else None
+    zone = zone_named(text)
+    return zone, f"that {NOT_A_ZONE}{zone_meant(text)}" if zone is None else None
 
 
 def _name(text: str) -> tuple[str, str | None]:

@@ -78,11 +78,9 @@ class Agreement:
                 "slow_after": timedelta(seconds=SLOW_AFTER_SECONDS),
                 "slow_notice": timedelta(seconds=SLOW_NOTICE_SECONDS),
             }
-            patience = self._patience()
-            transaction.run("agree_on_live_models", worker_id=self.worker_id, patience=patience, **times)
-            changes = transaction.rows(
-                "live_model_changes", of=AgreedChange, worker_id=self.worker_id, patience=patience
-            )
+            mine = {"worker_id": self.worker_id, "patience": self._patience()}
+            transaction.run("agree_on_live_models", **mine, **times)
+            changes = transaction.rows("live_model_changes", of=AgreedChange, **mine)
             self._forget(transaction, (change for change in changes if change.waits_for is not None))
         self._was_heard()
         return changes

@@ -39,12 +39,13 @@ log = logging.getLogger(__name__)
 class LiveModel:
     """A loaded version that answers requests for as long as somebody holds it.
 
-    `signature` names what it takes and gives (`tracking.artifacts.checked.Signature`), `memory` is an estimate in
-    bytes, `loaded_at` an aware time; `seconds` is how long loading took.
+    `label` is `demand/3`, for a header. `signature` names what it takes and gives, `memory` is an estimate in bytes,
+    `loaded_at` an aware time; `seconds` is how long loading took.
     """
 
     version: ModelVersion
     version_id: int
+    label: bytes
     scorer: Scorer
     signature: Signature
     loaded_at: datetime
@@ -109,7 +110,8 @@ class Loader:
         scorer = self._scorer_of(model)
         _warm(version, model, scorer)
         seconds = time.monotonic() - began
-        return LiveModel(version, version_id, scorer, signature, datetime.now(UTC), RESIDENT * size, seconds)
+        label = f"{version.name}/{version.version}".encode("latin-1", "replace")
+        return LiveModel(version, version_id, label, scorer, signature, datetime.now(UTC), RESIDENT * size, seconds)
 
     def _mirrored(self, version: ModelVersion) -> int:
         """The version's number in the mirror; the bridge runs when it is not there yet."""
@@ -138,16 +140,7 @@ def _warm(version: ModelVersion, model: Any, scorer: Scorer) -> None:
         if scorer.inline(example.body, JSON) is None:
             scorer.score(example.body, JSON)
     except ScoringError as error:
-        if example.given and not _has_reason(error):
-            raise Refused(f"{version.uri} is not served: it fails on its own input example: {error}") from error
+        if example.given and error.unexpected is not None:
+            why = one_line(f"{type(error.unexpected).__name__}: {error.unexpected}")
+            raise Refused(f"{version.uri} is not served: it fails on its own input example: {why}") from error
         log.debug("%s does not answer its first request", version.uri, exc_info=True)
-
-
-def _has_reason(error: BaseException) -> bool:
-    """Whether a model of ours refused the request with a reason, which is among the causes of the error."""
-    cause = error.__cause__ or error.__context__
-    while cause is not None:
-        if isinstance(cause, MlopsError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,9 @@ from mlops.db.listen import listening
 from mlops.domain.model_uri import ModelUri, alias_uri, uri_of
 from mlops.errors import DatabaseUnavailable, MlopsError, ModelNotFound
 from mlops.policy.serving import ServingPolicy
+from mlops.serving.log.record import ScoringRecord
 from mlops.serving.online.loading import LiveModel, Loader, ScorerOf
+from mlops.serving.online.scored import Live
 from mlops.serving.online.scorer import scorer_of
 from mlops.serving.online.slots import Role, Slot, Slots, is_version
 from mlops.serving.online.watch import CHAMPION, ModelWatch, Outage
@@ -29,6 +31,7 @@ UNKNOWN_SECONDS = 1.0
 MOST_UNKNOWN = 1000
 """Of these answers; chosen, not measured."""
 MEGABYTE = 2**20
+Answered = Callable[[ScoringRecord, Live], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ class LiveModels:
     """The models that a process serves: those of `uris`, by default the champion of every registered model.
 
     `find` is for the event loop; it does nothing but look. Everything else may wait. A request keeps the model that it
-    was given; one that nobody keeps any more is freed.
+    was given; one that nobody keeps any more is freed. `answered` is called with each request that was answered: with
+    what its challengers are asked.
     """
 
     def __init__(
@@ -90,7 +94,9 @@ class LiveModels:
         *,
         uris: Sequence[ModelUri] = (),
         scorers: ScorerOf = scorer_of,
+        answered: Answered = lambda _record, _live: None,
     ) -> None:
+        self.answered = answered
         self._store, self._policy, self._uris = store, policy, uris
         self._slots = Slots(policy.limits.memory_mb * MEGABYTE)
         self._loader = Loader(database, store, scorers)
@@ -126,9 +132,9 @@ class LiveModels:
         self._listening.close()
         self._loader.close()
 
-    def find(self, name: str, *, alias: str = CHAMPION, version: int | None = None) -> LiveModel | None:
+    def find(self, name: str, *, alias: str = CHAMPION, version: int = 0) -> LiveModel | None:
         """What answers for an alias, or for the number of a version, now; None when it is not loaded: `load` does."""
-        slot = self._slots.get((name, alias if version is None else version))
+        slot = self._slots.get((name, version or alias))
         return None if slot is None else slot.take()
 
     def shadows(self, name: str) -> tuple[LiveModel, ...]:
@@ -137,13 +143,13 @@ class LiveModels:
         models = [self.find(name, alias=alias) for alias in self._policy.shadow.aliases]
         return tuple(dict.fromkeys(model for model in models if model is not None and model is not champion))
 
-    def load(self, name: str, *, alias: str = CHAMPION, version: int | None = None) -> LiveModel:
+    def load(self, name: str, alias: str = CHAMPION, version: int = 0) -> LiveModel:
         """The same, loaded if it is not; for a thread that may wait for seconds.
 
         Raises ModelNotFound for what the registry does not have (or what is not served, where the policy lets nothing
         else be loaded), Refused with why it is not loaded, DatabaseUnavailable when nothing can be known now.
         """
-        which: str | int = alias if version is None else version
+        which: str | int = version or alias
         slot = self._slots.get((name, which)) or self._asked_for(name, which)
         slot.parked = False
         if slot.failure is not None and slot.failure.retry_at <= time.monotonic() and slot.role == "asked":

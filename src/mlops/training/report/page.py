@@ -91,9 +91,9 @@ class BacktestPage:
 
     def _lines(self, by: str, title: str) -> Chart:
         """WAPE of every candidate by a column, on a scale from 0 that no outlier of a baseline stretches."""
-        found = {name: _wapes(frame, by) for name, frame in self.forecasts.items()}
-        along = sorted({one for each in found.values() for one in each.index})
-        largest = max((float(each.max()) for each in found.values() if len(each)), default=0.0)
+        wapes = {name: _wapes(frame, by) for name, frame in self.forecasts.items()}
+        along = sorted({one for each in wapes.values() for one in each.index})
+        largest = max((float(each.max()) for each in wapes.values() if len(each)), default=0.0)
         top = min(max(1.1 * largest, 0.05), 2.0)  # what is worse than 200 % is cut off
         places = dict(zip(along, _across(len(along)), strict=True))
         lines = tuple(
@@ -102,7 +102,7 @@ class BacktestPage:
                 colour,
                 _points([places[one] for one in each.index], _up(each.to_numpy().astype(np.float64), 0, top)),
             )
-            for (name, each), colour in zip(found.items(), COLOURS, strict=False)
+            for (name, each), colour in zip(wapes.items(), COLOURS, strict=False)
         )
         shown = {0, len(along) // 2, len(along) - 1} if along else set()
         labels = tuple((places[along[place]], _label(along[place])) for place in sorted(shown))
@@ -150,8 +150,8 @@ def _wapes(frame: pd.DataFrame, by: str) -> "pd.Series[float]":
     known = frame[frame["y"].notna()]
     terms = pd.DataFrame({"error": (known["y_hat"] - known["y"]).abs(), "size": known["y"].abs()})
     total = terms.groupby(known[by], sort=True).sum()
-    found: pd.Series[float] = (total["error"] / total["size"])[total["size"] > 0]
-    return found
+    wapes: pd.Series[float] = (total["error"] / total["size"])[total["size"] > 0]
+    return wapes
 
 
 def _across(count: int) -> list[float]:

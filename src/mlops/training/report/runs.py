@@ -89,7 +89,7 @@ def log_tuned(tuned: Tuned, dataset: BacktestDataset, plan: BacktestPlan, store:
 
 def tables(report: BacktestReport) -> dict[str, pd.DataFrame]:
     """The tables that people read, by name."""
-    found = {
+    named = {
         "overall": report.overall,
         "accuracy_by_level": report.levels,
         "by_series": report.by_series,
@@ -97,7 +97,7 @@ def tables(report: BacktestReport) -> dict[str, pd.DataFrame]:
         "by_segment": report.by_segment,
         "by_origin": report.by_origin,
     }
-    return {name: table for name, table in found.items() if len(table)}
+    return {name: table for name, table in named.items() if len(table)}
 
 
 def _metrics(report: BacktestReport) -> dict[str, float]:
