@@ -23,7 +23,7 @@ from mlops.access.rate import RateLimit
 from mlops.access.ring import HeldKey
 from mlops.access.roles import scopes_of
 from mlops.web.access import Door
-from mlops.web.logs import Logged, log_as_json
+from mlops.web.logs import RequestLines, log_as_json
 from mlops.web.metrics import Metrics
 from mlops.web.tracing import traced
 
@@ -59,9 +59,9 @@ def main() -> None:
     bare = answers(answer)
     show("a span, above the bare answer", answers(stack=traced) - bare)
     log_as_json(stream=io.StringIO())
-    show("a line of the log, above the bare answer", answers(Logged(answer)) - bare)
+    show("a line of the log, above the bare answer", answers(RequestLines(answer)) - bare)
     logging.getLogger("mlops").setLevel(logging.WARNING)
-    show("the same, when the level hides it", answers(Logged(answer)) - bare)
+    show("the same, when the level hides it", answers(RequestLines(answer)) - bare)
 
 
 def door(limit: RateLimit | None, *, open_to_local: bool) -> Door:

@@ -158,6 +158,11 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("monitor backtest models:/demand@champion --weeks 1", 2, "… --weeks '1' is too small; expected 9 or more; …"),
     ("monitor backtest models:/demand@champion --budgets 1,two", 2, "--budgets '1,two' is no list of numbers; …"),
     ("db tune --memory lots", 2, "'lots' is no memory of a server; expected at least 256MB, as in 16GB"),
+    ("serve demand", 2, "'demand' is not a model URI; expected …"),
+    ("serve models:/nothing@champion", 1, "models:/nothing@champion leads nowhere; …"),
+    ("serve --listen 127.0.0.1", 2, "'127.0.0.1' is not an address to listen at; expected HOST:PORT, as …"),
+    ("serve --listen 0.0.0.0:5001", 1, "nobody could ask a server at 0.0.0.0, for there is no API key; …"),
+    ("serve --workers 0", 2, "serve: --workers '0' is too small; …"),
     ("simulate out --customers 0", 2, "simulate: --customers '0' is too small; expected 1 or more; see …"),
     ("simulate out --customers 2 --routes 5", 2, "2 customers on 5 routes; expected at least one on each route"),
     # the vocabulary: what is declared

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from mlops.access import ROLES, Caller, KeyRing, NewKey, Refusal, create_key, list_keys, revoke_key, ring
+from mlops.access import ROLES, Caller, KeyRing, NewKey, Rejection, create_key, list_keys, revoke_key, ring
 from mlops.access.keys import digest_of
 from mlops.access.rate import RateLimit
 from mlops.db import Database
@@ -97,7 +98,7 @@ def test_what_no_key_can_have_is_refused(database: Database, name: str, expires_
 # what a server holds of them
 
 
-def admitted(keys: KeyRing, new: NewKey) -> Caller | Refusal:
+def admitted(keys: KeyRing, new: NewKey) -> Caller | Rejection:
     return keys.admit(new.secret.encode(), "score")
 
 
@@ -106,7 +107,7 @@ def test_a_key_admits_whom_it_names(database: Database, keys: KeyRing):
     keys.read()
     assert admitted(keys, new) == Caller("the web shop", new.key.key_id, "operator", frozenset({"score"}), 7)
     refused = keys.admit(new.secret.encode(), "outcomes")
-    assert refused == Refusal("scope", f"the API key {new.key.key_id} (operator) lacks the scope outcomes")
+    assert refused == Rejection("scope", f"the API key {new.key.key_id} (operator) lacks the scope outcomes")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_a_key_that_nobody_made_is_refused_without_a_query(
     keys.read()
     monkeypatch.setattr(database, "transaction", lambda: pytest.fail("the database was asked"))
     refused = keys.admit(change(new.secret.encode()), "read")
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, Rejection)
     assert refused.reason == "key"
     assert new.secret.rpartition("_")[2] not in repr(refused)
 
@@ -140,7 +141,7 @@ def test_a_key_expires_by_the_clock_while_the_database_is_away(database: Databas
     assert isinstance(admitted(keys, new), Caller)
     assert len(keys) == 1
     clock.now += 301
-    assert admitted(keys, new) == Refusal(
+    assert admitted(keys, new) == Rejection(
         "key", f"the API key {new.key.key_id} has expired; `mlops keys create` makes a new one"
     )
     assert len(keys) == 0
@@ -154,7 +155,7 @@ def test_a_limit_is_of_one_key_and_survives_a_reading(database: Database, keys: 
     assert [isinstance(admitted(keys, limited), Caller) for _ in range(4)] == [True, True, True, False]
     keys.read()
     refused = admitted(keys, limited)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, Rejection)
     assert (refused.reason, round(refused.seconds, 3)) == ("rate", 1.0)
     assert refused.message == f"the API key {limited.key.key_id} may ask 60 requests a minute; wait a moment"
     assert isinstance(admitted(keys, free), Caller)
@@ -210,7 +211,7 @@ def test_a_new_key_is_admitted_and_a_revoked_one_refused_after_the_next_reading(
     new = create_key(database, "a", "scientist")
     until(lambda: isinstance(admitted(kept, new), Caller))
     revoke_key(database, new.key.key_id)
-    until(lambda: isinstance(admitted(kept, new), Refusal))
+    until(lambda: isinstance(admitted(kept, new), Rejection))
 
 
 def test_keys_stay_good_while_the_database_is_away(
@@ -218,7 +219,7 @@ def test_keys_stay_good_while_the_database_is_away(
 ):
     new = create_key(database, "a", "scientist")
     until(lambda: isinstance(admitted(kept, new), Caller))
-    name = database.url.rpartition("/")[2].partition("?")[0]
+    name = conninfo_to_dict(database.url)["dbname"]
     with psycopg.connect(server_url, autocommit=True) as admin, caplog.at_level(logging.WARNING):
         admin.execute(f'alter database "{name}" with allow_connections false')
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
@@ -231,7 +232,7 @@ def test_keys_stay_good_while_the_database_is_away(
         admin.execute(f'alter database "{name}" with allow_connections true')
         until(lambda: kept.age_seconds < 0.3)
     revoke_key(database, new.key.key_id)
-    until(lambda: isinstance(admitted(kept, new), Refusal))
+    until(lambda: isinstance(admitted(kept, new), Rejection))
 
 
 # the command

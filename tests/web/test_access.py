@@ -20,7 +20,7 @@ from mlops.access import LOCAL, Caller, KeyRing, NewKey, create_key, revoke_key
 from mlops.access.rate import RateLimit
 from mlops.db import Database
 from mlops.errors import DatabaseUnavailable, Refused
-from mlops.web.access import Denied, Door, caller_with, install, is_loopback, open_door
+from mlops.web.access import Denied, Door, answer_denied, caller_with, is_loopback, open_door
 
 HERE = ("127.0.0.1", 50_000)
 HOST = (b"host", b"127.0.0.1:8808")
@@ -210,7 +210,7 @@ def test_each_refusal_has_its_status_its_code_and_its_headers(database: Database
 def both(door: Door) -> Any:
     """An application whose /bare is answered without FastAPI, and the rest with it."""
     app = FastAPI()
-    install(app)
+    answer_denied(app)
 
     @app.get("/read")
     async def read(caller: Annotated[Caller, caller_with(door, "read")]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from mlops.access import LOCAL
 from mlops.errors import Refused
 from mlops.web.access import CALLER
-from mlops.web.logs import Logged, log_as_json
+from mlops.web.logs import RequestLines, log_as_json
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def ask(status: int | None) -> None:
         pass
 
     scope = {"type": "http", "method": "POST", "path": "/in\nvocations", "query_string": b"key=s3cret", "headers": []}
-    asyncio.run(Logged(app)(scope, send, send))
+    asyncio.run(RequestLines(app)(scope, send, send))
 
 
 def test_a_request_is_one_line_with_its_id(lines: io.StringIO):

@@ -154,7 +154,7 @@ def client() -> tuple[Metrics, httpx.Client]:
 
     counting, door = Metrics(), Door(KeyRing(None), open_to_local=True)  # type: ignore[arg-type]  # it holds no key
     app = FastAPI()
-    access.install(app)
+    access.answer_denied(app)
     app.include_router(metrics_router(counting, door))
     return counting, TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5))
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
+import requests
 from cryptography.fernet import Fernet
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mlflow.webhooks import delivery
 
-import requests
 from mlops.config import Settings
 from mlops.db import Database
 from mlops.errors import BadInput, Refused

@@ -1,7 +1,7 @@
 """Who may ask for what: API keys, their roles and scopes, and how often."""
 
 from mlops.access.keys import Key, NewKey, create_key, list_keys, revoke_key
-from mlops.access.ring import LOCAL, Caller, KeyRing, Refusal
+from mlops.access.ring import LOCAL, Caller, KeyRing, Rejection
 from mlops.access.roles import ROLES, SCOPES, Scope
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Key",
     "KeyRing",
     "NewKey",
-    "Refusal",
+    "Rejection",
     "Scope",
     "create_key",
     "list_keys",

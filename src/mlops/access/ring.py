@@ -23,7 +23,7 @@ from mlops.access.rate import RateLimit, SharedBuckets
 from mlops.access.roles import SCOPES, Scope, scopes_of
 from mlops.db import Database
 
-__all__ = ["LOCAL", "REFRESH_SECONDS", "Caller", "KeyRing", "Refusal"]
+__all__ = ["LOCAL", "REFRESH_SECONDS", "Caller", "KeyRing", "Rejection"]
 
 REFRESH_SECONDS = 2.0
 """After which keys are read again: how long a revoked one may still be admitted. Chosen, not measured."""
@@ -54,7 +54,7 @@ LOCAL = Caller("local", "", "admin", frozenset(SCOPES))
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """Why somebody is not admitted, in a sentence without his key; `seconds` after which he may come again."""
 
     reason: Literal["key", "scope", "rate"]
@@ -62,7 +62,7 @@ class Refusal:
     seconds: float = 0.0
 
 
-UNKNOWN = Refusal("key", "this API key is not known, or it was revoked; `mlops keys create` makes one")
+UNKNOWN = Rejection("key", "this API key is not known, or it was revoked; `mlops keys create` makes one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class KeyRing:
         """How long ago the keys were last read; more than a few seconds means that the database is away."""
         return self._clock() - self._read_at
 
-    def admit(self, secret: bytes, needs: Scope) -> Caller | Refusal:
+    def admit(self, secret: bytes, needs: Scope) -> Caller | Rejection:
         """Who holds this key, if he may do what is asked; else why not."""
         now = self._clock()
         match = KEY.fullmatch(secret.decode("latin-1"))
@@ -140,16 +140,16 @@ class KeyRing:
             return UNKNOWN
         caller = held.caller
         if held.expires_at <= now:
-            return Refusal("key", f"the API key {caller.key_id} has expired; `mlops keys create` makes a new one")
+            return Rejection("key", f"the API key {caller.key_id} has expired; `mlops keys create` makes a new one")
         self._used[caller.key_id] = now
         if needs not in caller.scopes:
-            return Refusal("scope", f"the API key {caller.key_id} ({caller.role}) lacks the scope {needs}")
+            return Rejection("scope", f"the API key {caller.key_id} ({caller.role}) lacks the scope {needs}")
         if held.limit is not None:
             full_at, tick = self._full_at.get(caller.key_id, 0.0), self._ticks()
             wait = held.limit.wait(full_at, tick)
             if wait:
                 often = f"{held.limit.per_minute:g} requests a minute"
-                return Refusal("rate", f"the API key {caller.key_id} may ask {often}; wait a moment", wait)
+                return Rejection("rate", f"the API key {caller.key_id} may ask {often}; wait a moment", wait)
             self._full_at[caller.key_id] = held.limit.take(full_at, tick)
         return caller
 

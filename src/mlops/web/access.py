@@ -20,11 +20,11 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from mlops.access import LOCAL, Caller, KeyRing, Refusal, Scope
+from mlops.access import LOCAL, Caller, KeyRing, Rejection, Scope
 from mlops.db import Database
 from mlops.errors import DatabaseUnavailable, Refused
 
-__all__ = ["CALLER", "Denied", "Door", "caller_with", "install", "is_loopback", "open_door"]
+__all__ = ["CALLER", "Denied", "Door", "answer_denied", "caller_with", "is_loopback", "open_door"]
 
 FORWARDED = frozenset(
     {
@@ -45,7 +45,7 @@ STATUS = {"key": (401, "UNAUTHENTICATED"), "scope": (403, "PERMISSION_DENIED"), 
 """MLflow's codes (`mlflow.exceptions.ERROR_CODE_TO_HTTP_STATUS`)."""
 CALLER = "mlops.caller"
 """In an ASGI scope: the Caller, for logs."""
-NO_KEY = Refusal("key", "an API key is needed, as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+NO_KEY = Rejection("key", "an API key is needed, as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Door:
                 return LOCAL
             return _denied(NO_KEY)
         admitted = self.ring.admit(secret, needs)
-        if isinstance(admitted, Refusal):
+        if isinstance(admitted, Rejection):
             return _denied(admitted)
         scope[CALLER] = admitted
         return admitted
@@ -156,7 +156,7 @@ def caller_with(door: Door, needs: Scope) -> Any:
     return Depends(admitted)
 
 
-def install(app: FastAPI) -> None:
+def answer_denied(app: FastAPI) -> None:
     """Let an application answer those who are not admitted as the scoring path does."""
 
     @app.exception_handler(NotAdmitted)
@@ -187,9 +187,9 @@ class NotAdmitted(Exception):
         super().__init__(denied.message)
 
 
-def _denied(refusal: Refusal) -> Denied:
-    status, code = STATUS[refusal.reason]
-    return Denied(status, code, refusal.message, math.ceil(refusal.seconds))
+def _denied(rejection: Rejection) -> Denied:
+    status, code = STATUS[rejection.reason]
+    return Denied(status, code, rejection.message, math.ceil(rejection.seconds))
 
 
 @lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ from mlops.errors import MlopsError
 from mlops.web.access import CALLER
 from mlops.web.scoring import ASGI, Receive, Send
 
-__all__ = ["JsonLines", "Logged", "log_as_json"]
+__all__ = ["JsonLines", "RequestLines", "log_as_json"]
 
 FIELDS = ("request_id", "method", "path", "status", "milliseconds", "model_version", "caller")
 """What a record may carry beside its message (`extra=`), in this order."""
@@ -61,7 +61,7 @@ class JsonLines(logging.Formatter):
         return shown
 
 
-class Logged:
+class RequestLines:
     """An ASGI application in front of another one: a line for each request when it has been answered.
 
     It costs as much as the line does, so it stands there only where these lines are wanted.

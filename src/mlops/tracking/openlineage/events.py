@@ -22,6 +22,7 @@ from openlineage.client import facet_v2 as facets
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.serde import Serde
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
+from requests import RequestException
 
 from mlops.domain.canonical import canonical_json
 from mlops.domain.lineage import LineageDocument
@@ -29,7 +30,6 @@ from mlops.errors import BadInput, Misused, Refused
 from mlops.files import whole_file
 from mlops.tracking.openlineage import ExportedVersion, Recorded, Request, UsedFeature
 from mlops.version import __version__
-from requests import RequestException
 
 __all__ = ["Place", "events", "send_events", "write_events"]
 
