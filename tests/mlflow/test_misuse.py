@@ -144,6 +144,7 @@ ROWS: list[tuple[str, int, str] | tuple[str, int, str, bool]] = [
     ("recommendations accept -- -1", 2, "recommendations accept: ID '-1' is too small; expected 1 or more; see …"),
     ("recommendations accept 99", 1, "there is no recommendation 99; open ones: none"),
     ("registry trace 99999999999999999999", 2, "registry trace: PREDICTION_ID '99999999999999999999' is too large; …"),
+    ("registry compare --model a/b", 2, "'a/b' can't be a model's name; …"),
     ("registry trace 99", 1, "there is no prediction 99; none is stored; make some with `mlops predict URI`"),
     ("series show", 2, "series show: SERIES is missing; see `mlops series show --help`"),
     ("series show R9", 1, "unknown series 'R9'; …"),

@@ -32,6 +32,7 @@ def serve(
 
     host, port = parse_address(listen)
     order = Order(tuple(uris or ()), host, port, workers)
+    order.check()
     check(order, database(), store())
     with listener(order) as opened:
         shown = f"[{host}]" if ":" in host else host

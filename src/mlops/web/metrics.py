@@ -171,7 +171,11 @@ def metrics_router(metrics: Metrics, door: Door) -> APIRouter:
         tags=["server"],
         dependencies=[caller_with(door, "metrics")],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}, 501: {"description": "the extra metrics is not installed"}},
+        responses={
+            200: {"content": {"text/plain": {}}},
+            **{status: {"description": "who asks may not"} for status in (401, 403, 429)},
+            501: {"description": "the extra metrics is not installed"},
+        },
     )
     def exposed(accept: Annotated[str, Header()] = "") -> Response:
         """What the server has counted, as Prometheus reads it; of all its workers."""

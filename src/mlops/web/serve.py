@@ -56,12 +56,14 @@ class Order:
 
     @property
     def models(self) -> tuple[ModelUri, ...]:
-        """The URIs, read. Misused when one is none."""
-        read = {uri: version_of(uri) for uri in self.uris}
-        for uri, model in read.items():
-            if model is None:
+        """The URIs, read."""
+        return tuple(model for model in map(version_of, self.uris) if model is not None)
+
+    def check(self) -> None:
+        """Misused when one of the URIs is none."""
+        for uri in self.uris:
+            if version_of(uri) is None:
                 raise Misused(f"{quoted(uri)} is not a model URI; expected {FORMS}")
-        return tuple(model for model in read.values() if model is not None)
 
     @property
     def default(self) -> Target | None:

@@ -31,6 +31,7 @@ from mlops.tracking.store import Store, open_store
 from mlops.training import Trained
 from mlops.web.app import build_app
 from mlops.web.memory import Memory
+from mlops.web.metrics import Metrics
 from mlops.web.parts import Parts
 from mlops.web.scoring import Target
 
@@ -104,7 +105,7 @@ def parts(routes: Database, store: Store, champion: Trained) -> Parts:
         requests=SimpleNamespace(append=lambda _: True, accepts=True),
         door=SimpleNamespace(admit=lambda *_: LOCAL),
         policy=ServingPolicy(LimitPolicy(), LogPolicy(), ShadowPolicy()),
-        metrics=SimpleNamespace(answered=lambda *_: None),
+        metrics=Metrics(),
         shadows=lambda *_: None,
         memory=Memory(0),
     )
