@@ -19,7 +19,9 @@ NAMED = {"{series}": "R1", "{name}": "demand", "{number}": "1"}
 def reads(document: dict[str, Any]) -> list[str]:
     """The paths that are read."""
     return [
-        path for path, methods in document["paths"].items() if "get" in methods and path not in ("/ping", "/version")
+        path
+        for path, methods in document["paths"].items()
+        if "get" in methods and path not in ("/metrics", "/ping", "/version")
     ]
 
 
