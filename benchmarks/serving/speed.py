@@ -89,8 +89,9 @@ def prophet(folder: Path, database: Database, store: Store) -> None:
     frame = pd.concat(
         pd.DataFrame(
             {
-                "series": f"R{number}",
-                "metric_type": "demand",
+                "route_id": f"R{number}",
+                "metric_type": "waste_volume",
+                "granularity": "daily",
                 "observed_at": days,
                 "value": 20
                 + 5 * np.sin(2 * np.pi * days.dayofyear / 365)

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -99,6 +100,8 @@ def listener(order: Order) -> Iterator[socket.socket]:
 
 def run(order: Order, opened: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; then no more is accepted, and what is being answered is answered."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # uvicorn hears them while it runs, and raises them again afterwards
+        signal.signal(ending, lambda *_: None)
     with tempfile.TemporaryDirectory(prefix="mlops-serve-") as folder:
         _run(replace(order, folder=folder), opened)
 
