@@ -1,5 +1,6 @@
 """The servers that are compared: each a command, of which a client asks the same thing at an address of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -119,7 +120,16 @@ def measured(server: Server, body: bytes, folder: Path, *, seconds: int = 5, con
         before, began = cpu_seconds(pid), time.perf_counter()
         requests, failed, slowest = _wrk(script, server.url, seconds, connections)
         used, passed = cpu_seconds(pid) - before, time.perf_counter() - began
+        if "mlops" in server.label:
+            print(_log(server.port))
         return Load(used / requests * 1e6, requests / passed, slowest / 1e3, requests, failed, memory_mb(pid), first)
+
+
+def _log(port: int) -> str:
+    """What has become of the records of a server of ours, two seconds after the load."""
+    time.sleep(2)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
+        return f"<!-- log: {json.load(answer)['log']} -->"
 
 
 def _wrk(script: Path, url: str, seconds: int, connections: int) -> tuple[int, int, float]:

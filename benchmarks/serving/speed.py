@@ -124,8 +124,9 @@ def table(columns: int, rows: int = 1) -> bytes:
 
 def servers(case: Case, settings: Settings, store: Store, omp: dict[str, str]) -> list[Server]:
     uri = f"models:/{case.model}@champion"
-    environment = {"MLOPS_HOME": str(settings.home), "MLFLOW_TRACKING_URI": store.uri, **omp}
     scripts = Path(sys.executable).parent
+    path = f"{scripts}:{os.environ['PATH']}"  # MLflow begins uvicorn by its name
+    environment = {"MLOPS_HOME": str(settings.home), "MLFLOW_TRACKING_URI": store.uri, "PATH": path, **omp}
     mlflow_ = (
         str(scripts / "mlflow"),
         "models",
