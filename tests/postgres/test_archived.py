@@ -295,6 +295,8 @@ WITHIN = {
         ],
         "writes, and an archived month takes nothing until it is restored",
     ),
+    "series_page": "counts what is in the database, as the list of all series does",
+    "anomalies_page": "shows scores of what is in the database; archived months keep theirs in their files",
     "series_list": "counts what is in the database, and is added to what archives.extents() counts",
     "profile_due": "asks for newer observations than a profile has seen, which are archived last",
     "silent_series": "looks back some weeks from the time that it is about",

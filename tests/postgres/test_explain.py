@@ -274,6 +274,14 @@ READ_ALL = {
     "weekly_accuracy": "judges every forecast of a model; another model's are in the same months",
 }
 ELSEWHERE = {
+    "series_page": "counts by the index of a series; see tests/web/api",
+    "anomalies_page": "reads the newest first, a page of them; see tests/web/api",
+    "forecasts_page": "reads a page of the chosen versions; see tests/web/api",
+    "series_of_version": "names series, by the index of a version; see tests/web/api",
+    "paired_days": "reads what two versions forecast by their index; see test_live_comparisons",
+    "store_forecast_outcomes": "writes by the keys of the arriving rows; see test_feedback",
+    "refused_scoring_outcomes": "looks for the requests of arriving rows by their ids; see test_feedback",
+    "refused_scoring_feedback": "looks for the requests of arriving rows by their ids; see test_feedback",
     "names_of_series": "names series, reads no partition",
     "series_with_all_names": "names series, reads no partition",
     "names_of_selected_series": "names series, reads no partition",

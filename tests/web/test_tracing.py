@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -62,7 +63,8 @@ def ask(app: Any, path: str = "/models/demand@champion/invocations", **headers: 
 
     given = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"key=s3cret", "headers": given}
-    asyncio.run(app(scope, receive, send))
+    with ThreadPoolExecutor(1) as pool:  # this thread may have a loop that a browser's tests have begun
+        pool.submit(asyncio.run, app(scope, receive, send)).result()
     return sent
 
 

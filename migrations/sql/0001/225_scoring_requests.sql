@@ -151,14 +151,14 @@ comment on column analytics.scoring_feedback.tenant_id     is 'The tenant of the
 -- Reading ------------------------------------------------------------------------------------------------------------------
 
 create function analytics.json_list(p_value json) returns json
-language sql immutable set search_path = pg_catalog, pg_temp
+language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
     select case when p_value is null then '[]' when json_typeof(p_value) = 'array' then p_value else json_build_array(p_value) end
 $$;
 comment on function analytics.json_list is 'A JSON array as it is, anything else as an array of it alone, nothing as an empty one.';
 
 create function analytics.scored_input(p_inputs json, p_row int, p_rows int) returns json
-language sql immutable set search_path = pg_catalog, pg_temp
+language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off
 as $$
     select case
         when p_inputs is null or json_typeof(p_inputs) <> 'object' then null

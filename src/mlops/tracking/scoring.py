@@ -16,7 +16,7 @@ from mlflow.types import DataType
 from mlflow.types.schema import Schema
 
 import mlflow
-from mlops.errors import MlopsError
+from mlops.errors import BadInput, MlopsError
 
 __all__ = [
     "BAD_REQUEST",
@@ -95,7 +95,7 @@ UNSUPPORTED = Code("", "", "")
 """A content type that nobody reads: MLflow answers it as plain text, without a code."""
 
 
-class ScoringError(MlopsError):
+class ScoringError(BadInput):
     """A request that is not answered, with the code that MLflow has for it; `status` is that of HTTP.
 
     `unexpected` is what the model itself raised: for the server's log, not for who asked.
