@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -59,6 +60,8 @@ def test_the_demo_can_be_interrupted_finishes_and_repeats_itself_without_a_trace
     _the_story_is_told(home, first)
     _it_is_the_story_of_the_documentation(home)
     _what_to_try_next_runs_as_it_is_printed(first["next"])
+    _the_champion_is_served_and_answers(first["serve"], first["ask"])
+    _people_read_the_same(mlops, first)
 
 
 def _the_story_is_told(home: Settings, first: dict[str, Any]) -> None:
@@ -120,6 +123,26 @@ def _what_to_try_next_runs_as_it_is_printed(commands: list[str]) -> None:
     for command in commands:
         done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
         assert (done.returncode, bool(done.stdout.strip())) == (0, True), f"{command}: {done.stderr}"
+
+
+def _the_champion_is_served_and_answers(serve: str, ask: str) -> None:
+    server = subprocess.Popen(shlex.split(serve), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert "127.0.0.1:5001" in server.stdout.readline()
+        done = subprocess.run(ask, shell=True, capture_output=True, text=True, check=False)
+        rows = json.loads(done.stdout)["predictions"]
+        assert [row["series_id"] for row in rows] == ["107 Quay Street"] * 7
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+
+
+def _people_read_the_same(mlops: Callable[..., tuple[int, str, str]], first: dict[str, Any]) -> None:
+    code, out, err = mlops("demo", "--weeks", WEEKS)
+    assert code == 0, err
+    assert f"{first['realised'][0]['promised_wape']:+.3f}" in out
+    assert first["ask"] in out
 
 
 def _interrupted(home: Settings, *, when: str, reaches: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from mlops.cli.demo.replay import Phase, Week
+    from mlops.monitoring.decide.realise import RealisedBenefit
     from mlops.tracking.bridge.mirror import RegistryVersion
     from mlops.training import Trained
 
@@ -34,6 +35,11 @@ NEXT = (
     '{psql} "$({mlops} db url)" -c "select * from analytics.realised_benefits"',
 )
 """What to try when the demo is done; programs by the path by which they are found here."""
+SERVE = "{mlops} serve models:/demand@champion"
+ASK = (
+    "curl -s http://127.0.0.1:5001/invocations -H 'Content-Type: application/json'"
+    """ -d '{"dataframe_records": [{"series_id": "107 Quay Street"}], "params": {"horizon": 7}}'"""
+)
 WIDEST = 110
 """Columns of running text, however wide the terminal is. Chosen, not measured."""
 
@@ -87,9 +93,11 @@ class Story:
     weeks: "Sequence[Week]"
     phases: "Sequence[Phase]"
     versions: "Sequence[RegistryVersion]"
-    realised: Sequence[Any]
+    realised: "Sequence[RealisedBenefit]"
     page: str
     next: Sequence[str]
+    serve: str
+    ask: str
 
 
 def _story(report: Progress, weeks: int | None) -> Story:
@@ -128,6 +136,8 @@ def _story(report: Progress, weeks: int | None) -> Story:
         realised=realised(db, replay.MODEL),
         page=str(page),
         next=[command.format(mlops=_program(), psql=_psql()) for command in NEXT],
+        serve=SERVE.format(mlops=_program()),
+        ask=ASK,
     )
 
 
@@ -211,12 +221,14 @@ def _summary(story: Story) -> None:
         accuracy.add_row(phase.phase, str(phase.weeks), *figures)
     console.print(accuracy)
     kept = table("", "version", "promised", "realised", title="\n[bold]Saved of the WAPE, promised and realised[/]")
-    for row in story.realised:
-        promised, came_true = (
-            f"{row[f'{of}_wape']:+.3f} ({row[f'{of}_wape_low']:+.3f} to {row[f'{of}_wape_high']:+.3f})"
-            for of in ("promised", "realised")
+    for benefit in story.realised:
+        promised = (
+            f"{benefit.promised_wape:+.3f} ({benefit.promised_wape_low:+.3f} to {benefit.promised_wape_high:+.3f})"
         )
-        kept.add_row(row["action"], f"{row['replaced_version']} -> {row['new_version']}", promised, came_true)
+        came_true = (
+            f"{benefit.realised_wape:+.3f} ({benefit.realised_wape_low:+.3f} to {benefit.realised_wape_high:+.3f})"
+        )
+        kept.add_row(benefit.action, f"{benefit.replaced_version} -> {benefit.new_version}", promised, came_true)
     console.print(kept)
     registry = table(
         "version", "kind", "known at", "aliases", "lineage", title="\n[bold]Registry, as mirrored in Postgres[/]"
@@ -228,4 +240,7 @@ def _summary(story: Story) -> None:
     console.print(f"\n[bold]The weekly review[/]  {story.page}", soft_wrap=True)
     console.print("\n[bold]Try next[/]")
     for command in story.next:
+        console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+    console.print("\n[bold]Serve the champion, and ask it from another terminal[/]")
+    for command in (story.serve, story.ask):
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
