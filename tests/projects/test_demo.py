@@ -132,7 +132,7 @@ def _the_champion_is_served_and_answers(serve: str, ask: str) -> None:
         assert "127.0.0.1:5001" in server.stdout.readline()
         done = subprocess.run(ask, shell=True, capture_output=True, text=True, check=False)
         rows = json.loads(done.stdout)["predictions"]
-        assert [row["series_id"] for row in rows] == ["107 Quay Street"] * 7
+        assert [row["series_id"] for row in rows] == ["210 Queen Street"] * 7
     finally:
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0

@@ -91,7 +91,7 @@ def listener(order: Order) -> Iterator[socket.socket]:
     try:
         opened = socket.create_server((order.host, order.port), family=family, backlog=2048)
     except OSError as error:
-        why = error.strerror or error
+        why = os.strerror(error.errno) if error.errno else error
         raise Refused(f"can't listen at {order.host}:{order.port}: {why}; give another --listen") from error
     with opened:
         opened.set_inheritable(True)

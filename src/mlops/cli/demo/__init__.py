@@ -38,7 +38,7 @@ NEXT = (
 SERVE = "{mlops} serve models:/demand@champion"
 ASK = (
     "curl -s http://127.0.0.1:5001/invocations -H 'Content-Type: application/json'"
-    """ -d '{"dataframe_records": [{"series_id": "107 Quay Street"}], "params": {"horizon": 7}}'"""
+    """ -d '{"dataframe_records": [{"series_id": "210 Queen Street"}], "params": {"horizon": 7}}'"""
 )
 WIDEST = 110
 """Columns of running text, however wide the terminal is. Chosen, not measured."""

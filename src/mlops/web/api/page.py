@@ -1,5 +1,6 @@
 """The page of the API, made of its OpenAPI document: HTML without a script, a font or a request elsewhere."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 __all__ = ["Endpoint", "api_page", "endpoints"]
 
@@ -15,6 +17,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
+
+CODE = re.compile("`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,17 @@ def api_page(request: Request) -> Response:
         environment = Environment(
             loader=PackageLoader("mlops.web.api", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
+        environment.filters["code"] = _with_code
         listed = tuple(endpoints(document))
         subjects = {subject: [one for one in listed if one.subject == subject] for subject in _subjects(listed)}
         template = environment.get_template("page.html.j2")
         state.api_page = template.render(info=document["info"], subjects=subjects).encode()
     return Response(state.api_page, media_type="text/html", headers=HEADERS)
+
+
+def _with_code(text: str) -> Markup:
+    """A text with what stands between backticks as code; everything else is escaped."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def endpoints(document: Mapping[str, Any]) -> Iterator[Endpoint]:
