@@ -32,9 +32,12 @@ async def floor(
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
         return
-    message = await receive()
-    table = orjson.loads(message["body"])["dataframe_split"]
-    body = orjson.dumps({"predictions": [row[0] for row in table["data"]]})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    table = orjson.loads(body)["dataframe_split"]
+    answer = orjson.dumps({"predictions": [row[0] for row in table["data"]]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": answer})

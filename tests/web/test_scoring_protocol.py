@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,12 @@ from mlflow.pyfunc import scoring_server
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from sklearn.linear_model import Ridge
 from starlette.testclient import TestClient
+from tests.web.one_model import parts_of
 from tests.web.scoring_requests import OTHER_ROUTES, REQUESTS, TENSORS, Request
 
 import lightgbm
 import mlflow
 from mlops import forecaster
-from mlops.policy import LimitPolicy, LogPolicy, ServingPolicy, ShadowPolicy
 from mlops.serving.online.forecasts import ForecastModel
 from mlops.serving.online.rows import RowModel
 from mlops.serving.online.scorer import scorer_of
@@ -29,8 +28,6 @@ from mlops.tracking import pyfunc
 from mlops.tracking.runs import _signature
 from mlops.tracking.scoring import DIFFERENCES
 from mlops.web.app import build_app
-from mlops.web.memory import Memory
-from mlops.web.parts import Parts
 from mlops.web.scoring import Target
 
 RANDOM = np.random.default_rng(3)
@@ -43,21 +40,7 @@ class Pair:
     def __init__(self, folder: Path) -> None:
         theirs, ours = (mlflow.pyfunc.load_model(str(folder)) for _ in range(2))
         self.scorer = scorer_of(ours)
-        live = SimpleNamespace(
-            scorer=self.scorer, version=SimpleNamespace(uri="models:/m/1", name="m", version=1), version_id=1
-        )
-        parts = Parts(
-            database=None,  # type: ignore[arg-type]  no route of the protocol asks it
-            store=None,  # type: ignore[arg-type]
-            models=SimpleNamespace(find=lambda *_, **__: live, ready=True),
-            requests=SimpleNamespace(append=lambda _: True, accepts=True),
-            door=SimpleNamespace(admit=lambda *_: SimpleNamespace(label="tester")),
-            policy=ServingPolicy(LimitPolicy(), LogPolicy(), ShadowPolicy()),
-            metrics=SimpleNamespace(answered=lambda *_: None),
-            shadows=lambda *_: None,
-            memory=Memory(0),
-        )
-        app = build_app(parts, Target("m", "champion"))
+        app = build_app(parts_of(self.scorer), Target("m", "champion"))
         self.theirs = TestClient(scoring_server.init(theirs), raise_server_exceptions=False)
         self.ours = TestClient(app)
 

@@ -41,6 +41,7 @@ REQUEST_ID = re.compile(rb"[!-~]{1,200}")
 MOST_CONTEXT = 4096
 """Bytes of the header X-Business-Context."""
 BUSY = Code("TEMPORARILY_UNAVAILABLE", "KAM00", "TEMPORARILY_UNAVAILABLE")
+INTERNAL = Code("INTERNAL_ERROR", "XXM00", "CLIENT_INTERNAL_ERROR")
 TOO_LARGE = Code("REQUEST_LIMIT_EXCEEDED", "KAM00", "REQUEST_LIMIT_EXCEEDED")
 RETRY_SECONDS = b"1"
 LATE = b"Request processing time exceeded limit"
@@ -122,14 +123,22 @@ class ScoringApp:
         try:
             await self._answer(target, asked, receive, send)
         except ScoringError as error:
-            await _refuse(send, error, asked.request_id)
-            seconds = time.perf_counter() - asked.began
-            self.observer.answered(target.name if target else "", 0, error.status, seconds)
+            await self._refused(error, target, asked, send)
+        except Exception:
+            log.exception("request %s failed", asked.request_id.decode())
+            broken = "the server failed on this request; its log says why, under the id of the request"
+            await self._refused(ScoringError(broken, INTERNAL, 500), target, asked, send)
+
+    async def _refused(self, error: ScoringError, target: Target | None, asked: Asked, send: Send) -> None:
+        await _refuse(send, error, asked.request_id)
+        seconds = time.perf_counter() - asked.began
+        self.observer.answered(target.name if target else "", 0, error.status, seconds)
 
     async def _answer(self, target: Target | None, asked: Asked, receive: Receive, send: Send) -> None:
         if target is None:
             names = "this server has several models; ask one by POST /models/NAME@ALIAS/invocations"
             raise ScoringError(names, NOT_FOUND, 404)
+        context = _context(asked.context)
         body = await self._body(asked, receive)
         asked.began = began = time.perf_counter()
         live = self.models.find(target.name, alias=target.alias, version=target.version)
@@ -151,7 +160,7 @@ class ScoringApp:
             scored.rows,
             seconds * 1000,
             self.memory.resident_mb,
-            asked.context,
+            context,
         )
         if asked.durable:
             await self._kept(record)
@@ -165,29 +174,21 @@ class ScoringApp:
         """The body, read no further and for no longer than is allowed."""
         if asked.length > self.most_bytes:
             raise self._too_large()
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            try:
-                async with asyncio.timeout(self.seconds):
-                    body = await self._rest_of_body(body, receive)
-            except TimeoutError:
-                raise ScoringError("the body did not come in time", BAD_REQUEST, 408) from None
-        if len(body) > self.most_bytes:
-            raise self._too_large()
-        return body
-
-    async def _rest_of_body(self, first: bytes, receive: Receive) -> bytes:
-        parts, size, more = [first], len(first), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ScoringError("the connection was closed before the body had come", BAD_REQUEST, 400)
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.most_bytes:
-                raise self._too_large()
-            more = message.get("more_body", False)
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(self.seconds):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ScoringError("the connection was closed before the body had come", BAD_REQUEST, 400)
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > self.most_bytes:
+                        raise self._too_large()
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise ScoringError("the body did not come in time", BAD_REQUEST, 408) from None
         return b"".join(parts)
 
     def _too_large(self) -> ScoringError:
@@ -271,8 +272,6 @@ def _asked(scope: MutableMapping[str, Any], caller: Caller) -> Asked:
             request_id = value
         elif name == b"x-business-context":
             context = value
-    if context:
-        context = _context(context)
     kind = content_type.decode("latin-1").strip()
     known = (
         kind
@@ -285,7 +284,9 @@ def _asked(scope: MutableMapping[str, Any], caller: Caller) -> Asked:
 
 
 def _context(given: bytes) -> bytes:
-    """The caller's own words as a JSON object; ScoringError when they are none."""
+    """The caller's own words as a JSON object, or nothing; ScoringError for anything else."""
+    if not given:
+        return given
     try:
         if len(given) <= MOST_CONTEXT and isinstance(json.loads(given), dict):
             return given

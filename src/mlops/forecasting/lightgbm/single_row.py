@@ -26,13 +26,15 @@ PARAMETERS = b"num_threads=1 verbosity=-1"
 class RowPredictor:
     """Predictions of a booster, equal to those of its `predict` to the last digit, on one thread.
 
-    `columns` is how many features it has, `outputs` how many numbers a row gives (a class each, or one).
+    `columns` is how many features it has, `outputs` how many numbers a row gives (a class each, or one), `trees` how
+    many it asks for a row.
     """
 
     def __init__(self, booster: Booster) -> None:
         self.booster = booster
         self.columns = int(booster.num_feature())
         self.outputs = int(booster.num_model_per_iteration())
+        self.trees = max(1, int(booster.num_trees()))
         self._iterations = booster.best_iteration if booster.best_iteration > 0 else -1
         self._local = threading.local()
 

@@ -22,7 +22,11 @@ from mlops.tracking.scoring import JSON_TYPES, Scored, table_of
 __all__ = ["ForecastModel", "forecast_model"]
 
 MOST_TABLES = 8
-"""Of horizons and levels, whose forecasts are kept; the one not asked for longest goes. Chosen, not measured."""
+"""Of horizons and levels, whose forecasts are kept; the oldest goes. Chosen, not measured."""
+MOST_ENCODED = 2_000
+"""Series of a table whose JSON is kept: 11 MB of 28 days each. Chosen, not measured."""
+INLINE_BYTES, INLINE_ROWS = 20_000, 500
+"""The largest request, and the most rows of its answer, that are joined on the event loop: a millisecond or two."""
 PARAMS = frozenset({"horizon", "levels"})
 Key = tuple[int, tuple[int, ...]]
 
@@ -52,7 +56,9 @@ class Table:
         if known is None:
             start, stop = self.rows[series]
             records = self.frame.iloc[start:stop].to_dict("records")
-            known = self.encoded[series] = [orjson.dumps(record)[1:] for record in records]
+            known = [orjson.dumps(record)[1:] for record in records]
+            if len(self.encoded) < MOST_ENCODED:
+                self.encoded[series] = known
         return known
 
 
@@ -68,12 +74,12 @@ class ForecastModel(AnyModel):
 
     def inline(self, body: bytes, content_type: str) -> Scored | None:
         """The forecasts of named series, where those of that horizon are computed; else None."""
-        asked = self._asked(body, content_type)
+        asked = self._asked(body, content_type) if len(body) <= INLINE_BYTES else None
         if asked is None:
             return None
         series, key = asked
         table = self.tables.get(key)
-        return None if table is None else self._answer(series, table)
+        return None if table is None or len(series) * key[0] > INLINE_ROWS else self._answer(series, table)
 
     def score(self, body: bytes, content_type: str) -> Scored:
         """The answer to any request. Raises ScoringError."""

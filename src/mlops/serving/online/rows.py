@@ -16,8 +16,8 @@ __all__ = ["RowModel", "row_model"]
 
 NUMBERS = ("double", "long")
 """Types of columns whose values JSON has as numbers, and which a frame holds as they are."""
-INLINE_CELLS = 2_000
-"""The largest table that is scored on the event loop: a millisecond of it with a hundred trees, measured."""
+INLINE_CELLS, INLINE_TREES = 2_000, 20_000
+"""The largest table, and the most trees of all its rows together, that the event loop computes: a millisecond."""
 NUMERIC = {float, int}
 WORDS = (b"true", b"false", b"null")
 EXACT = 2**53
@@ -52,7 +52,8 @@ class RowModel(AnyModel):
         if content_type not in JSON_TYPES or len(body) > 40 * INLINE_CELLS:
             return None
         rows = self._rows(body)
-        if rows is None or len(rows) * len(self.names) > INLINE_CELLS:
+        most = min(INLINE_CELLS // len(self.names), INLINE_TREES // self.predictor.trees)
+        if rows is None or len(rows) > most:
             return None
         if len(rows) > 1:
             return self._many(rows, body)
