@@ -1,6 +1,6 @@
 """How often a live verdict is wrong in a year of weekly looks, and how soon it finds what is there.
 
-`python benchmarks/serving_live.py [years]` (4,000 by default, about two minutes). Differences are by series and day, in
+`python benchmarks/serving/live.py [years]` (4,000 by default, about two minutes). Differences are by series and day, in
 standard deviations of a day. The rule was chosen on the worlds of `DEVELOPED` with other seeds; the worlds of `UNSEEN`
 were made afterwards, and nothing was changed by what they said.
 """

@@ -1,10 +1,10 @@
 """How soon a moved alias is served, whether anything is answered wrongly meanwhile, and what watching costs.
 
-    python benchmarks/serving_swap.py                        # 200 changes in one process, asked by three threads
-    python benchmarks/serving_swap.py --workers 3            # the same by several processes, which have to agree
-    python benchmarks/serving_swap.py --cold                 # no version is in memory before it is promoted
-    python benchmarks/serving_swap.py --restarts 2           # Postgres is restarted so often meanwhile
-    python benchmarks/serving_swap.py --watch 10             # CPU of watching 10 champions, loading them, and memory
+    python benchmarks/serving/swap.py                        # 200 changes in one process, asked by three threads
+    python benchmarks/serving/swap.py --workers 3            # the same by several processes, which have to agree
+    python benchmarks/serving/swap.py --cold                 # no version is in memory before it is promoted
+    python benchmarks/serving/swap.py --restarts 2           # Postgres is restarted so often meanwhile
+    python benchmarks/serving/swap.py --watch 10             # CPU of watching 10 champions, loading them, and memory
 
 Models are LightGBM of 100 trees whose answer tells the number of their version. Of several processes one client asks in
 turn, so that it would see the new version and then the old one; a change is served when all of them answer with it.
