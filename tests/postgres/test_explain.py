@@ -44,6 +44,8 @@ create temporary table spans on commit drop as
 select unnest(array{FEW}::bigint[]) as series_id, timestamptz '2024-06-10' as first_at,
        timestamptz '2024-06-12' as last_at, 56 as look_back;
 analyze spans"""
+BY_KEY = ";\nset local enable_hashjoin = off;\nset local enable_mergejoin = off"
+"""What the program sets before it stores scores (`scores_by_key`)."""
 SCORES = f"""
 create temporary table scores on commit drop as
 select series_id, observed_at, quality_score / 2 as quality_score, is_anomaly, anomaly_score
@@ -151,8 +153,8 @@ READS = {
     "series_show": Read({"series_id": 41}, why=ALL),
     "export_observations": Read({"series_ids": FEW}, why=ALL),
     "ingest_around": Read(months=2, before=SPANS),
-    "rescore": Read(months=1, before=SCORES),
-    "rescore_lock": Read(months=1, before=SCORES),
+    "rescore": Read(months=1, before=SCORES + BY_KEY),
+    "rescore_lock": Read(months=1, before=SCORES + BY_KEY),
     "freshest_predictions": Read(
         {"version_id": 1, "as_of": NOW, "start": NOW - timedelta(weeks=13), **SEASON},
         why="the naive of a forecast lies a horizon before it, which may be any",
